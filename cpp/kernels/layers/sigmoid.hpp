@@ -1,0 +1,51 @@
+// Sigmoid: out = 1 / (1 + exp(-x)), at most 2 ulp off
+#pragma once
+
+#include "../exp.hpp"
+
+namespace handnn {
+namespace {
+
+// With e = exp(-|x|), which cannot overflow, and d = 1 + e: 1 / d for x >= 0, and e / d for x < 0.
+//
+// For e / d the rounding of e, of d and of the quotient would add up to 2.4 ulp. So one step of
+// Newton's method removes the last two: the remainder of the division, with what d lost in
+// rounding, times 1 / d, which is out itself or 1 - out.
+template <class V>
+inline V sigmoid(V x) {
+  const V zero = constant<V>(0), one = constant<V>(1);
+  const V e = exp_minus_abs(x);
+  const V numerator = x < zero ? e : one;
+  const V d = one + e;
+  const V d_lost = e - (d - one);
+  const V quotient = numerator / d;
+  const V remainder = fma(-quotient, d_lost, fma(-quotient, d, numerator));
+  return fma(remainder, x < zero ? one - quotient : quotient, quotient);
+}
+
+// x (n) -> out (n), overwritten.
+template <class T>
+void sigmoid_forward(T* out, const T* x, Size n) {
+  for_each_vector<T>(n, [&](auto at) { at.store(out, sigmoid(at.load(x))); });
+}
+template <class T>
+void sigmoid_forward_naive(T* out, const T* x, Size n) {
+  for (Size i = 0; i < n; ++i) out[i] = sigmoid(x[i]);
+}
+
+// dout (n), out (n) -> dx (n), overwritten: dout (1 - out) out, since the slope of y = sigmoid(x)
+// is y (1 - y).
+template <class T>
+void sigmoid_backward(T* dx, const T* dout, const T* out, Size n) {
+  for_each_vector<T>(n, [&](auto at) {
+    const auto y = at.load(out);
+    at.store(dx, at.load(dout) * (splat(T(1)) - y) * y);
+  });
+}
+template <class T>
+void sigmoid_backward_naive(T* dx, const T* dout, const T* out, Size n) {
+  for (Size i = 0; i < n; ++i) dx[i] = dout[i] * (T(1) - out[i]) * out[i];
+}
+
+}  // namespace
+}  // namespace handnn

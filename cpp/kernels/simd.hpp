@@ -1,0 +1,328 @@
+// The only file that knows vectors. Everything above it is written once, for any width and both
+// dtypes.
+//
+//   Vector<T>       as many lanes of T (float or double) as this instruction set's registers hold;
+//                   + - * / < and ?: work lane by lane (GCC/Clang vector extensions)
+//   load, store     one vector, from and to any address
+//   First<T>        "only the first n lanes": load fills the others with 0, store leaves the others
+// alone
+//   fma(a, b, c)    a * b + c, rounded once; without FMA (x86-64-v2) rounded twice
+//   transpose       lanes() x lanes() elements, rows become columns
+//
+// The scalars float and double have fma and bits too, so that a formula written as a template
+// serves the vectors and their naive twin alike.
+#pragma once
+
+#include <cstdint>
+
+#include "size.hpp"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#else
+#error "handnn has kernels for x86-64 and arm64 only"
+#endif
+
+namespace handnn {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int vector_bytes = 64;
+#elif defined(__AVX2__)
+constexpr int vector_bytes = 32;
+#else
+constexpr int vector_bytes = 16;
+#endif
+
+template <class T>
+constexpr int lanes = vector_bytes / int(sizeof(T));
+
+typedef float Floats __attribute__((vector_size(vector_bytes)));
+typedef double Doubles __attribute__((vector_size(vector_bytes)));
+typedef std::int32_t Int32s __attribute__((vector_size(vector_bytes)));
+typedef std::int64_t Int64s __attribute__((vector_size(vector_bytes)));
+
+// Of(V): what a scalar or a vector is made of, and the integer of the same shape.
+template <class V>
+struct Of;
+template <>
+struct Of<float> {
+  using Scalar = float;
+  using Int = std::int32_t;
+  using Vector = Floats;
+};
+template <>
+struct Of<double> {
+  using Scalar = double;
+  using Int = std::int64_t;
+  using Vector = Doubles;
+};
+template <>
+struct Of<Floats> {
+  using Scalar = float;
+  using Int = Int32s;
+};
+template <>
+struct Of<Doubles> {
+  using Scalar = double;
+  using Int = Int64s;
+};
+
+template <class V>
+using Scalar = typename Of<V>::Scalar;
+template <class V>
+using Int = typename Of<V>::Int;
+template <class T>
+using Vector = typename Of<T>::Vector;
+
+template <class V>
+inline Int<V> bits(V v) {
+  return __builtin_bit_cast(Int<V>, v);
+}
+template <class V>
+inline V from_bits(Int<V> i) {
+  return __builtin_bit_cast(V, i);
+}
+
+template <class T>
+inline Vector<T> load(const T* p) {
+  Vector<T> v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class T>
+inline void store(T* p, Vector<T> v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+
+// Every lane the same value. (Subtracting 0 keeps -0; adding it would not.)
+template <class T>
+inline Vector<T> splat(T value) {
+  return value - Vector<T>{};
+}
+
+#if defined(__AVX512F__)
+
+template <class T>
+struct First;
+template <>
+struct First<float> {
+  __mmask16 mask;
+  explicit First(Size n) : mask(__mmask16((1u << n) - 1)) {}
+};
+template <>
+struct First<double> {
+  __mmask8 mask;
+  explicit First(Size n) : mask(__mmask8((1u << n) - 1)) {}
+};
+inline Floats load(const float* p, First<float> first) {
+  return Floats(_mm512_maskz_loadu_ps(first.mask, p));
+}
+inline Doubles load(const double* p, First<double> first) {
+  return Doubles(_mm512_maskz_loadu_pd(first.mask, p));
+}
+inline void store(float* p, Floats v, First<float> first) {
+  _mm512_mask_storeu_ps(p, first.mask, __m512(v));
+}
+inline void store(double* p, Doubles v, First<double> first) {
+  _mm512_mask_storeu_pd(p, first.mask, __m512d(v));
+}
+inline Floats fma(Floats a, Floats b, Floats c) {
+  return Floats(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c)));
+}
+inline Doubles fma(Doubles a, Doubles b, Doubles c) {
+  return Doubles(_mm512_fmadd_pd(__m512d(a), __m512d(b), __m512d(c)));
+}
+// a * 2^n for whole n, rounded once. Only AVX-512 has an instruction for it; exp.hpp does the
+// others'. (The form with a mask of all lanes, because GCC 12 warns of its own header in the form
+// without.)
+inline Floats scale_exponent(Floats a, Floats n) {
+  return Floats(_mm512_maskz_scalef_ps(__mmask16(-1), __m512(a), __m512(n)));
+}
+inline Doubles scale_exponent(Doubles a, Doubles n) {
+  return Doubles(_mm512_maskz_scalef_pd(__mmask8(-1), __m512d(a), __m512d(n)));
+}
+
+#elif defined(__AVX2__)
+
+template <class T>
+struct First {
+  __m256i mask;
+  explicit First(Size n) {
+    Int<Vector<T>> lane;
+    for (int i = 0; i < lanes<T>; ++i) lane[i] = i;
+    mask = __m256i(lane < Int<T>(n));
+  }
+};
+inline Floats load(const float* p, First<float> first) {
+  return Floats(_mm256_maskload_ps(p, first.mask));
+}
+inline Doubles load(const double* p, First<double> first) {
+  return Doubles(_mm256_maskload_pd(p, first.mask));
+}
+inline void store(float* p, Floats v, First<float> first) {
+  _mm256_maskstore_ps(p, first.mask, __m256(v));
+}
+inline void store(double* p, Doubles v, First<double> first) {
+  _mm256_maskstore_pd(p, first.mask, __m256d(v));
+}
+inline Floats fma(Floats a, Floats b, Floats c) {
+  return Floats(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+}
+inline Doubles fma(Doubles a, Doubles b, Doubles c) {
+  return Doubles(_mm256_fmadd_pd(__m256d(a), __m256d(b), __m256d(c)));
+}
+
+#else
+
+template <class T>
+struct First {
+  Size n;
+  explicit First(Size count) : n(count) {}
+};
+template <class T>
+inline Vector<T> load(const T* p, First<T> first) {
+  Vector<T> v{};
+  for (int i = 0; i < lanes<T>; ++i) {
+    if (i < first.n) v[i] = p[i];
+  }
+  return v;
+}
+template <class T>
+inline void store(T* p, Vector<T> v, First<T> first) {
+  for (int i = 0; i < lanes<T>; ++i) {
+    if (i < first.n) p[i] = v[i];
+  }
+}
+
+#if defined(__aarch64__)
+inline Floats fma(Floats a, Floats b, Floats c) {
+  return Floats(vfmaq_f32(float32x4_t(c), float32x4_t(a), float32x4_t(b)));
+}
+inline Doubles fma(Doubles a, Doubles b, Doubles c) {
+  return Doubles(vfmaq_f64(float64x2_t(c), float64x2_t(a), float64x2_t(b)));
+}
+#else
+inline Floats fma(Floats a, Floats b, Floats c) { return a * b + c; }
+inline Doubles fma(Doubles a, Doubles b, Doubles c) { return a * b + c; }
+#endif
+
+#endif
+
+#if defined(__FMA__) || defined(__aarch64__)
+inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
+#else
+inline float fma(float a, float b, float c) { return a * b + c; }
+inline double fma(double a, double b, double c) { return a * b + c; }
+#endif
+
+// The larger and the smaller of x and bound; x where it is NaN. (x86 gives the second operand
+// then.)
+template <class V>
+inline V at_least(V x, V bound) {
+  return x < bound ? bound : x;
+}
+template <class V>
+inline V at_most(V x, V bound) {
+  return x > bound ? bound : x;
+}
+#if defined(__AVX512F__)
+inline Floats at_least(Floats x, Floats bound) {
+  return Floats(_mm512_maskz_max_ps(__mmask16(-1), __m512(bound), __m512(x)));
+}
+inline Doubles at_least(Doubles x, Doubles bound) {
+  return Doubles(_mm512_maskz_max_pd(__mmask8(-1), __m512d(bound), __m512d(x)));
+}
+inline Floats at_most(Floats x, Floats bound) {
+  return Floats(_mm512_maskz_min_ps(__mmask16(-1), __m512(bound), __m512(x)));
+}
+inline Doubles at_most(Doubles x, Doubles bound) {
+  return Doubles(_mm512_maskz_min_pd(__mmask8(-1), __m512d(bound), __m512d(x)));
+}
+#elif defined(__AVX2__)
+inline Floats at_least(Floats x, Floats bound) {
+  return Floats(_mm256_max_ps(__m256(bound), __m256(x)));
+}
+inline Doubles at_least(Doubles x, Doubles bound) {
+  return Doubles(_mm256_max_pd(__m256d(bound), __m256d(x)));
+}
+inline Floats at_most(Floats x, Floats bound) {
+  return Floats(_mm256_min_ps(__m256(bound), __m256(x)));
+}
+inline Doubles at_most(Doubles x, Doubles bound) {
+  return Doubles(_mm256_min_pd(__m256d(bound), __m256d(x)));
+}
+#endif
+
+// One element, or the same element in every lane: what splat is to vectors.
+template <class V>
+inline V constant(double value) {
+  return Scalar<V>(value) - V{};
+}
+
+// Calls f once for every vector of n elements, the last one partial. f gets `at`: at.load(p) is p's
+// part of this vector, at.store(p, v) writes it.
+template <class T>
+struct WholeVector {
+  Size i;
+  Vector<T> load(const T* p) const { return handnn::load(p + i); }
+  void store(T* p, Vector<T> v) const { handnn::store(p + i, v); }
+};
+template <class T>
+struct PartialVector {
+  Size i;
+  First<T> first;
+  Vector<T> load(const T* p) const { return handnn::load(p + i, first); }
+  void store(T* p, Vector<T> v) const { handnn::store(p + i, v, first); }
+};
+template <class T, class F>
+inline void for_each_vector(Size n, F f) {
+  Size i = 0;
+  for (; i + lanes<T> <= n; i += lanes<T>) f(WholeVector<T>{i});
+  if (i < n) f(PartialVector<T>{i, First<T>(n - i)});
+}
+
+// out[i][j] = in[j][i] for lanes x lanes elements; strides in elements.
+//
+// log2(lanes) rounds of interleaving the first half of the rows with the second half do the whole
+// transposition.
+template <class T>
+inline void transpose(T* out, Size out_stride, const T* in, Size in_stride) {
+  constexpr int L = lanes<T>;
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+  Vector<T> rows[L], next[L];
+  for (int i = 0; i < L; ++i) rows[i] = load(in + i * in_stride);
+  for (int round = 1; round < L; round *= 2) {
+    for (int i = 0; i < L / 2; ++i) {
+      const Vector<T> a = rows[i], b = rows[i + L / 2];
+      if constexpr (L == 2) {
+        next[2 * i] = __builtin_shufflevector(a, b, 0, 2);
+        next[2 * i + 1] = __builtin_shufflevector(a, b, 1, 3);
+      } else if constexpr (L == 4) {
+        next[2 * i] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+        next[2 * i + 1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      } else if constexpr (L == 8) {
+        next[2 * i] = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+        next[2 * i + 1] = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+      } else {
+        next[2 * i] =
+            __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        next[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                                  29, 14, 30, 15, 31);
+      }
+    }
+    for (int i = 0; i < L; ++i) rows[i] = next[i];
+  }
+  for (int i = 0; i < L; ++i) store(out + i * out_stride, rows[i]);
+#else
+  for (int i = 0; i < L; ++i) {
+    for (int j = 0; j < L; ++j) out[i * out_stride + j] = in[j * in_stride + i];
+  }
+#endif
+}
+
+}  // namespace
+}  // namespace handnn

@@ -1,0 +1,30 @@
+// Compiled once per instruction set, with HANDNN_TABLE naming the one symbol that leaves this file.
+//
+// Everything else in it has internal linkage, so that the linker can never pick, for a function
+// that two instruction sets share by name, the one that this CPU cannot run.
+#include "table.hpp"
+
+#include "layers/affine.hpp"
+#include "layers/relu.hpp"
+#include "layers/sigmoid.hpp"
+#include "losses/mse_loss.hpp"
+#include "matmul.hpp"
+#include "optimizers/sgd.hpp"
+#include "peak.hpp"
+
+namespace handnn {
+namespace {
+
+template <class T>
+constexpr Kernels<T> kernels = {matmul_scratch<T>,
+#define HANDNN_ENTRY(result, name, arguments) name<T>,
+                                HANDNN_KERNELS(HANDNN_ENTRY)
+#undef HANDNN_ENTRY
+};
+
+}  // namespace
+
+extern const KernelTable HANDNN_TABLE;
+const KernelTable HANDNN_TABLE = {kernels<float>, kernels<double>};
+
+}  // namespace handnn
