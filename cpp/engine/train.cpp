@@ -1,0 +1,112 @@
+#include "engine/train.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "engine/shuffle.hpp"
+
+namespace handnn {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Asks `interrupted` about every 50 ms. The clock is read once a millisecond or so: reading it at
+// every step would cost the smallest networks a tenth of their speed.
+class Interruptions {
+ public:
+  Interruptions(const std::function<bool()>& interrupted, double work_per_step)
+      : interrupted_(interrupted), steps_per_look_(1 + Size(2e7 / (work_per_step + 1e3))) {}
+
+  bool now() {
+    if (++steps_ < steps_per_look_) return false;
+    steps_ = 0;
+    if (seconds_since(last_) < 0.05) return false;
+    last_ = Clock::now();
+    return interrupted_();
+  }
+
+ private:
+  const std::function<bool()>& interrupted_;
+  Size steps_per_look_, steps_ = 0;
+  Clock::time_point last_ = Clock::now();
+};
+
+// The rows of a batch, side by side: gathered in the order of the epoch, or in place without one.
+template <class T>
+class Batches {
+ public:
+  Batches(const Rows<T>& rows, Size I, Size O, Size batch_size, bool gathers)
+      : rows_(rows), I_(I), O_(O), order_(gathers ? std::size_t(rows.count) : 0) {
+    if (!gathers) return;
+    for (int pass = 0; pass < 2; ++pass) {
+      x_ = arena_.take<T>(batch_size * I);
+      y_true_ = arena_.take<T>(batch_size * O);
+      weight_ = arena_.take<T>(batch_size);
+      if (pass == 0) arena_.commit();
+    }
+  }
+
+  Size* order() { return order_.data(); }
+
+  Rows<T> batch(Size start, Size N) {
+    if (order_.empty()) {
+      return {rows_.x + start * I_, rows_.y_true + start * O_,
+              rows_.weight ? rows_.weight + start : nullptr, N};
+    }
+    for (Size n = 0; n < N; ++n) {
+      const Size row = order_[std::size_t(start + n)];
+      std::memcpy(x_ + n * I_, rows_.x + row * I_, std::size_t(I_) * sizeof(T));
+      std::memcpy(y_true_ + n * O_, rows_.y_true + row * O_, std::size_t(O_) * sizeof(T));
+      if (rows_.weight) weight_[n] = rows_.weight[row];
+    }
+    return {x_, y_true_, rows_.weight ? weight_ : nullptr, N};
+  }
+
+ private:
+  const Rows<T>& rows_;
+  Size I_, O_;
+  std::vector<Size> order_;
+  Arena arena_;
+  T *x_ = nullptr, *y_true_ = nullptr, *weight_ = nullptr;
+};
+
+}  // namespace
+
+template <class T>
+std::vector<EpochResult> train(TrainingProgram<T>& program, const Rows<T>& rows,
+                               const Schedule& schedule, const std::function<bool()>& interrupted) {
+  const Size batch_size = std::min(schedule.batch_size, rows.count);
+  Batches<T> batches(rows, program.inputs(), program.outputs(), batch_size,
+                     schedule.seed.has_value());
+  Interruptions interruptions(interrupted, program.work_per_row() * double(batch_size));
+  std::vector<EpochResult> results;
+  for (Size epoch = 0; epoch < schedule.epochs; ++epoch) {
+    const Clock::time_point start = Clock::now();
+    if (schedule.seed) {
+      shuffle_rows(batches.order(), rows.count, *schedule.seed,
+                   schedule.first_epoch + std::uint64_t(epoch));
+    }
+    double total = 0;
+    for (Size first = 0; first < rows.count; first += batch_size) {
+      const Size N = std::min(batch_size, rows.count - first);
+      const Rows<T> batch = batches.batch(first, N);
+      total += double(N) * program.step(batch.x, batch.y_true, batch.weight, N);
+      if (interruptions.now()) return results;
+    }
+    results.push_back({total / double(rows.count), seconds_since(start)});
+  }
+  return results;
+}
+
+template std::vector<EpochResult> train(TrainingProgram<float>&, const Rows<float>&,
+                                        const Schedule&, const std::function<bool()>&);
+template std::vector<EpochResult> train(TrainingProgram<double>&, const Rows<double>&,
+                                        const Schedule&, const std::function<bool()>&);
+
+}  // namespace handnn

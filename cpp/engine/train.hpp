@@ -1,0 +1,39 @@
+// The loop of training: epochs, batches, steps, until done or interrupted.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "engine/program.hpp"
+
+namespace handnn {
+
+// x (rows, I), y_true (rows, O), weight (rows) or null.
+template <class T>
+struct Rows {
+  const T* x;
+  const T* y_true;
+  const T* weight;
+  Size count;
+};
+
+struct Schedule {
+  Size epochs, batch_size;
+  std::optional<std::uint64_t>
+      seed;                   // of the order of the rows; without it they stay as they stand
+  std::uint64_t first_epoch;  // its number: it goes into the order, too
+};
+
+struct EpochResult {
+  double loss, seconds;
+};
+
+// Trains for schedule.epochs epochs. `interrupted` is asked about every 50 ms, between two steps;
+// on true training ends there. Returns a result for every whole epoch.
+template <class T>
+std::vector<EpochResult> train(TrainingProgram<T>& program, const Rows<T>& rows,
+                               const Schedule& schedule, const std::function<bool()>& interrupted);
+
+}  // namespace handnn
