@@ -1,0 +1,228 @@
+#include "arrays.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace handnn {
+
+namespace {
+
+// NumPy's numbers for the two dtypes (numpy/ndarraytypes.h, NPY_FLOAT and NPY_DOUBLE); part of its
+// stable ABI.
+constexpr int number_of_float32 = 11;
+constexpr int number_of_float64 = 12;
+
+// A shape as Python writes it: (3, 4).
+std::string shape_text(const Size* shape, Size dimensions) {
+  std::ostringstream text;
+  text << '(';
+  for (Size i = 0; i < dimensions; ++i) text << (i ? ", " : "") << shape[i];
+  text << (dimensions == 1 ? ",)" : ")");
+  return text.str();
+}
+
+std::string shape_text(const Array& array) {
+  return shape_text(array.shape.data(), array.dimensions);
+}
+
+std::string dtype_text(const py::array& array) { return py::str(array.dtype()); }
+
+std::string type_text(py::handle value) {
+  return py::str(py::type::handle_of(value).attr("__name__"));
+}
+
+bool is_aligned_and_contiguous(const py::array& array) {
+  constexpr int both = int(py::array::c_style) | int(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
+  return (array.flags() & both) == both;
+}
+
+Array passed(const char* name, const py::array& array, const py::object& given) {
+  Array result;
+  result.name = name;
+  result.object = array;
+  result.given = given;
+  result.data = const_cast<void*>(array.data());
+  result.dimensions = array.ndim();
+  result.size = array.size();
+  std::copy_n(array.shape(), array.ndim(), result.shape.begin());
+  return result;
+}
+
+// The bytes an array lies in, whatever its strides: [first, second).
+std::pair<const char*, const char*> extent(const py::array& array) {
+  const char* first = static_cast<const char*>(array.data());
+  if (array.size() == 0) return {first, first};
+  const char* last = first;
+  for (py::ssize_t i = 0; i < array.ndim(); ++i) {
+    const py::ssize_t reach = (array.shape(i) - 1) * array.strides(i);
+    (reach < 0 ? first : last) += reach;
+  }
+  return {first, last + array.itemsize()};
+}
+
+bool overlap(const py::array& a, const py::array& b) {
+  const auto [a_first, a_last] = extent(a);
+  const auto [b_first, b_last] = extent(b);
+  return a_first < b_last && b_first < a_last;
+}
+
+}  // namespace
+
+py::array Gate::as_array(const Input& input) const {
+  if (py::isinstance<py::array>(input.value)) return py::reinterpret_borrow<py::array>(input.value);
+  try {
+    return py::module_::import("numpy").attr("asarray")(input.value);
+  } catch (py::error_already_set& error) {
+    const std::string why = py::str(error.value());
+    if (error.matches(PyExc_ValueError))
+      bad_value(input.name, " is not an array of numbers: ", why);
+    if (error.matches(PyExc_TypeError)) bad_type(input.name, " is not an array of numbers: ", why);
+    throw;
+  }
+}
+
+Gate::Dtype Gate::dtype_of(const Input& input, const py::array& array) const {
+  const py::dtype dtype = array.dtype();
+  const char kind = dtype.kind();
+  const bool is_float16 = kind == 'f' && dtype.itemsize() == 2;
+  if (kind == 'b' || kind == 'i' || kind == 'u' || is_float16) return Dtype::undecided;
+  if (dtype.num() == number_of_float32 || dtype.num() == number_of_float64) {
+    PyObject* value = input.value.ptr();
+    if (PyList_Check(value) || PyTuple_Check(value) || PyFloat_Check(value))
+      return Dtype::undecided;
+    return dtype.num() == number_of_float32 ? Dtype::float32 : Dtype::float64;
+  }
+  bad_type(input.name,
+           " must hold real numbers (float32, float64, float16, integers or booleans), but its "
+           "dtype is ",
+           dtype_text(array));
+}
+
+bool Gate::has_dtype(const py::array& array) const {
+  const py::dtype dtype = array.dtype();
+  const bool native = dtype.byteorder() == '=';
+  return native &&
+         dtype.num() == (dtype_ == Dtype::float32 ? number_of_float32 : number_of_float64);
+}
+
+void Gate::inputs(std::initializer_list<Input> inputs) {
+  for (const Input& input : inputs) {
+    const py::array given = as_array(input);
+    input.array.given = given;
+    const Dtype dtype = dtype_of(input, given);
+    if (dtype == Dtype::undecided || dtype == dtype_ || casts_) continue;
+    if (dtype_ != Dtype::undecided) {
+      bad_type(input.name, " is ", dtype_name(dtype), " but ", decided_by_, " is ",
+               dtype_name(dtype_), "; convert one of them");
+    }
+    dtype_ = dtype;
+    decided_by_ = input.name;
+  }
+  if (dtype_ == Dtype::undecided) dtype_ = Dtype::float64;
+
+  for (const Input& input : inputs) {
+    const py::array given = py::reinterpret_borrow<py::array>(input.array.given);
+    if (is_aligned_and_contiguous(given) && has_dtype(given)) {
+      input.array.object = given;
+    } else {
+      input.array.object =
+          py::module_::import("numpy").attr("require")(given, dtype_name(dtype_), "CA");
+    }
+  }
+  // Last, because a conversion may run Python code (a warning's hook), which may reshape an array.
+  for (const Input& input : inputs) {
+    const py::array array = input.array.as_array();
+    seen_.at(seen_count_++) = {input.name, input.array.given.ptr()};
+    input.array = passed(input.name, array, input.array.given);
+  }
+}
+
+// What an output must be, but for its shape.
+Array Gate::checked_output(const char* name, py::handle given) {
+  if (!py::isinstance<py::array>(given))
+    bad_type(name, " must be a NumPy array, but is a ", type_text(given));
+  const py::array array = py::reinterpret_borrow<py::array>(given);
+  if (!has_dtype(array))
+    bad_type(name, " must be ", dtype_name(dtype_), ", but is ", dtype_text(array));
+  if (!array.writeable()) bad_value(name, " is read-only");
+  if (!is_aligned_and_contiguous(array)) bad_value(name, " must be C-contiguous and aligned");
+  bool is_seen = false;
+  for (std::size_t i = 0; i < seen_count_; ++i) {
+    const bool itself = std::strcmp(seen_[i].name, name) == 0;
+    is_seen |= itself;
+    if (!itself && overlap(array, py::reinterpret_borrow<py::array>(seen_[i].array))) {
+      bad_value(name, " overlaps ", seen_[i].name, " in memory; give it memory of its own");
+    }
+  }
+  if (!is_seen) seen_.at(seen_count_++) = {name, array.ptr()};
+  return passed(name, array, array);
+}
+
+Array Gate::output(const char* name, py::handle given, const Size* shape, Size dimensions) {
+  if (!given.is_none()) {
+    Array out = checked_output(name, given);
+    if (out.dimensions != dimensions || !std::equal(shape, shape + dimensions, out.shape.begin())) {
+      bad_value(name, " must have shape ", shape_text(shape, dimensions), ", but has ",
+                shape_text(out));
+    }
+    return out;
+  }
+  Size bytes = sizeof(double);
+  for (Size i = 0; i < dimensions; ++i) {
+    if (__builtin_mul_overflow(bytes, shape[i], &bytes)) {
+      bad_value(name, " would have shape ", shape_text(shape, dimensions),
+                ", more than any memory holds");
+    }
+  }
+  const py::dtype dtype(dtype_ == Dtype::float32 ? number_of_float32 : number_of_float64);
+  const py::array array(dtype, py::array::ShapeContainer(shape, shape + dimensions));
+  return passed(name, array, array);
+}
+
+Array Gate::output(const char* name, py::handle given, std::initializer_list<Size> shape) {
+  return output(name, given, shape.begin(), Size(shape.size()));
+}
+
+Array Gate::output_like(const char* name, py::handle given, const Array& like) {
+  return output(name, given, like.shape.data(), like.dimensions);
+}
+
+double Gate::number(const char* name, py::handle given) const {
+  const double value = PyFloat_AsDouble(given.ptr());
+  if (value == -1.0 && PyErr_Occurred()) {
+    PyErr_Clear();
+    bad_type(name, " must be a number, but is a ", type_text(given));
+  }
+  return value;
+}
+
+bool Gate::flag(const char* name, py::handle given) const {
+  if (!PyBool_Check(given.ptr())) bad_type(name, " must be a bool, but is a ", type_text(given));
+  return given.ptr() == Py_True;
+}
+
+std::string Gate::word(const char* name, py::handle given) const {
+  if (!PyUnicode_Check(given.ptr())) bad_type(name, " must be a str, but is a ", type_text(given));
+  return py::cast<std::string>(given);
+}
+
+void Gate::require_dimensions(const Array& array, Size dimensions) const {
+  if (array.dimensions == dimensions) return;
+  bad_value(array.name, " must have ", dimensions, dimensions == 1 ? " dimension" : " dimensions",
+            ", but its shape is ", shape_text(array));
+}
+
+void Gate::require_same_shape(const Array& a, const Array& b) const {
+  if (a.dimensions == b.dimensions &&
+      std::equal(a.shape.begin(), a.shape.begin() + a.dimensions, b.shape.begin()))
+    return;
+  bad_value(a.name, " has shape ", shape_text(a), " but ", b.name, " has shape ", shape_text(b));
+}
+
+Indices new_indices(Size count) {
+  py::array_t<Size> array(count);
+  return {array, array.mutable_data()};
+}
+
+}  // namespace handnn

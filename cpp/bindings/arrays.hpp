@@ -1,0 +1,177 @@
+// The one gate that every buffer passes, on its way in and on its way out. A binding reads:
+//
+//   Gate gate("affine_forward");                                the name that every message starts
+// with
+//   Array x, w;
+//   gate.inputs({{"x", x_any, x}, {"w", w_any, w}});            whatever np.asarray takes, now of
+// one dtype
+//   gate.require_dimensions(x, 2); ...                          check the shapes
+//   Array out = gate.output("out", out_any, {N, O});            exactly right, or a new array if
+// None came
+//   gate.run(work, [&](auto& kernels) { kernels.affine_forward(out, x, w, ...); });
+//
+// An input that is C-contiguous, aligned and of the call's dtype is used in place; any other is
+// copied. The call's dtype is that of its float32 or float64 arrays, which must agree. Integers,
+// booleans, float16, and lists and numbers that are no arrays yet, follow it; if there is nothing
+// to follow it is float64.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <array>
+#include <initializer_list>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "kernels/dispatch.hpp"
+
+namespace handnn {
+
+namespace py = pybind11;
+
+constexpr std::size_t most_dimensions = 64;  // NumPy's own limit
+
+// A buffer that has passed: C-contiguous, aligned, native, of the call's dtype.
+struct Array {
+  const char* name = nullptr;
+  py::object object;  // the NumPy array, held until the binding returns
+  py::object given;   // what it was made from; the same object unless it had to be copied
+  void* data = nullptr;
+  // A copy: without the GIL, another thread may give the array another shape meanwhile.
+  std::array<Size, most_dimensions> shape;
+  Size dimensions = 0, size = 0;
+
+  py::array as_array() const { return py::reinterpret_borrow<py::array>(object); }
+
+  // The address, as the kernel at hand wants it: gate.run calls the kernels of the call's dtype.
+  template <class T>
+  operator T*() const {
+    return static_cast<T*>(data);
+  }
+};
+
+struct Input {
+  const char* name;
+  py::handle value;
+  Array& array;  // set once it has passed
+};
+
+class Gate {
+ public:
+  explicit Gate(const char* function) : function_(function) {}
+
+  // A call whose dtype is decided beforehand, T: inputs of the other float dtype are cast to it.
+  template <class T>
+  static Gate casting_to(const char* function) {
+    Gate gate(function);
+    gate.dtype_ = sizeof(T) == 4 ? Dtype::float32 : Dtype::float64;
+    gate.casts_ = true;
+    return gate;
+  }
+
+  void inputs(std::initializer_list<Input> inputs);
+
+  // An array the call writes: `given`, if it is exactly right, else TypeError or ValueError; a new
+  // one for None.
+  Array output(const char* name, py::handle given, std::initializer_list<Size> shape);
+  Array output_like(const char* name, py::handle given, const Array& like);
+
+  // An input that the call also writes is as strict as an output.
+  void require_writable(const Array& input, py::handle given) { checked_output(input.name, given); }
+
+  // Options that are no arrays.
+  double number(const char* name, py::handle given) const;
+  bool flag(const char* name, py::handle given) const;
+  std::string word(const char* name, py::handle given) const;
+
+  void require_dimensions(const Array& array, Size dimensions) const;
+  void require_same_shape(const Array& a, const Array& b) const;
+
+  template <class... Parts>
+  [[noreturn]] void bad_value(const Parts&... parts) const {
+    throw py::value_error(message(parts...));
+  }
+  template <class... Parts>
+  [[noreturn]] void bad_type(const Parts&... parts) const {
+    throw py::type_error(message(parts...));
+  }
+
+  // Calls f with the kernels of the call's dtype; without the GIL if the work is worth it.
+  // `work` counts multiply-adds, or what takes as long; a double, because it cannot overflow.
+  template <class F>
+  auto run(double work, F f) const {
+    const Unlocked unlocked(work >= worth_unlocking);
+    return dtype_ == Dtype::float32 ? f(active_kernels<float>()) : f(active_kernels<double>());
+  }
+
+ private:
+  enum class Dtype { undecided, float32, float64 };
+  static const char* dtype_name(Dtype dtype) {
+    return dtype == Dtype::float32 ? "float32" : "float64";
+  }
+
+  // Giving the GIL up and taking it back costs 0.1 microseconds; this much work takes about 2.
+  static constexpr double worth_unlocking = 32768;
+  struct Unlocked {
+    PyThreadState* state;
+    explicit Unlocked(bool worth_it) : state(worth_it ? PyEval_SaveThread() : nullptr) {}
+    ~Unlocked() {
+      if (state) PyEval_RestoreThread(state);
+    }
+    Unlocked(const Unlocked&) = delete;
+    Unlocked& operator=(const Unlocked&) = delete;
+  };
+
+  template <class... Parts>
+  std::string message(const Parts&... parts) const {
+    std::ostringstream text;
+    text << function_ << ": ";
+    (text << ... << parts);
+    return text.str();
+  }
+
+  py::array as_array(const Input& input) const;
+  Dtype dtype_of(const Input& input, const py::array& array) const;
+  bool has_dtype(const py::array& array) const;
+  Array output(const char* name, py::handle given, const Size* shape, Size dimensions);
+  Array checked_output(const char* name, py::handle given);
+
+  struct Seen {
+    const char* name;
+    PyObject* array;  // alive as long as the Array that the binding holds
+  };
+  static constexpr std::size_t most_arrays = 8;
+
+  const char* function_;
+  Dtype dtype_ = Dtype::undecided;
+  const char* decided_by_ = nullptr;  // the argument whose dtype it was
+  bool casts_ = false;
+  std::array<Seen, most_arrays> seen_;
+  std::size_t seen_count_ = 0;
+};
+
+// This thread's memory for a kernel to work in: at least `size` elements, valid until the next
+// call.
+template <class T>
+T* scratch_memory(Size size) {
+  thread_local std::unique_ptr<T[]> memory;
+  thread_local Size available = 0;
+  if (size > available) {
+    memory.reset();
+    available = 0;
+    memory.reset(new T[std::size_t(size)]);
+    available = size;
+  }
+  return memory.get();
+}
+
+// A new array of row numbers.
+struct Indices {
+  py::array array;
+  Size* data;
+};
+Indices new_indices(Size count);
+
+}  // namespace handnn

@@ -1,0 +1,14 @@
+// The rooms of the extension module. module.cpp lists them; each has a file of its name.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace handnn {
+
+void bind_layers(pybind11::module_& module);
+void bind_losses(pybind11::module_& module);
+void bind_optimizers(pybind11::module_& module);
+void bind_engine(pybind11::module_& module);
+void bind_cpu(pybind11::module_& module);
+
+}  // namespace handnn
