@@ -1,0 +1,69 @@
+"""What every array and every size passes on its way in: one type, one cast, one message."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+Array = NDArray[np.floating]
+"""An array of float32 or float64."""
+
+
+def as_float(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array:
+    """Return `values` as an array of `dtype`, and without a copy if they are one already.
+
+    dtype None keeps float32 and float64 as they are and turns any other real numbers into float64.
+    Raises TypeError when `values` are not real numbers of up to 64 bits (complex, object, string,
+    datetime, longdouble), and ValueError when they are no array (rows of different lengths).
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} is not an array: {error}") from None
+    if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name} must hold real numbers of up to 64 bits, but is {array.dtype}")
+    if dtype is None:
+        dtype = np.float32 if array.dtype.kind == "f" and array.dtype.itemsize == 4 else np.float64
+    return np.asarray(array, dtype)
+
+
+def check_output(out: object, like: Array, x: Array, name: str) -> None:
+    """Check that `out` can take what `like` holds, as the C++ functions check theirs.
+
+    Raises TypeError when its dtype is another, ValueError when its shape is, or when it is not
+    C-contiguous, not writable, or overlaps the input x.
+    """
+    if not isinstance(out, np.ndarray) or out.dtype != like.dtype:
+        kind = getattr(out, "dtype", type(out).__name__)
+        raise TypeError(f"{name} must be {like.dtype}, but is {kind}")
+    if out.shape != like.shape:
+        raise ValueError(f"{name} must have shape {like.shape}, but has {out.shape}")
+    if not (out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError(f"{name} must be C-contiguous and writable")
+    if np.may_share_memory(out, x):
+        raise ValueError(f"{name} overlaps the input")
+
+
+def float_dtype(dtype: DTypeLike, name: str) -> np.dtype[np.floating]:
+    """Return `dtype` as a NumPy dtype; raise TypeError unless it is float32 or float64."""
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except (TypeError, ValueError):
+        found = np.dtype(object)
+    if found not in (np.float32, np.float64):
+        raise TypeError(f"{name} must be float32 or float64, but is {dtype!r}")
+    return found
+
+
+def positive_int(value: SupportsIndex, name: str) -> int:
+    """Return `value` as an int; raise TypeError unless it is a whole number, ValueError below 1."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, but is {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, but is {number}")
+    return number

@@ -1,0 +1,107 @@
+"""The article's four classes: its script runs with only its import line changed.
+
+Everything is float64, and attributes and numbers are the article's, but for three of its slips:
+Sigmoid does not overflow, ReLU.backward does not write into the caller's dout, and
+MSELoss.forward subtracts the reshaped y_true (the article reshapes it and then subtracts the
+other one, so that pre (N, 1) and y_true (N,) make an N x N matrix).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from handnn import functional
+from handnn.arrays import Array, as_float
+
+
+class Affine:
+    """out = x·w + b, for x (n, i), w (i, o) and a b that broadcasts to (o,)."""
+
+    def __init__(self, w: ArrayLike, b: ArrayLike) -> None:
+        self.w = as_float(w, np.float64, "Affine: w")
+        self.b = as_float(b, np.float64, "Affine: b")
+        self.x: Array | None = None
+        self.dw: Array | None = None
+        self.db: Array | None = None
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return x·w + b."""
+        self.x = as_float(x, np.float64, "Affine.forward: x")
+        row = np.broadcast_to(self.b, (1, self.w.shape[-1]))[0]
+        return functional.affine_forward(self.x, self.w, row)
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return dx = dout·wᵀ, and keep dw = xᵀ·dout and db = Σ dout."""
+        if self.x is None:
+            raise RuntimeError("Affine.backward: call forward first")
+        dout = as_float(dout, np.float64, "Affine.backward: dout")
+        dx, self.dw, self.db = functional.affine_backward(dout, self.x, self.w)
+        return dx
+
+
+class Sigmoid:
+    """out = 1 / (1 + exp(-x))."""
+
+    def __init__(self) -> None:
+        self.out: Array | None = None
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return 1 / (1 + exp(-x))."""
+        self.out = functional.sigmoid_forward(as_float(x, np.float64, "Sigmoid.forward: x"))
+        return self.out
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return dx = dout·(1 - out)·out, for a dout that broadcasts to the shape of out."""
+        if self.out is None:
+            raise RuntimeError("Sigmoid.backward: call forward first")
+        dout = as_float(dout, np.float64, "Sigmoid.backward: dout")
+        return functional.sigmoid_backward(np.broadcast_to(dout, self.out.shape), self.out)
+
+
+class ReLU:
+    """out = 0 where x < 0, x elsewhere."""
+
+    def __init__(self) -> None:
+        self.x: Array | None = None
+        self.out: Array | None = None
+        self.mask: NDArray[np.bool_] | None = None
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return x with its negative entries set to 0."""
+        self.x = as_float(x, np.float64, "ReLU.forward: x")
+        self.mask = self.x < 0
+        self.out = functional.relu_forward(self.x)
+        return self.out
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return dx = 0 where the mask is, dout elsewhere."""
+        if self.x is None:
+            raise RuntimeError("ReLU.backward: call forward first")
+        dout = as_float(dout, np.float64, "ReLU.backward: dout")
+        return functional.relu_backward(dout, self.x)
+
+
+class MSELoss:
+    """The mean of (pre - y_true)², with the article's gradient (pre - y_true)·dout."""
+
+    def __init__(self) -> None:
+        self.pre: Array | None = None
+        self.y_true: Array | None = None
+        self.loss: float | None = None
+
+    def forward(self, pre: ArrayLike, y_true: ArrayLike) -> float:
+        """Return the mean of (pre - y_true)²."""
+        self.pre = as_float(pre, np.float64, "MSELoss.forward: pre")
+        self.y_true = as_float(y_true, np.float64, "MSELoss.forward: y_true").reshape(
+            self.pre.shape
+        )
+        self.loss = functional.mse_loss_forward(self.pre, self.y_true)
+        return self.loss
+
+    def backward(self, dout: ArrayLike = 1.0) -> Array:
+        """Return (pre - y_true)·dout."""
+        if self.pre is None or self.y_true is None:
+            raise RuntimeError("MSELoss.backward: call forward first")
+        dout = as_float(dout, np.float64, "MSELoss.backward: dout")
+        return dout * functional.mse_loss_backward(self.pre, self.y_true, gradient="article")

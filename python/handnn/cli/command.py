@@ -1,0 +1,62 @@
+"""The command line: its commands, its errors and its exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+import click
+
+import handnn
+from handnn.cli.check import check
+from handnn.cli.demo import demo
+from handnn.cli.info import info
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
+)
+@click.version_option(handnn.__version__, "--version", message="handnn %(version)s")
+def handnn_command() -> None:
+    """Neural networks from bricks you can take apart.
+
+    \b
+    Examples:
+      handnn demo                 train a network on real measurements
+      handnn check                prove that the installation computes correctly
+      handnn info --json          what a bug report needs
+    """
+
+
+for subcommand in (demo, check, info):
+    handnn_command.add_command(subcommand)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line `args` (default: the process's own) and return its exit code.
+
+    Without any, it shows the help.
+    """
+    args = list(sys.argv[1:] if args is None else args) or ["--help"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ² must not end the program
+    try:
+        status = handnn_command.main(args, prog_name="handnn", standalone_mode=False)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        hint = f"; see '{where} --help'" if where else ""
+        click.echo(f"{where or 'handnn'}: {error.format_message().rstrip('.')}{hint}", err=True)
+        return error.exit_code
+    except OSError as error:  # of the output: commands report their own files themselves
+        click.echo(f"handnn: cannot write the output: {error.strerror}", err=True)
+        return FAILED
+    return int(status or 0)

@@ -1,0 +1,121 @@
+"""The compiled engine: a network of our bricks as one C++ program, with the bits of the bricks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from handnn import _core
+from handnn.arrays import Array
+from handnn.layers import Affine, Brick, ReLU, Sigmoid
+from handnn.layers.layer import params_of
+from handnn.losses import Loss, MSELoss
+from handnn.optimizers import SGD, Optimizer
+
+KINDS: dict[type, str] = {Affine: "affine", ReLU: "relu", Sigmoid: "sigmoid"}
+"""The bricks the engine knows. Subclasses are not among them: they may do something else."""
+
+CACHES = {"affine": ("x", "dw", "db"), "relu": ("x",), "sigmoid": ("out",)}
+"""What a brick keeps of its last forward and backward, which the engine does not."""
+
+
+def obstacle(layers: list[Brick]) -> str | None:
+    """Return what keeps these bricks from being compiled, None when nothing does."""
+    for index, layer in enumerate(layers):
+        if type(layer) not in KINDS:
+            return f"layer {index} is a {type(layer).__name__}, which is not one of handnn's bricks"
+    arrays = [array for layer in layers for array in params_of(layer).values()]
+    if not arrays:
+        return "no layer has anything to learn"
+    if not all(array.size for array in arrays):
+        return "an array of the network is empty"
+    if not all(a.flags.c_contiguous and a.flags.writeable and a.flags.aligned for a in arrays):
+        return "an array of the network is not C-contiguous, aligned and writable"
+    places = sorted((a.__array_interface__["data"][0], a.nbytes) for a in arrays)
+    if any(start + size > following for (start, size), (following, _) in pairwise(places)):
+        return "two arrays of the network share memory"
+    return None
+
+
+def training_obstacle(layers: list[Brick], loss: Loss, optimizer: Optimizer) -> str | None:
+    """Return what keeps a training of these parts from being compiled, None when nothing does."""
+    if type(loss) is not MSELoss:
+        return f"the loss is a {type(loss).__name__}, which is not one of handnn's"
+    if type(optimizer) is not SGD:
+        return f"the optimizer is a {type(optimizer).__name__}, which is not one of handnn's"
+    return obstacle(layers)
+
+
+def train(
+    layers: list[Brick],
+    loss: MSELoss,
+    optimizer: SGD,
+    rows: tuple[Array, ...],
+    *,
+    epochs: int,
+    batch_size: int,
+    seed: int | None,
+    first_epoch: int,
+    losses: list[tuple[float, float]],
+) -> None:
+    """Train for `epochs` epochs in one call, and add the loss and the seconds of each to `losses`.
+
+    rows: x (N, I), y (N, O) and, if there are any, weights (N,), of the dtype of the layers. seed
+    and first_epoch decide the order of the rows (see `row_order`); seed None keeps it. The arrays
+    of layers and optimizer are changed in place; what layers and loss had kept of their last
+    forward and backward is dropped. When interrupted (Ctrl-C), all arrays are those of a whole
+    step, and `losses` has the whole epochs.
+    """
+    x, y, *weight = rows
+    y = y[:, None] if y.ndim == 1 else y
+    bricks: list[tuple[str, dict[str, Array], dict[str, Array]]] = []
+    for index, layer in enumerate(layers):
+        params = params_of(layer)
+        velocities = optimizer.velocities_of(params, prefix=f"{index}.")
+        bricks.append((KINDS[type(layer)], params, velocities))
+    for layer in layers:
+        vars(layer).update(dict.fromkeys(CACHES[KINDS[type(layer)]]))
+    vars(loss).update(dict.fromkeys(("pre", "y_true", "sample_weight", "loss")))
+    _core.train(
+        bricks,
+        loss.gradient == "exact",
+        optimizer.lr,
+        optimizer.momentum,
+        optimizer.nesterov,
+        optimizer.weight_decay,
+        x,
+        y,
+        weight[0] if weight else None,
+        epochs,
+        batch_size,
+        seed,
+        first_epoch,
+        x.dtype == "float32",
+        losses,
+    )
+
+
+def row_order(count: int, seed: int, epoch: int) -> Any:
+    """Return the order of `count` rows in an epoch: a permutation that these three decide."""
+    return _core.row_order(count, seed, epoch)
+
+
+class Forward:
+    """The forward pass of some bricks, compiled: safe to call from several threads at once."""
+
+    def __init__(self, layers: list[Brick]) -> None:
+        self._layers = list(layers)
+        self._arrays = [(a, a.w, a.b) for a in layers if isinstance(a, Affine)]
+        bricks: list[Any] = [(KINDS[type(layer)], params_of(layer), {}) for layer in layers]
+        self.predict = _core.Predictor(bricks, self._arrays[0][1].dtype == "float32")
+
+    def is_of(self, layers: list[Brick]) -> bool:
+        """Return whether `layers` are still the bricks, with the arrays, that were compiled."""
+        if self._layers != layers:
+            return False
+        for affine, w, b in self._arrays:  # a loop, because all(...) takes twice as long
+            if affine.w is not w or affine.b is not b:
+                break
+        else:
+            return True
+        return False

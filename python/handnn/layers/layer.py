@@ -1,0 +1,71 @@
+"""What bricks share."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from numpy.typing import DTypeLike
+
+from handnn.arrays import Array, float_dtype
+
+
+class Brick(Protocol):
+    """Anything with `forward` and `backward`: handnn's own bricks, and yours.
+
+    A brick that learns also has `params` and `grads`, dicts from a name to an array; `params` are
+    the arrays themselves, so that an optimizer can change them in place.
+    """
+
+    def forward(self, x: Array, /) -> Array:
+        """Return out, and keep what `backward` will need."""
+        ...
+
+    def backward(self, dout: Array, /) -> Array:
+        """Return dx for the x of the last `forward`, and keep the gradients of the params."""
+        ...
+
+
+class Layer:
+    """What handnn's own bricks have besides `forward` and `backward`.
+
+    They are built from their params alone: ``type(layer)(**layer.params)`` is the same brick anew.
+    """
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """The arrays to be learnt, by name: the arrays themselves, not copies."""
+        return {}
+
+    @property
+    def grads(self) -> dict[str, Array | None]:
+        """The gradients of the last `backward`, by the names of `params`; None before it."""
+        return {}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The number of columns the brick takes and gives, "in" and "out", where it fixes them."""
+        return {}
+
+    def astype(self, dtype: DTypeLike) -> Any:
+        """Return the same brick anew, its params copied to `dtype`: float32 or float64."""
+        dtype = float_dtype(dtype, f"{self}.astype: dtype")
+        build: Any = type(self)
+        return build(**{name: array.astype(dtype) for name, array in self.params.items()})
+
+    def __repr__(self) -> str:
+        """Name the brick, and its sizes if it has any: `Affine 8→64`."""
+        return " ".join([type(self).__name__, "→".join(map(str, self.sizes.values()))]).rstrip()
+
+
+class Activation(Layer):
+    """A brick that works entry by entry: its output has the shape of its input."""
+
+
+def params_of(brick: Brick) -> dict[str, Array]:
+    """Return the params of any brick, {} when it has none."""
+    return getattr(brick, "params", {})
+
+
+def grads_of(brick: Brick) -> dict[str, Array | None]:
+    """Return the grads of any brick, {} when it has none."""
+    return getattr(brick, "grads", {})

@@ -1,0 +1,38 @@
+"""ReLU: let what is positive pass, and stop the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from handnn import functional
+from handnn.arrays import Array, as_float
+from handnn.layers.layer import Activation
+
+
+class ReLU(Activation):
+    """Let what is positive pass, and stop the rest: ``out = 0 where x < 0, x elsewhere``.
+
+    The slope is 0 where x < 0 and 1 elsewhere, also at 0, where either would do; NaN passes.
+    x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+    """
+
+    def __init__(self) -> None:
+        self.x: Array | None = None
+
+    @property
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Where the last x was stopped, x < 0; None before the first forward."""
+        return None if self.x is None else self.x < 0
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return out = 0 where x < 0, x elsewhere, and keep x."""
+        self.x = as_float(x, None, "ReLU.forward: x")
+        return functional.relu_forward(self.x)
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return dx = 0 where x < 0, dout elsewhere."""
+        if self.x is None:
+            raise RuntimeError("ReLU.backward: call forward first")
+        dout = as_float(dout, self.x.dtype, "ReLU.backward: dout")
+        return functional.relu_backward(dout, self.x)

@@ -1,0 +1,249 @@
+"""Network: bricks in a row, forward through all of them and backward again."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from handnn import engine
+from handnn.arrays import Array, as_float, check_output, float_dtype, positive_int
+from handnn.initializers import RandomSource
+from handnn.layers import Activation, Affine, Brick, Layer, ReLU, Sigmoid
+from handnn.layers.layer import grads_of, params_of
+
+
+class Network:
+    """Bricks in a row: each takes what the one before it gives.
+
+    `layers` are handnn's own bricks or any objects with `forward` and `backward` (see
+    `layers.Brick`). x and dout are cast to the network's dtype, once, on entering.
+
+    Raises TypeError when a layer is no brick or when float32 and float64 params are mixed, and
+    ValueError when there is no layer, one stands in two places, or neighbours do not fit.
+    """
+
+    def __init__(self, layers: Iterable[Brick]) -> None:
+        if not hasattr(layers, "__iter__"):
+            raise TypeError(f"Network: layers must be a list of bricks, but is {layers!r}")
+        self.layers: list[Brick] = list(layers)
+        _check_bricks(self.layers)
+        _check_dtypes(self.params)
+        _output_widths(self.layers)
+        self._compiled: engine.Forward | None = None
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return the output of the last layer for the rows of x."""
+        out = as_float(x, self.dtype, "Network.forward: x")
+        for layer in self.layers:
+            out = layer.forward(out)
+        return out
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return dx for the x of the last `forward`; every layer keeps its own gradients."""
+        dx = as_float(dout, self.dtype, "Network.backward: dout")
+        for layer in reversed(self.layers):
+            dx = layer.backward(dx)
+        return dx
+
+    def predict(self, x: ArrayLike, out: Array | None = None) -> Array:
+        """Return the network's output for the rows of x, written to `out` if that is given.
+
+        Has the bits of `forward`, for many rows as for one, but is compiled and leaves no trace: it
+        keeps nothing for `backward`, and several threads may call it at once. (Not so with a brick
+        of your own: then it is a `forward`.)
+
+        Raises TypeError when `out` has not the dtype of the output, ValueError when not its shape,
+        and also when it is not C-contiguous and writable or overlaps x.
+        """
+        compiled = self._compiled
+        if compiled is None or not compiled.is_of(self.layers):
+            if engine.obstacle(self.layers):
+                return self._predict_brick_by_brick(x, out)
+            compiled = self._compiled = engine.Forward(self.layers)
+        return compiled.predict(x, out)
+
+    def _predict_brick_by_brick(self, x: ArrayLike, out: Array | None) -> Array:
+        x = as_float(x, self.dtype, "Network.predict: x")
+        pre = self.forward(x)
+        if out is None:
+            return pre
+        check_output(out, pre, x, "Network.predict: out")
+        out[...] = pre
+        return out
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is compiled: a copy compiles its own."""
+        return {**self.__dict__, "_compiled": None}
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """The params of all layers, named "0.w", "0.b", "2.w", ...: the arrays themselves."""
+        return {
+            f"{index}.{name}": array
+            for index, layer in enumerate(self.layers)
+            for name, array in params_of(layer).items()
+        }
+
+    @property
+    def grads(self) -> dict[str, Array | None]:
+        """The gradients of the last `backward`, by the names of `params`; None before it."""
+        return {
+            f"{index}.{name}": array
+            for index, layer in enumerate(self.layers)
+            for name, array in grads_of(layer).items()
+        }
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The number of columns the network takes and gives, "in" and "out", as far as known."""
+        sizes = {}
+        for layer in self.layers:
+            if not isinstance(layer, Activation):
+                sizes = {"in": layer.sizes["in"]} if isinstance(layer, Layer) else {}
+                break
+        width = _output_widths(self.layers)[-1]
+        return sizes if width is None else {**sizes, "out": width}
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the params: float32 or float64 (which it also is when there are none)."""
+        for layer in self.layers:
+            for array in params_of(layer).values():
+                return array.dtype
+        return np.dtype(np.float64)
+
+    def astype(self, dtype: DTypeLike) -> Network:
+        """Return a new network with copies of all params in `dtype`: float32 or float64.
+
+        A brick of your own is copied if it has no params; else it needs a method `astype` that
+        does the same for it (TypeError without).
+        """
+        dtype = float_dtype(dtype, "Network.astype: dtype")
+        return Network(_astype(layer, dtype) for layer in self.layers)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to `path`, all or nothing, for `handnn.load`: see `storage.save`."""
+        from handnn import storage
+
+        storage.save(self, path)
+
+    def summary(self) -> str:
+        """Return a table of the layers: their names, how many columns they give, their params."""
+        rows = [("", "brick", "output", "parameters")]
+        for index, (layer, width) in enumerate(
+            zip(self.layers, _output_widths(self.layers), strict=True)
+        ):
+            count = sum(array.size for array in params_of(layer).values())
+            rows.append((str(index), _name(layer), str(width or "?"), f"{count:,}"))
+        columns = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            f"{index:>{columns[0]}}  {name:<{columns[1]}}  {width:>{columns[2]}}  "
+            f"{count:>{columns[3]}}"
+            for index, name, width, count in rows
+        ]
+        return "\n".join([*lines, self._size()])
+
+    def __repr__(self) -> str:
+        """Name the layers and the size: `Network(Affine 2→1, Sigmoid; 3 parameters, float32)`."""
+        return f"Network({', '.join(map(_name, self.layers))}; {self._size()})"
+
+    def _size(self) -> str:
+        return f"{sum(array.size for array in self.params.values()):,} parameters, {self.dtype}"
+
+
+ACTIVATIONS: dict[str, tuple[Callable[[], Brick], str]] = {
+    "relu": (ReLU, "he"),
+    "sigmoid": (Sigmoid, "xavier"),
+}
+
+
+def mlp(
+    sizes: Iterable[SupportsIndex],
+    activation: str = "relu",
+    rng: RandomSource = None,
+    dtype: DTypeLike = "float32",
+) -> Network:
+    """Return a multilayer perceptron: Affine bricks with an activation between each two.
+
+    ``mlp([8, 64, 1])`` is Affine 8→64, ReLU, Affine 64→1: the output is left as it comes.
+    The weights are drawn from "he" for relu, "xavier" for sigmoid (see `initializers`); biases
+    are 0. Raises ValueError for fewer than two sizes, a size below 1 or another activation.
+    """
+    if not hasattr(sizes, "__iter__"):
+        raise TypeError(f"mlp: sizes must be a list of ints, but is {sizes!r}")
+    widths = [positive_int(size, "mlp: a size") for size in sizes]
+    if len(widths) < 2:
+        raise ValueError(f"mlp: sizes must be two or more, but is {widths}")
+    if activation not in list(ACTIVATIONS):
+        raise ValueError(
+            f"mlp: activation must be one of {', '.join(ACTIVATIONS)}, but is {activation!r}"
+        )
+    activate, init = ACTIVATIONS[activation]
+    rng = np.random.default_rng(rng)
+    layers: list[Brick] = []
+    for n_in, n_out in pairwise(widths):
+        layers += [Affine.random(n_in, n_out, init, rng, dtype), activate()]
+    return Network(layers[:-1])
+
+
+def _name(layer: Brick) -> str:
+    return repr(layer) if isinstance(layer, Layer) else type(layer).__name__
+
+
+def _check_bricks(layers: list[Brick]) -> None:
+    if not layers:
+        raise ValueError("Network: layers is empty")
+    places: dict[int, int] = {}
+    for index, layer in enumerate(layers):
+        if isinstance(layer, type):
+            raise TypeError(
+                f"Network: layer {index} is the class {layer.__name__}; write {layer.__name__}()"
+            )
+        if not (hasattr(layer, "forward") and hasattr(layer, "backward")):
+            raise TypeError(f"Network: layer {index} ({_name(layer)}) has no forward and backward")
+        if places.setdefault(id(layer), index) != index:
+            raise ValueError(
+                f"Network: layers {places[id(layer)]} and {index} are one {_name(layer)} object; "
+                "each place needs its own"
+            )
+
+
+def _check_dtypes(params: dict[str, Array]) -> None:
+    first = next(iter(params), "")
+    for name, array in params.items():
+        float_dtype(array.dtype, f"Network: {name}")
+        if array.dtype != params[first].dtype:
+            raise TypeError(
+                f"Network: {first} is {params[first].dtype} but {name} is {array.dtype}"
+            )
+
+
+def _output_widths(layers: list[Brick]) -> list[int | None]:
+    """Return how many columns each layer gives (None: not known), checking that they fit."""
+    widths: list[int | None] = []
+    width = None
+    for index, layer in enumerate(layers):
+        sizes = layer.sizes if isinstance(layer, Layer) else {}
+        if width is not None and sizes.get("in", width) != width:
+            raise ValueError(
+                f"Network: layer {index} ({_name(layer)}) takes {sizes['in']} columns, "
+                f"but layer {index - 1} gives {width}"
+            )
+        width = sizes.get("out", width if isinstance(layer, Activation) else None)
+        widths.append(width)
+    return widths
+
+
+def _astype(layer: Brick, dtype: np.dtype[Any]) -> Brick:
+    if hasattr(layer, "astype"):
+        converted: Brick = layer.astype(dtype)
+        return converted
+    if params_of(layer):
+        raise TypeError(f"Network.astype: {_name(layer)} has params but no method astype(dtype)")
+    return copy.deepcopy(layer)

@@ -1,0 +1,147 @@
+"""Saved networks: one safetensors file that holds the arrays and says which bricks they are of.
+
+The file's metadata has one entry, "handnn", a JSON text:
+
+    {"format": 1, "bricks": [{"brick": "Affine", "in": 8, "out": 64}, {"brick": "ReLU"}, ...]}
+
+and its arrays are named as in `Network.params`: "0.w", "0.b", "2.w", ... Nothing in a file is ever
+executed or imported: a brick's name is looked up in `BRICKS`, and what is not there is refused.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Any
+
+from handnn.arrays import Array
+from handnn.layers import Affine, Brick, Layer, ReLU, Sigmoid
+from handnn.network import Network
+
+FORMAT = 1
+BRICKS: dict[str, Any] = {brick.__name__: brick for brick in (Affine, ReLU, Sigmoid)}
+
+
+class FormatError(ValueError):
+    """A file is not a network that this handnn can read: damaged, foreign, or of a later format."""
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write `network` to `path`, all or nothing: a reader finds the old file or the new one.
+
+    The bytes go to a temporary file in the same folder, which then takes the name `path`. Raises
+    TypeError when a layer is not one of handnn's bricks, ValueError when its arrays have been
+    replaced by some that do not fit, OSError when the file cannot be written; the old file is then
+    still there, and the temporary one is not.
+    """
+    import json
+
+    from safetensors.numpy import save as to_bytes
+
+    bricks, layers = [], []
+    for index, layer in enumerate(network.layers):
+        name = type(layer).__name__
+        if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
+            raise TypeError(
+                f"Network.save: layer {index} ({name}) is not one of handnn's bricks "
+                f"({', '.join(BRICKS)}); a file cannot hold its code"
+            )
+        bricks.append({"brick": name, **layer.sizes})
+        layers.append(BRICKS[name](**layer.params))
+    # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
+    # memory as it lies).
+    arrays = Network(layers).params
+    metadata = {"handnn": json.dumps({"format": FORMAT, "bricks": bricks})}
+    replace_file(path, to_bytes(arrays, metadata))
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read the network that `Network.save` wrote to `path`.
+
+    NaN and Inf are weights like any other. No more memory is taken than the arrays that are really
+    in the file need. Raises FormatError (a ValueError) when the file is not such a network, OSError
+    when it cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = os.fspath(path)
+    open(path, "rb").close()  # a folder or a locked file is told in Python's own words
+    try:
+        with safe_open(path, framework="np") as file:
+            return Network(_read_layers(file))
+    except (SafetensorError, TypeError, ValueError, RecursionError) as error:
+        raise FormatError(f"{path} is not a network saved by handnn: {error}") from error
+
+
+def _read_layers(file: Any) -> list[Brick]:
+    """Return the bricks that a file of safetensors describes, each built from its own arrays."""
+    import inspect
+
+    layers: list[Brick] = []
+    unread = set(file.keys())
+    for index, entry in enumerate(_read_architecture(file.metadata() or {})):
+        name = entry.pop("brick", None)
+        if name not in BRICKS:
+            raise ValueError(f"layer {index} is {name!r:.50}, not one of {', '.join(BRICKS)}")
+        keys = [f"{index}.{parameter}" for parameter in inspect.signature(BRICKS[name]).parameters]
+        layer = BRICKS[name](*(_read_array(file, key) for key in keys))
+        if layer.sizes != entry:
+            raise ValueError(f"layer {index} is {layer}, but is described as {entry!s:.50}")
+        layers.append(layer)
+        unread.difference_update(keys)
+    if unread:
+        raise ValueError(f"no layer has an array {min(unread)!r:.50}")
+    return layers
+
+
+def _read_architecture(metadata: dict[str, str]) -> list[dict[str, Any]]:
+    """Return the list of bricks in a file's metadata."""
+    import json
+
+    if "handnn" not in metadata:
+        raise ValueError("its metadata has no entry 'handnn'")
+    architecture = json.loads(metadata["handnn"])
+    if not isinstance(architecture, dict) or "format" not in architecture:
+        raise ValueError("its metadata names no format")
+    if architecture["format"] != FORMAT:
+        raise ValueError(
+            f"its format is {architecture['format']!r:.50}, and this handnn reads only {FORMAT}"
+        )
+    bricks = architecture.get("bricks")
+    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
+        raise ValueError("its metadata has no list of bricks")
+    return bricks
+
+
+def _read_array(file: Any, key: str) -> Array:
+    """Return the array `key` of a file of safetensors."""
+    dtype = file.get_slice(key).get_dtype()
+    if dtype not in ("F32", "F64"):
+        raise ValueError(f"its array {key} is {dtype}, not F32 or F64")
+    array: Array = file.get_tensor(key)
+    return array
+
+
+def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Give the file `path` the contents `data`, at once and for good, or leave it as it was."""
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
+    temporary = os.path.join(folder, f".handnn-{os.urandom(8).hex()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(path):
+            os.chmod(temporary, os.stat(path).st_mode)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # where a folder can be opened, its new entry is synced too
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
