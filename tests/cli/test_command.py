@@ -1,0 +1,76 @@
+"""The command line's manners: help, version, errors, exit codes."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+import handnn
+from handnn.cli import main
+
+
+@pytest.mark.parametrize("args", [[], ["demo"], ["check"], ["info"]])
+def test_help_shows_an_example(handnn_command, args):
+    result = handnn_command(*args, "--help")
+    assert result.code == 0
+    assert "Example" in result.out
+    assert "handnn " in result.out.split("Example")[1]
+
+
+def test_alone_it_shows_the_help(handnn_command):
+    assert handnn_command() == handnn_command("--help")
+
+
+def test_version(handnn_command):
+    assert handnn_command("--version") == (0, f"handnn {handnn.__version__}\n", "")
+
+
+def test_python_m_handnn():
+    command = [sys.executable, "-m", "handnn", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"handnn {handnn.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["dmo"], "handnn: No such command 'dmo'"),
+        (["demo", "--epochs", "0"], "handnn demo: Invalid value for '--epochs'"),
+        (["demo", "--seed", "-1"], "handnn demo: Invalid value for '--seed'"),
+        (["check", "--jsno"], "handnn check: No such option"),
+        (["info", "extra"], "handnn info: Got unexpected extra argument"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exit_code_2(handnn_command, args, words):
+    code, out, err = handnn_command(*args)
+    assert code == 2
+    assert out == ""
+    assert err.startswith(words)
+    assert err.count("\n") == 1
+    assert "--help" in err
+
+
+def test_a_terminal_without_the_letters_does_not_end_the_program(monkeypatch):
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert main(["demo", "--help"]) == 0
+    assert main(["info"]) == 0
+    print("R²")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_one_line():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "handnn", "info"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert result.returncode == 1
+    assert result.stderr.startswith("handnn: cannot write the output")
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,224 @@
+"""The gate for inputs: anything np.asarray takes is welcome, and nothing is changed."""
+
+from __future__ import annotations
+
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from tests.bounds import assert_same_bits
+from tests.common.bricks import CALLS, DTYPES, SIZES, shape_of
+from tests.common.layouts import LAYOUTS
+
+every_call = pytest.mark.parametrize("call", CALLS, ids=str)
+both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
+
+
+def every(what):
+    """A parametrisation over each argument of each call that `what` names."""
+    rows = [(call, name) for call in CALLS for name in getattr(call, what)]
+    return pytest.mark.parametrize(
+        ("call", "name"), rows, ids=[f"{call}-{name}" for call, name in rows]
+    )
+
+
+def assert_speaks_of(error, call, *names):
+    message = str(error.value)
+    assert message.startswith(f"{call.function}: "), message
+    for name in names:
+        assert re.search(rf"\b{name}\b", message.split(": ", 1)[1]), (name, message)
+
+
+@every_call
+@both_dtypes
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("rows", [0, 1, 3, 17])
+def test_the_layout_of_an_input_changes_no_bit(call, dtype, layout, rows):
+    sizes = {**SIZES, "N": rows}
+    arrays = call.arrays(dtype, sizes)
+    plain = call.run(arrays)
+    for name in call.inputs:
+        results = call.run({**arrays, name: layout(arrays[name])})
+        for actual, expected in zip(results, plain, strict=True):
+            assert_same_bits(actual, expected, f"{layout.__name__} {name}")
+    results = call.run({n: layout(a) if n in call.inputs else a for n, a in arrays.items()})
+    for actual, expected in zip(results, plain, strict=True):
+        assert_same_bits(actual, expected, f"{layout.__name__} everywhere")
+
+
+@every_call
+@both_dtypes
+def test_a_broadcast_input_is_read_as_it_looks(call, dtype):
+    arrays = call.arrays(dtype)
+    for name in call.inputs:
+        seen = np.broadcast_to(arrays[name].reshape(-1)[0], arrays[name].shape)
+        plain = call.run({**arrays, name: seen.copy()})
+        for actual, expected in zip(call.run({**arrays, name: seen}), plain, strict=True):
+            assert_same_bits(actual, expected, name)
+
+
+@every_call
+@both_dtypes
+@pytest.mark.parametrize("layout", [np.copy, *LAYOUTS], ids=lambda f: f.__name__)
+def test_no_input_is_changed(call, dtype, layout):
+    arrays = call.arrays(dtype)
+    inputs = {name: layout(arrays[name]) for name in call.inputs}
+    before = {name: (array.tobytes(), array.flags.writeable) for name, array in inputs.items()}
+    call.run({**arrays, **inputs})
+    after = {name: (array.tobytes(), array.flags.writeable) for name, array in inputs.items()}
+    assert after == before
+
+
+def whole_numbers(a):
+    return np.rint(2 * a).clip(0, 9)
+
+
+TAKE_THE_DTYPE_BESIDE_THEM = {
+    "list": lambda a: a.tolist(),
+    "tuple": lambda a: tuple(a.tolist()),
+    "memoryview": lambda a: memoryview(a),
+    "int8": lambda a: whole_numbers(a).astype(np.int8),
+    "int64": lambda a: whole_numbers(a).astype(np.int64),
+    "uint32": lambda a: whole_numbers(a).astype(np.uint32),
+    "bool": lambda a: a > 0.5,
+    "float16": lambda a: a.astype(np.float16),
+}
+
+
+@every_call
+@both_dtypes
+@pytest.mark.parametrize("kind", TAKE_THE_DTYPE_BESIDE_THEM)
+def test_other_kinds_take_the_dtype_of_the_floats_beside_them(call, dtype, kind):
+    arrays = call.arrays(dtype)
+    if len(arrays) < 2:
+        pytest.skip("nothing is beside its only array")
+    for name in call.inputs:
+        other = TAKE_THE_DTYPE_BESIDE_THEM[kind](arrays[name])
+        plain = call.run({**arrays, name: np.asarray(other).astype(dtype)})
+        for actual, expected in zip(call.run({**arrays, name: other}), plain, strict=True):
+            assert_same_bits(actual, expected, f"{name} as {kind}")
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if not call.state], ids=str)
+@pytest.mark.parametrize("kind", TAKE_THE_DTYPE_BESIDE_THEM)
+def test_without_floats_everything_is_float64(call, kind):
+    other = {n: TAKE_THE_DTYPE_BESIDE_THEM[kind](a) for n, a in call.arrays(np.float64).items()}
+    if kind == "memoryview":
+        other = {n: memoryview(np.asarray(a)) for n, a in other.items()}
+    plain = call.run({name: np.asarray(a).astype(np.float64) for name, a in other.items()})
+    for actual, expected in zip(call.run(other), plain, strict=True):
+        assert_same_bits(actual, expected, kind)
+
+
+@every("axes")
+@both_dtypes
+def test_float32_and_float64_are_never_mixed(call, name, dtype):
+    arrays = call.arrays(dtype)
+    if len(arrays) < 2:
+        pytest.skip("it has one array only")
+    other = np.float64 if dtype == np.float32 else np.float32
+    with pytest.raises(TypeError) as error:
+        call.call({**arrays, name: arrays[name].astype(other)})
+    assert_speaks_of(error, call, "float32", "float64")
+
+
+WRONG_DTYPES = {
+    "complex64": lambda a: a.astype(np.complex64),
+    "complex128": lambda a: a.astype(np.complex128),
+    "object": lambda a: a.astype(object),
+    "str": lambda a: a.astype(str),
+    "bytes": lambda a: a.astype("S"),
+    "datetime64": lambda a: np.zeros(a.shape, "datetime64[s]"),
+    "timedelta64": lambda a: np.zeros(a.shape, "timedelta64[ms]"),
+    "longdouble": lambda a: a.astype(np.longdouble),
+    "record": lambda a: np.zeros(a.shape, [("x", "f8"), ("y", "f8")]),
+    "void": lambda a: np.zeros(a.shape, "V8"),
+}
+
+
+@every("axes")
+@both_dtypes
+@pytest.mark.parametrize("kind", WRONG_DTYPES)
+def test_other_dtypes_are_a_type_error(call, name, dtype, kind):
+    if kind == "longdouble" and np.dtype(np.longdouble).itemsize == 8:
+        pytest.skip("longdouble is float64 on this platform")
+    arrays = call.arrays(dtype)
+    with pytest.raises(TypeError) as error:
+        call.call({**arrays, name: WRONG_DTYPES[kind](arrays[name])})
+    assert_speaks_of(error, call, name)
+
+
+@every("axes")
+@pytest.mark.parametrize(
+    "nothing",
+    [None, "words", b"bytes", object(), {}, {1.0}, 1j, [1j], ["a"], [None], lambda: 0, int],
+    ids=repr,
+)
+def test_what_is_no_array_at_all_is_a_type_error(call, name, nothing):
+    if nothing is None and name in ("velocity", "sample_weight"):
+        pytest.skip(f"{name} may be left out")
+    with pytest.raises(TypeError) as error:
+        call.call({**call.arrays(np.float64), name: nothing})
+    assert_speaks_of(error, call, name)
+
+
+@every("inputs")
+def test_a_ragged_list_is_an_error_that_names_it(call, name):
+    with pytest.raises((TypeError, ValueError)) as error:
+        call.call({**call.arrays(np.float64), name: [[1.0, 2.0], [3.0]]})
+    assert_speaks_of(error, call, name)
+
+
+@every("axes")
+@both_dtypes
+def test_an_axis_that_disagrees_is_a_value_error(call, name, dtype):
+    arrays = call.arrays(dtype)
+    others = "".join(axes for other, axes in call.axes.items() if other != name)
+    shared = [letter for letter in call.axes[name] if letter in others]
+    for letter in shared:
+        for size in (0, 1, SIZES[letter] - 1, SIZES[letter] + 1, 100):
+            wrong = np.ones(shape_of(call.axes[name], {**SIZES, letter: size}), dtype)
+            with pytest.raises(ValueError) as error:
+                call.call({**arrays, name: wrong})
+            assert_speaks_of(error, call, name)
+
+
+@every("axes")
+@both_dtypes
+def test_an_axis_too_many_or_too_few_is_a_value_error(call, name, dtype):
+    arrays = call.arrays(dtype)
+    if len(arrays) < 2:
+        pytest.skip("it takes any shape")
+    array = arrays[name]
+    for wrong in (array[..., None], array[None], array.reshape(-1)[:1].reshape(()), array[0]):
+        with pytest.raises(ValueError) as error:
+            call.call({**arrays, name: np.array(wrong)})
+        assert_speaks_of(error, call, name)
+
+
+@every_call
+def test_a_huge_shape_without_memory_behind_it_is_an_error_not_a_crash(call):
+    arrays = call.arrays(np.float64)
+    huge = np.broadcast_to(np.float64(1), (2**30, 2**28))
+    for name in call.inputs:
+        with pytest.raises((ValueError, MemoryError)):
+            call.call({**arrays, name: huge})
+
+
+@every_call
+@both_dtypes
+def test_a_good_input_is_not_copied(call, dtype):
+    sizes = {"N": 512, "I": 384, "O": 640}
+    arrays = call.arrays(dtype, sizes)
+    outputs = call.new_outputs(dtype, sizes)
+    call.call(arrays, **outputs)
+    tracemalloc.start()
+    try:
+        call.call(arrays, **outputs)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    smallest = min(a.nbytes for a in arrays.values() if a.ndim == 2)
+    assert peak < smallest / 4, f"{peak} bytes were allocated beside {smallest}"

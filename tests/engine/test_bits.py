@@ -1,0 +1,237 @@
+"""The engine changes nothing but the time: its bits are those of the bricks, on any machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import SGD, Affine, MSELoss, Network, ReLU, Sigmoid, Trainer, mlp
+from tests.bounds import assert_same_bits
+from tests.engine.fits import digest, rows, run_python, trainer
+
+DTYPES = ["float32", "float64"]
+SUPPORTED = handnn.cpu_info()["supported"]
+WITH_FMA = [isa for isa in SUPPORTED if isa != "v2"]
+
+NETWORKS = {
+    "one affine": lambda dtype: mlp([5, 3], rng=0, dtype=dtype),
+    "relu": lambda dtype: mlp([5, 16, 3], rng=0, dtype=dtype),
+    "sigmoid": lambda dtype: mlp([5, 7, 33, 3], "sigmoid", rng=0, dtype=dtype),
+    "two affines in a row": lambda dtype: Network(
+        [Affine.random(5, 17, rng=1, dtype=dtype), Affine.random(17, 3, rng=2, dtype=dtype)]
+    ),
+    "an activation first and last": lambda dtype: Network(
+        [
+            *(Sigmoid(), ReLU(), Affine.random(5, 8, rng=1, dtype=dtype)),
+            *(Sigmoid(), ReLU(), Affine.random(8, 3, rng=2, dtype=dtype), Sigmoid()),
+        ]
+    ),
+}
+SCHEDULES = {
+    "plain": SGD(0.003),
+    "momentum": SGD(0.002, momentum=0.9),
+    "nesterov and weight decay": SGD(0.002, momentum=0.8, nesterov=True, weight_decay=0.01),
+    "weight decay": SGD(0.003, weight_decay=0.1),
+}
+
+
+def optimizer(name):
+    """A new one, without velocities."""
+    one = SCHEDULES[name]
+    return SGD(one.lr, one.momentum, one.nesterov, one.weight_decay)
+
+
+def assert_same_fit(build, *data, **options):
+    """Fit what `build(engine)` gives with either engine: the same weights, velocities, losses."""
+    fits = {}
+    for engine in ("compiled", "bricks"):
+        one = build(engine)
+        before = digest(one.network)
+        history = one.fit(*data, **options)
+        assert digest(one.network) != before
+        fits[engine] = one.network.params, one.optimizer.velocities, history
+    for compiled, bricks in zip(fits["compiled"][:2], fits["bricks"][:2], strict=True):
+        assert list(compiled) == list(bricks)
+        for name in bricks:
+            assert_same_bits(compiled[name], bricks[name], name)
+    compiled, bricks = fits["compiled"][2], fits["bricks"][2]
+    assert np.isfinite(bricks.train_loss).all()
+    assert compiled.train_loss == bricks.train_loss
+    assert compiled.validation_loss == bricks.validation_loss
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch_size", [1, 7, 32, 45])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_in_batches_of_every_size(name, batch_size, dtype):
+    """45 rows, so that the last batch of 7 and of 32 is a short one."""
+
+    def build(engine):
+        network = NETWORKS[name](dtype)
+        return Trainer(network, MSELoss(), optimizer("momentum"), engine=engine, rng=3)
+
+    x, y, weight = rows(45, 5, 3, dtype)
+    for more in ({}, {"sample_weight": weight, "shuffle": False}):
+        assert_same_fit(build, x, y, epochs=3, batch_size=batch_size, **more)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("gradient", ["exact", "article"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_optimizer_and_gradient(schedule, gradient, dtype):
+    def build(engine):
+        network = mlp([5, 9, 3], rng=0, dtype=dtype)
+        return Trainer(network, MSELoss(gradient), optimizer(schedule), engine=engine, rng=3)
+
+    x, y, weight = rows(45, 5, 3, dtype)
+    assert_same_fit(build, x, y, epochs=4, batch_size=8)
+    assert_same_fit(build, x, y, epochs=4, batch_size=8, sample_weight=weight)
+
+
+def change_rates(trainer):
+    trainer.optimizer.lr *= 0.7
+    trainer.optimizer.momentum = [0.9, 0.0, 0.5][len(trainer.history) % 3]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_callbacks_that_change_the_rates_between_epochs(dtype):
+    x, y, _ = rows(45, 5, 3, dtype)
+    assert_same_fit(
+        lambda engine: trainer((5, 9, 3), dtype, engine, callbacks=[change_rates]),
+        x, y, epochs=7, batch_size=8,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("validation", [0.3, "pair"])
+def test_validation(validation):
+    x, y, weight = rows(45, 5, 3)
+    if validation == "pair":
+        validation = rows(11, 5, 3, seed=1)[:2]
+    for more in ({}, {"sample_weight": weight}):
+        assert_same_fit(
+            lambda engine: trainer((5, 9, 3), engine=engine),
+            x, y, epochs=3, batch_size=8, validation=validation, **more,
+        )  # fmt: skip
+
+
+def test_targets_in_one_dimension_and_rows_that_are_no_plain_arrays():
+    x, y, _ = rows(90, 10, 1)
+    assert_same_fit(
+        lambda engine: trainer((5, 9, 1), engine=engine),
+        x[::-2, ::2], y[::2, 0].tolist(), epochs=3, batch_size=8,
+    )  # fmt: skip
+
+
+def test_infinities_and_nan():
+    x, y, _ = rows(45, 5, 3)
+    x[7, 2], x[20, 0] = np.inf, np.nan
+    fits = []
+    for engine in ("compiled", "bricks"):
+        one = trainer(engine=engine)
+        with np.errstate(all="ignore"):
+            one.fit(x, y, epochs=2, batch_size=8, shuffle=False)
+        fits.append(one.network.params)
+    for name, array in fits[0].items():
+        np.testing.assert_array_equal(array, fits[1][name])
+    assert np.isnan(fits[0]["2.b"]).all()
+
+
+def test_fits_go_on_where_the_last_one_ended():
+    """Each fit draws a new order, whichever engine it has, and one may take over from the other."""
+    x, y, _ = rows(45, 5, 3)
+    digests = set()
+    for engines in (["compiled"] * 3, ["bricks"] * 3, ["bricks", "compiled", "bricks"]):
+        one = trainer()
+        for one.engine in engines:
+            one.fit(x, y, epochs=2, batch_size=8)
+        digests.add(digest(one.network))
+    assert len(digests) == 1
+
+
+# ---- threads and instruction sets ----------------------------------------------------------------
+
+
+def shared_fit(dtype, engine):
+    """1,000 steps wide enough to be shared among threads, and w deep enough for two of them."""
+    network = mlp([300, 48, 24, 10], "sigmoid", rng=0, dtype=dtype)
+    network.layers[1] = ReLU()
+    x, y, _ = rows(240, 300, 10, dtype)
+    sgd = SGD(0.02, momentum=0.9, nesterov=True, weight_decay=1e-4)
+    one = Trainer(network, MSELoss(), sgd, engine=engine, rng=1)
+    one.fit(x, y, epochs=200, batch_size=48)
+    return network
+
+
+def digests():
+    """For each dtype, the different hashes that the bricks and all numbers of threads give."""
+    found = {}
+    for dtype in DTYPES:
+        found[dtype] = {digest(shared_fit(dtype, "bricks"))}
+        for threads in (1, 2, 3, 4, 7, 8):
+            handnn.set_num_threads(threads)
+            found[dtype].add(digest(shared_fit(dtype, "compiled")))
+    return found
+
+
+def test_a_thousand_steps_have_one_hash_for_all_threads_engines_and_instruction_sets():
+    """In one process for each instruction set: see the bottom of this file."""
+    found = {}
+    for isa in WITH_FMA or SUPPORTED:
+        result = run_python("-m", "tests.engine.test_bits", HANDNN_ISA=isa)
+        assert result.returncode == 0, result.stderr
+        found[isa] = result.stdout.splitlines()
+        assert len(found[isa]) == len(DTYPES), f"{isa}: {result.stdout}"
+    assert len({tuple(lines) for lines in found.values()}) == 1, found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_that_fit_is_shared_among_threads():
+    """Else the test above would prove nothing."""
+    script = (
+        "import os, handnn; from tests.engine import test_bits\n"
+        "def threads(n):\n"
+        "    handnn.set_num_threads(n)\n"
+        "    test_bits.shared_fit('float32', 'compiled')\n"
+        "    return len(os.listdir('/proc/self/task'))\n"
+        "alone = threads(1)\n"
+        "print([threads(n) - alone for n in (3, 5, 2)])"
+    )
+    result = run_python("-c", script)
+    assert result.stdout == "[2, 4, 1]\n", result.stderr
+
+
+# ---- predict -------------------------------------------------------------------------------------
+
+
+def assert_same_predictions():
+    for dtype in DTYPES:
+        for sizes in ([2, 16, 1], [13, 64, 64, 1], [50, 33, 10], [7, 5], [300, 129, 3]):
+            for activation in ("relu", "sigmoid"):
+                network = mlp(sizes, activation, rng=0, dtype=dtype)
+                x, _, _ = rows(150, sizes[0], 1, dtype)
+                expected = network.forward(x)
+                assert_same_bits(network.predict(x), expected, f"{sizes} at once")
+                for count in (1, 2, 7, 63, 64, 65):
+                    out = np.full((count, sizes[-1]), np.nan, dtype)
+                    assert network.predict(x[:count], out) is out
+                    assert_same_bits(out, expected[:count], f"{sizes}, {count} rows")
+                one_by_one = np.concatenate([network.predict(row[None]) for row in x])
+                assert_same_bits(one_by_one, expected, f"{sizes} one by one")
+
+
+@pytest.mark.parametrize("isa", SUPPORTED)
+def test_predict_has_the_bits_of_forward_for_many_rows_as_for_one(isa):
+    script = "from tests.engine import test_bits; test_bits.assert_same_predictions()"
+    result = run_python("-c", script, HANDNN_ISA=isa)
+    assert result.returncode == 0, result.stderr
+
+
+if __name__ == "__main__":
+    for name, found in digests().items():
+        if len(found) > 1:
+            sys.exit(f"{os.environ.get('HANDNN_ISA')}: {name}: {len(found)} different hashes")
+        print(name, *found)

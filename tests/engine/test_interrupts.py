@@ -1,0 +1,169 @@
+"""Ctrl-C at any moment: it is prompt, and leaves the weights of a whole step.
+
+Thirty interrupts; two hundred with HANDNN_SLOW_TESTS=1. They come from a timer, as SIGALRM with the
+handler of SIGINT, in a process of their own: see the bottom of this file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from time import perf_counter
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import engine
+from tests.engine.fits import ROOT, digest, rows, run_python, trainer
+
+SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
+INTERRUPTS = 200 if SLOW else 30
+LONGEST_WAIT = 0.12  # seconds until the interrupt: more than two of the engine's looks at signals
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+
+KINDS = [
+    # small steps, 8 an epoch; epochs one by one, with Python in between; steps shared by threads
+    {"sizes": (5, 9, 3), "count": 60, "batch_size": 8},
+    {"sizes": (5, 9, 3), "count": 60, "batch_size": 8, "callbacks": [lambda trainer: None]},
+    {"sizes": (300, 48, 24, 10), "count": 256, "batch_size": 64, "activation": "sigmoid"},
+]
+
+
+def arrays(one):
+    return [*one.network.params.values(), *one.optimizer.velocities.values()]
+
+
+def same(ours, theirs):
+    """The same bits; velocities that are not there yet are 0."""
+    ours = [*ours, *map(np.zeros_like, theirs[len(ours) :])]
+    return all(one.tobytes() == other.tobytes() for one, other in zip(ours, theirs, strict=True))
+
+
+def interrupted_fit(sizes, count, batch_size, wait, **options):
+    """Interrupt a fit after `wait` seconds; return how late that came, and what is wrong."""
+    x, y, _ = rows(count, sizes[0], sizes[-1])
+    one, other = (trainer(sizes, engine="compiled", **options) for _ in range(2))
+    one.optimizer.lr = other.optimizer.lr = 1e-3
+    due = perf_counter() + wait
+    try:
+        signal.setitimer(signal.ITIMER_REAL, wait)
+        one.fit(x, y, epochs=10**7, batch_size=batch_size)
+    except KeyboardInterrupt:
+        late = perf_counter() - due
+    else:
+        return 0, "nothing came"
+
+    # Again, as many whole epochs; then step by step until the weights are the same.
+    epochs = len(one.history)
+    if epochs:
+        history = other.fit(x, y, epochs=epochs, batch_size=batch_size)
+        if history.train_loss != one.history.train_loss:
+            return late, "another history"
+    if same(arrays(one), arrays(other)):
+        return late, None
+    seed = int(np.random.default_rng(1).integers(2**63))
+    order = engine.row_order(count, seed, epochs)
+    for first in range(0, count, batch_size):
+        batch = order[first : first + batch_size]
+        other.train_step(x[batch], y[batch])
+        if same(arrays(one), arrays(other)):
+            return late, None
+    return late, f"after {epochs} epochs and some steps: the weights of no whole step"
+
+
+def test_interrupts_at_random_moments():
+    """Promised is 0.1 s from the signal to the exception; a busy machine may add to a few."""
+    result = run_python("-m", "tests.engine.test_interrupts", timeout=10 * INTERRUPTS)
+    assert result.returncode == 0, result.stderr
+    fits = json.loads(result.stdout)
+    assert len(fits) == INTERRUPTS
+    assert [wrong for _, wrong in fits if wrong] == []
+    late = [seconds for seconds, _ in fits]
+    assert np.quantile(late, 0.9) <= 0.1 and max(late) <= 1, sorted(late)
+
+
+def test_ctrl_c_ends_the_script_that_trains():
+    script = (
+        "from tests.engine.fits import rows, trainer\n"
+        "x, y, _ = rows(60, 5, 3)\n"
+        "print('training', flush=True)\n"
+        "trainer(engine='compiled').fit(x, y, epochs=10**8, batch_size=8)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout.readline() == "training\n"
+            process.send_signal(signal.SIGINT)
+            _, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert error.strip().splitlines()[-1] == "KeyboardInterrupt"
+
+
+def test_another_handlers_exception_passes_on_too():
+    class Alarm(Exception):
+        pass
+
+    def ring(number, frame):
+        raise Alarm
+
+    x, y, _ = rows(60, 5, 3)
+    one = trainer(engine="compiled")
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(Alarm):
+            one.fit(x, y, epochs=10**7, batch_size=8)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    after = digest(one.network)
+    assert np.isfinite(one.history.train_loss).all()
+    one.fit(x, y, epochs=1, batch_size=8)
+    assert digest(one.network) != after
+
+
+def test_a_handler_that_returns_does_not_disturb():
+    x, y, _ = rows(60, 5, 3)
+    alone = trainer(engine="compiled")
+    start = perf_counter()
+    alone.fit(x, y, epochs=1000, batch_size=8)
+    epochs = int(1000 * max(1, 0.2 / (perf_counter() - start)))  # 0.2 s: some looks at signals
+    alone, one = (trainer(engine="compiled") for _ in range(2))
+    alone.fit(x, y, epochs=epochs, batch_size=8)
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: rung.append(number))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+        one.fit(x, y, epochs=epochs, batch_size=8)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert rung and len(one.history) == epochs
+    assert digest(one.network) == digest(alone.network)
+
+
+def main():
+    handnn.set_num_threads(2)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    rng = np.random.default_rng()  # other moments each time
+    waits = 1e-4 + rng.random(INTERRUPTS) * LONGEST_WAIT  # a wait of 0 would turn the timer off
+    fits = [
+        interrupted_fit(**KINDS[turn % len(KINDS)], wait=float(wait))
+        for turn, wait in enumerate(waits)
+    ]
+    print(json.dumps(fits))
+
+
+if __name__ == "__main__":
+    main()

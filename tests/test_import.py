@@ -1,0 +1,98 @@
+"""Importing handnn: the public names, quickly, and nothing that is not needed yet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import handnn
+
+PUBLIC = {
+    "Affine", "Sigmoid", "ReLU", "MSELoss", "Network", "mlp", "SGD", "Trainer", "History",
+    "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads", "functional",
+    "article", "FormatError", "__version__",
+}  # fmt: skip
+LAZY = ["safetensors", "tqdm", "click", "matplotlib"]
+IMPORT_SECONDS = 0.015
+
+
+def run(script, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, *arguments, "-c", script],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_public_names():
+    assert set(handnn.__all__) == PUBLIC
+    for name in PUBLIC:
+        assert getattr(handnn, name) is not None
+
+
+def test_everything_public_is_documented():
+    for name in PUBLIC - {"__version__"}:
+        assert getattr(handnn, name).__doc__, name
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert handnn.__version__ == metadata.version("handnn")
+
+
+def test_cpu_info_says_what_runs():
+    info = handnn.cpu_info()
+    expected = {"isa", "supported", "compiled", "cpu", "architecture", "compiler", "fma"}
+    assert expected <= set(info)
+    assert info["isa"] in info["supported"] and set(info["supported"]) <= set(info["compiled"])
+    assert isinstance(info["fma"], bool) and info["fma"] is (info["isa"] != "v2")
+
+
+def test_what_is_not_needed_yet_is_not_imported():
+    script = f"import sys, handnn; print([m for m in {LAZY} if m in sys.modules])"
+    result = run(script)
+    assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+def test_importing_prints_and_warns_nothing():
+    result = run("import handnn", "-W", "error")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer is being loaded too")
+def test_the_import_takes_under_15_ms_on_top_of_numpys(tmp_path):
+    """Processor time, best of forty: other work on the machine can only make an import slower.
+
+    The first run compiles the bytecode, as an installation does.
+    """
+    cached = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    script = (
+        "import numpy, time; start = time.process_time(); import handnn; "
+        "print(time.process_time() - start)"
+    )
+    run(script, **cached)
+    seconds = float("inf")
+    for _ in range(40):
+        seconds = min(seconds, float(run(script, **cached).stdout))
+        if seconds < IMPORT_SECONDS:
+            break
+    assert seconds < IMPORT_SECONDS, f"{1000 * seconds:.1f} ms"
+
+
+def test_without_its_extension_it_says_what_to_do(tmp_path):
+    """A source tree: the Python files without the compiled module."""
+    compiled = shutil.ignore_patterns("*.so", "*.pyd", "*.dylib", "__pycache__")
+    shutil.copytree(Path(handnn.__file__).parent, tmp_path / "handnn", ignore=compiled)
+    numpy_folder = Path(np.__file__).parents[1]
+    script = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(numpy_folder)!r}]; import handnn"
+    result = run(script, "-S", PYTHONPATH="")
+    assert result.returncode != 0
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: ") and "pip install ." in last

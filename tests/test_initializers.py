@@ -1,0 +1,85 @@
+"""Initial weights have the variance their formula says, and come from `rng` alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handnn import Affine
+from tests.bounds import assert_same_bits
+
+FAN_IN, FAN_OUT = 500, 800
+VARIANCES = {
+    "he": 2 / FAN_IN,
+    "xavier": 2 / (FAN_IN + FAN_OUT),
+    "lecun": 1 / FAN_IN,
+}
+
+
+def weights(init, rng=0, dtype="float64"):
+    return Affine.random(FAN_IN, FAN_OUT, init=init, rng=rng, dtype=dtype).w
+
+
+@pytest.mark.parametrize("name", VARIANCES)
+@pytest.mark.parametrize("shape", ["normal", "uniform"])
+def test_mean_and_variance(name, shape):
+    """Six standard deviations of each estimate over 400,000 draws; kurtosis 3 and 9/5."""
+    w, variance = weights(f"{name}_{shape}").ravel(), VARIANCES[name]
+    kurtosis = 3 if shape == "normal" else 9 / 5
+    assert abs(w.mean()) < 6 * np.sqrt(variance / w.size)
+    assert abs(w.var() / variance - 1) < 6 * np.sqrt((kurtosis - 1) / w.size)
+
+
+@pytest.mark.parametrize("name", VARIANCES)
+def test_the_distribution_is_the_one_named(name):
+    """A uniform draw stays within ±√(3·variance) and comes close; 400,000 normal ones do not."""
+    edge = np.sqrt(3 * VARIANCES[name])
+    uniform = abs(weights(f"{name}_uniform"))
+    assert 0.999 * edge < uniform.max() <= edge
+    assert abs(weights(f"{name}_normal")).max() > 2 * edge
+
+
+@pytest.mark.parametrize("name", VARIANCES)
+def test_the_short_name_is_the_normal_one(name):
+    assert_same_bits(weights(name), weights(f"{name}_normal"))
+
+
+def test_zeros():
+    assert not weights("zeros").any()
+
+
+@pytest.mark.parametrize("init", ["he_uniform", "xavier_normal", "lecun"])
+def test_an_int_and_its_generator_give_the_same_bits(init):
+    assert_same_bits(weights(init, rng=5), weights(init, rng=np.random.default_rng(5)))
+    assert not np.array_equal(weights(init, rng=5), weights(init, rng=6))
+    assert not np.array_equal(weights(init, rng=None), weights(init, rng=None))
+
+
+def test_a_generator_moves_on():
+    rng = np.random.default_rng(5)
+    assert not np.array_equal(weights("he", rng=rng), weights("he", rng=rng))
+
+
+@pytest.mark.parametrize("init", ["he", "xavier_uniform"])
+def test_float32_weights_are_the_float64_ones_rounded(init):
+    assert_same_bits(weights(init, dtype="float32"), weights(init).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "init", ["", "He", "kaiming", "he_", "he_cauchy", "zeros_normal", "_normal"]
+)
+def test_another_name_is_a_value_error(init):
+    with pytest.raises(ValueError, match="init"):
+        weights(init)
+
+
+@pytest.mark.parametrize("init", [None, 3, np.ones(2)], ids=str)
+def test_what_is_no_name_is_an_error(init):
+    with pytest.raises((TypeError, ValueError)):
+        weights(init)
+
+
+@pytest.mark.parametrize("rng", ["seed", 1.5, -1], ids=str)
+def test_what_is_no_source_of_numbers_is_an_error(rng):
+    with pytest.raises((TypeError, ValueError)):
+        weights("he", rng=rng)

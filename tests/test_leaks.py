@@ -1,0 +1,150 @@
+"""Many calls of each function, error paths included, leave nothing behind.
+
+A million calls of each with HANDNN_SLOW_TESTS=1, which takes minutes; else twenty thousand.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from tests.common.bricks import CALLS
+from tests.common.layouts import fortran
+
+SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
+REPEATS = 1_000_000 if SLOW else 20_000
+SIZES = {"N": 2, "I": 3, "O": 4}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def only_what_is_new():
+    """The garbage collector looks past all that was there before, or it would take minutes."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def refused(call, arrays, **outputs):
+    try:
+        call.call(arrays, **outputs)
+    except (TypeError, ValueError):
+        return
+    raise AssertionError("this call was expected to be refused")
+
+
+def good(call):
+    arrays, outputs = call.arrays(np.float32, SIZES), call.new_outputs(np.float32, SIZES)
+    return arrays, lambda: call.call(arrays, **outputs)
+
+
+def allocating(call):
+    arrays = call.arrays(np.float64, SIZES)
+    return arrays, lambda: call.call(arrays)
+
+
+def converting(call):
+    arrays = call.arrays(np.float64, SIZES)
+    for name in call.inputs:
+        arrays[name] = fortran(arrays[name]).astype(arrays[name].dtype.newbyteorder())
+    return arrays, lambda: call.call(arrays)
+
+
+def wrong_dtype(call):
+    arrays = call.arrays(np.float64, SIZES)
+    arrays[call.inputs[-1]] = arrays[call.inputs[-1]].astype(complex)
+    return arrays, lambda: refused(call, arrays)
+
+
+def wrong_shape(call):
+    arrays = call.arrays(np.float64, SIZES)
+    if len(arrays) > 1:
+        arrays[call.inputs[-1]] = np.ones((9, 9))
+        return arrays, lambda: refused(call, arrays)
+    outputs = call.new_outputs(np.float64, {**SIZES, "O": 9})
+    return arrays, lambda: refused(call, arrays, **outputs)
+
+
+def wrong_output(call):
+    if call.state:
+        arrays = call.arrays(np.float64, SIZES)
+        arrays[call.state[-1]].flags.writeable = False
+        return arrays, lambda: refused(call, arrays)
+    arrays, outputs = call.arrays(np.float64, SIZES), call.new_outputs(np.float32, SIZES)
+    return arrays, lambda: refused(call, arrays, **outputs)
+
+
+PATHS = [good, allocating, converting, wrong_dtype, wrong_shape, wrong_output]
+CASES = [
+    (call, path) for call in CALLS for path in PATHS if path is not wrong_output or call.strict
+]
+REPEATS_OF_ONE = -(-REPEATS // len(PATHS))  # together they make REPEATS calls of each binding
+every_case = pytest.mark.parametrize(
+    ("call", "path"), CASES, ids=[f"{call}-{path.__name__}" for call, path in CASES]
+)
+
+
+def resident_bytes():
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def repeat(function, times):
+    for _ in range(times):
+        function()
+
+
+@every_case
+def test_no_reference_is_leaked(call, path):
+    """Inputs and dtypes have the reference counts they had: one leak a call would add 500."""
+    arrays, function = path(call)
+    repeat(function, 10)
+    gc.collect()
+    watched = [*arrays.values(), *(array.dtype for array in arrays.values()), None, 1.0, ValueError]
+    before = [sys.getrefcount(thing) for thing in watched]
+    repeat(function, 500)
+    gc.collect()
+    after = [sys.getrefcount(thing) for thing in watched]
+    assert all(a - b < 250 for a, b in zip(after, before, strict=True)), (before, after)
+
+
+@every_case
+def test_no_python_memory_is_leaked(call, path):
+    """NumPy's and Python's allocations, traced: no object is smaller than sixteen bytes."""
+    _, function = path(call)
+    repeat(function, 100)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        repeat(function, 50)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        repeat(function, 500)
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 16 * 500, f"{grown} bytes in 500 calls"
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux's /proc")
+@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer keeps what was freed")
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_the_process_does_not_grow(call):
+    """Nor does C++ keep anything: the smallest leak, 16 bytes of malloc a call, would show."""
+    functions = [path(call)[1] for path in PATHS if path is not wrong_output or call.strict]
+    for function in functions:
+        repeat(function, 200)
+    gc.collect()
+    before = resident_bytes()
+    for function in functions:
+        repeat(function, REPEATS_OF_ONE)
+    gc.collect()
+    grown = resident_bytes() - before
+    allowed = max(16 * REPEATS_OF_ONE, 16 * os.sysconf("SC_PAGE_SIZE"))
+    assert grown < allowed, f"{grown} bytes in {len(functions)} × {REPEATS_OF_ONE} calls"

@@ -1,0 +1,54 @@
+"""The code that reads saved networks has nothing in it that could execute what it reads."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import handnn
+
+PACKAGE = Path(handnn.__file__).parent
+FORBIDDEN_MODULES = {
+    "pickle", "cPickle", "dill", "marshal", "shelve", "importlib", "pkgutil", "runpy", "imp",
+    "subprocess", "ctypes", "code", "codeop",
+}  # fmt: skip
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "globals"}
+LOAD_PATH = ["storage.py", "network.py", "arrays.py", "functional.py", "initializers.py"]
+
+
+def load_path():
+    folders = [sorted((PACKAGE / room).glob("*.py")) for room in ("layers",)]
+    return [PACKAGE / name for name in LOAD_PATH] + [file for folder in folders for file in folder]
+
+
+def executes_what_it_reads(source):
+    """Everything in a syntax tree that can turn data into running code."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [a.name for a in node.names if a.name.split(".")[0] in FORBIDDEN_MODULES]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module] * (node.module.split(".")[0] in FORBIDDEN_MODULES)
+        elif isinstance(node, ast.Name) and node.id in FORBIDDEN_CALLS:
+            found.append(node.id)
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
+            found.append("allow_pickle")
+        elif isinstance(node, ast.Attribute) and node.attr in ("import_module", "system", "popen"):
+            found.append(node.attr)
+    return found
+
+
+@pytest.mark.parametrize("file", load_path(), ids=lambda file: file.relative_to(PACKAGE).as_posix())
+def test_the_load_path_cannot_execute_what_it_reads(file):
+    assert executes_what_it_reads(file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import pickle", "from pickle import loads", "eval('1')", "import importlib.util",
+     "__import__('os')", "f = exec", "np.load(p, allow_pickle=True)", "os.system('ls')"],
+)  # fmt: skip
+def test_that_check_can_fail(source):
+    assert executes_what_it_reads(source)

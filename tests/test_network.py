@@ -1,0 +1,245 @@
+"""Network: two loops over its bricks, flat names for their arrays, and mlp."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handnn import Affine, Network, ReLU, Sigmoid, mlp
+from tests import reference
+from tests.bounds import assert_same_bits
+from tests.own_bricks import Halve, Scale
+
+
+def small(dtype=np.float64):
+    rng = np.random.default_rng(0)
+    return Network(
+        [
+            Affine(rng.normal(size=(3, 4)).astype(dtype), rng.normal(size=4).astype(dtype)),
+            ReLU(),
+            Affine(rng.normal(size=(4, 2)).astype(dtype), rng.normal(size=2).astype(dtype)),
+        ]
+    )
+
+
+def test_by_hand():
+    network = Network([Affine([[1.0], [2.0]], [-4.0]), ReLU(), Affine([[3.0]], [0.5])])
+    assert network.forward(np.array([[1.0, 1.0], [3.0, 2.0]])).tolist() == [[0.5], [9.5]]
+    dx = network.backward(np.array([[1.0], [1.0]]))
+    assert dx.tolist() == [[0, 0], [3, 6]]
+    assert {name: grad.tolist() for name, grad in network.grads.items()} == {
+        "0.w": [[9], [6]],
+        "0.b": [3],
+        "2.w": [[3]],
+        "2.b": [2],
+    }
+
+
+def test_forward_and_backward_are_the_bricks_one_after_the_other():
+    network = small()
+    x, dout = np.random.default_rng(1).normal(size=(5, 3)), np.ones((5, 2))
+    one, relu, two = network.layers
+    out = two.forward(relu.forward(one.forward(x)))
+    dx = one.backward(relu.backward(two.backward(dout)))
+    assert_same_bits(network.forward(x), out)
+    assert_same_bits(network.backward(dout), dx)
+
+
+def test_params_are_the_bricks_own_arrays():
+    network = small()
+    assert list(network.params) == ["0.w", "0.b", "2.w", "2.b"]
+    assert network.params["2.w"] is network.layers[2].w
+    network.params["0.b"][:] = 7
+    assert network.layers[0].b.tolist() == [7] * 4
+
+
+def test_grads_have_the_names_of_the_params():
+    network = small()
+    network.forward(np.ones((2, 3)))
+    network.backward(np.ones((2, 2)))
+    assert list(network.grads) == list(network.params)
+    for name, grad in network.grads.items():
+        assert grad.shape == network.params[name].shape
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_predict_is_forward(dtype):
+    network = small(dtype)
+    x = np.random.default_rng(2).normal(size=(9, 3)).astype(dtype)
+    assert_same_bits(network.predict(x), network.forward(x))
+    assert network.dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_predict_row_by_row_gives_the_bits_of_the_batch(dtype):
+    network = mlp([7, 33, 19, 2], activation="sigmoid", rng=3, dtype=dtype)
+    x = np.random.default_rng(3).normal(size=(64, 7)).astype(dtype)
+    rows = np.concatenate([network.predict(x[k : k + 1]) for k in range(64)])
+    assert_same_bits(network.predict(x), rows)
+
+
+def test_predict_into_an_array():
+    network = small(np.float32)
+    x, out = np.ones((4, 3), np.float32), np.empty((4, 2), np.float32)
+    assert network.predict(x, out=out) is out
+    assert_same_bits(out, network.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("out", "kind"),
+    [
+        (np.empty((4, 2)), TypeError),
+        (np.empty((2, 4), np.float32), ValueError),
+        (np.empty((4, 4), np.float32)[:, ::2], ValueError),
+        ([[0.0] * 2] * 4, TypeError),
+    ],
+    ids=["dtype", "shape", "strides", "list"],
+)
+def test_predict_refuses_a_wrong_output(out, kind):
+    with pytest.raises(kind, match="out"):
+        small(np.float32).predict(np.ones((4, 3), np.float32), out=out)
+
+
+def test_predict_refuses_an_output_that_is_its_input():
+    network = Network([Affine(np.eye(3), np.zeros(3)), ReLU()])
+    x = np.ones((3, 3))
+    with pytest.raises(ValueError, match="overlap"):
+        network.predict(x, out=x)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float16, np.int32, bool, list])
+def test_input_of_another_dtype_becomes_the_networks(kind):
+    network = small(np.float32)
+    x = np.array([[1, 0, 2], [3, 1, 0]])
+    given = x.tolist() if kind is list else x.astype(kind)
+    expected = network.predict(np.asarray(given).astype(np.float32))
+    assert_same_bits(network.predict(given), expected)
+
+
+@pytest.mark.parametrize("kind", [complex, object, str, "datetime64[s]"], ids=str)
+def test_input_of_no_number_is_a_type_error(kind):
+    with pytest.raises(TypeError):
+        small().predict(np.ones((2, 3)).astype(int).astype(kind))
+
+
+def test_no_rows_give_no_rows():
+    out = small(np.float32).predict(np.empty((0, 3), np.float32))
+    assert out.shape == (0, 2) and out.dtype == np.float32
+
+
+def test_an_input_of_the_wrong_width_says_so():
+    with pytest.raises(ValueError, match=r"5 columns"):
+        small().predict(np.ones((2, 5)))
+
+
+def test_a_network_matches_the_reference_brick_by_brick():
+    network = small()
+    x = np.random.default_rng(4).normal(size=(6, 3))
+    p = network.params
+    hidden = reference.relu_forward(reference.affine_forward(x, p["0.w"], p["0.b"]))
+    expected = reference.affine_forward(hidden, p["2.w"], p["2.b"])
+    eps = np.finfo(float).eps
+    terms = (abs(x) @ abs(p["0.w"]) + abs(p["0.b"])) @ abs(p["2.w"]) + abs(p["2.b"])
+    assert np.all(abs(network.predict(x) - expected) <= 2 * eps * (4 + 5) * terms)
+
+
+def test_adjacent_widths_are_checked_when_it_is_made():
+    with pytest.raises(ValueError, match="4.*5|5.*4"):
+        Network([Affine.random(3, 4), ReLU(), Sigmoid(), Affine.random(5, 2)])
+    Network([Affine.random(3, 4), Halve(), Affine.random(5, 2)])
+
+
+def test_mixed_dtypes_are_a_type_error():
+    with pytest.raises(TypeError, match="float32.*float64|float64.*float32"):
+        Network([Affine.random(3, 4), Affine.random(4, 2, dtype="float64")])
+
+
+@pytest.mark.parametrize("bad", [3, None, "ReLU", ReLU, object()], ids=str)
+def test_what_is_no_brick_is_a_type_error(bad):
+    with pytest.raises(TypeError):
+        Network([Affine.random(3, 4), bad])
+
+
+def test_own_bricks_take_part():
+    network = Network([Scale(3), Affine.random(3, 4, rng=0, dtype="float64"), Halve()])
+    x = np.random.default_rng(5).normal(size=(5, 3))
+    out = network.forward(x)
+    factor, w = network.params["0.factor"], network.params["1.w"]
+    np.testing.assert_allclose(out, (x * factor) @ w / 2, rtol=1e-13, atol=1e-13)
+    network.backward(np.ones((5, 4)))
+    assert set(network.grads) == {"0.factor", "1.w", "1.b"}
+    assert network.grads["0.factor"].shape == (3,)
+
+
+def test_astype_makes_a_network_of_its_own():
+    network = small(np.float32)
+    wide = network.astype("float64")
+    assert wide.dtype == np.float64 and network.dtype == np.float32
+    for name, array in wide.params.items():
+        assert_same_bits(array, network.params[name].astype(np.float64))
+    same = network.astype("float32")
+    assert not np.shares_memory(same.params["0.w"], network.params["0.w"])
+
+
+def test_repr():
+    network = mlp([8, 64, 64, 1], rng=0)
+    assert repr(network) == (
+        "Network(Affine 8→64, ReLU, Affine 64→64, ReLU, Affine 64→1; 4,801 parameters, float32)"
+    )
+
+
+def test_summary_is_a_table_of_bricks_widths_and_parameters():
+    lines = mlp([8, 64, 1], activation="sigmoid", rng=0).summary().splitlines()
+
+    def line_with(*words):
+        return [line for line in lines if all(word in line for word in words)]
+
+    assert len(line_with("Affine", "64", "576")) == 1
+    assert len(line_with("Sigmoid", "64", "0")) == 1
+    assert len(line_with("Affine", "1", "65")) == 1
+    assert line_with("641")
+
+
+def test_summary_of_own_bricks():
+    assert "Halve" in Network([Halve(), Scale(3)]).summary()
+
+
+def test_mlp_ends_in_a_plain_affine():
+    network = mlp([8, 64, 32, 1], rng=0)
+    kinds = [type(layer).__name__ for layer in network.layers]
+    assert kinds == ["Affine", "ReLU", "Affine", "ReLU", "Affine"]
+    assert network.params["2.w"].shape == (64, 32)
+    assert network.dtype == np.float32
+    sigmoid = mlp([2, 3, 1], activation="sigmoid", rng=0, dtype="float64")
+    assert isinstance(sigmoid.layers[1], Sigmoid) and sigmoid.dtype == np.float64
+
+
+def test_mlp_of_two_sizes_is_one_affine():
+    assert [type(layer) for layer in mlp([4, 2], rng=0).layers] == [Affine]
+
+
+def test_mlp_is_repeatable():
+    for rng in (7, lambda: np.random.default_rng(7)):
+        one = mlp([4, 5, 2], rng=rng() if callable(rng) else rng)
+        two = mlp([4, 5, 2], rng=rng() if callable(rng) else rng)
+        for name, array in one.params.items():
+            assert_same_bits(array, two.params[name])
+    assert not np.array_equal(mlp([4, 5], rng=7).params["0.w"], mlp([4, 5], rng=8).params["0.w"])
+
+
+def test_mlp_starts_with_the_spread_its_activation_asks_for():
+    """He: variance 2/fan_in; Xavier: 2/(fan_in + fan_out). 10⁶ draws: σ² is known to 0.15 %."""
+    for activation, variance in (("relu", 2 / 1000), ("sigmoid", 2 / 2000)):
+        w = mlp([1000, 1000, 1], activation, rng=0, dtype="float64").params["0.w"]
+        assert abs(w.var() / variance - 1) < 6 * np.sqrt(2 / w.size)
+
+
+@pytest.mark.parametrize("sizes", [[], [3], [3, 0, 1], [3, -1], [3, 2.5, 1], "ab"], ids=str)
+def test_mlp_refuses_sizes_that_make_no_network(sizes):
+    with pytest.raises((ValueError, TypeError)):
+        mlp(sizes)
+
+
+def test_mlp_refuses_an_activation_it_does_not_know():
+    with pytest.raises(ValueError, match="relu"):
+        mlp([3, 2, 1], activation="swoosh")
