@@ -1,0 +1,1 @@
+"""handnn beside its peers: first verified, then timed in one run. `python -m benchmarks -h`."""

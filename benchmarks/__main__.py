@@ -1,0 +1,115 @@
+"""The command `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks import chart, inference, kernels, machine, size, steps
+from benchmarks.openblas import best_core
+from benchmarks.peers import CONTESTANTS, Contestant
+from benchmarks.timing import Effort
+
+PARTS = ("kernels", "steps", "inference", "size")
+SHORT = {"sklearn": "scikit-learn", "ort": "onnxruntime"}
+
+
+def arguments() -> argparse.Namespace:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="handnn beside its peers: first verified, then timed in one run.",
+    )
+    libraries = ",".join(dict.fromkeys(contestant.library for contestant in CONTESTANTS))
+    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument(
+        "--threads",
+        nargs="+",
+        choices=("1", "all"),
+        default=["1"],
+        help="1: one pinned thread; all: as many as there are CPUs; or one after the other",
+    )
+    parser.add_argument("--peers", metavar="NAMES", help=f"some of {libraries}")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all numbers there")
+    parser.add_argument("--chart", metavar="FILE", type=Path, help="draw the steps there (PNG)")
+    return parser.parse_args()
+
+
+def choose(names: str | None) -> list[Contestant]:
+    """Return the contestants that are asked for and installed, and always ours."""
+    known = {contestant.library for contestant in CONTESTANTS}
+    wanted = known if names is None else {SHORT.get(name, name) for name in names.split(",")}
+    if unknown := wanted - known:
+        raise SystemExit(f"--peers: {', '.join(sorted(unknown))} is not one of {sorted(known)}")
+    return [c for c in CONTESTANTS if c.library in wanted | {"handnn"} and c.version]
+
+
+def force_blas(contestants: list[Contestant], core: str | None) -> list[Contestant]:
+    """Return the contestants; those that force their BLAS do so, or are left out without one."""
+    if core is None:
+        return [c for c in contestants if c.label != "NumPy, forced BLAS"]
+    variables = {"OPENBLAS_CORETYPE": core}
+    return [
+        dataclasses.replace(c, environment=c.environment | variables) if c.forces_blas else c
+        for c in contestants
+    ]
+
+
+def describe(core: str | None) -> dict[str, str]:
+    """Print and return the machine, and the versions of the peers."""
+    facts = machine.describe()
+    libraries = {contestant.library: contestant.version for contestant in CONTESTANTS}
+    del libraries["handnn"]
+    facts |= {library: version or "skipped" for library, version in libraries.items()}
+    facts["forced BLAS"] = core or "-"
+    for name, value in facts.items():
+        print(f"{name:14} {value}")
+    return facts
+
+
+def main() -> None:
+    """Measure, print, write."""
+    args = arguments()
+    parts = PARTS if args.only is None else (args.only,)
+    if args.chart and "steps" not in parts:
+        raise SystemExit("--chart needs the steps")
+    effort = Effort(seconds=0.008, rounds=7) if args.quick else Effort(seconds=0.03, rounds=25)
+    contestants = choose(args.peers)
+    core = best_core() if {"steps", "inference"} & set(parts) else None
+    contestants = force_blas(contestants, core)
+    facts = describe(core)
+    results: dict[str, Any] = {"machine": facts}
+
+    if "kernels" in parts:
+        kernel_rows = kernels.measure(effort)
+        kernels.show(kernel_rows)
+        results["kernels"] = kernels.as_json(kernel_rows)
+    for name in args.threads:
+        threads = 1 if name == "1" else len(machine.usable_cpus())
+        # Threads that still spin after their own turn must not steal from the next one.
+        patient = effort if threads == 1 else dataclasses.replace(effort, pause=0.02)
+        if "steps" in parts:
+            step_rows = steps.measure(contestants, threads, patient)
+            steps.show(step_rows, threads)
+            results.setdefault("steps", {})[threads] = steps.as_json(step_rows)
+            if args.chart and name == args.threads[0]:
+                where = "one thread" if threads == 1 else f"{threads} threads"
+                chart.draw(step_rows, args.chart, f"{where} of {facts['CPU'].partition(',')[0]}")
+        if "inference" in parts:
+            call_rows = inference.measure(contestants, threads, patient)
+            inference.show(call_rows, threads)
+            results.setdefault("inference", {})[threads] = inference.as_json(call_rows)
+    if "size" in parts:
+        size_rows = size.measure(contestants)
+        size.show(size_rows)
+        results["size"] = size.as_json(size_rows)
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

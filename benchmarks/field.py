@@ -1,0 +1,102 @@
+"""All contestants at the start: their processes, verified on a problem and then timed in turns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from benchmarks import verify
+from benchmarks.peers import Contestant
+from benchmarks.problems import Array, Problem
+from benchmarks.report import progress
+from benchmarks.timing import Effort, Timed, interleave
+from benchmarks.worker import Worker, WorkerError
+
+OURS = "handnn"
+Makers = Callable[[Contestant], str | None]
+"""Chooses the class that makes a contestant's task, None when it has none."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One problem: seconds and errors by label. Errors are shares of the tolerance."""
+
+    seconds: dict[str, float]
+    errors: dict[str, float]
+    peak: float | None
+
+    def ratio(self, label: str) -> float | None:
+        """Return how many times longer than handnn a contestant takes."""
+        return self.seconds[label] / self.seconds[OURS] if label in self.seconds else None
+
+    def best_peer(self) -> str | None:
+        """Return the label of the fastest contestant that is not handnn."""
+        peers = [label for label in self.seconds if not label.startswith(OURS)]
+        return min(peers, key=self.seconds.__getitem__, default=None)
+
+
+class Field:
+    """A process for each contestant that has such a task."""
+
+    def __init__(self, workers: dict[Contestant, Worker], makers: Makers, threads: int) -> None:
+        self.workers = workers
+        self.makers = makers
+        self.threads = threads
+
+    def compare(
+        self,
+        problem: Problem,
+        effort: Effort,
+        expected: tuple[list[Array], float],
+        repeats: int,
+        rows: int = 0,
+    ) -> Result:
+        """Verify what everyone has after so many repeats, then time everyone in turns.
+
+        expected is the result there should be, and the tolerance.
+        """
+        runs: dict[str, Timed] = {}
+        errors = {}
+        for contestant, worker in self.workers.items():
+            maker = self.makers(contestant)
+            assert maker is not None
+            progress(f"{problem.name}{f', rows: {rows}' if rows else ''}: {worker.label}")
+            try:
+                worker.make(maker, problem, rows)
+                worker.run(repeats)
+            except WorkerError as error:
+                if worker.label == OURS:
+                    raise
+                progress(f"skipped: {str(error).splitlines()[-1]}")
+                continue
+            errors[worker.label] = verify.check(worker.label, worker.result(), *expected)
+            runs[worker.label] = worker.run
+        ours = next(iter(self.workers.values()))
+        measures_peak = ours.fma_peak(0.001) is not None
+
+        def operations(count: int) -> float:
+            """Return the seconds that so many operations take at the peak."""
+            return count / (ours.fma_peak(effort.seconds / 4) or 1)
+
+        peak_run: dict[str, Timed] = {"peak": operations} if measures_peak else {}
+        seconds = interleave(runs | peak_run, effort)
+        peak = self.threads / seconds.pop("peak") if measures_peak else None
+        return Result(seconds, errors, peak)
+
+
+def labels(results: list[Result]) -> list[str]:
+    """Return who took part in any of them, in the order of the start."""
+    return list(dict.fromkeys(label for result in results for label in result.seconds))
+
+
+@contextlib.contextmanager
+def field(contestants: list[Contestant], makers: Makers, threads: int) -> Iterator[Field]:
+    """Start the processes, and end them afterwards."""
+    with contextlib.ExitStack() as stack:
+        workers = {
+            contestant: stack.enter_context(Worker(contestant, threads))
+            for contestant in contestants
+            if makers(contestant)
+        }
+        yield Field(workers, makers, threads)

@@ -1,0 +1,41 @@
+"""The peers: one file each shows how to take this step best with that library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from benchmarks.machine import version
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way of one library: the file and the classes that do it, in a process of its own."""
+
+    label: str
+    library: str
+    module: str
+    trainer: str | None = None
+    predictor: str | None = None
+    forces_blas: bool = False
+    environment: dict[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def version(self) -> str | None:
+        """The library's version, None when it is not installed."""
+        return version(self.library)
+
+
+CONTESTANTS = (
+    Contestant("handnn", "handnn", "handnn_", "Auto", "Predictor"),
+    Contestant("handnn bricks", "handnn", "handnn_", "Bricks"),
+    Contestant("NumPy", "numpy", "numpy_", "Trainer", "Predictor"),
+    Contestant("NumPy, forced BLAS", "numpy", "numpy_", "Trainer", "Predictor", forces_blas=True),
+    Contestant("PyTorch eager", "torch", "pytorch", "Eager", "Predictor"),
+    Contestant("PyTorch compiled", "torch", "pytorch", "Compiled"),
+    Contestant("JAX jit", "jax", "jax_", "Jit", "Predictor"),
+    Contestant("JAX scan", "jax", "jax_", "Scan"),
+    Contestant("scikit-learn", "scikit-learn", "sklearn_", "Trainer", forces_blas=True),
+    Contestant("ONNX Runtime", "onnxruntime", "onnxruntime_", predictor="Predictor"),
+    Contestant("ONNX Runtime, bound", "onnxruntime", "onnxruntime_", predictor="BoundPredictor"),
+)
+"""Ours come first. Every label has one process, and all of them take turns."""

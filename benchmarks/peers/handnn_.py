@@ -1,0 +1,61 @@
+"""handnn: `Trainer.fit` and `Network.predict`, as in its README."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.problems import Array, Problem
+from handnn import SGD, Affine, MSELoss, Network, ReLU, Sigmoid
+from handnn import Trainer as HandnnTrainer
+
+
+def network(problem: Problem) -> Network:
+    """Return the problem's network."""
+    activation = ReLU if problem.activation == "relu" else Sigmoid
+    layers = [brick for w, b in problem.weights() for brick in (Affine(w, b), activation())]
+    return Network(layers[:-1])
+
+
+class Auto:
+    """The fastest engine there is for these bricks."""
+
+    engine = "auto"
+
+    def __init__(self, problem: Problem, rows: int, threads: int) -> None:
+        self.network = network(problem)
+        self.batch = problem.batch
+        self.x, self.y = problem.rows()
+        self.trainer = HandnnTrainer(self.network, MSELoss(), SGD(problem.lr), engine=self.engine)
+
+    def run(self, repeats: int) -> None:
+        """Train for so many epochs."""
+        self.trainer.fit(self.x, self.y, epochs=repeats, batch_size=self.batch, shuffle=False)
+
+    def result(self) -> list[Array]:
+        """Return the weights."""
+        return list(self.network.params.values())
+
+
+class Bricks(Auto):
+    """The visible Python loop, brick by brick."""
+
+    engine = "bricks"
+
+
+class Predictor:
+    """`Network.predict` into an array that is there already."""
+
+    def __init__(self, problem: Problem, rows: int, threads: int) -> None:
+        self.network = network(problem)
+        self.x, _ = problem.rows(rows)
+        self.out = np.empty((rows, problem.sizes[-1]), np.float32)
+
+    def run(self, repeats: int) -> None:
+        """Predict so many times."""
+        predict, x, out = self.network.predict, self.x, self.out
+        for _ in range(repeats):
+            predict(x, out)
+
+    def result(self) -> list[Array]:
+        """Return the prediction."""
+        return [self.out]

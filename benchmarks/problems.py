@@ -1,0 +1,90 @@
+"""The networks to train: sizes, first weights, rows. Every process draws the same ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Weights = list[tuple[Array, Array]]
+"""w (I, O) and b (O,) of each layer."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A multilayer perceptron, the rows it learns, and how: MSE, then plain gradient descent."""
+
+    name: str
+    sizes: tuple[int, ...]
+    activation: str
+    batch: int
+    batches: int
+
+    @property
+    def lr(self) -> float:
+        """The learning rate: small enough that no weight grows, however long the run."""
+        return 0.01 if self.activation == "relu" else 0.1
+
+    def weights(self) -> Weights:
+        """Return the weights that everyone starts from: "he" for relu, "xavier" for sigmoid."""
+        rng = np.random.default_rng(1)
+        weights = []
+        for n_in, n_out in pairwise(self.sizes):
+            variance = 2 / n_in if self.activation == "relu" else 2 / (n_in + n_out)
+            w = rng.normal(0, math.sqrt(variance), (n_in, n_out)).astype(np.float32)
+            b = rng.normal(0, 0.1, n_out).astype(np.float32)
+            weights.append((w, b))
+        return weights
+
+    def rows(self, count: int | None = None) -> tuple[Array, Array]:
+        """Return x and y: `count` rows, or as many as an epoch has."""
+        rng = np.random.default_rng(2)
+        count = count or self.batch * self.batches
+        x = rng.standard_normal((count, self.sizes[0]), np.float32)
+        y = rng.standard_normal((count, self.sizes[-1]), np.float32)
+        return x, y
+
+    def split(self) -> list[tuple[Array, Array]]:
+        """Return the batches of an epoch, in order."""
+        x, y = self.rows()
+        return list(
+            zip(np.split(x, self.batches), np.split(y, self.batches), strict=True),
+        )
+
+    @property
+    def operations(self) -> int:
+        """The floating-point operations of the matrix products of one step.
+
+        Two for each multiply-add; x·W and xᵀ·dout for every layer, dout·Wᵀ for all but the first.
+        """
+        products = [n_in * n_out for n_in, n_out in pairwise(self.sizes)]
+        return 2 * self.batch * (3 * sum(products) - products[0])
+
+
+class Task(Protocol):
+    """What a peer's file makes of a problem: something to repeat, with a result to verify."""
+
+    def run(self, repeats: int) -> None:
+        """Train for so many epochs, or predict so many times."""
+
+    def result(self) -> list[Array]:
+        """Return the weights w, b, w, b, ... as they are now, or the prediction."""
+
+
+TaskMaker = Callable[[Problem, int, int], Task]
+"""(problem, rows, threads) -> Task; rows is the rows of one prediction, unused in training."""
+
+PROBLEMS = (
+    Problem("2-16-1", (2, 16, 1), "sigmoid", 32, 32),
+    Problem("13-64-64-1", (13, 64, 64, 1), "relu", 32, 32),
+    Problem("784-50-10", (784, 50, 10), "relu", 100, 32),
+    Problem("784-256-128-10", (784, 256, 128, 10), "relu", 128, 16),
+    Problem("512-1024-1024-64", (512, 1024, 1024, 64), "relu", 256, 4),
+    Problem("ten layers of 64", (64,) * 11, "sigmoid", 64, 16),
+)

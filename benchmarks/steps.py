@@ -1,0 +1,87 @@
+"""Training steps: forward, mean squared error, backward, gradient descent, on six networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import report, verify
+from benchmarks.field import OURS, Result, field, labels
+from benchmarks.peers import Contestant
+from benchmarks.problems import PROBLEMS, Problem
+from benchmarks.timing import Effort
+
+VERIFIED_EPOCHS = 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network: seconds a step, and what share of the peak our step reaches."""
+
+    problem: Problem
+    result: Result
+
+    @property
+    def share_of_peak(self) -> float | None:
+        """Return our operations a second over the peak's."""
+        peak = self.result.peak
+        return self.problem.operations / self.result.seconds[OURS] / peak if peak else None
+
+
+def measure(contestants: list[Contestant], threads: int, effort: Effort) -> list[Row]:
+    """Verify and time the training of all networks."""
+    rows = []
+    with field(contestants, lambda contestant: contestant.trainer, threads) as racers:
+        for problem in PROBLEMS:
+            expected = verify.trained(problem, VERIFIED_EPOCHS)
+            epochs = racers.compare(problem, effort, expected, VERIFIED_EPOCHS)
+            steps = {label: time / problem.batches for label, time in epochs.seconds.items()}
+            rows.append(Row(problem, Result(steps, epochs.errors, epochs.peak)))
+    return rows
+
+
+def show(rows: list[Row], threads: int) -> None:
+    """Print the times, then the ratios."""
+    entrants = labels([row.result for row in rows])
+    names = [f"{row.problem.name} {row.problem.activation}, {row.problem.batch}" for row in rows]
+    where = "one pinned thread" if threads == 1 else f"{threads} threads"
+    report.table(
+        f"Training: µs a step, {where}",
+        ["network, batch", *entrants],
+        [
+            [name, *(report.micro(row.result.seconds.get(label)) for label in entrants)]
+            for name, row in zip(names, rows, strict=True)
+        ],
+    )
+    peers = [label for label in entrants if label != OURS]
+    report.table(
+        f"Training: their time over ours, {where}; of the FMA peak, without the first layer's dx",
+        ["network, batch", *peers, "best peer", "of peak"],
+        [
+            [
+                name,
+                *(report.times(row.result.ratio(label)) for label in peers),
+                row.result.best_peer() or "-",
+                report.percent(row.share_of_peak),
+            ]
+            for name, row in zip(names, rows, strict=True)
+        ],
+    )
+
+
+def as_json(rows: list[Row]) -> list[dict[str, Any]]:
+    """Return the rows for the JSON file."""
+    return [
+        {
+            "network": row.problem.name,
+            "activation": row.problem.activation,
+            "batch": row.problem.batch,
+            "operations": row.problem.operations,
+            "fma_peak": row.result.peak,
+            "share_of_peak": row.share_of_peak,
+            "seconds": row.result.seconds,
+            "ratio": {label: row.result.ratio(label) for label in row.result.seconds},
+            "error_over_tolerance": row.result.errors,
+        }
+        for row in rows
+    ]

@@ -1,0 +1,39 @@
+"""Rounds: everyone's turn comes once in each, so that a noisy moment strikes everyone alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+Timed = Callable[[int], float]
+"""Repeats something so many times and returns the seconds that it took."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a turn shall be, how many rounds there are, and the pause before each turn."""
+
+    seconds: float
+    rounds: int
+    pause: float = 0.0
+
+
+def calibrate(timed: Timed, seconds: float) -> int:
+    """Return how many repeats take about so many seconds, at least one."""
+    repeats = 1
+    while (spent := timed(repeats)) < seconds / 4:
+        repeats *= 2 if spent <= 0 else min(16, max(2, int(seconds / 2 / spent)))
+    return max(1, round(repeats * seconds / spent))
+
+
+def interleave(contestants: Mapping[str, Timed], effort: Effort) -> dict[str, float]:
+    """Return the median seconds of one repeat for each of the contestants."""
+    repeats = {name: calibrate(timed, effort.seconds) for name, timed in contestants.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(effort.rounds):
+        for name, timed in contestants.items():
+            time.sleep(effort.pause)
+            seconds[name].append(timed(repeats[name]) / repeats[name])
+    return {name: median(turns) for name, turns in seconds.items()}
