@@ -141,7 +141,7 @@ def test_the_report_shows_the_entry_that_is_wrong():
     network = Network([affine(4, 4, OneEntryWrong)])
     report = gradient_check(network, MSELoss(), *data(6, 4, 4))
     (entry,) = [entry for entry in report.entries if not entry.passed]
-    assert entry.name == "0.w" and tuple(entry.index) == (2, 1)
+    assert entry.name == "0.w" and tuple(entry.where) == (2, 1)
     assert entry.analytic - entry.numeric == pytest.approx(0.01, rel=1e-6)
     assert entry.worst > 1e-6
 

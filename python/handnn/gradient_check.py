@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
     name: str
     worst: float
-    index: tuple[int, ...] | None
+    where: tuple[int, ...] | None
     analytic: float
     numeric: float
     passed: bool
@@ -53,7 +53,7 @@ class GradientReport:
         ]
         for entry in self.entries:
             line = f"{entry.name:<8} {entry.worst:>11.1e}  {entry.analytic:>13.6e}  "
-            line += f"{entry.numeric:>13.6e}  {entry.index}"
+            line += f"{entry.numeric:>13.6e}  {entry.where}"
             lines.append(line if entry.passed else f"{line}  FAILED")
         return "\n".join(lines)
 
@@ -149,6 +149,6 @@ def _check_array(
         error = distance / scale if distance > 0 else 0.0
         if not (np.isfinite(analytic) and np.isfinite(numeric)):
             error = np.inf
-        if worst.index is None or error > worst.worst:
+        if worst.where is None or error > worst.worst:
             worst = Entry(name, error, index, analytic, numeric, error <= rtol)
     return worst
