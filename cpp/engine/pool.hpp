@@ -26,6 +26,7 @@ struct Share {
   Size first, last;
 };
 inline Share share_of(Size count, int part, int parts, Size grain = 1) {
+  if (parts == 1) return {0, count};
   const Size grains = (count + grain - 1) / grain;
   const auto bound = [&](Size p) {
     const Size end = (grains / parts * p + grains % parts * p / parts) * grain;

@@ -56,9 +56,17 @@ inline V scale_exponent(V a, V n) {
   return a * scale_1 * scale_2;
 }
 
+// exp(x) = p 2^n, p from 0.7 to 1.42. n stands in the last bits of `shifted`, whose upper bits a
+// shift by mantissa_bits drops.
+template <class V>
+struct ExpParts {
+  V p;
+  V shifted;
+};
+
 // For x between C::smallest and C::largest, or NaN.
 template <class V>
-inline V exp_in_range(V x) {
+inline ExpParts<V> exp_parts(V x) {
   using C = ExpConstants<Scalar<V>>;
   const V shifted = fma(x, constant<V>(1.4426950408889634), constant<V>(C::round));
   const V n = shifted - constant<V>(C::round);
@@ -72,23 +80,46 @@ inline V exp_in_range(V x) {
   // half an ulp.
   const V sum = constant<V>(1.0) + r_high;
   const V lost = r_high - (sum - constant<V>(1.0));
-  const V p = sum + (lost + fma(r * r, q, -r_low));
-
-  return scale_exponent(p, n);
+  return {sum + (lost + fma(r * r, q, -r_low)), shifted};
 }
 
 template <class V>
 inline V exp(V x) {
   using C = ExpConstants<Scalar<V>>;
-  return exp_in_range(at_most(at_least(x, constant<V>(C::smallest)), constant<V>(C::largest)));
+  const V in_range = at_most(at_least(x, constant<V>(C::smallest)), constant<V>(C::largest));
+  const ExpParts<V> parts = exp_parts(in_range);
+  return scale_exponent(parts.p, parts.shifted - constant<V>(C::round));
 }
 
-// exp(-|x|), which is 1 at most.
+// exp(-|x|); but where it is too small for a normal number, and would be slow to compute with, it
+// `is_tiny`: then value is about 2^-64, and tiny_exp gives what it really is.
 template <class V>
-inline V exp_minus_abs(V x) {
+struct ExpMinusAbs {
+  V value;
+  ExpParts<V> parts;
+  Mask<V> is_tiny;
+};
+
+template <class V>
+inline ExpMinusAbs<V> exp_minus_abs(V x) {
   using C = ExpConstants<Scalar<V>>;
   const V minus_abs = from_bits<V>(bits(x) | bits(constant<V>(-0.0)));
-  return exp_in_range(at_least(minus_abs, constant<V>(C::smallest)));
+  const ExpParts<V> parts = exp_parts(at_least(minus_abs, constant<V>(C::smallest)));
+  const Mask<V> is_tiny = parts.shifted < constant<V>(C::round - (C::exponent_bias - 1));
+  const Int<V> power =
+      bits(is_tiny ? constant<V>(C::round - 64) : parts.shifted) + C::exponent_bias;
+  return {parts.p * from_bits<V>(power << C::mantissa_bits), parts, is_tiny};
+}
+
+// p 2^n below the smallest normal number. In units of the smallest denormal one it is rounded as
+// 2^mantissa_bits is added, and the whole number that stays in the mantissa is its bit pattern.
+template <class V>
+inline V tiny_exp(ExpParts<V> parts) {
+  using C = ExpConstants<Scalar<V>>;
+  const Int<V> units = bits(parts.shifted) + (C::exponent_bias - 1 + C::mantissa_bits);
+  const V one = constant<V>(Scalar<V>(std::uint64_t(1) << C::mantissa_bits));
+  const V rounded = from_bits<V>(bits(parts.p) + (units << C::mantissa_bits)) + one;
+  return from_bits<V>(bits(rounded) - bits(one));
 }
 
 }  // namespace

@@ -10,62 +10,14 @@
 // adds rows in ascending n. No tile shape, block or vector width can change that chain, and so none
 // can change a bit of the result.
 //
-// One tile serves all three. It keeps R rows of C vectors in registers and walks k once:
-//
-//        b: K rows, C vectors wide          for every k:  read C vectors of b,
-//   a: R x K   .---.                                      broadcast R elements of a,
-//      .----.  |   |                                      R C fused multiply-adds
-//      |    |  '---'
-//      '----'  tile: R x C vectors
-//
-// a is read with two strides, so x and x^T cost the same. b must be read along its rows; where it
-// is w^T, a panel of it is packed first. Matrices whose rows lie a power of two apart crowd into a
-// few sets of the cache; their blocks are packed, too. Outputs with few columns are computed as
-// their transpose, so that the vectors are filled with rows.
+// One routine serves all three: product, in tiles (tile.hpp) and, where that pays, from packed
+// copies of its factors (pack.hpp).
 #pragma once
 
-#include "simd.hpp"
+#include "pack.hpp"
 
 namespace handnn {
 namespace {
-
-// How many rows a tile of C vectors may have: its sums, C vectors of b and a broadcast fill the
-// registers. Few rows want many vectors, because it takes eight chains to keep two units busy.
-template <int C>
-constexpr int tile_rows =
-#if defined(__AVX512F__) || defined(__aarch64__)
-    C <= 2   ? 14
-    : C <= 4 ? 6
-             : 2;
-#elif defined(__AVX2__)
-    C <= 2   ? 6
-    : C <= 4 ? 2
-             : 1;
-#else
-    C <= 2 ? 4 : 1;  // without FMA, a product needs a register of its own
-#endif
-
-// What is packed at a time: a panel of b, `depth` deep and two vectors wide (or less deep and
-// wider), and a block of a. The block's rows are a cache line longer than they need to be.
-constexpr Size depth = 256;
-constexpr Size block_rows = 256;
-constexpr Size block_row = depth + 16;
-template <class T>
-constexpr Size panel_size = depth * 2 * lanes<T>;
-
-// How many elements of scratch memory a product needs; its contents mean nothing afterwards.
-template <class T>
-constexpr Size matmul_scratch = block_rows * block_row + panel_size<T>;
-
-// a(m, k) = data[m * row + k * step]; likewise b(k, j) = data[k * row + j * step].
-template <class T>
-struct Strided {
-  const T* data;
-  Size row, step;
-
-  Strided from(Size m, Size k) const { return {data + m * row + k * step, row, step}; }
-  Strided transposed() const { return {data, step, row}; }
-};
 
 // out (M, J) = a (M, K) . b (K, J) + bias (J): the definition.
 template <class T>
@@ -73,117 +25,19 @@ void product_naive(T* out, Strided<T> a, Strided<T> b, const T* bias, Size M, Si
   for (Size m = 0; m < M; ++m) {
     for (Size j = 0; j < J; ++j) {
       T sum = bias ? bias[j] : T(0);
-      for (Size k = 0; k < K; ++k) {
-        sum = fma(a.data[m * a.row + k * a.step], b.data[k * b.row + j * b.step], sum);
-      }
+      for (Size k = 0; k < K; ++k) sum = fma(a.at(m, k), b.at(k, j), sum);
       out[m * J + j] = sum;
     }
   }
 }
 
-// What a tile's sums start from: row m, column j is data[m * row + j]; null data is 0.
+// What is packed at a time: so much of the left factor stays in the second level of the cache, one
+// panel of the right one in the first.
+constexpr Size most_depth = vector_bytes == 64 ? 256 : 384, most_rows = 168, most_columns = 512;
+
+// How many elements of scratch memory a product needs; its contents mean nothing afterwards.
 template <class T>
-struct Start {
-  const T* data;
-  Size row;
-
-  Start from(Size m) const { return {data ? data + m * row : nullptr, row}; }
-};
-
-// R rows, C vectors; the last vector holds only the lanes of `last`. Chains start from `start` and
-// go on over K steps.
-template <int R, int C, class T, class Last>
-__attribute__((noinline)) void tile(T* out, Size out_row, Strided<T> a, const T* b, Size b_row,
-                                    Start<T> start, Size K, Last last) {
-  auto load_part = [&](const T* p, int c) {
-    return c == C - 1 ? last.load(p + c * lanes<T>) : load(p + c * lanes<T>);
-  };
-  Vector<T> sum[R][C];
-  for (int r = 0; r < R; ++r) {
-    for (int c = 0; c < C; ++c) {
-      sum[r][c] = start.data ? load_part(start.data + r * start.row, c) : Vector<T>{};
-    }
-  }
-  for (Size k = 0; k < K; ++k) {
-    Vector<T> b_part[C];
-    for (int c = 0; c < C; ++c) b_part[c] = load_part(b + k * b_row, c);
-    for (int r = 0; r < R; ++r) {
-      const Vector<T> a_element = splat(a.data[r * a.row + k * a.step]);
-      for (int c = 0; c < C; ++c) sum[r][c] = fma(a_element, b_part[c], sum[r][c]);
-    }
-  }
-  for (int r = 0; r < R; ++r) {
-    for (int c = 0; c < C; ++c) {
-      T* p = out + r * out_row + c * lanes<T>;
-      if (c == C - 1) {
-        last.store(p, sum[r][c]);
-      } else {
-        store(p, sum[r][c]);
-      }
-    }
-  }
-}
-
-// The tile of `rows` rows, 1 to R.
-template <int R, int C, class T, class Last>
-inline void tile_of(Size rows, T* out, Size out_row, Strided<T> a, const T* b, Size b_row,
-                    Start<T> start, Size K, Last last) {
-  if constexpr (R > 1) {
-    if (rows < R) return tile_of<R - 1, C>(rows, out, out_row, a, b, b_row, start, K, last);
-  }
-  tile<R, C>(out, out_row, a, b, b_row, start, K, last);
-}
-
-// M rows and `width` columns, at most C vectors, in tiles of up to R rows and nearly the same
-// height: 32 rows are 11 + 11 + 10, not 14 + 14 + 4.
-template <int C, int R, class T>
-void tiles(T* out, Size out_row, Strided<T> a, const T* b, Size b_row, Start<T> start, Size M,
-           Size K, Size width) {
-  constexpr Size L = lanes<T>;
-  if constexpr (C > 1) {
-    if (width <= (C - 1) * L) {
-      return tiles<C - 1, R>(out, out_row, a, b, b_row, start, M, K, width);
-    }
-  }
-  const Size count = (M + R - 1) / R;
-  for (Size m = 0, i = 0; i < count; ++i) {
-    const Size rows = (M - m + count - i - 1) / (count - i);
-    if (width == C * L) {
-      tile_of<R, C>(rows, out + m * out_row, out_row, a.from(m, 0), b, b_row, start.from(m), K,
-                    WholeVector<T>{0});
-    } else {
-      tile_of<R, C>(rows, out + m * out_row, out_row, a.from(m, 0), b, b_row, start.from(m), K,
-                    PartialVector<T>{0, First<T>(width - (C - 1) * L)});
-    }
-    m += rows;
-  }
-}
-
-// to[m][k] = from(m, k) for M rows of K elements; the rows of `to` lie to_row apart.
-template <class T>
-void pack(T* to, Size to_row, Strided<T> from, Size M, Size K) {
-  constexpr Size L = lanes<T>;
-  Size m = 0;
-  if (from.row == 1 && from.step != 1) {  // a transposed matrix: its columns are contiguous
-    for (; m + L <= M; m += L) {
-      Size k = 0;
-      for (; k + L <= K; k += L) {
-        transpose(to + m * to_row + k, to_row, from.from(m, k).data, from.step);
-      }
-      for (; k < K; ++k) {
-        for (Size i = m; i < m + L; ++i) to[i * to_row + k] = *from.from(i, k).data;
-      }
-    }
-  }
-  for (; m < M; ++m) {
-    if (from.step == 1) {
-      const T* row = from.from(m, 0).data;
-      for_each_vector<T>(K, [&](auto at) { at.store(to + m * to_row, at.load(row)); });
-    } else {
-      for (Size k = 0; k < K; ++k) to[m * to_row + k] = *from.from(m, k).data;
-    }
-  }
-}
+constexpr Size matmul_scratch = most_depth * most_columns + most_rows * (most_depth + lanes<T>);
 
 // Bytes between the rows of a matrix, or between its columns where those are contiguous.
 template <class T>
@@ -191,43 +45,73 @@ inline Size bytes_apart(Strided<T> matrix) {
   return (matrix.step == 1 ? matrix.row : matrix.step) * Size(sizeof(T));
 }
 
-// The product in panels of C vectors of columns.
+// Parts of `count`, nearly equal, in whole multiples of `grain`, of which none is larger than most.
+inline Size part_size(Size count, Size most, Size grain) {
+  if (count <= most) return count;
+  const Size parts = (count + most - 1) / most;
+  return ((count + parts - 1) / parts + grain - 1) / grain * grain;
+}
+
+// Whether to pack, from how often a factor is read and how it lies. Measured, not derived.
+template <int R, class T>
+inline bool packs_left(Strided<T> a, Size M, Size K, Size J, Size panel) {
+  if (J <= panel) return false;
+  return a.row == 1 ? M > R && K >= 96 : M > 4 * R && K >= 64 && bytes_apart(a) >= 4096;
+}
+template <int R, class T>
+inline bool packs_right(Strided<T> b, Size M, Size K) {
+  if (b.step != 1) return true;  // a tile reads along rows of b
+  return M > 4 * R && bytes_apart(b) >= 128 && K * bytes_apart(b) > 32768;
+}
+
+// The product in panels of C vectors of columns; M, K, J >= 1.
 template <int C, class T>
 void product_in_panels(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T> start, T* scratch,
                        Size M, Size K, Size J) {
-  constexpr Size panel_columns = C * lanes<T>, panel_depth = panel_size<T> / panel_columns;
-  const bool is_large = M > 2 * tile_rows<2> && K >= 64;
-  // Rows a multiple of 1 KiB apart share few sets of the cache; rows far apart take a page each.
-  const bool packs_a =
-      is_large && J > panel_columns && bytes_apart(a) >= 2048 && bytes_apart(a) % 1024 == 0;
-  const bool packs_b = b.step != 1 || (is_large && bytes_apart(b) >= 2048);
-  T* const block = scratch;
-  T* const panel = scratch + block_rows * block_row;
+  constexpr int R = tile_rows<C>;
+  constexpr Size panel = C * lanes<T>;
+  const bool packs_a = C <= 2 && packs_left<R>(a, M, K, J, panel),
+             packs_b = packs_right<R>(b, M, K);
+  // Three vectors that are left over make one panel, of lower tiles, rather than two plus one.
+  constexpr int C_widest = C == 2 ? 3 : C;
+  const Size widest = packs_a ? panel : C_widest * lanes<T>;
+  T *const packed_b = scratch, *const packed_a = scratch + most_depth * most_columns;
+  const Size K_most = part_size(K, most_depth, 1);
+  const Size J_most = packs_b ? part_size(J, most_columns, panel) : J;
+  const Size M_most = packs_a ? part_size(M, most_rows, R) : M;
 
-  Size k = 0;
-  do {  // at least once: with K = 0 the output is what it starts from
-    const Size K_part = K - k < panel_depth ? K - k : panel_depth;
-    const Size most_rows = packs_a ? block_rows : M;
-    for (Size m = 0; m < M; m += most_rows) {
-      const Size M_part = M - m < most_rows ? M - m : most_rows;
-      Strided<T> a_part = a.from(m, k);
-      if (packs_a) {
-        pack(block, block_row, a_part, M_part, K_part);
-        a_part = {block, block_row, 1};
-      }
-      for (Size j = 0; j < J; j += panel_columns) {
-        const Size width = J - j < panel_columns ? J - j : panel_columns;
-        const T* b_part = b.from(k, j).data;
-        if (packs_b) pack(panel, panel_columns, b.from(k, j), K_part, width);
-        Start<T> part_start = start.from(m);
-        if (part_start.data) part_start.data += j;
-        if (k > 0) part_start = {out + m * out_row + j, out_row};
-        tiles<C, tile_rows<C>>(out + m * out_row + j, out_row, a_part, packs_b ? panel : b_part,
-                               packs_b ? panel_columns : b.row, part_start, M_part, K_part, width);
+  for (Size k = 0; k < K; k += K_most) {
+    const Size K_part = K_most < K - k ? K_most : K - k;
+    // The first block's chains start from `start`, the others' from where the block before stopped.
+    const Start<T> from = k == 0 ? start : Start<T>{out, out_row};
+    for (Size j = 0; j < J; j += J_most) {
+      const Size J_part = J_most < J - j ? J_most : J - j;
+      if (packs_b) pack_right(packed_b, b.from(k, j), panel, widest, K_part, J_part);
+      for (Size m = 0; m < M; m += M_most) {
+        const Size M_part = M_most < M - m ? M_most : M - m;
+        Left<T> left = {a.from(m, k), 0};
+        if (packs_a) {
+          pack_left<R>(packed_a, left.a, M_part, K_part);
+          left = {{packed_a, 1, R}, packed_tile<R, T>(K_part)};
+        }
+        for (Size i = 0; i < J_part;) {
+          const Size width = J_part - i <= widest ? J_part - i : panel;
+          const bool is_wide = width > panel;
+          const T* b_part = packs_b ? packed_b + i * K_part : b.from(k, j + i).data;
+          const Size b_row = packs_b ? (is_wide ? widest : panel) : b.row;
+          T* out_part = out + m * out_row + j + i;
+          const Start<T> part_start = from.from(m, j + i);
+          if (is_wide) {
+            tiles<C_widest, tile_rows<C_widest>>(out_part, out_row, left, b_part, b_row, part_start,
+                                                 M_part, K_part, width);
+          } else {
+            tiles<C, R>(out_part, out_row, left, b_part, b_row, part_start, M_part, K_part, width);
+          }
+          i += width;
+        }
       }
     }
-    k += K_part;
-  } while (k < K);
+  }
 }
 
 template <class T>
@@ -238,8 +122,10 @@ void product_in_rows(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T> 
     product_in_panels<8>(out, out_row, a, b, start, scratch, M, K, J);
   } else if (M <= tile_rows<4> && J > 2 * L) {
     product_in_panels<4>(out, out_row, a, b, start, scratch, M, K, J);
-  } else {
+  } else if (J > L) {
     product_in_panels<2>(out, out_row, a, b, start, scratch, M, K, J);
+  } else {
+    product_in_panels<1>(out, out_row, a, b, start, scratch, M, K, J);
   }
 }
 
@@ -247,18 +133,23 @@ void product_in_rows(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T> 
 template <class T>
 void product_transposed(T* out, Size out_row, Strided<T> a, Strided<T> b, const T* bias, T* scratch,
                         Size M, Size K, Size J) {
-  constexpr Size most_columns = 8 * lanes<T>;
   if (J > tile_rows<2>) __builtin_unreachable();
-  T part[tile_rows<2> * most_columns];
-  for (Size m = 0; m < M; m += most_columns) {
-    const Size width = M - m < most_columns ? M - m : most_columns;
+  if (out_row == 1) {  // a single column is its own transpose
+    for (Size m = 0; m < M; ++m) out[m] = bias ? bias[0] : T(0);
+    return product_in_rows(out, M, b.transposed(), a.transposed(), Start<T>{out, M}, scratch, 1, K,
+                           M);
+  }
+  constexpr Size wide = 8 * lanes<T>;
+  T part[tile_rows<2> * wide];
+  for (Size m = 0; m < M; m += wide) {
+    const Size width = M - m < wide ? M - m : wide;
     for (Size j = 0; j < J; ++j) {
-      for (Size i = 0; i < width; ++i) part[j * most_columns + i] = bias ? bias[j] : T(0);
+      for (Size i = 0; i < width; ++i) part[j * wide + i] = bias ? bias[j] : T(0);
     }
-    product_in_rows(part, most_columns, b.transposed(), a.from(m, 0).transposed(),
-                    Start<T>{part, most_columns}, scratch, J, K, width);
+    product_in_rows(part, wide, b.transposed(), a.from(m, 0).transposed(), Start<T>{part, wide},
+                    scratch, J, K, width);
     for (Size i = 0; i < width; ++i) {
-      for (Size j = 0; j < J; ++j) out[(m + i) * out_row + j] = part[j * most_columns + i];
+      for (Size j = 0; j < J; ++j) out[(m + i) * out_row + j] = part[j * wide + i];
     }
   }
 }
@@ -266,12 +157,13 @@ void product_transposed(T* out, Size out_row, Strided<T> a, Strided<T> b, const 
 template <class T>
 void product(T* out, Strided<T> a, Strided<T> b, const T* bias, T* scratch, Size M, Size K,
              Size J) {
-  if (M == 0) return;
+  if (M == 0 || J == 0) return;
+  if (K == 0) return product_naive(out, a, b, bias, M, K, J);
   constexpr Size L = lanes<T>;
   // The columns that fill no vector: as a partly filled vector they cost M multiply-adds a step of
   // k; as a transpose one for each column and vector of rows, and a's packing, if it needs any.
   const Size rest = J % L, full = J - rest;
-  const Size transposed = rest * ((M + L - 1) / L) + (a.row == 1 ? 0 : M * 3 / 8);
+  const Size transposed = rest * ((M + L - 1) / L) + (a.row == 1 ? 0 : M * 3 / 4);
   const bool transposes = rest > 0 && rest <= tile_rows<2> && transposed < M;
   const Size J_rows = transposes ? full : J;
   if (J_rows > 0) product_in_rows(out, J, a, b, Start<T>{bias, 0}, scratch, M, K, J_rows);

@@ -25,6 +25,13 @@
 #error "handnn has kernels for x86-64 and arm64 only"
 #endif
 
+// Before a loop over the rows or vectors of a tile: its sums stay in registers only if it is gone.
+#if defined(__clang__)
+#define HANDNN_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define HANDNN_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 namespace handnn {
 namespace {
 
@@ -76,6 +83,25 @@ template <class V>
 using Int = typename Of<V>::Int;
 template <class T>
 using Vector = typename Of<T>::Vector;
+
+// What a comparison of two Vs gives: a truth for each lane, -1 or 0; of scalars, a bool.
+template <class V>
+using Mask = decltype(V{} < V{});
+
+// Whether any lane is true.
+inline bool any(bool truth) { return truth; }
+template <class M>
+inline bool any(M mask) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi32_mask(__m512i(mask), __m512i(mask)) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_epi8(__m256i(mask)) != 0;
+#elif defined(__x86_64__)
+  return _mm_movemask_epi8(__m128i(mask)) != 0;
+#else
+  return vmaxvq_u32(uint32x4_t(mask)) != 0;
+#endif
+}
 
 template <class V>
 inline Int<V> bits(V v) {
@@ -286,7 +312,45 @@ inline void for_each_vector(Size n, F f) {
 }
 
 // out[i][j] = in[j][i] for lanes x lanes elements; strides in elements.
-//
+#if defined(__AVX2__) && !defined(__AVX512F__)
+
+// AVX2 shuffles within halves only. So the halves are brought together as they are loaded, and each
+// group of rows is then transposed within them.
+inline Floats load_halves(const float* low, const float* high) {
+  return Floats(
+      _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1));
+}
+inline Doubles load_halves(const double* low, const double* high) {
+  return Doubles(
+      _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1));
+}
+inline void transpose(float* out, Size out_stride, const float* in, Size in_stride) {
+  for (int j = 0; j < 8; j += 4) {
+    __m256 rows[4];
+    for (int i = 0; i < 4; ++i) {
+      rows[i] = __m256(load_halves(in + i * in_stride + j, in + (i + 4) * in_stride + j));
+    }
+    const __m256d low_01 = _mm256_castps_pd(_mm256_unpacklo_ps(rows[0], rows[1])),
+                  high_01 = _mm256_castps_pd(_mm256_unpackhi_ps(rows[0], rows[1])),
+                  low_23 = _mm256_castps_pd(_mm256_unpacklo_ps(rows[2], rows[3])),
+                  high_23 = _mm256_castps_pd(_mm256_unpackhi_ps(rows[2], rows[3]));
+    store(out + j * out_stride, Floats(_mm256_unpacklo_pd(low_01, low_23)));
+    store(out + (j + 1) * out_stride, Floats(_mm256_unpackhi_pd(low_01, low_23)));
+    store(out + (j + 2) * out_stride, Floats(_mm256_unpacklo_pd(high_01, high_23)));
+    store(out + (j + 3) * out_stride, Floats(_mm256_unpackhi_pd(high_01, high_23)));
+  }
+}
+inline void transpose(double* out, Size out_stride, const double* in, Size in_stride) {
+  for (int j = 0; j < 4; j += 2) {
+    const __m256d a = __m256d(load_halves(in + j, in + 2 * in_stride + j)),
+                  b = __m256d(load_halves(in + in_stride + j, in + 3 * in_stride + j));
+    store(out + j * out_stride, Doubles(_mm256_unpacklo_pd(a, b)));
+    store(out + (j + 1) * out_stride, Doubles(_mm256_unpackhi_pd(a, b)));
+  }
+}
+
+#else
+
 // log2(lanes) rounds of interleaving the first half of the rows with the second half do the whole
 // transposition.
 template <class T>
@@ -323,6 +387,8 @@ inline void transpose(T* out, Size out_stride, const T* in, Size in_stride) {
   }
 #endif
 }
+
+#endif
 
 }  // namespace
 }  // namespace handnn

@@ -170,7 +170,7 @@ void test_all() {
     test_mse_loss<T>(size, p % 20);
     test_mse_loss<T>(p, size % 20);
   }
-  // Past one panel of k, and rows a power of two apart.
+  // Past what is packed at a time, and rows a power of two apart; then whatever comes.
   test_affine<T>(300, 520, 35);
   test_affine<T>(35, 300, 520);
   test_affine<T>(520, 35, 300);
@@ -178,6 +178,12 @@ void test_all() {
   test_affine<T>(260, 512, 512);
   test_affine<T>(64, 1024, 70);
   test_affine<T>(300, 3, 1024);
+  test_affine<T>(100, 784, 50);
+  test_affine<T>(341, 391, 533);
+  for (int i = 0; i < 20; ++i) {
+    const auto size = [] { return Size(1 + random_bits() % 420); };
+    test_affine<T>(size(), size(), size());
+  }
 }
 
 }  // namespace

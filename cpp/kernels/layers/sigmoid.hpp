@@ -14,13 +14,16 @@ namespace {
 template <class V>
 inline V sigmoid(V x) {
   const V zero = constant<V>(0), one = constant<V>(1);
-  const V e = exp_minus_abs(x);
+  const ExpMinusAbs<V> exp = exp_minus_abs(x);
+  const V e = exp.value;
   const V numerator = x < zero ? e : one;
   const V d = one + e;
   const V d_lost = e - (d - one);
   const V quotient = numerator / d;
   const V remainder = fma(-quotient, d_lost, fma(-quotient, d, numerator));
-  return fma(remainder, x < zero ? one - quotient : quotient, quotient);
+  const V out = fma(remainder, x < zero ? one - quotient : quotient, quotient);
+  if (!any(exp.is_tiny)) return out;
+  return (exp.is_tiny & (x < zero)) ? tiny_exp(exp.parts) : out;  // d is 1
 }
 
 // x (n) -> out (n), overwritten.

@@ -1,0 +1,133 @@
+// Copies of parts of a product's factors, laid out in the order in which tiles read them.
+//
+// Copying pays where a part is read often and lies badly: its rows far apart, where each takes a
+// page of its own, or a power of two apart, where they crowd into a few sets of the cache.
+#pragma once
+
+#include "tile.hpp"
+
+namespace handnn {
+namespace {
+
+// How many elements a tile's rows take when they are packed: K columns of R, and what the last
+// column's whole vectors write too much.
+template <int R, class T>
+constexpr Size packed_tile(Size K) {
+  return K * R + lanes<T>;
+}
+
+// to[k * R + r] = from(r, k): the rows of one tile, one column behind the other. `available` >= rows
+// rows may be read.
+//
+// Here and in pack_columns whole vectors are written. What is too much lies in the next column,
+// whose own elements are written later: so columns are filled in order, and each from its end.
+template <int R, class T>
+void pack_tile(T* to, Strided<T> from, Size rows, Size available, Size K) {
+  constexpr Size L = lanes<T>;
+  Size k = 0;
+  if (from.step == 1 && available >= L) {
+    for (; k + L <= K; k += L) {
+      for (Size r = (rows - 1) / L * L; r >= 0; r -= L) {
+        const Size at = r + L <= available ? r : available - L;
+        transpose(to + k * R + at, R, from.from(at, k).data, from.row);
+      }
+    }
+  }
+  for (; k < K; ++k) {
+    for (Size r = 0; r < rows; ++r) to[k * R + r] = from.at(r, k);
+  }
+}
+
+// The same for `count` tiles of a matrix whose columns are contiguous: each column through all of
+// them before the next, because few columns find room in the cache.
+template <int R, class T>
+void pack_columns(T* to, Strided<T> from, Size count, Size rows, Size K) {
+  constexpr Size L = lanes<T>;
+  for (Size k = 0; k < K; ++k) {
+    const T* column = from.data + k * from.step;
+    for (Size i = 0; i < count; ++i) {
+      T* to_column = to + i * packed_tile<R, T>(K) + k * R;
+      for (Size r = 0; r < R; r += L) store(to_column + r, load(column + i * rows + r));
+    }
+  }
+}
+
+// a (M, K), tile by tile.
+template <int R, class T>
+void pack_left(T* to, Strided<T> a, Size M, Size K) {
+  constexpr Size L = lanes<T>;
+  constexpr Size whole = (R + L - 1) / L * L;          // the rows that whole vectors read
+  constexpr Size group = 256 / (R * Size(sizeof(T)));  // tiles that are packed together
+  const Heights h = heights<R>(M);
+  for (Size m = 0, i = 0; m < M;) {
+    const Size rows = i < h.high ? h.rows : h.rows - 1;
+    const Size alike = (i < h.high ? h.high : h.high + h.low) - i;
+    const Size count = alike < group ? alike : group;
+    T* to_tile = to + i * packed_tile<R, T>(K);
+    if (a.row == 1 && m + (count - 1) * rows + whole <= M) {
+      pack_columns<R>(to_tile, a.from(m, 0), count, rows, K);
+      m += count * rows;
+      i += count;
+    } else {
+      pack_tile<R>(to_tile, a.from(m, 0), rows, M - m, K);
+      m += rows;
+      ++i;
+    }
+  }
+}
+
+// to[k * columns + j] = from(k, j) for `width` columns.
+template <class T>
+void pack_panel(T* to, Size columns, Strided<T> from, Size K, Size width) {
+  constexpr Size L = lanes<T>;
+  if (from.step == 1) {
+    for (Size k = 0; k < K; ++k) {
+      const T* row = from.from(k, 0).data;
+      for_each_vector<T>(width, [&](auto at) { at.store(to + k * columns, at.load(row)); });
+    }
+    return;
+  }
+  Size k = 0;
+  for (; k + L <= K; k += L) {
+    Size j = 0;
+    for (; j + L <= width; j += L) {
+      transpose(to + k * columns + j, columns, from.from(k, j).data, from.step);
+    }
+    for (; j < width; ++j) {
+      for (Size i = k; i < k + L; ++i) to[i * columns + j] = from.at(i, j);
+    }
+  }
+  for (; k < K; ++k) {
+    for (Size j = 0; j < width; ++j) to[k * columns + j] = from.at(k, j);
+  }
+}
+
+// b (K, J), in panels of `columns` columns, each K * columns long; the last one may be as wide as
+// `widest`.
+template <class T>
+void pack_right(T* to, Strided<T> b, Size columns, Size widest, Size K, Size J) {
+  constexpr Size group = 4;  // panels whose rows are read together: they are neighbours in b
+  for (Size j = 0; j < J;) {
+    if (b.step == 1 && J - j > group * columns + widest) {
+      for (Size k = 0; k < K; ++k) {
+        const T* row = b.from(k, j).data;
+        for (Size i = 0; i < group; ++i) {
+          for (Size c = 0; c < columns; c += lanes<T>) {
+            store(to + (i * K + k) * columns + c, load(row + i * columns + c));
+          }
+        }
+      }
+      to += group * K * columns;
+      j += group * columns;
+    } else {
+      const Size width = J - j <= widest ? J - j : columns;
+      const Size row = width > columns ? widest : columns;
+      pack_panel(to, row, b.from(0, j), K, width);
+      to += K * row;
+      j += width;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace handnn

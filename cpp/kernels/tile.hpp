@@ -1,0 +1,179 @@
+// The tile: a small rectangle of a product's output whose sums stay in registers.
+//
+// It is R rows high and C vectors wide, and walks k once:
+//
+//        b: K rows, C vectors wide          for every k:  read C vectors of b,
+//   a: R x K   .---.                                      broadcast R elements of a,
+//      .----.  |   |                                      R C fused multiply-adds
+//      |    |  '---'
+//      '----'  tile: R x C vectors
+//
+// a is read with two strides, of which one is 1: so x and x^T cost the same.
+#pragma once
+
+#include "simd.hpp"
+
+namespace handnn {
+namespace {
+
+// How many rows a tile of C vectors may have: its sums, C vectors of b and a broadcast fill the
+// registers. It takes eight chains to keep two units busy, so few rows want many vectors.
+template <int C>
+constexpr int tile_rows =
+#if defined(__AVX512F__) || defined(__aarch64__)
+    C <= 2   ? 14
+    : C == 3 ? 9
+    : C == 4 ? 6
+             : 2;
+#elif defined(__AVX2__)
+    C == 1   ? 12
+    : C == 2 ? 6
+    : C == 3 ? 4
+    : C == 4 ? 2
+             : 1;
+#else
+    C <= 2   ? 4
+    : C == 3 ? 2
+             : 1;  // without FMA, a product needs a register of its own
+#endif
+
+// a(m, k) = data[m * row + k * step]; likewise b(k, j) = data[k * row + j * step].
+template <class T>
+struct Strided {
+  const T* data;
+  Size row, step;
+
+  Strided from(Size m, Size k) const { return {data + m * row + k * step, row, step}; }
+  Strided transposed() const { return {data, step, row}; }
+  T at(Size m, Size k) const { return data[m * row + k * step]; }
+};
+
+// What a tile's sums start from: row m, column j is data[m * row + j]; null data is 0.
+template <class T>
+struct Start {
+  const T* data;
+  Size row;
+
+  Start from(Size m, Size j) const { return {data ? data + m * row + j : nullptr, row}; }
+};
+
+// A column of `count` tiles, one below the other; the last vector of each row holds only the lanes
+// of `last`. Chains start from `start` and go on over K >= 1 steps. One tile's a begins a_next
+// elements behind that of the tile before.
+template <int R, int C, bool a_in_columns, class T, class Last>
+__attribute__((noinline)) void tile_column(T* out, Size out_row, Strided<T> a, Size a_next,
+                                           const T* b, Size b_row, Start<T> start, Size K,
+                                           Last last, Size count) {
+  if (K < 1 || count < 1) __builtin_unreachable();
+  const Size a_row = a_in_columns ? 1 : a.row, a_step = a_in_columns ? a.step : 1;
+  do {
+    Vector<T> sum[R][C];
+    if (start.data) {
+      HANDNN_UNROLL
+      for (int r = 0; r < R; ++r) {
+        HANDNN_UNROLL
+        for (int c = 0; c < C - 1; ++c) sum[r][c] = load(start.data + c * lanes<T>);
+        sum[r][C - 1] = last.load(start.data + (C - 1) * lanes<T>);
+        start.data += start.row;
+      }
+    } else {
+      HANDNN_UNROLL
+      for (int r = 0; r < R; ++r) {
+        HANDNN_UNROLL
+        for (int c = 0; c < C; ++c) sum[r][c] = Vector<T>{};
+      }
+    }
+    const T* a_k = a.data;
+    const T* b_k = b;
+    for (Size k = K; k > 0; --k) {
+      Vector<T> b_part[C];
+      HANDNN_UNROLL
+      for (int c = 0; c < C - 1; ++c) b_part[c] = load(b_k + c * lanes<T>);
+      b_part[C - 1] = last.load(b_k + (C - 1) * lanes<T>);
+      HANDNN_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const Vector<T> a_element = splat(a_k[r * a_row]);
+        HANDNN_UNROLL
+        for (int c = 0; c < C; ++c) sum[r][c] = fma(a_element, b_part[c], sum[r][c]);
+      }
+      a_k += a_step;
+      b_k += b_row;
+    }
+    HANDNN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      HANDNN_UNROLL
+      for (int c = 0; c < C - 1; ++c) store(out + c * lanes<T>, sum[r][c]);
+      last.store(out + (C - 1) * lanes<T>, sum[r][C - 1]);
+      out += out_row;
+    }
+    a.data += a_next;
+  } while (--count > 0);
+}
+
+// How M >= 1 rows are cut into tiles of up to R rows and nearly the same height: 32 rows are
+// 11 + 11 + 10, not 14 + 14 + 4. First `high` tiles of `rows` rows, then `low` of one row less.
+struct Heights {
+  Size rows, high, low;
+};
+template <int R>
+inline Heights heights(Size M) {
+  if (M <= R) return {M, 1, 0};
+  const Size count = (M + R - 1) / R, rows = (M + count - 1) / count;
+  const Size low = count * rows - M;
+  return {rows, count - low, low};
+}
+
+// The left factor of a product. Where it is packed, the tiles' rows lie `panel` elements apart;
+// else panel is 0, and they lie where the matrix has them.
+template <class T>
+struct Left {
+  Strided<T> a;
+  Size panel;
+};
+
+// `count` tiles of `rows` rows each, 1 to R.
+template <int R, int C, class T, class Last>
+inline void tiles_of(Size rows, T* out, Size out_row, Left<T> left, const T* b, Size b_row,
+                     Start<T> start, Size K, Last last, Size count) {
+  if constexpr (R > 1) {
+    if (rows < R) {
+      return tiles_of<R - 1, C>(rows, out, out_row, left, b, b_row, start, K, last, count);
+    }
+  }
+  const Size a_next = left.panel ? left.panel : R * left.a.row;
+  if (left.a.row == 1) {
+    tile_column<R, C, true>(out, out_row, left.a, a_next, b, b_row, start, K, last, count);
+  } else {
+    tile_column<R, C, false>(out, out_row, left.a, a_next, b, b_row, start, K, last, count);
+  }
+}
+
+// out (M, width) = start + a (M, K) . b (K, width) for at most C vectors of columns; M, K >= 1.
+template <int C, int R, class T>
+void tiles(T* out, Size out_row, Left<T> left, const T* b, Size b_row, Start<T> start, Size M,
+           Size K, Size width) {
+  constexpr Size L = lanes<T>;
+  if constexpr (C > 1) {
+    if (width <= (C - 1) * L) {
+      return tiles<C - 1, R>(out, out_row, left, b, b_row, start, M, K, width);
+    }
+  }
+  const Heights h = heights<R>(M);
+  const Size m = h.high * h.rows;
+  const Left<T> lower = {left.panel ? left.a.from(h.high * left.panel, 0) : left.a.from(m, 0),
+                         left.panel};
+  const auto both = [&](auto last) {
+    tiles_of<R, C>(h.rows, out, out_row, left, b, b_row, start, K, last, h.high);
+    if (h.low == 0) return;
+    tiles_of<R, C>(h.rows - 1, out + m * out_row, out_row, lower, b, b_row, start.from(m, 0), K,
+                   last, h.low);
+  };
+  if (width == C * L) {
+    both(WholeVector<T>{0});
+  } else {
+    both(PartialVector<T>{0, First<T>(width - (C - 1) * L)});
+  }
+}
+
+}  // namespace
+}  // namespace handnn
