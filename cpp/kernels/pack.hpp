@@ -16,8 +16,8 @@ constexpr Size packed_tile(Size K) {
   return K * R + lanes<T>;
 }
 
-// to[k * R + r] = from(r, k): the rows of one tile, one column behind the other. `available` >= rows
-// rows may be read.
+// to[k * R + r] = from(r, k): the rows of one tile, one column behind the other. `available` rows
+// may be read; at least `rows`.
 //
 // Here and in pack_columns whole vectors are written. What is too much lies in the next column,
 // whose own elements are written later: so columns are filled in order, and each from its end.
