@@ -23,8 +23,9 @@ template <>
 struct ExpConstants<float> {
   static constexpr float largest = 89.0f, smallest = -105.0f;  // beyond these: inf, 0
   static constexpr float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
-  static constexpr float round = 0x1.8p23f;  // adding it leaves n in the last bits
   static constexpr int mantissa_bits = 23, exponent_bias = 127;
+  // Adding it leaves n + exponent_bias in the last bits.
+  static constexpr float round = 0x1.8p23f + exponent_bias;
   static constexpr int terms = 5;
   static constexpr float q[terms] = {0x1.698b12p-10f, 0x1.12456ap-7f, 0x1.555a02p-5f,
                                      0x1.555482p-3f, 0x1.fffffap-2f};
@@ -34,8 +35,8 @@ template <>
 struct ExpConstants<double> {
   static constexpr double largest = 710.0, smallest = -746.0;
   static constexpr double ln2_high = 0x1.62e42fefa4p-1, ln2_low = -0x1.8432a1b0e2634p-43;
-  static constexpr double round = 0x1.8p52;
   static constexpr int mantissa_bits = 52, exponent_bias = 1023;
+  static constexpr double round = 0x1.8p52 + exponent_bias;
   static constexpr int terms = 10;
   static constexpr double q[terms] = {
       0x1.ad85f2cd9ec1cp-26, 0x1.28b5de4089686p-22, 0x1.71df2e216dd2ep-19, 0x1.a0199115958f4p-16,
@@ -56,12 +57,10 @@ inline V scale_exponent(V a, V n) {
   return a * scale_1 * scale_2;
 }
 
-// exp(x) = p 2^n, p from 0.7 to 1.42. n stands in the last bits of `shifted`, whose upper bits a
-// shift by mantissa_bits drops.
+// exp(x) = p 2^n, p from 0.7 to 1.42; shifted = n + C::round.
 template <class V>
 struct ExpParts {
-  V p;
-  V shifted;
+  V p, shifted;
 };
 
 // For x between C::smallest and C::largest, or NaN.
@@ -106,19 +105,19 @@ inline ExpMinusAbs<V> exp_minus_abs(V x) {
   const V minus_abs = from_bits<V>(bits(x) | bits(constant<V>(-0.0)));
   const ExpParts<V> parts = exp_parts(at_least(minus_abs, constant<V>(C::smallest)));
   const Mask<V> is_tiny = parts.shifted < constant<V>(C::round - (C::exponent_bias - 1));
-  const Int<V> power =
-      bits(is_tiny ? constant<V>(C::round - 64) : parts.shifted) + C::exponent_bias;
+  const Int<V> power = bits(is_tiny ? constant<V>(C::round - 64) : parts.shifted);
   return {parts.p * from_bits<V>(power << C::mantissa_bits), parts, is_tiny};
 }
 
-// p 2^n below the smallest normal number. In units of the smallest denormal one it is rounded as
+// What exp_minus_abs says is tiny. In units of the smallest denormal number it is rounded as
 // 2^mantissa_bits is added, and the whole number that stays in the mantissa is its bit pattern.
 template <class V>
-inline V tiny_exp(ExpParts<V> parts) {
+inline V tiny_exp(ExpMinusAbs<V> exp) {
   using C = ExpConstants<Scalar<V>>;
-  const Int<V> units = bits(parts.shifted) + (C::exponent_bias - 1 + C::mantissa_bits);
+  const V shifted = exp.is_tiny ? exp.parts.shifted : constant<V>(C::round - C::exponent_bias);
+  const Int<V> power = bits(shifted) + (C::exponent_bias - 1 + C::mantissa_bits);
   const V one = constant<V>(Scalar<V>(std::uint64_t(1) << C::mantissa_bits));
-  const V rounded = from_bits<V>(bits(parts.p) + (units << C::mantissa_bits)) + one;
+  const V rounded = fma(exp.parts.p, from_bits<V>(power << C::mantissa_bits), one);
   return from_bits<V>(bits(rounded) - bits(one));
 }
 

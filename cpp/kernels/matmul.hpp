@@ -52,11 +52,12 @@ inline Size part_size(Size count, Size most, Size grain) {
   return ((count + parts - 1) / parts + grain - 1) / grain * grain;
 }
 
-// Whether to pack, from how often a factor is read and how it lies. Measured, not derived.
+// Whether to pack, from how often a factor is read and how it lies: what was measured to pay.
 template <int R, class T>
 inline bool packs_left(Strided<T> a, Size M, Size K, Size J, Size panel) {
-  if (J <= panel) return false;
-  return a.row == 1 ? M > R && K >= 96 : M > 4 * R && K >= 64 && bytes_apart(a) >= 4096;
+  const Size apart = bytes_apart(a);
+  if (a.row == 1) return M > R && K >= 96 && J > (apart % 512 == 0 ? 1 : 4) * panel;
+  return M > 4 * R && K >= 64 && J > panel && apart >= 4096;
 }
 template <int R, class T>
 inline bool packs_right(Strided<T> b, Size M, Size K) {

@@ -23,7 +23,7 @@ inline V sigmoid(V x) {
   const V remainder = fma(-quotient, d_lost, fma(-quotient, d, numerator));
   const V out = fma(remainder, x < zero ? one - quotient : quotient, quotient);
   if (!any(exp.is_tiny)) return out;
-  return (exp.is_tiny & (x < zero)) ? tiny_exp(exp.parts) : out;  // d is 1
+  return (exp.is_tiny & (x < zero)) ? tiny_exp(exp) : out;  // d is 1
 }
 
 // x (n) -> out (n), overwritten.
