@@ -8,12 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, inference, kernels, machine, size, steps
+from benchmarks import chart, inference, kernels, machine, products, size, steps
 from benchmarks.openblas import best_core
 from benchmarks.peers import CONTESTANTS, Contestant
 from benchmarks.timing import Effort
 
-PARTS = ("kernels", "steps", "inference", "size")
+PARTS = ("kernels", "products", "steps", "inference", "size")
 SHORT = {"sklearn": "scikit-learn", "ort": "onnxruntime"}
 
 
@@ -88,6 +88,10 @@ def main() -> None:
         kernel_rows = kernels.measure(effort)
         kernels.show(kernel_rows)
         results["kernels"] = kernels.as_json(kernel_rows)
+    if "products" in parts:
+        product_rows = products.measure(effort)
+        products.show(*product_rows)
+        results["products"] = products.as_json(*product_rows)
     for name in args.threads:
         threads = 1 if name == "1" else len(machine.usable_cpus())
         # Threads that still spin after their own turn must not steal from the next one.

@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -42,24 +40,6 @@ py::dict cpu_info() {
   return info;
 }
 
-// The most float32 operations a second that one thread reaches, in the best of many short rounds.
-double measure_fma_peak(double seconds) {
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
-  const py::gil_scoped_release unlocked;
-  alignas(64) float sink[16] = {};
-  double best = 0;
-  const Clock::time_point begin = Clock::now();
-  do {
-    const Clock::time_point start = Clock::now();
-    const double done = active_kernels<float>().fma_chains(sink, 20000);
-    best = std::max(best, done / since(start));
-  } while (since(begin) < seconds);
-  return best;
-}
-
 // HANDNN_ISA names the instruction set to use; without it the best one is.
 void choose_isa() {
   const char* wanted = std::getenv("HANDNN_ISA");
@@ -79,7 +59,6 @@ void choose_isa() {
 void bind_cpu(py::module_& module) {
   choose_isa();
   module.def("cpu_info", cpu_info);
-  module.def("measure_fma_peak", measure_fma_peak, py::arg("seconds"));
 }
 
 }  // namespace handnn

@@ -8,4 +8,5 @@ PYBIND11_MODULE(_core, module) {
   handnn::bind_losses(module);
   handnn::bind_optimizers(module);
   handnn::bind_engine(module);
+  handnn::bind_measure(module);
 }

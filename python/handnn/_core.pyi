@@ -29,6 +29,14 @@ def affine_forward(
 def cpu_info() -> dict[str, typing.Any]: ...
 def get_num_threads() -> int: ...
 def measure_fma_peak(seconds: typing.SupportsFloat | typing.SupportsIndex) -> float: ...
+def measure_product(
+    form: str,
+    N: typing.SupportsInt | typing.SupportsIndex,
+    I: typing.SupportsInt | typing.SupportsIndex,
+    O: typing.SupportsInt | typing.SupportsIndex,
+    float32: bool,
+    seconds: typing.SupportsFloat | typing.SupportsIndex,
+) -> tuple[typing.Any, ...]: ...
 def mse_loss_backward(
     pre: typing.Any,
     y_true: typing.Any,
