@@ -130,7 +130,9 @@ def asan(session: nox.Session) -> None:
         "PYTHONPATH": str(site),
         "CI": "true",
     }
-    session.run("pytest", *session.posargs, env=environment)
+    # Five trainings more show a sanitizer nothing new, and take it minutes.
+    score = "tests/cli/test_demo.py::test_reaches_its_score_over_five_seeds"
+    session.run("pytest", "--deselect", score, *session.posargs, env=environment)
 
 
 @nox.session

@@ -154,8 +154,6 @@ template class TrainingProgram<double>;
 
 namespace {
 
-constexpr Size predict_rows = 64;
-
 template <class T>
 Size widest(const std::vector<Brick<T>>& bricks) {
   Size width = 0;
@@ -163,20 +161,26 @@ Size widest(const std::vector<Brick<T>>& bricks) {
   return width;
 }
 
+// How many rows go through the network at a time. Few, so that what lies between two bricks stays
+// in the cache; but wide weights are packed anew for every block, and so want more.
+Size rows_at_a_time(Size width) { return width <= 96 ? 64 : 256; }
+
 }  // namespace
 
 template <class T>
 Size predict_scratch(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks) {
-  return kernels.scratch_size + 2 * predict_rows * widest(bricks);
+  const Size width = widest(bricks);
+  return kernels.scratch_size + 2 * rows_at_a_time(width) * width;
 }
 
 template <class T>
 void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* out, const T* x,
              T* scratch, Size N) {
+  const Size width = widest(bricks), most_rows = rows_at_a_time(width);
   T* here = scratch + kernels.scratch_size;
-  T* there = here + predict_rows * widest(bricks);
-  for (Size n = 0; n < N; n += predict_rows) {
-    const Size rows = std::min(predict_rows, N - n);
+  T* there = here + most_rows * width;
+  for (Size n = 0; n < N; n += most_rows) {
+    const Size rows = std::min(most_rows, N - n);
     const T* brick_x = x + n * bricks.front().I;
     for (std::size_t i = 0; i < bricks.size(); ++i) {
       const bool is_last = i + 1 == bricks.size();
