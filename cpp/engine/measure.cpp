@@ -1,0 +1,78 @@
+#include "engine/measure.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "kernels/dispatch.hpp"
+
+namespace handnn {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+constexpr Size turns = 20000;  // of fma_chains: a tenth of a millisecond or so
+
+// Operations a second of one thread that does nothing but multiply-adds, in one short round.
+template <class T>
+double peak_round() {
+  alignas(64) T sink[64 / sizeof(T)] = {};
+  const Clock::time_point start = Clock::now();
+  const double done = active_kernels<T>().fma_chains(sink, turns);
+  return done / seconds_since(start);
+}
+
+}  // namespace
+
+double measure_fma_peak(double seconds) {
+  double best = 0;
+  const Clock::time_point begin = Clock::now();
+  do {
+    best = std::max(best, peak_round<float>());
+  } while (seconds_since(begin) < seconds);
+  return best;
+}
+
+template <class T>
+Speeds measure_product(Product product, Size N, Size I, Size O, double seconds) {
+  const Kernels<T>& kernels = active_kernels<T>();
+  const auto filled = [](Size size) { return std::vector<T>(std::size_t(size), T(0.5)); };
+  std::vector<T> x = filled(N * I), w = filled(I * O), b = filled(O), out = filled(N * O),
+                 scratch = filled(kernels.scratch_size);
+  const auto multiply = [&] {
+    switch (product) {
+      case Product::nn:
+        return kernels.affine_forward(out.data(), x.data(), w.data(), b.data(), scratch.data(), N,
+                                      I, O);
+      case Product::tn:
+        return kernels.matmul_tn(w.data(), x.data(), out.data(), scratch.data(), N, I, O, I);
+      case Product::nt:
+        return kernels.matmul_nt(x.data(), out.data(), w.data(), scratch.data(), N, I, O);
+    }
+  };
+  const double operations = 2.0 * double(N) * double(I) * double(O);
+  const Size repeats = 1 + Size(2e6 / operations);
+  Speeds best = {0, 0};
+  const Clock::time_point begin = Clock::now();
+  do {
+    const Clock::time_point start = Clock::now();
+    for (Size i = 0; i < repeats; ++i) multiply();
+    best.product = std::max(best.product, operations * double(repeats) / seconds_since(start));
+    best.peak = std::max(best.peak, peak_round<T>());
+    // All numbers as they were: sums of sums would soon be infinite.
+    std::fill(x.begin(), x.end(), T(0.5));
+    std::fill(w.begin(), w.end(), T(0.5));
+    std::fill(out.begin(), out.end(), T(0.5));
+  } while (seconds_since(begin) < seconds);
+  return best;
+}
+
+template Speeds measure_product<float>(Product, Size, Size, Size, double);
+template Speeds measure_product<double>(Product, Size, Size, Size, double);
+
+}  // namespace handnn
