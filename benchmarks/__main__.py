@@ -95,7 +95,7 @@ def main() -> None:
     for name in args.threads:
         threads = 1 if name == "1" else len(machine.usable_cpus())
         # Threads that still spin after their own turn must not steal from the next one.
-        patient = effort if threads == 1 else dataclasses.replace(effort, pause=0.02)
+        patient = effort if threads == 1 else dataclasses.replace(effort, pause=0.1)
         if "steps" in parts:
             step_rows = steps.measure(contestants, threads, patient)
             steps.show(step_rows, threads)

@@ -233,3 +233,30 @@ def test_the_repr_is_a_table_with_a_row_for_each_array():
     lines = repr(report).splitlines()
     for name in ("0.w", "0.b", "x"):
         assert sum(name in line.split() for line in lines) == 1, repr(report)
+
+
+def test_a_brick_may_keep_its_gradients_in_one_place():
+    class Accumulating(Scale):
+        """Adds to its gradient, and starts over in forward."""
+
+        def __init__(self, columns):
+            super().__init__(columns)
+            self.grads = {"factor": np.zeros(columns)}
+
+        def forward(self, x):
+            self.grads["factor"][...] = 0
+            return super().forward(x)
+
+        def backward(self, dout):
+            self.grads["factor"] += (dout * self.x).sum(axis=0)
+            return dout * self.params["factor"]
+
+    rng = np.random.default_rng(0)
+    network = Network([Accumulating(3), Affine.random(3, 3, rng=rng, dtype="float64"), Scale(3)])
+    report = gradient_check(network, MSELoss(), rng.normal(size=(4, 3)), rng.normal(size=(4, 3)))
+    assert report.passed, report
+
+
+def test_a_brick_alone_is_a_type_error():
+    with pytest.raises(TypeError, match="gradient_check: network must be a Network"):
+        gradient_check(Affine.random(2, 2, rng=0), MSELoss(), np.ones((1, 2)), np.ones((1, 2)))

@@ -13,6 +13,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from handnn import _core, mlp
 from tests.common.bricks import CALLS
 from tests.common.layouts import fortran
 
@@ -132,19 +133,74 @@ def test_no_python_memory_is_leaked(call, path):
     assert grown < 16 * 500, f"{grown} bytes in 500 calls"
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux's /proc")
-@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer keeps what was freed")
-@pytest.mark.parametrize("call", CALLS, ids=str)
-def test_the_process_does_not_grow(call):
-    """Nor does C++ keep anything: the smallest leak, 16 bytes of malloc a call, would show."""
-    functions = [path(call)[1] for path in PATHS if path is not wrong_output or call.strict]
+def assert_no_growth(functions, times):
     for function in functions:
         repeat(function, 200)
     gc.collect()
     before = resident_bytes()
     for function in functions:
-        repeat(function, REPEATS_OF_ONE)
+        repeat(function, times)
     gc.collect()
     grown = resident_bytes() - before
-    allowed = max(16 * REPEATS_OF_ONE, 16 * os.sysconf("SC_PAGE_SIZE"))
-    assert grown < allowed, f"{grown} bytes in {len(functions)} × {REPEATS_OF_ONE} calls"
+    allowed = max(16 * times, 16 * os.sysconf("SC_PAGE_SIZE"))
+    assert grown < allowed, f"{grown} bytes in {len(functions)} × {times} calls"
+
+
+def watches_memory(test):
+    test = pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux's /proc")(
+        test
+    )
+    return pytest.mark.skipif(
+        "LD_PRELOAD" in os.environ, reason="a sanitizer keeps what was freed"
+    )(test)
+
+
+@watches_memory
+@pytest.mark.parametrize("call", CALLS, ids=str)
+def test_the_process_does_not_grow(call):
+    """Nor does C++ keep anything: the smallest leak, 16 bytes of malloc a call, would show."""
+    functions = [path(call)[1] for path in PATHS if path is not wrong_output or call.strict]
+    assert_no_growth(functions, REPEATS_OF_ONE)
+
+
+def engine_calls():
+    """Calls of the extension's other functions, each once as meant and once refused."""
+    network = mlp([2, 3, 1], rng=0)
+    kinds = ["affine", "relu", "affine"]
+    params = [layer.params for layer in network.layers]
+    bricks = [(kind, arrays, {}) for kind, arrays in zip(kinds, params, strict=True)]
+    x, y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
+    predict = _core.predictor(bricks, True)
+    threads = _core.get_num_threads()
+
+    def train(rows):
+        _core.train(
+            bricks, True, 1e-4, 0.0, False, 0.0, rows, y, None, 1, 2, 7, 0, True, []
+        )  # fmt: skip
+
+    return {
+        "train": (lambda: train(x), lambda: train(x[:, :1])),
+        "predict": (lambda: predict(x, None), lambda: predict(x[:, :1], None)),
+        "predictor": (lambda: _core.predictor(bricks, True), lambda: _core.predictor([], True)),
+        "row_order": (lambda: _core.row_order(5, 1, 2), lambda: _core.row_order(5, -1, 2)),
+        "threads": (
+            lambda: _core.set_num_threads(_core.get_num_threads()),
+            lambda: _core.set_num_threads(threads - threads),
+        ),
+        "cpu_info": (_core.cpu_info, lambda: _core.cpu_info(1)),
+    }
+
+
+@watches_memory
+@pytest.mark.parametrize("name", engine_calls())
+def test_nor_does_it_with_the_other_functions(name):
+    good, bad = engine_calls()[name]
+
+    def refuse():
+        try:
+            bad()
+        except (TypeError, ValueError):
+            return
+        raise AssertionError("this call was expected to be refused")
+
+    assert_no_growth([good, refuse], REPEATS // 2)

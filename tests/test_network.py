@@ -243,3 +243,21 @@ def test_mlp_refuses_sizes_that_make_no_network(sizes):
 def test_mlp_refuses_an_activation_it_does_not_know():
     with pytest.raises(ValueError, match="relu"):
         mlp([3, 2, 1], activation="swoosh")
+
+
+@pytest.mark.parametrize("layers", [[], [Halve()]], ids=["compiled", "brick by brick"])
+def test_predict_writes_into_no_param(layers):
+    layer = Affine.random(2, 2, rng=0)
+    network = Network([layer, *layers])
+    before = layer.w.copy()
+    with pytest.raises(ValueError, match="out overlaps"):
+        network.predict(np.ones((2, 2), np.float32), out=layer.w)
+    assert np.array_equal(layer.w, before)
+
+
+@pytest.mark.parametrize("params", [[1], None, {"w": [1.0, 2.0]}])
+def test_params_that_are_no_dict_of_arrays_are_a_type_error(params):
+    brick = Halve()
+    brick.params = params
+    with pytest.raises(TypeError, match="params of layer 0"):
+        Network([brick])

@@ -431,3 +431,20 @@ def test_loading_imports_no_module_that_is_named_in_the_file(saved, tmp_path):
         check=True,
     )
     assert "executed" not in result.stdout
+
+
+def test_an_error_of_saving_names_the_callers_path(tmp_path):
+    path = tmp_path / "missing" / "network.safetensors"
+    with pytest.raises(OSError) as caught:
+        mlp([2, 1], rng=0).save(path)
+    assert caught.value.filename == str(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such files here")
+def test_what_is_no_regular_file_is_left_alone(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(OSError, match="left alone"):
+            mlp([2, 1], rng=0).save(path)
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]

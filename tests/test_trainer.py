@@ -424,3 +424,21 @@ def test_a_negative_weight_in_the_last_row_is_seen_before_the_first_step():
     weight = np.ones(10)
     weight[-1] = -1
     assert_refused(ValueError, sample_weight=weight, match="sample_weight")
+
+
+@pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan, 0.0, 1.0, 2])
+def test_a_fraction_that_is_none_is_a_value_error(wrong):
+    trainer = Trainer(mlp([2, 1], rng=0), MSELoss(), SGD(0.1))
+    with pytest.raises(ValueError, match="validation"):
+        trainer.fit(np.ones((4, 2)), np.ones(4), epochs=1, batch_size=2, validation=wrong)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "bricks"])
+def test_a_batch_may_be_larger_than_any_number_of_rows(engine):
+    trainer = Trainer(mlp([2, 1], rng=0), MSELoss(), SGD(0.1), engine=engine)
+    trainer.fit(np.ones((4, 2)), np.ones(4), epochs=1, batch_size=10**30)
+
+
+def test_repr_names_the_parts():
+    trainer = Trainer(mlp([2, 1], rng=0), MSELoss(), SGD(0.1))
+    assert repr(trainer).startswith("Trainer(Network(Affine 2→1; 3 parameters, float32), MSELoss(")

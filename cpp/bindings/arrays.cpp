@@ -188,10 +188,17 @@ Array Gate::output_like(const char* name, py::handle given, const Array& like) {
   return output(name, given, like.shape.data(), like.dimensions);
 }
 
+void Gate::require_apart(const Array& output, const Array& other) const {
+  if (!overlap(output.as_array(), other.as_array())) return;
+  bad_value(output.name, " overlaps ", other.name, " in memory; give it memory of its own");
+}
+
 double Gate::number(const char* name, py::handle given) const {
   const double value = PyFloat_AsDouble(given.ptr());
   if (value == -1.0 && PyErr_Occurred()) {
+    const bool is_too_large = PyErr_ExceptionMatches(PyExc_OverflowError);
     PyErr_Clear();
+    if (is_too_large) bad_value(name, " is too large for a float");
     bad_type(name, " must be a number, but is a ", type_text(given));
   }
   return value;
@@ -204,7 +211,13 @@ bool Gate::flag(const char* name, py::handle given) const {
 
 std::string Gate::word(const char* name, py::handle given) const {
   if (!PyUnicode_Check(given.ptr())) bad_type(name, " must be a str, but is a ", type_text(given));
-  return py::cast<std::string>(given);
+  Py_ssize_t length = 0;
+  const char* text = PyUnicode_AsUTF8AndSize(given.ptr(), &length);
+  if (!text) {  // half of a surrogate pair
+    PyErr_Clear();
+    bad_value(name, " is not a word");
+  }
+  return {text, std::size_t(length)};
 }
 
 void Gate::require_dimensions(const Array& array, Size dimensions) const {

@@ -1,13 +1,10 @@
 // The one gate that every buffer passes, on its way in and on its way out. A binding reads:
 //
-//   Gate gate("affine_forward");                                the name that every message starts
-// with
+//   Gate gate("affine_forward");                       every message starts with this name
 //   Array x, w;
-//   gate.inputs({{"x", x_any, x}, {"w", w_any, w}});            whatever np.asarray takes, now of
-// one dtype
-//   gate.require_dimensions(x, 2); ...                          check the shapes
-//   Array out = gate.output("out", out_any, {N, O});            exactly right, or a new array if
-// None came
+//   gate.inputs({{"x", x_any, x}, {"w", w_any, w}});   whatever np.asarray takes, now of one dtype
+//   gate.require_dimensions(x, 2); ...                 check the shapes
+//   Array out = gate.output("out", out_any, {N, O});   exactly right, or new if None came
 //   gate.run(work, [&](auto& kernels) { kernels.affine_forward(out, x, w, ...); });
 //
 // An input that is C-contiguous, aligned and of the call's dtype is used in place; any other is
@@ -80,6 +77,9 @@ class Gate {
 
   // An input that the call also writes is as strict as an output.
   void require_writable(const Array& input, py::handle given) { checked_output(input.name, given); }
+
+  // That an output overlaps nothing the call reads besides its inputs.
+  void require_apart(const Array& output, const Array& other) const;
 
   // Options that are no arrays.
   double number(const char* name, py::handle given) const;

@@ -50,8 +50,9 @@ void choose_isa() {
   }
   if (supported.empty())
     throw py::import_error("handnn needs a CPU with x86-64-v2 (SSE4.2; since about 2009)");
-  throw py::import_error("HANDNN_ISA is \"" + std::string(wanted) + "\", but this CPU supports " +
-                         supported);
+  std::string shown = wanted;
+  for (char& c : shown) c = c >= ' ' && c <= '~' ? c : '?';
+  throw py::import_error("HANDNN_ISA is \"" + shown + "\", but this CPU supports " + supported);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -41,6 +42,10 @@ class Bricks {
     }
   }
 
+  void require_apart(const Gate& gate, const Array& out) const {
+    for (const Array& array : arrays_) gate.require_apart(out, array);
+  }
+
   std::vector<Brick<T>> bricks;
 
  private:
@@ -74,12 +79,12 @@ class Bricks {
     Array array;
     gate.inputs({{name, given, array}});
     gate.require_writable(array, given);
-    arrays_.push_back(array.object);
+    arrays_.push_back(array);
     return array;
   }
 
   const char* function_;
-  std::vector<py::object> arrays_;
+  std::vector<Array> arrays_;
 };
 
 // The columns of x and y that the bricks take and give.
@@ -158,43 +163,38 @@ py::array row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
   return order.array;
 }
 
-// A network's forward pass: bricks read once, so that a call with one row costs little more than
-// its work.
-class Predictor {
- public:
-  Predictor(const py::list& described, bool float32) {
-    if (float32) {
-      float32_ = std::make_unique<Bricks<float>>("Network.predict", described);
-    } else {
-      float64_ = std::make_unique<Bricks<double>>("Network.predict", described);
-    }
-  }
+template <class T>
+py::array predict_as(const Bricks<T>& bricks, py::handle x_any, py::handle out_any) {
+  Gate gate = Gate::casting_to<T>("Network.predict");
+  Array x;
+  gate.inputs({{"x", x_any, x}});
+  require_width<T>(gate, x, bricks.bricks.front().I);
+  const Size N = x.shape[0];
+  const Array out = gate.output("out", out_any, {N, bricks.bricks.back().O});
+  if (!out_any.is_none()) bricks.require_apart(gate, out);
+  double work = 0;
+  for (const Brick<T>& brick : bricks.bricks) work += double(brick.I) * double(brick.O);
+  const Kernels<T>& kernels = active_kernels<T>();
+  T* scratch = scratch_memory<T>(predict_scratch(kernels, bricks.bricks));
+  gate.run(work * double(N),
+           [&](auto&) { predict<T>(kernels, bricks.bricks, out, x, scratch, N); });
+  return out.as_array();
+}
 
-  py::array operator()(py::handle x, py::handle out) const {
-    return float32_ ? call(*float32_, x, out) : call(*float64_, x, out);
-  }
+using Predictor = py::typing::Callable<py::array(py::object, py::object)>;
 
- private:
-  template <class T>
-  static py::array call(const Bricks<T>& bricks, py::handle x_any, py::handle out_any) {
-    Gate gate = Gate::casting_to<T>("Network.predict");
-    Array x;
-    gate.inputs({{"x", x_any, x}});
-    require_width<T>(gate, x, bricks.bricks.front().I);
-    const Size N = x.shape[0];
-    const Array out = gate.output("out", out_any, {N, bricks.bricks.back().O});
-    double work = 0;
-    for (const Brick<T>& brick : bricks.bricks) work += double(brick.I) * double(brick.O);
-    const Kernels<T>& kernels = active_kernels<T>();
-    T* scratch = scratch_memory<T>(predict_scratch(kernels, bricks.bricks));
-    gate.run(work * double(N),
-             [&](auto&) { predict<T>(kernels, bricks.bricks, out, x, scratch, N); });
-    return out.as_array();
-  }
+template <class T>
+Predictor predictor_as(const py::list& described) {
+  const auto bricks = std::make_shared<const Bricks<T>>("Network.predict", described);
+  return Predictor(py::cpp_function(
+      [bricks](py::handle x, py::handle out) { return predict_as<T>(*bricks, x, out); }));
+}
 
-  std::unique_ptr<Bricks<float>> float32_;
-  std::unique_ptr<Bricks<double>> float64_;
-};
+// A network's forward pass as a function (x, out or None) -> out: its bricks are read once, so that
+// a call with one row costs little more than its work.
+Predictor predictor(const py::list& bricks, bool float32) {
+  return float32 ? predictor_as<float>(bricks) : predictor_as<double>(bricks);
+}
 
 constexpr int most_threads = 1024;
 
@@ -233,11 +233,7 @@ void bind_engine(py::module_& module) {
              py::arg("y"), py::arg("sample_weight"), py::arg("epochs"), py::arg("batch_size"),
              py::arg("seed"), py::arg("first_epoch"), py::arg("float32"), py::arg("losses"));
   module.def("row_order", row_order, py::arg("count"), py::arg("seed"), py::arg("epoch"));
-  // Python's own metaclass, because the stub cannot say that it is pybind11's.
-  py::class_<Predictor>(module, "Predictor",
-                        py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type)))
-      .def(py::init<const py::list&, bool>(), py::arg("bricks"), py::arg("float32"))
-      .def("__call__", &Predictor::operator(), py::arg("x"), py::arg("out") = py::none());
+  module.def("predictor", predictor, py::arg("bricks"), py::arg("float32"));
 }
 
 }  // namespace handnn

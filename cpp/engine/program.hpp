@@ -48,9 +48,8 @@ Size predict_scratch(const Kernels<T>& kernels, const std::vector<Brick<T>>& bri
 // A step has two halves, each shared among the threads, and each thread meets the others only at
 // their ends:
 //
-//   by rows      forward through all bricks, the loss's gradient, and back through all bricks to
-// the
-//                gradient of every affine's output: a row needs no other row
+//   by rows      forward through all bricks, the loss's gradient, and back through all bricks, to
+//                the gradient of every affine's output: a row needs no other row
 //   by weights   each affine's weight gradient, which sums over all rows, and its update: a weight
 //                needs no other weight
 template <class T>

@@ -1,11 +1,9 @@
-// The only file that knows vectors. Everything above it is written once, for any width and both
-// dtypes.
+// The only file that knows vectors. What stands on it is written once, for any width and dtype.
 //
 //   Vector<T>       as many lanes of T (float or double) as this instruction set's registers hold;
 //                   + - * / < and ?: work lane by lane (GCC/Clang vector extensions)
 //   load, store     one vector, from and to any address
-//   First<T>        "only the first n lanes": load fills the others with 0, store leaves the others
-// alone
+//   First<T>        "only the first n lanes": load fills the others with 0, store leaves them
 //   fma(a, b, c)    a * b + c, rounded once; without FMA (x86-64-v2) rounded twice
 //   transpose       lanes() x lanes() elements, rows become columns
 //

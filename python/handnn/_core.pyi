@@ -1,15 +1,10 @@
 from __future__ import annotations
 
+import collections.abc
 import typing
 
 import numpy
 import numpy.typing
-
-class Predictor:
-    def __call__(
-        self, x: typing.Any, out: typing.Any = None
-    ) -> numpy.typing.NDArray[typing.Any]: ...
-    def __init__(self, bricks: list[typing.Any], float32: bool) -> None: ...
 
 def affine_backward(
     dout: typing.Any,
@@ -48,6 +43,9 @@ def mse_loss_backward(
 def mse_loss_forward(
     pre: typing.Any, y_true: typing.Any, sample_weight: typing.Any = None
 ) -> float: ...
+def predictor(
+    bricks: list[typing.Any], float32: bool
+) -> collections.abc.Callable[[typing.Any, typing.Any], numpy.typing.NDArray[typing.Any]]: ...
 def relu_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -30,11 +31,11 @@ def as_float(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array:
     return np.asarray(array, dtype)
 
 
-def check_output(out: object, like: Array, x: Array, name: str) -> None:
+def check_output(out: object, like: Array, inputs: Mapping[str, Array], name: str) -> None:
     """Check that `out` can take what `like` holds, as the C++ functions check theirs.
 
     Raises TypeError when its dtype is another, ValueError when its shape is, or when it is not
-    C-contiguous, not writable, or overlaps the input x.
+    C-contiguous, not writable, or overlaps one of the `inputs`.
     """
     if not isinstance(out, np.ndarray) or out.dtype != like.dtype:
         kind = getattr(out, "dtype", type(out).__name__)
@@ -43,8 +44,9 @@ def check_output(out: object, like: Array, x: Array, name: str) -> None:
         raise ValueError(f"{name} must have shape {like.shape}, but has {out.shape}")
     if not (out.flags.c_contiguous and out.flags.writeable):
         raise ValueError(f"{name} must be C-contiguous and writable")
-    if np.may_share_memory(out, x):
-        raise ValueError(f"{name} overlaps the input")
+    for other, array in inputs.items():
+        if np.may_share_memory(out, array):
+            raise ValueError(f"{name} overlaps {other} in memory; give it memory of its own")
 
 
 def float_dtype(dtype: DTypeLike, name: str) -> np.dtype[np.floating]:

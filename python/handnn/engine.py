@@ -66,6 +66,7 @@ def train(
     forward and backward is dropped. When interrupted (Ctrl-C), all arrays are those of a whole
     step, and `losses` has the whole epochs.
     """
+    optimizer.check()
     x, y, *weight = rows
     y = y[:, None] if y.ndim == 1 else y
     bricks: list[tuple[str, dict[str, Array], dict[str, Array]]] = []
@@ -107,7 +108,7 @@ class Forward:
         self._layers = list(layers)
         self._arrays = [(a, a.w, a.b) for a in layers if isinstance(a, Affine)]
         bricks: list[Any] = [(KINDS[type(layer)], params_of(layer), {}) for layer in layers]
-        self.predict = _core.Predictor(bricks, self._arrays[0][1].dtype == "float32")
+        self.predict = _core.predictor(bricks, self._arrays[0][1].dtype == "float32")
 
     def is_of(self, layers: list[Brick]) -> bool:
         """Return whether `layers` are still the bricks, with the arrays, that were compiled."""

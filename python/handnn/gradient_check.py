@@ -75,6 +75,11 @@ def gradient_check(
     where several meet (a row of zeros before biases of zero) no slope can be measured: check at
     other rows. The check works on copies: network, loss and x are left as they are.
     """
+    if not isinstance(network, Network):
+        raise TypeError(
+            f"gradient_check: network must be a Network, but is a {type(network).__name__}; "
+            "write Network([...])"
+        )
     if network.dtype != np.float64:
         raise ValueError(
             f"gradient_check: network must be float64, but is {network.dtype}; "
@@ -91,7 +96,9 @@ def gradient_check(
         return float(loss.forward(pre, as_column(y, pre)))
 
     value = evaluate()
-    gradients = {"x": network.backward(loss.backward()), **network.grads}
+    found = {"x": network.backward(loss.backward()), **network.grads}
+    # Copies, because a brick may keep its gradients in one place and start over in forward.
+    gradients = {name: np.array(gradient, np.float64) for name, gradient in found.items()}
 
     def slopes(array: Array, index: tuple[int, ...], h: float) -> tuple[float, float, float]:
         """Return the slope across array[index], that to its left and that to its right, over h."""
@@ -110,7 +117,7 @@ def gradient_check(
 
     entries = []
     for name, array in {**network.params, "x": x}.items():
-        gradient = np.array(gradients.get(name), np.float64)
+        gradient = gradients.get(name, np.array(np.nan))
         if gradient.shape != array.shape:
             raise ValueError(
                 f"gradient_check: {name} has shape {array.shape} "

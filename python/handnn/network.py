@@ -59,7 +59,7 @@ class Network:
         of your own: then it is a `forward`.)
 
         Raises TypeError when `out` has not the dtype of the output, ValueError when not its shape,
-        and also when it is not C-contiguous and writable or overlaps x.
+        and also when it is not C-contiguous and writable or overlaps x or a param.
         """
         compiled = self._compiled
         if compiled is None or not compiled.is_of(self.layers):
@@ -73,7 +73,7 @@ class Network:
         pre = self.forward(x)
         if out is None:
             return pre
-        check_output(out, pre, x, "Network.predict: out")
+        check_output(out, pre, {"x": x, **self.params}, "Network.predict: out")
         out[...] = pre
         return out
 
@@ -207,6 +207,11 @@ def _check_bricks(layers: list[Brick]) -> None:
             )
         if not (hasattr(layer, "forward") and hasattr(layer, "backward")):
             raise TypeError(f"Network: layer {index} ({_name(layer)}) has no forward and backward")
+        params: Any = params_of(layer)
+        if not (isinstance(params, dict) and all(hasattr(a, "dtype") for a in params.values())):
+            raise TypeError(
+                f"Network: the params of layer {index} ({_name(layer)}) must be a dict of arrays"
+            )
         if places.setdefault(id(layer), index) != index:
             raise ValueError(
                 f"Network: layers {places[id(layer)]} and {index} are one {_name(layer)} object; "

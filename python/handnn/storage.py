@@ -10,6 +10,7 @@ executed or imported: a brick's name is looked up in `BRICKS`, and what is not t
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from typing import Any
@@ -124,22 +125,27 @@ def _read_array(file: Any, key: str) -> Array:
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Give the file `path` the contents `data`, at once and for good, or leave it as it was."""
-    path = os.path.realpath(path)
-    folder = os.path.dirname(path)
+    place = os.path.realpath(path)
+    if os.path.exists(place) and not os.path.isfile(place):
+        kind = errno.EISDIR if os.path.isdir(place) else errno.EINVAL
+        raise OSError(kind, "not a regular file, and left alone", os.fspath(path))
+    folder = os.path.dirname(place)
     temporary = os.path.join(folder, f".handnn-{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if os.path.exists(path):
-            os.chmod(temporary, os.stat(path).st_mode)
-        os.replace(temporary, path)
-    except BaseException:
+        if os.path.exists(place):
+            os.chmod(temporary, os.stat(place).st_mode)
+        os.replace(temporary, place)
+    except BaseException as error:
         with suppress(FileNotFoundError):
             os.remove(temporary)
+        if isinstance(error, OSError) and error.errno:  # under the name that the caller knows
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
-    if hasattr(os, "O_DIRECTORY"):  # where a folder can be opened, its new entry is synced too
+    with suppress(OSError, AttributeError):  # its entry too, where a folder can be opened
         opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(opened)

@@ -27,6 +27,10 @@ Rows = tuple[Array, ...]
 """x, y and, if there are any, the weights: arrays with one row for each sample."""
 
 
+MOST_EPOCHS = 2**31
+"""What one call of the engine is asked for at the most; there may be many."""
+
+
 class Trainer:
     """Trains a network: for every batch forward, loss, backward, and a step of the optimizer.
 
@@ -119,6 +123,7 @@ class Trainer:
         batch_size = positive_int(batch_size, "Trainer.fit: batch_size")
         rows = self._rows("Trainer.fit", x, y, sample_weight)
         rows, held_out = self._hold_out(rows, validation)
+        batch_size = min(batch_size, len(rows[0]))
         run = self._run_compiled if self._is_compiled() else self._run_bricks
         seed = int(self.rng.integers(2**63)) if shuffle else None
         is_watched = bool(self.callbacks or self.progress or held_out is not None)
@@ -135,7 +140,8 @@ class Trainer:
                 done = len(history)
                 losses: list[tuple[float, float]] = []
                 try:
-                    run(rows, batch_size, 1 if is_watched else epochs, seed, done, losses)
+                    at_once = 1 if is_watched else min(epochs - done, MOST_EPOCHS)
+                    run(rows, batch_size, at_once, seed, done, losses)
                 finally:  # interrupted or not, an epoch that is whole counts
                     if held_out is None:
                         history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
@@ -148,6 +154,10 @@ class Trainer:
                 if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
                     break
         return history
+
+    def __repr__(self) -> str:
+        """Name the parts: `Trainer(Network(...), MSELoss(...), SGD(...), engine='auto')`."""
+        return f"Trainer({self.network}, {self.loss}, {self.optimizer}, engine={self.engine!r})"
 
     def _is_compiled(self) -> bool:
         """Return whether to compile; raise ValueError when that was asked for and can't be."""
@@ -246,7 +256,7 @@ class Trainer:
             return rows, None
         if isinstance(validation, Real):
             count = len(rows[0])
-            held_out = round(float(validation) * count)
+            held_out = round(float(validation) * count) if 0 < cast(float, validation) < 1 else 0
             if not 0 < held_out < count:
                 raise ValueError(
                     f"{where} must leave rows on both sides, but is {validation} of {count} rows"

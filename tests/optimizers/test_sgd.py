@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handnn import SGD, functional
+from handnn import SGD, MSELoss, Trainer, functional, mlp
 from tests import reference
 from tests.bounds import assert_same_bits, assert_within, of_sum
 from tests.common.bricks import DTYPES
@@ -150,3 +150,24 @@ def test_a_parameter_without_its_gradient_is_an_error_that_changes_nothing():
 
 def test_repr_shows_the_rate():
     assert "0.05" in repr(SGD(lr=0.05)) and repr(SGD(lr=0.05)).startswith("SGD(")
+
+
+@pytest.mark.parametrize("engine", ["compiled", "bricks"])
+@pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
+def test_a_setting_that_was_spoilt_is_named_before_anything_is_changed(engine, name):
+    network, optimizer = mlp([2, 3, 1], rng=0), SGD(0.1)
+    setattr(optimizer, name, None)
+    before = {name: array.copy() for name, array in network.params.items()}
+    with pytest.raises(TypeError, match=f"SGD: {name} must be a number"):
+        Trainer(network, MSELoss(), optimizer, engine=engine).fit(np.ones((4, 2)), np.ones(4), 1, 2)
+    assert all(np.array_equal(before[key], array) for key, array in network.params.items())
+
+
+def test_nesterov_is_a_bool():
+    with pytest.raises(TypeError, match="SGD: nesterov must be a bool"):
+        SGD(0.1, momentum=0.9, nesterov=1)
+
+
+def test_a_rate_too_large_for_a_float_is_a_value_error():
+    with pytest.raises(ValueError, match="SGD: lr must be finite"):
+        SGD(10**400)

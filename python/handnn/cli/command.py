@@ -57,6 +57,7 @@ def main(args: Sequence[str] | None = None) -> int:
         click.echo(f"{where or 'handnn'}: {error.format_message().rstrip('.')}{hint}", err=True)
         return error.exit_code
     except OSError as error:  # of the output: commands report their own files themselves
-        click.echo(f"handnn: cannot write the output: {error.strerror}", err=True)
+        what = str(error) if error.filename else f"cannot write the output: {error.strerror}"
+        click.echo(f"handnn: {what}", err=True)
         return FAILED
     return int(status or 0)

@@ -15,7 +15,11 @@ def collect() -> dict[str, Any]:
     """Return everything `handnn info` reports, ready for JSON."""
     return {
         "versions": machine.versions(),
-        "machine": {**handnn.cpu_info(), **machine.cores()},
+        "machine": {
+            **handnn.cpu_info(),
+            **machine.cores(),
+            "threads": handnn.get_num_threads(),
+        },
         "environment": machine.environment(),
         "required": {name: machine.installed(name) for name in ("safetensors", "tqdm", "click")},
         "optional": {name: machine.installed(name) for name in machine.OPTIONAL_PACKAGES},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from numbers import Real
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,31 +25,39 @@ class SGD:
     spares the biases, params called "b" (as in "0.b"): it is to hold back slopes, not offsets.
     `lr`, `momentum` and `weight_decay` may be changed between steps.
 
-    Raises ValueError when one of them is negative or not finite, or nesterov has no momentum.
+    Raises ValueError when one of them is negative or not finite, or nesterov has no momentum, and
+    TypeError when one is no number, or nesterov no bool.
     """
 
     def __init__(
         self, lr: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
     ) -> None:
-        rates: dict[str, object] = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
-        for name, value in rates.items():
-            if not isinstance(value, Real):
-                raise TypeError(f"SGD: {name} must be a number, but is {value!r}")
-            if not 0 <= float(value) < math.inf:
-                raise ValueError(f"SGD: {name} must be finite and not negative, but is {value}")
-        if nesterov and momentum == 0:
-            raise ValueError("SGD: nesterov needs a momentum above 0")
         self.lr = lr
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay
         self.velocities: dict[str, Array] = {}
+        self.check()
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError when a setting is none that SGD can take."""
+        for name in ("lr", "momentum", "weight_decay"):
+            value: object = getattr(self, name)
+            if not isinstance(value, Real):
+                raise TypeError(f"SGD: {name} must be a number, but is {value!r}")
+            if not 0 <= cast(Any, value) <= sys.float_info.max:
+                raise ValueError(f"SGD: {name} must be finite and not negative, but is {value}")
+        if not isinstance(self.nesterov, bool):
+            raise TypeError(f"SGD: nesterov must be a bool, but is {self.nesterov!r}")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("SGD: nesterov needs a momentum above 0")
 
     def step(self, params: Mapping[str, Array], grads: Mapping[str, Array | None]) -> None:
         """Take one step: every array of `params` is changed in place.
 
         Raises RuntimeError, before anything is changed, when a param has no gradient yet.
         """
+        self.check()
         known = {name: grad for name, grad in grads.items() if grad is not None}
         missing = [name for name in params if name not in known]
         if missing:
