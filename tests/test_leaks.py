@@ -168,13 +168,18 @@ def engine_calls():
     network = mlp([2, 3, 1], rng=0)
     kinds = ["affine", "relu", "affine"]
     params = [layer.params for layer in network.layers]
-    bricks = [(kind, arrays, {}) for kind, arrays in zip(kinds, params, strict=True)]
+    bricks = [(kind, 0.0, arrays, {}) for kind, arrays in zip(kinds, params, strict=True)]
+    learning = [
+        (kind, 0.0, arrays, {n: ([a.copy(), a.copy()], 1.0, 0.0) for n, a in arrays.items()})
+        for kind, arrays in zip(kinds, params, strict=True)
+    ]
     x, y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
     predict = _core.predictor(bricks, True)
 
     def train(rows):
         _core.train(
-            bricks, True, 1e-4, 0.0, False, 0.0, rows, y, None, 1, 2, 7, 0, True, []
+            learning, True, "adam", {"lr": 1e-4, "beta1": 0.9}, 1.0, [1.0, 0.5], rows, y, None,
+            1, 2, 7, 0, True, [], [],
         )  # fmt: skip
 
     return {

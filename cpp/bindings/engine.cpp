@@ -14,29 +14,31 @@
 #include "engine/pool.hpp"
 #include "engine/shuffle.hpp"
 #include "engine/train.hpp"
+#include "settings.hpp"
 
 namespace handnn {
 
 namespace {
 
 // The bricks of a network as Python hands them over, and what keeps their memory alive. Each is a
-// tuple (kind, params, velocities): two dicts of arrays, {"w": ..., "b": ...} for an affine, else
-// {}.
+// tuple (kind, setting, params, learnt): the name of an activation and its number, or "affine" and a
+// dict of its arrays, {"w": ..., "b": ...}; and how each is learnt, {} for prediction:
+// {"w": (states, lr_scale, weight_decay), ...}, states a list of arrays or None.
 template <class T>
 class Bricks {
  public:
   Bricks(const char* function, const py::list& described) : function_(function) {
     for (const py::handle brick : described) {
-      const auto [kind, params, velocities] =
-          brick.cast<std::tuple<std::string, py::dict, py::dict>>();
-      add(kind, params, velocities);
+      const auto [kind, setting, params, learnt] =
+          brick.cast<std::tuple<std::string, double, py::dict, py::dict>>();
+      add(kind, T(setting), params, learnt);
     }
     // Bricks that keep the width have that of their neighbours.
     Size width = 0;
     for (const Brick<T>& brick : bricks) width = width ? width : brick.I;
     if (!width) throw py::value_error(std::string(function) + ": bricks hold no affine");
     for (Brick<T>& brick : bricks) {
-      if (!brick.w) brick.I = brick.O = width;
+      if (!brick.is_affine()) brick.I = brick.O = width;
       if (brick.I != width) throw py::value_error(std::string(function) + ": bricks do not fit");
       width = brick.O;
     }
@@ -49,12 +51,8 @@ class Bricks {
   std::vector<Brick<T>> bricks;
 
  private:
-  void add(const std::string& kind, const py::dict& params, const py::dict& velocities) {
-    if (kind == "relu") {
-      bricks.push_back({BrickKind::relu});
-    } else if (kind == "sigmoid") {
-      bricks.push_back({BrickKind::sigmoid});
-    } else if (kind == "affine") {
+  void add(const std::string& kind, T setting, const py::dict& params, const py::dict& learnt) {
+    if (kind == "affine") {
       Gate gate = Gate::casting_to<T>(function_);
       const Array w = held(gate, "w", params["w"]), b = held(gate, "b", params["b"]);
       gate.require_dimensions(w, 2);
@@ -62,17 +60,30 @@ class Bricks {
       if (b.size != w.shape[1]) {
         gate.bad_value("b has ", b.size, " elements but w has ", w.shape[1], " columns");
       }
-      bricks.push_back({BrickKind::affine, w.shape[0], w.shape[1], w, b});
-      if (velocities.empty()) return;
-      const Array w_velocity = held(gate, "velocity of w", velocities["w"]),
-                  b_velocity = held(gate, "velocity of b", velocities["b"]);
-      gate.require_same_shape(w_velocity, w);
-      gate.require_same_shape(b_velocity, b);
-      bricks.back().w_velocity = w_velocity;
-      bricks.back().b_velocity = b_velocity;
-    } else {
-      throw py::value_error(std::string(function_) + ": no brick is called \"" + kind + "\"");
+      bricks.push_back({w.shape[0], w.shape[1], 0, 0, {w}, {b}});
+      if (!learnt.empty()) {
+        add_learnt(gate, bricks.back().w, w, learnt["w"]);
+        add_learnt(gate, bricks.back().b, b, learnt["b"]);
+      }
+      return;
     }
+    for (int which = 0; which < activation_count; ++which) {
+      if (kind == activation_facts[which].name) return bricks.push_back({0, 0, which, setting, {}, {}});
+    }
+    throw py::value_error(std::string(function_) + ": no brick is called \"" + kind + "\"");
+  }
+
+  void add_learnt(Gate& gate, Param<T>& param, const Array& value, const py::object& learnt) {
+    const auto [states, lr_scale, weight_decay] =
+        learnt.cast<std::tuple<std::vector<py::object>, double, double>>();
+    for (std::size_t i = 0; i < states.size() && i < 2; ++i) {
+      if (states[i].is_none()) continue;
+      const Array state = held(gate, "a state of the optimizer", states[i]);
+      gate.require_same_shape(state, value);
+      param.states[i] = state;
+    }
+    param.lr_scale = lr_scale;
+    param.weight_decay = weight_decay;
   }
 
   Array held(Gate& gate, const char* name, const py::object& given) {
@@ -96,17 +107,27 @@ void require_width(const Gate& gate, const Array& array, Size width) {
   }
 }
 
+int optimizer_called(const std::string& name) {
+  for (int which = 0; which < optimizer_count; ++which) {
+    if (name == optimizer_facts[which].name) return which;
+  }
+  throw py::value_error("Trainer.fit: no optimizer is called \"" + name + "\"");
+}
+
 // Takes the GIL back for a moment to see whether a signal handler raised, as Ctrl-C does.
 bool signal_raised() {
   const py::gil_scoped_acquire gil;
   return PyErr_CheckSignals() != 0;
 }
 
-// One (loss, seconds) for each epoch. If a signal handler raises, its exception passes on after the
-// step that runs, and `losses` holds the whole epochs before it.
+// Appends (loss, seconds) for each epoch to `losses`, and the number of steps to `steps`. If a signal
+// handler raises, its exception passes on after the step that runs, and `losses` holds the whole
+// epochs before it.
 template <class T>
-void train_as(const py::list& described, bool exact, const SgdSettings& sgd, py::handle x_any,
-              py::handle y_any, py::handle weight_any, const Schedule& schedule, py::list losses) {
+void train_as(const py::list& described, bool exact, const std::string& kind,
+              const py::dict& settings, double clip_norm, py::handle lr_factors_any,
+              py::handle x_any, py::handle y_any, py::handle weight_any, Schedule schedule,
+              py::list losses, py::list steps) {
   const Bricks<T> bricks("Trainer.fit", described);
   Gate gate = Gate::casting_to<T>("Trainer.fit");
   Array x, y, weight;
@@ -125,18 +146,33 @@ void train_as(const py::list& described, bool exact, const SgdSettings& sgd, py:
     gate.bad_value("epochs and batch_size must be at least 1");
   }
 
+  const OptimizerSettings optimizer = optimizer_settings(gate, optimizer_called(kind), settings);
   const Size N = x.shape[0];
-  std::vector<EpochResult> epochs;
+  Gate factors_gate = Gate::casting_to<double>("Trainer.fit");
+  Array lr_factors;
+  if (!lr_factors_any.is_none()) {
+    factors_gate.inputs({{"lr_factors", lr_factors_any, lr_factors}});
+    const double steps =
+        double(schedule.epochs) * double((N + schedule.batch_size - 1) / schedule.batch_size);
+    if (double(lr_factors.size) < steps) {
+      gate.bad_value("lr_factors has ", lr_factors.size, " numbers for ", steps, " steps");
+    }
+    schedule.lr_factors = lr_factors;
+  }
+
+  TrainingResult result;
   {
     const py::gil_scoped_release unlocked;
     const Size most_rows = std::min(schedule.batch_size, N);
-    TrainingProgram<T> program(active_kernels<T>(), bricks.bricks, {exact}, sgd, most_rows);
-    epochs = train<T>(program, {x, y, weight, N}, schedule, signal_raised);
+    TrainingProgram<T> program(active_kernels<T>(), bricks.bricks, {exact}, optimizer, clip_norm,
+                               most_rows);
+    result = train<T>(program, {x, y, weight, N}, schedule, signal_raised);
   }
   const auto report = [&] {
-    for (const EpochResult& epoch : epochs) {
+    for (const EpochResult& epoch : result.epochs) {
       losses.append(py::make_tuple(epoch.loss, epoch.seconds));
     }
+    steps.append(result.steps);
   };
   if (PyErr_Occurred()) {
     const py::error_already_set raised;  // takes the exception out of the way for a moment
@@ -146,15 +182,15 @@ void train_as(const py::list& described, bool exact, const SgdSettings& sgd, py:
   report();
 }
 
-void train_network(const py::list& bricks, bool exact_gradient, double lr, double momentum,
-                   bool nesterov, double weight_decay, py::handle x, py::handle y,
-                   py::handle sample_weight, Size epochs, Size batch_size,
+void train_network(const py::list& bricks, bool exact_gradient, const std::string& optimizer,
+                   const py::dict& settings, double clip_norm, py::handle lr_factors, py::handle x,
+                   py::handle y, py::handle sample_weight, Size epochs, Size batch_size,
                    std::optional<std::uint64_t> seed, std::uint64_t first_epoch, bool float32,
-                   py::list losses) {
-  const SgdSettings sgd = {lr, momentum, weight_decay, nesterov};
+                   py::list losses, py::list steps) {
   const Schedule schedule = {epochs, batch_size, seed, first_epoch};
-  (float32 ? train_as<float> : train_as<double>)(bricks, exact_gradient, sgd, x, y, sample_weight,
-                                                 schedule, losses);
+  (float32 ? train_as<float> : train_as<double>)(bricks, exact_gradient, optimizer, settings,
+                                                 clip_norm, lr_factors, x, y, sample_weight,
+                                                 schedule, losses, steps);
 }
 
 py::array row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
@@ -228,10 +264,11 @@ void bind_engine(py::module_& module) {
       "set_num_threads",
       [](long threads) { set_num_threads(checked_threads("set_num_threads: n", threads)); },
       py::arg("n"));
-  module.def("train", train_network, py::arg("bricks"), py::arg("exact_gradient"), py::arg("lr"),
-             py::arg("momentum"), py::arg("nesterov"), py::arg("weight_decay"), py::arg("x"),
-             py::arg("y"), py::arg("sample_weight"), py::arg("epochs"), py::arg("batch_size"),
-             py::arg("seed"), py::arg("first_epoch"), py::arg("float32"), py::arg("losses"));
+  module.def("train", train_network, py::arg("bricks"), py::arg("exact_gradient"),
+             py::arg("optimizer"), py::arg("settings"), py::arg("clip_norm"), py::arg("lr_factors"),
+             py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("epochs"),
+             py::arg("batch_size"), py::arg("seed"), py::arg("first_epoch"), py::arg("float32"),
+             py::arg("losses"), py::arg("steps"));
   module.def("row_order", row_order, py::arg("count"), py::arg("seed"), py::arg("epoch"));
   module.def("predictor", predictor, py::arg("bricks"), py::arg("float32"));
 }

@@ -56,51 +56,75 @@ py::typing::Tuple<py::array, py::array, py::array> affine_backward(
   return py::make_tuple(dx.object, dw.object, db.object);
 }
 
-// A brick that works entry by entry, in any shape. `kernel_of` picks its kernel; `cost` is about
-// how many multiply-adds an entry is worth.
-template <class F>
-py::array elementwise_forward(const char* function, py::handle x_any, py::handle out_any,
-                              double cost, F kernel_of) {
+// An activation works entry by entry, in any shape. Its names are those of the table, so the text of
+// a message is put together here.
+struct ActivationNames {
+  const char *forward, *backward;
+};
+
+py::array activation_forward(int which, const char* function, py::handle x_any, py::handle setting,
+                             py::handle out_any) {
+  const ActivationFacts& facts = activation_facts[which];
   Gate gate(function);
+  const double number = setting ? gate.number(facts.setting, setting) : 0;
   Array x;
   gate.inputs({{"x", x_any, x}});
   const Array out = gate.output_like("out", out_any, x);
 
-  gate.run(cost * double(x.size), [&](auto& kernels) { kernel_of(kernels)(out, x, x.size); });
+  gate.run(facts.cost * double(x.size),
+           [&](auto& kernels) { kernels.activations[which].forward(out, x, number, x.size); });
   return out.as_array();
 }
 
-// Its backward, which needs what the forward `kept`: x or out.
-template <class F>
-py::array elementwise_backward(const char* function, py::handle dout_any, const char* kept_name,
-                               py::handle kept_any, py::handle dx_any, F kernel_of) {
+// Its backward needs what the forward kept: x or out.
+py::array activation_backward(int which, const char* function, py::handle dout_any,
+                              py::handle kept_any, py::handle setting, py::handle dx_any) {
+  const ActivationFacts& facts = activation_facts[which];
   Gate gate(function);
+  const double number = setting ? gate.number(facts.setting, setting) : 0;
   Array dout, kept;
-  gate.inputs({{"dout", dout_any, dout}, {kept_name, kept_any, kept}});
+  gate.inputs({{"dout", dout_any, dout}, {facts.kept, kept_any, kept}});
   gate.require_same_shape(dout, kept);
   const Array dx = gate.output_like("dx", dx_any, kept);
 
-  gate.run(double(dx.size), [&](auto& kernels) { kernel_of(kernels)(dx, dout, kept, dx.size); });
+  gate.run(facts.cost * double(dx.size), [&](auto& kernels) {
+    kernels.activations[which].backward(dx, dout, kept, number, dx.size);
+  });
   return dx.as_array();
 }
 
-py::array relu_forward(py::handle x, py::handle out) {
-  return elementwise_forward("relu_forward", x, out, 1, [](auto& k) { return k.relu_forward; });
-}
-
-py::array relu_backward(py::handle dout, py::handle x, py::handle dx) {
-  return elementwise_backward("relu_backward", dout, "x", x, dx,
-                              [](auto& k) { return k.relu_backward; });
-}
-
-py::array sigmoid_forward(py::handle x, py::handle out) {
-  return elementwise_forward("sigmoid_forward", x, out, 8,
-                             [](auto& k) { return k.sigmoid_forward; });
-}
-
-py::array sigmoid_backward(py::handle dout, py::handle out, py::handle dx) {
-  return elementwise_backward("sigmoid_backward", dout, "out", out, dx,
-                              [](auto& k) { return k.sigmoid_backward; });
+// NAME_forward(x, [setting,] out=None) and NAME_backward(dout, kept, [setting,] dx=None).
+void bind_activation(py::module_& module, int which, ActivationNames names) {
+  const ActivationFacts& facts = activation_facts[which];
+  const py::arg x("x"), kept(facts.kept), setting(facts.setting), dout("dout");
+  const py::arg_v out = py::arg("out") = py::none(), dx = py::arg("dx") = py::none();
+  if (*facts.setting) {
+    module.def(
+        names.forward,
+        [=](py::handle x, py::handle setting, py::handle out) {
+          return activation_forward(which, names.forward, x, setting, out);
+        },
+        x, setting, out);
+    module.def(
+        names.backward,
+        [=](py::handle dout, py::handle kept, py::handle setting, py::handle dx) {
+          return activation_backward(which, names.backward, dout, kept, setting, dx);
+        },
+        dout, kept, setting, dx);
+  } else {
+    module.def(
+        names.forward,
+        [=](py::handle x, py::handle out) {
+          return activation_forward(which, names.forward, x, {}, out);
+        },
+        x, out);
+    module.def(
+        names.backward,
+        [=](py::handle dout, py::handle kept, py::handle dx) {
+          return activation_backward(which, names.backward, dout, kept, {}, dx);
+        },
+        dout, kept, dx);
+  }
 }
 
 }  // namespace
@@ -110,12 +134,14 @@ void bind_layers(py::module_& module) {
              py::arg("out") = py::none());
   module.def("affine_backward", affine_backward, py::arg("dout"), py::arg("x"), py::arg("w"),
              py::arg("dx") = py::none(), py::arg("dw") = py::none(), py::arg("db") = py::none());
-  module.def("relu_forward", relu_forward, py::arg("x"), py::arg("out") = py::none());
-  module.def("relu_backward", relu_backward, py::arg("dout"), py::arg("x"),
-             py::arg("dx") = py::none());
-  module.def("sigmoid_forward", sigmoid_forward, py::arg("x"), py::arg("out") = py::none());
-  module.def("sigmoid_backward", sigmoid_backward, py::arg("dout"), py::arg("out"),
-             py::arg("dx") = py::none());
+  constexpr ActivationNames names[] = {
+#define HANDNN_NAMES(name, formula, kept, setting, cost) {#name "_forward", #name "_backward"},
+      HANDNN_ACTIVATIONS(HANDNN_NAMES)
+#undef HANDNN_NAMES
+  };
+  for (int which = 0; which < activation_count; ++which) {
+    bind_activation(module, which, names[which]);
+  }
 }
 
 }  // namespace handnn

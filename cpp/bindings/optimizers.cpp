@@ -1,41 +1,64 @@
-#include "arrays.hpp"
+#include "settings.hpp"
+
 #include "bind.hpp"
 
 namespace handnn {
 
 namespace {
 
-void sgd_update(py::handle param_any, py::handle grad_any, py::handle velocity_any,
-                py::handle lr_any, py::handle momentum_any, py::handle nesterov_any,
-                py::handle weight_decay_any) {
-  Gate gate("sgd_update");
-  const double lr = gate.number("lr", lr_any), momentum = gate.number("momentum", momentum_any),
-               weight_decay = gate.number("weight_decay", weight_decay_any);
-  const bool nesterov = gate.flag("nesterov", nesterov_any);
-  Array param, grad, velocity;
-  if (velocity_any.is_none()) {
-    if (momentum != 0) gate.bad_value("momentum needs a velocity to keep, but velocity is None");
-    gate.inputs({{"param", param_any, param}, {"grad", grad_any, grad}});
-  } else {
-    gate.inputs({{"param", param_any, param},
-                 {"grad", grad_any, grad},
-                 {"velocity", velocity_any, velocity}});
-    gate.require_writable(velocity, velocity_any);
+// One step of the optimizer number `which`: param and its states are updated in place. The states
+// are arrays or None.
+void update(int which, const char* function, py::handle param_any, py::handle grad_any,
+            py::handle state_0_any, py::handle state_1_any, const py::dict& settings) {
+  const OptimizerFacts& facts = optimizer_facts[which];
+  Gate gate(function);
+  const OptimizerSettings with = optimizer_settings(gate, which, settings);
+  Array param, grad, states[2];
+  gate.inputs({{"param", param_any, param}, {"grad", grad_any, grad}});
+  const py::handle given[2] = {state_0_any, state_1_any};
+  for (int i = 0; i < 2; ++i) {
+    if (given[i].is_none()) continue;
+    gate.inputs({{facts.states[i], given[i], states[i]}});
+    gate.require_writable(states[i], given[i]);
   }
   gate.require_writable(param, param_any);
   gate.require_same_shape(grad, param);
-  if (velocity.object) gate.require_same_shape(velocity, param);
+  for (const Array& state : states) {
+    if (state.object) gate.require_same_shape(state, param);
+  }
 
-  gate.run(param.size, [&](auto& kernels) {
-    kernels.sgd_update(param, velocity, grad, lr, momentum, weight_decay, nesterov, param.size);
-  });
+  gate.run(param.size, [&](auto& kernels) { update_with(kernels, with, param, states, grad); });
 }
 
 }  // namespace
 
 void bind_optimizers(py::module_& module) {
-  module.def("sgd_update", sgd_update, py::arg("param"), py::arg("grad"), py::arg("velocity"),
-             py::arg("lr"), py::arg("momentum"), py::arg("nesterov"), py::arg("weight_decay"));
+  constexpr const char* names[] = {
+#define HANDNN_NAMES(name, formula, state_0, state_1) #name "_update",
+      HANDNN_OPTIMIZERS(HANDNN_NAMES)
+#undef HANDNN_NAMES
+  };
+  for (int which = 0; which < optimizer_count; ++which) {
+    const char* name = names[which];
+    module.def(
+        name,
+        [=](py::handle param, py::handle grad, py::handle state_0, py::handle state_1,
+            const py::dict& settings) {
+          update(which, name, param, grad, state_0, state_1, settings);
+        },
+        py::arg("param"), py::arg("grad"), py::arg("state_0"), py::arg("state_1"),
+        py::arg("settings"));
+  }
+  module.def("clip_scale", clip_scale, py::arg("clip_norm"), py::arg("sum_of_squares"));
+  module.def(
+      "sum_of_squares",
+      [](py::handle x_any) {
+        Gate gate("sum_of_squares");
+        Array x;
+        gate.inputs({{"x", x_any, x}});
+        return gate.run(x.size, [&](auto& kernels) { return kernels.sum_of_squares(x, x.size); });
+      },
+      py::arg("x"));
 }
 
 }  // namespace handnn

@@ -79,13 +79,13 @@ class Batches {
 }  // namespace
 
 template <class T>
-std::vector<EpochResult> train(TrainingProgram<T>& program, const Rows<T>& rows,
-                               const Schedule& schedule, const std::function<bool()>& interrupted) {
+TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Schedule& schedule,
+                     const std::function<bool()>& interrupted) {
   const Size batch_size = std::min(schedule.batch_size, rows.count);
   Batches<T> batches(rows, program.inputs(), program.outputs(), batch_size,
                      schedule.seed.has_value());
   Interruptions interruptions(interrupted, program.work_per_row() * double(batch_size));
-  std::vector<EpochResult> results;
+  TrainingResult result = {{}, 0};
   for (Size epoch = 0; epoch < schedule.epochs; ++epoch) {
     const Clock::time_point start = Clock::now();
     if (schedule.seed) {
@@ -96,17 +96,19 @@ std::vector<EpochResult> train(TrainingProgram<T>& program, const Rows<T>& rows,
     for (Size first = 0; first < rows.count; first += batch_size) {
       const Size N = std::min(batch_size, rows.count - first);
       const Rows<T> batch = batches.batch(first, N);
-      total += double(N) * program.step(batch.x, batch.y_true, batch.weight, N);
-      if (interruptions.now()) return results;
+      const double factor = schedule.lr_factors ? schedule.lr_factors[result.steps] : 1;
+      total += double(N) * program.step(batch.x, batch.y_true, batch.weight, N, factor);
+      ++result.steps;
+      if (interruptions.now()) return result;
     }
-    results.push_back({total / double(rows.count), seconds_since(start)});
+    result.epochs.push_back({total / double(rows.count), seconds_since(start)});
   }
-  return results;
+  return result;
 }
 
-template std::vector<EpochResult> train(TrainingProgram<float>&, const Rows<float>&,
-                                        const Schedule&, const std::function<bool()>&);
-template std::vector<EpochResult> train(TrainingProgram<double>&, const Rows<double>&,
-                                        const Schedule&, const std::function<bool()>&);
+template TrainingResult train(TrainingProgram<float>&, const Rows<float>&, const Schedule&,
+                              const std::function<bool()>&);
+template TrainingResult train(TrainingProgram<double>&, const Rows<double>&, const Schedule&,
+                              const std::function<bool()>&);
 
 }  // namespace handnn

@@ -24,16 +24,22 @@ struct Schedule {
   std::optional<std::uint64_t>
       seed;                   // of the order of the rows; without it they stay as they stand
   std::uint64_t first_epoch;  // its number: it goes into the order, too
+  const double* lr_factors = nullptr;  // one for each step, or null for 1
 };
 
 struct EpochResult {
   double loss, seconds;
 };
 
+struct TrainingResult {
+  std::vector<EpochResult> epochs;  // the whole ones
+  Size steps;                       // also those of an epoch that was interrupted
+};
+
 // Trains for schedule.epochs epochs. `interrupted` is asked about every 50 ms, between two steps;
-// on true training ends there. Returns a result for every whole epoch.
+// on true training ends there.
 template <class T>
-std::vector<EpochResult> train(TrainingProgram<T>& program, const Rows<T>& rows,
-                               const Schedule& schedule, const std::function<bool()>& interrupted);
+TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Schedule& schedule,
+                     const std::function<bool()>& interrupted);
 
 }  // namespace handnn

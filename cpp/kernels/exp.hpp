@@ -57,15 +57,15 @@ inline V scale_exponent(V a, V n) {
   return a * scale_1 * scale_2;
 }
 
-// exp(x) = p 2^n, p from 0.7 to 1.42; shifted = n + C::round.
+// exp(x) = 2^n (1 + r_high + rest), |r_high| <= 0.35; shifted = n + C::round.
 template <class V>
-struct ExpParts {
-  V p, shifted;
+struct Reduced {
+  V r_high, rest, shifted;
 };
 
 // For x between C::smallest and C::largest, or NaN.
 template <class V>
-inline ExpParts<V> exp_parts(V x) {
+inline Reduced<V> reduce(V x) {
   using C = ExpConstants<Scalar<V>>;
   const V shifted = fma(x, constant<V>(1.4426950408889634), constant<V>(C::round));
   const V n = shifted - constant<V>(C::round);
@@ -75,11 +75,23 @@ inline ExpParts<V> exp_parts(V x) {
 
   V q = constant<V>(C::q[0]);
   for (int i = 1; i < C::terms; ++i) q = fma(q, r, constant<V>(C::q[i]));
-  // 1 + r + r^2 q, with what the rounding of 1 + r loses put back: only the last addition rounds by
-  // half an ulp.
-  const V sum = constant<V>(1.0) + r_high;
-  const V lost = r_high - (sum - constant<V>(1.0));
-  return {sum + (lost + fma(r * r, q, -r_low)), shifted};
+  return {r_high, fma(r * r, q, -r_low), shifted};
+}
+
+// exp(x) = p 2^n, p from 0.7 to 1.42; shifted = n + C::round.
+template <class V>
+struct ExpParts {
+  V p, shifted;
+};
+
+// For the same x. What the rounding of 1 + r_high loses is put back: only the last addition rounds
+// by half an ulp.
+template <class V>
+inline ExpParts<V> exp_parts(V x) {
+  const Reduced<V> reduced = reduce(x);
+  const V sum = constant<V>(1.0) + reduced.r_high;
+  const V lost = reduced.r_high - (sum - constant<V>(1.0));
+  return {sum + (lost + reduced.rest), reduced.shifted};
 }
 
 template <class V>

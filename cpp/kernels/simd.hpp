@@ -287,6 +287,32 @@ inline V constant(double value) {
   return Scalar<V>(value) - V{};
 }
 
+template <class V>
+inline V absolute(V x) {
+  return from_bits<V>(bits(x) & ~bits(constant<V>(-0.0)));
+}
+
+// The square root, rounded once.
+inline float square_root(float x) { return __builtin_sqrtf(x); }
+inline double square_root(double x) { return __builtin_sqrt(x); }
+#if defined(__AVX512F__)
+inline Floats square_root(Floats x) {
+  return Floats(_mm512_maskz_sqrt_ps(__mmask16(-1), __m512(x)));
+}
+inline Doubles square_root(Doubles x) {
+  return Doubles(_mm512_maskz_sqrt_pd(__mmask8(-1), __m512d(x)));
+}
+#elif defined(__AVX2__)
+inline Floats square_root(Floats x) { return Floats(_mm256_sqrt_ps(__m256(x))); }
+inline Doubles square_root(Doubles x) { return Doubles(_mm256_sqrt_pd(__m256d(x))); }
+#elif defined(__x86_64__)
+inline Floats square_root(Floats x) { return Floats(_mm_sqrt_ps(__m128(x))); }
+inline Doubles square_root(Doubles x) { return Doubles(_mm_sqrt_pd(__m128d(x))); }
+#else
+inline Floats square_root(Floats x) { return Floats(vsqrtq_f32(float32x4_t(x))); }
+inline Doubles square_root(Doubles x) { return Doubles(vsqrtq_f64(float64x2_t(x))); }
+#endif
+
 // Calls f once for every vector of n elements, the last one partial. f gets `at`: at.load(p) is p's
 // part of this vector, at.store(p, v) writes it.
 template <class T>

@@ -5,18 +5,39 @@
 #include "table.hpp"
 
 #include "layers/affine.hpp"
+#include "layers/elu.hpp"
+#include "layers/gelu.hpp"
+#include "layers/leaky_relu.hpp"
 #include "layers/relu.hpp"
 #include "layers/sigmoid.hpp"
+#include "layers/silu.hpp"
+#include "layers/softplus.hpp"
+#include "layers/tanh.hpp"
 #include "losses/mse_loss.hpp"
 #include "matmul.hpp"
+#include "optimizers/adagrad.hpp"
+#include "optimizers/adam.hpp"
+#include "optimizers/rmsprop.hpp"
 #include "optimizers/sgd.hpp"
 #include "peak.hpp"
+#include "sums.hpp"
 
 namespace handnn {
 namespace {
 
 template <class T>
 constexpr Kernels<T> kernels = {matmul_scratch<T>,
+                                {
+#define HANDNN_ACTIVATION(name, Formula, kept, setting, cost) \
+  {elementwise_forward<Formula, T>, elementwise_backward<Formula, T>},
+                                    HANDNN_ACTIVATIONS(HANDNN_ACTIVATION)
+#undef HANDNN_ACTIVATION
+                                },
+                                {
+#define HANDNN_OPTIMIZER(name, Formula, state_0, state_1) update<Formula, T>,
+                                    HANDNN_OPTIMIZERS(HANDNN_OPTIMIZER)
+#undef HANDNN_OPTIMIZER
+                                },
 #define HANDNN_ENTRY(result, name, arguments) name<T>,
                                 HANDNN_KERNELS(HANDNN_ENTRY)
 #undef HANDNN_ENTRY

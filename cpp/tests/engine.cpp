@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <new>
 #include <set>
 #include <stdexcept>
@@ -164,6 +165,22 @@ std::vector<T> numbers(Size size, std::uint64_t seed, T scale = 1) {
   return drawn;
 }
 
+// The number of an activation in the table.
+int activation(const std::string& name) {
+  int which = 0;
+  while (activation_facts[which].name != name) ++which;
+  return which;
+}
+
+OptimizerSettings nesterov() {
+  OptimizerSettings sgd;
+  while (std::string(optimizer_facts[sgd.which].name) != "sgd") ++sgd.which;
+  sgd.lr = 0.05;
+  sgd.momentum = 0.9;
+  sgd.nesterov = true;
+  return sgd;
+}
+
 // A fixed network, 600-40-30-7 with a ReLU and a Sigmoid, and 100 fixed rows. Wide enough that two
 // steps of three, which are of 40 rows, are shared among threads; the third, of 20, is not.
 template <class T>
@@ -181,16 +198,19 @@ class Training {
       arrays_[4 * i + 3].assign(size_t(O), 0);
       T* a[4];
       for (std::uint64_t k = 0; k < 4; ++k) a[k] = arrays_[4 * i + k].data();
-      bricks.push_back({BrickKind::affine, I, O, a[0], a[1], a[2], a[3]});
-      if (i < 2) bricks.push_back({i ? BrickKind::sigmoid : BrickKind::relu, O, O});
+      bricks.push_back({I, O, 0, 0, {a[0], {a[2]}, 1, 0.001}, {a[1], {a[3]}}});
+      if (i < 2) bricks.push_back({O, O, activation(i ? "sigmoid" : "relu"), 0, {}, {}});
     }
   }
 
-  std::vector<EpochResult> train(Size epochs) {
-    TrainingProgram<T> program(active_kernels<T>(), bricks, {true}, {0.05, 0.9, 0.001, true},
+  std::vector<EpochResult> train(Size epochs,
+                                 double clip_norm = std::numeric_limits<double>::infinity()) {
+    TrainingProgram<T> program(active_kernels<T>(), bricks, {true}, nesterov(), clip_norm,
                                batch_size);
-    return handnn::train<T>(program, {x.data(), y.data(), weight.data(), rows},
-                            {epochs, batch_size, 7, 0}, [] { return false; });
+    const TrainingResult result =
+        handnn::train<T>(program, {x.data(), y.data(), weight.data(), rows},
+                         {epochs, batch_size, 7, 0}, [] { return false; });
+    return result.epochs;
   }
 
   // FNV-1a over the bits of all weights.
@@ -198,9 +218,9 @@ class Training {
     using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     std::uint64_t sum = 0xcbf29ce484222325;
     for (const Brick<T>& brick : bricks) {
-      for (Size i = 0; brick.w && i < (brick.I + 1) * brick.O; ++i) {
+      for (Size i = 0; brick.is_affine() && i < (brick.I + 1) * brick.O; ++i) {
         const Size weights = brick.I * brick.O;
-        sum ^= std::bit_cast<Bits>(i < weights ? brick.w[i] : brick.b[i - weights]);
+        sum ^= std::bit_cast<Bits>(i < weights ? brick.w.value[i] : brick.b.value[i - weights]);
         sum *= 0x100000001b3;
       }
     }
@@ -231,6 +251,14 @@ void check_training(const char* dtype) {
     check(results.size() == 5 && results[4].loss < results[0].loss, "it learns");
     checksums.insert(training.checksum());
   }
+  std::set<std::uint64_t> clipped;
+  for (int threads : {1, 2, 3}) {
+    set_num_threads(threads);
+    Training<T> training;
+    training.train(5, 0.5);
+    clipped.insert(training.checksum());
+  }
+  check(clipped.size() == 1 && clipped != checksums, "a clipped norm depends on the threads");
   check(checksums.size() == 1, std::string(dtype) + ": weights depend on the number of threads");
   const std::uint64_t checksum = *checksums.begin();
   std::printf("%-4s %s: checksum of the trained weights %016llx\n", isa.c_str(), dtype,
@@ -256,26 +284,28 @@ void check_prediction(const char* dtype) {
 template <class T>
 void check_allocations(const char* dtype) {
   for (int threads : {1, 3}) {
-    set_num_threads(threads);
-    Training<T> training;
-    training.train(1);  // starts the threads
-    TrainingProgram<T> program(active_kernels<T>(), training.bricks, {true}, {0.05, 0.9, 0, false},
-                               Training<T>::batch_size);
-    const auto allocated_by = [&](Size batch_size) {
+    for (const double clip_norm : {std::numeric_limits<double>::infinity(), 0.5}) {
+      set_num_threads(threads);
+      Training<T> training;
+      training.train(1);  // starts the threads
+      TrainingProgram<T> program(active_kernels<T>(), training.bricks, {true}, nesterov(),
+                                 clip_norm, Training<T>::batch_size);
+      const auto allocated_by = [&](Size batch_size) {
+        const long before = allocations;
+        train<T>(program, {training.x.data(), training.y.data(), nullptr, Training<T>::rows},
+                 {1, batch_size, 7, 0}, [] { return false; });
+        return allocations - before;
+      };
+      const long for_few_steps = allocated_by(40), for_many = allocated_by(2);
+      check(for_few_steps > 0, "allocations are counted");
+      check(for_many == for_few_steps, std::string(dtype) + ": a step allocates");
       const long before = allocations;
-      train<T>(program, {training.x.data(), training.y.data(), nullptr, Training<T>::rows},
-               {1, batch_size, 7, 0}, [] { return false; });
-      return allocations - before;
-    };
-    const long for_few_steps = allocated_by(40), for_many = allocated_by(2);
-    check(for_few_steps > 0, "allocations are counted");
-    check(for_many == for_few_steps, std::string(dtype) + ": a step allocates");
-    const long before = allocations;
-    for (int step = 0; step < 5; ++step) {
-      program.step(training.x.data(), training.y.data(), nullptr, Training<T>::batch_size);
+      for (int step = 0; step < 5; ++step) {
+        program.step(training.x.data(), training.y.data(), nullptr, Training<T>::batch_size);
+      }
+      const bool allocated_none = allocations == before;
+      check(allocated_none, std::string(dtype) + ": a shared step allocates");
     }
-    const bool allocated_none = allocations == before;
-    check(allocated_none, std::string(dtype) + ": a shared step allocates");
   }
 }
 

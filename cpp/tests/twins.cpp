@@ -3,6 +3,7 @@
 //
 // Each buffer is its own allocation of exactly the right size, so that AddressSanitizer sees a
 // kernel read or write past either end.
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -12,10 +13,20 @@
 #include <vector>
 
 #include "kernels/layers/affine.hpp"
+#include "kernels/layers/elu.hpp"
+#include "kernels/layers/gelu.hpp"
+#include "kernels/layers/leaky_relu.hpp"
 #include "kernels/layers/relu.hpp"
 #include "kernels/layers/sigmoid.hpp"
+#include "kernels/layers/silu.hpp"
+#include "kernels/layers/softplus.hpp"
+#include "kernels/layers/tanh.hpp"
 #include "kernels/losses/mse_loss.hpp"
+#include "kernels/optimizers/adagrad.hpp"
+#include "kernels/optimizers/adam.hpp"
+#include "kernels/optimizers/rmsprop.hpp"
 #include "kernels/optimizers/sgd.hpp"
+#include "kernels/table.hpp"
 #include "run.hpp"
 
 namespace handnn {
@@ -104,22 +115,24 @@ void test_affine(Size N, Size I, Size O) {
   compare("affine_backward", "db", db, db_naive, N, I, O);
 }
 
-template <class T>
-void test_elementwise(Size n) {
+template <class Formula, class T>
+void test_activation(const char* name, T setting, Size n) {
   const Buffer<T> x = numbers<T>(n, true), dout = numbers<T>(n, true);
   const Buffer<T> fast(n), naive(n);
-  relu_forward(fast.data(), x.data(), n);
-  relu_forward_naive(naive.data(), x.data(), n);
-  compare("relu_forward", "out", fast, naive, n, 1, 1);
-  relu_backward(fast.data(), dout.data(), x.data(), n);
-  relu_backward_naive(naive.data(), dout.data(), x.data(), n);
-  compare("relu_backward", "dx", fast, naive, n, 1, 1);
-  sigmoid_forward(fast.data(), x.data(), n);
-  sigmoid_forward_naive(naive.data(), x.data(), n);
-  compare("sigmoid_forward", "out", fast, naive, n, 1, 1);
-  sigmoid_backward(fast.data(), dout.data(), x.data(), n);
-  sigmoid_backward_naive(naive.data(), dout.data(), x.data(), n);
-  compare("sigmoid_backward", "dx", fast, naive, n, 1, 1);
+  elementwise_forward<Formula>(fast.data(), x.data(), setting, n);
+  elementwise_forward_naive<Formula>(naive.data(), x.data(), setting, n);
+  compare(name, "out", fast, naive, n, 1, 1);
+  elementwise_backward<Formula>(fast.data(), dout.data(), x.data(), setting, n);
+  elementwise_backward_naive<Formula>(naive.data(), dout.data(), x.data(), setting, n);
+  compare(name, "dx", fast, naive, n, 1, 1);
+}
+
+template <class T>
+void test_activations(Size n) {
+#define HANDNN_TEST(name, Formula, kept, setting, cost) \
+  test_activation<Formula, T>(#name, T(0.3), n);
+  HANDNN_ACTIVATIONS(HANDNN_TEST)
+#undef HANDNN_TEST
 }
 
 template <class T>
@@ -137,28 +150,50 @@ void test_mse_loss(Size N, Size O) {
   }
 }
 
-template <class T>
-void test_sgd(Size n) {
-  const Buffer<T> param = numbers<T>(n), velocity = numbers<T>(n), grad = numbers<T>(n);
-  for (const bool has_velocity : {false, true}) {
+template <class Formula, class T>
+void test_update(const char* name, bool has_state_1, Size n) {
+  const Buffer<T> param = numbers<T>(n), grad = numbers<T>(n), state_0 = numbers<T>(n),
+                  state_1 = numbers<T>(n);
+  for (Size i = 0; i < n; ++i) {  // running means of squares are not negative
+    state_0.data()[i] = std::abs(state_0.data()[i]);
+    state_1.data()[i] = std::abs(state_1.data()[i]);
+  }
+  for (const bool has_state_0 : {false, true}) {
     for (const bool nesterov : {false, true}) {
-      Buffer<T> p(param), v(velocity), p_naive(param), v_naive(velocity);
-      const T momentum = has_velocity ? T(0.9) : T(0);
-      sgd_update(p.data(), has_velocity ? v.data() : nullptr, grad.data(), T(0.1), momentum,
-                 T(0.01), nesterov, n);
-      sgd_update_naive(p_naive.data(), has_velocity ? v_naive.data() : nullptr, grad.data(), T(0.1),
-                       momentum, T(0.01), nesterov, n);
-      compare("sgd_update", "param", p, p_naive, n, 1, 1);
-      compare("sgd_update", "velocity", v, v_naive, n, 1, 1);
+      const Rates<T> rates = {T(0.1), T(0.01), T(0.9),  T(0.7),  T(0.8), T(0.9),
+                              T(0.1), T(0.99), T(0.01), T(1e-8), T(10),  nesterov};
+      Buffer<T> p(param), s0(state_0), s1(state_1), p_naive(param), s0_naive(state_0),
+          s1_naive(state_1);
+      const bool second = has_state_1 && has_state_0;
+      update<Formula>(p.data(), has_state_0 ? s0.data() : nullptr, second ? s1.data() : nullptr,
+                      grad.data(), rates, n);
+      update_naive<Formula>(p_naive.data(), has_state_0 ? s0_naive.data() : nullptr,
+                            second ? s1_naive.data() : nullptr, grad.data(), rates, n);
+      compare(name, "param", p, p_naive, n, 1, 1);
+      compare(name, "state_0", s0, s0_naive, n, 1, 1);
+      compare(name, "state_1", s1, s1_naive, n, 1, 1);
     }
   }
 }
 
 template <class T>
+void test_updates(Size n) {
+#define HANDNN_TEST(name, Formula, state_0, state_1) \
+  test_update<Formula, T>(#name, *state_1 != 0, n);
+  HANDNN_OPTIMIZERS(HANDNN_TEST)
+#undef HANDNN_TEST
+  const Buffer<T> x = numbers<T>(n);
+  const Buffer<double> fast(1), naive(1);
+  *fast.data() = sum_of_squares(x.data(), n);
+  *naive.data() = sum_of_squares_naive(x.data(), n);
+  compare("sum_of_squares", "sum", fast, naive, n, 1, 1);
+}
+
+template <class T>
 void test_all() {
   for (Size n = 0; n <= 130; ++n) {
-    test_elementwise<T>(n);
-    test_sgd<T>(n);
+    test_activations<T>(n);
+    test_updates<T>(n);
   }
   // Every size from 0 to 130 in every dimension, the other two at random; then sizes past one panel
   // of k.

@@ -12,27 +12,37 @@ except ModuleNotFoundError as error:
         "of pyproject.toml; if you have done so, start Python outside the source tree"
     ) from error
 
-from handnn import article, functional
+from handnn import article, functional, schedules
 from handnn.gradient_check import gradient_check
 from handnn.history import History
-from handnn.layers import Affine, ReLU, Sigmoid
+from handnn.layers import ELU, GELU, Affine, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from handnn.losses import MSELoss
 from handnn.network import Network, mlp
-from handnn.optimizers import SGD
+from handnn.optimizers import SGD, AdaGrad, Adam, AdamW, RMSProp
 from handnn.storage import FormatError, load
 from handnn.trainer import Trainer
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ELU",
+    "GELU",
     "SGD",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
     "Affine",
     "FormatError",
     "History",
+    "LeakyReLU",
     "MSELoss",
     "Network",
+    "RMSProp",
     "ReLU",
+    "SiLU",
     "Sigmoid",
+    "Softplus",
+    "Tanh",
     "Trainer",
     "__version__",
     "article",
@@ -42,5 +52,6 @@ __all__ = [
     "gradient_check",
     "load",
     "mlp",
+    "schedules",
     "set_num_threads",
 ]

@@ -6,6 +6,20 @@ import typing
 import numpy
 import numpy.typing
 
+def adagrad_update(
+    param: typing.Any,
+    grad: typing.Any,
+    state_0: typing.Any,
+    state_1: typing.Any,
+    settings: dict[str, typing.Any],
+) -> None: ...
+def adam_update(
+    param: typing.Any,
+    grad: typing.Any,
+    state_0: typing.Any,
+    state_1: typing.Any,
+    settings: dict[str, typing.Any],
+) -> None: ...
 def affine_backward(
     dout: typing.Any,
     x: typing.Any,
@@ -21,8 +35,34 @@ def affine_backward(
 def affine_forward(
     x: typing.Any, w: typing.Any, b: typing.Any, out: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
+def clip_scale(
+    clip_norm: typing.SupportsFloat | typing.SupportsIndex,
+    sum_of_squares: typing.SupportsFloat | typing.SupportsIndex,
+) -> float: ...
 def cpu_info() -> dict[str, typing.Any]: ...
+def elu_backward(
+    dout: typing.Any, out: typing.Any, alpha: typing.Any, dx: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def elu_forward(
+    x: typing.Any, alpha: typing.Any, out: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def gelu_backward(
+    dout: typing.Any, x: typing.Any, dx: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def gelu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+def gelu_tanh_backward(
+    dout: typing.Any, x: typing.Any, dx: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def gelu_tanh_forward(
+    x: typing.Any, out: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
 def get_num_threads() -> int: ...
+def leaky_relu_backward(
+    dout: typing.Any, x: typing.Any, slope: typing.Any, dx: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def leaky_relu_forward(
+    x: typing.Any, slope: typing.Any, out: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
 def measure_fma_peak(seconds: typing.SupportsFloat | typing.SupportsIndex) -> float: ...
 def measure_product(
     form: str,
@@ -50,6 +90,13 @@ def relu_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def relu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+def rmsprop_update(
+    param: typing.Any,
+    grad: typing.Any,
+    state_0: typing.Any,
+    state_1: typing.Any,
+    settings: dict[str, typing.Any],
+) -> None: ...
 def row_order(
     count: typing.SupportsInt | typing.SupportsIndex,
     seed: typing.SupportsInt | typing.SupportsIndex,
@@ -59,23 +106,34 @@ def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
 def sgd_update(
     param: typing.Any,
     grad: typing.Any,
-    velocity: typing.Any,
-    lr: typing.Any,
-    momentum: typing.Any,
-    nesterov: typing.Any,
-    weight_decay: typing.Any,
+    state_0: typing.Any,
+    state_1: typing.Any,
+    settings: dict[str, typing.Any],
 ) -> None: ...
 def sigmoid_backward(
     dout: typing.Any, out: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def sigmoid_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+def silu_backward(
+    dout: typing.Any, x: typing.Any, dx: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def silu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+def softplus_backward(
+    dout: typing.Any, x: typing.Any, dx: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def softplus_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+def sum_of_squares(x: typing.Any) -> float: ...
+def tanh_backward(
+    dout: typing.Any, out: typing.Any, dx: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def tanh_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
 def train(
     bricks: list[typing.Any],
     exact_gradient: bool,
-    lr: typing.SupportsFloat | typing.SupportsIndex,
-    momentum: typing.SupportsFloat | typing.SupportsIndex,
-    nesterov: bool,
-    weight_decay: typing.SupportsFloat | typing.SupportsIndex,
+    optimizer: str,
+    settings: dict[str, typing.Any],
+    clip_norm: typing.SupportsFloat | typing.SupportsIndex,
+    lr_factors: typing.Any,
     x: typing.Any,
     y: typing.Any,
     sample_weight: typing.Any,
@@ -85,4 +143,5 @@ def train(
     first_epoch: typing.SupportsInt | typing.SupportsIndex,
     float32: bool,
     losses: list[typing.Any],
+    steps: list[typing.Any],
 ) -> None: ...

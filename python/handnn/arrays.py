@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Mapping
-from typing import Any, SupportsIndex
+from numbers import Real
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -68,4 +70,29 @@ def positive_int(value: SupportsIndex, name: str) -> int:
         raise TypeError(f"{name} must be an int, but is {value!r}") from None
     if number < 1:
         raise ValueError(f"{name} must be at least 1, but is {number}")
+    return number
+
+
+def non_negative_number(value: object, name: str) -> float:
+    """Return `value` as a float; raise TypeError unless it is one, ValueError below 0 or at inf."""
+    if not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, but is {value!r}")
+    if not 0 <= cast(Any, value) <= sys.float_info.max:
+        raise ValueError(f"{name} must be finite and not negative, but is {value}")
+    return float(value)
+
+
+def positive_number(value: object, name: str) -> float:
+    """Do the same, and raise ValueError for 0 too."""
+    number = non_negative_number(value, name)
+    if number == 0:
+        raise ValueError(f"{name} must be above 0, but is {value}")
+    return number
+
+
+def fraction(value: object, name: str) -> float:
+    """Return `value` as a float; raise TypeError unless it is one, ValueError below 0 or from 1."""
+    number = non_negative_number(value, name)
+    if number >= 1:
+        raise ValueError(f"{name} must be below 1, but is {value}")
     return number

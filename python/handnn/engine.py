@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from handnn import _core
 from handnn.arrays import Array
-from handnn.layers import Affine, Brick, ReLU, Sigmoid
+from handnn.layers import BRICKS, Affine, Brick, Layer
 from handnn.layers.layer import params_of
 from handnn.losses import Loss, MSELoss
-from handnn.optimizers import SGD, Optimizer
-
-KINDS: dict[type, str] = {Affine: "affine", ReLU: "relu", Sigmoid: "sigmoid"}
-"""The bricks the engine knows. Subclasses are not among them: they may do something else."""
-
-CACHES = {"affine": ("x", "dw", "db"), "relu": ("x",), "sigmoid": ("out",)}
-"""What a brick keeps of its last forward and backward, which the engine does not."""
+from handnn.optimizers import OPTIMIZERS, GradientOptimizer, Optimizer
 
 
 def obstacle(layers: list[Brick]) -> str | None:
     """Return what keeps these bricks from being compiled, None when nothing does."""
     for index, layer in enumerate(layers):
-        if type(layer) not in KINDS:
+        known: Any = BRICKS.get(type(layer).__name__)
+        if known is not type(layer):  # a subclass may do something else
             return f"layer {index} is a {type(layer).__name__}, which is not one of handnn's bricks"
     arrays = [array for layer in layers for array in params_of(layer).values()]
     if not arrays:
@@ -41,7 +37,7 @@ def training_obstacle(layers: list[Brick], loss: Loss, optimizer: Optimizer) -> 
     """Return what keeps a training of these parts from being compiled, None when nothing does."""
     if type(loss) is not MSELoss:
         return f"the loss is a {type(loss).__name__}, which is not one of handnn's"
-    if type(optimizer) is not SGD:
+    if type(optimizer) not in OPTIMIZERS:
         return f"the optimizer is a {type(optimizer).__name__}, which is not one of handnn's"
     return obstacle(layers)
 
@@ -49,7 +45,7 @@ def training_obstacle(layers: list[Brick], loss: Loss, optimizer: Optimizer) -> 
 def train(
     layers: list[Brick],
     loss: MSELoss,
-    optimizer: SGD,
+    optimizer: GradientOptimizer,
     rows: tuple[Array, ...],
     *,
     epochs: int,
@@ -67,38 +63,60 @@ def train(
     step, and `losses` has the whole epochs.
     """
     optimizer.check()
+    optimizer.check_names(
+        {f"{i}.{n}": a for i, layer in enumerate(layers) for n, a in params_of(layer).items()}
+    )
     x, y, *weight = rows
     y = y[:, None] if y.ndim == 1 else y
-    bricks: list[tuple[str, dict[str, Array], dict[str, Array]]] = []
-    for index, layer in enumerate(layers):
-        params = params_of(layer)
-        velocities = optimizer.velocities_of(params, prefix=f"{index}.")
-        bricks.append((KINDS[type(layer)], params, velocities))
+    bricks = [
+        _described(
+            layer,
+            {n: optimizer.learnt(f"{index}.{n}", param) for n, param in params_of(layer).items()},
+        )
+        for index, layer in enumerate(layers)
+    ]
+    settings: dict[str, Any] = {**optimizer.settings, "lr": optimizer.lr}
+    settings["step"] = optimizer.steps + 1
+    settings["decoupled"] = getattr(optimizer, "decoupled", False)
+    if optimizer.clip_value is not None:
+        settings["clip_value"] = optimizer.clip_value
+    steps: list[int] = []
     for layer in layers:
-        vars(layer).update(dict.fromkeys(CACHES[KINDS[type(layer)]]))
+        vars(layer).update(dict.fromkeys(cast(Layer, layer).kept))
     vars(loss).update(dict.fromkeys(("pre", "y_true", "sample_weight", "loss")))
-    _core.train(
-        bricks,
-        loss.gradient == "exact",
-        optimizer.lr,
-        optimizer.momentum,
-        optimizer.nesterov,
-        optimizer.weight_decay,
-        x,
-        y,
-        weight[0] if weight else None,
-        epochs,
-        batch_size,
-        seed,
-        first_epoch,
-        x.dtype == "float32",
-        losses,
-    )
+    try:
+        _core.train(
+            bricks,
+            loss.gradient == "exact",
+            optimizer.kind,
+            settings,
+            math.inf if optimizer.clip_norm is None else optimizer.clip_norm,
+            optimizer.factors(epochs * -(-len(x) // batch_size)),
+            x,
+            y,
+            weight[0] if weight else None,
+            epochs,
+            batch_size,
+            seed,
+            first_epoch,
+            x.dtype == "float32",
+            losses,
+            steps,
+        )
+    finally:  # interrupted or not, every step counts
+        optimizer.steps += sum(steps)
 
 
 def row_order(count: int, seed: int, epoch: int) -> Any:
     """Return the order of `count` rows in an epoch: a permutation that these three decide."""
     return _core.row_order(count, seed, epoch)
+
+
+def _described(layer: Brick, learnt: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what the engine must know of a brick; learnt: what `GradientOptimizer.learnt` says."""
+    ours = cast(Layer, layer)
+    numbers = [value for value in ours.settings.values() if not isinstance(value, str)]
+    return ours.kind, *(numbers or [0.0]), ours.params, learnt
 
 
 class Forward:
@@ -107,16 +125,16 @@ class Forward:
     def __init__(self, layers: list[Brick]) -> None:
         self._layers = list(layers)
         self._arrays = [(a, a.w, a.b) for a in layers if isinstance(a, Affine)]
-        bricks: list[Any] = [(KINDS[type(layer)], params_of(layer), {}) for layer in layers]
+        ours = [cast(Layer, layer) for layer in layers]
+        self._settings = [(a, a.settings) for a in ours if a.settings]
+        bricks: list[Any] = [_described(layer, {}) for layer in layers]
         self.predict = _core.predictor(bricks, self._arrays[0][1].dtype == "float32")
 
     def is_of(self, layers: list[Brick]) -> bool:
         """Return whether `layers` are still the bricks, with the arrays, that were compiled."""
         if self._layers != layers:
             return False
-        for affine, w, b in self._arrays:  # a loop, because all(...) takes twice as long
+        for affine, w, b in self._arrays:  # loops, because all(...) takes twice as long
             if affine.w is not w or affine.b is not b:
-                break
-        else:
-            return True
-        return False
+                return False
+        return not self._settings or all(a.settings == then for a, then in self._settings)

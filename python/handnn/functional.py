@@ -15,6 +15,7 @@ and overlap no input (else ValueError). Shapes that do not fit are a ValueError 
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from numpy.typing import ArrayLike
@@ -71,6 +72,86 @@ def relu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> 
     return _core.relu_backward(dout, x, dx)
 
 
+def leaky_relu_forward(x: ArrayLike, slope: float = 0.01, *, out: Array | None = None) -> Array:
+    """Return out = slope·x where x < 0, and x elsewhere, for x of any shape; NaN passes."""
+    return _core.leaky_relu_forward(x, slope, out)
+
+
+def leaky_relu_backward(
+    dout: ArrayLike, x: ArrayLike, slope: float = 0.01, *, dx: Array | None = None
+) -> Array:
+    """Return dx = slope·dout where x < 0, and dout elsewhere."""
+    return _core.leaky_relu_backward(dout, x, slope, dx)
+
+
+def tanh_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = tanh(x), entry by entry, for x of any shape; at most 2 ulp off."""
+    return _core.tanh_forward(x, out)
+
+
+def tanh_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout·(1 - out)·(1 + out), where `out` is what `tanh_forward` returned."""
+    return _core.tanh_backward(dout, out, dx)
+
+
+def elu_forward(x: ArrayLike, alpha: float = 1.0, *, out: Array | None = None) -> Array:
+    """Return out = alpha·(exp(x) - 1) where x < 0, and x elsewhere, for x of any shape."""
+    return _core.elu_forward(x, alpha, out)
+
+
+def elu_backward(
+    dout: ArrayLike, out: ArrayLike, alpha: float = 1.0, *, dx: Array | None = None
+) -> Array:
+    """Return dx = dout·(out + alpha) where out < 0, and dout elsewhere; alpha must be above 0.
+
+    `out` is what `elu_forward` returned.
+    """
+    return _core.elu_backward(dout, out, alpha, dx)
+
+
+def silu_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = x·sigmoid(x), entry by entry, for x of any shape."""
+    return _core.silu_forward(x, out)
+
+
+def silu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout·(s + x·s·(1 - s)) with s = sigmoid(x)."""
+    return _core.silu_backward(dout, x, dx)
+
+
+def softplus_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = log(1 + exp(x)), entry by entry, for x of any shape; stable for every x."""
+    return _core.softplus_forward(x, out)
+
+
+def softplus_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout·sigmoid(x), entry by entry."""
+    return _core.softplus_backward(dout, x, dx)
+
+
+def gelu_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = x·Φ(x), Φ the normal distribution function, for x of any shape."""
+    return _core.gelu_forward(x, out)
+
+
+def gelu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout·(Φ(x) + x·φ(x)), φ the density of the normal distribution."""
+    return _core.gelu_backward(dout, x, dx)
+
+
+def gelu_tanh_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = x·(1 + tanh(u)) / 2 with u = sqrt(2/π)·(x + 0.044715·x³), near `gelu_forward`.
+
+    Hendrycks and Gimpel 2016, section 2.
+    """
+    return _core.gelu_tanh_forward(x, out)
+
+
+def gelu_tanh_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout times the slope of `gelu_tanh_forward`."""
+    return _core.gelu_tanh_backward(dout, x, dx)
+
+
 def mse_loss_forward(
     pre: ArrayLike, y_true: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
@@ -109,6 +190,8 @@ def sgd_update(
     momentum: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
+    grad_scale: float = 1.0,
+    clip_value: float = math.inf,
 ) -> None:
     """Take one step of gradient descent: `param` and `velocity` are updated in place.
 
@@ -121,5 +204,139 @@ def sgd_update(
     than 0 is a ValueError. `param` and `velocity` are outputs, as strict as ``out=`` elsewhere. The
     order of the formulas is PyTorch's (Sutskever et al. 2013, eq. 1-4, with lr outside the
     velocity).
+
+    Every optimizer here multiplies grad by `grad_scale` first and then holds each entry within
+    ± `clip_value`.
     """
-    _core.sgd_update(param, grad, velocity, lr, momentum, nesterov, weight_decay)
+    if velocity is None and momentum != 0:
+        raise ValueError("sgd_update: momentum needs a velocity to keep, but velocity is None")
+    settings = {
+        "lr": lr,
+        "momentum": momentum,
+        "nesterov": nesterov,
+        "weight_decay": weight_decay,
+        "grad_scale": grad_scale,
+        "clip_value": clip_value,
+    }
+    _core.sgd_update(param, grad, velocity, None, settings)
+
+
+def adagrad_update(
+    param: Array,
+    grad: ArrayLike,
+    square: Array,
+    *,
+    lr: float,
+    eps: float = 1e-10,
+    weight_decay: float = 0.0,
+    grad_scale: float = 1.0,
+    clip_value: float = math.inf,
+) -> None:
+    """Take one step of AdaGrad: `param` and `square` are updated in place.
+
+        square = square + g²
+        param = param - lr · g / (sqrt(square) + eps)
+
+    g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). param, grad, square: one shape, any; the
+    outputs are as strict as ``out=`` elsewhere. (Duchi, Hazan and Singer 2011, section 1.)
+    """
+    settings = {
+        "lr": lr,
+        "eps": eps,
+        "weight_decay": weight_decay,
+        "grad_scale": grad_scale,
+        "clip_value": clip_value,
+    }
+    _core.adagrad_update(param, grad, square, None, settings)
+
+
+def rmsprop_update(
+    param: Array,
+    grad: ArrayLike,
+    square: Array,
+    velocity: Array | None = None,
+    *,
+    lr: float,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    grad_scale: float = 1.0,
+    clip_value: float = math.inf,
+) -> None:
+    """Take one step of RMSProp: `param`, `square` and `velocity` are updated in place.
+
+        square = alpha · square + (1 - alpha) · g²
+        velocity = momentum · velocity + g / (sqrt(square) + eps)
+        param = param - lr · velocity
+
+    g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). param, grad, square, velocity: one shape,
+    any; the outputs are as strict as ``out=`` elsewhere. Without a velocity, a momentum other than
+    0 is a ValueError. (Tieleman and Hinton 2012; the conventions are PyTorch's.)
+    """
+    if velocity is None and momentum != 0:
+        raise ValueError("rmsprop_update: momentum needs a velocity to keep, but velocity is None")
+    settings = {
+        "lr": lr,
+        "alpha": alpha,
+        "eps": eps,
+        "momentum": momentum,
+        "weight_decay": weight_decay,
+        "grad_scale": grad_scale,
+        "clip_value": clip_value,
+    }
+    _core.rmsprop_update(param, grad, square, velocity, settings)
+
+
+def adam_update(
+    param: Array,
+    grad: ArrayLike,
+    mean: Array,
+    square: Array,
+    *,
+    step: int,
+    lr: float,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    eps: float = 1e-8,
+    decoupled: bool = False,
+    weight_decay: float = 0.0,
+    grad_scale: float = 1.0,
+    clip_value: float = math.inf,
+) -> None:
+    """Take step number `step`, from 1, of Adam: `param`, `mean` and `square` are updated in place.
+
+        mean = beta1 · mean + (1 - beta1) · g
+        square = beta2 · square + (1 - beta2) · g²
+        param = param - lr / (1 - beta1^step) · mean / (sqrt(square / (1 - beta2^step)) + eps)
+
+    g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). decoupled: weight
+    decay is not added, but param is multiplied by 1 - lr · weight_decay first (AdamW). param, grad, mean,
+    square: one shape, any; the outputs are as strict as ``out=`` elsewhere. A step below 1 is a
+    ValueError. (Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.)
+    """
+    settings = {
+        "step": step,
+        "lr": lr,
+        "beta1": beta1,
+        "beta2": beta2,
+        "eps": eps,
+        "decoupled": decoupled,
+        "weight_decay": weight_decay,
+        "grad_scale": grad_scale,
+        "clip_value": clip_value,
+    }
+    _core.adam_update(param, grad, mean, square, settings)
+
+
+def sum_of_squares(x: ArrayLike) -> float:
+    """Return the sum of the squares of all entries of x, in float64 and in one fixed order."""
+    return _core.sum_of_squares(x)
+
+
+def clip_scale(clip_norm: float, sum_of_squares: float) -> float:
+    """Return min(1, clip_norm / (sqrt(sum_of_squares) + 1e-6)).
+
+    Gradients multiplied by it have a norm of at most clip_norm (PyTorch's convention).
+    """
+    return _core.clip_scale(clip_norm, sum_of_squares)

@@ -14,7 +14,20 @@ from numpy.typing import ArrayLike, DTypeLike
 from handnn import engine
 from handnn.arrays import Array, as_float, check_output, float_dtype, positive_int
 from handnn.initializers import RandomSource
-from handnn.layers import Activation, Affine, Brick, Layer, ReLU, Sigmoid
+from handnn.layers import (
+    ELU,
+    GELU,
+    Activation,
+    Affine,
+    Brick,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 from handnn.layers.layer import grads_of, params_of
 
 
@@ -159,8 +172,15 @@ class Network:
 
 ACTIVATIONS: dict[str, tuple[Callable[[], Brick], str]] = {
     "relu": (ReLU, "he"),
+    "leaky_relu": (LeakyReLU, "he"),
+    "elu": (ELU, "he"),
+    "gelu": (GELU, "he"),
+    "silu": (SiLU, "he"),
+    "softplus": (Softplus, "he"),
     "sigmoid": (Sigmoid, "xavier"),
+    "tanh": (Tanh, "xavier"),
 }
+"""What `mlp` puts between two Affines, and how it draws their weights."""
 
 
 def mlp(
@@ -172,8 +192,9 @@ def mlp(
     """Return a multilayer perceptron: Affine bricks with an activation between each two.
 
     ``mlp([8, 64, 1])`` is Affine 8→64, ReLU, Affine 64→1: the output is left as it comes.
-    The weights are drawn from "he" for relu, "xavier" for sigmoid (see `initializers`); biases
-    are 0. Raises ValueError for fewer than two sizes, a size below 1 or another activation.
+    The weights are drawn from "xavier" for sigmoid and tanh, from "he" for relu, leaky_relu, elu,
+    gelu, silu and softplus (see `initializers`); biases are 0. Raises ValueError for fewer than two
+    sizes, a size below 1 or another activation.
     """
     if not hasattr(sizes, "__iter__"):
         raise TypeError(f"mlp: sizes must be a list of ints, but is {sizes!r}")

@@ -16,11 +16,10 @@ from contextlib import suppress
 from typing import Any
 
 from handnn.arrays import Array
-from handnn.layers import Affine, Brick, Layer, ReLU, Sigmoid
+from handnn.layers import BRICKS, Brick, Layer
 from handnn.network import Network
 
 FORMAT = 1
-BRICKS: dict[str, Any] = {brick.__name__: brick for brick in (Affine, ReLU, Sigmoid)}
 
 
 class FormatError(ValueError):
@@ -47,8 +46,9 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
                 f"Network.save: layer {index} ({name}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}); a file cannot hold its code"
             )
-        bricks.append({"brick": name, **layer.sizes})
-        layers.append(BRICKS[name](**layer.params))
+        bricks.append({"brick": name, **layer.sizes, **layer.settings})
+        build: Any = BRICKS[name]
+        layers.append(build(**layer.params, **layer.settings))
     # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
     # memory as it lies).
     arrays = Network(layers).params
@@ -84,9 +84,14 @@ def _read_layers(file: Any) -> list[Brick]:
         name = entry.pop("brick", None)
         if name not in BRICKS:
             raise ValueError(f"layer {index} is {name!r:.50}, not one of {', '.join(BRICKS)}")
-        keys = [f"{index}.{parameter}" for parameter in inspect.signature(BRICKS[name]).parameters]
-        layer = BRICKS[name](*(_read_array(file, key) for key in keys))
-        if layer.sizes != entry:
+        # What a brick is built from are its settings, which the entry holds, and its arrays.
+        parameters = inspect.signature(BRICKS[name]).parameters
+        keys = [f"{index}.{p}" for p in parameters if p not in entry]
+        build: Any = BRICKS[name]
+        layer = build(
+            **{p: entry[p] if p in entry else _read_array(file, f"{index}.{p}") for p in parameters}
+        )
+        if {**layer.sizes, **layer.settings} != entry:
             raise ValueError(f"layer {index} is {layer}, but is described as {entry!s:.50}")
         layers.append(layer)
         unread.difference_update(keys)

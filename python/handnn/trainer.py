@@ -21,7 +21,7 @@ from handnn.initializers import RandomSource
 from handnn.losses import Loss, MSELoss
 from handnn.losses.loss import as_column
 from handnn.network import Network
-from handnn.optimizers import SGD, Optimizer
+from handnn.optimizers import GradientOptimizer, Optimizer
 
 Rows = tuple[Array, ...]
 """x, y and, if there are any, the weights: arrays with one row for each sample."""
@@ -29,6 +29,9 @@ Rows = tuple[Array, ...]
 
 MOST_EPOCHS = 2**31
 """What one call of the engine is asked for at the most; there may be many."""
+
+MOST_STEPS = 2**20
+"""What it is asked for at the most when each step has a learning rate of its own."""
 
 
 class Trainer:
@@ -126,7 +129,12 @@ class Trainer:
         batch_size = min(batch_size, len(rows[0]))
         run = self._run_compiled if self._is_compiled() else self._run_bricks
         seed = int(self.rng.integers(2**63)) if shuffle else None
-        is_watched = bool(self.callbacks or self.progress or held_out is not None)
+        schedule = getattr(self.optimizer, "schedule", None)
+        watches = getattr(schedule, "is_watching", False)
+        most_epochs = MOST_EPOCHS
+        if schedule is not None:
+            most_epochs = max(1, MOST_STEPS // -(-len(rows[0]) // batch_size))
+        is_watched = bool(self.callbacks or self.progress or held_out is not None or watches)
 
         from tqdm import tqdm
 
@@ -140,7 +148,7 @@ class Trainer:
                 done = len(history)
                 losses: list[tuple[float, float]] = []
                 try:
-                    at_once = 1 if is_watched else min(epochs - done, MOST_EPOCHS)
+                    at_once = 1 if is_watched else min(epochs - done, most_epochs)
                     run(rows, batch_size, at_once, seed, done, losses)
                 finally:  # interrupted or not, an epoch that is whole counts
                     if held_out is None:
@@ -148,6 +156,10 @@ class Trainer:
                 if held_out is not None:
                     validation_loss = self._validation_loss(*held_out)
                     history.extend([Epoch(losses[0][0], validation_loss, perf_counter() - start)])
+                if watches:
+                    cast(GradientOptimizer, self.optimizer).watch(
+                        losses[-1][0] if held_out is None else validation_loss
+                    )
                 bar.set_postfix(loss=f"{losses[-1][0]:.4g}", refresh=False)
                 bar.update(len(history) - done)
                 answers = [callback(self) for callback in self.callbacks]
@@ -201,7 +213,7 @@ class Trainer:
         engine.train(
             self.network.layers,
             cast(MSELoss, self.loss),
-            cast(SGD, self.optimizer),
+            cast(GradientOptimizer, self.optimizer),
             rows,
             batch_size=batch_size,
             epochs=epochs,

@@ -1,6 +1,7 @@
 // Sigmoid: out = 1 / (1 + exp(-x)), at most 2 ulp off
 #pragma once
 
+#include "../elementwise.hpp"
 #include "../exp.hpp"
 
 namespace handnn {
@@ -26,29 +27,18 @@ inline V sigmoid(V x) {
   return (exp.is_tiny & (x < zero)) ? tiny_exp(exp) : out;  // d is 1
 }
 
-// x (n) -> out (n), overwritten.
-template <class T>
-void sigmoid_forward(T* out, const T* x, Size n) {
-  for_each_vector<T>(n, [&](auto at) { at.store(out, sigmoid(at.load(x))); });
-}
-template <class T>
-void sigmoid_forward_naive(T* out, const T* x, Size n) {
-  for (Size i = 0; i < n; ++i) out[i] = sigmoid(x[i]);
-}
+struct Sigmoid {
+  template <class V>
+  static V forward(V x, V) {
+    return sigmoid(x);
+  }
 
-// dout (n), out (n) -> dx (n), overwritten: dout (1 - out) out, since the slope of y = sigmoid(x)
-// is y (1 - y).
-template <class T>
-void sigmoid_backward(T* dx, const T* dout, const T* out, Size n) {
-  for_each_vector<T>(n, [&](auto at) {
-    const auto y = at.load(out);
-    at.store(dx, at.load(dout) * (splat(T(1)) - y) * y);
-  });
-}
-template <class T>
-void sigmoid_backward_naive(T* dx, const T* dout, const T* out, Size n) {
-  for (Size i = 0; i < n; ++i) dx[i] = dout[i] * (T(1) - out[i]) * out[i];
-}
+  // The slope of y = sigmoid(x) is y (1 - y).
+  template <class V>
+  static V backward(V dout, V y, V) {
+    return dout * (constant<V>(1) - y) * y;
+  }
+};
 
 }  // namespace
 }  // namespace handnn

@@ -1,24 +1,12 @@
 // MSELoss: the mean over all N O entries of weight (pre - y_true)^2
 //
-// weight (N) is one number a row, or null for 1 everywhere. The sum runs in double for both dtypes,
-// in a fixed order: entry i goes to partial sum i mod 16, each in ascending i, and the 16 are added
-// pairwise at the end. 16 is what keeps every instruction set's registers busy, and belongs to the
-// result, not to the machine.
+// weight (N) is one number a row, or null for 1 everywhere. The order of the sum: sums.hpp.
 #pragma once
 
-#include "../simd.hpp"
+#include "../sums.hpp"
 
 namespace handnn {
 namespace {
-
-constexpr int partial_sums = 16;
-
-inline double add_pairwise(double (&sums)[partial_sums]) {
-  for (int half = partial_sums / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
-  }
-  return sums[0];
-}
 
 template <class T>
 inline double squared_error(T pre, T y_true) {

@@ -10,42 +10,19 @@
 // 2013, section 2.)
 #pragma once
 
-#include "../simd.hpp"
+#include "update.hpp"
 
 namespace handnn {
 namespace {
 
-template <class V>
-inline void sgd_step(V& param, V& velocity, V grad, V lr, V momentum, V weight_decay,
-                     bool nesterov) {
-  const V g = fma(weight_decay, param, grad);
-  velocity = fma(momentum, velocity, g);
-  const V step = nesterov ? fma(momentum, velocity, g) : velocity;
-  param = fma(-lr, step, param);
-}
-
-// grad (n) -> param (n) and velocity (n), both updated in place; velocity may be null, and is then
-// taken as 0.
-template <class T>
-void sgd_update(T* param, T* velocity, const T* grad, T lr, T momentum, T weight_decay,
-                bool nesterov, Size n) {
-  for_each_vector<T>(n, [&](auto at) {
-    auto p = at.load(param);
-    auto v = velocity ? at.load(velocity) : Vector<T>{};
-    sgd_step(p, v, at.load(grad), splat(lr), splat(momentum), splat(weight_decay), nesterov);
-    at.store(param, p);
-    if (velocity) at.store(velocity, v);
-  });
-}
-template <class T>
-void sgd_update_naive(T* param, T* velocity, const T* grad, T lr, T momentum, T weight_decay,
-                      bool nesterov, Size n) {
-  for (Size i = 0; i < n; ++i) {
-    T v = velocity ? velocity[i] : T(0);
-    sgd_step(param[i], v, grad[i], lr, momentum, weight_decay, nesterov);
-    if (velocity) velocity[i] = v;
+struct SGD {
+  template <class V>
+  static void step(V& param, V& velocity, V&, V g, const Rates<V>& rates) {
+    velocity = fma(rates.first, velocity, g);
+    const V step = rates.nesterov ? fma(rates.first, velocity, g) : velocity;
+    param = fma(-rates.lr, step, param);
   }
-}
+};
 
 }  // namespace
 }  // namespace handnn

@@ -3,8 +3,34 @@
 from __future__ import annotations
 
 from handnn.layers.affine import Affine
+from handnn.layers.elu import ELU
+from handnn.layers.gelu import GELU
 from handnn.layers.layer import Activation, Brick, Layer
+from handnn.layers.leaky_relu import LeakyReLU
 from handnn.layers.relu import ReLU
 from handnn.layers.sigmoid import Sigmoid
+from handnn.layers.silu import SiLU
+from handnn.layers.softplus import Softplus
+from handnn.layers.tanh import Tanh
 
-__all__ = ["Activation", "Affine", "Brick", "Layer", "ReLU", "Sigmoid"]
+BRICKS: dict[str, type[Layer]] = {
+    brick.__name__: brick
+    for brick in (Affine, ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh)
+}
+"""Every brick of handnn by its name: what a file may hold and the engine may compile."""
+
+__all__ = [
+    "BRICKS",
+    "ELU",
+    "GELU",
+    "Activation",
+    "Affine",
+    "Brick",
+    "Layer",
+    "LeakyReLU",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+]

@@ -22,6 +22,9 @@ class Affine(Layer):
     C-contiguous and writable. Shapes that do not fit are a ValueError, other dtypes a TypeError.
     """
 
+    kind = "affine"
+    kept = ("x", "dw", "db")
+
     def __init__(self, w: ArrayLike, b: ArrayLike) -> None:
         self.w = np.require(as_float(w, None, "Affine: w"), requirements=["C", "A", "W"])
         self.b = np.require(as_float(b, self.w.dtype, "Affine: b"), requirements=["C", "A", "W"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
 
 from numpy.typing import DTypeLike
 
@@ -28,8 +29,20 @@ class Brick(Protocol):
 class Layer:
     """What handnn's own bricks have besides `forward` and `backward`.
 
-    They are built from their params alone: ``type(layer)(**layer.params)`` is the same brick anew.
+    They are built from their params and settings: ``type(layer)(**layer.params, **layer.settings)``
+    is the same brick anew.
     """
+
+    kind: ClassVar[str] = ""
+    """What the compiled engine calls the brick; "" when it does not know it."""
+
+    kept: ClassVar[tuple[str, ...]] = ()
+    """The attributes that hold what the last forward and backward left."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the brick was built with besides its params, by name: numbers and words."""
+        return {}
 
     @property
     def params(self) -> dict[str, Array]:
@@ -50,11 +63,14 @@ class Layer:
         """Return the same brick anew, its params copied to `dtype`: float32 or float64."""
         dtype = float_dtype(dtype, f"{self}.astype: dtype")
         build: Any = type(self)
-        return build(**{name: array.astype(dtype) for name, array in self.params.items()})
+        params = {name: array.astype(dtype) for name, array in self.params.items()}
+        return build(**params, **self.settings)
 
     def __repr__(self) -> str:
-        """Name the brick, and its sizes if it has any: `Affine 8→64`."""
-        return " ".join([type(self).__name__, "→".join(map(str, self.sizes.values()))]).rstrip()
+        """Name the brick, and its sizes and settings: `Affine 8→64`, `ELU alpha=1.0`."""
+        settings = [f"{name}={value}" for name, value in self.settings.items()]
+        sizes = "→".join(map(str, self.sizes.values()))
+        return " ".join(filter(None, [type(self).__name__, sizes, *settings]))
 
 
 class Activation(Layer):

@@ -17,6 +17,9 @@ class ReLU(Activation):
     x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
     """
 
+    kind = "relu"
+    kept = ("x",)
+
     def __init__(self) -> None:
         self.x: Array | None = None
 

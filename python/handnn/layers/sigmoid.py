@@ -16,6 +16,9 @@ class Sigmoid(Activation):
     forward keeps. x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
     """
 
+    kind = "sigmoid"
+    kept = ("out",)
+
     def __init__(self) -> None:
         self.out: Array | None = None
 

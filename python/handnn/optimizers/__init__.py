@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from handnn.optimizers.optimizer import Optimizer
+from handnn.optimizers.adagrad import AdaGrad
+from handnn.optimizers.adam import Adam, AdamW
+from handnn.optimizers.optimizer import GradientOptimizer, Optimizer
+from handnn.optimizers.rmsprop import RMSProp
 from handnn.optimizers.sgd import SGD
 
-__all__ = ["SGD", "Optimizer"]
+OPTIMIZERS: tuple[type[GradientOptimizer], ...] = (SGD, AdaGrad, RMSProp, Adam, AdamW)
+"""Every optimizer of handnn: what the engine compiles."""
+
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "GradientOptimizer",
+    "Optimizer",
+    "RMSProp",
+]

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
 
-from handnn.arrays import Array
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn import functional
+from handnn.arrays import Array, as_float, non_negative_number, positive_number
+from handnn.schedules import Schedule
+
+UNDECAYED = ("b",)
+"""Last parts of the names of params that weight decay spares: it is to hold back slopes."""
+
+STEPS_AT_ONCE = 1024
+"""For how many steps a schedule is asked at a time when steps are taken one by one."""
 
 
 class Optimizer(Protocol):
@@ -13,3 +27,155 @@ class Optimizer(Protocol):
     def step(self, params: dict[str, Array], grads: dict[str, Any], /) -> None:
         """Change every array of `params` in place, guided by the gradient of the same name."""
         ...
+
+
+class GradientOptimizer(ABC):
+    """What handnn's own optimizers have in common.
+
+    schedule: its factor multiplies `lr` at every step. weight_decay spares biases, params called
+    "b" (as in "0.b"), unless decay_all. clip_value holds every entry of the gradients within ± it;
+    clip_norm scales all gradients together so that their norm is at most it, before. lr_scales:
+    factors of `lr` for some params, by the number of their layer ("0") or their own name ("0.w").
+
+    `steps` counts the steps taken, `state` has the arrays kept between them, by name of the state
+    and of the param: so an optimizer belongs to one network. Settings may be changed between steps.
+    """
+
+    kind: ClassVar[str]
+    """What the compiled engine calls the optimizer."""
+
+    def __init__(
+        self,
+        lr: float,
+        *,
+        weight_decay: float = 0.0,
+        decay_all: bool = False,
+        schedule: Schedule | None = None,
+        clip_value: float | None = None,
+        clip_norm: float | None = None,
+        lr_scales: Mapping[str, float] | None = None,
+    ) -> None:
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.decay_all = decay_all
+        self.schedule = schedule
+        self.clip_value = clip_value
+        self.clip_norm = clip_norm
+        self.lr_scales = dict(lr_scales or {})
+        self.steps = 0
+        self.state: dict[str, dict[str, Array]] = {}
+        self._factors: tuple[int, NDArray[np.float64]] = (0, np.empty(0))
+
+    @property
+    @abstractmethod
+    def states(self) -> tuple[str, ...]:
+        """The names of the arrays that are kept for each param, in the order of the kernel."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """The numbers of this optimizer alone, as its update takes them."""
+
+    @abstractmethod
+    def update(self, param: Array, grad: Array, states: list[Any], **settings: Any) -> None:
+        """Update `param` and its states in place."""
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError when a setting is none that the optimizer can take."""
+        name = type(self).__name__
+        for setting in ("lr", "weight_decay"):
+            non_negative_number(getattr(self, setting), f"{name}: {setting}")
+        for setting in ("clip_value", "clip_norm"):
+            if getattr(self, setting) is not None:
+                positive_number(getattr(self, setting), f"{name}: {setting}")
+        if not isinstance(self.decay_all, bool):
+            raise TypeError(f"{name}: decay_all must be a bool, but is {self.decay_all!r}")
+        if not (self.schedule is None or isinstance(self.schedule, Schedule)):
+            raise TypeError(f"{name}: schedule must be a Schedule, but is {self.schedule!r}")
+        for key, scale in self.lr_scales.items():
+            non_negative_number(scale, f"{name}: lr_scales[{key!r}]")
+
+    def step(self, params: Mapping[str, Array], grads: Mapping[str, Array | None]) -> None:
+        """Take one step: every array of `params` is changed in place.
+
+        Raises RuntimeError, before anything is changed, when a param has no gradient yet, and
+        ValueError when `lr_scales` names none of the params.
+        """
+        self.check()
+        self.check_names(params)
+        name = f"{type(self).__name__}.step"
+        missing = [param for param in params if grads.get(param) is None]
+        if missing:
+            raise RuntimeError(f"{name}: no gradient for {', '.join(missing)}; call backward first")
+        known = {
+            param: as_float(grads[param], array.dtype, f"{name}: the gradient of {param}")  # type: ignore[arg-type]
+            for param, array in params.items()
+        }
+        common = {"clip_value": math.inf if self.clip_value is None else self.clip_value}
+        if self.clip_norm is not None:
+            total = 0.0
+            for grad in known.values():
+                total += functional.sum_of_squares(grad)
+            common["grad_scale"] = functional.clip_scale(self.clip_norm, total)
+        lr = self.lr * self._factor()
+        for param, array in params.items():
+            states, lr_scale, weight_decay = self.learnt(param, array)
+            self.update(
+                array, known[param], states, lr=lr * lr_scale, weight_decay=weight_decay, **common
+            )
+        self.steps += 1
+
+    def check_names(self, params: Mapping[str, Array]) -> None:
+        """Raise ValueError when `lr_scales` has a name that belongs to none of the params."""
+        known = {*params, *(param.rpartition(".")[0] for param in params)}
+        for key in self.lr_scales:
+            if key not in known:
+                raise ValueError(
+                    f"{type(self).__name__}: lr_scales names {key!r}, but the params are "
+                    f"{', '.join(params)}"
+                )
+
+    def learnt(self, name: str, param: Array) -> tuple[list[Any], float, float]:
+        """Return a param's states, made where missing, its factor of lr, and its weight decay."""
+        layer, _, last = name.rpartition(".")
+        states = []
+        for state in self.states:
+            kept = self.state.setdefault(state, {})
+            if name not in kept:
+                kept[name] = np.zeros_like(param)
+            states.append(kept[name])
+        lr_scale = float(self.lr_scales.get(name, self.lr_scales.get(layer, 1.0)))
+        spared = last in UNDECAYED and not self.decay_all
+        return states, lr_scale, 0.0 if spared else float(self.weight_decay)
+
+    def factors(self, count: int) -> NDArray[np.float64] | None:
+        """Return the schedule's factors of the next `count` steps, None without a schedule."""
+        return None if self.schedule is None else self.schedule.factors(self.steps, count)
+
+    def watch(self, loss: float) -> None:
+        """Tell the schedule the loss after an epoch."""
+        if self.schedule is not None:
+            self.schedule.watch(loss)
+            self._factors = (0, np.empty(0))
+
+    def _factor(self) -> float:
+        if self.schedule is None:
+            return 1.0
+        first, factors = self._factors
+        if not first <= self.steps < first + len(factors):
+            first, factors = self.steps, self.schedule.factors(self.steps, STEPS_AT_ONCE)
+            self._factors = first, factors
+        return float(factors[self.steps - first])
+
+    def __repr__(self) -> str:
+        """Show how to build it again; of what all optimizers take, only what is not the default."""
+        own = {"lr": self.lr, **self.settings, "weight_decay": self.weight_decay}
+        common = {
+            "decay_all": self.decay_all,
+            "schedule": self.schedule,
+            "clip_value": self.clip_value,
+            "clip_norm": self.clip_norm,
+            "lr_scales": self.lr_scales,
+        }
+        shown = {**own, **{name: value for name, value in common.items() if value}}
+        return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"

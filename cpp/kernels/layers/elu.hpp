@@ -1,0 +1,25 @@
+// ELU: out = x, but alpha (exp(x) - 1) where x < 0
+#pragma once
+
+#include "../elementwise.hpp"
+#include "../tanh.hpp"
+
+namespace handnn {
+namespace {
+
+struct ELU {
+  template <class V>
+  static V forward(V x, V alpha) {
+    const V zero = constant<V>(0);
+    return x < zero ? alpha * expm1_negative(x < zero ? x : zero) : x;
+  }
+
+  // The slope alpha exp(x) is out + alpha: so the output is all that is kept.
+  template <class V>
+  static V backward(V dout, V out, V alpha) {
+    return out < constant<V>(0) ? dout * (out + alpha) : dout;
+  }
+};
+
+}  // namespace
+}  // namespace handnn

@@ -1,0 +1,24 @@
+// AdaGrad: steps that shrink where gradients have been large
+//
+//   square = square + g^2
+//   param = param - lr g / (sqrt(square) + epsilon)
+//
+// (Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
+// Optimization", JMLR 12, 2011, section 1.)
+#pragma once
+
+#include "update.hpp"
+
+namespace handnn {
+namespace {
+
+struct AdaGrad {
+  template <class V>
+  static void step(V& param, V& square, V&, V g, const Rates<V>& rates) {
+    square = fma(g, g, square);
+    param = fma(-rates.lr, g / (square_root(square) + rates.epsilon), param);
+  }
+};
+
+}  // namespace
+}  // namespace handnn

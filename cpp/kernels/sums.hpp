@@ -1,0 +1,39 @@
+// Sums of many terms, in double for both dtypes and in an order that does not depend on the machine:
+// term i goes to partial sum i mod 16, each in ascending i, and the 16 are added pairwise at the
+// end. 16 is what keeps every instruction set's registers busy.
+#pragma once
+
+#include "simd.hpp"
+
+namespace handnn {
+namespace {
+
+constexpr int partial_sums = 16;
+
+inline double add_pairwise(double (&sums)[partial_sums]) {
+  for (int half = partial_sums / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
+  }
+  return sums[0];
+}
+
+// x (n) -> the sum of its squares.
+template <class T>
+double sum_of_squares_naive(const T* x, Size n) {
+  double sums[partial_sums] = {};
+  for (Size i = 0; i < n; ++i) sums[i % partial_sums] += double(x[i]) * double(x[i]);
+  return add_pairwise(sums);
+}
+template <class T>
+double sum_of_squares(const T* x, Size n) {
+  double sums[partial_sums] = {};
+  Size i = 0;
+  for (; i + partial_sums <= n; i += partial_sums) {
+    for (int s = 0; s < partial_sums; ++s) sums[s] += double(x[i + s]) * double(x[i + s]);
+  }
+  for (int s = 0; i + s < n; ++s) sums[s] += double(x[i + s]) * double(x[i + s]);
+  return add_pairwise(sums);
+}
+
+}  // namespace
+}  // namespace handnn

@@ -1,0 +1,35 @@
+"""SiLU: pass every entry through a gate that it opens itself."""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from handnn import functional
+from handnn.arrays import Array, as_float
+from handnn.layers.layer import Activation
+
+
+class SiLU(Activation):
+    """Pass every entry through a gate that it opens itself: ``out = x·sigmoid(x)``.
+
+    (Elfwing, Uchibe and Doya 2018, eq. 4; also called Swish.)
+    x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+    """
+
+    kind = "silu"
+    kept = ("x",)
+
+    def __init__(self) -> None:
+        self.x: Array | None = None
+
+    def forward(self, x: ArrayLike) -> Array:
+        """Return out = x·sigmoid(x), and keep x."""
+        self.x = as_float(x, None, "SiLU.forward: x")
+        return functional.silu_forward(self.x)
+
+    def backward(self, dout: ArrayLike) -> Array:
+        """Return dx = dout·(s + x·s·(1 - s)) with s = sigmoid(x)."""
+        if self.x is None:
+            raise RuntimeError("SiLU.backward: call forward first")
+        dout = as_float(dout, self.x.dtype, "SiLU.backward: dout")
+        return functional.silu_backward(dout, self.x)
