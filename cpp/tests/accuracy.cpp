@@ -1,4 +1,4 @@
-// How far exp and sigmoid are from the exact result, in units in the last place (ulp).
+// How far exp and what is made of it are from the exact result, in units in the last place (ulp).
 //
 //   accuracy_v3            a million float32 and a million float64 inputs, spread over everything a
 //                          bit pattern can be; a million float64 inputs in [-746, 710], where exp
@@ -17,7 +17,10 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/erf.hpp"
 #include "kernels/layers/sigmoid.hpp"
+#include "kernels/layers/softplus.hpp"
+#include "kernels/layers/tanh.hpp"
 #include "run.hpp"
 
 namespace handnn {
@@ -41,6 +44,15 @@ void exp_of(T* out, const T* x, Size n) {
   for_each_vector<T>(n, [&](auto at) { at.store(out, exp(at.load(x))); });
 }
 
+template <class T>
+void normal_cdf_of(T* out, const T* x, Size n) {
+  for_each_vector<T>(n, [&](auto at) { at.store(out, normal_cdf(at.load(x))); });
+}
+template <class Formula, class T>
+void activation_of(T* out, const T* x, Size n) {
+  elementwise_forward<Formula>(out, x, T(0), n);
+}
+
 template <class W>
 W exact_exp(W x) {
   return std::exp(x);
@@ -48,6 +60,18 @@ W exact_exp(W x) {
 template <class W>
 W exact_sigmoid(W x) {
   return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
+}
+template <class W>
+W exact_tanh(W x) {
+  return std::tanh(x);
+}
+template <class W>
+W exact_softplus(W x) {
+  return (x < 0 ? 0 : x) + std::log1p(std::exp(-std::fabs(x)));
+}
+template <class W>
+W exact_normal_cdf(W x) {
+  return std::erfc(-x * W(0.707106781186547524400844362104849039L)) / 2;
 }
 
 // |got - exact| in units of the spacing of T's numbers at exact. Infinity is right from one unit
@@ -134,7 +158,7 @@ bool report(const char* name, void (*function)(T*, const T*, Size),
   for (const Worst& result : results) worst.add(result);
   const bool good = worst.ulps <= bound;
   std::printf(
-      "%-4s %-7s %-7s %10llu inputs, worst %.4f ulp at x = %.9g (bound %g) %s, checksum %016llx\n",
+      "%-4s %-8s %-7s %10llu inputs, worst %.4f ulp at x = %.9g (bound %g) %s, checksum %016llx\n",
       HANDNN_ISA_NAME, name, sizeof(T) == 4 ? "float32" : "float64",
       static_cast<unsigned long long>(count), worst.ulps, worst.at, bound, good ? "ok" : "FAILED",
       static_cast<unsigned long long>(worst.checksum));
@@ -155,7 +179,10 @@ int run(int argc, char** argv) {
   const auto report_both = [&]<class T>(auto input, std::uint64_t count, T) {
     using W = typename Wider<T>::Type;
     good &= report<T>("exp", exp_of<T>, exact_exp<W>, 1.0, input, count);
-    good &= report<T>("sigmoid", sigmoid_forward<T>, exact_sigmoid<W>, 2.0, input, count);
+    good &= report<T>("sigmoid", activation_of<Sigmoid, T>, exact_sigmoid<W>, 2.0, input, count);
+    good &= report<T>("tanh", activation_of<Tanh, T>, exact_tanh<W>, 2.0, input, count);
+    good &= report<T>("softplus", activation_of<Softplus, T>, exact_softplus<W>, 2.0, input, count);
+    good &= report<T>("Phi", normal_cdf_of<T>, exact_normal_cdf<W>, 8.0, input, count);
   };
   report_both(BitPatterns<float>{step32}, count32, 0.0f);
   report_both(BitPatterns<double>{step64}, count64, 0.0);

@@ -237,8 +237,9 @@ def adagrad_update(
         square = square + g²
         param = param - lr · g / (sqrt(square) + eps)
 
-    g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). param, grad, square: one shape, any; the
-    outputs are as strict as ``out=`` elsewhere. (Duchi, Hazan and Singer 2011, section 1.)
+    g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). param, grad,
+    square: one shape, any; the outputs are as strict as ``out=`` elsewhere. (Duchi,
+    Hazan and Singer 2011, section 1.)
     """
     settings = {
         "lr": lr,
@@ -270,9 +271,10 @@ def rmsprop_update(
         velocity = momentum · velocity + g / (sqrt(square) + eps)
         param = param - lr · velocity
 
-    g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). param, grad, square, velocity: one shape,
-    any; the outputs are as strict as ``out=`` elsewhere. Without a velocity, a momentum other than
-    0 is a ValueError. (Tieleman and Hinton 2012; the conventions are PyTorch's.)
+    g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). param, grad,
+    square, velocity: one shape, any; the outputs are as strict as ``out=`` elsewhere. Without a
+    velocity, a momentum other than 0 is a ValueError. (Tieleman and Hinton 2012;
+    the conventions are PyTorch's.)
     """
     if velocity is None and momentum != 0:
         raise ValueError("rmsprop_update: momentum needs a velocity to keep, but velocity is None")
@@ -311,9 +313,9 @@ def adam_update(
         param = param - lr / (1 - beta1^step) · mean / (sqrt(square / (1 - beta2^step)) + eps)
 
     g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). decoupled: weight
-    decay is not added, but param is multiplied by 1 - lr · weight_decay first (AdamW). param, grad, mean,
-    square: one shape, any; the outputs are as strict as ``out=`` elsewhere. A step below 1 is a
-    ValueError. (Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.)
+    decay is not added, but param is multiplied by 1 - lr · weight_decay first (AdamW). param, grad,
+    mean, square: one shape, any; the outputs are as strict as ``out=`` elsewhere. A step below 1 is
+    a ValueError. (Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.)
     """
     settings = {
         "step": step,
