@@ -15,9 +15,10 @@ import pytest
 import handnn
 
 PUBLIC = {
-    "Affine", "Sigmoid", "ReLU", "MSELoss", "Network", "mlp", "SGD", "Trainer", "History",
-    "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads", "functional",
-    "article", "FormatError", "__version__",
+    "Affine", "Sigmoid", "ReLU", "LeakyReLU", "Tanh", "ELU", "GELU", "SiLU", "Softplus", "MSELoss",
+    "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "schedules", "Trainer",
+    "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
+    "functional", "article", "FormatError", "__version__",
 }  # fmt: skip
 LAZY = ["safetensors", "tqdm", "click", "matplotlib"]
 IMPORT_SECONDS = 0.015

@@ -68,7 +68,8 @@ class Bricks {
       return;
     }
     for (int which = 0; which < activation_count; ++which) {
-      if (kind == activation_facts[which].name) return bricks.push_back({0, 0, which, setting, {}, {}});
+      if (kind == activation_facts[which].name)
+        return bricks.push_back({0, 0, which, setting, {}, {}});
     }
     throw py::value_error(std::string(function_) + ": no brick is called \"" + kind + "\"");
   }

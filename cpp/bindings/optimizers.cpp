@@ -1,13 +1,15 @@
 #include "settings.hpp"
 
+#include <string_view>
+
 #include "bind.hpp"
 
 namespace handnn {
 
 namespace {
 
-// One step of the optimizer number `which`: param and its states are updated in place. The states
-// are arrays or None.
+// One step of the optimizer number `which`: param and its states are updated in place. Only a
+// velocity may be None, as it is without a momentum.
 void update(int which, const char* function, py::handle param_any, py::handle grad_any,
             py::handle state_0_any, py::handle state_1_any, const py::dict& settings) {
   const OptimizerFacts& facts = optimizer_facts[which];
@@ -17,7 +19,8 @@ void update(int which, const char* function, py::handle param_any, py::handle gr
   gate.inputs({{"param", param_any, param}, {"grad", grad_any, grad}});
   const py::handle given[2] = {state_0_any, state_1_any};
   for (int i = 0; i < 2; ++i) {
-    if (given[i].is_none()) continue;
+    const std::string_view name = facts.states[i];
+    if (given[i].is_none() && (name == "velocity" || name.empty())) continue;
     gate.inputs({{facts.states[i], given[i], states[i]}});
     gate.require_writable(states[i], given[i]);
   }

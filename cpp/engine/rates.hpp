@@ -2,7 +2,6 @@
 // multiplications and square roots alone: so that both engines, and every machine, get the same.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -51,8 +50,10 @@ Rates<T> rates(const OptimizerSettings& with) {
 
 // What all gradients are multiplied by so that their norm is clip_norm at the most, or nearly: as in
 // torch.nn.utils.clip_grad_norm_, 1e-6 keeps it from being a division by 0.
+// NaN stays NaN.
 inline double clip_scale(double clip_norm, double sum_of_squares) {
-  return std::min(1.0, clip_norm / (std::sqrt(sum_of_squares) + 1e-6));
+  const double scale = clip_norm / (std::sqrt(sum_of_squares) + 1e-6);
+  return scale > 1 ? 1 : scale;
 }
 
 }  // namespace handnn

@@ -21,7 +21,7 @@ from typing import Literal
 from numpy.typing import ArrayLike
 
 from handnn import _core
-from handnn.arrays import Array
+from handnn.arrays import Array, positive_int
 
 
 def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike, *, out: Array | None = None) -> Array:
@@ -318,7 +318,7 @@ def adam_update(
     a ValueError. (Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.)
     """
     settings = {
-        "step": step,
+        "step": positive_int(step, "adam_update: step"),
         "lr": lr,
         "beta1": beta1,
         "beta2": beta2,
@@ -339,6 +339,7 @@ def sum_of_squares(x: ArrayLike) -> float:
 def clip_scale(clip_norm: float, sum_of_squares: float) -> float:
     """Return min(1, clip_norm / (sqrt(sum_of_squares) + 1e-6)).
 
-    Gradients multiplied by it have a norm of at most clip_norm (PyTorch's convention).
+    Gradients multiplied by it have a norm of at most clip_norm (PyTorch's convention). NaN
+    stays NaN.
     """
     return _core.clip_scale(clip_norm, sum_of_squares)

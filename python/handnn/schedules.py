@@ -38,7 +38,14 @@ class Schedule(ABC):
         Raises TypeError unless both are ints, ValueError when one is negative or above 2**53.
         """
         start = _whole(self, "first", first, 0)
-        return self.at(np.arange(start, start + _whole(self, "count", count, 0), dtype=np.int64))
+        steps = np.arange(start, start + _whole(self, "count", count, 0), dtype=np.int64)
+        factors = np.asarray(self.at(steps), dtype=np.float64)
+        if factors.shape != steps.shape or not (np.isfinite(factors) & (factors >= 0)).all():
+            raise ValueError(
+                f"{type(self).__name__}: at must return a factor, finite and not negative, for "
+                f"each of {len(steps)} steps"
+            )
+        return factors
 
     def watch(self, loss: float) -> None:  # noqa: B027 - most schedules have nothing to watch
         """Take notice of the loss of an epoch that has just ended."""

@@ -6,6 +6,7 @@ what only copies by nothing. The NumPy side is computed in float64 whatever the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
@@ -61,25 +62,134 @@ def affine(draw: Draw) -> Iterator[Case]:
         yield Case("db", db, D.sum(axis=0), draw.sum_bound(N, abs(D).sum(axis=0)))
 
 
-def sigmoid(draw: Draw) -> Iterator[Case]:
-    """out = 1 / (1 + exp(-x)); dx = dout·(1 - out)·out."""
-    for length in LENGTHS:
-        (x, X), (dout, D) = draw(length), draw(length)
-        x, X = 4 * x, 4 * X
-        out = functional.sigmoid_forward(x)
-        expected = 1 / (1 + np.exp(-X))
-        yield Case("forward", out, expected, 4 * draw.eps * expected)
-        expected = D * (1 - out.astype(np.float64)) * out
-        dx = functional.sigmoid_backward(dout, out)
-        yield Case("dx", dx, expected, 4 * draw.eps * abs(expected))
+class Formula(NamedTuple):
+    """An activation in NumPy: its output, its slope, and the sizes that their errors grow with.
+
+    `slope` is a function of what forward keeps, x or out. Where terms cancel, a size is the formula
+    with a plus in every place; without one it is the absolute value.
+    """
+
+    function: str
+    out: Callable[[Array], Any]
+    slope: Callable[[Array], Any]
+    keeps: str = "x"
+    setting: tuple[float, ...] = ()
+    spread: float = 1.0  # of x: wide, but no result is denormal
+    out_size: Callable[[Array], Any] | None = None
+    slope_size: Callable[[Array], Any] | None = None
+
+    def cases(self, draw: Draw) -> Iterator[Case]:
+        """Compare out, and dx = dout·slope."""
+        forward = getattr(functional, f"{self.function}_forward")
+        backward = getattr(functional, f"{self.function}_backward")
+        for length in LENGTHS:
+            x, (dout, D) = draw(length)[0], draw(length)
+            x *= x.dtype.type(self.spread)
+            X = x.astype(np.float64)
+            out, expected = forward(x, *self.setting), self.out(X)
+            size = self.out_size(X) if self.out_size else abs(expected)
+            yield Case("forward", out, expected, 4 * draw.eps * size)
+            kept = out if self.keeps == "out" else x
+            K = kept.astype(np.float64)
+            dx, slope = backward(dout, kept, *self.setting), self.slope(K)
+            size = self.slope_size(K) if self.slope_size else abs(slope)
+            yield Case("dx", dx, D * slope, 4 * draw.eps * abs(D) * size)
 
 
-def relu(draw: Draw) -> Iterator[Case]:
-    """out = 0 where x < 0, else x; dx = 0 where x < 0, else dout."""
-    for length in LENGTHS:
-        (x, X), (dout, D) = draw(length), draw(length)
-        yield Case("forward", functional.relu_forward(x), np.where(X < 0, 0, X), 0)
-        yield Case("dx", functional.relu_backward(dout, x), np.where(X < 0, 0, D), 0)
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x))."""
+    return 1 / (1 + np.exp(-x))
+
+
+def normal_cdf(x: Array) -> Array:
+    """Φ(x); erfc, because 1 + erf cancels."""
+    return np.array([math.erfc(-entry / math.sqrt(2)) / 2 for entry in x])
+
+
+def normal_pdf(x: Array) -> Array:
+    """φ(x), the slope of Φ."""
+    return np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def gate(x: Array) -> tuple[Array, Array, Array]:
+    """s = sigmoid(2u), 2u and its slope, where u = √(2/π)·(x + 0.044715·x³)."""
+    k = 2 * math.sqrt(2 / math.pi)
+    twice_u = k * (x + 0.044715 * x**3)
+    return sigmoid(twice_u), twice_u, k * (1 + 3 * 0.044715 * x * x)
+
+
+def gelu_size(x: Array) -> Any:
+    """Φ, and what a relative error of x makes of it."""
+    return normal_cdf(x) + abs(x) * normal_pdf(x)
+
+
+def gate_size(x: Array) -> Any:
+    """s, and what a relative error of 2u makes of it."""
+    s, twice_u, _ = gate(x)
+    return s + abs(twice_u) * s * (1 - s)
+
+
+def gelu_tanh_slope(x: Array) -> Any:
+    """s + x·s·(1 - s) times the slope of 2u, where s = (1 + tanh(u)) / 2."""
+    s, _, slope = gate(x)
+    return s + x * s * (1 - s) * slope
+
+
+def gelu_tanh_slope_size(x: Array) -> Any:
+    """The same with a plus in every place, each s as wrong as 2u makes it."""
+    s, _, slope = gate(x)
+    return gate_size(x) + abs(x) * slope * (gate_size(x) + s * s)
+
+
+ACTIVATIONS = {
+    "Sigmoid": Formula("sigmoid", sigmoid, lambda out: (1 - out) * out, "out", spread=4),
+    "ReLU": Formula(
+        "relu",
+        lambda x: np.where(x < 0, 0, x),
+        lambda x: np.where(x < 0, 0.0, 1.0),
+        out_size=np.zeros_like,
+        slope_size=np.zeros_like,
+    ),
+    "LeakyReLU": Formula(
+        "leaky_relu",
+        lambda x: np.where(x < 0, 0.3 * x, x),
+        lambda x: np.where(x < 0, 0.3, 1.0),
+        setting=(0.3,),
+    ),
+    "Tanh": Formula("tanh", np.tanh, lambda out: (1 - out) * (1 + out), "out"),
+    "ELU": Formula(
+        "elu",
+        lambda x: np.where(x < 0, 0.7 * np.expm1(np.minimum(x, 0)), x),
+        lambda out: np.where(out < 0, out + 0.7, 1.0),
+        "out",
+        setting=(0.7,),
+        slope_size=lambda out: np.where(out < 0, abs(out) + 0.7, 1.0),
+    ),
+    "SiLU": Formula(
+        "silu",
+        lambda x: x * sigmoid(x),
+        lambda x: sigmoid(x) * (1 + x * sigmoid(-x)),
+        slope_size=lambda x: sigmoid(x) * (1 + abs(x) * (1 + sigmoid(x))),
+    ),
+    "Softplus": Formula(
+        "softplus", lambda x: np.maximum(x, 0) + np.log1p(np.exp(-abs(x))), sigmoid
+    ),
+    "GELU": Formula(
+        "gelu",
+        lambda x: x * normal_cdf(x),
+        lambda x: normal_cdf(x) + x * normal_pdf(x),
+        out_size=lambda x: abs(x) * gelu_size(x),
+        slope_size=lambda x: gelu_size(x) + abs(x) * normal_pdf(x) * (1 + x * x),
+    ),
+    "GELU tanh": Formula(
+        "gelu_tanh",
+        lambda x: x * gate(x)[0],
+        gelu_tanh_slope,
+        spread=0.5,
+        out_size=lambda x: abs(x) * gate_size(x),
+        slope_size=gelu_tanh_slope_size,
+    ),
+}
 
 
 def mse_loss(draw: Draw) -> Iterator[Case]:
@@ -114,8 +224,7 @@ def sgd(draw: Draw) -> Iterator[Case]:
 
 BRICKS: dict[str, Callable[[Draw], Iterator[Case]]] = {
     "Affine": affine,
-    "Sigmoid": sigmoid,
-    "ReLU": relu,
+    **{name: formula.cases for name, formula in ACTIVATIONS.items()},
     "MSELoss": mse_loss,
     "SGD": sgd,
 }

@@ -80,6 +80,13 @@ BRICKS_WITH_SLOPES: dict[str, Callable[[], Brick]] = {
     "Affine": lambda: handnn.Affine.random(5, 9, rng=0, dtype="float64"),
     "Sigmoid": handnn.Sigmoid,
     "ReLU": handnn.ReLU,
+    "LeakyReLU": handnn.LeakyReLU,
+    "Tanh": handnn.Tanh,
+    "ELU": handnn.ELU,
+    "SiLU": handnn.SiLU,
+    "Softplus": handnn.Softplus,
+    "GELU": handnn.GELU,
+    "GELU tanh": lambda: handnn.GELU("tanh"),
     "MSELoss": Identity,
 }
 

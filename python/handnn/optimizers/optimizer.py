@@ -61,10 +61,10 @@ class GradientOptimizer(ABC):
         self.schedule = schedule
         self.clip_value = clip_value
         self.clip_norm = clip_norm
-        self.lr_scales = dict(lr_scales or {})
+        self.lr_scales = {} if lr_scales is None else lr_scales
         self.steps = 0
         self.state: dict[str, dict[str, Array]] = {}
-        self._factors: tuple[int, NDArray[np.float64]] = (0, np.empty(0))
+        self._factors: tuple[str, int, NDArray[np.float64]] = ("", 0, np.empty(0))
 
     @property
     @abstractmethod
@@ -92,7 +92,12 @@ class GradientOptimizer(ABC):
             raise TypeError(f"{name}: decay_all must be a bool, but is {self.decay_all!r}")
         if not (self.schedule is None or isinstance(self.schedule, Schedule)):
             raise TypeError(f"{name}: schedule must be a Schedule, but is {self.schedule!r}")
-        for key, scale in self.lr_scales.items():
+        scales: object = self.lr_scales
+        if not (isinstance(scales, Mapping) and all(isinstance(key, str) for key in scales)):
+            raise TypeError(
+                f"{name}: lr_scales must be a dict with names as keys, but is {scales!r}"
+            )
+        for key, scale in scales.items():
             non_negative_number(scale, f"{name}: lr_scales[{key!r}]")
 
     def step(self, params: Mapping[str, Array], grads: Mapping[str, Array | None]) -> None:
@@ -156,15 +161,16 @@ class GradientOptimizer(ABC):
         """Tell the schedule the loss after an epoch."""
         if self.schedule is not None:
             self.schedule.watch(loss)
-            self._factors = (0, np.empty(0))
 
     def _factor(self) -> float:
         if self.schedule is None:
             return 1.0
-        first, factors = self._factors
-        if not first <= self.steps < first + len(factors):
+        if self.schedule.is_watching:
+            return float(self.schedule.factors(self.steps, 1)[0])
+        which, first, factors = self._factors  # asked for many at once, for that takes no longer
+        if which != repr(self.schedule) or not first <= self.steps < first + len(factors):
             first, factors = self.steps, self.schedule.factors(self.steps, STEPS_AT_ONCE)
-            self._factors = first, factors
+            self._factors = repr(self.schedule), first, factors
         return float(factors[self.steps - first])
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Real measurements that come with the package."""
+"""The strength of concrete: a table for regression that comes with the package."""
 
 from __future__ import annotations
 

@@ -1,0 +1,65 @@
+"""The engine knows every activation: its bits are those of the brick."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handnn import SGD, Affine, MSELoss, Network, ReLU, Sigmoid, Trainer
+from handnn.layers import BRICKS, ELU, GELU, Activation, LeakyReLU, SiLU, Softplus, Tanh
+from tests.bounds import assert_same_bits
+from tests.engine.fits import rows
+from tests.engine.test_bits import DTYPES, assert_same_fit
+
+ACTIVATIONS = {
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "leaky_relu with a slope": lambda: LeakyReLU(0.3),
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "elu": ELU,
+    "elu with an alpha": lambda: ELU(0.7),
+    "gelu": GELU,
+    "gelu, tanh form": lambda: GELU("tanh"),
+    "silu": SiLU,
+    "softplus": Softplus,
+}
+every_activation = pytest.mark.parametrize("name", ACTIVATIONS)
+both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
+
+
+def network(name, dtype):
+    """The activation between two Affine bricks, twice in a row, and last."""
+    activation = ACTIVATIONS[name]
+    first = Affine.random(5, 17, rng=1, dtype=dtype)
+    second = Affine.random(17, 3, rng=2, dtype=dtype)
+    return Network([first, activation(), activation(), second, activation()])
+
+
+def test_every_activation_there_is_is_listed():
+    listed = {type(build()) for build in ACTIVATIONS.values()}
+    assert listed == {brick for brick in BRICKS.values() if issubclass(brick, Activation)}
+
+
+@every_activation
+@both_dtypes
+@pytest.mark.parametrize("batch_size", [1, 8, 45])
+def test_a_compiled_fit_has_the_bits_of_the_bricks(name, batch_size, dtype):
+    def build(engine):
+        sgd = SGD(0.01, momentum=0.9)
+        return Trainer(network(name, dtype), MSELoss(), sgd, engine=engine, rng=3)
+
+    x, y, weight = rows(45, 5, 3, dtype)
+    assert_same_fit(build, x, y, epochs=3, batch_size=batch_size)
+    assert_same_fit(build, x, y, epochs=3, batch_size=batch_size, sample_weight=weight)
+
+
+@every_activation
+@both_dtypes
+def test_predict_has_the_bits_of_forward(name, dtype):
+    one = network(name, dtype)
+    x, _, _ = rows(70, 5, 3, dtype)
+    expected = one.forward(4 * x)
+    for count in (1, 2, 7, 64, 70):
+        assert_same_bits(one.predict(4 * x[:count]), expected[:count], f"{count} rows")
+    assert_same_bits(np.concatenate([one.predict(4 * row[None]) for row in x]), expected)

@@ -1,0 +1,221 @@
+"""The engine knows every optimizer and all they share: its bits are those of the bricks."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import SGD, AdaGrad, Adam, AdamW, MSELoss, RMSProp, Trainer, mlp
+from handnn.optimizers import OPTIMIZERS
+from handnn.schedules import Cosine, OneCycle, ReduceOnPlateau, Step, WarmUp
+from tests.bounds import assert_same_bits
+from tests.engine.fits import rows
+from tests.engine.test_bits import DTYPES
+from tests.engine.test_threads import same_number_of_threads  # noqa: F401 - a fixture
+
+MAKERS = {
+    "sgd": lambda **common: SGD(0.05, **common),
+    "sgd with momentum": lambda **common: SGD(0.02, momentum=0.9, **common),
+    "nesterov": lambda **common: SGD(0.02, momentum=0.8, nesterov=True, **common),
+    "adagrad": lambda **common: AdaGrad(0.05, **common),
+    "rmsprop": lambda **common: RMSProp(0.01, **common),
+    "rmsprop with momentum": lambda **common: RMSProp(0.003, momentum=0.9, **common),
+    "adam": lambda **common: Adam(0.01, **common),
+    "adamw": lambda **common: AdamW(0.01, **common),
+}
+OPTIONS = {
+    "plain": dict,
+    "clip_norm": lambda: {"clip_norm": 0.05},
+    "clip_value": lambda: {"clip_value": 0.01},
+    "both clips": lambda: {"clip_norm": 0.5, "clip_value": 0.05},
+    "weight decay": lambda: {"weight_decay": 0.1},
+    "weight decay of all": lambda: {"weight_decay": 0.1, "decay_all": True},
+    "lr_scales": lambda: {"lr_scales": {"0": 0.5, "2.b": 3, "2.w": 0}},
+    "cosine": lambda: {"schedule": Cosine(20, final=0.1)},
+    "warm-up": lambda: {"schedule": WarmUp(9, then=Step(5, 0.5))},
+    "one cycle": lambda: {"schedule": OneCycle(24)},
+    "plateau": lambda: {"schedule": ReduceOnPlateau(0.3, patience=0, threshold=0.5)},
+    "everything": lambda: {
+        "schedule": WarmUp(5, then=ReduceOnPlateau(0.3, patience=0, threshold=0.5)),
+        "clip_norm": 0.5,
+        "clip_value": 0.05,
+        "weight_decay": 0.1,
+        "decay_all": True,
+        "lr_scales": {"0": 0.5, "0.b": 2},
+    },
+}
+every_optimizer = pytest.mark.parametrize("name", MAKERS)
+both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
+both_engines = pytest.mark.parametrize("engine", ["compiled", "bricks"])
+
+
+def new_trainer(name, dtype="float32", engine="auto", sizes=(5, 9, 3), **common):
+    network = mlp(sizes, rng=0, dtype=dtype)
+    return Trainer(network, MSELoss(), MAKERS[name](**common), engine=engine, rng=3)
+
+
+def fit(one, epochs=4, **options):
+    """Fit it on 45 rows, in batches of 8: 6 steps an epoch."""
+    x, y, _ = rows(45, 5, 3, one.network.dtype)
+    one.fit(x, y, epochs=epochs, **{"batch_size": 8, **options})
+    return one
+
+
+def state_of(one):
+    """Everything that a fit leaves, arrays by name."""
+    arrays = dict(one.network.params)
+    for state, kept in one.optimizer.state.items():
+        arrays.update({f"{state} of {name}": array for name, array in kept.items()})
+    return arrays
+
+
+def assert_same_fit(actual, expected):
+    assert actual.optimizer.steps == expected.optimizer.steps > 0
+    assert list(actual.optimizer.state) == list(expected.optimizer.state)
+    assert list(actual.optimizer.state) == list(expected.optimizer.states)
+    arrays, others = state_of(actual), state_of(expected)
+    assert list(arrays) == list(others)
+    for name, array in others.items():
+        assert np.isfinite(array).all(), name
+        assert_same_bits(arrays[name], array, name)
+    assert actual.history.train_loss == expected.history.train_loss
+    assert actual.history.validation_loss == expected.history.validation_loss
+
+
+def test_every_optimizer_there_is_is_listed():
+    assert {type(make()) for make in MAKERS.values()} == set(OPTIMIZERS)
+
+
+@every_optimizer
+@pytest.mark.parametrize("option", OPTIONS)
+@both_dtypes
+def test_a_compiled_fit_has_the_bits_of_the_bricks(name, option, dtype):
+    fits = []
+    for engine in ("compiled", "bricks"):
+        one = new_trainer(name, dtype, engine, **OPTIONS[option]())
+        fits.append(fit(one, validation=0.25, batch_size=6))
+    assert_same_fit(*fits)
+    assert fits[0].optimizer.steps == 4 * 6  # 34 rows
+    if "ReduceOnPlateau" in repr(fits[0].optimizer):
+        ours, theirs = (one.optimizer.schedule for one in fits)
+        assert ours.factors(99, 1) == theirs.factors(99, 1) < 1
+
+
+@every_optimizer
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option != "plain"])
+def test_every_option_acts(name, option):
+    """Else the test above would prove nothing."""
+    plain = fit(new_trainer(name))
+    other = fit(new_trainer(name, **OPTIONS[option]()))
+    same = [
+        np.array_equal(plain.network.params[key], array)
+        for key, array in other.network.params.items()
+    ]
+    assert not any(same)
+
+
+@every_optimizer
+@both_dtypes
+@pytest.mark.parametrize("batch_size", [1, 45])
+def test_batches_of_one_row_and_of_all(name, batch_size, dtype):
+    """All rows at once is the only step of an epoch."""
+    common = {"clip_norm": 0.5, "weight_decay": 0.01}
+    fits = [
+        fit(new_trainer(name, dtype, engine, **common), batch_size=batch_size)
+        for engine in ("compiled", "bricks")
+    ]
+    assert_same_fit(*fits)
+
+
+@every_optimizer
+@both_dtypes
+@pytest.mark.parametrize("option", ["plain", "everything"])
+def test_all_numbers_of_threads_have_the_bits_of_the_bricks(name, option, dtype):
+    """On the network of `test_bits.shared_fit`, whose steps are wide enough to be shared."""
+    x, y, weight = rows(240, 300, 10, dtype)
+
+    def shared(engine):
+        one = new_trainer(name, dtype, engine, (300, 48, 24, 10), **OPTIONS[option]())
+        one.fit(x, y, epochs=6, batch_size=48, sample_weight=weight)
+        return one
+
+    expected = shared("bricks")
+    for threads in (1, 2, 3):
+        handnn.set_num_threads(threads)
+        assert_same_fit(shared("compiled"), expected)
+
+
+def change_rates(one):
+    """What may be changed between epochs; each is a setting of some optimizers only."""
+    one.optimizer.lr *= 0.7
+    one.optimizer.clip_norm = [0.3, None][len(one.history) % 2]
+    one.optimizer.lr_scales = [{"2": 0.5}, {}][len(one.history) % 2]
+    one.optimizer.weight_decay = 0.01 * len(one.history)
+    changes = {"momentum": [0.9, 0.5], "beta1": [0.8, 0.0], "eps": [1e-3, 1e-6]}
+    for setting, values in changes.items():
+        if hasattr(one.optimizer, setting):
+            setattr(one.optimizer, setting, values[len(one.history) % 2])
+
+
+@every_optimizer
+@both_dtypes
+def test_callbacks_that_change_the_settings_between_epochs(name, dtype):
+    fits = []
+    for engine in ("compiled", "bricks"):
+        one = new_trainer(name, dtype, engine)
+        one.callbacks = [change_rates]
+        fits.append(fit(one, epochs=5))
+    assert_same_fit(*fits)
+
+
+# ---- going on ------------------------------------------------------------------------------------
+
+
+@every_optimizer
+@pytest.mark.parametrize(
+    "engines", list(itertools.product(["compiled", "bricks"], repeat=2)), ids="-".join
+)
+@both_dtypes
+def test_two_fits_of_two_epochs_are_one_of_four(name, engines, dtype):
+    """The schedule and Adam's corrections go by the steps that were taken, whichever engine did."""
+    common = {"clip_norm": 0.5, "schedule": WarmUp(5, then=Cosine(20))}
+    parts = new_trainer(name, dtype, **common)
+    for parts.engine in engines:
+        fit(parts, epochs=2, shuffle=False)
+    whole = fit(new_trainer(name, dtype, **common), epochs=4, shuffle=False)
+    assert parts.history.train_loss == whole.history.train_loss[2:]
+    parts.history = whole.history
+    assert_same_fit(parts, whole)
+
+
+@pytest.mark.parametrize("most", [1, 6, 13, 1000])
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+@both_engines
+def test_a_schedule_of_more_steps_than_are_asked_for_at_once(name, most, engine, monkeypatch):
+    """6 steps an epoch, in calls of 1, 1, 2 and 7 epochs."""
+    whole = fit(new_trainer(name, schedule=OneCycle(40)), epochs=7)
+    monkeypatch.setattr("handnn.trainer.MOST_STEPS", most)
+    monkeypatch.setattr("handnn.optimizers.optimizer.STEPS_AT_ONCE", most)
+    assert_same_fit(fit(new_trainer(name, engine=engine, schedule=OneCycle(40)), epochs=7), whole)
+
+
+@both_engines
+def test_a_plateau_is_told_the_validation_loss_if_there_is_one(engine):
+    class Told(ReduceOnPlateau):
+        def __init__(self):
+            super().__init__()
+            self.losses = []
+
+        def watch(self, loss):
+            self.losses.append(loss)
+            super().watch(loss)
+
+    schedule = Told()
+    one = fit(new_trainer("adam", engine=engine, schedule=schedule), validation=0.25)
+    assert schedule.losses == one.history.validation_loss
+    schedule = Told()
+    one = fit(new_trainer("adam", engine=engine, schedule=schedule))
+    assert schedule.losses == one.history.train_loss

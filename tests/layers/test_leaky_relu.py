@@ -1,0 +1,99 @@
+"""LeakyReLU: out = slope·x where x < 0, else x."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import Affine, MSELoss, Network, functional, gradient_check
+from handnn.layers import LeakyReLU
+from tests.common.bricks import DTYPES, call_of
+
+both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
+
+SLOPES = [0.01, 0.3, 0.0, 1.5]
+
+
+def whole_range(dtype):
+    """Past where exp becomes 0, close around 0, and down to denormal numbers."""
+    edge = -np.log(float(np.finfo(dtype).smallest_subnormal)) + 2
+    parts = np.linspace(0, edge, 10007), np.linspace(0, 6, 10007), np.logspace(-40, 1, 999)
+    x = np.concatenate(parts).astype(dtype)
+    return np.concatenate([x, -x])
+
+
+@both_dtypes
+def test_by_hand(dtype):
+    layer = LeakyReLU(slope=0.25)
+    x = np.array([[-2, -0.5, 0, 3]], dtype)
+    assert layer.forward(x).tolist() == [[-0.5, -0.125, 0, 3]]
+    assert layer.backward(np.array([[4, 8, 7, 8]], dtype)).tolist() == [[1, 2, 7, 8]]
+    assert layer.x is x
+
+
+@both_dtypes
+def test_against_the_reference_over_the_whole_range(dtype):
+    x = whole_range(dtype)
+    for variant in ("", "slope", "flat"):
+        call_of("leaky_relu_forward", variant).check(dtype, x=x)
+        call_of("leaky_relu_backward", variant).check(dtype, dout=x[::-1], x=x)
+
+
+@both_dtypes
+def test_the_ends_are_stable_and_silent(dtype):
+    info = np.finfo(dtype)
+    x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
+    with np.errstate(all="raise"):
+        out = functional.leaky_relu_forward(x, 0.5)
+        dx = functional.leaky_relu_backward(np.ones_like(x), x, 0.5)
+    expected = [np.inf, -np.inf, np.nan, info.max, info.min / 2, 1e4, -5e3, 0]
+    np.testing.assert_array_equal(out, np.array(expected, dtype))
+    assert np.signbit(out[-1]), "-0.0 passes"
+    assert dx.tolist() == [1, 0.5, 1, 1, 0.5, 1, 0.5, 1]
+
+
+@both_dtypes
+def test_with_slope_1_everything_passes(dtype):
+    x = whole_range(dtype)
+    np.testing.assert_array_equal(functional.leaky_relu_forward(x, 1), x)
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+def test_gradients(slope):
+    rng = np.random.default_rng(7)
+    network = Network([Affine.random(4, 3, rng=rng, dtype="float64"), LeakyReLU(slope)])
+    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+    report = gradient_check(network, MSELoss(), x, y)
+    assert report.passed, report
+
+
+@pytest.mark.parametrize("slope", SLOPES)
+def test_before_its_first_forward(slope):
+    layer = LeakyReLU(slope)
+    assert layer.x is None and layer.params == {} and layer.grads == {}
+    with pytest.raises(RuntimeError, match="LeakyReLU.backward: call forward first"):
+        layer.backward(np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("slope", [-1, -1e-300, np.inf, -np.inf, np.nan])
+def test_a_slope_below_0_or_not_finite_is_a_value_error(slope):
+    with pytest.raises(ValueError, match="LeakyReLU: slope must be finite and not negative"):
+        LeakyReLU(slope)
+
+
+@pytest.mark.parametrize("slope", ["a", None, 1j, [0.1]])
+def test_a_slope_that_is_no_number_is_a_type_error(slope):
+    with pytest.raises(TypeError, match="LeakyReLU: slope must be a number"):
+        LeakyReLU(slope)
+
+
+def test_its_repr_and_its_settings_in_a_file(tmp_path):
+    assert repr(LeakyReLU()) == "LeakyReLU slope=0.01"
+    network = Network([Affine.random(4, 3, rng=0), LeakyReLU(0.3)])
+    assert repr(network.layers[1]) == "LeakyReLU slope=0.3"
+    network.save(tmp_path / "network")
+    loaded = handnn.load(tmp_path / "network")
+    assert loaded.layers[1].settings == {"slope": 0.3}
+    assert loaded.astype("float64").layers[1].settings == {"slope": 0.3}
+    assert repr(loaded) == repr(network)

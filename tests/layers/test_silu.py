@@ -1,0 +1,81 @@
+"""SiLU: out = x·sigmoid(x)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import Affine, MSELoss, Network, functional, gradient_check
+from handnn.layers import SiLU
+from tests.bounds import assert_within, without_sum
+from tests.common.bricks import DTYPES, call_of
+
+both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
+
+
+def whole_range(dtype):
+    """Past where exp becomes 0, close around 0, and down to denormal numbers."""
+    edge = -np.log(float(np.finfo(dtype).smallest_subnormal)) + 2
+    parts = np.linspace(0, edge, 10007), np.linspace(0, 6, 10007), np.logspace(-40, 1, 999)
+    x = np.concatenate(parts).astype(dtype)
+    return np.concatenate([x, -x])
+
+
+@both_dtypes
+def test_by_hand(dtype):
+    """sigmoid(±ln 3) is 3/4 and 1/4, and its slope 3/16 at both."""
+    layer = SiLU()
+    ln3 = np.log(3)
+    x = np.array([[0, ln3, -ln3]], dtype)
+    out = layer.forward(x)
+    assert_within(out, [[0, 3 / 4 * ln3, -1 / 4 * ln3]], without_sum(np.full((1, 3), 2), dtype))
+    dx = layer.backward(np.full((1, 3), 16, dtype))
+    assert dx[0, 0] == 8
+    expected = [[8, 12 + 3 * ln3, 4 - 3 * ln3]]
+    assert_within(dx, expected, without_sum(np.full((1, 3), 16), dtype))
+    assert layer.x is x
+
+
+@both_dtypes
+def test_against_the_reference_over_the_whole_range(dtype):
+    x = whole_range(dtype)
+    call_of("silu_forward").check(dtype, x=x)
+    call_of("silu_backward").check(dtype, dout=np.ones_like(x), x=x)
+
+
+@both_dtypes
+def test_the_ends_are_stable_and_silent(dtype):
+    """Infinity times 0 is NaN, here as in PyTorch; what is huge but finite is right."""
+    info = np.finfo(dtype)
+    x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
+    with np.errstate(all="raise"):
+        out = functional.silu_forward(x)
+        dx = functional.silu_backward(np.ones_like(x), x)
+    expected = [np.inf, np.nan, np.nan, info.max, 0, 1e4, 0, 0]
+    np.testing.assert_array_equal(out, np.array(expected, dtype))
+    assert np.signbit(out[-1]), "-0.0 stays -0.0"
+    np.testing.assert_array_equal(dx, np.array([np.nan, np.nan, np.nan, 1, 0, 1, 0, 0.5], dtype))
+
+
+def test_gradients():
+    rng = np.random.default_rng(7)
+    network = Network([Affine.random(4, 3, rng=rng, dtype="float64"), SiLU()])
+    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+    report = gradient_check(network, MSELoss(), x, y)
+    assert report.passed, report
+
+
+def test_before_its_first_forward():
+    layer = SiLU()
+    assert layer.x is None and layer.params == {} and layer.grads == {}
+    with pytest.raises(RuntimeError, match="SiLU.backward: call forward first"):
+        layer.backward(np.ones((1, 2)))
+
+
+def test_its_repr_and_its_file(tmp_path):
+    network = Network([Affine.random(4, 3, rng=0), SiLU()])
+    assert repr(network.layers[1]) == "SiLU"
+    network.save(tmp_path / "network")
+    loaded = handnn.load(tmp_path / "network")
+    assert type(loaded.layers[1]) is SiLU and repr(loaded) == repr(network)

@@ -1,0 +1,86 @@
+"""Tanh: out = tanh(x)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import Affine, MSELoss, Network, functional, gradient_check
+from handnn.layers import Tanh
+from tests.bounds import assert_within, without_sum
+from tests.common.bricks import DTYPES, call_of
+
+both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
+
+
+def whole_range(dtype):
+    """Past where exp becomes 0, close around 0, and down to denormal numbers."""
+    edge = -np.log(float(np.finfo(dtype).smallest_subnormal)) + 2
+    parts = np.linspace(0, edge, 10007), np.linspace(0, 6, 10007), np.logspace(-40, 1, 999)
+    x = np.concatenate(parts).astype(dtype)
+    return np.concatenate([x, -x])
+
+
+@both_dtypes
+def test_by_hand(dtype):
+    """tanh(ln 2) = (4 - 1) / (4 + 1) = 3/5 with slope 1 - 9/25; tanh(ln 3) is 4/5, slope 9/25."""
+    layer = Tanh()
+    out = layer.forward(np.array([[0, np.log(2), -np.log(3)]], dtype))
+    assert out[0, 0] == 0
+    assert_within(out, [[0, 3 / 5, -4 / 5]], without_sum(np.ones((1, 3)), dtype))
+    dx = layer.backward(np.array([[1, 25, -25]], dtype))
+    assert dx[0, 0] == 1
+    assert_within(dx, [[1, 16, -9]], without_sum(np.full((1, 3), 32), dtype))
+    assert layer.out is out
+
+
+@both_dtypes
+def test_against_the_reference_over_the_whole_range(dtype):
+    x = whole_range(dtype)
+    call_of("tanh_forward").check(dtype, x=x)
+    out = np.clip(x, -1, 1)
+    call_of("tanh_backward").check(dtype, dout=np.ones_like(x), out=out)
+
+
+@both_dtypes
+def test_the_ends_are_stable_and_silent(dtype):
+    info = np.finfo(dtype)
+    x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
+    with np.errstate(all="raise"):
+        out = functional.tanh_forward(x)
+        dx = functional.tanh_backward(np.ones_like(x), out)
+    assert np.signbit(out[-1]), "tanh(-0.0) is -0.0"
+    np.testing.assert_array_equal(out, np.array([1, -1, np.nan, 1, -1, 1, -1, 0], dtype))
+    np.testing.assert_array_equal(dx, np.array([0, 0, np.nan, 0, 0, 0, 0, 1], dtype))
+
+
+@both_dtypes
+def test_it_is_odd_and_never_beyond_one(dtype):
+    x = whole_range(dtype)
+    out = functional.tanh_forward(x)
+    np.testing.assert_array_equal(out, -functional.tanh_forward(-x))
+    assert np.all(abs(out) <= 1)
+
+
+def test_gradients():
+    rng = np.random.default_rng(7)
+    network = Network([Affine.random(4, 3, rng=rng, dtype="float64"), Tanh()])
+    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
+    report = gradient_check(network, MSELoss(), x, y)
+    assert report.passed, report
+
+
+def test_before_its_first_forward():
+    layer = Tanh()
+    assert layer.out is None and layer.params == {} and layer.grads == {}
+    with pytest.raises(RuntimeError, match="Tanh.backward: call forward first"):
+        layer.backward(np.ones((1, 2)))
+
+
+def test_its_repr_and_its_file(tmp_path):
+    network = Network([Affine.random(4, 3, rng=0), Tanh()])
+    assert repr(network.layers[1]) == "Tanh"
+    network.save(tmp_path / "network")
+    loaded = handnn.load(tmp_path / "network")
+    assert type(loaded.layers[1]) is Tanh and repr(loaded) == repr(network)

@@ -1,0 +1,70 @@
+"""The programs in examples/ run as they stand, in seconds, and learn something."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+pytestmark = pytest.mark.skipif(
+    not EXAMPLES.is_dir(), reason="the tests stand without the folder examples"
+)
+
+
+def run(folder, name, *arguments):
+    """Run an example in `folder` and return what it prints; a warning or an error is a failure."""
+    result = subprocess.run(
+        [sys.executable, EXAMPLES / name, *arguments],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert (result.returncode, result.stderr) == (0, ""), result.stderr
+    return result.stdout
+
+
+def number_after(words, text):
+    """The number that stands after `words` in the text."""
+    (number,) = re.findall(re.escape(words) + r" (-?\d+\.\d+)", text)
+    return float(number)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_every_example_says_what_can_be_set(path, tmp_path):
+    help_text = run(tmp_path, path.name, "--help")
+    assert "--epochs" in help_text
+    assert "--seed" in help_text
+
+
+def test_the_articles_bricks_beat_the_mean(tmp_path):
+    printed = run(tmp_path, "article.py", "--epochs", "2", "--seed", "0")
+    first, last = (float(loss) for loss in re.findall(r"^ +\d+ +(\d+\.\d+)$", printed, re.M))
+    assert 0 < last < 0.8 * first
+    mean = number_after("the mean", printed)
+    network = number_after("the network", printed)
+    assert -0.05 < mean <= 0  # no constant explains any variance
+    assert 0.3 < network < 1
+
+
+def test_own_bricks_are_checked_and_learn(tmp_path):
+    printed = run(tmp_path, "own_brick.py", "--epochs", "2", "--seed", "0")
+    assert "gradient check passed" in printed
+    assert "1.slope" in printed
+    assert "Softsign" in printed
+    assert 0 < number_after("in the first epoch,", printed) < 0.8 * number_after("loss", printed)
+    assert 0.4 < number_after("rows never seen:", printed) < 1
+
+
+@pytest.mark.parametrize("name", ["article.py", "own_brick.py"])
+def test_the_seed_decides_the_result(name, tmp_path):
+    def printed(seed):
+        return run(tmp_path, name, "--epochs", "1", "--seed", seed)
+
+    assert printed("1") == printed("1") != printed("2")
+    assert not list(tmp_path.iterdir())  # and nothing is written

@@ -1,0 +1,139 @@
+"""PyTorch gives the same numbers: bricks, loss and optimizer, in float64, to 1e-10 relative."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handnn import SGD, AdaGrad, Adam, AdamW, MSELoss, ReLU, RMSProp, Sigmoid
+from handnn.layers import ELU, GELU, LeakyReLU, SiLU, Softplus, Tanh
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: no parity to measure")
+
+
+def assert_close(actual, expected):
+    """Entry by entry; below 1e-4 PyTorch's own 1 + erf and 1 + tanh have cancelled."""
+    np.testing.assert_allclose(actual, expected.detach().numpy(), rtol=1e-10, atol=1e-14)
+
+
+# PyTorch's Softplus becomes x above its threshold; a large one keeps the formula.
+ACTIVATIONS = {
+    "relu": (ReLU(), torch.nn.ReLU()),
+    "leaky_relu": (LeakyReLU(), torch.nn.LeakyReLU()),
+    "leaky_relu with a slope": (LeakyReLU(0.3), torch.nn.LeakyReLU(0.3)),
+    "sigmoid": (Sigmoid(), torch.nn.Sigmoid()),
+    "tanh": (Tanh(), torch.nn.Tanh()),
+    "elu": (ELU(), torch.nn.ELU()),
+    "elu with an alpha": (ELU(0.7), torch.nn.ELU(0.7)),
+    "gelu": (GELU(), torch.nn.GELU()),
+    "gelu, tanh form": (GELU("tanh"), torch.nn.GELU("tanh")),
+    "silu": (SiLU(), torch.nn.SiLU()),
+    "softplus": (Softplus(), torch.nn.Softplus(threshold=700)),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_activation_and_its_slope(name):
+    ours, theirs = ACTIVATIONS[name]
+    rng = np.random.default_rng(0)
+    x, dout = rng.normal(0, 2, (50, 40)), rng.normal(size=(50, 40))
+    their_x = torch.tensor(x, requires_grad=True)
+    their_out = theirs(their_x)
+    their_out.backward(torch.tensor(dout))
+    assert_close(ours.forward(x), their_out)
+    assert_close(ours.backward(dout), their_x.grad)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_at_zero(name):
+    """At a kink the slope is that of the right side here, of the left side there."""
+    ours, theirs = ACTIVATIONS[name]
+    x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    out = theirs(x)
+    out.backward()
+    assert_close(ours.forward(np.zeros(1)), out)
+    left = {"relu": 0, "leaky_relu": 0.01, "leaky_relu with a slope": 0.3, "elu with an alpha": 0.7}
+    if name in left:
+        assert ours.backward(np.ones(1)) == 1
+        assert x.grad == left[name]
+    else:
+        assert_close(ours.backward(np.ones(1)), x.grad)
+
+
+def test_mse_loss_and_its_gradient():
+    rng = np.random.default_rng(1)
+    pre, y = rng.normal(size=(30, 7)), rng.normal(size=(30, 7))
+    their_pre = torch.tensor(pre, requires_grad=True)
+    their_loss = torch.nn.MSELoss()(their_pre, torch.tensor(y))
+    their_loss.backward()
+    ours = MSELoss()
+    assert_close(ours.forward(pre, y), their_loss)
+    assert_close(ours.backward(), their_pre.grad)
+
+
+# Ours, theirs, and the settings of both; Adam's betas are a pair there.
+OPTIMIZERS = {
+    "sgd": (SGD, torch.optim.SGD, {"lr": 0.05}),
+    "sgd with momentum": (SGD, torch.optim.SGD, {"lr": 0.05, "momentum": 0.9}),
+    "nesterov": (SGD, torch.optim.SGD, {"lr": 0.05, "momentum": 0.8, "nesterov": True}),
+    "adagrad": (AdaGrad, torch.optim.Adagrad, {"lr": 0.05}),
+    "rmsprop": (RMSProp, torch.optim.RMSprop, {"lr": 0.01, "alpha": 0.9}),
+    "rmsprop with momentum": (RMSProp, torch.optim.RMSprop, {"lr": 0.003, "momentum": 0.9}),
+    "adam": (Adam, torch.optim.Adam, {"lr": 0.01}),
+    "adam with betas": (Adam, torch.optim.Adam, {"lr": 0.01, "betas": (0.8, 0.95), "eps": 1e-3}),
+    "adamw": (AdamW, torch.optim.AdamW, {"lr": 0.01}),
+}
+CLIPS = {
+    "": {},
+    "clip_norm": {"clip_norm": 8.0},
+    "clip_value": {"clip_value": 0.5},
+    "both": {"clip_norm": 8.0, "clip_value": 0.5},
+}
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("weight_decay", [None, 0.0, 0.01])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_hundred_steps_of_every_optimizer(name, weight_decay, clip):
+    """With new random gradients at each, of a norm of 25 or so; None is the default decay."""
+    ours, theirs, settings = OPTIMIZERS[name]
+    if weight_decay is not None:
+        settings = {**settings, "weight_decay": weight_decay}
+    rng = np.random.default_rng(2)
+    params = {"0.w": rng.normal(size=(20, 30)), "0.b": rng.normal(size=30)}
+    their_params = [torch.tensor(param.copy(), requires_grad=True) for param in params.values()]
+    their_optimizer = theirs(their_params, **settings)
+    if "betas" in settings:
+        settings = {**settings, "beta1": settings["betas"][0], "beta2": settings["betas"][1]}
+        del settings["betas"]
+    our_optimizer = ours(**settings, **CLIPS[clip], decay_all=True)
+    for _ in range(100):
+        grads = {key: rng.normal(size=param.shape) for key, param in params.items()}
+        for param, grad in zip(their_params, grads.values(), strict=True):
+            param.grad = torch.tensor(grad)
+        if "clip_norm" in CLIPS[clip]:
+            torch.nn.utils.clip_grad_norm_(their_params, CLIPS[clip]["clip_norm"])
+        if "clip_value" in CLIPS[clip]:
+            torch.nn.utils.clip_grad_value_(their_params, CLIPS[clip]["clip_value"])
+        their_optimizer.step()
+        our_optimizer.step(params, grads)
+    for param, expected in zip(params.values(), their_params, strict=True):
+        assert_close(param, expected)
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if "betas" not in name])
+def test_rates_of_layers_are_pytorchs_groups(name):
+    ours, theirs, settings = OPTIMIZERS[name]
+    rng = np.random.default_rng(3)
+    params = {"0.w": rng.normal(size=40), "2.w": rng.normal(size=40)}
+    first, last = (torch.tensor(param.copy(), requires_grad=True) for param in params.values())
+    groups = [{"params": [first]}, {"params": [last], "lr": settings["lr"] / 4}]
+    their_optimizer = theirs(groups, **settings)
+    our_optimizer = ours(**settings, lr_scales={"2": 0.25})
+    for _ in range(100):
+        grads = {key: rng.normal(size=40) for key in params}
+        first.grad, last.grad = (torch.tensor(grad) for grad in grads.values())
+        their_optimizer.step()
+        our_optimizer.step(params, grads)
+    assert_close(params["0.w"], first)
+    assert_close(params["2.w"], last)
