@@ -32,7 +32,8 @@ inline OptimizerSettings optimizer_settings(const Gate& gate, int which, const p
       with.grad_scale = number();
     } else if (name == "step") {
       const double step = number();
-      if (!(step >= 1 && step < 0x1p53)) gate.bad_value("step must be from 1 to 2^53, but is ", step);
+      if (!(step >= 1 && step < 0x1p53))
+        gate.bad_value("step must be from 1 to 2^53, but is ", step);
       with.step = std::uint64_t(step);
     } else if (name == "nesterov") {
       with.nesterov = gate.flag("nesterov", value);
