@@ -21,9 +21,9 @@ namespace handnn {
 namespace {
 
 // The bricks of a network as Python hands them over, and what keeps their memory alive. Each is a
-// tuple (kind, setting, params, learnt): the name of an activation and its number, or "affine" and a
-// dict of its arrays, {"w": ..., "b": ...}; and how each is learnt, {} for prediction:
-// {"w": (states, lr_scale, weight_decay), ...}, states a list of arrays or None.
+// tuple (kind, setting, params, learnt): the name of an activation and its number, or "affine" and
+// a dict of its arrays, {"w": ..., "b": ...}; and how each is learnt, {} for prediction: {"w":
+// (states, lr_scale, weight_decay), ...}, states a list of arrays or None.
 template <class T>
 class Bricks {
  public:
@@ -121,9 +121,9 @@ bool signal_raised() {
   return PyErr_CheckSignals() != 0;
 }
 
-// Appends (loss, seconds) for each epoch to `losses`, and the number of steps to `steps`. If a signal
-// handler raises, its exception passes on after the step that runs, and `losses` holds the whole
-// epochs before it.
+// Appends (loss, seconds) for each epoch to `losses`, and the number of steps to `steps`. If a
+// signal handler raises, its exception passes on after the step that runs, and `losses` holds the
+// whole epochs before it.
 template <class T>
 void train_as(const py::list& described, bool exact, const std::string& kind,
               const py::dict& settings, double clip_norm, py::handle lr_factors_any,

@@ -56,8 +56,8 @@ py::typing::Tuple<py::array, py::array, py::array> affine_backward(
   return py::make_tuple(dx.object, dw.object, db.object);
 }
 
-// An activation works entry by entry, in any shape. Its names are those of the table, so the text of
-// a message is put together here.
+// An activation works entry by entry, in any shape. Its names are those of the table, so the text
+// of a message is put together here.
 struct ActivationNames {
   const char *forward, *backward;
 };

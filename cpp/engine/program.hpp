@@ -14,8 +14,8 @@
 
 namespace handnn {
 
-// An array that is learnt, the states that the optimizer keeps for it, each of them or null, and what
-// it is learnt with: a factor of the learning rate, and its weight decay.
+// An array that is learnt, the states that the optimizer keeps for it, each of them or null, and
+// what it is learnt with: a factor of the learning rate, and its weight decay.
 template <class T>
 struct Param {
   T* value = nullptr;
@@ -67,8 +67,8 @@ class TrainingProgram {
   TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks, LossSettings loss,
                   OptimizerSettings optimizer, double clip_norm, Size most_rows);
 
-  // One step on N rows: x (N, I), y_true (N, O), weight (N) or null. lr_factor is the schedule's. The
-  // loss before the update.
+  // One step on N rows: x (N, I), y_true (N, O), weight (N) or null. lr_factor is the schedule's.
+  // The loss before the update.
   double step(const T* x, const T* y_true, const T* weight, Size N, double lr_factor = 1);
 
   Size inputs() const { return bricks_.front().I; }

@@ -48,9 +48,8 @@ Rates<T> rates(const OptimizerSettings& with) {
   };
 }
 
-// What all gradients are multiplied by so that their norm is clip_norm at the most, or nearly: as in
-// torch.nn.utils.clip_grad_norm_, 1e-6 keeps it from being a division by 0.
-// NaN stays NaN.
+// What all gradients are multiplied by so that their norm is clip_norm at the most, or nearly: as
+// in torch.nn.utils.clip_grad_norm_, 1e-6 keeps it from being a division by 0. NaN stays NaN.
 inline double clip_scale(double clip_norm, double sum_of_squares) {
   const double scale = clip_norm / (std::sqrt(sum_of_squares) + 1e-6);
   return scale > 1 ? 1 : scale;

@@ -3,10 +3,10 @@
 //
 //   Phi(-a) = t G(t) exp(-a^2 / 2) for a >= 0,  t = 1 / (1 + 5/16 a),  Phi(a) = 1 - Phi(-a)
 //
-// which is one formula for every a, as in Numerical Recipes, 3rd edition, section 6.2.2. G is smooth
-// from t = 0, where it is 5/16 / sqrt(2 pi), to t = 1, where it is 1/2. It is a polynomial in
-// u = 2t - 1: its Chebyshev series on [-1, 1], cut where the rest is below 2^-31 (float) and 2^-57
-// (double).
+// which is one formula for every a, as in Numerical Recipes, 3rd edition, section 6.2.2. G is
+// smooth from t = 0, where it is 5/16 / sqrt(2 pi), to t = 1, where it is 1/2. It is a polynomial
+// in u = 2t - 1: its Chebyshev series on [-1, 1], cut where the rest is below 2^-31 (float) and
+// 2^-57 (double).
 #pragma once
 
 #include "exp.hpp"

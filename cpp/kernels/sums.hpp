@@ -1,6 +1,6 @@
-// Sums of many terms, in double for both dtypes and in an order that does not depend on the machine:
-// term i goes to partial sum i mod 16, each in ascending i, and the 16 are added pairwise at the
-// end. 16 is what keeps every instruction set's registers busy.
+// Sums of many terms, in double for both dtypes and in an order that does not depend on the
+// machine: term i goes to partial sum i mod 16, each in ascending i, and the 16 are added pairwise
+// at the end. 16 is what keeps every instruction set's registers busy.
 #pragma once
 
 #include "simd.hpp"

@@ -12,9 +12,9 @@ namespace handnn {
 
 // clang-format off
 
-// The bricks that work entry by entry: the brick's word, its formula (see elementwise.hpp), what its
-// backward needs of the forward, the name of its setting or "", and about how many multiply-adds an
-// entry is worth.
+// The bricks that work entry by entry: the brick's word, its formula (see elementwise.hpp), what
+// its backward needs of the forward, the name of its setting or "", and about how many
+// multiply-adds an entry is worth.
 #define HANDNN_ACTIVATIONS(ACTIVATION) \
   ACTIVATION(relu, ReLU, x, "", 1) \
   ACTIVATION(leaky_relu, LeakyReLU, x, "slope", 1) \

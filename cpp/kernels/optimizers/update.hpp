@@ -1,7 +1,8 @@
 // What optimizers share. One is a formula for a step of one entry:
 //
 //   struct Formula {
-//     template <class V> static void step(V& param, V& state_0, V& state_1, V grad, Rates<V> rates);
+//     template <class V>
+//     static void step(V& param, V& state_0, V& state_1, V grad, const Rates<V>& rates);
 //   };
 //
 // written once for vectors and single numbers. A state that an optimizer does not keep is 0.
