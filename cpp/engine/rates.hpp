@@ -21,6 +21,7 @@ struct OptimizerSettings {
 
 // base^exponent by repeated squaring.
 inline double power(double base, std::uint64_t exponent) {
+  if (base == 0 && exponent) return 0;  // most optimizers have no beta
   double result = 1;
   for (; exponent; exponent >>= 1, base *= base) {
     if (exponent & 1) result *= base;
