@@ -1,8 +1,7 @@
-#include "settings.hpp"
-
 #include <string_view>
 
 #include "bind.hpp"
+#include "settings.hpp"
 
 namespace handnn {
 
@@ -30,7 +29,9 @@ void update(int which, const char* function, py::handle param_any, py::handle gr
     if (state.object) gate.require_same_shape(state, param);
   }
 
-  gate.run(param.size, [&](auto& kernels) { update_with(kernels, with, param, states, grad); });
+  gate.run(param.size, [&]<class T>(const Kernels<T>& kernels) {
+    kernels.updates[which](param, states[0], states[1], grad, rates<T>(with), param.size);
+  });
 }
 
 }  // namespace

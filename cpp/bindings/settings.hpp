@@ -1,37 +1,43 @@
 // The settings of an optimizer, as Python hands them over: a dict of numbers and bools by name.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+#include <string>
+
 #include "arrays.hpp"
 #include "engine/rates.hpp"
 
 namespace handnn {
+
+struct NamedNumber {
+  const char* name;
+  double OptimizerSettings::* member;
+};
+inline constexpr NamedNumber numbers_of_optimizers[] = {
+    {"lr", &OptimizerSettings::lr},
+    {"momentum", &OptimizerSettings::momentum},
+    {"beta1", &OptimizerSettings::beta1},
+    {"beta2", &OptimizerSettings::beta2},
+    {"alpha", &OptimizerSettings::alpha},
+    {"eps", &OptimizerSettings::epsilon},
+    {"weight_decay", &OptimizerSettings::weight_decay},
+    {"clip_value", &OptimizerSettings::clip_value},
+    {"grad_scale", &OptimizerSettings::grad_scale},
+};
 
 inline OptimizerSettings optimizer_settings(const Gate& gate, int which, const py::dict& given) {
   OptimizerSettings with;
   with.which = which;
   for (const auto& [key, value] : given) {
     const std::string name = py::str(key);
-    const auto number = [&] { return gate.number(name.c_str(), value); };
-    if (name == "lr") {
-      with.lr = number();
-    } else if (name == "momentum") {
-      with.momentum = number();
-    } else if (name == "beta1") {
-      with.beta1 = number();
-    } else if (name == "beta2") {
-      with.beta2 = number();
-    } else if (name == "alpha") {
-      with.alpha = number();
-    } else if (name == "eps") {
-      with.epsilon = number();
-    } else if (name == "weight_decay") {
-      with.weight_decay = number();
-    } else if (name == "clip_value") {
-      with.clip_value = number();
-    } else if (name == "grad_scale") {
-      with.grad_scale = number();
+    const auto number =
+        std::find_if(std::begin(numbers_of_optimizers), std::end(numbers_of_optimizers),
+                     [&](const NamedNumber& known) { return name == known.name; });
+    if (number != std::end(numbers_of_optimizers)) {
+      with.*number->member = gate.number(number->name, value);
     } else if (name == "step") {
-      const double step = number();
+      const double step = gate.number("step", value);
       if (!(step >= 1 && step < 0x1p53))
         gate.bad_value("step must be from 1 to 2^53, but is ", step);
       with.step = std::uint64_t(step);
@@ -44,13 +50,6 @@ inline OptimizerSettings optimizer_settings(const Gate& gate, int which, const p
     }
   }
   return with;
-}
-
-// One step with the kernels of T.
-template <class T>
-void update_with(const Kernels<T>& kernels, const OptimizerSettings& with, const Array& param,
-                 const Array (&states)[2], const Array& grad) {
-  kernels.updates[with.which](param, states[0], states[1], grad, rates<T>(with), param.size);
 }
 
 }  // namespace handnn

@@ -147,10 +147,11 @@ template <class T>
 void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
   OptimizerSettings with = optimizer_;
   with.grad_scale = grad_scale;
+  const Corrections correct = corrections(with);
   const auto rates_of = [&](const Param<T>& param) {
     with.lr = optimizer_.lr * lr_factor * param.lr_scale;
     with.weight_decay = param.weight_decay;
-    return rates<T>(with);
+    return rates<T>(with, correct);
   };
   for (std::size_t i = first_learning_; i < bricks_.size(); ++i) {
     if (!bricks_[i].is_affine()) continue;

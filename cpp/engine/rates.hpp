@@ -29,12 +29,20 @@ inline double power(double base, std::uint64_t exponent) {
   return result;
 }
 
+// What a mean that started at 0 is short of, after step steps: 1 for a beta of 0.
+struct Corrections {
+  double first, second;
+};
+inline Corrections corrections(const OptimizerSettings& with) {
+  return {1 - power(with.beta1, with.step), 1 - power(with.beta2, with.step)};
+}
+
 template <class T>
-Rates<T> rates(const OptimizerSettings& with) {
+Rates<T> rates(const OptimizerSettings& with, Corrections correct) {
   const double first = with.momentum + with.beta1;  // each optimizer has one of them at most
   const double second = with.alpha + with.beta2;
   return {
-      .lr = T(with.lr / (1 - power(with.beta1, with.step))),
+      .lr = T(with.lr / correct.first),
       .weight_decay = T(with.decoupled ? 0 : with.weight_decay),
       .shrink = T(with.decoupled ? 1 - with.lr * with.weight_decay : 1),
       .grad_scale = T(with.grad_scale),
@@ -44,9 +52,13 @@ Rates<T> rates(const OptimizerSettings& with) {
       .second = T(second),
       .second_rest = T(1 - second),
       .epsilon = T(with.epsilon),
-      .correction = T(1 / std::sqrt(1 - power(with.beta2, with.step))),
+      .correction = T(1 / std::sqrt(correct.second)),
       .nesterov = with.nesterov,
   };
+}
+template <class T>
+Rates<T> rates(const OptimizerSettings& with) {
+  return rates<T>(with, corrections(with));
 }
 
 // What all gradients are multiplied by so that their norm is clip_norm at the most, or nearly: as

@@ -9,7 +9,7 @@
 // `setting` is the brick's only number, such as LeakyReLU's slope; most have none.
 #pragma once
 
-#include "simd.hpp"
+#include "each_vector.hpp"
 
 namespace handnn {
 namespace {

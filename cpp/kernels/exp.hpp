@@ -63,14 +63,14 @@ struct Reduced {
   V r_high, rest, shifted;
 };
 
-// For x between C::smallest and C::largest, or NaN.
+// Of x + x_low, for x between C::smallest and C::largest, or NaN; x_low at most half an ulp of x.
 template <class V>
-inline Reduced<V> reduce(V x) {
+inline Reduced<V> reduce(V x, V x_low = constant<V>(0)) {
   using C = ExpConstants<Scalar<V>>;
   const V shifted = fma(x, constant<V>(1.4426950408889634), constant<V>(C::round));
   const V n = shifted - constant<V>(C::round);
   const V r_high = fma(n, constant<V>(-C::ln2_high), x);
-  const V r_low = n * constant<V>(C::ln2_low);
+  const V r_low = fma(n, constant<V>(C::ln2_low), -x_low);
   const V r = r_high - r_low;
 
   V q = constant<V>(C::q[0]);
@@ -87,8 +87,8 @@ struct ExpParts {
 // For the same x. What the rounding of 1 + r_high loses is put back: only the last addition rounds
 // by half an ulp.
 template <class V>
-inline ExpParts<V> exp_parts(V x) {
-  const Reduced<V> reduced = reduce(x);
+inline ExpParts<V> exp_parts(V x, V x_low = constant<V>(0)) {
+  const Reduced<V> reduced = reduce(x, x_low);
   const V sum = constant<V>(1.0) + reduced.r_high;
   const V lost = reduced.r_high - (sum - constant<V>(1.0));
   return {sum + (lost + reduced.rest), reduced.shifted};

@@ -4,6 +4,7 @@
 // page of its own, or a power of two apart, where they crowd into a few sets of the cache.
 #pragma once
 
+#include "each_vector.hpp"
 #include "tile.hpp"
 
 namespace handnn {

@@ -1,4 +1,8 @@
-// exp(x) - 1 for x <= 0, and tanh, at most 2 ulp off.
+// exp(x) - 1 for x <= 0, and tanh(x) for scalars and vectors alike, the same bits on every
+// instruction set that has FMA.
+//
+// Both are exact where x is so small that they equal x; NaN stays NaN. Measured over all 2^32
+// floats: tanh at most 0.90 ulp.
 #pragma once
 
 #include "exp.hpp"
@@ -6,28 +10,49 @@
 namespace handnn {
 namespace {
 
-// 2^n (r + r^2 q) + (2^n - 1), with what the addition loses put back; see exp.hpp.
+// exp(x) - 1 = high + low, |low| <= 0.2 |high|, for x <= 0 or NaN:
+//
+//   exp(x) - 1 = (2^n - 1) + 2^n r_high + 2^n rest       see exp.hpp
+//
+// The first sum cancels little, because n = 0 or 2^n - 1 <= -1/2. What the roundings of 2^n - 1 and
+// of the sum lose goes to low.
 template <class V>
-inline V expm1_negative(V x) {
+struct Expm1Parts {
+  V high, low;
+};
+
+template <class V>
+inline Expm1Parts<V> expm1_parts(V x) {
   using C = ExpConstants<Scalar<V>>;
-  const V one = constant<V>(1);
   const Reduced<V> reduced = reduce(at_least(x, constant<V>(-50)));  // -1 is reached before
   const V scale = from_bits<V>(bits(reduced.shifted) << C::mantissa_bits);
-  const V high = scale - one, r = scale * reduced.r_high;
-  const V sum = high + r;
-  return sum + ((r - (sum - high)) + scale * reduced.rest);
+  const V one = constant<V>(1);
+  const V whole = scale - one, r = scale * reduced.r_high;
+  const V high = whole + r;
+  const V lost = (scale - (whole + one)) + (r - (high - whole));
+  return {high, fma(scale, reduced.rest, lost)};
 }
 
-// |tanh x| = -m / (2 + m), m = exp(-2|x|) - 1. One step of Newton's method removes the rounding of
-// the quotient and of its denominator, as in sigmoid.hpp; 1 / (2 + m) is (1 + |tanh x|) / 2.
+template <class V>
+inline V expm1_negative(V x) {
+  const Expm1Parts<V> parts = expm1_parts(x);
+  return parts.high + parts.low;
+}
+
+// |tanh x| = -m / (2 + m) with m = exp(-2|x|) - 1, which cannot overflow.
+//
+// One step of Newton's method, as in sigmoid.hpp, removes the rounding of m, of 2 + m and of the
+// quotient: the remainder of the division times 1 / (2 + m), which is (1 + |tanh x|) / 2.
 template <class V>
 inline V tanh(V x) {
   const V two = constant<V>(2), half = constant<V>(0.5);
-  const V m = expm1_negative(constant<V>(-2) * absolute(x));
+  const Expm1Parts<V> parts = expm1_parts(constant<V>(-2) * absolute(x));
+  const V m = parts.high + parts.low;
+  const V m_lost = parts.low - (m - parts.high);
   const V d = two + m;
-  const V d_lost = m - (d - two);
+  const V d_lost = m - (d - two) + m_lost;
   const V quotient = -m / d;
-  const V remainder = fma(-quotient, d_lost, fma(-quotient, d, -m));
+  const V remainder = fma(-quotient, d_lost, fma(-quotient, d, -m) - m_lost);
   const V size = fma(remainder, fma(half, quotient, half), quotient);
   return from_bits<V>(bits(absolute(size)) | (bits(x) & bits(constant<V>(-0.0))));
 }

@@ -3,6 +3,7 @@
 // weight (N) is one number a row, or null for 1 everywhere. The order of the sum: sums.hpp.
 #pragma once
 
+#include "../each_vector.hpp"
 #include "../sums.hpp"
 
 namespace handnn {

@@ -8,7 +8,7 @@
 // written once for vectors and single numbers. A state that an optimizer does not keep is 0.
 #pragma once
 
-#include "../simd.hpp"
+#include "../each_vector.hpp"
 #include "rates.hpp"
 
 namespace handnn {
