@@ -62,20 +62,22 @@ def float_dtype(dtype: DTypeLike, name: str) -> np.dtype[np.floating]:
     return found
 
 
-def positive_int(value: SupportsIndex, name: str) -> int:
-    """Return `value` as an int; raise TypeError unless it is a whole number, ValueError below 1."""
+def whole_number(value: SupportsIndex, name: str, least: int = 1) -> int:
+    """Return `value` as an int; raise TypeError unless it is one, ValueError below `least`."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an int, but is {value!r}") from None
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, but is {number}")
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be an int, but is {value!r}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, but is {number}")
     return number
 
 
 def non_negative_number(value: object, name: str) -> float:
     """Return `value` as a float; raise TypeError unless it is one, ValueError below 0 or at inf."""
-    if not isinstance(value, Real):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, but is {value!r}")
     if not 0 <= cast(Any, value) <= sys.float_info.max:
         raise ValueError(f"{name} must be finite and not negative, but is {value}")
@@ -90,9 +92,12 @@ def positive_number(value: object, name: str) -> float:
     return number
 
 
-def fraction(value: object, name: str) -> float:
-    """Return `value` as a float; raise TypeError unless it is one, ValueError below 0 or from 1."""
-    number = non_negative_number(value, name)
-    if number >= 1:
-        raise ValueError(f"{name} must be below 1, but is {value}")
-    return number
+def fraction(value: object, name: str, is_below_one: bool = False) -> float:
+    """Return `value` as a float; raise TypeError unless it is one, ValueError outside of 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, but is {value!r}")
+    number: Any = value
+    if not 0 <= number <= 1 or (is_below_one and number == 1):
+        limits = "at least 0 and below 1" if is_below_one else "from 0 to 1"
+        raise ValueError(f"{name} must be {limits}, but is {value}")
+    return float(number)

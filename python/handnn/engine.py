@@ -18,7 +18,7 @@ def obstacle(layers: list[Brick]) -> str | None:
     """Return what keeps these bricks from being compiled, None when nothing does."""
     for index, layer in enumerate(layers):
         known: Any = BRICKS.get(type(layer).__name__)
-        if known is not type(layer):  # a subclass may do something else
+        if known is not type(layer) or not cast(Layer, layer).kind:  # a subclass may differ
             return f"layer {index} is a {type(layer).__name__}, which is not one of handnn's bricks"
     arrays = [array for layer in layers for array in params_of(layer).values()]
     if not arrays:
@@ -75,11 +75,13 @@ def train(
         )
         for index, layer in enumerate(layers)
     ]
-    settings: dict[str, Any] = {**optimizer.settings, "lr": optimizer.lr}
-    settings["step"] = optimizer.steps + 1
-    settings["decoupled"] = getattr(optimizer, "decoupled", False)
-    if optimizer.clip_value is not None:
-        settings["clip_value"] = optimizer.clip_value
+    settings = {
+        **optimizer.settings,
+        "lr": optimizer.lr,
+        "step": optimizer.steps + 1,
+        "decoupled": optimizer.decoupled,
+        "clip_value": optimizer.clip_value_or_inf,
+    }
     steps: list[int] = []
     for layer in layers:
         vars(layer).update(dict.fromkeys(cast(Layer, layer).kept))

@@ -21,7 +21,7 @@ from typing import Literal
 from numpy.typing import ArrayLike
 
 from handnn import _core
-from handnn.arrays import Array, positive_int
+from handnn.arrays import Array, whole_number
 
 
 def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike, *, out: Array | None = None) -> Array:
@@ -318,7 +318,7 @@ def adam_update(
     a ValueError. (Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.)
     """
     settings = {
-        "step": positive_int(step, "adam_update: step"),
+        "step": whole_number(step, "adam_update: step"),
         "lr": lr,
         "beta1": beta1,
         "beta2": beta2,

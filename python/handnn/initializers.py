@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from handnn.arrays import Array, float_dtype, positive_int
+from handnn.arrays import Array, float_dtype, whole_number
 
 RandomSource: TypeAlias = "int | np.random.Generator | None"
 """Where random numbers come from: a seed, a Generator, or None for a fresh one."""
@@ -41,7 +41,7 @@ def initial_weights(
     `dtype`, so one seed gives the same weights in both dtypes, up to rounding.
     Raises ValueError for another `init` or a size below 1, TypeError for another dtype.
     """
-    shape = positive_int(n_in, "n_in"), positive_int(n_out, "n_out")
+    shape = whole_number(n_in, "n_in"), whole_number(n_out, "n_out")
     dtype = float_dtype(dtype, "dtype")
     if str(init) == "zeros":
         return np.zeros(shape, dtype)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from handnn import engine
-from handnn.arrays import Array, as_float, check_output, float_dtype, positive_int
+from handnn.arrays import Array, as_float, check_output, float_dtype, whole_number
 from handnn.initializers import RandomSource
 from handnn.layers import (
     ELU,
@@ -198,7 +198,7 @@ def mlp(
     """
     if not hasattr(sizes, "__iter__"):
         raise TypeError(f"mlp: sizes must be a list of ints, but is {sizes!r}")
-    widths = [positive_int(size, "mlp: a size") for size in sizes]
+    widths = [whole_number(size, "mlp: a size") for size in sizes]
     if len(widths) < 2:
         raise ValueError(f"mlp: sizes must be two or more, but is {widths}")
     if activation not in list(ACTIVATIONS):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 import math
-import operator
 from abc import ABC, abstractmethod
 from numbers import Real
 from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
+
+from handnn.arrays import fraction, whole_number
 
 Steps = NDArray[np.int64]
 Factors = NDArray[np.float64]
@@ -231,27 +232,11 @@ def _half_cosine(start: float, end: float, part: NDArray[Any], whole: float) -> 
 
 
 def _whole(owner: Schedule, name: str, value: SupportsIndex, least: int = 1) -> int:
-    """Return `value` as an int; raise TypeError unless it is one, ValueError out of range."""
-    where = f"{type(owner).__name__}: {name} must be"
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{where} an int, but is {value!r}") from None
-    if isinstance(value, bool):
-        raise TypeError(f"{where} an int, but is {value!r}")
-    if number < least:
-        raise ValueError(f"{where} at least {least}, but is {number}")
+    number = whole_number(value, f"{type(owner).__name__}: {name}", least)
     if number > 2**53:  # up to there a float64 holds every whole number
-        raise ValueError(f"{where} at most 2**53, but is {number}")
+        raise ValueError(f"{type(owner).__name__}: {name} must be at most 2**53, but is {number}")
     return number
 
 
-def _fraction(owner: Schedule, name: str, value: Any, is_below_one: bool = False) -> float:
-    """Return `value` as a float; raise TypeError if it is no number, ValueError out of range."""
-    where = f"{type(owner).__name__}: {name} must be"
-    if isinstance(value, bool) or not issubclass(type(value), Real):
-        raise TypeError(f"{where} a number, but is {value!r}")
-    if not 0 <= value <= 1 or (is_below_one and value == 1):
-        limits = "at least 0 and below 1" if is_below_one else "from 0 to 1"
-        raise ValueError(f"{where} {limits}, but is {value}")
-    return float(value)
+def _fraction(owner: Schedule, name: str, value: object, is_below_one: bool = False) -> float:
+    return fraction(value, f"{type(owner).__name__}: {name}", is_below_one)

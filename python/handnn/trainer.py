@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn import engine
-from handnn.arrays import Array, as_float, positive_int
+from handnn.arrays import Array, as_float, whole_number
 from handnn.history import Epoch, History
 from handnn.initializers import RandomSource
 from handnn.losses import Loss, MSELoss
@@ -122,8 +122,8 @@ class Trainer:
         each taken before the batch's update. Bad arguments are a TypeError or ValueError before
         anything is changed.
         """
-        epochs = positive_int(epochs, "Trainer.fit: epochs")
-        batch_size = positive_int(batch_size, "Trainer.fit: batch_size")
+        epochs = whole_number(epochs, "Trainer.fit: epochs")
+        batch_size = whole_number(batch_size, "Trainer.fit: batch_size")
         rows = self._rows("Trainer.fit", x, y, sample_weight)
         rows, held_out = self._hold_out(rows, validation)
         batch_size = min(batch_size, len(rows[0]))

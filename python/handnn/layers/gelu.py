@@ -29,7 +29,7 @@ class GELU(Activation):
         self.x: Array | None = None
 
     @property
-    def kind(self) -> str:  # type: ignore[override]
+    def kind(self) -> str:
         """The name of the kernels."""
         return "gelu" if self.form == "erf" else "gelu_tanh"
 

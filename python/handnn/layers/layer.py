@@ -33,11 +33,13 @@ class Layer:
     is the same brick anew.
     """
 
-    kind: ClassVar[str] = ""
-    """What the compiled engine calls the brick; "" when it does not know it."""
-
     kept: ClassVar[tuple[str, ...]] = ()
     """The attributes that hold what the last forward and backward left."""
+
+    @property
+    def kind(self) -> str:
+        """What the compiled engine calls the brick; "" when it does not know it."""
+        return ""
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from handnn import functional
 from handnn.arrays import Array, fraction, positive_number
@@ -23,7 +23,6 @@ class Adam(GradientOptimizer):
     """
 
     kind = "adam"
-    decoupled: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -44,8 +43,8 @@ class Adam(GradientOptimizer):
         """Raise TypeError or ValueError when a setting is none that Adam can take."""
         super().check()
         name = type(self).__name__
-        fraction(self.beta1, f"{name}: beta1")
-        fraction(self.beta2, f"{name}: beta2")
+        fraction(self.beta1, f"{name}: beta1", is_below_one=True)
+        fraction(self.beta2, f"{name}: beta2", is_below_one=True)
         positive_number(self.eps, f"{name}: eps")
 
     @property

@@ -44,6 +44,9 @@ class GradientOptimizer(ABC):
     kind: ClassVar[str]
     """What the compiled engine calls the optimizer."""
 
+    decoupled: ClassVar[bool] = False
+    """Whether weight decay shrinks a param by itself, instead of being added to its gradient."""
+
     def __init__(
         self,
         lr: float,
@@ -109,14 +112,15 @@ class GradientOptimizer(ABC):
         self.check()
         self.check_names(params)
         name = f"{type(self).__name__}.step"
-        missing = [param for param in params if grads.get(param) is None]
+        given = {param: grad for param, grad in grads.items() if grad is not None}
+        missing = [param for param in params if param not in given]
         if missing:
             raise RuntimeError(f"{name}: no gradient for {', '.join(missing)}; call backward first")
         known = {
-            param: as_float(grads[param], array.dtype, f"{name}: the gradient of {param}")  # type: ignore[arg-type]
+            param: as_float(given[param], array.dtype, f"{name}: the gradient of {param}")
             for param, array in params.items()
         }
-        common = {"clip_value": math.inf if self.clip_value is None else self.clip_value}
+        common = {"clip_value": self.clip_value_or_inf}
         if self.clip_norm is not None:
             total = 0.0
             for grad in known.values():
@@ -152,6 +156,11 @@ class GradientOptimizer(ABC):
         lr_scale = float(self.lr_scales.get(name, self.lr_scales.get(layer, 1.0)))
         spared = last in UNDECAYED and not self.decay_all
         return states, lr_scale, 0.0 if spared else float(self.weight_decay)
+
+    @property
+    def clip_value_or_inf(self) -> float:
+        """`clip_value`, as the kernels take it: inf for None."""
+        return math.inf if self.clip_value is None else self.clip_value
 
     def factors(self, count: int) -> NDArray[np.float64] | None:
         """Return the schedule's factors of the next `count` steps, None without a schedule."""

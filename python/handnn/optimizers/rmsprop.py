@@ -42,7 +42,7 @@ class RMSProp(GradientOptimizer):
     def check(self) -> None:
         """Raise TypeError or ValueError when a setting is none that RMSProp can take."""
         super().check()
-        fraction(self.alpha, "RMSProp: alpha")
+        fraction(self.alpha, "RMSProp: alpha", is_below_one=True)
         positive_number(self.eps, "RMSProp: eps")
         non_negative_number(self.momentum, "RMSProp: momentum")
 
