@@ -14,7 +14,6 @@ from handnn.schedules import Cosine, OneCycle, ReduceOnPlateau, Step, WarmUp
 from tests.bounds import assert_same_bits
 from tests.engine.fits import rows
 from tests.engine.test_bits import DTYPES
-from tests.engine.test_threads import same_number_of_threads  # noqa: F401 - a fixture
 
 MAKERS = {
     "sgd": lambda **common: SGD(0.05, **common),

@@ -17,13 +17,6 @@ from tests.engine.fits import digest, rows, run_python, trainer
 SHARED = (300, 48, 24, 10)  # with batches of 64, a step that is worth sharing among threads
 
 
-@pytest.fixture(autouse=True)
-def same_number_of_threads():
-    before = handnn.get_num_threads()
-    yield
-    handnn.set_num_threads(before)
-
-
 # ---- how many ------------------------------------------------------------------------------------
 
 

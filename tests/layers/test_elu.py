@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import handnn
-from handnn import Affine, MSELoss, Network, functional, gradient_check
+from handnn import functional
 from handnn.layers import ELU
 from tests.bounds import assert_within, without_sum
 from tests.common.bricks import DTYPES, call_of
@@ -58,23 +57,6 @@ def test_the_ends_are_stable_and_silent(dtype):
     assert dx.tolist() == [1, 0, 1, 1, 0, 1, 0, 1]
 
 
-@pytest.mark.parametrize("alpha", ALPHAS)
-def test_gradients(alpha):
-    rng = np.random.default_rng(7)
-    network = Network([Affine.random(4, 3, rng=rng, dtype="float64"), ELU(alpha)])
-    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
-    report = gradient_check(network, MSELoss(), x, y)
-    assert report.passed, report
-
-
-@pytest.mark.parametrize("alpha", ALPHAS)
-def test_before_its_first_forward(alpha):
-    layer = ELU(alpha)
-    assert layer.out is None and layer.params == {} and layer.grads == {}
-    with pytest.raises(RuntimeError, match="ELU.backward: call forward first"):
-        layer.backward(np.ones((1, 2)))
-
-
 @pytest.mark.parametrize("alpha", [0, -1, np.inf, np.nan])
 def test_an_alpha_not_above_0_or_not_finite_is_a_value_error(alpha):
     with pytest.raises(ValueError, match="ELU: alpha must be"):
@@ -85,14 +67,3 @@ def test_an_alpha_not_above_0_or_not_finite_is_a_value_error(alpha):
 def test_an_alpha_that_is_no_number_is_a_type_error(alpha):
     with pytest.raises(TypeError, match="ELU: alpha must be a number"):
         ELU(alpha)
-
-
-def test_its_repr_and_its_settings_in_a_file(tmp_path):
-    assert repr(ELU()) == "ELU alpha=1.0"
-    network = Network([Affine.random(4, 3, rng=0), ELU(0.7)])
-    assert repr(network.layers[1]) == "ELU alpha=0.7"
-    network.save(tmp_path / "network")
-    loaded = handnn.load(tmp_path / "network")
-    assert loaded.layers[1].settings == {"alpha": 0.7}
-    assert loaded.astype("float64").layers[1].settings == {"alpha": 0.7}
-    assert repr(loaded) == repr(network)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import handnn
-from handnn import Affine, MSELoss, Network, functional, gradient_check
+from handnn import functional
 from handnn.layers import GELU
 from tests.bounds import assert_within, without_sum
 from tests.common.bricks import DTYPES, call_of
@@ -97,35 +96,7 @@ def test_the_ends_are_stable_and_silent(form, dtype):
     np.testing.assert_array_equal(dx, np.array(expected, dtype))
 
 
-@both_forms
-def test_gradients(form):
-    rng = np.random.default_rng(7)
-    network = Network([Affine.random(4, 3, rng=rng, dtype="float64"), GELU(form)])
-    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
-    report = gradient_check(network, MSELoss(), x, y)
-    assert report.passed, report
-
-
-@both_forms
-def test_before_its_first_forward(form):
-    layer = GELU(form)
-    assert layer.x is None and layer.params == {} and layer.grads == {}
-    with pytest.raises(RuntimeError, match="GELU.backward: call forward first"):
-        layer.backward(np.ones((1, 2)))
-
-
 @pytest.mark.parametrize("form", ["x", "", "ERF", None, 1])
 def test_another_form_is_a_value_error(form):
     with pytest.raises(ValueError, match="GELU: form must be 'erf' or 'tanh', but is"):
         GELU(form)
-
-
-def test_its_repr_and_its_settings_in_a_file(tmp_path):
-    assert repr(GELU()) == "GELU form=erf"
-    network = Network([Affine.random(4, 3, rng=0), GELU("tanh")])
-    assert repr(network.layers[1]) == "GELU form=tanh"
-    network.save(tmp_path / "network")
-    loaded = handnn.load(tmp_path / "network")
-    assert loaded.layers[1].settings == {"form": "tanh"}
-    assert loaded.astype("float64").layers[1].settings == {"form": "tanh"}
-    assert repr(loaded) == repr(network)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import handnn
-from handnn import Affine, MSELoss, Network, functional, gradient_check
+from handnn import functional
 from handnn.layers import LeakyReLU
 from tests.common.bricks import DTYPES, call_of
 
@@ -59,23 +58,6 @@ def test_with_slope_1_everything_passes(dtype):
     np.testing.assert_array_equal(functional.leaky_relu_forward(x, 1), x)
 
 
-@pytest.mark.parametrize("slope", SLOPES)
-def test_gradients(slope):
-    rng = np.random.default_rng(7)
-    network = Network([Affine.random(4, 3, rng=rng, dtype="float64"), LeakyReLU(slope)])
-    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
-    report = gradient_check(network, MSELoss(), x, y)
-    assert report.passed, report
-
-
-@pytest.mark.parametrize("slope", SLOPES)
-def test_before_its_first_forward(slope):
-    layer = LeakyReLU(slope)
-    assert layer.x is None and layer.params == {} and layer.grads == {}
-    with pytest.raises(RuntimeError, match="LeakyReLU.backward: call forward first"):
-        layer.backward(np.ones((1, 2)))
-
-
 @pytest.mark.parametrize("slope", [-1, -1e-300, np.inf, -np.inf, np.nan])
 def test_a_slope_below_0_or_not_finite_is_a_value_error(slope):
     with pytest.raises(ValueError, match="LeakyReLU: slope must be finite and not negative"):
@@ -86,14 +68,3 @@ def test_a_slope_below_0_or_not_finite_is_a_value_error(slope):
 def test_a_slope_that_is_no_number_is_a_type_error(slope):
     with pytest.raises(TypeError, match="LeakyReLU: slope must be a number"):
         LeakyReLU(slope)
-
-
-def test_its_repr_and_its_settings_in_a_file(tmp_path):
-    assert repr(LeakyReLU()) == "LeakyReLU slope=0.01"
-    network = Network([Affine.random(4, 3, rng=0), LeakyReLU(0.3)])
-    assert repr(network.layers[1]) == "LeakyReLU slope=0.3"
-    network.save(tmp_path / "network")
-    loaded = handnn.load(tmp_path / "network")
-    assert loaded.layers[1].settings == {"slope": 0.3}
-    assert loaded.astype("float64").layers[1].settings == {"slope": 0.3}
-    assert repr(loaded) == repr(network)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import handnn
-from handnn import Affine, MSELoss, Network, functional, gradient_check
+from handnn import functional
 from handnn.layers import SiLU
 from tests.bounds import assert_within, without_sum
 from tests.common.bricks import DTYPES, call_of
@@ -56,26 +55,3 @@ def test_the_ends_are_stable_and_silent(dtype):
     np.testing.assert_array_equal(out, np.array(expected, dtype))
     assert np.signbit(out[-1]), "-0.0 stays -0.0"
     np.testing.assert_array_equal(dx, np.array([np.nan, np.nan, np.nan, 1, 0, 1, 0, 0.5], dtype))
-
-
-def test_gradients():
-    rng = np.random.default_rng(7)
-    network = Network([Affine.random(4, 3, rng=rng, dtype="float64"), SiLU()])
-    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
-    report = gradient_check(network, MSELoss(), x, y)
-    assert report.passed, report
-
-
-def test_before_its_first_forward():
-    layer = SiLU()
-    assert layer.x is None and layer.params == {} and layer.grads == {}
-    with pytest.raises(RuntimeError, match="SiLU.backward: call forward first"):
-        layer.backward(np.ones((1, 2)))
-
-
-def test_its_repr_and_its_file(tmp_path):
-    network = Network([Affine.random(4, 3, rng=0), SiLU()])
-    assert repr(network.layers[1]) == "SiLU"
-    network.save(tmp_path / "network")
-    loaded = handnn.load(tmp_path / "network")
-    assert type(loaded.layers[1]) is SiLU and repr(loaded) == repr(network)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import handnn
-from handnn import Affine, MSELoss, Network, functional, gradient_check
+from handnn import functional
 from handnn.layers import Softplus
 from tests.bounds import assert_same_bits, assert_within, without_sum
 from tests.common.bricks import DTYPES, call_of
@@ -58,26 +57,3 @@ def test_its_slope_has_the_bits_of_sigmoid(dtype):
     x = whole_range(dtype)
     dx = functional.softplus_backward(np.ones_like(x), x)
     assert_same_bits(dx, functional.sigmoid_forward(x))
-
-
-def test_gradients():
-    rng = np.random.default_rng(7)
-    network = Network([Affine.random(4, 3, rng=rng, dtype="float64"), Softplus()])
-    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
-    report = gradient_check(network, MSELoss(), x, y)
-    assert report.passed, report
-
-
-def test_before_its_first_forward():
-    layer = Softplus()
-    assert layer.x is None and layer.params == {} and layer.grads == {}
-    with pytest.raises(RuntimeError, match="Softplus.backward: call forward first"):
-        layer.backward(np.ones((1, 2)))
-
-
-def test_its_repr_and_its_file(tmp_path):
-    network = Network([Affine.random(4, 3, rng=0), Softplus()])
-    assert repr(network.layers[1]) == "Softplus"
-    network.save(tmp_path / "network")
-    loaded = handnn.load(tmp_path / "network")
-    assert type(loaded.layers[1]) is Softplus and repr(loaded) == repr(network)

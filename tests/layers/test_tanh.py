@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import handnn
-from handnn import Affine, MSELoss, Network, functional, gradient_check
+from handnn import functional
 from handnn.layers import Tanh
 from tests.bounds import assert_within, without_sum
 from tests.common.bricks import DTYPES, call_of
@@ -61,26 +60,3 @@ def test_it_is_odd_and_never_beyond_one(dtype):
     out = functional.tanh_forward(x)
     np.testing.assert_array_equal(out, -functional.tanh_forward(-x))
     assert np.all(abs(out) <= 1)
-
-
-def test_gradients():
-    rng = np.random.default_rng(7)
-    network = Network([Affine.random(4, 3, rng=rng, dtype="float64"), Tanh()])
-    x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 3))
-    report = gradient_check(network, MSELoss(), x, y)
-    assert report.passed, report
-
-
-def test_before_its_first_forward():
-    layer = Tanh()
-    assert layer.out is None and layer.params == {} and layer.grads == {}
-    with pytest.raises(RuntimeError, match="Tanh.backward: call forward first"):
-        layer.backward(np.ones((1, 2)))
-
-
-def test_its_repr_and_its_file(tmp_path):
-    network = Network([Affine.random(4, 3, rng=0), Tanh()])
-    assert repr(network.layers[1]) == "Tanh"
-    network.save(tmp_path / "network")
-    loaded = handnn.load(tmp_path / "network")
-    assert type(loaded.layers[1]) is Tanh and repr(loaded) == repr(network)
