@@ -85,7 +85,7 @@ def cpp(session: nox.Session) -> None:
 
 @nox.session
 def accuracy(session: nox.Session) -> None:
-    """The ulps of exp and sigmoid over all 2^32 float32 numbers, for the best instruction set."""
+    """The ulps of exp and its kin over all 2^32 float32 numbers, for the best instruction set."""
     install_groups(session, "cpp")
     build(session, "release")
     skipped = 77
@@ -200,6 +200,14 @@ def docs(session: nox.Session) -> None:
     """Runs the code of README.md and docs/, and follows their links."""
     session.install(".[plot]")
     session.run("python", "tools/check_docs.py", *session.posargs)
+
+
+@nox.session
+def parity(session: nox.Session) -> None:
+    """The tests beside PyTorch."""
+    session.install(".[test]")
+    install_groups(session, "parity")
+    session.run("pytest", "tests/parity", *session.posargs)
 
 
 @nox.session
