@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from handnn import _core
 from handnn.arrays import Array
-from handnn.layers import BRICKS, Affine, Brick, Layer
+from handnn.layers import BRICKS, Activation, Affine, Brick, Layer
 from handnn.layers.layer import params_of
 from handnn.losses import Loss, MSELoss
 from handnn.optimizers import OPTIMIZERS, GradientOptimizer, Optimizer
@@ -117,8 +117,8 @@ def row_order(count: int, seed: int, epoch: int) -> Any:
 def _described(layer: Brick, learnt: dict[str, Any]) -> tuple[Any, ...]:
     """Return what the engine must know of a brick; learnt: what `GradientOptimizer.learnt` says."""
     ours = cast(Layer, layer)
-    numbers = [value for value in ours.settings.values() if not isinstance(value, str)]
-    return ours.kind, *(numbers or [0.0]), ours.params, learnt
+    number = layer.number if isinstance(layer, Activation) else 0.0
+    return ours.kind, number, ours.params, learnt
 
 
 class Forward:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handnn import SGD, Affine, MSELoss, Network, Trainer
+from handnn.layers import ELU, LeakyReLU
 from tests.bounds import assert_same_bits
 from tests.engine.fits import rows
 from tests.engine.test_bits import DTYPES, assert_same_fit
@@ -45,3 +46,20 @@ def test_predict_has_the_bits_of_forward(name, dtype):
     for count in (1, 2, 7, 64, 70):
         assert_same_bits(one.predict(4 * x[:count]), expected[:count], f"{count} rows")
     assert_same_bits(np.concatenate([one.predict(4 * row[None]) for row in x]), expected)
+
+
+@pytest.mark.parametrize("build", [LeakyReLU, ELU])
+@pytest.mark.parametrize(
+    ("wrong", "error"), [("a", TypeError), (-1, ValueError), (None, TypeError)]
+)
+def test_a_setting_that_was_spoilt_is_told(build, wrong, error):
+    layer = build()
+    (setting,) = layer.settings
+    setattr(layer, setting, wrong)
+    network = Network([Affine.random(5, 3, rng=0), layer])
+    one = Trainer(network, MSELoss(), SGD(0.1), engine="compiled")
+    x, y, _ = rows(8, 5, 3)
+    with pytest.raises(error, match=f"{type(layer).__name__}: {setting} must be"):
+        one.fit(x, y, epochs=1, batch_size=4)
+    with pytest.raises(error, match=f"{type(layer).__name__}: {setting} must be"):
+        network.predict(x)

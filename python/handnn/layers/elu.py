@@ -43,3 +43,8 @@ class ELU(Activation):
     def settings(self) -> dict[str, float]:
         """{"alpha": alpha}."""
         return {"alpha": self.alpha}
+
+    @property
+    def number(self) -> float:
+        """`alpha`; raise TypeError or ValueError when it has been set to what it cannot be."""
+        return positive_number(self.alpha, "ELU: alpha")

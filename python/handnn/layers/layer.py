@@ -78,6 +78,11 @@ class Layer:
 class Activation(Layer):
     """A brick that works entry by entry: its output has the shape of its input."""
 
+    @property
+    def number(self) -> float:
+        """The one number that its kernels take besides arrays, checked; 0 for most."""
+        return 0.0
+
 
 def params_of(brick: Brick) -> dict[str, Array]:
     """Return the params of any brick, {} when it has none."""

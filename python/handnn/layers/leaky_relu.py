@@ -41,3 +41,8 @@ class LeakyReLU(Activation):
     def settings(self) -> dict[str, float]:
         """{"slope": slope}."""
         return {"slope": self.slope}
+
+    @property
+    def number(self) -> float:
+        """`slope`; raise TypeError or ValueError when it has been set to what it cannot be."""
+        return non_negative_number(self.slope, "LeakyReLU: slope")
