@@ -65,11 +65,11 @@ def float_dtype(dtype: DTypeLike, name: str) -> np.dtype[np.floating]:
 def whole_number(value: SupportsIndex, name: str, least: int = 1) -> int:
     """Return `value` as an int; raise TypeError unless it is one, ValueError below `least`."""
     try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an int, but is {value!r}") from None
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be an int, but is {value!r}")
     if number < least:
         raise ValueError(f"{name} must be at least {least}, but is {number}")
     return number

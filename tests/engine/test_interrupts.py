@@ -40,7 +40,10 @@ def arrays(one):
 
 def same(ours, theirs):
     """The same bits; velocities that are not there yet are 0."""
-    ours = [*ours, *map(np.zeros_like, theirs[len(ours) :])]
+    ours, theirs = (
+        [*mine, *map(np.zeros_like, others[len(mine) :])]
+        for mine, others in ((ours, theirs), (theirs, ours))
+    )
     return all(one.tobytes() == other.tobytes() for one, other in zip(ours, theirs, strict=True))
 
 
