@@ -92,6 +92,8 @@ def test_interrupts_at_random_moments():
 
 def test_ctrl_c_ends_the_script_that_trains():
     script = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells have jobs ignore it
         "from tests.engine.fits import rows, trainer\n"
         "x, y, _ = rows(60, 5, 3)\n"
         "print('training', flush=True)\n"
