@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handnn import Affine, Network, ReLU, Sigmoid, mlp
+from handnn import SGD, Affine, MSELoss, Network, ReLU, Sigmoid, Trainer, mlp
 from tests import reference
 from tests.bounds import assert_same_bits
 from tests.own_bricks import Halve, Scale
@@ -261,3 +261,58 @@ def test_params_that_are_no_dict_of_arrays_are_a_type_error(params):
     brick.params = params
     with pytest.raises(TypeError, match="params of layer 0"):
         Network([brick])
+
+
+class Mode:
+    """A brick of one's own that tells training and predicting apart."""
+
+    training = True
+
+    def __init__(self):
+        self.modes = []
+
+    def forward(self, x):
+        self.modes.append(self.training)
+        return x
+
+    def backward(self, dout):
+        return dout
+
+
+def test_train_and_eval_set_the_mode_of_every_layer():
+    mode = Mode()
+    network = Network([Affine([[1.0]], [0.0]), mode, Sigmoid()])
+    x = np.ones((2, 1))
+    network.forward(x)
+    assert network.eval() is network
+    network.forward(x)
+    assert network.train() is network
+    network.forward(x)
+    assert mode.modes == [True, False, True]
+    assert all(layer.training for layer in network.layers)
+
+
+def test_predict_predicts_in_either_mode_and_leaves_it():
+    mode = Mode()
+    network = Network([Affine([[1.0]], [0.0]), mode])
+    for training in (True, False):
+        network.train(training).predict(np.ones((2, 1)))
+        assert mode.training is training
+    assert mode.modes == [False, False]
+
+
+def test_a_mode_is_restored_after_an_error():
+    network = Network([Affine([[1.0]], [0.0]), Mode()]).eval()
+    with pytest.raises(RuntimeError, match="stop"), network.in_mode(training=True):
+        assert network.layers[1].training
+        raise RuntimeError("stop")
+    assert not network.layers[1].training
+
+
+def test_a_trainer_trains_in_either_mode_and_leaves_it():
+    mode = Mode()
+    network = Network([Affine([[1.0]], [0.0]), mode]).eval()
+    trainer = Trainer(network, MSELoss(), SGD(0.1))
+    trainer.fit(np.ones((4, 1)), np.ones((4, 1)), epochs=1, batch_size=2, validation=0.5)
+    assert mode.modes == [True, False]
+    assert not mode.training

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, SupportsIndex
 
@@ -83,12 +84,40 @@ class Network:
 
     def _predict_brick_by_brick(self, x: ArrayLike, out: Array | None) -> Array:
         x = as_float(x, self.dtype, "Network.predict: x")
-        pre = self.forward(x)
+        with self.in_mode(training=False):
+            pre = self.forward(x)
         if out is None:
             return pre
         check_output(out, pre, {"x": x, **self.params}, "Network.predict: out")
         out[...] = pre
         return out
+
+    def train(self, training: bool = True) -> Network:
+        """Let `forward` train: Dropout drops, BatchNorm takes the statistics of the batch.
+
+        A new network is in this mode; most bricks do the same in both. A `Trainer` trains in this
+        mode whatever the network is in, and `predict` predicts. Sets the attribute `training` of
+        every layer that has one, and returns the network.
+        """
+        for layer in self.layers:
+            if hasattr(layer, "training"):
+                layer.training = bool(training)
+        return self
+
+    def eval(self) -> Network:
+        """Let `forward` predict, as `predict` does in either mode; return the network."""
+        return self.train(False)
+
+    @contextmanager
+    def in_mode(self, *, training: bool) -> Iterator[None]:
+        """Train or predict for a while: every layer's mode is then what it was before."""
+        before = [(a, a.training) for a in self.layers if hasattr(a, "training")]
+        self.train(training)
+        try:
+            yield
+        finally:
+            for layer, mode in before:
+                layer.training = mode
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is compiled: a copy compiles its own."""

@@ -90,7 +90,7 @@ class Trainer:
     ) -> float:
         """Take one step on the rows of one batch, and return their loss from before the step."""
         rows = self._rows("Trainer.train_step", x, y, sample_weight)
-        with _alone(self.network):
+        with _alone(self.network), self.network.in_mode(training=True):
             loss = self._loss(*rows)
             self.network.backward(self.loss.backward())
             self.optimizer.step(self.network.params, self.network.grads)

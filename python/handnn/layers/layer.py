@@ -36,6 +36,9 @@ class Layer:
     kept: ClassVar[tuple[str, ...]] = ()
     """The attributes that hold what the last forward and backward left."""
 
+    training: bool = True
+    """Whether forward trains or predicts, for bricks that tell these apart; see `Network.train`."""
+
     @property
     def kind(self) -> str:
         """What the compiled engine calls the brick; "" when it does not know it."""
