@@ -32,7 +32,7 @@ FLOORS = [
 ]
 NEIGHBOURS = {("network", "storage"), ("storage", "network")}  # network.save is one word for it
 MAY_IMPORT_CORE = {"functional", "engine", "__init__"}  # __init__ for what is about the machine
-BASES = {"__init__", "layer", "loss", "optimizer", "update", "rates"}
+BASES = {"__init__", "layer", "loss", "optimizer", "options", "update", "rates"}
 
 
 def room_of(module):

@@ -14,6 +14,7 @@
 #include "engine/pool.hpp"
 #include "engine/shuffle.hpp"
 #include "engine/train.hpp"
+#include "losses.hpp"
 #include "settings.hpp"
 
 namespace handnn {
@@ -121,34 +122,39 @@ bool signal_raised() {
   return PyErr_CheckSignals() != 0;
 }
 
+// A loss as Python hands it over: (name, number, array or None, whether its gradient is exact).
+using DescribedLoss = std::tuple<std::string, double, py::object, bool>;
+
 // Appends (loss, seconds) for each epoch to `losses`, and the number of steps to `steps`. If a
 // signal handler raises, its exception passes on after the step that runs, and `losses` holds the
 // whole epochs before it.
 template <class T>
-void train_as(const py::list& described, bool exact, const std::string& kind,
-              const py::dict& settings, double clip_norm, py::handle lr_factors_any,
-              py::handle x_any, py::handle y_any, py::handle weight_any, Schedule schedule,
-              py::list losses, py::list steps) {
+void train_as(const py::list& described, const DescribedLoss& described_loss,
+              const std::string& kind, const py::dict& settings, double clip_norm,
+              py::handle lr_factors_any, py::handle x_any, py::handle y_any, py::handle weight_any,
+              Schedule schedule, py::list losses, py::list steps) {
   const Bricks<T> bricks("Trainer.fit", described);
   Gate gate = Gate::casting_to<T>("Trainer.fit");
   Array x, y, weight;
   gate.inputs({{"x", x_any, x}, {"y", y_any, y}});
   if (!weight_any.is_none()) gate.inputs({{"sample_weight", weight_any, weight}});
   require_width<T>(gate, x, bricks.bricks.front().I);
-  require_width<T>(gate, y, bricks.bricks.back().O);
-  if (x.shape[0] == 0) gate.bad_value("x has no rows");
-  if (y.shape[0] != x.shape[0])
-    gate.bad_value("x has ", x.shape[0], " rows but y has ", y.shape[0]);
-  if (weight.object) {
-    gate.require_dimensions(weight, 1);
-    if (weight.size != x.shape[0]) gate.bad_value("sample_weight must have a number for each row");
+  const Size N = x.shape[0];
+  if (N == 0) gate.bad_value("x has no rows");
+  const auto& [loss_name, loss_setting, loss_numbers_any, exact] = described_loss;
+  const int which_loss = loss_called(gate, loss_name);
+  Array loss_numbers;
+  if (!loss_numbers_any.is_none()) {
+    gate.inputs({{loss_facts[which_loss].numbers, loss_numbers_any, loss_numbers}});
   }
+  const CheckedLoss loss(gate, which_loss, loss_setting, loss_numbers, bricks.bricks.back().O);
+  const Size Y = loss.check_targets(gate, y, N);
+  if (weight.object) check_weights(gate, weight, N);
   if (schedule.epochs < 1 || schedule.batch_size < 1) {
     gate.bad_value("epochs and batch_size must be at least 1");
   }
 
   const OptimizerSettings optimizer = optimizer_settings(gate, optimizer_called(kind), settings);
-  const Size N = x.shape[0];
   Gate factors_gate = Gate::casting_to<double>("Trainer.fit");
   Array lr_factors;
   if (!lr_factors_any.is_none()) {
@@ -165,8 +171,9 @@ void train_as(const py::list& described, bool exact, const std::string& kind,
   {
     const py::gil_scoped_release unlocked;
     const Size most_rows = std::min(schedule.batch_size, N);
-    TrainingProgram<T> program(active_kernels<T>(), bricks.bricks, {exact}, optimizer, clip_norm,
-                               most_rows);
+    TrainingProgram<T> program(active_kernels<T>(), bricks.bricks,
+                               {which_loss, loss.template options<T>(Y), exact}, optimizer,
+                               clip_norm, most_rows);
     result = train<T>(program, {x, y, weight, N}, schedule, signal_raised);
   }
   const auto report = [&] {
@@ -183,15 +190,15 @@ void train_as(const py::list& described, bool exact, const std::string& kind,
   report();
 }
 
-void train_network(const py::list& bricks, bool exact_gradient, const std::string& optimizer,
+void train_network(const py::list& bricks, const DescribedLoss& loss, const std::string& optimizer,
                    const py::dict& settings, double clip_norm, py::handle lr_factors, py::handle x,
                    py::handle y, py::handle sample_weight, Size epochs, Size batch_size,
                    std::optional<std::uint64_t> seed, std::uint64_t first_epoch, bool float32,
                    py::list losses, py::list steps) {
   const Schedule schedule = {epochs, batch_size, seed, first_epoch};
-  (float32 ? train_as<float> : train_as<double>)(bricks, exact_gradient, optimizer, settings,
-                                                 clip_norm, lr_factors, x, y, sample_weight,
-                                                 schedule, losses, steps);
+  (float32 ? train_as<float> : train_as<double>)(bricks, loss, optimizer, settings, clip_norm,
+                                                 lr_factors, x, y, sample_weight, schedule, losses,
+                                                 steps);
 }
 
 py::array row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
@@ -265,11 +272,11 @@ void bind_engine(py::module_& module) {
       "set_num_threads",
       [](long threads) { set_num_threads(checked_threads("set_num_threads: n", threads)); },
       py::arg("n"));
-  module.def("train", train_network, py::arg("bricks"), py::arg("exact_gradient"),
-             py::arg("optimizer"), py::arg("settings"), py::arg("clip_norm"), py::arg("lr_factors"),
-             py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("epochs"),
-             py::arg("batch_size"), py::arg("seed"), py::arg("first_epoch"), py::arg("float32"),
-             py::arg("losses"), py::arg("steps"));
+  module.def("train", train_network, py::arg("bricks"), py::arg("loss"), py::arg("optimizer"),
+             py::arg("settings"), py::arg("clip_norm"), py::arg("lr_factors"), py::arg("x"),
+             py::arg("y"), py::arg("sample_weight"), py::arg("epochs"), py::arg("batch_size"),
+             py::arg("seed"), py::arg("first_epoch"), py::arg("float32"), py::arg("losses"),
+             py::arg("steps"));
   module.def("row_order", row_order, py::arg("count"), py::arg("seed"), py::arg("epoch"));
   module.def("predictor", predictor, py::arg("bricks"), py::arg("float32"));
 }

@@ -1,26 +1,166 @@
+#include "losses.hpp"
+
 #include <algorithm>
 #include <cmath>
 
-#include "arrays.hpp"
 #include "bind.hpp"
 
 namespace handnn {
 
 namespace {
 
-template <class T>
-bool finite_and_not_negative(const Kernels<T>&, const Array& array) {
-  const T* values = array;
-  return std::all_of(values, values + array.size,
-                     [](T value) { return value >= 0 && std::isfinite(value); });
+// The first of n values that is not right, or null.
+template <class T, class F>
+const T* first_wrong(const T* values, Size n, F is_right) {
+  const T* end = values + n;
+  const T* wrong = std::find_if_not(values, end, is_right);
+  return wrong == end ? nullptr : wrong;
 }
 
-// What a loss over rows takes: pre (N, O), y_true (N, O), and sample_weight (N,) or None.
-struct Rows {
-  Array pre, y_true, sample_weight;
-  Size N = 0, O = 0;
+// Calls f with the array as the numbers of the call's dtype.
+template <class F>
+void with_values(const Gate& gate, const Array& array, F f) {
+  gate.run(0, [&]<class T>(const Kernels<T>&) { f(static_cast<const T*>(array)); });
+}
 
-  Rows(Gate& gate, py::handle pre_any, py::handle y_true_any, py::handle sample_weight_any) {
+// How far the probabilities of a row may add up from 1.
+constexpr double most_off = 1e-3;
+
+template <class T>
+void check_values(const Gate& gate, const LossFacts& facts, const Array& y_true, Size N, Size O) {
+  const T* y = y_true;
+  const bool are_labels = facts.target == Target::classes && y_true.size == N;
+  const T* wrong = nullptr;
+  const char* what = "";
+  if (facts.target == Target::probabilities) {
+    wrong = first_wrong(y, y_true.size, [](T v) { return v >= 0 && v <= 1; });
+    what = ": targets must be from 0 to 1";
+  } else if (facts.target == Target::counts) {
+    wrong = first_wrong(y, y_true.size, [](T v) { return v >= 0 && std::isfinite(v); });
+    what = ": targets must be finite and not negative";
+  } else if (are_labels) {
+    wrong = first_wrong(y, N, [&](T v) { return v >= 0 && v < T(O) && v == std::floor(v); });
+  } else if (facts.target == Target::classes) {
+    wrong = first_wrong(y, y_true.size, [](T v) { return v >= 0 && v <= 1; });
+    what = ": probabilities must be from 0 to 1";
+  }
+  if (wrong) {
+    const Size row = (wrong - y) / (y_true.size / N);
+    if (are_labels) {
+      gate.bad_value("row ", row, " of ", y_true.name, " is ", *wrong,
+                     ", but a label must be a whole number from 0 to ", O - 1);
+    }
+    gate.bad_value("row ", row, " of ", y_true.name, " has ", *wrong, what);
+  }
+  if (facts.target != Target::classes || are_labels) return;
+  for (Size n = 0; n < N; ++n) {
+    double sum = 0;
+    for (Size o = 0; o < O; ++o) sum += double(y[n * O + o]);
+    if (std::abs(sum - 1) > most_off) {
+      gate.bad_value("row ", n, " of ", y_true.name, " adds up to ", sum,
+                     ", but probabilities must add up to 1");
+    }
+  }
+}
+
+}  // namespace
+
+int loss_called(const Gate& gate, const std::string& name) {
+  for (int which = 0; which < loss_count; ++which) {
+    if (name == loss_facts[which].name) return which;
+  }
+  gate.bad_value("no loss is called \"", name, "\"");
+}
+
+CheckedLoss::CheckedLoss(const Gate& gate, int which, double setting, const Array& numbers, Size O)
+    : facts_(loss_facts[which]), setting_(setting), numbers_(numbers), O_(O) {
+  const std::string name = facts_.name;
+  if (name == "huber" && !(setting > 0 && std::isfinite(setting))) {
+    gate.bad_value("delta must be finite and above 0, but is ", setting);
+  }
+  if (name == "softmax_cross_entropy" && !(setting >= 0 && setting <= 1)) {
+    gate.bad_value("label_smoothing must be from 0 to 1, but is ", setting);
+  }
+  if (name == "gaussian_nll" && O % 2 != 0) {
+    gate.bad_value("pre has ", O,
+                   " columns, but must have two for each of y_true's: means, then log-variances");
+  }
+  const bool are_quantiles = name == "quantile";
+  if (are_quantiles && !numbers.object) gate.bad_type("quantiles must be a list of numbers");
+  if (!numbers.object) return;
+  gate.require_dimensions(numbers, 1);
+  if (are_quantiles && (numbers.size == 0 || O % numbers.size != 0)) {
+    gate.bad_value("pre has ", O, " columns, but must have one for each of ", numbers.size,
+                   " quantiles, or a multiple of them");
+  }
+  if (!are_quantiles && numbers.size != O) {
+    gate.bad_value(facts_.numbers, " has ", numbers.size, " numbers but pre has ", O, " columns");
+  }
+  with_values(gate, numbers, [&]<class T>(const T* values) {
+    const T* wrong = first_wrong(values, numbers.size, [&](T v) {
+      return are_quantiles ? v > 0 && v < 1 : v >= 0 && std::isfinite(v);
+    });
+    if (!wrong) return;
+    gate.bad_value(facts_.numbers,
+                   are_quantiles ? " must be between 0 and 1" : " must be finite and not negative",
+                   ", but one is ", *wrong);
+  });
+}
+
+void CheckedLoss::check_shape(const Gate& gate, const Array& y_true, Size N) const {
+  const std::string name = facts_.name;
+  Size Y = O_;
+  if (name == "gaussian_nll") Y = O_ / 2;
+  if (name == "quantile") Y = O_ / numbers_.size;
+  const bool takes_labels = facts_.target == Target::classes;
+  const bool is_flat = y_true.dimensions == 1 && y_true.size == N;
+  const bool has_rows = y_true.dimensions == 2 && y_true.shape[0] == N;
+  if (is_flat && (Y == 1 || takes_labels)) return;
+  if (has_rows && (y_true.shape[1] == Y || (y_true.shape[1] == 1 && takes_labels))) return;
+  std::ostringstream shape;
+  for (Size i = 0; i < y_true.dimensions; ++i) shape << (i ? ", " : "") << y_true.shape[i];
+  gate.bad_value(y_true.name, " has shape (", shape.str(), y_true.dimensions == 1 ? ",)" : ")",
+                 ", but beside pre of shape (", N, ", ", O_, ") it must have (", N, ", ", Y, ")",
+                 takes_labels ? " or, for labels, (" : "",
+                 takes_labels ? std::to_string(N) + ",)" : "");
+}
+
+Size CheckedLoss::check_targets(const Gate& gate, const Array& y_true, Size N) const {
+  check_shape(gate, y_true, N);
+  if (N == 0 || y_true.size == 0) return y_true.dimensions == 2 ? y_true.shape[1] : 1;
+  with_values(gate, y_true,
+              [&]<class T>(const T*) { check_values<T>(gate, facts_, y_true, N, O_); });
+  return y_true.size / N;
+}
+
+void check_weights(const Gate& gate, const Array& sample_weight, Size N) {
+  gate.require_dimensions(sample_weight, 1);
+  if (sample_weight.size != N) {
+    gate.bad_value("sample_weight has ", sample_weight.size, " elements but pre has ", N, " rows");
+  }
+  with_values(gate, sample_weight, [&]<class T>(const T* values) {
+    const auto is_right = [](T value) { return value >= 0 && std::isfinite(value); };
+    if (first_wrong(values, N, is_right)) {
+      gate.bad_value("sample_weight must be finite and not negative");
+    }
+  });
+}
+
+namespace {
+
+// What a loss over rows takes: pre (N, O), y_true (N, Y), sample_weight (N,) or None, its number
+// and its array or None.
+struct LossCall {
+  Gate gate;
+  const LossFacts& facts;
+  Array pre, y_true, sample_weight, numbers;
+  Size N = 0, O = 0, Y = 0;
+  double setting = 0;
+
+  LossCall(int which, const char* function, py::handle pre_any, py::handle y_true_any,
+           py::handle sample_weight_any, py::handle setting_any, py::handle numbers_any)
+      : gate(function), facts(loss_facts[which]) {
+    if (*facts.setting) setting = gate.number(facts.setting, setting_any);
     if (sample_weight_any.is_none()) {
       gate.inputs({{"pre", pre_any, pre}, {"y_true", y_true_any, y_true}});
     } else {
@@ -28,64 +168,121 @@ struct Rows {
                    {"y_true", y_true_any, y_true},
                    {"sample_weight", sample_weight_any, sample_weight}});
     }
+    if (!numbers_any.is_none()) gate.inputs({{facts.numbers, numbers_any, numbers}});
     gate.require_dimensions(pre, 2);
     N = pre.shape[0];
     O = pre.shape[1];
-    const bool one_column = O == 1 && y_true.dimensions == 1 && y_true.size == N;
-    if (!one_column) gate.require_same_shape(pre, y_true);
-
-    if (!sample_weight.object) return;
-    gate.require_dimensions(sample_weight, 1);
-    if (sample_weight.size != N) {
-      gate.bad_value("sample_weight has ", sample_weight.size, " elements but pre has ", N,
-                     " rows");
-    }
-    if (!gate.run(0,
-                  [&](auto& kernels) { return finite_and_not_negative(kernels, sample_weight); })) {
-      gate.bad_value("sample_weight must be finite and not negative");
-    }
+    Y = loss(which).check_targets(gate, y_true, N);
+    if (sample_weight.object) check_weights(gate, sample_weight, N);
   }
+
+  CheckedLoss loss(int which) const { return {gate, which, setting, numbers, O}; }
 };
 
-double mse_loss_forward(py::handle pre_any, py::handle y_true_any, py::handle sample_weight_any) {
-  Gate gate("mse_loss_forward");
-  const Rows rows(gate, pre_any, y_true_any, sample_weight_any);
-
-  return gate.run(rows.pre.size, [&](auto& kernels) {
-    return kernels.mse_loss_forward(rows.pre, rows.y_true, rows.sample_weight, rows.N, rows.O);
+double loss_forward(int which, const char* function, py::handle pre, py::handle y_true,
+                    py::handle sample_weight, py::handle setting, py::handle numbers) {
+  const LossCall call(which, function, pre, y_true, sample_weight, setting, numbers);
+  return call.gate.run(double(call.pre.size), [&]<class T>(const Kernels<T>& kernels) {
+    return kernels.losses[which].forward(call.pre, call.y_true, call.sample_weight,
+                                         call.loss(which).options<T>(call.Y), call.N, call.O);
   });
+}
+
+py::array loss_backward(int which, const char* function, py::handle pre, py::handle y_true,
+                        py::handle dout_any, py::handle sample_weight, py::handle setting,
+                        py::handle numbers, bool exact, py::handle dx_any) {
+  const double dout = Gate(function).number("dout", dout_any);
+  LossCall call(which, function, pre, y_true, sample_weight, setting, numbers);
+  const Array dx = call.gate.output_like("dx", dx_any, call.pre);
+  const double scale = exact ? call.facts.slope_scale(call.N, call.O) * dout : dout;
+  call.gate.run(double(call.pre.size), [&]<class T>(const Kernels<T>& kernels) {
+    kernels.losses[which].backward(dx, call.pre, call.y_true, call.sample_weight,
+                                   call.loss(which).options<T>(call.Y), T(scale), call.N, call.O);
+  });
+  return dx.as_array();
 }
 
 // gradient "exact": the derivative of the mean, 2 (pre - y_true) / (N O); "article": the article's,
 // pre - y_true.
-py::array mse_loss_backward(py::handle pre_any, py::handle y_true_any, py::handle dout_any,
-                            py::handle sample_weight_any, py::handle gradient_any,
-                            py::handle dx_any) {
-  Gate gate("mse_loss_backward");
-  const double dout = gate.number("dout", dout_any);
+bool is_exact(const char* function, py::handle gradient_any) {
+  const Gate gate(function);
   const std::string gradient = gate.word("gradient", gradient_any);
-  const bool exact = gradient == "exact";
-  if (!exact && gradient != "article") {
+  if (gradient != "exact" && gradient != "article") {
     gate.bad_value("gradient must be \"exact\" or \"article\", but is \"", gradient, "\"");
   }
-  const Rows rows(gate, pre_any, y_true_any, sample_weight_any);
-  const Array dx = gate.output_like("dx", dx_any, rows.pre);
+  return gradient == "exact";
+}
 
-  const double scale = exact ? 2.0 * dout / double(rows.pre.size) : dout;
-  gate.run(rows.pre.size, [&](auto& kernels) {
-    kernels.mse_loss_backward(dx, rows.pre, rows.y_true, rows.sample_weight, scale, rows.N, rows.O);
-  });
-  return dx.as_array();
+struct LossNames {
+  const char *forward, *backward;
+};
+
+// NAME_forward(pre, y_true, sample_weight=None, setting=0, numbers=None) and NAME_backward(pre,
+// y_true, dout=1, ..., dx=None); MSELoss has neither setting nor numbers, but two gradients.
+void bind_loss(py::module_& module, int which, LossNames names) {
+  const py::arg pre("pre"), y_true("y_true");
+  const py::arg_v dout = py::arg("dout") = 1.0, weight = py::arg("sample_weight") = py::none(),
+                  setting = py::arg("setting") = 0.0, numbers = py::arg("numbers") = py::none(),
+                  gradient = py::arg("gradient") = "exact", dx = py::arg("dx") = py::none();
+  if (std::string(loss_facts[which].name) == "mse_loss") {
+    module.def(
+        names.forward,
+        [=](py::handle pre, py::handle y_true, py::handle weight) {
+          return loss_forward(which, names.forward, pre, y_true, weight, {}, py::none());
+        },
+        pre, y_true, weight);
+    module.def(
+        names.backward,
+        [=](py::handle pre, py::handle y_true, py::handle dout, py::handle weight,
+            py::handle gradient, py::handle dx) {
+          const bool exact = is_exact(names.backward, gradient);
+          return loss_backward(which, names.backward, pre, y_true, dout, weight, {}, py::none(),
+                               exact, dx);
+        },
+        pre, y_true, dout, weight, gradient, dx);
+    return;
+  }
+  module.def(
+      names.forward,
+      [=](py::handle pre, py::handle y_true, py::handle weight, py::handle setting,
+          py::handle numbers) {
+        return loss_forward(which, names.forward, pre, y_true, weight, setting, numbers);
+      },
+      pre, y_true, weight, setting, numbers);
+  module.def(
+      names.backward,
+      [=](py::handle pre, py::handle y_true, py::handle dout, py::handle weight, py::handle setting,
+          py::handle numbers, py::handle dx) {
+        return loss_backward(which, names.backward, pre, y_true, dout, weight, setting, numbers,
+                             true, dx);
+      },
+      pre, y_true, dout, weight, setting, numbers, dx);
+}
+
+// Raises ValueError unless y (N, Y) can be the targets of a network with `outputs` columns.
+void check_targets(const std::string& function, const std::string& loss, double setting,
+                   py::handle numbers_any, py::handle y_any, Size outputs) {
+  Gate gate(function.c_str());
+  Array y, numbers;
+  gate.inputs({{"y", y_any, y}});
+  const int which = loss_called(gate, loss);
+  if (!numbers_any.is_none()) gate.inputs({{loss_facts[which].numbers, numbers_any, numbers}});
+  if (y.dimensions == 0) gate.bad_value("y must have rows");
+  CheckedLoss(gate, which, setting, numbers, outputs).check_targets(gate, y, y.shape[0]);
 }
 
 }  // namespace
 
 void bind_losses(py::module_& module) {
-  module.def("mse_loss_forward", mse_loss_forward, py::arg("pre"), py::arg("y_true"),
-             py::arg("sample_weight") = py::none());
-  module.def("mse_loss_backward", mse_loss_backward, py::arg("pre"), py::arg("y_true"),
-             py::arg("dout") = 1.0, py::arg("sample_weight") = py::none(),
-             py::arg("gradient") = "exact", py::arg("dx") = py::none());
+  constexpr LossNames names[] = {
+#define HANDNN_NAMES(name, kernels, divisor, target, setting, numbers) \
+  {#name "_forward", #name "_backward"},
+      HANDNN_LOSSES(HANDNN_NAMES)
+#undef HANDNN_NAMES
+  };
+  for (int which = 0; which < loss_count; ++which) bind_loss(module, which, names[which]);
+  module.def("check_targets", check_targets, py::arg("function"), py::arg("loss"),
+             py::arg("setting"), py::arg("numbers"), py::arg("y"), py::arg("outputs"));
 }
 
 }  // namespace handnn

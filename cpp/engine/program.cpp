@@ -32,7 +32,7 @@ void forward_brick(const Kernels<T>& kernels, const Brick<T>& brick, T* out, con
 
 template <class T>
 TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks,
-                                    LossSettings loss, OptimizerSettings optimizer,
+                                    LossSettings<T> loss, OptimizerSettings optimizer,
                                     double clip_norm, Size most_rows)
     : kernels_(kernels),
       bricks_(std::move(bricks)),
@@ -86,15 +86,15 @@ template <class T>
 double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Size N,
                                 double lr_factor) {
   const int parts = work_per_row_ * double(N) < worth_sharing ? 1 : threads_;
-  const Size O = outputs();
-  const T scale = T(loss_.exact ? 2.0 / double(N * O) : 1.0);
+  const LossKernels<T>& loss = kernels_.losses[loss_.which];
+  const Size O = bricks_.back().O, Y = targets();
+  const T scale = T(loss_.exact ? loss_facts[loss_.which].slope_scale(N, O) : 1.0);
   run_parts(parts, [&](int part) {
     const auto [first, last] = share_of(N, part, parts);
     if (first == last) return;
     forward(x, scratch_[std::size_t(part)], first, last);
-    kernels_.mse_loss_backward(dout_.back() + first * O, out_.back() + first * O,
-                               y_true + first * O, weight ? weight + first : nullptr, scale,
-                               last - first, O);
+    loss.backward(dout_.back() + first * O, out_.back() + first * O, y_true + first * Y,
+                  weight ? weight + first : nullptr, loss_.options, scale, last - first, O);
     backward(scratch_[std::size_t(part)], first, last);
   });
   const auto for_each_affine = [&](auto f) {
@@ -111,7 +111,7 @@ double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Si
     for_each_affine([&](std::size_t i, int part) { update(i, part, parts); });
   }
   ++optimizer_.step;
-  return kernels_.mse_loss_forward(out_.back(), y_true, weight, N, O);
+  return loss.forward(out_.back(), y_true, weight, loss_.options, N, O);
 }
 
 // Rows first ... last - 1 of every brick's output.

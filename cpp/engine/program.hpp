@@ -35,9 +35,12 @@ struct Brick {
   bool is_affine() const { return w.value; }
 };
 
-// MSELoss and its gradient, exact or the article's.
+// The loss with this number in the table. Its gradient is exact, or, of MSELoss, the article's.
+template <class T>
 struct LossSettings {
-  bool exact;
+  int which = 0;
+  LossOptions<T> options;
+  bool exact = true;
 };
 
 // out (N, O of the last brick) = the network's output for x (N, I of the first).
@@ -64,15 +67,15 @@ template <class T>
 class TrainingProgram {
  public:
   // For steps of up to most_rows rows.
-  TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks, LossSettings loss,
+  TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks, LossSettings<T> loss,
                   OptimizerSettings optimizer, double clip_norm, Size most_rows);
 
-  // One step on N rows: x (N, I), y_true (N, O), weight (N) or null. lr_factor is the schedule's.
+  // One step on N rows: x (N, I), y_true (N, Y), weight (N) or null. lr_factor is the schedule's.
   // The loss before the update.
   double step(const T* x, const T* y_true, const T* weight, Size N, double lr_factor = 1);
 
   Size inputs() const { return bricks_.front().I; }
-  Size outputs() const { return bricks_.back().O; }
+  Size targets() const { return loss_.options.columns; }
 
   // What a step costs for each row, in multiply-adds.
   double work_per_row() const { return work_per_row_; }
@@ -89,7 +92,7 @@ class TrainingProgram {
 
   const Kernels<T>& kernels_;
   std::vector<Brick<T>> bricks_;
-  LossSettings loss_;
+  LossSettings<T> loss_;
   OptimizerSettings optimizer_;
   double clip_norm_;  // infinity for none
   Size most_rows_;

@@ -41,12 +41,12 @@ class Interruptions {
 template <class T>
 class Batches {
  public:
-  Batches(const Rows<T>& rows, Size I, Size O, Size batch_size, bool gathers)
-      : rows_(rows), I_(I), O_(O), order_(gathers ? std::size_t(rows.count) : 0) {
+  Batches(const Rows<T>& rows, Size I, Size Y, Size batch_size, bool gathers)
+      : rows_(rows), I_(I), Y_(Y), order_(gathers ? std::size_t(rows.count) : 0) {
     if (!gathers) return;
     for (int pass = 0; pass < 2; ++pass) {
       x_ = arena_.take<T>(batch_size * I);
-      y_true_ = arena_.take<T>(batch_size * O);
+      y_true_ = arena_.take<T>(batch_size * Y);
       weight_ = arena_.take<T>(batch_size);
       if (pass == 0) arena_.commit();
     }
@@ -56,13 +56,13 @@ class Batches {
 
   Rows<T> batch(Size start, Size N) {
     if (order_.empty()) {
-      return {rows_.x + start * I_, rows_.y_true + start * O_,
+      return {rows_.x + start * I_, rows_.y_true + start * Y_,
               rows_.weight ? rows_.weight + start : nullptr, N};
     }
     for (Size n = 0; n < N; ++n) {
       const Size row = order_[std::size_t(start + n)];
       std::memcpy(x_ + n * I_, rows_.x + row * I_, std::size_t(I_) * sizeof(T));
-      std::memcpy(y_true_ + n * O_, rows_.y_true + row * O_, std::size_t(O_) * sizeof(T));
+      std::memcpy(y_true_ + n * Y_, rows_.y_true + row * Y_, std::size_t(Y_) * sizeof(T));
       if (rows_.weight) weight_[n] = rows_.weight[row];
     }
     return {x_, y_true_, rows_.weight ? weight_ : nullptr, N};
@@ -70,7 +70,7 @@ class Batches {
 
  private:
   const Rows<T>& rows_;
-  Size I_, O_;
+  Size I_, Y_;
   std::vector<Size> order_;
   Arena arena_;
   T *x_ = nullptr, *y_true_ = nullptr, *weight_ = nullptr;
@@ -82,7 +82,7 @@ template <class T>
 TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Schedule& schedule,
                      const std::function<bool()>& interrupted) {
   const Size batch_size = std::min(schedule.batch_size, rows.count);
-  Batches<T> batches(rows, program.inputs(), program.outputs(), batch_size,
+  Batches<T> batches(rows, program.inputs(), program.targets(), batch_size,
                      schedule.seed.has_value());
   Interruptions interruptions(interrupted, program.work_per_row() * double(batch_size));
   TrainingResult result = {{}, 0};

@@ -10,7 +10,7 @@
 
 namespace handnn {
 
-// x (rows, I), y_true (rows, O), weight (rows) or null.
+// x (rows, I), y_true (rows, Y), weight (rows) or null.
 template <class T>
 struct Rows {
   const T* x;

@@ -3,18 +3,48 @@
 // at the end. 16 is what keeps every instruction set's registers busy.
 #pragma once
 
-#include "simd.hpp"
+#include "each_vector.hpp"
 
 namespace handnn {
 namespace {
 
 constexpr int partial_sums = 16;
 
-inline double add_pairwise(double (&sums)[partial_sums]) {
+template <class T>
+inline T add_pairwise(T (&sums)[partial_sums]) {
   for (int half = partial_sums / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
   }
   return sums[0];
+}
+
+// The sum of term(load) over n entries, where load(p) is a vector of p's; each times the weight of
+// its row of `columns` entries, unless weight is null.
+template <class T, class F>
+double sum_of_terms(const T* weight, Size n, Size columns, F term) {
+  double sums[partial_sums] = {};
+  for (Size first = 0; first < n; first += partial_sums) {
+    const Size count = n - first < partial_sums ? n - first : partial_sums;
+    T terms[partial_sums];
+    for_each_vector<T>(count, [&](auto at) {
+      at.store(terms, term([&](const T* p) { return at.load(p + first); }));
+    });
+    for (Size s = 0; s < count; ++s) {
+      const double value = double(terms[s]);
+      sums[s] += weight ? double(weight[(first + s) / columns]) * value : value;
+    }
+  }
+  return add_pairwise(sums);
+}
+// The same of single entries, term(i).
+template <class T, class F>
+double sum_of_terms_naive(const T* weight, Size n, Size columns, F term) {
+  double sums[partial_sums] = {};
+  for (Size i = 0; i < n; ++i) {
+    const double value = double(term(i));
+    sums[i % partial_sums] += weight ? double(weight[i / columns]) * value : value;
+  }
+  return add_pairwise(sums);
 }
 
 // x (n) -> the sum of its squares.

@@ -13,7 +13,14 @@
 #include "layers/silu.hpp"
 #include "layers/softplus.hpp"
 #include "layers/tanh.hpp"
+#include "losses/bce_with_logits.hpp"
+#include "losses/gaussian_nll.hpp"
+#include "losses/huber.hpp"
+#include "losses/mae.hpp"
 #include "losses/mse_loss.hpp"
+#include "losses/poisson_nll.hpp"
+#include "losses/quantile.hpp"
+#include "losses/softmax_cross_entropy.hpp"
 #include "matmul.hpp"
 #include "optimizers/adagrad.hpp"
 #include "optimizers/adam.hpp"
@@ -32,6 +39,12 @@ constexpr Kernels<T> kernels = {matmul_scratch<T>,
   {elementwise_forward<Formula, T>, elementwise_backward<Formula, T>},
                                     HANDNN_ACTIVATIONS(HANDNN_ACTIVATION)
 #undef HANDNN_ACTIVATION
+                                },
+                                {
+#define HANDNN_LOSS(name, Loss, divisor, target, setting, numbers) \
+  {Loss::template forward<T>, Loss::template backward<T>},
+                                    HANDNN_LOSSES(HANDNN_LOSS)
+#undef HANDNN_LOSS
                                 },
                                 {
 #define HANDNN_OPTIMIZER(name, Formula, state_0, state_1) update<Formula, T>,

@@ -1,10 +1,11 @@
 // The list of kernels, one entry each. table.cpp compiles it once for every instruction set;
 // dispatch.hpp chooses one table.
 //
-// A new kernel is an entry here and an #include in table.cpp; a new activation or
-// optimizer is one line and one #include.
+// A new kernel is an entry here and an #include in table.cpp; a new activation,
+// loss or optimizer is one line and one #include.
 #pragma once
 
+#include "losses/options.hpp"
 #include "optimizers/rates.hpp"
 #include "size.hpp"
 
@@ -26,6 +27,19 @@ namespace handnn {
   ACTIVATION(gelu, GELU, x, "", 16) \
   ACTIVATION(gelu_tanh, GELUTanh, x, "", 10)
 
+// The losses: word, kernels (see losses/loss.hpp), what their slopes are divided by, what may be a
+// target, and the names of their number and their array, or "".
+#define HANDNN_LOSSES(LOSS) \
+  LOSS(mse_loss, MSELoss, halves, numbers, "", "") \
+  LOSS(mae, MAE, entries, numbers, "", "") \
+  LOSS(huber, Huber, entries, numbers, "delta", "") \
+  LOSS(quantile, Quantile, entries, numbers, "", "quantiles") \
+  LOSS(bce_with_logits, BCEWithLogits, entries, probabilities, "", "") \
+  LOSS(poisson_nll, PoissonNLL, entries, counts, "", "") \
+  LOSS(gaussian_nll, GaussianNLL, halves, numbers, "", "") \
+  LOSS(softmax_cross_entropy, SoftmaxCrossEntropy, rows, classes, "label_smoothing", \
+       "class_weight")
+
 // The optimizers: word, formula (see optimizers/update.hpp), and the names of the states it keeps.
 #define HANDNN_OPTIMIZERS(OPTIMIZER) \
   OPTIMIZER(sgd, SGD, "velocity", "") \
@@ -42,10 +56,6 @@ namespace handnn {
                            Size x_row)) \
   KERNEL(void, matmul_nt, (T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O)) \
   KERNEL(void, column_sums, (T* db, const T* dout, Size N, Size O)) \
-  KERNEL(double, mse_loss_forward, (const T* pre, const T* y_true, const T* weight, \
-                                    Size N, Size O)) \
-  KERNEL(void, mse_loss_backward, (T* dx, const T* pre, const T* y_true, const T* weight, T scale, \
-                                   Size N, Size O)) \
   KERNEL(double, sum_of_squares, (const T* x, Size n)) \
   KERNEL(double, fma_chains, (T* sink, Size turns))
 // clang-format on
@@ -70,6 +80,43 @@ struct ActivationKernels {
   void (*backward)(T* dx, const T* dout, const T* kept, T setting, Size n);  // dx may be dout
 };
 
+// For pre (N, O): N O; N O / 2, which has the 2 of a square's slope, or leaves half of pre's columns
+// out; N.
+enum class Divisor { entries, halves, rows };
+// What y_true may hold: any number; probabilities from 0 to 1; what is not below 0; or labels or
+// rows of probabilities that add up to 1.
+enum class Target { numbers, probabilities, counts, classes };
+
+struct LossFacts {
+  const char* name;
+  Divisor divisor;
+  Target target;
+  const char *setting, *numbers;  // "" for none
+
+  // What the slopes of one entry, or row, are multiplied with.
+  double slope_scale(Size N, Size O) const {
+    const double entries = double(N) * double(O);
+    return divisor == Divisor::entries  ? 1 / entries
+           : divisor == Divisor::halves ? 2 / entries
+                                        : 1 / double(N);
+  }
+};
+inline constexpr LossFacts loss_facts[] = {
+#define HANDNN_FACTS(name, kernels, divisor, target, setting, numbers) \
+  {#name, Divisor::divisor, Target::target, setting, numbers},
+    HANDNN_LOSSES(HANDNN_FACTS)
+#undef HANDNN_FACTS
+};
+inline constexpr int loss_count = int(sizeof loss_facts / sizeof loss_facts[0]);
+
+template <class T>
+struct LossKernels {
+  double (*forward)(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
+                    Size N, Size O);
+  void (*backward)(T* dx, const T* pre, const T* y_true, const T* weight,
+                   const LossOptions<T>& with, T scale, Size N, Size O);
+};
+
 struct OptimizerFacts {
   const char* name;
   const char* states[2];  // "" for none
@@ -89,6 +136,7 @@ template <class T>
 struct Kernels {
   Size scratch_size;  // how many elements `scratch` needs
   ActivationKernels<T> activations[activation_count];
+  LossKernels<T> losses[loss_count];
   Update<T> updates[optimizer_count];
 #define HANDNN_MEMBER(result, name, arguments) result(*name) arguments;
   HANDNN_KERNELS(HANDNN_MEMBER)

@@ -21,7 +21,14 @@
 #include "kernels/layers/silu.hpp"
 #include "kernels/layers/softplus.hpp"
 #include "kernels/layers/tanh.hpp"
+#include "kernels/losses/bce_with_logits.hpp"
+#include "kernels/losses/gaussian_nll.hpp"
+#include "kernels/losses/huber.hpp"
+#include "kernels/losses/mae.hpp"
 #include "kernels/losses/mse_loss.hpp"
+#include "kernels/losses/poisson_nll.hpp"
+#include "kernels/losses/quantile.hpp"
+#include "kernels/losses/softmax_cross_entropy.hpp"
 #include "kernels/optimizers/adagrad.hpp"
 #include "kernels/optimizers/adam.hpp"
 #include "kernels/optimizers/rmsprop.hpp"
@@ -135,18 +142,43 @@ void test_activations(Size n) {
 #undef HANDNN_TEST
 }
 
-template <class T>
-void test_mse_loss(Size N, Size O) {
-  const Buffer<T> pre = numbers<T>(N * O), y_true = numbers<T>(N * O), weight = numbers<T>(N);
+// A loss on ordinary rows with `columns` targets each, with every kind of option.
+template <class Loss, class T>
+void test_loss(const char* name, LossOptions<T> with, const Buffer<T>& y_true, Size N, Size O) {
+  const Buffer<T> pre = numbers<T>(N * O), weight = numbers<T>(N);
   for (const T* w : {static_cast<const T*>(nullptr), static_cast<const T*>(weight.data())}) {
     const Buffer<double> fast(1), naive(1);
-    *fast.data() = mse_loss_forward(pre.data(), y_true.data(), w, N, O);
-    *naive.data() = mse_loss_forward_naive(pre.data(), y_true.data(), w, N, O);
-    compare("mse_loss_forward", "loss", fast, naive, N, 1, O);
+    *fast.data() = Loss::forward(pre.data(), y_true.data(), w, with, N, O);
+    *naive.data() = Loss::forward_naive(pre.data(), y_true.data(), w, with, N, O);
+    compare(name, "loss", fast, naive, N, 1, O);
     const Buffer<T> dx(N * O), dx_naive(N * O);
-    mse_loss_backward(dx.data(), pre.data(), y_true.data(), w, T(0.3), N, O);
-    mse_loss_backward_naive(dx_naive.data(), pre.data(), y_true.data(), w, T(0.3), N, O);
-    compare("mse_loss_backward", "dx", dx, dx_naive, N, 1, O);
+    Loss::backward(dx.data(), pre.data(), y_true.data(), w, with, T(0.3), N, O);
+    Loss::backward_naive(dx_naive.data(), pre.data(), y_true.data(), w, with, T(0.3), N, O);
+    compare(name, "dx", dx, dx_naive, N, 1, O);
+  }
+}
+
+template <class T>
+void test_losses(Size N, Size O) {
+  const Buffer<T> positive = numbers<T>(O);
+  for (Size o = 0; o < O; ++o) positive.data()[o] = std::abs(positive.data()[o]);
+  const Buffer<T> y_true = numbers<T>(N * O), labels(N);
+  for (Size n = 0; n < N; ++n) labels.data()[n] = T(O > 0 ? random_bits() % std::size_t(O) : 0);
+#define HANDNN_TEST(name, Loss, divisor, target, setting, numbers)             \
+  if (Divisor::divisor != Divisor::rows && *numbers == 0 && #name[0] != 'g') { \
+    test_loss<Loss, T>(#name, {T(0.8), nullptr, 0, O}, y_true, N, O);          \
+  }
+  HANDNN_LOSSES(HANDNN_TEST)
+#undef HANDNN_TEST
+  test_loss<Quantile, T>("quantile", {0, positive.data(), O, 1}, labels, N, O);
+  test_loss<GaussianNLL, T>("gaussian_nll", {0, nullptr, 0, O}, y_true, N, 2 * O);
+  for (const T* weights :
+       {static_cast<const T*>(nullptr), static_cast<const T*>(positive.data())}) {
+    for (const T smoothing : {T(0), T(0.1)}) {
+      const char* name = "softmax_cross_entropy";
+      test_loss<SoftmaxCrossEntropy, T>(name, {smoothing, weights, O, 1}, labels, N, O);
+      test_loss<SoftmaxCrossEntropy, T>(name, {smoothing, weights, O, O}, y_true, N, O);
+    }
   }
 }
 
@@ -202,8 +234,8 @@ void test_all() {
     test_affine<T>(size, p, q);
     test_affine<T>(p, size, q);
     test_affine<T>(p, q, size);
-    test_mse_loss<T>(size, p % 20);
-    test_mse_loss<T>(p, size % 20);
+    test_losses<T>(size, p % 20);
+    test_losses<T>(p % 20, size);
   }
   // Past what is packed at a time, and rows a power of two apart; then whatever comes.
   test_affine<T>(300, 520, 35);

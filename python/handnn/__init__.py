@@ -16,7 +16,16 @@ from handnn import article, functional, schedules
 from handnn.gradient_check import gradient_check
 from handnn.history import History
 from handnn.layers import ELU, GELU, Affine, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
-from handnn.losses import MSELoss
+from handnn.losses import (
+    MAE,
+    BCEWithLogits,
+    GaussianNLL,
+    Huber,
+    MSELoss,
+    PoissonNLL,
+    Quantile,
+    SoftmaxCrossEntropy,
+)
 from handnn.network import Network, mlp
 from handnn.optimizers import SGD, AdaGrad, Adam, AdamW, RMSProp
 from handnn.storage import FormatError, load
@@ -27,20 +36,27 @@ __version__ = "0.1.0"
 __all__ = [
     "ELU",
     "GELU",
+    "MAE",
     "SGD",
     "AdaGrad",
     "Adam",
     "AdamW",
     "Affine",
+    "BCEWithLogits",
     "FormatError",
+    "GaussianNLL",
     "History",
+    "Huber",
     "LeakyReLU",
     "MSELoss",
     "Network",
+    "PoissonNLL",
+    "Quantile",
     "RMSProp",
     "ReLU",
     "SiLU",
     "Sigmoid",
+    "SoftmaxCrossEntropy",
     "Softplus",
     "Tanh",
     "Trainer",

@@ -35,6 +35,30 @@ def affine_backward(
 def affine_forward(
     x: typing.Any, w: typing.Any, b: typing.Any, out: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
+def bce_with_logits_backward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    dout: typing.Any = 1.0,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+    dx: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def bce_with_logits_forward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+) -> float: ...
+def check_targets(
+    function: str,
+    loss: str,
+    setting: typing.SupportsFloat | typing.SupportsIndex,
+    numbers: typing.Any,
+    y: typing.Any,
+    outputs: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
 def clip_scale(
     clip_norm: typing.SupportsFloat | typing.SupportsIndex,
     sum_of_squares: typing.SupportsFloat | typing.SupportsIndex,
@@ -46,6 +70,22 @@ def elu_backward(
 def elu_forward(
     x: typing.Any, alpha: typing.Any, out: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
+def gaussian_nll_backward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    dout: typing.Any = 1.0,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+    dx: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def gaussian_nll_forward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+) -> float: ...
 def gelu_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
@@ -57,12 +97,44 @@ def gelu_tanh_forward(
     x: typing.Any, out: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def get_num_threads() -> int: ...
+def huber_backward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    dout: typing.Any = 1.0,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+    dx: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def huber_forward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+) -> float: ...
 def leaky_relu_backward(
     dout: typing.Any, x: typing.Any, slope: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def leaky_relu_forward(
     x: typing.Any, slope: typing.Any, out: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
+def mae_backward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    dout: typing.Any = 1.0,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+    dx: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def mae_forward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+) -> float: ...
 def measure_fma_peak(seconds: typing.SupportsFloat | typing.SupportsIndex) -> float: ...
 def measure_product(
     form: str,
@@ -83,9 +155,41 @@ def mse_loss_backward(
 def mse_loss_forward(
     pre: typing.Any, y_true: typing.Any, sample_weight: typing.Any = None
 ) -> float: ...
+def poisson_nll_backward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    dout: typing.Any = 1.0,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+    dx: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def poisson_nll_forward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+) -> float: ...
 def predictor(
     bricks: list[typing.Any], float32: bool
 ) -> collections.abc.Callable[[typing.Any, typing.Any], numpy.typing.NDArray[typing.Any]]: ...
+def quantile_backward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    dout: typing.Any = 1.0,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+    dx: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def quantile_forward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+) -> float: ...
 def relu_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
@@ -118,6 +222,22 @@ def silu_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def silu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+def softmax_cross_entropy_backward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    dout: typing.Any = 1.0,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+    dx: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def softmax_cross_entropy_forward(
+    pre: typing.Any,
+    y_true: typing.Any,
+    sample_weight: typing.Any = None,
+    setting: typing.Any = 0.0,
+    numbers: typing.Any = None,
+) -> float: ...
 def softplus_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
@@ -129,7 +249,7 @@ def tanh_backward(
 def tanh_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
 def train(
     bricks: list[typing.Any],
-    exact_gradient: bool,
+    loss: tuple[str, typing.SupportsFloat | typing.SupportsIndex, typing.Any, bool],
     optimizer: str,
     settings: dict[str, typing.Any],
     clip_norm: typing.SupportsFloat | typing.SupportsIndex,

@@ -10,7 +10,7 @@ from handnn import _core
 from handnn.arrays import Array
 from handnn.layers import BRICKS, Activation, Affine, Brick, Layer
 from handnn.layers.layer import params_of
-from handnn.losses import Loss, MSELoss
+from handnn.losses import LOSSES, KernelLoss, Loss, MSELoss
 from handnn.optimizers import OPTIMIZERS, GradientOptimizer, Optimizer
 
 
@@ -35,7 +35,7 @@ def obstacle(layers: list[Brick]) -> str | None:
 
 def training_obstacle(layers: list[Brick], loss: Loss, optimizer: Optimizer) -> str | None:
     """Return what keeps a training of these parts from being compiled, None when nothing does."""
-    if type(loss) is not MSELoss:
+    if type(loss) not in LOSSES:
         return f"the loss is a {type(loss).__name__}, which is not one of handnn's"
     if type(optimizer) not in OPTIMIZERS:
         return f"the optimizer is a {type(optimizer).__name__}, which is not one of handnn's"
@@ -44,7 +44,7 @@ def training_obstacle(layers: list[Brick], loss: Loss, optimizer: Optimizer) -> 
 
 def train(
     layers: list[Brick],
-    loss: MSELoss,
+    loss: KernelLoss,
     optimizer: GradientOptimizer,
     rows: tuple[Array, ...],
     *,
@@ -67,7 +67,8 @@ def train(
         {f"{i}.{n}": a for i, layer in enumerate(layers) for n, a in params_of(layer).items()}
     )
     x, y, *weight = rows
-    y = y[:, None] if y.ndim == 1 else y
+    is_exact = not (isinstance(loss, MSELoss) and loss.gradient == "article")
+    described_loss = (loss.kind, loss.number, loss.numbers, is_exact)
     bricks = [
         _described(
             layer,
@@ -89,7 +90,7 @@ def train(
     try:
         _core.train(
             bricks,
-            loss.gradient == "exact",
+            described_loss,
             optimizer.kind,
             settings,
             math.inf if optimizer.clip_norm is None else optimizer.clip_norm,
@@ -107,6 +108,11 @@ def train(
         )
     finally:  # interrupted or not, every step counts
         optimizer.steps += sum(steps)
+
+
+def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:
+    """Raise ValueError unless y can be the targets of a network with so many columns."""
+    _core.check_targets(where, loss.kind, loss.number, loss.numbers, y, outputs)
 
 
 def row_order(count: int, seed: int, epoch: int) -> Any:

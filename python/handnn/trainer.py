@@ -18,7 +18,7 @@ from handnn import engine
 from handnn.arrays import Array, as_float, whole_number
 from handnn.history import Epoch, History
 from handnn.initializers import RandomSource
-from handnn.losses import Loss, MSELoss
+from handnn.losses import LOSSES, KernelLoss, Loss
 from handnn.losses.loss import as_column
 from handnn.network import Network
 from handnn.optimizers import GradientOptimizer, Optimizer
@@ -212,7 +212,7 @@ class Trainer:
         """Do what `_run_bricks` does, in one call."""
         engine.train(
             self.network.layers,
-            cast(MSELoss, self.loss),
+            cast(KernelLoss, self.loss),
             cast(GradientOptimizer, self.optimizer),
             rows,
             batch_size=batch_size,
@@ -244,22 +244,26 @@ class Trainer:
                 )
         if len(rows["x"]) == 0:
             raise ValueError(f"{where}: x has no rows")
-        self._check_widths(where, rows["x"], rows["y"])
+        self._check_columns(where, rows["x"], rows["y"])
         if weight is not None:
             weights = rows["sample_weight"]
             if weights.ndim > 1 or not (np.isfinite(weights) & (weights >= 0)).all():
                 raise ValueError(f"{where}: sample_weight must be (N,), finite and not negative")
         return tuple(rows.values())
 
-    def _check_widths(self, where: str, x: Array, y: Array) -> None:
-        """Check the columns of x and y, where the bricks and the loss fix them."""
+    def _check_columns(self, where: str, x: Array, y: Array) -> None:
+        """Check the columns of x, where the bricks fix them, and y, where the loss does."""
         n_in, n_out = map(self.network.sizes.get, ("in", "out"))
         if n_in is not None and x.shape[1:] != (n_in,):
             raise ValueError(f"{where}: x must have shape ({len(x)}, {n_in}), but has {x.shape}")
-        if n_out is None or type(self.loss) is not MSELoss or (n_out == y.ndim == 1):
+        if n_out is None or type(self.loss) not in LOSSES:
             return
-        if y.shape[1:] != (n_out,):
-            raise ValueError(f"{where}: y must have shape ({len(y)}, {n_out}), but has {y.shape}")
+        loss = cast(KernelLoss, self.loss)
+        shapes = loss.target_shapes(len(y), n_out)
+        if y.shape not in shapes and not (y.ndim == 1 and (len(y), 1) in shapes):
+            allowed = " or ".join(map(str, shapes))
+            raise ValueError(f"{where}: y must have shape {allowed}, but has {y.shape}")
+        engine.check_targets(loss, y, n_out, where)
 
     def _hold_out(self, rows: Rows, validation: object) -> tuple[Rows, Rows | None]:
         """Return the rows to train on and those to validate with."""

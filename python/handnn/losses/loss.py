@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
 
-from handnn.arrays import Array
+from numpy.typing import ArrayLike
+
+from handnn.arrays import Array, as_float
 
 
 class Loss(Protocol):
@@ -20,6 +23,77 @@ class Loss(Protocol):
     def backward(self) -> Array:
         """Return the gradient of the last `forward` with respect to `pre`."""
         ...
+
+
+class KernelLoss:
+    """What handnn's own losses have besides `forward` and `backward`.
+
+    They keep `pre`, `y_true` and `sample_weight` of the last forward, in the dtype of pre, and the
+    `loss` it gave; all are None before it and after a compiled `fit`.
+    """
+
+    kind: ClassVar[str]
+    """What the compiled engine calls the loss."""
+
+    def __init__(self) -> None:
+        self.pre: Array | None = None
+        self.y_true: Array | None = None
+        self.sample_weight: Array | None = None
+        self.loss: float | None = None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the loss was built with, by name."""
+        return {}
+
+    @property
+    def number(self) -> float:
+        """The one number that its kernels take besides arrays, checked; 0 for most."""
+        return 0.0
+
+    @property
+    def numbers(self) -> Array | None:
+        """The one array that they take besides rows; None for most."""
+        return None
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError when a setting is none that the loss can have."""
+        _ = self.number, self.numbers
+
+    def target_shapes(self, rows: int, outputs: int) -> list[tuple[int, ...]]:
+        """Return the shapes y_true may have beside pre (rows, outputs); raise ValueError if none.
+
+        A y_true (N, 1) may also be (N,), which is not listed.
+        """
+        return [(rows, outputs)]
+
+    def keep(
+        self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[Array, Array]:
+        """Keep what forward was called with, each of one dtype, and return pre and y_true."""
+        name = f"{type(self).__name__}.forward"
+        self.loss = None
+        self.pre = as_float(pre, None, f"{name}: pre")
+        y_true = as_float(y_true, self.pre.dtype, f"{name}: y_true")
+        is_flat = self.pre.ndim == 2 and y_true.shape == self.pre.shape[:1]
+        if is_flat and (len(y_true), 1) in self.target_shapes(*self.pre.shape):
+            y_true = y_true[:, None]
+        self.y_true = y_true
+        self.sample_weight = None
+        if sample_weight is not None:
+            self.sample_weight = as_float(sample_weight, self.pre.dtype, f"{name}: sample_weight")
+        return self.pre, y_true
+
+    def last(self) -> tuple[Array, Array]:
+        """Return pre and y_true of the last forward; raise RuntimeError if there was none."""
+        if self.pre is None or self.y_true is None:
+            raise RuntimeError(f"{type(self).__name__}.backward: call forward first")
+        return self.pre, self.y_true
+
+    def __repr__(self) -> str:
+        """Show how to build it again."""
+        settings = [f"{name}={value!r}" for name, value in self.settings.items()]
+        return f"{type(self).__name__}({', '.join(settings)})"
 
 
 def as_column(y: Array, pre: Array) -> Array:

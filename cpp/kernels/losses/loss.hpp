@@ -1,0 +1,68 @@
+// What losses share. A loss is a struct of kernels:
+//
+//   forward   pre (N, O), y_true (N, Y), weight (N) or null -> the sum over all rows, each times its
+//             weight, divided by `terms`; NaN when there is no term
+//   backward  the same -> dx (N, O), overwritten: the slope of the sum, times scale and weight
+//
+// each with its naive twin. Most are the mean of a formula of one entry of pre and of y_true:
+//
+//   struct Formula : MeanLoss<Formula> {
+//     template <class V> static V value(V pre, V y_true, V setting);
+//     template <class V> static V slope(V pre, V y_true, V setting);   with respect to pre
+//   };
+//
+// written once for vectors and single numbers.
+#pragma once
+
+#include "../each_vector.hpp"
+#include "../sums.hpp"
+#include "options.hpp"
+
+namespace handnn {
+namespace {
+
+template <class Formula>
+struct MeanLoss {
+  template <class T>
+  static double forward(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
+                        Size N, Size O) {
+    return sum_of_terms<T>(weight, N * O, O,
+                           [&](auto load) {
+                             return Formula::value(load(pre), load(y_true), splat(with.setting));
+                           }) /
+           double(N * O);
+  }
+  template <class T>
+  static double forward_naive(const T* pre, const T* y_true, const T* weight,
+                              const LossOptions<T>& with, Size N, Size O) {
+    return sum_of_terms_naive<T>(
+               weight, N * O, O,
+               [&](Size i) { return Formula::value(pre[i], y_true[i], with.setting); }) /
+           double(N * O);
+  }
+
+  template <class T>
+  static void backward(T* dx, const T* pre, const T* y_true, const T* weight,
+                       const LossOptions<T>& with, T scale, Size N, Size O) {
+    const auto rows = [&](Size begin, Size count, T factor) {
+      for_each_vector<T>(count, [&](auto at) {
+        const auto slope =
+            Formula::slope(at.load(pre + begin), at.load(y_true + begin), splat(with.setting));
+        at.store(dx + begin, slope * splat(factor));
+      });
+    };
+    if (!weight) return rows(0, N * O, scale);
+    for (Size n = 0; n < N; ++n) rows(n * O, O, scale * weight[n]);
+  }
+  template <class T>
+  static void backward_naive(T* dx, const T* pre, const T* y_true, const T* weight,
+                             const LossOptions<T>& with, T scale, Size N, Size O) {
+    for (Size i = 0; i < N * O; ++i) {
+      const T factor = weight ? scale * weight[i / O] : scale;
+      dx[i] = Formula::slope(pre[i], y_true[i], with.setting) * factor;
+    }
+  }
+};
+
+}  // namespace
+}  // namespace handnn

@@ -1,0 +1,16 @@
+// What a loss takes besides its rows.
+#pragma once
+
+#include "../size.hpp"
+
+namespace handnn {
+
+template <class T>
+struct LossOptions {
+  T setting = 0;               // its number, such as Huber's delta; most have none
+  const T* numbers = nullptr;  // its array: quantiles, or class weights (O), or null
+  Size count = 0;              // of these
+  Size columns = 0;            // Y, the columns of y_true
+};
+
+}  // namespace handnn

@@ -1,0 +1,158 @@
+// SoftmaxCrossEntropy: the mean over all N rows of -sum_o t_o log p_o, p = softmax(pre)
+//
+//   m = max_o pre_o,  S = sum_o exp(pre_o - m)      log p_o = (pre_o - m) - log S
+//   t_o = w_o ((1 - e) y_o + e / O)                 e the label smoothing, w the class weights or 1
+//   d loss / d pre_o = p_o sum_k t_k - t_o
+//
+// y_true (N, 1) are the labels of the rows, whole numbers below O: y is 1 there, 0 elsewhere;
+// y_true (N, O) are the y themselves, probabilities. S is summed in T: term o goes to partial sum
+// o mod 16, as in sums.hpp. A row's sum over o is in double, in ascending o.
+#pragma once
+
+#include "../log.hpp"
+#include "loss.hpp"
+
+namespace handnn {
+namespace {
+
+// Of a row: the largest entry, and the sum of exp(x - largest).
+template <class T>
+struct ExpSum {
+  T largest, sum;
+};
+
+// x (O) -> their largest and sum. e (O) = exp(x - largest) unless it is not kept: then e (16) is
+// what to work in.
+template <class T>
+ExpSum<T> exp_sum_naive(T* e, bool keeps, const T* x, Size O) {
+  T largest = x[0];
+  for (Size o = 1; o < O; ++o) largest = x[o] > largest ? x[o] : largest;
+  T sums[partial_sums] = {};
+  for (Size o = 0; o < O; ++o) {
+    const T term = exp(x[o] - largest);
+    sums[o % partial_sums] += term;
+    if (keeps) e[o] = term;
+  }
+  return {largest, add_pairwise(sums)};
+}
+template <class T>
+ExpSum<T> exp_sum(T* e, bool keeps, const T* x, Size O) {
+  T largest = x[0];
+  if (O < lanes<T>) {
+    for (Size o = 1; o < O; ++o) largest = x[o] > largest ? x[o] : largest;
+  } else {
+    // The last vector overlaps the one before it, which does not change a maximum.
+    Vector<T> most = load(x + O - lanes<T>);
+    for (Size o = 0; o + lanes<T> < O; o += lanes<T>) most = at_least(load(x + o), most);
+    largest = most[0];
+    for (int i = 1; i < lanes<T>; ++i) largest = most[i] > largest ? most[i] : largest;
+  }
+  T sums[partial_sums] = {};
+  for (Size first = 0; first < O; first += partial_sums) {
+    const Size count = O - first < partial_sums ? O - first : partial_sums;
+    for_each_vector<T>(count, [&](auto at) {
+      const Vector<T> terms = exp(at.load(x + first) - splat(largest));
+      at.store(keeps ? e + first : e, terms);
+      at.store(sums, at.load(sums) + terms);
+    });
+  }
+  return {largest, add_pairwise(sums)};
+}
+
+// The targets t_o of a row.
+template <class T>
+struct Targets {
+  const LossOptions<T>& with;
+  const T* y_true;  // of this row
+  Size O;
+  T kept, spread;  // 1 - e, e / O
+
+  Targets(const LossOptions<T>& options, const T* all, Size n, Size outputs)
+      : with(options),
+        y_true(all + n * options.columns),
+        O(outputs),
+        kept(T(1) - options.setting),
+        spread(options.setting / T(outputs)) {}
+
+  bool are_labels() const { return with.columns == 1; }
+  // 0 for what is no label: whoever called has checked, but another thread may write meanwhile.
+  Size label() const { return y_true[0] >= 0 && y_true[0] < T(O) ? Size(y_true[0]) : 0; }
+  T weight(Size o) const { return with.numbers ? with.numbers[o] : T(1); }
+  T operator()(Size o) const {
+    const T y = are_labels() ? T(o == label()) : y_true[o];
+    return weight(o) * fma(kept, y, spread);
+  }
+  // Whether but one target is not 0.
+  bool is_one() const { return are_labels() && with.setting == 0; }
+};
+
+struct SoftmaxCrossEntropy {
+  template <class T>
+  static double forward(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
+                        Size N, Size O) {
+    return loss(exp_sum<T>, pre, y_true, weight, with, N, O);
+  }
+  template <class T>
+  static double forward_naive(const T* pre, const T* y_true, const T* weight,
+                              const LossOptions<T>& with, Size N, Size O) {
+    return loss(exp_sum_naive<T>, pre, y_true, weight, with, N, O);
+  }
+  template <class T>
+  static void backward(T* dx, const T* pre, const T* y_true, const T* weight,
+                       const LossOptions<T>& with, T scale, Size N, Size O) {
+    slope(exp_sum<T>, dx, pre, y_true, weight, with, scale, N, O);
+  }
+  template <class T>
+  static void backward_naive(T* dx, const T* pre, const T* y_true, const T* weight,
+                             const LossOptions<T>& with, T scale, Size N, Size O) {
+    slope(exp_sum_naive<T>, dx, pre, y_true, weight, with, scale, N, O);
+  }
+
+ private:
+  // The exponentials are all that is worth a vector: the twins differ in nothing else.
+  template <class Exp, class T>
+  static double loss(Exp exp_sum, const T* pre, const T* y_true, const T* weight,
+                     const LossOptions<T>& with, Size N, Size O) {
+    double sums[partial_sums] = {};
+    T chunk[partial_sums];
+    for (Size n = 0; O > 0 && n < N; ++n, pre += O) {
+      const ExpSum<T> exps = exp_sum(chunk, false, pre, O);
+      const T log_sum = log(exps.sum);
+      const Targets<T> t(with, y_true, n, O);
+      const auto term = [&](Size o) {
+        return double(t(o)) * double(log_sum - (pre[o] - exps.largest));
+      };
+      double row = 0;
+      if (t.is_one()) {
+        row = term(t.label());
+      } else {
+        for (Size o = 0; o < O; ++o) row += term(o);
+      }
+      sums[n % partial_sums] += weight ? double(weight[n]) * row : row;
+    }
+    return add_pairwise(sums) / double(O > 0 ? N : 0);
+  }
+
+  template <class Exp, class T>
+  static void slope(Exp exp_sum, T* dx, const T* pre, const T* y_true, const T* weight,
+                    const LossOptions<T>& with, T scale, Size N, Size O) {
+    for (Size n = 0; O > 0 && n < N; ++n, dx += O, pre += O) {
+      const T sum = exp_sum(dx, true, pre, O).sum;
+      const T factor = weight ? scale * weight[n] : scale;
+      const Targets<T> t(with, y_true, n, O);
+      if (t.is_one()) {
+        const T target = factor * t.weight(t.label()), of_exp = target / sum;
+        for (Size o = 0; o < O; ++o) dx[o] *= of_exp;
+        dx[t.label()] -= target;
+      } else {
+        T total = 0;
+        for (Size o = 0; o < O; ++o) total += t(o);
+        const T of_exp = factor * total / sum;
+        for (Size o = 0; o < O; ++o) dx[o] = fma(-factor, t(o), dx[o] * of_exp);
+      }
+    }
+  }
+};
+
+}  // namespace
+}  // namespace handnn
