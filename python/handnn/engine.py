@@ -112,7 +112,8 @@ def train(
 
 def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:
     """Raise ValueError unless y can be the targets of a network with so many columns."""
-    _core.check_targets(where, loss.kind, loss.number, loss.numbers, y, outputs)
+    numbers = None if loss.numbers is None else loss.numbers.astype(y.dtype, copy=False)
+    _core.check_targets(where, loss.kind, loss.number, numbers, y, outputs)
 
 
 def row_order(count: int, seed: int, epoch: int) -> Any:

@@ -28,9 +28,8 @@ class Quantile(KernelLoss):
 
     def __init__(self, quantiles: ArrayLike = (0.1, 0.5, 0.9)) -> None:
         super().__init__()
-        self.quantiles = tuple(
-            np.atleast_1d(as_float(quantiles, np.float64, "Quantile: quantiles"))
-        )
+        given = as_float(quantiles, np.float64, "Quantile: quantiles")
+        self.quantiles = tuple(map(float, np.atleast_1d(given)))
         self.numbers  # noqa: B018 - checks them
 
     def forward(
@@ -62,17 +61,14 @@ class Quantile(KernelLoss):
     @property
     def settings(self) -> dict[str, tuple[float, ...]]:
         """{"quantiles": quantiles}."""
-        return {"quantiles": tuple(map(float, self.quantiles))}
+        return {"quantiles": self.quantiles}
 
     @property
     def numbers(self) -> Array:
         """quantiles."""
         quantiles = as_float(self.quantiles, np.float64, "Quantile: quantiles")
-        if (
-            quantiles.ndim != 1
-            or not quantiles.size
-            or not ((quantiles > 0) & (quantiles < 1)).all()
-        ):
+        are_right = (quantiles > 0) & (quantiles < 1)
+        if quantiles.ndim != 1 or not quantiles.size or not are_right.all():
             raise ValueError(
                 f"Quantile: quantiles must be numbers between 0 and 1, but are {self.quantiles}"
             )

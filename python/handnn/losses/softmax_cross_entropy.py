@@ -15,9 +15,9 @@ class SoftmaxCrossEntropy(KernelLoss):
 
     The loss is the mean over all N rows of ``-Σ_o t_o·log p_o``, with ``log p_o = pre_o - m -
     log Σ_k exp(pre_k - m)``, m the largest of the row, which neither overflows nor takes log 0. Its
-    slope is (p·Σt - t) / N. The targets are ``t_o = w_o·((1 - ε)·y_o + ε/O)``, ε = `label_smoothing`
-    (Szegedy et al. 2016, section 7) and w = `class_weight`, 1 when it is None; y is 1 for the class
-    of the row and 0 for the others.
+    slope is (p·Σt - t) / N. The targets are ``t_o = w_o·((1 - ε)·y_o + ε/O)``: y is 1 for the class
+    of the row and 0 for the others, ε is `label_smoothing` (Szegedy et al. 2016, section 7), and w
+    `class_weight`, 1 when it is None.
 
     pre (N, O), the logits: no Softmax comes before this loss; for probabilities apply one to what
     `predict` gives. y_true: labels (N,) or (N, 1), whole numbers from 0 to O - 1; or (N, O),
@@ -85,7 +85,9 @@ class SoftmaxCrossEntropy(KernelLoss):
     def numbers(self) -> Array | None:
         """class_weight."""
         weights = self.class_weight
-        if weights is not None and (weights.ndim != 1 or not (weights >= 0).all()):
+        if weights is not None and (
+            weights.ndim != 1 or not (np.isfinite(weights) & (weights >= 0)).all()
+        ):
             raise ValueError(
                 "SoftmaxCrossEntropy: class_weight must be numbers that are not negative, one for "
                 f"each class, but is {weights}"
