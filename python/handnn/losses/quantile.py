@@ -30,7 +30,7 @@ class Quantile(KernelLoss):
         super().__init__()
         given = as_float(quantiles, np.float64, "Quantile: quantiles")
         self.quantiles = tuple(map(float, np.atleast_1d(given)))
-        self.numbers  # noqa: B018 - checks them
+        self.check()
 
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None

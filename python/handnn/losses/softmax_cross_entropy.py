@@ -38,7 +38,7 @@ class SoftmaxCrossEntropy(KernelLoss):
         if class_weight is not None:
             name = "SoftmaxCrossEntropy: class_weight"
             self.class_weight = as_float(class_weight, np.float64, name).copy()
-        self.number, self.numbers  # noqa: B018 - checks them
+        self.check()
 
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
