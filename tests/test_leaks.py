@@ -199,8 +199,8 @@ def engine_calls():
 
     def train(rows):
         _core.train(
-            learning, True, "adam", {"lr": 1e-4, "beta1": 0.9}, 1.0, [1.0, 0.5], rows, y, None,
-            1, 2, 7, 0, True, [], [],
+            learning, ("mse_loss", 0.0, None, True), "adam", {"lr": 1e-4, "beta1": 0.9}, 1.0,
+            [1.0, 0.5], rows, y, None, 1, 2, 7, 0, len(y), False, True, [], [],
         )  # fmt: skip
 
     return {
@@ -208,6 +208,14 @@ def engine_calls():
         "predict": (lambda: predict(x, None), lambda: predict(x[:, :1], None)),
         "predictor": (lambda: _core.predictor(bricks, True), lambda: _core.predictor([], True)),
         "row_order": (lambda: _core.row_order(5, 1, 2), lambda: _core.row_order(5, -1, 2)),
+        "drawn_rows": (
+            lambda: _core.drawn_rows(5, 3, 1, 2),
+            lambda: _core.drawn_rows(5, 0, 1, 2),
+        ),
+        "check_targets": (
+            lambda: _core.check_targets("f", "softmax_cross_entropy", 0.0, None, [0, 1], 2),
+            lambda: _core.check_targets("f", "softmax_cross_entropy", 0.0, None, [0, 2], 2),
+        ),
         "threads": (
             lambda: _core.set_num_threads(_core.get_num_threads()),
             lambda: _core.set_num_threads(0),

@@ -154,13 +154,17 @@ void train_as(const py::list& described, const DescribedLoss& described_loss,
     gate.bad_value("epochs and batch_size must be at least 1");
   }
 
+  if (schedule.rows_per_epoch < 1 || (schedule.rows_per_epoch > N && !schedule.replaces)) {
+    gate.bad_value("rows_per_epoch is ", schedule.rows_per_epoch, " of ", N, " rows");
+  }
+  if (schedule.replaces && !schedule.seed) gate.bad_value("rows cannot be drawn without a seed");
   const OptimizerSettings optimizer = optimizer_settings(gate, optimizer_called(kind), settings);
   Gate factors_gate = Gate::casting_to<double>("Trainer.fit");
   Array lr_factors;
   if (!lr_factors_any.is_none()) {
     factors_gate.inputs({{"lr_factors", lr_factors_any, lr_factors}});
     const double steps =
-        double(schedule.epochs) * double((N + schedule.batch_size - 1) / schedule.batch_size);
+        double(schedule.epochs) * double((schedule.rows_per_epoch - 1) / schedule.batch_size + 1);
     if (double(lr_factors.size) < steps) {
       gate.bad_value("lr_factors has ", lr_factors.size, " numbers for ", steps, " steps");
     }
@@ -170,7 +174,7 @@ void train_as(const py::list& described, const DescribedLoss& described_loss,
   TrainingResult result;
   {
     const py::gil_scoped_release unlocked;
-    const Size most_rows = std::min(schedule.batch_size, N);
+    const Size most_rows = std::min(schedule.batch_size, schedule.rows_per_epoch);
     TrainingProgram<T> program(active_kernels<T>(), bricks.bricks,
                                {which_loss, loss.template options<T>(Y), exact}, optimizer,
                                clip_norm, most_rows);
@@ -193,9 +197,10 @@ void train_as(const py::list& described, const DescribedLoss& described_loss,
 void train_network(const py::list& bricks, const DescribedLoss& loss, const std::string& optimizer,
                    const py::dict& settings, double clip_norm, py::handle lr_factors, py::handle x,
                    py::handle y, py::handle sample_weight, Size epochs, Size batch_size,
-                   std::optional<std::uint64_t> seed, std::uint64_t first_epoch, bool float32,
-                   py::list losses, py::list steps) {
-  const Schedule schedule = {epochs, batch_size, seed, first_epoch};
+                   std::optional<std::uint64_t> seed, std::uint64_t first_epoch,
+                   Size rows_per_epoch, bool replaces, bool float32, py::list losses,
+                   py::list steps) {
+  const Schedule schedule = {epochs, batch_size, seed, first_epoch, rows_per_epoch, replaces};
   (float32 ? train_as<float> : train_as<double>)(bricks, loss, optimizer, settings, clip_norm,
                                                  lr_factors, x, y, sample_weight, schedule, losses,
                                                  steps);
@@ -204,6 +209,13 @@ void train_network(const py::list& bricks, const DescribedLoss& loss, const std:
 py::array row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
   const Indices order = new_indices(count);
   shuffle_rows(order.data, count, seed, epoch);
+  return order.array;
+}
+
+py::array drawn_rows(Size drawn, Size count, std::uint64_t seed, std::uint64_t epoch) {
+  if (count < 1) throw py::value_error("drawn_rows: there is no row to draw");
+  const Indices order = new_indices(drawn);
+  draw_rows(order.data, drawn, count, seed, epoch);
   return order.array;
 }
 
@@ -275,9 +287,11 @@ void bind_engine(py::module_& module) {
   module.def("train", train_network, py::arg("bricks"), py::arg("loss"), py::arg("optimizer"),
              py::arg("settings"), py::arg("clip_norm"), py::arg("lr_factors"), py::arg("x"),
              py::arg("y"), py::arg("sample_weight"), py::arg("epochs"), py::arg("batch_size"),
-             py::arg("seed"), py::arg("first_epoch"), py::arg("float32"), py::arg("losses"),
-             py::arg("steps"));
+             py::arg("seed"), py::arg("first_epoch"), py::arg("rows_per_epoch"),
+             py::arg("replaces"), py::arg("float32"), py::arg("losses"), py::arg("steps"));
   module.def("row_order", row_order, py::arg("count"), py::arg("seed"), py::arg("epoch"));
+  module.def("drawn_rows", drawn_rows, py::arg("drawn"), py::arg("count"), py::arg("seed"),
+             py::arg("epoch"));
   module.def("predictor", predictor, py::arg("bricks"), py::arg("float32"));
 }
 

@@ -1,4 +1,5 @@
-// The order of the rows in an epoch: a random permutation that only (seed, epoch, count) decide.
+// The order of the rows in an epoch, which only (seed, epoch, count) decide: a random permutation,
+// or rows drawn one by one.
 #pragma once
 
 #include <cstdint>
@@ -37,9 +38,20 @@ class SplitMix64 {
   std::uint64_t state_;
 };
 
+inline SplitMix64 random_of_epoch(std::uint64_t seed, std::uint64_t epoch) {
+  return SplitMix64(SplitMix64(seed).next() + SplitMix64(~epoch).next());
+}
+
+// order (drawn) = numbers from 0 to count - 1, each as likely at each place.
+inline void draw_rows(Size* order, Size drawn, Size count, std::uint64_t seed,
+                      std::uint64_t epoch) {
+  SplitMix64 random = random_of_epoch(seed, epoch);
+  for (Size i = 0; i < drawn; ++i) order[i] = Size(random.below(std::uint64_t(count)));
+}
+
 // order (count) = a permutation of 0 ... count - 1 (Fisher and Yates; Knuth, TAOCP 3.4.2 P).
 inline void shuffle_rows(Size* order, Size count, std::uint64_t seed, std::uint64_t epoch) {
-  SplitMix64 random(SplitMix64(seed).next() + SplitMix64(~epoch).next());
+  SplitMix64 random = random_of_epoch(seed, epoch);
   for (Size i = 0; i < count; ++i) order[i] = i;
   for (Size i = count - 1; i > 0; --i) {
     std::swap(order[i], order[Size(random.below(std::uint64_t(i) + 1))]);

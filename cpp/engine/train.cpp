@@ -41,8 +41,8 @@ class Interruptions {
 template <class T>
 class Batches {
  public:
-  Batches(const Rows<T>& rows, Size I, Size Y, Size batch_size, bool gathers)
-      : rows_(rows), I_(I), Y_(Y), order_(gathers ? std::size_t(rows.count) : 0) {
+  Batches(const Rows<T>& rows, Size I, Size Y, Size batch_size, Size drawn, bool gathers)
+      : rows_(rows), I_(I), Y_(Y), order_(gathers ? std::size_t(drawn) : 0) {
     if (!gathers) return;
     for (int pass = 0; pass < 2; ++pass) {
       x_ = arena_.take<T>(batch_size * I);
@@ -81,27 +81,30 @@ class Batches {
 template <class T>
 TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Schedule& schedule,
                      const std::function<bool()>& interrupted) {
-  const Size batch_size = std::min(schedule.batch_size, rows.count);
+  const Size count = schedule.rows_per_epoch;
+  const Size batch_size = std::min(schedule.batch_size, count);
   Batches<T> batches(rows, program.inputs(), program.targets(), batch_size,
-                     schedule.seed.has_value());
+                     schedule.replaces ? count : rows.count, schedule.seed.has_value());
   Interruptions interruptions(interrupted, program.work_per_row() * double(batch_size));
   TrainingResult result = {{}, 0};
   for (Size epoch = 0; epoch < schedule.epochs; ++epoch) {
     const Clock::time_point start = Clock::now();
-    if (schedule.seed) {
-      shuffle_rows(batches.order(), rows.count, *schedule.seed,
-                   schedule.first_epoch + std::uint64_t(epoch));
+    const std::uint64_t number = schedule.first_epoch + std::uint64_t(epoch);
+    if (schedule.seed && schedule.replaces) {
+      draw_rows(batches.order(), count, rows.count, *schedule.seed, number);
+    } else if (schedule.seed) {
+      shuffle_rows(batches.order(), rows.count, *schedule.seed, number);
     }
     double total = 0;
-    for (Size first = 0; first < rows.count; first += batch_size) {
-      const Size N = std::min(batch_size, rows.count - first);
+    for (Size first = 0; first < count; first += batch_size) {
+      const Size N = std::min(batch_size, count - first);
       const Rows<T> batch = batches.batch(first, N);
       const double factor = schedule.lr_factors ? schedule.lr_factors[result.steps] : 1;
       total += double(N) * program.step(batch.x, batch.y_true, batch.weight, N, factor);
       ++result.steps;
       if (interruptions.now()) return result;
     }
-    result.epochs.push_back({total / double(rows.count), seconds_since(start)});
+    result.epochs.push_back({total / double(count), seconds_since(start)});
   }
   return result;
 }

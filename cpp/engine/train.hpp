@@ -24,6 +24,8 @@ struct Schedule {
   std::optional<std::uint64_t>
       seed;                   // of the order of the rows; without it they stay as they stand
   std::uint64_t first_epoch;  // its number: it goes into the order, too
+  Size rows_per_epoch;        // at most as many as there are, unless rows are replaced
+  bool replaces;              // draws a row from all of them every time
   const double* lr_factors = nullptr;  // one for each step, or null for 1
 };
 

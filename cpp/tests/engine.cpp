@@ -209,7 +209,7 @@ class Training {
                                batch_size);
     const TrainingResult result =
         handnn::train<T>(program, {x.data(), y.data(), weight.data(), rows},
-                         {epochs, batch_size, 7, 0}, [] { return false; });
+                         {epochs, batch_size, 7, 0, rows, false}, [] { return false; });
     return result.epochs;
   }
 
@@ -300,7 +300,7 @@ void check_allocations(const char* dtype) {
       const auto allocated_by = [&](Size batch_size) {
         const long before = allocations;
         train<T>(program, {training.x.data(), training.y.data(), nullptr, Training<T>::rows},
-                 {1, batch_size, 7, 0}, [] { return false; });
+                 {1, batch_size, 7, 0, Training<T>::rows, false}, [] { return false; });
         return allocations - before;
       };
       const long for_few_steps = allocated_by(40), for_many = allocated_by(2);

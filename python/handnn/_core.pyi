@@ -64,6 +64,12 @@ def clip_scale(
     sum_of_squares: typing.SupportsFloat | typing.SupportsIndex,
 ) -> float: ...
 def cpu_info() -> dict[str, typing.Any]: ...
+def drawn_rows(
+    drawn: typing.SupportsInt | typing.SupportsIndex,
+    count: typing.SupportsInt | typing.SupportsIndex,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    epoch: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[typing.Any]: ...
 def elu_backward(
     dout: typing.Any, out: typing.Any, alpha: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
@@ -261,6 +267,8 @@ def train(
     batch_size: typing.SupportsInt | typing.SupportsIndex,
     seed: typing.SupportsInt | typing.SupportsIndex | None,
     first_epoch: typing.SupportsInt | typing.SupportsIndex,
+    rows_per_epoch: typing.SupportsInt | typing.SupportsIndex,
+    replaces: bool,
     float32: bool,
     losses: list[typing.Any],
     steps: list[typing.Any],

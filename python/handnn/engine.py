@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
+
+import numpy as np
 
 from handnn import _core
 from handnn.arrays import Array
@@ -48,19 +51,17 @@ def train(
     optimizer: GradientOptimizer,
     rows: tuple[Array, ...],
     *,
+    plan: Plan,
     epochs: int,
-    batch_size: int,
-    seed: int | None,
     first_epoch: int,
     losses: list[tuple[float, float]],
 ) -> None:
     """Train for `epochs` epochs in one call, and add the loss and the seconds of each to `losses`.
 
-    rows: x (N, I), y (N, O) and, if there are any, weights (N,), of the dtype of the layers. seed
-    and first_epoch decide the order of the rows (see `row_order`); seed None keeps it. The arrays
-    of layers and optimizer are changed in place; what layers and loss had kept of their last
-    forward and backward is dropped. When interrupted (Ctrl-C), all arrays are those of a whole
-    step, and `losses` has the whole epochs.
+    rows: x (N, I), y (N, O) and, if there are any, weights (N,), of the dtype of the layers. plan
+    and first_epoch decide the order of the rows. The arrays of layers and optimizer are changed in
+    place; what layers and loss had kept of their last forward and backward is dropped. When
+    interrupted (Ctrl-C), all arrays are those of a whole step, and `losses` has the whole epochs.
     """
     optimizer.check()
     optimizer.check_names(
@@ -94,14 +95,16 @@ def train(
             optimizer.kind,
             settings,
             math.inf if optimizer.clip_norm is None else optimizer.clip_norm,
-            optimizer.factors(epochs * -(-len(x) // batch_size)),
+            optimizer.factors(epochs * plan.steps),
             x,
             y,
             weight[0] if weight else None,
             epochs,
-            batch_size,
-            seed,
+            plan.batch_size,
+            plan.seed,
             first_epoch,
+            plan.rows_per_epoch,
+            plan.replaces,
             x.dtype == "float32",
             losses,
             steps,
@@ -114,6 +117,31 @@ def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:
     """Raise ValueError unless y can be the targets of a network with so many columns."""
     numbers = None if loss.numbers is None else loss.numbers.astype(y.dtype, copy=False)
     _core.check_targets(where, loss.kind, loss.number, numbers, y, outputs)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which rows each epoch has, and in which batches."""
+
+    batch_size: int
+    rows_per_epoch: int
+    seed: int | None
+    """Of the order of the rows; with None they come as they stand."""
+    replaces: bool
+    """Whether each row is drawn from all of them."""
+
+    @property
+    def steps(self) -> int:
+        """The number of steps of an epoch."""
+        return -(-self.rows_per_epoch // self.batch_size)
+
+    def order(self, count: int, epoch: int) -> Any:
+        """Return the numbers of the rows of an epoch, out of `count`."""
+        if self.seed is None:
+            return np.arange(self.rows_per_epoch)
+        if self.replaces:
+            return _core.drawn_rows(self.rows_per_epoch, count, self.seed, epoch)
+        return row_order(count, self.seed, epoch)[: self.rows_per_epoch]
 
 
 def row_order(count: int, seed: int, epoch: int) -> Any:

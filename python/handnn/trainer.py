@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Real
 from time import perf_counter
-from typing import SupportsIndex, cast
+from typing import Literal, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -102,15 +102,19 @@ class Trainer:
         y: ArrayLike,
         epochs: SupportsIndex,
         batch_size: SupportsIndex,
-        shuffle: bool = True,
+        shuffle: bool | Literal["replacement"] = True,
         validation: tuple[ArrayLike, ArrayLike] | float | None = None,
         sample_weight: ArrayLike | None = None,
+        steps_per_epoch: SupportsIndex | None = None,
     ) -> History:
         """Train for `epochs` passes over the rows of x and y, and return the History.
 
         x (N, I); y (N, O), or (N,) when the network gives one column; both are cast to the dtype of
         the network. The rows come in batches of `batch_size`, the last one as short as it is, in a
-        new random order each epoch, or always as they stand with shuffle=False.
+        new random order each epoch, or always as they stand with shuffle=False. With "replacement"
+        each row is drawn from all of them: some come twice in an epoch, others not at all. An epoch
+        ends after `steps_per_epoch` batches, if that is given; when rows are not drawn with
+        replacement, at the latest when all have come.
 
         validation: a pair (x, y) to measure the loss on after each epoch, or the fraction of the
         rows, above 0 and below 1, that is drawn at random, kept out of training and measured on,
@@ -126,14 +130,13 @@ class Trainer:
         batch_size = whole_number(batch_size, "Trainer.fit: batch_size")
         rows = self._rows("Trainer.fit", x, y, sample_weight)
         rows, held_out = self._hold_out(rows, validation)
-        batch_size = min(batch_size, len(rows[0]))
+        plan = self._plan(len(rows[0]), batch_size, shuffle, steps_per_epoch)
         run = self._run_compiled if self._is_compiled() else self._run_bricks
-        seed = int(self.rng.integers(2**63)) if shuffle else None
         schedule = getattr(self.optimizer, "schedule", None)
         watches = getattr(schedule, "is_watching", False)
         most_epochs = MOST_EPOCHS
         if schedule is not None:
-            most_epochs = max(1, MOST_STEPS // -(-len(rows[0]) // batch_size))
+            most_epochs = max(1, MOST_STEPS // plan.steps)
         is_watched = bool(self.callbacks or self.progress or held_out is not None or watches)
 
         from tqdm import tqdm
@@ -149,7 +152,7 @@ class Trainer:
                 losses: list[tuple[float, float]] = []
                 try:
                     at_once = 1 if is_watched else min(epochs - done, most_epochs)
-                    run(rows, batch_size, at_once, seed, done, losses)
+                    run(rows, plan, at_once, done, losses)
                 finally:  # interrupted or not, an epoch that is whole counts
                     if held_out is None:
                         history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
@@ -183,29 +186,26 @@ class Trainer:
     def _run_bricks(
         self,
         rows: Rows,
-        batch_size: int,
+        plan: engine.Plan,
         epochs: int,
-        seed: int | None,
         first_epoch: int,
         losses: list[tuple[float, float]],
     ) -> None:
         """Train for `epochs` epochs, and add the loss and the seconds of each to `losses`."""
-        count = len(rows[0])
         for epoch in range(first_epoch, first_epoch + epochs):
             start = perf_counter()
-            order = np.arange(count) if seed is None else engine.row_order(count, seed, epoch)
+            order = plan.order(len(rows[0]), epoch)
             total = 0.0
-            for first in range(0, count, batch_size):
-                batch = order[first : first + batch_size]
+            for first in range(0, len(order), plan.batch_size):
+                batch = order[first : first + plan.batch_size]
                 total += len(batch) * self.train_step(*(array[batch] for array in rows))
-            losses.append((total / count, perf_counter() - start))
+            losses.append((total / len(order), perf_counter() - start))
 
     def _run_compiled(
         self,
         rows: Rows,
-        batch_size: int,
+        plan: engine.Plan,
         epochs: int,
-        seed: int | None,
         first_epoch: int,
         losses: list[tuple[float, float]],
     ) -> None:
@@ -215,12 +215,29 @@ class Trainer:
             cast(KernelLoss, self.loss),
             cast(GradientOptimizer, self.optimizer),
             rows,
-            batch_size=batch_size,
+            plan=plan,
             epochs=epochs,
-            seed=seed,
             first_epoch=first_epoch,
             losses=losses,
         )
+
+    def _plan(
+        self, count: int, batch_size: int, shuffle: object, steps: SupportsIndex | None
+    ) -> engine.Plan:
+        """Return which of `count` rows each epoch has."""
+        replaces = isinstance(shuffle, str) and shuffle == "replacement"
+        if isinstance(shuffle, str) and not replaces:
+            raise ValueError(
+                f"Trainer.fit: shuffle must be a bool or 'replacement', but is {shuffle!r}"
+            )
+        if not replaces:
+            batch_size = min(batch_size, count)
+        rows_per_epoch = count
+        if steps is not None:
+            steps = whole_number(steps, "Trainer.fit: steps_per_epoch")
+            rows_per_epoch = steps * batch_size if replaces else min(steps * batch_size, count)
+        seed = int(self.rng.integers(2**63)) if shuffle else None
+        return engine.Plan(batch_size, rows_per_epoch, seed, replaces)
 
     def _loss(self, x: Array, y: Array, *weight: Array) -> float:
         pre = self.network.forward(x)
