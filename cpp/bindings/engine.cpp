@@ -11,7 +11,9 @@
 
 #include "arrays.hpp"
 #include "bind.hpp"
+#include "bricks.hpp"
 #include "engine/pool.hpp"
+#include "engine/predict.hpp"
 #include "engine/shuffle.hpp"
 #include "engine/train.hpp"
 #include "losses.hpp"
@@ -20,85 +22,6 @@
 namespace handnn {
 
 namespace {
-
-// The bricks of a network as Python hands them over, and what keeps their memory alive. Each is a
-// tuple (kind, setting, params, learnt): the name of an activation and its number, or "affine" and
-// a dict of its arrays, {"w": ..., "b": ...}; and how each is learnt, {} for prediction: {"w":
-// (states, lr_scale, weight_decay), ...}, states a list of arrays or None.
-template <class T>
-class Bricks {
- public:
-  Bricks(const char* function, const py::list& described) : function_(function) {
-    for (const py::handle brick : described) {
-      const auto [kind, setting, params, learnt] =
-          brick.cast<std::tuple<std::string, double, py::dict, py::dict>>();
-      add(kind, T(setting), params, learnt);
-    }
-    // Bricks that keep the width have that of their neighbours.
-    Size width = 0;
-    for (const Brick<T>& brick : bricks) width = width ? width : brick.I;
-    if (!width) throw py::value_error(std::string(function) + ": bricks hold no affine");
-    for (Brick<T>& brick : bricks) {
-      if (!brick.is_affine()) brick.I = brick.O = width;
-      if (brick.I != width) throw py::value_error(std::string(function) + ": bricks do not fit");
-      width = brick.O;
-    }
-  }
-
-  void require_apart(const Gate& gate, const Array& out) const {
-    for (const Array& array : arrays_) gate.require_apart(out, array);
-  }
-
-  std::vector<Brick<T>> bricks;
-
- private:
-  void add(const std::string& kind, T setting, const py::dict& params, const py::dict& learnt) {
-    if (kind == "affine") {
-      Gate gate = Gate::casting_to<T>(function_);
-      const Array w = held(gate, "w", params["w"]), b = held(gate, "b", params["b"]);
-      gate.require_dimensions(w, 2);
-      gate.require_dimensions(b, 1);
-      if (b.size != w.shape[1]) {
-        gate.bad_value("b has ", b.size, " elements but w has ", w.shape[1], " columns");
-      }
-      bricks.push_back({w.shape[0], w.shape[1], 0, 0, {w}, {b}});
-      if (!learnt.empty()) {
-        add_learnt(gate, bricks.back().w, w, learnt["w"]);
-        add_learnt(gate, bricks.back().b, b, learnt["b"]);
-      }
-      return;
-    }
-    for (int which = 0; which < activation_count; ++which) {
-      if (kind == activation_facts[which].name)
-        return bricks.push_back({0, 0, which, setting, {}, {}});
-    }
-    throw py::value_error(std::string(function_) + ": no brick is called \"" + kind + "\"");
-  }
-
-  void add_learnt(Gate& gate, Param<T>& param, const Array& value, const py::object& learnt) {
-    const auto [states, lr_scale, weight_decay] =
-        learnt.cast<std::tuple<std::vector<py::object>, double, double>>();
-    for (std::size_t i = 0; i < states.size() && i < 2; ++i) {
-      if (states[i].is_none()) continue;
-      const Array state = held(gate, "a state of the optimizer", states[i]);
-      gate.require_same_shape(state, value);
-      param.states[i] = state;
-    }
-    param.lr_scale = lr_scale;
-    param.weight_decay = weight_decay;
-  }
-
-  Array held(Gate& gate, const char* name, const py::object& given) {
-    Array array;
-    gate.inputs({{name, given, array}});
-    gate.require_writable(array, given);
-    arrays_.push_back(array);
-    return array;
-  }
-
-  const char* function_;
-  std::vector<Array> arrays_;
-};
 
 // The columns of x and y that the bricks take and give.
 template <class T>
@@ -154,6 +77,7 @@ void train_as(const py::list& described, const DescribedLoss& described_loss,
     gate.bad_value("epochs and batch_size must be at least 1");
   }
 
+  bricks.check_codes(gate, x);
   if (schedule.rows_per_epoch < 1 || (schedule.rows_per_epoch > N && !schedule.replaces)) {
     gate.bad_value("rows_per_epoch is ", schedule.rows_per_epoch, " of ", N, " rows");
   }
@@ -225,11 +149,12 @@ py::array predict_as(const Bricks<T>& bricks, py::handle x_any, py::handle out_a
   Array x;
   gate.inputs({{"x", x_any, x}});
   require_width<T>(gate, x, bricks.bricks.front().I);
+  bricks.check_codes(gate, x);
   const Size N = x.shape[0];
   const Array out = gate.output("out", out_any, {N, bricks.bricks.back().O});
   if (!out_any.is_none()) bricks.require_apart(gate, out);
   double work = 0;
-  for (const Brick<T>& brick : bricks.bricks) work += double(brick.I) * double(brick.O);
+  for (const Brick<T>& brick : bricks.bricks) work += brick.work() / 3;
   const Kernels<T>& kernels = active_kernels<T>();
   T* scratch = scratch_memory<T>(predict_scratch(kernels, bricks.bricks));
   gate.run(work * double(N),

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/pool.hpp"
+#include "engine/predict.hpp"
 
 namespace handnn {
 
@@ -19,15 +20,6 @@ constexpr Size rows_at_once = 256;
 // Rows of w are dealt out in groups of so many, which share cache lines of x.
 constexpr Size cache_line = 16;
 
-template <class T>
-void forward_brick(const Kernels<T>& kernels, const Brick<T>& brick, T* out, const T* x, T* scratch,
-                   Size N) {
-  if (brick.is_affine())
-    return kernels.affine_forward(out, x, brick.w.value, brick.b.value, scratch, N, brick.I,
-                                  brick.O);
-  kernels.activations[brick.activation].forward(out, x, brick.setting, N * brick.O);
-}
-
 }  // namespace
 
 template <class T>
@@ -41,11 +33,8 @@ TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, std::vector<Brick
       clip_norm_(clip_norm),
       most_rows_(most_rows),
       threads_(num_threads()) {
-  while (!bricks_[first_learning_].is_affine()) ++first_learning_;
-  for (const Brick<T>& brick : bricks_) {
-    work_per_row_ += brick.is_affine() ? 3.0 * double(brick.I) * double(brick.O)
-                                       : activation_facts[brick.activation].cost * double(brick.O);
-  }
+  while (!bricks_[first_learning_].learns()) ++first_learning_;
+  for (const Brick<T>& brick : bricks_) work_per_row_ += brick.work();
   w_rates_.resize(bricks_.size());
   b_rates_.resize(bricks_.size());
   sums_of_squares_.resize(2 * bricks_.size());
@@ -55,27 +44,49 @@ TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, std::vector<Brick
 }
 
 template <class T>
+bool TrainingProgram<T>::stores() const {
+  return std::isfinite(clip_norm_);
+}
+
+template <class T>
 void TrainingProgram<T>::lay_out() {
+  const std::size_t count = bricks_.size();
   Size widest = 0, most_weights = 0;
-  out_.clear();
-  dout_.clear();
-  scratch_.clear();
-  dw_.clear();
-  stored_dw_.clear();
-  stored_db_.clear();
-  const bool stores = std::isfinite(clip_norm_);
-  for (const Brick<T>& brick : bricks_) {
-    out_.push_back(arena_.take<T>(most_rows_ * brick.O));
-    // What changes entries one by one does so in place on the way back.
-    dout_.push_back(brick.is_affine() || dout_.empty() ? arena_.take<T>(most_rows_ * brick.O)
-                                                       : dout_.back());
+  for (std::vector<T*>* arrays : {&out_, &dout_, &mean_, &rstd_, &stored_dw_, &stored_db_}) {
+    arrays->assign(count, nullptr);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const Brick<T>& brick = bricks_[i];
+    if (brick.kind == Kind::fork) {
+      out_[i] = i ? out_[i - 1] : nullptr;
+    } else {
+      out_[i] = arena_.take<T>(most_rows_ * brick.O);
+    }
+    if (brick.kind == Kind::layer_norm || brick.kind == Kind::batch_norm) {
+      const Size size = brick.kind == Kind::layer_norm ? most_rows_ : brick.O;
+      mean_[i] = arena_.take<T>(size);
+      rstd_[i] = arena_.take<T>(size);
+    }
+    if (brick.learns() && (stores() || brick.kind != Kind::affine)) {
+      stored_dw_[i] = arena_.take<T>(brick.w.size);
+      stored_db_[i] = arena_.take<T>(brick.b.size);
+    }
+    if (brick.kind != Kind::affine) continue;
     widest = std::max(widest, brick.O);
-    stored_dw_.push_back(stores && brick.is_affine() ? arena_.take<T>(brick.I * brick.O) : nullptr);
-    stored_db_.push_back(stores && brick.is_affine() ? arena_.take<T>(brick.O) : nullptr);
-    if (brick.is_affine())
-      most_weights = std::max(most_weights, std::min(rows_at_once, brick.I) * brick.O);
+    most_weights = std::max(most_weights, std::min(rows_at_once, brick.I) * brick.O);
+  }
+  // What an add hands to its block, the fork will need once more.
+  bool is_shared = false;
+  dout_[count - 1] = arena_.take<T>(most_rows_ * bricks_[count - 1].O);
+  for (std::size_t i = count - 1; i > 0; --i) {
+    is_shared |= bricks_[i].kind == Kind::add;
+    const bool reuses = bricks_[i].kind == Kind::add || (bricks_[i].works_in_place() && !is_shared);
+    dout_[i - 1] = reuses ? dout_[i] : arena_.take<T>(most_rows_ * bricks_[i].I);
+    is_shared &= reuses;
   }
   db_ = arena_.take<T>(widest);
+  scratch_.clear();
+  dw_.clear();
   for (int i = 0; i < threads_; ++i) {
     scratch_.push_back(arena_.take<T>(kernels_.scratch_size));
     dw_.push_back(arena_.take<T>(most_weights));
@@ -87,60 +98,141 @@ double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Si
                                 double lr_factor) {
   const int parts = work_per_row_ * double(N) < worth_sharing ? 1 : threads_;
   const LossKernels<T>& loss = kernels_.losses[loss_.which];
+  const std::size_t count = bricks_.size();
   const Size O = bricks_.back().O, Y = targets();
   const T scale = T(loss_.exact ? loss_facts[loss_.which].slope_scale(N, O) : 1.0);
-  run_parts(parts, [&](int part) {
-    const auto [first, last] = share_of(N, part, parts);
-    if (first == last) return;
-    forward(x, scratch_[std::size_t(part)], first, last);
+  x_ = x;
+  const auto for_rows = [&](auto f) {
+    run_parts(parts, [&](int part) {
+      const auto [first, last] = share_of(N, part, parts);
+      if (first < last) f(part, first, last);
+    });
+  };
+  const auto for_columns = [&](std::size_t i, auto f) {
+    run_parts(parts, [&](int part) {
+      const auto [first, last] = share_of(bricks_[i].O, part, parts, cache_line);
+      if (first < last) f(first, last);
+    });
+  };
+
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (bricks_[i].kind != Kind::batch_norm) continue;
+    for_rows([&](int part, Size first, Size last) {
+      for (std::size_t k = begin; k < i; ++k) forward_rows(k, part, first, last);
+    });
+    for_columns(i, [&](Size first, Size last) { forward_columns(i, N, first, last); });
+    begin = i + 1;
+  }
+  for_rows([&](int part, Size first, Size last) {
+    for (std::size_t k = begin; k < count; ++k) forward_rows(k, part, first, last);
     loss.backward(dout_.back() + first * O, out_.back() + first * O, y_true + first * Y,
                   weight ? weight + first : nullptr, loss_.options, scale, last - first, O);
-    backward(scratch_[std::size_t(part)], first, last);
+    for (std::size_t k = count; k-- > begin;) backward_rows(k, part, first, last);
   });
-  const auto for_each_affine = [&](auto f) {
+  while (begin > first_learning_) {  // begin - 1 is a batch_norm
+    const std::size_t end = begin - 1;
+    for_columns(end, [&](Size first, Size last) { backward_columns(end, N, first, last); });
+    begin = end;
+    while (begin > first_learning_ && bricks_[begin - 1].kind != Kind::batch_norm) --begin;
+    for_rows([&](int part, Size first, Size last) {
+      for (std::size_t k = end; k-- > begin;) backward_rows(k, part, first, last);
+    });
+  }
+
+  const auto for_each_learning = [&](auto f) {
     run_parts(parts, [&](int part) {
-      for (std::size_t i = first_learning_; i < bricks_.size(); ++i) {
-        if (bricks_[i].is_affine()) f(i, part);
+      for (std::size_t i = first_learning_; i < count; ++i) {
+        if (bricks_[i].learns()) f(i, part);
       }
     });
   };
   set_rates(lr_factor, 1);
-  for_each_affine([&](std::size_t i, int part) { learn(i, i ? out_[i - 1] : x, N, part, parts); });
-  if (std::isfinite(clip_norm_)) {
+  for_each_learning([&](std::size_t i, int part) { learn(i, N, part, parts); });
+  if (stores()) {
     set_rates(lr_factor, clip_scale(clip_norm_, gradient_sum_of_squares(parts)));
-    for_each_affine([&](std::size_t i, int part) { update(i, part, parts); });
+    for_each_learning([&](std::size_t i, int part) { update(i, part, parts); });
   }
   ++optimizer_.step;
+  ++steps_;
   return loss.forward(out_.back(), y_true, weight, loss_.options, N, O);
 }
 
-// Rows first ... last - 1 of every brick's output.
+// Rows first ... last - 1 of the output of brick i, which is no batch_norm.
 template <class T>
-void TrainingProgram<T>::forward(const T* x, T* scratch, Size first, Size last) {
-  for (std::size_t i = 0; i < bricks_.size(); ++i) {
-    const Brick<T>& brick = bricks_[i];
-    forward_brick(kernels_, brick, out_[i] + first * brick.O, x + first * brick.I, scratch,
-                  last - first);
-    x = out_[i];
+void TrainingProgram<T>::forward_rows(std::size_t i, int part, Size first, Size last) {
+  const Brick<T>& brick = bricks_[i];
+  if (brick.kind == Kind::fork) return;
+  const Size N = last - first, I = brick.I, O = brick.O;
+  const T* x = input(i) + first * I;
+  T* out = out_[i] + first * O;
+  switch (brick.kind) {
+    case Kind::layer_norm:
+      return kernels_.layer_norm_forward(out, mean_[i] + first, rstd_[i] + first, x, brick.w.value,
+                                         brick.b.value, brick.setting, N, O);
+    case Kind::dropout:
+      return kernels_.dropout(out, x, brick.p, brick.seed, step_of(brick), first * O, N * O);
+    case Kind::add:
+      return kernels_.add(out, x, input(brick.fork) + first * O, N * O);
+    default:
+      return forward_as_in_prediction(kernels_, brick, out, x, scratch_[std::size_t(part)], N);
   }
 }
 
-// The same rows of the gradient of every affine's output.
+// The same rows of the gradient of its input.
 template <class T>
-void TrainingProgram<T>::backward(T* scratch, Size first, Size last) {
-  const Size N = last - first;
-  for (std::size_t i = bricks_.size() - 1; i > first_learning_; --i) {
-    const Brick<T>& brick = bricks_[i];
-    T* dout = dout_[i] + first * brick.O;
-    T* dx = dout_[i - 1] + first * brick.I;
-    if (brick.is_affine()) {
-      kernels_.matmul_nt(dx, dout, brick.w.value, scratch, N, brick.I, brick.O);
-    } else {
+void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size last) {
+  if (i <= first_learning_) return;
+  const Brick<T>& brick = bricks_[i];
+  const Size N = last - first, I = brick.I, O = brick.O;
+  const T *x = input(i) + first * I, *out = output(i) + first * O;
+  const T* dout = dout_[i] + first * O;
+  T* dx = dout_[i - 1] + first * I;
+  switch (brick.kind) {
+    case Kind::affine:
+      return kernels_.matmul_nt(dx, dout, brick.w.value, scratch_[std::size_t(part)], N, I, O);
+    case Kind::activation: {
       const bool keeps_out = activation_facts[brick.activation].kept[0] == 'o';
-      const T* kept = out_[keeps_out ? i : i - 1] + first * brick.O;
-      kernels_.activations[brick.activation].backward(dx, dout, kept, brick.setting, N * brick.O);
+      return kernels_.activations[brick.activation].backward(dx, dout, keeps_out ? out : x,
+                                                             brick.setting, N * O);
     }
+    case Kind::softmax:
+      return kernels_.softmax_backward(dx, dout, out, N, O);
+    case Kind::layer_norm:
+      return kernels_.layer_norm_backward(dx, dout, x, mean_[i] + first, rstd_[i] + first,
+                                          brick.w.value, N, O);
+    case Kind::dropout:
+      return kernels_.dropout(dx, dout, brick.p, brick.seed, step_of(brick), first * O, N * O);
+    case Kind::embedding:
+      return kernels_.embedding_backward(dx, dout, N, I, brick.vector_size(), brick.column);
+    case Kind::fork: {
+      // The block's gradient, and that which went past it.
+      std::size_t add = i;
+      while (bricks_[add].kind != Kind::add || bricks_[add].fork != i) ++add;
+      return kernels_.add(dx, dout, dout_[add] + first * O, N * O);
+    }
+    case Kind::batch_norm:
+    case Kind::add:
+      return;
   }
+}
+
+// Columns first ... last - 1 of a batch_norm's output, and of the gradient of its input.
+template <class T>
+void TrainingProgram<T>::forward_columns(std::size_t i, Size N, Size first, Size last) {
+  const Brick<T>& brick = bricks_[i];
+  kernels_.batch_norm_forward(out_[i], mean_[i], rstd_[i], brick.running_mean, brick.running_var,
+                              input(i), brick.w.value, brick.b.value, brick.setting, brick.momentum,
+                              N, brick.O, first, last);
+}
+template <class T>
+void TrainingProgram<T>::backward_columns(std::size_t i, Size N, Size first, Size last) {
+  const Brick<T>& brick = bricks_[i];
+  kernels_.batch_norm_gradients(stored_dw_[i], stored_db_[i], dout_[i], input(i), mean_[i],
+                                rstd_[i], N, brick.O, first, last);
+  if (i == first_learning_) return;
+  kernels_.batch_norm_backward(dout_[i - 1], dout_[i], input(i), mean_[i], rstd_[i], brick.w.value,
+                               stored_dw_[i], stored_db_[i], true, N, brick.O, first, last);
 }
 
 template <class T>
@@ -154,18 +246,39 @@ void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
     return rates<T>(with, correct);
   };
   for (std::size_t i = first_learning_; i < bricks_.size(); ++i) {
-    if (!bricks_[i].is_affine()) continue;
+    if (!bricks_[i].learns()) continue;
     w_rates_[i] = rates_of(bricks_[i].w);
     b_rates_[i] = rates_of(bricks_[i].b);
   }
 }
 
-// The gradient of this part's rows of w, and, for the first part, of b. They are stored, or used at
-// once.
+// This part's share of the gradients of a brick. They are stored, or used at once.
 template <class T>
-void TrainingProgram<T>::learn(std::size_t i, const T* x, Size N, int part, int parts) {
+void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
   const Brick<T>& brick = bricks_[i];
-  const T* dout = dout_[i];
+  if (brick.kind == Kind::affine) return learn_affine(i, N, part, parts);
+  const Size O = brick.O;
+  if (brick.kind == Kind::layer_norm) {
+    const auto [first, last] = share_of(O, part, parts, cache_line);
+    kernels_.layer_norm_gradients(stored_dw_[i], stored_db_[i], dout_[i], input(i), mean_[i],
+                                  rstd_[i], N, O, first, last);
+  } else if (brick.kind == Kind::embedding && part == 0) {
+    kernels_.embedding_gradient(stored_dw_[i], dout_[i], input(i), N, brick.I, brick.codes,
+                                brick.vector_size(), brick.column);
+  }
+  // Only the first part has an embedding's gradient; of the norms each has its columns.
+  if (brick.kind == Kind::embedding) {
+    if (part == 0 && !stores()) update(i, 0, 1);
+  } else if (!stores()) {
+    update(i, part, parts);
+  }
+}
+
+// This part's rows of w, and, for the first part, b.
+template <class T>
+void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts) {
+  const Brick<T>& brick = bricks_[i];
+  const T *x = input(i), *dout = dout_[i];
   T* scratch = scratch_[std::size_t(part)];
   const Size I = brick.I, O = brick.O;
   const auto [first, last] = share_of(I, part, parts, cache_line);
@@ -190,7 +303,7 @@ double TrainingProgram<T>::gradient_sum_of_squares(int parts) {
       const Brick<T>& brick = bricks_[array / 2];
       const bool is_w = array % 2 == 0;
       const T* grad = is_w ? stored_dw_[array / 2] : stored_db_[array / 2];
-      const Size size = is_w ? brick.I * brick.O : brick.O;
+      const Size size = is_w ? brick.w.size : brick.b.size;
       sums_of_squares_[array] = grad ? kernels_.sum_of_squares(grad, size) : 0;
     }
   });
@@ -199,13 +312,15 @@ double TrainingProgram<T>::gradient_sum_of_squares(int parts) {
   return sum;
 }
 
-// This part's share of w, and the first part's b, from their stored gradients.
+// This part's share of w and b, from their stored gradients.
 template <class T>
 void TrainingProgram<T>::update(std::size_t i, int part, int parts) {
-  const Brick<T>& brick = bricks_[i];
-  const auto [first, last] = share_of(brick.I * brick.O, part, parts, cache_line);
-  apply(brick.w, stored_dw_[i] + first, w_rates_[i], first, last - first);
-  if (part == 0) apply(brick.b, stored_db_[i], b_rates_[i], 0, brick.O);
+  const auto share = [&](const Param<T>& param, const T* grad, const Rates<T>& rates) {
+    const auto [first, last] = share_of(param.size, part, parts, cache_line);
+    if (first < last) apply(param, grad + first, rates, first, last - first);
+  };
+  share(bricks_[i].w, stored_dw_[i], w_rates_[i]);
+  share(bricks_[i].b, stored_db_[i], b_rates_[i]);
 }
 
 // Entries first ... first + n - 1 of a param; grad (n).
@@ -219,52 +334,5 @@ void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates
 
 template class TrainingProgram<float>;
 template class TrainingProgram<double>;
-
-namespace {
-
-template <class T>
-Size widest(const std::vector<Brick<T>>& bricks) {
-  Size width = 0;
-  for (const Brick<T>& brick : bricks) width = std::max(width, brick.O);
-  return width;
-}
-
-// How many rows go through the network at a time. Few, so that what lies between two bricks stays
-// in the cache; but wide weights are packed anew for every block, and so want more.
-Size rows_at_a_time(Size width) { return width <= 96 ? 64 : 256; }
-
-}  // namespace
-
-template <class T>
-Size predict_scratch(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks) {
-  const Size width = widest(bricks);
-  return kernels.scratch_size + 2 * rows_at_a_time(width) * width;
-}
-
-template <class T>
-void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* out, const T* x,
-             T* scratch, Size N) {
-  const Size width = widest(bricks), most_rows = rows_at_a_time(width);
-  T* here = scratch + kernels.scratch_size;
-  T* there = here + most_rows * width;
-  for (Size n = 0; n < N; n += most_rows) {
-    const Size rows = std::min(most_rows, N - n);
-    const T* brick_x = x + n * bricks.front().I;
-    for (std::size_t i = 0; i < bricks.size(); ++i) {
-      const bool is_last = i + 1 == bricks.size();
-      T* brick_out = is_last ? out + n * bricks.back().O : here;
-      forward_brick(kernels, bricks[i], brick_out, brick_x, scratch, rows);
-      brick_x = brick_out;
-      std::swap(here, there);
-    }
-  }
-}
-
-template Size predict_scratch(const Kernels<float>&, const std::vector<Brick<float>>&);
-template Size predict_scratch(const Kernels<double>&, const std::vector<Brick<double>>&);
-template void predict(const Kernels<float>&, const std::vector<Brick<float>>&, float*, const float*,
-                      float*, Size);
-template void predict(const Kernels<double>&, const std::vector<Brick<double>>&, double*,
-                      const double*, double*, Size);
 
 }  // namespace handnn

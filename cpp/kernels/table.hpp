@@ -5,6 +5,8 @@
 // loss or optimizer is one line and one #include.
 #pragma once
 
+#include <cstdint>
+
 #include "losses/options.hpp"
 #include "optimizers/rates.hpp"
 #include "size.hpp"
@@ -56,6 +58,37 @@ namespace handnn {
                            Size x_row)) \
   KERNEL(void, matmul_nt, (T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O)) \
   KERNEL(void, column_sums, (T* db, const T* dout, Size N, Size O)) \
+  KERNEL(void, softmax_forward, (T* out, const T* x, Size N, Size O)) \
+  KERNEL(void, softmax_backward, (T* dx, const T* dout, const T* out, Size N, Size O)) \
+  KERNEL(void, layer_norm_forward, (T* out, T* mean, T* rstd, const T* x, const T* gamma, \
+                                    const T* beta, T eps, Size N, Size O)) \
+  KERNEL(void, layer_norm_backward, (T* dx, const T* dout, const T* x, const T* mean, \
+                                     const T* rstd, const T* gamma, Size N, Size O)) \
+  KERNEL(void, layer_norm_gradients, (T* dgamma, T* dbeta, const T* dout, const T* x, \
+                                      const T* mean, const T* rstd, Size N, Size O, Size first, \
+                                      Size last)) \
+  KERNEL(void, batch_norm_apply, (T* out, const T* x, const T* mean, const T* rstd, \
+                                  const T* gamma, const T* beta, Size N, Size O, Size first, \
+                                  Size last)) \
+  KERNEL(void, batch_norm_rstd, (T* rstd, const T* var, T eps, Size first, Size last)) \
+  KERNEL(void, batch_norm_forward, (T* out, T* mean, T* rstd, T* running_mean, T* running_var, \
+                                    const T* x, const T* gamma, const T* beta, T eps, T momentum, \
+                                    Size N, Size O, Size first, Size last)) \
+  KERNEL(void, batch_norm_gradients, (T* dgamma, T* dbeta, const T* dout, const T* x, \
+                                      const T* mean, const T* rstd, Size N, Size O, Size first, \
+                                      Size last)) \
+  KERNEL(void, batch_norm_backward, (T* dx, const T* dout, const T* x, const T* mean, \
+                                     const T* rstd, const T* gamma, const T* dgamma, \
+                                     const T* dbeta, bool training, Size N, Size O, Size first, \
+                                     Size last)) \
+  KERNEL(void, dropout, (T* out, const T* x, double p, std::uint64_t seed, std::uint64_t step, \
+                         Size first, Size n)) \
+  KERNEL(void, embedding_forward, (T* out, const T* x, const T* w, Size N, Size I, Size K, Size D, \
+                                   Size column)) \
+  KERNEL(void, embedding_backward, (T* dx, const T* dout, Size N, Size I, Size D, Size column)) \
+  KERNEL(void, embedding_gradient, (T* dw, const T* dout, const T* x, Size N, Size I, Size K, \
+                                    Size D, Size column)) \
+  KERNEL(void, add, (T* out, const T* a, const T* b, Size n)) \
   KERNEL(double, sum_of_squares, (const T* x, Size n)) \
   KERNEL(double, fma_chains, (T* sink, Size turns))
 // clang-format on

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/pool.hpp"
+#include "engine/predict.hpp"
 #include "engine/shuffle.hpp"
 #include "engine/train.hpp"
 #include "kernels/dispatch.hpp"
@@ -198,8 +199,10 @@ class Training {
       arrays_[4 * i + 3].assign(size_t(O), 0);
       T* a[4];
       for (std::uint64_t k = 0; k < 4; ++k) a[k] = arrays_[4 * i + k].data();
-      bricks.push_back({I, O, 0, 0, {a[0], {a[2]}, 1, 0.001}, {a[1], {a[3]}}});
-      if (i < 2) bricks.push_back({O, O, activation(i ? "sigmoid" : "relu"), 0, {}, {}});
+      Brick<T> affine = {Kind::affine, I, O, {a[0], I * O, {a[2]}, 1, 0.001}, {a[1], O, {a[3]}}};
+      bricks.push_back(affine);
+      Brick<T> between = {Kind::activation, O, O, {}, {}, activation(i ? "sigmoid" : "relu")};
+      if (i < 2) bricks.push_back(between);
     }
   }
 
@@ -225,7 +228,7 @@ class Training {
     using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     std::uint64_t sum = 0xcbf29ce484222325;
     for (const Brick<T>& brick : bricks) {
-      for (Size i = 0; brick.is_affine() && i < (brick.I + 1) * brick.O; ++i) {
+      for (Size i = 0; brick.learns() && i < (brick.I + 1) * brick.O; ++i) {
         const Size weights = brick.I * brick.O;
         sum ^= std::bit_cast<Bits>(i < weights ? brick.w.value[i] : brick.b.value[i - weights]);
         sum *= 0x100000001b3;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
@@ -11,21 +12,29 @@ import numpy as np
 
 from handnn import _core
 from handnn.arrays import Array
-from handnn.layers import BRICKS, Activation, Affine, Brick, Layer
+from handnn.layers import BRICKS, Affine, Brick, Dropout, Embedding, Layer
 from handnn.layers.layer import params_of
+from handnn.layers.row import walk
 from handnn.losses import LOSSES, KernelLoss, Loss, MSELoss
 from handnn.optimizers import OPTIMIZERS, GradientOptimizer, Optimizer
 
 
 def obstacle(layers: list[Brick]) -> str | None:
     """Return what keeps these bricks from being compiled, None when nothing does."""
-    for index, layer in enumerate(layers):
+    for place, layer in walk(layers):
         known: Any = BRICKS.get(type(layer).__name__)
         if known is not type(layer) or not cast(Layer, layer).kind:  # a subclass may differ
-            return f"layer {index} is a {type(layer).__name__}, which is not one of handnn's bricks"
-    arrays = [array for layer in layers for array in params_of(layer).values()]
+            return f"layer {place} is a {type(layer).__name__}, which is not one of handnn's bricks"
+    ours = [cast(Layer, layer) for _, layer in walk(layers)]
+    first = next((i for i, a in enumerate(layers) if not isinstance(a, Embedding)), len(layers))
+    if sum(isinstance(a, Embedding) for a in ours) > first:
+        return "an Embedding stands behind another brick, which computes its codes"
+    arrays = [a for layer in layers for a in params_of(layer).values()]
     if not arrays:
         return "no layer has anything to learn"
+    if not any("in" in a.sizes for a in ours):
+        return "no layer fixes the number of columns"
+    arrays += [a for layer in ours for a in layer.buffers.values()]
     if not all(array.size for array in arrays):
         return "an array of the network is empty"
     if not all(a.flags.c_contiguous and a.flags.writeable and a.flags.aligned for a in arrays):
@@ -70,13 +79,7 @@ def train(
     x, y, *weight = rows
     is_exact = not (isinstance(loss, MSELoss) and loss.gradient == "article")
     described_loss = (loss.kind, loss.number, loss.numbers, is_exact)
-    bricks = [
-        _described(
-            layer,
-            {n: optimizer.learnt(f"{index}.{n}", param) for n, param in params_of(layer).items()},
-        )
-        for index, layer in enumerate(layers)
-    ]
+    bricks = _described(layers, optimizer)
     settings = {
         **optimizer.settings,
         "lr": optimizer.lr,
@@ -85,7 +88,7 @@ def train(
         "clip_value": optimizer.clip_value_or_inf,
     }
     steps: list[int] = []
-    for layer in layers:
+    for _, layer in walk(layers):
         vars(layer).update(dict.fromkeys(cast(Layer, layer).kept))
     vars(loss).update(dict.fromkeys(("pre", "y_true", "sample_weight", "loss")))
     try:
@@ -111,6 +114,9 @@ def train(
         )
     finally:  # interrupted or not, every step counts
         optimizer.steps += sum(steps)
+        for _, layer in walk(layers):
+            if isinstance(layer, Dropout):
+                layer.step += sum(steps)
 
 
 def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:
@@ -149,11 +155,27 @@ def row_order(count: int, seed: int, epoch: int) -> Any:
     return _core.row_order(count, seed, epoch)
 
 
-def _described(layer: Brick, learnt: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what the engine must know of a brick; learnt: what `GradientOptimizer.learnt` says."""
-    ours = cast(Layer, layer)
-    number = layer.number if isinstance(layer, Activation) else 0.0
-    return ours.kind, number, ours.params, learnt
+def _described(
+    layers: list[Brick], optimizer: GradientOptimizer | None = None, prefix: str = ""
+) -> list[tuple[str, Mapping[str, Any], Mapping[str, Array], Mapping[str, Any]]]:
+    """Return what the engine must know of the bricks: see cpp/bindings/bricks.hpp.
+
+    With an optimizer also how each param is learnt: see `GradientOptimizer.learnt`.
+    """
+    bricks: list[Any] = []
+    for index, layer in enumerate(layers):
+        ours = cast(Layer, layer)
+        name = f"{prefix}{index}."
+        if ours.block:
+            bricks.append(("fork", {}, {}, {}))
+            bricks += _described(ours.block, optimizer, name)
+            bricks.append(("add", {}, {}, {}))
+            continue
+        learnt = {}
+        if optimizer is not None:
+            learnt = {n: optimizer.learnt(name + n, param) for n, param in ours.params.items()}
+        bricks.append((ours.kind, ours.numbers, {**ours.params, **ours.buffers}, learnt))
+    return bricks
 
 
 class Forward:
@@ -161,17 +183,26 @@ class Forward:
 
     def __init__(self, layers: list[Brick]) -> None:
         self._layers = list(layers)
-        self._arrays = [(a, a.w, a.b) for a in layers if isinstance(a, Affine)]
-        ours = [cast(Layer, layer) for layer in layers]
+        ours = [cast(Layer, layer) for _, layer in walk(layers)]
+        self._affines = [(a, a.w, a.b) for a in ours if isinstance(a, Affine)]
+        self._others = [
+            (a, {**a.params, **a.buffers})
+            for a in ours
+            if not (isinstance(a, Affine) or a.block) and (a.params or a.buffers)
+        ]
         self._settings = [(a, a.settings) for a in ours if a.settings]
-        bricks: list[Any] = [_described(layer, {}) for layer in layers]
-        self.predict = _core.predictor(bricks, self._arrays[0][1].dtype == "float32")
+        dtype = next(array.dtype for a in ours for array in a.params.values())
+        self.predict = _core.predictor(_described(layers), dtype == "float32")
 
     def is_of(self, layers: list[Brick]) -> bool:
         """Return whether `layers` are still the bricks, with the arrays, that were compiled."""
         if self._layers != layers:
             return False
-        for affine, w, b in self._arrays:  # loops, because all(...) takes twice as long
+        for affine, w, b in self._affines:  # loops, because all(...) takes twice as long
             if affine.w is not w or affine.b is not b:
+                return False
+        for brick, arrays in self._others:
+            now = {**brick.params, **brick.buffers}
+            if any(now[name] is not array for name, array in arrays.items()):
                 return False
         return not self._settings or all(a.settings == then for a, then in self._settings)

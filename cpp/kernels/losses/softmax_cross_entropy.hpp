@@ -5,59 +5,15 @@
 //   d loss / d pre_o = p_o sum_k t_k - t_o
 //
 // y_true (N, 1) are the labels of the rows, whole numbers below O: y is 1 there, 0 elsewhere;
-// y_true (N, O) are the y themselves, probabilities. S is summed in T: term o goes to partial sum
-// o mod 16, as in sums.hpp. A row's sum over o is in double, in ascending o.
+// y_true (N, O) are the y themselves, probabilities. S is as in exp_sum.hpp. A row's sum over o is in double, in ascending o.
 #pragma once
 
+#include "../exp_sum.hpp"
 #include "../log.hpp"
 #include "loss.hpp"
 
 namespace handnn {
 namespace {
-
-// Of a row: the largest entry, and the sum of exp(x - largest).
-template <class T>
-struct ExpSum {
-  T largest, sum;
-};
-
-// x (O) -> their largest and sum. e (O) = exp(x - largest) unless it is not kept: then e (16) is
-// what to work in.
-template <class T>
-ExpSum<T> exp_sum_naive(T* e, bool keeps, const T* x, Size O) {
-  T largest = x[0];
-  for (Size o = 1; o < O; ++o) largest = x[o] > largest ? x[o] : largest;
-  T sums[partial_sums] = {};
-  for (Size o = 0; o < O; ++o) {
-    const T term = exp(x[o] - largest);
-    sums[o % partial_sums] += term;
-    if (keeps) e[o] = term;
-  }
-  return {largest, add_pairwise(sums)};
-}
-template <class T>
-ExpSum<T> exp_sum(T* e, bool keeps, const T* x, Size O) {
-  T largest = x[0];
-  if (O < lanes<T>) {
-    for (Size o = 1; o < O; ++o) largest = x[o] > largest ? x[o] : largest;
-  } else {
-    // The last vector overlaps the one before it, which does not change a maximum.
-    Vector<T> most = load(x + O - lanes<T>);
-    for (Size o = 0; o + lanes<T> < O; o += lanes<T>) most = at_least(load(x + o), most);
-    largest = most[0];
-    for (int i = 1; i < lanes<T>; ++i) largest = most[i] > largest ? most[i] : largest;
-  }
-  T sums[partial_sums] = {};
-  for (Size first = 0; first < O; first += partial_sums) {
-    const Size count = O - first < partial_sums ? O - first : partial_sums;
-    for_each_vector<T>(count, [&](auto at) {
-      const Vector<T> terms = exp(at.load(x + first) - splat(largest));
-      at.store(keeps ? e + first : e, terms);
-      at.store(sums, at.load(sums) + terms);
-    });
-  }
-  return {largest, add_pairwise(sums)};
-}
 
 // The targets t_o of a row.
 template <class T>

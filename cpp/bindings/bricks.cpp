@@ -1,0 +1,184 @@
+#include "bricks.hpp"
+
+#include <pybind11/stl.h>
+
+#include <cmath>
+#include <string>
+#include <tuple>
+#include <utility>
+
+namespace handnn {
+
+template <class T>
+Bricks<T>::Bricks(const char* function, const py::list& described) : function_(function) {
+  for (const py::handle brick : described) {
+    const auto [kind, settings, arrays, learnt] =
+        brick.cast<std::tuple<std::string, py::dict, py::dict, py::dict>>();
+    add(kind, settings, arrays, learnt);
+  }
+  if (!forks_.empty()) bad("a fork has no add");
+  set_widths();
+}
+
+template <class T>
+void Bricks<T>::bad(const std::string& what) const {
+  throw py::value_error(std::string(function_) + ": " + what);
+}
+
+template <class T>
+void Bricks<T>::require_apart(const Gate& gate, const Array& out) const {
+  for (const Array& array : arrays_) gate.require_apart(out, array);
+}
+
+template <class T>
+void Bricks<T>::check_codes(const Gate& gate, const Array& x) const {
+  // Every embedding takes its column out of what the one before it left.
+  std::vector<Size> columns;
+  for (const Brick<T>& brick : bricks) {
+    if (brick.kind != Kind::embedding) return;
+    if (columns.empty()) {
+      for (Size i = 0; i < brick.I; ++i) columns.push_back(i);
+    }
+    const auto column = columns.begin() + brick.column;
+    const T* code = static_cast<const T*>(x) + *column;
+    for (Size n = 0; n < x.shape[0]; ++n, code += x.shape[1]) {
+      if (*code >= 0 && *code < T(brick.codes) && *code == std::floor(*code)) continue;
+      gate.bad_value("row ", n, " of x has ", *code, " in column ", *column,
+                     ", but a code must be a whole number from 0 to ", brick.codes - 1);
+    }
+    columns.erase(column);
+    columns.resize(std::size_t(brick.O), -1);
+  }
+}
+
+template <class T>
+void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py::dict& arrays,
+                    const py::dict& learnt) {
+  Gate gate = Gate::casting_to<T>(function_);
+  Brick<T> brick;
+  const auto number = [&](const char* name) { return gate.number(name, settings[name]); };
+  if (kind == "affine") {
+    brick.kind = Kind::affine;
+    const Array w = taken(gate, brick.w, "w", arrays, learnt);
+    const Array b = taken(gate, brick.b, "b", arrays, learnt);
+    gate.require_dimensions(w, 2);
+    gate.require_dimensions(b, 1);
+    if (b.size != w.shape[1]) {
+      gate.bad_value("b has ", b.size, " elements but w has ", w.shape[1], " columns");
+    }
+    brick.I = w.shape[0];
+    brick.O = w.shape[1];
+  } else if (kind == "layer_norm" || kind == "batch_norm") {
+    brick.kind = kind == "layer_norm" ? Kind::layer_norm : Kind::batch_norm;
+    const Array gamma = taken(gate, brick.w, "gamma", arrays, learnt);
+    const Array beta = taken(gate, brick.b, "beta", arrays, learnt);
+    gate.require_dimensions(gamma, 1);
+    gate.require_same_shape(gamma, beta);
+    brick.I = brick.O = gamma.size;
+    brick.setting = T(number("eps"));
+    if (brick.kind == Kind::batch_norm) {
+      const Array mean = held(gate, "running_mean", arrays["running_mean"]);
+      const Array var = held(gate, "running_var", arrays["running_var"]);
+      gate.require_same_shape(gamma, mean);
+      gate.require_same_shape(gamma, var);
+      brick.running_mean = mean;
+      brick.running_var = var;
+      brick.momentum = T(number("momentum"));
+    }
+  } else if (kind == "embedding") {
+    brick.kind = Kind::embedding;
+    const Array w = taken(gate, brick.w, "w", arrays, learnt);
+    gate.require_dimensions(w, 2);
+    brick.codes = w.shape[0];
+    brick.O = w.shape[1];  // for now: set_widths adds what stands beside it
+    brick.column = settings["column"].cast<Size>();
+    if (brick.codes == 0) gate.bad_value("w has no rows");
+  } else if (kind == "dropout") {
+    brick.kind = Kind::dropout;
+    brick.p = number("p");
+    if (!(brick.p >= 0 && brick.p < 1)) gate.bad_value("p must be at least 0 and below 1");
+    brick.seed = settings["seed"].cast<std::uint64_t>();
+    brick.first_step = settings["step"].cast<std::uint64_t>();
+  } else if (kind == "softmax") {
+    brick.kind = Kind::softmax;
+  } else if (kind == "fork") {
+    brick.kind = Kind::fork;
+    forks_.push_back(bricks.size());
+    if (forks_.size() > most_nested) bad("blocks are nested too deep");
+  } else if (kind == "add") {
+    brick.kind = Kind::add;
+    if (forks_.empty() || forks_.back() + 1 == bricks.size()) bad("an add has no fork");
+    brick.fork = forks_.back();
+    forks_.pop_back();
+  } else {
+    while (brick.activation < activation_count && kind != activation_facts[brick.activation].name) {
+      ++brick.activation;
+    }
+    if (brick.activation == activation_count) bad("no brick is called \"" + kind + "\"");
+    brick.setting = T(number("setting"));
+  }
+  bricks.push_back(brick);
+}
+
+// The columns of the bricks that do not fix them are those of their neighbours.
+template <class T>
+void Bricks<T>::set_widths() {
+  const auto fixes = [](const Brick<T>& brick) {
+    return brick.kind != Kind::embedding && brick.I > 0;
+  };
+  // Back from the first brick that fixes them to x.
+  std::size_t first = 0;
+  while (first < bricks.size() && !fixes(bricks[first])) ++first;
+  if (first == bricks.size()) bad("no brick fixes the number of columns");
+  Size width = bricks[first].I;
+  for (std::size_t i = first; i-- > 0;) {
+    if (bricks[i].kind == Kind::embedding) width += 1 - bricks[i].O;
+  }
+  for (Brick<T>& brick : bricks) {
+    if (brick.kind == Kind::embedding) {
+      if (brick.column < 0 || brick.column >= width) bad("an embedding has no column of codes");
+      brick.I = width;
+      brick.O += width - 1;
+    } else if (!fixes(brick)) {
+      brick.I = brick.O = width;
+    }
+    if (brick.I != width || width < 1) bad("bricks do not fit");
+    if (brick.kind == Kind::add && bricks[brick.fork].O != width) bad("a block changes the width");
+    width = brick.O;
+  }
+}
+
+// A param, its memory and how it is learnt.
+template <class T>
+Array Bricks<T>::taken(Gate& gate, Param<T>& param, const char* name, const py::dict& arrays,
+                       const py::dict& learnt) {
+  const Array value = held(gate, name, arrays[name]);
+  param.value = value;
+  param.size = value.size;
+  if (learnt.empty()) return value;
+  const auto [states, lr_scale, weight_decay] =
+      learnt[name].cast<std::tuple<std::vector<py::object>, double, double>>();
+  for (std::size_t i = 0; i < states.size() && i < 2; ++i) {
+    if (states[i].is_none()) continue;
+    const Array state = held(gate, "a state of the optimizer", states[i]);
+    gate.require_same_shape(state, value);
+    param.states[i] = state;
+  }
+  param.lr_scale = lr_scale;
+  param.weight_decay = weight_decay;
+  return value;
+}
+
+template <class T>
+Array Bricks<T>::held(Gate& gate, const char* name, const py::object& given) {
+  Array array;
+  gate.inputs({{name, given, array}});
+  gate.require_writable(array, given);
+  arrays_.push_back(array);
+  return array;
+}
+
+template class Bricks<float>;
+template class Bricks<double>;
+
+}  // namespace handnn

@@ -1,0 +1,51 @@
+// The bricks of a network, as Python hands them over.
+#pragma once
+
+#include <vector>
+
+#include "arrays.hpp"
+#include "engine/brick.hpp"
+
+namespace handnn {
+
+// Each brick is a tuple (kind, settings, arrays, learnt):
+//
+//   kind      "affine", "layer_norm", ..., or the name of an activation
+//   settings  a dict of numbers by name: "eps", "momentum", "p", "seed", "step", "column", and
+//             "setting" of an activation
+//   arrays    a dict of its params and running statistics by name
+//   learnt    how each param is learnt, {} for prediction: {"w": (states, lr_scale, weight_decay),
+//             ...}, states a list of arrays or None
+//
+// A residual block comes as ("fork", {}, {}, {}), its bricks, and ("add", {}, {}, {}).
+template <class T>
+class Bricks {
+ public:
+  Bricks(const char* function, const py::list& described);
+
+  // That out overlaps no array of a brick.
+  void require_apart(const Gate& gate, const Array& out) const;
+
+  // That x has codes where embeddings look for them: ValueError names row and column.
+  void check_codes(const Gate& gate, const Array& x) const;
+
+  std::vector<Brick<T>> bricks;
+
+ private:
+  void add(const std::string& kind, const py::dict& settings, const py::dict& arrays,
+           const py::dict& learnt);
+  void set_widths();
+  Array held(Gate& gate, const char* name, const py::object& given);
+  Array taken(Gate& gate, Param<T>& param, const char* name, const py::dict& arrays,
+              const py::dict& learnt);
+  [[noreturn]] void bad(const std::string& what) const;
+
+  const char* function_;
+  std::vector<Array> arrays_;
+  std::vector<std::size_t> forks_;  // that wait for their add
+};
+
+extern template class Bricks<float>;
+extern template class Bricks<double>;
+
+}  // namespace handnn

@@ -1,0 +1,121 @@
+#include "engine/predict.hpp"
+
+#include <algorithm>
+
+namespace handnn {
+
+template <class T>
+void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, T* out, const T* x,
+                              T* scratch, Size N) {
+  const Size I = brick.I, O = brick.O;
+  const T *w = brick.w.value, *b = brick.b.value;
+  switch (brick.kind) {
+    case Kind::affine:
+      return kernels.affine_forward(out, x, w, b, scratch, N, I, O);
+    case Kind::activation:
+      return kernels.activations[brick.activation].forward(out, x, brick.setting, N * O);
+    case Kind::softmax:
+      return kernels.softmax_forward(out, x, N, O);
+    case Kind::layer_norm:
+      for (Size n = 0; n < N; ++n) {  // row by row, for mean and rstd are not kept
+        kernels.layer_norm_forward(out + n * O, scratch, scratch + 1, x + n * O, w, b,
+                                   brick.setting, 1, O);
+      }
+      return;
+    case Kind::batch_norm:
+      kernels.batch_norm_rstd(scratch, brick.running_var, brick.setting, 0, O);
+      return kernels.batch_norm_apply(out, x, brick.running_mean, scratch, w, b, N, O, 0, O);
+    case Kind::embedding:
+      return kernels.embedding_forward(out, x, w, N, I, brick.codes, brick.vector_size(),
+                                       brick.column);
+    case Kind::dropout:
+    case Kind::fork:
+    case Kind::add:
+      return;
+  }
+}
+
+namespace {
+
+template <class T>
+Size widest(const std::vector<Brick<T>>& bricks) {
+  Size width = 0;
+  for (const Brick<T>& brick : bricks) width = std::max(width, brick.O);
+  return width;
+}
+
+// How many rows go through the network at a time. Few, so that what lies between two bricks stays
+// in the cache; but wide weights are packed anew for every block, and so want more.
+Size rows_at_a_time(Size width) { return width <= 96 ? 64 : 256; }
+
+// What a brick works in: a batch_norm wants its width.
+template <class T>
+Size brick_scratch(const Kernels<T>& kernels, Size width) {
+  return std::max(kernels.scratch_size, width);
+}
+
+// How many forks wait for their add at most.
+template <class T>
+int deepest(const std::vector<Brick<T>>& bricks) {
+  int most = 0, depth = 0;
+  for (const Brick<T>& brick : bricks) {
+    depth += (brick.kind == Kind::fork) - (brick.kind == Kind::add);
+    most = std::max(most, depth);
+  }
+  return most;
+}
+
+}  // namespace
+
+// What lies between two bricks has a room; so has what waits at a fork.
+template <class T>
+Size predict_scratch(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks) {
+  const Size width = widest(bricks);
+  return brick_scratch(kernels, width) + (2 + deepest(bricks)) * rows_at_a_time(width) * width;
+}
+
+template <class T>
+void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* out, const T* x,
+             T* scratch, Size N) {
+  const Size width = widest(bricks), most_rows = rows_at_a_time(width);
+  T* const rooms = scratch + brick_scratch(kernels, width);
+  std::size_t count = bricks.size();
+  while (bricks[count - 1].kind == Kind::dropout) --count;
+  for (Size n = 0; n < N; n += most_rows) {
+    const Size rows = std::min(most_rows, N - n);
+    const T* here = x + n * bricks.front().I;
+    const T* waiting[most_nested];
+    int depth = 0;
+    const auto is_free = [&](const T* room) {
+      return room != here && std::find(waiting, waiting + depth, room) == waiting + depth;
+    };
+    for (std::size_t i = 0; i < count; ++i) {
+      const Brick<T>& brick = bricks[i];
+      if (brick.kind == Kind::dropout) continue;
+      if (brick.kind == Kind::fork) {
+        waiting[depth++] = here;
+        continue;
+      }
+      T* there = rooms;
+      while (!is_free(there)) there += most_rows * width;
+      if (i + 1 == count) there = out + n * brick.O;
+      if (brick.kind == Kind::add) {
+        kernels.add(there, here, waiting[--depth], rows * brick.O);
+      } else {
+        forward_as_in_prediction(kernels, brick, there, here, scratch, rows);
+      }
+      here = there;
+    }
+  }
+}
+
+#define HANDNN_FOR(T)                                                                          \
+  template void forward_as_in_prediction(const Kernels<T>&, const Brick<T>&, T*, const T*, T*, \
+                                         Size);                                                \
+  template Size predict_scratch(const Kernels<T>&, const std::vector<Brick<T>>&);              \
+  template void predict(const Kernels<T>&, const std::vector<Brick<T>>&, T*, const T*, T*, Size);
+HANDNN_FOR(float)
+HANDNN_FOR(double)
+#undef HANDNN_FOR
+
+}  // namespace handnn
