@@ -18,7 +18,7 @@ from handnn.history import History
 from handnn.layers import ELU, GELU, Affine, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from handnn.losses import MSELoss
 from handnn.network import Network, mlp
-from handnn.optimizers import SGD, AdaGrad, Adam, AdamW, RMSProp
+from handnn.optimizers import LBFGS, SGD, AdaGrad, Adam, AdamW, RMSProp
 from handnn.storage import FormatError, load
 from handnn.trainer import Trainer
 
@@ -27,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ELU",
     "GELU",
+    "LBFGS",
     "SGD",
     "AdaGrad",
     "Adam",
