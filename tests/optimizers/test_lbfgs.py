@@ -52,6 +52,20 @@ def after(epochs):
     return one.network.params
 
 
+def test_by_hand():
+    """w² from 4: a step of length 1 to 3; there H = 1 / (8 - 6), and 3 - 6/2 is the minimum."""
+    params, seen = {"w": np.array([4.0])}, []
+    optimizer = LBFGS()
+    optimizer.minimize(
+        params,
+        lambda: (float(params["w"][0] ** 2), {"w": 2 * params["w"]}),
+        10,
+        lambda losses: seen.append((losses[0][0], params["w"][0])),
+    )
+    np.testing.assert_allclose(seen, [(16, 3), (9, 0)], atol=1e-12)
+    assert optimizer.converged and optimizer.message.startswith("no entry of the gradient")
+
+
 def test_it_finds_the_least_squares():
     x, _ = rows()
     y = np.random.default_rng(1).normal(size=(40, 2))
