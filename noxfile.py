@@ -198,7 +198,7 @@ def package(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Runs the code of README.md and docs/, and follows their links."""
-    session.install(".[plot]")
+    session.install(".[plot,scipy]")
     session.run("python", "tools/check_docs.py", *session.posargs)
 
 

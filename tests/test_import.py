@@ -16,11 +16,11 @@ import handnn
 
 PUBLIC = {
     "Affine", "Sigmoid", "ReLU", "LeakyReLU", "Tanh", "ELU", "GELU", "SiLU", "Softplus", "MSELoss",
-    "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "schedules", "Trainer",
+    "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "LBFGS", "schedules", "Trainer",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",
 }  # fmt: skip
-LAZY = ["safetensors", "tqdm", "click", "matplotlib"]
+LAZY = ["safetensors", "tqdm", "click", "matplotlib", "scipy"]
 IMPORT_SECONDS = 0.015
 
 

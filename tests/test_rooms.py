@@ -33,6 +33,7 @@ FLOORS = [
 NEIGHBOURS = {("network", "storage"), ("storage", "network")}  # network.save is one word for it
 MAY_IMPORT_CORE = {"functional", "engine", "__init__"}  # __init__ for what is about the machine
 BASES = {"__init__", "layer", "loss", "optimizer", "options", "update", "rates"}
+WITHOUT_KERNEL = {"lbfgs"}  # its mathematics is SciPy's
 
 
 def room_of(module):
@@ -210,7 +211,7 @@ def bricks():
         (room, file.stem)
         for room in ("layers", "losses", "optimizers")
         for file in (PACKAGE / room).glob("*.py")
-        if file.stem not in BASES
+        if file.stem not in BASES | WITHOUT_KERNEL
     )
 
 

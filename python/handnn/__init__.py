@@ -27,7 +27,7 @@ from handnn.losses import (
     SoftmaxCrossEntropy,
 )
 from handnn.network import Network, mlp
-from handnn.optimizers import SGD, AdaGrad, Adam, AdamW, RMSProp
+from handnn.optimizers import LBFGS, SGD, AdaGrad, Adam, AdamW, RMSProp
 from handnn.storage import FormatError, load
 from handnn.trainer import Trainer
 
@@ -37,6 +37,7 @@ __all__ = [
     "ELU",
     "GELU",
     "MAE",
+    "LBFGS",
     "SGD",
     "AdaGrad",
     "Adam",

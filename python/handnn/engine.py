@@ -50,7 +50,7 @@ def training_obstacle(layers: list[Brick], loss: Loss, optimizer: Optimizer) -> 
     if type(loss) not in LOSSES:
         return f"the loss is a {type(loss).__name__}, which is not one of handnn's"
     if type(optimizer) not in OPTIMIZERS:
-        return f"the optimizer is a {type(optimizer).__name__}, which is not one of handnn's"
+        return f"the optimizer is {type(optimizer).__name__}, which is not one of the engine's"
     return obstacle(layers)
 
 

@@ -7,9 +7,10 @@ import os
 from _thread import get_ident  # what threading.get_ident is, without 1.6 ms of import
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from numbers import Real
 from time import perf_counter
-from typing import Literal, SupportsIndex, cast
+from typing import TYPE_CHECKING, Literal, NoReturn, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +22,10 @@ from handnn.initializers import RandomSource
 from handnn.losses import LOSSES, KernelLoss, Loss
 from handnn.losses.loss import as_column
 from handnn.network import Network
-from handnn.optimizers import GradientOptimizer, Optimizer
+from handnn.optimizers import LBFGS, GradientOptimizer, Optimizer
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 Rows = tuple[Array, ...]
 """x, y and, if there are any, the weights: arrays with one row for each sample."""
@@ -90,10 +94,9 @@ class Trainer:
     ) -> float:
         """Take one step on the rows of one batch, and return their loss from before the step."""
         rows = self._rows("Trainer.train_step", x, y, sample_weight)
-        with _alone(self.network), self.network.in_mode(training=True):
-            loss = self._loss(*rows)
-            self.network.backward(self.loss.backward())
-            self.optimizer.step(self.network.params, self.network.grads)
+        with _alone(self.network):
+            loss, grads = self._loss_and_grads(rows)
+            self.optimizer.step(self.network.params, grads)
         return loss
 
     def fit(
@@ -122,6 +125,9 @@ class Trainer:
 
         sample_weight (N,), finite and not negative: a row of weight 2 counts as two rows.
 
+        With LBFGS an epoch is one iteration with all rows at once, in the order they stand in: a
+        smaller batch_size is a ValueError. Training may then end before `epochs`, and says why.
+
         An epoch's training loss is the mean of the losses of its batches, weighted by their rows,
         each taken before the batch's update. Bad arguments are a TypeError or ValueError before
         anything is changed.
@@ -130,6 +136,11 @@ class Trainer:
         batch_size = whole_number(batch_size, "Trainer.fit: batch_size")
         rows = self._rows("Trainer.fit", x, y, sample_weight)
         rows, held_out = self._hold_out(rows, validation)
+        if isinstance(self.optimizer, LBFGS) and batch_size < len(rows[0]):
+            raise ValueError(
+                f"Trainer.fit: LBFGS needs all {len(rows[0])} rows at once, but batch_size is "
+                f"{batch_size}; write batch_size=len(x)"
+            )
         plan = self._plan(len(rows[0]), batch_size, shuffle, steps_per_epoch)
         run = self._run_compiled if self._is_compiled() else self._run_bricks
         schedule = getattr(self.optimizer, "schedule", None)
@@ -137,7 +148,8 @@ class Trainer:
         most_epochs = MOST_EPOCHS
         if schedule is not None:
             most_epochs = max(1, MOST_STEPS // plan.steps)
-        is_watched = bool(self.callbacks or self.progress or held_out is not None or watches)
+        if self.callbacks or self.progress or held_out is not None or watches:
+            most_epochs = 1
 
         from tqdm import tqdm
 
@@ -146,28 +158,22 @@ class Trainer:
             _alone(self.network),
             tqdm(total=epochs, unit="epoch", disable=not self.progress) as bar,
         ):
-            while len(history) < epochs:
-                start = perf_counter()
+            after = partial(self._after_epochs, held_out, bar)
+            if isinstance(self.optimizer, LBFGS):  # its line search needs the loop to itself
+                evaluate = partial(self._loss_and_grads, rows)
+                self.optimizer.minimize(self.network.params, evaluate, epochs, after)
+                return history
+            is_over = False
+            while not is_over and len(history) < epochs:
                 done = len(history)
                 losses: list[tuple[float, float]] = []
                 try:
-                    at_once = 1 if is_watched else min(epochs - done, most_epochs)
-                    run(rows, plan, at_once, done, losses)
-                finally:  # interrupted or not, an epoch that is whole counts
+                    run(rows, plan, min(epochs - done, most_epochs), done, losses)
+                except BaseException:  # interrupted or not, an epoch that is whole counts
                     if held_out is None:
                         history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
-                if held_out is not None:
-                    validation_loss = self._validation_loss(*held_out)
-                    history.extend([Epoch(losses[0][0], validation_loss, perf_counter() - start)])
-                if watches:
-                    cast(GradientOptimizer, self.optimizer).watch(
-                        losses[-1][0] if held_out is None else validation_loss
-                    )
-                bar.set_postfix(loss=f"{losses[-1][0]:.4g}", refresh=False)
-                bar.update(len(history) - done)
-                answers = [callback(self) for callback in self.callbacks]
-                if any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
-                    break
+                    raise
+                is_over = after(losses)
         return history
 
     def __repr__(self) -> str:
@@ -182,6 +188,24 @@ class Trainer:
         if obstacle and self.engine == "compiled":
             raise ValueError(f"Trainer: engine='compiled' is not possible here: {obstacle}")
         return obstacle is None
+
+    def _after_epochs(
+        self, held_out: Rows | None, bar: tqdm[NoReturn], losses: list[tuple[float, float]]
+    ) -> bool:
+        """Validate, note and show what has just been trained; return whether to end there."""
+        start = perf_counter()
+        validation_loss = None if held_out is None else self._validation_loss(*held_out)
+        more = perf_counter() - start
+        self.history.extend(Epoch(loss, validation_loss, more + last) for loss, last in losses)
+        train_loss = losses[-1][0]
+        if getattr(getattr(self.optimizer, "schedule", None), "is_watching", False):
+            cast(GradientOptimizer, self.optimizer).watch(
+                train_loss if validation_loss is None else validation_loss
+            )
+        bar.set_postfix(loss=f"{train_loss:.4g}", refresh=False)
+        bar.update(len(losses))
+        answers = [callback(self) for callback in self.callbacks]
+        return any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
 
     def _run_bricks(
         self,
@@ -238,6 +262,12 @@ class Trainer:
             rows_per_epoch = steps * batch_size if replaces else min(steps * batch_size, count)
         seed = int(self.rng.integers(2**63)) if shuffle else None
         return engine.Plan(batch_size, rows_per_epoch, seed, replaces)
+
+    def _loss_and_grads(self, rows: Rows) -> tuple[float, dict[str, Array | None]]:
+        with self.network.in_mode(training=True):
+            loss = self._loss(*rows)
+            self.network.backward(self.loss.backward())
+        return loss, self.network.grads
 
     def _loss(self, x: Array, y: Array, *weight: Array) -> float:
         pre = self.network.forward(x)

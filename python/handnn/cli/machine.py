@@ -12,7 +12,7 @@ import numpy as np
 
 import handnn
 
-OPTIONAL_PACKAGES = ("matplotlib", "polars", "scikit-learn", "onnx", "mpi4py")
+OPTIONAL_PACKAGES = ("matplotlib", "polars", "scikit-learn", "scipy", "onnx", "mpi4py")
 
 
 def versions() -> dict[str, str]:

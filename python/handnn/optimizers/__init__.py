@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from handnn.optimizers.adagrad import AdaGrad
 from handnn.optimizers.adam import Adam, AdamW
+from handnn.optimizers.lbfgs import LBFGS
 from handnn.optimizers.optimizer import GradientOptimizer, Optimizer
 from handnn.optimizers.rmsprop import RMSProp
 from handnn.optimizers.sgd import SGD
 
 OPTIMIZERS: tuple[type[GradientOptimizer], ...] = (SGD, AdaGrad, RMSProp, Adam, AdamW)
-"""Every optimizer of handnn: what the engine compiles."""
+"""Every optimizer that steps along gradients: what the engine compiles. LBFGS is not one."""
 
 __all__ = [
+    "LBFGS",
     "OPTIMIZERS",
     "SGD",
     "AdaGrad",
