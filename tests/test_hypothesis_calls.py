@@ -12,7 +12,9 @@ from tests.common.bricks import CALLS, DTYPES
 from tests.common.layouts import LAYOUTS, at_offset
 
 ours = settings(deadline=None, derandomize=True, max_examples=60, database=None)
-sizes_up_to_40 = st.fixed_dictionaries({letter: st.integers(0, 40) for letter in "NIO"})
+sizes_up_to_40 = st.fixed_dictionaries(
+    {**{letter: st.integers(0, 40) for letter in "NIO"}, "Q": st.integers(1, 5)}
+)
 layouts = st.sampled_from([np.copy, np.ndarray.tolist, *LAYOUTS])
 
 

@@ -20,6 +20,8 @@ from tests.common.layouts import fortran
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 REPEATS = 1_000_000 if SLOW else 20_000
 ACTIVATIONS = {"sigmoid", "tanh", "elu", "silu", "softplus", "gelu", "gelu_tanh"}
+LOSSES = {"huber", "quantile", "bce_with_logits", "poisson_nll", "gaussian_nll"}
+LOSSES |= {"softmax_cross_entropy"}
 SIZES = {"N": 2, "I": 3, "O": 4}
 
 
@@ -99,10 +101,10 @@ def repeats_of_one(call):
     """How often each path is called: together they make REPEATS calls of each binding.
 
     All activations without a setting share the binding of relu, those with one that of leaky_relu,
-    and all optimizers that of sgd: the others' rows, and variants, are called less often.
+    losses that of mae and optimizers that of sgd: the others' rows, and variants, are called less.
     """
     word = call.function.rpartition("_")[0]
-    shares = ACTIVATIONS | {"adagrad", "rmsprop", "adam"}
+    shares = ACTIVATIONS | LOSSES | {"adagrad", "rmsprop", "adam"}
     return -(-(20_000 if call.variant or word in shares else REPEATS) // len(PATHS))
 
 
@@ -195,16 +197,21 @@ def engine_calls():
         for kind, arrays in zip(kinds, params, strict=True)
     ]
     x, y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
+    loss = "quantile", 0.0, np.array([0.3]), True
     predict = _core.predictor(bricks, True)
 
     def train(rows):
         _core.train(
-            learning, ("mse_loss", 0.0, None, True), "adam", {"lr": 1e-4, "beta1": 0.9}, 1.0,
-            [1.0, 0.5], rows, y, None, 1, 2, 7, 0, len(y), False, True, [], [],
+            learning, loss, "adam", {"lr": 1e-4, "beta1": 0.9}, 1.0, [1.0, 0.5], rows, y, None,
+            1, 2, 7, 0, len(y), False, True, [], [],
         )  # fmt: skip
 
     return {
         "train": (lambda: train(x), lambda: train(x[:, :1])),
+        "check_targets": (
+            lambda: _core.check_targets("fit", "huber", 1.0, None, y, 1),
+            lambda: _core.check_targets("fit", "poisson_nll", 0.0, None, -y, 1),
+        ),
         "predict": (lambda: predict(x, None), lambda: predict(x[:, :1], None)),
         "predictor": (lambda: _core.predictor(bricks, True), lambda: _core.predictor([], True)),
         "row_order": (lambda: _core.row_order(5, 1, 2), lambda: _core.row_order(5, -1, 2)),

@@ -1,21 +1,13 @@
 """The one list of bricks: a row for each functional call, from which every common check is made.
 
-`axes` gives each array argument its shape in the letters N, I, O; `outputs` does so for the
-keyword arguments that receive results; `state` names the arguments that are updated in place and
-are therefore as strict as outputs; `ranges` draws an argument from elsewhere than its name would.
-A new brick adds its rows here and is tested the same day.
+What a row says: `tests.common.call`. A new brick adds its rows here, a loss in
+`tests.common.calls_of_losses`, and is tested the same day.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-
-from handnn import functional
-from tests import bounds, reference
+from tests.common.call import DTYPES, SIZES, Call, between_minus_1_and_1, shape_of
+from tests.common.calls_of_losses import CALLS_OF_LOSSES
 from tests.common.tolerances import (
     adagrad_tolerance,
     adam_tolerance,
@@ -27,7 +19,6 @@ from tests.common.tolerances import (
     gelu_forward_tolerance,
     gelu_tanh_backward_tolerance,
     gelu_tanh_forward_tolerance,
-    mse_loss_forward_tolerance,
     no_sum,
     rmsprop_tolerance,
     sgd_tolerance,
@@ -36,104 +27,7 @@ from tests.common.tolerances import (
     sum_of_squares_tolerance,
 )
 
-DTYPES = [np.float32, np.float64]
-SIZES = {"N": 3, "I": 5, "O": 7}
-
-
-@dataclass(frozen=True)
-class Call:
-    function: str
-    axes: dict[str, str]
-    tolerance: Callable[..., tuple]
-    outputs: dict[str, str] = field(default_factory=dict)
-    state: tuple[str, ...] = ()
-    options: dict[str, Any] = field(default_factory=dict)
-    variant: str = ""
-    value_checked: tuple[str, ...] = ()
-    ranges: dict[str, Callable] = field(default_factory=dict)
-
-    def __str__(self):
-        return f"{self.function}[{self.variant}]" if self.variant else self.function
-
-    @property
-    def inputs(self):
-        """The arguments that take anything np.asarray takes."""
-        return [name for name in self.axes if name not in self.state]
-
-    @property
-    def strict(self):
-        """The arguments that are written to, with their axes."""
-        return {**{name: self.axes[name] for name in self.state}, **self.outputs}
-
-    def sweep(self, length, other=SIZES):
-        """Every set of sizes in which one of this call's axes is `length`."""
-        return [{**other, letter: length} for letter in sorted(set("".join(self.axes.values())))]
-
-    def arrays(self, dtype, sizes=SIZES, seed=0):
-        """Fresh random arguments, by name."""
-        rng = np.random.default_rng(seed)
-        made = {}
-        for name, axes in self.axes.items():
-            draw = {**RANGES, **self.ranges}.get(name, normal)
-            made[name] = draw(rng, shape_of(axes, sizes)).astype(dtype)
-        return made
-
-    def new_outputs(self, dtype, sizes=SIZES):
-        """Fresh arrays for every output, full of a number no kernel here would leave behind."""
-        return {n: np.full(shape_of(axes, sizes), 77, dtype) for n, axes in self.outputs.items()}
-
-    def call(self, arrays, **outputs):
-        """The function itself, on exactly these objects."""
-        return getattr(functional, self.function)(**arrays, **self.options, **outputs)
-
-    def run(self, arrays, **outputs):
-        """The results as a tuple; state is copied first, and its copies are the results."""
-        arrays = {n: a.copy() if n in self.state else a for n, a in arrays.items()}
-        result = self.call(arrays, **outputs)
-        if self.state:
-            return tuple(arrays[name] for name in self.state)
-        return result if isinstance(result, tuple) else (result,)
-
-    def expected(self, arrays):
-        """The reference's results in float64."""
-        wide = {name: np.asarray(a, dtype=np.float64) for name, a in arrays.items()}
-        with np.errstate(all="ignore"):
-            result = getattr(reference, self.function)(**wide, **self.options)
-        result = result if isinstance(result, tuple) else (result,)
-        return tuple(value for value in result if value is not None)
-
-    def assert_matches_reference(self, arrays, dtype, results, what=""):
-        wide = {name: np.asarray(a, dtype=np.float64) for name, a in arrays.items()}
-        expected = self.expected(arrays)
-        with np.errstate(all="ignore"):
-            allowed = self.tolerance(dtype, expected, **wide, **self.options)
-        assert len(results) == len(expected) == len(allowed)
-        for actual, value, bound in zip(results, expected, allowed, strict=True):
-            bounds.assert_within(actual, value, bound, f"{self} {what}")
-
-    def check(self, dtype, **arrays):
-        """Run it on these arrays: what it gives must match the reference."""
-        self.assert_matches_reference(arrays, dtype, self.run(arrays))
-
-
-def shape_of(axes, sizes):
-    return tuple(sizes[letter] for letter in axes)
-
-
-def normal(rng, shape):
-    return rng.normal(0, 2, shape)
-
-
-def between_0_and_1(rng, shape):
-    return rng.uniform(0, 1, shape)
-
-
-def between_minus_1_and_1(rng, shape):
-    return rng.uniform(-1, 1, shape)
-
-
-RANGES = {"out": between_0_and_1, "sample_weight": between_0_and_1, "square": between_0_and_1}
-
+__all__ = ["CALLS", "DTYPES", "SIZES", "Call", "call_of", "shape_of"]
 
 CLIPPED = {"grad_scale": 0.7, "clip_value": 1.5}
 
@@ -226,32 +120,7 @@ CALLS = [
     Call(
         "gelu_tanh_backward", {"dout": "NO", "x": "NO"}, gelu_tanh_backward_tolerance, {"dx": "NO"}
     ),
-    Call("mse_loss_forward", {"pre": "NO", "y_true": "NO"}, mse_loss_forward_tolerance),
-    Call(
-        "mse_loss_forward",
-        {"pre": "NO", "y_true": "NO", "sample_weight": "N"},
-        mse_loss_forward_tolerance,
-        variant="weighted",
-        value_checked=("sample_weight",),
-    ),
-    Call("mse_loss_backward", {"pre": "NO", "y_true": "NO"}, no_sum, {"dx": "NO"}),
-    Call(
-        "mse_loss_backward",
-        {"pre": "NO", "y_true": "NO", "sample_weight": "N"},
-        no_sum,
-        {"dx": "NO"},
-        options={"dout": -0.7},
-        variant="weighted",
-        value_checked=("sample_weight",),
-    ),
-    Call(
-        "mse_loss_backward",
-        {"pre": "NO", "y_true": "NO"},
-        no_sum,
-        {"dx": "NO"},
-        options={"dout": 1.3, "gradient": "article"},
-        variant="article",
-    ),
+    *CALLS_OF_LOSSES,
     Call(
         "sgd_update",
         {"param": "NO", "grad": "NO"},

@@ -17,7 +17,7 @@ def public_functions(module):
         for name, value in vars(module).items()
         if inspect.isfunction(value)
         and not name.startswith("_")
-        and value.__module__ == module.__name__
+        and value.__module__.startswith(module.__name__)  # the reference is a package
     }
 
 

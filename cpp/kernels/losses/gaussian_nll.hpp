@@ -1,7 +1,7 @@
 // GaussianNLL: the mean over all N Y entries of (s + (m - y_true)^2 exp(-s)) / 2
 //
-// pre (N, 2 Y): first the means m, then the logarithms s of the variances. The constant log(2 pi) / 2
-// of the negative log-likelihood is left out.
+// pre (N, 2 Y): first the means m, then the logarithms s of the variances. What no prediction
+// changes in the negative log-likelihood, log(2 pi) / 2, is left out.
 #pragma once
 
 #include "../exp.hpp"

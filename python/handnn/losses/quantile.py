@@ -29,7 +29,7 @@ class Quantile(KernelLoss):
     def __init__(self, quantiles: ArrayLike = (0.1, 0.5, 0.9)) -> None:
         super().__init__()
         given = as_float(quantiles, np.float64, "Quantile: quantiles")
-        self.quantiles = tuple(map(float, np.atleast_1d(given)))
+        self.quantiles: tuple[float, ...] = tuple(np.atleast_1d(given).tolist())
         self.check()
 
     def forward(
@@ -51,12 +51,13 @@ class Quantile(KernelLoss):
 
     def target_shapes(self, rows: int, outputs: int) -> list[tuple[int, ...]]:
         """(N, O / Q)."""
-        if outputs % len(self.quantiles):
+        count = len(self.numbers)
+        if outputs % count:
             raise ValueError(
-                f"Quantile: {len(self.quantiles)} quantiles need as many columns of pre for each "
+                f"Quantile: {count} quantiles need as many columns of pre for each "
                 f"target, or a multiple of them, but there are {outputs}"
             )
-        return [(rows, outputs // len(self.quantiles))]
+        return [(rows, outputs // count)]
 
     @property
     def settings(self) -> dict[str, tuple[float, ...]]:

@@ -1,0 +1,133 @@
+"""The layers again in plain NumPy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def affine_forward(x, w, b):
+    """out = x·w + b, with x (N, I), w (I, O), b (O,)."""
+    return np.dot(x, w) + b
+
+
+def affine_backward(dout, x, w):
+    """dx = dout·wᵀ, dw = xᵀ·dout, db = the sum of dout's rows."""
+    dx = np.dot(dout, w.T)
+    dw = np.dot(x.T, dout)
+    db = np.sum(dout, axis=0)
+    return dx, dw, db
+
+
+def sigmoid_forward(x):
+    """out = 1 / (1 + exp(-x)), written so that exp never sees a positive number."""
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
+
+
+def sigmoid_backward(dout, out):
+    """dx = dout · (1 - out) · out."""
+    return dout * (1 - out) * out
+
+
+def relu_forward(x):
+    """out = 0 where x < 0, else x: 0 and NaN pass."""
+    return np.where(x < 0, np.zeros_like(x), x)
+
+
+def relu_backward(dout, x):
+    """dx = 0 where x < 0, else dout."""
+    return np.where(x < 0, np.zeros_like(dout), dout)
+
+
+def leaky_relu_forward(x, slope=0.01):
+    """out = slope·x where x < 0, else x."""
+    return np.where(x < 0, slope * x, x)
+
+
+def leaky_relu_backward(dout, x, slope=0.01):
+    """dx = slope·dout where x < 0, else dout."""
+    return np.where(x < 0, slope * dout, dout)
+
+
+def tanh_forward(x):
+    """out = tanh(x)."""
+    return np.tanh(x)
+
+
+def tanh_backward(dout, out):
+    """dx = dout · (1 - out) · (1 + out)."""
+    return dout * ((1 - out) * (1 + out))
+
+
+def elu_forward(x, alpha=1.0):
+    """out = alpha·(exp(x) - 1) where x < 0, else x; exp never sees a positive number."""
+    return np.where(x < 0, alpha * np.expm1(np.minimum(x, 0)), x)
+
+
+def elu_backward(dout, out, alpha=1.0):
+    """dx = dout · (out + alpha) where out < 0, else dout."""
+    return np.where(out < 0, dout * (out + alpha), dout)
+
+
+def silu_forward(x):
+    """out = x · sigmoid(x)."""
+    return x * sigmoid_forward(x)
+
+
+def silu_backward(dout, x):
+    """dx = dout · (s + x·s·(1 - s)) with s = sigmoid(x)."""
+    s = sigmoid_forward(x)
+    return dout * (s + x * s * (1 - s))
+
+
+def softplus_forward(x):
+    """out = log(1 + exp(x)), written so that exp never sees a positive number."""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def softplus_backward(dout, x):
+    """dx = dout · sigmoid(x)."""
+    return dout * sigmoid_forward(x)
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+
+def _normal_cdf(x):
+    """Φ(x), without the cancellation of (1 + erf(x / √2)) / 2 where x < 0."""
+    return np.asarray(_erfc(-x / math.sqrt(2)) / 2, x.dtype)
+
+
+def _normal_pdf(x):
+    """φ(x), the slope of Φ."""
+    return np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+def gelu_forward(x):
+    """out = x · Φ(x)."""
+    return x * _normal_cdf(x)
+
+
+def gelu_backward(dout, x):
+    """dx = dout · (Φ(x) + x·φ(x))."""
+    return dout * (_normal_cdf(x) + x * _normal_pdf(x))
+
+
+def _gelu_tanh_argument(x):
+    """2u and its slope, u = √(2/π)·(x + 0.044715·x³): the gate (1 + tanh(u)) / 2 is sigmoid(2u)."""
+    k = 2 * math.sqrt(2 / math.pi)
+    return k * x * (1 + 0.044715 * x * x), k * (1 + 3 * 0.044715 * x * x)
+
+
+def gelu_tanh_forward(x):
+    """out = x · (1 + tanh(u)) / 2 with u = √(2/π)·(x + 0.044715·x³)."""
+    return x * sigmoid_forward(_gelu_tanh_argument(x)[0])
+
+
+def gelu_tanh_backward(dout, x):
+    """dx = dout · (s + x·s·(1 - s)·d(2u)/dx) with s = sigmoid(2u)."""
+    t, slope = _gelu_tanh_argument(x)
+    s = sigmoid_forward(t)
+    return dout * (s + x * s * (1 - s) * slope)
