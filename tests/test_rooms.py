@@ -32,7 +32,7 @@ FLOORS = [
 ]
 NEIGHBOURS = {("network", "storage"), ("storage", "network")}  # network.save is one word for it
 MAY_IMPORT_CORE = {"functional", "engine", "__init__"}  # __init__ for what is about the machine
-BASES = {"__init__", "layer", "loss", "optimizer", "options", "update", "rates"}
+BASES = {"__init__", "layer", "row", "loss", "optimizer", "options", "update", "rates"}
 WITHOUT_KERNEL = {"lbfgs"}  # its mathematics is SciPy's
 
 
@@ -223,7 +223,10 @@ def test_there_are_bricks():
 def test_a_brick_has_the_same_word_in_every_room():
     missing = []
     for room, name in bricks():
-        places = [CPP / "kernels" / room / f"{name}.hpp", ROOT / "tests" / room / f"test_{name}.py"]
+        places = [
+            CPP / "kernels" / room / f"{name}.hpp",
+            ROOT / "tests" / room / f"test_{name}.py",
+        ]
         if room != "optimizers":
             places.append(ROOT / "docs" / "bricks" / f"{name}.md")
         missing += [str(place.relative_to(ROOT)) for place in places if not place.is_file()]

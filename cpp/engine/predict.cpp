@@ -26,8 +26,7 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
       kernels.batch_norm_rstd(scratch, brick.running_var, brick.setting, 0, O);
       return kernels.batch_norm_apply(out, x, brick.running_mean, scratch, w, b, N, O, 0, O);
     case Kind::embedding:
-      return kernels.embedding_forward(out, x, w, N, I, brick.codes, brick.vector_size(),
-                                       brick.column);
+      return kernels.embedding_forward(out, x, w, N, I, brick.vector_size(), brick.column);
     case Kind::dropout:
     case Kind::fork:
     case Kind::add:

@@ -171,7 +171,8 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Size first, Size 
       return kernels_.layer_norm_forward(out, mean_[i] + first, rstd_[i] + first, x, brick.w.value,
                                          brick.b.value, brick.setting, N, O);
     case Kind::dropout:
-      return kernels_.dropout(out, x, brick.p, brick.seed, step_of(brick), first * O, N * O);
+      return kernels_.dropout_forward(out, x, brick.seed, step_of(brick), brick.p, first * O,
+                                      N * O);
     case Kind::add:
       return kernels_.add(out, x, input(brick.fork) + first * O, N * O);
     default:
@@ -202,9 +203,10 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size
       return kernels_.layer_norm_backward(dx, dout, x, mean_[i] + first, rstd_[i] + first,
                                           brick.w.value, N, O);
     case Kind::dropout:
-      return kernels_.dropout(dx, dout, brick.p, brick.seed, step_of(brick), first * O, N * O);
+      return kernels_.dropout_backward(dx, dout, brick.seed, step_of(brick), brick.p, first * O,
+                                       N * O);
     case Kind::embedding:
-      return kernels_.embedding_backward(dx, dout, N, I, brick.vector_size(), brick.column);
+      return kernels_.embedding_backward_dx(dx, dout, N, I, brick.vector_size(), brick.column);
     case Kind::fork: {
       // The block's gradient, and that which went past it.
       std::size_t add = i;
@@ -256,22 +258,22 @@ void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
 template <class T>
 void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
   const Brick<T>& brick = bricks_[i];
-  if (brick.kind == Kind::affine) return learn_affine(i, N, part, parts);
-  const Size O = brick.O;
-  if (brick.kind == Kind::layer_norm) {
+  const Size O = brick.O, D = brick.vector_size();
+  if (brick.kind == Kind::affine) {
+    return learn_affine(i, N, part, parts);
+  } else if (brick.kind == Kind::layer_norm) {
     const auto [first, last] = share_of(O, part, parts, cache_line);
     kernels_.layer_norm_gradients(stored_dw_[i], stored_db_[i], dout_[i], input(i), mean_[i],
                                   rstd_[i], N, O, first, last);
-  } else if (brick.kind == Kind::embedding && part == 0) {
-    kernels_.embedding_gradient(stored_dw_[i], dout_[i], input(i), N, brick.I, brick.codes,
-                                brick.vector_size(), brick.column);
+  } else if (brick.kind == Kind::embedding) {
+    const auto [first, last] = share_of(brick.codes, part, parts);
+    kernels_.embedding_backward_dw(stored_dw_[i], dout_[i], input(i), N, brick.I, D, brick.column,
+                                   first, last);
+    if (!stores())
+      apply(brick.w, stored_dw_[i] + first * D, w_rates_[i], first * D, (last - first) * D);
+    return;
   }
-  // Only the first part has an embedding's gradient; of the norms each has its columns.
-  if (brick.kind == Kind::embedding) {
-    if (part == 0 && !stores()) update(i, 0, 1);
-  } else if (!stores()) {
-    update(i, part, parts);
-  }
+  if (!stores()) update(i, part, parts);  // the same columns
 }
 
 // This part's rows of w, and, for the first part, b.

@@ -81,13 +81,16 @@ namespace handnn {
                                      const T* rstd, const T* gamma, const T* dgamma, \
                                      const T* dbeta, bool training, Size N, Size O, Size first, \
                                      Size last)) \
-  KERNEL(void, dropout, (T* out, const T* x, double p, std::uint64_t seed, std::uint64_t step, \
-                         Size first, Size n)) \
-  KERNEL(void, embedding_forward, (T* out, const T* x, const T* w, Size N, Size I, Size K, Size D, \
+  KERNEL(void, dropout_forward, (T* out, const T* x, std::uint64_t seed, std::uint64_t step, \
+                                 double p, Size first, Size n)) \
+  KERNEL(void, dropout_backward, (T* dx, const T* dout, std::uint64_t seed, std::uint64_t step, \
+                                  double p, Size first, Size n)) \
+  KERNEL(void, embedding_forward, (T* out, const T* x, const T* w, Size N, Size I, Size D, \
                                    Size column)) \
-  KERNEL(void, embedding_backward, (T* dx, const T* dout, Size N, Size I, Size D, Size column)) \
-  KERNEL(void, embedding_gradient, (T* dw, const T* dout, const T* x, Size N, Size I, Size K, \
-                                    Size D, Size column)) \
+  KERNEL(void, embedding_backward_dx, (T* dx, const T* dout, Size N, Size I, Size D, \
+                                       Size column)) \
+  KERNEL(void, embedding_backward_dw, (T* dw, const T* dout, const T* x, Size N, Size I, Size D, \
+                                       Size column, Size first, Size last)) \
   KERNEL(void, add, (T* out, const T* a, const T* b, Size n)) \
   KERNEL(double, sum_of_squares, (const T* x, Size n)) \
   KERNEL(double, fma_chains, (T* sink, Size turns))

@@ -152,6 +152,181 @@ def gelu_tanh_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None
     return _core.gelu_tanh_backward(dout, x, dx)
 
 
+MOST = 2**63 - 1
+"""The largest seed, step or column."""
+
+
+def softmax_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = exp(x) / Σ_o exp(x), row by row, for x (N, O).
+
+    The largest of the row is subtracted from it first, so nothing overflows.
+    """
+    return _core.softmax_forward(x, out)
+
+
+def softmax_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = out·(dout - Σ_o dout·out), where `out` is what `softmax_forward` returned."""
+    return _core.softmax_backward(dout, out, dx)
+
+
+def layer_norm_forward(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+    mean: Array | None = None,
+    rstd: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return out = (x - mean)·rstd·gamma + beta, and the mean and rstd of each row.
+
+    rstd = 1 / sqrt(var + eps), var the mean of the squares of x - mean. x (N, O), gamma (O,), beta
+    (O,), out (N, O), mean (N,), rstd (N,).
+    """
+    return _core.layer_norm_forward(x, gamma, beta, eps, out, mean, rstd)
+
+
+def layer_norm_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    mean: ArrayLike,
+    rstd: ArrayLike,
+    gamma: ArrayLike,
+    *,
+    dx: Array | None = None,
+    dgamma: Array | None = None,
+    dbeta: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return dx, dgamma = Σ_n dout·y and dbeta = Σ_n dout, with y = (x - mean)·rstd.
+
+    dx = rstd·(g - mean_o g - y·mean_o(g·y)), g = dout·gamma. `mean` and `rstd` are what
+    `layer_norm_forward` returned; shapes as there.
+    """
+    return _core.layer_norm_backward(dout, x, mean, rstd, gamma, dx, dgamma, dbeta)
+
+
+def batch_norm_forward(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    running_mean: Array,
+    running_var: Array,
+    *,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    out: Array | None = None,
+    mean: Array | None = None,
+    rstd: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return out = (x - mean)·rstd·gamma + beta, and the mean and rstd of each column.
+
+    rstd = 1 / sqrt(var + eps), var the mean of the squares of x - mean. x (N, O), N at least 2 (else
+    ValueError), gamma (O,), beta (O,), out (N, O), mean (O,), rstd (O,).
+
+    `running_mean` and `running_var` (O,) move towards mean and var·N/(N - 1): running += momentum ·
+    (batch's - running). They are outputs, as strict as ``out=`` elsewhere.
+    """
+    return _core.batch_norm_forward(
+        x, gamma, beta, running_mean, running_var, momentum, eps, out, mean, rstd
+    )
+
+
+def batch_norm_predict(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    running_mean: ArrayLike,
+    running_var: ArrayLike,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+    rstd: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return out = (x - running_mean)·rstd·gamma + beta, and rstd = 1 / sqrt(running_var + eps).
+
+    x (N, O), gamma, beta, running_mean, running_var (O,), out (N, O), rstd (O,).
+    """
+    return _core.batch_norm_predict(x, gamma, beta, running_mean, running_var, eps, out, rstd)
+
+
+def batch_norm_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    mean: ArrayLike,
+    rstd: ArrayLike,
+    gamma: ArrayLike,
+    *,
+    training: bool = True,
+    dx: Array | None = None,
+    dgamma: Array | None = None,
+    dbeta: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return dx, dgamma = Σ_n dout·y and dbeta = Σ_n dout, with y = (x - mean)·rstd.
+
+    In training dx = gamma·rstd·(dout - dbeta/N - y·dgamma/N), with what `batch_norm_forward` returned
+    for `mean` and `rstd`; else, after `batch_norm_predict`, dx = gamma·rstd·dout. Shapes as there.
+    """
+    return _core.batch_norm_backward(dout, x, mean, rstd, gamma, training, dx, dgamma, dbeta)
+
+
+def dropout_forward(
+    x: ArrayLike, p: float, seed: int, step: int, *, out: Array | None = None
+) -> Array:
+    """Return out = 0 for about every (1/p)-th entry, and x / (1 - p) for the others.
+
+    x of any shape. Which entries they are, only seed, step (0 to 2⁶³ - 1) and the number of the
+    entry in x decide: entry i is kept where a 32-bit hash of the three is at least p·2³², rounded.
+    Entries 2³² apart are alike. The factor 1 / (1 - p) is rounded to the dtype. ValueError unless
+    0 <= p < 1.
+    """
+    seed = whole_number(seed, "dropout_forward: seed", 0, MOST)
+    step = whole_number(step, "dropout_forward: step", 0, MOST)
+    return _core.dropout_forward(x, p, seed, step, out)
+
+
+def dropout_backward(
+    dout: ArrayLike, p: float, seed: int, step: int, *, dx: Array | None = None
+) -> Array:
+    """Return dx = 0 where `dropout_forward` of the same p, seed and step dropped, else dout/(1-p).
+
+    Where that was is computed again; dout has the shape of x.
+    """
+    seed = whole_number(seed, "dropout_backward: seed", 0, MOST)
+    step = whole_number(step, "dropout_backward: step", 0, MOST)
+    return _core.dropout_backward(dout, p, seed, step, dx)
+
+
+def embedding_forward(
+    x: ArrayLike, w: ArrayLike, column: int = 0, *, out: Array | None = None
+) -> Array:
+    """Return the columns of x but `column`, in their order, and w[code] behind them.
+
+    x (N, I) has codes in that column, whole numbers from 0 to K - 1, else ValueError; w (K, D),
+    out (N, I - 1 + D).
+    """
+    column = whole_number(column, "embedding_forward: column", 0, MOST)
+    return _core.embedding_forward(x, w, column, out)
+
+
+def embedding_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    w: ArrayLike,
+    column: int = 0,
+    *,
+    dx: Array | None = None,
+    dw: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return the gradients of `embedding_forward`: dx, 0 for the codes, and dw.
+
+    dout (N, I - 1 + D), x (N, I), w (K, D) -> dx (N, I), dw (K, D). A row of dw is the sum of the
+    last D columns of dout over the rows of its code, from the first to the last.
+    """
+    column = whole_number(column, "embedding_backward: column", 0, MOST)
+    return _core.embedding_backward(dout, x, w, column, dx, dw)
+
+
 def mse_loss_forward(
     pre: ArrayLike, y_true: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:

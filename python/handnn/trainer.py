@@ -19,6 +19,9 @@ from handnn import engine
 from handnn.arrays import Array, as_float, whole_number
 from handnn.history import Epoch, History
 from handnn.initializers import RandomSource
+from handnn.layers import BatchNorm
+from handnn.layers.embedding import check_codes, code_columns
+from handnn.layers.row import walk
 from handnn.losses import LOSSES, KernelLoss, Loss
 from handnn.losses.loss import as_column
 from handnn.network import Network
@@ -142,6 +145,7 @@ class Trainer:
                 f"{batch_size}; write batch_size=len(x)"
             )
         plan = self._plan(len(rows[0]), batch_size, shuffle, steps_per_epoch)
+        self._check_batches(plan)
         run = self._run_compiled if self._is_compiled() else self._run_bricks
         schedule = getattr(self.optimizer, "schedule", None)
         watches = getattr(schedule, "is_watching", False)
@@ -263,6 +267,15 @@ class Trainer:
         seed = int(self.rng.integers(2**63)) if shuffle else None
         return engine.Plan(batch_size, rows_per_epoch, seed, replaces)
 
+    def _check_batches(self, plan: engine.Plan) -> None:
+        """Raise ValueError when a BatchNorm would get a batch of one row."""
+        last = plan.rows_per_epoch % plan.batch_size or plan.batch_size
+        if last == 1 and any(isinstance(a, BatchNorm) for _, a in walk(self.network.layers)):
+            raise ValueError(
+                f"Trainer.fit: batch_size {plan.batch_size} leaves a batch of one row, but BatchNorm "
+                f"needs two for a variance; choose another for {plan.rows_per_epoch} rows"
+            )
+
     def _loss_and_grads(self, rows: Rows) -> tuple[float, dict[str, Array | None]]:
         with self.network.in_mode(training=True):
             loss = self._loss(*rows)
@@ -292,6 +305,9 @@ class Trainer:
         if len(rows["x"]) == 0:
             raise ValueError(f"{where}: x has no rows")
         self._check_columns(where, rows["x"], rows["y"])
+        if rows["x"].ndim == 2:
+            for column, brick in code_columns(self.network.layers, rows["x"].shape[1]).items():
+                check_codes(where, rows["x"], column, brick)
         if weight is not None:
             weights = rows["sample_weight"]
             if weights.ndim > 1 or not (np.isfinite(weights) & (weights >= 0)).all():

@@ -6,7 +6,7 @@ What a row says: `tests.common.call`. A new brick adds its rows here, a loss in
 
 from __future__ import annotations
 
-from tests.common.call import DTYPES, SIZES, Call, between_minus_1_and_1, shape_of
+from tests.common.call import DTYPES, SIZES, Call, between_minus_1_and_1, codes_first, shape_of
 from tests.common.calls_of_losses import CALLS_OF_LOSSES
 from tests.common.tolerances import (
     adagrad_tolerance,
@@ -14,6 +14,7 @@ from tests.common.tolerances import (
     affine_backward_tolerance,
     affine_forward_tolerance,
     elu_backward_tolerance,
+    embedding_backward_tolerance,
     exact,
     gelu_backward_tolerance,
     gelu_forward_tolerance,
@@ -121,6 +122,44 @@ CALLS = [
         "gelu_tanh_backward", {"dout": "NO", "x": "NO"}, gelu_tanh_backward_tolerance, {"dx": "NO"}
     ),
     *CALLS_OF_LOSSES,
+    Call(
+        "dropout_forward",
+        {"x": "NO"},
+        no_sum,
+        {"out": "NO"},
+        options={"p": 0.3, "seed": 20221214, "step": 5},
+    ),
+    Call(
+        "dropout_backward",
+        {"dout": "NO"},
+        no_sum,
+        {"dx": "NO"},
+        options={"p": 0.3, "seed": 20221214, "step": 5},
+    ),
+    Call(
+        "dropout_forward",
+        {"x": "NO"},
+        exact,
+        {"out": "NO"},
+        options={"p": 0.75, "seed": 2**63 - 1, "step": 2**63 - 1},
+        variant="exact factor",
+    ),
+    Call(
+        "embedding_forward",
+        {"x": "NX", "w": "KO"},
+        exact,
+        {"out": "NY"},
+        ranges={"x": codes_first},
+        value_checked=("x",),
+    ),
+    Call(
+        "embedding_backward",
+        {"dout": "NY", "x": "NX", "w": "KO"},
+        embedding_backward_tolerance,
+        {"dx": "NX", "dw": "KO"},
+        ranges={"x": codes_first},
+        value_checked=("x",),
+    ),
     Call(
         "sgd_update",
         {"param": "NO", "grad": "NO"},

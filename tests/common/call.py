@@ -1,6 +1,6 @@
 """A functional call as the common checks see it: its arguments, their shapes, and how to draw them.
 
-`axes` gives each array argument its shape in the letters N, I, O, Q and their `PRODUCTS`; `outputs`
+`axes` gives each array argument its shape in the letters N, I, O, Q and those `DERIVED`; `outputs`
 does so for the keyword arguments that receive results; `state` names the arguments that are updated
 in place and are therefore as strict as outputs; `ranges` draws an argument from elsewhere than its
 name would. `value_checked` arguments do not take any number, and `whole` makes valid whole numbers
@@ -10,7 +10,6 @@ of them (None: there are none); `may_be_labels` may have one column instead of O
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +21,15 @@ from tests import bounds, reference
 
 DTYPES = [np.float32, np.float64]
 SIZES = {"N": 3, "I": 5, "O": 7, "Q": 3}
-PRODUCTS = {"D": (2, "O"), "T": (1, "OQ"), "1": (1, "")}
-"""Axes that follow from others: a number, and the letters it is multiplied with."""
+DERIVED = {
+    "D": ("O", lambda s: 2 * s["O"]),  # means and log-variances
+    "T": ("OQ", lambda s: s["O"] * s["Q"]),
+    "1": ("", lambda s: 1),
+    "X": ("I", lambda s: s["I"] + 1),  # the columns before and behind an Embedding
+    "Y": ("IO", lambda s: s["I"] + s["O"]),
+    "K": ("", lambda s: 11),  # its codes
+}
+"""Axes that follow from others: their letters, and how."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +122,12 @@ class Call:
 
 
 def letters_of(axes):
-    """The letters that decide how long the axes are: NIOQ, but not their products."""
-    return [found for letter in axes for found in PRODUCTS.get(letter, (1, letter))[1]]
+    """The letters that decide how long the axes are: NIOQ."""
+    return [found for letter in axes for found in DERIVED.get(letter, (letter,))[0]]
 
 
 def shape_of(axes, sizes):
-    factors = [PRODUCTS.get(letter, (1, letter)) for letter in axes]
-    return tuple(math.prod([number, *(sizes[n] for n in letters)]) for number, letters in factors)
+    return tuple(DERIVED[n][1](sizes) if n in DERIVED else sizes[n] for n in axes)
 
 
 def normal(rng, shape, sizes):
@@ -135,6 +140,13 @@ def between_0_and_1(rng, shape, sizes):
 
 def between_minus_1_and_1(rng, shape, sizes):
     return rng.uniform(-1, 1, shape)
+
+
+def codes_first(rng, shape, sizes):
+    """Ordinary numbers, but codes of an Embedding in the first column."""
+    numbers = normal(rng, shape, sizes)
+    numbers[:, :1] = rng.integers(shape_of("K", sizes)[0], size=(len(numbers), 1))
+    return numbers
 
 
 RANGES = {"out": between_0_and_1, "sample_weight": between_0_and_1, "square": between_0_and_1}

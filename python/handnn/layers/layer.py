@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from numpy.typing import DTypeLike
@@ -29,8 +29,8 @@ class Brick(Protocol):
 class Layer:
     """What handnn's own bricks have besides `forward` and `backward`.
 
-    They are built from their params and settings: ``type(layer)(**layer.params, **layer.settings)``
-    is the same brick anew.
+    They are built from their arrays and settings: ``type(layer)(**layer.params, **layer.buffers,
+    **layer.settings)`` is the same brick anew.
     """
 
     kept: ClassVar[tuple[str, ...]] = ()
@@ -44,6 +44,9 @@ class Layer:
         """What the compiled engine calls the brick; "" when it does not know it."""
         return ""
 
+    block: Sequence[Brick] = ()
+    """The bricks in it, of a brick that is made of bricks."""
+
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the brick was built with besides its params, by name: numbers and words."""
@@ -52,6 +55,16 @@ class Layer:
     @property
     def params(self) -> dict[str, Array]:
         """The arrays to be learnt, by name: the arrays themselves, not copies."""
+        return {}
+
+    @property
+    def buffers(self) -> dict[str, Array]:
+        """The arrays that forward changes in training, but no optimizer, by name."""
+        return {}
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """What the compiled engine takes besides arrays, by name, checked."""
         return {}
 
     @property
@@ -64,12 +77,23 @@ class Layer:
         """The number of columns the brick takes and gives, "in" and "out", where it fixes them."""
         return {}
 
+    @property
+    def grows(self) -> int | None:
+        """How many columns more it gives than it takes, if that is so whatever it takes."""
+        return None
+
+    @property
+    def least(self) -> int:
+        """The fewest columns that it can take."""
+        return 0
+
     def astype(self, dtype: DTypeLike) -> Any:
         """Return the same brick anew, its params copied to `dtype`: float32 or float64."""
         dtype = float_dtype(dtype, f"{self}.astype: dtype")
         build: Any = type(self)
-        params = {name: array.astype(dtype) for name, array in self.params.items()}
-        return build(**params, **self.settings)
+        arrays = {**self.params, **self.buffers}
+        converted = {name: array.astype(dtype) for name, array in arrays.items()}
+        return build(**converted, **self.settings)
 
     def __repr__(self) -> str:
         """Name the brick, and its sizes and settings: `Affine 8→64`, `ELU alpha=1.0`."""
@@ -81,15 +105,27 @@ class Layer:
 class Activation(Layer):
     """A brick that works entry by entry: its output has the shape of its input."""
 
+    grows = 0
+
     @property
     def number(self) -> float:
         """The one number that its kernels take besides arrays, checked; 0 for most."""
         return 0.0
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """{"setting": number}."""
+        return {"setting": self.number}
+
 
 def params_of(brick: Brick) -> dict[str, Array]:
     """Return the params of any brick, {} when it has none."""
     return getattr(brick, "params", {})
+
+
+def buffers_of(brick: Brick) -> dict[str, Array]:
+    """Return the buffers of any brick, {} when it has none."""
+    return getattr(brick, "buffers", {})
 
 
 def grads_of(brick: Brick) -> dict[str, Array | None]:
