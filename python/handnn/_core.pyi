@@ -35,6 +35,47 @@ def affine_backward(
 def affine_forward(
     x: typing.Any, w: typing.Any, b: typing.Any, out: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
+def batch_norm_backward(
+    dout: typing.Any,
+    x: typing.Any,
+    mean: typing.Any,
+    rstd: typing.Any,
+    gamma: typing.Any,
+    training: typing.Any,
+    dx: typing.Any = None,
+    dgamma: typing.Any = None,
+    dbeta: typing.Any = None,
+) -> tuple[
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+]: ...
+def batch_norm_forward(
+    x: typing.Any,
+    gamma: typing.Any,
+    beta: typing.Any,
+    running_mean: typing.Any,
+    running_var: typing.Any,
+    momentum: typing.Any,
+    eps: typing.Any,
+    out: typing.Any = None,
+    mean: typing.Any = None,
+    rstd: typing.Any = None,
+) -> tuple[
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+]: ...
+def batch_norm_predict(
+    x: typing.Any,
+    gamma: typing.Any,
+    beta: typing.Any,
+    running_mean: typing.Any,
+    running_var: typing.Any,
+    eps: typing.Any,
+    out: typing.Any = None,
+    rstd: typing.Any = None,
+) -> tuple[numpy.typing.NDArray[typing.Any], numpy.typing.NDArray[typing.Any]]: ...
 def bce_with_logits_backward(
     pre: typing.Any,
     y_true: typing.Any,
@@ -70,11 +111,39 @@ def drawn_rows(
     seed: typing.SupportsInt | typing.SupportsIndex,
     epoch: typing.SupportsInt | typing.SupportsIndex,
 ) -> numpy.typing.NDArray[typing.Any]: ...
+def dropout_backward(
+    dout: typing.Any,
+    p: typing.Any,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+    dx: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def dropout_forward(
+    x: typing.Any,
+    p: typing.Any,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+    out: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
 def elu_backward(
     dout: typing.Any, out: typing.Any, alpha: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def elu_forward(
     x: typing.Any, alpha: typing.Any, out: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def embedding_backward(
+    dout: typing.Any,
+    x: typing.Any,
+    w: typing.Any,
+    column: typing.SupportsInt | typing.SupportsIndex,
+    dx: typing.Any = None,
+    dw: typing.Any = None,
+) -> tuple[numpy.typing.NDArray[typing.Any], numpy.typing.NDArray[typing.Any]]: ...
+def embedding_forward(
+    x: typing.Any,
+    w: typing.Any,
+    column: typing.SupportsInt | typing.SupportsIndex,
+    out: typing.Any = None,
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def gaussian_nll_backward(
     pre: typing.Any,
@@ -119,6 +188,33 @@ def huber_forward(
     setting: typing.Any = 0.0,
     numbers: typing.Any = None,
 ) -> float: ...
+def layer_norm_backward(
+    dout: typing.Any,
+    x: typing.Any,
+    mean: typing.Any,
+    rstd: typing.Any,
+    gamma: typing.Any,
+    dx: typing.Any = None,
+    dgamma: typing.Any = None,
+    dbeta: typing.Any = None,
+) -> tuple[
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+]: ...
+def layer_norm_forward(
+    x: typing.Any,
+    gamma: typing.Any,
+    beta: typing.Any,
+    eps: typing.Any,
+    out: typing.Any = None,
+    mean: typing.Any = None,
+    rstd: typing.Any = None,
+) -> tuple[
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+]: ...
 def leaky_relu_backward(
     dout: typing.Any, x: typing.Any, slope: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
@@ -228,6 +324,9 @@ def silu_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def silu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+def softmax_backward(
+    dout: typing.Any, out: typing.Any, dx: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
 def softmax_cross_entropy_backward(
     pre: typing.Any,
     y_true: typing.Any,
@@ -244,6 +343,7 @@ def softmax_cross_entropy_forward(
     setting: typing.Any = 0.0,
     numbers: typing.Any = None,
 ) -> float: ...
+def softmax_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
 def softplus_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...

@@ -34,7 +34,7 @@ def obstacle(layers: list[Brick]) -> str | None:
         return "no layer has anything to learn"
     if not any("in" in a.sizes for a in ours):
         return "no layer fixes the number of columns"
-    arrays += [a for layer in ours for a in layer.buffers.values()]
+    arrays += [a for layer in layers for a in cast(Layer, layer).buffers.values()]
     if not all(array.size for array in arrays):
         return "an array of the network is empty"
     if not all(a.flags.c_contiguous and a.flags.writeable and a.flags.aligned for a in arrays):
