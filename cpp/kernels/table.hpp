@@ -116,8 +116,8 @@ struct ActivationKernels {
   void (*backward)(T* dx, const T* dout, const T* kept, T setting, Size n);  // dx may be dout
 };
 
-// For pre (N, O): N O; N O / 2, which has the 2 of a square's slope, or leaves half of pre's columns
-// out; N.
+// For pre (N, O): N O; N O / 2, which has the 2 of a square's slope, or leaves half of pre's
+// columns out; N.
 enum class Divisor { entries, halves, rows };
 // What y_true may hold: any number; probabilities from 0 to 1; what is not below 0; or labels or
 // rows of probabilities that add up to 1.

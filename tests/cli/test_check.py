@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import functional, layers
-from handnn.cli import parity
+from handnn import functional, layers, losses
+from handnn.cli.cases import Case
 from handnn.cli.verdict import worst
 
-BRICKS = {*layers.BRICKS, "GELU tanh", "MSELoss", "SGD"}
+LOSSES = {*(loss.__name__ for loss in losses.LOSSES), "with probabilities"}
+BRICKS = {*layers.BRICKS, "GELU tanh", *LOSSES, "SGD"}
 
 
 def failures(out):
@@ -56,11 +57,27 @@ def test_a_wrong_backward_fails_parity_and_slopes(handnn_command, monkeypatch):
     assert failures(out) == {("ReLU", "dx"), ("ReLU", "slope of x")}
 
 
+@pytest.mark.parametrize("loss", [loss.kind for loss in losses.LOSSES])
+def test_a_wrong_loss_or_gradient_fails(handnn_command, monkeypatch, loss):
+    """One that is a hundred thousandth off, in every entry."""
+    for name, fails in (("forward", {"forward"}), ("backward", {"dx", "slope of x"})):
+        right = getattr(functional, f"{loss}_{name}")
+        with monkeypatch.context() as patch:
+            patch.setattr(functional, f"{loss}_{name}", wrong_by(right))
+            _, out, _ = handnn_command("check", "--json")
+        assert fails <= {what for _, what in failures(out)}
+
+
+def wrong_by(right):
+    return lambda *args, **more: right(*args, **more) * 1.00001
+
+
 def test_a_nan_fails_and_is_null_in_json(handnn_command, monkeypatch):
     monkeypatch.setattr(functional, "mse_loss_forward", lambda *args, **options: float("nan"))
     code, out, _ = handnn_command("check", "--json")
     assert code == 1
-    assert {brick for brick, _ in failures(out)} == BRICKS - {"SGD"}
+    failed = {brick for brick, _ in failures(out)}  # it is what the slopes of layers end in
+    assert failed == BRICKS - {"SGD"} - LOSSES | {"MSELoss"}
     (row, *_) = [row for row in json.loads(out)["checks"] if row["brick"] == "MSELoss"]
     assert row["error"] is None
 
@@ -79,10 +96,10 @@ def test_an_exception_is_a_failed_row(handnn_command, monkeypatch):
     "got", [np.zeros(2, np.float32), np.zeros(3, np.float64), np.full(3, np.nan, np.float32)]
 )
 def test_a_wrong_shape_a_wrong_dtype_and_nan_break_any_bound(got):
-    share, _, _ = worst(parity.Case("forward", got, np.zeros(3), 1e9), "float32")
+    share, _, _ = worst(Case("forward", got, np.zeros(3), 1e9), "float32")
     assert share == np.inf
 
 
 def test_an_error_is_measured_against_its_own_bound():
-    case = parity.Case("forward", np.array([1.5, 2.25]), np.array([1.0, 2.0]), np.array([2.0, 0.5]))
+    case = Case("forward", np.array([1.5, 2.25]), np.array([1.0, 2.0]), np.array([2.0, 0.5]))
     assert worst(case, "float64") == (0.5, 0.25, 0.5)

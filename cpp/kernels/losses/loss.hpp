@@ -1,7 +1,7 @@
 // What losses share. A loss is a struct of kernels:
 //
-//   forward   pre (N, O), y_true (N, Y), weight (N) or null -> the sum over all rows, each times its
-//             weight, divided by `terms`; NaN when there is no term
+//   forward   pre (N, O), y_true (N, Y), weight (N) or null -> the sum over all rows, each times
+//             its weight, divided by the number of terms; NaN when there is none
 //   backward  the same -> dx (N, O), overwritten: the slope of the sum, times scale and weight
 //
 // each with its naive twin. Most are the mean of a formula of one entry of pre and of y_true:

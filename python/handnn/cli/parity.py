@@ -1,8 +1,4 @@
-"""Every brick again in plain NumPy, and how far the kernels may be from it.
-
-A sum of K terms may differ by 2·eps·K·Σ|terms|, a formula without a sum by 4·eps of its value, and
-what only copies by nothing. The NumPy side is computed in float64 whatever the kernel's dtype is.
-"""
+"""Every brick again in plain NumPy, and how far the kernels may be from it."""
 
 from __future__ import annotations
 
@@ -12,42 +8,13 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from handnn import functional
+from handnn.cli.cases import SIZES, Array, Case, Draw
+from handnn.cli.loss_parity import LOSSES
 from handnn.layers import Affine, Residual
 
-Array = NDArray[Any]
-
-SIZES = (1, 3, 4, 7, 8, 9, 15, 16, 17, 33)  # around the edges of vectors of 4, 8 and 16
 LENGTHS = tuple(range(70))
-
-
-class Case(NamedTuple):
-    """One call of a kernel: what it gave, what NumPy gives, and how far apart they may be."""
-
-    what: str
-    got: Any
-    expected: Any
-    bound: Any
-
-
-class Draw:
-    """Random arrays of one dtype, with a twin in float64 for NumPy's formula."""
-
-    def __init__(self, dtype: str, seed: int = 0) -> None:
-        self.dtype = np.dtype(dtype)
-        self.eps = float(np.finfo(self.dtype).eps)
-        self._rng = np.random.default_rng(seed)
-
-    def __call__(self, *shape: int) -> tuple[Array, Array]:
-        """Return an array drawn from N(0, 3²), and its twin."""
-        array = self._rng.normal(scale=3, size=shape).astype(self.dtype)
-        return array, array.astype(np.float64)
-
-    def sum_bound(self, terms: int, magnitude: Any) -> Any:
-        """Return the bound for a sum of `terms` terms with Σ|terms| = `magnitude`."""
-        return 2 * self.eps * terms * magnitude
 
 
 def affine(draw: Draw) -> Iterator[Case]:
@@ -245,16 +212,6 @@ def residual(draw: Draw) -> Iterator[Case]:
         yield Case("dx", layer.backward(dout), D + D @ W.T, draw.sum_bound(I + 1, magnitude))
 
 
-def mse_loss(draw: Draw) -> Iterator[Case]:
-    """loss = Σ (pre - y)² / (N·O); dpre = 2 (pre - y) / (N·O)·dout."""
-    for N, O in product(SIZES, repeat=2):
-        (pre, P), (y, Y) = draw(N, O), draw(N, O)
-        loss, gradient = np.mean((P - Y) ** 2), 2 * (P - Y) / (N * O) * 0.7
-        forward, dx = functional.mse_loss_forward(pre, y), functional.mse_loss_backward(pre, y, 0.7)
-        yield Case("forward", forward, loss, draw.sum_bound(N * O, loss))
-        yield Case("dx", dx, gradient, 4 * draw.eps * abs(gradient))
-
-
 def sgd(draw: Draw) -> Iterator[Case]:
     """g = grad + decay·p; v = momentum·v + g; p -= lr·(g + momentum·v if nesterov else v)."""
     lr, momentum, decay = 0.1, 0.9, 0.01
@@ -281,6 +238,6 @@ BRICKS: dict[str, Callable[[Draw], Iterator[Case]]] = {
     "Residual": residual,
     "Dropout": dropout,
     **{name: formula.cases for name, formula in ACTIVATIONS.items()},
-    "MSELoss": mse_loss,
+    **{name: loss.cases for name, loss in LOSSES.items()},
     "SGD": sgd,
 }

@@ -11,6 +11,8 @@ import numpy as np
 
 import handnn
 from handnn.cli import parity
+from handnn.cli.cases import Array, Case, Draw
+from handnn.cli.loss_parity import LOSSES
 from handnn.layers import Brick
 
 RTOL = 1e-6
@@ -38,7 +40,7 @@ def check_parity(brick: str, dtype: str) -> list[Row]:
     """Compare each result of a brick's kernels with plain NumPy, size by size."""
     rows: dict[str, Row] = {}
     nearest: dict[str, tuple[float, float]] = {}
-    for case in parity.BRICKS[brick](parity.Draw(dtype)):
+    for case in parity.BRICKS[brick](Draw(dtype)):
         row = rows.setdefault(case.what, Row(brick, case.what, dtype))
         row.cases += 1
         share, error, bound = worst(case, dtype)
@@ -48,7 +50,7 @@ def check_parity(brick: str, dtype: str) -> list[Row]:
     return list(rows.values())
 
 
-def worst(case: parity.Case, dtype: str) -> tuple[float, float, float]:
+def worst(case: Case, dtype: str) -> tuple[float, float, float]:
     """Return the worst entry of a case: error as a share of its bound, error, and bound."""
     got, expected = np.asarray(case.got), np.asarray(case.expected)
     if got.shape != expected.shape or (got.ndim and got.dtype != dtype):
@@ -67,11 +69,11 @@ def worst(case: parity.Case, dtype: str) -> tuple[float, float, float]:
 class Identity:
     """A brick that does nothing, so that the gradient check sees the loss alone."""
 
-    def forward(self, x: parity.Array) -> parity.Array:
+    def forward(self, x: Array) -> Array:
         """Return x."""
         return x
 
-    def backward(self, dout: parity.Array) -> parity.Array:
+    def backward(self, dout: Array) -> Array:
         """Return dout."""
         return dout
 
@@ -90,19 +92,24 @@ BRICKS_WITH_SLOPES: dict[str, Callable[[], Brick]] = {
     "Softplus": handnn.Softplus,
     "GELU": handnn.GELU,
     "GELU tanh": lambda: handnn.GELU("tanh"),
-    "MSELoss": Identity,
+    **dict.fromkeys(LOSSES, Identity),
 }
 
 
 def check_gradient(brick: str, dtype: str) -> list[Row]:
-    """Compare each gradient of a brick with the slope measured on its forward."""
+    """Compare each gradient of a brick with the slope measured on its forward.
+
+    A loss is checked by itself, with targets it takes; a layer below the squared error.
+    """
     rng = np.random.default_rng(0)
     network = handnn.Network([BRICKS_WITH_SLOPES[brick]()])
-    x = rng.normal(size=(17, 5)).astype(dtype)
+    formula = LOSSES[brick if brick in LOSSES else "MSELoss"]
+    x = rng.normal(size=(17, 5 * formula.columns)).astype(dtype)
     if brick == "Embedding":
         x[:, 0] = rng.integers(4, size=17)
-    y = rng.normal(size=network.predict(x).shape).astype(dtype)
-    report = handnn.gradient_check(network, handnn.MSELoss(), x, y, rtol=RTOL)
+    outputs = network.predict(x).shape[1] // formula.columns
+    y = formula.targets(rng.normal(size=(17, outputs))).astype(dtype)
+    report = handnn.gradient_check(network, formula.build(outputs), x, y, rtol=RTOL)
     rows = []
     for entry in report.entries:
         what = f"slope of {entry.name.removeprefix('0.')}"
