@@ -23,6 +23,9 @@ from numpy.typing import ArrayLike
 from handnn import _core
 from handnn.arrays import Array, whole_number
 
+MOST = 2**63 - 1
+"""The largest seed, step or column."""
+
 
 def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike, *, out: Array | None = None) -> Array:
     """Return out = x·w + b, shape (N, O).
@@ -152,10 +155,6 @@ def gelu_tanh_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None
     return _core.gelu_tanh_backward(dout, x, dx)
 
 
-MOST = 2**63 - 1
-"""The largest seed, step or column."""
-
-
 def softmax_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
     """Return out = exp(x) / Σ_o exp(x), row by row, for x (N, O).
 
@@ -273,7 +272,7 @@ def batch_norm_backward(
 def dropout_forward(
     x: ArrayLike, p: float, seed: int, step: int, *, out: Array | None = None
 ) -> Array:
-    """Return out = 0 for about every (1/p)-th entry, and x / (1 - p) for the others.
+    """Return out = 0 with probability p and x / (1 - p) otherwise, entry by entry.
 
     x of any shape. Which entries they are, only seed, step (0 to 2⁶³ - 1) and the number of the
     entry in x decide: entry i is kept where a 32-bit hash of the three is at least p·2³², rounded.

@@ -4,9 +4,10 @@ The file's metadata has one entry, "handnn", a JSON text:
 
     {"format": 1, "bricks": [{"brick": "Affine", "in": 8, "out": 64}, {"brick": "ReLU"}, ...]}
 
-and its arrays are named as in `Network.params` and `.buffers`: "0.w", "0.b", "2.w", ... A brick that is made of
-bricks lists them, {"brick": "Residual", "block": [{"brick": "Affine", ...}, ...]}. Nothing in a file is ever
-executed or imported: a brick's name is looked up in `BRICKS`, and what is not there is refused.
+and its arrays are named as in `Network.params` and `Network.buffers`: "0.w", "0.b", "2.w", ... A
+brick that is made of bricks lists them: {"brick": "Residual", "block": [{"brick": "Affine", ...},
+...]}. Nothing in a file is ever executed or imported: a brick's name is looked up in `BRICKS`, and
+what is not there is refused.
 """
 
 from __future__ import annotations
@@ -121,7 +122,8 @@ def _read_layer(file: Any, entry: object, place: str, unread: set[str]) -> Brick
         else:
             built_from[parameter] = _read_array(file, f"{place}.{parameter}")
             unread.discard(f"{place}.{parameter}")
-    layer = BRICKS[name](**built_from)
+    build: Any = BRICKS[name]
+    layer: Brick = build(**built_from)
     if _described(layer) != entry:
         raise ValueError(f"layer {place} is {layer}, but is described as {entry!s:.50}")
     return layer

@@ -23,14 +23,15 @@ def dropped(p, seed, step, count):
 
 @both_dtypes
 def test_by_hand(dtype):
-    """Of the hashes of seed 0, step 0, those below 2³¹ are dropped at p = 1/2."""
-    hashes = [0xB4B14A11, 0x00000000, 0, 0, 0, 0]
-    layer = Dropout(0.5, rng=0)
-    x = np.array([[1, 2, 3], [4, 5, 6]], dtype)
-    out = layer.forward(x)
-    expected = [[2 * v * (h >= 2**31) for v, h in zip(row, hashes, strict=False)] for row in x]
-    assert out.tolist() == expected
+    """The first six hashes of seed 0, step 0: at p = 1/4 those below 2³⁰ are dropped."""
+    hashes = [0x2A003055, 0xF6AF26E0, 0x59B358B7, 0x047DFDBF, 0x0E0A2B4C, 0x7B329B1B]
+    assert [hashed < 2**30 for hashed in hashes] == [True, False, False, True, True, False]
+    layer = Dropout(0.25, rng=0)
+    out = layer.forward(np.array([[3, 6, 9], [12, 15, 18]], dtype))
     assert out.dtype == dtype
+    assert layer.mask.tolist() == [[True, False, False], [True, True, False]]
+    expected = [[0, 8, 12], [0, 0, 24]]
+    np.testing.assert_allclose(out, expected, rtol=2 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("p", [0.01, 0.1, 0.25, 0.5, 0.9, 0.999])

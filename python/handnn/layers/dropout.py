@@ -79,7 +79,7 @@ class Dropout(Layer):
         shape, _, p, seed, step = self.last
         if step is None:
             return np.zeros(shape, bool)
-        return functional.dropout_forward(np.ones(shape, np.float32), p, seed, step) == 0
+        return np.equal(functional.dropout_forward(np.ones(shape), p, seed, step), 0)
 
     @property
     def settings(self) -> dict[str, float]:

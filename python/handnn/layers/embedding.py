@@ -105,7 +105,7 @@ class Embedding(Layer):
     @property
     def grows(self) -> int:
         """D - 1: one column is replaced by D."""
-        return self.w.shape[1] - 1
+        return int(self.w.shape[1]) - 1
 
     @property
     def least(self) -> int:

@@ -37,9 +37,8 @@ class Residual(Layer):
         if not hasattr(block, "__iter__"):
             raise TypeError(f"Residual: block must be a list of bricks, but is {block!r}")
         self.block: list[Brick] = list(block)
-        self.depth = 1 + max(
-            (brick.depth for brick in self.block if isinstance(brick, Residual)), default=0
-        )
+        inner = [brick.depth for brick in self.block if isinstance(brick, Residual)]
+        self.depth: int = 1 + max(inner, default=0)
         if self.depth > DEEPEST:
             raise ValueError(f"Residual: blocks are nested more than {DEEPEST} deep")
         row.check_bricks("Residual", self.block)
