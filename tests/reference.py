@@ -137,6 +137,49 @@ def gelu_tanh_backward(dout, x):
     return dout * (s + x * s * (1 - s) * slope)
 
 
+def _split_mix(state):
+    """The first number of SplitMix64 from this state; Python's ints know no overflow."""
+    state = (state + 0x9E3779B97F4A7C15) % 2**64
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
+    return state ^ (state >> 31)
+
+
+def _dropout_hash(shape, seed, step):
+    """A number from 0 to 2³² - 1 for every entry; NumPy's uint32 wraps around."""
+    key = _split_mix((_split_mix(seed) + step) % 2**64)
+    hashed = np.arange(math.prod(shape)).astype(np.uint32) + np.uint32(key % 2**32)
+    hashed = (hashed ^ (hashed >> 16)) * np.uint32(0x7FEB352D)
+    hashed = (hashed ^ (hashed >> 15)) + np.uint32(key >> 32)
+    hashed = hashed * np.uint32(0x846CA68B)
+    return (hashed ^ (hashed >> 16)).reshape(shape)
+
+
+def dropout_forward(x, p, seed, step):
+    """out = x / (1 - p) where the hash is at least p·2³², else 0."""
+    threshold = min(int(p * 2**32 + 0.5), 2**32 - 1)
+    return np.where(_dropout_hash(x.shape, seed, step) >= threshold, x * (1 / (1 - p)), 0)
+
+
+def dropout_backward(dout, p, seed, step):
+    """dx = dout / (1 - p) for the same entries, else 0."""
+    return dropout_forward(dout, p, seed, step)
+
+
+def embedding_forward(x, w, column=0):
+    """out = the columns of x but one, then the rows of w that this one names."""
+    return np.hstack([np.delete(x, column, axis=1), w[x[:, column].astype(int)]])
+
+
+def embedding_backward(dout, x, w, column=0):
+    """dx = dout's first columns, with 0 for the codes; dw[code] += dout's last columns."""
+    numeric = x.shape[1] - 1
+    dx = np.insert(dout[:, :numeric], column, 0, axis=1)
+    dw = np.zeros_like(w)
+    np.add.at(dw, x[:, column].astype(int), dout[:, numeric:])
+    return dx, dw
+
+
 def mse_loss_forward(pre, y_true, *, sample_weight=None):
     """loss = the mean over all N·O entries of (pre - y_true)², each row times its weight."""
     if pre.size == 0:

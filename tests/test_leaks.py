@@ -66,7 +66,7 @@ def wrong_dtype(call):
 def wrong_shape(call):
     arrays = call.arrays(np.float64, SIZES)
     if len(arrays) > 1:
-        arrays[call.inputs[-1]] = np.ones((9, 9))
+        arrays[call.inputs[-1]] = np.ones((9, 9, 9))
         return arrays, lambda: refused(call, arrays)
     outputs = call.new_outputs(np.float64, {**SIZES, "O": 9})
     return arrays, lambda: refused(call, arrays, **outputs)

@@ -56,6 +56,93 @@ py::typing::Tuple<py::array, py::array, py::array> affine_backward(
   return py::make_tuple(dx.object, dw.object, db.object);
 }
 
+// What decides which entries are dropped, and how the others are scaled.
+double drop_probability(const Gate& gate, py::handle p_any) {
+  const double p = gate.number("p", p_any);
+  if (!(p >= 0 && p < 1)) gate.bad_value("p must be at least 0 and below 1, but is ", p);
+  return p;
+}
+
+py::array dropout_forward(py::handle x_any, py::handle p_any, std::uint64_t seed,
+                          std::uint64_t step, py::handle out_any) {
+  Gate gate("dropout_forward");
+  const double p = drop_probability(gate, p_any);
+  Array x;
+  gate.inputs({{"x", x_any, x}});
+  const Array out = gate.output_like("out", out_any, x);
+
+  gate.run(2.0 * x.size,
+           [&](auto& kernels) { kernels.dropout_forward(out, x, seed, step, p, 0, x.size); });
+  return out.as_array();
+}
+
+py::array dropout_backward(py::handle dout_any, py::handle p_any, std::uint64_t seed,
+                           std::uint64_t step, py::handle dx_any) {
+  Gate gate("dropout_backward");
+  const double p = drop_probability(gate, p_any);
+  Array dout;
+  gate.inputs({{"dout", dout_any, dout}});
+  const Array dx = gate.output_like("dx", dx_any, dout);
+
+  gate.run(2.0 * dout.size,
+           [&](auto& kernels) { kernels.dropout_backward(dx, dout, seed, step, p, 0, dout.size); });
+  return dx.as_array();
+}
+
+// x (N, I) with a column of codes, and w (K, D): the kernels look up whatever has passed here.
+template <class T>
+void require_codes(const Gate& gate, const T* x, Size N, Size I, Size K, Size column) {
+  for (Size n = 0; n < N; ++n) {
+    const T code = x[n * I + column];
+    if (code >= 0 && code < T(K) && T(Size(code)) == code) continue;
+    gate.bad_value("row ", n, " of x has code ", std::string(py::repr(py::float_(double(code)))),
+                   " in column ", column, ", but w has ", K, " rows");
+  }
+}
+void require_codes(const Gate& gate, const Array& x, const Array& w, Size column) {
+  gate.require_dimensions(x, 2);
+  gate.require_dimensions(w, 2);
+  const Size N = x.shape[0], I = x.shape[1], K = w.shape[0];
+  if (column >= I) gate.bad_value("x has ", I, " columns, so there is no column ", column);
+  gate.run(0, [&]<class T>(const Kernels<T>&) { require_codes<T>(gate, x, N, I, K, column); });
+}
+
+py::array embedding_forward(py::handle x_any, py::handle w_any, Size column, py::handle out_any) {
+  Gate gate("embedding_forward");
+  Array x, w;
+  gate.inputs({{"x", x_any, x}, {"w", w_any, w}});
+  require_codes(gate, x, w, column);
+  const Size N = x.shape[0], I = x.shape[1], D = w.shape[1];
+  const Array out = gate.output("out", out_any, {N, I - 1 + D});
+
+  gate.run(double(out.size),
+           [&](auto& kernels) { kernels.embedding_forward(out, x, w, N, I, D, column); });
+  return out.as_array();
+}
+
+py::typing::Tuple<py::array, py::array> embedding_backward(py::handle dout_any, py::handle x_any,
+                                                           py::handle w_any, Size column,
+                                                           py::handle dx_any, py::handle dw_any) {
+  Gate gate("embedding_backward");
+  Array dout, x, w;
+  gate.inputs({{"dout", dout_any, dout}, {"x", x_any, x}, {"w", w_any, w}});
+  require_codes(gate, x, w, column);
+  const Size N = x.shape[0], I = x.shape[1], K = w.shape[0], D = w.shape[1];
+  gate.require_dimensions(dout, 2);
+  if (dout.shape[0] != N) gate.bad_value("dout has ", dout.shape[0], " rows but x has ", N);
+  if (dout.shape[1] != I - 1 + D) {
+    gate.bad_value("dout has ", dout.shape[1], " columns but x has ", I, " and w has ", D);
+  }
+  const Array dx = gate.output("dx", dx_any, {N, I});
+  const Array dw = gate.output("dw", dw_any, {K, D});
+
+  gate.run(double(dout.size) + double(w.size), [&](auto& kernels) {
+    kernels.embedding_backward_dx(dx, dout, N, I, D, column);
+    kernels.embedding_backward_dw(dw, dout, x, N, I, D, column, 0, K);
+  });
+  return py::make_tuple(dx.object, dw.object);
+}
+
 // An activation works entry by entry, in any shape. Its names are those of the table, so the text
 // of a message is put together here.
 struct ActivationNames {
@@ -134,6 +221,14 @@ void bind_layers(py::module_& module) {
              py::arg("out") = py::none());
   module.def("affine_backward", affine_backward, py::arg("dout"), py::arg("x"), py::arg("w"),
              py::arg("dx") = py::none(), py::arg("dw") = py::none(), py::arg("db") = py::none());
+  module.def("dropout_forward", dropout_forward, py::arg("x"), py::arg("p"), py::arg("seed"),
+             py::arg("step"), py::arg("out") = py::none());
+  module.def("dropout_backward", dropout_backward, py::arg("dout"), py::arg("p"), py::arg("seed"),
+             py::arg("step"), py::arg("dx") = py::none());
+  module.def("embedding_forward", embedding_forward, py::arg("x"), py::arg("w"), py::arg("column"),
+             py::arg("out") = py::none());
+  module.def("embedding_backward", embedding_backward, py::arg("dout"), py::arg("x"), py::arg("w"),
+             py::arg("column"), py::arg("dx") = py::none(), py::arg("dw") = py::none());
   constexpr ActivationNames names[] = {
 #define HANDNN_NAMES(name, formula, kept, setting, cost) {#name "_forward", #name "_backward"},
       HANDNN_ACTIVATIONS(HANDNN_NAMES)

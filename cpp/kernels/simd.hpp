@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "size.hpp"
 
@@ -81,6 +82,12 @@ template <class V>
 using Int = typename Of<V>::Int;
 template <class T>
 using Vector = typename Of<T>::Vector;
+
+// As many 32-bit words as a vector of T has lanes, for arithmetic modulo 2^32.
+typedef std::uint32_t FloatWords __attribute__((vector_size(vector_bytes)));
+typedef std::uint32_t DoubleWords __attribute__((vector_size(vector_bytes / 2)));
+template <class T>
+using Words = std::conditional_t<sizeof(T) == 4, FloatWords, DoubleWords>;
 
 // What a comparison of two Vs gives: a truth for each lane, -1 or 0; of scalars, a bool.
 template <class V>
@@ -280,6 +287,20 @@ inline Doubles at_most(Doubles x, Doubles bound) {
   return Doubles(_mm256_min_pd(__m256d(bound), __m256d(x)));
 }
 #endif
+
+// 0, 1, 2, ...: the number of each lane.
+template <class T>
+inline Words<T> counting() {
+  Words<T> lane;
+  for (int i = 0; i < lanes<T>; ++i) lane[i] = std::uint32_t(i);
+  return lane;
+}
+
+// The truths of words, as they choose among the lanes of a vector of T.
+template <class T, class M>
+inline Mask<Vector<T>> of_words(M truths) {
+  return __builtin_convertvector(truths, Mask<Vector<T>>);
+}
 
 // One element, or the same element in every lane: what splat is to vectors.
 template <class V>

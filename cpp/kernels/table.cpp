@@ -5,7 +5,9 @@
 #include "table.hpp"
 
 #include "layers/affine.hpp"
+#include "layers/dropout.hpp"
 #include "layers/elu.hpp"
+#include "layers/embedding.hpp"
 #include "layers/gelu.hpp"
 #include "layers/leaky_relu.hpp"
 #include "layers/relu.hpp"

@@ -5,6 +5,8 @@
 // optimizer is one line and one #include.
 #pragma once
 
+#include <cstdint>
+
 #include "optimizers/rates.hpp"
 #include "size.hpp"
 
@@ -42,6 +44,16 @@ namespace handnn {
                            Size x_row)) \
   KERNEL(void, matmul_nt, (T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O)) \
   KERNEL(void, column_sums, (T* db, const T* dout, Size N, Size O)) \
+  KERNEL(void, dropout_forward, (T* out, const T* x, std::uint64_t seed, std::uint64_t step, \
+                                 double p, Size first, Size n)) \
+  KERNEL(void, dropout_backward, (T* dx, const T* dout, std::uint64_t seed, std::uint64_t step, \
+                                  double p, Size first, Size n)) \
+  KERNEL(void, embedding_forward, (T* out, const T* x, const T* w, Size N, Size I, Size D, \
+                                   Size column)) \
+  KERNEL(void, embedding_backward_dx, (T* dx, const T* dout, Size N, Size I, Size D, \
+                                       Size column)) \
+  KERNEL(void, embedding_backward_dw, (T* dw, const T* dout, const T* x, Size N, Size I, Size D, \
+                                       Size column, Size first, Size last)) \
   KERNEL(double, mse_loss_forward, (const T* pre, const T* y_true, const T* weight, \
                                     Size N, Size O)) \
   KERNEL(void, mse_loss_backward, (T* dx, const T* pre, const T* y_true, const T* weight, T scale, \

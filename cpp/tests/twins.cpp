@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "kernels/layers/affine.hpp"
+#include "kernels/layers/dropout.hpp"
 #include "kernels/layers/elu.hpp"
+#include "kernels/layers/embedding.hpp"
 #include "kernels/layers/gelu.hpp"
 #include "kernels/layers/leaky_relu.hpp"
 #include "kernels/layers/relu.hpp"
@@ -136,6 +138,45 @@ void test_activations(Size n) {
 }
 
 template <class T>
+void test_dropout(Size n) {
+  const Buffer<T> x = numbers<T>(n, true);
+  const std::uint64_t seed = random_bits(), step = random_bits() % 1000;
+  const Size first = Size(random_bits() % 2 ? random_bits() >> 2 : 0);
+  for (const double p : {0.0, 0.3, 1 - 0x1p-40}) {
+    const Buffer<T> fast(n), naive(n), parts(n);
+    dropout_forward(fast.data(), x.data(), seed, step, p, first, n);
+    dropout_forward_naive(naive.data(), x.data(), seed, step, p, first, n);
+    compare("dropout_forward", "out", fast, naive, n, 1, 1);
+    const Size half = Size(random_bits() % (size_t(n) + 1));
+    dropout_backward(parts.data(), x.data(), seed, step, p, first, half);
+    dropout_backward(parts.data() + half, x.data() + half, seed, step, p, first + half, n - half);
+    dropout_backward_naive(naive.data(), x.data(), seed, step, p, first, n);
+    compare("dropout_backward", "dx, in two parts", parts, naive, n, 1, 1);
+  }
+}
+
+template <class T>
+void test_embedding(Size N, Size I, Size D) {
+  const Size K = Size(1 + random_bits() % 9), column = Size(random_bits() % size_t(I));
+  const Size O = I - 1 + D;
+  const Buffer<T> x = numbers<T>(N * I), w = numbers<T>(K * D), dout = numbers<T>(N * O);
+  for (Size n = 0; n < N; ++n) x.data()[n * I + column] = T(random_bits() % size_t(K));
+  const Buffer<T> out(N * O), out_naive(N * O), dx(N * I), dx_naive(N * I), dw(K * D),
+      dw_naive(K * D);
+  embedding_forward(out.data(), x.data(), w.data(), N, I, D, column);
+  embedding_forward_naive(out_naive.data(), x.data(), w.data(), N, I, D, column);
+  compare("embedding_forward", "out", out, out_naive, N, I, D);
+  embedding_backward_dx(dx.data(), dout.data(), N, I, D, column);
+  embedding_backward_dx_naive(dx_naive.data(), dout.data(), N, I, D, column);
+  compare("embedding_backward", "dx", dx, dx_naive, N, I, D);
+  const Size half = Size(random_bits() % size_t(K + 1));
+  embedding_backward_dw(dw.data(), dout.data(), x.data(), N, I, D, column, 0, half);
+  embedding_backward_dw(dw.data(), dout.data(), x.data(), N, I, D, column, half, K);
+  embedding_backward_dw_naive(dw_naive.data(), dout.data(), x.data(), N, I, D, column, 0, K);
+  compare("embedding_backward", "dw, in two parts", dw, dw_naive, N, I, D);
+}
+
+template <class T>
 void test_mse_loss(Size N, Size O) {
   const Buffer<T> pre = numbers<T>(N * O), y_true = numbers<T>(N * O), weight = numbers<T>(N);
   for (const T* w : {static_cast<const T*>(nullptr), static_cast<const T*>(weight.data())}) {
@@ -194,6 +235,7 @@ void test_all() {
   for (Size n = 0; n <= 130; ++n) {
     test_activations<T>(n);
     test_updates<T>(n);
+    test_dropout<T>(n);
   }
   // Every size from 0 to 130 in every dimension, the other two at random; then sizes past one panel
   // of k.
@@ -202,6 +244,8 @@ void test_all() {
     test_affine<T>(size, p, q);
     test_affine<T>(p, size, q);
     test_affine<T>(p, q, size);
+    test_embedding<T>(size, 1 + p % 20, q % 40);
+    test_embedding<T>(p, 1 + size % 20, size % 40);
     test_mse_loss<T>(size, p % 20);
     test_mse_loss<T>(p, size % 20);
   }

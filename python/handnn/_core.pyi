@@ -40,11 +40,39 @@ def clip_scale(
     sum_of_squares: typing.SupportsFloat | typing.SupportsIndex,
 ) -> float: ...
 def cpu_info() -> dict[str, typing.Any]: ...
+def dropout_backward(
+    dout: typing.Any,
+    p: typing.Any,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+    dx: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def dropout_forward(
+    x: typing.Any,
+    p: typing.Any,
+    seed: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+    out: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
 def elu_backward(
     dout: typing.Any, out: typing.Any, alpha: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def elu_forward(
     x: typing.Any, alpha: typing.Any, out: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def embedding_backward(
+    dout: typing.Any,
+    x: typing.Any,
+    w: typing.Any,
+    column: typing.SupportsInt | typing.SupportsIndex,
+    dx: typing.Any = None,
+    dw: typing.Any = None,
+) -> tuple[numpy.typing.NDArray[typing.Any], numpy.typing.NDArray[typing.Any]]: ...
+def embedding_forward(
+    x: typing.Any,
+    w: typing.Any,
+    column: typing.SupportsInt | typing.SupportsIndex,
+    out: typing.Any = None,
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def gelu_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None

@@ -62,8 +62,8 @@ def float_dtype(dtype: DTypeLike, name: str) -> np.dtype[np.floating]:
     return found
 
 
-def whole_number(value: SupportsIndex, name: str, least: int = 1) -> int:
-    """Return `value` as an int; raise TypeError unless it is one, ValueError below `least`."""
+def whole_number(value: SupportsIndex, name: str, least: int = 1, most: int | None = None) -> int:
+    """Return `value` as an int; raise TypeError unless it is one, ValueError when out of bounds."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
@@ -72,6 +72,8 @@ def whole_number(value: SupportsIndex, name: str, least: int = 1) -> int:
         raise TypeError(f"{name} must be an int, but is {value!r}") from None
     if number < least:
         raise ValueError(f"{name} must be at least {least}, but is {number}")
+    if most is not None and number > most:
+        raise ValueError(f"{name} must be at most {most}, but is {number}")
     return number
 
 

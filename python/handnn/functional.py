@@ -23,6 +23,9 @@ from numpy.typing import ArrayLike
 from handnn import _core
 from handnn.arrays import Array, whole_number
 
+MOST = 2**63 - 1
+"""The largest seed, step or column."""
+
 
 def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike, *, out: Array | None = None) -> Array:
     """Return out = x·w + b, shape (N, O).
@@ -150,6 +153,63 @@ def gelu_tanh_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
 def gelu_tanh_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
     """Return dx = dout times the slope of `gelu_tanh_forward`."""
     return _core.gelu_tanh_backward(dout, x, dx)
+
+
+def dropout_forward(
+    x: ArrayLike, p: float, seed: int, step: int, *, out: Array | None = None
+) -> Array:
+    """Return out = 0 with probability p and x / (1 - p) otherwise, entry by entry.
+
+    x of any shape. Which entries they are, only seed, step (0 to 2⁶³ - 1) and the number of the
+    entry in x decide: entry i is kept where a 32-bit hash of the three is at least p·2³², rounded.
+    Entries 2³² apart are alike. The factor 1 / (1 - p) is rounded to the dtype. ValueError unless
+    0 <= p < 1.
+    """
+    seed = whole_number(seed, "dropout_forward: seed", 0, MOST)
+    step = whole_number(step, "dropout_forward: step", 0, MOST)
+    return _core.dropout_forward(x, p, seed, step, out)
+
+
+def dropout_backward(
+    dout: ArrayLike, p: float, seed: int, step: int, *, dx: Array | None = None
+) -> Array:
+    """Return dx = 0 where `dropout_forward` of the same p, seed and step dropped, else dout/(1-p).
+
+    Where that was is computed again; dout has the shape of x.
+    """
+    seed = whole_number(seed, "dropout_backward: seed", 0, MOST)
+    step = whole_number(step, "dropout_backward: step", 0, MOST)
+    return _core.dropout_backward(dout, p, seed, step, dx)
+
+
+def embedding_forward(
+    x: ArrayLike, w: ArrayLike, column: int = 0, *, out: Array | None = None
+) -> Array:
+    """Return the columns of x but `column`, in their order, and w[code] behind them.
+
+    x (N, I) has codes in that column, whole numbers from 0 to K - 1, else ValueError; w (K, D),
+    out (N, I - 1 + D).
+    """
+    column = whole_number(column, "embedding_forward: column", 0, MOST)
+    return _core.embedding_forward(x, w, column, out)
+
+
+def embedding_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    w: ArrayLike,
+    column: int = 0,
+    *,
+    dx: Array | None = None,
+    dw: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return the gradients of `embedding_forward`: dx, 0 for the codes, and dw.
+
+    dout (N, I - 1 + D), x (N, I), w (K, D) -> dx (N, I), dw (K, D). A row of dw is the sum of the
+    last D columns of dout over the rows of its code, from the first to the last.
+    """
+    column = whole_number(column, "embedding_backward: column", 0, MOST)
+    return _core.embedding_backward(dout, x, w, column, dx, dw)
 
 
 def mse_loss_forward(

@@ -3,6 +3,9 @@
 `axes` gives each array argument its shape in the letters N, I, O; `outputs` does so for the
 keyword arguments that receive results; `state` names the arguments that are updated in place and
 are therefore as strict as outputs; `ranges` draws an argument from elsewhere than its name would.
+Three letters follow: X = I + 1 and Y = I + O columns stand before and behind an Embedding, of K
+rows.
+
 A new brick adds its rows here and is tested the same day.
 """
 
@@ -22,6 +25,7 @@ from tests.common.tolerances import (
     affine_backward_tolerance,
     affine_forward_tolerance,
     elu_backward_tolerance,
+    embedding_backward_tolerance,
     exact,
     gelu_backward_tolerance,
     gelu_forward_tolerance,
@@ -38,6 +42,7 @@ from tests.common.tolerances import (
 
 DTYPES = [np.float32, np.float64]
 SIZES = {"N": 3, "I": 5, "O": 7}
+DERIVED = {"X": ("I",), "Y": ("I", "O"), "K": ()}
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,9 @@ class Call:
 
     def sweep(self, length, other=SIZES):
         """Every set of sizes in which one of this call's axes is `length`."""
-        return [{**other, letter: length} for letter in sorted(set("".join(self.axes.values())))]
+        letters = "".join(self.axes.values())
+        free = {free for letter in letters for free in DERIVED.get(letter, letter)}
+        return [{**other, letter: length} for letter in sorted(free)]
 
     def arrays(self, dtype, sizes=SIZES, seed=0):
         """Fresh random arguments, by name."""
@@ -117,7 +124,8 @@ class Call:
 
 
 def shape_of(axes, sizes):
-    return tuple(sizes[letter] for letter in axes)
+    derived = {"X": sizes["I"] + 1, "Y": sizes["I"] + sizes["O"], "K": 11}
+    return tuple({**derived, **sizes}[letter] for letter in axes)
 
 
 def normal(rng, shape):
@@ -130,6 +138,13 @@ def between_0_and_1(rng, shape):
 
 def between_minus_1_and_1(rng, shape):
     return rng.uniform(-1, 1, shape)
+
+
+def codes_first(rng, shape):
+    """Ordinary numbers, but codes of an Embedding in the first column."""
+    numbers = normal(rng, shape)
+    numbers[:, :1] = rng.integers(11, size=(len(numbers), 1))
+    return numbers
 
 
 RANGES = {"out": between_0_and_1, "sample_weight": between_0_and_1, "square": between_0_and_1}
@@ -225,6 +240,44 @@ CALLS = [
     Call("gelu_tanh_forward", {"x": "NO"}, gelu_tanh_forward_tolerance, {"out": "NO"}),
     Call(
         "gelu_tanh_backward", {"dout": "NO", "x": "NO"}, gelu_tanh_backward_tolerance, {"dx": "NO"}
+    ),
+    Call(
+        "dropout_forward",
+        {"x": "NO"},
+        no_sum,
+        {"out": "NO"},
+        options={"p": 0.3, "seed": 20221214, "step": 5},
+    ),
+    Call(
+        "dropout_backward",
+        {"dout": "NO"},
+        no_sum,
+        {"dx": "NO"},
+        options={"p": 0.3, "seed": 20221214, "step": 5},
+    ),
+    Call(
+        "dropout_forward",
+        {"x": "NO"},
+        exact,
+        {"out": "NO"},
+        options={"p": 0.75, "seed": 2**63 - 1, "step": 2**63 - 1},
+        variant="exact factor",
+    ),
+    Call(
+        "embedding_forward",
+        {"x": "NX", "w": "KO"},
+        exact,
+        {"out": "NY"},
+        ranges={"x": codes_first},
+        value_checked=("x",),
+    ),
+    Call(
+        "embedding_backward",
+        {"dout": "NY", "x": "NX", "w": "KO"},
+        embedding_backward_tolerance,
+        {"dx": "NX", "dw": "KO"},
+        ranges={"x": codes_first},
+        value_checked=("x",),
     ),
     Call("mse_loss_forward", {"pre": "NO", "y_true": "NO"}, mse_loss_forward_tolerance),
     Call(

@@ -232,6 +232,8 @@ def test_two_inputs_may_be_the_same_array(call, dtype):
     if len(same) < 2:
         pytest.skip("it has one such input")
     shared = arrays[same[0]]
+    if any(arrays[name].shape != shared.shape for name in same):
+        pytest.skip("they have different shapes whatever the sizes are")
     apart = call.run({**arrays, **{name: shared.copy() for name in same}})
     together = call.run({**arrays, **dict.fromkeys(same, shared)})
     for actual, expected in zip(together, apart, strict=True):

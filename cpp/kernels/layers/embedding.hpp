@@ -1,0 +1,86 @@
+// Embedding: out = the columns of x but one, then the row of w whose number stands in that one
+//
+// x (N, I) has codes in column `column`: whole numbers from 0 to K - 1, which the caller has
+// checked. w (K, D) has a row of D numbers for each. In out (N, I - 1 + D) the columns of x behind
+// the codes move one to the left.
+#pragma once
+
+#include "../size.hpp"
+
+namespace handnn {
+namespace {
+
+// x (N, I), w (K, D) -> out (N, I - 1 + D), overwritten.
+template <class T>
+void embedding_forward(T* out, const T* x, const T* w, Size N, Size I, Size D, Size column) {
+  for (Size n = 0; n < N; ++n) {
+    const T* row = w + Size(x[column]) * D;
+    for (Size i = 0; i < column; ++i) out[i] = x[i];
+    for (Size i = column + 1; i < I; ++i) out[i - 1] = x[i];
+    for (Size d = 0; d < D; ++d) out[I - 1 + d] = row[d];
+    x += I;
+    out += I - 1 + D;
+  }
+}
+template <class T>
+void embedding_forward_naive(T* out, const T* x, const T* w, Size N, Size I, Size D, Size column) {
+  const Size O = I - 1 + D;
+  for (Size n = 0; n < N; ++n) {
+    for (Size o = 0; o < O; ++o) {
+      const Size code = Size(x[n * I + column]);
+      out[n * O + o] = o < I - 1 ? x[n * I + o + (o >= column)] : w[code * D + o - (I - 1)];
+    }
+  }
+}
+
+// dout (N, I - 1 + D) -> dx (N, I), overwritten: 0 in the column of the codes.
+template <class T>
+void embedding_backward_dx(T* dx, const T* dout, Size N, Size I, Size D, Size column) {
+  for (Size n = 0; n < N; ++n) {
+    for (Size i = 0; i < column; ++i) dx[i] = dout[i];
+    dx[column] = 0;
+    for (Size i = column + 1; i < I; ++i) dx[i] = dout[i - 1];
+    dx += I;
+    dout += I - 1 + D;
+  }
+}
+template <class T>
+void embedding_backward_dx_naive(T* dx, const T* dout, Size N, Size I, Size D, Size column) {
+  for (Size n = 0; n < N; ++n) {
+    for (Size i = 0; i < I; ++i) {
+      dx[n * I + i] = i == column ? T(0) : dout[n * (I - 1 + D) + i - (i > column)];
+    }
+  }
+}
+
+// dout (N, I - 1 + D), x (N, I) -> rows first ... last - 1 of dw (K, D), overwritten; the other rows
+// are left alone, so that dw can be done in parts.
+//   dw[k][d] = 0 + dout[n][I - 1 + d] + ..., over the rows n of code k in ascending order
+template <class T>
+void embedding_backward_dw(T* dw, const T* dout, const T* x, Size N, Size I, Size D, Size column,
+                           Size first, Size last) {
+  for (Size i = first * D; i < last * D; ++i) dw[i] = 0;
+  for (Size n = 0; n < N; ++n) {
+    const Size code = Size(x[n * I + column]);
+    if (code < first || code >= last) continue;
+    const T* term = dout + n * (I - 1 + D) + I - 1;
+    T* sum = dw + code * D;
+    for (Size d = 0; d < D; ++d) sum[d] += term[d];
+  }
+}
+template <class T>
+void embedding_backward_dw_naive(T* dw, const T* dout, const T* x, Size N, Size I, Size D,
+                                 Size column, Size first, Size last) {
+  for (Size k = first; k < last; ++k) {
+    for (Size d = 0; d < D; ++d) {
+      T sum = 0;
+      for (Size n = 0; n < N; ++n) {
+        if (Size(x[n * I + column]) == k) sum += dout[n * (I - 1 + D) + I - 1 + d];
+      }
+      dw[k * D + d] = sum;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace handnn
