@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,18 +17,17 @@ from handnn.initializers import RandomSource
 from handnn.layers import (
     ELU,
     GELU,
-    Activation,
     Affine,
     Brick,
-    Layer,
     LeakyReLU,
     ReLU,
     Sigmoid,
     SiLU,
     Softplus,
     Tanh,
+    row,
 )
-from handnn.layers.layer import grads_of, params_of
+from handnn.layers.layer import params_of
 
 
 class Network:
@@ -46,9 +44,9 @@ class Network:
         if not hasattr(layers, "__iter__"):
             raise TypeError(f"Network: layers must be a list of bricks, but is {layers!r}")
         self.layers: list[Brick] = list(layers)
-        _check_bricks(self.layers)
-        _check_dtypes(self.params)
-        _output_widths(self.layers)
+        row.check_bricks("Network", self.layers)
+        row.check_dtypes("Network", self.params)
+        row.output_widths("Network", self.layers)
         self._compiled: engine.Forward | None = None
 
     def forward(self, x: ArrayLike) -> Array:
@@ -97,11 +95,9 @@ class Network:
 
         A new network is in this mode; most bricks do the same in both. A `Trainer` trains in this
         mode whatever the network is in, and `predict` predicts. Sets the attribute `training` of
-        every layer that has one, and returns the network.
+        every layer that has one, also of those in a Residual, and returns the network.
         """
-        for layer in self.layers:
-            if hasattr(layer, "training"):
-                layer.training = bool(training)
+        row.train(self.layers, bool(training))
         return self
 
     def eval(self) -> Network:
@@ -111,7 +107,7 @@ class Network:
     @contextmanager
     def in_mode(self, *, training: bool) -> Iterator[None]:
         """Train or predict for a while: every layer's mode is then what it was before."""
-        before = [(a, a.training) for a in self.layers if hasattr(a, "training")]
+        before = [(a, a.training) for _, a in row.walk(self.layers) if hasattr(a, "training")]
         self.train(training)
         try:
             yield
@@ -126,39 +122,22 @@ class Network:
     @property
     def params(self) -> dict[str, Array]:
         """The params of all layers, named "0.w", "0.b", "2.w", ...: the arrays themselves."""
-        return {
-            f"{index}.{name}": array
-            for index, layer in enumerate(self.layers)
-            for name, array in params_of(layer).items()
-        }
+        return row.params(self.layers)
 
     @property
     def grads(self) -> dict[str, Array | None]:
         """The gradients of the last `backward`, by the names of `params`; None before it."""
-        return {
-            f"{index}.{name}": array
-            for index, layer in enumerate(self.layers)
-            for name, array in grads_of(layer).items()
-        }
+        return row.grads(self.layers)
 
     @property
     def sizes(self) -> dict[str, int]:
         """The number of columns the network takes and gives, "in" and "out", as far as known."""
-        sizes = {}
-        for layer in self.layers:
-            if not isinstance(layer, Activation):
-                sizes = {"in": layer.sizes["in"]} if isinstance(layer, Layer) else {}
-                break
-        width = _output_widths(self.layers)[-1]
-        return sizes if width is None else {**sizes, "out": width}
+        return row.sizes("Network", self.layers)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the params: float32 or float64 (which it also is when there are none)."""
-        for layer in self.layers:
-            for array in params_of(layer).values():
-                return array.dtype
-        return np.dtype(np.float64)
+        return row.dtype(self.layers) or np.dtype(np.float64)
 
     def astype(self, dtype: DTypeLike) -> Network:
         """Return a new network with copies of all params in `dtype`: float32 or float64.
@@ -167,7 +146,7 @@ class Network:
         does the same for it (TypeError without).
         """
         dtype = float_dtype(dtype, "Network.astype: dtype")
-        return Network(_astype(layer, dtype) for layer in self.layers)
+        return Network(row.astype("Network", layer, dtype) for layer in self.layers)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to `path`, all or nothing, for `handnn.load`: see `storage.save`."""
@@ -178,11 +157,11 @@ class Network:
     def summary(self) -> str:
         """Return a table of the layers: their names, how many columns they give, their params."""
         rows = [("", "brick", "output", "parameters")]
-        for index, (layer, width) in enumerate(
-            zip(self.layers, _output_widths(self.layers), strict=True)
-        ):
+        widths = row.output_widths("Network", self.layers)
+        for index, (layer, width) in enumerate(zip(self.layers, widths, strict=True)):
             count = sum(array.size for array in params_of(layer).values())
-            rows.append((str(index), _name(layer), str(width or "?"), f"{count:,}"))
+            shown = "?" if width is None else str(width)
+            rows.append((str(index), row.name(layer), shown, f"{count:,}"))
         columns = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             f"{index:>{columns[0]}}  {name:<{columns[1]}}  {width:>{columns[2]}}  "
@@ -193,7 +172,7 @@ class Network:
 
     def __repr__(self) -> str:
         """Name the layers and the size: `Network(Affine 2→1, Sigmoid; 3 parameters, float32)`."""
-        return f"Network({', '.join(map(_name, self.layers))}; {self._size()})"
+        return f"Network({', '.join(map(row.name, self.layers))}; {self._size()})"
 
     def _size(self) -> str:
         return f"{sum(array.size for array in self.params.values()):,} parameters, {self.dtype}"
@@ -240,65 +219,3 @@ def mlp(
     for n_in, n_out in pairwise(widths):
         layers += [Affine.random(n_in, n_out, init, rng, dtype), activate()]
     return Network(layers[:-1])
-
-
-def _name(layer: Brick) -> str:
-    return repr(layer) if isinstance(layer, Layer) else type(layer).__name__
-
-
-def _check_bricks(layers: list[Brick]) -> None:
-    if not layers:
-        raise ValueError("Network: layers is empty")
-    places: dict[int, int] = {}
-    for index, layer in enumerate(layers):
-        if isinstance(layer, type):
-            raise TypeError(
-                f"Network: layer {index} is the class {layer.__name__}; write {layer.__name__}()"
-            )
-        if not (hasattr(layer, "forward") and hasattr(layer, "backward")):
-            raise TypeError(f"Network: layer {index} ({_name(layer)}) has no forward and backward")
-        params: Any = params_of(layer)
-        if not (isinstance(params, dict) and all(hasattr(a, "dtype") for a in params.values())):
-            raise TypeError(
-                f"Network: the params of layer {index} ({_name(layer)}) must be a dict of arrays"
-            )
-        if places.setdefault(id(layer), index) != index:
-            raise ValueError(
-                f"Network: layers {places[id(layer)]} and {index} are one {_name(layer)} object; "
-                "each place needs its own"
-            )
-
-
-def _check_dtypes(params: dict[str, Array]) -> None:
-    first = next(iter(params), "")
-    for name, array in params.items():
-        float_dtype(array.dtype, f"Network: {name}")
-        if array.dtype != params[first].dtype:
-            raise TypeError(
-                f"Network: {first} is {params[first].dtype} but {name} is {array.dtype}"
-            )
-
-
-def _output_widths(layers: list[Brick]) -> list[int | None]:
-    """Return how many columns each layer gives (None: not known), checking that they fit."""
-    widths: list[int | None] = []
-    width = None
-    for index, layer in enumerate(layers):
-        sizes = layer.sizes if isinstance(layer, Layer) else {}
-        if width is not None and sizes.get("in", width) != width:
-            raise ValueError(
-                f"Network: layer {index} ({_name(layer)}) takes {sizes['in']} columns, "
-                f"but layer {index - 1} gives {width}"
-            )
-        width = sizes.get("out", width if isinstance(layer, Activation) else None)
-        widths.append(width)
-    return widths
-
-
-def _astype(layer: Brick, dtype: np.dtype[Any]) -> Brick:
-    if hasattr(layer, "astype"):
-        converted: Brick = layer.astype(dtype)
-        return converted
-    if params_of(layer):
-        raise TypeError(f"Network.astype: {_name(layer)} has params but no method astype(dtype)")
-    return copy.deepcopy(layer)

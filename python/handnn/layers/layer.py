@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from numpy.typing import DTypeLike
@@ -44,6 +44,9 @@ class Layer:
         """What the compiled engine calls the brick; "" when it does not know it."""
         return ""
 
+    block: Sequence[Brick] = ()
+    """The bricks in it, of a brick that is made of bricks."""
+
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the brick was built with besides its params, by name: numbers and words."""
@@ -64,6 +67,16 @@ class Layer:
         """The number of columns the brick takes and gives, "in" and "out", where it fixes them."""
         return {}
 
+    @property
+    def grows(self) -> int | None:
+        """How many columns more it gives than it takes, if that is so whatever it takes."""
+        return None
+
+    @property
+    def least(self) -> int:
+        """The fewest columns that it can take."""
+        return 0
+
     def astype(self, dtype: DTypeLike) -> Any:
         """Return the same brick anew, its params copied to `dtype`: float32 or float64."""
         dtype = float_dtype(dtype, f"{self}.astype: dtype")
@@ -80,6 +93,8 @@ class Layer:
 
 class Activation(Layer):
     """A brick that works entry by entry: its output has the shape of its input."""
+
+    grows = 0
 
     @property
     def number(self) -> float:
