@@ -16,6 +16,7 @@ import handnn
 
 PUBLIC = {
     "Affine", "Sigmoid", "ReLU", "LeakyReLU", "Tanh", "ELU", "GELU", "SiLU", "Softplus", "MSELoss",
+    "Dropout", "Embedding", "Residual",
     "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "schedules", "Trainer",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",

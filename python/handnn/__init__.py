@@ -15,7 +15,20 @@ except ModuleNotFoundError as error:
 from handnn import article, functional, schedules
 from handnn.gradient_check import gradient_check
 from handnn.history import History
-from handnn.layers import ELU, GELU, Affine, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from handnn.layers import (
+    ELU,
+    GELU,
+    Affine,
+    Dropout,
+    Embedding,
+    LeakyReLU,
+    ReLU,
+    Residual,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 from handnn.losses import MSELoss
 from handnn.network import Network, mlp
 from handnn.optimizers import SGD, AdaGrad, Adam, AdamW, RMSProp
@@ -32,6 +45,8 @@ __all__ = [
     "Adam",
     "AdamW",
     "Affine",
+    "Dropout",
+    "Embedding",
     "FormatError",
     "History",
     "LeakyReLU",
@@ -39,6 +54,7 @@ __all__ = [
     "Network",
     "RMSProp",
     "ReLU",
+    "Residual",
     "SiLU",
     "Sigmoid",
     "Softplus",

@@ -4,8 +4,10 @@ The file's metadata has one entry, "handnn", a JSON text:
 
     {"format": 1, "bricks": [{"brick": "Affine", "in": 8, "out": 64}, {"brick": "ReLU"}, ...]}
 
-and its arrays are named as in `Network.params`: "0.w", "0.b", "2.w", ... Nothing in a file is ever
-executed or imported: a brick's name is looked up in `BRICKS`, and what is not there is refused.
+and its arrays are named as in `Network.params`: "0.w", "0.b", "2.w", ... A brick that is made of
+bricks lists them: {"brick": "Residual", "block": [{"brick": "Affine", ...}, ...]}. Nothing in a
+file is ever executed or imported: a brick's name is looked up in `BRICKS`, and what is not there is
+refused.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from typing import Any
 
 from handnn.arrays import Array
 from handnn.layers import BRICKS, Brick, Layer
+from handnn.layers.residual import DEEPEST
+from handnn.layers.row import walk
 from handnn.network import Network
 
 FORMAT = 1
@@ -38,20 +42,17 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
 
     from safetensors.numpy import save as to_bytes
 
-    bricks, layers = [], []
-    for index, layer in enumerate(network.layers):
+    for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
             raise TypeError(
-                f"Network.save: layer {index} ({name}) is not one of handnn's bricks "
+                f"Network.save: layer {place} ({name}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}); a file cannot hold its code"
             )
-        bricks.append({"brick": name, **layer.sizes, **layer.settings})
-        build: Any = BRICKS[name]
-        layers.append(build(**layer.params, **layer.settings))
+    bricks = [_described(layer) for layer in network.layers]
     # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
     # memory as it lies).
-    arrays = Network(layers).params
+    arrays = Network(map(_rebuilt, network.layers)).params
     metadata = {"handnn": json.dumps({"format": FORMAT, "bricks": bricks})}
     replace_file(path, to_bytes(arrays, metadata))
 
@@ -74,30 +75,69 @@ def load(path: str | os.PathLike[str]) -> Network:
         raise FormatError(f"{path} is not a network saved by handnn: {error}") from error
 
 
+def _described(layer: Any) -> dict[str, Any]:
+    """Return what a file says of a brick besides its arrays."""
+    name = type(layer).__name__
+    if layer.block:
+        return {"brick": name, "block": [_described(inner) for inner in layer.block]}
+    return {"brick": name, **layer.sizes, **layer.settings}
+
+
+def _rebuilt(layer: Any) -> Any:
+    """Return the same brick anew, of the same arrays."""
+    if layer.block:
+        return type(layer)(map(_rebuilt, layer.block))
+    return type(layer)(**layer.params, **layer.settings)
+
+
 def _read_layers(file: Any) -> list[Brick]:
     """Return the bricks that a file of safetensors describes, each built from its own arrays."""
-    import inspect
-
-    layers: list[Brick] = []
     unread = set(file.keys())
-    for index, entry in enumerate(_read_architecture(file.metadata() or {})):
-        name = entry.pop("brick", None)
-        if name not in BRICKS:
-            raise ValueError(f"layer {index} is {name!r:.50}, not one of {', '.join(BRICKS)}")
-        # What a brick is built from are its settings, which the entry holds, and its arrays.
-        parameters = inspect.signature(BRICKS[name]).parameters
-        keys = [f"{index}.{p}" for p in parameters if p not in entry]
-        build: Any = BRICKS[name]
-        layer = build(
-            **{p: entry[p] if p in entry else _read_array(file, f"{index}.{p}") for p in parameters}
-        )
-        if {**layer.sizes, **layer.settings} != entry:
-            raise ValueError(f"layer {index} is {layer}, but is described as {entry!s:.50}")
-        layers.append(layer)
-        unread.difference_update(keys)
+    layers = [
+        _read_layer(file, entry, str(index), unread)
+        for index, entry in enumerate(_read_architecture(file.metadata() or {}))
+    ]
     if unread:
         raise ValueError(f"no layer has an array {min(unread)!r:.50}")
     return layers
+
+
+def _read_layer(file: Any, entry: object, place: str, unread: set[str]) -> Brick:
+    """Return the brick that `entry` describes, and take its arrays out of `unread`."""
+    import inspect
+
+    if not isinstance(entry, dict):
+        raise ValueError(f"layer {place} is described as {entry!s:.50}")
+    name = entry.get("brick")
+    if name not in BRICKS:
+        raise ValueError(f"layer {place} is {name!r:.50}, not one of {', '.join(BRICKS)}")
+    # What a brick is built from are its settings, which the entry holds, and its arrays.
+    built_from: dict[str, Any] = {}
+    for parameter in inspect.signature(BRICKS[name]).parameters:
+        if parameter == "block":
+            built_from[parameter] = _read_block(file, entry, place, unread)
+        elif parameter in entry:
+            built_from[parameter] = entry[parameter]
+        else:
+            built_from[parameter] = _read_array(file, f"{place}.{parameter}")
+            unread.discard(f"{place}.{parameter}")
+    build: Any = BRICKS[name]
+    layer: Brick = build(**built_from)
+    if _described(layer) != entry:
+        raise ValueError(f"layer {place} is {layer}, but is described as {entry!s:.50}")
+    return layer
+
+
+def _read_block(file: Any, entry: dict[str, Any], place: str, unread: set[str]) -> list[Brick]:
+    """Return the bricks in the brick that `entry` describes."""
+    if place.count(".") >= DEEPEST:
+        raise ValueError(f"its bricks are nested more than {DEEPEST} deep")
+    block = entry.get("block")
+    if not isinstance(block, list):
+        raise ValueError(f"layer {place} has no list of bricks")
+    return [
+        _read_layer(file, inner, f"{place}.{index}", unread) for index, inner in enumerate(block)
+    ]
 
 
 def _read_architecture(metadata: dict[str, str]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from handnn import engine
 from handnn.arrays import Array, as_float, whole_number
 from handnn.history import Epoch, History
 from handnn.initializers import RandomSource
+from handnn.layers.embedding import check_codes, code_columns
 from handnn.losses import Loss, MSELoss
 from handnn.losses.loss import as_column
 from handnn.network import Network
@@ -245,6 +246,9 @@ class Trainer:
         if len(rows["x"]) == 0:
             raise ValueError(f"{where}: x has no rows")
         self._check_widths(where, rows["x"], rows["y"])
+        if rows["x"].ndim == 2:
+            for column, brick in code_columns(self.network.layers, rows["x"].shape[1]).items():
+                check_codes(where, rows["x"], column, brick)
         if weight is not None:
             weights = rows["sample_weight"]
             if weights.ndim > 1 or not (np.isfinite(weights) & (weights >= 0)).all():

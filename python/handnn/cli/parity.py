@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn import functional
+from handnn.layers import Affine, Residual
 
 Array = NDArray[Any]
 
@@ -192,6 +193,58 @@ ACTIVATIONS = {
 }
 
 
+def split_mix(state: int) -> int:
+    """The first number of SplitMix64 from this state."""
+    state = (state + 0x9E3779B97F4A7C15) % 2**64
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
+    return state ^ (state >> 31)
+
+
+def dropout(draw: Draw) -> Iterator[Case]:
+    """out = x / (1 - p) where a hash of (seed, step, entry) is at least p·2³², else 0."""
+    p, seed = 0.3, 7
+    for length in LENGTHS:
+        (x, X), (dout, D) = draw(length), draw(length)
+        key = split_mix(split_mix(seed) + length)
+        hashed: Array = np.arange(length).astype(np.uint32) + np.uint32(key % 2**32)
+        hashed = (hashed ^ (hashed >> 16)) * np.uint32(0x7FEB352D)
+        hashed = (hashed ^ (hashed >> 15)) + np.uint32(key >> 32)
+        hashed = hashed * np.uint32(0x846CA68B)
+        factor = ((hashed ^ (hashed >> 16)) >= round(p * 2**32)) / (1 - p)
+        out = functional.dropout_forward(x, p, seed, length)
+        yield Case("forward", out, X * factor, 4 * draw.eps * abs(X * factor))
+        dx = functional.dropout_backward(dout, p, seed, length)
+        yield Case("dx", dx, D * factor, 4 * draw.eps * abs(D * factor))
+
+
+def embedding(draw: Draw) -> Iterator[Case]:
+    """out = [x without the codes, w[codes]]; dw[codes] += the last columns of dout."""
+    for N, I, O in product(SIZES, repeat=3):
+        (x, X), (w, W), (dout, D) = draw(N, I), draw(5, O), draw(N, I - 1 + O)
+        column = N % I
+        X[:, column] = x[:, column] = codes = np.arange(N) * 3 % 5
+        out = functional.embedding_forward(x, w, column)
+        yield Case("forward", out, np.hstack([np.delete(X, column, 1), W[codes]]), 0.0)
+        dx, dw = functional.embedding_backward(dout, x, w, column)
+        yield Case("dx", dx, np.insert(D[:, : I - 1], column, 0, 1), 0.0)
+        sums, sizes = np.zeros_like(W), np.zeros_like(W)
+        np.add.at(sums, codes, D[:, I - 1 :])
+        np.add.at(sizes, codes, abs(D[:, I - 1 :]))
+        yield Case("dw", dw, sums, draw.sum_bound(N, sizes))
+
+
+def residual(draw: Draw) -> Iterator[Case]:
+    """out = x + (x·w + b); dx = dout + dout·wᵀ."""
+    for N, I in product(SIZES, repeat=2):
+        (x, X), (w, W), (b, B), (dout, D) = draw(N, I), draw(I, I), draw(I), draw(N, I)
+        layer = Residual([Affine(w, b)])
+        magnitude = abs(X) + abs(X) @ abs(W) + abs(B)
+        yield Case("forward", layer.forward(x), X + X @ W + B, draw.sum_bound(I + 2, magnitude))
+        magnitude = abs(D) + abs(D) @ abs(W.T)
+        yield Case("dx", layer.backward(dout), D + D @ W.T, draw.sum_bound(I + 1, magnitude))
+
+
 def mse_loss(draw: Draw) -> Iterator[Case]:
     """loss = Σ (pre - y)² / (N·O); dpre = 2 (pre - y) / (N·O)·dout."""
     for N, O in product(SIZES, repeat=2):
@@ -224,6 +277,9 @@ def sgd(draw: Draw) -> Iterator[Case]:
 
 BRICKS: dict[str, Callable[[Draw], Iterator[Case]]] = {
     "Affine": affine,
+    "Embedding": embedding,
+    "Residual": residual,
+    "Dropout": dropout,
     **{name: formula.cases for name, formula in ACTIVATIONS.items()},
     "MSELoss": mse_loss,
     "SGD": sgd,

@@ -78,6 +78,9 @@ class Identity:
 
 BRICKS_WITH_SLOPES: dict[str, Callable[[], Brick]] = {
     "Affine": lambda: handnn.Affine.random(5, 9, rng=0, dtype="float64"),
+    "Embedding": lambda: handnn.Embedding.random(4, 3, rng=0, dtype="float64"),
+    "Residual": lambda: handnn.Residual([handnn.Affine.random(5, 5, rng=0, dtype="float64")]),
+    "Dropout": lambda: handnn.Dropout(0.3, rng=0),
     "Sigmoid": handnn.Sigmoid,
     "ReLU": handnn.ReLU,
     "LeakyReLU": handnn.LeakyReLU,
@@ -96,6 +99,8 @@ def check_gradient(brick: str, dtype: str) -> list[Row]:
     rng = np.random.default_rng(0)
     network = handnn.Network([BRICKS_WITH_SLOPES[brick]()])
     x = rng.normal(size=(17, 5)).astype(dtype)
+    if brick == "Embedding":
+        x[:, 0] = rng.integers(4, size=17)
     y = rng.normal(size=network.predict(x).shape).astype(dtype)
     report = handnn.gradient_check(network, handnn.MSELoss(), x, y, rtol=RTOL)
     rows = []

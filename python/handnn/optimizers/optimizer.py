@@ -35,7 +35,8 @@ class GradientOptimizer(ABC):
     schedule: its factor multiplies `lr` at every step. weight_decay spares biases, params called
     "b" (as in "0.b"), unless decay_all. clip_value holds every entry of the gradients within ± it;
     clip_norm scales all gradients together so that their norm is at most it, before. lr_scales:
-    factors of `lr` for some params, by the number of their layer ("0") or their own name ("0.w").
+    factors of `lr` for some params, by their own name ("0.w", in a Residual "2.0.w") or else the
+    number of their layer ("0", "2.0", "2").
 
     `steps` counts the steps taken, `state` has the arrays kept between them, by name of the state
     and of the param: so an optimizer belongs to one network. Settings may be changed between steps.
@@ -136,7 +137,7 @@ class GradientOptimizer(ABC):
 
     def check_names(self, params: Mapping[str, Array]) -> None:
         """Raise ValueError when `lr_scales` has a name that belongs to none of the params."""
-        known = {*params, *(param.rpartition(".")[0] for param in params)}
+        known = {place for param in params for place in _places(param)}
         for key in self.lr_scales:
             if key not in known:
                 raise ValueError(
@@ -146,15 +147,15 @@ class GradientOptimizer(ABC):
 
     def learnt(self, name: str, param: Array) -> tuple[list[Any], float, float]:
         """Return a param's states, made where missing, its factor of lr, and its weight decay."""
-        layer, _, last = name.rpartition(".")
         states = []
         for state in self.states:
             kept = self.state.setdefault(state, {})
             if name not in kept:
                 kept[name] = np.zeros_like(param)
             states.append(kept[name])
-        lr_scale = float(self.lr_scales.get(name, self.lr_scales.get(layer, 1.0)))
-        spared = last in UNDECAYED and not self.decay_all
+        scales = [self.lr_scales[place] for place in _places(name) if place in self.lr_scales]
+        lr_scale = float(scales[0]) if scales else 1.0
+        spared = name.rpartition(".")[2] in UNDECAYED and not self.decay_all
         return states, lr_scale, 0.0 if spared else float(self.weight_decay)
 
     @property
@@ -194,3 +195,9 @@ class GradientOptimizer(ABC):
         }
         shown = {**own, **{name: value for name, value in common.items() if value}}
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
+
+
+def _places(name: str) -> list[str]:
+    """Return what a param may be called by, the nearest first: "2.0.w", "2.0", "2"."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
