@@ -29,8 +29,8 @@ class Brick(Protocol):
 class Layer:
     """What handnn's own bricks have besides `forward` and `backward`.
 
-    They are built from their arrays and settings: ``type(layer)(**layer.params, **layer.buffers,
-    **layer.settings)`` is the same brick anew.
+    They are built from their params and settings: ``type(layer)(**layer.params, **layer.settings)``
+    is the same brick anew.
     """
 
     kept: ClassVar[tuple[str, ...]] = ()
@@ -55,11 +55,6 @@ class Layer:
     @property
     def params(self) -> dict[str, Array]:
         """The arrays to be learnt, by name: the arrays themselves, not copies."""
-        return {}
-
-    @property
-    def buffers(self) -> dict[str, Array]:
-        """The arrays that forward changes in training, but no optimizer, by name."""
         return {}
 
     @property
@@ -91,9 +86,8 @@ class Layer:
         """Return the same brick anew, its params copied to `dtype`: float32 or float64."""
         dtype = float_dtype(dtype, f"{self}.astype: dtype")
         build: Any = type(self)
-        arrays = {**self.params, **self.buffers}
-        converted = {name: array.astype(dtype) for name, array in arrays.items()}
-        return build(**converted, **self.settings)
+        params = {name: array.astype(dtype) for name, array in self.params.items()}
+        return build(**params, **self.settings)
 
     def __repr__(self) -> str:
         """Name the brick, and its sizes and settings: `Affine 8→64`, `ELU alpha=1.0`."""

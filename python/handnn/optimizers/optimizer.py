@@ -14,7 +14,7 @@ from handnn import functional
 from handnn.arrays import Array, as_float, non_negative_number, positive_number
 from handnn.schedules import Schedule
 
-UNDECAYED = ("b", "beta", "gamma")
+UNDECAYED = ("b",)
 """Last parts of the names of params that weight decay spares: it is to hold back slopes."""
 
 STEPS_AT_ONCE = 1024
