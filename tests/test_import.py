@@ -15,6 +15,7 @@ import pytest
 import handnn
 
 PUBLIC = {
+    "Softmax", "LayerNorm", "BatchNorm",
     "Affine", "Sigmoid", "ReLU", "LeakyReLU", "Tanh", "ELU", "GELU", "SiLU", "Softplus", "MSELoss",
     "MAE", "Huber", "Quantile", "BCEWithLogits", "PoissonNLL", "GaussianNLL", "SoftmaxCrossEntropy",
     "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "LBFGS", "schedules", "Trainer",

@@ -208,10 +208,6 @@ def engine_calls():
 
     return {
         "train": (lambda: train(x), lambda: train(x[:, :1])),
-        "check_targets": (
-            lambda: _core.check_targets("fit", "huber", 1.0, None, y, 1),
-            lambda: _core.check_targets("fit", "poisson_nll", 0.0, None, -y, 1),
-        ),
         "predict": (lambda: predict(x, None), lambda: predict(x[:, :1], None)),
         "predictor": (lambda: _core.predictor(bricks, True), lambda: _core.predictor([], True)),
         "row_order": (lambda: _core.row_order(5, 1, 2), lambda: _core.row_order(5, -1, 2)),

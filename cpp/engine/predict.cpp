@@ -23,8 +23,8 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
       }
       return;
     case Kind::batch_norm:
-      kernels.batch_norm_rstd(scratch, brick.running_var, brick.setting, 0, O);
-      return kernels.batch_norm_apply(out, x, brick.running_mean, scratch, w, b, N, O, 0, O);
+      return kernels.batch_norm_forward(out, x, w, b, brick.running_mean, brick.running_var,
+                                        brick.setting, N, O, 0, O);
     case Kind::embedding:
       return kernels.embedding_forward(out, x, w, N, I, brick.vector_size(), brick.column);
     case Kind::dropout:
@@ -47,12 +47,6 @@ Size widest(const std::vector<Brick<T>>& bricks) {
 // in the cache; but wide weights are packed anew for every block, and so want more.
 Size rows_at_a_time(Size width) { return width <= 96 ? 64 : 256; }
 
-// What a brick works in: a batch_norm wants its width.
-template <class T>
-Size brick_scratch(const Kernels<T>& kernels, Size width) {
-  return std::max(kernels.scratch_size, width);
-}
-
 // How many forks wait for their add at most.
 template <class T>
 int deepest(const std::vector<Brick<T>>& bricks) {
@@ -70,14 +64,14 @@ int deepest(const std::vector<Brick<T>>& bricks) {
 template <class T>
 Size predict_scratch(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks) {
   const Size width = widest(bricks);
-  return brick_scratch(kernels, width) + (2 + deepest(bricks)) * rows_at_a_time(width) * width;
+  return kernels.scratch_size + (2 + deepest(bricks)) * rows_at_a_time(width) * width;
 }
 
 template <class T>
 void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* out, const T* x,
              T* scratch, Size N) {
   const Size width = widest(bricks), most_rows = rows_at_a_time(width);
-  T* const rooms = scratch + brick_scratch(kernels, width);
+  T* const rooms = scratch + kernels.scratch_size;
   std::size_t count = bricks.size();
   while (bricks[count - 1].kind == Kind::dropout) --count;
   for (Size n = 0; n < N; n += most_rows) {

@@ -8,7 +8,7 @@
 namespace handnn {
 
 // out (N, O) = what the brick makes of x (N, I) in prediction. Not for a fork and an add. scratch
-// (kernels.scratch_size, or O of a batch_norm) is what it works in.
+// (kernels.scratch_size) is what it works in.
 template <class T>
 void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, T* out, const T* x,
                               T* scratch, Size N);

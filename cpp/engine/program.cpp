@@ -52,7 +52,7 @@ template <class T>
 void TrainingProgram<T>::lay_out() {
   const std::size_t count = bricks_.size();
   Size widest = 0, most_weights = 0;
-  for (std::vector<T*>* arrays : {&out_, &dout_, &mean_, &rstd_, &stored_dw_, &stored_db_}) {
+  for (std::vector<T*>* arrays : {&out_, &dout_, &mean_, &spread_, &stored_dw_, &stored_db_}) {
     arrays->assign(count, nullptr);
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -65,7 +65,7 @@ void TrainingProgram<T>::lay_out() {
     if (brick.kind == Kind::layer_norm || brick.kind == Kind::batch_norm) {
       const Size size = brick.kind == Kind::layer_norm ? most_rows_ : brick.O;
       mean_[i] = arena_.take<T>(size);
-      rstd_[i] = arena_.take<T>(size);
+      spread_[i] = arena_.take<T>(size);
     }
     if (brick.learns() && (stores() || brick.kind != Kind::affine)) {
       stored_dw_[i] = arena_.take<T>(brick.w.size);
@@ -168,8 +168,8 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Size first, Size 
   T* out = out_[i] + first * O;
   switch (brick.kind) {
     case Kind::layer_norm:
-      return kernels_.layer_norm_forward(out, mean_[i] + first, rstd_[i] + first, x, brick.w.value,
-                                         brick.b.value, brick.setting, N, O);
+      return kernels_.layer_norm_forward(out, mean_[i] + first, spread_[i] + first, x,
+                                         brick.w.value, brick.b.value, brick.setting, N, O);
     case Kind::dropout:
       return kernels_.dropout_forward(out, x, brick.seed, step_of(brick), brick.p, first * O,
                                       N * O);
@@ -200,8 +200,8 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size
     case Kind::softmax:
       return kernels_.softmax_backward(dx, dout, out, N, O);
     case Kind::layer_norm:
-      return kernels_.layer_norm_backward(dx, dout, x, mean_[i] + first, rstd_[i] + first,
-                                          brick.w.value, N, O);
+      return kernels_.layer_norm_dx(dx, dout, x, brick.w.value, mean_[i] + first,
+                                    spread_[i] + first, N, O);
     case Kind::dropout:
       return kernels_.dropout_backward(dx, dout, brick.seed, step_of(brick), brick.p, first * O,
                                        N * O);
@@ -223,18 +223,19 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size
 template <class T>
 void TrainingProgram<T>::forward_columns(std::size_t i, Size N, Size first, Size last) {
   const Brick<T>& brick = bricks_[i];
-  kernels_.batch_norm_forward(out_[i], mean_[i], rstd_[i], brick.running_mean, brick.running_var,
-                              input(i), brick.w.value, brick.b.value, brick.setting, brick.momentum,
-                              N, brick.O, first, last);
+  T *mean = mean_[i], *var = spread_[i];
+  kernels_.batch_norm_statistics(mean, var, input(i), N, brick.O, first, last);
+  kernels_.batch_norm_update(brick.running_mean, brick.running_var, mean, var, brick.momentum, N,
+                             first, last);
+  kernels_.batch_norm_forward(out_[i], input(i), brick.w.value, brick.b.value, mean, var,
+                              brick.setting, N, brick.O, first, last);
 }
 template <class T>
 void TrainingProgram<T>::backward_columns(std::size_t i, Size N, Size first, Size last) {
   const Brick<T>& brick = bricks_[i];
-  kernels_.batch_norm_gradients(stored_dw_[i], stored_db_[i], dout_[i], input(i), mean_[i],
-                                rstd_[i], N, brick.O, first, last);
-  if (i == first_learning_) return;
-  kernels_.batch_norm_backward(dout_[i - 1], dout_[i], input(i), mean_[i], rstd_[i], brick.w.value,
-                               stored_dw_[i], stored_db_[i], true, N, brick.O, first, last);
+  T* dx = i == first_learning_ ? nullptr : dout_[i - 1];
+  kernels_.batch_norm_backward(dx, stored_dw_[i], stored_db_[i], dout_[i], input(i), brick.w.value,
+                               mean_[i], spread_[i], brick.setting, true, N, brick.O, first, last);
 }
 
 template <class T>
@@ -263,8 +264,8 @@ void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
     return learn_affine(i, N, part, parts);
   } else if (brick.kind == Kind::layer_norm) {
     const auto [first, last] = share_of(O, part, parts, cache_line);
-    kernels_.layer_norm_gradients(stored_dw_[i], stored_db_[i], dout_[i], input(i), mean_[i],
-                                  rstd_[i], N, O, first, last);
+    kernels_.layer_norm_dparams(stored_dw_[i], stored_db_[i], dout_[i], input(i), mean_[i],
+                                spread_[i], N, O, first, last);
   } else if (brick.kind == Kind::embedding) {
     const auto [first, last] = share_of(brick.codes, part, parts);
     kernels_.embedding_backward_dw(stored_dw_[i], dout_[i], input(i), N, brick.I, D, brick.column,

@@ -82,9 +82,9 @@ class TrainingProgram {
   std::uint64_t steps_ = 0;         // taken so far
   const T* x_ = nullptr;            // of the step
   Arena arena_;
-  std::vector<T*> out_;          // out_[i] (most_rows, O): the output of brick i; null for x itself
-  std::vector<T*> dout_;         // dout_[i] (most_rows, O): its gradient; bricks in place share one
-  std::vector<T*> mean_, rstd_;  // of the rows of a layer_norm, of the columns of a batch_norm
+  std::vector<T*> out_;   // out_[i] (most_rows, O): the output of brick i; null for x itself
+  std::vector<T*> dout_;  // dout_[i] (most_rows, O): its gradient; bricks in place share one
+  std::vector<T*> mean_, spread_;  // a layer_norm's mean, rstd of rows, a batch_norm's mean, var
   std::vector<Rates<T>> w_rates_, b_rates_;
   T* db_ = nullptr;  // the widest b of an affine
   // One for each thread: they need not be at the same brick.

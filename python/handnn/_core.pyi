@@ -38,9 +38,10 @@ def affine_forward(
 def batch_norm_backward(
     dout: typing.Any,
     x: typing.Any,
-    mean: typing.Any,
-    rstd: typing.Any,
     gamma: typing.Any,
+    mean: typing.Any,
+    var: typing.Any,
+    eps: typing.Any,
     training: typing.Any,
     dx: typing.Any = None,
     dgamma: typing.Any = None,
@@ -54,28 +55,22 @@ def batch_norm_forward(
     x: typing.Any,
     gamma: typing.Any,
     beta: typing.Any,
-    running_mean: typing.Any,
-    running_var: typing.Any,
-    momentum: typing.Any,
+    mean: typing.Any,
+    var: typing.Any,
     eps: typing.Any,
     out: typing.Any = None,
-    mean: typing.Any = None,
-    rstd: typing.Any = None,
-) -> tuple[
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
-]: ...
-def batch_norm_predict(
-    x: typing.Any,
-    gamma: typing.Any,
-    beta: typing.Any,
-    running_mean: typing.Any,
-    running_var: typing.Any,
-    eps: typing.Any,
-    out: typing.Any = None,
-    rstd: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def batch_norm_statistics(
+    x: typing.Any, mean: typing.Any = None, var: typing.Any = None
 ) -> tuple[numpy.typing.NDArray[typing.Any], numpy.typing.NDArray[typing.Any]]: ...
+def batch_norm_update(
+    running_mean: typing.Any,
+    running_var: typing.Any,
+    mean: typing.Any,
+    var: typing.Any,
+    rows: typing.SupportsInt | typing.SupportsIndex,
+    momentum: typing.Any,
+) -> None: ...
 def bce_with_logits_backward(
     pre: typing.Any,
     y_true: typing.Any,
@@ -191,9 +186,9 @@ def huber_forward(
 def layer_norm_backward(
     dout: typing.Any,
     x: typing.Any,
+    gamma: typing.Any,
     mean: typing.Any,
     rstd: typing.Any,
-    gamma: typing.Any,
     dx: typing.Any = None,
     dgamma: typing.Any = None,
     dbeta: typing.Any = None,

@@ -45,7 +45,7 @@ class Network:
             raise TypeError(f"Network: layers must be a list of bricks, but is {layers!r}")
         self.layers: list[Brick] = list(layers)
         row.check_bricks("Network", self.layers)
-        row.check_dtypes("Network", self.params)
+        row.check_dtypes("Network", {**self.params, **self.buffers})
         row.output_widths("Network", self.layers)
         self._compiled: engine.Forward | None = None
 
@@ -86,7 +86,7 @@ class Network:
             pre = self.forward(x)
         if out is None:
             return pre
-        check_output(out, pre, {"x": x, **self.params}, "Network.predict: out")
+        check_output(out, pre, {"x": x, **self.params, **self.buffers}, "Network.predict: out")
         out[...] = pre
         return out
 
@@ -125,14 +125,14 @@ class Network:
         return row.params(self.layers)
 
     @property
-    def buffers(self) -> dict[str, Array]:
-        """The arrays that training moves but does not learn, such as running means, named alike."""
-        return row.buffers(self.layers)
-
-    @property
     def grads(self) -> dict[str, Array | None]:
         """The gradients of the last `backward`, by the names of `params`; None before it."""
         return row.grads(self.layers)
+
+    @property
+    def buffers(self) -> dict[str, Array]:
+        """What layers keep besides params, such as "1.running_mean": the arrays themselves."""
+        return row.buffers(self.layers)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -145,7 +145,7 @@ class Network:
         return row.dtype(self.layers) or np.dtype(np.float64)
 
     def astype(self, dtype: DTypeLike) -> Network:
-        """Return a new network with copies of all params in `dtype`: float32 or float64.
+        """Return a new network with copies of all arrays in `dtype`: float32 or float64.
 
         A brick of your own is copied if it has no params; else it needs a method `astype` that
         does the same for it (TypeError without).

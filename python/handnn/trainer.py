@@ -19,7 +19,6 @@ from handnn import engine
 from handnn.arrays import Array, as_float, whole_number
 from handnn.history import Epoch, History
 from handnn.initializers import RandomSource
-from handnn.layers import BatchNorm
 from handnn.layers.embedding import check_codes, code_columns
 from handnn.layers.row import walk
 from handnn.losses import LOSSES, KernelLoss, Loss
@@ -268,13 +267,16 @@ class Trainer:
         return engine.Plan(batch_size, rows_per_epoch, seed, replaces)
 
     def _check_batches(self, plan: engine.Plan) -> None:
-        """Raise ValueError when a BatchNorm would get a batch of one row."""
+        """Raise ValueError when the shortest batch has fewer rows than a brick needs."""
         last = plan.rows_per_epoch % plan.batch_size or plan.batch_size
-        if last == 1 and any(isinstance(a, BatchNorm) for _, a in walk(self.network.layers)):
-            raise ValueError(
-                f"Trainer.fit: batch_size {plan.batch_size} leaves a batch of one row, but BatchNorm "
-                f"needs two for a variance; choose another for {plan.rows_per_epoch} rows"
-            )
+        for place, layer in walk(self.network.layers):
+            least = getattr(layer, "least_rows", 1)
+            if last < least:
+                raise ValueError(
+                    f"Trainer.fit: layer {place} ({type(layer).__name__}) needs at least {least} "
+                    f"rows to train on, but with batch_size {plan.batch_size} the last batch of "
+                    f"the {plan.rows_per_epoch} rows has {last}; choose another batch_size"
+                )
 
     def _loss_and_grads(self, rows: Rows) -> tuple[float, dict[str, Array | None]]:
         with self.network.in_mode(training=True):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from handnn.layers.affine import Affine
+from handnn.layers.batch_norm import BatchNorm
 from handnn.layers.dropout import Dropout
 from handnn.layers.elu import ELU
 from handnn.layers.embedding import Embedding
 from handnn.layers.gelu import GELU
 from handnn.layers.layer import Activation, Brick, Layer
+from handnn.layers.layer_norm import LayerNorm
 from handnn.layers.leaky_relu import LeakyReLU
 from handnn.layers.relu import ReLU
 from handnn.layers.residual import Residual
 from handnn.layers.sigmoid import Sigmoid
 from handnn.layers.silu import SiLU
+from handnn.layers.softmax import Softmax
 from handnn.layers.softplus import Softplus
 from handnn.layers.tanh import Tanh
 
@@ -20,15 +23,18 @@ BRICKS: dict[str, type[Layer]] = {
     brick.__name__: brick
     for brick in (
         Affine,
+        BatchNorm,
         Dropout,
         ELU,
         Embedding,
         GELU,
+        LayerNorm,
         LeakyReLU,
         ReLU,
         Residual,
         Sigmoid,
         SiLU,
+        Softmax,
         Softplus,
         Tanh,
     )
@@ -41,15 +47,18 @@ __all__ = [
     "GELU",
     "Activation",
     "Affine",
+    "BatchNorm",
     "Brick",
     "Dropout",
     "Embedding",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "ReLU",
     "Residual",
     "SiLU",
     "Sigmoid",
+    "Softmax",
     "Softplus",
     "Tanh",
 ]
