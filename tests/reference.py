@@ -137,6 +137,68 @@ def gelu_tanh_backward(dout, x):
     return dout * (s + x * s * (1 - s) * slope)
 
 
+def softmax_forward(x):
+    """out = exp(x - max) / the sum of these, for each row."""
+    if x.shape[1] == 0:
+        return x.copy()
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def softmax_backward(dout, out):
+    """dx = out · (dout - the sum of dout · out)."""
+    return out * (dout - (dout * out).sum(axis=1, keepdims=True))
+
+
+def _mean(x, axis):
+    """x.mean, without its warning when there is nothing to take the mean of."""
+    return x.sum(axis=axis, keepdims=True) / x.shape[axis]
+
+
+def layer_norm_forward(x, gamma, beta, *, eps=1e-5):
+    """out = (x - mean)·rstd·gamma + beta with the mean and 1 / √(variance + eps) of each row."""
+    mean = _mean(x, 1)
+    rstd = 1 / np.sqrt(_mean((x - mean) ** 2, 1) + eps)
+    return (x - mean) * rstd * gamma + beta, mean[:, 0], rstd[:, 0]
+
+
+def layer_norm_backward(dout, x, gamma, mean, rstd):
+    """dx = rstd·(g - mean of g - x_hat·mean of g·x_hat) with g = dout·gamma; dgamma; dbeta."""
+    rstd = rstd[:, None]
+    x_hat, g = (x - mean[:, None]) * rstd, dout * gamma
+    dx = rstd * (g - _mean(g, 1) - x_hat * _mean(g * x_hat, 1))
+    return dx, (dout * x_hat).sum(axis=0), dout.sum(axis=0)
+
+
+def batch_norm_statistics(x):
+    """The mean and the biased variance of each column."""
+    mean = _mean(x, 0)
+    return mean[0], _mean((x - mean) ** 2, 0)[0]
+
+
+def batch_norm_update(running_mean, running_var, mean, var, *, rows, momentum=0.1):
+    """Both move by the share momentum, the variance towards the unbiased one."""
+    keep = 1 - momentum
+    unbiased = var * (rows / (rows - 1))
+    return keep * running_mean + momentum * mean, keep * running_var + momentum * unbiased
+
+
+def batch_norm_forward(x, gamma, beta, mean, var, *, eps=1e-5):
+    """out = (x - mean)·gamma / √(var + eps) + beta."""
+    return (x - mean) * (gamma / np.sqrt(var + eps)) + beta
+
+
+def batch_norm_backward(dout, x, gamma, mean, var, *, eps=1e-5, training=True):
+    """dx = gamma·rstd·(dout - dbeta / N - x_hat·dgamma / N), or gamma·rstd·dout; dgamma; dbeta."""
+    rstd = 1 / np.sqrt(var + eps)
+    x_hat = (x - mean) * rstd
+    dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
+    if not training:
+        return gamma * rstd * dout, dgamma, dbeta
+    N = len(x)
+    return gamma * rstd * (dout - dbeta / N - x_hat * (dgamma / N)), dgamma, dbeta
+
+
 def mse_loss_forward(pre, y_true, *, sample_weight=None):
     """loss = the mean over all N·O entries of (pre - y_true)², each row times its weight."""
     if pre.size == 0:

@@ -15,6 +15,7 @@ import pytest
 import handnn
 
 PUBLIC = {
+    "Softmax", "LayerNorm", "BatchNorm",
     "Affine", "Sigmoid", "ReLU", "LeakyReLU", "Tanh", "ELU", "GELU", "SiLU", "Softplus", "MSELoss",
     "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "schedules", "Trainer",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",

@@ -6,6 +6,7 @@
 namespace handnn {
 
 void bind_layers(pybind11::module_& module);
+void bind_norms(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);
 void bind_optimizers(pybind11::module_& module);
 void bind_engine(pybind11::module_& module);

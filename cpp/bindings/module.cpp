@@ -5,6 +5,7 @@
 PYBIND11_MODULE(_core, module) {
   handnn::bind_cpu(module);
   handnn::bind_layers(module);
+  handnn::bind_norms(module);
   handnn::bind_losses(module);
   handnn::bind_optimizers(module);
   handnn::bind_engine(module);

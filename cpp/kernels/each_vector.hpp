@@ -6,7 +6,7 @@
 namespace handnn {
 namespace {
 
-// Calls f once for every vector of n elements, the last one partial. f gets `at`: at.load(p) is p's
+// Calls f once for every vector of the elements, the last one partial. f gets `at`: at.load(p) is p's
 // part of this vector, at.store(p, v) writes it.
 template <class T>
 struct WholeVector {
@@ -21,11 +21,22 @@ struct PartialVector {
   Vector<T> load(const T* p) const { return handnn::load(p + i, first); }
   void store(T* p, Vector<T> v) const { handnn::store(p + i, v, first); }
 };
+// A single element, so that what is written for vectors serves the end of a sum too.
+template <class T>
+struct OneElement {
+  Size i;
+  T load(const T* p) const { return p[i]; }
+};
+// For the elements from `first` up to `last`, or for n from the first on.
+template <class T, class F>
+inline void for_each_vector(Size first, Size last, F f) {
+  Size i = first;
+  for (; i + lanes<T> <= last; i += lanes<T>) f(WholeVector<T>{i});
+  if (i < last) f(PartialVector<T>{i, First<T>(last - i)});
+}
 template <class T, class F>
 inline void for_each_vector(Size n, F f) {
-  Size i = 0;
-  for (; i + lanes<T> <= n; i += lanes<T>) f(WholeVector<T>{i});
-  if (i < n) f(PartialVector<T>{i, First<T>(n - i)});
+  for_each_vector<T>(0, n, f);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ namespace {
 
 constexpr int partial_sums = 16;
 
-inline double add_pairwise(double (&sums)[partial_sums]) {
+template <class T>
+inline T add_pairwise(T (&sums)[partial_sums]) {
   for (int half = partial_sums / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
   }

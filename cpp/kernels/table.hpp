@@ -42,6 +42,24 @@ namespace handnn {
                            Size x_row)) \
   KERNEL(void, matmul_nt, (T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O)) \
   KERNEL(void, column_sums, (T* db, const T* dout, Size N, Size O)) \
+  KERNEL(void, softmax_forward, (T* out, const T* x, Size N, Size O)) \
+  KERNEL(void, softmax_backward, (T* dx, const T* dout, const T* out, Size N, Size O)) \
+  KERNEL(void, layer_norm_forward, (T* out, T* mean, T* rstd, const T* x, const T* gamma, \
+                                    const T* beta, T eps, Size N, Size O)) \
+  KERNEL(void, layer_norm_dx, (T* dx, const T* dout, const T* x, const T* gamma, const T* mean, \
+                               const T* rstd, Size N, Size O)) \
+  KERNEL(void, layer_norm_dparams, (T* dgamma, T* dbeta, const T* dout, const T* x, const T* mean, \
+                                    const T* rstd, Size N, Size O, Size first, Size last)) \
+  KERNEL(void, batch_norm_statistics, (T* mean, T* var, const T* x, Size N, Size O, Size first, \
+                                       Size last)) \
+  KERNEL(void, batch_norm_update, (T* running_mean, T* running_var, const T* mean, const T* var, \
+                                   T momentum, Size N, Size first, Size last)) \
+  KERNEL(void, batch_norm_forward, (T* out, const T* x, const T* gamma, const T* beta, \
+                                    const T* mean, const T* var, T eps, Size N, Size O, \
+                                    Size first, Size last)) \
+  KERNEL(void, batch_norm_backward, (T* dx, T* dgamma, T* dbeta, const T* dout, const T* x, \
+                                     const T* gamma, const T* mean, const T* var, T eps, \
+                                     bool training, Size N, Size O, Size first, Size last)) \
   KERNEL(double, mse_loss_forward, (const T* pre, const T* y_true, const T* weight, \
                                     Size N, Size O)) \
   KERNEL(void, mse_loss_backward, (T* dx, const T* pre, const T* y_true, const T* weight, T scale, \

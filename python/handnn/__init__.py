@@ -15,7 +15,20 @@ except ModuleNotFoundError as error:
 from handnn import article, functional, schedules
 from handnn.gradient_check import gradient_check
 from handnn.history import History
-from handnn.layers import ELU, GELU, Affine, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from handnn.layers import (
+    ELU,
+    GELU,
+    Affine,
+    BatchNorm,
+    LayerNorm,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
 from handnn.losses import MSELoss
 from handnn.network import Network, mlp
 from handnn.optimizers import SGD, AdaGrad, Adam, AdamW, RMSProp
@@ -32,8 +45,10 @@ __all__ = [
     "Adam",
     "AdamW",
     "Affine",
+    "BatchNorm",
     "FormatError",
     "History",
+    "LayerNorm",
     "LeakyReLU",
     "MSELoss",
     "Network",
@@ -41,6 +56,7 @@ __all__ = [
     "ReLU",
     "SiLU",
     "Sigmoid",
+    "Softmax",
     "Softplus",
     "Tanh",
     "Trainer",

@@ -35,6 +35,42 @@ def affine_backward(
 def affine_forward(
     x: typing.Any, w: typing.Any, b: typing.Any, out: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
+def batch_norm_backward(
+    dout: typing.Any,
+    x: typing.Any,
+    gamma: typing.Any,
+    mean: typing.Any,
+    var: typing.Any,
+    eps: typing.Any,
+    training: typing.Any,
+    dx: typing.Any = None,
+    dgamma: typing.Any = None,
+    dbeta: typing.Any = None,
+) -> tuple[
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+]: ...
+def batch_norm_forward(
+    x: typing.Any,
+    gamma: typing.Any,
+    beta: typing.Any,
+    mean: typing.Any,
+    var: typing.Any,
+    eps: typing.Any,
+    out: typing.Any = None,
+) -> numpy.typing.NDArray[typing.Any]: ...
+def batch_norm_statistics(
+    x: typing.Any, mean: typing.Any = None, var: typing.Any = None
+) -> tuple[numpy.typing.NDArray[typing.Any], numpy.typing.NDArray[typing.Any]]: ...
+def batch_norm_update(
+    running_mean: typing.Any,
+    running_var: typing.Any,
+    mean: typing.Any,
+    var: typing.Any,
+    rows: typing.SupportsInt | typing.SupportsIndex,
+    momentum: typing.Any,
+) -> None: ...
 def clip_scale(
     clip_norm: typing.SupportsFloat | typing.SupportsIndex,
     sum_of_squares: typing.SupportsFloat | typing.SupportsIndex,
@@ -57,6 +93,33 @@ def gelu_tanh_forward(
     x: typing.Any, out: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def get_num_threads() -> int: ...
+def layer_norm_backward(
+    dout: typing.Any,
+    x: typing.Any,
+    gamma: typing.Any,
+    mean: typing.Any,
+    rstd: typing.Any,
+    dx: typing.Any = None,
+    dgamma: typing.Any = None,
+    dbeta: typing.Any = None,
+) -> tuple[
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+]: ...
+def layer_norm_forward(
+    x: typing.Any,
+    gamma: typing.Any,
+    beta: typing.Any,
+    eps: typing.Any,
+    out: typing.Any = None,
+    mean: typing.Any = None,
+    rstd: typing.Any = None,
+) -> tuple[
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[typing.Any],
+]: ...
 def leaky_relu_backward(
     dout: typing.Any, x: typing.Any, slope: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
@@ -118,6 +181,10 @@ def silu_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def silu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+def softmax_backward(
+    dout: typing.Any, out: typing.Any, dx: typing.Any = None
+) -> numpy.typing.NDArray[typing.Any]: ...
+def softmax_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
 def softplus_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...

@@ -152,6 +152,130 @@ def gelu_tanh_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None
     return _core.gelu_tanh_backward(dout, x, dx)
 
 
+def softmax_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = exp(x) / Σ_o exp(x) for each row of x (N, O): positive, and 1 in all.
+
+    The row's largest entry is subtracted first, so nothing overflows. A row with NaN or +inf is all
+    NaN. The sum goes in 16 parts, column o to part o mod 16; see `softmax.hpp`.
+    """
+    return _core.softmax_forward(x, out)
+
+
+def softmax_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = out·(dout - Σ_o dout·out), where `out` (N, O) is what `softmax_forward` gave."""
+    return _core.softmax_backward(dout, out, dx)
+
+
+def layer_norm_forward(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+    mean: Array | None = None,
+    rstd: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return out = (x - mean)·rstd·gamma + beta, and the mean and rstd of each row of x.
+
+    x (N, O), gamma (O,), beta (O,) -> out (N, O), mean (N,), rstd (N,). rstd is 1 / sqrt(variance +
+    eps), the variance being the biased one, divided by O. (Ba, Kiros and Hinton 2016, eq. 4.)
+    """
+    return _core.layer_norm_forward(x, gamma, beta, eps, out, mean, rstd)
+
+
+def layer_norm_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    rstd: ArrayLike,
+    *,
+    dx: Array | None = None,
+    dgamma: Array | None = None,
+    dbeta: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `layer_norm_forward`, dx (N, O), dgamma (O,) and dbeta (O,).
+
+    With x_hat = (x - mean)·rstd and g = dout·gamma, dx = rstd·(g - mean_o g - x_hat·mean_o(g·x_hat)),
+    dgamma = Σ_n dout·x_hat, dbeta = Σ_n dout. mean and rstd (N,) are what forward returned.
+    """
+    return _core.layer_norm_backward(dout, x, gamma, mean, rstd, dx, dgamma, dbeta)
+
+
+def batch_norm_statistics(
+    x: ArrayLike, *, mean: Array | None = None, var: Array | None = None
+) -> tuple[Array, Array]:
+    """Return the mean and the biased variance (divided by N) of each column of x (N, O)."""
+    return _core.batch_norm_statistics(x, mean, var)
+
+
+def batch_norm_update(
+    running_mean: Array,
+    running_var: Array,
+    mean: ArrayLike,
+    var: ArrayLike,
+    *,
+    rows: int,
+    momentum: float = 0.1,
+) -> None:
+    """Move the running statistics towards those of `rows` rows: they are updated in place.
+
+        running_mean = (1 - momentum) · running_mean + momentum · mean
+        running_var = (1 - momentum) · running_var + momentum · var · rows / (rows - 1)
+
+    running_mean, running_var, mean and var are (O,); var is the biased variance, and below two rows
+    there is no unbiased one: a ValueError. The outputs are as strict as ``out=`` elsewhere.
+    """
+    rows = whole_number(rows, "batch_norm_update: rows", least=2)
+    _core.batch_norm_update(running_mean, running_var, mean, var, rows, momentum)
+
+
+def batch_norm_forward(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    mean: ArrayLike,
+    var: ArrayLike,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+) -> Array:
+    """Return out = (x - mean) / sqrt(var + eps)·gamma + beta, shape (N, O).
+
+    x (N, O); gamma, beta, mean and var (O,), one for each column. In training mean and var are what
+    `batch_norm_statistics` says of x. (Ioffe and Szegedy 2015, algorithm 1.)
+    """
+    return _core.batch_norm_forward(x, gamma, beta, mean, var, eps, out)
+
+
+def batch_norm_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    var: ArrayLike,
+    *,
+    eps: float = 1e-5,
+    training: bool = True,
+    dx: Array | None = None,
+    dgamma: Array | None = None,
+    dbeta: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `batch_norm_forward`, dx (N, O), dgamma (O,) and dbeta (O,).
+
+    With rstd = 1 / sqrt(var + eps) and x_hat = (x - mean)·rstd, dgamma = Σ_n dout·x_hat and
+    dbeta = Σ_n dout. In training mean and var came from x, and
+
+        dx = gamma·rstd·(dout - dbeta / N - x_hat·dgamma / N)
+
+    Otherwise they are constants, and dx = gamma·rstd·dout.
+    """
+    return _core.batch_norm_backward(
+        dout, x, gamma, mean, var, eps, training, dx, dgamma, dbeta
+    )
+
+
 def mse_loss_forward(
     pre: ArrayLike, y_true: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:

@@ -18,7 +18,6 @@ from handnn.initializers import RandomSource
 from handnn.layers import (
     ELU,
     GELU,
-    Activation,
     Affine,
     Brick,
     Layer,
@@ -29,7 +28,7 @@ from handnn.layers import (
     Softplus,
     Tanh,
 )
-from handnn.layers.layer import grads_of, params_of
+from handnn.layers.layer import buffers_of, grads_of, params_of
 
 
 class Network:
@@ -47,7 +46,7 @@ class Network:
             raise TypeError(f"Network: layers must be a list of bricks, but is {layers!r}")
         self.layers: list[Brick] = list(layers)
         _check_bricks(self.layers)
-        _check_dtypes(self.params)
+        _check_dtypes({**self.params, **self.buffers})
         _output_widths(self.layers)
         self._compiled: engine.Forward | None = None
 
@@ -88,7 +87,7 @@ class Network:
             pre = self.forward(x)
         if out is None:
             return pre
-        check_output(out, pre, {"x": x, **self.params}, "Network.predict: out")
+        check_output(out, pre, {"x": x, **self.params, **self.buffers}, "Network.predict: out")
         out[...] = pre
         return out
 
@@ -142,11 +141,20 @@ class Network:
         }
 
     @property
+    def buffers(self) -> dict[str, Array]:
+        """What layers keep besides params, such as "1.running_mean": the arrays themselves."""
+        return {
+            f"{index}.{name}": array
+            for index, layer in enumerate(self.layers)
+            for name, array in buffers_of(layer).items()
+        }
+
+    @property
     def sizes(self) -> dict[str, int]:
         """The number of columns the network takes and gives, "in" and "out", as far as known."""
         sizes = {}
         for layer in self.layers:
-            if not isinstance(layer, Activation):
+            if not _keeps_shape(layer):
                 sizes = {"in": layer.sizes["in"]} if isinstance(layer, Layer) else {}
                 break
         width = _output_widths(self.layers)[-1]
@@ -161,7 +169,7 @@ class Network:
         return np.dtype(np.float64)
 
     def astype(self, dtype: DTypeLike) -> Network:
-        """Return a new network with copies of all params in `dtype`: float32 or float64.
+        """Return a new network with copies of all arrays in `dtype`: float32 or float64.
 
         A brick of your own is copied if it has no params; else it needs a method `astype` that
         does the same for it (TypeError without).
@@ -246,6 +254,10 @@ def _name(layer: Brick) -> str:
     return repr(layer) if isinstance(layer, Layer) else type(layer).__name__
 
 
+def _keeps_shape(layer: Brick) -> bool:
+    return isinstance(layer, Layer) and layer.keeps_shape
+
+
 def _check_bricks(layers: list[Brick]) -> None:
     if not layers:
         raise ValueError("Network: layers is empty")
@@ -290,7 +302,7 @@ def _output_widths(layers: list[Brick]) -> list[int | None]:
                 f"Network: layer {index} ({_name(layer)}) takes {sizes['in']} columns, "
                 f"but layer {index - 1} gives {width}"
             )
-        width = sizes.get("out", width if isinstance(layer, Activation) else None)
+        width = sizes.get("out", width if _keeps_shape(layer) else None)
         widths.append(width)
     return widths
 

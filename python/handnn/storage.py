@@ -4,8 +4,8 @@ The file's metadata has one entry, "handnn", a JSON text:
 
     {"format": 1, "bricks": [{"brick": "Affine", "in": 8, "out": 64}, {"brick": "ReLU"}, ...]}
 
-and its arrays are named as in `Network.params`: "0.w", "0.b", "2.w", ... Nothing in a file is ever
-executed or imported: a brick's name is looked up in `BRICKS`, and what is not there is refused.
+and its arrays are named as in `Network.params` and `Network.buffers`: "0.w", "0.b", "1.gamma",
+"1.running_mean", ... Nothing in a file is ever executed or imported: a brick's name is looked up in `BRICKS`, and what is not there is refused.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
             )
         bricks.append({"brick": name, **layer.sizes, **layer.settings})
         build: Any = BRICKS[name]
-        layers.append(build(**layer.params, **layer.settings))
+        layers.append(build(**layer.params, **layer.buffers, **layer.settings))
     # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
     # memory as it lies).
-    arrays = Network(layers).params
+    built = Network(layers)
+    arrays = {**built.params, **built.buffers}
     metadata = {"handnn": json.dumps({"format": FORMAT, "bricks": bricks})}
     replace_file(path, to_bytes(arrays, metadata))
 

@@ -127,6 +127,7 @@ class Trainer:
         rows = self._rows("Trainer.fit", x, y, sample_weight)
         rows, held_out = self._hold_out(rows, validation)
         batch_size = min(batch_size, len(rows[0]))
+        self._check_batches(len(rows[0]), batch_size)
         run = self._run_compiled if self._is_compiled() else self._run_bricks
         seed = int(self.rng.integers(2**63)) if shuffle else None
         schedule = getattr(self.optimizer, "schedule", None)
@@ -250,6 +251,18 @@ class Trainer:
             if weights.ndim > 1 or not (np.isfinite(weights) & (weights >= 0)).all():
                 raise ValueError(f"{where}: sample_weight must be (N,), finite and not negative")
         return tuple(rows.values())
+
+    def _check_batches(self, count: int, batch_size: int) -> None:
+        """Check that the last batch of an epoch, the shortest, has the rows that the bricks need."""
+        last = count % batch_size or batch_size
+        for index, layer in enumerate(self.network.layers):
+            least = getattr(layer, "least_rows", 1)
+            if last < least:
+                raise ValueError(
+                    f"Trainer.fit: layer {index} ({type(layer).__name__}) needs at least {least} "
+                    f"rows to train on, but with batch_size {batch_size} the last batch of the "
+                    f"{count} rows has {last}; choose another batch_size"
+                )
 
     def _check_widths(self, where: str, x: Array, y: Array) -> None:
         """Check the columns of x and y, where the bricks and the loss fix them."""

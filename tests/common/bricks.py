@@ -21,18 +21,26 @@ from tests.common.tolerances import (
     adam_tolerance,
     affine_backward_tolerance,
     affine_forward_tolerance,
+    batch_norm_backward_tolerance,
+    batch_norm_forward_tolerance,
+    batch_norm_statistics_tolerance,
+    batch_norm_update_tolerance,
     elu_backward_tolerance,
     exact,
     gelu_backward_tolerance,
     gelu_forward_tolerance,
     gelu_tanh_backward_tolerance,
     gelu_tanh_forward_tolerance,
+    layer_norm_backward_tolerance,
+    layer_norm_forward_tolerance,
     mse_loss_forward_tolerance,
     no_sum,
     rmsprop_tolerance,
     sgd_tolerance,
     silu_backward_tolerance,
     silu_forward_tolerance,
+    softmax_backward_tolerance,
+    softmax_forward_tolerance,
     sum_of_squares_tolerance,
 )
 
@@ -132,7 +140,9 @@ def between_minus_1_and_1(rng, shape):
     return rng.uniform(-1, 1, shape)
 
 
-RANGES = {"out": between_0_and_1, "sample_weight": between_0_and_1, "square": between_0_and_1}
+RANGES = dict.fromkeys(
+    ["out", "sample_weight", "square", "var", "running_var", "rstd"], between_0_and_1
+)
 
 
 CLIPPED = {"grad_scale": 0.7, "clip_value": 1.5}
@@ -225,6 +235,70 @@ CALLS = [
     Call("gelu_tanh_forward", {"x": "NO"}, gelu_tanh_forward_tolerance, {"out": "NO"}),
     Call(
         "gelu_tanh_backward", {"dout": "NO", "x": "NO"}, gelu_tanh_backward_tolerance, {"dx": "NO"}
+    ),
+    Call("softmax_forward", {"x": "NO"}, softmax_forward_tolerance, {"out": "NO"}),
+    Call("softmax_backward", {"dout": "NO", "out": "NO"}, softmax_backward_tolerance, {"dx": "NO"}),
+    Call(
+        "layer_norm_forward",
+        {"x": "NO", "gamma": "O", "beta": "O"},
+        layer_norm_forward_tolerance,
+        {"out": "NO", "mean": "N", "rstd": "N"},
+    ),
+    Call(
+        "layer_norm_forward",
+        {"x": "NO", "gamma": "O", "beta": "O"},
+        layer_norm_forward_tolerance,
+        {"out": "NO", "mean": "N", "rstd": "N"},
+        options={"eps": 0.3},
+        variant="eps",
+    ),
+    Call(
+        "layer_norm_backward",
+        {"dout": "NO", "x": "NO", "gamma": "O", "mean": "N", "rstd": "N"},
+        layer_norm_backward_tolerance,
+        {"dx": "NO", "dgamma": "O", "dbeta": "O"},
+    ),
+    Call(
+        "batch_norm_statistics",
+        {"x": "NO"},
+        batch_norm_statistics_tolerance,
+        {"mean": "O", "var": "O"},
+    ),
+    Call(
+        "batch_norm_update",
+        {"running_mean": "O", "running_var": "O", "mean": "O", "var": "O"},
+        batch_norm_update_tolerance,
+        state=("running_mean", "running_var"),
+        options={"rows": 5},
+    ),
+    Call(
+        "batch_norm_update",
+        {"running_mean": "O", "running_var": "O", "mean": "O", "var": "O"},
+        batch_norm_update_tolerance,
+        state=("running_mean", "running_var"),
+        options={"rows": 2, "momentum": 0.7},
+        variant="momentum",
+    ),
+    Call(
+        "batch_norm_forward",
+        {"x": "NO", "gamma": "O", "beta": "O", "mean": "O", "var": "O"},
+        batch_norm_forward_tolerance,
+        {"out": "NO"},
+        options={"eps": 1e-3},
+    ),
+    Call(
+        "batch_norm_backward",
+        {"dout": "NO", "x": "NO", "gamma": "O", "mean": "O", "var": "O"},
+        batch_norm_backward_tolerance,
+        {"dx": "NO", "dgamma": "O", "dbeta": "O"},
+    ),
+    Call(
+        "batch_norm_backward",
+        {"dout": "NO", "x": "NO", "gamma": "O", "mean": "O", "var": "O"},
+        batch_norm_backward_tolerance,
+        {"dx": "NO", "dgamma": "O", "dbeta": "O"},
+        options={"eps": 1e-3, "training": False},
+        variant="prediction",
     ),
     Call("mse_loss_forward", {"pre": "NO", "y_true": "NO"}, mse_loss_forward_tolerance),
     Call(

@@ -212,6 +212,8 @@ def test_a_huge_shape_without_memory_behind_it_is_an_error_not_a_crash(call):
 def test_a_good_input_is_not_copied(call, dtype):
     sizes = {"N": 512, "I": 384, "O": 640}
     arrays = call.arrays(dtype, sizes)
+    if all(array.ndim < 2 for array in arrays.values()):
+        pytest.skip("its arrays are too small to see a copy of one")
     outputs = call.new_outputs(dtype, sizes)
     call.call(arrays, **outputs)
     tracemalloc.start()

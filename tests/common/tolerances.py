@@ -88,6 +88,99 @@ def gelu_tanh_backward_tolerance(dtype, expected, dout, x):
     return (bounds.without_sum(abs(dout) * magnitude, dtype),)
 
 
+def softmax_forward_tolerance(dtype, expected, x):
+    """x - max is off by eps/2 of its size, and exp magnifies that; so is every term of the sum."""
+    (out,) = expected
+    if out.size == 0:
+        return (np.zeros_like(out),)
+    most = x.max(axis=1, keepdims=True)
+    size = 1 + np.where(np.isfinite(x), abs(x - most), 0)
+    size = size + np.nansum(out * size, axis=1, keepdims=True)
+    return (bounds.without_sum(out * size, dtype) + bounds.of_sum(out, x.shape[1], dtype),)
+
+
+def softmax_backward_tolerance(dtype, expected, dout, out):
+    """The formula with a plus; 3 terms besides the sum's. Below the normal numbers, theirs."""
+    size = abs(out) * (abs(dout) + abs(dout * out).sum(axis=1, keepdims=True))
+    size = np.maximum(size, np.finfo(dtype).tiny)
+    return (bounds.of_sum(size, dout.shape[1] + 3, dtype),)
+
+
+def moments_tolerance(dtype, x, axis):
+    """How far mean and biased variance may be off: their own sums, and the mean's error in d².
+
+    Each d = x - mean has the mean's error and its own rounding, which d² has twice.
+    """
+    count = max(x.shape[axis], 1)
+    mean = x.sum(axis=axis, keepdims=True) / count
+    mean_error = bounds.of_sum(abs(x).sum(axis=axis, keepdims=True) / count, count + 1, dtype)
+    d = abs(x - mean)
+    d_error = mean_error + np.finfo(dtype).eps * d
+    squares = (d * d).sum(axis=axis, keepdims=True) / count
+    crossed = (2 * d * d_error + d_error**2).sum(axis=axis, keepdims=True) / count
+    return mean_error, crossed + bounds.of_sum(squares, count + 2, dtype)
+
+
+def layer_norm_forward_tolerance(dtype, expected, x, gamma, beta, *, eps=1e-5):
+    """x_hat = (x - mean)·rstd has the errors of both; half the variance's is rstd's."""
+    mean_error, var_error = moments_tolerance(dtype, x, 1)
+    mean, rstd = expected[1][:, None], expected[2][:, None]
+    rstd_error = rstd * (var_error * rstd**2 / 2) + bounds.without_sum(rstd, dtype)
+    x_hat = abs(x - mean) * rstd
+    x_hat_error = mean_error * rstd + abs(x - mean) * rstd_error
+    rounding = bounds.without_sum(x_hat * abs(gamma) + abs(beta), dtype)
+    return x_hat_error * abs(gamma) + rounding, mean_error[:, 0], rstd_error[:, 0]
+
+
+def layer_norm_backward_tolerance(dtype, expected, dout, x, gamma, mean, rstd):
+    """The formulas with a plus in every place; 6 terms besides each sum's."""
+    n, o = x.shape
+    rstd = abs(rstd[:, None])
+    x_hat, g = (abs(x) + abs(mean[:, None])) * rstd, abs(dout * gamma)
+    sums = g.sum(axis=1, keepdims=True) + x_hat * (g * x_hat).sum(axis=1, keepdims=True)
+    return (
+        bounds.of_sum(rstd * (g + sums / max(o, 1)), o + 6, dtype),
+        bounds.of_sum((abs(dout) * x_hat).sum(axis=0), n + 2, dtype),
+        bounds.of_sum(abs(dout).sum(axis=0), n, dtype),
+    )
+
+
+def batch_norm_statistics_tolerance(dtype, expected, x):
+    return tuple(error[0] for error in moments_tolerance(dtype, x, 0))
+
+
+def batch_norm_update_tolerance(
+    dtype, expected, running_mean, running_var, mean, var, *, rows, momentum=0.1
+):
+    """Two terms, each a product of a rounded momentum, one of them with rows / (rows - 1) too."""
+    magnitudes = reference.batch_norm_update(
+        abs(running_mean), abs(running_var), abs(mean), abs(var), rows=rows, momentum=momentum
+    )
+    return tuple(bounds.of_sum(m, 4, dtype) for m in magnitudes)
+
+
+def batch_norm_forward_tolerance(dtype, expected, x, gamma, beta, mean, var, *, eps=1e-5):
+    """The formula with a plus: 3 terms, and 4 roundings of the factor."""
+    scale = abs(gamma) / np.sqrt(var + eps)
+    return (bounds.of_sum((abs(x) + abs(mean)) * scale + abs(beta), 5, dtype),)
+
+
+def batch_norm_backward_tolerance(
+    dtype, expected, dout, x, gamma, mean, var, *, eps=1e-5, training=True
+):
+    """As LayerNorm's, with the sums over rows."""
+    n = len(x)
+    rstd = 1 / np.sqrt(var + eps)
+    x_hat = (abs(x) + abs(mean)) * rstd
+    dgamma, dbeta = (abs(dout) * x_hat).sum(axis=0), abs(dout).sum(axis=0)
+    sums = (dbeta + x_hat * dgamma) / max(n, 1) if training else 0
+    return (
+        bounds.of_sum(abs(gamma) * rstd * (abs(dout) + sums), n + 8, dtype),
+        bounds.of_sum(dgamma, n + 4, dtype),
+        bounds.of_sum(dbeta, n, dtype),
+    )
+
+
 def mse_loss_forward_tolerance(dtype, expected, pre, y_true, **options):
     """Each square is a few roundings of its dtype; they are added up in float64."""
     terms = bounds.without_sum(expected[0], dtype)

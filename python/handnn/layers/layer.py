@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
-from numpy.typing import DTypeLike
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from handnn.arrays import Array, float_dtype
+from handnn.arrays import Array, as_float, float_dtype
 
 
 class Brick(Protocol):
@@ -29,12 +30,18 @@ class Brick(Protocol):
 class Layer:
     """What handnn's own bricks have besides `forward` and `backward`.
 
-    They are built from their params and settings: ``type(layer)(**layer.params, **layer.settings)``
-    is the same brick anew.
+    They are built from their params, buffers and settings:
+    ``type(layer)(**layer.params, **layer.buffers, **layer.settings)`` is the same brick anew.
     """
 
     kept: ClassVar[tuple[str, ...]] = ()
     """The attributes that hold what the last forward and backward left."""
+
+    keeps_shape: ClassVar[bool] = False
+    """Whether the output always has the shape of the input, whatever that is."""
+
+    least_rows: ClassVar[int] = 1
+    """How many rows a batch must have for training."""
 
     training: bool = True
     """Whether forward trains or predicts, for bricks that tell these apart; see `Network.train`."""
@@ -60,16 +67,21 @@ class Layer:
         return {}
 
     @property
+    def buffers(self) -> dict[str, Array]:
+        """The arrays that forward changes and nobody learns, by name: they belong to the brick."""
+        return {}
+
+    @property
     def sizes(self) -> dict[str, int]:
         """The number of columns the brick takes and gives, "in" and "out", where it fixes them."""
         return {}
 
     def astype(self, dtype: DTypeLike) -> Any:
-        """Return the same brick anew, its params copied to `dtype`: float32 or float64."""
+        """Return the same brick anew, its arrays copied to `dtype`: float32 or float64."""
         dtype = float_dtype(dtype, f"{self}.astype: dtype")
         build: Any = type(self)
-        params = {name: array.astype(dtype) for name, array in self.params.items()}
-        return build(**params, **self.settings)
+        arrays = {**self.params, **self.buffers}
+        return build(**{n: array.astype(dtype) for n, array in arrays.items()}, **self.settings)
 
     def __repr__(self) -> str:
         """Name the brick, and its sizes and settings: `Affine 8→64`, `ELU alpha=1.0`."""
@@ -81,10 +93,35 @@ class Layer:
 class Activation(Layer):
     """A brick that works entry by entry: its output has the shape of its input."""
 
+    keeps_shape = True
+
     @property
     def number(self) -> float:
         """The one number that its kernels take besides arrays, checked; 0 for most."""
         return 0.0
+
+
+def checked_columns(brick: str, **arrays: ArrayLike) -> list[Array]:
+    """Return the arrays (O,) of a brick that has a number for each column, writable and C-ordered.
+
+    The first decides the dtype, as `as_float` has it, and the number of columns. Raises ValueError
+    when a shape is another, TypeError when a dtype is none of real numbers.
+    """
+    found: list[Array] = []
+    for name, values in arrays.items():
+        dtype = found[0].dtype if found else None
+        array = np.require(as_float(values, dtype, f"{brick}: {name}"), requirements=["C", "A", "W"])
+        if array.ndim != 1:
+            raise ValueError(
+                f"{brick}: {name} must have 1 dimension (O,), but has shape {array.shape}"
+            )
+        if found and array.shape != found[0].shape:
+            raise ValueError(
+                f"{brick}: {name} has shape {array.shape} but {next(iter(arrays))} has shape "
+                f"{found[0].shape}"
+            )
+        found.append(array)
+    return found
 
 
 def params_of(brick: Brick) -> dict[str, Array]:
@@ -95,3 +132,8 @@ def params_of(brick: Brick) -> dict[str, Array]:
 def grads_of(brick: Brick) -> dict[str, Array | None]:
     """Return the grads of any brick, {} when it has none."""
     return getattr(brick, "grads", {})
+
+
+def buffers_of(brick: Brick) -> dict[str, Array]:
+    """Return the buffers of any brick, {} when it has none."""
+    return getattr(brick, "buffers", {})

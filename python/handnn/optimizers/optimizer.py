@@ -14,7 +14,7 @@ from handnn import functional
 from handnn.arrays import Array, as_float, non_negative_number, positive_number
 from handnn.schedules import Schedule
 
-UNDECAYED = ("b",)
+UNDECAYED = ("b", "gamma", "beta")
 """Last parts of the names of params that weight decay spares: it is to hold back slopes."""
 
 STEPS_AT_ONCE = 1024
@@ -32,8 +32,8 @@ class Optimizer(Protocol):
 class GradientOptimizer(ABC):
     """What handnn's own optimizers have in common.
 
-    schedule: its factor multiplies `lr` at every step. weight_decay spares biases, params called
-    "b" (as in "0.b"), unless decay_all. clip_value holds every entry of the gradients within ± it;
+    schedule: its factor multiplies `lr` at every step. weight_decay spares params
+    called "b", "gamma" or "beta" (as in "0.b"), which are no slopes, unless decay_all. clip_value holds every entry of the gradients within ± it;
     clip_norm scales all gradients together so that their norm is at most it, before. lr_scales:
     factors of `lr` for some params, by the number of their layer ("0") or their own name ("0.w").
 

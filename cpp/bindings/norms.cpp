@@ -1,0 +1,213 @@
+// The bricks that look at a whole row or column: Softmax, LayerNorm, BatchNorm.
+#include <pybind11/typing.h>
+
+#include "arrays.hpp"
+#include "bind.hpp"
+
+namespace handnn {
+
+namespace {
+
+using TwoArrays = py::typing::Tuple<py::array, py::array>;
+using ThreeArrays = py::typing::Tuple<py::array, py::array, py::array>;
+
+// About how many multiply-adds an entry is worth, in the forward or the backward of each.
+constexpr double softmax_cost = 16, norm_cost = 8;
+
+void require_for_columns(const Gate& gate, const Array& array, const Array& x) {
+  gate.require_dimensions(array, 1);
+  if (array.size == x.shape[1]) return;
+  gate.bad_value(array.name, " has ", array.size, " elements but ", x.name, " has ", x.shape[1],
+                 " columns");
+}
+
+void require_for_rows(const Gate& gate, const Array& array, const Array& x) {
+  gate.require_dimensions(array, 1);
+  if (array.size == x.shape[0]) return;
+  gate.bad_value(array.name, " has ", array.size, " elements but ", x.name, " has ", x.shape[0],
+                 " rows");
+}
+
+py::array softmax_forward(py::handle x_any, py::handle out_any) {
+  Gate gate("softmax_forward");
+  Array x;
+  gate.inputs({{"x", x_any, x}});
+  gate.require_dimensions(x, 2);
+  const Size N = x.shape[0], O = x.shape[1];
+  const Array out = gate.output("out", out_any, {N, O});
+
+  gate.run(softmax_cost * double(x.size),
+           [&](auto& kernels) { kernels.softmax_forward(out, x, N, O); });
+  return out.as_array();
+}
+
+py::array softmax_backward(py::handle dout_any, py::handle out_any, py::handle dx_any) {
+  Gate gate("softmax_backward");
+  Array dout, out;
+  gate.inputs({{"dout", dout_any, dout}, {"out", out_any, out}});
+  gate.require_dimensions(dout, 2);
+  gate.require_same_shape(dout, out);
+  const Size N = out.shape[0], O = out.shape[1];
+  const Array dx = gate.output("dx", dx_any, {N, O});
+
+  gate.run(2 * double(dx.size),
+           [&](auto& kernels) { kernels.softmax_backward(dx, dout, out, N, O); });
+  return dx.as_array();
+}
+
+ThreeArrays layer_norm_forward(py::handle x_any, py::handle gamma_any, py::handle beta_any,
+                               py::handle eps_any, py::handle out_any, py::handle mean_any,
+                               py::handle rstd_any) {
+  Gate gate("layer_norm_forward");
+  const double eps = gate.number("eps", eps_any);
+  Array x, gamma, beta;
+  gate.inputs({{"x", x_any, x}, {"gamma", gamma_any, gamma}, {"beta", beta_any, beta}});
+  gate.require_dimensions(x, 2);
+  require_for_columns(gate, gamma, x);
+  require_for_columns(gate, beta, x);
+  const Size N = x.shape[0], O = x.shape[1];
+  const Array out = gate.output("out", out_any, {N, O});
+  const Array mean = gate.output("mean", mean_any, {N});
+  const Array rstd = gate.output("rstd", rstd_any, {N});
+
+  gate.run(norm_cost * double(x.size), [&](auto& kernels) {
+    kernels.layer_norm_forward(out, mean, rstd, x, gamma, beta, eps, N, O);
+  });
+  return py::make_tuple(out.object, mean.object, rstd.object);
+}
+
+ThreeArrays layer_norm_backward(py::handle dout_any, py::handle x_any, py::handle gamma_any,
+                                py::handle mean_any, py::handle rstd_any, py::handle dx_any,
+                                py::handle dgamma_any, py::handle dbeta_any) {
+  Gate gate("layer_norm_backward");
+  Array dout, x, gamma, mean, rstd;
+  gate.inputs({{"dout", dout_any, dout},
+               {"x", x_any, x},
+               {"gamma", gamma_any, gamma},
+               {"mean", mean_any, mean},
+               {"rstd", rstd_any, rstd}});
+  gate.require_dimensions(dout, 2);
+  gate.require_same_shape(dout, x);
+  require_for_columns(gate, gamma, x);
+  require_for_rows(gate, mean, x);
+  require_for_rows(gate, rstd, x);
+  const Size N = x.shape[0], O = x.shape[1];
+  const Array dx = gate.output("dx", dx_any, {N, O});
+  const Array dgamma = gate.output("dgamma", dgamma_any, {O});
+  const Array dbeta = gate.output("dbeta", dbeta_any, {O});
+
+  gate.run(norm_cost * double(x.size), [&](auto& kernels) {
+    kernels.layer_norm_dx(dx, dout, x, gamma, mean, rstd, N, O);
+    kernels.layer_norm_dparams(dgamma, dbeta, dout, x, mean, rstd, N, O, 0, O);
+  });
+  return py::make_tuple(dx.object, dgamma.object, dbeta.object);
+}
+
+TwoArrays batch_norm_statistics(py::handle x_any, py::handle mean_any, py::handle var_any) {
+  Gate gate("batch_norm_statistics");
+  Array x;
+  gate.inputs({{"x", x_any, x}});
+  gate.require_dimensions(x, 2);
+  const Size N = x.shape[0], O = x.shape[1];
+  const Array mean = gate.output("mean", mean_any, {O});
+  const Array var = gate.output("var", var_any, {O});
+
+  gate.run(norm_cost * double(x.size),
+           [&](auto& kernels) { kernels.batch_norm_statistics(mean, var, x, N, O, 0, O); });
+  return py::make_tuple(mean.object, var.object);
+}
+
+// running_mean and running_var are updated in place, and therefore as strict as outputs.
+void batch_norm_update(py::handle running_mean_any, py::handle running_var_any, py::handle mean_any,
+                       py::handle var_any, Size rows, py::handle momentum_any) {
+  Gate gate("batch_norm_update");
+  const double momentum = gate.number("momentum", momentum_any);
+  Array running_mean, running_var, mean, var;
+  gate.inputs({{"running_mean", running_mean_any, running_mean},
+               {"running_var", running_var_any, running_var},
+               {"mean", mean_any, mean},
+               {"var", var_any, var}});
+  gate.require_writable(running_mean, running_mean_any);
+  gate.require_writable(running_var, running_var_any);
+  gate.require_dimensions(running_mean, 1);
+  for (const Array* array : {&running_var, &mean, &var}) {
+    gate.require_same_shape(*array, running_mean);
+  }
+
+  gate.run(double(mean.size), [&](auto& kernels) {
+    kernels.batch_norm_update(running_mean, running_var, mean, var, momentum, rows, 0, mean.size);
+  });
+}
+
+py::array batch_norm_forward(py::handle x_any, py::handle gamma_any, py::handle beta_any,
+                             py::handle mean_any, py::handle var_any, py::handle eps_any,
+                             py::handle out_any) {
+  Gate gate("batch_norm_forward");
+  const double eps = gate.number("eps", eps_any);
+  Array x, gamma, beta, mean, var;
+  gate.inputs({{"x", x_any, x},
+               {"gamma", gamma_any, gamma},
+               {"beta", beta_any, beta},
+               {"mean", mean_any, mean},
+               {"var", var_any, var}});
+  gate.require_dimensions(x, 2);
+  for (const Array* array : {&gamma, &beta, &mean, &var}) require_for_columns(gate, *array, x);
+  const Size N = x.shape[0], O = x.shape[1];
+  const Array out = gate.output("out", out_any, {N, O});
+
+  gate.run(double(x.size), [&](auto& kernels) {
+    kernels.batch_norm_forward(out, x, gamma, beta, mean, var, eps, N, O, 0, O);
+  });
+  return out.as_array();
+}
+
+ThreeArrays batch_norm_backward(py::handle dout_any, py::handle x_any, py::handle gamma_any,
+                                py::handle mean_any, py::handle var_any, py::handle eps_any,
+                                py::handle training_any, py::handle dx_any, py::handle dgamma_any,
+                                py::handle dbeta_any) {
+  Gate gate("batch_norm_backward");
+  const double eps = gate.number("eps", eps_any);
+  const bool training = gate.flag("training", training_any);
+  Array dout, x, gamma, mean, var;
+  gate.inputs({{"dout", dout_any, dout},
+               {"x", x_any, x},
+               {"gamma", gamma_any, gamma},
+               {"mean", mean_any, mean},
+               {"var", var_any, var}});
+  gate.require_dimensions(dout, 2);
+  gate.require_same_shape(dout, x);
+  for (const Array* array : {&gamma, &mean, &var}) require_for_columns(gate, *array, x);
+  const Size N = x.shape[0], O = x.shape[1];
+  const Array dx = gate.output("dx", dx_any, {N, O});
+  const Array dgamma = gate.output("dgamma", dgamma_any, {O});
+  const Array dbeta = gate.output("dbeta", dbeta_any, {O});
+
+  gate.run(norm_cost * double(x.size), [&](auto& kernels) {
+    kernels.batch_norm_backward(dx, dgamma, dbeta, dout, x, gamma, mean, var, eps, training, N, O,
+                                0, O);
+  });
+  return py::make_tuple(dx.object, dgamma.object, dbeta.object);
+}
+
+}  // namespace
+
+void bind_norms(py::module_& module) {
+  const py::arg x("x"), out_("out"), dout("dout"), gamma("gamma"), beta("beta"), mean_("mean"),
+      var_("var"), rstd_("rstd"), eps("eps");
+  const py::arg_v out = out_ = py::none(), dx = py::arg("dx") = py::none(),
+                  mean = mean_ = py::none(), var = var_ = py::none(), rstd = rstd_ = py::none(),
+                  dgamma = py::arg("dgamma") = py::none(), dbeta = py::arg("dbeta") = py::none();
+  module.def("softmax_forward", softmax_forward, x, out);
+  module.def("softmax_backward", softmax_backward, dout, out_, dx);
+  module.def("layer_norm_forward", layer_norm_forward, x, gamma, beta, eps, out, mean, rstd);
+  module.def("layer_norm_backward", layer_norm_backward, dout, x, gamma, mean_, rstd_, dx, dgamma,
+             dbeta);
+  module.def("batch_norm_statistics", batch_norm_statistics, x, mean, var);
+  module.def("batch_norm_update", batch_norm_update, py::arg("running_mean"),
+             py::arg("running_var"), mean_, var_, py::arg("rows"), py::arg("momentum"));
+  module.def("batch_norm_forward", batch_norm_forward, x, gamma, beta, mean_, var_, eps, out);
+  module.def("batch_norm_backward", batch_norm_backward, dout, x, gamma, mean_, var_, eps,
+             py::arg("training"), dx, dgamma, dbeta);
+}
+
+}  // namespace handnn

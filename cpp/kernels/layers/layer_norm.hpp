@@ -1,0 +1,117 @@
+// LayerNorm: out = (x - mean) rstd gamma + beta, with the mean and 1 / sqrt(variance + eps) of each
+// row
+#pragma once
+
+#include "../rows_columns.hpp"
+
+namespace handnn {
+namespace {
+
+// x (N, O), gamma (O), beta (O) -> out (N, O), mean (N), rstd (N), all overwritten.
+//
+// A first mean is put right by the mean of what it leaves, which a long sum's rounding cannot
+// spoil. That is NaN beside an infinity, and then left out.
+template <class T>
+void layer_norm_forward(T* out, T* mean, T* rstd, const T* x, const T* gamma, const T* beta, T eps,
+                        Size N, Size O) {
+  for (Size n = 0; n < N; ++n, out += O, x += O) {
+    const T rough = row_sum<T>(O, [&](auto at, auto sum) { return sum + at.load(x); }) / T(O);
+    const T rest =
+        row_sum<T>(O, [&](auto at, auto sum) { return sum + (at.load(x) - rough); }) / T(O);
+    const T m = rest == rest ? rough + rest : rough;
+    const T var = row_sum<T>(O,
+                             [&](auto at, auto sum) {
+                               const auto d = at.load(x) - m;
+                               return fma(d, d, sum);
+                             }) /
+                  T(O);
+    const T r = T(1) / square_root(var + eps);
+    for_each_vector<T>(O, [&](auto at) {
+      at.store(out, fma((at.load(x) - m) * r, at.load(gamma), at.load(beta)));
+    });
+    mean[n] = m;
+    rstd[n] = r;
+  }
+}
+template <class T>
+void layer_norm_forward_naive(T* out, T* mean, T* rstd, const T* x, const T* gamma, const T* beta,
+                              T eps, Size N, Size O) {
+  for (Size n = 0; n < N; ++n, out += O, x += O) {
+    const T rough = row_sum_naive<T>(O, [&](Size o, T sum) { return sum + x[o]; }) / T(O);
+    const T rest = row_sum_naive<T>(O, [&](Size o, T sum) { return sum + (x[o] - rough); }) / T(O);
+    const T m = rest == rest ? rough + rest : rough;
+    const T squares =
+        row_sum_naive<T>(O, [&](Size o, T sum) { return fma(x[o] - m, x[o] - m, sum); });
+    const T r = T(1) / square_root(squares / T(O) + eps);
+    for (Size o = 0; o < O; ++o) out[o] = fma((x[o] - m) * r, gamma[o], beta[o]);
+    mean[n] = m;
+    rstd[n] = r;
+  }
+}
+
+// The gradient of x. dout (N, O), x (N, O), gamma (O), mean (N), rstd (N) -> dx (N, O),
+// overwritten; dx may be dout.
+//   x_hat = (x - mean) rstd      g = dout gamma
+//   dx = rstd (g - mean over o of g - x_hat (mean over o of g x_hat))
+template <class T>
+void layer_norm_dx(T* dx, const T* dout, const T* x, const T* gamma, const T* mean, const T* rstd,
+                   Size N, Size O) {
+  for (Size n = 0; n < N; ++n, dx += O, dout += O, x += O) {
+    const T m = mean[n], r = rstd[n];
+    const T g_mean =
+        row_sum<T>(O, [&](auto at, auto sum) { return fma(at.load(dout), at.load(gamma), sum); }) /
+        T(O);
+    const T g_slope = row_sum<T>(O,
+                                 [&](auto at, auto sum) {
+                                   const auto x_hat = (at.load(x) - m) * r;
+                                   return fma(at.load(dout) * at.load(gamma), x_hat, sum);
+                                 }) /
+                      T(O);
+    for_each_vector<T>(O, [&](auto at) {
+      const auto x_hat = (at.load(x) - m) * r;
+      const auto g = at.load(dout) * at.load(gamma);
+      at.store(dx, r * fma(-x_hat, splat(g_slope), g - g_mean));
+    });
+  }
+}
+template <class T>
+void layer_norm_dx_naive(T* dx, const T* dout, const T* x, const T* gamma, const T* mean,
+                         const T* rstd, Size N, Size O) {
+  for (Size n = 0; n < N; ++n, dx += O, dout += O, x += O) {
+    const auto x_hat = [&](Size o) { return (x[o] - mean[n]) * rstd[n]; };
+    const auto g = [&](Size o) { return dout[o] * gamma[o]; };
+    const T g_mean =
+        row_sum_naive<T>(O, [&](Size o, T sum) { return fma(dout[o], gamma[o], sum); }) / T(O);
+    const T g_slope =
+        row_sum_naive<T>(O, [&](Size o, T sum) { return fma(g(o), x_hat(o), sum); }) / T(O);
+    for (Size o = 0; o < O; ++o) dx[o] = rstd[n] * fma(-x_hat(o), g_slope, g(o) - g_mean);
+  }
+}
+
+// The gradients of gamma and beta, for the columns from `first` up to `last`. dout (N, O),
+// x (N, O), mean (N), rstd (N) -> dgamma (O), dbeta (O), overwritten.
+//   dgamma = sum over n of dout x_hat      dbeta = sum over n of dout
+template <class T>
+void layer_norm_dparams(T* dgamma, T* dbeta, const T* dout, const T* x, const T* mean,
+                        const T* rstd, Size N, Size O, Size first, Size last) {
+  column_sum(dgamma, N, first, last, [&](auto at, Size n, auto sum) {
+    return fma(at.load(dout + n * O), (at.load(x + n * O) - mean[n]) * rstd[n], sum);
+  });
+  column_sum(dbeta, N, first, last,
+             [&](auto at, Size n, auto sum) { return sum + at.load(dout + n * O); });
+}
+template <class T>
+void layer_norm_dparams_naive(T* dgamma, T* dbeta, const T* dout, const T* x, const T* mean,
+                              const T* rstd, Size N, Size O, Size first, Size last) {
+  for (Size o = first; o < last; ++o) {
+    dgamma[o] = dbeta[o] = 0;
+    for (Size n = 0; n < N; ++n) {
+      const Size i = n * O + o;
+      dgamma[o] = fma(dout[i], (x[i] - mean[n]) * rstd[n], dgamma[o]);
+      dbeta[o] += dout[i];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace handnn

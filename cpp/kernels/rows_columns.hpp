@@ -1,0 +1,87 @@
+// Sums along the rows and down the columns of a matrix, in its own dtype and in an order that does
+// not depend on the machine:
+//
+//   row_sum        column c goes to partial sum c mod 16, each in ascending c, and the 16 are added
+//                  pairwise at the end
+//   column_sum     one chain in ascending n
+//
+// What is summed is a function that adds a term: add(at, sum) gives sum + the term at `at`.
+#pragma once
+
+#include "each_vector.hpp"
+#include "sums.hpp"
+
+namespace handnn {
+namespace {
+
+// -> the sum over the O columns of a row.
+template <class T, class Add>
+inline T row_sum(Size O, Add add) {
+  constexpr int vectors = partial_sums / lanes<T>;
+  Vector<T> sums[vectors] = {};
+  Size c = 0;
+  for (; c + partial_sums <= O; c += partial_sums) {
+    HANDNN_UNROLL
+    for (int v = 0; v < vectors; ++v) sums[v] = add(WholeVector<T>{c + v * lanes<T>}, sums[v]);
+  }
+  T partial[partial_sums];
+  for (int v = 0; v < vectors; ++v) store(partial + v * lanes<T>, sums[v]);
+  for (int s = 0; c + s < O; ++s) partial[s] = add(OneElement<T>{c + s}, partial[s]);
+  return add_pairwise(partial);
+}
+template <class T, class Add>
+inline T row_sum_naive(Size O, Add add) {
+  T partial[partial_sums] = {};
+  for (Size c = 0; c < O; ++c) partial[c % partial_sums] = add(c, partial[c % partial_sums]);
+  return add_pairwise(partial);
+}
+
+// x (O) -> its largest element; -inf if there is none. What it is beside a NaN depends on the
+// order.
+template <class T>
+inline T row_max(const T* x, Size O) {
+  T most = -__builtin_inf();
+  Size c = 0;
+  if (O >= lanes<T>) {
+    Vector<T> largest = load(x);
+    for (c = lanes<T>; c + lanes<T> <= O; c += lanes<T>) largest = at_least(largest, load(x + c));
+    // An element counted twice changes nothing: the last vector may overlap the one before it.
+    largest = at_least(largest, load(x + O - lanes<T>));
+    T each[lanes<T>];
+    store(each, largest);
+    for (int i = 0; i < lanes<T>; ++i) most = at_least(most, each[i]);
+    return most;
+  }
+  for (; c < O; ++c) most = at_least(most, x[c]);
+  return most;
+}
+template <class T>
+inline T row_max_naive(const T* x, Size O) {
+  T most = -__builtin_inf();
+  for (Size c = 0; c < O; ++c) most = at_least(most, x[c]);
+  return most;
+}
+
+// -> sums (O), those of the columns from `first` up to `last`; the term is add(at, n, sum). Four
+// vectors of columns at a time, so that the additions of one row do not wait for each other.
+template <class T, class Add>
+inline void column_sum(T* sums, Size N, Size first, Size last, Add add) {
+  constexpr Size L = lanes<T>;
+  Size c = first;
+  for (; c + 4 * L <= last; c += 4 * L) {
+    Vector<T> sum[4] = {};
+    for (Size n = 0; n < N; ++n) {
+      HANDNN_UNROLL
+      for (int v = 0; v < 4; ++v) sum[v] = add(WholeVector<T>{c + v * L}, n, sum[v]);
+    }
+    for (int v = 0; v < 4; ++v) store(sums + c + v * L, sum[v]);
+  }
+  for_each_vector<T>(c, last, [&](auto at) {
+    Vector<T> sum{};
+    for (Size n = 0; n < N; ++n) sum = add(at, n, sum);
+    at.store(sums, sum);
+  });
+}
+
+}  // namespace
+}  // namespace handnn
