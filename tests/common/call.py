@@ -22,7 +22,7 @@ from tests import bounds, reference
 
 DTYPES = [np.float32, np.float64]
 SIZES = {"N": 3, "I": 5, "O": 7, "Q": 3}
-PRODUCTS = {"D": (2, "O"), "T": (1, "OQ"), "1": (1, "")}
+PRODUCTS = {"P": (2, "O"), "T": (1, "OQ"), "1": (1, "")}
 """Axes that follow from others: a number, and the letters it is multiplied with."""
 
 
