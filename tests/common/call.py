@@ -22,7 +22,7 @@ from tests import bounds, reference
 DTYPES = [np.float32, np.float64]
 SIZES = {"N": 3, "I": 5, "O": 7, "Q": 3}
 DERIVED = {
-    "D": ("O", lambda s: 2 * s["O"]),  # means and log-variances
+    "P": ("O", lambda s: 2 * s["O"]),  # means and log-variances
     "T": ("OQ", lambda s: s["O"] * s["Q"]),
     "1": ("", lambda s: 1),
     "X": ("I", lambda s: s["I"] + 1),  # the columns before and behind an Embedding

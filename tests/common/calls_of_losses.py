@@ -126,7 +126,7 @@ CALLS_OF_LOSSES = [
         "gaussian_nll",
         gaussian_nll_forward_tolerance,
         gaussian_nll_backward_tolerance,
-        {"pre": "ND", "y_true": "NO"},
+        {"pre": "NP", "y_true": "NO"},
     ),
     *rows_of(
         "softmax_cross_entropy",

@@ -231,7 +231,7 @@ def test_two_inputs_may_be_the_same_array(call, dtype):
     square = {"N": 6, "I": 6, "O": 6}
     arrays = call.arrays(dtype, square)
     first = next(name for name in call.inputs if len(call.axes[name]) == 2)
-    same = [name for name in call.inputs if call.axes[name] == call.axes[first]]
+    same = [name for name in call.inputs if arrays[name].shape == arrays[first].shape]
     if len(same) < 2:
         pytest.skip("it has one such input")
     shared = arrays[next((name for name in same if name in call.value_checked), first)]

@@ -32,9 +32,10 @@ class Optimizer(Protocol):
 class GradientOptimizer(ABC):
     """What handnn's own optimizers have in common.
 
-    schedule: its factor multiplies `lr` at every step. weight_decay spares params
-    called "b", "gamma" or "beta" (as in "0.b"), which are no slopes, unless decay_all. clip_value holds every entry of the gradients within ± it;
-    clip_norm scales all gradients together so that their norm is at most it, before. lr_scales:
+    schedule: its factor multiplies `lr` at every step. weight_decay spares params called "b",
+    "gamma" or "beta" (as in "0.b"), which are no slopes, unless decay_all. clip_value holds every
+    entry of the gradients within ± it; clip_norm scales all gradients together so that their norm
+    is at most it, before. lr_scales:
     factors of `lr` for some params, by their own name ("0.w", in a Residual "2.0.w") or else the
     number of their layer ("0", "2.0", "2").
 
