@@ -197,7 +197,10 @@ def layer_norm_backward(
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of `layer_norm_forward`, dx (N, O), dgamma (O,) and dbeta (O,).
 
-    With x_hat = (x - mean)·rstd and g = dout·gamma, dx = rstd·(g - mean_o g - x_hat·mean_o(g·x_hat)),
+    With x_hat = (x - mean)·rstd and g = dout·gamma, and the means taken over o,
+
+        dx = rstd·(g - mean(g) - x_hat·mean(g·x_hat))
+
     dgamma = Σ_n dout·x_hat, dbeta = Σ_n dout. mean and rstd (N,) are what forward returned.
     """
     return _core.layer_norm_backward(dout, x, gamma, mean, rstd, dx, dgamma, dbeta)
@@ -271,9 +274,7 @@ def batch_norm_backward(
 
     Otherwise they are constants, and dx = gamma·rstd·dout.
     """
-    return _core.batch_norm_backward(
-        dout, x, gamma, mean, var, eps, training, dx, dgamma, dbeta
-    )
+    return _core.batch_norm_backward(dout, x, gamma, mean, var, eps, training, dx, dgamma, dbeta)
 
 
 def mse_loss_forward(

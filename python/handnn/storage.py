@@ -5,7 +5,8 @@ The file's metadata has one entry, "handnn", a JSON text:
     {"format": 1, "bricks": [{"brick": "Affine", "in": 8, "out": 64}, {"brick": "ReLU"}, ...]}
 
 and its arrays are named as in `Network.params` and `Network.buffers`: "0.w", "0.b", "1.gamma",
-"1.running_mean", ... Nothing in a file is ever executed or imported: a brick's name is looked up in `BRICKS`, and what is not there is refused.
+"1.running_mean", ... Nothing in a file is ever executed or imported: a brick's name is looked up in
+`BRICKS`, and what is not there is refused.
 """
 
 from __future__ import annotations

@@ -253,7 +253,7 @@ class Trainer:
         return tuple(rows.values())
 
     def _check_batches(self, count: int, batch_size: int) -> None:
-        """Check that the last batch of an epoch, the shortest, has the rows that the bricks need."""
+        """Check that an epoch's last batch, its shortest, has the rows that the bricks need."""
         last = count % batch_size or batch_size
         for index, layer in enumerate(self.network.layers):
             least = getattr(layer, "least_rows", 1)

@@ -282,7 +282,5 @@ def test_weight_decay_spares_gamma_and_beta(make):
     make(0.1, weight_decay=0.5).step(params, {name: np.zeros(3) for name in params})
     assert (params["0.w"] < 1).all()
     assert params["1.gamma"].tolist() == params["1.beta"].tolist() == [1, 1, 1]
-    make(0.1, weight_decay=0.5, decay_all=True).step(
-        params, {name: np.zeros(3) for name in params}
-    )
+    make(0.1, weight_decay=0.5, decay_all=True).step(params, {name: np.zeros(3) for name in params})
     assert (params["1.gamma"] < 1).all() and (params["1.beta"] < 1).all()

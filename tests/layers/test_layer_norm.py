@@ -165,4 +165,6 @@ def test_it_learns_and_is_saved(tmp_path):
     network.save(tmp_path / "network")
     assert_same_bits(handnn.load(tmp_path / "network").predict(x), network.predict(x))
     wide = network.astype("float64").layers[0]
-    assert wide.gamma.dtype == np.float64 and wide.gamma.tolist() == network.layers[0].gamma.tolist()
+    assert (
+        wide.gamma.dtype == np.float64 and wide.gamma.tolist() == network.layers[0].gamma.tolist()
+    )

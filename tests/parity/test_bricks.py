@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handnn import SGD, AdaGrad, Adam, AdamW, MSELoss, ReLU, RMSProp, Sigmoid
-from handnn.layers import ELU, GELU, LeakyReLU, SiLU, Softplus, Tanh
+from handnn.layers import ELU, GELU, BatchNorm, LayerNorm, LeakyReLU, SiLU, Softmax, Softplus, Tanh
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: no parity to measure")
 
@@ -58,6 +58,70 @@ def test_at_zero(name):
         assert x.grad == left[name]
     else:
         assert_close(ours.backward(np.ones(1)), x.grad)
+
+
+SHAPES = [(50, 40), (2, 1), (7, 130), (300, 3)]
+
+
+def assert_the_same_forward_and_backward(ours, theirs, x, dout, norms=True):
+    their_x = torch.tensor(x, requires_grad=True)
+    theirs.zero_grad()
+    their_out = theirs(their_x)
+    their_out.backward(torch.tensor(dout))
+    scale = abs(their_x.grad.numpy()).max()
+    assert_close(ours.forward(x), their_out)
+    # dx is a difference that may cancel to nothing, as dgamma may: close beside the largest.
+    np.testing.assert_allclose(
+        ours.backward(dout), their_x.grad.numpy(), rtol=1e-10, atol=1e-10 * max(scale, 1e-3)
+    )
+    if norms:
+        np.testing.assert_allclose(ours.dgamma, theirs.weight.grad.numpy(), rtol=1e-10, atol=1e-13)
+        np.testing.assert_allclose(ours.dbeta, theirs.bias.grad.numpy(), rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_softmax_and_its_slope(shape):
+    rng = np.random.default_rng(4)
+    x, dout = rng.normal(0, 5, shape), rng.normal(size=shape)
+    theirs = torch.nn.Softmax(dim=1)
+    assert_the_same_forward_and_backward(Softmax(), theirs, x, dout, norms=False)
+
+
+def learnt_by(theirs, rng):
+    """Give a norm of theirs random weights, in float64; return them as arrays of our own."""
+    theirs.double()
+    arrays = rng.normal(size=(2, len(theirs.weight)))
+    with torch.no_grad():
+        theirs.weight[:], theirs.bias[:] = map(torch.tensor, arrays)
+    return arrays.copy()
+
+
+@pytest.mark.parametrize("eps", [1e-5, 0.1])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_layer_norm_and_its_gradients(shape, eps):
+    rng = np.random.default_rng(5)
+    theirs = torch.nn.LayerNorm(shape[1], eps=eps)
+    ours = LayerNorm(*learnt_by(theirs, rng), eps=eps)
+    for _ in range(3):
+        x, dout = rng.normal(1, 3, shape), rng.normal(size=shape)
+        assert_the_same_forward_and_backward(ours, theirs, x, dout)
+
+
+@pytest.mark.parametrize("settings", [{}, {"momentum": 0.3, "eps": 0.01}])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_batch_norm_its_gradients_and_its_running_statistics(shape, settings):
+    """Over several batches of different sizes, then in prediction, then in training again."""
+    rng = np.random.default_rng(6)
+    theirs = torch.nn.BatchNorm1d(shape[1], **settings)
+    ours = BatchNorm(*learnt_by(theirs, rng), **settings)
+    for step, training in enumerate([True, True, True, False, False, True]):
+        ours.training = training
+        theirs.train(training)
+        rows = (shape[0] + step, shape[1])
+        x, dout = rng.normal(2, 3, rows), rng.normal(size=rows)
+        assert_the_same_forward_and_backward(ours, theirs, x, dout)
+        assert_close(ours.running_mean, theirs.running_mean)
+        assert_close(ours.running_var, theirs.running_var)
 
 
 def test_mse_loss_and_its_gradient():

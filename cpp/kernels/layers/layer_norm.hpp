@@ -16,15 +16,14 @@ void layer_norm_forward(T* out, T* mean, T* rstd, const T* x, const T* gamma, co
                         Size N, Size O) {
   for (Size n = 0; n < N; ++n, out += O, x += O) {
     const T rough = row_sum<T>(O, [&](auto at, auto sum) { return sum + at.load(x); }) / T(O);
-    const T rest =
-        row_sum<T>(O, [&](auto at, auto sum) { return sum + (at.load(x) - rough); }) / T(O);
+    const auto add_rest = [&](auto at, auto sum) { return sum + (at.load(x) - rough); };
+    const T rest = row_sum<T>(O, add_rest) / T(O);
     const T m = rest == rest ? rough + rest : rough;
-    const T var = row_sum<T>(O,
-                             [&](auto at, auto sum) {
-                               const auto d = at.load(x) - m;
-                               return fma(d, d, sum);
-                             }) /
-                  T(O);
+    const auto add_square = [&](auto at, auto sum) {
+      const auto d = at.load(x) - m;
+      return fma(d, d, sum);
+    };
+    const T var = row_sum<T>(O, add_square) / T(O);
     const T r = T(1) / square_root(var + eps);
     for_each_vector<T>(O, [&](auto at) {
       at.store(out, fma((at.load(x) - m) * r, at.load(gamma), at.load(beta)));
@@ -58,20 +57,13 @@ void layer_norm_dx(T* dx, const T* dout, const T* x, const T* gamma, const T* me
                    Size N, Size O) {
   for (Size n = 0; n < N; ++n, dx += O, dout += O, x += O) {
     const T m = mean[n], r = rstd[n];
-    const T g_mean =
-        row_sum<T>(O, [&](auto at, auto sum) { return fma(at.load(dout), at.load(gamma), sum); }) /
-        T(O);
-    const T g_slope = row_sum<T>(O,
-                                 [&](auto at, auto sum) {
-                                   const auto x_hat = (at.load(x) - m) * r;
-                                   return fma(at.load(dout) * at.load(gamma), x_hat, sum);
-                                 }) /
-                      T(O);
-    for_each_vector<T>(O, [&](auto at) {
-      const auto x_hat = (at.load(x) - m) * r;
-      const auto g = at.load(dout) * at.load(gamma);
-      at.store(dx, r * fma(-x_hat, splat(g_slope), g - g_mean));
-    });
+    const auto x_hat = [&](auto at) { return (at.load(x) - m) * r; };
+    const auto g = [&](auto at) { return at.load(dout) * at.load(gamma); };
+    const T g_mean = row_sum<T>(O, [&](auto at, auto sum) { return sum + g(at); }) / T(O);
+    const T slope =
+        row_sum<T>(O, [&](auto at, auto sum) { return fma(g(at), x_hat(at), sum); }) / T(O);
+    for_each_vector<T>(
+        O, [&](auto at) { at.store(dx, r * fma(-x_hat(at), splat(slope), g(at) - g_mean)); });
   }
 }
 template <class T>
@@ -80,11 +72,10 @@ void layer_norm_dx_naive(T* dx, const T* dout, const T* x, const T* gamma, const
   for (Size n = 0; n < N; ++n, dx += O, dout += O, x += O) {
     const auto x_hat = [&](Size o) { return (x[o] - mean[n]) * rstd[n]; };
     const auto g = [&](Size o) { return dout[o] * gamma[o]; };
-    const T g_mean =
-        row_sum_naive<T>(O, [&](Size o, T sum) { return fma(dout[o], gamma[o], sum); }) / T(O);
-    const T g_slope =
+    const T g_mean = row_sum_naive<T>(O, [&](Size o, T sum) { return sum + g(o); }) / T(O);
+    const T slope =
         row_sum_naive<T>(O, [&](Size o, T sum) { return fma(g(o), x_hat(o), sum); }) / T(O);
-    for (Size o = 0; o < O; ++o) dx[o] = rstd[n] * fma(-x_hat(o), g_slope, g(o) - g_mean);
+    for (Size o = 0; o < O; ++o) dx[o] = rstd[n] * fma(-x_hat(o), slope, g(o) - g_mean);
   }
 }
 

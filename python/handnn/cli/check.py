@@ -31,7 +31,7 @@ def line(row: Row) -> str:
     """Return one row of the table."""
     verdict = "ok" if row.passed else "FAILED"
     return (
-        f"{row.brick:9} {row.what:11} {row.dtype:8} {row.cases:6,}  {row.error:11.1e}  "
+        f"{row.brick:9} {row.what:14} {row.dtype:8} {row.cases:6,}  {row.error:11.1e}  "
         f"{row.bound:8.1e}  {verdict} {row.note}"
     ).rstrip()
 
@@ -58,7 +58,7 @@ def check(context: click.Context, as_json: bool) -> None:
         click.echo(json.dumps({"passed": not failed, "machine": where, "checks": checks}, indent=2))
     else:
         machine.show("machine", where)
-        click.echo("\nbrick     what        dtype     cases  worst error     bound")
+        click.echo("\nbrick     what           dtype     cases  worst error     bound")
         for row in rows:
             click.echo(line(row))
         done = f"all {len(rows)} checks passed"

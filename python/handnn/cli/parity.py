@@ -192,6 +192,88 @@ ACTIVATIONS = {
 }
 
 
+def softmax(draw: Draw) -> Iterator[Case]:
+    """out = exp(x) / Σ_o exp(x); dx = out·(dout - Σ_o dout·out)."""
+    for N, O in product(SIZES, repeat=2):
+        (x, X), (dout, D) = draw(N, O), draw(N, O)
+        shifted = X - X.max(axis=1, keepdims=True)
+        expected = np.exp(shifted) / np.exp(shifted).sum(axis=1, keepdims=True)
+        out = functional.softmax_forward(x)
+        size = 1 + abs(shifted)  # what a relative error of x - max makes of exp
+        size = expected * (size + (expected * size).sum(axis=1, keepdims=True))
+        bound = 4 * draw.eps * size + draw.sum_bound(O, expected)
+        yield Case("forward", out, expected, bound)
+        K = out.astype(np.float64)
+        dx = K * (D - (D * K).sum(axis=1, keepdims=True))
+        size = K * (abs(D) + abs(D * K).sum(axis=1, keepdims=True))
+        yield Case("dx", functional.softmax_backward(dout, out), dx, draw.sum_bound(O + 3, size))
+
+
+def moments(draw: Draw, x: Array, axis: int) -> tuple[Array, Array, Array, Array]:
+    """Return the mean and the biased variance along an axis, and how far each may be off."""
+    count = x.shape[axis]
+    mean, var = x.mean(axis=axis, keepdims=True), x.var(axis=axis, keepdims=True)
+    d = abs(x - mean)
+    mean_bound = draw.sum_bound(count + 1, abs(x).mean(axis=axis, keepdims=True))
+    d_bound = mean_bound + draw.eps * d
+    d_squares = (2 * d * d_bound + d_bound**2).mean(axis=axis, keepdims=True)
+    return mean, var, mean_bound, d_squares + draw.sum_bound(count + 2, var)
+
+
+def layer_norm(draw: Draw) -> Iterator[Case]:
+    """out = (x - mean)·rstd·gamma + beta, row by row, and its gradients."""
+    for N, O in product(SIZES, repeat=2):
+        (x, X), (gamma, G), (beta, B), (dout, D) = draw(N, O), draw(O), draw(O), draw(N, O)
+        mean, var, mean_bound, var_bound = moments(draw, X, 1)
+        rstd = 1 / np.sqrt(var + 1e-5)
+        rstd_bound = rstd**3 * var_bound / 2 + 4 * draw.eps * rstd
+        x_hat = (X - mean) * rstd
+        x_hat_bound = mean_bound * rstd + abs(X - mean) * rstd_bound
+        out, *kept = functional.layer_norm_forward(x, gamma, beta)
+        bound = x_hat_bound * abs(G) + 4 * draw.eps * (abs(x_hat * G) + abs(B))
+        yield Case("forward", out, x_hat * G + B, bound)
+        yield Case("mean", kept[0], mean[:, 0], mean_bound[:, 0])
+        yield Case("rstd", kept[1], rstd[:, 0], rstd_bound[:, 0])
+
+        mean, rstd = (array.astype(np.float64)[:, None] for array in kept)
+        x_hat, g = (X - mean) * rstd, D * G
+        size = (abs(X) + abs(mean)) * rstd
+        dx, dgamma, dbeta = functional.layer_norm_backward(dout, x, gamma, *kept)
+        expected = rstd * (
+            g - g.mean(1, keepdims=True) - x_hat * (g * x_hat).mean(1, keepdims=True)
+        )
+        g = abs(g)
+        sums = g + g.mean(1, keepdims=True) + size * (g * size).mean(1, keepdims=True)
+        yield Case("dx", dx, expected, draw.sum_bound(O + 6, rstd * sums))
+        dgamma_size = (abs(D) * size).sum(axis=0)
+        yield Case("dgamma", dgamma, (D * x_hat).sum(axis=0), draw.sum_bound(N + 2, dgamma_size))
+        yield Case("dbeta", dbeta, D.sum(axis=0), draw.sum_bound(N, abs(D).sum(axis=0)))
+
+
+def batch_norm(draw: Draw) -> Iterator[Case]:
+    """out = (x - mean) / √(var + eps)·gamma + beta, column by column, and its gradients."""
+    for N, O in product(SIZES, repeat=2):
+        (x, X), (gamma, G), (beta, B), (dout, D) = draw(N, O), draw(O), draw(O), draw(N, O)
+        expected_mean, expected_var, mean_bound, var_bound = moments(draw, X, 0)
+        mean, var = functional.batch_norm_statistics(x)
+        yield Case("mean", mean, expected_mean[0], mean_bound[0])
+        yield Case("var", var, expected_var[0], var_bound[0])
+
+        M, V = mean.astype(np.float64), var.astype(np.float64)
+        rstd = 1 / np.sqrt(V + 1e-5)
+        x_hat, size = (X - M) * rstd, (abs(X) + abs(M)) * rstd
+        out = functional.batch_norm_forward(x, gamma, beta, mean, var)
+        bound = draw.sum_bound(5, size * abs(G) + abs(B))
+        yield Case("forward", out, x_hat * G + B, bound)
+        dx, dgamma, dbeta = functional.batch_norm_backward(dout, x, gamma, mean, var)
+        expected = G * rstd * (D - D.mean(axis=0) - x_hat * (D * x_hat).mean(axis=0))
+        sums = abs(D) + abs(D).mean(axis=0) + size * (abs(D) * size).mean(axis=0)
+        yield Case("dx", dx, expected, draw.sum_bound(N + 8, abs(G) * rstd * sums))
+        dgamma_size = (abs(D) * size).sum(axis=0)
+        yield Case("dgamma", dgamma, (D * x_hat).sum(axis=0), draw.sum_bound(N + 4, dgamma_size))
+        yield Case("dbeta", dbeta, D.sum(axis=0), draw.sum_bound(N, abs(D).sum(axis=0)))
+
+
 def mse_loss(draw: Draw) -> Iterator[Case]:
     """loss = Σ (pre - y)² / (N·O); dpre = 2 (pre - y) / (N·O)·dout."""
     for N, O in product(SIZES, repeat=2):
@@ -225,6 +307,9 @@ def sgd(draw: Draw) -> Iterator[Case]:
 BRICKS: dict[str, Callable[[Draw], Iterator[Case]]] = {
     "Affine": affine,
     **{name: formula.cases for name, formula in ACTIVATIONS.items()},
+    "Softmax": softmax,
+    "LayerNorm": layer_norm,
+    "BatchNorm": batch_norm,
     "MSELoss": mse_loss,
     "SGD": sgd,
 }

@@ -87,6 +87,9 @@ BRICKS_WITH_SLOPES: dict[str, Callable[[], Brick]] = {
     "Softplus": handnn.Softplus,
     "GELU": handnn.GELU,
     "GELU tanh": lambda: handnn.GELU("tanh"),
+    "Softmax": handnn.Softmax,
+    "LayerNorm": lambda: handnn.LayerNorm.new(5, "float64"),
+    "BatchNorm": lambda: handnn.BatchNorm.new(5, "float64"),
     "MSELoss": Identity,
 }
 

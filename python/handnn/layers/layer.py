@@ -110,7 +110,9 @@ def checked_columns(brick: str, **arrays: ArrayLike) -> list[Array]:
     found: list[Array] = []
     for name, values in arrays.items():
         dtype = found[0].dtype if found else None
-        array = np.require(as_float(values, dtype, f"{brick}: {name}"), requirements=["C", "A", "W"])
+        array = np.require(
+            as_float(values, dtype, f"{brick}: {name}"), requirements=["C", "A", "W"]
+        )
         if array.ndim != 1:
             raise ValueError(
                 f"{brick}: {name} must have 1 dimension (O,), but has shape {array.shape}"

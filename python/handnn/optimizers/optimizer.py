@@ -32,10 +32,11 @@ class Optimizer(Protocol):
 class GradientOptimizer(ABC):
     """What handnn's own optimizers have in common.
 
-    schedule: its factor multiplies `lr` at every step. weight_decay spares params
-    called "b", "gamma" or "beta" (as in "0.b"), which are no slopes, unless decay_all. clip_value holds every entry of the gradients within ± it;
-    clip_norm scales all gradients together so that their norm is at most it, before. lr_scales:
-    factors of `lr` for some params, by the number of their layer ("0") or their own name ("0.w").
+    schedule: its factor multiplies `lr` at every step. weight_decay spares params called "b",
+    "gamma" or "beta" (as in "0.b"), unless decay_all: a bias is no slope, and a norm's gamma is to
+    stay near 1. clip_value holds every entry of the gradients within ± it; clip_norm scales all
+    gradients together so that their norm is at most it, before. lr_scales: factors of `lr` for some
+    params, by the number of their layer ("0") or their own name ("0.w").
 
     `steps` counts the steps taken, `state` has the arrays kept between them, by name of the state
     and of the param: so an optimizer belongs to one network. Settings may be changed between steps.
