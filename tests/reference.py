@@ -148,7 +148,8 @@ def _split_mix(state):
 def _dropout_hash(shape, seed, step):
     """A number from 0 to 2³² - 1 for every entry; NumPy's uint32 wraps around."""
     key = _split_mix((_split_mix(seed) + step) % 2**64)
-    hashed = np.arange(math.prod(shape)).astype(np.uint32) + np.uint32(key % 2**32)
+    entries = np.arange(math.prod(shape)).astype(np.uint32)
+    hashed = entries * np.uint32(0x9E3779B9) + np.uint32(key % 2**32)
     hashed = (hashed ^ (hashed >> 16)) * np.uint32(0x7FEB352D)
     hashed = (hashed ^ (hashed >> 15)) + np.uint32(key >> 32)
     hashed = hashed * np.uint32(0x846CA68B)

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from handnn import SGD, AdaGrad, Adam, AdamW, MSELoss, ReLU, RMSProp, Sigmoid
-from handnn.layers import ELU, GELU, LeakyReLU, SiLU, Softplus, Tanh
+from handnn.layers import (
+    ELU,
+    GELU,
+    Affine,
+    Dropout,
+    Embedding,
+    LeakyReLU,
+    Residual,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: no parity to measure")
 
@@ -58,6 +69,52 @@ def test_at_zero(name):
         assert x.grad == left[name]
     else:
         assert_close(ours.backward(np.ones(1)), x.grad)
+
+
+def test_an_embedding_and_its_gradients():
+    """Codes of 7 kinds in column 2; there the vectors are put behind the other columns by hand."""
+    rng = np.random.default_rng(4)
+    x, w, dout = rng.normal(size=(50, 5)), rng.normal(size=(7, 3)), rng.normal(size=(50, 7))
+    x[:, 2] = rng.integers(7, size=50)
+    their_x, their_w = (torch.tensor(array, requires_grad=True) for array in (x, w))
+    vectors = torch.nn.functional.embedding(torch.tensor(x[:, 2].astype(int)), their_w)
+    their_out = torch.cat([their_x[:, :2], their_x[:, 3:], vectors], dim=1)
+    their_out.backward(torch.tensor(dout))
+    ours = Embedding(w, column=2)
+    assert_close(ours.forward(x), their_out)
+    assert_close(ours.backward(dout), their_x.grad)
+    assert_close(ours.dw, their_w.grad)
+
+
+def test_a_residual_block_and_its_gradients():
+    rng = np.random.default_rng(5)
+    x, dout = rng.normal(size=(2, 30, 6))
+    w, b, v, c = (rng.normal(size=shape) for shape in [(6, 9), 9, (9, 6), 6])
+    theirs = [torch.tensor(array, requires_grad=True) for array in (x, w, b, v, c)]
+    their_x, their_w, their_b, their_v, their_c = theirs
+    their_out = their_x + torch.tanh(their_x @ their_w + their_b) @ their_v + their_c
+    their_out.backward(torch.tensor(dout))
+    ours = Residual([Affine(w, b), Tanh(), Affine(v, c)])
+    assert_close(ours.forward(x), their_out)
+    assert_close(ours.backward(dout), their_x.grad)
+    for grad, their in zip(ours.grads.values(), theirs[1:], strict=True):
+        assert_close(grad, their.grad)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9])
+def test_dropout_scales_what_it_keeps(p):
+    """The masks differ; what is kept is scaled alike, forward and backward."""
+    rng = np.random.default_rng(6)
+    x, dout = rng.normal(size=(2, 200, 50))
+    their_x = torch.tensor(x, requires_grad=True)
+    their_out = torch.nn.Dropout(p)(their_x)
+    their_out.backward(torch.tensor(dout))
+    ours = Dropout(p, rng=0)
+    out, dx = ours.forward(x), ours.backward(dout)
+    both = ~ours.mask & (their_out.detach().numpy() != 0)
+    assert both.mean() > 0.8 * (1 - p) ** 2
+    assert_close(out[both], their_out[both])
+    assert_close(dx[both], their_x.grad[both])
 
 
 def test_mse_loss_and_its_gradient():

@@ -34,12 +34,16 @@ struct Dropping {
     scale = 1 / (1 - p);
   }
 
-  // Entry i, modulo 2^32, is kept where its hash is not below the threshold. The hash is Wellons'
-  // lowbias32 ("Prospecting for Hash Functions", 2018) with a half of the key before each
+  // Entry i starts from low + i golden, modulo 2^32. (Steps of 1 would leave traces in the hash.)
+  static constexpr std::uint32_t golden = 0x9e3779b9;  // 2^32 over the golden ratio, odd
+
+  std::uint32_t start(Size i) const { return low + std::uint32_t(i) * golden; }
+
+  // An entry is kept where its hash is not below the threshold. The hash is Wellons' lowbias32
+  // ("Prospecting for Hash Functions", 2018), with the other half of the key before its second
   // multiplication. W is std::uint32_t or a vector of them.
   template <class W>
-  auto keeps(W i) const {
-    W hash = i + low;
+  auto keeps(W hash) const {
     hash ^= hash >> 16;
     hash *= 0x7feb352du;
     hash ^= hash >> 15;
@@ -56,9 +60,9 @@ void dropout_forward(T* out, const T* x, std::uint64_t seed, std::uint64_t step,
                      Size first, Size n) {
   const Dropping dropping(seed, step, p);
   const Vector<T> scale = splat(T(dropping.scale));
-  const Words<T> lane = counting<T>();
+  const Words<T> lane = counting<T>() * Dropping::golden;
   for_each_vector<T>(n, [&](auto at) {
-    const auto keeps = dropping.keeps(lane + std::uint32_t(first + at.i));
+    const auto keeps = dropping.keeps(lane + dropping.start(first + at.i));
     at.store(out, of_words<T>(keeps) ? at.load(x) * scale : Vector<T>{});
   });
 }
@@ -67,7 +71,7 @@ void dropout_forward_naive(T* out, const T* x, std::uint64_t seed, std::uint64_t
                            Size first, Size n) {
   const Dropping dropping(seed, step, p);
   for (Size i = 0; i < n; ++i) {
-    out[i] = dropping.keeps(std::uint32_t(first + i)) ? x[i] * T(dropping.scale) : T(0);
+    out[i] = dropping.keeps(dropping.start(first + i)) ? x[i] * T(dropping.scale) : T(0);
   }
 }
 

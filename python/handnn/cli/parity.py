@@ -207,7 +207,8 @@ def dropout(draw: Draw) -> Iterator[Case]:
     for length in LENGTHS:
         (x, X), (dout, D) = draw(length), draw(length)
         key = split_mix(split_mix(seed) + length)
-        hashed: Array = np.arange(length).astype(np.uint32) + np.uint32(key % 2**32)
+        hashed: Array = np.arange(length).astype(np.uint32) * np.uint32(0x9E3779B9)
+        hashed = hashed + np.uint32(key % 2**32)
         hashed = (hashed ^ (hashed >> 16)) * np.uint32(0x7FEB352D)
         hashed = (hashed ^ (hashed >> 15)) + np.uint32(key >> 32)
         hashed = hashed * np.uint32(0x846CA68B)
