@@ -19,7 +19,7 @@ from typing import Any
 
 from handnn.arrays import Array
 from handnn.layers import BRICKS, Brick, Layer
-from handnn.layers.residual import DEEPEST
+from handnn.layers.residual import DEEPEST, Residual
 from handnn.layers.row import walk
 from handnn.network import Network
 
@@ -78,15 +78,15 @@ def load(path: str | os.PathLike[str]) -> Network:
 def _described(layer: Any) -> dict[str, Any]:
     """Return what a file says of a brick besides its arrays."""
     name = type(layer).__name__
-    if layer.block:
+    if isinstance(layer, Residual):
         return {"brick": name, "block": [_described(inner) for inner in layer.block]}
     return {"brick": name, **layer.sizes, **layer.settings}
 
 
 def _rebuilt(layer: Any) -> Any:
     """Return the same brick anew, of the same arrays."""
-    if layer.block:
-        return type(layer)(map(_rebuilt, layer.block))
+    if isinstance(layer, Residual):
+        return Residual(map(_rebuilt, layer.block))
     return type(layer)(**layer.params, **layer.settings)
 
 
