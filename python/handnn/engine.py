@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
@@ -156,7 +156,7 @@ def row_order(count: int, seed: int, epoch: int) -> Any:
 
 
 def _described(
-    layers: list[Brick], optimizer: GradientOptimizer | None = None, prefix: str = ""
+    layers: Sequence[Brick], optimizer: GradientOptimizer | None = None, prefix: str = ""
 ) -> list[tuple[str, Mapping[str, Any], Mapping[str, Array], Mapping[str, Any]]]:
     """Return what the engine must know of the bricks: see cpp/bindings/bricks.hpp.
 

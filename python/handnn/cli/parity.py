@@ -211,6 +211,8 @@ def residual(draw: Draw) -> Iterator[Case]:
         yield Case("forward", layer.forward(x), X + X @ W + B, draw.sum_bound(I + 2, magnitude))
         magnitude = abs(D) + abs(D) @ abs(W.T)
         yield Case("dx", layer.backward(dout), D + D @ W.T, draw.sum_bound(I + 1, magnitude))
+
+
 def softmax(draw: Draw) -> Iterator[Case]:
     """out = exp(x) / Σ_o exp(x); dx = out·(dout - Σ_o dout·out)."""
     for N, O in product(SIZES, repeat=2):
