@@ -11,6 +11,7 @@
 #include "kernels/layers/gelu.hpp"
 #include "kernels/layers/leaky_relu.hpp"
 #include "kernels/layers/relu.hpp"
+#include "kernels/layers/residual.hpp"
 #include "kernels/layers/sigmoid.hpp"
 #include "kernels/layers/silu.hpp"
 #include "kernels/layers/softplus.hpp"
@@ -90,6 +91,20 @@ void test_dropout(Size n) {
     dropout_backward_naive(naive.data(), x.data(), seed, step, p, first, n);
     compare("dropout_backward", "dx, in two parts", parts, naive, n, 1, 1);
   }
+}
+
+// Into an array of its own and in place: all must be alike.
+template <class T>
+void test_add(Size n) {
+  const Buffer<T> a = numbers<T>(n, true), b = numbers<T>(n, true);
+  const Buffer<T> out(n), in_a(a), in_b(b), naive(n);
+  for (Size i = 0; i < n; ++i) naive.data()[i] = a.data()[i] + b.data()[i];
+  add(out.data(), a.data(), b.data(), n);
+  add(in_a.data(), in_a.data(), b.data(), n);
+  add(in_b.data(), a.data(), in_b.data(), n);
+  compare("add", "out", out, naive, n, 1, 1);
+  compare("add", "out, which was a", in_a, naive, n, 1, 1);
+  compare("add", "out, which was b", in_b, naive, n, 1, 1);
 }
 
 template <class T>
@@ -198,6 +213,7 @@ void test_all() {
     test_activations<T>(n);
     test_updates<T>(n);
     test_dropout<T>(n);
+    test_add<T>(n);
   }
   // Every size from 0 to 130 in every dimension, the other two at random; then sizes past one panel
   // of k.
