@@ -191,9 +191,16 @@ def engine_calls():
     network = mlp([2, 3, 1], rng=0)
     kinds = ["affine", "relu", "affine"]
     params = [layer.params for layer in network.layers]
-    bricks = [(kind, 0.0, arrays, {}) for kind, arrays in zip(kinds, params, strict=True)]
+    bricks = [
+        (kind, {"setting": 0.0}, arrays, {}) for kind, arrays in zip(kinds, params, strict=True)
+    ]
     learning = [
-        (kind, 0.0, arrays, {n: ([a.copy(), a.copy()], 1.0, 0.0) for n, a in arrays.items()})
+        (
+            kind,
+            {"setting": 0.0},
+            arrays,
+            {n: ([a.copy(), a.copy()], 1.0, 0.0) for n, a in arrays.items()},
+        )
         for kind, arrays in zip(kinds, params, strict=True)
     ]
     x, y = np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)

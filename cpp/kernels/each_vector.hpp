@@ -6,8 +6,8 @@
 namespace handnn {
 namespace {
 
-// Calls f once for every vector of the elements, the last one partial. f gets `at`: at.load(p) is p's
-// part of this vector, at.store(p, v) writes it.
+// Calls f once for every vector of the elements, the last one partial. f gets `at`: at.load(p) is
+// p's part of this vector, at.store(p, v) writes it.
 template <class T>
 struct WholeVector {
   Size i;
@@ -20,12 +20,6 @@ struct PartialVector {
   First<T> first;
   Vector<T> load(const T* p) const { return handnn::load(p + i, first); }
   void store(T* p, Vector<T> v) const { handnn::store(p + i, v, first); }
-};
-// A single element, so that what is written for vectors serves the end of a sum too.
-template <class T>
-struct OneElement {
-  Size i;
-  T load(const T* p) const { return p[i]; }
 };
 // For the elements from `first` up to `last`, or for n from the first on.
 template <class T, class F>

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -125,8 +124,7 @@ def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:
     _core.check_targets(where, loss.kind, loss.number, numbers, y, outputs)
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """Which rows each epoch has, and in which batches."""
 
     batch_size: int

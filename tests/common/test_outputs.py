@@ -230,7 +230,7 @@ def test_state_that_overlaps_another_argument_is_a_value_error(call, dtype):
 def test_two_inputs_may_be_the_same_array(call, dtype):
     square = {"N": 6, "I": 6, "O": 6}
     arrays = call.arrays(dtype, square)
-    first = next(name for name in call.inputs if len(call.axes[name]) == 2)
+    first = next((n for n in call.inputs if len(call.axes[n]) == 2), call.inputs[0])
     same = [name for name in call.inputs if arrays[name].shape == arrays[first].shape]
     if len(same) < 2:
         pytest.skip("it has one such input")
