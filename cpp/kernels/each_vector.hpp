@@ -21,12 +21,6 @@ struct PartialVector {
   Vector<T> load(const T* p) const { return handnn::load(p + i, first); }
   void store(T* p, Vector<T> v) const { handnn::store(p + i, v, first); }
 };
-// A single element, so that what is written for vectors serves the end of a sum too.
-template <class T>
-struct OneElement {
-  Size i;
-  T load(const T* p) const { return p[i]; }
-};
 // For the elements from `first` up to `last`, or for n from the first on.
 template <class T, class F>
 inline void for_each_vector(Size first, Size last, F f) {

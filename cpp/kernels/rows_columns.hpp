@@ -24,9 +24,17 @@ inline T row_sum(Size O, Add add) {
     HANDNN_UNROLL
     for (int v = 0; v < vectors; ++v) sums[v] = add(WholeVector<T>{c + v * lanes<T>}, sums[v]);
   }
+  HANDNN_UNROLL
+  for (int v = 0; v < vectors; ++v, c += lanes<T>) {
+    if (c + lanes<T> <= O) {
+      sums[v] = add(WholeVector<T>{c}, sums[v]);
+    } else if (c < O) {
+      const PartialVector<T> at{c, First<T>(O - c)};
+      sums[v] = with_rest<T>(add(at, sums[v]), sums[v], O - c);
+    }
+  }
   T partial[partial_sums];
   for (int v = 0; v < vectors; ++v) store(partial + v * lanes<T>, sums[v]);
-  for (int s = 0; c + s < O; ++s) partial[s] = add(OneElement<T>{c + s}, partial[s]);
   return add_pairwise(partial);
 }
 template <class T, class Add>
@@ -62,25 +70,49 @@ inline T row_max_naive(const T* x, Size O) {
   return most;
 }
 
+// How many of the N rows to take at a time, down the columns of a matrix (N, O). Far apart, rows
+// share few places in a cache: then it is to be left after a few.
+template <class T>
+inline Size strip_rows(Size N, Size O) {
+  return O * Size(sizeof(T)) <= 512 ? N : 4;
+}
+
+// Calls f(at, start, end) for the rows from `start` up to `end` of every vector of the columns from
+// `first` up to `last`.
+template <class T, class F>
+inline void for_each_strip(Size N, Size O, Size first, Size last, F f) {
+  const Size rows = strip_rows<T>(N, O);
+  for (Size start = 0; start < N; start += rows) {
+    const Size end = start + rows < N ? start + rows : N;
+    for_each_vector<T>(first, last, [&](auto at) { f(at, start, end); });
+  }
+}
+
 // -> sums (O), those of the columns from `first` up to `last`; the term is add(at, n, sum). Four
 // vectors of columns at a time, so that the additions of one row do not wait for each other.
 template <class T, class Add>
-inline void column_sum(T* sums, Size N, Size first, Size last, Add add) {
+inline void column_sum(T* sums, Size N, Size O, Size first, Size last, Add add) {
   constexpr Size L = lanes<T>;
-  Size c = first;
-  for (; c + 4 * L <= last; c += 4 * L) {
-    Vector<T> sum[4] = {};
-    for (Size n = 0; n < N; ++n) {
-      HANDNN_UNROLL
-      for (int v = 0; v < 4; ++v) sum[v] = add(WholeVector<T>{c + v * L}, n, sum[v]);
+  const Size rows = strip_rows<T>(N, O);
+  for_each_vector<T>(first, last, [&](auto at) { at.store(sums, Vector<T>{}); });
+  for (Size start = 0; start < N; start += rows) {
+    const Size end = start + rows < N ? start + rows : N;
+    Size c = first;
+    for (; c + 4 * L <= last; c += 4 * L) {
+      Vector<T> sum[4];
+      for (int v = 0; v < 4; ++v) sum[v] = load(sums + c + v * L);
+      for (Size n = start; n < end; ++n) {
+        HANDNN_UNROLL
+        for (int v = 0; v < 4; ++v) sum[v] = add(WholeVector<T>{c + v * L}, n, sum[v]);
+      }
+      for (int v = 0; v < 4; ++v) store(sums + c + v * L, sum[v]);
     }
-    for (int v = 0; v < 4; ++v) store(sums + c + v * L, sum[v]);
+    for_each_vector<T>(c, last, [&](auto at) {
+      Vector<T> sum = at.load(sums);
+      for (Size n = start; n < end; ++n) sum = add(at, n, sum);
+      at.store(sums, sum);
+    });
   }
-  for_each_vector<T>(c, last, [&](auto at) {
-    Vector<T> sum{};
-    for (Size n = 0; n < N; ++n) sum = add(at, n, sum);
-    at.store(sums, sum);
-  });
 }
 
 }  // namespace

@@ -235,6 +235,14 @@ inline Doubles fma(Doubles a, Doubles b, Doubles c) { return a * b + c; }
 
 #endif
 
+// The first n lanes of v, and the others of `rest`.
+template <class T>
+inline Vector<T> with_rest(Vector<T> v, Vector<T> rest, Size n) {
+  Int<Vector<T>> lane;
+  for (int i = 0; i < lanes<T>; ++i) lane[i] = i;
+  return lane < Int<T>(n) ? v : rest;
+}
+
 #if defined(__FMA__) || defined(__aarch64__)
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }

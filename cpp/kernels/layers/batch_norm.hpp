@@ -15,17 +15,17 @@ namespace {
 // spoil. That is NaN beside an infinity, and then left out.
 template <class T>
 void batch_norm_statistics(T* mean, T* var, const T* x, Size N, Size O, Size first, Size last) {
-  column_sum(mean, N, first, last,
+  column_sum(mean, N, O, first, last,
              [&](auto at, Size n, auto sum) { return sum + at.load(x + n * O); });
   for_each_vector<T>(first, last, [&](auto at) { at.store(mean, at.load(mean) / T(N)); });
   T* const rest = var;
-  column_sum(rest, N, first, last,
+  column_sum(rest, N, O, first, last,
              [&](auto at, Size n, auto sum) { return sum + (at.load(x + n * O) - at.load(mean)); });
   for_each_vector<T>(first, last, [&](auto at) {
     const Vector<T> r = at.load(rest) / T(N), rough = at.load(mean);
     at.store(mean, r == r ? rough + r : rough);
   });
-  column_sum(var, N, first, last, [&](auto at, Size n, auto sum) {
+  column_sum(var, N, O, first, last, [&](auto at, Size n, auto sum) {
     const auto d = at.load(x + n * O) - at.load(mean);
     return fma(d, d, sum);
   });
@@ -75,10 +75,12 @@ void batch_norm_update_naive(T* running_mean, T* running_var, const T* mean, con
 template <class T>
 void batch_norm_forward(T* out, const T* x, const T* gamma, const T* beta, const T* mean,
                         const T* var, T eps, Size N, Size O, Size first, Size last) {
-  for_each_vector<T>(first, last, [&](auto at) {
+  for_each_strip<T>(N, O, first, last, [&](auto at, Size start, Size end) {
     const Vector<T> scale = at.load(gamma) * (T(1) / square_root(at.load(var) + eps));
     const Vector<T> m = at.load(mean), b = at.load(beta);
-    for (Size n = 0; n < N; ++n) at.store(out + n * O, fma(at.load(x + n * O) - m, scale, b));
+    for (Size n = start; n < end; ++n) {
+      at.store(out + n * O, fma(at.load(x + n * O) - m, scale, b));
+    }
   });
 }
 template <class T>
@@ -100,25 +102,25 @@ template <class T>
 void batch_norm_backward(T* dx, T* dgamma, T* dbeta, const T* dout, const T* x, const T* gamma,
                          const T* mean, const T* var, T eps, bool training, Size N, Size O,
                          Size first, Size last) {
-  // dgamma holds rstd until the sum that needs it is there.
+  T* const rstd = dbeta;  // until its sum is due
   for_each_vector<T>(first, last,
-                     [&](auto at) { at.store(dgamma, T(1) / square_root(at.load(var) + eps)); });
-  column_sum(dgamma, N, first, last, [&](auto at, Size n, auto sum) {
-    const auto x_hat = (at.load(x + n * O) - at.load(mean)) * at.load(dgamma);
+                     [&](auto at) { at.store(rstd, T(1) / square_root(at.load(var) + eps)); });
+  column_sum(dgamma, N, O, first, last, [&](auto at, Size n, auto sum) {
+    const auto x_hat = (at.load(x + n * O) - at.load(mean)) * at.load(rstd);
     return fma(at.load(dout + n * O), x_hat, sum);
   });
-  column_sum(dbeta, N, first, last,
+  column_sum(dbeta, N, O, first, last,
              [&](auto at, Size n, auto sum) { return sum + at.load(dout + n * O); });
   if (!dx) return;
-  for_each_vector<T>(first, last, [&](auto at) {
+  for_each_strip<T>(N, O, first, last, [&](auto at, Size start, Size end) {
     const Vector<T> rstd = T(1) / square_root(at.load(var) + eps), scale = at.load(gamma) * rstd;
     if (!training) {
-      for (Size n = 0; n < N; ++n) at.store(dx + n * O, scale * at.load(dout + n * O));
+      for (Size n = start; n < end; ++n) at.store(dx + n * O, scale * at.load(dout + n * O));
       return;
     }
     const Vector<T> m = at.load(mean), mean_dout = at.load(dbeta) / T(N),
                     slope = at.load(dgamma) / T(N);
-    for (Size n = 0; n < N; ++n) {
+    for (Size n = start; n < end; ++n) {
       const Vector<T> x_hat = (at.load(x + n * O) - m) * rstd;
       at.store(dx + n * O, scale * fma(-x_hat, slope, at.load(dout + n * O) - mean_dout));
     }

@@ -85,10 +85,10 @@ void layer_norm_dx_naive(T* dx, const T* dout, const T* x, const T* gamma, const
 template <class T>
 void layer_norm_dparams(T* dgamma, T* dbeta, const T* dout, const T* x, const T* mean,
                         const T* rstd, Size N, Size O, Size first, Size last) {
-  column_sum(dgamma, N, first, last, [&](auto at, Size n, auto sum) {
+  column_sum(dgamma, N, O, first, last, [&](auto at, Size n, auto sum) {
     return fma(at.load(dout + n * O), (at.load(x + n * O) - mean[n]) * rstd[n], sum);
   });
-  column_sum(dbeta, N, first, last,
+  column_sum(dbeta, N, O, first, last,
              [&](auto at, Size n, auto sum) { return sum + at.load(dout + n * O); });
 }
 template <class T>
