@@ -6,8 +6,8 @@
 namespace handnn {
 namespace {
 
-// Calls f once for every vector of the elements, the last one partial. f gets `at`: at.load(p) is p's
-// part of this vector, at.store(p, v) writes it.
+// Calls f once for every vector of the elements, the last one partial. f gets `at`: at.load(p) is
+// p's part of this vector, at.store(p, v) writes it.
 template <class T>
 struct WholeVector {
   Size i;
