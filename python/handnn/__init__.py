@@ -12,40 +12,44 @@ except ModuleNotFoundError as error:
         "of pyproject.toml; if you have done so, start Python outside the source tree"
     ) from error
 
-from handnn import article, functional, schedules
+from typing import TYPE_CHECKING
+
 from handnn.gradient_check import gradient_check
-from handnn.history import History
-from handnn.layers import (
-    ELU,
-    GELU,
-    Affine,
-    BatchNorm,
-    Dropout,
-    Embedding,
-    LayerNorm,
-    LeakyReLU,
-    ReLU,
-    Residual,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
-from handnn.losses import (
-    MAE,
-    BCEWithLogits,
-    GaussianNLL,
-    Huber,
-    MSELoss,
-    PoissonNLL,
-    Quantile,
-    SoftmaxCrossEntropy,
-)
-from handnn.network import Network, mlp
-from handnn.optimizers import LBFGS, SGD, AdaGrad, Adam, AdamW, RMSProp
-from handnn.storage import FormatError, load
-from handnn.trainer import Trainer
+
+if TYPE_CHECKING:
+    from handnn import article, functional, schedules
+    from handnn.history import History
+    from handnn.layers import (
+        ELU,
+        GELU,
+        Affine,
+        BatchNorm,
+        Dropout,
+        Embedding,
+        LayerNorm,
+        LeakyReLU,
+        ReLU,
+        Residual,
+        Sigmoid,
+        SiLU,
+        Softmax,
+        Softplus,
+        Tanh,
+    )
+    from handnn.losses import (
+        MAE,
+        BCEWithLogits,
+        GaussianNLL,
+        Huber,
+        MSELoss,
+        PoissonNLL,
+        Quantile,
+        SoftmaxCrossEntropy,
+    )
+    from handnn.network import Network, mlp
+    from handnn.optimizers import LBFGS, SGD, AdaGrad, Adam, AdamW, RMSProp
+    from handnn.storage import FormatError, load
+    from handnn.trainer import Trainer
 
 __version__ = "0.1.0"
 
@@ -94,3 +98,34 @@ __all__ = [
     "schedules",
     "set_num_threads",
 ]
+
+# Where each name is: a module is loaded when one of its names is first asked for, for together they
+# take longer than all else. gradient_check cannot wait, because its module has its name.
+_PLACES = {
+    "history": "History",
+    "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "
+    "Sigmoid Softmax Softplus Tanh",
+    "losses": "BCEWithLogits GaussianNLL Huber MAE MSELoss PoissonNLL Quantile SoftmaxCrossEntropy",
+    "network": "Network mlp",
+    "optimizers": "AdaGrad Adam AdamW LBFGS RMSProp SGD",
+    "storage": "FormatError load",
+    "trainer": "Trainer",
+}
+_MODULES = ("article", "functional", "schedules")
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"handnn.{name}")
+    for module, names in _PLACES.items():
+        if name in names.split():
+            value: object = getattr(import_module(f"handnn.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'handnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn.arrays import Array, as_float
-from handnn.layers import Dropout
-from handnn.layers.embedding import code_columns
-from handnn.layers.row import walk
-from handnn.losses import Loss
-from handnn.losses.loss import as_column
-from handnn.network import Network
+
+if TYPE_CHECKING:  # see handnn/__init__.py
+    from handnn.losses import Loss
+    from handnn.network import Network
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -79,6 +77,12 @@ def gradient_check(
     other rows. Dropout drops the same entries every time. Codes for an Embedding are not moved. The
     check works on copies: network, loss and x are left as they are.
     """
+    from handnn.layers import Dropout
+    from handnn.layers.embedding import code_columns
+    from handnn.layers.row import walk
+    from handnn.losses.loss import as_column
+    from handnn.network import Network
+
     if not isinstance(network, Network):
         raise TypeError(
             f"gradient_check: network must be a Network, but is a {type(network).__name__}; "

@@ -87,9 +87,9 @@ WRONG_DTYPES = {
 
 @every("strict")
 @both_dtypes
-@pytest.mark.parametrize("kind", WRONG_DTYPES)
-def test_an_output_of_another_dtype_is_a_type_error(call, name, dtype, kind):
-    refuse(call, name, dtype, WRONG_DTYPES[kind], TypeError)
+def test_an_output_of_another_dtype_is_a_type_error(call, name, dtype):
+    for make in WRONG_DTYPES.values():
+        refuse(call, name, dtype, make, TypeError)
 
 
 NO_ARRAYS = {
@@ -102,9 +102,9 @@ NO_ARRAYS = {
 
 
 @every("strict")
-@pytest.mark.parametrize("kind", NO_ARRAYS)
-def test_an_output_that_is_no_ndarray_is_a_type_error(call, name, kind):
-    refuse(call, name, np.float64, NO_ARRAYS[kind], TypeError)
+def test_an_output_that_is_no_ndarray_is_a_type_error(call, name):
+    for make in NO_ARRAYS.values():
+        refuse(call, name, np.float64, make, TypeError)
 
 
 WRONG_SHAPES = {
@@ -122,9 +122,9 @@ WRONG_SHAPES = {
 
 @every("strict")
 @both_dtypes
-@pytest.mark.parametrize("kind", WRONG_SHAPES)
-def test_an_output_of_another_shape_is_a_value_error(call, name, dtype, kind):
-    refuse(call, name, dtype, WRONG_SHAPES[kind], ValueError)
+def test_an_output_of_another_shape_is_a_value_error(call, name, dtype):
+    for make in WRONG_SHAPES.values():
+        refuse(call, name, dtype, make, ValueError)
 
 
 WRONG_LAYOUTS = [strided, negative, padded_rows, fortran, misaligned, read_only]
@@ -132,11 +132,11 @@ WRONG_LAYOUTS = [strided, negative, padded_rows, fortran, misaligned, read_only]
 
 @every("strict")
 @both_dtypes
-@pytest.mark.parametrize("layout", WRONG_LAYOUTS, ids=lambda f: f.__name__)
-def test_an_output_of_another_layout_is_a_value_error(call, name, dtype, layout):
-    if layout in (fortran, padded_rows) and len(call.strict[name]) == 1:
-        pytest.skip("one axis is contiguous either way")
-    refuse(call, name, dtype, layout, ValueError)
+def test_an_output_of_another_layout_is_a_value_error(call, name, dtype):
+    for layout in WRONG_LAYOUTS:
+        if layout in (fortran, padded_rows) and len(call.strict[name]) == 1:
+            continue  # one axis is contiguous either way
+        refuse(call, name, dtype, layout, ValueError)
 
 
 @every("outputs")
