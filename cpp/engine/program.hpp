@@ -1,8 +1,9 @@
 // A network in training as one program: a list of bricks, run forward, backward and updated without
 // asking anyone.
 //
-// The arrays of the Python bricks are the program's arrays: w, b and the optimizer's states are read
-// and updated where they lie. What a step computes on its way lies in one arena.
+// The arrays of the Python bricks are the program's arrays: params, running statistics and the
+// optimizer's states are read and updated where they lie. What a step computes on its way lies in
+// one arena.
 #pragma once
 
 #include <limits>

@@ -57,7 +57,7 @@ def test_a_wrong_backward_fails_parity_and_slopes(handnn_command, monkeypatch):
     assert failures(out) == {("ReLU", "dx"), ("ReLU", "slope of x")}
 
 
-@pytest.mark.parametrize("loss", [loss.kind for loss in losses.LOSSES])
+@pytest.mark.parametrize("loss", ["huber", "softmax_cross_entropy"])
 def test_a_wrong_loss_or_gradient_fails(handnn_command, monkeypatch, loss):
     """One that is a hundred thousandth off, in every entry."""
     for name, fails in (("forward", {"forward"}), ("backward", {"dx", "slope of x"})):

@@ -1,8 +1,8 @@
 // Dropout: out = 0 with probability p, x / (1 - p) otherwise
 //
-// Whether entry i of a batch is dropped is a function of (seed, step, i) in integers alone. So it is
-// the same on every machine, any range of entries can be done by itself, and backward computes it
-// again instead of being handed a mask.
+// Whether entry i of a batch is dropped is a function of (seed, step, i) in integers alone. So it
+// is the same on every machine, any range of entries can be done by itself, and backward computes
+// it again instead of being handed a mask.
 #pragma once
 
 #include <cstdint>

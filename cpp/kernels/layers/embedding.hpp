@@ -53,8 +53,8 @@ void embedding_backward_dx_naive(T* dx, const T* dout, Size N, Size I, Size D, S
   }
 }
 
-// dout (N, I - 1 + D), x (N, I) -> rows first ... last - 1 of dw (K, D), overwritten; the other rows
-// are left alone, so that dw can be done in parts.
+// dout (N, I - 1 + D), x (N, I) -> rows first ... last - 1 of dw (K, D), overwritten; the other
+// rows are left alone, so that dw can be done in parts.
 //   dw[k][d] = 0 + dout[n][I - 1 + d] + ..., over the rows n of code k in ascending order
 template <class T>
 void embedding_backward_dw(T* dw, const T* dout, const T* x, Size N, Size I, Size D, Size column,

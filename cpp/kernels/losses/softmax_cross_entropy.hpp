@@ -5,7 +5,8 @@
 //   d loss / d pre_o = p_o sum_k t_k - t_o
 //
 // y_true (N, 1) are the labels of the rows, whole numbers below O: y is 1 there, 0 elsewhere;
-// y_true (N, O) are the y themselves, probabilities. S is as in exp_sum.hpp. A row's sum over o is in double, in ascending o.
+// y_true (N, O) are the y themselves, probabilities. S is as in exp_sum.hpp. A row's sum over
+// o is in double, in ascending o.
 #pragma once
 
 #include "../exp_sum.hpp"
