@@ -43,8 +43,8 @@ void Bricks<T>::check_codes(const Gate& gate, const Array& x) const {
     const T* code = static_cast<const T*>(x) + *column;
     for (Size n = 0; n < x.shape[0]; ++n, code += x.shape[1]) {
       if (*code >= 0 && *code < T(brick.codes) && *code == std::floor(*code)) continue;
-      gate.bad_value("row ", n, " of x has ", *code, " in column ", *column,
-                     ", but a code must be a whole number from 0 to ", brick.codes - 1);
+      gate.bad_value("row ", n, " of x has code ", std::string(py::repr(py::float_(double(*code)))),
+                     " in column ", *column, ", but w has ", brick.codes, " rows");
     }
     columns.erase(column);
     columns.resize(std::size_t(brick.O), -1);
