@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -59,6 +60,17 @@ def test_own_bricks_are_checked_and_learn(tmp_path):
     assert "Softsign" in printed
     assert 0 < number_after("in the first epoch,", printed) < 0.8 * number_after("loss", printed)
     assert 0.4 < number_after("rows never seen:", printed) < 1
+
+
+@pytest.mark.skipif(not os.environ.get("HANDNN_MNIST"), reason="HANDNN_MNIST names no folder")
+def test_the_companions_networks_and_ours_learn_digits(tmp_path):
+    few = ["--rows", "5000", "--steps", "400", "--seeds", "2", "--epochs", "2"]
+    printed = run(tmp_path, "mnist.py", *few)
+    assert "784-50-10, 400 steps, 2 seeds" in printed
+    assert "784-50-50-10, 200 steps, 2 seeds" in printed
+    mean = re.findall(r"mean accuracy (\d\.\d+)", printed)
+    assert 0.75 < float(mean[0]) < 1
+    assert 0.8 < number_after("2 epochs: accuracy", printed) < 1
 
 
 @pytest.mark.parametrize("name", ["article.py", "own_brick.py"])
