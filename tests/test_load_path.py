@@ -15,11 +15,11 @@ FORBIDDEN_MODULES = {
     "subprocess", "ctypes", "code", "codeop",
 }  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "globals"}
-LOAD_PATH = ["storage.py", "network.py", "arrays.py", "functional.py", "initializers.py"]
+LOAD_PATH = ["storage.py", "network.py", "arrays.py", "initializers.py"]
 
 
 def load_path():
-    folders = [sorted((PACKAGE / room).glob("*.py")) for room in ("layers",)]
+    folders = [sorted((PACKAGE / room).glob("*.py")) for room in ("layers", "functional")]
     return [PACKAGE / name for name in LOAD_PATH] + [file for folder in folders for file in folder]
 
 

@@ -1,0 +1,321 @@
+"""The kernels of the layers: see `handnn.functional`."""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from handnn import _core
+from handnn.arrays import Array, whole_number
+
+MOST = 2**63 - 1
+"""The largest seed, step or column."""
+
+
+def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = x·w + b, shape (N, O).
+
+    x (N, I), w (I, O), b (O,). Each entry is b plus one chain of fused multiply-adds over
+    ascending i, so a row's result does not depend on the rows beside it.
+    """
+    return _core.affine_forward(x, w, b, out)
+
+
+def affine_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    w: ArrayLike,
+    *,
+    dx: Array | None = None,
+    dw: Array | None = None,
+    db: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `affine_forward`: dx = dout·wᵀ, dw = xᵀ·dout, db = Σ_n dout.
+
+    dout (N, O), x (N, I), w (I, O) -> dx (N, I), dw (I, O), db (O,).
+    """
+    return _core.affine_backward(dout, x, w, dx, dw, db)
+
+
+def sigmoid_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = 1 / (1 + exp(-x)), entry by entry, for x of any shape.
+
+    Stable for every x (it neither overflows nor warns), within 2 units in the last place.
+    """
+    return _core.sigmoid_forward(x, out)
+
+
+def sigmoid_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout·(1 - out)·out, where `out` is what `sigmoid_forward` returned."""
+    return _core.sigmoid_backward(dout, out, dx)
+
+
+def relu_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = 0 where x < 0, and x elsewhere, for x of any shape; NaN and -0.0 pass."""
+    return _core.relu_forward(x, out)
+
+
+def relu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = 0 where x < 0, and dout elsewhere: the slope at 0 is 1."""
+    return _core.relu_backward(dout, x, dx)
+
+
+def leaky_relu_forward(x: ArrayLike, slope: float = 0.01, *, out: Array | None = None) -> Array:
+    """Return out = slope·x where x < 0, and x elsewhere, for x of any shape; NaN passes."""
+    return _core.leaky_relu_forward(x, slope, out)
+
+
+def leaky_relu_backward(
+    dout: ArrayLike, x: ArrayLike, slope: float = 0.01, *, dx: Array | None = None
+) -> Array:
+    """Return dx = slope·dout where x < 0, and dout elsewhere."""
+    return _core.leaky_relu_backward(dout, x, slope, dx)
+
+
+def tanh_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = tanh(x), entry by entry, for x of any shape; at most 2 ulp off."""
+    return _core.tanh_forward(x, out)
+
+
+def tanh_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout·(1 - out)·(1 + out), where `out` is what `tanh_forward` returned."""
+    return _core.tanh_backward(dout, out, dx)
+
+
+def elu_forward(x: ArrayLike, alpha: float = 1.0, *, out: Array | None = None) -> Array:
+    """Return out = alpha·(exp(x) - 1) where x < 0, and x elsewhere, for x of any shape."""
+    return _core.elu_forward(x, alpha, out)
+
+
+def elu_backward(
+    dout: ArrayLike, out: ArrayLike, alpha: float = 1.0, *, dx: Array | None = None
+) -> Array:
+    """Return dx = dout·(out + alpha) where out < 0, and dout elsewhere; alpha must be above 0.
+
+    `out` is what `elu_forward` returned.
+    """
+    return _core.elu_backward(dout, out, alpha, dx)
+
+
+def silu_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = x·sigmoid(x), entry by entry, for x of any shape."""
+    return _core.silu_forward(x, out)
+
+
+def silu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout·(s + x·s·(1 - s)) with s = sigmoid(x)."""
+    return _core.silu_backward(dout, x, dx)
+
+
+def softplus_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = log(1 + exp(x)), entry by entry, for x of any shape; stable for every x."""
+    return _core.softplus_forward(x, out)
+
+
+def softplus_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout·sigmoid(x), entry by entry."""
+    return _core.softplus_backward(dout, x, dx)
+
+
+def gelu_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = x·Φ(x), Φ the normal distribution function, for x of any shape."""
+    return _core.gelu_forward(x, out)
+
+
+def gelu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout·(Φ(x) + x·φ(x)), φ the density of the normal distribution."""
+    return _core.gelu_backward(dout, x, dx)
+
+
+def gelu_tanh_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = x·(1 + tanh(u)) / 2 with u = sqrt(2/π)·(x + 0.044715·x³), near `gelu_forward`.
+
+    Hendrycks and Gimpel 2016, section 2.
+    """
+    return _core.gelu_tanh_forward(x, out)
+
+
+def gelu_tanh_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = dout times the slope of `gelu_tanh_forward`."""
+    return _core.gelu_tanh_backward(dout, x, dx)
+
+
+def softmax_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
+    """Return out = exp(x) / Σ_o exp(x) for each row of x (N, O): positive, and 1 in all.
+
+    The row's largest entry is subtracted first, so nothing overflows. A row with NaN or +inf is all
+    NaN. The sum goes in 16 parts, column o to part o mod 16; see `softmax.hpp`.
+    """
+    return _core.softmax_forward(x, out)
+
+
+def softmax_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
+    """Return dx = out·(dout - Σ_o dout·out), where `out` (N, O) is what `softmax_forward` gave."""
+    return _core.softmax_backward(dout, out, dx)
+
+
+def layer_norm_forward(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+    mean: Array | None = None,
+    rstd: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return out = (x - mean)·rstd·gamma + beta, and the mean and rstd of each row of x.
+
+    x (N, O), gamma (O,), beta (O,) -> out (N, O), mean (N,), rstd (N,). rstd is 1 / sqrt(variance +
+    eps), the variance being the biased one, divided by O. (Ba, Kiros and Hinton 2016, eq. 4.)
+    """
+    return _core.layer_norm_forward(x, gamma, beta, eps, out, mean, rstd)
+
+
+def layer_norm_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    rstd: ArrayLike,
+    *,
+    dx: Array | None = None,
+    dgamma: Array | None = None,
+    dbeta: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `layer_norm_forward`, dx (N, O), dgamma (O,) and dbeta (O,).
+
+    With x_hat = (x - mean)·rstd and g = dout·gamma, and the means taken over o,
+
+        dx = rstd·(g - mean(g) - x_hat·mean(g·x_hat))
+
+    dgamma = Σ_n dout·x_hat, dbeta = Σ_n dout. mean and rstd (N,) are what forward returned.
+    """
+    return _core.layer_norm_backward(dout, x, gamma, mean, rstd, dx, dgamma, dbeta)
+
+
+def batch_norm_statistics(
+    x: ArrayLike, *, mean: Array | None = None, var: Array | None = None
+) -> tuple[Array, Array]:
+    """Return the mean and the biased variance (divided by N) of each column of x (N, O)."""
+    return _core.batch_norm_statistics(x, mean, var)
+
+
+def batch_norm_update(
+    running_mean: Array,
+    running_var: Array,
+    mean: ArrayLike,
+    var: ArrayLike,
+    *,
+    rows: int,
+    momentum: float = 0.1,
+) -> None:
+    """Move the running statistics towards those of `rows` rows: they are updated in place.
+
+        running_mean = (1 - momentum) · running_mean + momentum · mean
+        running_var = (1 - momentum) · running_var + momentum · var · rows / (rows - 1)
+
+    running_mean, running_var, mean and var are (O,); var is the biased variance, and below two rows
+    there is no unbiased one: a ValueError. The outputs are as strict as ``out=`` elsewhere.
+    """
+    rows = whole_number(rows, "batch_norm_update: rows", least=2)
+    _core.batch_norm_update(running_mean, running_var, mean, var, rows, momentum)
+
+
+def batch_norm_forward(
+    x: ArrayLike,
+    gamma: ArrayLike,
+    beta: ArrayLike,
+    mean: ArrayLike,
+    var: ArrayLike,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+) -> Array:
+    """Return out = (x - mean) / sqrt(var + eps)·gamma + beta, shape (N, O).
+
+    x (N, O); gamma, beta, mean and var (O,), one for each column. In training mean and var are what
+    `batch_norm_statistics` says of x. (Ioffe and Szegedy 2015, algorithm 1.)
+    """
+    return _core.batch_norm_forward(x, gamma, beta, mean, var, eps, out)
+
+
+def batch_norm_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    gamma: ArrayLike,
+    mean: ArrayLike,
+    var: ArrayLike,
+    *,
+    eps: float = 1e-5,
+    training: bool = True,
+    dx: Array | None = None,
+    dgamma: Array | None = None,
+    dbeta: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of `batch_norm_forward`, dx (N, O), dgamma (O,) and dbeta (O,).
+
+    With rstd = 1 / sqrt(var + eps) and x_hat = (x - mean)·rstd, dgamma = Σ_n dout·x_hat and
+    dbeta = Σ_n dout. In training mean and var came from x, and
+
+        dx = gamma·rstd·(dout - dbeta / N - x_hat·dgamma / N)
+
+    Otherwise they are constants, and dx = gamma·rstd·dout.
+    """
+    return _core.batch_norm_backward(dout, x, gamma, mean, var, eps, training, dx, dgamma, dbeta)
+
+
+def dropout_forward(
+    x: ArrayLike, p: float, seed: int, step: int, *, out: Array | None = None
+) -> Array:
+    """Return out = 0 with probability p and x / (1 - p) otherwise, entry by entry.
+
+    x of any shape. Which entries they are, only seed, step (0 to 2⁶³ - 1) and the number of the
+    entry in x decide: entry i is kept where a 32-bit hash of the three is at least p·2³², rounded.
+    Entries 2³² apart are alike. The factor 1 / (1 - p) is rounded to the dtype. ValueError unless
+    0 <= p < 1.
+    """
+    seed = whole_number(seed, "dropout_forward: seed", 0, MOST)
+    step = whole_number(step, "dropout_forward: step", 0, MOST)
+    return _core.dropout_forward(x, p, seed, step, out)
+
+
+def dropout_backward(
+    dout: ArrayLike, p: float, seed: int, step: int, *, dx: Array | None = None
+) -> Array:
+    """Return dx = 0 where `dropout_forward` of the same p, seed and step dropped, else dout/(1-p).
+
+    Where that was is computed again; dout has the shape of x.
+    """
+    seed = whole_number(seed, "dropout_backward: seed", 0, MOST)
+    step = whole_number(step, "dropout_backward: step", 0, MOST)
+    return _core.dropout_backward(dout, p, seed, step, dx)
+
+
+def embedding_forward(
+    x: ArrayLike, w: ArrayLike, column: int = 0, *, out: Array | None = None
+) -> Array:
+    """Return the columns of x but `column`, in their order, and w[code] behind them.
+
+    x (N, I) has codes in that column, whole numbers from 0 to K - 1, else ValueError; w (K, D),
+    out (N, I - 1 + D).
+    """
+    column = whole_number(column, "embedding_forward: column", 0, MOST)
+    return _core.embedding_forward(x, w, column, out)
+
+
+def embedding_backward(
+    dout: ArrayLike,
+    x: ArrayLike,
+    w: ArrayLike,
+    column: int = 0,
+    *,
+    dx: Array | None = None,
+    dw: Array | None = None,
+) -> tuple[Array, Array]:
+    """Return the gradients of `embedding_forward`: dx, 0 for the codes, and dw.
+
+    dout (N, I - 1 + D), x (N, I), w (K, D) -> dx (N, I), dw (K, D). A row of dw is the sum of the
+    last D columns of dout over the rows of its code, from the first to the last.
+    """
+    column = whole_number(column, "embedding_backward: column", 0, MOST)
+    return _core.embedding_backward(dout, x, w, column, dx, dw)

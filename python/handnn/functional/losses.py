@@ -1,0 +1,252 @@
+"""The kernels of the losses: see `handnn.functional`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from numpy.typing import ArrayLike
+
+from handnn import _core
+from handnn.arrays import Array
+
+
+def mse_loss_forward(
+    pre: ArrayLike, y_true: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Return the mean squared error, Σ_n weight_n Σ_o (pre - y_true)² / (N·O).
+
+    pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,), finite and not negative
+    (else ValueError), all 1 when not given. The sum is divided by N·O whatever the weights are:
+    a row of weight 2 counts as two rows. Accumulated in float64; NaN when there are no entries.
+    """
+    return _core.mse_loss_forward(pre, y_true, sample_weight)
+
+
+def mse_loss_backward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    dout: float = 1.0,
+    *,
+    sample_weight: ArrayLike | None = None,
+    gradient: Literal["exact", "article"] = "exact",
+    dx: Array | None = None,
+) -> Array:
+    """Return the gradient of `mse_loss_forward` with respect to `pre`, shape (N, O).
+
+    With weight_n from sample_weight, or 1, "exact" is 2 (pre - y_true) / (N·O) · weight_n · dout,
+    the derivative; "article" leaves its constant 2 / (N·O) out. Another word is a ValueError.
+    """
+    return _core.mse_loss_backward(pre, y_true, dout, sample_weight, gradient, dx)
+
+
+def mae_forward(
+    pre: ArrayLike, y_true: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Return the mean absolute error, Σ_n weight_n Σ_o |pre - y_true| / (N·O).
+
+    pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,) as in `mse_loss_forward`.
+    NaN when there are no entries.
+    """
+    return _core.mae_forward(pre, y_true, sample_weight)
+
+
+def mae_backward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    dout: float = 1.0,
+    *,
+    sample_weight: ArrayLike | None = None,
+    dx: Array | None = None,
+) -> Array:
+    """Return the gradient of `mae_forward` with respect to `pre`, shaped like it.
+
+    With weight_n from sample_weight, or 1, it is the sign of pre - y_true, 0 where both are
+    equal, / (N·O) · weight_n · dout, for y_true as there.
+    """
+    return _core.mae_backward(pre, y_true, dout, sample_weight, dx=dx)
+
+
+def bce_with_logits_forward(
+    pre: ArrayLike, y_true: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Return the binary cross-entropy of sigmoid(pre), a mean over all N·O entries.
+
+    pre (N, O), y_true (N, O), or (N,) when O is 1, from 0 to 1 (else ValueError); sample_weight
+    (N,) as in `mse_loss_forward`. NaN when there are no entries.
+    """
+    return _core.bce_with_logits_forward(pre, y_true, sample_weight)
+
+
+def bce_with_logits_backward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    dout: float = 1.0,
+    *,
+    sample_weight: ArrayLike | None = None,
+    dx: Array | None = None,
+) -> Array:
+    """Return the gradient of `bce_with_logits_forward` with respect to `pre`, shaped like it.
+
+    With weight_n from sample_weight, or 1, it is (sigmoid(pre) - y_true) / (N·O) · weight_n ·
+    dout, for y_true as there.
+    """
+    return _core.bce_with_logits_backward(pre, y_true, dout, sample_weight, dx=dx)
+
+
+def poisson_nll_forward(
+    pre: ArrayLike, y_true: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Return the mean over all N·O entries of exp(pre) - y_true·pre.
+
+    pre (N, O), y_true (N, O), or (N,) when O is 1, finite and not negative (else ValueError);
+    sample_weight (N,) as in `mse_loss_forward`. NaN when there are no entries.
+    """
+    return _core.poisson_nll_forward(pre, y_true, sample_weight)
+
+
+def poisson_nll_backward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    dout: float = 1.0,
+    *,
+    sample_weight: ArrayLike | None = None,
+    dx: Array | None = None,
+) -> Array:
+    """Return the gradient of `poisson_nll_forward` with respect to `pre`, shaped like it.
+
+    With weight_n from sample_weight, or 1, it is (exp(pre) - y_true) / (N·O) · weight_n · dout,
+    for y_true as there.
+    """
+    return _core.poisson_nll_backward(pre, y_true, dout, sample_weight, dx=dx)
+
+
+def gaussian_nll_forward(
+    pre: ArrayLike, y_true: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Return the mean over all N·Y targets of (s + (m - y_true)²·exp(-s)) / 2.
+
+    pre (N, 2·Y): the means m, then the log-variances s; y_true (N, Y), or (N,) when Y is 1;
+    sample_weight (N,) as in `mse_loss_forward`. NaN when there are no entries.
+    """
+    return _core.gaussian_nll_forward(pre, y_true, sample_weight)
+
+
+def gaussian_nll_backward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    dout: float = 1.0,
+    *,
+    sample_weight: ArrayLike | None = None,
+    dx: Array | None = None,
+) -> Array:
+    """Return the gradient of `gaussian_nll_forward` with respect to `pre`, shaped like it.
+
+    With weight_n from sample_weight, or 1, it is of m (m - y_true)·exp(-s), of s (1 - (m -
+    y_true)²·exp(-s)) / 2, / (N·Y) · weight_n · dout, for y_true as there.
+    """
+    return _core.gaussian_nll_backward(pre, y_true, dout, sample_weight, dx=dx)
+
+
+def huber_forward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    *,
+    delta: float = 1.0,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Return the mean over all N·O entries of e²/2 where |e| ≤ delta, else delta·(|e| - delta/2).
+
+    e = pre - y_true; pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,) as in
+    `mse_loss_forward`; delta finite and above 0 (else ValueError). NaN when there are no entries.
+    """
+    return _core.huber_forward(pre, y_true, sample_weight, delta)
+
+
+def huber_backward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    dout: float = 1.0,
+    *,
+    delta: float = 1.0,
+    sample_weight: ArrayLike | None = None,
+    dx: Array | None = None,
+) -> Array:
+    """Return the gradient of `huber_forward` with respect to `pre`, shape (N, O).
+
+    With weight_n from sample_weight, or 1, it is pre - y_true, held within ± delta, / (N·O) ·
+    weight_n · dout.
+    """
+    return _core.huber_backward(pre, y_true, dout, sample_weight, delta, dx=dx)
+
+
+def quantile_forward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    quantiles: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Return the mean over all N·Y·Q entries of q·e where e ≥ 0, else (q - 1)·e.
+
+    e = y_true - pre; pre (N, Y·Q), Q columns for each of y_true's; y_true (N, Y), or (N,) when Y is
+    1; quantiles (Q,), between 0 and 1 (else ValueError); sample_weight (N,) as in
+    `mse_loss_forward`. NaN when there are no entries.
+    """
+    return _core.quantile_forward(pre, y_true, sample_weight, numbers=quantiles)
+
+
+def quantile_backward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    quantiles: ArrayLike,
+    dout: float = 1.0,
+    *,
+    sample_weight: ArrayLike | None = None,
+    dx: Array | None = None,
+) -> Array:
+    """Return the gradient of `quantile_forward` with respect to `pre`, shape (N, Y·Q).
+
+    With weight_n from sample_weight, or 1, and q from quantiles, it is -q where y_true ≥ pre, else
+    1 - q, / (N·Y·Q) · weight_n · dout.
+    """
+    return _core.quantile_backward(pre, y_true, dout, sample_weight, numbers=quantiles, dx=dx)
+
+
+def softmax_cross_entropy_forward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    *,
+    label_smoothing: float = 0.0,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Return the mean over all N rows of -Σ_o t_o·log p_o, p = softmax(pre).
+
+    t_o = class_weight_o·((1 - label_smoothing)·y_o + label_smoothing/O). pre (N, O); y_true holds
+    labels from 0 to O - 1, (N,) or (N, 1), or the probabilities y (N, O), whose rows add up to 1;
+    class_weight (O,), 1 when not given; label_smoothing from 0 to 1 (else ValueError);
+    sample_weight (N,) as in `mse_loss_forward`. Divided by N whatever the weights are.
+    """
+    return _core.softmax_cross_entropy_forward(
+        pre, y_true, sample_weight, label_smoothing, class_weight
+    )
+
+
+def softmax_cross_entropy_backward(
+    pre: ArrayLike,
+    y_true: ArrayLike,
+    dout: float = 1.0,
+    *,
+    label_smoothing: float = 0.0,
+    class_weight: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    dx: Array | None = None,
+) -> Array:
+    """Return the gradient of `softmax_cross_entropy_forward` with respect to `pre`, shape (N, O).
+
+    With weight_n from sample_weight, or 1, it is (p·Σt - t) / N · weight_n · dout, where y_true,
+    class_weight and label_smoothing give t as there.
+    """
+    return _core.softmax_cross_entropy_backward(
+        pre, y_true, dout, sample_weight, label_smoothing, class_weight, dx
+    )
