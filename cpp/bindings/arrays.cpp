@@ -22,10 +22,6 @@ std::string shape_text(const Size* shape, Size dimensions) {
   return text.str();
 }
 
-std::string shape_text(const Array& array) {
-  return shape_text(array.shape.data(), array.dimensions);
-}
-
 std::string dtype_text(const py::array& array) { return py::str(array.dtype()); }
 
 std::string type_text(py::handle value) {
@@ -68,6 +64,10 @@ bool overlap(const py::array& a, const py::array& b) {
 }
 
 }  // namespace
+
+std::string shape_text(const Array& array) {
+  return shape_text(array.shape.data(), array.dimensions);
+}
 
 py::array Gate::as_array(const Input& input) const {
   if (py::isinstance<py::array>(input.value)) return py::reinterpret_borrow<py::array>(input.value);

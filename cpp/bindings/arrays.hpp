@@ -49,6 +49,9 @@ struct Array {
   }
 };
 
+// Its shape as Python writes it: (3, 4).
+std::string shape_text(const Array& array);
+
 struct Input {
   const char* name;
   py::handle value;

@@ -2,10 +2,11 @@
 
 #include <pybind11/stl.h>
 
-#include <cmath>
 #include <string>
 #include <tuple>
 #include <utility>
+
+#include "codes.hpp"
 
 namespace handnn {
 
@@ -40,12 +41,7 @@ void Bricks<T>::check_codes(const Gate& gate, const Array& x) const {
       for (Size i = 0; i < brick.I; ++i) columns.push_back(i);
     }
     const auto column = columns.begin() + brick.column;
-    const T* code = static_cast<const T*>(x) + *column;
-    for (Size n = 0; n < x.shape[0]; ++n, code += x.shape[1]) {
-      if (*code >= 0 && *code < T(brick.codes) && *code == std::floor(*code)) continue;
-      gate.bad_value("row ", n, " of x has code ", std::string(py::repr(py::float_(double(*code)))),
-                     " in column ", *column, ", but w has ", brick.codes, " rows");
-    }
+    require_codes<T>(gate, x, x.shape[0], x.shape[1], brick.codes, *column);
     columns.erase(column);
     columns.resize(std::size_t(brick.O), -1);
   }

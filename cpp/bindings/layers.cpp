@@ -2,6 +2,7 @@
 
 #include "arrays.hpp"
 #include "bind.hpp"
+#include "codes.hpp"
 
 namespace handnn {
 
@@ -89,16 +90,6 @@ py::array dropout_backward(py::handle dout_any, py::handle p_any, std::uint64_t 
   return dx.as_array();
 }
 
-// x (N, I) with a column of codes, and w (K, D): the kernels look up whatever has passed here.
-template <class T>
-void require_codes(const Gate& gate, const T* x, Size N, Size I, Size K, Size column) {
-  for (Size n = 0; n < N; ++n) {
-    const T code = x[n * I + column];
-    if (code >= 0 && code < T(K) && T(Size(code)) == code) continue;
-    gate.bad_value("row ", n, " of x has code ", std::string(py::repr(py::float_(double(code)))),
-                   " in column ", column, ", but w has ", K, " rows");
-  }
-}
 void require_codes(const Gate& gate, const Array& x, const Array& w, Size column) {
   gate.require_dimensions(x, 2);
   gate.require_dimensions(w, 2);
@@ -112,11 +103,11 @@ py::array embedding_forward(py::handle x_any, py::handle w_any, Size column, py:
   Array x, w;
   gate.inputs({{"x", x_any, x}, {"w", w_any, w}});
   require_codes(gate, x, w, column);
-  const Size N = x.shape[0], I = x.shape[1], D = w.shape[1];
+  const Size N = x.shape[0], I = x.shape[1], K = w.shape[0], D = w.shape[1];
   const Array out = gate.output("out", out_any, {N, I - 1 + D});
 
   gate.run(double(out.size),
-           [&](auto& kernels) { kernels.embedding_forward(out, x, w, N, I, D, column); });
+           [&](auto& kernels) { kernels.embedding_forward(out, x, w, N, I, K, D, column); });
   return out.as_array();
 }
 
@@ -138,7 +129,7 @@ py::typing::Tuple<py::array, py::array> embedding_backward(py::handle dout_any, 
 
   gate.run(double(dout.size) + double(w.size), [&](auto& kernels) {
     kernels.embedding_backward_dx(dx, dout, N, I, D, column);
-    kernels.embedding_backward_dw(dw, dout, x, N, I, D, column, 0, K);
+    kernels.embedding_backward_dw(dw, dout, x, N, I, K, D, column, 0, K);
   });
   return py::make_tuple(dx.object, dw.object);
 }

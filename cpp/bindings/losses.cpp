@@ -74,24 +74,17 @@ int loss_called(const Gate& gate, const std::string& name) {
 
 CheckedLoss::CheckedLoss(const Gate& gate, int which, double setting, const Array& numbers, Size O)
     : facts_(loss_facts[which]), setting_(setting), numbers_(numbers), O_(O) {
-  const std::string name = facts_.name;
-  if (name == "huber" && !(setting > 0 && std::isfinite(setting))) {
-    gate.bad_value("delta must be finite and above 0, but is ", setting);
-  }
-  if (name == "softmax_cross_entropy" && !(setting >= 0 && setting <= 1)) {
-    gate.bad_value("label_smoothing must be from 0 to 1, but is ", setting);
-  }
-  if (name == "gaussian_nll" && O % 2 != 0) {
+  const bool are_quantiles = facts_.columns == Columns::one_a_number;
+  if (facts_.columns == Columns::two && O % 2 != 0) {
     gate.bad_value("pre has ", O,
                    " columns, but must have two for each of y_true's: means, then log-variances");
   }
-  const bool are_quantiles = name == "quantile";
-  if (are_quantiles && !numbers.object) gate.bad_type("quantiles must be a list of numbers");
+  if (are_quantiles && !numbers.object) gate.bad_type(facts_.numbers, " must be a list of numbers");
   if (!numbers.object) return;
   gate.require_dimensions(numbers, 1);
   if (are_quantiles && (numbers.size == 0 || O % numbers.size != 0)) {
-    gate.bad_value("pre has ", O, " columns, but must have one for each of ", numbers.size,
-                   " quantiles, or a multiple of them");
+    gate.bad_value("pre has ", O, " columns, but must have one for each of ", numbers.size, " ",
+                   facts_.numbers, ", or a multiple of them");
   }
   if (!are_quantiles && numbers.size != O) {
     gate.bad_value(facts_.numbers, " has ", numbers.size, " numbers but pre has ", O, " columns");
@@ -108,21 +101,17 @@ CheckedLoss::CheckedLoss(const Gate& gate, int which, double setting, const Arra
 }
 
 void CheckedLoss::check_shape(const Gate& gate, const Array& y_true, Size N) const {
-  const std::string name = facts_.name;
-  Size Y = O_;
-  if (name == "gaussian_nll") Y = O_ / 2;
-  if (name == "quantile") Y = O_ / numbers_.size;
+  const Size Y = facts_.columns == Columns::two   ? O_ / 2
+                 : facts_.columns == Columns::one ? O_
+                                                  : O_ / numbers_.size;
   const bool takes_labels = facts_.target == Target::classes;
   const bool is_flat = y_true.dimensions == 1 && y_true.size == N;
   const bool has_rows = y_true.dimensions == 2 && y_true.shape[0] == N;
   if (is_flat && (Y == 1 || takes_labels)) return;
   if (has_rows && (y_true.shape[1] == Y || (y_true.shape[1] == 1 && takes_labels))) return;
-  std::ostringstream shape;
-  for (Size i = 0; i < y_true.dimensions; ++i) shape << (i ? ", " : "") << y_true.shape[i];
-  gate.bad_value(y_true.name, " has shape (", shape.str(), y_true.dimensions == 1 ? ",)" : ")",
-                 ", but beside pre of shape (", N, ", ", O_, ") it must have (", N, ", ", Y, ")",
-                 takes_labels ? " or, for labels, (" : "",
-                 takes_labels ? std::to_string(N) + ",)" : "");
+  const std::string labels = takes_labels ? "(" + std::to_string(N) + ",) or " : "";
+  gate.bad_value(y_true.name, " must have shape ", labels, "(", N, ", ", Y, ") beside pre (", N,
+                 ", ", O_, "), but has ", shape_text(y_true));
 }
 
 Size CheckedLoss::check_targets(const Gate& gate, const Array& y_true, Size N) const {
@@ -275,7 +264,7 @@ void check_targets(const std::string& function, const std::string& loss, double 
 
 void bind_losses(py::module_& module) {
   constexpr LossNames names[] = {
-#define HANDNN_NAMES(name, kernels, divisor, target, setting, numbers) \
+#define HANDNN_NAMES(name, kernels, divisor, target, columns, setting, numbers) \
   {#name "_forward", #name "_backward"},
       HANDNN_LOSSES(HANDNN_NAMES)
 #undef HANDNN_NAMES

@@ -18,7 +18,7 @@ struct Param {
 };
 
 // So many blocks may lie in one another.
-constexpr int most_nested = 64;
+constexpr int most_nested = 32;
 
 // A residual block is a fork, what is in the block, and an add.
 enum class Kind {

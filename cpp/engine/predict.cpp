@@ -26,7 +26,8 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
       return kernels.batch_norm_forward(out, x, w, b, brick.running_mean, brick.running_var,
                                         brick.setting, N, O, 0, O);
     case Kind::embedding:
-      return kernels.embedding_forward(out, x, w, N, I, brick.vector_size(), brick.column);
+      return kernels.embedding_forward(out, x, w, N, I, brick.codes, brick.vector_size(),
+                                       brick.column);
     case Kind::dropout:
     case Kind::fork:
     case Kind::add:

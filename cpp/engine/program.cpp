@@ -268,8 +268,8 @@ void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
                                 spread_[i], N, O, first, last);
   } else if (brick.kind == Kind::embedding) {
     const auto [first, last] = share_of(brick.codes, part, parts);
-    kernels_.embedding_backward_dw(stored_dw_[i], dout_[i], input(i), N, brick.I, D, brick.column,
-                                   first, last);
+    kernels_.embedding_backward_dw(stored_dw_[i], dout_[i], input(i), N, brick.I, brick.codes, D,
+                                   brick.column, first, last);
     if (!stores())
       apply(brick.w, stored_dw_[i] + first * D, w_rates_[i], first * D, (last - first) * D);
     return;

@@ -47,18 +47,6 @@ double sum_of_terms_naive(const T* weight, Size n, Size columns, F term) {
   return add_pairwise(sums);
 }
 
-// The sum of term(i) for i < n, in T: a plain loop, which compilers turn into vectors.
-template <class T, class F>
-T sum_in_order(Size n, F term) {
-  T sums[partial_sums] = {};
-  Size i = 0;
-  for (; i + partial_sums <= n; i += partial_sums) {
-    for (int s = 0; s < partial_sums; ++s) sums[s] += term(i + s);
-  }
-  for (int s = 0; i + s < n; ++s) sums[s] += term(i + s);
-  return add_pairwise(sums);
-}
-
 // x (n) -> the sum of its squares.
 template <class T>
 double sum_of_squares_naive(const T* x, Size n) {

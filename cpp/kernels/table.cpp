@@ -47,7 +47,7 @@ constexpr Kernels<T> kernels = {matmul_scratch<T>,
 #undef HANDNN_ACTIVATION
                                 },
                                 {
-#define HANDNN_LOSS(name, Loss, divisor, target, setting, numbers) \
+#define HANDNN_LOSS(name, Loss, divisor, target, columns, setting, numbers) \
   {Loss::template forward<T>, Loss::template backward<T>},
                                     HANDNN_LOSSES(HANDNN_LOSS)
 #undef HANDNN_LOSS

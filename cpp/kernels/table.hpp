@@ -30,16 +30,17 @@ namespace handnn {
   ACTIVATION(gelu_tanh, GELUTanh, x, "", 10)
 
 // The losses: word, kernels (see losses/loss.hpp), what their slopes are divided by, what may be a
-// target, and the names of their number and their array, or "".
+// target, how many columns of pre belong to one of y_true, and the names of their number and their
+// array, or "".
 #define HANDNN_LOSSES(LOSS) \
-  LOSS(mse_loss, MSELoss, halves, numbers, "", "") \
-  LOSS(mae, MAE, entries, numbers, "", "") \
-  LOSS(huber, Huber, entries, numbers, "delta", "") \
-  LOSS(quantile, Quantile, entries, numbers, "", "quantiles") \
-  LOSS(bce_with_logits, BCEWithLogits, entries, probabilities, "", "") \
-  LOSS(poisson_nll, PoissonNLL, entries, counts, "", "") \
-  LOSS(gaussian_nll, GaussianNLL, halves, numbers, "", "") \
-  LOSS(softmax_cross_entropy, SoftmaxCrossEntropy, rows, classes, "label_smoothing", \
+  LOSS(mse_loss, MSELoss, halves, numbers, one, "", "") \
+  LOSS(mae, MAE, entries, numbers, one, "", "") \
+  LOSS(huber, Huber, entries, numbers, one, "delta", "") \
+  LOSS(quantile, Quantile, entries, numbers, one_a_number, "", "quantiles") \
+  LOSS(bce_with_logits, BCEWithLogits, entries, probabilities, one, "", "") \
+  LOSS(poisson_nll, PoissonNLL, entries, counts, one, "", "") \
+  LOSS(gaussian_nll, GaussianNLL, halves, numbers, two, "", "") \
+  LOSS(softmax_cross_entropy, SoftmaxCrossEntropy, rows, classes, one, "label_smoothing", \
        "class_weight")
 
 // The optimizers: word, formula (see optimizers/update.hpp), and the names of the states it keeps.
@@ -80,12 +81,12 @@ namespace handnn {
                                  double p, Size first, Size n)) \
   KERNEL(void, dropout_backward, (T* dx, const T* dout, std::uint64_t seed, std::uint64_t step, \
                                   double p, Size first, Size n)) \
-  KERNEL(void, embedding_forward, (T* out, const T* x, const T* w, Size N, Size I, Size D, \
-                                   Size column)) \
+  KERNEL(void, embedding_forward, (T* out, const T* x, const T* w, Size N, Size I, Size K, \
+                                   Size D, Size column)) \
   KERNEL(void, embedding_backward_dx, (T* dx, const T* dout, Size N, Size I, Size D, \
                                        Size column)) \
-  KERNEL(void, embedding_backward_dw, (T* dw, const T* dout, const T* x, Size N, Size I, Size D, \
-                                       Size column, Size first, Size last)) \
+  KERNEL(void, embedding_backward_dw, (T* dw, const T* dout, const T* x, Size N, Size I, Size K, \
+                                       Size D, Size column, Size first, Size last)) \
   KERNEL(void, add, (T* out, const T* a, const T* b, Size n)) \
   KERNEL(double, sum_of_squares, (const T* x, Size n)) \
   KERNEL(double, fma_chains, (T* sink, Size turns))
@@ -118,10 +119,14 @@ enum class Divisor { entries, halves, rows };
 // rows of probabilities that add up to 1.
 enum class Target { numbers, probabilities, counts, classes };
 
+// The columns of pre for one of y_true; one_a_number: as many as the loss has numbers.
+enum class Columns { one, two, one_a_number };
+
 struct LossFacts {
   const char* name;
   Divisor divisor;
   Target target;
+  Columns columns;
   const char *setting, *numbers;  // "" for none
 
   // What the slopes of one entry, or row, are multiplied with.
@@ -133,8 +138,8 @@ struct LossFacts {
   }
 };
 inline constexpr LossFacts loss_facts[] = {
-#define HANDNN_FACTS(name, kernels, divisor, target, setting, numbers) \
-  {#name, Divisor::divisor, Target::target, setting, numbers},
+#define HANDNN_FACTS(name, kernels, divisor, target, columns, setting, numbers) \
+  {#name, Divisor::divisor, Target::target, Columns::columns, setting, numbers},
     HANDNN_LOSSES(HANDNN_FACTS)
 #undef HANDNN_FACTS
 };

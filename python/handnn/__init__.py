@@ -111,7 +111,7 @@ _PLACES = {
     "storage": "FormatError load",
     "trainer": "Trainer",
 }
-_MODULES = ("article", "functional", "schedules")
+_MODULES = {"article", "functional", "initializers", "schedules", *_PLACES}
 
 
 def __getattr__(name: str) -> object:

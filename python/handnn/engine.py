@@ -14,7 +14,7 @@ from handnn.arrays import Array
 from handnn.layers import BRICKS, Affine, Brick, Dropout, Embedding, Layer
 from handnn.layers.layer import params_of
 from handnn.layers.row import walk
-from handnn.losses import LOSSES, KernelLoss, Loss, MSELoss
+from handnn.losses import LOSSES, KernelLoss, Loss
 from handnn.optimizers import OPTIMIZERS, GradientOptimizer, Optimizer
 
 
@@ -76,8 +76,7 @@ def train(
         {f"{i}.{n}": a for i, layer in enumerate(layers) for n, a in params_of(layer).items()}
     )
     x, y, *weight = rows
-    is_exact = not (isinstance(loss, MSELoss) and loss.gradient == "article")
-    described_loss = (loss.kind, loss.number, loss.numbers, is_exact)
+    described_loss = (loss.kind, loss.number, loss.numbers, loss.is_exact)
     bricks = _described(layers, optimizer)
     settings = {
         **optimizer.settings,

@@ -65,5 +65,5 @@ def test_delta_is_a_number_above_zero(delta, error):
 @pytest.mark.parametrize("delta", [0, -1, np.inf, np.nan])
 def test_the_functions_say_so_too(delta):
     for function in (functional.huber_forward, functional.huber_backward):
-        with pytest.raises(ValueError, match=rf"^{function.__name__}: delta must be finite and ab"):
+        with pytest.raises(ValueError, match=rf"^{function.__name__}: delta must be "):
             function([[1.0]], [[0.0]], delta=delta)

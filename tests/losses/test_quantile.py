@@ -79,7 +79,6 @@ def test_the_columns_must_be_a_multiple_of_the_quantiles():
     for function in (functional.quantile_forward, functional.quantile_backward):
         with pytest.raises(ValueError, match=message):
             function(np.zeros((20, 7)), np.zeros((20, 1)), [0.1, 0.5, 0.9])
-    message = "^Quantile: 3 quantiles need as many columns .* but there are 7"
     with pytest.raises(ValueError, match=message):
         Quantile().forward(np.zeros((20, 7)), np.zeros(20))
     assert_fit_refuses(Quantile(), np.zeros((20, 1)), message, outputs=7)

@@ -10,11 +10,19 @@
 namespace handnn {
 namespace {
 
+// The row of w for a code, 0 for what is none: the caller has checked, but another thread may write
+// meanwhile.
+template <class T>
+inline Size row_of(T code, Size K) {
+  return code >= 0 && code < T(K) ? Size(code) : 0;
+}
+
 // x (N, I), w (K, D) -> out (N, I - 1 + D), overwritten.
 template <class T>
-void embedding_forward(T* out, const T* x, const T* w, Size N, Size I, Size D, Size column) {
+void embedding_forward(T* out, const T* x, const T* w, Size N, Size I, Size K, Size D,
+                       Size column) {
   for (Size n = 0; n < N; ++n) {
-    const T* row = w + Size(x[column]) * D;
+    const T* row = w + row_of(x[column], K) * D;
     for (Size i = 0; i < column; ++i) out[i] = x[i];
     for (Size i = column + 1; i < I; ++i) out[i - 1] = x[i];
     for (Size d = 0; d < D; ++d) out[I - 1 + d] = row[d];
@@ -23,11 +31,12 @@ void embedding_forward(T* out, const T* x, const T* w, Size N, Size I, Size D, S
   }
 }
 template <class T>
-void embedding_forward_naive(T* out, const T* x, const T* w, Size N, Size I, Size D, Size column) {
+void embedding_forward_naive(T* out, const T* x, const T* w, Size N, Size I, Size K, Size D,
+                             Size column) {
   const Size O = I - 1 + D;
   for (Size n = 0; n < N; ++n) {
     for (Size o = 0; o < O; ++o) {
-      const Size code = Size(x[n * I + column]);
+      const Size code = row_of(x[n * I + column], K);
       out[n * O + o] = o < I - 1 ? x[n * I + o + (o >= column)] : w[code * D + o - (I - 1)];
     }
   }
@@ -57,11 +66,11 @@ void embedding_backward_dx_naive(T* dx, const T* dout, Size N, Size I, Size D, S
 // rows are left alone, so that dw can be done in parts.
 //   dw[k][d] = 0 + dout[n][I - 1 + d] + ..., over the rows n of code k in ascending order
 template <class T>
-void embedding_backward_dw(T* dw, const T* dout, const T* x, Size N, Size I, Size D, Size column,
-                           Size first, Size last) {
+void embedding_backward_dw(T* dw, const T* dout, const T* x, Size N, Size I, Size K, Size D,
+                           Size column, Size first, Size last) {
   for (Size i = first * D; i < last * D; ++i) dw[i] = 0;
   for (Size n = 0; n < N; ++n) {
-    const Size code = Size(x[n * I + column]);
+    const Size code = row_of(x[n * I + column], K);
     if (code < first || code >= last) continue;
     const T* term = dout + n * (I - 1 + D) + I - 1;
     T* sum = dw + code * D;
@@ -69,13 +78,13 @@ void embedding_backward_dw(T* dw, const T* dout, const T* x, Size N, Size I, Siz
   }
 }
 template <class T>
-void embedding_backward_dw_naive(T* dw, const T* dout, const T* x, Size N, Size I, Size D,
+void embedding_backward_dw_naive(T* dw, const T* dout, const T* x, Size N, Size I, Size K, Size D,
                                  Size column, Size first, Size last) {
   for (Size k = first; k < last; ++k) {
     for (Size d = 0; d < D; ++d) {
       T sum = 0;
       for (Size n = 0; n < N; ++n) {
-        if (Size(x[n * I + column]) == k) sum += dout[n * (I - 1 + D) + I - 1 + d];
+        if (row_of(x[n * I + column], K) == k) sum += dout[n * (I - 1 + D) + I - 1 + d];
       }
       dw[k * D + d] = sum;
     }

@@ -10,8 +10,8 @@
 namespace handnn {
 namespace {
 
-// Too few entries for vectors to pay; so this kernel is its own naive twin.
-struct GaussianNLL {
+// Too few entries for vectors to pay.
+struct GaussianNLL : OwnTwin<GaussianNLL> {
   template <class T>
   static double forward(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
                         Size N, Size) {
@@ -25,11 +25,6 @@ struct GaussianNLL {
                                  }) /
            double(N * Y);
   }
-  template <class T>
-  static double forward_naive(const T* pre, const T* y_true, const T* weight,
-                              const LossOptions<T>& with, Size N, Size O) {
-    return forward(pre, y_true, weight, with, N, O);
-  }
 
   template <class T>
   static void backward(T* dx, const T* pre, const T* y_true, const T* weight,
@@ -42,11 +37,6 @@ struct GaussianNLL {
       dx[at] = error * precision * factor;
       dx[at + Y] = T(0.5) * fma(-error * error, precision, T(1)) * factor;
     }
-  }
-  template <class T>
-  static void backward_naive(T* dx, const T* pre, const T* y_true, const T* weight,
-                             const LossOptions<T>& with, T scale, Size N, Size O) {
-    backward(dx, pre, y_true, weight, with, scale, N, O);
   }
 };
 

@@ -64,5 +64,18 @@ struct MeanLoss {
   }
 };
 
+// A loss whose kernels are plain loops: they are their own naive twins.
+template <class Loss>
+struct OwnTwin {
+  template <class... Arguments>
+  static double forward_naive(Arguments... arguments) {
+    return Loss::forward(arguments...);
+  }
+  template <class... Arguments>
+  static void backward_naive(Arguments... arguments) {
+    Loss::backward(arguments...);
+  }
+};
+
 }  // namespace
 }  // namespace handnn

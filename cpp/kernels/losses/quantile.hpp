@@ -10,8 +10,8 @@
 namespace handnn {
 namespace {
 
-// Which entries belong together changes from entry to entry; so this kernel is its own naive twin.
-struct Quantile {
+// Which entries belong together changes from entry to entry: nothing for vectors.
+struct Quantile : OwnTwin<Quantile> {
   template <class T>
   static double forward(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
                         Size N, Size O) {
@@ -22,11 +22,6 @@ struct Quantile {
                                  }) /
            double(N * O);
   }
-  template <class T>
-  static double forward_naive(const T* pre, const T* y_true, const T* weight,
-                              const LossOptions<T>& with, Size N, Size O) {
-    return forward(pre, y_true, weight, with, N, O);
-  }
 
   template <class T>
   static void backward(T* dx, const T* pre, const T* y_true, const T* weight,
@@ -36,11 +31,6 @@ struct Quantile {
       const T error = y_true[i / with.count] - pre[i];
       dx[i] = -factor(error, with.numbers[i % with.count]) * row;
     }
-  }
-  template <class T>
-  static void backward_naive(T* dx, const T* pre, const T* y_true, const T* weight,
-                             const LossOptions<T>& with, T scale, Size N, Size O) {
-    backward(dx, pre, y_true, weight, with, scale, N, O);
   }
 
  private:

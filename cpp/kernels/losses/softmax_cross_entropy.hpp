@@ -5,11 +5,11 @@
 //   d loss / d pre_o = p_o sum_k t_k - t_o
 //
 // y_true (N, 1) are the labels of the rows, whole numbers below O: y is 1 there, 0 elsewhere;
-// y_true (N, O) are the y themselves, probabilities. S is as in exp_sum.hpp. A row's sum over
-// o is in double, in ascending o.
+// y_true (N, O) are the y themselves, probabilities. S is summed as row_sum does it. A row's sum
+// over o is in double, in ascending o.
 #pragma once
 
-#include "../exp_sum.hpp"
+#include "../layers/softmax.hpp"
 #include "../log.hpp"
 #include "loss.hpp"
 
@@ -47,38 +47,52 @@ struct SoftmaxCrossEntropy {
   template <class T>
   static double forward(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
                         Size N, Size O) {
-    return loss(exp_sum<T>, pre, y_true, weight, with, N, O);
+    return loss(pre, y_true, weight, with, N, O, [O](const T* x) {
+      const T most = row_max(x, O);
+      const auto add = [&](auto at, auto sum) { return sum + exp(at.load(x) - most); };
+      return Exps<T>{most, row_sum<T>(O, add)};
+    });
   }
   template <class T>
   static double forward_naive(const T* pre, const T* y_true, const T* weight,
                               const LossOptions<T>& with, Size N, Size O) {
-    return loss(exp_sum_naive<T>, pre, y_true, weight, with, N, O);
+    return loss(pre, y_true, weight, with, N, O, [O](const T* x) {
+      const T most = row_max_naive(x, O);
+      const auto add = [&](Size o, T sum) { return sum + exp(x[o] - most); };
+      return Exps<T>{most, row_sum_naive<T>(O, add)};
+    });
   }
+
   template <class T>
   static void backward(T* dx, const T* pre, const T* y_true, const T* weight,
                        const LossOptions<T>& with, T scale, Size N, Size O) {
-    slope(exp_sum<T>, dx, pre, y_true, weight, with, scale, N, O);
+    softmax_forward(dx, pre, N, O);
+    slope(dx, y_true, weight, with, scale, N, O);
   }
   template <class T>
   static void backward_naive(T* dx, const T* pre, const T* y_true, const T* weight,
                              const LossOptions<T>& with, T scale, Size N, Size O) {
-    slope(exp_sum_naive<T>, dx, pre, y_true, weight, with, scale, N, O);
+    softmax_forward_naive(dx, pre, N, O);
+    slope(dx, y_true, weight, with, scale, N, O);
   }
 
  private:
-  // The exponentials are all that is worth a vector: the twins differ in nothing else.
-  template <class Exp, class T>
-  static double loss(Exp exp_sum, const T* pre, const T* y_true, const T* weight,
-                     const LossOptions<T>& with, Size N, Size O) {
+  // m and S of a row.
+  template <class T>
+  struct Exps {
+    T most, sum;
+  };
+
+  // exps(x) gives those of a row; the twins differ in nothing else.
+  template <class T, class F>
+  static double loss(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
+                     Size N, Size O, F exps) {
     double sums[partial_sums] = {};
-    T chunk[partial_sums];
     for (Size n = 0; O > 0 && n < N; ++n, pre += O) {
-      const ExpSum<T> exps = exp_sum(chunk, false, pre, O);
-      const T log_sum = log(exps.sum);
+      const auto [most, sum] = exps(pre);
+      const T log_sum = log(sum), largest = most;
       const Targets<T> t(with, y_true, n, O);
-      const auto term = [&](Size o) {
-        return double(t(o)) * double(log_sum - (pre[o] - exps.largest));
-      };
+      const auto term = [&](Size o) { return double(t(o)) * double(log_sum - (pre[o] - largest)); };
       double row = 0;
       if (t.is_one()) {
         row = term(t.label());
@@ -90,22 +104,21 @@ struct SoftmaxCrossEntropy {
     return add_pairwise(sums) / double(O > 0 ? N : 0);
   }
 
-  template <class Exp, class T>
-  static void slope(Exp exp_sum, T* dx, const T* pre, const T* y_true, const T* weight,
-                    const LossOptions<T>& with, T scale, Size N, Size O) {
-    for (Size n = 0; O > 0 && n < N; ++n, dx += O, pre += O) {
-      const T sum = exp_sum(dx, true, pre, O).sum;
+  // p (N, O) -> its slopes, in place.
+  template <class T>
+  static void slope(T* p, const T* y_true, const T* weight, const LossOptions<T>& with, T scale,
+                    Size N, Size O) {
+    for (Size n = 0; O > 0 && n < N; ++n, p += O) {
       const T factor = weight ? scale * weight[n] : scale;
       const Targets<T> t(with, y_true, n, O);
       if (t.is_one()) {
-        const T target = factor * t.weight(t.label()), of_exp = target / sum;
-        for (Size o = 0; o < O; ++o) dx[o] *= of_exp;
-        dx[t.label()] -= target;
+        const T target = factor * t.weight(t.label());
+        for (Size o = 0; o < O; ++o) p[o] *= target;
+        p[t.label()] -= target;
       } else {
         T total = 0;
         for (Size o = 0; o < O; ++o) total += t(o);
-        const T of_exp = factor * total / sum;
-        for (Size o = 0; o < O; ++o) dx[o] = fma(-factor, t(o), dx[o] * of_exp);
+        for (Size o = 0; o < O; ++o) p[o] = fma(-factor, t(o), p[o] * (factor * total));
       }
     }
   }

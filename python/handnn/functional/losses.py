@@ -7,7 +7,7 @@ from typing import Literal
 from numpy.typing import ArrayLike
 
 from handnn import _core
-from handnn.arrays import Array
+from handnn.arrays import Array, fraction, positive_number
 
 
 def mse_loss_forward(
@@ -159,6 +159,7 @@ def huber_forward(
     e = pre - y_true; pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,) as in
     `mse_loss_forward`; delta finite and above 0 (else ValueError). NaN when there are no entries.
     """
+    delta = positive_number(delta, "huber_forward: delta")
     return _core.huber_forward(pre, y_true, sample_weight, delta)
 
 
@@ -176,6 +177,7 @@ def huber_backward(
     With weight_n from sample_weight, or 1, it is pre - y_true, held within ± delta, / (N·O) ·
     weight_n · dout.
     """
+    delta = positive_number(delta, "huber_backward: delta")
     return _core.huber_backward(pre, y_true, dout, sample_weight, delta, dx=dx)
 
 
@@ -227,6 +229,8 @@ def softmax_cross_entropy_forward(
     class_weight (O,), 1 when not given; label_smoothing from 0 to 1 (else ValueError);
     sample_weight (N,) as in `mse_loss_forward`. Divided by N whatever the weights are.
     """
+    name = "softmax_cross_entropy_forward: label_smoothing"
+    label_smoothing = fraction(label_smoothing, name)
     return _core.softmax_cross_entropy_forward(
         pre, y_true, sample_weight, label_smoothing, class_weight
     )
@@ -247,6 +251,8 @@ def softmax_cross_entropy_backward(
     With weight_n from sample_weight, or 1, it is (p·Σt - t) / N · weight_n · dout, where y_true,
     class_weight and label_smoothing give t as there.
     """
+    name = "softmax_cross_entropy_backward: label_smoothing"
+    label_smoothing = fraction(label_smoothing, name)
     return _core.softmax_cross_entropy_backward(
         pre, y_true, dout, sample_weight, label_smoothing, class_weight, dx
     )

@@ -36,11 +36,3 @@ class GaussianNLL(KernelLoss):
         """Return the gradient with respect to pre, times dout."""
         pre, y_true = self.last()
         return functional.gaussian_nll_backward(pre, y_true, dout, sample_weight=self.sample_weight)
-
-    def target_shapes(self, rows: int, outputs: int) -> list[tuple[int, ...]]:
-        """(N, O / 2)."""
-        if outputs % 2:
-            raise ValueError(
-                f"GaussianNLL: pre must have two columns for each target, but has {outputs}"
-            )
-        return [(rows, outputs // 2)]

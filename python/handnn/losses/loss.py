@@ -42,6 +42,11 @@ class KernelLoss:
         self.loss: float | None = None
 
     @property
+    def is_exact(self) -> bool:
+        """Whether backward gives the derivative of forward."""
+        return True
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """What the loss was built with, by name."""
         return {}
@@ -60,13 +65,6 @@ class KernelLoss:
         """Raise TypeError or ValueError when a setting is none that the loss can have."""
         _ = self.number, self.numbers
 
-    def target_shapes(self, rows: int, outputs: int) -> list[tuple[int, ...]]:
-        """Return the shapes y_true may have beside pre (rows, outputs); raise ValueError if none.
-
-        A y_true (N, 1) may also be (N,), which is not listed.
-        """
-        return [(rows, outputs)]
-
     def keep(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, Array]:
@@ -75,14 +73,11 @@ class KernelLoss:
         self.loss = None
         self.pre = as_float(pre, None, f"{name}: pre")
         y_true = as_float(y_true, self.pre.dtype, f"{name}: y_true")
-        is_flat = self.pre.ndim == 2 and y_true.shape == self.pre.shape[:1]
-        if is_flat and (len(y_true), 1) in self.target_shapes(*self.pre.shape):
-            y_true = y_true[:, None]
-        self.y_true = y_true
+        self.y_true = y_true[:, None] if y_true.shape == self.pre.shape[:1] else y_true
         self.sample_weight = None
         if sample_weight is not None:
             self.sample_weight = as_float(sample_weight, self.pre.dtype, f"{name}: sample_weight")
-        return self.pre, y_true
+        return self.pre, self.y_true
 
     def last(self) -> tuple[Array, Array]:
         """Return pre and y_true of the last forward; raise RuntimeError if there was none."""

@@ -46,6 +46,11 @@ class MSELoss(KernelLoss):
         )
 
     @property
+    def is_exact(self) -> bool:
+        """Whether gradient is "exact"."""
+        return self.gradient == "exact"
+
+    @property
     def settings(self) -> dict[str, str]:
         """{"gradient": gradient}."""
         return {"gradient": self.gradient}

@@ -49,16 +49,6 @@ class Quantile(KernelLoss):
             pre, y_true, self.quantiles, dout, sample_weight=self.sample_weight
         )
 
-    def target_shapes(self, rows: int, outputs: int) -> list[tuple[int, ...]]:
-        """(N, O / Q)."""
-        count = len(self.numbers)
-        if outputs % count:
-            raise ValueError(
-                f"Quantile: {count} quantiles need as many columns of pre for each "
-                f"target, or a multiple of them, but there are {outputs}"
-            )
-        return [(rows, outputs // count)]
-
     @property
     def settings(self) -> dict[str, tuple[float, ...]]:
         """{"quantiles": quantiles}."""

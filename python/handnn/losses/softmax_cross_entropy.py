@@ -66,10 +66,6 @@ class SoftmaxCrossEntropy(KernelLoss):
             sample_weight=self.sample_weight,
         )
 
-    def target_shapes(self, rows: int, outputs: int) -> list[tuple[int, ...]]:
-        """(N, 1) for labels, (N, O) for probabilities."""
-        return [(rows, 1), (rows, outputs)]
-
     @property
     def settings(self) -> dict[str, object]:
         """{"label_smoothing": ..., "class_weight": ...}, the latter a list or None."""

@@ -1,0 +1,22 @@
+// The codes that an Embedding looks up.
+#pragma once
+
+#include <cmath>
+#include <string>
+
+#include "arrays.hpp"
+
+namespace handnn {
+
+// That column `column` of x (N, I) holds whole numbers from 0 to K - 1; ValueError names the row.
+template <class T>
+void require_codes(const Gate& gate, const T* x, Size N, Size I, Size K, Size column) {
+  for (Size n = 0; n < N; ++n) {
+    const T code = x[n * I + column];
+    if (code >= 0 && code < T(K) && code == std::floor(code)) continue;
+    gate.bad_value("row ", n, " of x has code ", std::string(py::repr(py::float_(double(code)))),
+                   " in column ", column, ", but w has ", K, " rows");
+  }
+}
+
+}  // namespace handnn
