@@ -61,9 +61,10 @@ class Embedding(Layer):
         So they are of the size of the standardised columns beside them, which is what the
         initializers of the next brick count on.
         """
-        shape = whole_number(n_codes, "n_codes"), whole_number(n_out, "n_out")
-        dtype = float_dtype(dtype, "dtype")
-        return cls(np.random.default_rng(rng).normal(size=shape).astype(dtype), column)
+        n_codes = whole_number(n_codes, "Embedding.random: n_codes")
+        n_out = whole_number(n_out, "Embedding.random: n_out")
+        dtype = float_dtype(dtype, "Embedding.random: dtype")
+        return cls(np.random.default_rng(rng).normal(size=(n_codes, n_out)).astype(dtype), column)
 
     def forward(self, x: ArrayLike) -> Array:
         """Return the columns of x without the codes, then w[code], and keep x."""
