@@ -1,0 +1,26 @@
+"""What the tests of storage read and write past handnn: a file of safetensors, byte by byte."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+
+def header_and_data(path):
+    raw = path.read_bytes()
+    (length,) = struct.unpack("<Q", raw[:8])
+    return json.loads(raw[8 : 8 + length]), raw[8 + length :]
+
+
+def write(path, header, data):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def with_architecture(path, change):
+    """Rewrite the file's own description of its bricks."""
+    header, data = header_and_data(path)
+    architecture = json.loads(header["__metadata__"]["handnn"])
+    changed = change(architecture)
+    header["__metadata__"]["handnn"] = json.dumps(architecture if changed is None else changed)
+    write(path, header, data)
