@@ -9,15 +9,53 @@
 // `setting` is the brick's only number, such as LeakyReLU's slope; most have none.
 #pragma once
 
+#include <type_traits>
+
 #include "each_vector.hpp"
 
 namespace handnn {
 namespace {
 
+// What a formula is derived from that is a long chain of operations, each waiting for the one
+// before. A CPU overlaps the chains of as many vectors as it can look ahead, and of half chains it
+// sees twice as many. So such a formula is
+//
+//     template <class V> static Half<V> first_half(V x);
+//     template <class V> static V second_half(V x, Half<V> half);        -> out
+//
+// and is computed for some vectors up to the half, which is kept, and then to the end.
+template <class Formula>
+struct InHalves {
+  template <class V>
+  static V forward(V x, V) {
+    return Formula::second_half(x, Formula::first_half(x));
+  }
+};
+
+// The entries of as many whole groups of vectors as there are; how many they are.
+template <class Formula, class T>
+Size forward_in_halves(T* out, const T* x, Size n) {
+  constexpr Size L = lanes<T>, group = 16;
+  decltype(Formula::first_half(Vector<T>{})) halves[group];
+  Size i = 0;
+  for (; i + group * L <= n; i += group * L) {
+    for (Size g = 0; g < group; ++g) halves[g] = Formula::first_half(load(x + i + g * L));
+    for (Size g = 0; g < group; ++g) {
+      const Vector<T> out_g = Formula::second_half(load(x + i + g * L), halves[g]);
+      store(out + i + g * L, out_g);
+    }
+  }
+  return i;
+}
+
 // x (n) -> out (n), overwritten.
 template <class Formula, class T>
 void elementwise_forward(T* out, const T* x, T setting, Size n) {
-  for_each_vector<T>(n,
+  Size done = 0;
+  if constexpr (std::is_base_of_v<InHalves<Formula>, Formula>) {
+    done = forward_in_halves<Formula>(out, x, n);
+  }
+  for_each_vector<T>(done, n,
                      [&](auto at) { at.store(out, Formula::forward(at.load(x), splat(setting))); });
 }
 template <class Formula, class T>

@@ -102,8 +102,16 @@ inline V exp(V x) {
   return scale_exponent(parts.p, parts.shifted - constant<V>(C::round));
 }
 
-// exp(-|x|); but where it is too small for a normal number, and would be slow to compute with, it
-// `is_tiny`: then value is about 2^-64, and tiny_exp gives what it really is.
+// exp(-|x|), first in parts.
+template <class V>
+inline ExpParts<V> exp_minus_abs_parts(V x) {
+  using C = ExpConstants<Scalar<V>>;
+  const V minus_abs = from_bits<V>(bits(x) | bits(constant<V>(-0.0)));
+  return exp_parts(at_least(minus_abs, constant<V>(C::smallest)));
+}
+
+// Where it is too small for a normal number, and would be slow to compute with, it `is_tiny`: then
+// value is about 2^-64, and tiny_exp gives what it really is.
 template <class V>
 struct ExpMinusAbs {
   V value;
@@ -112,10 +120,8 @@ struct ExpMinusAbs {
 };
 
 template <class V>
-inline ExpMinusAbs<V> exp_minus_abs(V x) {
+inline ExpMinusAbs<V> exp_minus_abs(ExpParts<V> parts) {
   using C = ExpConstants<Scalar<V>>;
-  const V minus_abs = from_bits<V>(bits(x) | bits(constant<V>(-0.0)));
-  const ExpParts<V> parts = exp_parts(at_least(minus_abs, constant<V>(C::smallest)));
   const Mask<V> is_tiny = parts.shifted < constant<V>(C::round - (C::exponent_bias - 1));
   const Int<V> power = bits(is_tiny ? constant<V>(C::round - 64) : parts.shifted);
   return {parts.p * from_bits<V>(power << C::mantissa_bits), parts, is_tiny};

@@ -31,9 +31,12 @@ void product_naive(T* out, Strided<T> a, Strided<T> b, const T* bias, Size M, Si
   }
 }
 
+// Then panels of four vectors are best, which read the left factor less often than those of two.
+constexpr bool has_32_registers = tile_rows<2> == 14;
+
 // What is packed at a time: so much of the left factor stays in the second level of the cache, one
-// panel of the right one in the first.
-constexpr Size most_depth = vector_bytes == 64 ? 256 : 384, most_rows = 168, most_columns = 512;
+// panel of the right one in the first or second.
+constexpr Size most_depth = has_32_registers ? 1024 : 384, most_rows = 168, most_columns = 512;
 
 // How many elements of scratch memory a product needs; its contents mean nothing afterwards.
 template <class T>
@@ -53,16 +56,19 @@ inline Size part_size(Size count, Size most, Size grain) {
 }
 
 // Whether to pack, from how often a factor is read and how it lies: what was measured to pay.
-template <int R, class T>
-inline bool packs_left(Strided<T> a, Size M, Size K, Size J, Size panel) {
-  const Size apart = bytes_apart(a);
+template <int R, int C, class T>
+inline bool packs_left(Strided<T> a, Size M, Size K, Size J) {
+  const Size apart = bytes_apart(a), panel = C * lanes<T>;
+  if (C == 4) return has_32_registers && a.row == 1 && M > R && K > 512 && J > 2 * panel;
+  if (C > 4) return false;
   if (a.row == 1) return M > R && K >= 96 && J > (apart % 512 == 0 ? 1 : 4) * panel;
   return M > 4 * R && K >= 64 && J > panel && apart >= 4096;
 }
 template <int R, class T>
-inline bool packs_right(Strided<T> b, Size M, Size K) {
+inline bool packs_right(Strided<T> a, Strided<T> b, Size M, Size K) {
   if (b.step != 1) return true;  // a tile reads along rows of b
-  return M > 4 * R && bytes_apart(b) >= 128 && K * bytes_apart(b) > 32768;
+  const Size apart = bytes_apart(b), most = has_32_registers && a.row != 1 ? 1 << 19 : 1 << 15;
+  return M > 4 * R && apart >= 128 && K * apart > most;
 }
 
 // The product in panels of C vectors of columns; M, K, J >= 1.
@@ -71,22 +77,22 @@ void product_in_panels(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T
                        Size M, Size K, Size J) {
   constexpr int R = tile_rows<C>;
   constexpr Size panel = C * lanes<T>;
-  const bool packs_a = C <= 2 && packs_left<R>(a, M, K, J, panel),
-             packs_b = packs_right<R>(b, M, K);
+  const bool packs_a = packs_left<R, C>(a, M, K, J), packs_b = packs_right<R>(a, b, M, K);
   // Three vectors that are left over make one panel, of lower tiles, rather than two plus one.
   constexpr int C_widest = C == 2 ? 3 : C;
   const Size widest = packs_a ? panel : C_widest * lanes<T>;
   T *const packed_b = scratch, *const packed_a = scratch + most_depth * most_columns;
   const Size K_most = part_size(K, most_depth, 1);
-  const Size J_most = packs_b ? part_size(J, most_columns, panel) : J;
+  // A panel that is packed for one use of a is used while it is in the first level.
+  const Size J_most = !packs_b ? J : packs_a ? part_size(J, most_columns, panel) : panel;
   const Size M_most = packs_a ? part_size(M, most_rows, R) : M;
 
   for (Size k = 0; k < K; k += K_most) {
     const Size K_part = K_most < K - k ? K_most : K - k;
     // The first block's chains start from `start`, the others' from where the block before stopped.
     const Start<T> from = k == 0 ? start : Start<T>{out, out_row};
-    for (Size j = 0; j < J; j += J_most) {
-      const Size J_part = J_most < J - j ? J_most : J - j;
+    for (Size j = 0, J_part; j < J; j += J_part) {
+      J_part = J - j <= widest || J - j < J_most ? J - j : J_most;
       if (packs_b) pack_right(packed_b, b.from(k, j), panel, widest, K_part, J_part);
       for (Size m = 0; m < M; m += M_most) {
         const Size M_part = M_most < M - m ? M_most : M - m;
@@ -95,20 +101,19 @@ void product_in_panels(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T
           pack_left<R>(packed_a, left.a, M_part, K_part);
           left = {{packed_a, 1, R}, packed_tile<R, T>(K_part)};
         }
-        for (Size i = 0; i < J_part;) {
-          const Size width = J_part - i <= widest ? J_part - i : panel;
-          const bool is_wide = width > panel;
+        for (Size i = 0, width; i < J_part; i += width) {
+          width = J_part - i <= widest ? J_part - i : panel;
           const T* b_part = packs_b ? packed_b + i * K_part : b.from(k, j + i).data;
-          const Size b_row = packs_b ? (is_wide ? widest : panel) : b.row;
+          const Size b_row = packs_b ? (width > panel ? widest : panel) : b.row;
           T* out_part = out + m * out_row + j + i;
           const Start<T> part_start = from.from(m, j + i);
-          if (is_wide) {
-            tiles<C_widest, tile_rows<C_widest>>(out_part, out_row, left, b_part, b_row, part_start,
-                                                 M_part, K_part, width);
+          if (packs_a) {
+            packed_tiles<C, R>(out_part, out_row, left, b_part, b_row, part_start, M_part, K_part,
+                               width);
           } else {
-            tiles<C, R>(out_part, out_row, left, b_part, b_row, part_start, M_part, K_part, width);
+            tiles<C_widest>(out_part, out_row, left, b_part, b_row, part_start, M_part, K_part,
+                            width);
           }
-          i += width;
         }
       }
     }
@@ -121,7 +126,7 @@ void product_in_rows(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T> 
   constexpr Size L = lanes<T>;
   if (M <= tile_rows<8> && J > 4 * L) {
     product_in_panels<8>(out, out_row, a, b, start, scratch, M, K, J);
-  } else if (M <= tile_rows<4> && J > 2 * L) {
+  } else if (J > 2 * L && (has_32_registers || M <= tile_rows<4>)) {
     product_in_panels<4>(out, out_row, a, b, start, scratch, M, K, J);
   } else if (J > L) {
     product_in_panels<2>(out, out_row, a, b, start, scratch, M, K, J);

@@ -40,13 +40,16 @@ inline V expm1_negative(V x) {
 }
 
 // |tanh x| = -m / (2 + m) with m = exp(-2|x|) - 1, which cannot overflow.
-//
+template <class V>
+inline Expm1Parts<V> expm1_minus_twice_abs(V x) {
+  return expm1_parts(constant<V>(-2) * absolute(x));
+}
+
 // One step of Newton's method, as in sigmoid.hpp, removes the rounding of m, of 2 + m and of the
 // quotient: the remainder of the division times 1 / (2 + m), which is (1 + |tanh x|) / 2.
 template <class V>
-inline V tanh(V x) {
+inline V tanh(V x, Expm1Parts<V> parts) {
   const V two = constant<V>(2), half = constant<V>(0.5);
-  const Expm1Parts<V> parts = expm1_parts(constant<V>(-2) * absolute(x));
   const V m = parts.high + parts.low;
   const V m_lost = parts.low - (m - parts.high);
   const V d = two + m;
@@ -55,6 +58,10 @@ inline V tanh(V x) {
   const V remainder = fma(-quotient, d_lost, fma(-quotient, d, -m) - m_lost);
   const V size = fma(remainder, fma(half, quotient, half), quotient);
   return from_bits<V>(bits(absolute(size)) | (bits(x) & bits(constant<V>(-0.0))));
+}
+template <class V>
+inline V tanh(V x) {
+  return tanh(x, expm1_minus_twice_abs(x));
 }
 
 }  // namespace

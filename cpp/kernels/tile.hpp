@@ -148,16 +148,12 @@ inline void tiles_of(Size rows, T* out, Size out_row, Left<T> left, const T* b, 
   }
 }
 
-// out (M, width) = start + a (M, K) . b (K, width) for at most C vectors of columns; M, K >= 1.
+// out (M, width) = start + a (M, K) . b (K, width) in tiles of up to R rows, for a width that takes
+// C vectors; M, K >= 1.
 template <int C, int R, class T>
-void tiles(T* out, Size out_row, Left<T> left, const T* b, Size b_row, Start<T> start, Size M,
-           Size K, Size width) {
+void tiles_of_rows(T* out, Size out_row, Left<T> left, const T* b, Size b_row, Start<T> start,
+                   Size M, Size K, Size width) {
   constexpr Size L = lanes<T>;
-  if constexpr (C > 1) {
-    if (width <= (C - 1) * L) {
-      return tiles<C - 1, R>(out, out_row, left, b, b_row, start, M, K, width);
-    }
-  }
   const Heights h = heights<R>(M);
   const Size m = h.high * h.rows;
   const Left<T> lower = {left.panel ? left.a.from(h.high * left.panel, 0) : left.a.from(m, 0),
@@ -173,6 +169,30 @@ void tiles(T* out, Size out_row, Left<T> left, const T* b, Size b_row, Start<T> 
   } else {
     both(PartialVector<T>{0, First<T>(width - (C - 1) * L)});
   }
+}
+
+// The same for at most C vectors of columns, in tiles as high as their width allows.
+template <int C, class T>
+void tiles(T* out, Size out_row, Left<T> left, const T* b, Size b_row, Start<T> start, Size M,
+           Size K, Size width) {
+  if constexpr (C > 1) {
+    if (width <= (C - 1) * lanes<T>) {
+      return tiles<C - 1>(out, out_row, left, b, b_row, start, M, K, width);
+    }
+  }
+  tiles_of_rows<C, tile_rows<C>>(out, out_row, left, b, b_row, start, M, K, width);
+}
+
+// The same with a packed for tiles of R rows.
+template <int C, int R, class T>
+void packed_tiles(T* out, Size out_row, Left<T> left, const T* b, Size b_row, Start<T> start,
+                  Size M, Size K, Size width) {
+  if constexpr (C > 1) {
+    if (width <= (C - 1) * lanes<T>) {
+      return packed_tiles<C - 1, R>(out, out_row, left, b, b_row, start, M, K, width);
+    }
+  }
+  tiles_of_rows<C, R>(out, out_row, left, b, b_row, start, M, K, width);
 }
 
 }  // namespace

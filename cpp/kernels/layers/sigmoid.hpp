@@ -13,9 +13,9 @@ namespace {
 // Newton's method removes the last two: the remainder of the division, with what d lost in
 // rounding, times 1 / d, which is out itself or 1 - out.
 template <class V>
-inline V sigmoid(V x) {
+inline V sigmoid(V x, ExpParts<V> parts) {
   const V zero = constant<V>(0), one = constant<V>(1);
-  const ExpMinusAbs<V> exp = exp_minus_abs(x);
+  const ExpMinusAbs<V> exp = exp_minus_abs(parts);
   const V e = exp.value;
   const V numerator = x < zero ? e : one;
   const V d = one + e;
@@ -27,10 +27,19 @@ inline V sigmoid(V x) {
   return (exp.is_tiny & (x < zero)) ? tiny_exp(exp) : out;  // d is 1
 }
 
-struct Sigmoid {
+template <class V>
+inline V sigmoid(V x) {
+  return sigmoid(x, exp_minus_abs_parts(x));
+}
+
+struct Sigmoid : InHalves<Sigmoid> {
   template <class V>
-  static V forward(V x, V) {
-    return sigmoid(x);
+  static ExpParts<V> first_half(V x) {
+    return exp_minus_abs_parts(x);
+  }
+  template <class V>
+  static V second_half(V x, ExpParts<V> parts) {
+    return sigmoid(x, parts);
   }
 
   // The slope of y = sigmoid(x) is y (1 - y).

@@ -6,10 +6,14 @@
 namespace handnn {
 namespace {
 
-struct SiLU {
+struct SiLU : InHalves<SiLU> {
   template <class V>
-  static V forward(V x, V) {
-    return x * sigmoid(x);
+  static ExpParts<V> first_half(V x) {
+    return exp_minus_abs_parts(x);
+  }
+  template <class V>
+  static V second_half(V x, ExpParts<V> parts) {
+    return x * sigmoid(x, parts);
   }
 
   // d out / d x = s + x s (1 - s) with s = sigmoid(x)

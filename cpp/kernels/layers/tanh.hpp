@@ -7,10 +7,14 @@
 namespace handnn {
 namespace {
 
-struct Tanh {
+struct Tanh : InHalves<Tanh> {
   template <class V>
-  static V forward(V x, V) {
-    return tanh(x);
+  static Expm1Parts<V> first_half(V x) {
+    return expm1_minus_twice_abs(x);
+  }
+  template <class V>
+  static V second_half(V x, Expm1Parts<V> parts) {
+    return tanh(x, parts);
   }
 
   // The slope of y = tanh(x) is 1 - y^2, here as a product, which loses nothing where y is near 1.
