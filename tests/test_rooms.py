@@ -22,7 +22,7 @@ FLOORS = [
     {"functional"},
     {"initializers", "schedules"},
     {"layers", "losses", "optimizers", "article"},
-    {"engine"},
+    {"engine", "jacobian"},
     {"network", "storage"},
     {"history", "gradient_check", "datasets"},
     {"trainer"},
