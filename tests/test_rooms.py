@@ -24,7 +24,7 @@ FLOORS = [
     {"layers", "losses", "optimizers", "article"},
     {"engine", "jacobian"},
     {"network", "storage"},
-    {"history", "gradient_check", "datasets"},
+    {"history", "gradient_check", "datasets", "inside"},
     {"trainer"},
     {"__init__"},
     {"cli"},
