@@ -81,11 +81,9 @@ def _style() -> str:
 
 
 def _body(step: Step, prefix: str) -> str:
-    count = len(step.x)
-    rows = "1 row" if count == 1 else f"{count:,} rows"
     parts = [
         f"<h1>{escape(_title(step))}</h1>",
-        f"<p><code>{escape(step.network)}</code> on {rows}.</p>",
+        f"<p><code>{escape(step.network)}</code> on {step.rows}.</p>",
         f"<p>{_story(step)}</p>",
         "<p>The deeper the colour of a number, the larger it is beside the others of its array: "
         "orange above 0, blue below. Arrays count from 0.</p>",
@@ -156,7 +154,7 @@ def _backward(brick: BrickStep, prefix: str, level: int) -> str:
 
 
 def _loss(loss: LossStep) -> str:
-    value = f"<p><code>loss = <strong>{loss.value:.6g}</strong></code></p>"
+    value = f"<p><code>loss = {loss.value:.6g}</code></p>"
     arrays = _arrays({"pre": loss.pre, "y_true": loss.y_true})
     parts = [_sentence(loss.sentence), _formulas(loss.formulas[:1]), arrays, value]
     return _brick("", loss.name, 3, parts)
@@ -170,13 +168,7 @@ def _loss_backward(loss: LossStep) -> str:
 def _updates(step: Step) -> str:
     parts = [f"<p><code>{escape(step.optimizer)}</code></p>", _formulas(step.optimizer_formulas)]
     for name, update in step.updates.items():
-        arrays = {
-            f"{name} before": update.before,
-            f"gradient of {name}": update.grad,
-            **{f"{state} of {name}": array for state, array in update.states.items()},
-            f"{name} after": update.after,
-        }
-        parts.append(_brick("", name, 3, [_arrays(arrays)]))
+        parts.append(_brick("", name, 3, [_arrays(update.named(name))]))
     return "\n".join(parts)
 
 

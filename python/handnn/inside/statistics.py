@@ -144,10 +144,9 @@ class LayerStatistics:
 
     def __repr__(self) -> str:
         """Tell the number of bricks, rows and warnings."""
-        return (
-            f"LayerStatistics({len(self.layers)} bricks, {self.rows} rows, "
-            f"{len(self.warnings)} warnings)"
-        )
+        counts = {"brick": len(self.layers), "row": self.rows, "warning": len(self.warnings)}
+        parts = [f"{count:,} {name}{'s' * (count != 1)}" for name, count in counts.items()]
+        return f"LayerStatistics({', '.join(parts)})"
 
 
 def _of_brick(brick: BrickStep) -> BrickStatistics:

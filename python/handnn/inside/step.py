@@ -70,9 +70,19 @@ class Update:
     """What the optimizer made of one param; states: what it keeps for it, as the step left it."""
 
     before: Array
-    grad: Array
+    grad: Array | None
+    """None when a brick of one's own has none, and so has the optimizer."""
     after: Array
     states: dict[str, Array]
+
+    def named(self, param: str) -> dict[str, Array | None]:
+        """Return its arrays in the order in which they are shown, by what they are called."""
+        return {
+            f"{param} before": self.before,
+            f"gradient of {param}": self.grad,
+            **{f"{state} of {param}": array for state, array in self.states.items()},
+            f"{param} after": self.after,
+        }
 
 
 @dataclass
@@ -87,6 +97,11 @@ class Step:
     optimizer: str = ""
     optimizer_formulas: tuple[str, ...] = ()
     updates: dict[str, Update] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> str:
+        """How many rows there were, in words."""
+        return "1 row" if len(self.x) == 1 else f"{len(self.x):,} rows"
 
 
 class Recorder:
@@ -117,7 +132,8 @@ class Recorder:
         out: Array = self.brick.forward(x)
         seen.out = np.array(out)
         if isinstance(self.brick, Layer):
-            names = [kept for kept in self.brick.kept if kept not in ("x", "out", "last")]
+            shown = {"x", "out", "last", *(f"d{param}" for param in seen.params)}
+            names = [kept for kept in self.brick.kept if kept not in shown]
             names += ["mask"] * hasattr(self.brick, "mask")
             seen.made = copies({kept: getattr(self.brick, kept) for kept in names})
         if not seen.block:
@@ -207,9 +223,9 @@ def _update(step: Step, network: Network, optimizer: Optimizer) -> None:
     state: dict[str, dict[str, Array]] = {}
     if isinstance(optimizer, GradientOptimizer):
         step.optimizer, state = repr(optimizer), optimizer.state
-    for name, array in before.items():
-        states = {kind: np.array(kept[name]) for kind, kept in state.items() if name in kept}
-        step.updates[name] = Update(array, given[name], after[name], states)
+    for param, array in before.items():
+        states = {kind: np.array(kept[param]) for kind, kept in state.items() if param in kept}
+        step.updates[param] = Update(array, given.get(param), after[param], states)
 
 
 def _checked(

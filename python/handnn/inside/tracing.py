@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from numpy.typing import ArrayLike
 
@@ -100,7 +100,7 @@ class Trace:
     def __repr__(self) -> str:
         """Name the network, and how far the step went: `Trace(Network(...), 4 rows, loss 0.3)`."""
         loss = f", loss {self.loss.value:.4g}" if self.loss else ""
-        return f"Trace({self.step.network}, {len(self.x)} rows{loss})"
+        return f"Trace({self.step.network}, {self.step.rows}{loss})"
 
 
 def _lines(step: Step) -> Iterable[str]:
@@ -129,11 +129,7 @@ def _lines(step: Step) -> Iterable[str]:
     yield step.optimizer
     yield from _indented(step.optimizer_formulas)
     for name, update in step.updates.items():
-        yield from excerpt.text(f"{name} before", update.before)
-        yield from excerpt.text(f"gradient of {name}", update.grad)
-        for state, array in update.states.items():
-            yield from excerpt.text(f"{state} of {name}", array)
-        yield from excerpt.text(f"{name} after", update.after)
+        yield from _arrays(update.named(name))
 
 
 def _forward(brick: BrickStep) -> Iterable[str]:
@@ -160,7 +156,7 @@ def _backward(brick: BrickStep) -> Iterable[str]:
     yield from _arrays({"dx": brick.dx})
 
 
-def _arrays(arrays: dict[str, Array | None]) -> Iterable[str]:
+def _arrays(arrays: Mapping[str, Array | None]) -> Iterable[str]:
     for name, array in arrays.items():
         if array is not None:
             yield from excerpt.text(name, array)
