@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -359,3 +360,10 @@ def test_the_name_is_the_function_s_however_it_is_reached():
 
     assert handnn.trace is inside.trace and callable(handnn.trace)
     assert handnn.layer_statistics is inside.layer_statistics
+
+
+def test_it_can_be_pickled_and_copied():
+    x, y = every_brick.rows("Residual")
+    shown = trace(every_brick.network("Residual"), x, y, optimizer=Adam(0.01))
+    for again in (pickle.loads(pickle.dumps(shown)), copy.deepcopy(shown)):
+        assert str(again) == str(shown) and again.to_html() == shown.to_html()
