@@ -87,7 +87,8 @@ def _body(step: Step, prefix: str) -> str:
         f"<p>{_story(step)}</p>",
         "<p>The deeper the colour of a number, the larger it is beside the others of its array: "
         "orange above 0, blue below. Arrays count from 0.</p>",
-        f'<div class="wide">{flow(step, prefix)}</div>',
+        '<div class="wide" role="region" aria-label="The bricks in a row" tabindex="0">'
+        f"{flow(step, prefix)}</div>",
         _contents(step, prefix),
         _section("Forward", prefix, [_forward(brick, prefix, 3) for brick in step.layers]),
     ]
