@@ -20,6 +20,7 @@ PUBLIC = {
     "MAE", "Huber", "Quantile", "BCEWithLogits", "PoissonNLL", "GaussianNLL", "SoftmaxCrossEntropy",
     "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "LBFGS", "schedules", "Trainer",
     "Dropout", "Embedding", "Residual",
+    "layer_statistics", "trace",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",
 }  # fmt: skip

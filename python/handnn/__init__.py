@@ -19,6 +19,7 @@ from handnn.gradient_check import gradient_check
 if TYPE_CHECKING:
     from handnn import article, functional, schedules
     from handnn.history import History
+    from handnn.inside import layer_statistics, trace
     from handnn.layers import (
         ELU,
         GELU,
@@ -93,16 +94,19 @@ __all__ = [
     "functional",
     "get_num_threads",
     "gradient_check",
+    "layer_statistics",
     "load",
     "mlp",
     "schedules",
     "set_num_threads",
+    "trace",
 ]
 
 # Where each name is: a module is loaded when one of its names is first asked for, for together they
 # take longer than all else. gradient_check cannot wait, because its module has its name.
 _PLACES = {
     "history": "History",
+    "inside": "layer_statistics trace",
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "
     "Sigmoid Softmax Softplus Tanh",
     "losses": "BCEWithLogits GaussianNLL Huber MAE MSELoss PoissonNLL Quantile SoftmaxCrossEntropy",

@@ -90,6 +90,19 @@ class Network:
         out[...] = pre
         return out
 
+    def jacobian(self, x: ArrayLike) -> Array:
+        """Return how every output changes with every input: (N, O, I) for x (N, I).
+
+        Entry (n, o, i) is d out_o / d x_i at row n of x, in prediction: BatchNorm takes its running
+        statistics, Dropout drops nothing. Columns of codes for an Embedding have the derivative 0.
+        Leaves the network, and what its bricks keep for `backward`, as they are. Raises ValueError
+        when x or the output has not two dimensions.
+        """
+        from handnn.jacobian import jacobian
+
+        where = "Network.jacobian"
+        return jacobian(self.layers, as_float(x, self.dtype, f"{where}: x"), where)
+
     def train(self, training: bool = True) -> Network:
         """Let `forward` train: Dropout drops, BatchNorm takes the statistics of the batch.
 

@@ -24,6 +24,7 @@ class Affine(Layer):
 
     kind = "affine"
     kept = ("x", "dw", "db")
+    formulas = ("out = x·w + b", "dx = dout·wᵀ", "dw = xᵀ·dout", "db = Σ_n dout")
 
     def __init__(self, w: ArrayLike, b: ArrayLike) -> None:
         self.w = np.require(as_float(w, None, "Affine: w"), requirements=["C", "A", "W"])

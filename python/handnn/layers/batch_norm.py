@@ -127,6 +127,20 @@ class BatchNorm(Layer):
         return {"momentum": self.momentum, "eps": self.eps}
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        """Those of training, or those of prediction; x̂ is x with the mean 0 and the variance 1."""
+        if self.training:
+            dx = "dx = gamma·rstd·(dout - dbeta/N - x̂·dgamma/N)"
+        else:
+            dx = "dx = gamma·rstd·dout"
+        return (
+            "out = (x - mean) / sqrt(var + eps)·gamma + beta",
+            f"{dx}, x̂ = (x - mean)·rstd, rstd = 1 / sqrt(var + eps)",
+            "dgamma = Σ_n dout·x̂",
+            "dbeta = Σ_n dout",
+        )
+
+    @property
     def numbers(self) -> dict[str, float]:
         """{"momentum": momentum, "eps": eps}, checked."""
         return {

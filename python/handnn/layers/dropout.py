@@ -82,6 +82,13 @@ class Dropout(Layer):
         return np.equal(functional.dropout_forward(np.ones(shape), p, seed, step), 0)
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        """Those of training, or those of prediction."""
+        if not self.training:
+            return ("out = x", "dx = dout")
+        return ("out = 0 or x / (1 - p)", "dx = 0 where the mask is, dout / (1 - p) elsewhere")
+
+    @property
     def settings(self) -> dict[str, float]:
         """{"p": p, "rng": seed}: a copy drops as this one does from its first step on."""
         return {"p": self.p, "rng": self.seed}

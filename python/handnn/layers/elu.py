@@ -22,6 +22,10 @@ class ELU(Activation):
 
     kind = "elu"
     kept = ("out",)
+    formulas = (
+        "out = alpha·(exp(x) - 1) where x < 0, x elsewhere",
+        "dx = dout·(out + alpha) where out < 0, dout elsewhere",
+    )
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = positive_number(alpha, "ELU: alpha")

@@ -32,6 +32,11 @@ class Embedding(Layer):
 
     kind = "embedding"
     kept = ("x", "dw")
+    formulas = (
+        "out = [x without the column, w[code]]",
+        "dx = dout's columns of x, 0 in the column of the codes",
+        "dw[k] = Σ dout's last D columns over the rows of code k",
+    )
 
     def __init__(self, w: ArrayLike, column: int = 0) -> None:
         self.w = np.require(as_float(w, None, "Embedding: w"), requirements=["C", "A", "W"])

@@ -33,6 +33,17 @@ class GELU(Activation):
         """The name of the kernels."""
         return "gelu" if self.form == "erf" else "gelu_tanh"
 
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """Those of the form."""
+        if self.form == "erf":
+            return ("out = x·Φ(x)", "dx = dout·(Φ(x) + x·φ(x))")
+        return (
+            "out = x·(1 + tanh(u)) / 2, u = sqrt(2/π)·(x + 0.044715·x³)",
+            "dx = dout·((1 + t) / 2 + x·(1 - t²)·u' / 2), t = tanh(u), "
+            "u' = sqrt(2/π)·(1 + 3·0.044715·x²)",
+        )
+
     def forward(self, x: ArrayLike) -> Array:
         """Return out = x·Φ(x), and keep x."""
         self.x = as_float(x, None, "GELU.forward: x")

@@ -37,6 +37,9 @@ class Layer:
     kept: ClassVar[tuple[str, ...]] = ()
     """The attributes that hold what the last forward and backward left."""
 
+    bounds: ClassVar[tuple[float, float] | None] = None
+    """Between what its outputs are, of a brick that squashes: near them it is saturated."""
+
     least_rows: ClassVar[int] = 1
     """How many rows a batch must have for training."""
 
@@ -47,6 +50,14 @@ class Layer:
     def kind(self) -> str:
         """What the compiled engine calls the brick; "" when it does not know it."""
         return ""
+
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """What it computes: "out = ...", "dx = ...", and one of the gradient of each param.
+
+        As in its docstring and its page; `handnn.trace` shows them.
+        """
+        return ()
 
     block: Sequence[Brick] = ()
     """The bricks in it, of a brick that is made of bricks."""

@@ -27,6 +27,12 @@ class LayerNorm(Layer):
 
     kind = "layer_norm"
     kept = ("x", "mean", "rstd", "dgamma", "dbeta")
+    formulas = (
+        "out = (x - mean)·rstd·gamma + beta",
+        "dx = rstd·(g - Σ_o g / O - x̂·Σ_o g·x̂ / O), g = dout·gamma, x̂ = (x - mean)·rstd",
+        "dgamma = Σ_n dout·x̂",
+        "dbeta = Σ_n dout",
+    )
 
     def __init__(self, gamma: ArrayLike, beta: ArrayLike, eps: float = 1e-5) -> None:
         self.gamma, self.beta = checked_columns("LayerNorm", gamma=gamma, beta=beta)

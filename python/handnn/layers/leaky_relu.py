@@ -20,6 +20,10 @@ class LeakyReLU(Activation):
 
     kind = "leaky_relu"
     kept = ("x",)
+    formulas = (
+        "out = slope·x where x < 0, x elsewhere",
+        "dx = slope·dout where x < 0, dout elsewhere",
+    )
 
     def __init__(self, slope: float = 0.01) -> None:
         self.slope = non_negative_number(slope, "LeakyReLU: slope")

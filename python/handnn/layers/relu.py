@@ -19,6 +19,7 @@ class ReLU(Activation):
 
     kind = "relu"
     kept = ("x",)
+    formulas = ("out = 0 where x < 0, x elsewhere", "dx = 0 where x < 0, dout elsewhere")
 
     def __init__(self) -> None:
         self.x: Array | None = None

@@ -31,6 +31,7 @@ class Residual(Layer):
 
     kind = "residual"
     grows = 0
+    formulas = ("out = x + block(x)", "dx = dout + block's dx")
 
     def __init__(self, block: Iterable[Brick]) -> None:
         block = getattr(block, "layers", block)

@@ -18,6 +18,8 @@ class Sigmoid(Activation):
 
     kind = "sigmoid"
     kept = ("out",)
+    bounds = (0.0, 1.0)
+    formulas = ("out = 1 / (1 + exp(-x))", "dx = dout·(1 - out)·out")
 
     def __init__(self) -> None:
         self.out: Array | None = None

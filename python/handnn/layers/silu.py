@@ -18,6 +18,7 @@ class SiLU(Activation):
 
     kind = "silu"
     kept = ("x",)
+    formulas = ("out = x·sigmoid(x)", "dx = dout·(s + x·s·(1 - s)), s = sigmoid(x)")
 
     def __init__(self) -> None:
         self.x: Array | None = None

@@ -18,8 +18,10 @@ class Softmax(Layer):
     """
 
     kept = ("out",)
+    bounds = (0.0, 1.0)
     kind = "softmax"
     grows = 0
+    formulas = ("out = exp(x) / Σ_o exp(x)", "dx = out·(dout - Σ_o dout·out)")
 
     def __init__(self) -> None:
         self.out: Array | None = None

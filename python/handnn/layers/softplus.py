@@ -19,6 +19,7 @@ class Softplus(Activation):
 
     kind = "softplus"
     kept = ("x",)
+    formulas = ("out = log(1 + exp(x))", "dx = dout·sigmoid(x)")
 
     def __init__(self) -> None:
         self.x: Array | None = None

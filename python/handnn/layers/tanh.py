@@ -19,6 +19,8 @@ class Tanh(Activation):
 
     kind = "tanh"
     kept = ("out",)
+    bounds = (-1.0, 1.0)
+    formulas = ("out = tanh(x)", "dx = dout·(1 - out)·(1 + out)")
 
     def __init__(self) -> None:
         self.out: Array | None = None

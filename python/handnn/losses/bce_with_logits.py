@@ -23,6 +23,10 @@ class BCEWithLogits(KernelLoss):
     """
 
     kind = "bce_with_logits"
+    formulas = (
+        "loss = Σ (-y·log p - (1 - y)·log(1 - p)) / (N·O), p = sigmoid(pre)",
+        "dx = (p - y) / (N·O)",
+    )
 
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None

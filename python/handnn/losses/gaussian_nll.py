@@ -23,6 +23,10 @@ class GaussianNLL(KernelLoss):
     """
 
     kind = "gaussian_nll"
+    formulas = (
+        "loss = Σ (s + (m - y_true)²·exp(-s)) / 2 / (N·Y), [m, s] = pre",
+        "dx = [(m - y_true)·exp(-s), (1 - (m - y_true)²·exp(-s)) / 2] / (N·Y)",
+    )
 
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None

@@ -22,6 +22,11 @@ class Huber(KernelLoss):
     """
 
     kind = "huber"
+    formulas = (
+        "loss = Σ h / (N·O), h = e²/2 where |e| ≤ delta, delta·(|e| - delta/2) beyond, "
+        "e = pre - y_true",
+        "dx = max(-delta, min(delta, e)) / (N·O)",
+    )
 
     def __init__(self, delta: float = 1.0) -> None:
         super().__init__()

@@ -42,6 +42,11 @@ class KernelLoss:
         self.loss: float | None = None
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        """What it computes: "loss = ..." and "dx = ...", the gradient with respect to pre."""
+        return ()
+
+    @property
     def is_exact(self) -> bool:
         """Whether backward gives the derivative of forward."""
         return True

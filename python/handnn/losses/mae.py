@@ -18,6 +18,7 @@ class MAE(KernelLoss):
     """
 
     kind = "mae"
+    formulas = ("loss = Σ |pre - y_true| / (N·O)", "dx = sign(pre - y_true) / (N·O)")
 
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None

@@ -46,6 +46,12 @@ class MSELoss(KernelLoss):
         )
 
     @property
+    def formulas(self) -> tuple[str, ...]:
+        """With the gradient that was chosen."""
+        dx = "2 (pre - y_true) / (N·O)" if self.is_exact else "pre - y_true"
+        return ("loss = Σ (pre - y_true)² / (N·O)", f"dx = {dx}")
+
+    @property
     def is_exact(self) -> bool:
         """Whether gradient is "exact"."""
         return self.gradient == "exact"

@@ -21,6 +21,10 @@ class PoissonNLL(KernelLoss):
     """
 
     kind = "poisson_nll"
+    formulas = (
+        "loss = Σ (exp(pre) - y_true·pre) / (N·O)",
+        "dx = (exp(pre) - y_true) / (N·O)",
+    )
 
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None

@@ -25,6 +25,10 @@ class Quantile(KernelLoss):
     """
 
     kind = "quantile"
+    formulas = (
+        "loss = Σ (q·e where e ≥ 0, (q - 1)·e below) / (N·O), e = y_true - pre",
+        "dx = (-q where e ≥ 0, 1 - q below) / (N·O)",
+    )
 
     def __init__(self, quantiles: ArrayLike = (0.1, 0.5, 0.9)) -> None:
         super().__init__()

@@ -30,6 +30,10 @@ class SoftmaxCrossEntropy(KernelLoss):
     """
 
     kind = "softmax_cross_entropy"
+    formulas = (
+        "loss = Σ -t·log p / N, p = softmax(pre), t = w·((1 - ε)·y + ε/O)",
+        "dx = (p·Σ_o t - t) / N",
+    )
 
     def __init__(self, label_smoothing: float = 0.0, class_weight: ArrayLike | None = None) -> None:
         super().__init__()

@@ -22,6 +22,11 @@ class AdaGrad(GradientOptimizer):
     """
 
     kind = "adagrad"
+    formulas = (
+        "g = grad + weight_decay·param",
+        "square = square + g²",
+        "param = param - lr·g / (sqrt(square) + eps)",
+    )
 
     def __init__(
         self, lr: float = 0.01, eps: float = 1e-10, weight_decay: float = 0.0, **common: Any

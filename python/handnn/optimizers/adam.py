@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from handnn import functional
 from handnn.arrays import Array, fraction, positive_number
@@ -23,6 +23,12 @@ class Adam(GradientOptimizer):
     """
 
     kind = "adam"
+    formulas: ClassVar[tuple[str, ...]] = (
+        "g = grad + weight_decay·param",
+        "mean = beta1·mean + (1 - beta1)·g",
+        "square = beta2·square + (1 - beta2)·g²",
+        "param = param - lr / (1 - beta1^t)·mean / (sqrt(square / (1 - beta2^t)) + eps)",
+    )
 
     def __init__(
         self,
@@ -80,6 +86,7 @@ class AdamW(Adam):
     """
 
     decoupled = True
+    formulas = ("param = (1 - lr·weight_decay)·param", "g = grad", *Adam.formulas[1:])
 
     def __init__(
         self,

@@ -46,6 +46,9 @@ class GradientOptimizer(ABC):
     kind: ClassVar[str]
     """What the compiled engine calls the optimizer."""
 
+    formulas: ClassVar[tuple[str, ...]] = ()
+    """Its step, line by line: those of its docstring, which `handnn.trace` shows."""
+
     decoupled: ClassVar[bool] = False
     """Whether weight decay shrinks a param by itself, instead of being added to its gradient."""
 

@@ -23,6 +23,12 @@ class RMSProp(GradientOptimizer):
     """
 
     kind = "rmsprop"
+    formulas = (
+        "g = grad + weight_decay·param",
+        "square = alpha·square + (1 - alpha)·g²",
+        "velocity = momentum·velocity + g / (sqrt(square) + eps)",
+        "param = param - lr·velocity",
+    )
 
     def __init__(
         self,

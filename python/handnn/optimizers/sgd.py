@@ -23,6 +23,12 @@ class SGD(GradientOptimizer):
     """
 
     kind = "sgd"
+    formulas = (
+        "g = grad + weight_decay·param",
+        "velocity = momentum·velocity + g",
+        "step = g + momentum·velocity if nesterov else velocity",
+        "param = param - lr·step",
+    )
 
     def __init__(
         self,

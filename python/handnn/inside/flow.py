@@ -1,0 +1,88 @@
+"""The picture of a trace: the bricks in a row, arrays forward above them, gradients back below."""
+
+from __future__ import annotations
+
+from html import escape
+
+from handnn.inside.excerpt import number
+from handnn.inside.step import Step, short_name
+
+LETTER = 7.6
+"""About how wide a letter is, in pixels."""
+
+TOP, BOX, BOTTOM = 34, 40, 118
+"""Where boxes begin, how high they are, and how high the picture is."""
+
+
+def flow(step: Step, prefix: str) -> str:
+    """Return the picture as SVG; its description says the same in words."""
+    boxes = [(short_name(brick.name), _shape(brick.out)) for brick in step.layers]
+    is_training = step.loss is not None
+    if step.loss is not None:
+        boxes.append((short_name(step.loss.name), number(step.loss.value)))
+    drawn: list[str] = []
+    before = _shape(step.x)
+    x = 8.0
+    told = [f"x {before}"]
+    for index, (name, after) in enumerate(boxes):
+        is_last = is_training and index == len(boxes) - 1
+        gap = _width(before) + 14
+        drawn += _arrows(x, x + gap, before, is_training)
+        x += gap
+        width = _width(name) + 10
+        fill = "#ffe9c7" if is_last else "#dfeafb"
+        drawn.append(
+            f'<rect x="{x:.0f}" y="{TOP}" width="{width:.0f}" height="{BOX}" rx="5" fill="{fill}" '
+            f'stroke="#444"/><text x="{x + width / 2:.0f}" y="{TOP + BOX / 2 + 5:.0f}" '
+            f'text-anchor="middle">{escape(name)}</text>'
+        )
+        x += width
+        told.append(f"{name} gives {after}")
+        before = after
+    gap = _width(before) + 14
+    drawn += _arrows(x, x + gap, before, False)
+    x += gap
+    description = f"Forward: {', then '.join(told)}."
+    if is_training:
+        description += (
+            " Backward, gradients of the same shapes go from the loss to the first brick."
+        )
+    return (
+        f'<svg role="img" aria-labelledby="{prefix}flow {prefix}flow-words" width="{x + 8:.0f}" '
+        f'height="{BOTTOM}" viewBox="0 0 {x + 8:.0f} {BOTTOM}" xmlns="http://www.w3.org/2000/svg">'
+        f'<title id="{prefix}flow">The bricks of the network in a row</title>'
+        f'<desc id="{prefix}flow-words">{escape(description)}</desc>{"".join(drawn)}</svg>'
+    )
+
+
+def _arrows(start: float, end: float, shape: str, is_training: bool) -> list[str]:
+    """Return the arrow forward, with the shape of what goes along it, and the one back."""
+    middle = (start + end) / 2
+    high, low = TOP + 12, TOP + BOX - 10
+    drawn = [
+        f'<text x="{middle:.0f}" y="{TOP - 8}" text-anchor="middle">{escape(shape)}</text>',
+        _arrow(start + 3, end - 3, high, "#1f4e9e"),
+    ]
+    if is_training:
+        drawn.append(_arrow(end - 3, start + 3, low, "#b04a00"))
+        drawn.append(
+            f'<text x="{middle:.0f}" y="{TOP + BOX + 20}" text-anchor="middle">gradient</text>'
+        )
+    return drawn
+
+
+def _arrow(start: float, end: float, y: float, colour: str) -> str:
+    back = 8 if end > start else -8
+    return (
+        f'<path d="M{start:.0f} {y:.0f}H{end - back / 2:.0f}" stroke="{colour}" stroke-width="2"/>'
+        f'<path d="M{end:.0f} {y:.0f}l{-back} -5v10z" fill="{colour}"/>'
+    )
+
+
+def _shape(array: object) -> str:
+    shape: tuple[int, ...] = getattr(array, "shape", ())
+    return " × ".join(map(str, shape))
+
+
+def _width(text: str) -> float:
+    return max(len(text), 8) * LETTER

@@ -1,0 +1,218 @@
+"""The page of a trace: HTML that needs no other file, no script and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import Any
+
+from numpy.typing import NDArray
+
+from handnn.inside.excerpt import GAP, excerpt
+from handnn.inside.flow import flow
+from handnn.inside.step import BrickStep, LossStep, Step
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""What a browser may load for the page: nothing."""
+
+SHADES = 5
+"""How many depths of colour there are for either sign."""
+
+STYLE = """
+.handnn-trace { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto;
+  padding: 1rem; color: #1b1b1b; background: #fff }
+.handnn-trace h1 { font-size: 1.6rem; line-height: 1.25 }
+.handnn-trace h2 { font-size: 1.35rem; margin-top: 2.5rem; border-bottom: 2px solid #999 }
+.handnn-trace h3, .handnn-trace h4 { font-size: 1.1rem; margin: 0 0 .3rem }
+.handnn-trace a { color: #0b57a4 }
+.handnn-trace p { margin: .3rem 0; max-width: 50rem }
+.handnn-trace code { font: .95em/1.4 ui-monospace, monospace; white-space: pre-wrap }
+.handnn-trace p.formula { padding: .15rem .6rem; border-left: .25rem solid #8a8a8a }
+.handnn-trace section.brick { margin: 1rem 0; padding: .8rem 1rem; border: 1px solid #bbb;
+  border-radius: .4rem }
+.handnn-trace div.arrays { display: flex; flex-wrap: wrap; gap: .8rem 1.6rem;
+  align-items: flex-start }
+.handnn-trace div.wide { overflow-x: auto }
+.handnn-trace table { border-collapse: collapse; width: auto; margin: .4rem 0;
+  font-size: .85rem; font-variant-numeric: tabular-nums }
+.handnn-trace caption { text-align: left; white-space: nowrap; padding-bottom: .15rem }
+.handnn-trace caption span { font-size: .85em }
+.handnn-trace caption span.summary { display: block; white-space: normal }
+.handnn-trace td { border: 1px solid #ccc; padding: .1rem .45rem; text-align: right;
+  background: #fff; color: #1b1b1b }
+.handnn-trace td.corner { border: none }
+.handnn-trace nav ul { display: flex; flex-wrap: wrap; gap: 1.5rem; list-style: none; padding: 0 }
+.handnn-trace th { font-weight: normal; color: #555; padding: .1rem .45rem; text-align: right }
+.handnn-trace svg text { font: 13px system-ui, sans-serif; fill: #1b1b1b }
+"""
+
+
+def page(step: Step) -> str:
+    """Return the whole page."""
+    title = escape(_title(step))
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{_style()}</style>\n</head>\n<body>\n"
+        f'<main class="handnn-trace">\n{_body(step, "")}\n</main>\n</body>\n</html>\n'
+    )
+
+
+def fragment(step: Step) -> str:
+    """Return the same to stand within another page, with ids that no other trace there has."""
+    return (
+        f'<div class="handnn-trace"><style>{_style()}</style>\n'
+        f"{_body(step, f'trace-{id(step):x}-')}\n</div>"
+    )
+
+
+def _title(step: Step) -> str:
+    return f"{'A prediction' if step.loss is None else 'One training step'}, brick by brick"
+
+
+def _style() -> str:
+    lines = [STYLE]
+    for depth in range(1, SHADES + 1):
+        middle, least = 255 - 15 * depth, 255 - 30 * depth  # the text's contrast stays above 7 to 1
+        lines.append(f".handnn-trace td.p{depth} {{ background: rgb(255, {middle}, {least}) }}")
+        lines.append(f".handnn-trace td.n{depth} {{ background: rgb({least}, {middle}, 255) }}")
+    return "\n".join(lines)
+
+
+def _body(step: Step, prefix: str) -> str:
+    parts = [
+        f"<h1>{escape(_title(step))}</h1>",
+        f"<p><code>{escape(step.network)}</code> on {step.rows}.</p>",
+        f"<p>{_story(step)}</p>",
+        "<p>The deeper the colour of a number, the larger it is beside the others of its array: "
+        "orange above 0, blue below. Arrays count from 0.</p>",
+        '<div class="wide" role="region" aria-label="The bricks in a row" tabindex="0">'
+        f"{flow(step, prefix)}</div>",
+        _contents(step, prefix),
+        _section("Forward", prefix, [_forward(brick, prefix, 3) for brick in step.layers]),
+    ]
+    if step.loss is not None:
+        parts.append(_section("Loss", prefix, [_loss(step.loss)]))
+        backward = [_loss_backward(step.loss)]
+        backward += [_backward(brick, prefix, 3) for brick in reversed(step.layers)]
+        parts.append(_section("Backward", prefix, backward))
+    if step.optimizer:
+        parts.append(_section("Update", prefix, [_updates(step)]))
+    return "\n".join(parts)
+
+
+def _story(step: Step) -> str:
+    if step.loss is None:
+        return "Each brick takes what the one before it gives."
+    story = (
+        "Forward, each brick takes what the one before it gives; the loss compares the last output "
+        "with the targets. Backward, each brick gets <code>dout</code>, how the loss changes with "
+        "what it gave, and returns <code>dx</code>, how the loss changes with what it got; on the "
+        "way it finds the gradients of its own numbers, such as <code>dw</code>."
+    )
+    return story + (" Then the optimizer changes these numbers." if step.optimizer else "")
+
+
+def _contents(step: Step, prefix: str) -> str:
+    parts = ["Forward"]
+    if step.loss is not None:
+        parts += ["Loss", "Backward"]
+    if step.optimizer:
+        parts.append("Update")
+    links = [f'<li><a href="#{prefix}{part.lower()}">{part}</a></li>' for part in parts]
+    return f'<nav aria-label="Parts of the step"><ul>{"".join(links)}</ul></nav>'
+
+
+def _section(title: str, prefix: str, parts: Iterable[str]) -> str:
+    inner = "\n".join(parts)
+    name = f"{prefix}{title.lower()}"
+    return f'<section aria-labelledby="{name}">\n<h2 id="{name}">{title}</h2>\n{inner}\n</section>'
+
+
+def _forward(brick: BrickStep, prefix: str, level: int) -> str:
+    parts = [_sentence(brick.sentence), _formulas(brick.formulas[:1])]
+    got, gave = {"x": brick.x, **brick.params}, {**brick.made, **brick.buffers, "out": brick.out}
+    if brick.block:
+        inside = [_forward(inner, prefix, level + 1) for inner in brick.block]
+        parts += [_arrays(got), *inside, _arrays(gave)]
+    else:
+        parts.append(_arrays({**got, **gave}))
+    return _brick(f"{prefix}forward-{brick.place}", _named(brick), level, parts)
+
+
+def _backward(brick: BrickStep, prefix: str, level: int) -> str:
+    parts = [_formulas(brick.formulas[1:])]
+    grads = {f"d{name}": grad for name, grad in brick.grads.items()}
+    if brick.block:
+        inside = [_backward(inner, prefix, level + 1) for inner in reversed(brick.block)]
+        parts += [_arrays({"dout": brick.dout}), *inside, _arrays({"dx": brick.dx})]
+    else:
+        parts.append(_arrays({"dout": brick.dout, **grads, "dx": brick.dx}))
+    link = f'<a href="#{prefix}forward-{brick.place}">Layer {brick.place} forward</a>'
+    parts.append(f"<p>{link}</p>")
+    return _brick(f"{prefix}backward-{brick.place}", _named(brick), level, parts)
+
+
+def _loss(loss: LossStep) -> str:
+    value = f"<p><code>loss = {loss.value:.6g}</code></p>"
+    arrays = _arrays({"pre": loss.pre, "y_true": loss.y_true})
+    parts = [_sentence(loss.sentence), _formulas(loss.formulas[:1]), arrays, value]
+    return _brick("", loss.name, 3, parts)
+
+
+def _loss_backward(loss: LossStep) -> str:
+    told = "<p>It is the <code>dout</code> of the last brick.</p>"
+    return _brick("", loss.name, 3, [_formulas(loss.formulas[1:]), _arrays({"dx": loss.dx}), told])
+
+
+def _updates(step: Step) -> str:
+    parts = [f"<p><code>{escape(step.optimizer)}</code></p>", _formulas(step.optimizer_formulas)]
+    for name, update in step.updates.items():
+        parts.append(_brick("", name, 3, [_arrays(update.named(name))]))
+    return "\n".join(parts)
+
+
+def _named(brick: BrickStep) -> str:
+    return f"Layer {brick.place}: {brick.name}"
+
+
+def _brick(name: str, title: str, level: int, parts: Iterable[str]) -> str:
+    level = min(level, 6)
+    given = f' id="{escape(name)}"' if name else ""
+    inner = "\n".join(filter(None, parts))
+    heading = f"<h{level}>{escape(title)}</h{level}>"
+    return f'<section class="brick"{given}>\n{heading}\n{inner}\n</section>'
+
+
+def _sentence(sentence: str) -> str:
+    return f"<p>{escape(sentence)}.</p>" if sentence else ""
+
+
+def _formulas(formulas: Iterable[str]) -> str:
+    return "\n".join(f'<p class="formula"><code>{escape(one)}</code></p>' for one in formulas)
+
+
+def _arrays(arrays: Mapping[str, NDArray[Any] | None]) -> str:
+    tables = [_table(name, array) for name, array in arrays.items() if array is not None]
+    return f'<div class="arrays">\n{"".join(tables)}</div>' if tables else ""
+
+
+def _table(name: str, array: NDArray[Any]) -> str:
+    """Return an array as a table, its rows and columns numbered for those who listen to it."""
+    shown = excerpt(array)
+    summary = f'<span class="summary">{escape(shown.summary)}</span>' if shown.summary else ""
+    caption = f"<strong>{escape(name)}</strong> <span>({shown.size})</span>{summary}"
+    is_row = array.ndim < 2
+    head = "".join(f'<th scope="col">{label}</th>' for label in shown.columns)
+    corner = "" if is_row else '<td class="corner"></td>'
+    lines = [f'<div class="wide"><table><caption>{caption}</caption>']
+    lines.append(f"<thead><tr>{corner}{head}</tr></thead><tbody>")
+    for label, cells, shades in zip(shown.rows, shown.cells, shown.shades, strict=True):
+        row = "" if is_row else f'<th scope="row">{label}</th>'
+        for cell, shade in zip(cells, shades, strict=True):
+            depth = 0 if cell == GAP else round(abs(shade) * SHADES)
+            colour = f' class="{"p" if shade > 0 else "n"}{depth}"' if depth else ""
+            row += f"<td{colour}>{cell}</td>"
+        lines.append(f"<tr>{row}</tr>")
+    return "\n".join([*lines, "</tbody></table></div>\n"])
