@@ -1,16 +1,17 @@
 """What PyTorch calls the arrays of a brick, and how it shapes them: a `state_dict` in NumPy.
 
-    ours                            PyTorch's
-    0.w (I, O)    of Affine         0.weight (O, I)
-    0.w (K, D)    of Embedding      0.weight (K, D)
-    0.gamma (O,)  of a norm         0.weight (O,)
-    0.b, 0.beta (O,)                0.bias (O,)
-    0.running_mean (O,) ...         the same, and 0.num_batches_tracked ()
+ours                            PyTorch's
+0.w (I, O)    of Affine         0.weight (O, I)
+0.w (K, D)    of Embedding      0.weight (K, D)
+0.gamma (O,)  of a norm         0.weight (O,)
+0.b, 0.beta (O,)                0.bias (O,)
+0.running_mean (O,) ...         the same, and 0.num_batches_tracked ()
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +46,13 @@ def state_dict(layers: Iterable[Brick]) -> dict[str, NDArray[np.generic]]:
     """
     found: dict[str, NDArray[np.generic]] = {}
     for place, layer in walk(layers):
-        if not isinstance(layer, Layer) or layer.block:
+        ours = cast(Layer, layer)
+        if ours.block:  # its bricks come by themselves
             continue
-        brick = type(layer).__name__
-        for name, array in {**layer.params, **layer.buffers}.items():
+        brick = type(ours).__name__
+        for name, array in {**ours.params, **ours.buffers}.items():
             turned: Array = array.T if is_turned(brick, name) else array
             found[f"{place}.{TORCH_NAMES[brick][name]}"] = np.ascontiguousarray(turned)
-        if isinstance(layer, BatchNorm):
+        if isinstance(ours, BatchNorm):
             found[f"{place}.{COUNTER}"] = np.zeros((), np.int64)
     return found

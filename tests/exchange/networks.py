@@ -1,4 +1,4 @@
-"""The list of networks that are handed on, at least one for each brick, and how near a copy must be."""
+"""The list of networks that are handed on, one or more for each brick; how near a copy must be."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from handnn.layers import (
     Softplus,
     Tanh,
 )
+from handnn.layers.row import walk
 
 COLUMNS = 9
 CODES = 6
 """Column 2 of x holds codes from 0 to 5, and so does column 8."""
 
 RELATIVE = {"float32": 1e-6, "float64": 1e-14}
-"""How far an output may be off, of the largest of its network: 4 ulp of the dtype or so."""
+"""How far the output of one brick may be off, of the largest one."""
 
 
 def affine(n_in, n_out, rng, dtype):
@@ -65,7 +66,9 @@ def residual(columns, rng, dtype):
 BRICKS = {
     "Affine": lambda rng, dtype: affine(COLUMNS, COLUMNS, rng, dtype),
     "BatchNorm": lambda rng, dtype: batch_norm(COLUMNS, rng, dtype),
-    "BatchNorm, settings": lambda rng, dtype: batch_norm(COLUMNS, rng, dtype, momentum=0.3, eps=0.1),
+    "BatchNorm, settings": lambda rng, dtype: batch_norm(
+        COLUMNS, rng, dtype, momentum=0.3, eps=0.1
+    ),
     "Dropout": lambda rng, dtype: Dropout(0.3, rng=5),
     "ELU": lambda rng, dtype: ELU(),
     "ELU, settings": lambda rng, dtype: ELU(0.7),
@@ -122,6 +125,13 @@ NAMES = [*BRICKS, *NETWORKS]
 
 def network_of(name, dtype):
     return of_one_brick(name, dtype) if name in BRICKS else NETWORKS[name](dtype)
+
+
+def allowed(name, dtype):
+    """How far the output of a network may be off: that of each of its bricks, one after another."""
+    if name in BRICKS:
+        return RELATIVE[dtype]
+    return RELATIVE[dtype] * sum(1 for _ in walk(network_of(name, dtype).layers))
 
 
 def rows_of(count, dtype, scale=2.0, seed=3):

@@ -104,7 +104,7 @@ def test_pytorch_takes_the_file_as_it_stands(path):
     x = rows_of(50, "float32")
     with torch.no_grad():
         out = module.eval()(torch.tensor(x)).numpy()
-    assert networks.error(out, network.predict(x)) <= 1e-6
+    assert networks.error(out, network.predict(x)) <= 5e-6  # of five bricks
     assert list(module.state_dict()) == list(state_dict(network.layers))
 
 
@@ -180,7 +180,9 @@ def test_a_file_that_does_not_fit_changes_nothing(name, path):
     save_file(arrays(), path)
     network = mlp([2, 3, 1], rng=0)
     before = {key: array.copy() for key, array in network.params.items()}
-    with pytest.raises(FormatError, match=rf"load_weights: .*does not fit the network: .*{message}"):
+    with pytest.raises(
+        FormatError, match=rf"load_weights: .*does not fit the network: .*{message}"
+    ):
         handnn.load_weights(network, path, names="torch")
     for key, array in network.params.items():
         assert_same_bits(array, before[key], key)

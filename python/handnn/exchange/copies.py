@@ -19,7 +19,8 @@ def copy_of_ours(network: Network, where: str, library: str) -> Network:
         raise TypeError(f"{where}: network must be a Network, but is a {type(network).__name__}")
     for place, layer in walk(network.layers):
         name = type(layer).__name__
-        if BRICKS.get(name) is not type(layer):  # a subclass may compute something else
+        known: Any = BRICKS.get(name)
+        if known is not type(layer):  # a subclass may compute something else
             raise TypeError(
                 f"{where}: layer {place} ({name}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}), so {library} has nothing that does the same"

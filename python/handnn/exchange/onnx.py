@@ -200,7 +200,7 @@ def _gelu(graph: Graph, layer: Any, x: Value) -> str:
 
 
 def _layer_norm(graph: Graph, layer: Any, x: Value) -> str:
-    """What our kernel does, with the same rounding of the mean: far from 0 that is what one sees."""
+    """What our kernel does, with its rounding of the mean, which is what one sees far from 0."""
     rough = graph.node("ReduceMean", x.name, axes=[1])
     rest = graph.node("ReduceMean", graph.node("Sub", x.name, rough), axes=[1])
     centred = graph.node("Sub", x.name, graph.node("Add", rough, rest))

@@ -230,7 +230,7 @@ class _Reader:
             self.modes.append((brick, module.training))
             yield brick
 
-    def _brick(self, name: str, shown: str, module: Any) -> Layer:
+    def _brick(self, name: str, shown: str, module: Any) -> Any:
         kind = type(module).__name__
         known = self.ours.Embedding if kind == "Embedding" else getattr(self.torch.nn, kind, None)
         if kind not in SETTINGS or known is not type(module):

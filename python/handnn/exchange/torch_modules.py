@@ -6,6 +6,8 @@ Importing this imports PyTorch.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 
@@ -25,7 +27,7 @@ class Embedding(torch.nn.Embedding):
     """
 
     def __init__(
-        self, n_codes: int, n_out: int, column: int, *, device: object = None, **settings: object
+        self, n_codes: int, n_out: int, column: int, *, device: Any = None, **settings: Any
     ) -> None:
         super().__init__(n_codes, n_out, device=device, **settings)
         self.column = column
