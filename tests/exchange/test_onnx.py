@@ -74,6 +74,16 @@ def test_activations_are_right_entry_by_entry(name, evaluate):
     np.testing.assert_allclose(out, network.predict(x), rtol=1e-6, atol=1e-37)
 
 
+@both_dtypes
+@pytest.mark.parametrize("name", [n for n in NAMES if n.split(",")[0] in ACTIVATIONS])
+def test_activations_of_special_numbers(name, dtype, evaluate):
+    activation = networks.BRICKS[name](np.random.default_rng(0), dtype)
+    network = Network([Affine(np.ones((1, 1), dtype), np.zeros(1, dtype)), activation])
+    x = np.array([[np.nan], [np.inf], [-np.inf], [1e30], [-1e30], [0], [-0.0]], dtype)
+    out = evaluate(handnn.to_onnx(network), x)
+    np.testing.assert_allclose(out, network.predict(x), rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["BatchNorm", "LayerNorm"])
 def test_norms_of_columns_far_from_0(name, evaluate):
     """Where the statistics are hundreds of deviations from 0, and a difference of means cancels."""

@@ -34,8 +34,18 @@ def name(request):
     ],
 )
 def test_a_brick_of_ones_own_is_named(name, layers, place):
-    with pytest.raises(TypeError, match=rf"^{name}: layer {place} is not one of handnn's bricks"):
+    with pytest.raises(TypeError, match=rf"^{name}: \w+ has nothing for layer {place}; it has for"):
         FUNCTIONS[name](Network(layers))
+
+
+def test_a_brick_of_ours_that_has_no_counterpart_is_named(monkeypatch):
+    from handnn.exchange import onnx, torch
+
+    monkeypatch.delitem(onnx.NODES, "ELU")
+    monkeypatch.delitem(torch.SETTINGS, "ELU")
+    for name, library in (("to_onnx", "ONNX"), ("to_torch", "PyTorch")):
+        with pytest.raises(TypeError, match=rf"^{name}: {library} has nothing for layer 1 \(ELU\)"):
+            FUNCTIONS[name](mlp([2, 2, 1], "elu"))
 
 
 @pytest.mark.parametrize("network", [None, [ReLU()], ReLU(), "network"])

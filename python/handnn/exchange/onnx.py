@@ -38,7 +38,7 @@ def to_onnx(network: Network, path: str | os.PathLike[str] | None = None) -> Any
     Raises TypeError for a brick that is not one of handnn's, ValueError when the arrays have 2 GiB
     or more, OSError when the file cannot be written, ImportError without onnx.
     """
-    copy = copy_of_ours(network, "to_onnx", "ONNX")
+    copy = copy_of_ours(network, "to_onnx", "ONNX", NODES)
     try:
         import onnx
     except ImportError:

@@ -47,7 +47,8 @@ def to_torch(network: Network) -> Any:
     PyTorch is left alone. Raises TypeError for a brick that is not one of handnn's, ImportError
     without PyTorch.
     """
-    copy = copy_of_ours(network, "to_torch", "PyTorch")
+    known = {"Residual", *(brick.__name__ for brick, _ in SETTINGS.values())}
+    copy = copy_of_ours(network, "to_torch", "PyTorch", known)
     torch = _import_torch("to_torch")
     module = torch.nn.Sequential(*(_module(torch, layer) for layer in copy.layers))
     arrays = state_dict(copy.layers)
