@@ -205,6 +205,29 @@ def test_a_file_that_is_none_is_a_format_error(path, data):
         handnn.load_weights(mlp([2, 1]), path)
 
 
+@pytest.mark.parametrize("flip", [0x01, 0x20, 0x80])
+def test_every_damaged_byte_is_a_format_error_or_other_numbers(path, flip):
+    """And a network that is there is either filled or as it was."""
+    mlp([2, 3, 1], rng=0).save(path, names="torch")
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= flip
+        path.write_bytes(damaged)
+        try:
+            assert repr(handnn.load(path)) == repr(mlp([2, 3, 1]))
+        except FormatError:
+            refused += 1
+        network = mlp([2, 3, 1], rng=1)
+        before = {name: array.tobytes() for name, array in network.params.items()}
+        try:
+            handnn.load_weights(network, path, names="torch")
+        except FormatError:
+            assert {n: a.tobytes() for n, a in network.params.items()} == before
+    assert refused > len(whole) / 4
+
+
 def test_a_file_that_is_not_there_is_an_oserror(path):
     with pytest.raises(FileNotFoundError):
         handnn.load_weights(mlp([2, 1]), path)

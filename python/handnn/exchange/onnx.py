@@ -14,6 +14,7 @@ from handnn.exchange.copies import copy_of_ours
 from handnn.layers import Brick
 from handnn.layers.layer import Layer
 from handnn.network import Network
+from handnn.storage import replace_file
 
 OPSET = 13
 """The set of operators: the oldest that has all that is needed, so that most can read it."""
@@ -48,8 +49,6 @@ def to_onnx(network: Network, path: str | os.PathLike[str] | None = None) -> Any
         raise ValueError(f"to_onnx: the params have {size:,} bytes, more than {MOST_BYTES:,}")
     model = _model(onnx, copy)
     if path is not None:
-        from handnn.storage import replace_file
-
         replace_file(path, model.SerializeToString())
     return model
 
