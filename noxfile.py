@@ -205,10 +205,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """The tests beside PyTorch."""
+    """The tests beside PyTorch, ONNX and ONNX Runtime, and the page about them."""
     session.install(".[test]")
     install_groups(session, "parity")
-    session.run("pytest", "tests/parity", *session.posargs)
+    session.run("pytest", "tests/parity", "tests/exchange", *session.posargs)
+    session.run("python", "tools/check_docs.py", "docs/exchange.md")
 
 
 @nox.session

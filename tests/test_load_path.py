@@ -15,7 +15,8 @@ FORBIDDEN_MODULES = {
     "subprocess", "ctypes", "code", "codeop",
 }  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "globals"}
-LOAD_PATH = ["storage.py", "network.py", "arrays.py", "initializers.py"]
+LOAD_PATH = ["storage.py", "network.py", "arrays.py", "initializers.py", "torch_names.py"]
+LOAD_PATH += ["exchange/weights.py", "exchange/torch.py"]
 
 
 def load_path():

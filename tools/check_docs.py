@@ -7,6 +7,7 @@ A `python` block is run; the blocks of one page share their names and an empty f
 anything). A comment on the line before a block says that it is something else:
 
     <!-- from cpp/kernels/layers/relu.hpp -->        an excerpt of that file, word for word
+    <!-- needs torch onnx -->                        run only where these modules are installed
     <!-- not run -->                                 anything else that cannot run by itself
 
 Links and pictures in the repository must exist, and so must the headings they point to.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import doctest
+import importlib.util
 import io
 import itertools
 import os
@@ -103,11 +105,18 @@ def check_python(block: Block, names: dict[str, Any], expected: str | None) -> N
         raise AssertionError(checker.output_difference(example, printed.getvalue(), FLAGS))
 
 
+def missing_modules(block: Block) -> list[str]:
+    """The modules that a block says it needs and that are not installed here."""
+    if not block.comment.startswith("needs "):
+        return []
+    return [name for name in block.comment.split()[1:] if not importlib.util.find_spec(name)]
+
+
 def check_block(block: Block, following: Block | None, names: dict[str, Any]) -> bool:
     """Whether there was anything to check."""
     if block.comment.startswith("from "):
         check_excerpt(block, block.comment.removeprefix("from "))
-    elif block.language != "python" or block.comment == "not run":
+    elif block.language != "python" or block.comment == "not run" or missing_modules(block):
         return False
     elif block.text.startswith(">>>"):
         check_doctest(block, names)
@@ -160,7 +169,9 @@ def main() -> int:
     for page in given or everything:
         count, failures = check_page(page)
         passed, failed = passed + count, failed + len(failures)
-        print(f"{page.relative_to(REPOSITORY)}: {count} blocks hold")
+        missing = sorted({name for block in blocks_of(page) for name in missing_modules(block)})
+        left_out = f"; those that need {', '.join(missing)} were left out" if missing else ""
+        print(f"{page.relative_to(REPOSITORY)}: {count} blocks hold{left_out}")
         print(*(f"{failure}\n" for failure in failures), sep="", end="", file=sys.stderr)
     print(f"{passed} passed, {failed} failed")
     return int(failed > 0)

@@ -18,6 +18,7 @@ from handnn.gradient_check import gradient_check
 
 if TYPE_CHECKING:
     from handnn import article, functional, schedules
+    from handnn.exchange import from_torch, load_weights, to_onnx, to_torch
     from handnn.history import History
     from handnn.inside import layer_statistics, trace
     from handnn.layers import (
@@ -91,20 +92,25 @@ __all__ = [
     "__version__",
     "article",
     "cpu_info",
+    "from_torch",
     "functional",
     "get_num_threads",
     "gradient_check",
     "layer_statistics",
     "load",
+    "load_weights",
     "mlp",
     "schedules",
     "set_num_threads",
+    "to_onnx",
+    "to_torch",
     "trace",
 ]
 
 # Where each name is: a module is loaded when one of its names is first asked for, for together they
 # take longer than all else. gradient_check cannot wait, because its module has its name.
 _PLACES = {
+    "exchange": "from_torch load_weights to_onnx to_torch",
     "history": "History",
     "inside": "layer_statistics trace",
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "

@@ -191,6 +191,10 @@ class Forward:
         dtype = next(array.dtype for a in ours for array in a.params.values())
         self.predict = _core.predictor(_described(layers), dtype == "float32")
 
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Leave None behind in a copy of the network, which compiles its own."""
+        return type(None), ()
+
     def is_of(self, layers: list[Brick]) -> bool:
         """Return whether `layers` are still the bricks, with the arrays, that were compiled."""
         if self._layers != layers:

@@ -128,10 +128,6 @@ class Network:
             for layer, mode in before:
                 layer.training = mode
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is compiled: a copy compiles its own."""
-        return {**self.__dict__, "_compiled": None}
-
     @property
     def params(self) -> dict[str, Array]:
         """The params of all layers, named "0.w", "0.b", "2.w", ...: the arrays themselves."""
@@ -166,11 +162,14 @@ class Network:
         dtype = float_dtype(dtype, "Network.astype: dtype")
         return Network(row.astype("Network", layer, dtype) for layer in self.layers)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to `path`, all or nothing, for `handnn.load`: see `storage.save`."""
+    def save(self, path: str | os.PathLike[str], names: str = "handnn") -> None:
+        """Write the network to `path`, all or nothing, for `handnn.load`: see `storage.save`.
+
+        With names="torch" a `torch.nn.Sequential` can take the arrays of the file as they are.
+        """
         from handnn import storage
 
-        storage.save(self, path)
+        storage.save(self, path, names)
 
     def summary(self) -> str:
         """Return a table of the layers: their names, how many columns they give, their params."""

@@ -4,7 +4,8 @@ The file's metadata has one entry, "handnn", a JSON text:
 
     {"format": 1, "bricks": [{"brick": "Affine", "in": 8, "out": 64}, {"brick": "ReLU"}, ...]}
 
-and its arrays are named as in `Network.params` and `Network.buffers`: "0.w", "0.b", "2.w", ... A
+and its arrays are named as in `Network.params` and `Network.buffers`: "0.w", "0.b", "2.w", ... With
+"names": "torch" beside the format they are named and shaped as PyTorch's: see `torch_names`. A
 brick that is made of bricks lists them: {"brick": "Residual", "block": [{"brick": "Affine", ...},
 ...]}. Nothing in a file is ever executed or imported: a brick's name is looked up in `BRICKS`, and
 what is not there is refused.
@@ -14,34 +15,41 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from handnn.arrays import Array
-from handnn.layers import BRICKS, Brick, Layer
+from handnn.layers import BRICKS, BatchNorm, Brick, Layer
 from handnn.layers.residual import DEEPEST, Residual
 from handnn.layers.row import walk
 from handnn.network import Network
+from handnn.torch_names import COUNTER, TORCH_NAMES, is_turned, state_dict
 
 FORMAT = 1
+NAMES = ("handnn", "torch")
 
 
 class FormatError(ValueError):
     """A file is not a network that this handnn can read: damaged, foreign, or of a later format."""
 
 
-def save(network: Network, path: str | os.PathLike[str]) -> None:
+def save(network: Network, path: str | os.PathLike[str], names: str = "handnn") -> None:
     """Write `network` to `path`, all or nothing: a reader finds the old file or the new one.
 
-    The bytes go to a temporary file in the same folder, which then takes the name `path`. Raises
-    TypeError when a layer is not one of handnn's bricks, ValueError when its arrays have been
-    replaced by some that do not fit, OSError when the file cannot be written; the old file is then
-    still there, and the temporary one is not.
+    names: whose names and shapes the arrays have in the file, "handnn" or "torch"; `load` reads
+    both. The bytes go to a temporary file in the same folder, which then takes the name `path`.
+    Raises TypeError when a layer is not one of handnn's bricks, ValueError for other names or when
+    its arrays have been replaced by some that do not fit, OSError when the file cannot be written;
+    the old file is then still there, and the temporary one is not.
     """
     import json
 
     from safetensors.numpy import save as to_bytes
 
+    check_names(names, "Network.save")
     for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
@@ -53,9 +61,11 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
     # memory as it lies).
     rebuilt = Network(map(_rebuilt, network.layers))
-    arrays = {**rebuilt.params, **rebuilt.buffers}
-    metadata = {"handnn": json.dumps({"format": FORMAT, "bricks": bricks})}
-    replace_file(path, to_bytes(arrays, metadata))
+    arrays: dict[str, Any] = {**rebuilt.params, **rebuilt.buffers}
+    architecture = {"format": FORMAT, "bricks": bricks}
+    if names == "torch":
+        arrays, architecture["names"] = state_dict(rebuilt.layers), names
+    replace_file(path, to_bytes(arrays, {"handnn": json.dumps(architecture)}))
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -91,20 +101,55 @@ def _rebuilt(layer: Any) -> Any:
     return type(layer)(**layer.params, **layer.buffers, **layer.settings)
 
 
+def check_names(names: object, where: str) -> None:
+    """Raise ValueError unless these are names that arrays can have in a file."""
+    if not (isinstance(names, str) and names in NAMES):
+        raise ValueError(f"{where}: names must be 'handnn' or 'torch', but is {names!r}")
+
+
+class ArraysOfFile:
+    """The arrays of a file of safetensors, by our names, each to be taken once."""
+
+    def __init__(self, file: Any, names: str) -> None:
+        self._file = file
+        self._is_torch = names == "torch"
+        self._unread = set(file.keys())
+
+    def take(self, brick: str, place: str, name: str) -> Array:
+        """Return the array `name` of a brick, in our shape; ValueError when there is none."""
+        key = f"{place}.{name}"
+        if self._is_torch:
+            key = f"{place}.{TORCH_NAMES.get(brick, {}).get(name, name)}"
+            if brick == BatchNorm.__name__:
+                self._unread.discard(f"{place}.{COUNTER}")
+        dtype = self._file.get_slice(key).get_dtype()
+        if dtype not in ("F32", "F64"):
+            raise ValueError(f"its array {key} is {dtype}, not F32 or F64")
+        array: Array = self._file.get_tensor(key)
+        self._unread.discard(key)
+        if self._is_torch and is_turned(brick, name):
+            array = np.ascontiguousarray(array.T)
+        return array
+
+    def check_all_taken(self) -> None:
+        """Raise ValueError when the file has an array that belongs to no layer."""
+        if self._unread:
+            raise ValueError(f"no layer has an array {min(self._unread)!r:.50}")
+
+
 def _read_layers(file: Any) -> list[Brick]:
     """Return the bricks that a file of safetensors describes, each built from its own arrays."""
-    unread = set(file.keys())
+    architecture = _read_architecture(file.metadata() or {})
+    arrays = ArraysOfFile(file, architecture.get("names", "handnn"))
     layers = [
-        _read_layer(file, entry, str(index), unread)
-        for index, entry in enumerate(_read_architecture(file.metadata() or {}))
+        _read_layer(arrays, entry, str(index)) for index, entry in enumerate(architecture["bricks"])
     ]
-    if unread:
-        raise ValueError(f"no layer has an array {min(unread)!r:.50}")
+    arrays.check_all_taken()
     return layers
 
 
-def _read_layer(file: Any, entry: object, place: str, unread: set[str]) -> Brick:
-    """Return the brick that `entry` describes, and take its arrays out of `unread`."""
+def _read_layer(arrays: ArraysOfFile, entry: object, place: str) -> Brick:
+    """Return the brick that `entry` describes, of the arrays that it takes."""
     import inspect
 
     if not isinstance(entry, dict):
@@ -116,12 +161,11 @@ def _read_layer(file: Any, entry: object, place: str, unread: set[str]) -> Brick
     built_from: dict[str, Any] = {}
     for parameter in inspect.signature(BRICKS[name]).parameters:
         if parameter == "block":
-            built_from[parameter] = _read_block(file, entry, place, unread)
+            built_from[parameter] = _read_block(arrays, entry, place)
         elif parameter in entry:
             built_from[parameter] = entry[parameter]
         else:
-            built_from[parameter] = _read_array(file, f"{place}.{parameter}")
-            unread.discard(f"{place}.{parameter}")
+            built_from[parameter] = arrays.take(name, place, parameter)
     build: Any = BRICKS[name]
     layer: Brick = build(**built_from)
     if _described(layer) != entry:
@@ -129,20 +173,18 @@ def _read_layer(file: Any, entry: object, place: str, unread: set[str]) -> Brick
     return layer
 
 
-def _read_block(file: Any, entry: dict[str, Any], place: str, unread: set[str]) -> list[Brick]:
+def _read_block(arrays: ArraysOfFile, entry: dict[str, Any], place: str) -> list[Brick]:
     """Return the bricks in the brick that `entry` describes."""
     if place.count(".") >= DEEPEST:
         raise ValueError(f"its bricks are nested more than {DEEPEST} deep")
     block = entry.get("block")
     if not isinstance(block, list):
         raise ValueError(f"layer {place} has no list of bricks")
-    return [
-        _read_layer(file, inner, f"{place}.{index}", unread) for index, inner in enumerate(block)
-    ]
+    return [_read_layer(arrays, inner, f"{place}.{index}") for index, inner in enumerate(block)]
 
 
-def _read_architecture(metadata: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the list of bricks in a file's metadata."""
+def _read_architecture(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a file's metadata says of the bricks, as far as it has been checked."""
     import json
 
     if "handnn" not in metadata:
@@ -157,16 +199,8 @@ def _read_architecture(metadata: dict[str, str]) -> list[dict[str, Any]]:
     bricks = architecture.get("bricks")
     if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
         raise ValueError("its metadata has no list of bricks")
-    return bricks
-
-
-def _read_array(file: Any, key: str) -> Array:
-    """Return the array `key` of a file of safetensors."""
-    dtype = file.get_slice(key).get_dtype()
-    if dtype not in ("F32", "F64"):
-        raise ValueError(f"its array {key} is {dtype}, not F32 or F64")
-    array: Array = file.get_tensor(key)
-    return array
+    check_names(architecture.get("names", "handnn"), "its metadata")
+    return architecture
 
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:

@@ -1,0 +1,151 @@
+"""The list of networks that are handed on, one or more for each brick; how near a copy must be."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from handnn import Network, mlp
+from handnn.layers import (
+    ELU,
+    GELU,
+    Affine,
+    BatchNorm,
+    Dropout,
+    Embedding,
+    LayerNorm,
+    LeakyReLU,
+    ReLU,
+    Residual,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from handnn.layers.row import walk
+
+COLUMNS = 9
+CODES = 6
+"""Column 2 of x holds codes from 0 to 5, and so does column 8."""
+
+RELATIVE = {"float32": 1e-6, "float64": 1e-14}
+"""How far the output of one brick may be off, of the largest one."""
+
+
+def affine(n_in, n_out, rng, dtype):
+    w, b = rng.normal(size=(n_in, n_out)) / np.sqrt(n_in), rng.normal(size=n_out)
+    return Affine(w.astype(dtype), b.astype(dtype))
+
+
+def norm_arrays(columns, rng, dtype, count):
+    """gamma, beta, and for a BatchNorm means and variances."""
+    arrays = rng.normal(size=(4, columns))
+    arrays[0] += 2
+    arrays[3] = rng.uniform(0.5, 2, columns)
+    return [array.astype(dtype) for array in arrays[:count]]
+
+
+def batch_norm(columns, rng, dtype, **settings):
+    return BatchNorm(*norm_arrays(columns, rng, dtype, 4), **settings)
+
+
+def layer_norm(columns, rng, dtype, **settings):
+    return LayerNorm(*norm_arrays(columns, rng, dtype, 2), **settings)
+
+
+def embedding(n_out, column, rng, dtype):
+    return Embedding(rng.normal(size=(CODES, n_out)).astype(dtype), column)
+
+
+def residual(columns, rng, dtype):
+    inner = Residual([layer_norm(columns, rng, dtype), Tanh()])
+    block = [affine(columns, 20, rng, dtype), ReLU(), Dropout(0.2, rng=2)]
+    return Residual([*block, affine(20, columns, rng, dtype), inner])
+
+
+BRICKS = {
+    "Affine": lambda rng, dtype: affine(COLUMNS, COLUMNS, rng, dtype),
+    "BatchNorm": lambda rng, dtype: batch_norm(COLUMNS, rng, dtype),
+    "BatchNorm, settings": lambda rng, dtype: batch_norm(
+        COLUMNS, rng, dtype, momentum=0.3, eps=0.1
+    ),
+    "Dropout": lambda rng, dtype: Dropout(0.3, rng=5),
+    "ELU": lambda rng, dtype: ELU(),
+    "ELU, settings": lambda rng, dtype: ELU(0.7),
+    "Embedding": lambda rng, dtype: embedding(3, 2, rng, dtype),
+    "Embedding of the last column": lambda rng, dtype: embedding(1, 8, rng, dtype),
+    "GELU": lambda rng, dtype: GELU(),
+    "GELU, tanh": lambda rng, dtype: GELU("tanh"),
+    "LayerNorm": lambda rng, dtype: layer_norm(COLUMNS, rng, dtype),
+    "LayerNorm, settings": lambda rng, dtype: layer_norm(COLUMNS, rng, dtype, eps=0.1),
+    "LeakyReLU": lambda rng, dtype: LeakyReLU(),
+    "LeakyReLU, settings": lambda rng, dtype: LeakyReLU(1.5),
+    "ReLU": lambda rng, dtype: ReLU(),
+    "Residual": lambda rng, dtype: residual(COLUMNS, rng, dtype),
+    "Sigmoid": lambda rng, dtype: Sigmoid(),
+    "SiLU": lambda rng, dtype: SiLU(),
+    "Softmax": lambda rng, dtype: Softmax(),
+    "Softplus": lambda rng, dtype: Softplus(),
+    "Tanh": lambda rng, dtype: Tanh(),
+}
+
+
+def of_one_brick(name, dtype, seed=0):
+    """The brick behind an Affine of 1 that changes no bit, which fixes dtype and columns."""
+    brick = BRICKS[name](np.random.default_rng(seed), dtype)
+    return Network([Affine(np.eye(COLUMNS, dtype=dtype), np.zeros(COLUMNS, dtype)), brick])
+
+
+def tabular(dtype, seed=0):
+    """Two columns of codes, a norm, a residual block: everything that rows of a table ask for."""
+    rng = np.random.default_rng(seed)
+    return Network(
+        [
+            embedding(4, 2, rng, dtype),
+            embedding(2, 7, rng, dtype),  # column 8 of x, now that column 2 is gone
+            batch_norm(13, rng, dtype),
+            affine(13, 24, rng, dtype),
+            residual(24, rng, dtype),
+            SiLU(),
+            Dropout(0.1, rng=1),
+            affine(24, 5, rng, dtype),
+            Softmax(),
+        ]
+    )
+
+
+NETWORKS = {
+    "an mlp": lambda dtype: mlp([COLUMNS, 128, 64, 10], rng=0, dtype=dtype),
+    "one column": lambda dtype: mlp([COLUMNS, 1, 1], "sigmoid", rng=0, dtype=dtype),
+    "tabular": tabular,
+}
+
+NAMES = [*BRICKS, *NETWORKS]
+
+
+def network_of(name, dtype):
+    return of_one_brick(name, dtype) if name in BRICKS else NETWORKS[name](dtype)
+
+
+def allowed(name, dtype):
+    """How far the output of a network may be off: that of each of its bricks, one after another."""
+    if name in BRICKS:
+        return RELATIVE[dtype]
+    return RELATIVE[dtype] * sum(1 for _ in walk(network_of(name, dtype).layers))
+
+
+def rows_of(count, dtype, scale=2.0, seed=3):
+    """Rows for a network; the columns of codes have codes."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, scale, (count, COLUMNS))
+    x[:, [2, 8]] = rng.integers(0, CODES, (count, 2))
+    return x.astype(dtype)
+
+
+def error(actual, expected):
+    """The largest difference, of the largest number that was expected."""
+    actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    assert actual.shape == expected.shape
+    if not expected.size:
+        return 0.0
+    return float(abs(actual - expected).max() / abs(expected).max())
