@@ -11,10 +11,11 @@
 // can change a bit of the result.
 //
 // One routine serves all three: product, in tiles (tile.hpp) and, where that pays, from packed
-// copies of its factors (pack.hpp).
+// copies of its factors (pack.hpp) or with a vector for columns of several rows (tail.hpp).
 #pragma once
 
 #include "pack.hpp"
+#include "tail.hpp"
 
 namespace handnn {
 namespace {
@@ -165,6 +166,11 @@ void product(T* out, Strided<T> a, Strided<T> b, const T* bias, T* scratch, Size
              Size J) {
   if (M == 0 || J == 0) return;
   if (K == 0) return product_naive(out, a, b, bias, M, K, J);
+  if constexpr (can_share_tails<T>) {
+    if (has_tail_to_share(J) && a.step == 1 && b.step == 1 && M >= 8 && K <= most_depth) {
+      return product_with_shared_tail(out, J, a, b.data, b.row, Start<T>{bias, 0}, M, K, J);
+    }
+  }
   constexpr Size L = lanes<T>;
   // The columns that fill no vector: as a partly filled vector they cost M multiply-adds a step of
   // k; as a transpose one for each column and vector of rows, and a's packing, if it needs any.

@@ -134,6 +134,13 @@ inline Vector<T> splat(T value) {
   return value - Vector<T>{};
 }
 
+// p[0], p[1], p[0], p[1], ...
+inline Floats splat_pair(const float* p) {
+  std::int64_t both;
+  __builtin_memcpy(&both, p, sizeof both);
+  return __builtin_bit_cast(Floats, both - Int64s{});
+}
+
 #if defined(__AVX512F__)
 
 template <class T>

@@ -11,7 +11,7 @@
 // a is read with two strides, of which one is 1: so x and x^T cost the same.
 #pragma once
 
-#include "simd.hpp"
+#include "each_vector.hpp"
 
 namespace handnn {
 namespace {

@@ -1,0 +1,85 @@
+// A product whose last one or two columns fill no vector of their own: the columns of several rows
+// share one.
+//
+//   a row of out:    | vector | vector | vector | j j |            50 columns of 16 lanes
+//   L / 2 rows:      their last two columns side by side, | j j | j j | j j | ... |
+//
+// Their vector of a's elements, each twice, is put together from those that the whole vectors need
+// anyway, by blends, which other units do than multiply-adds. As a vector that is filled by two
+// columns of one row alone, they would cost each row as much as 16 columns.
+#pragma once
+
+#include "tile.hpp"
+
+namespace handnn {
+namespace {
+
+// Whether there are registers for it: for the sums of L / 2 rows of up to three vectors.
+template <class T>
+constexpr bool can_share_tails = vector_bytes == 64 && sizeof(T) == 4;
+
+// Whether J columns are one to three vectors, and one or two columns more.
+inline bool has_tail_to_share(Size J) {
+  constexpr Size L = lanes<float>;
+  return J / L >= 1 && J / L <= 3 && (J % L == 1 || J % L == 2);
+}
+
+// L / 2 rows of out = start + a (L / 2, K) . b (K, J), where J is C vectors and one or two columns.
+// It is always the last two that share a vector: of a single one, the one before is computed twice.
+template <int C>
+void rows_with_shared_tail(float* out, Size out_row, Strided<float> a, const float* b, Size b_row,
+                           Start<float> start, Size K, Size J) {
+  constexpr int L = lanes<float>, R = L / 2;
+  Floats sum[R][C] = {}, tail{};
+  float tails[L];
+  if (start.data) {
+    for (int r = 0; r < R; ++r) {
+      const float* row = start.from(r, 0).data;
+      HANDNN_UNROLL
+      for (int c = 0; c < C; ++c) sum[r][c] = load(row + c * L);
+      tails[2 * r] = row[J - 2];
+      tails[2 * r + 1] = row[J - 1];
+    }
+    tail = load(tails);
+  }
+  for (Size k = 0; k < K; ++k) {
+    Floats b_part[C], a_elements{};
+    HANDNN_UNROLL
+    for (int c = 0; c < C; ++c) b_part[c] = load(b + k * b_row + c * L);
+    HANDNN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Floats a_element = splat(a.data[r * a.row + k]);
+      a_elements = r ? with_rest<float>(a_elements, a_element, 2 * r) : a_element;
+      HANDNN_UNROLL
+      for (int c = 0; c < C; ++c) sum[r][c] = fma(a_element, b_part[c], sum[r][c]);
+    }
+    tail = fma(a_elements, splat_pair(b + k * b_row + J - 2), tail);
+  }
+  store(tails, tail);
+  HANDNN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    HANDNN_UNROLL
+    for (int c = 0; c < C; ++c) store(out + r * out_row + c * L, sum[r][c]);
+    out[r * out_row + J - 2] = tails[2 * r];
+    out[r * out_row + J - 1] = tails[2 * r + 1];
+  }
+}
+
+// All M rows, for such a J.
+inline void product_with_shared_tail(float* out, Size out_row, Strided<float> a, const float* b,
+                                     Size b_row, Start<float> start, Size M, Size K, Size J) {
+  constexpr Size R = lanes<float> / 2;
+  const auto rows = J / lanes<float> == 1   ? rows_with_shared_tail<1>
+                    : J / lanes<float> == 2 ? rows_with_shared_tail<2>
+                                            : rows_with_shared_tail<3>;
+  Size m = 0;
+  for (; m + R <= M; m += R) {
+    rows(out + m * out_row, out_row, a.from(m, 0), b, b_row, start.from(m, 0), K, J);
+  }
+  if (m == M) return;
+  tiles<4>(out + m * out_row, out_row, Left<float>{a.from(m, 0), 0}, b, b_row, start.from(m, 0),
+           M - m, K, J);
+}
+
+}  // namespace
+}  // namespace handnn
