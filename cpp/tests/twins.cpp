@@ -215,6 +215,8 @@ void test_all() {
     test_dropout<T>(n);
     test_add<T>(n);
   }
+  // Several groups of vectors, whole and not.
+  for (Size n : {255, 256, 257, 300, 511, 512, 513, 777}) test_activations<T>(n);
   // Every size from 0 to 130 in every dimension, the other two at random; then sizes past one panel
   // of k.
   for (Size size = 0; size <= 130; ++size) {
@@ -239,6 +241,9 @@ void test_all() {
   test_affine<T>(300, 3, 1024);
   test_affine<T>(100, 784, 50);
   test_affine<T>(341, 391, 533);
+  test_affine<T>(1100, 20, 200);
+  test_affine<T>(20, 1100, 200);
+  test_affine<T>(20, 200, 1100);
   for (int i = 0; i < 8; ++i) {
     const auto size = [] { return Size(1 + random_bits() % 260); };
     test_affine<T>(size(), size(), size());
