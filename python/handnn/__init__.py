@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from handnn.gradient_check import gradient_check
 
 if TYPE_CHECKING:
-    from handnn import article, functional, schedules
+    from handnn import article, functional, metrics, schedules
+    from handnn.divergence import DivergenceError
+    from handnn.early_stopping import EarlyStopping
     from handnn.history import History
     from handnn.layers import (
         ELU,
@@ -65,7 +67,9 @@ __all__ = [
     "Affine",
     "BCEWithLogits",
     "BatchNorm",
+    "DivergenceError",
     "Dropout",
+    "EarlyStopping",
     "Embedding",
     "FormatError",
     "GaussianNLL",
@@ -94,6 +98,7 @@ __all__ = [
     "get_num_threads",
     "gradient_check",
     "load",
+    "metrics",
     "mlp",
     "schedules",
     "set_num_threads",
@@ -102,6 +107,8 @@ __all__ = [
 # Where each name is: a module is loaded when one of its names is first asked for, for together they
 # take longer than all else. gradient_check cannot wait, because its module has its name.
 _PLACES = {
+    "divergence": "DivergenceError",
+    "early_stopping": "EarlyStopping",
     "history": "History",
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "
     "Sigmoid Softmax Softplus Tanh",
@@ -111,7 +118,7 @@ _PLACES = {
     "storage": "FormatError load",
     "trainer": "Trainer",
 }
-_MODULES = {"article", "functional", "initializers", "schedules", *_PLACES}
+_MODULES = {"article", "functional", "initializers", "metrics", "schedules", *_PLACES}
 
 
 def __getattr__(name: str) -> object:

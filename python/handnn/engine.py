@@ -63,13 +63,24 @@ def train(
     epochs: int,
     first_epoch: int,
     losses: list[tuple[float, float]],
-) -> None:
+    first_step: int = 0,
+    total: float = 0.0,
+    outputs: Array | None = None,
+    stop: list[int] | None = None,
+) -> tuple[int, float]:
     """Train for `epochs` epochs in one call, and add the loss and the seconds of each to `losses`.
 
     rows: x (N, I), y (N, O) and, if there are any, weights (N,), of the dtype of the layers. plan
     and first_epoch decide the order of the rows. The arrays of layers and optimizer are changed in
     place; what layers and loss had kept of their last forward and backward is dropped. When
     interrupted (Ctrl-C), all arrays are those of a whole step, and `losses` has the whole epochs.
+
+    first_step: so many steps of the first epoch are done, and `total` is the sum of their losses,
+    each times its rows. outputs (rows of an epoch, O) takes what the losses of the last epoch are
+    of, batch by batch. As soon as there is something in `stop`, training ends after a whole step.
+
+    Returns the number of steps, and the `total` of an epoch that is not whole, else 0. It is not
+    finite when training ended at a loss that is not: that step changed no param and is not counted.
     """
     optimizer.check()
     optimizer.check_names(
@@ -86,11 +97,12 @@ def train(
         "clip_value": optimizer.clip_value_or_inf,
     }
     steps: list[int] = []
+    last = 0.0
     for _, layer in walk(layers):
         vars(layer).update(dict.fromkeys(cast(Layer, layer).kept))
     vars(loss).update(dict.fromkeys(("pre", "y_true", "sample_weight", "loss")))
     try:
-        _core.train(
+        last = _core.train(
             bricks,
             described_loss,
             optimizer.kind,
@@ -106,15 +118,20 @@ def train(
             first_epoch,
             plan.rows_per_epoch,
             plan.replaces,
+            first_step,
+            total,
             x.dtype == "float32",
+            outputs,
             losses,
             steps,
+            [] if stop is None else stop,
         )
     finally:  # interrupted or not, every step counts
         optimizer.steps += sum(steps)
         for _, layer in walk(layers):
-            if isinstance(layer, Dropout):
-                layer.step += sum(steps)
+            if isinstance(layer, Dropout):  # which has dropped in a step without update, too
+                layer.step += sum(steps) + (not math.isfinite(last))
+    return sum(steps), last
 
 
 def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:

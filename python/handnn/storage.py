@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from handnn.arrays import Array
@@ -24,6 +25,10 @@ from handnn.layers.row import walk
 from handnn.network import Network
 
 FORMAT = 1
+
+LONGEST_HEADER = 2**21
+"""Bytes of a file before its arrays, enough for ten thousand of them. Parsed, they take up to 30
+times as much memory, which a file that is not ours must not choose."""
 
 
 class FormatError(ValueError):
@@ -38,15 +43,19 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     replaced by some that do not fit, OSError when the file cannot be written; the old file is then
     still there, and the temporary one is not.
     """
-    import json
+    arrays, description = contents(network, "Network.save")
+    write_arrays(path, arrays, {"handnn": description})
 
-    from safetensors.numpy import save as to_bytes
+
+def contents(network: Network, where: str) -> tuple[dict[str, Array], str]:
+    """Return the arrays of a network and the description of its bricks, as a file holds them."""
+    import json
 
     for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
             raise TypeError(
-                f"Network.save: layer {place} ({name}) is not one of handnn's bricks "
+                f"{where}: layer {place} ({name}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}); a file cannot hold its code"
             )
     bricks = [_described(layer) for layer in network.layers]
@@ -54,8 +63,19 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     # memory as it lies).
     rebuilt = Network(map(_rebuilt, network.layers))
     arrays = {**rebuilt.params, **rebuilt.buffers}
-    metadata = {"handnn": json.dumps({"format": FORMAT, "bricks": bricks})}
-    replace_file(path, to_bytes(arrays, metadata))
+    return arrays, json.dumps({"format": FORMAT, "bricks": bricks})
+
+
+def write_arrays(
+    path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: dict[str, str]
+) -> None:
+    """Write a safetensors file, all or nothing."""
+    from safetensors.numpy import save as to_bytes
+
+    data = to_bytes(dict(arrays), metadata)
+    if int.from_bytes(data[:8], "little") > LONGEST_HEADER:
+        raise ValueError(f"{os.fspath(path)} would need a header above {LONGEST_HEADER} bytes")
+    replace_file(path, data)
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -65,15 +85,27 @@ def load(path: str | os.PathLike[str]) -> Network:
     in the file need. Raises FormatError (a ValueError) when the file is not such a network, OSError
     when it cannot be read.
     """
+    with opened(path, "a network saved by handnn") as file:
+        if "training" in (file.metadata() or {}):
+            raise ValueError("it is a checkpoint, which Trainer.resume reads")
+        return Network(read_layers(file, file.keys()))
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str], what: str) -> Iterator[Any]:
+    """Open a safetensors file; whatever is wrong with it is a FormatError: it is not `what`."""
     from safetensors import SafetensorError, safe_open
 
     path = os.fspath(path)
-    open(path, "rb").close()  # a folder or a locked file is told in Python's own words
+    with open(path, "rb") as raw:  # a folder or a locked file is told in Python's own words
+        length = int.from_bytes(raw.read(8), "little")
     try:
+        if length > LONGEST_HEADER:
+            raise ValueError(f"its header is {length} bytes long")
         with safe_open(path, framework="np") as file:
-            return Network(_read_layers(file))
+            yield file
     except (SafetensorError, TypeError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is not a network saved by handnn: {error}") from error
+        raise FormatError(f"{path} is not {what}: {error}") from error
 
 
 def _described(layer: Any) -> dict[str, Any]:
@@ -91,9 +123,9 @@ def _rebuilt(layer: Any) -> Any:
     return type(layer)(**layer.params, **layer.buffers, **layer.settings)
 
 
-def _read_layers(file: Any) -> list[Brick]:
-    """Return the bricks that a file of safetensors describes, each built from its own arrays."""
-    unread = set(file.keys())
+def read_layers(file: Any, keys: Iterable[str]) -> list[Brick]:
+    """Return the bricks that a file of safetensors describes, of its arrays with these keys."""
+    unread = set(keys)
     layers = [
         _read_layer(file, entry, str(index), unread)
         for index, entry in enumerate(_read_architecture(file.metadata() or {}))
@@ -120,7 +152,7 @@ def _read_layer(file: Any, entry: object, place: str, unread: set[str]) -> Brick
         elif parameter in entry:
             built_from[parameter] = entry[parameter]
         else:
-            built_from[parameter] = _read_array(file, f"{place}.{parameter}")
+            built_from[parameter] = read_array(file, f"{place}.{parameter}")
             unread.discard(f"{place}.{parameter}")
     build: Any = BRICKS[name]
     layer: Brick = build(**built_from)
@@ -160,7 +192,7 @@ def _read_architecture(metadata: dict[str, str]) -> list[dict[str, Any]]:
     return bricks
 
 
-def _read_array(file: Any, key: str) -> Array:
+def read_array(file: Any, key: str) -> Array:
     """Return the array `key` of a file of safetensors."""
     dtype = file.get_slice(key).get_dtype()
     if dtype not in ("F32", "F64"):
