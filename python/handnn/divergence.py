@@ -52,12 +52,12 @@ def _cause(rows: Mapping[str, Array], params: Mapping[str, Array], optimizer: st
         wrong = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         if wrong.any():
             return f"{name} has NaN or inf in {wrong.sum()} of these {len(array)} rows"
+    for name, array in rows.items():
+        if abs(array).max() > LARGE:
+            return f"{name} has numbers up to {abs(array).max():.3g}; scale it to about 1"
     remedy = f"a smaller lr, or clip_norm=1.0, may help; the optimizer is {optimizer}"
     for name, array in params.items():
         if not np.isfinite(array).all():
             return f"{name} has NaN or inf, from the updates before or from the start; {remedy}"
-    for name, array in rows.items():
-        if abs(array).max() > LARGE:
-            return f"{name} has numbers up to {abs(array).max():.3g}; scale it to about 1"
     name, largest = max(((n, float(abs(a).max())) for n, a in params.items()), key=lambda of: of[1])
     return f"{name} has grown up to {largest:.3g} and the outputs overflow; {remedy}"

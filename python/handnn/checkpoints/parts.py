@@ -65,13 +65,20 @@ def read_optimizer(
     )
     optimizer.check_names(params)
     optimizer.steps = as_int(entry.get("steps"), "steps", 2**53)
+    found: dict[str, dict[str, Array]] = {}
     for key, array in arrays.items():
         state, _, name = key.partition(".")
-        optimizer.state.setdefault(state, {})[name] = array
-    for state, kept in optimizer.state.items():
+        found.setdefault(state, {})[name] = array
+    optimizer.state = found  # SGD has a velocity if it is there
+    for state, kept in found.items():
         if state not in optimizer.states:
             raise ValueError(f"{type(optimizer).__name__} has no state {state!r:.50}")
         _check_like(kept, params, f"the optimizer's {state}")
+    optimizer.state = {
+        state: {name: found[state][name] for name in params}
+        for state in optimizer.states
+        if state in found
+    }
     return optimizer
 
 
