@@ -35,6 +35,9 @@ MOST_EPOCHS = 2**31
 MOST_STEPS = 2**20
 """What it is asked for at the most when each step has a learning rate of its own."""
 
+BETWEEN_LOOKS = 0.05
+"""Seconds for which epochs may pass without notice when a bar is all that looks at them."""
+
 
 @dataclass
 class Run:
@@ -96,11 +99,12 @@ class Run:
     def _train_epochs(self, bar: tqdm[NoReturn]) -> None:
         run = self._run_compiled if self.is_compiled else self._run_bricks
         at, most = self.at, self._epochs_at_once()
+        most_now = most if bar.disable else 1
         is_written = True
         while not at.is_over and len(at.history) < at.epochs:
             losses: list[tuple[float, float]] = []
             done = len(at.history)
-            count = min(at.epochs - done, most)
+            count = min(at.epochs - done, most_now)
             if self.checkpoint is not None:
                 count = min(count, self.checkpoint.every - done % self.checkpoint.every)
             try:
@@ -112,6 +116,8 @@ class Run:
             if losses:
                 at.is_over = self._after(losses, bar)
                 is_written = False
+                if not bar.disable:
+                    most_now = min(most, 1 + int(BETWEEN_LOOKS / (losses[-1][1] + 1e-9)))
             if self.checkpoint is None:
                 continue
             if self.pressed or len(at.history) % self.checkpoint.every == 0:

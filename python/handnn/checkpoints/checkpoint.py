@@ -43,6 +43,7 @@ from handnn.early_stopping import EarlyStopping
 from handnn.history import History
 from handnn.layers import Dropout
 from handnn.layers.row import walk
+from handnn.metrics import METRICS
 from handnn.network import Network
 from handnn.storage import contents, opened, read_array, read_layers, write_arrays
 
@@ -245,7 +246,7 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
         else as_int(fit["steps_per_epoch"], "steps_per_epoch", 2**63),
         None if fit.get("fraction") is None else as_number(fit["fraction"], "fraction"),
         tuple(
-            (as_text(name), as_text(known))
+            (as_text(name), one_of(known, tuple(METRICS), "metric"))
             for name, known in as_list(fit.get("metrics"), "metrics")
         ),
     )
