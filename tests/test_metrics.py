@@ -301,3 +301,11 @@ def test_the_bar_shows_them(capsys):
     trainer.fit(x, y, epochs=2, batch_size=10, metrics="mae", validation=0.25)
     shown = capsys.readouterr().err
     assert "loss=" in shown and "val=" in shown and "mae=" in shown
+
+
+@pytest.mark.parametrize("rows", [3, 499, 500, 3000])
+def test_labels_are_the_first_of_the_largest(rows):
+    rng = np.random.default_rng(rows)
+    pre = rng.integers(0, 4, size=(rows, 5)).astype(np.float32)
+    share = float((pre.argmax(axis=1) == 2).mean())
+    assert measured("accuracy", SoftmaxCrossEntropy(), [2] * rows, pre) == near(share)

@@ -54,9 +54,8 @@ def training_obstacle(layers: list[Brick], loss: Loss, optimizer: Optimizer) -> 
 
 
 def train(
-    layers: list[Brick],
+    prepared: Prepared,
     loss: KernelLoss,
-    optimizer: GradientOptimizer,
     rows: tuple[Array, ...],
     *,
     plan: Plan,
@@ -71,7 +70,7 @@ def train(
     """Train for `epochs` epochs in one call, and add the loss and the seconds of each to `losses`.
 
     rows: x (N, I), y (N, O) and, if there are any, weights (N,), of the dtype of the layers. plan
-    and first_epoch decide the order of the rows. The arrays of layers and optimizer are changed in
+    and first_epoch decide the order of the rows. The arrays that are prepared are changed in
     place; what layers and loss had kept of their last forward and backward is dropped. When
     interrupted (Ctrl-C), all arrays are those of a whole step, and `losses` has the whole epochs.
 
@@ -82,13 +81,9 @@ def train(
     Returns the number of steps, and the `total` of an epoch that is not whole, else 0. It is not
     finite when training ended at a loss that is not: that step changed no param and is not counted.
     """
-    optimizer.check()
-    optimizer.check_names(
-        {f"{i}.{n}": a for i, layer in enumerate(layers) for n, a in params_of(layer).items()}
-    )
     x, y, *weight = rows
+    optimizer = prepared.optimizer
     described_loss = (loss.kind, loss.number, loss.numbers, loss.is_exact)
-    bricks = _described(layers, optimizer)
     settings = {
         **optimizer.settings,
         "lr": optimizer.lr,
@@ -96,10 +91,10 @@ def train(
         "decoupled": optimizer.decoupled,
         "clip_value": optimizer.clip_value_or_inf,
     }
+    bricks = prepared.bricks()
     steps: list[int] = []
     last = 0.0
-    for _, layer in walk(layers):
-        vars(layer).update(dict.fromkeys(cast(Layer, layer).kept))
+    prepared.forget()
     vars(loss).update(dict.fromkeys(("pre", "y_true", "sample_weight", "loss")))
     try:
         last = _core.train(
@@ -128,9 +123,8 @@ def train(
         )
     finally:  # interrupted or not, every step counts
         optimizer.steps += sum(steps)
-        for _, layer in walk(layers):
-            if isinstance(layer, Dropout):  # which has dropped in a step without update, too
-                layer.step += sum(steps) + (not math.isfinite(last))
+        for dropout in prepared.dropouts:  # which have dropped in a step without update, too
+            dropout.step += sum(steps) + (not math.isfinite(last))
     return sum(steps), last
 
 
@@ -192,8 +186,8 @@ def _described(
     return bricks
 
 
-class Forward:
-    """The forward pass of some bricks, compiled: safe to call from several threads at once."""
+class _Bricks:
+    """Bricks and their arrays and settings as they were once."""
 
     def __init__(self, layers: list[Brick]) -> None:
         self._layers = list(layers)
@@ -205,11 +199,9 @@ class Forward:
             if not (isinstance(a, Affine) or a.block) and (a.params or a.buffers)
         ]
         self._settings = [(a, a.settings) for a in ours if a.settings]
-        dtype = next(array.dtype for a in ours for array in a.params.values())
-        self.predict = _core.predictor(_described(layers), dtype == "float32")
 
     def is_of(self, layers: list[Brick]) -> bool:
-        """Return whether `layers` are still the bricks, with the arrays, that were compiled."""
+        """Return whether `layers` are still these bricks, with these arrays and settings."""
         if self._layers != layers:
             return False
         for affine, w, b in self._affines:  # loops, because all(...) takes twice as long
@@ -220,3 +212,69 @@ class Forward:
             if any(now[name] is not array for name, array in arrays.items()):
                 return False
         return not self._settings or all(a.settings == then for a, then in self._settings)
+
+
+class Forward(_Bricks):
+    """The forward pass of some bricks, compiled: safe to call from several threads at once."""
+
+    def __init__(self, layers: list[Brick]) -> None:
+        super().__init__(layers)
+        dtype = next(array.dtype for brick in layers for array in params_of(brick).values())
+        self.predict = _core.predictor(_described(layers), dtype == "float32")
+
+
+class Prepared(_Bricks):
+    """What the engine must know of bricks and an optimizer, for as long as they stay as they are.
+
+    To find out anew takes longer than many an epoch.
+    """
+
+    def __init__(self, layers: list[Brick], optimizer: GradientOptimizer) -> None:
+        optimizer.check()
+        optimizer.check_names(
+            {f"{i}.{n}": a for i, layer in enumerate(layers) for n, a in params_of(layer).items()}
+        )
+        super().__init__(layers)
+        self.optimizer = optimizer
+        ours = [layer for _, layer in walk(layers)]
+        self.dropouts = [layer for layer in ours if isinstance(layer, Dropout)]
+        self._kept = [(a, dict.fromkeys(cast(Layer, a).kept)) for a in ours if cast(Layer, a).kept]
+        self._described = _described(layers, optimizer)
+        self._at = [i for i, brick in enumerate(self._described) if brick[0] == Dropout.kind]
+        self._optimizer = _settings_of(optimizer)
+        self._states = [
+            (state, name, array)
+            for state, kept in optimizer.state.items()
+            for name, array in kept.items()
+        ]
+
+    def bricks(self) -> list[Any]:
+        """Return the description of the bricks, with the steps of Dropouts as they are now."""
+        for i, dropout in zip(self._at, self.dropouts, strict=True):
+            kind, _, arrays, learnt = self._described[i]
+            self._described[i] = (kind, dropout.numbers, arrays, learnt)
+        return self._described
+
+    def forget(self) -> None:
+        """Drop what the bricks had kept of their last forward and backward."""
+        for layer, nothing in self._kept:
+            vars(layer).update(nothing)
+
+    def is_still(self, layers: list[Brick], optimizer: GradientOptimizer) -> bool:
+        """Return whether bricks and optimizer are as they were when this was made."""
+        if self.optimizer is not optimizer or not self.is_of(layers):
+            return False
+        state = optimizer.state
+        for kind, name, array in self._states:
+            if kind not in state or state[kind].get(name) is not array:
+                return False
+        return _settings_of(optimizer) == self._optimizer
+
+
+def _settings_of(optimizer: GradientOptimizer) -> dict[str, Any]:
+    """Return all that a user may have set, without what changes at every step."""
+    found = dict(vars(optimizer))
+    for name in ("steps", "state", "_factors"):
+        del found[name]
+    found["lr_scales"] = dict(optimizer.lr_scales)
+    return found

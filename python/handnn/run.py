@@ -54,6 +54,7 @@ class Run:
     measures: list[Measure]
     callbacks: Sequence[Callable[[], object]]
     checkpoint: Checkpoint | None = None
+    prepared: engine.Prepared | None = None
     pressed: list[int] = field(default_factory=list)
     """Ctrl-C, as often as it came while a checkpoint was still to be written."""
 
@@ -166,10 +167,12 @@ class Run:
         at, done = self.at, len(self.at.history)
         if self._measures_training and at.outputs is None:
             at.outputs = self._new_outputs((self.network.sizes["out"],))
+        layers, optimizer = self.network.layers, cast(GradientOptimizer, self.optimizer)
+        if self.prepared is None or not self.prepared.is_still(layers, optimizer):
+            self.prepared = engine.Prepared(layers, optimizer)
         steps, at.total = engine.train(
-            self.network.layers,
+            self.prepared,
             cast(KernelLoss, self.loss),
-            cast(GradientOptimizer, self.optimizer),
             self.rows,
             plan=self.plan,
             epochs=epochs,
