@@ -39,8 +39,8 @@ int optimizer_called(const std::string& name) {
   throw py::value_error("Trainer.fit: no optimizer is called \"" + name + "\"");
 }
 
-// Takes the GIL back for a moment to see whether a signal handler raised, as Ctrl-C does, or has put
-// something into `stop`.
+// Takes the GIL back for a moment to see whether a signal handler raised, as Ctrl-C does, or has
+// put something into `stop`.
 bool is_to_stop(const py::list& stop) {
   const py::gil_scoped_acquire gil;
   return PyErr_CheckSignals() != 0 || !stop.empty();

@@ -54,8 +54,9 @@ def training_obstacle(layers: list[Brick], loss: Loss, optimizer: Optimizer) -> 
 
 
 def train(
-    prepared: Prepared,
+    layers: list[Brick],
     loss: KernelLoss,
+    optimizer: GradientOptimizer,
     rows: tuple[Array, ...],
     *,
     plan: Plan,
@@ -66,23 +67,26 @@ def train(
     total: float = 0.0,
     outputs: Array | None = None,
     stop: list[int] | None = None,
+    prepared: Prepared | None = None,
 ) -> tuple[int, float]:
     """Train for `epochs` epochs in one call, and add the loss and the seconds of each to `losses`.
 
     rows: x (N, I), y (N, O) and, if there are any, weights (N,), of the dtype of the layers. plan
-    and first_epoch decide the order of the rows. The arrays that are prepared are changed in
+    and first_epoch decide the order of the rows. The arrays of layers and optimizer are changed in
     place; what layers and loss had kept of their last forward and backward is dropped. When
     interrupted (Ctrl-C), all arrays are those of a whole step, and `losses` has the whole epochs.
 
     first_step: so many steps of the first epoch are done, and `total` is the sum of their losses,
     each times its rows. outputs (rows of an epoch, O) takes what the losses of the last epoch are
     of, batch by batch. As soon as there is something in `stop`, training ends after a whole step.
+    prepared: of these layers and this optimizer as they are, if that is at hand.
 
     Returns the number of steps, and the `total` of an epoch that is not whole, else 0. It is not
     finite when training ended at a loss that is not: that step changed no param and is not counted.
     """
     x, y, *weight = rows
-    optimizer = prepared.optimizer
+    if prepared is None:
+        prepared = Prepared(layers, optimizer)
     described_loss = (loss.kind, loss.number, loss.numbers, loss.is_exact)
     settings = {
         **optimizer.settings,

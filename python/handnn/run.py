@@ -62,9 +62,6 @@ class Run:
         """Take over what was done; ValueError unless that was the same fit of the same data."""
         mine = cast(Checkpoint, self.checkpoint)
         mine.check_same(checkpoint)
-        if self.at.early_stopping is not None:
-            self.at.early_stopping.take_over(at.early_stopping)
-        stopping = self.at.early_stopping or at.early_stopping
         outputs = at.outputs
         if at.step > self.plan.steps:
             raise ValueError(f"Trainer.fit: an epoch has no step {at.step}, as the checkpoint has")
@@ -75,6 +72,9 @@ class Run:
             whole = self._new_outputs(outputs.shape[1:])
             whole[:done] = outputs
             outputs = whole
+        if self.at.early_stopping is not None:
+            self.at.early_stopping.take_over(at.early_stopping)
+        stopping = self.at.early_stopping or at.early_stopping
         is_over = at.is_over and self.at.epochs <= at.epochs
         self.at = replace(
             at, epochs=self.at.epochs, outputs=outputs, early_stopping=stopping, is_over=is_over
@@ -128,6 +128,8 @@ class Run:
                 raise KeyboardInterrupt
         if self.checkpoint is not None and not is_written:
             self.checkpoint.write(at)
+        if self.pressed:
+            raise KeyboardInterrupt
 
     def _epochs_at_once(self) -> int:
         """Return how many epochs may pass before someone wants to look."""
@@ -171,8 +173,9 @@ class Run:
         if self.prepared is None or not self.prepared.is_still(layers, optimizer):
             self.prepared = engine.Prepared(layers, optimizer)
         steps, at.total = engine.train(
-            self.prepared,
+            layers,
             cast(KernelLoss, self.loss),
+            optimizer,
             self.rows,
             plan=self.plan,
             epochs=epochs,
@@ -182,6 +185,7 @@ class Run:
             total=at.total,
             outputs=at.outputs if self._measures_training else None,
             stop=self.pressed,
+            prepared=self.prepared,
         )
         at.step += steps - len(losses) * self.plan.steps
         if not math.isfinite(at.total):
@@ -291,15 +295,16 @@ class Run:
             if len(self.pressed) > 1:
                 usual(number, frame)
 
+        waits = True
         try:
             signal.signal(signal.SIGINT, press)
         except ValueError:  # in another thread than the main one, where no Ctrl-C arrives
-            yield
-            return
+            waits = False
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, usual)
+            if waits:
+                signal.signal(signal.SIGINT, usual)
 
 
 def loss_and_gradients(

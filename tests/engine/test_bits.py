@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import SGD, Affine, DivergenceError, MSELoss, Network, ReLU, Sigmoid, Trainer, mlp
+from handnn import (
+    SGD,
+    Affine,
+    DivergenceError,
+    Huber,
+    LeakyReLU,
+    MSELoss,
+    Network,
+    ReLU,
+    Sigmoid,
+    Trainer,
+    mlp,
+)
 from tests.bounds import assert_same_bits
 from tests.engine.fits import digest, rows, run_python, trainer
 
@@ -104,6 +116,47 @@ def test_callbacks_that_change_the_rates_between_epochs(dtype):
         lambda engine: trainer((5, 9, 3), dtype, engine, callbacks=[change_rates]),
         x, y, epochs=7, batch_size=8,
     )  # fmt: skip
+
+
+def new_array(one):
+    one.network.layers[0].w = one.network.layers[0].w * 1.5
+
+
+def new_rate_of_one(one):
+    one.optimizer.lr_scales["2.w"] = 1 / len(one.history)
+
+
+def no_velocities(one):
+    one.optimizer.state.clear()
+
+
+def another_slope(one):
+    one.network.layers[1].slope = 1 / len(one.history)
+
+
+def another_brick(one):
+    one.network.layers[1] = Sigmoid()
+
+
+def another_loss(one):
+    one.loss.delta = 1 / len(one.history)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [new_array, new_rate_of_one, no_velocities, another_slope, another_brick, another_loss],
+)
+def test_callbacks_that_change_what_the_engine_has_been_told(change):
+    x, y, _ = rows(45, 5, 3)
+
+    def new(engine):
+        layers = [Affine.random(5, 9, rng=0), LeakyReLU(0.1), Affine.random(9, 3, rng=1)]
+        optimizer = SGD(0.05, momentum=0.9, lr_scales={"2": 0.5})
+        return Trainer(
+            Network(layers), Huber(), optimizer, engine=engine, rng=1, callbacks=[change]
+        )
+
+    assert_same_fit(new, x, y, epochs=4, batch_size=8)
 
 
 @pytest.mark.parametrize("validation", [0.3, "pair"])
