@@ -19,7 +19,7 @@ PUBLIC = {
     "Affine", "Sigmoid", "ReLU", "LeakyReLU", "Tanh", "ELU", "GELU", "SiLU", "Softplus", "MSELoss",
     "MAE", "Huber", "Quantile", "BCEWithLogits", "PoissonNLL", "GaussianNLL", "SoftmaxCrossEntropy",
     "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "LBFGS", "schedules", "Trainer",
-    "Dropout", "Embedding", "Residual",
+    "Dropout", "Embedding", "Residual", "DivergenceError", "EarlyStopping", "metrics",
     "layer_statistics", "trace",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",

@@ -16,11 +16,13 @@ FORBIDDEN_MODULES = {
 }  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "globals"}
 LOAD_PATH = ["storage.py", "network.py", "arrays.py", "initializers.py", "torch_names.py"]
-LOAD_PATH += ["exchange/weights.py", "exchange/torch.py"]
+LOAD_PATH += ["exchange/weights.py", "exchange/torch.py", "trainer.py", "run.py", "schedules.py"]
+LOAD_PATH += ["early_stopping.py", "history.py", "metrics.py"]
+ROOMS = ["layers", "functional", "losses", "optimizers", "checkpoints"]
 
 
 def load_path():
-    folders = [sorted((PACKAGE / room).glob("*.py")) for room in ("layers", "functional")]
+    folders = [sorted((PACKAGE / room).glob("*.py")) for room in ROOMS]
     return [PACKAGE / name for name in LOAD_PATH] + [file for folder in folders for file in folder]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handnn import SGD, Affine, MSELoss, Network, Trainer, mlp
+from handnn import SGD, Affine, DivergenceError, MSELoss, Network, Trainer, mlp
 from tests import reference
 from tests.bounds import assert_same_bits
 from tests.own_bricks import Counting, Halve, Scale
@@ -319,11 +319,15 @@ def test_training_goes_on_after_an_interrupt():
     assert len(t.fit(x, y, epochs=2, batch_size=7)) == 2
 
 
-def test_a_loss_that_is_not_finite_is_shown():
+def test_a_loss_that_is_not_finite_ends_training():
     x, y = data(dtype="float64")
-    y[3] = np.nan
-    history = trainer("float64").fit(x, y, epochs=1, batch_size=7)
-    assert np.isnan(history.train_loss[0])
+    y[10] = np.nan
+    t, other = trainer("float64"), trainer("float64")
+    with pytest.raises(DivergenceError, match="the loss is nan in epoch 1, step 2: y has NaN"):
+        t.fit(x, y, epochs=1, batch_size=7, shuffle=False)
+    other.train_step(x[:7], y[:7])
+    assert_same_weights(weights(t), weights(other))
+    assert len(t.history) == 0
 
 
 def test_progress_shows_epochs_and_the_loss(capsys):

@@ -39,10 +39,11 @@ int optimizer_called(const std::string& name) {
   throw py::value_error("Trainer.fit: no optimizer is called \"" + name + "\"");
 }
 
-// Takes the GIL back for a moment to see whether a signal handler raised, as Ctrl-C does.
-bool signal_raised() {
+// Takes the GIL back for a moment to see whether a signal handler raised, as Ctrl-C does, or has
+// put something into `stop`.
+bool is_to_stop(const py::list& stop) {
   const py::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0;
+  return PyErr_CheckSignals() != 0 || !stop.empty();
 }
 
 // A loss as Python hands it over: (name, number, array or None, whether its gradient is exact).
@@ -50,12 +51,13 @@ using DescribedLoss = std::tuple<std::string, double, py::object, bool>;
 
 // Appends (loss, seconds) for each epoch to `losses`, and the number of steps to `steps`. If a
 // signal handler raises, its exception passes on after the step that runs, and `losses` holds the
-// whole epochs before it.
+// whole epochs before it. Returns the total of an epoch that is not whole: see TrainingResult.
 template <class T>
-void train_as(const py::list& described, const DescribedLoss& described_loss,
-              const std::string& kind, const py::dict& settings, double clip_norm,
-              py::handle lr_factors_any, py::handle x_any, py::handle y_any, py::handle weight_any,
-              Schedule schedule, py::list losses, py::list steps) {
+double train_as(const py::list& described, const DescribedLoss& described_loss,
+                const std::string& kind, const py::dict& settings, double clip_norm,
+                py::handle lr_factors_any, py::handle x_any, py::handle y_any,
+                py::handle weight_any, Schedule schedule, py::handle outputs_any, py::list losses,
+                py::list steps, const py::list& stop) {
   const Bricks<T> bricks("Trainer.fit", described);
   Gate gate = Gate::casting_to<T>("Trainer.fit");
   Array x, y, weight;
@@ -82,6 +84,15 @@ void train_as(const py::list& described, const DescribedLoss& described_loss,
     gate.bad_value("rows_per_epoch is ", schedule.rows_per_epoch, " of ", N, " rows");
   }
   if (schedule.replaces && !schedule.seed) gate.bad_value("rows cannot be drawn without a seed");
+  if (schedule.first_step < 0 ||
+      schedule.first_step > (schedule.rows_per_epoch - 1) / schedule.batch_size + 1) {
+    gate.bad_value("first_step is ", schedule.first_step);
+  }
+  Array outputs;
+  if (!outputs_any.is_none()) {
+    outputs =
+        gate.output("outputs", outputs_any, {schedule.rows_per_epoch, bricks.bricks.back().O});
+  }
   const OptimizerSettings optimizer = optimizer_settings(gate, optimizer_called(kind), settings);
   Gate factors_gate = Gate::casting_to<double>("Trainer.fit");
   Array lr_factors;
@@ -102,7 +113,8 @@ void train_as(const py::list& described, const DescribedLoss& described_loss,
     TrainingProgram<T> program(active_kernels<T>(), bricks.bricks,
                                {which_loss, loss.template options<T>(Y), exact}, optimizer,
                                clip_norm, most_rows);
-    result = train<T>(program, {x, y, weight, N}, schedule, signal_raised);
+    result = train<T>(
+        program, {x, y, weight, N}, schedule, [&stop] { return is_to_stop(stop); }, outputs);
   }
   const auto report = [&] {
     for (const EpochResult& epoch : result.epochs) {
@@ -116,18 +128,22 @@ void train_as(const py::list& described, const DescribedLoss& described_loss,
     throw raised;
   }
   report();
+  return result.total;
 }
 
-void train_network(const py::list& bricks, const DescribedLoss& loss, const std::string& optimizer,
-                   const py::dict& settings, double clip_norm, py::handle lr_factors, py::handle x,
-                   py::handle y, py::handle sample_weight, Size epochs, Size batch_size,
-                   std::optional<std::uint64_t> seed, std::uint64_t first_epoch,
-                   Size rows_per_epoch, bool replaces, bool float32, py::list losses,
-                   py::list steps) {
-  const Schedule schedule = {epochs, batch_size, seed, first_epoch, rows_per_epoch, replaces};
-  (float32 ? train_as<float> : train_as<double>)(bricks, loss, optimizer, settings, clip_norm,
-                                                 lr_factors, x, y, sample_weight, schedule, losses,
-                                                 steps);
+double train_network(const py::list& bricks, const DescribedLoss& loss,
+                     const std::string& optimizer, const py::dict& settings, double clip_norm,
+                     py::handle lr_factors, py::handle x, py::handle y, py::handle sample_weight,
+                     Size epochs, Size batch_size, std::optional<std::uint64_t> seed,
+                     std::uint64_t first_epoch, Size rows_per_epoch, bool replaces, Size first_step,
+                     double total, bool float32, py::handle outputs, py::list losses,
+                     py::list steps, const py::list& stop) {
+  Schedule schedule = {epochs, batch_size, seed, first_epoch, rows_per_epoch, replaces};
+  schedule.first_step = first_step;
+  schedule.total = total;
+  return (float32 ? train_as<float> : train_as<double>)(bricks, loss, optimizer, settings,
+                                                        clip_norm, lr_factors, x, y, sample_weight,
+                                                        schedule, outputs, losses, steps, stop);
 }
 
 py::array row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
@@ -213,7 +229,8 @@ void bind_engine(py::module_& module) {
              py::arg("settings"), py::arg("clip_norm"), py::arg("lr_factors"), py::arg("x"),
              py::arg("y"), py::arg("sample_weight"), py::arg("epochs"), py::arg("batch_size"),
              py::arg("seed"), py::arg("first_epoch"), py::arg("rows_per_epoch"),
-             py::arg("replaces"), py::arg("float32"), py::arg("losses"), py::arg("steps"));
+             py::arg("replaces"), py::arg("first_step"), py::arg("total"), py::arg("float32"),
+             py::arg("outputs"), py::arg("losses"), py::arg("steps"), py::arg("stop"));
   module.def("row_order", row_order, py::arg("count"), py::arg("seed"), py::arg("epoch"));
   module.def("drawn_rows", drawn_rows, py::arg("drawn"), py::arg("count"), py::arg("seed"),
              py::arg("epoch"));

@@ -140,6 +140,9 @@ double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Si
     });
   }
 
+  const double value = loss.forward(out_.back(), y_true, weight, loss_.options, N, O);
+  if (!std::isfinite(value)) return value;
+
   const auto for_each_learning = [&](auto f) {
     run_parts(parts, [&](int part) {
       for (std::size_t i = first_learning_; i < count; ++i) {
@@ -155,7 +158,7 @@ double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Si
   }
   ++optimizer_.step;
   ++steps_;
-  return loss.forward(out_.back(), y_true, weight, loss_.options, N, O);
+  return value;
 }
 
 // Rows first ... last - 1 of the output of brick i, which is no batch_norm.

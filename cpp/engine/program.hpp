@@ -45,11 +45,15 @@ class TrainingProgram {
                   OptimizerSettings optimizer, double clip_norm, Size most_rows);
 
   // One step on N rows: x (N, I), y_true (N, Y), weight (N) or null. lr_factor is the schedule's.
-  // The loss before the update.
+  // The loss before the update, which is left out if that is NaN or infinite.
   double step(const T* x, const T* y_true, const T* weight, Size N, double lr_factor = 1);
 
   Size inputs() const { return bricks_.front().I; }
   Size targets() const { return loss_.options.columns; }
+
+  // What the last step's loss was of: (N, columns()), before the update.
+  const T* outputs() const { return output(bricks_.size() - 1); }
+  Size columns() const { return bricks_.back().O; }
 
   // What a step costs for each row, in multiply-adds.
   double work_per_row() const { return work_per_row_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 #include "engine/shuffle.hpp"
@@ -80,13 +81,15 @@ class Batches {
 
 template <class T>
 TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Schedule& schedule,
-                     const std::function<bool()>& interrupted) {
+                     const std::function<bool()>& interrupted, T* outputs) {
   const Size count = schedule.rows_per_epoch;
   const Size batch_size = std::min(schedule.batch_size, count);
   Batches<T> batches(rows, program.inputs(), program.targets(), batch_size,
                      schedule.replaces ? count : rows.count, schedule.seed.has_value());
   Interruptions interruptions(interrupted, program.work_per_row() * double(batch_size));
-  TrainingResult result = {{}, 0};
+  TrainingResult result = {{}, 0, 0};
+  Size first_row = schedule.first_step * batch_size;
+  result.total = schedule.total;
   for (Size epoch = 0; epoch < schedule.epochs; ++epoch) {
     const Clock::time_point start = Clock::now();
     const std::uint64_t number = schedule.first_epoch + std::uint64_t(epoch);
@@ -95,23 +98,29 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Sch
     } else if (schedule.seed) {
       shuffle_rows(batches.order(), rows.count, *schedule.seed, number);
     }
-    double total = 0;
-    for (Size first = 0; first < count; first += batch_size) {
+    for (Size first = first_row; first < count; first += batch_size) {
       const Size N = std::min(batch_size, count - first);
       const Rows<T> batch = batches.batch(first, N);
       const double factor = schedule.lr_factors ? schedule.lr_factors[result.steps] : 1;
-      total += double(N) * program.step(batch.x, batch.y_true, batch.weight, N, factor);
+      result.total += double(N) * program.step(batch.x, batch.y_true, batch.weight, N, factor);
+      if (!std::isfinite(result.total)) return result;
+      if (outputs) {
+        const Size O = program.columns();
+        std::memcpy(outputs + first * O, program.outputs(), std::size_t(N * O) * sizeof(T));
+      }
       ++result.steps;
       if (interruptions.now()) return result;
     }
-    result.epochs.push_back({total / double(count), seconds_since(start)});
+    result.epochs.push_back({result.total / double(count), seconds_since(start)});
+    result.total = 0;
+    first_row = 0;
   }
   return result;
 }
 
 template TrainingResult train(TrainingProgram<float>&, const Rows<float>&, const Schedule&,
-                              const std::function<bool()>&);
+                              const std::function<bool()>&, float*);
 template TrainingResult train(TrainingProgram<double>&, const Rows<double>&, const Schedule&,
-                              const std::function<bool()>&);
+                              const std::function<bool()>&, double*);
 
 }  // namespace handnn

@@ -2,11 +2,13 @@
 // on any instruction set, and allocates nothing for a step.
 #include <atomic>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <new>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -291,6 +293,54 @@ void check_prediction(const char* dtype) {
   check(at_once == one_by_one, std::string(dtype) + ": rows at once and one by one");
 }
 
+// An epoch whose first two steps have been taken before: the same weights as in one go, and the
+// outputs of its own steps.
+template <class T>
+void check_going_on(const char* dtype) {
+  Training<T> whole, parts;
+  const Size rows = Training<T>::rows, batch_size = Training<T>::batch_size;
+  std::vector<T> outputs(size_t(rows) * 7), later(size_t(rows) * 7);
+  const auto train_rows = [&](Training<T>& training, Schedule schedule, std::vector<T>& out) {
+    TrainingProgram<T> program(active_kernels<T>(), training.bricks, training.mse_loss(),
+                               nesterov(), std::numeric_limits<double>::infinity(), batch_size);
+    return train<T>(
+        program, {training.x.data(), training.y.data(), nullptr, rows}, schedule,
+        [] { return false; }, out.data());
+  };
+  const TrainingResult all = train_rows(whole, {1, batch_size, 7, 0, rows, false}, outputs);
+  const TrainingResult first =
+      train_rows(parts, {1, batch_size, 7, 0, 2 * batch_size, false}, later);
+  Schedule rest = {1, batch_size, 7, 0, rows, false};
+  rest.first_step = 2;
+  rest.total = first.epochs[0].loss * double(2 * batch_size);
+  const TrainingResult second = train_rows(parts, rest, later);
+  check(first.steps == 2 && second.steps == all.steps - 2, std::string(dtype) + ": steps");
+  check(whole.checksum() == parts.checksum(), std::string(dtype) + ": going on in an epoch");
+  check(outputs == later, std::string(dtype) + ": the outputs of an epoch");
+  check(std::abs(second.epochs[0].loss / all.epochs[0].loss - 1) < 1e-12, "the loss of an epoch");
+}
+
+// A loss that is not finite ends training with the weights from before its step.
+template <class T>
+void check_divergence(const char* dtype) {
+  for (const T wrong : {std::numeric_limits<T>::infinity(), std::numeric_limits<T>::quiet_NaN()}) {
+    Training<T> good, bad;
+    bad.y[size_t(Training<T>::batch_size) * 7] = wrong;  // in the second batch
+    TrainingProgram<T> diverging(active_kernels<T>(), bad.bricks, bad.mse_loss(), nesterov(),
+                                 std::numeric_limits<double>::infinity(), Training<T>::batch_size);
+    const TrainingResult result =
+        train<T>(diverging, {bad.x.data(), bad.y.data(), nullptr, Training<T>::rows},
+                 {2, Training<T>::batch_size, std::nullopt, 0, Training<T>::rows, false},
+                 [] { return false; });
+    check(result.steps == 1 && result.epochs.empty() && !std::isfinite(result.total),
+          std::string(dtype) + ": a loss that is not finite");
+    TrainingProgram<T> program(active_kernels<T>(), good.bricks, good.mse_loss(), nesterov(),
+                               std::numeric_limits<double>::infinity(), Training<T>::batch_size);
+    program.step(good.x.data(), good.y.data(), nullptr, Training<T>::batch_size);
+    check(good.checksum() == bad.checksum(), std::string(dtype) + ": an update after it");
+  }
+}
+
 template <class T>
 void check_allocations(const char* dtype) {
   for (int threads : {1, 3}) {
@@ -333,6 +383,10 @@ int run(int, char**) {
   check_training<double>("float64");
   check_prediction<float>("float32");
   check_prediction<double>("float64");
+  check_going_on<float>("float32");
+  check_going_on<double>("float64");
+  check_divergence<float>("float32");
+  check_divergence<double>("float64");
   check_allocations<float>("float32");
   check_allocations<double>("float64");
   return !good;

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from handnn.gradient_check import gradient_check
 
 if TYPE_CHECKING:
-    from handnn import article, functional, schedules
+    from handnn import article, functional, metrics, schedules
+    from handnn.divergence import DivergenceError
+    from handnn.early_stopping import EarlyStopping
     from handnn.exchange import from_torch, load_weights, to_onnx, to_torch
     from handnn.history import History
     from handnn.inside import layer_statistics, trace
@@ -67,7 +69,9 @@ __all__ = [
     "Affine",
     "BCEWithLogits",
     "BatchNorm",
+    "DivergenceError",
     "Dropout",
+    "EarlyStopping",
     "Embedding",
     "FormatError",
     "GaussianNLL",
@@ -99,6 +103,7 @@ __all__ = [
     "layer_statistics",
     "load",
     "load_weights",
+    "metrics",
     "mlp",
     "schedules",
     "set_num_threads",
@@ -110,6 +115,8 @@ __all__ = [
 # Where each name is: a module is loaded when one of its names is first asked for, for together they
 # take longer than all else. gradient_check cannot wait, because its module has its name.
 _PLACES = {
+    "divergence": "DivergenceError",
+    "early_stopping": "EarlyStopping",
     "exchange": "from_torch load_weights to_onnx to_torch",
     "history": "History",
     "inside": "layer_statistics trace",
@@ -121,7 +128,7 @@ _PLACES = {
     "storage": "FormatError load",
     "trainer": "Trainer",
 }
-_MODULES = {"article", "functional", "initializers", "schedules", *_PLACES}
+_MODULES = {"article", "functional", "initializers", "metrics", "schedules", *_PLACES}
 
 
 def __getattr__(name: str) -> object:

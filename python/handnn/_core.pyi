@@ -364,7 +364,11 @@ def train(
     first_epoch: typing.SupportsInt | typing.SupportsIndex,
     rows_per_epoch: typing.SupportsInt | typing.SupportsIndex,
     replaces: bool,
+    first_step: typing.SupportsInt | typing.SupportsIndex,
+    total: typing.SupportsFloat | typing.SupportsIndex,
     float32: bool,
+    outputs: typing.Any,
     losses: list[typing.Any],
     steps: list[typing.Any],
-) -> None: ...
+    stop: list[typing.Any],
+) -> float: ...

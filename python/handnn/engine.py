@@ -63,21 +63,31 @@ def train(
     epochs: int,
     first_epoch: int,
     losses: list[tuple[float, float]],
-) -> None:
+    first_step: int = 0,
+    total: float = 0.0,
+    outputs: Array | None = None,
+    stop: list[int] | None = None,
+    prepared: Prepared | None = None,
+) -> tuple[int, float]:
     """Train for `epochs` epochs in one call, and add the loss and the seconds of each to `losses`.
 
     rows: x (N, I), y (N, O) and, if there are any, weights (N,), of the dtype of the layers. plan
     and first_epoch decide the order of the rows. The arrays of layers and optimizer are changed in
     place; what layers and loss had kept of their last forward and backward is dropped. When
     interrupted (Ctrl-C), all arrays are those of a whole step, and `losses` has the whole epochs.
+
+    first_step: so many steps of the first epoch are done, and `total` is the sum of their losses,
+    each times its rows. outputs (rows of an epoch, O) takes what the losses of the last epoch are
+    of, batch by batch. As soon as there is something in `stop`, training ends after a whole step.
+    prepared: of these layers and this optimizer as they are, if that is at hand.
+
+    Returns the number of steps, and the `total` of an epoch that is not whole, else 0. It is not
+    finite when training ended at a loss that is not: that step changed no param and is not counted.
     """
-    optimizer.check()
-    optimizer.check_names(
-        {f"{i}.{n}": a for i, layer in enumerate(layers) for n, a in params_of(layer).items()}
-    )
     x, y, *weight = rows
+    if prepared is None:
+        prepared = Prepared(layers, optimizer)
     described_loss = (loss.kind, loss.number, loss.numbers, loss.is_exact)
-    bricks = _described(layers, optimizer)
     settings = {
         **optimizer.settings,
         "lr": optimizer.lr,
@@ -85,12 +95,13 @@ def train(
         "decoupled": optimizer.decoupled,
         "clip_value": optimizer.clip_value_or_inf,
     }
+    bricks = prepared.bricks()
     steps: list[int] = []
-    for _, layer in walk(layers):
-        vars(layer).update(dict.fromkeys(cast(Layer, layer).kept))
+    last = 0.0
+    prepared.forget()
     vars(loss).update(dict.fromkeys(("pre", "y_true", "sample_weight", "loss")))
     try:
-        _core.train(
+        last = _core.train(
             bricks,
             described_loss,
             optimizer.kind,
@@ -106,15 +117,19 @@ def train(
             first_epoch,
             plan.rows_per_epoch,
             plan.replaces,
+            first_step,
+            total,
             x.dtype == "float32",
+            outputs,
             losses,
             steps,
+            [] if stop is None else stop,
         )
     finally:  # interrupted or not, every step counts
         optimizer.steps += sum(steps)
-        for _, layer in walk(layers):
-            if isinstance(layer, Dropout):
-                layer.step += sum(steps)
+        for dropout in prepared.dropouts:  # which have dropped in a step without update, too
+            dropout.step += sum(steps) + (not math.isfinite(last))
+    return sum(steps), last
 
 
 def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:
@@ -175,8 +190,8 @@ def _described(
     return bricks
 
 
-class Forward:
-    """The forward pass of some bricks, compiled: safe to call from several threads at once."""
+class _Bricks:
+    """Bricks and their arrays and settings as they were once."""
 
     def __init__(self, layers: list[Brick]) -> None:
         self._layers = list(layers)
@@ -188,15 +203,13 @@ class Forward:
             if not (isinstance(a, Affine) or a.block) and (a.params or a.buffers)
         ]
         self._settings = [(a, a.settings) for a in ours if a.settings]
-        dtype = next(array.dtype for a in ours for array in a.params.values())
-        self.predict = _core.predictor(_described(layers), dtype == "float32")
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Leave None behind in a copy of the network, which compiles its own."""
         return type(None), ()
 
     def is_of(self, layers: list[Brick]) -> bool:
-        """Return whether `layers` are still the bricks, with the arrays, that were compiled."""
+        """Return whether `layers` are still these bricks, with these arrays and settings."""
         if self._layers != layers:
             return False
         for affine, w, b in self._affines:  # loops, because all(...) takes twice as long
@@ -207,3 +220,69 @@ class Forward:
             if any(now[name] is not array for name, array in arrays.items()):
                 return False
         return not self._settings or all(a.settings == then for a, then in self._settings)
+
+
+class Forward(_Bricks):
+    """The forward pass of some bricks, compiled: safe to call from several threads at once."""
+
+    def __init__(self, layers: list[Brick]) -> None:
+        super().__init__(layers)
+        dtype = next(array.dtype for brick in layers for array in params_of(brick).values())
+        self.predict = _core.predictor(_described(layers), dtype == "float32")
+
+
+class Prepared(_Bricks):
+    """What the engine must know of bricks and an optimizer, for as long as they stay as they are.
+
+    To find out anew takes longer than many an epoch.
+    """
+
+    def __init__(self, layers: list[Brick], optimizer: GradientOptimizer) -> None:
+        optimizer.check()
+        optimizer.check_names(
+            {f"{i}.{n}": a for i, layer in enumerate(layers) for n, a in params_of(layer).items()}
+        )
+        super().__init__(layers)
+        self.optimizer = optimizer
+        ours = [layer for _, layer in walk(layers)]
+        self.dropouts = [layer for layer in ours if isinstance(layer, Dropout)]
+        self._kept = [(a, dict.fromkeys(cast(Layer, a).kept)) for a in ours if cast(Layer, a).kept]
+        self._described = _described(layers, optimizer)
+        self._at = [i for i, brick in enumerate(self._described) if brick[0] == Dropout.kind]
+        self._optimizer = _settings_of(optimizer)
+        self._states = [
+            (state, name, array)
+            for state, kept in optimizer.state.items()
+            for name, array in kept.items()
+        ]
+
+    def bricks(self) -> list[Any]:
+        """Return the description of the bricks, with the steps of Dropouts as they are now."""
+        for i, dropout in zip(self._at, self.dropouts, strict=True):
+            kind, _, arrays, learnt = self._described[i]
+            self._described[i] = (kind, dropout.numbers, arrays, learnt)
+        return self._described
+
+    def forget(self) -> None:
+        """Drop what the bricks had kept of their last forward and backward."""
+        for layer, nothing in self._kept:
+            vars(layer).update(nothing)
+
+    def is_still(self, layers: list[Brick], optimizer: GradientOptimizer) -> bool:
+        """Return whether bricks and optimizer are as they were when this was made."""
+        if self.optimizer is not optimizer or not self.is_of(layers):
+            return False
+        state = optimizer.state
+        for kind, name, array in self._states:
+            if kind not in state or state[kind].get(name) is not array:
+                return False
+        return _settings_of(optimizer) == self._optimizer
+
+
+def _settings_of(optimizer: GradientOptimizer) -> dict[str, Any]:
+    """Return all that a user may have set, without what changes at every step."""
+    found = dict(vars(optimizer))
+    for name in ("steps", "state", "_factors"):
+        del found[name]
+    found["lr_scales"] = dict(optimizer.lr_scales)
+    return found

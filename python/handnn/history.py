@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -10,15 +11,16 @@ if TYPE_CHECKING:
 
 
 class Epoch(NamedTuple):
-    """One epoch: its mean loss, the loss on the validation rows after it, and its seconds."""
+    """One epoch: its mean loss, the loss on the validation rows after it, its seconds, metrics."""
 
     train_loss: float
     validation_loss: float | None
     seconds: float
+    metrics: Mapping[str, float] = MappingProxyType({})
 
 
 class History:
-    """The losses and times of the epochs of one `Trainer.fit`; `len` is how many there are.
+    """The losses, metrics and times of the epochs of one `Trainer.fit`; `len` is their number.
 
     An epoch appears once it is whole, so the lists have equal lengths whenever training ends
     (`validation_loss` is empty when nothing was held out).
@@ -46,18 +48,35 @@ class History:
         """How many seconds each epoch took, its validation included."""
         return [epoch.seconds for epoch in self._epochs]
 
+    @property
+    def metrics(self) -> dict[str, list[float]]:
+        """Each metric after each epoch, by name; {} without metrics.
+
+        They are of the validation rows, or, without such rows, of the outputs that `train_loss` was
+        measured on.
+        """
+        names = self._epochs[0].metrics if self._epochs else {}
+        return {name: [epoch.metrics[name] for epoch in self._epochs] for name in names}
+
+    @property
+    def last(self) -> Epoch:
+        """The last epoch; IndexError before the first."""
+        return self._epochs[-1]
+
     def to_dict(self) -> dict[str, list[float]]:
-        """Return the three lists by name."""
+        """Return the three lists, and those of the metrics, by name."""
         return {
             "train_loss": self.train_loss,
             "validation_loss": self.validation_loss,
             "epoch_seconds": self.epoch_seconds,
+            **self.metrics,
         }
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the losses over the epochs, into `ax` or a new figure, and return the axes.
 
-        Raises ImportError when matplotlib is not installed.
+        Metrics are dashed, against an axis of their own on the right. Raises ImportError when
+        matplotlib is not installed.
         """
         if ax is None:
             try:
@@ -73,6 +92,12 @@ class History:
             ax.plot(epochs, self.validation_loss, label="validation")
         ax.set_xlabel("epoch")
         ax.set_ylabel("loss")
+        if self.metrics:
+            right = ax.twinx()
+            for number, (name, values) in enumerate(self.metrics.items(), 2):
+                (line,) = right.plot(epochs, values, "--", color=f"C{number}")
+                ax.plot([], [], "--", color=line.get_color(), label=name)  # for the one legend
+            right.set_ylabel(", ".join(self.metrics))
         ax.legend()
         return ax
 
@@ -88,5 +113,6 @@ class History:
             parts.append(f"train_loss {last.train_loss:.4g}")
             if last.validation_loss is not None:
                 parts.append(f"validation_loss {last.validation_loss:.4g}")
+            parts += [f"{name} {value:.4g}" for name, value in last.metrics.items()]
             parts.append(f"{sum(self.epoch_seconds):.3g} s")
         return f"History({', '.join(parts)})"

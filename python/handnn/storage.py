@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,10 @@ from handnn.torch_names import COUNTER, TORCH_NAMES, is_turned, state_dict
 
 FORMAT = 1
 NAMES = ("handnn", "torch")
+
+LONGEST_HEADER = 2**21
+"""Bytes of a file before its arrays, enough for ten thousand of them. Parsed, they take up to 30
+times as much memory, which a file that is not ours must not choose."""
 
 
 class FormatError(ValueError):
@@ -45,27 +49,43 @@ def save(network: Network, path: str | os.PathLike[str], names: str = "handnn") 
     its arrays have been replaced by some that do not fit, OSError when the file cannot be written;
     the old file is then still there, and the temporary one is not.
     """
+    check_names(names, "Network.save")
+    arrays, description = contents(network, "Network.save", names)
+    write_arrays(path, arrays, {"handnn": description})
+
+
+def contents(network: Network, where: str, names: str = "handnn") -> tuple[dict[str, Array], str]:
+    """Return the arrays of a network and the description of its bricks, as a file holds them."""
     import json
 
-    from safetensors.numpy import save as to_bytes
-
-    check_names(names, "Network.save")
     for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
             raise TypeError(
-                f"Network.save: layer {place} ({name}) is not one of handnn's bricks "
+                f"{where}: layer {place} ({name}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}); a file cannot hold its code"
             )
     bricks = [_described(layer) for layer in network.layers]
     # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
     # memory as it lies).
     rebuilt = Network(map(_rebuilt, network.layers))
-    arrays: dict[str, Any] = {**rebuilt.params, **rebuilt.buffers}
-    architecture = {"format": FORMAT, "bricks": bricks}
+    arrays: dict[str, Array] = {**rebuilt.params, **rebuilt.buffers}
+    architecture: dict[str, Any] = {"format": FORMAT, "bricks": bricks}
     if names == "torch":
         arrays, architecture["names"] = state_dict(rebuilt.layers), names
-    replace_file(path, to_bytes(arrays, {"handnn": json.dumps(architecture)}))
+    return arrays, json.dumps(architecture)
+
+
+def write_arrays(
+    path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: dict[str, str]
+) -> None:
+    """Write a safetensors file, all or nothing."""
+    from safetensors.numpy import save as to_bytes
+
+    data = to_bytes(dict(arrays), metadata)
+    if int.from_bytes(data[:8], "little") > LONGEST_HEADER:
+        raise ValueError(f"{os.fspath(path)} would need a header above {LONGEST_HEADER} bytes")
+    replace_file(path, data)
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -75,15 +95,27 @@ def load(path: str | os.PathLike[str]) -> Network:
     in the file need. Raises FormatError (a ValueError) when the file is not such a network, OSError
     when it cannot be read.
     """
+    with opened(path, "is not a network saved by handnn") as file:
+        if "training" in (file.metadata() or {}):
+            raise ValueError("it is a checkpoint, which Trainer.resume reads")
+        return Network(read_layers(file, file.keys()))
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str], fault: str, where: str = "") -> Iterator[Any]:
+    """Open a safetensors file; whatever is wrong with it is a FormatError that names the fault."""
     from safetensors import SafetensorError, safe_open
 
     path = os.fspath(path)
-    open(path, "rb").close()  # a folder or a locked file is told in Python's own words
+    with open(path, "rb") as raw:  # a folder or a locked file is told in Python's own words
+        length = int.from_bytes(raw.read(8), "little")
     try:
+        if length > LONGEST_HEADER:
+            raise ValueError(f"its header is {length} bytes long")
         with safe_open(path, framework="np") as file:
-            return Network(_read_layers(file))
+            yield file
     except (SafetensorError, TypeError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is not a network saved by handnn: {error}") from error
+        raise FormatError(f"{where}{path} {fault}: {error}") from error
 
 
 def _described(layer: Any) -> dict[str, Any]:
@@ -110,10 +142,10 @@ def check_names(names: object, where: str) -> None:
 class ArraysOfFile:
     """The arrays of a file of safetensors, by our names, each to be taken once."""
 
-    def __init__(self, file: Any, names: str) -> None:
+    def __init__(self, file: Any, names: str, keys: Iterable[str]) -> None:
         self._file = file
         self._is_torch = names == "torch"
-        self._unread = set(file.keys())
+        self._unread = set(keys)
 
     def take(self, brick: str, place: str, name: str) -> Array:
         """Return the array `name` of a brick, in our shape; ValueError when there is none."""
@@ -122,10 +154,7 @@ class ArraysOfFile:
             key = f"{place}.{TORCH_NAMES.get(brick, {}).get(name, name)}"
             if brick == BatchNorm.__name__:
                 self._unread.discard(f"{place}.{COUNTER}")
-        dtype = self._file.get_slice(key).get_dtype()
-        if dtype not in ("F32", "F64"):
-            raise ValueError(f"its array {key} is {dtype}, not F32 or F64")
-        array: Array = self._file.get_tensor(key)
+        array = read_array(self._file, key)
         self._unread.discard(key)
         if self._is_torch and is_turned(brick, name):
             array = np.ascontiguousarray(array.T)
@@ -137,10 +166,10 @@ class ArraysOfFile:
             raise ValueError(f"no layer has an array {min(self._unread)!r:.50}")
 
 
-def _read_layers(file: Any) -> list[Brick]:
-    """Return the bricks that a file of safetensors describes, each built from its own arrays."""
+def read_layers(file: Any, keys: Iterable[str]) -> list[Brick]:
+    """Return the bricks that a file of safetensors describes, of its arrays with these keys."""
     architecture = _read_architecture(file.metadata() or {})
-    arrays = ArraysOfFile(file, architecture.get("names", "handnn"))
+    arrays = ArraysOfFile(file, architecture.get("names", "handnn"), keys)
     layers = [
         _read_layer(arrays, entry, str(index)) for index, entry in enumerate(architecture["bricks"])
     ]
@@ -201,6 +230,15 @@ def _read_architecture(metadata: Mapping[str, str]) -> dict[str, Any]:
         raise ValueError("its metadata has no list of bricks")
     check_names(architecture.get("names", "handnn"), "its metadata")
     return architecture
+
+
+def read_array(file: Any, key: str) -> Array:
+    """Return the array `key` of a file of safetensors."""
+    dtype = file.get_slice(key).get_dtype()
+    if dtype not in ("F32", "F64"):
+        raise ValueError(f"its array {key} is {dtype}, not F32 or F64")
+    array: Array = file.get_tensor(key)
+    return array
 
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:

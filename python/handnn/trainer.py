@@ -5,39 +5,29 @@ from __future__ import annotations
 import math
 import os
 from _thread import get_ident  # what threading.get_ident is, without 1.6 ms of import
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from numbers import Real
-from time import perf_counter
-from typing import TYPE_CHECKING, Literal, NoReturn, SupportsIndex, cast
+from operator import index
+from typing import Literal, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn import engine
 from handnn.arrays import Array, as_float, whole_number
-from handnn.history import Epoch, History
+from handnn.checkpoints import Checkpoint, Options, Progress, hashes, read
+from handnn.early_stopping import EarlyStopping
+from handnn.history import History
 from handnn.initializers import RandomSource
 from handnn.layers.embedding import check_codes, code_columns
 from handnn.layers.row import walk
 from handnn.losses import LOSSES, KernelLoss, Loss
-from handnn.losses.loss import as_column
+from handnn.metrics import Metric, measures
 from handnn.network import Network
-from handnn.optimizers import LBFGS, GradientOptimizer, Optimizer
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-Rows = tuple[Array, ...]
-"""x, y and, if there are any, the weights: arrays with one row for each sample."""
-
-
-MOST_EPOCHS = 2**31
-"""What one call of the engine is asked for at the most; there may be many."""
-
-MOST_STEPS = 2**20
-"""What it is asked for at the most when each step has a learning rate of its own."""
+from handnn.optimizers import LBFGS, Optimizer
+from handnn.run import Rows, Run, loss_and_gradients
 
 
 class Trainer:
@@ -48,7 +38,11 @@ class Trainer:
     None after `fit`). "auto" is compiled whenever bricks, loss and optimizer are all handnn's own.
     rng: the seed or Generator of the order of rows and of the held-out rows.
     callbacks: each is called as ``callback(trainer)`` after every epoch, in order; when one returns
-    True, training ends there. progress: show a bar.
+    True, training ends there, after the others have been called. progress: show a bar.
+
+    After an epoch the validation loss and the metrics are measured, the history notes it, the
+    schedule and early stopping are told, the bar is moved, the callbacks are called, and a
+    checkpoint is written: in this order.
 
     `history` is the History of the running or last `fit`. When training is interrupted (Ctrl-C, an
     error in a callback) it holds every whole epoch, and no array of the network is half updated;
@@ -89,7 +83,36 @@ class Trainer:
         self.callbacks = callbacks
         self.progress = progress
         self.history = History()
+        self._resumed: tuple[Checkpoint, Progress] | None = None
         self._is_compiled()
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        callbacks: Sequence[Callable[[Trainer], object]] = (),
+        progress: bool = False,
+    ) -> Trainer:
+        """Return the trainer whose `fit` wrote the checkpoint `path`, as it was then.
+
+        The next `fit` with the same data finishes the interrupted one, to the bits that it would
+        have had. A file holds no callbacks: give the same again. Raises FormatError (a ValueError)
+        when the file is not such a checkpoint, OSError when it cannot be read.
+        """
+        checkpoint, at = read(path)
+        trainer = cls(
+            checkpoint.network,
+            checkpoint.loss,
+            checkpoint.optimizer,
+            engine=checkpoint.engine,
+            rng=checkpoint.rng,
+            callbacks=callbacks,
+            progress=progress,
+        )
+        trainer.history = at.history
+        trainer._resumed = checkpoint, at
+        return trainer
 
     def train_step(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -97,20 +120,25 @@ class Trainer:
         """Take one step on the rows of one batch, and return their loss from before the step."""
         rows = self._rows("Trainer.train_step", x, y, sample_weight)
         with _alone(self.network):
-            loss, grads = self._loss_and_grads(rows)
-            self.optimizer.step(self.network.params, grads)
+            loss, _ = loss_and_gradients(self.network, self.loss, *rows)
+            self.optimizer.step(self.network.params, self.network.grads)
         return loss
 
     def fit(
         self,
         x: ArrayLike,
         y: ArrayLike,
-        epochs: SupportsIndex,
-        batch_size: SupportsIndex,
+        epochs: SupportsIndex | None = None,
+        batch_size: SupportsIndex | None = None,
         shuffle: bool | Literal["replacement"] = True,
         validation: tuple[ArrayLike, ArrayLike] | float | None = None,
         sample_weight: ArrayLike | None = None,
         steps_per_epoch: SupportsIndex | None = None,
+        *,
+        metrics: str | Metric | Iterable[str | Metric] | Mapping[str, str | Metric] = (),
+        early_stopping: EarlyStopping | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: SupportsIndex | None = None,
     ) -> History:
         """Train for `epochs` passes over the rows of x and y, and return the History.
 
@@ -131,53 +159,105 @@ class Trainer:
         smaller batch_size is a ValueError. Training may then end before `epochs`, and says why.
 
         An epoch's training loss is the mean of the losses of its batches, weighted by their rows,
-        each taken before the batch's update. Bad arguments are a TypeError or ValueError before
-        anything is changed.
+        each taken before the batch's update.
+
+        metrics: names of `metrics.METRICS` or functions (y_true, outputs) -> number, which get the
+        weights as a third argument if there are any; a dict gives them other names. They are
+        measured on the validation rows, or, without such, on the outputs that the training loss is
+        of. early_stopping: an `EarlyStopping`.
+
+        checkpoint: a path to write all to, all or nothing, after every `checkpoint_every` epochs (1
+        when None), at the end and on Ctrl-C, for `Trainer.resume`. A resumed trainer's first fit
+        goes on to the total of `epochs`, by default that of the interrupted one. It needs the same
+        data, takes what else it is not given from the checkpoint, and goes on writing to it.
+
+        Raises DivergenceError at the first loss that is NaN or infinite. Bad arguments are a
+        TypeError or ValueError before anything is changed; so is what a checkpoint cannot hold.
         """
-        epochs = whole_number(epochs, "Trainer.fit: epochs")
-        batch_size = whole_number(batch_size, "Trainer.fit: batch_size")
-        rows = self._rows("Trainer.fit", x, y, sample_weight)
-        rows, held_out = self._hold_out(rows, validation)
-        if isinstance(self.optimizer, LBFGS) and batch_size < len(rows[0]):
-            raise ValueError(
-                f"Trainer.fit: LBFGS needs all {len(rows[0])} rows at once, but batch_size is "
-                f"{batch_size}; write batch_size=len(x)"
+        resumed = self._resumed
+        if resumed is not None:
+            given = resumed[0].options
+            epochs = resumed[1].epochs if epochs is None else epochs
+            batch_size = given.batch_size if batch_size is None else batch_size
+            shuffle = cast(Literal[True], given.shuffle) if shuffle is True else shuffle
+            validation = given.fraction if validation is None else validation
+            steps_per_epoch = given.steps_per_epoch if steps_per_epoch is None else steps_per_epoch
+            metrics = cast(dict[str, str], dict(given.metrics)) if metrics == () else metrics
+            checkpoint = resumed[0].path if checkpoint is None else checkpoint
+            checkpoint_every = resumed[0].every if checkpoint_every is None else checkpoint_every
+        epochs = whole_number(cast(int, epochs), "Trainer.fit: epochs")
+        batch_size = whole_number(cast(int, batch_size), "Trainer.fit: batch_size")
+        every = 1 if checkpoint_every is None else checkpoint_every
+        every = whole_number(every, "Trainer.fit: checkpoint_every")
+        if not (early_stopping is None or isinstance(early_stopping, EarlyStopping)):
+            raise TypeError(
+                f"Trainer.fit: early_stopping must be EarlyStopping(...), not {early_stopping!r}"
             )
-        plan = self._plan(len(rows[0]), batch_size, shuffle, steps_per_epoch)
-        self._check_batches(plan)
-        run = self._run_compiled if self._is_compiled() else self._run_bricks
-        schedule = getattr(self.optimizer, "schedule", None)
-        watches = getattr(schedule, "is_watching", False)
-        most_epochs = MOST_EPOCHS
-        if schedule is not None:
-            most_epochs = max(1, MOST_STEPS // plan.steps)
-        if self.callbacks or self.progress or held_out is not None or watches:
-            most_epochs = 1
+        watched = measures(metrics, self.loss)
+        given_rows = self._rows("Trainer.fit", x, y, sample_weight)
+        rng_now = self.rng.bit_generator.state
+        try:  # as it was before the interrupted fit, so that it draws the same
+            if resumed is not None:
+                self.rng.bit_generator.state = resumed[0].rng_before
+            rng_before = dict(self.rng.bit_generator.state)
+            rows, held_out = self._hold_out(given_rows, validation)
+            if isinstance(self.optimizer, LBFGS) and batch_size < len(rows[0]):
+                raise ValueError(
+                    f"Trainer.fit: LBFGS needs all {len(rows[0])} rows at once, but batch_size is "
+                    f"{batch_size}; write batch_size=len(x)"
+                )
+            plan = self._plan(len(rows[0]), batch_size, shuffle, steps_per_epoch)
+            self._check_batches(plan)
+            at = Progress(epochs, early_stopping=early_stopping)
+            run = Run(
+                network=self.network,
+                loss=self.loss,
+                optimizer=self.optimizer,
+                rows=rows,
+                held_out=held_out,
+                plan=plan,
+                is_compiled=self._is_compiled(),
+                at=at,
+                measures=watched,
+                callbacks=[partial(callback, self) for callback in self.callbacks],
+            )
+            if early_stopping is not None:
+                early_stopping.check(held_out is not None, run.directions)
+            if checkpoint is not None:
+                data = dict(zip(("x", "y", "sample_weight"), given_rows, strict=False))
+                share: object = validation
+                if held_out is not None and not isinstance(share, Real):
+                    data["validation x"], data["validation y"] = held_out
+                options = Options(
+                    batch_size,
+                    shuffle if isinstance(shuffle, str) else bool(shuffle),
+                    None if steps_per_epoch is None else index(steps_per_epoch),
+                    float(share) if isinstance(share, Real) else None,
+                    tuple((measure.name, measure.known) for measure in watched),
+                )
+                run.checkpoint = Checkpoint(
+                    *(os.fspath(checkpoint), every, self.network, self.loss, self.optimizer),
+                    *(self.engine, self.rng, rng_before, options, hashes(data)),
+                )
+                run.checkpoint.check(early_stopping)
+                if resumed is not None:
+                    run.go_on(*resumed)
+            if resumed is not None:
+                self.rng.bit_generator.state = rng_now
+        except BaseException:
+            self.rng.bit_generator.state = rng_now
+            raise
+        self._resumed = None
+        if resumed is None and early_stopping is not None:
+            early_stopping.start()
 
         from tqdm import tqdm
 
-        history = self.history = History()
-        with (
-            _alone(self.network),
-            tqdm(total=epochs, unit="epoch", disable=not self.progress) as bar,
-        ):
-            after = partial(self._after_epochs, held_out, bar)
-            if isinstance(self.optimizer, LBFGS):  # its line search needs the loop to itself
-                evaluate = partial(self._loss_and_grads, rows)
-                self.optimizer.minimize(self.network.params, evaluate, epochs, after)
-                return history
-            is_over = False
-            while not is_over and len(history) < epochs:
-                done = len(history)
-                losses: list[tuple[float, float]] = []
-                try:
-                    run(rows, plan, min(epochs - done, most_epochs), done, losses)
-                except BaseException:  # interrupted or not, an epoch that is whole counts
-                    if held_out is None:
-                        history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
-                    raise
-                is_over = after(losses)
-        return history
+        self.history = run.at.history
+        bar = tqdm(total=epochs, initial=len(self.history), unit="epoch", disable=not self.progress)
+        with _alone(self.network), bar:
+            run.train(bar)
+        return self.history
 
     def __repr__(self) -> str:
         """Name the parts: `Trainer(Network(...), MSELoss(...), SGD(...), engine='auto')`."""
@@ -191,62 +271,6 @@ class Trainer:
         if obstacle and self.engine == "compiled":
             raise ValueError(f"Trainer: engine='compiled' is not possible here: {obstacle}")
         return obstacle is None
-
-    def _after_epochs(
-        self, held_out: Rows | None, bar: tqdm[NoReturn], losses: list[tuple[float, float]]
-    ) -> bool:
-        """Validate, note and show what has just been trained; return whether to end there."""
-        start = perf_counter()
-        validation_loss = None if held_out is None else self._validation_loss(*held_out)
-        more = perf_counter() - start
-        self.history.extend(Epoch(loss, validation_loss, more + last) for loss, last in losses)
-        train_loss = losses[-1][0]
-        if getattr(getattr(self.optimizer, "schedule", None), "is_watching", False):
-            cast(GradientOptimizer, self.optimizer).watch(
-                train_loss if validation_loss is None else validation_loss
-            )
-        bar.set_postfix(loss=f"{train_loss:.4g}", refresh=False)
-        bar.update(len(losses))
-        answers = [callback(self) for callback in self.callbacks]
-        return any(isinstance(answer, bool | np.bool_) and answer for answer in answers)
-
-    def _run_bricks(
-        self,
-        rows: Rows,
-        plan: engine.Plan,
-        epochs: int,
-        first_epoch: int,
-        losses: list[tuple[float, float]],
-    ) -> None:
-        """Train for `epochs` epochs, and add the loss and the seconds of each to `losses`."""
-        for epoch in range(first_epoch, first_epoch + epochs):
-            start = perf_counter()
-            order = plan.order(len(rows[0]), epoch)
-            total = 0.0
-            for first in range(0, len(order), plan.batch_size):
-                batch = order[first : first + plan.batch_size]
-                total += len(batch) * self.train_step(*(array[batch] for array in rows))
-            losses.append((total / len(order), perf_counter() - start))
-
-    def _run_compiled(
-        self,
-        rows: Rows,
-        plan: engine.Plan,
-        epochs: int,
-        first_epoch: int,
-        losses: list[tuple[float, float]],
-    ) -> None:
-        """Do what `_run_bricks` does, in one call."""
-        engine.train(
-            self.network.layers,
-            cast(KernelLoss, self.loss),
-            cast(GradientOptimizer, self.optimizer),
-            rows,
-            plan=plan,
-            epochs=epochs,
-            first_epoch=first_epoch,
-            losses=losses,
-        )
 
     def _plan(
         self, count: int, batch_size: int, shuffle: object, steps: SupportsIndex | None
@@ -277,20 +301,6 @@ class Trainer:
                     f"rows to train on, but with batch_size {plan.batch_size} the last batch of "
                     f"the {plan.rows_per_epoch} rows has {last}; choose another batch_size"
                 )
-
-    def _loss_and_grads(self, rows: Rows) -> tuple[float, dict[str, Array | None]]:
-        with self.network.in_mode(training=True):
-            loss = self._loss(*rows)
-            self.network.backward(self.loss.backward())
-        return loss, self.network.grads
-
-    def _loss(self, x: Array, y: Array, *weight: Array) -> float:
-        pre = self.network.forward(x)
-        return float(self.loss.forward(pre, as_column(y, pre), *weight))
-
-    def _validation_loss(self, x: Array, y: Array, *weight: Array) -> float:
-        pre = self.network.predict(x)
-        return float(self.loss.forward(pre, as_column(y, pre), *weight))
 
     def _rows(self, where: str, x: ArrayLike, y: ArrayLike, weight: ArrayLike | None) -> Rows:
         """Return x and y, and the weights if there are any, checked and cast."""

@@ -9,7 +9,19 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import SGD, Affine, MSELoss, Network, ReLU, Sigmoid, Trainer, mlp
+from handnn import (
+    SGD,
+    Affine,
+    DivergenceError,
+    Huber,
+    LeakyReLU,
+    MSELoss,
+    Network,
+    ReLU,
+    Sigmoid,
+    Trainer,
+    mlp,
+)
 from tests.bounds import assert_same_bits
 from tests.engine.fits import digest, rows, run_python, trainer
 
@@ -106,6 +118,47 @@ def test_callbacks_that_change_the_rates_between_epochs(dtype):
     )  # fmt: skip
 
 
+def new_array(one):
+    one.network.layers[0].w = one.network.layers[0].w * 1.5
+
+
+def new_rate_of_one(one):
+    one.optimizer.lr_scales["2.w"] = 1 / len(one.history)
+
+
+def no_velocities(one):
+    one.optimizer.state.clear()
+
+
+def another_slope(one):
+    one.network.layers[1].slope = 1 / len(one.history)
+
+
+def another_brick(one):
+    one.network.layers[1] = Sigmoid()
+
+
+def another_loss(one):
+    one.loss.delta = 1 / len(one.history)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [new_array, new_rate_of_one, no_velocities, another_slope, another_brick, another_loss],
+)
+def test_callbacks_that_change_what_the_engine_has_been_told(change):
+    x, y, _ = rows(45, 5, 3)
+
+    def new(engine):
+        layers = [Affine.random(5, 9, rng=0), LeakyReLU(0.1), Affine.random(9, 3, rng=1)]
+        optimizer = SGD(0.05, momentum=0.9, lr_scales={"2": 0.5})
+        return Trainer(
+            Network(layers), Huber(), optimizer, engine=engine, rng=1, callbacks=[change]
+        )
+
+    assert_same_fit(new, x, y, epochs=4, batch_size=8)
+
+
 @pytest.mark.parametrize("validation", [0.3, "pair"])
 def test_validation(validation):
     x, y, weight = rows(45, 5, 3)
@@ -126,18 +179,20 @@ def test_targets_in_one_dimension_and_rows_that_are_no_plain_arrays():
     )  # fmt: skip
 
 
-def test_infinities_and_nan():
+@pytest.mark.parametrize("wrong", [np.inf, np.nan])
+def test_infinities_and_nan_end_it_with_the_weights_from_before(wrong):
     x, y, _ = rows(45, 5, 3)
-    x[7, 2], x[20, 0] = np.inf, np.nan
-    fits = []
+    whole = trainer()
+    whole.fit(x[:16], y[:16], epochs=1, batch_size=8, shuffle=False)
+    x[20, 0] = wrong
     for engine in ("compiled", "bricks"):
         one = trainer(engine=engine)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), pytest.raises(DivergenceError) as error:
             one.fit(x, y, epochs=2, batch_size=8, shuffle=False)
-        fits.append(one.network.params)
-    for name, array in fits[0].items():
-        np.testing.assert_array_equal(array, fits[1][name])
-    assert np.isnan(fits[0]["2.b"]).all()
+        assert (error.value.epoch, error.value.step) == (1, 3)
+        assert "x has NaN or inf in 1 of these 8 rows" in str(error.value)
+        assert digest(one.network) == digest(whole.network)
+        assert one.optimizer.steps == 2 and len(one.history) == 0
 
 
 def test_fits_go_on_where_the_last_one_ended():

@@ -87,7 +87,7 @@ def test_predict_from_many_threads_at_once(dtype):
 def test_training_one_network_from_two_threads_is_an_error_and_harms_nobody(engine):
     x, y, _ = rows(200, 5, 3)
     alone = trainer(engine=engine)
-    alone.fit(x, y, epochs=3, batch_size=1)
+    alone.fit(x, y, epochs=3, batch_size=4)
 
     started, refused = Event(), Event()
 
@@ -98,7 +98,7 @@ def test_training_one_network_from_two_threads_is_an_error_and_harms_nobody(engi
     one = trainer(engine=engine, callbacks=[wait_once])
     other = Trainer(one.network, MSELoss(), SGD(1.0), engine=engine)
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(one.fit, x, y, epochs=3, batch_size=1)
+        running = pool.submit(one.fit, x, y, epochs=3, batch_size=4)
         assert started.wait(60)
         try:
             with pytest.raises(RuntimeError, match="another thread is training"):

@@ -9,7 +9,7 @@ from handnn.arrays import Array
 from handnn.layers.layer import buffers_of, params_of
 from handnn.layers.row import walk
 from handnn.network import Network
-from handnn.storage import ArraysOfFile, FormatError, check_names
+from handnn.storage import ArraysOfFile, check_names, opened
 
 
 def load_weights(network: Network, path: str | os.PathLike[str], names: str = "handnn") -> None:
@@ -24,20 +24,13 @@ def load_weights(network: Network, path: str | os.PathLike[str], names: str = "h
     and dtype that the network's has, and when the file is damaged; ValueError for other names;
     TypeError when `network` is no Network; OSError when the file cannot be read.
     """
-    from safetensors import SafetensorError, safe_open
-
     if not isinstance(network, Network):
         raise TypeError(
             f"load_weights: network must be a Network, but is a {type(network).__name__}"
         )
     check_names(names, "load_weights")
-    path = os.fspath(path)
-    open(path, "rb").close()  # a folder or a locked file is told in Python's own words
-    try:
-        with safe_open(path, framework="np") as file:
-            pairs = _pairs(network, ArraysOfFile(file, names))
-    except (SafetensorError, TypeError, ValueError) as error:
-        raise FormatError(f"load_weights: {path} does not fit the network: {error}") from error
+    with opened(path, "does not fit the network", "load_weights: ") as file:
+        pairs = _pairs(network, ArraysOfFile(file, names, file.keys()))
     for array, new in pairs:
         array[...] = new
 

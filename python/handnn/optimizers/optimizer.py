@@ -141,6 +141,8 @@ class GradientOptimizer(ABC):
 
     def check_names(self, params: Mapping[str, Array]) -> None:
         """Raise ValueError when `lr_scales` has a name that belongs to none of the params."""
+        if not self.lr_scales:
+            return
         known = {place for param in params for place in _places(param)}
         for key in self.lr_scales:
             if key not in known:

@@ -1,0 +1,7 @@
+"""Checkpoints: files from which an interrupted training goes on to the same bits."""
+
+from __future__ import annotations
+
+from handnn.checkpoints.checkpoint import Checkpoint, Options, Progress, hashes, read
+
+__all__ = ["Checkpoint", "Options", "Progress", "hashes", "read"]

@@ -1,0 +1,189 @@
+"""The parts of a training as JSON and arrays, and back again, by fixed tables of names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from handnn import schedules
+from handnn.arrays import Array
+from handnn.checkpoints.fields import as_dict, as_int, as_number, one_of
+from handnn.early_stopping import EarlyStopping
+from handnn.history import Epoch, History
+from handnn.losses import LOSSES
+from handnn.optimizers import OPTIMIZERS, GradientOptimizer
+
+LOSS_NAMES = {loss.__name__: loss for loss in LOSSES}
+OPTIMIZER_NAMES = {optimizer.__name__: optimizer for optimizer in OPTIMIZERS}
+SCHEDULE_NAMES = {
+    schedule.__name__: schedule
+    for schedule in (
+        schedules.Constant,
+        schedules.Step,
+        schedules.Cosine,
+        schedules.WarmUp,
+        schedules.OneCycle,
+        schedules.ReduceOnPlateau,
+    )
+}
+PLATEAU_STATE = ("factor_now", "best", "bad_epochs", "cooling")
+GENERATORS = {"PCG64": np.random.PCG64, "PCG64DXSM": np.random.PCG64DXSM}
+COMMON = ("lr", "weight_decay", "decay_all", "clip_value", "clip_norm")
+"""What all optimizers take and a file can hold as it is."""
+
+
+def described_optimizer(optimizer: GradientOptimizer) -> dict[str, Any]:
+    settings = {name: getattr(optimizer, name) for name in COMMON}
+    return {
+        "name": type(optimizer).__name__,
+        "settings": {**settings, **optimizer.settings, "lr_scales": dict(optimizer.lr_scales)},
+        "steps": optimizer.steps,
+        "schedule": _described_schedule(optimizer.schedule),
+    }
+
+
+def _described_schedule(schedule: schedules.Schedule | None) -> dict[str, Any] | None:
+    if schedule is None:
+        return None
+    described: dict[str, Any] = {"name": type(schedule).__name__, "settings": schedule.settings}
+    if isinstance(schedule, schedules.WarmUp):
+        then = _described_schedule(schedule.then)
+        described["settings"] = {**schedule.settings, "then": then}
+    if isinstance(schedule, schedules.ReduceOnPlateau):
+        described["state"] = {name: getattr(schedule, name) for name in PLATEAU_STATE}
+    return described
+
+
+def read_optimizer(
+    described: object, arrays: dict[str, Array], params: Mapping[str, Array]
+) -> GradientOptimizer:
+    entry = as_dict(described, "optimizer")
+    optimizer: GradientOptimizer = built(
+        entry, OPTIMIZER_NAMES, "optimizer", schedule=_read_schedule(entry.get("schedule"))
+    )
+    optimizer.check_names(params)
+    optimizer.steps = as_int(entry.get("steps"), "steps", 2**53)
+    found: dict[str, dict[str, Array]] = {}
+    for key, array in arrays.items():
+        state, _, name = key.partition(".")
+        found.setdefault(state, {})[name] = array
+    optimizer.state = found  # SGD has a velocity if it is there
+    for state, kept in found.items():
+        if state not in optimizer.states:
+            raise ValueError(f"{type(optimizer).__name__} has no state {state!r:.50}")
+        _check_like(kept, params, f"the optimizer's {state}")
+    optimizer.state = {
+        state: {name: found[state][name] for name in params}
+        for state in optimizer.states
+        if state in found
+    }
+    return optimizer
+
+
+def _read_schedule(described: object, depth: int = 0) -> schedules.Schedule | None:
+    if described is None:
+        return None
+    if depth > 20:
+        raise ValueError("its schedules are nested more than 20 deep")
+    entry = as_dict(described, "schedule")
+    then = as_dict(entry.get("settings"), "settings").get("then")
+    given = {} if then is None else {"then": _read_schedule(then, depth + 1)}
+    schedule: schedules.Schedule = built(entry, SCHEDULE_NAMES, "schedule", **given)
+    if isinstance(schedule, schedules.ReduceOnPlateau):
+        state = as_dict(entry.get("state"), "state")
+        schedule.factor_now = as_number(state.get("factor_now"), "factor_now")
+        schedule.best = as_number(state.get("best"), "best")
+        schedule.bad_epochs = as_int(state.get("bad_epochs"), "bad_epochs", 2**63)
+        schedule.cooling = as_int(state.get("cooling"), "cooling", 2**63)
+        schedule.factors(0, 1)  # a factor_now that is none is told here
+    return schedule
+
+
+def read_early_stopping(
+    described: object, best: dict[str, Array], arrays: Mapping[str, Array]
+) -> EarlyStopping | None:
+    if described is None:
+        if best:
+            raise ValueError("it has best weights, but no early stopping")
+        return None
+    entry = as_dict(described, "early_stopping")
+    stopping = EarlyStopping(**as_dict(entry.get("settings"), "settings"))
+    if best:
+        _check_like(best, arrays, "the best weights")
+    stopping.best = None if entry.get("best") is None else as_number(entry["best"], "best")
+    if entry.get("best_epoch") is not None:
+        stopping.best_epoch = as_int(entry["best_epoch"], "best_epoch", 2**63)
+    stopping.waited = as_int(entry.get("waited"), "waited", 2**63)
+    stopping.best_arrays = best
+    return stopping
+
+
+def history_columns(history: History) -> dict[str, Array]:
+    """Return the history as arrays: metrics (E, M), validation_loss empty where there is none."""
+    metrics = list(history.metrics.values())
+    return {
+        "train_loss": np.array(history.train_loss, np.float64),
+        "validation_loss": np.array(history.validation_loss, np.float64),
+        "seconds": np.array(history.epoch_seconds, np.float64),
+        "metrics": np.array(metrics, np.float64).reshape(len(metrics), len(history)),
+    }
+
+
+def read_history(columns: dict[str, Array], names: list[str]) -> History:
+    if set(columns) != {"train_loss", "validation_loss", "seconds", "metrics"}:
+        raise ValueError("its history has not the four arrays that it must have")
+    count = len(columns["train_loss"]) if columns["train_loss"].ndim == 1 else -1
+    held = columns["validation_loss"].shape == (count,)
+    shapes = [
+        columns["seconds"].shape == (count,),
+        held or columns["validation_loss"].shape == (0,),
+        columns["metrics"].shape == (len(names) if count else 0, count),
+    ]
+    if not all(shapes) or any(array.dtype != np.float64 for array in columns.values()):
+        raise ValueError("the arrays of its history do not fit together")
+    history = History()
+    loss, seconds, metrics = (columns[n].tolist() for n in ("train_loss", "seconds", "metrics"))
+    validation = columns["validation_loss"].tolist() if held else [None] * count
+    for number in range(count):
+        measured = {name: values[number] for name, values in zip(names, metrics, strict=True)}
+        history.extend([Epoch(loss[number], validation[number], seconds[number], measured)])
+    return history
+
+
+def generator(state: dict[str, Any]) -> np.random.Generator:
+    """Return a generator in that state, checked: NumPy is not asked to believe a file."""
+    build = GENERATORS[one_of(state.get("bit_generator"), tuple(GENERATORS), "bit_generator")]
+    inner = as_dict(state.get("state"), "state")
+    numbers = {name: as_int(inner.get(name), name, 2**128) for name in ("state", "inc")}
+    bit_generator = build()
+    bit_generator.state = {
+        "bit_generator": build.__name__,
+        "state": numbers,
+        "has_uint32": as_int(state.get("has_uint32"), "has_uint32", 2),
+        "uinteger": as_int(state.get("uinteger"), "uinteger", 2**32),
+    }
+    return np.random.Generator(bit_generator)
+
+
+def check_known(where: str, kind: str, part: object, known: Mapping[str, type]) -> None:
+    if known.get(type(part).__name__) is not type(part):
+        raise TypeError(
+            f"{where}: the {kind} is a {type(part).__name__}, not one of {', '.join(known)}; "
+            "a file cannot hold its code or its state"
+        )
+
+
+def _check_like(arrays: Mapping[str, Array], like: Mapping[str, Array], what: str) -> None:
+    if set(arrays) != set(like):
+        raise ValueError(f"{what} are not of the network's arrays")
+    for name, array in arrays.items():
+        if array.shape != like[name].shape or array.dtype != like[name].dtype:
+            raise ValueError(f"{what} for {name} are {array.dtype} {array.shape}")
+
+
+def built(described: object, known: Mapping[str, Any], what: str, **more: Any) -> Any:
+    entry = as_dict(described, what)
+    build = known[one_of(entry.get("name"), tuple(known), what)]
+    return build(**{**as_dict(entry.get("settings"), "settings"), **more})

@@ -1,0 +1,394 @@
+"""A resumed training ends with the bits of one that was never interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import (
+    LBFGS,
+    SGD,
+    AdaGrad,
+    AdamW,
+    Affine,
+    Dropout,
+    EarlyStopping,
+    FormatError,
+    MSELoss,
+    Network,
+    Quantile,
+    ReLU,
+    Residual,
+    RMSProp,
+    SoftmaxCrossEntropy,
+    Trainer,
+    mlp,
+    schedules,
+)
+from tests.checkpoints.fits import EPOCHS, digest, options, rows, trainer
+from tests.engine.fits import ROOT
+from tests.own_bricks import Halve
+from tests.storage.files import header_and_data
+
+both_engines = pytest.mark.parametrize("engine", ["compiled", "bricks"])
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(epochs):
+    def stop(t):
+        if len(t.history) == epochs:
+            raise Stop
+
+    return stop
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "training.safetensors"
+
+
+def interrupted(one, path, after, x, y, **given):
+    """Train until the callbacks `after` so many epochs; the checkpoint is from one epoch before."""
+    one.callbacks = (stop_after(after),)
+    with pytest.raises(Stop):
+        one.fit(x, y, checkpoint=path, **given)
+    return Trainer.resume(path)
+
+
+@both_engines
+@pytest.mark.parametrize("of_schedule", ["none", "cosine", "plateau", "one cycle"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"validation": None},
+        {"validation": None, "early_stopping": None, "metrics": ()},
+        {"validation": None, "shuffle": False},
+        {"shuffle": "replacement", "steps_per_epoch": 3},
+        {"sample_weight": np.linspace(0, 2, 90)},
+        {"validation": rows(30, seed=1)},
+        {"early_stopping": EarlyStopping(2, min_delta=0.01, restore_best=False)},
+    ],
+    ids=lambda more: ", ".join(map(str, more)) or "all",
+)
+def test_the_same_bits(engine, of_schedule, more, path):
+    x, y = rows()
+    whole = trainer(engine, of_schedule)
+    whole.fit(x, y, **options(**more))
+    for epochs in (2, 4):
+        one = interrupted(trainer(engine, of_schedule), path, epochs, x, y, **options(**more))
+        assert len(one.history) == epochs - 1
+        again = {name: more[name] for name in ("sample_weight",) if name in more}
+        if isinstance(more.get("validation"), tuple):
+            again["validation"] = more["validation"]
+        history = one.fit(x, y, **again)
+        assert history is one.history and len(history) == len(whole.history)
+        assert digest(one) == digest(whole)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_engines_take_over_from_each_other(path, dtype):
+    x, y = rows(dtype=dtype)
+    whole = trainer("bricks", dtype=dtype)
+    whole.fit(x, y, **options())
+    one = interrupted(trainer("compiled", dtype=dtype), path, 3, x, y, **options())
+    one.engine = "bricks"
+    one.callbacks = (stop_after(5),)
+    with pytest.raises(Stop):
+        one.fit(x, y)
+    one = Trainer.resume(path)
+    assert one.engine == "bricks" and len(one.history) == 4
+    one.engine = "compiled"
+    one.fit(x, y)
+    assert digest(one) == digest(whole)
+
+
+@pytest.mark.parametrize(
+    ("loss", "optimizer"),
+    [
+        (MSELoss("article"), lambda: SGD(1e-4, momentum=0.9, nesterov=True)),
+        (MSELoss(), lambda: SGD(0.01, weight_decay=0.1)),
+        (Quantile([0.25, 0.5, 0.75]), lambda: AdaGrad(0.05)),
+        (SoftmaxCrossEntropy(0.1, [1, 2, 0.5]), lambda: RMSProp(momentum=0.5, clip_value=0.1)),
+        (SoftmaxCrossEntropy(), lambda: AdamW(0.01, decay_all=True, schedule=schedules.Step(7))),
+    ],
+    ids=str,
+)
+def test_losses_optimizers_and_bricks_come_back(path, loss, optimizer):
+    def new():
+        layers = [
+            *(Affine.random(5, 6, rng=0), Residual([Affine.random(6, 6, rng=1), Dropout(0.2, 3)])),
+            *(ReLU(), Affine.random(6, 3, rng=2)),
+        ]
+        return Trainer(Network(layers), loss, optimizer(), rng=4)
+
+    x, y = rows()
+    if not isinstance(loss, SoftmaxCrossEntropy | Quantile):
+        y = np.repeat(y[:, None], 3, axis=1)
+    whole = new()
+    whole.fit(x, y, epochs=6, batch_size=16)
+    one = interrupted(new(), path, 4, x, y, epochs=6, batch_size=16)
+    assert repr(one.loss) == repr(loss) and repr(one.optimizer) == repr(whole.optimizer)
+    one.fit(x, y)
+    assert digest(one) == digest(whole)
+
+
+def test_many_epochs_in_one_call_and_every_third_written(path):
+    x, y = rows()
+    plain = {"validation": None, "metrics": (), "early_stopping": None}
+    whole, one = trainer(of_schedule="cosine"), trainer(of_schedule="cosine")
+    whole.fit(x, y, **options(**plain))
+    written = []
+    replace = os.replace
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", lambda a, b: written.append(len(one.history)) or replace(a, b))
+        one.fit(x, y, checkpoint=path, checkpoint_every=5, **options(**plain))
+    assert written == [5, 10, 12]
+    assert digest(one) == digest(whole)
+    again = Trainer.resume(path)
+    assert again.fit(x, y).train_loss == whole.history.train_loss and digest(again) == digest(whole)
+
+
+def test_epochs_is_the_total_to_go_on_to(path):
+    x, y = rows()
+    whole = trainer()
+    whole.fit(x, y, **options(epochs=20, early_stopping=None))
+    trainer().fit(x, y, checkpoint=path, **options(epochs=7, early_stopping=None))
+    one = Trainer.resume(path)
+    assert len(one.fit(x, y, epochs=20)) == 20
+    assert digest(one) == digest(whole)
+    one = Trainer.resume(path)
+    assert len(one.fit(x, y, epochs=5)) == 20
+    one.fit(x, y, epochs=3, batch_size=8)
+    assert len(one.history) == 3, "the next fit is a new one"
+
+
+def test_one_script_starts_and_resumes(path):
+    """What fit was called with may be said again."""
+    x, y = rows()
+    given = options(checkpoint=path, checkpoint_every=2)
+    interrupted(trainer(), path, 4, x, y, **options(checkpoint_every=2))
+    one = Trainer.resume(path)
+    assert len(one.history) == 2
+    stopping = given["early_stopping"]
+    one.fit(x, y, **given)
+    whole = trainer()
+    whole.fit(x, y, **options(early_stopping=stopping))
+    assert digest(one) == digest(whole)
+
+
+def test_training_that_was_ended_stays_ended(path):
+    x, y = rows()
+    plain = options(early_stopping=None)
+    one = trainer(callbacks=[lambda t: len(t.history) == 3])
+    one.fit(x, y, checkpoint=path, checkpoint_every=50, **plain)
+    again = Trainer.resume(path)
+    assert len(again.fit(x, y)) == 3 and digest(again) == digest(one)
+    assert len(Trainer.resume(path).fit(x, y, epochs=EPOCHS)) == 3
+    assert len(Trainer.resume(path).fit(x, y, epochs=EPOCHS + 1)) == EPOCHS + 1
+
+
+def test_early_stopping_that_ended_it_restores_the_best_weights_again(path):
+    x, y = rows()
+    whole = trainer()
+    whole.fit(x, y, **options(epochs=50), checkpoint=path)
+    assert len(whole.history) < 50
+    one = Trainer.resume(path)
+    assert digest(one) != digest(whole), "these are the last weights, not the best"
+    stopping = EarlyStopping(5, monitor="auc")
+    assert len(one.fit(x, y, early_stopping=stopping)) == len(whole.history)
+    assert digest(one) == digest(whole)
+    assert stopping.best == max(one.history.metrics["auc"])
+
+
+@both_engines
+def test_ctrl_c_in_the_middle_of_an_epoch(engine, path, monkeypatch):
+    """The compiled engine looks at signals every 50 ms, so its epochs are made to last."""
+    x, y = rows()
+    given = {"batch_size": 2, "metrics": "auc", "shuffle": "replacement", "epochs": 3}
+    given["steps_per_epoch"] = 150_000 if engine == "compiled" else 30
+    whole = trainer(engine, "cosine")
+    whole.fit(x, y, **given)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    steps = []
+    try:
+        if engine == "compiled":
+            alarm = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+        else:
+            usual = handnn.run.loss_and_gradients
+
+            def step(*arguments):
+                steps.append(1)
+                if len(steps) == 47:
+                    signal.raise_signal(signal.SIGINT)
+                return usual(*arguments)
+
+            monkeypatch.setattr("handnn.run.loss_and_gradients", step)
+        with pytest.raises(KeyboardInterrupt):
+            trainer(engine, "cosine").fit(x, y, checkpoint=path, **given)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if engine == "compiled":
+            signal.signal(signal.SIGALRM, alarm)
+    training = json.loads(header_and_data(path)[0]["__metadata__"]["training"])
+    assert training["step"] == 17 if engine == "bricks" else training["step"] > 0
+    monkeypatch.undo()
+    one = Trainer.resume(path)
+    one.fit(x, y)
+    assert digest(one) == digest(whole)
+
+
+def test_ctrl_c_ends_the_script_and_leaves_a_checkpoint(path):
+    script = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from tests.checkpoints.fits import rows, trainer\n"
+        "print('training', flush=True)\n"
+        "trainer(of_schedule='none').fit(\n"
+        "    *rows(), epochs=10**8, batch_size=8, checkpoint=sys.argv[1], checkpoint_every=10**8)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, path], cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout.readline() == "training\n"
+            try:
+                process.wait(0.3)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGINT)
+            _, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert error.strip().splitlines()[-1] == "KeyboardInterrupt"
+    one, whole = Trainer.resume(path), trainer(of_schedule="none")
+    epochs = len(one.history) + 1
+    one.fit(*rows(), epochs=epochs)
+    whole.fit(*rows(), epochs=epochs, batch_size=8)
+    assert digest(one) == digest(whole)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (x[:-1], y[:-1], {}), "x is not what the interrupted fit had"),
+        (lambda x, y: (x + np.float32(1e-6), y, {}), "x is not what"),
+        (lambda x, y: (x, 1 - y, {}), "y is not what"),
+        (lambda x, y: (x, y, {"sample_weight": np.ones(90)}), "sample_weight is not"),
+        (lambda x, y: (x, y, {"batch_size": 9}), "batch_size is 9, but the interrupted fit had 8"),
+        (lambda x, y: (x, y, {"shuffle": False}), "shuffle is False"),
+        (lambda x, y: (x, y, {"validation": 0.5}), "validation is 0.5"),
+        (lambda x, y: (x, y, {"validation": (x, y)}), "validation is None"),
+        (lambda x, y: (x, y, {"metrics": "auc"}), "metrics is"),
+        (lambda x, y: (x, y, {"steps_per_epoch": 2}), "steps_per_epoch is 2"),
+        (lambda x, y: (x, y, {"early_stopping": EarlyStopping(6)}), "early_stopping is"),
+    ],
+)
+def test_another_fit_or_other_data_is_a_value_error(path, change, message):
+    x, y = rows()
+    one = interrupted(trainer(), path, 3, x, y, **options())
+    before = digest(one)
+    other_x, other_y, given = change(x, y)
+    with pytest.raises(ValueError, match=f"Trainer.fit: .*{message}"):
+        one.fit(other_x, other_y, **given)
+    assert digest(one) == before
+    one.fit(x, y)
+    whole = trainer()
+    whole.fit(x, y, **options())
+    assert digest(one) == digest(whole)
+
+
+class Own(SGD):
+    pass
+
+
+class OwnSchedule(schedules.Constant):
+    pass
+
+
+class OwnStopping(EarlyStopping):
+    pass
+
+
+class OwnLoss(MSELoss):
+    pass
+
+
+def part(network=None, loss=None, optimizer=None, rng=0):
+    return Trainer(network or mlp([5, 1], rng=0), loss or MSELoss(), optimizer or SGD(0.1), rng=rng)
+
+
+@pytest.mark.parametrize(
+    ("one", "given", "message"),
+    [
+        (part(Network([Affine.random(5, 1), Halve()])), {}, "layer 1 .Halve. is not one of"),
+        (part(loss=OwnLoss()), {}, "the loss is a OwnLoss"),
+        (part(optimizer=Own(0.1)), {}, "the optimizer is a Own"),
+        (part(optimizer=LBFGS()), {"batch_size": 90}, "the optimizer is a LBFGS"),
+        (part(optimizer=SGD(0.1, schedule=OwnSchedule())), {}, "the schedule is a OwnSchedule"),
+        (
+            part(optimizer=SGD(0.1, schedule=schedules.WarmUp(2, OwnSchedule()))),
+            {},
+            "the schedule is a OwnSchedule",
+        ),
+        (part(optimizer=SGD(Fraction(1, 10))), {}, "no plain number"),
+        (part(rng=np.random.Generator(np.random.MT19937(0))), {}, "rng is a MT19937"),
+        (part(), {"metrics": [lambda t, p: 0.0]}, "metric <lambda> is a function"),
+        (part(), {"early_stopping": OwnStopping()}, "early_stopping is a OwnStopping"),
+    ],
+)
+def test_what_a_file_cannot_hold_is_an_error_before_training(path, one, given, message):
+    before = one.network.params["0.w"].copy()
+    with pytest.raises(TypeError, match=f"Trainer.fit: checkpoint.*{message}"):
+        one.fit(*rows(), **{"epochs": 1, "batch_size": 8, **given}, checkpoint=path)
+    assert (one.network.params["0.w"] == before).all() and not path.exists()
+
+
+def test_wrong_arguments(path):
+    one = part()
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path / "nowhere" / "file")
+    for every in (0, -1):
+        with pytest.raises(ValueError, match="checkpoint_every"):
+            one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path, checkpoint_every=every)
+    for missing in ({"epochs": 3}, {"batch_size": 8}):
+        with pytest.raises(TypeError, match="must be an int, but is None"):
+            one.fit(*rows(), **missing)
+    with pytest.raises(FileNotFoundError):
+        Trainer.resume(path)
+
+
+def test_a_network_is_no_checkpoint_and_a_checkpoint_no_network(path):
+    one = part()
+    one.network.save(path)
+    with pytest.raises(FormatError, match="no entry 'training'"):
+        Trainer.resume(path)
+    one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path)
+    with pytest.raises(FormatError, match=r"a checkpoint, which Trainer\.resume reads"):
+        handnn.load(path)
+
+
+def test_divergence_leaves_the_last_good_checkpoint(path):
+    x, y = rows()
+
+    def spoil(t):
+        if len(t.history) == 3:
+            t.network.params["0.w"][...] = np.nan
+
+    one = trainer(callbacks=[spoil])
+    with pytest.raises(handnn.DivergenceError):
+        one.fit(x, y, checkpoint=path, checkpoint_every=2, epochs=9, batch_size=8)
+    assert len(Trainer.resume(path).history) == 2
