@@ -69,7 +69,7 @@ def contents(network: Network, where: str, names: str = "handnn") -> tuple[dict[
     # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
     # memory as it lies).
     rebuilt = Network(map(_rebuilt, network.layers))
-    arrays: dict[str, Array] = {**rebuilt.params, **rebuilt.buffers}
+    arrays: dict[str, Any] = {**rebuilt.params, **rebuilt.buffers}
     architecture: dict[str, Any] = {"format": FORMAT, "bricks": bricks}
     if names == "torch":
         arrays, architecture["names"] = state_dict(rebuilt.layers), names
