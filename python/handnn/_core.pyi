@@ -183,6 +183,7 @@ def huber_forward(
     setting: typing.Any = 0.0,
     numbers: typing.Any = None,
 ) -> float: ...
+def largest_columns(pre: typing.Any) -> numpy.typing.NDArray[typing.Any]: ...
 def layer_norm_backward(
     dout: typing.Any,
     x: typing.Any,

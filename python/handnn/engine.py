@@ -138,6 +138,11 @@ def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:
     _core.check_targets(where, loss.kind, loss.number, numbers, y, outputs)
 
 
+def largest_columns(pre: Array) -> Any:
+    """Return ``pre.argmax(axis=1)`` of pre (N, O) in a fraction of its time."""
+    return _core.largest_columns(pre)
+
+
 class Plan(NamedTuple):
     """Which rows each epoch has, and in which batches."""
 
