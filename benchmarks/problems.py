@@ -36,7 +36,7 @@ class Problem:
 
     @property
     def lr(self) -> float:
-        """The learning rate: small enough that no weight grows, however long the run."""
+        """The learning rate: small enough that all numbers stay usual, however long the run."""
         if self.optimizer == "adam":
             return 0.001
         return 0.01 if self.activation == "relu" else 0.1

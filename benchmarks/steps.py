@@ -53,7 +53,7 @@ def show(rows: list[Row], threads: int) -> None:
     names = [row.problem.title for row in rows]
     where = "one pinned thread" if threads == 1 else f"{threads} threads"
     report.table(
-        f"Training: µs a step, {where}",
+        f"Training: µs a step; MSE and SGD unless named; {where}",
         ["network, batch", *entrants],
         [
             [name, *(report.micro(row.result.seconds.get(label)) for label in entrants)]

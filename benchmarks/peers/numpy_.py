@@ -127,40 +127,32 @@ class Descent:
 
 
 class Adam:
-    """Adam, block by block, so that what its operations pass on stays in the cache."""
-
-    block = 16_384
+    """params -= lr·(mean / c1) / (√(square / c2) + eps), with c1 and c2 drawn into two numbers."""
 
     def __init__(self, problem: Problem, size: int) -> None:
         self.lr = problem.lr
         self.steps = 0
-        self.mean, self.square = np.zeros((2, size), np.float32)
-        self.scratch = np.empty(min(size, self.block), np.float32)
+        self.mean, self.square, self.scratch = np.zeros((3, size), np.float32)
 
     def __call__(self, params: Array, grads: Array) -> None:
         """Take one step; grads are used up."""
         self.steps += 1
-        (beta1, beta2), steps = BETAS, self.steps
-        # lr·(mean / c1) / (√(square / c2) + eps), with the corrections drawn into two numbers.
-        root = math.sqrt(1 - beta2**steps)
-        rate = np.float32(self.lr * root / (1 - beta1**steps))
-        eps = np.float32(EPS * root)
-        for start in range(0, params.size, self.block):
-            here = slice(start, start + self.block)
-            grad, mean, square = grads[here], self.mean[here], self.square[here]
-            scratch = self.scratch[: grad.size]
-            mean *= np.float32(beta1)
-            np.multiply(grad, np.float32(1 - beta1), out=scratch)
-            mean += scratch
-            grad *= grad
-            grad *= np.float32(1 - beta2)
-            square *= np.float32(beta2)
-            square += grad
-            np.sqrt(square, out=scratch)
-            scratch += eps
-            np.divide(mean, scratch, out=scratch)
-            scratch *= rate
-            params[here] -= scratch
+        beta1, beta2 = BETAS
+        root = math.sqrt(1 - beta2**self.steps)
+        rate = self.lr * root / (1 - beta1**self.steps)
+        mean, square, scratch = self.mean, self.square, self.scratch
+        np.multiply(grads, 1 - beta1, out=scratch)
+        mean *= beta1
+        mean += scratch
+        grads *= grads
+        grads *= 1 - beta2
+        square *= beta2
+        square += grads
+        np.sqrt(square, out=scratch)
+        scratch += EPS * root
+        np.divide(mean, scratch, out=scratch)
+        scratch *= rate
+        params -= scratch
 
 
 class Predictor(Net):
