@@ -22,6 +22,7 @@ PUBLIC = {
     "Dropout", "Embedding", "Residual",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",
+    "Ensemble", "train_many",
 }  # fmt: skip
 LAZY = ["safetensors", "tqdm", "click", "matplotlib", "scipy"]
 IMPORT_SECONDS = 0.015

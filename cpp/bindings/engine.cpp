@@ -2,7 +2,9 @@
 #include <pybind11/typing.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,17 +47,23 @@ bool signal_raised() {
   return PyErr_CheckSignals() != 0;
 }
 
+// Ends trainings in other threads, where no signal is seen: set by any thread, at any time.
+struct Stop {
+  std::atomic<bool> is_set = false;
+};
+
 // A loss as Python hands it over: (name, number, array or None, whether its gradient is exact).
 using DescribedLoss = std::tuple<std::string, double, py::object, bool>;
 
 // Appends (loss, seconds) for each epoch to `losses`, and the number of steps to `steps`. If a
 // signal handler raises, its exception passes on after the step that runs, and `losses` holds the
-// whole epochs before it.
+// whole epochs before it. With a `stop` the training is one of many at once: all its steps are this
+// thread's, and it is the stop that ends it like this, not a signal.
 template <class T>
 void train_as(const py::list& described, const DescribedLoss& described_loss,
               const std::string& kind, const py::dict& settings, double clip_norm,
               py::handle lr_factors_any, py::handle x_any, py::handle y_any, py::handle weight_any,
-              Schedule schedule, py::list losses, py::list steps) {
+              Schedule schedule, py::list losses, py::list steps, const Stop* stop) {
   const Bricks<T> bricks("Trainer.fit", described);
   Gate gate = Gate::casting_to<T>("Trainer.fit");
   Array x, y, weight;
@@ -101,8 +109,10 @@ void train_as(const py::list& described, const DescribedLoss& described_loss,
     const Size most_rows = std::min(schedule.batch_size, schedule.rows_per_epoch);
     TrainingProgram<T> program(active_kernels<T>(), bricks.bricks,
                                {which_loss, loss.template options<T>(Y), exact}, optimizer,
-                               clip_norm, most_rows);
-    result = train<T>(program, {x, y, weight, N}, schedule, signal_raised);
+                               clip_norm, most_rows, stop ? 1 : num_threads());
+    const auto stopped = [stop] { return stop->is_set.load(); };
+    const std::function<bool()> interrupted = stop ? std::function<bool()>(stopped) : signal_raised;
+    result = train<T>(program, {x, y, weight, N}, schedule, interrupted);
   }
   const auto report = [&] {
     for (const EpochResult& epoch : result.epochs) {
@@ -123,11 +133,11 @@ void train_network(const py::list& bricks, const DescribedLoss& loss, const std:
                    py::handle y, py::handle sample_weight, Size epochs, Size batch_size,
                    std::optional<std::uint64_t> seed, std::uint64_t first_epoch,
                    Size rows_per_epoch, bool replaces, bool float32, py::list losses,
-                   py::list steps) {
+                   py::list steps, std::optional<const Stop*> stop) {
   const Schedule schedule = {epochs, batch_size, seed, first_epoch, rows_per_epoch, replaces};
   (float32 ? train_as<float> : train_as<double>)(bricks, loss, optimizer, settings, clip_norm,
                                                  lr_factors, x, y, sample_weight, schedule, losses,
-                                                 steps);
+                                                 steps, stop.value_or(nullptr));
 }
 
 py::array row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
@@ -209,11 +219,16 @@ void bind_engine(py::module_& module) {
       "set_num_threads",
       [](long threads) { set_num_threads(checked_threads("set_num_threads: n", threads)); },
       py::arg("n"));
+  py::class_<Stop>(module, "Stop")
+      .def(py::init())
+      .def_property_readonly("is_set", [](const Stop& stop) { return stop.is_set.load(); })
+      .def("set", [](Stop& stop) { stop.is_set = true; });
   module.def("train", train_network, py::arg("bricks"), py::arg("loss"), py::arg("optimizer"),
              py::arg("settings"), py::arg("clip_norm"), py::arg("lr_factors"), py::arg("x"),
              py::arg("y"), py::arg("sample_weight"), py::arg("epochs"), py::arg("batch_size"),
              py::arg("seed"), py::arg("first_epoch"), py::arg("rows_per_epoch"),
-             py::arg("replaces"), py::arg("float32"), py::arg("losses"), py::arg("steps"));
+             py::arg("replaces"), py::arg("float32"), py::arg("losses"), py::arg("steps"),
+             py::arg("stop") = py::none());
   module.def("row_order", row_order, py::arg("count"), py::arg("seed"), py::arg("epoch"));
   module.def("drawn_rows", drawn_rows, py::arg("drawn"), py::arg("count"), py::arg("seed"),
              py::arg("epoch"));

@@ -96,15 +96,18 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Sch
       shuffle_rows(batches.order(), rows.count, *schedule.seed, number);
     }
     double total = 0;
+    bool stops = false;
     for (Size first = 0; first < count; first += batch_size) {
       const Size N = std::min(batch_size, count - first);
       const Rows<T> batch = batches.batch(first, N);
       const double factor = schedule.lr_factors ? schedule.lr_factors[result.steps] : 1;
       total += double(N) * program.step(batch.x, batch.y_true, batch.weight, N, factor);
       ++result.steps;
-      if (interruptions.now()) return result;
+      stops = interruptions.now();
+      if (stops && first + N < count) return result;
     }
     result.epochs.push_back({total / double(count), seconds_since(start)});
+    if (stops) return result;
   }
   return result;
 }

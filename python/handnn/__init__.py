@@ -18,6 +18,7 @@ from handnn.gradient_check import gradient_check
 
 if TYPE_CHECKING:
     from handnn import article, functional, schedules
+    from handnn.ensemble import Ensemble
     from handnn.history import History
     from handnn.layers import (
         ELU,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Quantile,
         SoftmaxCrossEntropy,
     )
+    from handnn.many import train_many
     from handnn.network import Network, mlp
     from handnn.optimizers import LBFGS, SGD, AdaGrad, Adam, AdamW, RMSProp
     from handnn.storage import FormatError, load
@@ -67,6 +69,7 @@ __all__ = [
     "BatchNorm",
     "Dropout",
     "Embedding",
+    "Ensemble",
     "FormatError",
     "GaussianNLL",
     "History",
@@ -97,15 +100,18 @@ __all__ = [
     "mlp",
     "schedules",
     "set_num_threads",
+    "train_many",
 ]
 
 # Where each name is: a module is loaded when one of its names is first asked for, for together they
 # take longer than all else. gradient_check cannot wait, because its module has its name.
 _PLACES = {
+    "ensemble": "Ensemble",
     "history": "History",
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "
     "Sigmoid Softmax Softplus Tanh",
     "losses": "BCEWithLogits GaussianNLL Huber MAE MSELoss PoissonNLL Quantile SoftmaxCrossEntropy",
+    "many": "train_many",
     "network": "Network mlp",
     "optimizers": "AdaGrad Adam AdamW LBFGS RMSProp SGD",
     "storage": "FormatError load",

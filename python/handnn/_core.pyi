@@ -6,6 +6,12 @@ import typing
 import numpy
 import numpy.typing
 
+class Stop:
+    def __init__(self) -> None: ...
+    def set(self) -> None: ...
+    @property
+    def is_set(self) -> bool: ...
+
 def adagrad_update(
     param: typing.Any,
     grad: typing.Any,
@@ -367,4 +373,5 @@ def train(
     float32: bool,
     losses: list[typing.Any],
     steps: list[typing.Any],
+    stop: Stop | None = None,
 ) -> None: ...

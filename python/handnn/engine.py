@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
@@ -109,12 +111,45 @@ def train(
             x.dtype == "float32",
             losses,
             steps,
+            _STOP.get(),
         )
     finally:  # interrupted or not, every step counts
         optimizer.steps += sum(steps)
         for _, layer in walk(layers):
             if isinstance(layer, Dropout):
                 layer.step += sum(steps)
+    check_stop()
+
+
+Stop = _core.Stop
+get_num_threads = _core.get_num_threads
+
+
+class Stopped(BaseException):
+    """A training has ended because its `Stop` was set: no error, and nothing to catch."""
+
+
+_STOP: ContextVar[Stop | None] = ContextVar("_STOP", default=None)
+
+
+@contextmanager
+def one_of_many(stop: Stop) -> Iterator[None]:
+    """Let this thread train as one of many: without the pool, and no further once `stop` is set.
+
+    Python's signals reach the main thread only; a training elsewhere looks at `stop` instead.
+    """
+    token = _STOP.set(stop)
+    try:
+        yield
+    finally:
+        _STOP.reset(token)
+
+
+def check_stop() -> None:
+    """Raise Stopped when this thread trains as one of many, and is to stop."""
+    stop = _STOP.get()
+    if stop is not None and stop.is_set:
+        raise Stopped
 
 
 def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:

@@ -8,14 +8,18 @@ and its arrays are named as in `Network.params` and `Network.buffers`: "0.w", "0
 brick that is made of bricks lists them: {"brick": "Residual", "block": [{"brick": "Affine", ...},
 ...]}. Nothing in a file is ever executed or imported: a brick's name is looked up in `BRICKS`, and
 what is not there is refused.
+
+An `Ensemble` has "networks", a list of such lists, instead of "bricks", and its "activation"; the
+arrays of its network number 3 are named "3/0.w", "3/0.b", ...
 """
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from handnn.arrays import Array
 from handnn.layers import BRICKS, Brick, Layer
@@ -24,6 +28,8 @@ from handnn.layers.row import walk
 from handnn.network import Network
 
 FORMAT = 1
+
+Built = TypeVar("Built")
 
 
 class FormatError(ValueError):
@@ -38,23 +44,49 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     replaced by some that do not fit, OSError when the file cannot be written; the old file is then
     still there, and the temporary one is not.
     """
-    import json
+    bricks, arrays = _contents("Network.save: ", network)
+    _write(path, {"bricks": bricks}, arrays)
 
-    from safetensors.numpy import save as to_bytes
 
+def save_ensemble(
+    networks: Sequence[Network], settings: dict[str, Any], path: str | os.PathLike[str]
+) -> None:
+    """Write networks to one file, and settings as JSON has them; raises what `save` does."""
+    contents = [
+        _contents(f"Ensemble.save: in network {place}, ", network)
+        for place, network in enumerate(networks)
+    ]
+    arrays = {
+        f"{place}/{name}": array
+        for place, (_, own) in enumerate(contents)
+        for name, array in own.items()
+    }
+    _write(path, {"networks": [bricks for bricks, _ in contents], **settings}, arrays)
+
+
+def _contents(where: str, network: Network) -> tuple[list[dict[str, Any]], dict[str, Array]]:
+    """Return what a file says of a network, and its arrays."""
     for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
             raise TypeError(
-                f"Network.save: layer {place} ({name}) is not one of handnn's bricks "
+                f"{where}layer {place} ({name}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}); a file cannot hold its code"
             )
-    bricks = [_described(layer) for layer in network.layers]
     # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
     # memory as it lies).
     rebuilt = Network(map(_rebuilt, network.layers))
-    arrays = {**rebuilt.params, **rebuilt.buffers}
-    metadata = {"handnn": json.dumps({"format": FORMAT, "bricks": bricks})}
+    return [_described(layer) for layer in network.layers], {**rebuilt.params, **rebuilt.buffers}
+
+
+def _write(
+    path: str | os.PathLike[str], described: dict[str, Any], arrays: dict[str, Array]
+) -> None:
+    import json
+
+    from safetensors.numpy import save as to_bytes
+
+    metadata = {"handnn": json.dumps({"format": FORMAT, **described})}
     replace_file(path, to_bytes(arrays, metadata))
 
 
@@ -65,15 +97,48 @@ def load(path: str | os.PathLike[str]) -> Network:
     in the file need. Raises FormatError (a ValueError) when the file is not such a network, OSError
     when it cannot be read.
     """
+    return _read(path, "a network", lambda file: Network(_read_layers(file)))
+
+
+def load_ensemble(
+    path: str | os.PathLike[str], build: Callable[[list[Network], dict[str, Any]], Built]
+) -> Built:
+    """Return ``build(networks, settings)`` of what `save_ensemble` wrote; raises what `load` does.
+
+    What build raises about the networks and settings counts as a fault of the file.
+    """
+
+    def read(file: Any) -> Built:
+        described = _read_description(file.metadata() or {})
+        described.pop("format")
+        members = described.pop("networks", None)
+        if not isinstance(members, list):
+            raise ValueError("its metadata has no list of networks")
+        unread = set(file.keys())
+        networks = [
+            Network(
+                _read_layer(file, entry, f"{place}/{index}", unread)
+                for index, entry in enumerate(_as_bricks(bricks))
+            )
+            for place, bricks in enumerate(members)
+        ]
+        _check_all_read(unread)
+        return build(networks, described)
+
+    return _read(path, "an Ensemble", read)
+
+
+def _read(path: str | os.PathLike[str], what: str, read: Callable[[Any], Built]) -> Built:
+    """Return what `read` makes of the opened file; any fault of it is a FormatError."""
     from safetensors import SafetensorError, safe_open
 
     path = os.fspath(path)
     open(path, "rb").close()  # a folder or a locked file is told in Python's own words
     try:
         with safe_open(path, framework="np") as file:
-            return Network(_read_layers(file))
+            return read(file)
     except (SafetensorError, TypeError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is not a network saved by handnn: {error}") from error
+        raise FormatError(f"{path} is not {what} saved by handnn: {error}") from error
 
 
 def _described(layer: Any) -> dict[str, Any]:
@@ -98,9 +163,13 @@ def _read_layers(file: Any) -> list[Brick]:
         _read_layer(file, entry, str(index), unread)
         for index, entry in enumerate(_read_architecture(file.metadata() or {}))
     ]
+    _check_all_read(unread)
+    return layers
+
+
+def _check_all_read(unread: set[str]) -> None:
     if unread:
         raise ValueError(f"no layer has an array {min(unread)!r:.50}")
-    return layers
 
 
 def _read_layer(file: Any, entry: object, place: str, unread: set[str]) -> Brick:
@@ -143,6 +212,20 @@ def _read_block(file: Any, entry: dict[str, Any], place: str, unread: set[str]) 
 
 def _read_architecture(metadata: dict[str, str]) -> list[dict[str, Any]]:
     """Return the list of bricks in a file's metadata."""
+    described = _read_description(metadata)
+    if "networks" in described:
+        raise ValueError("it holds several; read it with Ensemble.load")
+    return _as_bricks(described.get("bricks"))
+
+
+def _as_bricks(bricks: object) -> list[dict[str, Any]]:
+    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
+        raise ValueError("its metadata has no list of bricks")
+    return bricks
+
+
+def _read_description(metadata: dict[str, str]) -> dict[str, Any]:
+    """Return what a file's metadata say, of a format that can be read here."""
     import json
 
     if "handnn" not in metadata:
@@ -154,10 +237,7 @@ def _read_architecture(metadata: dict[str, str]) -> list[dict[str, Any]]:
         raise ValueError(
             f"its format is {architecture['format']!r:.50}, and this handnn reads only {FORMAT}"
         )
-    bricks = architecture.get("bricks")
-    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
-        raise ValueError("its metadata has no list of bricks")
-    return bricks
+    return architecture
 
 
 def _read_array(file: Any, key: str) -> Array:

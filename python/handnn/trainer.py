@@ -153,6 +153,7 @@ class Trainer:
             most_epochs = max(1, MOST_STEPS // plan.steps)
         if self.callbacks or self.progress or held_out is not None or watches:
             most_epochs = 1
+        engine.check_stop()  # train_many wants the checks alone first
 
         from tqdm import tqdm
 
@@ -279,6 +280,7 @@ class Trainer:
                 )
 
     def _loss_and_grads(self, rows: Rows) -> tuple[float, dict[str, Array | None]]:
+        engine.check_stop()
         with self.network.in_mode(training=True):
             loss = self._loss(*rows)
             self.network.backward(self.loss.backward())
