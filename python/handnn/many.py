@@ -20,8 +20,8 @@ from handnn.trainer import Trainer
 if TYPE_CHECKING:
     from queue import SimpleQueue
 
-    Finished = SimpleQueue[tuple[int, BaseException | None]]
-    """The place of a trainer, and what its training raised, if anything."""
+    News = tuple[int, BaseException | None] | None
+    """A trainer is through: its place, and what its fit raised, if anything. None: a thread is."""
 
 LOOK_SECONDS = 0.1
 """How long Ctrl-C may have to wait where a signal does not wake a waiting thread (Windows)."""
@@ -85,32 +85,39 @@ def _train(
 
     stop = engine.Stop()
     left = deque(order)
-    finished: Finished = SimpleQueue()
+    news: SimpleQueue[News] = SimpleQueue()
 
     def work() -> None:
-        with engine.one_of_many(stop):
-            while True:
+        with engine.one_of_many(stop), suppress(engine.Stopped):
+            while left:
                 try:
-                    place = left.popleft()  # of all threads one gets it
-                except IndexError:
-                    return
+                    place = left.popleft()
+                except IndexError:  # another thread was quicker
+                    break
+                engine.check_stop()
                 try:
-                    engine.check_stop()
                     trainers[place].fit(**data.of(place))
                 except engine.Stopped:
-                    return
+                    raise
                 except BaseException as error:
-                    finished.put((place, error))
+                    news.put((place, error))
                     return
-                finished.put((place, None))
+                if progress:  # without, the caller sleeps on, and takes the GIL from nobody
+                    news.put((place, None))
+            news.put(None)
 
     workers = [Thread(target=work, name=f"train_many-{number}") for number in range(threads)]
     with tqdm(total=len(order), unit="network", disable=not progress) as bar:
         try:
             for worker in workers:
                 worker.start()
-            for _ in order:
-                place, error = _next(finished)
+            at_work = threads
+            while at_work:
+                one = _next(news)
+                if one is None:
+                    at_work -= 1
+                    continue
+                place, error = one
                 if error is not None:
                     raise _noted(error, f"train_many: this was in the fit of trainers[{place}]")
                 bar.update()
@@ -121,13 +128,13 @@ def _train(
                     worker.join()
 
 
-def _next(finished: Finished) -> tuple[int, BaseException | None]:
+def _next(news: SimpleQueue[News]) -> News:
     from queue import Empty
 
     while True:
         engine.check_stop()  # in a callback of another train_many
         with suppress(Empty):
-            return finished.get(timeout=LOOK_SECONDS)
+            return news.get(timeout=LOOK_SECONDS)
 
 
 def _noted(error: BaseException, note: str) -> BaseException:
@@ -332,6 +339,8 @@ def _arrays(trainer: Trainer) -> Iterator[tuple[str, Array]]:
 def _span(array: Array) -> tuple[int, int]:
     """The addresses between which the entries of an array lie."""
     start = array.__array_interface__["data"][0]
+    if array.flags.c_contiguous:
+        return start, start + array.nbytes
     steps = [(n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True)]
     return (
         start + sum(step for step in steps if step < 0),
