@@ -341,7 +341,6 @@ def test_the_costliest_begin():
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_as_many_threads_as_asked_for_and_none_is_left(threads):
-    before = threading.active_count()
     names = set()
     barrier = threading.Barrier(threads)
 
@@ -352,15 +351,16 @@ def test_as_many_threads_as_asked_for_and_none_is_left(threads):
     many = [trainer(s, callbacks=[meet]) for s in range(2 * threads)]
     train_many(many, *data(), epochs=1, batch_size=8, threads=threads)
     assert len(names) == threads
-    assert threading.active_count() == before
+    assert not [t for t in threading.enumerate() if t.name.startswith("train_many")]
 
 
 def test_no_more_threads_than_networks():
-    seen = []
-    many = [trainer(s, callbacks=[lambda one: seen.append(threading.active_count())]) for s in (0,)]
-    before = threading.active_count()
-    train_many(many, *data(), epochs=1, batch_size=8, threads=50)
-    assert seen == [before + 1]
+    def count(one):
+        names.extend(t.name for t in threading.enumerate() if t.name.startswith("train_many"))
+
+    names = []
+    train_many([trainer(callbacks=[count])], *data(), epochs=1, batch_size=8, threads=50)
+    assert len(names) == 1
 
 
 def test_the_number_of_the_pools_threads_is_left_alone():

@@ -73,6 +73,7 @@ def train(
     place; what layers and loss had kept of their last forward and backward is dropped. When
     interrupted (Ctrl-C), all arrays are those of a whole step, and `losses` has the whole epochs.
     """
+    check_stop()
     optimizer.check()
     optimizer.check_names(
         {f"{i}.{n}": a for i, layer in enumerate(layers) for n, a in params_of(layer).items()}
@@ -118,7 +119,8 @@ def train(
         for _, layer in walk(layers):
             if isinstance(layer, Dropout):
                 layer.step += sum(steps)
-    check_stop()
+    if sum(steps) < epochs * plan.steps:
+        check_stop()
 
 
 Stop = _core.Stop

@@ -262,9 +262,9 @@ def _check(trainer: Trainer, arguments: dict[str, Any], place: int) -> float:
         trainer.rng.bit_generator.state = state
     rows = len(arguments["x"])
     if arguments.get("steps_per_epoch") is not None:
-        rows = int(arguments["steps_per_epoch"]) * int(arguments["batch_size"])
+        rows = int(arguments["steps_per_epoch"]) * int(arguments.get("batch_size", 1))
     weights = sum(array.size for array in trainer.network.params.values())
-    return float(arguments["epochs"]) * rows * (1.0 + weights)
+    return float(arguments.get("epochs", 1)) * rows * (1.0 + weights)
 
 
 def _as_trainers(trainers: Iterable[Trainer]) -> tuple[Trainer, ...]:
