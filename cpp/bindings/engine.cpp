@@ -219,7 +219,9 @@ void bind_engine(py::module_& module) {
       "set_num_threads",
       [](long threads) { set_num_threads(checked_threads("set_num_threads: n", threads)); },
       py::arg("n"));
-  py::class_<Stop>(module, "Stop")
+  // pybind11's own metaclass serves static properties, and a stub cannot name it.
+  const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
+  py::class_<Stop>(module, "Stop", plain)
       .def(py::init())
       .def_property_readonly("is_set", [](const Stop& stop) { return stop.is_set.load(); })
       .def("set", [](Stop& stop) { stop.is_set = true; });
