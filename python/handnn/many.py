@@ -162,7 +162,7 @@ class _Data:
                 raise ValueError(
                     f"train_many: {name} has {len(given)} entries for {len(trainers)} trainers"
                 )
-        for place, own in enumerate(each or ()):
+        for place, own in enumerate(() if each is None else each):
             if not isinstance(own, Mapping):
                 raise TypeError(
                     f"train_many: each[{place}] must be a dict of arguments, but is {own!r:.50}"
