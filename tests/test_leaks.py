@@ -210,7 +210,7 @@ def engine_calls():
     def train(rows):
         _core.train(
             learning, loss, "adam", {"lr": 1e-4, "beta1": 0.9}, 1.0, [1.0, 0.5], rows, y, None,
-            1, 2, 7, 0, len(y), False, True, [], [],
+            1, 2, 7, 0, len(y), False, 0, 0.0, True, None, [], [], _core.Stop(), 0,
         )  # fmt: skip
 
     return {

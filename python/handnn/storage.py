@@ -9,13 +9,16 @@ and its arrays are named as in `Network.params` and `Network.buffers`: "0.w", "0
 brick that is made of bricks lists them: {"brick": "Residual", "block": [{"brick": "Affine", ...},
 ...]}. Nothing in a file is ever executed or imported: a brick's name is looked up in `BRICKS`, and
 what is not there is refused.
+
+An `Ensemble` has "networks", a list of such lists, instead of "bricks", and its "activation"; the
+arrays of its network number 3 are named "3/0.w", "3/0.b", ...
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -56,24 +59,49 @@ def save(network: Network, path: str | os.PathLike[str], names: str = "handnn") 
 
 def contents(network: Network, where: str, names: str = "handnn") -> tuple[dict[str, Array], str]:
     """Return the arrays of a network and the description of its bricks, as a file holds them."""
-    import json
+    bricks, rebuilt = _described_and_rebuilt(network, f"{where}: ")
+    arrays: dict[str, Any] = {**rebuilt.params, **rebuilt.buffers}
+    description: dict[str, Any] = {"bricks": bricks}
+    if names == "torch":
+        arrays, description["names"] = state_dict(rebuilt.layers), names
+    return arrays, _as_json(description)
 
+
+def save_ensemble(
+    networks: Sequence[Network], settings: dict[str, Any], path: str | os.PathLike[str]
+) -> None:
+    """Write networks to one file, and settings as JSON has them; raises what `save` does."""
+    described: list[list[dict[str, Any]]] = []
+    arrays: dict[str, Array] = {}
+    for place, network in enumerate(networks):
+        bricks, rebuilt = _described_and_rebuilt(network, f"Ensemble.save: in network {place}, ")
+        described.append(bricks)
+        for name, array in {**rebuilt.params, **rebuilt.buffers}.items():
+            arrays[f"{place}/{name}"] = array
+    write_arrays(path, arrays, {"handnn": _as_json({"networks": described, **settings})})
+
+
+def _described_and_rebuilt(network: Network, where: str) -> tuple[list[dict[str, Any]], Network]:
+    """Return what a file says of a network's bricks, and the network built anew.
+
+    So, as by load, what is written fits together and lies in C order (safetensors writes memory as
+    it lies).
+    """
     for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
             raise TypeError(
-                f"{where}: layer {place} ({name}) is not one of handnn's bricks "
+                f"{where}layer {place} ({name}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}); a file cannot hold its code"
             )
     bricks = [_described(layer) for layer in network.layers]
-    # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
-    # memory as it lies).
-    rebuilt = Network(map(_rebuilt, network.layers))
-    arrays: dict[str, Any] = {**rebuilt.params, **rebuilt.buffers}
-    architecture: dict[str, Any] = {"format": FORMAT, "bricks": bricks}
-    if names == "torch":
-        arrays, architecture["names"] = state_dict(rebuilt.layers), names
-    return arrays, json.dumps(architecture)
+    return bricks, Network(map(_rebuilt, network.layers))
+
+
+def _as_json(description: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps({"format": FORMAT, **description})
 
 
 def write_arrays(
@@ -99,6 +127,23 @@ def load(path: str | os.PathLike[str]) -> Network:
         if "training" in (file.metadata() or {}):
             raise ValueError("it is a checkpoint, which Trainer.resume reads")
         return Network(read_layers(file, file.keys()))
+
+
+def load_ensemble(path: str | os.PathLike[str]) -> tuple[list[Network], dict[str, Any]]:
+    """Return the networks and settings that `save_ensemble` wrote; raises what `load` does."""
+    with opened(path, "is not an Ensemble saved by handnn") as file:
+        settings = _read_description(file.metadata() or {})
+        settings.pop("format")
+        members = settings.pop("networks", None)
+        if not isinstance(members, list):
+            raise ValueError("its metadata has no list of networks")
+        arrays = ArraysOfFile(file, "handnn", file.keys())
+        networks = [
+            Network(_read_bricks(arrays, bricks, f"{place}/"))
+            for place, bricks in enumerate(members)
+        ]
+        arrays.check_all_taken()
+    return networks, settings
 
 
 @contextmanager
@@ -168,13 +213,22 @@ class ArraysOfFile:
 
 def read_layers(file: Any, keys: Iterable[str]) -> list[Brick]:
     """Return the bricks that a file of safetensors describes, of its arrays with these keys."""
-    architecture = _read_architecture(file.metadata() or {})
-    arrays = ArraysOfFile(file, architecture.get("names", "handnn"), keys)
-    layers = [
-        _read_layer(arrays, entry, str(index)) for index, entry in enumerate(architecture["bricks"])
-    ]
+    description = _read_description(file.metadata() or {})
+    if "networks" in description:
+        raise ValueError("it holds several networks, which Ensemble.load reads")
+    names = description.get("names", "handnn")
+    check_names(names, "its metadata")
+    arrays = ArraysOfFile(file, names, keys)
+    layers = _read_bricks(arrays, description.get("bricks"))
     arrays.check_all_taken()
     return layers
+
+
+def _read_bricks(arrays: ArraysOfFile, bricks: object, prefix: str = "") -> list[Brick]:
+    """Return the bricks of one network, of arrays whose names begin with the prefix."""
+    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
+        raise ValueError("its metadata has no list of bricks")
+    return [_read_layer(arrays, entry, f"{prefix}{index}") for index, entry in enumerate(bricks)]
 
 
 def _read_layer(arrays: ArraysOfFile, entry: object, place: str) -> Brick:
@@ -212,24 +266,20 @@ def _read_block(arrays: ArraysOfFile, entry: dict[str, Any], place: str) -> list
     return [_read_layer(arrays, inner, f"{place}.{index}") for index, inner in enumerate(block)]
 
 
-def _read_architecture(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a file's metadata says of the bricks, as far as it has been checked."""
+def _read_description(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a file's metadata says, of a format that can be read here."""
     import json
 
     if "handnn" not in metadata:
         raise ValueError("its metadata has no entry 'handnn'")
-    architecture = json.loads(metadata["handnn"])
-    if not isinstance(architecture, dict) or "format" not in architecture:
+    description = json.loads(metadata["handnn"])
+    if not isinstance(description, dict) or "format" not in description:
         raise ValueError("its metadata names no format")
-    if architecture["format"] != FORMAT:
+    if description["format"] != FORMAT:
         raise ValueError(
-            f"its format is {architecture['format']!r:.50}, and this handnn reads only {FORMAT}"
+            f"its format is {description['format']!r:.50}, and this handnn reads only {FORMAT}"
         )
-    bricks = architecture.get("bricks")
-    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
-        raise ValueError("its metadata has no list of bricks")
-    check_names(architecture.get("names", "handnn"), "its metadata")
-    return architecture
+    return description
 
 
 def read_array(file: Any, key: str) -> Array:

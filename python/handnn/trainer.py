@@ -237,6 +237,7 @@ class Trainer:
                 run.checkpoint.check(early_stopping)
                 if resumed is not None:
                     run.go_on(*resumed)
+            engine.check_stop()  # train_many wants the checks alone first
         except BaseException:
             self.rng.bit_generator.state = rng_now
             raise
