@@ -45,8 +45,8 @@ struct Stop {
   std::atomic<bool> is_set = false;
 };
 
-// Takes the GIL back for a moment to see whether a signal handler raised, as Ctrl-C does, or has set
-// `stop`; in other threads than the main one no handler is called.
+// Takes the GIL back for a moment to see whether a signal handler raised, as Ctrl-C does, or has
+// set `stop`; in other threads than the main one no handler is called.
 bool is_to_stop(const Stop& stop) {
   if (stop.is_set) return true;
   const py::gil_scoped_acquire gil;
