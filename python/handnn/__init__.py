@@ -18,7 +18,7 @@ from handnn.gradient_check import gradient_check
 
 if TYPE_CHECKING:
     from handnn import article, functional, schedules
-    from handnn.exchange import from_torch, load_weights, to_onnx, to_torch
+    from handnn.exchange import from_torch, load_weights, to_c, to_onnx, to_torch
     from handnn.history import History
     from handnn.inside import layer_statistics, trace
     from handnn.layers import (
@@ -102,6 +102,7 @@ __all__ = [
     "mlp",
     "schedules",
     "set_num_threads",
+    "to_c",
     "to_onnx",
     "to_torch",
     "trace",
@@ -110,7 +111,7 @@ __all__ = [
 # Where each name is: a module is loaded when one of its names is first asked for, for together they
 # take longer than all else. gradient_check cannot wait, because its module has its name.
 _PLACES = {
-    "exchange": "from_torch load_weights to_onnx to_torch",
+    "exchange": "from_torch load_weights to_c to_onnx to_torch",
     "history": "History",
     "inside": "layer_statistics trace",
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "
