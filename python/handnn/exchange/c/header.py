@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Sequence
 from string import Template
 from typing import Any
@@ -131,7 +132,7 @@ class _Header:
         outputs, itemsize = self.y.shape[1], self.network.dtype.itemsize
         return {
             "name": self.name,
-            "description": repr(self.network),
+            "description": textwrap.fill(f"{self.name}: {self.network!r}", 96, subsequent_indent="   "),
             "version": version("handnn"),
             "digits": np.finfo(self.network.dtype).nmant + 1,
             "bits": self.real.bits,

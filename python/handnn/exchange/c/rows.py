@@ -9,11 +9,14 @@ from numpy.typing import ArrayLike
 
 from handnn.arrays import Array, as_float
 from handnn.exchange.c.steps import Fill, OneHot, Scale, Step
-from handnn.layers import Embedding
+from handnn.layers import Dropout, Embedding
+from handnn.layers.row import walk
 from handnn.network import Network
 
 ROWS = 8
 """How many rows are drawn."""
+
+COMPUTED = "to_c: codes are computed, and no rows can be drawn for them; give some rows as x"
 
 
 def input_columns(network: Network, steps: Sequence[Step], x: ArrayLike | None) -> int:
@@ -57,7 +60,7 @@ def drawn(network: Network, steps: Sequence[Step], columns: int) -> Array:
     def take_code(place: int, count: int) -> None:
         column = places.pop(place)
         if column is None:
-            raise ValueError("to_c: an Embedding's codes are computed; give some rows as x")
+            raise ValueError(COMPUTED)
         codes[column] = count
 
     for step in steps:
@@ -73,11 +76,16 @@ def drawn(network: Network, steps: Sequence[Step], columns: int) -> Array:
         elif isinstance(step, OneHot):
             take_code(step.column, step.count)
             places += [None] * step.count
+    embeddings = [layer for _, layer in walk(network.layers) if isinstance(layer, Embedding)]
     for layer in network.layers:
-        if not isinstance(layer, Embedding):
+        if not isinstance(layer, Embedding | Dropout):
             break
-        take_code(layer.column, len(layer.w))
-        places += [None] * layer.w.shape[1]
+        if isinstance(layer, Embedding):
+            embeddings.remove(layer)
+            take_code(layer.column, len(layer.w))
+            places += [None] * layer.w.shape[1]
+    if embeddings:
+        raise ValueError(COMPUTED)
     for column, count in codes.items():
         x[:, column] = rng.integers(0, count, ROWS)
     filled = [column for column, median in fills.items() if not np.isnan(median)]
