@@ -38,7 +38,9 @@ def nested(dtype):
     outer = Residual([*widened, inner])
     layers = [
         networks.affine(9, 7, rng, dtype),
-        Residual([Dropout(0.5), Residual([networks.layer_norm(7, rng, dtype), outer, Dropout(0.1)])]),
+        Residual(
+            [Dropout(0.5), Residual([networks.layer_norm(7, rng, dtype), outer, Dropout(0.1)])]
+        ),
         Residual([Dropout(0.5)]),
         Residual([SiLU()]),
         LeakyReLU(0.1),
@@ -49,8 +51,8 @@ def nested(dtype):
 
 
 ONE_COLUMN = [
-    "ELU", "ELU, settings", "GELU", "GELU, tanh", "LeakyReLU", "LeakyReLU, settings", "ReLU", "Sigmoid",
-    "SiLU", "Softplus", "Tanh",
+    "ELU", "ELU, settings", "GELU", "GELU, tanh", "LeakyReLU", "LeakyReLU, settings", "ReLU",
+    "Sigmoid", "SiLU", "Softplus", "Tanh",
 ]  # fmt: skip
 EVERY = {
     **{name: lambda dtype, name=name: network_of(name, dtype) for name in networks.BRICKS},
@@ -95,7 +97,7 @@ def programs(dtype, tmp_path_factory):
 
 
 def specials(dtype):
-    """Numbers at which formulas break: none, the largest, denormals, around 0 and the ends of exp."""
+    """Numbers at which formulas break: NaN, the largest, denormals, 0 and the ends of exp."""
     info = np.finfo(dtype)
     sizes = [0, info.smallest_subnormal, 3 * info.smallest_subnormal, info.tiny, info.max, np.inf]
     sizes += [87.3, 88.8, 103.3, 104.5, 708.4, 709.9, 744.5, 746.5, 13.3, 14.5, 37.6, 38.7]
@@ -108,7 +110,10 @@ def rows_for(name, network, dtype):
     if columns == 1:  # everything, many times over
         info = np.finfo(dtype)
         sizes = np.concatenate(
-            [np.linspace(0, 800 if dtype == "float64" else 110, 4000), np.geomspace(1e-30, 50, 2000)]
+            [
+                np.linspace(0, 800 if dtype == "float64" else 110, 4000),
+                np.geomspace(1e-30, 50, 2000),
+            ]
         )
         denormal = np.geomspace(info.smallest_subnormal, info.tiny, 20, dtype="float64")
         x = np.concatenate([sizes, -sizes, denormal, -denormal, specials(dtype)])

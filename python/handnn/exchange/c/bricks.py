@@ -8,8 +8,8 @@ from typing import Any, cast
 import numpy as np
 
 from handnn.arrays import Array
-from handnn.exchange.c.reals import number
 from handnn.exchange.c.program import Program, Value
+from handnn.exchange.c.reals import number
 from handnn.exchange.c.steps import Fill, OneHot, Scale, Step
 from handnn.layers import Brick
 
@@ -137,9 +137,7 @@ def _fill(program: Program, step: Fill, x: Value) -> Value:
 
 
 def _scale(program: Program, step: Scale, x: Value) -> Value:
-    return program.call_in_place(
-        "standardize", x, *_arrays_of_scale(program, step, x), x.columns
-    )
+    return program.call_in_place("standardize", x, *_arrays_of_scale(program, step, x), x.columns)
 
 
 def _one_hot(program: Program, step: OneHot, x: Value) -> Value:

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from handnn import functional
 from handnn.arrays import Array, as_float
 from handnn.exchange.c.bricks import BRICKS, STEPS, add_row, add_scale_out, add_step
-from handnn.exchange.c.reals import REALS, Real, numbers
 from handnn.exchange.c.program import Program, Value
+from handnn.exchange.c.reals import REALS, Real, numbers
 from handnn.exchange.c.rows import drawn, input_columns
 from handnn.exchange.c.steps import Scale, Step
 from handnn.exchange.c.text import chosen, in_c, template
@@ -53,7 +53,8 @@ def to_c(
     ValueError for a name that C cannot have, shapes that do not fit, an array without entries, or
     when nothing fixes the number of columns; OSError when the file cannot be written.
     """
-    if not (isinstance(name, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)):
+    given: object = name
+    if not (isinstance(given, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", given)):
         raise ValueError(f"to_c: name must be an identifier of C, but is {name!r:.50}")
     copy = copy_of_ours(network, "to_c", "the header", BRICKS)
     for place, layer in walk(copy.layers):
@@ -132,7 +133,9 @@ class _Header:
         outputs, itemsize = self.y.shape[1], self.network.dtype.itemsize
         return {
             "name": self.name,
-            "description": textwrap.fill(f"{self.name}: {self.network!r}", 96, subsequent_indent="   "),
+            "description": textwrap.fill(
+                f"{self.name}: {self.network!r}", 96, subsequent_indent="   "
+            ),
             "version": version("handnn"),
             "digits": np.finfo(self.network.dtype).nmant + 1,
             "bits": self.real.bits,

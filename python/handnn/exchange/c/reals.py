@@ -97,6 +97,10 @@ REALS: Mapping[str, Real] = {
 }
 
 
+MOST_COLUMNS = 96
+"""Of a line of numbers."""
+
+
 def number(value: float, real: Real) -> str:
     """Return the constant that is this number of float32 or float64, to the last bit.
 
@@ -116,9 +120,12 @@ def number(value: float, real: Real) -> str:
 
 
 def numbers(array: Array | tuple[float, ...], real: Real, indent: str = "  ") -> str:
-    """Return the constants of an array in C order, with commas, some on a line."""
+    """Return the constants of an array in C order, with commas, in lines."""
     flat: Any = array.ravel().tolist() if isinstance(array, np.ndarray) else array
-    found = [number(value, real) for value in flat]
-    count = 6 if real.bits == 32 else 4
-    lines = [", ".join(found[i : i + count]) for i in range(0, len(found), count)]
-    return f",\n{indent}".join(lines)
+    lines = [indent]
+    for value in flat:
+        word = number(value, real)
+        if len(lines[-1]) + len(word) > MOST_COLUMNS:
+            lines.append(indent)
+        lines[-1] += f"{word}, "
+    return "\n".join(line.rstrip() for line in lines).strip().rstrip(",")

@@ -25,7 +25,7 @@ def input_columns(network: Network, steps: Sequence[Step], x: ArrayLike | None) 
         rows = as_float(x, None, "to_c: x")
         if rows.ndim != 2 or not rows.size:
             raise ValueError(f"to_c: x must be rows (N, I), at least one, but has {rows.shape}")
-        return rows.shape[1]
+        return int(rows.shape[1])
     needed = network.sizes.get("in")
     if needed is None:
         raise ValueError("to_c: no layer fixes the number of columns; give some rows as x")

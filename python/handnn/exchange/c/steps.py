@@ -16,7 +16,7 @@ class Step(Protocol):
     """Rows in, rows out, in the dtype of the network."""
 
     def columns(self, count: int) -> int:
-        """Return how many columns it makes of `count`; raise ValueError when it cannot take them."""
+        """Return how many columns it makes of `count`; ValueError when it cannot take them."""
         ...
 
     def apply(self, x: Array) -> Array:
@@ -26,7 +26,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Fill:
-    """Replace NaN: ``out = x, but median where x is NaN``, behind it columns that say where.
+    """Replace NaN: ``out = x, but median where x is NaN``, then columns that say where it was.
 
     x (N, I), median (I,) or one number, NaN for a column whose NaN are to stay. For each of the I
     columns named in `indicator` there is one more column in out, 1 where that column was NaN and 0
@@ -58,11 +58,16 @@ class Scale:
     """Standardise columns: ``out = (x - mean) / scale``, rounded twice.
 
     x (N, I); mean and scale (I,) or one number, rounded to the network's dtype. A column with mean
-    0 and scale 1 stays as it is.
+    0 and scale 1 stays as it is. Raises ValueError when one of them is not finite, or a scale 0.
     """
 
     mean: ArrayLike
     scale: ArrayLike
+
+    def __post_init__(self) -> None:
+        """Check the numbers; their shape is checked when the columns are known."""
+        for name, values in (("mean", self.mean), ("scale", self.scale)):
+            _check_scale(as_float(values, np.float64, f"Scale: {name}"), name)
 
     def columns(self, count: int) -> int:
         """Return I."""
@@ -74,9 +79,7 @@ class Scale:
         found = []
         for name, values in (("mean", self.mean), ("scale", self.scale)):
             array = of_columns(values, count, f"Scale: {name}").astype(dtype)
-            if not np.isfinite(array).all() or (name == "scale" and not array.all()):
-                kind = "finite and not 0" if name == "scale" else "finite"
-                raise ValueError(f"Scale: {name} must be {kind} in {dtype}, but is {values!r:.80}")
+            _check_scale(array, name)
             found.append(array)
         return found[0], found[1]
 
@@ -114,6 +117,14 @@ class OneHot:
         codes = x[:, self.column]
         hot = (codes[:, None] == np.arange(self.count)).astype(x.dtype)
         return np.concatenate([np.delete(x, self.column, axis=1), hot], axis=1)
+
+
+def _check_scale(array: Array, name: str) -> None:
+    """Raise ValueError for what is not finite, and for a scale of 0."""
+    if name == "mean" and not np.isfinite(array).all():
+        raise ValueError(f"Scale: mean must be finite, but is {array!s:.80}")
+    if name == "scale" and not (np.isfinite(array).all() and array.all()):
+        raise ValueError(f"Scale: scale must be finite and not 0, but is {array!s:.80}")
 
 
 def of_columns(values: ArrayLike, count: int, name: str) -> Array:
