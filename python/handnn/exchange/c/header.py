@@ -56,7 +56,7 @@ def to_c(
     given: object = name
     if not (isinstance(given, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", given)):
         raise ValueError(f"to_c: name must be an identifier of C, but is {name!r:.50}")
-    copy = copy_of_ours(network, "to_c", "the header", BRICKS)
+    copy = copy_of_ours(network, "to_c", "C", BRICKS)
     for place, layer in walk(copy.layers):
         brick: Any = layer
         if not all(array.size for array in (*brick.params.values(), *brick.buffers.values())):
