@@ -36,6 +36,7 @@ class Build:
     emulator: str = ""
     language: str = "c"
     is_thorough: bool = False
+    switch: str = ""
 
     def run(self, *arguments, stdin=b""):
         emulator = [self.emulator] if self.emulator else []
@@ -71,6 +72,7 @@ BUILDS = {
     "clang": Build("clang", "-std=c99 -O2", is_thorough=True),
     "clang -O0": Build("clang", "-std=c99 -O0"),
     "clang that contracts": Build("clang", f"-std=c99 -O3 {NATIVE} -ffp-contract=on"),
+    "its own fma": Build("gcc", "-std=c99 -O2", switch="SOFT_FMA"),
     "g++": Build("g++", f"-std=c++17 -O2 {NATIVE}", language="c++"),
     "gcc, sanitized": Build("gcc", f"-std=c99 -O1 -g {SANITIZERS}"),
     "arm64": Build(ARM, "-std=c99 -O2 -static", "qemu-aarch64", is_thorough=True),
@@ -93,6 +95,8 @@ def compile_all(build, headers, real, folder):
     """Compile headers, by their names, into one program; `predict` calls it."""
     lines = ["#include <stdio.h>", "#include <stdlib.h>"]
     for name, text in headers.items():
+        if build.switch:
+            lines.append(f"#define {name.upper()}_{build.switch}")
         (folder / f"{name}.h").write_text(text, encoding="ascii")
         lines.append(f'#include "{name}.h"')
     lines += [RUNNER.format(name=name, macro=name.upper(), real=real) for name in headers]

@@ -14,6 +14,7 @@ import pytest
 import handnn
 from handnn import Affine, Dropout, Embedding, Network, ReLU, Residual, Sigmoid, mlp
 from handnn.exchange.c import Fill, OneHot, Scale
+from handnn.exchange.c.reals import REALS
 from tests.exchange import networks
 from tests.exchange.c_programs import (
     BUILDS,
@@ -144,7 +145,8 @@ def test_it_says_what_it_is(tmp_path):
 
 def test_only_functions_that_are_used_are_there():
     text = handnn.to_c(mlp([2, 3, 1]))
-    assert set(re.findall(r"^static inline \w+ (\w+)", text, re.MULTILINE)) == {
+    found = re.findall(r"^static inline \w+ (\w+)", text, re.MULTILINE)
+    assert set(found) - {"model_soft_fma"} == {
         "model_affine", "model_relu", "model_predict", "model_ulps", "model_check"
     }  # fmt: skip
 
@@ -265,6 +267,49 @@ def test_weights_that_are_no_numbers(tmp_path):
     with np.errstate(all="ignore"):
         expected = network.predict(x)
     assert_same_numbers(predict_in_c(handnn.to_c(network), x, tmp_path), expected)
+
+
+FMA_SOURCE = """
+#include <stdio.h>
+#define MODEL_SOFT_FMA
+#include "model.h"
+int main(void) {
+  REAL abc[3];
+  while (fread(abc, sizeof abc, 1, stdin) == 1) {
+    const REAL out = model_soft_fma(abc[0], abc[1], abc[2]);
+    fwrite(&out, sizeof out, 1, stdout);
+  }
+  return 0;
+}
+"""
+
+
+@needs_fma
+@both_dtypes
+def test_its_own_fma_rounds_once(dtype, tmp_path):
+    """Against the fma of our kernels: sums that cancel, ties, numbers far apart and special ones."""
+    rng = np.random.default_rng(0)
+    powers = 2.0 ** rng.integers(-30, 30, (3, 4000))
+    a, b, c = (rng.uniform(1, 2, (3, 4000)) * powers * rng.choice([-1, 1], (3, 4000))).astype(dtype)
+    a[::2] = a[::2].astype("float16" if dtype == "float32" else "float32")
+    c[::3] = -a[::3] * b[::3]
+    c[::5] = np.nextafter(c[::5], np.array(9, dtype))
+    odd = [0, -0.0, 1, np.inf, -np.inf, np.nan, np.finfo(dtype).max, np.finfo(dtype).tiny]
+    special = np.array(np.meshgrid(odd, odd, odd), dtype).reshape(3, -1)
+    a, b, c = np.concatenate([np.stack([a, b, c]), special], axis=1)
+    expected = np.concatenate(
+        [
+            handnn.functional.affine_forward(a[i, None, None], b[i, None, None], c[i, None])[0]
+            for i in range(len(a))
+        ]
+    )
+    (tmp_path / "model.h").write_text(handnn.to_c(mlp([1, 1], dtype=dtype)), encoding="ascii")
+    source = tmp_path / "fma.c"
+    source.write_text(FMA_SOURCE, encoding="ascii")
+    GCC.compile(source, tmp_path / "fma", f"-DREAL={REALS[dtype].name}")
+    rows = np.ascontiguousarray(np.stack([a, b, c], axis=1))
+    out = GCC.run(tmp_path / "fma", stdin=rows.tobytes()).stdout
+    assert_same_numbers(np.frombuffer(out, dtype), expected)
 
 
 @needs_fma

@@ -119,7 +119,7 @@ class _Header:
         main = Template(template("main")).substitute(fields)
         text = Template(template("header")).substitute(
             fields,
-            functions=chosen(program.functions),
+            functions=chosen(program.functions, self.real),
             constants=program.constants(),
             statements=program.body(),
             check=check,

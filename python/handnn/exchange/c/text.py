@@ -17,19 +17,20 @@ def template(name: str) -> str:
 
 
 @cache
-def functions() -> dict[str, tuple[set[str], str]]:
-    """Return every function of functions.h.in: what it needs, and its text."""
+def functions(real: str) -> dict[str, tuple[set[str], str]]:
+    """Return every function of functions.h.in: what it needs for that type, and its text."""
     found = {}
-    for block in re.split(r"^//: ", template("functions"), flags=re.MULTILINE)[1:]:
+    text = template("functions").replace("soft_fma_real", f"soft_fma_{real}")
+    for block in re.split(r"^//: ", text, flags=re.MULTILINE)[1:]:
         first, _, text = block.partition("\n")
         name, *needs = first.replace(" needs", "").split()
         found[name] = set(needs), text.strip() + "\n"
     return found
 
 
-def chosen(names: Iterable[str]) -> str:
+def chosen(names: Iterable[str], real: Real) -> str:
     """Return these functions and those that they need, in the order of the file."""
-    known, wanted, queue = functions(), set(), list(names)
+    known, wanted, queue = functions(real.name), set(), list(names)
     while queue:
         name = queue.pop()
         if name not in wanted:
