@@ -165,8 +165,8 @@ def arm(session: nox.Session) -> None:
     prefix = "--tool-prefix=aarch64-linux-gnu-"
     session.run("python", "tools/check_symbols.py", "build/aarch64", prefix)
     ctest(session, "aarch64")
-    headers = ("tests/exchange/test_c.py", "tests/exchange/test_c_header.py")
-    session.run("pytest", *headers, "-k", "arm64 or clang")
+    headers = ("test_c.py", "test_c_fma.py", "test_c_header.py")
+    session.run("pytest", *(f"tests/exchange/{name}" for name in headers), "-k", "arm64 or clang")
 
 
 @nox.session
