@@ -259,6 +259,17 @@ def test_the_network_is_left_alone():
     assert all((network.params[name] == array).all() for name, array in before.items())
 
 
+@pytest.mark.parametrize("name", ["model_x", "MODEL_X", "MODEL", "real", "R", "x", "int", "Fma2"])
+def test_any_identifier_may_be_its_name(name, tmp_path):
+    """Also those that the text of the templates uses for something else."""
+    text = handnn.to_c(networks.tabular("float32"), name=name, scale_out=(1, 2))
+    assert f"void {name}_predict(const float *x, float *y) {{" in text and f"/* {name}: " in text
+    (tmp_path / "model.h").write_text(text, encoding="ascii")
+    GCC.compile(tmp_path / "model.h", tmp_path / "main", f"-D{name.upper()}_MAIN")
+    done = GCC.run(tmp_path / "main")
+    assert done.returncode == 0 and done.stdout.startswith(f"{name}: 9 -> 5, float".encode())
+
+
 @pytest.mark.parametrize("name", ["", "2model", "my model", "modèle", "a-b", "_model", None, 3])
 def test_names_that_c_cannot_have(name):
     with pytest.raises(ValueError, match="^to_c: name must be an identifier of C, but is "):

@@ -132,10 +132,7 @@ class _Header:
 
         outputs, itemsize = self.y.shape[1], self.network.dtype.itemsize
         return {
-            "name": self.name,
-            "description": textwrap.fill(
-                f"{self.name}: {self.network!r}", 96, subsequent_indent="   "
-            ),
+            "description": textwrap.fill(f"@: {self.network!r}", 96, subsequent_indent="   "),
             "version": version("handnn"),
             "digits": np.finfo(self.network.dtype).nmant + 1,
             "bits": self.real.bits,

@@ -43,7 +43,7 @@ def in_c(text: str, real: Real, prefix: str) -> str:
     """Return a text of the templates as C: of one type, under the name of the model.
 
     There R(1.5) is a constant and C(fabs) a function of that type, `real` the type itself, `word`
-    the unsigned integer of its size, and model_ and MODEL_ stand for the prefix.
+    the unsigned integer of its size, and model_, MODEL_ and @ stand for the name.
     """
 
     def constant(match: re.Match[str]) -> str:
@@ -59,5 +59,6 @@ def in_c(text: str, real: Real, prefix: str) -> str:
     text = re.sub(r"\bC\((\w+)\)", rf"\g<1>{real.suffix}", text)
     text = re.sub(r"\breal\b", real.name, text)
     text = re.sub(r"\bword\b", real.word, text)
-    text = re.sub(r"\bmodel_(?=\w)", f"{prefix}_", text)
-    return re.sub(r"\bMODEL_(?=\w)", f"{prefix.upper()}_", text)
+    prefixes = {"model_": f"{prefix}_", "MODEL_": f"{prefix.upper()}_"}
+    text = re.sub(r"\b(?:model_|MODEL_)(?=\w)", lambda match: prefixes[match[0]], text)
+    return text.replace("@", prefix)
