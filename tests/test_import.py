@@ -23,7 +23,7 @@ PUBLIC = {
     "layer_statistics", "trace",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",
-    "from_torch", "load_weights", "to_onnx", "to_torch", "Ensemble", "train_many",
+    "from_torch", "load_weights", "to_onnx", "to_c", "to_torch", "Ensemble", "train_many",
 }  # fmt: skip
 LAZY = ["safetensors", "tqdm", "click", "matplotlib", "scipy", "torch", "onnx"]
 IMPORT_SECONDS = 0.015

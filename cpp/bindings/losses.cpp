@@ -260,8 +260,8 @@ void check_targets(const std::string& function, const std::string& loss, double 
   CheckedLoss(gate, which, setting, numbers, outputs).check_targets(gate, y, y.shape[0]);
 }
 
-// The first column of the largest number in a row; NaN is the largest. Not a branch for each number,
-// which a CPU would guess wrong twice a row.
+// The first column of the largest number in a row; NaN is the largest. Not a branch for each
+// number, which a CPU would guess wrong twice a row.
 template <class T>
 Size largest_column(const T* row, Size O) {
   T largest = row[0];

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from handnn.divergence import DivergenceError
     from handnn.early_stopping import EarlyStopping
     from handnn.ensemble import Ensemble
-    from handnn.exchange import from_torch, load_weights, to_onnx, to_torch
+    from handnn.exchange import from_torch, load_weights, to_c, to_onnx, to_torch
     from handnn.history import History
     from handnn.inside import layer_statistics, trace
     from handnn.layers import (
@@ -110,6 +110,7 @@ __all__ = [
     "mlp",
     "schedules",
     "set_num_threads",
+    "to_c",
     "to_onnx",
     "to_torch",
     "trace",
@@ -122,7 +123,7 @@ _PLACES = {
     "divergence": "DivergenceError",
     "early_stopping": "EarlyStopping",
     "ensemble": "Ensemble",
-    "exchange": "from_torch load_weights to_onnx to_torch",
+    "exchange": "from_torch load_weights to_c to_onnx to_torch",
     "history": "History",
     "inside": "layer_statistics trace",
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "
