@@ -24,7 +24,7 @@ FLOORS = [
     {"layers", "losses", "optimizers", "article"},
     {"engine", "jacobian", "torch_names"},
     {"network", "storage"},
-    {"history", "gradient_check", "datasets", "inside"},
+    {"history", "gradient_check", "datasets", "inside", "tables"},
     {"exchange", "trainer"},
     {"__init__"},
     {"cli"},

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from handnn.layers.residual import DEEPEST, Residual
 from handnn.layers.row import walk
 from handnn.network import Network
 from handnn.torch_names import COUNTER, TORCH_NAMES, is_turned, state_dict
+
+T = TypeVar("T")
 
 FORMAT = 1
 NAMES = ("handnn", "torch")
@@ -45,27 +47,41 @@ def save(network: Network, path: str | os.PathLike[str], names: str = "handnn") 
     its arrays have been replaced by some that do not fit, OSError when the file cannot be written;
     the old file is then still there, and the temporary one is not.
     """
-    import json
-
-    from safetensors.numpy import save as to_bytes
-
     check_names(names, "Network.save")
+    bricks, arrays = describe(network, "Network.save", names)
+    write(path, arrays, {"bricks": bricks, **({"names": names} if names == "torch" else {})})
+
+
+def describe(
+    network: Network, where: str, names: str = "handnn"
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return what a file says of a network's bricks, and their arrays, as `names` has them."""
     for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
             raise TypeError(
-                f"Network.save: layer {place} ({name}) is not one of handnn's bricks "
+                f"{where}: layer {place} ({name}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}); a file cannot hold its code"
             )
     bricks = [_described(layer) for layer in network.layers]
     # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
     # memory as it lies).
     rebuilt = Network(map(_rebuilt, network.layers))
-    arrays: dict[str, Any] = {**rebuilt.params, **rebuilt.buffers}
-    architecture = {"format": FORMAT, "bricks": bricks}
     if names == "torch":
-        arrays, architecture["names"] = state_dict(rebuilt.layers), names
-    replace_file(path, to_bytes(arrays, {"handnn": json.dumps(architecture)}))
+        return bricks, state_dict(rebuilt.layers)
+    return bricks, {**rebuilt.params, **rebuilt.buffers}
+
+
+def write(
+    path: str | os.PathLike[str], arrays: dict[str, Any], architecture: dict[str, Any]
+) -> None:
+    """Write arrays, and what they are, to the file `path`, all or nothing."""
+    import json
+
+    from safetensors.numpy import save as to_bytes
+
+    text = json.dumps({"format": FORMAT, **architecture})
+    replace_file(path, to_bytes(arrays, {"handnn": text}))
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -75,15 +91,20 @@ def load(path: str | os.PathLike[str]) -> Network:
     in the file need. Raises FormatError (a ValueError) when the file is not such a network, OSError
     when it cannot be read.
     """
+    return read(path, _read_network, "network")
+
+
+def read(path: str | os.PathLike[str], build: Callable[[Any], T], what: str) -> T:
+    """Return what `build` makes of a file of safetensors; FormatError when it is no such file."""
     from safetensors import SafetensorError, safe_open
 
     path = os.fspath(path)
     open(path, "rb").close()  # a folder or a locked file is told in Python's own words
     try:
         with safe_open(path, framework="np") as file:
-            return Network(_read_layers(file))
+            return build(file)
     except (SafetensorError, TypeError, ValueError, RecursionError) as error:
-        raise FormatError(f"{path} is not a network saved by handnn: {error}") from error
+        raise FormatError(f"{path} is not a {what} saved by handnn: {error}") from error
 
 
 def _described(layer: Any) -> dict[str, Any]:
@@ -108,16 +129,20 @@ def check_names(names: object, where: str) -> None:
 
 
 class ArraysOfFile:
-    """The arrays of a file of safetensors, by our names, each to be taken once."""
+    """The arrays of a file of safetensors, by our names, each to be taken once.
 
-    def __init__(self, file: Any, names: str) -> None:
+    prefix: what stands before their names in the file, when it holds more than one network.
+    """
+
+    def __init__(self, file: Any, names: str, prefix: str = "") -> None:
         self._file = file
         self._is_torch = names == "torch"
-        self._unread = set(file.keys())
+        self._prefix = prefix
+        self._unread = {key for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
 
     def take(self, brick: str, place: str, name: str) -> Array:
         """Return the array `name` of a brick, in our shape; ValueError when there is none."""
-        key = f"{place}.{name}"
+        key = f"{self._prefix}{place}.{name}"
         if self._is_torch:
             key = f"{place}.{TORCH_NAMES.get(brick, {}).get(name, name)}"
             if brick == BatchNorm.__name__:
@@ -137,13 +162,19 @@ class ArraysOfFile:
             raise ValueError(f"no layer has an array {min(self._unread)!r:.50}")
 
 
-def _read_layers(file: Any) -> list[Brick]:
-    """Return the bricks that a file of safetensors describes, each built from its own arrays."""
-    architecture = _read_architecture(file.metadata() or {})
+def _read_network(file: Any) -> Network:
+    """Return the network that a file of safetensors describes."""
+    architecture = read_architecture(file.metadata() or {})
+    check_names(architecture.get("names", "handnn"), "its metadata")
     arrays = ArraysOfFile(file, architecture.get("names", "handnn"))
-    layers = [
-        _read_layer(arrays, entry, str(index)) for index, entry in enumerate(architecture["bricks"])
-    ]
+    return Network(read_layers(arrays, architecture.get("bricks")))
+
+
+def read_layers(arrays: ArraysOfFile, bricks: object) -> list[Brick]:
+    """Return the bricks that a file describes, each built from its own arrays; they take all."""
+    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
+        raise ValueError("its metadata has no list of bricks")
+    layers = [_read_layer(arrays, entry, str(index)) for index, entry in enumerate(bricks)]
     arrays.check_all_taken()
     return layers
 
@@ -183,8 +214,12 @@ def _read_block(arrays: ArraysOfFile, entry: dict[str, Any], place: str) -> list
     return [_read_layer(arrays, inner, f"{place}.{index}") for index, inner in enumerate(block)]
 
 
-def _read_architecture(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a file's metadata says of the bricks, as far as it has been checked."""
+READERS = {"network": "handnn.load", "table": "handnn.TableModel.load"}
+"""What reads each kind of model."""
+
+
+def read_architecture(metadata: Mapping[str, str], model: str = "network") -> dict[str, Any]:
+    """Return what a file's metadata says of a model; ValueError when it is of another kind."""
     import json
 
     if "handnn" not in metadata:
@@ -196,10 +231,10 @@ def _read_architecture(metadata: Mapping[str, str]) -> dict[str, Any]:
         raise ValueError(
             f"its format is {architecture['format']!r:.50}, and this handnn reads only {FORMAT}"
         )
-    bricks = architecture.get("bricks")
-    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
-        raise ValueError("its metadata has no list of bricks")
-    check_names(architecture.get("names", "handnn"), "its metadata")
+    found = architecture.get("model", "network")
+    if found != model:
+        reader = READERS.get(found) if isinstance(found, str) else None
+        raise ValueError(f"it is read by {reader}" if reader else f"its model is {found!s:.50}")
     return architecture
 
 
