@@ -24,8 +24,22 @@ PUBLIC = {
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",
     "from_torch", "load_weights", "to_onnx", "to_torch",
+    "Columns", "TableModel", "Target",
 }  # fmt: skip
-LAZY = ["safetensors", "tqdm", "click", "matplotlib", "scipy", "torch", "onnx"]
+LAZY = [
+    "csv",
+    "json",
+    "safetensors",
+    "handnn.tables",
+    "pandas",
+    "polars",
+    "tqdm",
+    "click",
+    "matplotlib",
+    "scipy",
+    "torch",
+    "onnx",
+]
 IMPORT_SECONDS = 0.015
 
 

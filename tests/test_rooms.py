@@ -24,7 +24,7 @@ FLOORS = [
     {"layers", "losses", "optimizers", "article"},
     {"engine", "jacobian", "torch_names"},
     {"network", "storage"},
-    {"history", "metrics", "divergence", "gradient_check", "datasets", "inside"},
+    {"history", "metrics", "divergence", "gradient_check", "datasets", "inside", "tables"},
     {"early_stopping"},
     {"checkpoints"},
     {"run"},

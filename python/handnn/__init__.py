@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from handnn.network import Network, mlp
     from handnn.optimizers import LBFGS, SGD, AdaGrad, Adam, AdamW, RMSProp
     from handnn.storage import FormatError, load
+    from handnn.tables import Columns, TableModel, Target
     from handnn.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -69,6 +70,7 @@ __all__ = [
     "Affine",
     "BCEWithLogits",
     "BatchNorm",
+    "Columns",
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
@@ -91,7 +93,9 @@ __all__ = [
     "Softmax",
     "SoftmaxCrossEntropy",
     "Softplus",
+    "TableModel",
     "Tanh",
+    "Target",
     "Trainer",
     "__version__",
     "article",
@@ -126,6 +130,7 @@ _PLACES = {
     "network": "Network mlp",
     "optimizers": "AdaGrad Adam AdamW LBFGS RMSProp SGD",
     "storage": "FormatError load",
+    "tables": "Columns TableModel Target",
     "trainer": "Trainer",
 }
 _MODULES = {"article", "functional", "initializers", "metrics", "schedules", *_PLACES}

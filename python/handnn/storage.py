@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from handnn.layers.residual import DEEPEST, Residual
 from handnn.layers.row import walk
 from handnn.network import Network
 from handnn.torch_names import COUNTER, TORCH_NAMES, is_turned, state_dict
+
+T = TypeVar("T")
 
 FORMAT = 1
 NAMES = ("handnn", "torch")
@@ -56,8 +58,14 @@ def save(network: Network, path: str | os.PathLike[str], names: str = "handnn") 
 
 def contents(network: Network, where: str, names: str = "handnn") -> tuple[dict[str, Array], str]:
     """Return the arrays of a network and the description of its bricks, as a file holds them."""
-    import json
+    bricks, arrays = describe(network, where, names)
+    return arrays, _text({"bricks": bricks, **({"names": names} if names == "torch" else {})})
 
+
+def describe(
+    network: Network, where: str, names: str = "handnn"
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return what a file says of a network's bricks, and their arrays, as `names` has them."""
     for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
@@ -69,11 +77,16 @@ def contents(network: Network, where: str, names: str = "handnn") -> tuple[dict[
     # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
     # memory as it lies).
     rebuilt = Network(map(_rebuilt, network.layers))
-    arrays: dict[str, Any] = {**rebuilt.params, **rebuilt.buffers}
-    architecture: dict[str, Any] = {"format": FORMAT, "bricks": bricks}
     if names == "torch":
-        arrays, architecture["names"] = state_dict(rebuilt.layers), names
-    return arrays, json.dumps(architecture)
+        return bricks, state_dict(rebuilt.layers)
+    return bricks, {**rebuilt.params, **rebuilt.buffers}
+
+
+def write(
+    path: str | os.PathLike[str], arrays: dict[str, Any], architecture: dict[str, Any]
+) -> None:
+    """Write arrays, and what they are, to the file `path`, all or nothing."""
+    write_arrays(path, arrays, {"handnn": _text(architecture)})
 
 
 def write_arrays(
@@ -88,6 +101,12 @@ def write_arrays(
     replace_file(path, data)
 
 
+def _text(architecture: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps({"format": FORMAT, **architecture})
+
+
 def load(path: str | os.PathLike[str]) -> Network:
     """Read the network that `Network.save` wrote to `path`.
 
@@ -95,10 +114,15 @@ def load(path: str | os.PathLike[str]) -> Network:
     in the file need. Raises FormatError (a ValueError) when the file is not such a network, OSError
     when it cannot be read.
     """
-    with opened(path, "is not a network saved by handnn") as file:
+    return read(path, _read_network, "network")
+
+
+def read(path: str | os.PathLike[str], build: Callable[[Any], T], what: str) -> T:
+    """Return what `build` makes of a file of safetensors; FormatError when it is no such file."""
+    with opened(path, f"is not a {what} saved by handnn") as file:
         if "training" in (file.metadata() or {}):
             raise ValueError("it is a checkpoint, which Trainer.resume reads")
-        return Network(read_layers(file, file.keys()))
+        return build(file)
 
 
 @contextmanager
@@ -140,16 +164,24 @@ def check_names(names: object, where: str) -> None:
 
 
 class ArraysOfFile:
-    """The arrays of a file of safetensors, by our names, each to be taken once."""
+    """The arrays of a file of safetensors, by our names, each to be taken once.
 
-    def __init__(self, file: Any, names: str, keys: Iterable[str]) -> None:
+    keys: of those that belong to the bricks, all with the prefix when None; prefix: what stands
+    before their names in the file, when it holds more than one network.
+    """
+
+    def __init__(
+        self, file: Any, names: str, prefix: str = "", keys: Iterable[str] | None = None
+    ) -> None:
         self._file = file
         self._is_torch = names == "torch"
-        self._unread = set(keys)
+        self._prefix = prefix
+        found = file.keys() if keys is None else keys
+        self._unread = {key for key in found if key.startswith(prefix)}
 
     def take(self, brick: str, place: str, name: str) -> Array:
         """Return the array `name` of a brick, in our shape; ValueError when there is none."""
-        key = f"{place}.{name}"
+        key = f"{self._prefix}{place}.{name}"
         if self._is_torch:
             key = f"{place}.{TORCH_NAMES.get(brick, {}).get(name, name)}"
             if brick == BatchNorm.__name__:
@@ -166,13 +198,24 @@ class ArraysOfFile:
             raise ValueError(f"no layer has an array {min(self._unread)!r:.50}")
 
 
-def read_layers(file: Any, keys: Iterable[str]) -> list[Brick]:
+def _read_network(file: Any) -> Network:
+    """Return the network that a file of safetensors describes."""
+    return Network(read_bricks(file, file.keys()))
+
+
+def read_bricks(file: Any, keys: Iterable[str]) -> list[Brick]:
     """Return the bricks that a file of safetensors describes, of its arrays with these keys."""
-    architecture = _read_architecture(file.metadata() or {})
-    arrays = ArraysOfFile(file, architecture.get("names", "handnn"), keys)
-    layers = [
-        _read_layer(arrays, entry, str(index)) for index, entry in enumerate(architecture["bricks"])
-    ]
+    architecture = read_architecture(file.metadata() or {})
+    check_names(architecture.get("names", "handnn"), "its metadata")
+    arrays = ArraysOfFile(file, architecture.get("names", "handnn"), keys=keys)
+    return read_layers(arrays, architecture.get("bricks"))
+
+
+def read_layers(arrays: ArraysOfFile, bricks: object) -> list[Brick]:
+    """Return the bricks that a file describes, each built from its own arrays; they take all."""
+    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
+        raise ValueError("its metadata has no list of bricks")
+    layers = [_read_layer(arrays, entry, str(index)) for index, entry in enumerate(bricks)]
     arrays.check_all_taken()
     return layers
 
@@ -212,8 +255,12 @@ def _read_block(arrays: ArraysOfFile, entry: dict[str, Any], place: str) -> list
     return [_read_layer(arrays, inner, f"{place}.{index}") for index, inner in enumerate(block)]
 
 
-def _read_architecture(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a file's metadata says of the bricks, as far as it has been checked."""
+READERS = {"network": "handnn.load", "table": "handnn.TableModel.load"}
+"""What reads each kind of model."""
+
+
+def read_architecture(metadata: Mapping[str, str], model: str = "network") -> dict[str, Any]:
+    """Return what a file's metadata says of a model; ValueError when it is of another kind."""
     import json
 
     if "handnn" not in metadata:
@@ -225,10 +272,10 @@ def _read_architecture(metadata: Mapping[str, str]) -> dict[str, Any]:
         raise ValueError(
             f"its format is {architecture['format']!r:.50}, and this handnn reads only {FORMAT}"
         )
-    bricks = architecture.get("bricks")
-    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
-        raise ValueError("its metadata has no list of bricks")
-    check_names(architecture.get("names", "handnn"), "its metadata")
+    found = architecture.get("model", "network")
+    if found != model:
+        reader = READERS.get(found) if isinstance(found, str) else None
+        raise ValueError(f"it is read by {reader}" if reader else f"its model is {found!s:.50}")
     return architecture
 
 
