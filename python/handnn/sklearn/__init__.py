@@ -1,0 +1,21 @@
+"""Estimators for scikit-learn: MLPRegressor and MLPClassifier, by its names and in its habits.
+
+They do what `sklearn.neural_network`'s do, so that another import line is enough, and more: see
+docs/scikit-learn.md. Needs scikit-learn: ``pip install 'handnn[sklearn]'``.
+"""
+
+from __future__ import annotations
+
+try:
+    import sklearn.utils.validation as _  # what is older than 1.6 has no validate_data
+    from sklearn.utils.validation import validate_data as _  # noqa: F811
+except ImportError:
+    raise ImportError(
+        "handnn.sklearn needs scikit-learn 1.6 or later: pip install 'handnn[sklearn]'"
+    ) from None
+
+from handnn.sklearn.classifier import MLPClassifier
+from handnn.sklearn.parameters import AS_SCIKIT_LEARN
+from handnn.sklearn.regressor import MLPRegressor
+
+__all__ = ["AS_SCIKIT_LEARN", "MLPClassifier", "MLPRegressor"]
