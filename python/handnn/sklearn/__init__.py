@@ -6,10 +6,11 @@ docs/scikit-learn.md. Needs scikit-learn: ``pip install 'handnn[sklearn]'``.
 
 from __future__ import annotations
 
+import importlib
+
 try:
-    import sklearn.utils.validation as _  # what is older than 1.6 has no validate_data
-    from sklearn.utils.validation import validate_data as _  # noqa: F811
-except ImportError:
+    importlib.import_module("sklearn.utils.validation").validate_data  # noqa: B018
+except (AttributeError, ImportError):  # what is older than 1.6 has no validate_data
     raise ImportError(
         "handnn.sklearn needs scikit-learn 1.6 or later: pip install 'handnn[sklearn]'"
     ) from None

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from handnn.arrays import Array
+from handnn.history import Epoch, History
 from handnn.network import Network
 from handnn.optimizers import Optimizer
 from handnn.sklearn import parameters
@@ -46,13 +47,16 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     _y_is_numeric = False
 
     networks_: list[Network]
+    histories_: list[History]
     _inputs: Inputs
     _target: Any
     _optimizers: list[Optimizer]
 
     def _take(self, given: Mapping[str, Any]) -> None:
         """Keep the arguments of `__init__` as they are, which is what scikit-learn asks for."""
-        vars(self).update({k: v for k, v in given.items() if k not in ("self", "__class__")})
+        for name, value in given.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     def _check_targets(self, y: NDArray[Any]) -> NDArray[Any]:
         """Return y checked, (N,) where it is one column; ValueError when it is of another kind."""
@@ -192,9 +196,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             return Watch(lambda epoch: epoch.metrics["score"], patience, p["tol"], **common)
         if held_out is not None and p["restore_best"]:
             common["restores"] = True
-            return Watch(
-                lambda epoch: -factor * epoch.validation_loss, patience, p["tol"], **common
-            )
+            return Watch(lambda epoch: -factor * _validation(epoch), patience, p["tol"], **common)
         if patience is None:
             return None
         return Watch(lambda epoch: -factor * epoch.train_loss, patience, p["tol"], **common)
@@ -337,6 +339,10 @@ def _transformed(estimator: BaseMLP, rows: Any, dtype: Any) -> Array:
     if np.isnan(rows.sum()):  # only where a later fit goes on
         rows = inputs.fill(rows)
     return inputs.transform(rows, dtype)
+
+
+def _validation(epoch: Epoch) -> float:
+    return np.inf if epoch.validation_loss is None else epoch.validation_loss
 
 
 def _spawn(rng: np.random.Generator) -> np.random.Generator:

@@ -31,6 +31,16 @@ RATES = ("auto", "constant", "invscaling", "adaptive")
 SCHEDULES = ("constant", "cosine", "one_cycle", "plateau")
 CATEGORIES = ("embedding", "one-hot")
 
+FLAGS = (
+    "shuffle",
+    "warm_start",
+    "nesterovs_momentum",
+    "early_stopping",
+    "scale",
+    "restore_best",
+    "batch_norm",
+)
+
 LR = 0.001
 """scikit-learn's learning_rate_init."""
 
@@ -104,9 +114,7 @@ def check(estimator: Any) -> None:
     for number in ("beta_1", "beta_2", "validation_fraction"):
         fraction(getattr(p, number), f"{name}: {number}", is_below_one=True)
     positive_number(p.epsilon, f"{name}: epsilon")
-    flags = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "scale")
-    flags += ("restore_best", "batch_norm")
-    for flag in flags:
+    for flag in FLAGS:
         if not isinstance(getattr(p, flag), bool):
             raise TypeError(f"{name}: {flag} must be a bool, but is {getattr(p, flag)!r}")
     if not _is_auto(p.dtype):

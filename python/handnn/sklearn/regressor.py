@@ -150,7 +150,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         )
         if wanted.ndim != 1 or not is_known.all():
             allowed = f"among {known}" if isinstance(loss, Quantile) else "between 0 and 1"
-            raise ValueError(f"{where}: quantiles must be {allowed}, but are {quantiles}")
+            raise ValueError(f"{where}: quantiles must be {allowed}, but are {wanted}")
         found: NDArray[np.float64] = np.mean(
             [self._target.quantiles(pre, wanted) for pre in outputs], axis=0
         )
