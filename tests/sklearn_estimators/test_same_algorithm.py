@@ -51,7 +51,7 @@ def pair_of(target, **settings):
 
 
 def trained(target, weight=None, **settings):
-    """Both, trained from scikit-learn's first weights: its fit with no step to speak of has them."""
+    """Both, trained from scikit-learn's first weights: those of its fit with tiny steps."""
     ours, theirs = pair_of(target, **settings)
     rate = theirs.learning_rate_init
     with warnings.catch_warnings():
