@@ -85,7 +85,7 @@ class Reader:
         """Return the cells of the column in this place."""
         column = self._columns[place]
         kind = str(getattr(column, "dtype", "")).lower()
-        if isinstance(column, np.ndarray):
+        if type(column) is np.ndarray:
             column = np.ascontiguousarray(column)  # a column of an array: it is read several times
         return cells(
             column,
