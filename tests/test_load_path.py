@@ -17,10 +17,11 @@ FORBIDDEN_MODULES = {
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "globals"}
 LOAD_PATH = ["storage.py", "network.py", "arrays.py", "initializers.py", "torch_names.py"]
 LOAD_PATH += ["exchange/weights.py", "exchange/torch.py"]
+ROOMS = ["layers", "functional", "tables"]
 
 
 def load_path():
-    folders = [sorted((PACKAGE / room).glob("*.py")) for room in ("layers", "functional")]
+    folders = [sorted((PACKAGE / room).glob("*.py")) for room in ROOMS]
     return [PACKAGE / name for name in LOAD_PATH] + [file for folder in folders for file in folder]
 
 

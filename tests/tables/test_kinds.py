@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handnn import Columns
-from handnn.tables import read_csv
+from handnn.tables import read_csv, typed
 
 COLUMNS = {
     "floats": ([1.5, 2, 3], "number"),
@@ -144,3 +144,36 @@ def test_a_csv_file_that_is_not_utf_8(tmp_path):
     path.write_bytes(b"a\n\xff\n")
     with pytest.raises(ValueError, match=r"^read_csv: .*utf-8"):
         read_csv(path)
+
+
+TYPED = [
+    (["1", " 2", "-3"], [1, 2, -3], "i"),
+    (["1", "2.5"], [1, 2.5], "f"),
+    (["1", "99999999999999999999"], [1, 1e20], "f"),
+]
+
+
+@pytest.mark.parametrize(("values", "expected", "kind"), TYPED)
+def test_a_column_of_a_file_with_its_type(values, expected, kind):
+    found = typed(values)
+    assert found.tolist() == expected and found.dtype.kind == kind
+
+
+def test_a_column_of_a_file_with_gaps_or_text():
+    assert np.array_equal(typed(["1", "", "NA"]), [1, np.nan, np.nan], equal_nan=True)
+    assert typed(["1", "x"]) == ["1", "x"]
+
+
+def test_one_number_written_twice_is_one_category():
+    columns = Columns.learn({"a": [3, 3.0, 2.5, 3]}, kinds={"a": "category"})
+    assert (columns.columns[0].labels, columns.columns[0].counts) == ((2.5, 3), (1, 3))
+    assert type(columns.columns[0].labels[1]) is int
+    with pytest.raises(ValueError, match="column 'a' has an infinite value"):
+        Columns.learn({"a": [1.0, np.inf]}, kinds={"a": "category"})
+
+
+def test_rows_must_be_lists_of_one_length():
+    with pytest.raises(ValueError, match="row 1 is no list of cells: {'a': 2}"):
+        Columns.learn([[1], {"a": 2}])
+    with pytest.raises(ValueError, match="row 0 has 1 cells but row 2 has 2"):
+        Columns.learn([[1], [2], [3, 4]])

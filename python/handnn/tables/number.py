@@ -59,7 +59,7 @@ class NumberColumn:
             knots, levels = _normal_levels(there) if scale == "quantile" else ((), ())
             scaled = np.interp(values, knots, levels) if knots else values
             mean, deviation = (float(scaled.mean()), float(scaled.std())) if scale else (0.0, 1.0)
-        if not np.isfinite([median, mean, deviation]).all():
+        if not np.isfinite([median, mean, deviation, *knots]).all():
             largest = abs(values) == abs(values).max()
             raise column.error(where, largest, "is too large to be scaled")
         if scaled.min() == scaled.max() or deviation == 0:
