@@ -26,20 +26,8 @@ PUBLIC = {
     "from_torch", "load_weights", "to_onnx", "to_torch",
     "Columns", "TableModel", "Target",
 }  # fmt: skip
-LAZY = [
-    "csv",
-    "json",
-    "safetensors",
-    "handnn.tables",
-    "pandas",
-    "polars",
-    "tqdm",
-    "click",
-    "matplotlib",
-    "scipy",
-    "torch",
-    "onnx",
-]
+LAZY = ["safetensors", "handnn.tables", "pandas", "polars", "tqdm", "click", "matplotlib", "scipy"]
+LAZY += ["torch", "onnx"]
 IMPORT_SECONDS = 0.015
 
 

@@ -65,14 +65,14 @@ class Cells:
         return ValueError(f"{where}: {self.name}, row {row}: {value!r:.80} {why}")
 
 
-def cells(
-    values: Any, name: str, key: str | int, where: str, *, loose: bool, category: bool = False
-) -> Cells:
+def cells(values: Any, name: str, key: str | int, where: str, *, loose: bool) -> Cells:
     """Return the Cells of a column: anything that `np.asarray` makes an array (N,) of.
 
     Raises ValueError when it has another shape or cells that are neither numbers, text, bools nor
     gaps: complex numbers, dates, bytes, lists.
     """
+    kind = str(getattr(values, "dtype", "")).lower()
+    category = kind.startswith(("category", "categorical", "enum"))  # of pandas, or of polars
     if isinstance(values, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(values)
         values = np.asarray(values.data).astype(object)
@@ -94,9 +94,8 @@ def cells(
 
 def _objects(values: list[Any] | tuple[Any, ...]) -> NDArray[Any]:
     array = np.empty(len(values), object)
-    for_lists: Any = array
     try:
-        for_lists[:] = values
+        array[:] = values
     except ValueError:  # lists in it, of one length
         return np.asarray(values)
     return array
@@ -174,9 +173,9 @@ def numbers(column: Cells, where: str, reads_text: bool) -> Numbers:
             if not reads_text:
                 raise column.error(where, column.text, "is text where numbers are expected")
             found[column.text] = parse(column.values[column.text].tolist())
-            column_bad = column.text & np.isnan(found)
-            if column_bad.any():
-                raise column.error(where, column_bad, "is not a number")
+            bad = column.text & np.isnan(found)
+            if bad.any():
+                raise column.error(where, bad, "is not a number")
     infinite = np.isinf(found)
     if infinite.any():
         raise column.error(where, infinite, "is not finite")
