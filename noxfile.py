@@ -209,11 +209,12 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """The tests beside PyTorch, ONNX and ONNX Runtime, and the page about them."""
+    """The tests beside PyTorch, ONNX and scikit-learn, and the pages about them."""
     session.install(".[test]")
     install_groups(session, "parity")
-    session.run("pytest", "tests/parity", "tests/exchange", *session.posargs)
-    session.run("python", "tools/check_docs.py", "docs/exchange.md")
+    folders = ("tests/parity", "tests/exchange", "tests/sklearn_estimators")
+    session.run("pytest", *folders, *session.posargs)
+    session.run("python", "tools/check_docs.py", "docs/exchange.md", "docs/scikit-learn.md")
 
 
 @nox.session

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from handnn.network import Network, mlp
     from handnn.optimizers import LBFGS, SGD, AdaGrad, Adam, AdamW, RMSProp
     from handnn.storage import FormatError, load
+    from handnn.tables import Columns, TableModel, Target
     from handnn.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -71,6 +72,7 @@ __all__ = [
     "Affine",
     "BCEWithLogits",
     "BatchNorm",
+    "Columns",
     "DivergenceError",
     "Dropout",
     "EarlyStopping",
@@ -94,7 +96,9 @@ __all__ = [
     "Softmax",
     "SoftmaxCrossEntropy",
     "Softplus",
+    "TableModel",
     "Tanh",
+    "Target",
     "Trainer",
     "__version__",
     "article",
@@ -133,6 +137,7 @@ _PLACES = {
     "network": "Network mlp",
     "optimizers": "AdaGrad Adam AdamW LBFGS RMSProp SGD",
     "storage": "FormatError load",
+    "tables": "Columns TableModel Target",
     "trainer": "Trainer",
 }
 _MODULES = {"article", "functional", "initializers", "metrics", "schedules", *_PLACES}

@@ -93,19 +93,20 @@ class Ensemble:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members and the activation to one file, all or nothing: see `storage.save`."""
-        storage.save_ensemble(self.networks, {"activation": self.activation}, path)
+        described, arrays = storage.describe_all(self.networks, "Ensemble.save")
+        description = {"model": "ensemble", "networks": described, "activation": self.activation}
+        storage.write(path, arrays, description)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ensemble:
         """Read what `save` wrote; raises FormatError and OSError as `handnn.load` does."""
 
-        networks, settings = storage.load_ensemble(path)
-        try:
-            return cls(networks, **settings)
-        except (TypeError, ValueError) as error:
-            raise storage.FormatError(
-                f"{os.fspath(path)} is not an Ensemble saved by handnn: {error}"
-            ) from error
+        def build(file: Any) -> Ensemble:
+            description = storage.read_architecture(file.metadata() or {}, "ensemble")
+            networks = storage.read_all(file, description.get("networks"))
+            return cls(networks, description.get("activation"))
+
+        return storage.read(path, build, "ensemble")
 
     def __len__(self) -> int:
         """Return the number of members."""

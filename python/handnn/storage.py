@@ -10,17 +10,17 @@ brick that is made of bricks lists them: {"brick": "Residual", "block": [{"brick
 ...]}. Nothing in a file is ever executed or imported: a brick's name is looked up in `BRICKS`, and
 what is not there is refused.
 
-An `Ensemble` has "networks", a list of such lists, instead of "bricks", and its "activation"; the
-arrays of its network number 3 are named "3/0.w", "3/0.b", ...
+What holds several networks has "networks", a list of such lists, instead of "bricks", and says in
+"model" what it is: "ensemble" or "table". The arrays of its network 3 are named "3.0.w", "3.0.b".
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,8 @@ from handnn.layers.residual import DEEPEST, Residual
 from handnn.layers.row import walk
 from handnn.network import Network
 from handnn.torch_names import COUNTER, TORCH_NAMES, is_turned, state_dict
+
+T = TypeVar("T")
 
 FORMAT = 1
 NAMES = ("handnn", "torch")
@@ -59,49 +61,48 @@ def save(network: Network, path: str | os.PathLike[str], names: str = "handnn") 
 
 def contents(network: Network, where: str, names: str = "handnn") -> tuple[dict[str, Array], str]:
     """Return the arrays of a network and the description of its bricks, as a file holds them."""
-    bricks, rebuilt = _described_and_rebuilt(network, f"{where}: ")
-    arrays: dict[str, Any] = {**rebuilt.params, **rebuilt.buffers}
-    description: dict[str, Any] = {"bricks": bricks}
-    if names == "torch":
-        arrays, description["names"] = state_dict(rebuilt.layers), names
-    return arrays, _as_json(description)
+    bricks, arrays = describe(network, where, names)
+    return arrays, _text({"bricks": bricks, **({"names": names} if names == "torch" else {})})
 
 
-def save_ensemble(
-    networks: Sequence[Network], settings: dict[str, Any], path: str | os.PathLike[str]
-) -> None:
-    """Write networks to one file, and settings as JSON has them; raises what `save` does."""
-    described: list[list[dict[str, Any]]] = []
-    arrays: dict[str, Array] = {}
-    for place, network in enumerate(networks):
-        bricks, rebuilt = _described_and_rebuilt(network, f"Ensemble.save: in network {place}, ")
-        described.append(bricks)
-        for name, array in {**rebuilt.params, **rebuilt.buffers}.items():
-            arrays[f"{place}/{name}"] = array
-    write_arrays(path, arrays, {"handnn": _as_json({"networks": described, **settings})})
-
-
-def _described_and_rebuilt(network: Network, where: str) -> tuple[list[dict[str, Any]], Network]:
-    """Return what a file says of a network's bricks, and the network built anew.
-
-    So, as by load, what is written fits together and lies in C order (safetensors writes memory as
-    it lies).
-    """
+def describe(
+    network: Network, where: str, names: str = "handnn"
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return what a file says of a network's bricks, and their arrays, as `names` has them."""
     for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not isinstance(layer, Layer) or BRICKS.get(name) is not type(layer):
             raise TypeError(
-                f"{where}layer {place} ({name}) is not one of handnn's bricks "
+                f"{where}: layer {place} ({name}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}); a file cannot hold its code"
             )
     bricks = [_described(layer) for layer in network.layers]
-    return bricks, Network(map(_rebuilt, network.layers))
+    # Built anew, as by load, what is written fits together and lies in C order (safetensors writes
+    # memory as it lies).
+    rebuilt = Network(map(_rebuilt, network.layers))
+    if names == "torch":
+        return bricks, state_dict(rebuilt.layers)
+    return bricks, {**rebuilt.params, **rebuilt.buffers}
 
 
-def _as_json(description: dict[str, Any]) -> str:
-    import json
+def describe_all(
+    networks: Sequence[Network], where: str
+) -> tuple[list[list[dict[str, Any]]], dict[str, Array]]:
+    """Return the same of several networks; the arrays of number 3 are named "3.0.w", "3.0.b"."""
+    described: list[list[dict[str, Any]]] = []
+    arrays: dict[str, Array] = {}
+    for place, network in enumerate(networks):
+        bricks, of_network = describe(network, f"{where}: network {place}")
+        described.append(bricks)
+        arrays.update({f"{place}.{name}": array for name, array in of_network.items()})
+    return described, arrays
 
-    return json.dumps({"format": FORMAT, **description})
+
+def write(
+    path: str | os.PathLike[str], arrays: dict[str, Any], architecture: dict[str, Any]
+) -> None:
+    """Write arrays, and what they are, to the file `path`, all or nothing."""
+    write_arrays(path, arrays, {"handnn": _text(architecture)})
 
 
 def write_arrays(
@@ -116,6 +117,12 @@ def write_arrays(
     replace_file(path, data)
 
 
+def _text(architecture: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps({"format": FORMAT, **architecture})
+
+
 def load(path: str | os.PathLike[str]) -> Network:
     """Read the network that `Network.save` wrote to `path`.
 
@@ -123,27 +130,15 @@ def load(path: str | os.PathLike[str]) -> Network:
     in the file need. Raises FormatError (a ValueError) when the file is not such a network, OSError
     when it cannot be read.
     """
-    with opened(path, "is not a network saved by handnn") as file:
+    return read(path, _read_network, "network")
+
+
+def read(path: str | os.PathLike[str], build: Callable[[Any], T], what: str) -> T:
+    """Return what `build` makes of a file of safetensors; FormatError when it is no such file."""
+    with opened(path, f"is not a {what} saved by handnn") as file:
         if "training" in (file.metadata() or {}):
             raise ValueError("it is a checkpoint, which Trainer.resume reads")
-        return Network(read_layers(file, file.keys()))
-
-
-def load_ensemble(path: str | os.PathLike[str]) -> tuple[list[Network], dict[str, Any]]:
-    """Return the networks and settings that `save_ensemble` wrote; raises what `load` does."""
-    with opened(path, "is not an Ensemble saved by handnn") as file:
-        settings = _read_description(file.metadata() or {})
-        settings.pop("format")
-        members = settings.pop("networks", None)
-        if not isinstance(members, list):
-            raise ValueError("its metadata has no list of networks")
-        arrays = ArraysOfFile(file, "handnn", file.keys())
-        networks = [
-            Network(_read_bricks(arrays, bricks, f"{place}/"))
-            for place, bricks in enumerate(members)
-        ]
-        arrays.check_all_taken()
-    return networks, settings
+        return build(file)
 
 
 @contextmanager
@@ -185,16 +180,24 @@ def check_names(names: object, where: str) -> None:
 
 
 class ArraysOfFile:
-    """The arrays of a file of safetensors, by our names, each to be taken once."""
+    """The arrays of a file of safetensors, by our names, each to be taken once.
 
-    def __init__(self, file: Any, names: str, keys: Iterable[str]) -> None:
+    keys: of those that belong to the bricks, all with the prefix when None; prefix: what stands
+    before their names in the file, when it holds more than one network.
+    """
+
+    def __init__(
+        self, file: Any, names: str, prefix: str = "", keys: Iterable[str] | None = None
+    ) -> None:
         self._file = file
         self._is_torch = names == "torch"
-        self._unread = set(keys)
+        self._prefix = prefix
+        found = file.keys() if keys is None else keys
+        self._unread = {key for key in found if key.startswith(prefix)}
 
     def take(self, brick: str, place: str, name: str) -> Array:
         """Return the array `name` of a brick, in our shape; ValueError when there is none."""
-        key = f"{place}.{name}"
+        key = f"{self._prefix}{place}.{name}"
         if self._is_torch:
             key = f"{place}.{TORCH_NAMES.get(brick, {}).get(name, name)}"
             if brick == BatchNorm.__name__:
@@ -211,24 +214,40 @@ class ArraysOfFile:
             raise ValueError(f"no layer has an array {min(self._unread)!r:.50}")
 
 
-def read_layers(file: Any, keys: Iterable[str]) -> list[Brick]:
+def _read_network(file: Any) -> Network:
+    """Return the network that a file of safetensors describes."""
+    return Network(read_bricks(file, file.keys()))
+
+
+def read_bricks(file: Any, keys: Iterable[str]) -> list[Brick]:
     """Return the bricks that a file of safetensors describes, of its arrays with these keys."""
-    description = _read_description(file.metadata() or {})
-    if "networks" in description:
-        raise ValueError("it holds several networks, which Ensemble.load reads")
-    names = description.get("names", "handnn")
-    check_names(names, "its metadata")
-    arrays = ArraysOfFile(file, names, keys)
-    layers = _read_bricks(arrays, description.get("bricks"))
+    architecture = read_architecture(file.metadata() or {})
+    check_names(architecture.get("names", "handnn"), "its metadata")
+    arrays = ArraysOfFile(file, architecture.get("names", "handnn"), keys=keys)
+    return read_layers(arrays, architecture.get("bricks"))
+
+
+def read_layers(arrays: ArraysOfFile, bricks: object) -> list[Brick]:
+    """Return the bricks that a file describes, each built from its own arrays; they take all."""
+    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
+        raise ValueError("its metadata has no list of bricks")
+    layers = [_read_layer(arrays, entry, str(index)) for index, entry in enumerate(bricks)]
     arrays.check_all_taken()
     return layers
 
 
-def _read_bricks(arrays: ArraysOfFile, bricks: object, prefix: str = "") -> list[Brick]:
-    """Return the bricks of one network, of arrays whose names begin with the prefix."""
-    if not (isinstance(bricks, list) and all(isinstance(entry, dict) for entry in bricks)):
-        raise ValueError("its metadata has no list of bricks")
-    return [_read_layer(arrays, entry, f"{prefix}{index}") for index, entry in enumerate(bricks)]
+def read_all(file: Any, described: object) -> list[Network]:
+    """Return the networks that `describe_all` described, of all arrays of the file."""
+    if not (isinstance(described, list) and described):
+        raise ValueError("its metadata has no list of networks")
+    prefixes = [f"{place}." for place in range(len(described))]
+    for key in file.keys():  # noqa: SIM118 - it is no dict
+        if not key.startswith(tuple(prefixes)):
+            raise ValueError(f"no network has an array {key!r:.50}")
+    return [
+        Network(read_layers(ArraysOfFile(file, "handnn", prefix), bricks))
+        for prefix, bricks in zip(prefixes, described, strict=True)
+    ]
 
 
 def _read_layer(arrays: ArraysOfFile, entry: object, place: str) -> Brick:
@@ -266,20 +285,32 @@ def _read_block(arrays: ArraysOfFile, entry: dict[str, Any], place: str) -> list
     return [_read_layer(arrays, inner, f"{place}.{index}") for index, inner in enumerate(block)]
 
 
-def _read_description(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a file's metadata says, of a format that can be read here."""
+READERS = {
+    "network": "handnn.load",
+    "ensemble": "handnn.Ensemble.load",
+    "table": "handnn.TableModel.load",
+}
+"""What reads each kind of model."""
+
+
+def read_architecture(metadata: Mapping[str, str], model: str = "network") -> dict[str, Any]:
+    """Return what a file's metadata says of a model; ValueError when it is of another kind."""
     import json
 
     if "handnn" not in metadata:
         raise ValueError("its metadata has no entry 'handnn'")
-    description = json.loads(metadata["handnn"])
-    if not isinstance(description, dict) or "format" not in description:
+    architecture = json.loads(metadata["handnn"])
+    if not isinstance(architecture, dict) or "format" not in architecture:
         raise ValueError("its metadata names no format")
-    if description["format"] != FORMAT:
+    if architecture["format"] != FORMAT:
         raise ValueError(
-            f"its format is {description['format']!r:.50}, and this handnn reads only {FORMAT}"
+            f"its format is {architecture['format']!r:.50}, and this handnn reads only {FORMAT}"
         )
-    return description
+    found = architecture.get("model", "network")
+    if found != model:
+        reader = READERS.get(found) if isinstance(found, str) else None
+        raise ValueError(f"it is read by {reader}" if reader else f"its model is {found!s:.50}")
+    return architecture
 
 
 def read_array(file: Any, key: str) -> Array:

@@ -45,7 +45,7 @@ from handnn.layers import Dropout
 from handnn.layers.row import walk
 from handnn.metrics import METRICS
 from handnn.network import Network
-from handnn.storage import contents, opened, read_array, read_layers, write_arrays
+from handnn.storage import contents, opened, read_array, read_bricks, write_arrays
 
 FORMAT = 1
 
@@ -227,7 +227,7 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
             outputs = read_array(file, key)
         else:
             own.append(key)
-    network = Network(read_layers(file, own))
+    network = Network(read_bricks(file, own))
     params, arrays = network.params, {**network.params, **network.buffers}
 
     dropouts = {p: a for p, a in walk(network.layers) if isinstance(a, Dropout)}

@@ -1,0 +1,12 @@
+"""Tables: columns of numbers, text and categories, with gaps, made into what a network takes."""
+
+from __future__ import annotations
+
+from handnn.tables.category import CategoryColumn
+from handnn.tables.columns import Columns
+from handnn.tables.model import TableModel
+from handnn.tables.number import NumberColumn
+from handnn.tables.reading import read_csv, typed
+from handnn.tables.target import Target
+
+__all__ = ["CategoryColumn", "Columns", "NumberColumn", "TableModel", "Target", "read_csv", "typed"]
