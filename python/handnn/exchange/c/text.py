@@ -18,7 +18,7 @@ def template(name: str) -> str:
 
 @cache
 def functions(real: str) -> dict[str, tuple[set[str], str]]:
-    """Return every function of fma.h.in and functions.h.in: what it needs for that type, and its text."""
+    """Return every function of the templates: what it needs for that type, and its text."""
     found = {}
     text = "\n".join([template("fma"), template("functions")])
     text = text.replace("soft_fma_real", f"soft_fma_{real}")
