@@ -251,6 +251,24 @@ def test_ctrl_c_in_the_middle_of_an_epoch(engine, path, monkeypatch):
     assert digest(one) == digest(whole)
 
 
+def test_ctrl_c_while_its_handler_is_taken_away(path, monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    usual = signal.signal
+
+    def late(number, handler):
+        if handler is signal.default_int_handler:
+            signal.raise_signal(signal.SIGINT)
+        return usual(number, handler)
+
+    try:
+        monkeypatch.setattr("handnn.run.signal.signal", late)
+        with pytest.raises(KeyboardInterrupt):
+            part().fit(*rows(), epochs=2, batch_size=8, checkpoint=path)
+    finally:
+        usual(signal.SIGINT, before)
+    assert len(Trainer.resume(path).history) == 2
+
+
 def test_ctrl_c_ends_the_script_and_leaves_a_checkpoint(path):
     script = (
         "import signal, sys\n"
