@@ -379,6 +379,13 @@ def test_wrong_arguments(path):
     one = part()
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path / "nowhere" / "file")
+    before = one.network.params["0.w"].copy()
+    with pytest.raises(IsADirectoryError):
+        one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path.parent)
+    for no_path in (3, os.fsencode(path)):
+        with pytest.raises(TypeError, match="checkpoint must be a path, but is"):
+            one.fit(*rows(), epochs=1, batch_size=8, checkpoint=no_path)
+    assert (one.network.params["0.w"] == before).all()
     for every in (0, -1):
         with pytest.raises(ValueError, match="checkpoint_every"):
             one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path, checkpoint_every=every)

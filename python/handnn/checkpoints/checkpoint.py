@@ -45,7 +45,7 @@ from handnn.layers import Dropout
 from handnn.layers.row import walk
 from handnn.metrics import METRICS
 from handnn.network import Network
-from handnn.storage import contents, opened, read_array, read_bricks, write_arrays
+from handnn.storage import contents, opened, place_of, read_array, read_bricks, write_arrays
 
 FORMAT = 1
 
@@ -96,7 +96,7 @@ class Checkpoint:
     """A hash of each array of the data."""
 
     def check(self, early_stopping: EarlyStopping | None) -> None:
-        """Raise TypeError when a part cannot be written, FileNotFoundError without its folder."""
+        """Raise TypeError when a part cannot be written, OSError when no file can be there."""
         where = "Trainer.fit: checkpoint"
         contents(self.network, where)
         for kind, part, known in (
@@ -122,7 +122,7 @@ class Checkpoint:
                 f"{where}: rng is a {type(self.rng.bit_generator).__name__}; write an int or "
                 "numpy.random.default_rng(...)"
             )
-        folder = os.path.dirname(os.path.realpath(self.path))
+        folder = os.path.dirname(place_of(self.path))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"{where}: there is no folder {folder}")
         self._described(Progress(1))
@@ -276,6 +276,14 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
     if not np.isfinite(progress.total):
         raise ValueError("its total is not finite")
     return checkpoint, progress
+
+
+def as_path(path: object) -> str:
+    """Return a path as a str; TypeError when it is none, or of bytes."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise TypeError(f"Trainer.fit: checkpoint must be a path, but is {path!r}")
+    return text
 
 
 def hashes(arrays: Mapping[str, Array]) -> dict[str, str]:
