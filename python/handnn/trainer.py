@@ -306,7 +306,7 @@ class Trainer:
             steps = whole_number(steps, "Trainer.fit: steps_per_epoch")
             rows_per_epoch = steps * batch_size if replaces else min(steps * batch_size, count)
         seed = int(self.rng.integers(2**63)) if shuffle else None
-        return engine.Plan(batch_size, rows_per_epoch, seed, replaces)
+        return engine.Plan(min(batch_size, rows_per_epoch), rows_per_epoch, seed, replaces)
 
     def _check_batches(self, plan: engine.Plan) -> None:
         """Raise ValueError when the shortest batch has fewer rows than a brick needs."""

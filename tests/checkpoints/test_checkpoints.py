@@ -174,6 +174,18 @@ def test_epochs_is_the_total_to_go_on_to(path):
     assert len(one.history) == 3, "the next fit is a new one"
 
 
+@both_engines
+def test_whatever_number_fit_takes_a_checkpoint_gives_back(engine, path):
+    x, y = rows()
+    given = {"epochs": 2**64, "batch_size": 2**65, "checkpoint_every": 2**66, "checkpoint": path}
+    one = trainer(engine, "none", callbacks=[lambda t: True])
+    one.fit(x, y, **given, shuffle="replacement")
+    assert Trainer.resume(path)._resumed[0].options.batch_size == 2**65
+    again = Trainer.resume(path)
+    again.fit(x, y)
+    assert digest(again) == digest(one)
+
+
 def test_one_script_starts_and_resumes(path):
     """What fit was called with may be said again."""
     x, y = rows()

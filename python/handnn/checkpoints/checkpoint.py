@@ -239,11 +239,11 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
 
     fit = as_dict(described.get("fit"), "fit")
     options = Options(
-        as_int(fit.get("batch_size"), "batch_size", 2**63),
+        as_int(fit.get("batch_size"), "batch_size"),
         one_of(fit.get("shuffle"), (True, False, "replacement"), "shuffle"),
         None
         if fit.get("steps_per_epoch") is None
-        else as_int(fit["steps_per_epoch"], "steps_per_epoch", 2**63),
+        else as_int(fit["steps_per_epoch"], "steps_per_epoch"),
         None if fit.get("fraction") is None else as_number(fit["fraction"], "fraction"),
         tuple(
             (as_text(name), one_of(known, tuple(METRICS), "metric"))
@@ -253,7 +253,7 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
     rng_before = as_dict(described.get("rng_before"), "rng_before")
     checkpoint = Checkpoint(
         path,
-        as_int(described.get("every"), "every", 2**63),
+        as_int(described.get("every"), "every"),
         network,
         built(described.get("loss"), LOSS_NAMES, "loss"),
         read_optimizer(described.get("optimizer"), parts["optimizer"], params),
@@ -265,7 +265,7 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
     )
     generator(rng_before)
     progress = Progress(
-        as_int(described.get("epochs"), "epochs", 2**63),
+        as_int(described.get("epochs"), "epochs"),
         read_history(parts["history"], [name for name, _ in options.metrics]),
         as_int(described.get("step"), "step", 2**63),
         as_number(described.get("total"), "total"),
