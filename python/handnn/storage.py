@@ -187,7 +187,7 @@ class ArraysOfFile:
     """
 
     def __init__(
-        self, file: Any, names: str, prefix: str = "", keys: Iterable[str] | None = None
+        self, file: Any, names: str, *, prefix: str = "", keys: Iterable[str] | None = None
     ) -> None:
         self._file = file
         self._is_torch = names == "torch"
@@ -245,7 +245,7 @@ def read_all(file: Any, described: object) -> list[Network]:
         if not key.startswith(tuple(prefixes)):
             raise ValueError(f"no network has an array {key!r:.50}")
     return [
-        Network(read_layers(ArraysOfFile(file, "handnn", prefix), bricks))
+        Network(read_layers(ArraysOfFile(file, "handnn", prefix=prefix), bricks))
         for prefix, bricks in zip(prefixes, described, strict=True)
     ]
 
