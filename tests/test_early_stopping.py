@@ -19,6 +19,7 @@ from handnn import (
 )
 from handnn.history import Epoch
 from tests.bounds import assert_same_bits
+from tests.own_bricks import Halve
 
 
 def watched(stopping, values, name="loss", more=None):
@@ -211,3 +212,17 @@ def test_divergence_names_where_and_why(engine, change, message):
         trainer.fit(x, y, epochs=3, batch_size=5, shuffle=False, validation=held)
     assert error.value.epoch >= 1
     assert isinstance(error.value, ArithmeticError)
+
+
+@pytest.mark.parametrize("params", [{}, {"w": np.zeros(0)}])
+def test_divergence_of_bricks_without_params_is_told_as_well(params):
+    class Endless(MSELoss):
+        def forward(self, pre, y_true, sample_weight=None):
+            super().forward(pre, y_true)
+            return np.inf
+
+    brick = Halve()
+    brick.params = brick.grads = params
+    x = np.ones((4, 2))
+    with pytest.raises(DivergenceError, match="there are no params, so it comes from the bricks"):
+        Trainer(Network([brick]), Endless(), SGD(0.1)).fit(x, x, epochs=1, batch_size=2)

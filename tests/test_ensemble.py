@@ -153,6 +153,11 @@ def test_one_member_has_no_spread():
         ([mlp([3, 1])] * 2, ValueError, r"networks\[1\] is there twice"),
         ([mlp([3, 1]), mlp([4, 1])], ValueError, r"networks\[1\] has 4 columns in.*3"),
         ([mlp([3, 1]), mlp([3, 2])], ValueError, r"networks\[1\] has 2 columns out.*1"),
+        (
+            [Network([Halve()]), *(mlp([n, 1], dtype="float64") for n in (3, 4))],
+            ValueError,
+            r"networks\[2\] has 4 columns in, but networks\[1\] 3",
+        ),
         ([mlp([3, 1]), mlp([3, 1], dtype="f8")], ValueError, r"networks\[1\] is float64.*float32"),
     ],
 )

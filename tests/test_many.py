@@ -399,6 +399,8 @@ def test_checkpoints_are_of_one_trainer_each(tmp_path):
     pair = [trainer(0), trainer(1)]
     with pytest.raises(ValueError, match="checkpoint must be another file for each trainer"):
         train_many(pair, x, y, checkpoint=tmp_path / "one", **arguments)
+    with pytest.raises(ValueError, match=r"trainers\[0\] and trainers\[1\] would both write"):
+        train_many(pair, x, y, each=[{"checkpoint": tmp_path / "one"}] * 2, **arguments)
     train_many(pair, x, y, each=[{"checkpoint": tmp_path / name} for name in "ab"], **arguments)
     resumed = [Trainer.resume(tmp_path / name) for name in "ab"]
     train_many(resumed, x, y, epochs=5)
@@ -406,3 +408,22 @@ def test_checkpoints_are_of_one_trainer_each(tmp_path):
     for one, other in zip(alone, resumed, strict=True):
         one.fit(x, y, 5, 8)
         assert_same_bits(one.network.params["2.w"], other.network.params["2.w"])
+    twice = [Trainer.resume(tmp_path / "a") for _ in range(2)]
+    with pytest.raises(ValueError, match="would both write"):
+        train_many(twice, x, y, epochs=7)
+    train_many(twice, x, y, epochs=7, each=[{}, {"checkpoint": tmp_path / "c"}])
+
+
+def test_one_early_stopping_in_two_places_is_refused():
+    x, y = data()
+    pair = [trainer(0), trainer(1)]
+    each = [{"early_stopping": EarlyStopping(2)}] * 2
+    with pytest.raises(ValueError, match=r"each\[0\] and each\[1\] share an early_stopping"):
+        train_many(pair, x, y, epochs=3, batch_size=8, validation=0.3, each=each)
+
+
+def test_metrics_from_an_iterator_are_measured_by_all():
+    x, y = data()
+    pair = [trainer(0), trainer(1)]
+    histories = train_many(pair, x, y, epochs=2, batch_size=8, metrics=iter(["mae", "r2"]))
+    assert [set(history.metrics) for history in histories] == [{"mae", "r2"}] * 2

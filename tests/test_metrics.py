@@ -295,6 +295,14 @@ def test_a_function_that_gives_no_number_is_a_type_error():
         trainer.fit(x, y, epochs=2, batch_size=10, metrics={"own": lambda true, pre: pre})
 
 
+def test_a_name_that_is_no_text_is_a_type_error():
+    x, y, _ = data()
+    trainer = Trainer(mlp([3, 1], rng=0), MSELoss(), SGD(0.01), rng=0)
+    for metric in ("mae", lambda true, pre: 1.0):
+        with pytest.raises(TypeError, match="a name must be a str, but one is 3"):
+            trainer.fit(x, y, epochs=1, batch_size=10, metrics={3: metric})
+
+
 def test_the_bar_shows_them(capsys):
     x, y, _ = data()
     trainer = Trainer(mlp([3, 1], rng=0), MSELoss(), SGD(0.01), rng=0, progress=True)

@@ -59,5 +59,8 @@ def _cause(rows: Mapping[str, Array], params: Mapping[str, Array], optimizer: st
     for name, array in params.items():
         if not np.isfinite(array).all():
             return f"{name} has NaN or inf, from the updates before or from the start; {remedy}"
-    name, largest = max(((n, float(abs(a).max())) for n, a in params.items()), key=lambda of: of[1])
+    sizes = [(n, float(abs(a).max())) for n, a in params.items() if a.size]
+    if not sizes:
+        return "there are no params, so it comes from the bricks or from the loss"
+    name, largest = max(sizes, key=lambda of: of[1])
     return f"{name} has grown up to {largest:.3g} and the outputs overflow; {remedy}"

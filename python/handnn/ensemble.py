@@ -53,16 +53,18 @@ class Ensemble:
             if any(network is other for other in self.networks[:place]):
                 raise ValueError(f"Ensemble: networks[{place}] is there twice")
         first = self.networks[0]
+        fixed: dict[str, tuple[int, int]] = {}
         for place, network in enumerate(self.networks):
             if network.dtype != first.dtype:
                 raise ValueError(
                     f"Ensemble: networks[{place}] is {network.dtype}, but networks[0] {first.dtype}"
                 )
             for side, columns in network.sizes.items():
-                if first.sizes.get(side, columns) != columns:
+                owner, others = fixed.setdefault(side, (place, columns))
+                if others != columns:
                     raise ValueError(
                         f"Ensemble: networks[{place}] has {columns} columns {side}, but "
-                        f"networks[0] {first.sizes[side]}"
+                        f"networks[{owner}] {others}"
                     )
         self._members = [Network([*network.layers, *_end(activation)]) for network in self.networks]
 

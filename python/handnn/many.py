@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -172,6 +173,8 @@ class _Data:
         self._dtypes = [trainer.network.dtype for trainer in trainers]
         self._rows = rows
         self._each = each
+        if isinstance(common.get("metrics"), Iterator):  # to be read by every fit
+            common = {**common, "metrics": tuple(common["metrics"])}
         self._common: dict[DTypeLike, dict[str, Any]] = {}
         for dtype in self._dtypes:  # cast once, not by every fit
             if dtype not in self._common:
@@ -181,8 +184,29 @@ class _Data:
                     else value
                     for name, value in common.items()
                 }
-        if common.get("checkpoint") is not None and len(trainers) > 1:
-            raise ValueError("train_many: checkpoint must be another file for each trainer: each=")
+        self._check_apart(trainers, common.get("checkpoint"))
+
+    def _check_apart(self, trainers: Sequence[Trainer], checkpoint: object) -> None:
+        """Raise ValueError when two trainings would write one file or change an EarlyStopping."""
+        owners: dict[object, int] = {}
+        for place, trainer in enumerate(trainers):
+            own = {} if self._each is None else self._each[place]
+            path = own.get("checkpoint", checkpoint)
+            if path is None:
+                path = None if trainer._resumed is None else trainer._resumed[0].path
+            if isinstance(path, str | os.PathLike):
+                owner = owners.setdefault(os.path.realpath(path), place)
+                if owner != place:
+                    raise ValueError(
+                        f"train_many: checkpoint must be another file for each trainer: each=; "
+                        f"trainers[{owner}] and trainers[{place}] would both write {path}"
+                    )
+            stopping = own.get("early_stopping")
+            if stopping is not None and owners.setdefault(id(stopping), place) != place:
+                raise ValueError(
+                    f"train_many: each[{owners[id(stopping)]}] and each[{place}] share an "
+                    "early_stopping; each needs its own, or give it once for all"
+                )
 
     def of(self, place: int) -> dict[str, Any]:
         """Return the arguments for the trainer at `place`; what `rows` asks for is copied."""

@@ -192,6 +192,9 @@ def measures(metrics: object, loss: Loss) -> list[Measure]:
     named: Sequence[tuple[object, object]]
     if isinstance(metrics, Mapping):
         named = list(metrics.items())
+        for name, _ in named:
+            if not isinstance(name, str):
+                raise TypeError(f"{where}: a name must be a str, but one is {name!r}")
     elif isinstance(metrics, Iterable):
         named = [(a if isinstance(a, str) else getattr(a, "__name__", a), a) for a in metrics]
     else:

@@ -128,8 +128,6 @@ class Run:
                 raise KeyboardInterrupt
         if self.checkpoint is not None and not is_written:
             self.checkpoint.write(at)
-        if self.stop.is_set:
-            raise KeyboardInterrupt
 
     def _epochs_at_once(self) -> int:
         """Return how many epochs may pass before someone wants to look."""
@@ -305,6 +303,8 @@ class Run:
         finally:
             if waits:
                 signal.signal(signal.SIGINT, usual)
+        if self.stop.is_set:  # only now can none come that nobody looks for
+            raise KeyboardInterrupt
 
 
 def loss_and_gradients(

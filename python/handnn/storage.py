@@ -187,7 +187,7 @@ class ArraysOfFile:
     """
 
     def __init__(
-        self, file: Any, names: str, prefix: str = "", keys: Iterable[str] | None = None
+        self, file: Any, names: str, *, prefix: str = "", keys: Iterable[str] | None = None
     ) -> None:
         self._file = file
         self._is_torch = names == "torch"
@@ -245,7 +245,7 @@ def read_all(file: Any, described: object) -> list[Network]:
         if not key.startswith(tuple(prefixes)):
             raise ValueError(f"no network has an array {key!r:.50}")
     return [
-        Network(read_layers(ArraysOfFile(file, "handnn", prefix), bricks))
+        Network(read_layers(ArraysOfFile(file, "handnn", prefix=prefix), bricks))
         for prefix, bricks in zip(prefixes, described, strict=True)
     ]
 
@@ -322,12 +322,18 @@ def read_array(file: Any, key: str) -> Array:
     return array
 
 
-def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Give the file `path` the contents `data`, at once and for good, or leave it as it was."""
+def place_of(path: str | os.PathLike[str]) -> str:
+    """Return where the file `path` is or will be; OSError when something else is there."""
     place = os.path.realpath(path)
     if os.path.exists(place) and not os.path.isfile(place):
         kind = errno.EISDIR if os.path.isdir(place) else errno.EINVAL
         raise OSError(kind, "not a regular file, and left alone", os.fspath(path))
+    return place
+
+
+def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Give the file `path` the contents `data`, at once and for good, or leave it as it was."""
+    place = place_of(path)
     folder = os.path.dirname(place)
     temporary = os.path.join(folder, f".handnn-{os.urandom(8).hex()}.tmp")
     try:

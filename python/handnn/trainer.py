@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from handnn import engine
 from handnn.arrays import Array, as_float, whole_number
-from handnn.checkpoints import Checkpoint, Options, Progress, hashes, read
+from handnn.checkpoints import Checkpoint, Options, Progress, as_path, hashes, read
 from handnn.early_stopping import EarlyStopping
 from handnn.history import History
 from handnn.initializers import RandomSource
@@ -278,7 +278,7 @@ class Trainer:
     ) -> Checkpoint:
         """Return what a file at `path` says of a fit besides how far it is."""
         return Checkpoint(
-            path=os.fspath(path),
+            path=as_path(path),
             every=every,
             network=self.network,
             loss=self.loss,
@@ -306,7 +306,7 @@ class Trainer:
             steps = whole_number(steps, "Trainer.fit: steps_per_epoch")
             rows_per_epoch = steps * batch_size if replaces else min(steps * batch_size, count)
         seed = int(self.rng.integers(2**63)) if shuffle else None
-        return engine.Plan(batch_size, rows_per_epoch, seed, replaces)
+        return engine.Plan(min(batch_size, rows_per_epoch), rows_per_epoch, seed, replaces)
 
     def _check_batches(self, plan: engine.Plan) -> None:
         """Raise ValueError when the shortest batch has fewer rows than a brick needs."""

@@ -174,6 +174,18 @@ def test_epochs_is_the_total_to_go_on_to(path):
     assert len(one.history) == 3, "the next fit is a new one"
 
 
+@both_engines
+def test_whatever_number_fit_takes_a_checkpoint_gives_back(engine, path):
+    x, y = rows()
+    given = {"epochs": 2**64, "batch_size": 2**65, "checkpoint_every": 2**66, "checkpoint": path}
+    one = trainer(engine, "none", callbacks=[lambda t: True])
+    one.fit(x, y, **given, shuffle="replacement")
+    assert Trainer.resume(path)._resumed[0].options.batch_size == 2**65
+    again = Trainer.resume(path)
+    again.fit(x, y)
+    assert digest(again) == digest(one)
+
+
 def test_one_script_starts_and_resumes(path):
     """What fit was called with may be said again."""
     x, y = rows()
@@ -249,6 +261,24 @@ def test_ctrl_c_in_the_middle_of_an_epoch(engine, path, monkeypatch):
     one = Trainer.resume(path)
     one.fit(x, y)
     assert digest(one) == digest(whole)
+
+
+def test_ctrl_c_while_its_handler_is_taken_away(path, monkeypatch):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    usual = signal.signal
+
+    def late(number, handler):
+        if handler is signal.default_int_handler:
+            signal.raise_signal(signal.SIGINT)
+        return usual(number, handler)
+
+    try:
+        monkeypatch.setattr("handnn.run.signal.signal", late)
+        with pytest.raises(KeyboardInterrupt):
+            part().fit(*rows(), epochs=2, batch_size=8, checkpoint=path)
+    finally:
+        usual(signal.SIGINT, before)
+    assert len(Trainer.resume(path).history) == 2
 
 
 def test_ctrl_c_ends_the_script_and_leaves_a_checkpoint(path):
@@ -361,6 +391,13 @@ def test_wrong_arguments(path):
     one = part()
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path / "nowhere" / "file")
+    before = one.network.params["0.w"].copy()
+    with pytest.raises(IsADirectoryError):
+        one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path.parent)
+    for no_path in (3, os.fsencode(path)):
+        with pytest.raises(TypeError, match="checkpoint must be a path, but is"):
+            one.fit(*rows(), epochs=1, batch_size=8, checkpoint=no_path)
+    assert (one.network.params["0.w"] == before).all()
     for every in (0, -1):
         with pytest.raises(ValueError, match="checkpoint_every"):
             one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path, checkpoint_every=every)

@@ -45,7 +45,7 @@ from handnn.layers import Dropout
 from handnn.layers.row import walk
 from handnn.metrics import METRICS
 from handnn.network import Network
-from handnn.storage import contents, opened, read_array, read_bricks, write_arrays
+from handnn.storage import contents, opened, place_of, read_array, read_bricks, write_arrays
 
 FORMAT = 1
 
@@ -96,7 +96,7 @@ class Checkpoint:
     """A hash of each array of the data."""
 
     def check(self, early_stopping: EarlyStopping | None) -> None:
-        """Raise TypeError when a part cannot be written, FileNotFoundError without its folder."""
+        """Raise TypeError when a part cannot be written, OSError when no file can be there."""
         where = "Trainer.fit: checkpoint"
         contents(self.network, where)
         for kind, part, known in (
@@ -122,7 +122,7 @@ class Checkpoint:
                 f"{where}: rng is a {type(self.rng.bit_generator).__name__}; write an int or "
                 "numpy.random.default_rng(...)"
             )
-        folder = os.path.dirname(os.path.realpath(self.path))
+        folder = os.path.dirname(place_of(self.path))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"{where}: there is no folder {folder}")
         self._described(Progress(1))
@@ -239,11 +239,11 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
 
     fit = as_dict(described.get("fit"), "fit")
     options = Options(
-        as_int(fit.get("batch_size"), "batch_size", 2**63),
+        as_int(fit.get("batch_size"), "batch_size"),
         one_of(fit.get("shuffle"), (True, False, "replacement"), "shuffle"),
         None
         if fit.get("steps_per_epoch") is None
-        else as_int(fit["steps_per_epoch"], "steps_per_epoch", 2**63),
+        else as_int(fit["steps_per_epoch"], "steps_per_epoch"),
         None if fit.get("fraction") is None else as_number(fit["fraction"], "fraction"),
         tuple(
             (as_text(name), one_of(known, tuple(METRICS), "metric"))
@@ -253,7 +253,7 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
     rng_before = as_dict(described.get("rng_before"), "rng_before")
     checkpoint = Checkpoint(
         path,
-        as_int(described.get("every"), "every", 2**63),
+        as_int(described.get("every"), "every"),
         network,
         built(described.get("loss"), LOSS_NAMES, "loss"),
         read_optimizer(described.get("optimizer"), parts["optimizer"], params),
@@ -265,7 +265,7 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
     )
     generator(rng_before)
     progress = Progress(
-        as_int(described.get("epochs"), "epochs", 2**63),
+        as_int(described.get("epochs"), "epochs"),
         read_history(parts["history"], [name for name, _ in options.metrics]),
         as_int(described.get("step"), "step", 2**63),
         as_number(described.get("total"), "total"),
@@ -276,6 +276,14 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
     if not np.isfinite(progress.total):
         raise ValueError("its total is not finite")
     return checkpoint, progress
+
+
+def as_path(path: object) -> str:
+    """Return a path as a str; TypeError when it is none, or of bytes."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise TypeError(f"Trainer.fit: checkpoint must be a path, but is {path!r}")
+    return text
 
 
 def hashes(arrays: Mapping[str, Array]) -> dict[str, str]:

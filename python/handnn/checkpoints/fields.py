@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -23,7 +24,7 @@ def as_text(value: object) -> str:
     return value
 
 
-def as_int(value: object, what: str, limit: int) -> int:
+def as_int(value: object, what: str, limit: float = math.inf) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < limit:
         raise ValueError(f"its {what} is {value!r:.50}")
     return value

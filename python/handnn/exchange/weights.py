@@ -30,7 +30,7 @@ def load_weights(network: Network, path: str | os.PathLike[str], names: str = "h
         )
     check_names(names, "load_weights")
     with opened(path, "does not fit the network", "load_weights: ") as file:
-        pairs = _pairs(network, ArraysOfFile(file, names, file.keys()))
+        pairs = _pairs(network, ArraysOfFile(file, names))
     for array, new in pairs:
         array[...] = new
 
