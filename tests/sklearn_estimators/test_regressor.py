@@ -76,13 +76,14 @@ def test_what_the_fast_way_refuses_is_refused_in_scikit_learns_words():
         model.predict(X.astype(complex))
 
 
-def test_a_gap_that_training_had_not_is_the_mean():
-    model = fitted()
+@pytest.mark.parametrize(("scale", "middle"), [(True, np.mean), (False, np.mean)], ids=str)
+def test_a_gap_that_training_had_not_is_the_mean(scale, middle):
+    model = fitted(scale=scale)
     row = X[:2].copy()
     row[0, 0] = np.nan
-    mean = row.copy()
-    mean[0, 0] = X[:, 0].mean()
-    np.testing.assert_allclose(model.predict(row), model.predict(mean))
+    filled = row.copy()
+    filled[0, 0] = middle(X[:, 0])
+    np.testing.assert_allclose(model.predict(row), model.predict(filled))
 
 
 @pytest.mark.parametrize(
@@ -322,7 +323,7 @@ def test_one_seed_one_model():
         ({"alpha": 1, "weight_decay": 1}, ValueError, "one must be 0"),
         ({"loss": "mse"}, ValueError, "loss must be one of squared_error"),
         ({"loss": losses.MAE}, TypeError, "loss must be a name or have forward"),
-        ({"scale": 1}, TypeError, "scale must be a bool"),
+        ({"scale": 1}, ValueError, "scale must be True, False, 'quantile'"),
         ({"max_iter": 0}, ValueError, "max_iter must be at least 1"),
         ({"dtype": "float16"}, TypeError, "dtype must be float32 or float64"),
         ({"schedule": "step"}, ValueError, "schedule must be one of constant"),

@@ -70,7 +70,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         class_weight: Any = None,
-        scale: bool = True,
+        scale: Any = "auto",
         weight_decay: Any = "auto",
         dropout: Any = 0.0,
         batch_norm: bool = False,

@@ -36,7 +36,6 @@ FLAGS = (
     "warm_start",
     "nesterovs_momentum",
     "early_stopping",
-    "scale",
     "restore_best",
     "batch_norm",
 )
@@ -114,6 +113,10 @@ def check(estimator: Any) -> None:
     for number in ("beta_1", "beta_2", "validation_fraction"):
         fraction(getattr(p, number), f"{name}: {number}", is_below_one=True)
     positive_number(p.epsilon, f"{name}: epsilon")
+    if not (isinstance(p.scale, bool) or p.scale in ("auto", "quantile")):
+        raise ValueError(
+            f"{name}: scale must be True, False, 'quantile' or 'auto', not {p.scale!r}"
+        )
     for flag in FLAGS:
         if not isinstance(getattr(p, flag), bool):
             raise TypeError(f"{name}: {flag} must be a bool, but is {getattr(p, flag)!r}")
