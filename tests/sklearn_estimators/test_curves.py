@@ -31,7 +31,7 @@ def test_by_hand():
 def test_they_are_those_of_columns():
     ours = Numbers(X, None, "quantile").transform(X, "float64")
     theirs = Columns.learn(X, scale="quantile").transform(X, "float64")
-    assert abs(ours - theirs)[:, :2].max() < 0.02
+    assert abs(ours - theirs)[:, :2].max() < 0.05
     assert abs(ours - theirs).mean() < 0.002
     assert set(ours[:, 2]) == {0}  # a column that never varies
 

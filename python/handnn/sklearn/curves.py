@@ -42,7 +42,7 @@ class Curves:
         self._offset = np.arange(len(points)) * most
 
     def __call__(self, x: Array) -> Floats:
-        """Return the levels of finite numbers x (N, I); a row has the same bits among any others."""
+        """Return the levels of finite numbers x (N, I); a row has the same bits alone."""
         x = np.minimum(np.maximum(x, self.first), self.last)
         if len(x) * self.knots.size <= FEW:
             place = (self.knots <= x[:, :, None]).sum(axis=2) - 1
