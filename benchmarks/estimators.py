@@ -71,7 +71,7 @@ class Row:
 
 
 def housing(path: Path, seed: int) -> Data:
-    """Hold a fifth of the rows out; fill gaps with medians, scale, make kinds columns of 0 and 1."""
+    """Hold out a fifth of the rows; fill gaps, scale numbers, make kinds columns of 0 and 1."""
     from handnn.tables import Columns, read_csv
 
     table = read_csv(path)

@@ -204,7 +204,7 @@ def test_validation_rows_have_weights():
     for given in ((X[200:250], Y[200:250]), (X[200:], Y[200:], weight)):
         model = MLPRegressor(random_state=0, max_iter=3)
         curves.append(model.fit(X[:200], Y[:200], validation_data=given).validation_curve_)
-    np.testing.assert_allclose(curves[0], 2 * np.array(curves[1]))  # their sum is divided by rows
+    np.testing.assert_allclose(curves[0], curves[1])
 
 
 def test_early_stopping():
@@ -329,6 +329,7 @@ def test_one_seed_one_model():
         ({"schedule": "step"}, ValueError, "schedule must be one of constant"),
         ({"n_jobs": 0}, ValueError, "n_jobs must be"),
         ({"solver": "lbfgs", "dropout": 0.1}, ValueError, "solver='lbfgs' needs dropout=0"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"categories": "codes"}, ValueError, "categories must be one of"),
     ],
     ids=str,
@@ -344,3 +345,16 @@ def test_bad_parameters(settings, error, text):
 def test_bad_validation_data(given):
     with pytest.raises((TypeError, ValueError)):
         MLPRegressor().fit(X, Y, validation_data=given)
+
+
+def test_a_first_fit_that_fails_leaves_no_model():
+    model = MLPRegressor(learning_rate="constant", solver="sgd", scale=False)
+    with pytest.raises(ArithmeticError):
+        model.fit(1e6 * X, Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_lbfgs_says_when_there_were_too_few_iterations():
+    with pytest.warns(ConvergenceWarning):
+        fitted(solver="lbfgs", max_iter=2)

@@ -109,7 +109,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             self._optimizers = []
         dtype = settled.dtype if is_first else self.networks_[0].dtype
         x = _transformed(self, rows, dtype)
-        self._train((x, self._encode(y), weight), settled, validation_data, is_incremental)
+        try:
+            self._train((x, self._encode(y), weight), settled, validation_data, is_incremental)
+        except BaseException:
+            if is_first:  # half a model answers nobody
+                del self.networks_
+            raise
         return self
 
     def _train(
@@ -155,6 +160,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if weight is not None:
             mean_weight = float(weight.mean())
             weight = weight / mean_weight
+        if held_out is not None and held_out[2] is not None:
+            held_out = (*held_out[:2], held_out[2] / held_out[2].mean())
         loss = copy.deepcopy(target.loss)
         if is_incremental and place < len(self._optimizers):
             optimizer = self._optimizers[place]
@@ -221,8 +228,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self.n_layers_ = len(settled.hidden) + 2
         self.n_outputs_ = target.n_out
         self.out_activation_ = target.out_activation
-        ends = [job.watch.has_stopped for job in jobs if job.watch is not None]
-        if settled.stops and not is_incremental and ends and not any(ends):
+        if p["solver"] == "lbfgs":
+            ends = [bool(getattr(job.trainer.optimizer, "converged", True)) for job in jobs]
+        else:
+            ends = [job.watch.has_stopped for job in jobs if job.watch is not None]
+        stops = settled.stops or p["solver"] == "lbfgs"
+        if stops and not is_incremental and ends and not any(ends):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({settled.epochs}) reached and the "
                 "optimization hasn't converged yet.",
@@ -265,7 +276,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"{name} has {len(x)} rows of X but {len(y)} of y")
         if not weight or weight[0] is None:
             return x, y, None
-        return x, y, _check_sample_weight(weight[0], y, dtype=np.float64, ensure_non_negative=True)
+        found = _check_sample_weight(weight[0], y, dtype=np.float64, ensure_non_negative=True)
+        return _without_zeros(x, y, found)
 
     def _check_same_sizes(self, settled: Settled) -> None:
         """Raise ValueError when networks that are there are not what the parameters ask for."""

@@ -28,7 +28,7 @@ class Numbers:
         self.scaling = scaling
         self.curves = Curves(x, weight) if scaling == "quantile" else None
         bent = x if self.curves is None else self.curves(x)
-        self.mean = np.average(bent.astype(np.float64, copy=False), axis=0, weights=weight)
+        self.mean = means(bent, weight)
         self.scale = np.ones(self.n_in)
         if scaling != "none":
             self.scale = deviations(bent, self.mean, weight)
@@ -53,6 +53,13 @@ class Numbers:
 
 
 Inputs = Numbers | Columns
+
+
+def means(x: Array, weight: Weights) -> NDArray[np.float64]:
+    """Return the mean of each column, summed in float64."""
+    if weight is None:
+        return np.asarray(x.mean(axis=0, dtype=np.float64))
+    return np.asarray(weight @ x.astype(np.float64, copy=False) / weight.sum())
 
 
 def deviations(x: Array, mean: NDArray[np.float64], weight: Weights) -> NDArray[np.float64]:

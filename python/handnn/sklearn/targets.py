@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.losses import BCEWithLogits, GaussianNLL, PoissonNLL, Quantile, SoftmaxCrossEntropy
-from handnn.sklearn.inputs import Weights, deviations
+from handnn.sklearn.inputs import Weights, deviations, means
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class Values:
             self.n_out *= 2
         self.mean, self.scale = np.zeros(self.n_targets), np.ones(self.n_targets)
         if is_scaled and type(loss) is not PoissonNLL:
-            self.mean = np.average(y, axis=0, weights=weight)
+            self.mean = means(y, weight)
             self.scale = deviations(y, self.mean, weight)
 
     @property
