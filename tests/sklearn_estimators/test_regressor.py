@@ -217,6 +217,25 @@ def test_early_stopping():
         MLPRegressor(early_stopping=True).fit(X[:5], Y[:5])
 
 
+@pytest.mark.parametrize("loss", ["quantile", "gaussian", "poisson", "huber"])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_scores_of_early_stopping_are_those_of_score(loss, outputs):
+    y = np.stack([NOISY - NOISY.min(), 3 * (Y - Y.min())], axis=1) / 1e5
+    y = y if outputs == 2 else y[:, 0]
+    with pytest.warns(ConvergenceWarning):
+        model = fitted(y, loss=loss, early_stopping=True, max_iter=20, n_iter_no_change=99)
+    x, encoded = model._inputs.transform(X, "float64"), model._encode(y)
+    score = model._target.score(encoded, model.networks_[0].predict(x))
+    assert score == pytest.approx(model.score(X, y), abs=1e-9)
+    assert len(model.validation_scores_) == model.n_iter_
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_huge_rows_take_the_long_way_without_a_word(dtype):
+    rows = np.full((2, 3), np.finfo(dtype).max / 2, dtype)
+    assert np.isfinite(fitted(max_iter=1).predict(rows)).all()
+
+
 def test_weights_are_repetitions_and_zeros_are_nothing():
     weight = np.arange(60) % 4
     alone = MLPRegressor(random_state=0, batch_size=1000).fit(X[:60], Y[:60], weight)

@@ -59,6 +59,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     _losses = REGRESSION_LOSSES
     _y_is_numeric = True
+    scale: Any
 
     def __init__(
         self,
@@ -165,7 +166,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     def _learn_target(self, y: NDArray[Any], weight: Weights, loss: Any, classes: Any) -> Target:
         y = y[:, None] if y.ndim == 1 else y
-        return Values(y, weight, loss, vars(self)["scale"] is not False)
+        return Values(y, weight, loss, self.scale is not False)
 
     def _encode(self, y: NDArray[Any]) -> Array:
         y = y[:, None] if y.ndim == 1 else y

@@ -75,7 +75,8 @@ class Values:
         """Return R² of outputs beside encoded targets."""
         from handnn.metrics import r2
 
-        return r2(self.decode(_columns(y, pre)), self.decode(pre), weight)
+        true = y.reshape(len(pre), -1).astype(np.float64) * self.scale + self.mean
+        return r2(true, self.decode(pre), weight)
 
 
 class Labels:
@@ -139,7 +140,7 @@ class Labels:
 
     def score(self, y: Array, pre: Array, weight: Array | None = None) -> float:
         """Return the share of rows that are all right, of outputs beside encoded targets."""
-        y = _columns(y, pre)
+        y = y.reshape(len(pre), -1)
         if self.n_out == 1 or self.is_multilabel:
             right = ((pre > 0) == (y > 0.5)).all(axis=1)
         else:
@@ -148,7 +149,3 @@ class Labels:
 
 
 Target = Values | Labels
-
-
-def _columns(y: Array, pre: Array) -> Array:
-    return y.reshape(len(pre), -1)
