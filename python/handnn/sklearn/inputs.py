@@ -12,6 +12,9 @@ from handnn.layers import Brick
 from handnn.sklearn.curves import Curves
 from handnn.tables import Columns
 
+FARTHEST = 10
+"""What a value that nearly no other row has, as a pixel at the edge of an image, may become."""
+
 Weights = NDArray[np.float64] | None
 
 
@@ -19,8 +22,8 @@ class Numbers:
     """Numbers without gaps in training: ``(f(x) - mean)·(1 / scale)``, or x as it is.
 
     f(x) is x for scaling="standard", and of `Curves` for "quantile"; "none" leaves x alone. mean
-    and scale are float64 (I,), weighted by the rows' weights; scale is 1 where all values are the
-    same.
+    and scale are float64 (I,), weighted by the rows' weights: the deviation, more where a value of
+    the training rows would else be farther than 10 from 0, and 1 where all values are the same.
     """
 
     def __init__(self, x: Array, weight: Weights, scaling: str) -> None:
@@ -32,6 +35,8 @@ class Numbers:
         self.scale = np.ones(self.n_in)
         if scaling != "none":
             self.scale = deviations(bent, self.mean, weight)
+            farthest = np.maximum(bent.max(axis=0) - self.mean, self.mean - bent.min(axis=0))
+            self.scale = np.maximum(self.scale, farthest / FARTHEST)
         self.center = self.mean if self.curves is None else self.curves.center
         self._inverse = 1 / self.scale
 
