@@ -20,9 +20,9 @@ X = np.stack([RNG.lognormal(size=4000), RNG.integers(0, 3, 4000), np.full(4000, 
 def test_by_hand():
     x = np.arange(1.0, 25)[:, None]  # 24 rows: knots at the first, the middle and the last
     curves = Curves(x, None)
-    assert curves.knots.tolist() == [[1, 12, 24]]
+    assert curves.knots.tolist() == [[1, 12, 24, np.inf]]
     sixth = 0.967421566101701  # of a normal distribution, so much of it is above a sixth's end
-    np.testing.assert_allclose(curves.levels, [[-sixth, 0, sixth]], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(curves.levels, [[-sixth, 0, sixth, 0]], rtol=1e-12, atol=1e-15)
     found = curves(np.array([[-5.0], [6.5], [12.0], [18.0], [99.0]]))[:, 0]
     np.testing.assert_allclose(found, [-sixth, -sixth / 2, 0, sixth / 2, sixth], atol=1e-12)
     assert curves.center.tolist() == [12]

@@ -67,6 +67,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     _inputs: Inputs
     _target: Any
     _optimizers: list[Optimizer]
+    _dtype: np.dtype[Any]
 
     def _take(self, given: Mapping[str, Any]) -> None:
         """Keep the arguments of `__init__` as they are, which is what scikit-learn asks for."""
@@ -119,12 +120,13 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             self._inputs = learn_inputs(rows, weight, self)
             self._target = self._learn_target(y, weight, loss, classes)
         settled = settle(self, len(y), is_incremental=is_incremental)
-        x = _transformed(self, rows, settled.dtype if is_first else self.networks_[0].dtype)
+        dtype = np.dtype(settled.dtype) if is_first else self._dtype
+        x = _transformed(self, rows, dtype)
         encoded = self._encode(y)
         if is_first:
             seed = check_random_state(self.random_state).randint(2**31 - 1)
             self._rng = np.random.default_rng(seed)
-            self.networks_, self._optimizers = [], []
+            self.networks_, self._optimizers, self._dtype = [], [], dtype
         try:
             self._train((x, encoded, weight), settled, validation_data, is_incremental)
         except BaseException:
@@ -284,7 +286,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if not (isinstance(given, tuple | list) and len(given) in (2, 3)):
             raise TypeError(f"{name} must be (X, y) or (X, y, sample_weight)")
         X, y, *weight = given
-        x = transform(self, X, self._dtype_of_training)
+        x = transform(self, X, self._dtype)
         y = self._encode(self._check_targets(np.asarray(y)))
         if len(x) != len(y):
             raise ValueError(f"{name} has {len(x)} rows of X but {len(y)} of y")
@@ -295,10 +297,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     def _check_same_sizes(self, settled: Settled) -> None:
         """Raise ValueError when networks that are there are not what the parameters ask for."""
-        self._dtype_of_training = settled.dtype
         if not self.networks_:
             return
-        self._dtype_of_training = str(self.networks_[0].dtype)
         hidden = tuple(affine.w.shape[1] for affine in affines(self.networks_[0])[:-1])
         if hidden != settled.hidden or len(self.networks_) != self.n_ensemble:
             raise ValueError(
@@ -312,7 +312,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         networks = vars(self).get("networks_")
         if networks is None:
             check_is_fitted(self, "networks_")
-        x = transform(self, X, self.networks_[0].dtype)
+        x = transform(self, X, self._dtype)
         return [network.predict(x) for network in self.networks_]
 
     @property

@@ -27,7 +27,7 @@ class Curves:
 
     def __init__(self, x: Array, weight: Floats | None) -> None:
         points = [_points(np.asarray(column, np.float64), weight) for column in x.T]
-        most = max(len(knots) for knots, _ in points)
+        most = 1 + max(len(knots) for knots, _ in points)  # the last is infinite, for __call__
         shape = (len(points), most)
         self.knots = np.full(shape, np.inf)
         self.levels, self.slopes = np.zeros(shape), np.zeros(shape)
@@ -45,7 +45,7 @@ class Curves:
         """Return the levels of finite numbers x (N, I); a row has the same bits alone."""
         x = np.minimum(np.maximum(x, self.first), self.last)
         if len(x) * self.knots.size <= FEW:
-            place = (self.knots <= x[:, :, None]).sum(axis=2) - 1
+            place = (self.knots <= x[:, :, None]).argmin(axis=2) - 1  # behind the first above it
         else:
             place = np.empty(x.shape, np.intp)
             for column, knots in enumerate(self.knots):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def transform(estimator: Any, X: Any, dtype: Any) -> Array:
         and X.shape[1] == inputs.n_in
         and len(X) > 0
         and "feature_names_in_" not in vars(estimator)
-        and np.isfinite(np.vdot(X, X))
+        and math.isfinite(np.vdot(X, X))
     ):
         return inputs.transform(X, dtype)
     x = validate_data(

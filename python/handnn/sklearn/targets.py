@@ -44,16 +44,17 @@ class Values:
 
     def decode(self, pre: Array) -> Floats:
         """Return the answers (N, Y) of outputs: means, rates, or of quantiles the middle one."""
-        pre = pre.astype(np.float64)
         if type(self.loss) is PoissonNLL:
-            return np.exp(pre)
+            return np.exp(pre.astype(np.float64))
         if type(self.loss) is GaussianNLL:
             pre = pre[:, : self.n_targets]
         elif type(self.loss) is Quantile:
             quantiles = np.array(self.loss.quantiles)
             count, middle = len(quantiles), np.abs(quantiles - 0.5).argmin()
             pre = pre[:, middle::count]
-        return pre * self.scale + self.mean
+        answers: Floats = pre * self.scale  # in float64, as scale is
+        answers += self.mean
+        return answers
 
     def quantiles(self, pre: Array, wanted: Floats) -> Floats:
         """Return the quantiles (N, Y, Q) of outputs, rising from each to the next."""
