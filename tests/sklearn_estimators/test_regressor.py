@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from handnn import losses, schedules
 from handnn.sklearn import AS_SCIKIT_LEARN, MLPRegressor
+from handnn.sklearn.training import Watch
 from tests.bounds import assert_same_bits
 
 RNG = np.random.default_rng(0)
@@ -257,6 +258,23 @@ def test_an_ensemble_answers_with_the_mean():
     np.testing.assert_allclose(model.predict(X), np.mean(every, axis=0)[:, 0], rtol=1e-9)
     one_by_one = fitted(NOISY, n_ensemble=3, max_iter=10)
     assert_same_bits(model.predict(X), one_by_one.predict(X))
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_ctrl_c_keeps_what_was_learnt(networks, jobs, monkeypatch):
+    def third(self, trainer):
+        if len(trainer.history) == 3:
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(Watch, "__call__", third)
+    model = MLPRegressor(schedule="constant", n_ensemble=networks, n_jobs=jobs, random_state=0)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(X, Y)
+    assert model.n_iter_ == 3
+    assert len(model.networks_) <= networks and all(map(len, model.histories_))
+    assert np.isfinite(model.predict(X)).all()
 
 
 def test_layers_are_what_was_asked_for():

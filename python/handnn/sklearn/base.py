@@ -155,7 +155,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
                 self.networks_.append(network)
             jobs.append(self._job(place, (x, y, weight), held, settled, rng, is_incremental))
         threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
-        train_all(jobs, threads)
+        if not train_all(jobs, threads):  # interrupted: who has learnt nothing does not answer
+            began = [bool(len(job.trainer.history)) or place == 0 for place, job in enumerate(jobs)]
+            jobs = [job for job, has_begun in zip(jobs, began, strict=True) if has_begun]
+            self.networks_ = [job.trainer.network for job in jobs]
         for network in self.networks_:
             if isinstance(self._inputs, Columns):
                 self._inputs.settle(network)
@@ -248,7 +251,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             ends = [bool(getattr(job.trainer.optimizer, "converged", True)) for job in jobs]
         else:
             ends = [job.watch.has_stopped for job in jobs if job.watch is not None]
-        stops = settled.stops or self.solver == "lbfgs"
+        stops = (settled.stops or self.solver == "lbfgs") and len(history) == settled.epochs
         if stops and not is_incremental and ends and not any(ends):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({settled.epochs}) reached and the "
