@@ -8,12 +8,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, inference, kernels, machine, products, size, steps
+from benchmarks import chart, estimators, inference, kernels, machine, products, size, steps
 from benchmarks.openblas import best_core
 from benchmarks.peers import CONTESTANTS, Contestant
 from benchmarks.timing import Effort
 
-PARTS = ("kernels", "products", "steps", "inference", "size")
+PARTS = ("kernels", "products", "steps", "inference", "estimators", "size")
 SHORT = {"sklearn": "scikit-learn", "ort": "onnxruntime"}
 
 
@@ -108,6 +108,10 @@ def main() -> None:
             call_rows = inference.measure(contestants, threads, patient)
             inference.show(call_rows, threads)
             results.setdefault("inference", {})[threads] = inference.as_json(call_rows)
+    if "estimators" in parts:
+        estimator_rows = estimators.measure(effort, args.quick)
+        estimators.show(estimator_rows)
+        results["estimators"] = estimators.as_json(estimator_rows)
     if "size" in parts:
         size_rows = size.measure(contestants)
         size.show(size_rows)

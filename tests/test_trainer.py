@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handnn import SGD, Affine, DivergenceError, MSELoss, Network, Trainer, mlp
+from handnn import SGD, Affine, DivergenceError, MSELoss, Network, Trainer, metrics, mlp
 from tests import reference
 from tests.bounds import assert_same_bits
 from tests.own_bricks import Counting, Halve, Scale
@@ -144,6 +144,23 @@ def test_validation_data_of_ones_own():
     )
     eps = float(np.finfo(np.float32).eps)
     assert history.validation_loss[-1] == pytest.approx(expected, rel=4 * eps)
+
+
+def test_validation_rows_may_have_weights():
+    x, y = data(30)
+    held_x, held_y = data(9, seed=5)
+    weight = np.arange(9.0)
+    history = trainer().fit(
+        x, y, epochs=2, batch_size=7, validation=(held_x, held_y, weight), metrics="rmse"
+    )
+    t = trainer()
+    t.fit(x, y, epochs=2, batch_size=7)
+    expected = t.loss.forward(t.network.predict(held_x), held_y, weight)
+    assert history.validation_loss[-1] == expected
+    of_metric = metrics.rmse(held_y, t.network.predict(held_x), weight)
+    assert history.metrics["rmse"][-1] == of_metric
+    with pytest.raises(ValueError, match="not negative"):
+        trainer().fit(x, y, epochs=1, batch_size=7, validation=(held_x, held_y, -weight))
 
 
 @pytest.mark.parametrize(("fraction", "held"), [(0.25, 5), (0.5, 10), (0.1, 2)])

@@ -6,7 +6,7 @@ scores on rows that were held out; docs/scikit-learn.md has the measurements.
 
 from __future__ import annotations
 
-from typing import NamedTuple, SupportsIndex
+from typing import Literal, NamedTuple, SupportsIndex
 
 from handnn.arrays import whole_number
 
@@ -20,6 +20,9 @@ PEAK_LR = 0.005
 
 WEIGHT_DECAY = 0.1
 """AdamW's. It does the work of early stopping, with no row held out."""
+
+MOST_QUANTILES = 256
+"""Up to so many columns are each brought to a scale by their quantiles."""
 
 FULL_BATCH = 64
 """Up to so many rows all come at once."""
@@ -49,3 +52,13 @@ def recipe(rows: SupportsIndex) -> Recipe:
     epochs = min(max(20, 15_000 // steps), 200)
     dtype = "float64" if rows <= SMALL else "float32"
     return Recipe(batch_size, epochs, dtype)
+
+
+def scale(columns: SupportsIndex) -> Literal[True, "quantile"]:
+    """Return the `scale` of `Columns.learn` for a table of so many columns.
+
+    Quantiles, which tame the long tails that measurements have, or for the many columns of images
+    and the like mean and deviation, which are quickly found.
+    """
+    columns = whole_number(columns, "scale: columns")
+    return "quantile" if columns <= MOST_QUANTILES else True

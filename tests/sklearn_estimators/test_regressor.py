@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from handnn import losses, schedules
 from handnn.sklearn import AS_SCIKIT_LEARN, MLPRegressor
+from handnn.sklearn.training import Watch
 from tests.bounds import assert_same_bits
 
 RNG = np.random.default_rng(0)
@@ -76,13 +77,14 @@ def test_what_the_fast_way_refuses_is_refused_in_scikit_learns_words():
         model.predict(X.astype(complex))
 
 
-def test_a_gap_that_training_had_not_is_the_mean():
-    model = fitted()
+@pytest.mark.parametrize(("scale", "middle"), [(True, np.mean), (False, np.mean)], ids=str)
+def test_a_gap_that_training_had_not_is_the_mean(scale, middle):
+    model = fitted(scale=scale)
     row = X[:2].copy()
     row[0, 0] = np.nan
-    mean = row.copy()
-    mean[0, 0] = X[:, 0].mean()
-    np.testing.assert_allclose(model.predict(row), model.predict(mean))
+    filled = row.copy()
+    filled[0, 0] = middle(X[:, 0])
+    np.testing.assert_allclose(model.predict(row), model.predict(filled))
 
 
 @pytest.mark.parametrize(
@@ -203,7 +205,7 @@ def test_validation_rows_have_weights():
     for given in ((X[200:250], Y[200:250]), (X[200:], Y[200:], weight)):
         model = MLPRegressor(random_state=0, max_iter=3)
         curves.append(model.fit(X[:200], Y[:200], validation_data=given).validation_curve_)
-    np.testing.assert_allclose(curves[0], 2 * np.array(curves[1]))  # their sum is divided by rows
+    np.testing.assert_allclose(curves[0], curves[1])
 
 
 def test_early_stopping():
@@ -214,6 +216,25 @@ def test_early_stopping():
     assert model.best_loss_ is None
     with pytest.raises(ValueError, match="validation set is too small"):
         MLPRegressor(early_stopping=True).fit(X[:5], Y[:5])
+
+
+@pytest.mark.parametrize("loss", ["quantile", "gaussian", "poisson", "huber"])
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_scores_of_early_stopping_are_those_of_score(loss, outputs):
+    y = np.stack([NOISY - NOISY.min(), 3 * (Y - Y.min())], axis=1) / 1e5
+    y = y if outputs == 2 else y[:, 0]
+    with pytest.warns(ConvergenceWarning):
+        model = fitted(y, loss=loss, early_stopping=True, max_iter=20, n_iter_no_change=99)
+    x, encoded = model._inputs.transform(X, "float64"), model._encode(y)
+    score = model._target.score(encoded, model.networks_[0].predict(x))
+    assert score == pytest.approx(model.score(X, y), abs=1e-9)
+    assert len(model.validation_scores_) == model.n_iter_
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_huge_rows_take_the_long_way_without_a_word(dtype):
+    rows = np.full((2, 3), np.finfo(dtype).max / 2, dtype)
+    assert np.isfinite(fitted(max_iter=1).predict(rows)).all()
 
 
 def test_weights_are_repetitions_and_zeros_are_nothing():
@@ -237,6 +258,23 @@ def test_an_ensemble_answers_with_the_mean():
     np.testing.assert_allclose(model.predict(X), np.mean(every, axis=0)[:, 0], rtol=1e-9)
     one_by_one = fitted(NOISY, n_ensemble=3, max_iter=10)
     assert_same_bits(model.predict(X), one_by_one.predict(X))
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_ctrl_c_keeps_what_was_learnt(networks, jobs, monkeypatch):
+    def third(self, trainer):
+        if len(trainer.history) == 3:
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(Watch, "__call__", third)
+    model = MLPRegressor(schedule="constant", n_ensemble=networks, n_jobs=jobs, random_state=0)
+    with pytest.warns(UserWarning, match="interrupted"):
+        model.fit(X, Y)
+    assert model.n_iter_ == 3
+    assert len(model.networks_) <= networks and all(map(len, model.histories_))
+    assert np.isfinite(model.predict(X)).all()
 
 
 def test_layers_are_what_was_asked_for():
@@ -322,12 +360,13 @@ def test_one_seed_one_model():
         ({"alpha": 1, "weight_decay": 1}, ValueError, "one must be 0"),
         ({"loss": "mse"}, ValueError, "loss must be one of squared_error"),
         ({"loss": losses.MAE}, TypeError, "loss must be a name or have forward"),
-        ({"scale": 1}, TypeError, "scale must be a bool"),
+        ({"scale": 1}, ValueError, "scale must be True, False, 'quantile'"),
         ({"max_iter": 0}, ValueError, "max_iter must be at least 1"),
         ({"dtype": "float16"}, TypeError, "dtype must be float32 or float64"),
         ({"schedule": "step"}, ValueError, "schedule must be one of constant"),
         ({"n_jobs": 0}, ValueError, "n_jobs must be"),
         ({"solver": "lbfgs", "dropout": 0.1}, ValueError, "solver='lbfgs' needs dropout=0"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"categories": "codes"}, ValueError, "categories must be one of"),
     ],
     ids=str,
@@ -343,3 +382,16 @@ def test_bad_parameters(settings, error, text):
 def test_bad_validation_data(given):
     with pytest.raises((TypeError, ValueError)):
         MLPRegressor().fit(X, Y, validation_data=given)
+
+
+def test_a_first_fit_that_fails_leaves_no_model():
+    model = MLPRegressor(learning_rate="constant", solver="sgd", scale=False)
+    with pytest.raises(ArithmeticError):
+        model.fit(1e6 * X, Y)
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_lbfgs_says_when_there_were_too_few_iterations():
+    with pytest.warns(ConvergenceWarning):
+        fitted(solver="lbfgs", max_iter=2)

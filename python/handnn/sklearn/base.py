@@ -46,11 +46,28 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     _losses: Mapping[str, Any] = {}
     _y_is_numeric = False
 
+    loss: Any
+    hidden_layer_sizes: Any
+    solver: str
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: bool
+    warm_start: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: float
+    batch_norm: bool
+    restore_best: bool
+    n_ensemble: int
+    n_jobs: int | None
+
     networks_: list[Network]
     histories_: list[History]
     _inputs: Inputs
     _target: Any
     _optimizers: list[Optimizer]
+    _dtype: np.dtype[Any]
 
     def _take(self, given: Mapping[str, Any]) -> None:
         """Keep the arguments of `__init__` as they are, which is what scikit-learn asks for."""
@@ -83,10 +100,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         classes: Any = None,
     ) -> Any:
         parameters.check(self)
-        loss: Any = build_loss(type(self).__name__, vars(self)["loss"], dict(self._losses))
-        if is_incremental and vars(self)["early_stopping"]:
+        loss: Any = build_loss(type(self).__name__, self.loss, dict(self._losses))
+        if is_incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
-        keeps = vars(self)["warm_start"] or is_incremental
+        keeps = self.warm_start or is_incremental
         is_first = not (keeps and hasattr(self, "networks_"))
         rows, y = read_rows(self, X, y, reset=is_first, y_numeric=self._y_is_numeric)
         y = self._check_targets(y)
@@ -98,42 +115,50 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         weight = self._weights(y, weight, is_incremental)
         rows, y, weight = _without_zeros(rows, y, weight)
         if is_first:
-            inputs = learn_inputs(rows, weight, self)
-            target = self._learn_target(y, weight, loss, classes)
-            self._inputs, self._target = inputs, target
+            if hasattr(self, "networks_"):
+                del self.networks_  # of other columns
+            self._inputs = learn_inputs(rows, weight, self)
+            self._target = self._learn_target(y, weight, loss, classes)
         settled = settle(self, len(y), is_incremental=is_incremental)
-        if is_first:
-            rng = check_random_state(vars(self)["random_state"])
-            self._rng = np.random.default_rng(rng.randint(2**31 - 1))
-            self.networks_ = []
-            self._optimizers = []
-        dtype = settled.dtype if is_first else self.networks_[0].dtype
+        dtype = np.dtype(settled.dtype) if is_first else self._dtype
         x = _transformed(self, rows, dtype)
-        self._train((x, self._encode(y), weight), settled, validation_data, is_incremental)
+        encoded = self._encode(y)
+        if is_first:
+            seed = check_random_state(self.random_state).randint(2**31 - 1)
+            self._rng = np.random.default_rng(seed)
+            self.networks_, self._optimizers, self._dtype = [], [], dtype
+        try:
+            self._train((x, encoded, weight), settled, validation_data, is_incremental)
+        except BaseException:
+            if is_first:  # half a model answers nobody
+                del self.networks_
+            raise
         return self
 
     def _train(
         self, rows: Rows, settled: Settled, validation_data: Any, is_incremental: bool
     ) -> None:
         """Build what is not there yet, train it, and note what training was like."""
-        p = vars(self)
         self._check_same_sizes(settled)
         held_out = None if validation_data is None else self._validation_rows(validation_data)
         jobs = []
-        for place in range(p["n_ensemble"]):
+        for place in range(self.n_ensemble):
             rng = self._rng.spawn(1)[0] if hasattr(self._rng, "spawn") else _spawn(self._rng)
             x, y, weight = rows
             held = held_out
-            if p["early_stopping"] and held_out is None:
+            if self.early_stopping and held_out is None:
                 (x, y, weight), held = self._split(rows, rng)
             if place == len(self.networks_):
                 network = build_network(
-                    settled, p["batch_norm"], self._inputs, self._target.n_out, rng
+                    settled, self.batch_norm, self._inputs, self._target.n_out, rng
                 )
                 self.networks_.append(network)
             jobs.append(self._job(place, (x, y, weight), held, settled, rng, is_incremental))
-        threads = 1 if p["n_jobs"] is None else effective_n_jobs(p["n_jobs"])
-        train_all(jobs, threads)
+        threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
+        if not train_all(jobs, threads):  # interrupted: who has learnt nothing does not answer
+            began = [bool(len(job.trainer.history)) or place == 0 for place, job in enumerate(jobs)]
+            jobs = [job for job, has_begun in zip(jobs, began, strict=True) if has_begun]
+            self.networks_ = [job.trainer.network for job in jobs]
         for network in self.networks_:
             if isinstance(self._inputs, Columns):
                 self._inputs.settle(network)
@@ -149,12 +174,14 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         is_incremental: bool,
     ) -> Job:
         """Return the training of one network."""
-        p, target = vars(self), self._target
+        target = self._target
         x, y, weight = rows
         mean_weight = 1.0
         if weight is not None:
             mean_weight = float(weight.mean())
             weight = weight / mean_weight
+        if held_out is not None and held_out[2] is not None:
+            held_out = (*held_out[:2], held_out[2] / held_out[2].mean())
         loss = copy.deepcopy(target.loss)
         if is_incremental and place < len(self._optimizers):
             optimizer = self._optimizers[place]
@@ -169,7 +196,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             optimizer,
             rng=rng,
             callbacks=[] if watch is None else [watch],
-            progress=bool(p["verbose"]),
+            progress=bool(self.verbose),
         )
         arguments: dict[str, Any] = {
             "x": x,
@@ -177,33 +204,32 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             "sample_weight": weight,
             "epochs": 1 if is_incremental else settled.epochs,
             "batch_size": min(settled.batch_size, len(x)),
-            "shuffle": p["shuffle"] and p["solver"] != "lbfgs",
+            "shuffle": self.shuffle and self.solver != "lbfgs",
         }
         if held_out is not None:
             arguments["validation"] = tuple(a for a in held_out if a is not None)
-            if p["early_stopping"]:
+            if self.early_stopping:
                 arguments["metrics"] = {"score": target.score}
         return Job(trainer, arguments, watch)
 
     def _watch(self, settled: Settled, loss: Any, held_out: Rows | None) -> Watch | None:
         """Return who decides when training ends, and which weights are kept."""
-        p = vars(self)
         factor = value_factor(loss, self._target.n_out)
-        patience = p["n_iter_no_change"] if settled.stops else None
+        patience = self.n_iter_no_change if settled.stops else None
         common: dict[str, Any] = {"divides": settled.schedule == "adaptive"}
-        if p["early_stopping"]:
-            common["restores"] = p["restore_best"]
-            return Watch(lambda epoch: epoch.metrics["score"], patience, p["tol"], **common)
-        if held_out is not None and p["restore_best"]:
+        if self.early_stopping:
+            common["restores"] = self.restore_best
+            return Watch(lambda epoch: epoch.metrics["score"], patience, self.tol, **common)
+        if held_out is not None and self.restore_best:
             common["restores"] = True
-            return Watch(lambda epoch: -factor * _validation(epoch), patience, p["tol"], **common)
+            return Watch(lambda epoch: -factor * _validation(epoch), patience, self.tol, **common)
         if patience is None:
             return None
-        return Watch(lambda epoch: -factor * epoch.train_loss, patience, p["tol"], **common)
+        return Watch(lambda epoch: -factor * epoch.train_loss, patience, self.tol, **common)
 
     def _note(self, jobs: list[Job], rows: int, is_incremental: bool, settled: Settled) -> None:
         """Set what scikit-learn's estimators tell after training; of the first network."""
-        p, target, history = vars(self), self._target, jobs[0].trainer.history
+        target, history = self._target, jobs[0].trainer.history
         factor = value_factor(target.loss, target.n_out)
         curve = [factor * loss for loss in history.train_loss]
         if is_incremental:
@@ -211,7 +237,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self.histories_ = [job.trainer.history for job in jobs]
         self.loss_curve_ = curve
         self.loss_ = curve[-1] if curve else np.nan
-        self.best_loss_ = None if p["early_stopping"] else min(curve, default=np.nan)
+        self.best_loss_ = None if self.early_stopping else min(curve, default=np.nan)
         self.validation_curve_ = [factor * loss for loss in history.validation_loss]
         scores = history.metrics.get("score")
         self.validation_scores_ = scores
@@ -221,8 +247,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self.n_layers_ = len(settled.hidden) + 2
         self.n_outputs_ = target.n_out
         self.out_activation_ = target.out_activation
-        ends = [job.watch.has_stopped for job in jobs if job.watch is not None]
-        if settled.stops and not is_incremental and ends and not any(ends):
+        if self.solver == "lbfgs":
+            ends = [bool(getattr(job.trainer.optimizer, "converged", True)) for job in jobs]
+        else:
+            ends = [job.watch.has_stopped for job in jobs if job.watch is not None]
+        stops = (settled.stops or self.solver == "lbfgs") and len(history) == settled.epochs
+        if stops and not is_incremental and ends and not any(ends):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({settled.epochs}) reached and the "
                 "optimization hasn't converged yet.",
@@ -233,7 +263,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def _split(self, rows: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
         """Return the rows to train on and those held out, of each class its share."""
         x, y, weight = rows
-        share = vars(self)["validation_fraction"]
+        share = self.validation_fraction
         stratify = self._strata(y)
         train, held = train_test_split(
             np.arange(len(x)),
@@ -259,22 +289,21 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if not (isinstance(given, tuple | list) and len(given) in (2, 3)):
             raise TypeError(f"{name} must be (X, y) or (X, y, sample_weight)")
         X, y, *weight = given
-        x = transform(self, X, self._dtype_of_training)
+        x = transform(self, X, self._dtype)
         y = self._encode(self._check_targets(np.asarray(y)))
         if len(x) != len(y):
             raise ValueError(f"{name} has {len(x)} rows of X but {len(y)} of y")
         if not weight or weight[0] is None:
             return x, y, None
-        return x, y, _check_sample_weight(weight[0], y, dtype=np.float64, ensure_non_negative=True)
+        found = _check_sample_weight(weight[0], y, dtype=np.float64, ensure_non_negative=True)
+        return _without_zeros(x, y, found)
 
     def _check_same_sizes(self, settled: Settled) -> None:
         """Raise ValueError when networks that are there are not what the parameters ask for."""
-        self._dtype_of_training = settled.dtype
         if not self.networks_:
             return
-        self._dtype_of_training = str(self.networks_[0].dtype)
         hidden = tuple(affine.w.shape[1] for affine in affines(self.networks_[0])[:-1])
-        if hidden != settled.hidden or len(self.networks_) != vars(self)["n_ensemble"]:
+        if hidden != settled.hidden or len(self.networks_) != self.n_ensemble:
             raise ValueError(
                 f"{type(self).__name__}: warm_start and partial_fit go on with networks of hidden "
                 f"layers {hidden}, {len(self.networks_)} of them, but asked for are "
@@ -286,7 +315,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         networks = vars(self).get("networks_")
         if networks is None:
             check_is_fitted(self, "networks_")
-        x = transform(self, X, self.networks_[0].dtype)
+        x = transform(self, X, self._dtype)
         return [network.predict(x) for network in self.networks_]
 
     @property
@@ -307,7 +336,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     def _can_go_on(self) -> bool:
         """Return whether there is a `partial_fit`; AttributeError when there is none."""
-        if vars(self)["solver"] == "lbfgs":
+        if self.solver == "lbfgs":
             raise AttributeError("partial_fit is only available for solver='adam' and 'sgd'")
         return True
 

@@ -41,6 +41,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
     _losses = CLASS_LOSSES
     classes_: NDArray[Any]
+    class_weight: Any
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
         class_weight: Any = None,
-        scale: bool = True,
+        scale: Any = "auto",
         weight_decay: Any = "auto",
         dropout: Any = 0.0,
         batch_norm: bool = False,
@@ -165,7 +166,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return np.asarray(target.encode(y))
 
     def _weights(self, y: NDArray[Any], weight: Weights, is_incremental: bool) -> Weights:
-        class_weight = vars(self)["class_weight"]
+        class_weight = self.class_weight
         if class_weight is None:
             return weight
         if is_incremental and class_weight == "balanced":

@@ -9,36 +9,48 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.layers import Brick
+from handnn.sklearn.curves import Curves
 from handnn.tables import Columns
+
+FARTHEST = 10
+"""What a value that nearly no other row has, as a pixel at the edge of an image, may become."""
 
 Weights = NDArray[np.float64] | None
 
 
 class Numbers:
-    """Numbers without gaps in training: ``(x - mean)·(1 / scale)``, or x as it is.
+    """Numbers without gaps in training: ``(f(x) - mean)·(1 / scale)``, or x as it is.
 
-    A gap, NaN, that comes later counts as the mean. mean and scale are float64 (I,), weighted by
-    the rows' weights; scale is 1 where all values are the same.
+    f(x) is x for scaling="standard", and of `Curves` for "quantile"; "none" leaves x alone. mean
+    and scale are float64 (I,), weighted by the rows' weights: the deviation, more where a value of
+    the training rows would else be farther than 10 from 0, and 1 where all values are the same.
     """
 
-    def __init__(self, x: Array, weight: Weights, is_scaled: bool) -> None:
+    def __init__(self, x: Array, weight: Weights, scaling: str) -> None:
         self.n_in = self.n_after = x.shape[1]
-        self.is_scaled = is_scaled
-        self.mean = np.average(x.astype(np.float64, copy=False), axis=0, weights=weight)
-        self.scale = deviations(x, self.mean, weight) if is_scaled else np.ones(self.n_in)
+        self.scaling = scaling
+        self.curves = Curves(x, weight) if scaling == "quantile" else None
+        bent = x if self.curves is None else self.curves(x)
+        self.mean = means(bent, weight)
+        self.scale = np.ones(self.n_in)
+        if scaling != "none":
+            self.scale = deviations(bent, self.mean, weight)
+            farthest = np.maximum(bent.max(axis=0) - self.mean, self.mean - bent.min(axis=0))
+            self.scale = np.maximum(self.scale, farthest / FARTHEST)
+        self.center = self.mean if self.curves is None else self.curves.center
         self._inverse = 1 / self.scale
 
     def transform(self, x: Array, dtype: Any) -> Array:
         """Return x, float32 or float64 (N, I), as the network takes it, in `dtype`."""
-        if not self.is_scaled:
+        if self.scaling == "none":
             return np.ascontiguousarray(x, dtype)
-        scaled = x - self.mean
+        scaled = (x if self.curves is None else self.curves(x)) - self.mean
         scaled *= self._inverse
         return scaled.astype(dtype, order="C", copy=False)
 
     def fill(self, x: Array) -> Array:
-        """Return x with the means in its gaps."""
-        return np.where(np.isnan(x), self.mean, x).astype(x.dtype)
+        """Return x with the means in its gaps, or with "quantile" the medians."""
+        return np.where(np.isnan(x), self.center, x).astype(x.dtype)
 
     def first_layers(self, rng: np.random.Generator, dtype: str) -> list[Brick]:
         """Return no bricks: numbers need none."""
@@ -46,6 +58,13 @@ class Numbers:
 
 
 Inputs = Numbers | Columns
+
+
+def means(x: Array, weight: Weights) -> NDArray[np.float64]:
+    """Return the mean of each column, summed in float64."""
+    if weight is None:
+        return np.asarray(x.mean(axis=0, dtype=np.float64))
+    return np.asarray(weight @ x.astype(np.float64, copy=False) / weight.sum())
 
 
 def deviations(x: Array, mean: NDArray[np.float64], weight: Weights) -> NDArray[np.float64]:

@@ -36,7 +36,6 @@ FLAGS = (
     "warm_start",
     "nesterovs_momentum",
     "early_stopping",
-    "scale",
     "restore_best",
     "batch_norm",
 )
@@ -48,7 +47,7 @@ ALPHA = 0.0001
 """Its alpha."""
 
 BATCH = 200
-"""The most rows of a batch of scikit-learn's "auto"."""
+"""Rows of a batch of scikit-learn's "auto", as far as there are so many."""
 
 EPOCHS = 200
 """scikit-learn's max_iter."""
@@ -56,7 +55,7 @@ EPOCHS = 200
 AS_SCIKIT_LEARN: dict[str, Any] = {
     "hidden_layer_sizes": (100,),
     "alpha": ALPHA,
-    "batch_size": "min200",
+    "batch_size": BATCH,
     "learning_rate": "constant",
     "learning_rate_init": LR,
     "max_iter": EPOCHS,
@@ -100,7 +99,7 @@ def check(estimator: Any) -> None:
         )
     if not _is_auto(p.learning_rate_init):
         positive_number(p.learning_rate_init, f"{name}: learning_rate_init")
-    if not (_is_auto(p.batch_size) or p.batch_size == "min200"):
+    if not _is_auto(p.batch_size):
         whole_number(p.batch_size, f"{name}: batch_size")
     if not _is_auto(p.max_iter):
         whole_number(p.max_iter, f"{name}: max_iter")
@@ -114,6 +113,10 @@ def check(estimator: Any) -> None:
     for number in ("beta_1", "beta_2", "validation_fraction"):
         fraction(getattr(p, number), f"{name}: {number}", is_below_one=True)
     positive_number(p.epsilon, f"{name}: epsilon")
+    if not (isinstance(p.scale, bool) or p.scale in ("auto", "quantile")):
+        raise ValueError(
+            f"{name}: scale must be True, False, 'quantile' or 'auto', not {p.scale!r}"
+        )
     for flag in FLAGS:
         if not isinstance(getattr(p, flag), bool):
             raise TypeError(f"{name}: {flag} must be a bool, but is {getattr(p, flag)!r}")
@@ -152,7 +155,7 @@ def settle(p: Any, rows: int, *, is_incremental: bool = False) -> Settled:
     is_whole = p.solver == "lbfgs"
     batch_size = rows if is_whole else recipe.batch_size
     if not _is_auto(p.batch_size) and not is_whole:
-        batch_size = min(BATCH if p.batch_size == "min200" else int(p.batch_size), rows)
+        batch_size = min(int(p.batch_size), rows)
     while p.batch_norm and rows % batch_size == 1 and batch_size < rows:
         batch_size += 1  # a batch of one row has no deviation
     schedule: str | Schedule = "constant"

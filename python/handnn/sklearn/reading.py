@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from handnn import recipes
 from handnn.arrays import Array
 from handnn.sklearn.inputs import Inputs, Numbers, Weights, needs_columns
 from handnn.tables import Columns
@@ -54,9 +56,11 @@ def read_rows(estimator: Any, X: Any, y: Any, *, reset: bool, y_numeric: bool) -
 
 def learn_inputs(rows: Any, weight: Weights, p: Any) -> Inputs:
     """Return what is learnt of the columns of the training rows."""
+    scale = recipes.scale(p.n_features_in_) if p.scale == "auto" else p.scale
     if isinstance(rows, np.ndarray) and rows.dtype in FLOATS and not _has_gaps(rows):
-        return Numbers(rows, weight, p.scale)
-    return Columns.learn(rows, categories=p.categories, scale=p.scale)
+        scaling = scale if isinstance(scale, str) else ("standard" if scale else "none")
+        return Numbers(rows, weight, scaling)
+    return Columns.learn(rows, categories=p.categories, scale=scale)
 
 
 def transform(estimator: Any, X: Any, dtype: Any) -> Array:
@@ -77,7 +81,7 @@ def transform(estimator: Any, X: Any, dtype: Any) -> Array:
         and X.shape[1] == inputs.n_in
         and len(X) > 0
         and "feature_names_in_" not in vars(estimator)
-        and np.isfinite(np.vdot(X, X))
+        and math.isfinite(np.vdot(X, X))
     ):
         return inputs.transform(X, dtype)
     x = validate_data(

@@ -31,7 +31,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         "gaussian" (mean and variance), one of `handnn.losses`, or an object of yours with `forward`
         and `backward`. It sees scaled targets, unless it is Poisson's.
     activation, dropout: one for all hidden layers, or a list with one for each.
-    scale: bring every column of X, and of y, to mean 0 and deviation 1 within the model.
+    scale: True brings every column of X, and of y, to mean 0 and deviation 1 within the model;
+        "quantile" also bends those of X so that their values are spread as a normal distribution's;
+        "auto" is "quantile" for up to 256 columns; False leaves all as it is.
     weight_decay: AdamW's, with solver="adam" and in place of alpha; with "sgd" it is added to the
         gradient.
     batch_norm: normalise what every hidden layer gets before its activation.
@@ -57,6 +59,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     _losses = REGRESSION_LOSSES
     _y_is_numeric = True
+    scale: Any
 
     def __init__(
         self,
@@ -85,7 +88,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        scale: bool = True,
+        scale: Any = "auto",
         weight_decay: Any = "auto",
         dropout: Any = 0.0,
         batch_norm: bool = False,
@@ -163,7 +166,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 
     def _learn_target(self, y: NDArray[Any], weight: Weights, loss: Any, classes: Any) -> Target:
         y = y[:, None] if y.ndim == 1 else y
-        return Values(y, weight, loss, vars(self)["scale"])
+        return Values(y, weight, loss, self.scale is not False)
 
     def _encode(self, y: NDArray[Any]) -> Array:
         y = y[:, None] if y.ndim == 1 else y

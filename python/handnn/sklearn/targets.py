@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.losses import BCEWithLogits, GaussianNLL, PoissonNLL, Quantile, SoftmaxCrossEntropy
-from handnn.sklearn.inputs import Weights, deviations
+from handnn.sklearn.inputs import Weights, deviations, means
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class Values:
             self.n_out *= 2
         self.mean, self.scale = np.zeros(self.n_targets), np.ones(self.n_targets)
         if is_scaled and type(loss) is not PoissonNLL:
-            self.mean = np.average(y, axis=0, weights=weight)
+            self.mean = means(y, weight)
             self.scale = deviations(y, self.mean, weight)
 
     @property
@@ -44,16 +44,17 @@ class Values:
 
     def decode(self, pre: Array) -> Floats:
         """Return the answers (N, Y) of outputs: means, rates, or of quantiles the middle one."""
-        pre = pre.astype(np.float64)
         if type(self.loss) is PoissonNLL:
-            return np.exp(pre)
+            return np.exp(pre.astype(np.float64))
         if type(self.loss) is GaussianNLL:
             pre = pre[:, : self.n_targets]
         elif type(self.loss) is Quantile:
             quantiles = np.array(self.loss.quantiles)
             count, middle = len(quantiles), np.abs(quantiles - 0.5).argmin()
             pre = pre[:, middle::count]
-        return pre * self.scale + self.mean
+        answers: Floats = pre * self.scale  # in float64, as scale is
+        answers += self.mean
+        return answers
 
     def quantiles(self, pre: Array, wanted: Floats) -> Floats:
         """Return the quantiles (N, Y, Q) of outputs, rising from each to the next."""
@@ -75,7 +76,8 @@ class Values:
         """Return R² of outputs beside encoded targets."""
         from handnn.metrics import r2
 
-        return r2(self.decode(_columns(y, pre)), self.decode(pre), weight)
+        true = y.reshape(len(pre), -1).astype(np.float64) * self.scale + self.mean
+        return r2(true, self.decode(pre), weight)
 
 
 class Labels:
@@ -139,7 +141,7 @@ class Labels:
 
     def score(self, y: Array, pre: Array, weight: Array | None = None) -> float:
         """Return the share of rows that are all right, of outputs beside encoded targets."""
-        y = _columns(y, pre)
+        y = y.reshape(len(pre), -1)
         if self.n_out == 1 or self.is_multilabel:
             right = ((pre > 0) == (y > 0.5)).all(axis=1)
         else:
@@ -148,7 +150,3 @@ class Labels:
 
 
 Target = Values | Labels
-
-
-def _columns(y: Array, pre: Array) -> Array:
-    return y.reshape(len(pre), -1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from handnn.arrays import Array
-from handnn.history import Epoch, History
+from handnn.history import Epoch
+from handnn.many import train_many
 from handnn.trainer import Trainer
 
 LEAST_RATE = 1e-6
@@ -79,20 +79,25 @@ class Job:
     arguments: dict[str, Any]
     watch: Watch | None = None
 
-    def run(self) -> History:
-        """Train; Ctrl-C ends it with a warning, and what was learnt stays, as in scikit-learn."""
-        try:
-            self.trainer.fit(**self.arguments)
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=2)
-        if self.watch is not None:
-            self.watch.restore(self.trainer)
-        return self.trainer.history
 
+def train_all(jobs: Sequence[Job], threads: int) -> bool:
+    """Run the jobs, so many at a time; each network has the bits that it would have alone.
 
-def train_all(jobs: Sequence[Job], threads: int) -> list[History]:
-    """Run the jobs, so many at a time; each network has the bits that it would have alone."""
-    if threads == 1 or len(jobs) == 1:
-        return [job.run() for job in jobs]
-    with ThreadPoolExecutor(min(threads, len(jobs))) as pool:
-        return list(pool.map(Job.run, jobs))
+    Ctrl-C ends all with a warning, and what was learnt stays, as in scikit-learn. Returns whether
+    all came to their end.
+    """
+    is_whole = True
+    try:
+        if threads == 1 or len(jobs) == 1:
+            for job in jobs:
+                job.trainer.fit(**job.arguments)
+        else:
+            trainers = [job.trainer for job in jobs]
+            train_many(trainers, each=[job.arguments for job in jobs], threads=threads)
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=5)
+        is_whole = False
+    for job in jobs:
+        if job.watch is not None:
+            job.watch.restore(job.trainer)
+    return is_whole

@@ -1,0 +1,86 @@
+"""Curves: the quantiles of `Columns`, with weights, and for one row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimators")
+
+from handnn import Columns
+from handnn.sklearn import MLPRegressor
+from handnn.sklearn.curves import FEW, Curves
+from handnn.sklearn.inputs import Numbers
+from tests.bounds import assert_same_bits
+
+RNG = np.random.default_rng(0)
+X = np.stack([RNG.lognormal(size=4000), RNG.integers(0, 3, 4000), np.full(4000, 7.0)], axis=1)
+
+
+def test_by_hand():
+    x = np.arange(1.0, 25)[:, None]  # 24 rows: knots at the first, the middle and the last
+    curves = Curves(x, None)
+    assert curves.knots.tolist() == [[1, 12, 24, np.inf]]
+    sixth = 0.967421566101701  # of a normal distribution, so much of it is above a sixth's end
+    np.testing.assert_allclose(curves.levels, [[-sixth, 0, sixth, 0]], rtol=1e-12, atol=1e-15)
+    found = curves(np.array([[-5.0], [6.5], [12.0], [18.0], [99.0]]))[:, 0]
+    np.testing.assert_allclose(found, [-sixth, -sixth / 2, 0, sixth / 2, sixth], atol=1e-12)
+    assert curves.center.tolist() == [12]
+
+
+def test_they_are_those_of_columns():
+    ours = Numbers(X, None, "quantile").transform(X, "float64")
+    theirs = Columns.learn(X, scale="quantile").transform(X, "float64")
+    assert abs(ours - theirs)[:, :2].max() < 0.05
+    assert abs(ours - theirs).mean() < 0.002
+    assert set(ours[:, 2]) == {0}  # a column that never varies
+
+
+def test_weights_are_repetitions():
+    weight = RNG.integers(0, 4, 4000)
+    weighted = Curves(X[weight > 0], weight[weight > 0].astype(float))
+    repeated = Curves(X.repeat(weight, axis=0), None)
+    for name in ("knots", "levels", "slopes", "center"):
+        assert_same_bits(getattr(weighted, name), getattr(repeated, name))
+
+
+def test_a_row_has_the_same_bits_alone():
+    curves = Curves(X, None)
+    assert len(X) * curves.knots.size > FEW >= curves.knots.size  # many rows go another way
+    rows = np.vstack([X, X.min(axis=0) - 1, X.max(axis=0) + 1, [[1e308, -1e308, 0]]])
+    every = curves(rows)
+    alone = np.vstack([curves(rows[place : place + 1]) for place in range(len(rows))])
+    assert_same_bits(alone, every)
+    assert np.isfinite(every).all()
+
+
+def test_an_outlier_is_held_back():
+    y = np.log(X[:, 0])
+    x = X.copy()
+    x[5, 0] = 1e12
+    bent, straight = (
+        MLPRegressor(scale=scale, max_iter=10, random_state=0).fit(x, y) for scale in ("auto", True)
+    )
+    assert bent.score(X, y) > 0.98 > 0.5 > straight.score(X, y)
+
+
+def test_a_gap_that_training_had_not_is_the_median():
+    model = MLPRegressor(max_iter=2, random_state=0).fit(X, X[:, 0])
+    rows = np.array([[np.nan, 1, 7], [np.sort(X[:, 0])[1999], 1, 7]])
+    answers = model.predict(rows)
+    np.testing.assert_allclose(answers[0], answers[1], rtol=0.01)
+
+
+def test_a_value_that_nearly_no_row_has_is_not_far_out():
+    x = np.zeros((1000, 2))
+    x[0, 0], x[:, 1] = 255, np.arange(1000)
+    scaled = Numbers(x, None, "standard").transform(x, "float64")
+    assert scaled.max(axis=0)[0] == pytest.approx(10)
+    assert scaled[:, 1].std() == pytest.approx(1)
+
+
+def test_many_columns_are_only_standardised():
+    wide = RNG.normal(size=(20, 300))
+    model = MLPRegressor(max_iter=1).fit(wide, wide[:, 0])
+    assert model._inputs.scaling == "standard"
+    assert MLPRegressor(max_iter=1).fit(X, X[:, 0])._inputs.scaling == "quantile"
