@@ -205,11 +205,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """The tests beside PyTorch, ONNX and ONNX Runtime, and the page about them."""
+    """The tests beside PyTorch, ONNX and ONNX Runtime, those of files, and the pages about them."""
     session.install(".[test]")
     install_groups(session, "parity")
-    session.run("pytest", "tests/parity", "tests/exchange", *session.posargs)
-    session.run("python", "tools/check_docs.py", "docs/exchange.md")
+    session.run("pytest", "tests/parity", "tests/exchange", "tests/files", *session.posargs)
+    session.run("python", "tools/check_docs.py", "docs/exchange.md", "docs/from-csv.md")
 
 
 @nox.session

@@ -12,6 +12,8 @@ import handnn
 from handnn.cli.check import check
 from handnn.cli.demo import demo
 from handnn.cli.info import info
+from handnn.cli.predict import evaluate, inspect, predict
+from handnn.cli.train import train
 
 FAILED = 1
 INTERRUPTED = 130
@@ -28,12 +30,14 @@ def handnn_command() -> None:
     \b
     Examples:
       handnn demo                 train a network on real measurements
+      handnn train houses.csv --target price
+      handnn predict model.safetensors rows.csv --out predictions.csv
       handnn check                prove that the installation computes correctly
       handnn info --json          what a bug report needs
     """
 
 
-for subcommand in (demo, check, info):
+for subcommand in (demo, train, predict, evaluate, inspect, check, info):
     handnn_command.add_command(subcommand)
 
 

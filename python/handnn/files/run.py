@@ -1,0 +1,141 @@
+"""From a file to a model: read strictly, decide what each column is, train, score."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handnn.files import scores
+from handnn.files.facts import Facts
+from handnn.files.model import Notes
+from handnn.files.problems import check_target, choose_kinds, count_facts
+from handnn.files.source import Dialect, Source, check_column, open_table, whole
+from handnn.files.text import TableError
+from handnn.files.training import Settings, Trained, split_rows, train
+from handnn.files.values import typed
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+Say = Callable[[str], object]
+
+
+@dataclass
+class Result:
+    """What a training gave: the model with its notes, its scores, and those of the baselines."""
+
+    trained: Trained
+    notes: Notes
+    scores: scores.Scores
+    baselines: dict[str, scores.Scores]
+
+
+@dataclass
+class Plan:
+    """A file, looked through: which columns are learnt from, as what."""
+
+    source: Source
+    kinds: dict[str, str]
+    target_kind: str
+    facts: dict[str, Facts]
+    target: Facts
+
+
+def plan(path: str, settings: Settings, dialect: Dialect) -> Plan:
+    """Read the file once, and decide; TableError for all that can't be learnt from."""
+    source = open_table(path, dialect)
+    check_column(settings.target, source, "the target")
+    for name in (*settings.ignore, *settings.categories):
+        check_column(name, source, "which an option names")
+    if settings.target in settings.ignore:
+        raise TableError(f"the target {settings.target!r} can't be ignored")
+    names = [name for name in source.names if name not in settings.ignore]
+    if names == [settings.target]:
+        raise TableError(f"{path} has no column beside the target {settings.target!r}")
+    facts = count_facts(source, names, settings.categories)
+    target = facts.pop(settings.target)
+    target_kind = check_target(target, source, settings.task, settings.drop_gaps)
+    return Plan(source, choose_kinds(facts, source), target_kind, facts, target)
+
+
+def frame_of(planned: Plan, settings: Settings) -> tuple[DataFrame, Any]:
+    """Return the whole table, typed, and the places of its rows in the file."""
+    import polars as pl
+
+    name = settings.target
+    block = whole(planned.source, [*planned.kinds, name])
+    frame = typed(block, {**planned.kinds, name: planned.target_kind}, planned.source)
+    if planned.target_kind == "number" and planned.target.is_whole:
+        frame = frame.with_columns(pl.col(name).cast(pl.Int64))
+    there = frame[name].is_not_null().to_numpy()
+    return frame.filter(there), block.places[there]
+
+
+def train_file(
+    path: str | os.PathLike[str],
+    settings: Settings,
+    dialect: Dialect | None = None,
+    *,
+    progress: bool = False,
+    say: Say = lambda words: None,
+) -> Result:
+    """Train on a file that fits into memory.
+
+    Raises TableError (a ValueError), which names column, line and value, for a file that can't be
+    read or learnt from; OSError when it can't be opened; ImportError without polars.
+    """
+    path, dialect = os.fspath(path), dialect or Dialect()
+    planned = plan(path, settings, dialect)
+    frame, places = frame_of(planned, settings)
+    rng = np.random.default_rng(settings.seed)
+    x, y = frame.drop(settings.target), frame[settings.target]
+    split = split_rows(x, y, places, settings.share, rng)
+    say(described(planned, len(split.y_train), len(split.y_test)))
+    trained = train(split, planned.kinds, settings, rng, progress=progress, say=say)
+    model = trained.model
+    measured = scores.measured_of(model.target, split.y_test)
+    found = scores.score(model.target, measured, scores.answers_of(model, split.x_test))
+    others = scores.baselines(split, model.columns, model.target)
+    notes = notes_of(planned, settings, dialect, found, others, trained.n_train, len(measured))
+    return Result(trained, notes, found, others)
+
+
+def described(planned: Plan, n_train: int, n_test: int) -> str:
+    """Say what was found in a file."""
+    categories = [name for name, kind in planned.kinds.items() if kind == "category"]
+    numbers = len(planned.kinds) - len(categories)
+    gaps = [name for name, fact in planned.facts.items() if fact.n_gaps]
+    told = f"{n_train:,} rows to train on, {n_test:,} held out; {numbers} columns of numbers"
+    told += f", {len(categories)} of categories ({', '.join(categories)})" if categories else ""
+    return told + (f"; gaps are filled in {', '.join(gaps)}" if gaps else "")
+
+
+def notes_of(
+    planned: Plan,
+    settings: Settings,
+    dialect: Dialect,
+    found: scores.Scores,
+    others: dict[str, scores.Scores],
+    n_train: int,
+    n_test: int,
+) -> Notes:
+    """Return what the model file says of how it came to be."""
+    story = {
+        "handnn": version("handnn"),
+        "file": os.path.basename(planned.source.path),
+        "rows": {"trained": n_train, "held_out": n_test},
+        "seed": settings.seed,
+        "scores": plain(found),
+        "baselines": {name: plain(score) for name, score in others.items()},
+    }
+    return Notes(settings.target, planned.target_kind, dialect.decimal, dialect.gaps, story)
+
+
+def plain(found: scores.Scores) -> dict[str, float | None]:
+    """Return scores as JSON has them: None for NaN."""
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}
