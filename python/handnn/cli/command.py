@@ -51,7 +51,9 @@ def main(args: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ² must not end the program
     try:
-        status = handnn_command.main(args, prog_name="handnn", standalone_mode=False)
+        status = handnn_command.main(
+            args, prog_name="handnn", standalone_mode=False, obj=list(args)
+        )
     except click.Abort:
         click.echo("interrupted", err=True)
         return INTERRUPTED

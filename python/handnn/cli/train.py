@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from handnn.cli import tables
+from handnn.storage import replace_file
 
 
 def widths(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -21,6 +22,13 @@ def widths(context: click.Context, parameter: click.Parameter, value: str | None
     if any(not 1 <= width <= 65_536 for width in found) or len(found) > 64:
         raise click.BadParameter(f"{value!r} are no widths of layers, as 64,64 are")
     return found
+
+
+def page_of(result: Any, settings: Any) -> str:
+    """Return the report of a training by this very command."""
+    from handnn.files.report import report
+
+    return report(result, ["handnn", *click.get_current_context().obj], settings.seed)
 
 
 @click.command(
@@ -112,7 +120,10 @@ def train(
             **{name: value for name, value in chosen.items() if value is not None},
         )
         result = train_file(data, settings, dialect, progress=tables.shows_progress(quiet), say=say)
+        page = None if report is None else page_of(result, settings)
         save_model(out, result.trained.model, result.notes)
+        if report is not None and page is not None:
+            replace_file(report, page.encode())
     facts = {
         **result.notes.story,
         "target": target,
@@ -127,4 +138,6 @@ def train(
         heading = f"{facts['rows']['held_out']:,} held-out rows"
         lines = {**facts["baselines"], "this model": facts["scores"]}
         click.echo(tables.score_lines(lines, heading))
+    if report is not None:
+        say(f"the report is {report}")
     say(f"trained in {result.trained.seconds:.1f} s; the model is {out}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,9 +184,9 @@ class CsvFile:
 
         def lines() -> Iterator[str]:
             number = line
-            for source in filter(None, (before, file)):
+            readers = [file.readline] if before is None else [before.readline, file.readline]
+            for read in readers:
                 while True:
-                    read: Any = source.readline
                     text = read(LONGEST_LINE)
                     if not text:
                         break

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handnn.files import scores
 from handnn.files.facts import Facts
 from handnn.files.model import Notes
 from handnn.files.problems import check_target, choose_kinds, count_facts
+from handnn.files.scores import Scores, answers_of, baselines, measured_of, score
 from handnn.files.source import Dialect, Source, check_column, open_table, whole
 from handnn.files.text import TableError
 from handnn.files.training import Settings, Trained, split_rows, train
@@ -31,8 +31,8 @@ class Result:
 
     trained: Trained
     notes: Notes
-    scores: scores.Scores
-    baselines: dict[str, scores.Scores]
+    scores: Scores
+    baselines: dict[str, Scores]
 
 
 @dataclass
@@ -98,9 +98,9 @@ def train_file(
     say(described(planned, len(split.y_train), len(split.y_test)))
     trained = train(split, planned.kinds, settings, rng, progress=progress, say=say)
     model = trained.model
-    measured = scores.measured_of(model.target, split.y_test)
-    found = scores.score(model.target, measured, scores.answers_of(model, split.x_test))
-    others = scores.baselines(split, model.columns, model.target)
+    measured = measured_of(model.target, split.y_test)
+    found = score(model.target, measured, answers_of(model, split.x_test))
+    others = baselines(split, model.columns, model.target)
     notes = notes_of(planned, settings, dialect, found, others, trained.n_train, len(measured))
     return Result(trained, notes, found, others)
 
@@ -119,8 +119,8 @@ def notes_of(
     planned: Plan,
     settings: Settings,
     dialect: Dialect,
-    found: scores.Scores,
-    others: dict[str, scores.Scores],
+    found: Scores,
+    others: dict[str, Scores],
     n_train: int,
     n_test: int,
 ) -> Notes:
@@ -128,14 +128,28 @@ def notes_of(
     story = {
         "handnn": version("handnn"),
         "file": os.path.basename(planned.source.path),
+        "place": planned.source.place,
+        "bytes": os.path.getsize(planned.source.path),
+        "sha256": sha256(planned.source.path),
         "rows": {"trained": n_train, "held_out": n_test},
         "seed": settings.seed,
         "scores": plain(found),
-        "baselines": {name: plain(score) for name, score in others.items()},
+        "baselines": {name: plain(their) for name, their in others.items()},
     }
     return Notes(settings.target, planned.target_kind, dialect.decimal, dialect.gaps, story)
 
 
-def plain(found: scores.Scores) -> dict[str, float | None]:
+def sha256(path: str) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    import hashlib
+
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while data := file.read(2**20):
+            found.update(data)
+    return found.hexdigest()
+
+
+def plain(found: Scores) -> dict[str, float | None]:
     """Return scores as JSON has them: None for NaN."""
     return {name: value if np.isfinite(value) else None for name, value in found.items()}

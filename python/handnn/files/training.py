@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from handnn.arrays import Array
 from handnn.early_stopping import EarlyStopping
 from handnn.files.text import TableError
 from handnn.history import History
+from handnn.losses import Loss
 from handnn.network import Network, mlp
 from handnn.optimizers import AdamW
 from handnn.schedules import OneCycle
@@ -173,7 +174,7 @@ def fit(
     batch_size = settings.batch_size or recipe.batch_size
     epochs = settings.epochs or recipe.epochs
     optimizer = new_optimizer(epochs * -(-len(rows[0]) // batch_size), settings)
-    trainer = Trainer(network, target.loss(), optimizer, rng=rng, progress=progress)
+    trainer = Trainer(network, cast(Loss, target.loss()), optimizer, rng=rng, progress=progress)
     stopping = EarlyStopping(patience=PATIENCE) if validation is not None else None
     return trainer.fit(
         *rows,
