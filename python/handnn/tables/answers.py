@@ -54,6 +54,8 @@ class Answers:
 
     def task(self) -> str:
         """Return what y is, judged by its values."""
+        if any(column.text.any() for column in self.columns[1:]):
+            return "multiclass"  # which is told that it must be one column
         if self.n_columns > 1:
             is_yes_or_no = all(
                 column.is_bool or (_is_int(column) and set(column.present) <= {0, 1})

@@ -49,18 +49,17 @@ class CategoryColumn:
         if chosen and column.is_loose and column.text.any():
             values = list(map(str, column.present))
         elif column.text.any():
-            column_odd = ~(column.text | column.missing)
-            if column_odd.any():
-                raise column.error(where, column_odd, "is no text, as other rows have")
+            odd = ~(column.text | column.missing)
+            if odd.any():
+                raise column.error(where, odd, "is no text, as other rows have")
             values = column.present
         else:
-            values = column.present if column.is_bool else list(map(_plain, column.present))
-            infinite = np.isinf(np.array(values, np.float64))
-            if infinite.any():
-                raise ValueError(f"{where}: {column.name} has an infinite value")
+            values = column.present
         if not values:
             raise ValueError(f"{where}: {column.name} has no value in any row; leave it out")
-        found = Counter(values)
+        found: Counter[Any] = Counter(values)  # 3 and 3.0 are one key
+        if np.inf in found or -np.inf in found:
+            raise ValueError(f"{where}: {column.name} has an infinite value")
         if len(found) == len(values) > MANY and not (chosen or column.is_category):
             raise ValueError(
                 f"{where}: {column.name} is different in each of its {len(values)} rows, as "
@@ -161,10 +160,9 @@ class CategoryColumn:
         return f"{len(self.labels)}: {shown}{more}" + (", with gaps" if self.has_gaps else "")
 
 
-def _plain(value: Any) -> Any:
-    """Return a number as an int if it is whole: 3.0 and 3 are one category."""
-    whole = isinstance(value, float) and value.is_integer()
-    return int(value) if whole or isinstance(value, np.bool_ | bool) else value
+def _plain(value: float) -> float:
+    """Return a number as an int if it is whole."""
+    return int(value) if value.is_integer() else value
 
 
 def _builtin(label: Any) -> Any:

@@ -94,9 +94,8 @@ def cells(
 
 def _objects(values: list[Any] | tuple[Any, ...]) -> NDArray[Any]:
     array = np.empty(len(values), object)
-    for_lists: Any = array
     try:
-        for_lists[:] = values
+        array[:] = values
     except ValueError:  # lists in it, of one length
         return np.asarray(values)
     return array
@@ -174,9 +173,9 @@ def numbers(column: Cells, where: str, reads_text: bool) -> Numbers:
             if not reads_text:
                 raise column.error(where, column.text, "is text where numbers are expected")
             found[column.text] = parse(column.values[column.text].tolist())
-            column_bad = column.text & np.isnan(found)
-            if column_bad.any():
-                raise column.error(where, column_bad, "is not a number")
+            bad = column.text & np.isnan(found)
+            if bad.any():
+                raise column.error(where, bad, "is not a number")
     infinite = np.isinf(found)
     if infinite.any():
         raise column.error(where, infinite, "is not finite")

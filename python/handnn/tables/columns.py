@@ -16,7 +16,7 @@ from handnn.network import Network
 from handnn.storage import FormatError
 from handnn.tables import cells, checks
 from handnn.tables.category import MOST_ONE_HOT, CategoryColumn
-from handnn.tables.number import NumberColumn
+from handnn.tables.number import NumberColumn, Scale
 from handnn.tables.reading import Reader, Table
 
 Column = NumberColumn | CategoryColumn
@@ -36,7 +36,7 @@ class Columns:
     A table is a pandas or polars DataFrame, a dict from a name to a column, a NumPy array (N, I),
     or a list of N rows. `transform` gives these columns, each kind in the order of the table:
 
-        numbers      (x - mean) / scale, with the median of the training rows in a gap
+        numbers      scaled, with the median of the training rows in a gap: see NumberColumn
         indicators   1 where the number is missing, else 0, for columns that had gaps in training
         categories   "one-hot": 1 in the column of the row's label, 0 in the others; there is one
                      for missing values too if the column had some in training. A label that was
@@ -72,7 +72,7 @@ class Columns:
         table: Table,
         *,
         categories: str = "embedding",
-        scale: bool = True,
+        scale: Scale = True,
         kinds: Mapping[Any, str] | None = None,
     ) -> Columns:
         """Learn from the training rows: medians, means and deviations, labels, names.
@@ -83,7 +83,12 @@ class Columns:
         "NA", "N/A", "#N/A", "NaN", "nan", "null" and "NULL" are gaps. `kinds` overrides that:
         ``{"zip": "category", "code": "number"}``, by name, or by place if there are no names.
 
-        scale=False leaves numbers as they are, but for gaps.
+        scale: True brings every column of numbers to mean 0 and standard deviation 1; False leaves
+        it as it is, but for gaps. "quantile" brings it to a normal distribution first: each value
+        goes where its share of the training rows lies in one (between 257 quantiles in straight
+        lines, and no farther than the smallest and the largest). It helps with columns that have
+        long tails or heaps, and with numbers never seen before; what grows on beyond the training
+        rows is not followed.
 
         Raises TypeError when `table` is no table. Raises ValueError when a column has no value in
         any row, holds both numbers and text, infinities or dates, or holds a different text in
@@ -93,6 +98,8 @@ class Columns:
         """
         where = "Columns.learn"
         checks.word(categories, CATEGORIES, f"{where}: categories")
+        if not (isinstance(scale, bool) or scale == "quantile"):
+            raise ValueError(f"{where}: scale must be True, False or 'quantile', but is {scale!r}")
         reader = Reader(table, where)
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
@@ -109,7 +116,7 @@ class Columns:
             if kind == "number":
                 reads_text = key in chosen and not column.is_loose and bool(column.text.any())
                 columns.append(
-                    NumberColumn.learn(column, where, scale=bool(scale), reads_text=reads_text)
+                    NumberColumn.learn(column, where, scale=scale, reads_text=reads_text)
                 )
             else:
                 columns.append(CategoryColumn.learn(column, where, chosen=key in chosen))

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from handnn.tables.cells import Cells, cells
+from handnn.tables.cells import Cells, cells, parse
 
 Table = Any
 """A DataFrame of pandas or polars, a dict from a name to a column, or rows of cells."""
@@ -85,7 +85,7 @@ class Reader:
         """Return the cells of the column in this place."""
         column = self._columns[place]
         kind = str(getattr(column, "dtype", "")).lower()
-        if isinstance(column, np.ndarray):
+        if type(column) is np.ndarray:
             column = np.ascontiguousarray(column)  # a column of an array: it is read several times
         return cells(
             column,
@@ -104,7 +104,7 @@ def check_different(names: Iterable[str], what: str) -> None:
             raise ValueError(f"{what} has two columns {name!r}")
 
 
-def _array(table: Any, where: str) -> np.ndarray[Any, Any]:
+def _array(table: Any, where: str) -> NDArray[Any]:
     """Return rows of cells as a 2-D array: of numbers if they are all numbers, else of objects."""
     if isinstance(table, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(table)
@@ -125,15 +125,20 @@ def _array(table: Any, where: str) -> np.ndarray[Any, Any]:
     return array
 
 
-def _rows(table: list[Any] | tuple[Any, ...], where: str) -> np.ndarray[Any, Any]:
-    for number, row in enumerate(table):
-        if isinstance(row, str) or not hasattr(row, "__len__"):
-            raise ValueError(f"{where}: row {number} is no list of cells but {row!r:.80}")
-        if len(row) != len(table[0]):
+def _rows(table: list[Any] | tuple[Any, ...], where: str) -> NDArray[Any]:
+    kinds = list(map(type, table))
+    for kind in dict.fromkeys(kinds):
+        if not issubclass(kind, list | tuple | np.ndarray):
+            row = table[kinds.index(kind)]
+            raise ValueError(f"{where}: row {kinds.index(kind)} is no list of cells: {row!r:.80}")
+    lengths = list(map(len, table))
+    for length in dict.fromkeys(lengths):
+        if length != lengths[0]:
             raise ValueError(
-                f"{where}: row 0 has {len(table[0])} cells but row {number} has {len(row)}"
+                f"{where}: row 0 has {lengths[0]} cells but row {lengths.index(length)} has "
+                f"{length}"
             )
-    array = np.empty((len(table), len(table[0]) if table else 0), object)
+    array = np.empty((len(table), lengths[0] if lengths else 0), object)
     if array.size:
         try:
             array[...] = table
@@ -174,3 +179,19 @@ def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> dict[str, li
     check_different(names, f"read_csv: {path}")
     columns = map(list, zip(*rows, strict=True)) if rows else ([] for _ in names)
     return dict(zip(names, columns, strict=True))
+
+
+def typed(values: list[str]) -> NDArray[Any] | list[str]:
+    """Return a column of a CSV file as numbers if it holds nothing else, or as the text it is.
+
+    int64 (N,) when every cell is a whole number written without a point; float64, NaN in gaps, when
+    they are numbers. So a file's target can be told from labels: ``Target.learn(typed(column))``.
+    """
+    try:
+        return np.array(list(map(int, values)), np.int64)
+    except (OverflowError, ValueError):
+        pass
+    column = cells(list(values), "the column", 0, "typed", loose=True)
+    found = np.full(len(values), np.nan)
+    found[column.text] = parse(column.values[column.text].tolist())
+    return list(values) if np.isnan(found[column.text]).any() else found

@@ -1,0 +1,345 @@
+"""Columns: what is learnt of a table, and the array that it becomes, worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+
+import numpy as np
+import pytest
+
+from handnn import Columns, FormatError
+
+
+def test_numbers_are_scaled_gaps_filled_and_marked(table):
+    columns = Columns.learn({"age": table["age"], "rooms": table["rooms"]})
+    age, rooms = columns.columns
+    assert (age.median, age.mean, age.has_gaps) == (2.5, 3, False)
+    assert age.scale == math.sqrt((4 + 1 + 0 + 9) / 4)
+    assert (rooms.median, rooms.mean, rooms.has_gaps) == (2, 2.5, True)
+    assert rooms.scale == math.sqrt((2.25 + 3 * 0.25) / 4)
+    x = columns.transform({"age": table["age"], "rooms": table["rooms"]}, "float64")
+    root = math.sqrt(3.5)
+    expected = [
+        [-2 / root, 1.5 / rooms.scale, 0],
+        [-1 / root, -0.5 / rooms.scale, 1],
+        [0, -0.5 / rooms.scale, 0],
+        [3 / root, -0.5 / rooms.scale, 0],
+    ]
+    np.testing.assert_allclose(x, expected, rtol=1e-15, atol=0)
+    assert columns.names_out == ["age", "rooms", "rooms missing"]
+
+
+def test_codes_of_categories_stand_behind_the_numbers(table):
+    columns = Columns.learn(table)
+    assert columns.names_out == ["age", "rooms", "rooms missing", "town", "garden"]
+    x = columns.transform(table)
+    assert x.dtype == np.float32 and x.shape == (4, columns.n_in) == (4, 5)
+    # Bonn 0, Ulm 1, missing 2, unseen 3; False 0, True 1
+    assert x[:, 3:].tolist() == [[1, 1], [0, 0], [2, 1], [1, 1]]
+    town, garden = columns.columns[2:]
+    assert (town.labels, town.counts, town.has_gaps) == (("Bonn", "Ulm"), (1, 2), True)
+    assert (garden.labels, garden.counts, garden.has_gaps) == ((False, True), (1, 3), False)
+
+
+def test_one_hot_columns(table):
+    columns = Columns.learn(table, categories="one-hot")
+    assert columns.names_out[3:] == [
+        "town=Bonn", "town=Ulm", "town missing", "garden=False", "garden=True",
+    ]  # fmt: skip
+    assert columns.n_in == columns.n_after == 8 and columns.first_layers() == []
+    expected = [[0, 1, 0, 0, 1], [1, 0, 0, 1, 0], [0, 0, 1, 0, 1], [0, 1, 0, 0, 1]]
+    assert columns.transform(table)[:, 3:].tolist() == expected
+
+
+def test_what_training_did_not_have(table):
+    new = {
+        "age": [None, 3.0],
+        "rooms": [3, 4],
+        "town": ["Kiel", None],
+        "garden": [None, False],
+    }
+    codes = Columns.learn(table).transform(new, "float64")
+    assert codes[:, 3:].tolist() == [[3, 2], [2, 0]]
+    assert codes[0, 0] == (2.5 - 3) / math.sqrt(3.5) and codes[:, 2].tolist() == [0, 0]
+    one_hot = Columns.learn(table, categories="one-hot").transform(new)
+    assert one_hot[:, 3:].tolist() == [[0, 0, 0, 0, 0], [0, 0, 1, 1, 0]]
+
+
+def test_nothing_is_learnt_from_other_rows(table):
+    columns = Columns.learn(table)
+    before = columns.to_dict()
+    columns.transform({"age": [1e6], "rooms": [None], "town": ["Kiel"], "garden": [False]})
+    assert columns.to_dict() == before
+
+
+def test_a_constant_column_has_scale_1():
+    for value in (7.0, 0.1, 1e300, -1e-320):
+        columns = Columns.learn({"a": np.full(9, value)})
+        assert (columns.columns[0].mean, columns.columns[0].scale) == (value, 1)
+        assert columns.transform({"a": np.full(3, value)}).tolist() == [[0], [0], [0]]
+
+
+def test_without_scaling_only_gaps_are_filled(table):
+    columns = Columns.learn({"rooms": table["rooms"]}, scale=False)
+    assert columns.transform({"rooms": [None, 5]}).tolist() == [[2, 1], [5, 0]]
+
+
+def test_quantiles_go_to_those_of_a_normal_distribution():
+    """Of 0, 1, ..., 1000, cubed: the middle goes to 0, an outlier no farther than the largest."""
+    values = np.arange(1001.0) ** 3
+    columns = Columns.learn({"a": values}, scale="quantile")
+    x = columns.transform({"a": values}, "float64")[:, 0]
+    assert abs(x.mean()) < 1e-12 and abs(x.std() - 1) < 1e-12
+    assert (np.diff(x) > 0).all()
+    share = (np.arange(1001) + 0.5) / 1001
+    inner = (share > 0.01) & (share < 0.99)
+    normal = [0.5 * (1 + math.erf(z / math.sqrt(2))) for z in x[inner]]
+    np.testing.assert_allclose(normal, share[inner], atol=0.01)
+    ends = columns.transform({"a": [-1e9, 1e12, 0, 1e9]}, "float64")[:, 0]
+    assert ends[0] == ends[2] == x[0] and ends[1] == ends[3] == x[-1]
+
+
+@pytest.mark.parametrize("values", [[3.0] * 5, [0.0, 0, 0, 1], [1.0, None, 2, 2, 2]])
+def test_quantiles_of_few_values(values):
+    columns = Columns.learn({"a": values}, scale="quantile")
+    x = columns.transform({"a": values}, "float64")[:, 0]
+    assert abs(x.mean()) < 1e-12
+    there = [value for value in values if value is not None]
+    expected = 0 if min(there) == max(there) else 1
+    assert abs(x.std() - expected) < 1e-12
+
+
+def test_names_decide_and_not_the_order(table):
+    columns = Columns.learn(table)
+    turned = dict(reversed(table.items()))
+    assert columns.feature_names_in == ("age", "rooms", "town", "garden")
+    assert np.array_equal(columns.transform(turned), columns.transform(table))
+
+
+def test_without_names_the_order_decides(table):
+    rows = [list(row) for row in zip(*table.values(), strict=True)]
+    columns = Columns.learn(rows)
+    assert columns.feature_names_in is None
+    assert np.array_equal(columns.transform(rows), Columns.learn(table).transform(table))
+    assert np.array_equal(columns.transform(np.array(rows, object)), columns.transform(rows))
+    with pytest.raises(ValueError, match="must have 4 columns, but has 3"):
+        columns.transform([row[:3] for row in rows])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_array_of_numbers(dtype):
+    x = np.random.default_rng(0).normal(3, 2, (50, 4))
+    columns = Columns.learn(x)
+    expected = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(dtype)
+    np.testing.assert_allclose(columns.transform(x, dtype), expected, rtol=1e-6, atol=1e-6)
+    assert columns.transform(x, dtype).dtype == dtype
+    assert columns.transform(x[:0], dtype).shape == (0, 4)
+    assert np.array_equal(columns.transform(x[::-1]), columns.transform(x)[::-1])
+
+
+def test_what_is_given_is_left_as_it_is(table):
+    before = {name: values.copy() for name, values in table.items()}
+    Columns.learn(table, scale="quantile").transform(table)
+    for name, values in table.items():
+        same = [a == b or a != a for a, b in zip(values, before[name], strict=True)]
+        assert all(same) and values.dtype == before[name].dtype
+
+
+MISSING = [("town", "has no column 'town'"), ("age", "has no column 'age'")]
+
+
+@pytest.mark.parametrize(("name", "message"), MISSING)
+def test_a_missing_column_is_named(table, name, message):
+    columns = Columns.learn(table)
+    del table[name]
+    with pytest.raises(ValueError, match=message):
+        columns.transform(table)
+
+
+def test_an_additional_and_a_renamed_column_are_named(table):
+    columns = Columns.learn(table)
+    with pytest.raises(ValueError, match="has 'extra', not there in training"):
+        columns.transform({**table, "extra": [1, 2, 3, 4]})
+    table["Age"] = table.pop("age")
+    with pytest.raises(ValueError, match="no column 'age', but has 'Age', not there"):
+        columns.transform(table)
+
+
+BAD = {
+    "text among numbers": ("age", [1.0, "old", 3, 4], "column 'age', row 1: 'old'"),
+    "text for numbers": ("age", np.array(["1", "2", "3", "4"]), "column 'age', row 0: '1'"),
+    "an infinity": ("age", [1.0, 2, -np.inf, 4], "column 'age', row 2: -inf"),
+    "a huge number": ("age", [1.0, 2, 3, 1e200], "column 'age', row 3: 1e[+]200.*float32"),
+    "a huge int": ("age", [1, 2, 3, 10**400], "column 'age', row 3: 1000.*too large"),
+    "a number among text": ("town", ["Ulm", "Ulm", 5, "Ulm"], "column 'town', row 2: 5"),
+    "numbers for text": ("town", np.arange(4), "column 'town', row 0: 0"),
+    "text for bools": ("garden", [True, "maybe", True, True], "'garden', row 1: 'maybe'"),
+    "a list": ("town", ["Ulm", ["Ulm"], "Ulm", "Ulm"], "column 'town', row 1: .*list"),
+    "bytes": ("town", [b"Ulm", "Ulm", "Ulm", "Ulm"], "column 'town', row 0: .*bytes"),
+    "complex": ("age", np.ones(4) * 1j, "column 'age' holds complex128"),
+    "dates": ("age", np.zeros(4, "M8[D]"), "column 'age' holds datetime64.*days since"),
+    "a matrix": ("age", np.ones((4, 2)), "column 'age' must have shape"),
+    "too few rows": ("garden", [True], "column 'age' has 4 rows but column 'garden' has 1"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_cell_is_named_with_its_column_row_and_value(table, name):
+    column, values, message = BAD[name]
+    columns = Columns.learn(table)
+    with pytest.raises(ValueError, match=f"^Columns.transform: .*{message}"):
+        columns.transform({**table, column: values})
+
+
+BAD_TO_LEARN = {
+    "nothing": ([None, np.nan, None], "has no value in any row"),
+    "an infinity": ([1.0, np.inf, 2], "row 1: inf is not finite"),
+    "beyond float64": ([1e308, -1e308, 1e308], "too large to be scaled"),
+    "one text": ([1, 2, "x"], "row 2: 'x' is text where other rows have numbers"),
+    "one number": (["x", 5, "y"], "row 1: 5 is no text"),
+    "an identifier": ([f"id{n}" for n in range(21)], "different in each of its 21 rows"),
+    "dates": (np.zeros(3, "M8[s]"), "holds datetime64"),
+    "no rows": ([], "no rows"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TO_LEARN)
+def test_what_cannot_be_learnt_is_named(name):
+    values, message = BAD_TO_LEARN[name]
+    with pytest.raises(ValueError, match=f"^Columns.learn: .*{message}"):
+        Columns.learn({"a": values})
+
+
+@pytest.mark.parametrize("table", [5, None, "abc", object()])
+def test_what_is_no_table_is_a_type_error(table):
+    with pytest.raises(TypeError, match=r"^Columns\.learn: "):
+        Columns.learn(table)
+
+
+@pytest.mark.parametrize("table", [{}, np.ones(3), np.ones((2, 2, 2)), [[1, 2], [3]], [1, 2], []])
+def test_a_table_of_another_shape_is_a_value_error(table):
+    with pytest.raises(ValueError, match=r"^Columns\.learn: "):
+        Columns.learn(table)
+
+
+def test_wrong_arguments(table):
+    with pytest.raises(ValueError, match="categories must be one of embedding, one-hot"):
+        Columns.learn(table, categories="hash")
+    with pytest.raises(ValueError, match="scale must be"):
+        Columns.learn(table, scale="rank")
+    with pytest.raises(ValueError, match="kinds has 'zip', which is no column"):
+        Columns.learn(table, kinds={"zip": "category"})
+    with pytest.raises(ValueError, match="kinds.*'age'.* must be one of number, category"):
+        Columns.learn(table, kinds={"age": "text"})
+    with pytest.raises(TypeError, match="dtype must be float32 or float64"):
+        Columns.learn(table).transform(table, "float16")
+
+
+def test_too_many_one_hot_columns():
+    many = {"a": np.arange(2002) // 2}
+    kinds = {"a": "category"}
+    assert Columns.learn(many, kinds=kinds).n_in == 1
+    with pytest.raises(ValueError, match="column 'a' has 1001 categories"):
+        Columns.learn(many, kinds=kinds, categories="one-hot")
+
+
+@pytest.mark.parametrize("scale", [True, False, "quantile"])
+@pytest.mark.parametrize("categories", ["embedding", "one-hot"])
+def test_what_was_learnt_comes_back_from_json(table, categories, scale):
+    table["zip"] = [89073, 53111, None, 2.5]
+    columns = Columns.learn(table, categories=categories, scale=scale, kinds={"zip": "category"})
+    again = Columns.from_dict(json.loads(json.dumps(columns.to_dict())))
+    assert again.to_dict() == columns.to_dict() and again.columns == columns.columns
+    assert np.array_equal(again.transform(table), columns.transform(table))
+    assert again.summary() == columns.summary()
+
+
+def broken(change):
+    columns = Columns.learn({"a": [1, 2, None], "b": ["x", "y", "x"]}, scale="quantile")
+    entry = columns.to_dict()
+    number, category = entry["columns"]
+    changed = change(entry, number, category)
+    return entry if changed is None else changed
+
+
+BROKEN = {
+    "nothing": lambda e, n, c: {},
+    "a list": lambda e, n, c: [e],
+    "no columns": lambda e, n, c: e.update(columns=[]),
+    "a name too few": lambda e, n, c: e["names"].pop() and None,
+    "two of one name": lambda e, n, c: e.update(names=["a", "a"]),
+    "names of numbers": lambda e, n, c: e.update(names=[1, 2]),
+    "unknown categories": lambda e, n, c: e.update(categories="hash"),
+    "unknown kind": lambda e, n, c: n.update(kind="date"),
+    "kind of a list": lambda e, n, c: n.update(kind=["number"]),
+    "a number for the other": lambda e, n, c: n.update(kind="category"),
+    "no scale": lambda e, n, c: n.pop("scale") and None,
+    "scale 0": lambda e, n, c: n.update(scale=0),
+    "scale below 0": lambda e, n, c: n.update(scale=-1.0),
+    "scale NaN": lambda e, n, c: n.update(scale=math.nan),
+    "a mean of text": lambda e, n, c: n.update(mean="1"),
+    "an infinite median": lambda e, n, c: n.update(median=math.inf),
+    "a huge median": lambda e, n, c: n.update(median=10**400),
+    "gaps of 1": lambda e, n, c: n.update(has_gaps=1),
+    "an extra word": lambda e, n, c: n.update(more=1),
+    "knots without levels": lambda e, n, c: n.update(levels=[]),
+    "knots that fall": lambda e, n, c: n.update(knots=n["knots"][::-1]),
+    "a level of null": lambda e, n, c: n.update(levels=[None] * len(n["knots"])),
+    "no labels": lambda e, n, c: c.update(labels=[], counts=[]),
+    "labels unsorted": lambda e, n, c: c.update(labels=["y", "x"]),
+    "a label twice": lambda e, n, c: c.update(labels=["x", "x"]),
+    "labels mixed": lambda e, n, c: c.update(labels=["x", 1]),
+    "labels of lists": lambda e, n, c: c.update(labels=[[1], [2]]),
+    "labels of NaN": lambda e, n, c: c.update(labels=[1.0, math.nan]),
+    "a count too few": lambda e, n, c: c.update(counts=[3]),
+    "a count of 0": lambda e, n, c: c.update(counts=[3, 0]),
+    "a count of text": lambda e, n, c: c.update(counts=[3, "1"]),
+    "counts beyond reason": lambda e, n, c: c.update(counts=[1, 10**400]),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_wrong_description_is_a_format_error(name):
+    with pytest.raises(FormatError, match=r"^Columns\.from_dict: "):
+        Columns.from_dict(broken(BROKEN[name]))
+
+
+def test_that_description_is_right_before_it_is_broken():
+    assert Columns.from_dict(broken(lambda *entries: None)).n_in == 3
+
+
+def test_the_summary_names_every_column(table):
+    lines = Columns.learn(table).summary().splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["age", "rooms", "town", "garden"]
+    assert "with gaps" in lines[1] and "Ulm (2), Bonn (1)" in lines[2]
+    assert repr(Columns.learn(table)).startswith("Columns(2 of numbers, 2 of categories")
+
+
+ROWS = 10**6
+
+
+def big(kind):
+    rng = np.random.default_rng(0)
+    if kind == "numbers":
+        return {f"c{n}": rng.normal(size=ROWS) for n in range(10)}
+    if kind == "array":
+        return rng.normal(size=(ROWS, 10))
+    codes = rng.integers(0, 50, ROWS)
+    return {"a": codes if kind == "ints" else np.array(list(map(str, range(50))), object)[codes]}
+
+
+@pytest.mark.parametrize("kind", ["numbers", "array", "ints", "text"])
+def test_a_million_rows_take_well_under_a_second(kind):
+    """Processor time, best of three: other work on the machine can only make it slower."""
+    table = big(kind)
+    kinds = {"a": "category"} if kind == "ints" else None
+    head = {k: v[:999] for k, v in table.items()} if isinstance(table, dict) else table[:999]
+    columns = Columns.learn(head, kinds=kinds)
+    seconds = math.inf
+    for _ in range(3):
+        start = time.process_time()
+        columns.transform(table)
+        seconds = min(seconds, time.process_time() - start)
+    assert seconds < 1
