@@ -205,11 +205,13 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """The tests beside PyTorch, ONNX and ONNX Runtime, those of files, and the pages about them."""
+    """The tests beside PyTorch, ONNX and scikit-learn, of files, and the pages about them."""
     session.install(".[test]")
     install_groups(session, "parity")
-    session.run("pytest", "tests/parity", "tests/exchange", "tests/files", *session.posargs)
-    session.run("python", "tools/check_docs.py", "docs/exchange.md", "docs/from-csv.md")
+    folders = ("tests/parity", "tests/exchange", "tests/sklearn_estimators", "tests/files")
+    session.run("pytest", *folders, *session.posargs)
+    pages = ("docs/exchange.md", "docs/scikit-learn.md", "docs/from-csv.md")
+    session.run("python", "tools/check_docs.py", *pages)
 
 
 @nox.session

@@ -29,7 +29,7 @@ FLOORS = [
     {"checkpoints"},
     {"run"},
     {"exchange", "trainer"},
-    {"files"},
+    {"files", "sklearn"},
     {"__init__"},
     {"cli"},
     {"__main__"},

@@ -131,7 +131,7 @@ class Trainer:
         epochs: SupportsIndex | None = None,
         batch_size: SupportsIndex | None = None,
         shuffle: bool | Literal["replacement"] = True,
-        validation: tuple[ArrayLike, ArrayLike] | float | None = None,
+        validation: tuple[ArrayLike, ...] | float | None = None,
         sample_weight: ArrayLike | None = None,
         steps_per_epoch: SupportsIndex | None = None,
         *,
@@ -149,9 +149,9 @@ class Trainer:
         ends after `steps_per_epoch` batches, if that is given; when rows are not drawn with
         replacement, at the latest when all have come.
 
-        validation: a pair (x, y) to measure the loss on after each epoch, or the fraction of the
-        rows, above 0 and below 1, that is drawn at random, kept out of training and measured on,
-        with their weights.
+        validation: (x, y) or (x, y, sample_weight) to measure the loss on after each epoch, or the
+        fraction of the rows, above 0 and below 1, that is drawn at random, kept out of training
+        and measured on, with their weights.
 
         sample_weight (N,), finite and not negative: a row of weight 2 counts as two rows.
 
@@ -227,7 +227,8 @@ class Trainer:
                 data = dict(zip(("x", "y", "sample_weight"), given_rows, strict=False))
                 share: object = validation
                 if held_out is not None and not isinstance(share, Real):
-                    data["validation x"], data["validation y"] = held_out
+                    names = ("validation x", "validation y", "validation sample_weight")
+                    data.update(zip(names, held_out, strict=False))
                 options = Options(
                     batch_size,
                     shuffle if isinstance(shuffle, str) else bool(shuffle),
@@ -349,10 +350,12 @@ class Trainer:
             order = self.rng.permutation(count)
             train = np.sort(order[held_out:])
             return tuple(a[train] for a in rows), tuple(a[order[:held_out]] for a in rows)
-        if not (isinstance(validation, Sequence) and len(validation) == 2):
-            raise TypeError(f"{where} must be a pair (x, y) or a fraction of the rows")
-        held_x, held_y = validation
-        held = self._rows(where, held_x, held_y, None)
+        if not (isinstance(validation, Sequence) and len(validation) in (2, 3)):
+            raise TypeError(
+                f"{where} must be (x, y), (x, y, sample_weight) or a fraction of the rows"
+            )
+        held_x, held_y, *held_weight = validation
+        held = self._rows(where, held_x, held_y, held_weight[0] if held_weight else None)
         for name, ours, theirs in zip("xy", rows, held, strict=False):
             if math.prod(ours.shape[1:]) != math.prod(theirs.shape[1:]):
                 raise ValueError(f"{where}: {name} is {theirs.shape} beside {name} {ours.shape}")

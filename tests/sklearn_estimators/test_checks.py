@@ -1,0 +1,16 @@
+"""scikit-learn's own checks of an estimator, all of them."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimators")
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from handnn.sklearn import MLPClassifier, MLPRegressor
+
+
+@parametrize_with_checks([MLPRegressor(), MLPClassifier()])
+def test_check(estimator, check):
+    check(estimator)
