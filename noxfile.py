@@ -131,8 +131,9 @@ def asan(session: nox.Session) -> None:
         "CI": "true",
     }
     # More trainings show a sanitizer nothing new, and take it minutes; the command calls nothing
-    # that the other tests do not.
-    less = ("--ignore", "tests/cli", "--ignore", "tests/test_examples.py")
+    # that the other tests do not; headers of C are other programs, with sanitizers of their own.
+    left_out = ("tests/cli", "tests/test_examples.py", "tests/exchange/test_c.py")
+    less = [f"--ignore={path}" for path in left_out]
     session.run("pytest", *less, *session.posargs, env=environment)
 
 
@@ -154,15 +155,18 @@ def symbols(session: nox.Session) -> None:
 
 @nox.session
 def arm(session: nox.Session) -> None:
-    """The C++ tests on an emulated arm64 CPU."""
+    """The C++ tests, and exported headers, on an emulated arm64 CPU; the headers by Clang too."""
     for program in ("aarch64-linux-gnu-g++", "qemu-aarch64"):
         if not shutil.which(program):
             session.skip(f"{program} is not installed")
     install_groups(session, "cpp")
+    session.install(".[test]")
     build(session, "aarch64")
     prefix = "--tool-prefix=aarch64-linux-gnu-"
     session.run("python", "tools/check_symbols.py", "build/aarch64", prefix)
     ctest(session, "aarch64")
+    headers = ("test_c.py", "test_c_fma.py", "test_c_header.py")
+    session.run("pytest", *(f"tests/exchange/{name}" for name in headers), "-k", "arm64 or clang")
 
 
 @nox.session

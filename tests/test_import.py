@@ -23,7 +23,7 @@ PUBLIC = {
     "layer_statistics", "trace",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",
-    "from_torch", "load_weights", "to_onnx", "to_torch",
+    "from_torch", "load_weights", "to_c", "to_onnx", "to_torch",
     "Columns", "TableModel", "Target",
 }  # fmt: skip
 LAZY = [

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from handnn import article, functional, metrics, schedules
     from handnn.divergence import DivergenceError
     from handnn.early_stopping import EarlyStopping
-    from handnn.exchange import from_torch, load_weights, to_onnx, to_torch
+    from handnn.exchange import from_torch, load_weights, to_c, to_onnx, to_torch
     from handnn.history import History
     from handnn.inside import layer_statistics, trace
     from handnn.layers import (
@@ -111,6 +111,7 @@ __all__ = [
     "mlp",
     "schedules",
     "set_num_threads",
+    "to_c",
     "to_onnx",
     "to_torch",
     "trace",
@@ -121,7 +122,7 @@ __all__ = [
 _PLACES = {
     "divergence": "DivergenceError",
     "early_stopping": "EarlyStopping",
-    "exchange": "from_torch load_weights to_onnx to_torch",
+    "exchange": "from_torch load_weights to_c to_onnx to_torch",
     "history": "History",
     "inside": "layer_statistics trace",
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "

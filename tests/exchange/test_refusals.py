@@ -11,7 +11,7 @@ import handnn
 from handnn import Affine, Network, ReLU, Residual, mlp
 from tests.own_bricks import Halve, Scale
 
-FUNCTIONS = {"to_torch": handnn.to_torch, "to_onnx": handnn.to_onnx}
+FUNCTIONS = {"to_torch": handnn.to_torch, "to_onnx": handnn.to_onnx, "to_c": handnn.to_c}
 
 
 class MyReLU(ReLU):
@@ -40,10 +40,12 @@ def test_a_brick_of_ones_own_is_named(name, layers, place):
 
 def test_a_brick_of_ours_that_has_no_counterpart_is_named(monkeypatch):
     from handnn.exchange import onnx, torch
+    from handnn.exchange.c import bricks
 
     monkeypatch.delitem(onnx.NODES, "ELU")
+    monkeypatch.delitem(bricks.BRICKS, "ELU")
     monkeypatch.delitem(torch.SETTINGS, "ELU")
-    for name, library in (("to_onnx", "ONNX"), ("to_torch", "PyTorch")):
+    for name, library in (("to_onnx", "ONNX"), ("to_torch", "PyTorch"), ("to_c", "C")):
         with pytest.raises(TypeError, match=rf"^{name}: {library} has nothing for layer 1 \(ELU\)"):
             FUNCTIONS[name](mlp([2, 2, 1], "elu"))
 

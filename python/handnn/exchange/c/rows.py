@@ -1,0 +1,93 @@
+"""The rows that a header is tested with: given, or drawn so that codes are codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from handnn.arrays import Array, as_float
+from handnn.exchange.c.steps import Fill, OneHot, Scale, Step
+from handnn.layers import Dropout, Embedding
+from handnn.layers.row import walk
+from handnn.network import Network
+
+ROWS = 8
+"""How many rows are drawn."""
+
+COMPUTED = "to_c: codes are computed, and no rows can be drawn for them; give some rows as x"
+
+
+def input_columns(network: Network, steps: Sequence[Step], x: ArrayLike | None) -> int:
+    """Return how many columns a row has before all steps; ValueError where nothing says so."""
+    if x is not None:
+        rows = as_float(x, None, "to_c: x")
+        if rows.ndim != 2 or not rows.size:
+            raise ValueError(f"to_c: x must be rows (N, I), at least one, but has {rows.shape}")
+        return int(rows.shape[1])
+    needed = network.sizes.get("in")
+    if needed is None:
+        raise ValueError("to_c: no layer fixes the number of columns; give some rows as x")
+    # Every step makes more columns of more, so that the only count that fits is soon found.
+    for count in range(1, needed + 2):
+        if _columns_or_none(steps, count) == needed:
+            return count
+    raise ValueError(f"to_c: steps fit no number of columns for the network, which takes {needed}")
+
+
+def _columns_or_none(steps: Sequence[Step], count: int) -> int | None:
+    try:
+        for step in steps:
+            count = step.columns(count)
+    except ValueError:
+        return None
+    return count
+
+
+def drawn(network: Network, steps: Sequence[Step], columns: int) -> Array:
+    """Return rows from a generator of its own: about standard normal where a network sees them.
+
+    Columns of codes have codes, and where NaN is filled one row has nothing else.
+    """
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS, columns))
+    # Which column of x is in each place of the row, None for one that is computed.
+    places: list[int | None] = list(range(columns))
+    codes: dict[int, int] = {}
+    fills: dict[int, float] = {}
+
+    def take_code(place: int, count: int) -> None:
+        column = places.pop(place)
+        if column is None:
+            raise ValueError(COMPUTED)
+        codes[column] = count
+
+    for step in steps:
+        if isinstance(step, Fill):
+            median = np.broadcast_to(np.asarray(step.median, np.float64), (len(places),))
+            fills |= {c: m for c, m in zip(places, median.tolist(), strict=True) if c is not None}
+            places += [None] * len(step.indicator)
+        elif isinstance(step, Scale):
+            mean, scale = step.arrays(len(places), np.dtype(np.float64))
+            for column, m, s in zip(places, mean, scale, strict=True):
+                if column is not None:
+                    x[:, column] = x[:, column] * s + m
+        elif isinstance(step, OneHot):
+            take_code(step.column, step.count)
+            places += [None] * step.count
+    embeddings = [layer for _, layer in walk(network.layers) if isinstance(layer, Embedding)]
+    for layer in network.layers:
+        if not isinstance(layer, Embedding | Dropout):
+            break
+        if isinstance(layer, Embedding):
+            embeddings.remove(layer)
+            take_code(layer.column, len(layer.w))
+            places += [None] * layer.w.shape[1]
+    if embeddings:
+        raise ValueError(COMPUTED)
+    for column, count in codes.items():
+        x[:, column] = rng.integers(0, count, ROWS)
+    filled = [column for column, median in fills.items() if not np.isnan(median)]
+    x[-1, filled] = np.nan
+    return x

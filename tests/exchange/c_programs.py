@@ -1,0 +1,125 @@
+"""Headers of `handnn.to_c` compiled: a program that reads rows and writes what they predict."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import handnn
+
+WARNINGS = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wdouble-promotion -Werror"
+SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=all"
+NATIVE = "-mfma" if platform.machine() in ("x86_64", "AMD64") else ""
+
+needs_fma = pytest.mark.skipif(
+    not handnn.cpu_info()["fma"], reason="without FMA predict has other bits than the header"
+)
+
+
+def environment():
+    """The one for other programs: not what a sanitizer of this process wants to watch."""
+    return {**os.environ, "LC_ALL": "C", "LD_PRELOAD": ""}
+
+
+@dataclass(frozen=True)
+class Build:
+    """A compiler with its options; what the program is started with, if anything."""
+
+    compiler: str
+    options: str
+    emulator: str = ""
+    language: str = "c"
+    is_thorough: bool = False
+    switch: str = ""
+
+    def run(self, *arguments, stdin=b""):
+        emulator = [self.emulator] if self.emulator else []
+        command = [*emulator, *map(str, arguments)]
+        return subprocess.run(
+            command, input=stdin, capture_output=True, env=environment(), check=False
+        )
+
+    def compile(self, source, program, *more):
+        if os.name == "nt":
+            pytest.skip("the programs read and write numbers as bytes, which Windows changes")
+        for name in filter(None, [self.compiler, self.emulator]):
+            if not shutil.which(name):
+                pytest.skip(f"{name} is not installed")
+        command = [self.compiler, *self.options.split(), *WARNINGS.split(), *more]
+        command += ["-x", self.language, str(source), "-o", str(program), "-lm"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment(), check=False
+        )
+        if SANITIZERS in self.options and done.returncode and "san" in done.stderr:
+            pytest.skip(f"{self.compiler} has no sanitizers here")
+        assert done.returncode == 0, done.stderr[:3000]
+        assert not done.stderr
+
+
+ARM = "aarch64-linux-gnu-gcc"
+
+# In GNU mode, and in C++ in any, GCC joins products with sums unless it is kept from it.
+BUILDS = {
+    "gcc": Build("gcc", "-std=c99 -O2", is_thorough=True),
+    "gcc -O0": Build("gcc", "-std=c99 -O0"),
+    "gcc that contracts": Build("gcc", f"-std=gnu99 -O3 {NATIVE}"),
+    "clang": Build("clang", "-std=c99 -O2", is_thorough=True),
+    "clang -O0": Build("clang", "-std=c99 -O0"),
+    "clang that contracts": Build("clang", f"-std=c99 -O3 {NATIVE} -ffp-contract=on"),
+    "its own fma": Build("gcc", "-std=c99 -O2", switch="SOFT_FMA"),
+    "g++": Build("g++", f"-std=c++17 -O2 {NATIVE}", language="c++"),
+    "gcc, sanitized": Build("gcc", f"-std=c99 -O1 -g {SANITIZERS}"),
+    "arm64": Build(ARM, "-std=c99 -O2 -static", "qemu-aarch64", is_thorough=True),
+    "arm64 that contracts": Build(ARM, "-O3 -static", "qemu-aarch64"),
+}
+
+RUNNER = """
+static int run_{name}(void) {{
+  {real} x[{macro}_INPUTS], y[{macro}_OUTPUTS];
+  while (fread(x, sizeof x, 1, stdin) == 1) {{
+    {name}_predict(x, y);
+    fwrite(y, sizeof y, 1, stdout);
+  }}
+  return {name}_check() > 0.0;
+}}
+"""
+
+
+def compile_all(build, headers, real, folder):
+    """Compile headers, by their names, into one program; `predict` calls it."""
+    lines = ["#include <stdio.h>", "#include <stdlib.h>"]
+    for name, text in headers.items():
+        if build.switch:
+            lines.append(f"#define {name.upper()}_{build.switch}")
+        (folder / f"{name}.h").write_text(text, encoding="ascii")
+        lines.append(f'#include "{name}.h"')
+    lines += [RUNNER.format(name=name, macro=name.upper(), real=real) for name in headers]
+    lines.append("int main(int count, char **arguments) {")
+    lines.append("  switch (count > 1 ? atoi(arguments[1]) : -1) {")
+    lines += [f"    case {i}: return run_{name}();" for i, name in enumerate(headers)]
+    lines += ["    default: return 2;", "  }", "}", ""]
+    source = folder / "program.c"
+    source.write_text("\n".join(lines), encoding="ascii")
+    build.compile(source, folder / "program")
+    return folder / "program"
+
+
+def predict(build, program, index, x, outputs):
+    """What header number `index` of a program gives for rows; its own rows hold too."""
+    done = build.run(program, index, stdin=np.ascontiguousarray(x).tobytes())
+    assert done.returncode == 0, done.stderr.decode()[:2000]
+    return np.frombuffer(done.stdout, x.dtype).reshape(len(x), outputs)
+
+
+def assert_same_numbers(actual, expected):
+    """The same bits, where they are not NaN on both sides."""
+    assert actual.dtype == expected.dtype and actual.shape == expected.shape
+    np.testing.assert_array_equal(actual, expected)
+    is_number = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(actual)[is_number], np.signbit(expected)[is_number])
