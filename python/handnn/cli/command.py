@@ -11,6 +11,7 @@ import click
 import handnn
 from handnn.cli.check import check
 from handnn.cli.demo import demo
+from handnn.cli.export import export
 from handnn.cli.info import info
 from handnn.cli.predict import evaluate, inspect, predict
 from handnn.cli.train import train
@@ -37,7 +38,7 @@ def handnn_command() -> None:
     """
 
 
-for subcommand in (demo, train, predict, evaluate, inspect, check, info):
+for subcommand in (demo, train, predict, evaluate, inspect, export, check, info):
     handnn_command.add_command(subcommand)
 
 

@@ -8,7 +8,7 @@ from html import escape
 from itertools import cycle
 
 WIDTH, HEIGHT = 560, 320
-LEFT, RIGHT, TOP, BOTTOM = 70, 14, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 92, 14, 14, 44
 
 COLOURS = ("#1f5fa8", "#b3501b", "#3d7a35", "#7a3d8f", "#8a6d00")
 """Of curves; each has a contrast above 4.5 to 1 on white."""

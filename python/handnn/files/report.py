@@ -86,7 +86,9 @@ def table(
 ) -> str:
     """Return a table; the first cell of each row is its heading."""
     cells = "".join(f'<th scope="col">{escape(str(cell))}</th>' for cell in head)
-    lines = [f'<div class="wide"><table><caption>{escape(caption)}</caption>']
+    label = escape(caption)
+    lines = [f'<div class="wide" role="region" aria-label="{label}" tabindex="0">']
+    lines.append(f"<table><caption>{label}</caption>")
     lines.append(f"<thead><tr>{cells}</tr></thead><tbody>")
     for first, *rest in rows:
         inner = "".join(f"<td>{escape(str(cell))}</td>" for cell in rest)
@@ -223,8 +225,7 @@ def _reproduce(result: Result, command: Sequence[str]) -> str:
     return (
         f"<pre>pip install 'handnn[data]=={escape(story['handnn'])}'\n{escape(line)}</pre>"
         f"<p>The file had {story['bytes']:,} bytes, SHA-256 <code>{story['sha256']}</code>. The "
-        "same handnn, file and options give the same model, to the bit, on any number of threads."
-        "</p>"
+        "same handnn, file and options give the same model, on any number of threads.</p>"
     )
 
 
