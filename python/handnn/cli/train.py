@@ -47,8 +47,8 @@ def page_of(result: Any, settings: Any) -> str:
     help="Widths of the hidden layers. [default: 128,128]",
 )  # fmt: skip
 @click.option(
-    "--networks", metavar="N", type=click.IntRange(1, 100), default=5, show_default=True,
-    help="How many are trained and averaged.",
+    "--networks", metavar="N", type=click.IntRange(1, 100),
+    help="How many are trained and averaged. [default: 5, or 1 when streaming]",
 )  # fmt: skip
 @click.option(
     "--epochs", metavar="N", type=click.IntRange(1, 1_000_000),
@@ -78,6 +78,10 @@ def page_of(result: Any, settings: Any) -> str:
     "--category", "categories", metavar="COLUMNS", multiple=True,
     help="Columns whose numbers only tell kinds apart, such as a zip code.",
 )  # fmt: skip
+@click.option(
+    "--stream/--no-stream", default=None,
+    help="Read the file anew for each epoch instead of keeping it. [default: above 256 MB]",
+)  # fmt: skip
 @click.option("--drop-gaps", is_flag=True, help="Leave out rows whose target is missing.")
 @tables.dialect_options
 @click.option(
@@ -91,7 +95,7 @@ def page_of(result: Any, settings: Any) -> str:
 def train(
     data: Path, target: str | None, out: Path, report: Path | None, as_json: bool, quiet: bool,
     delimiter: str | None, encoding: str | None, decimal: str, gaps: tuple[str, ...],
-    ignore: tuple[str, ...], categories: tuple[str, ...], **chosen: Any,
+    ignore: tuple[str, ...], categories: tuple[str, ...], stream: bool | None, **chosen: Any,
 ) -> None:  # fmt: skip
     """Train a model that predicts a column of a file from the others, score it on rows that it
     has never seen beside two baselines, and save it with all that predict needs.
@@ -119,7 +123,9 @@ def train(
             categories=tables.names(categories, known),
             **{name: value for name, value in chosen.items() if value is not None},
         )
-        result = train_file(data, settings, dialect, progress=tables.shows_progress(quiet), say=say)
+        result = train_file(
+            data, settings, dialect, stream=stream, progress=tables.shows_progress(quiet), say=say
+        )
         page = None if report is None else page_of(result, settings)
         save_model(out, result.trained.model, result.notes)
         if report is not None and page is not None:

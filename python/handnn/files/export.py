@@ -133,9 +133,13 @@ def _onnx_columns(graph: Graph, layout: Layout) -> str:
     helper = graph.onnx.helper
     kind = helper.np_dtype_to_tensor_dtype(graph.dtype)
     axis = graph.whole("axis", [1])
-    ends = {place: graph.whole("end", [place]) for place in (0, count, layout.width)}
+
+    def part(first: int, last: int) -> str:
+        ends = graph.whole("first", [first]), graph.whole("last", [last])
+        return graph.node("Slice", "x", *ends, axis)
+
     if count:
-        x = graph.node("Slice", "x", ends[0], ends[count], axis)
+        x = part(0, count)
         gaps = graph.node("IsNaN", x)
         filled = graph.node("Where", gaps, _doubles(graph, layout, "median"), x)
         centred = graph.node("Sub", filled, _doubles(graph, layout, "mean"))
@@ -145,8 +149,7 @@ def _onnx_columns(graph: Graph, layout: Layout) -> str:
             chosen = graph.node("Gather", gaps, graph.whole("gaps", layout.gaps), axis=1)
             columns.append(graph.node("Cast", chosen, to=kind))
     if layout.categories:
-        codes = graph.node("Slice", "x", ends[count], ends[layout.width], axis)
-        columns.append(graph.node("Cast", codes, to=kind))
+        columns.append(graph.node("Cast", part(count, layout.width), to=kind))
     return graph.node("Concat", *columns, axis=1)
 
 

@@ -14,13 +14,17 @@ from handnn.files.facts import Facts
 from handnn.files.model import Notes
 from handnn.files.problems import check_target, choose_kinds, count_facts
 from handnn.files.scores import Scores, answers_of, baselines, measured_of, score
-from handnn.files.source import Dialect, Source, check_column, open_table, whole
-from handnn.files.text import TableError
+from handnn.files.source import Dialect, Source, check_column, listed, open_table, whole
+from handnn.files.streaming import train_stream
+from handnn.files.text import GZIP, PARQUET, TableError
 from handnn.files.training import Settings, Trained, split_rows, train
 from handnn.files.values import typed
 
 if TYPE_CHECKING:
     from polars import DataFrame
+
+LARGE, LARGE_PACKED = 256 * 2**20, 48 * 2**20
+"""Bytes of a text file, and of a packed one, from which on a file is read anew for each epoch."""
 
 Say = Callable[[str], object]
 
@@ -81,23 +85,32 @@ def train_file(
     settings: Settings,
     dialect: Dialect | None = None,
     *,
+    stream: bool | None = None,
     progress: bool = False,
     say: Say = lambda words: None,
 ) -> Result:
-    """Train on a file that fits into memory.
+    """Train on a file, score the model on rows that were held out, and return both.
+
+    stream: whether to read it anew for each epoch instead of keeping it; None does so for files
+    that are large.
 
     Raises TableError (a ValueError), which names column, line and value, for a file that can't be
     read or learnt from; OSError when it can't be opened; ImportError without polars.
     """
     path, dialect = os.fspath(path), dialect or Dialect()
     planned = plan(path, settings, dialect)
-    frame, places = frame_of(planned, settings)
-    rng = np.random.default_rng(settings.seed)
-    x, y = frame.drop(settings.target), frame[settings.target]
-    split = split_rows(x, y, places, settings.share, rng)
-    say(described(planned, len(split.y_train), len(split.y_test)))
-    trained = train(split, planned.kinds, settings, rng, progress=progress, say=say)
-    model = trained.model
+    if is_large(path) if stream is None else stream:
+        say(f"{planned.target.n_values:,} rows, read anew for each epoch; {described(planned)}")
+        trained = train_stream(planned, settings, progress=progress, say=say)
+    else:
+        frame, places = frame_of(planned, settings)
+        rng = np.random.default_rng(settings.seed)
+        x, y = frame.drop(settings.target), frame[settings.target]
+        split = split_rows(x, y, places, settings.share, rng)
+        rows = f"{len(split.y_train):,} rows to train on, {len(split.y_test):,} held out"
+        say(f"{rows}; {described(planned)}")
+        trained = train(split, planned.kinds, settings, rng, progress=progress, say=say)
+    split, model = trained.split, trained.model
     measured = measured_of(model.target, split.y_test)
     found = score(model.target, measured, answers_of(model, split.x_test))
     others = baselines(split, model.columns, model.target)
@@ -105,14 +118,22 @@ def train_file(
     return Result(trained, notes, found, others)
 
 
-def described(planned: Plan, n_train: int, n_test: int) -> str:
+def is_large(path: str) -> bool:
+    """Return whether a file had better not be kept in memory."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+    is_packed = start[:2] == GZIP or start == PARQUET
+    return os.path.getsize(path) > (LARGE_PACKED if is_packed else LARGE)
+
+
+def described(planned: Plan) -> str:
     """Say what was found in a file."""
     categories = [name for name, kind in planned.kinds.items() if kind == "category"]
     numbers = len(planned.kinds) - len(categories)
     gaps = [name for name, fact in planned.facts.items() if fact.n_gaps]
-    told = f"{n_train:,} rows to train on, {n_test:,} held out; {numbers} columns of numbers"
-    told += f", {len(categories)} of categories ({', '.join(categories)})" if categories else ""
-    return told + (f"; gaps are filled in {', '.join(gaps)}" if gaps else "")
+    told = f"{numbers} columns of numbers"
+    told += f", {len(categories)} of categories ({listed(categories)})" if categories else ""
+    return told + (f"; gaps are filled in {listed(gaps)}" if gaps else "")
 
 
 def notes_of(

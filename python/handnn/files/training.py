@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from polars import DataFrame, Series
 
 FEWEST_ROWS = 10
+NETWORKS = 5
 PATIENCE = 20
 """Epochs without a better loss on a network's own held-out rows, after which it stops."""
 
@@ -42,14 +43,15 @@ Rows = NDArray[np.int64]
 class Settings:
     """What may be chosen of a training; None is decided by the number of rows (`recipes`).
 
-    networks: how many are trained and averaged, each from first weights of its own.
+    networks: how many are trained and averaged, each from first weights of its own; None is 5, or 1
+        for a file that is streamed.
     share: of the rows that are held out to score the model, and never trained on.
     """
 
     target: str
     task: str = "auto"
     hidden: tuple[int, ...] = recipes.HIDDEN
-    networks: int = 5
+    networks: int | None = None
     epochs: int | None = None
     batch_size: int | None = None
     lr: float = recipes.PEAK_LR
@@ -146,7 +148,8 @@ def train(
     networks, histories = [], []
     order = rng.permutation(n_train)
     held = int(n_train * OWN_SHARE) if n_train >= ENOUGH else 0
-    for number in range(settings.networks):
+    count = settings.networks or NETWORKS
+    for number in range(count):
         # Each stops early on rows of its own, so that together they learn from every row.
         first = number * held % max(1, n_train - held)
         own, rest = order[first : first + held], np.r_[order[:first], order[first + held :]]
@@ -155,7 +158,7 @@ def train(
         rows = (x[rest], y[rest]) if held else (x, y)
         histories.append(fit(network, target, rows, validation, settings, rng, progress))
         networks.append(network)
-        say(f"network {number + 1} of {settings.networks}: {histories[-1]}")
+        say(f"network {number + 1} of {count}: {histories[-1]}")
     model = TableModel(networks, columns, target)
     return Trained(model, histories, n_train, split, perf_counter() - start)
 
