@@ -10,6 +10,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from handnn.files.blocks import Block, CsvFile
+from handnn.files.dialect import is_number
 from handnn.files.parquet import ParquetFile
 from handnn.files.text import TableError, codecs_name, is_parquet
 
@@ -79,6 +80,8 @@ def check_column(name: str, source: Source, what: str) -> None:
     folded = [other for other in source.names if other.casefold() == name.casefold()]
     found = (folded or near)[:1]
     told = f"; did you mean {found[0]!r}?" if found else f"; it has {listed(source.names)}"
+    if sum(map(is_number, source.names)) * 2 >= len(source.names):
+        told += "; is line 1 a header?"
     if len(source.names) == 1:
         told = f"; its one column is {source.names[0]!r:.60}: is --delimiter another?"
     raise TableError(f"{source.path} has no column {name!r}, {what}{told}")

@@ -7,7 +7,7 @@ import gzip
 import io
 import os
 import zlib
-from typing import IO
+from typing import IO, Any
 
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
@@ -93,6 +93,8 @@ class TextFile:
                 except UnicodeDecodeError as error:
                     byte = line[error.start]
                     shown = line[max(0, error.start - 15) : error.start + 15].decode("latin-1")
+                    if b"\0" in line:
+                        return f"{self.path} is no UTF-8; it may be UTF-16: --encoding utf-16-le"
                     return (
                         f"{self.path}, line {number}: byte 0x{byte:02x} at {shown.strip()!r} is no "
                         "UTF-8; say --encoding windows-1252, or what it is in"
@@ -104,12 +106,10 @@ def open_bytes(path: str) -> IO[bytes]:
     """Open a file that may be packed with gzip, whatever its name is."""
     if os.path.isdir(path):
         raise TableError(f"{path} is a folder, not a table")
-    file = open(path, "rb")  # noqa: SIM115 - TextFile closes it
-    packed = file.read(2) == GZIP
-    file.seek(0)
-    if not packed:
-        return file
-    return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+    with open(path, "rb") as file:
+        is_packed = file.read(2) == GZIP
+    opened: Any = gzip.open(path, "rb") if is_packed else open(path, "rb")  # noqa: SIM115
+    return opened  # type: ignore[no-any-return]
 
 
 def is_parquet(path: str) -> bool:

@@ -95,6 +95,6 @@ def hint_for(values: list[str], decimal: str) -> str:
         return "; with --decimal , a number must not have a point"
     if any(value.lower().lstrip("+-") in ("inf", "infinity") for value in values):
         return "; a number must be finite"
-    if len(set(values)) == 1 and len(values[0]) <= 8:
+    if len(set(values)) == 1 and len(values[0]) <= 8 and not any(map(str.isdigit, values[0])):
         return f"; if that stands for a gap, say --gap {values[0]!r}"
     return ""
