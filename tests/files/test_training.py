@@ -156,7 +156,7 @@ def test_gaps_in_the_target(table, train, handnn_command):
         (["--target", "price", "--ignore", "area,floor,town"], 1, "no column beside the target"),
         (["--target", "price", "--hidden", "a,b"], 2, "'a,b' are no widths of layers"),
         (["--target", "price", "--epochs", 0], 2, "Invalid value for '--epochs'"),
-        (["--target", "price", "--task", "binary"], 1, "binary"),
+        (["--target", "price", "--task", "binary"], 1, "different values; --task binary needs two"),
         (["--target", "town", "--task", "regression"], 1, "in line 2"),
         (["--target", "price", "--out", "no/such/folder/m"], 1, "cannot write no/such/folder/m"),
         (["--target", "price", "--delimiter", "xx"], 1, "the delimiter must be one character"),

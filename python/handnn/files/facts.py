@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.values import parsed
+from handnn.files.values import label_texts, parsed
 
 if TYPE_CHECKING:
     from polars import Series
@@ -82,7 +82,7 @@ class Facts:
         if self.n_gaps or self.n_values == 0:
             return False
         if self.n_texts == 0:
-            return self.least == self.most
+            return self.least == self.most and not self.n_infinite
         return len(self.labels) == 1
 
     def add(
@@ -109,8 +109,8 @@ class Facts:
         self._add_numbers(finite, len(ends))
         if self.is_whole and len(finite):
             self.is_whole = _are_whole(cells)
-        if is_text and self.is_counted:
-            self._count(cells)
+        if self.is_counted:
+            self._count(cells if is_text else label_texts(cells))
 
     def _count(self, cells: Series) -> None:
         """Count the labels, as long as it may be a column of categories."""

@@ -10,11 +10,10 @@ from typing import Any
 from handnn import storage
 from handnn.files.source import Dialect
 from handnn.files.text import TableError
-from handnn.storage import FormatError
 from handnn.tables import CategoryColumn, TableModel, checks
 
-ENTRY = "table file"
-"""The name of our entry in the metadata of the safetensors file."""
+ENTRY = "file"
+"""The name of our entry in what the file says of the model."""
 
 KINDS = ("number", "category")
 
@@ -46,7 +45,8 @@ def save_model(path: str | os.PathLike[str], model: TableModel, notes: Notes) ->
         with safe_open(plain, framework="np") as file:
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             metadata = dict(file.metadata())
-    storage.write_arrays(path, arrays, {**metadata, ENTRY: json.dumps(asdict(notes))})
+    architecture = {**json.loads(metadata["handnn"]), ENTRY: asdict(notes)}
+    storage.write_arrays(path, arrays, {"handnn": json.dumps(architecture)})
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[TableModel, Notes]:
@@ -56,10 +56,10 @@ def load_model(path: str | os.PathLike[str]) -> tuple[TableModel, Notes]:
         raise TableError(f"{path} is a folder, not a model")
     model = TableModel.load(path)
     with storage.opened(path, "is not a model saved by handnn train") as file:
-        text = (file.metadata() or {}).get(ENTRY)
-        if text is None:
-            raise FormatError(f"{path} was not saved by handnn train: it does not name its target")
-        return model, _notes(json.loads(text))
+        entry = storage.read_architecture(file.metadata() or {}, "table").get(ENTRY)
+        if entry is None:
+            raise ValueError("it does not name its target")
+        return model, _notes(entry)
 
 
 def _notes(entry: Any) -> Notes:

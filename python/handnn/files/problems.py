@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from handnn.files.facts import SHOWN, Facts
+from handnn.files.facts import MOST_OF_NUMBERS, SHOWN, Facts
 from handnn.files.text import TableError
 from handnn.files.values import hint_for
 
@@ -13,6 +13,7 @@ MANY = 20
 """Up to how many rows a column may have a different text in each of them."""
 
 MOSTLY_DIFFERENT = 0.9
+MOST_CLASSES = 1_000
 MOST_LABELS = 10_000
 """More categories would each have few rows, and as many vectors to learn."""
 
@@ -113,7 +114,13 @@ def check_target(fact: Facts, source: Any, task: str, drops_gaps: bool) -> str:
     if kind == "mixed":
         told = odd_cells(fact.texts, fact.n_texts, source, "no number")
         raise TableError(f"{name} {told}")
-    if (len(fact.labels) == 1 and not fact.n_numbers) or fact.least == fact.most:
+    if len(fact.labels) == 1 and fact.is_counted:
         value = (fact.texts or fact.numbers)[0][1]
         raise TableError(f"{name} has the same value {value!r:.40} in every row")
+    different = f"{len(fact.labels):,}" if fact.is_counted else f"more than {MOST_OF_NUMBERS:,}"
+    if task == "binary" and (len(fact.labels) > 2 or not fact.is_counted):
+        raise TableError(f"{name} has {different} different values; --task binary needs two")
+    is_of_classes = task == "multiclass" or (task == "auto" and kind == "category")
+    if is_of_classes and (not fact.is_counted or len(fact.labels) > MOST_CLASSES):
+        raise TableError(f"{name} has {different} different values, too many for classes")
     return kind

@@ -38,6 +38,9 @@ BUFFER = 2**18
 """Rows that are shuffled among each other."""
 
 BATCH_SIZE = 512
+OWN = 0x68616E64
+"""Makes our draws independent of data that someone has drawn with the same small seed."""
+
 ROWS_SEEN = 10_000_000
 """How many rows all epochs together have, about, when nobody chooses their number."""
 
@@ -58,8 +61,10 @@ def train_stream(
     columns, target = columns_of(planned), target_of(planned, settings)
     stream = Stream(planned, settings, columns, target, n_rows)
     rng = np.random.default_rng(settings.seed)
-    batch_size = settings.batch_size or BATCH_SIZE
-    usual = max(1, min(recipes.recipe(n_rows).epochs, ROWS_SEEN // n_rows))
+    recipe = recipes.recipe(n_rows)
+    usual_size = BATCH_SIZE if n_rows > BUFFER else recipe.batch_size
+    batch_size = settings.batch_size or usual_size
+    usual = max(1, min(recipe.epochs, ROWS_SEEN // n_rows))
     epochs = settings.epochs or usual
     steps = epochs * (n_rows // batch_size + n_rows // BUFFER + 1)
     trainers = []
@@ -111,7 +116,8 @@ class Stream:
         size = 0
         for number, block in enumerate(self.planned.source.blocks()):
             frame, places = self._typed(block)
-            drawn = np.random.default_rng([self.settings.seed, number]).random(len(frame))
+            key = [self.settings.seed, number, OWN]
+            drawn = np.random.default_rng(key).random(len(frame))
             is_test = drawn < self._test_share
             is_validation = ~is_test & (drawn < self._test_share + self._validation_share)
             is_train = ~is_test & ~is_validation
