@@ -58,7 +58,7 @@ def report(result: Result, command: Sequence[str], seed: int) -> str:
     rng = np.random.default_rng(seed)
     importance = permutation_importance(trained.model, test.x_test, test.y_test, rng)
     measured = measured_of(target, test.y_test)
-    answers = answers_of(trained.model, test.x_test)
+    answers = answers_of(trained.model, test.x_test).astype(np.float64)
     worst = worst_rows(trained.model, test.x_test, test.y_test, test.test_places)
     parts = [
         f"<h1>{escape(title)}</h1>",
@@ -108,7 +108,7 @@ def _scores(result: Result) -> str:
 def _learning(result: Result) -> str:
     histories = result.trained.histories
     groups: dict[str, list[Any]] = {"training rows": [h.train_loss for h in histories]}
-    held = [[v for v in h.validation_loss if v is not None] for h in histories]
+    held = [h.validation_loss for h in histories]
     if any(held):
         groups["rows held out by each network"] = held
     told = f"The loss of {len(histories)} networks over the epochs"
