@@ -64,6 +64,7 @@ def describe(core: str | None) -> dict[str, str]:
     facts = machine.describe()
     libraries = {contestant.library: contestant.version for contestant in CONTESTANTS}
     del libraries["handnn"]
+    libraries["optax"] = machine.version("optax")  # has the optimizers of JAX
     facts |= {library: version or "skipped" for library, version in libraries.items()}
     facts["forced BLAS"] = core or "-"
     for name, value in facts.items():

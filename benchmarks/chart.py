@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.field import OURS
+from benchmarks.problems import PROBLEMS
 from benchmarks.report import micro
 from benchmarks.steps import Row
 
@@ -20,7 +21,7 @@ def families(row: Row) -> list[tuple[str, float]]:
     groups = {
         "handnn": [OURS],
         "NumPy": ["NumPy", "NumPy, forced BLAS"],
-        "PyTorch eager": ["PyTorch eager"],
+        "PyTorch eager": ["PyTorch eager", "PyTorch foreach"],
         "PyTorch compiled": ["PyTorch compiled"],
         "JAX": ["JAX jit", "JAX scan"],
         "scikit-learn": ["scikit-learn"],
@@ -79,10 +80,11 @@ def draw(rows: list[Row], path: str, machine: str) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(3, 2, figsize=(11, 9.2))
-    for ax, row in zip(axes.flat, rows, strict=True):
+    plain = [row for row in rows if row.problem in PROBLEMS]
+    for ax, row in zip(axes.flat, plain, strict=True):
         panel(ax, row)
     figure.suptitle(
-        "One training step: forward, loss, backward, update",
+        "One training step: forward, mean squared error, backward, gradient descent",
         x=0.02,
         y=0.985,
         ha="left",

@@ -16,6 +16,8 @@ from benchmarks.worker import Worker, WorkerError
 OURS = "handnn"
 Makers = Callable[[Contestant], str | None]
 """Chooses the class that makes a contestant's task, None when it has none."""
+Expected = Callable[[Contestant], tuple[list[Array], float]]
+"""Says what a contestant's result should be, and the tolerance."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +50,17 @@ class Field:
         self,
         problem: Problem,
         effort: Effort,
-        expected: tuple[list[Array], float],
+        expected: Expected,
         repeats: int,
         rows: int = 0,
     ) -> Result:
-        """Verify what everyone has after so many repeats, then time everyone in turns.
-
-        expected is the result there should be, and the tolerance.
-        """
+        """Verify what everyone has after so many repeats, then time everyone in turns."""
         runs: dict[str, Timed] = {}
         errors = {}
         for contestant, worker in self.workers.items():
             maker = self.makers(contestant)
             assert maker is not None
-            progress(f"{problem.name}{f', rows: {rows}' if rows else ''}: {worker.label}")
+            progress(f"{problem.title}{f', rows: {rows}' if rows else ''}: {worker.label}")
             try:
                 worker.make(maker, problem, rows)
                 worker.run(repeats)
@@ -70,7 +69,9 @@ class Field:
                     raise
                 progress(f"skipped: {str(error).splitlines()[-1]}")
                 continue
-            errors[worker.label] = verify.check(worker.label, worker.result(), *expected)
+            errors[worker.label] = verify.check(
+                worker.label, worker.result(), *expected(contestant)
+            )
             runs[worker.label] = worker.run
         ours = next(iter(self.workers.values()))
         measures_peak = ours.fma_peak(0.001) is not None

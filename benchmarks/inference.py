@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from benchmarks import report, verify
 from benchmarks.field import OURS, Result, field, labels
 from benchmarks.peers import Contestant
-from benchmarks.problems import PROBLEMS
+from benchmarks.problems import PROBLEMS, Array, Problem
 from benchmarks.timing import Effort
 
 ROWS = (1, 1024)
@@ -23,6 +24,11 @@ class Row:
     result: Result
 
 
+def expected(problem: Problem, rows: int, contestant: Contestant) -> tuple[list[Array], float]:
+    """Return the prediction there should be, and the tolerance."""
+    return verify.predicted(problem, rows)
+
+
 def measure(contestants: list[Contestant], threads: int, effort: Effort) -> list[Row]:
     """Verify and time the predictions."""
     with field(contestants, lambda contestant: contestant.predictor, threads) as racers:
@@ -30,7 +36,7 @@ def measure(contestants: list[Contestant], threads: int, effort: Effort) -> list
             Row(
                 problem.name,
                 rows,
-                racers.compare(problem, effort, verify.predicted(problem, rows), 1, rows),
+                racers.compare(problem, effort, partial(expected, problem, rows), 1, rows),
             )
             for rows in ROWS
             for problem in PROBLEMS[:4]

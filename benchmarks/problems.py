@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +15,38 @@ Array = NDArray[Any]
 Weights = list[tuple[Array, Array]]
 """w (I, O) and b (O,) of each layer."""
 
+BETAS, EPS = (0.9, 0.999), 1e-8
+"""Adam's settings, but for its learning rate."""
+
 
 @dataclass(frozen=True)
 class Problem:
-    """A multilayer perceptron, the rows it learns, and how: MSE, then plain gradient descent."""
+    """A multilayer perceptron, the rows it learns, and how.
+
+    Cross entropy comes after a softmax. "sgd" is plain gradient descent.
+    """
 
     name: str
     sizes: tuple[int, ...]
     activation: str
     batch: int
     batches: int
+    loss: Literal["mse", "cross entropy"] = "mse"
+    optimizer: Literal["sgd", "adam"] = "sgd"
 
     @property
     def lr(self) -> float:
-        """The learning rate: small enough that no weight grows, however long the run."""
+        """The learning rate: small enough that all numbers stay usual, however long the run."""
+        if self.optimizer == "adam":
+            return 0.001
         return 0.01 if self.activation == "relu" else 0.1
+
+    @property
+    def title(self) -> str:
+        """What tells this problem from the others, in a line."""
+        loss = "" if self.loss == "mse" else f", {self.loss}"
+        optimizer = "" if self.optimizer == "sgd" else f", {self.optimizer.capitalize()}"
+        return f"{self.name} {self.activation}, {self.batch}{loss}{optimizer}"
 
     def weights(self) -> Weights:
         """Return the weights that everyone starts from: "he" for relu, "xavier" for sigmoid."""
@@ -43,12 +60,16 @@ class Problem:
         return weights
 
     def rows(self, count: int | None = None) -> tuple[Array, Array]:
-        """Return x and y: `count` rows, or as many as an epoch has."""
+        """Return x and y: `count` rows, or as many as an epoch has.
+
+        y (N, O), or labels (N,) for cross entropy.
+        """
         rng = np.random.default_rng(2)
         count = count or self.batch * self.batches
         x = rng.standard_normal((count, self.sizes[0]), np.float32)
-        y = rng.standard_normal((count, self.sizes[-1]), np.float32)
-        return x, y
+        if self.loss == "cross entropy":
+            return x, rng.integers(self.sizes[-1], size=count)
+        return x, rng.standard_normal((count, self.sizes[-1]), np.float32)
 
     def split(self) -> list[tuple[Array, Array]]:
         """Return the batches of an epoch, in order."""
@@ -88,3 +109,11 @@ PROBLEMS = (
     Problem("512-1024-1024-64", (512, 1024, 1024, 64), "relu", 256, 4),
     Problem("ten layers of 64", (64,) * 11, "sigmoid", 64, 16),
 )
+
+LEARNING = (
+    Problem("13-64-64-1", (13, 64, 64, 1), "relu", 32, 32, optimizer="adam"),
+    Problem("784-256-128-10", (784, 256, 128, 10), "relu", 128, 16, optimizer="adam"),
+    Problem("784-50-10", (784, 50, 10), "relu", 100, 32, "cross entropy"),
+    Problem("784-50-50-10", (784, 50, 50, 10), "relu", 100, 32, "cross entropy"),
+)
+"""Other ways to learn than the mean squared error with gradient descent."""

@@ -1,14 +1,15 @@
-"""Training steps: forward, mean squared error, backward, gradient descent, on six networks."""
+"""Training steps: forward, loss, backward, update; Adam and cross entropy on some networks, too."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from benchmarks import report, verify
 from benchmarks.field import OURS, Result, field, labels
 from benchmarks.peers import Contestant
-from benchmarks.problems import PROBLEMS, Problem
+from benchmarks.problems import LEARNING, PROBLEMS, Array, Problem
 from benchmarks.timing import Effort
 
 VERIFIED_EPOCHS = 2
@@ -16,7 +17,7 @@ VERIFIED_EPOCHS = 2
 
 @dataclass(frozen=True)
 class Row:
-    """One network: seconds a step, and what share of the peak our step reaches."""
+    """One problem: seconds a step, and what share of the peak our step reaches."""
 
     problem: Problem
     result: Result
@@ -28,13 +29,19 @@ class Row:
         return self.problem.operations / self.result.seconds[OURS] / peak if peak else None
 
 
+def expected(problem: Problem, contestant: Contestant) -> tuple[list[Array], float]:
+    """Return the weights there should be, and the tolerance."""
+    eps_first = problem.optimizer == "adam" and contestant.adam_adds_eps_first
+    return verify.trained(problem, VERIFIED_EPOCHS, eps_first)
+
+
 def measure(contestants: list[Contestant], threads: int, effort: Effort) -> list[Row]:
-    """Verify and time the training of all networks."""
+    """Verify and time the training of all networks, in the order of PROBLEMS, then LEARNING."""
     rows = []
     with field(contestants, lambda contestant: contestant.trainer, threads) as racers:
-        for problem in PROBLEMS:
-            expected = verify.trained(problem, VERIFIED_EPOCHS)
-            epochs = racers.compare(problem, effort, expected, VERIFIED_EPOCHS)
+        for problem in PROBLEMS + LEARNING:
+            wanted = partial(expected, problem)
+            epochs = racers.compare(problem, effort, wanted, VERIFIED_EPOCHS)
             steps = {label: time / problem.batches for label, time in epochs.seconds.items()}
             rows.append(Row(problem, Result(steps, epochs.errors, epochs.peak)))
     return rows
@@ -43,10 +50,10 @@ def measure(contestants: list[Contestant], threads: int, effort: Effort) -> list
 def show(rows: list[Row], threads: int) -> None:
     """Print the times, then the ratios."""
     entrants = labels([row.result for row in rows])
-    names = [f"{row.problem.name} {row.problem.activation}, {row.problem.batch}" for row in rows]
+    names = [row.problem.title for row in rows]
     where = "one pinned thread" if threads == 1 else f"{threads} threads"
     report.table(
-        f"Training: µs a step, {where}",
+        f"Training: µs a step; MSE and SGD unless named; {where}",
         ["network, batch", *entrants],
         [
             [name, *(report.micro(row.result.seconds.get(label)) for label in entrants)]
@@ -76,6 +83,8 @@ def as_json(rows: list[Row]) -> list[dict[str, Any]]:
             "network": row.problem.name,
             "activation": row.problem.activation,
             "batch": row.problem.batch,
+            "loss": row.problem.loss,
+            "optimizer": row.problem.optimizer,
             "operations": row.problem.operations,
             "fma_peak": row.result.peak,
             "share_of_peak": row.share_of_peak,

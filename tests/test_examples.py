@@ -62,6 +62,25 @@ def test_own_bricks_are_checked_and_learn(tmp_path):
     assert 0.4 < number_after("rows never seen:", printed) < 1
 
 
+def test_an_ensemble_beats_its_members_and_knows_where_it_errs(tmp_path):
+    printed = run(tmp_path, "ensemble.py", "--networks", "6", "--epochs", "15", "--seed", "0")
+    assert "6 networks on" in printed and "the same bits" in printed
+    average = number_after("on average", printed)
+    assert 0.6 < average < number_after("their mean", printed) < 1
+    table = re.findall(r"^ +(?:least|less|more|most) +(\d+\.\d+) +(\d+\.\d+)$", printed, re.M)
+    spreads, errors = zip(*((float(s), float(e)) for s, e in table), strict=True)
+    assert len(table) == 4 and list(spreads) == sorted(spreads)
+    assert errors[3] > errors[0]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_ensembles_picture(tmp_path):
+    pytest.importorskip("matplotlib")
+    few = ["--networks", "2", "--epochs", "1", "--plot", "spread.png"]
+    assert "drawn: spread.png" in run(tmp_path, "ensemble.py", *few)
+    assert (tmp_path / "spread.png").read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.skipif(not os.environ.get("HANDNN_MNIST"), reason="HANDNN_MNIST names no folder")
 def test_the_companions_networks_and_ours_learn_digits(tmp_path):
     few = ["--rows", "5000", "--steps", "400", "--seeds", "2", "--epochs", "2"]

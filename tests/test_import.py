@@ -23,23 +23,11 @@ PUBLIC = {
     "layer_statistics", "trace",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",
-    "from_torch", "load_weights", "to_c", "to_onnx", "to_torch",
+    "from_torch", "load_weights", "to_onnx", "to_c", "to_torch", "Ensemble", "train_many",
     "Columns", "TableModel", "Target",
 }  # fmt: skip
-LAZY = [
-    "csv",
-    "json",
-    "safetensors",
-    "handnn.tables",
-    "pandas",
-    "polars",
-    "tqdm",
-    "click",
-    "matplotlib",
-    "scipy",
-    "torch",
-    "onnx",
-]
+LAZY = ["safetensors", "handnn.tables", "pandas", "polars", "tqdm", "click", "matplotlib", "scipy"]
+LAZY += ["torch", "onnx"]
 IMPORT_SECONDS = 0.015
 
 

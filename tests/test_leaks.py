@@ -210,7 +210,7 @@ def engine_calls():
     def train(rows):
         _core.train(
             learning, loss, "adam", {"lr": 1e-4, "beta1": 0.9}, 1.0, [1.0, 0.5], rows, y, None,
-            1, 2, 7, 0, len(y), False, True, [], [],
+            1, 2, 7, 0, len(y), False, 0, 0.0, True, None, [], [], _core.Stop(), 0,
         )  # fmt: skip
 
     return {
@@ -218,6 +218,10 @@ def engine_calls():
         "predict": (lambda: predict(x, None), lambda: predict(x[:, :1], None)),
         "predictor": (lambda: _core.predictor(bricks, True), lambda: _core.predictor([], True)),
         "row_order": (lambda: _core.row_order(5, 1, 2), lambda: _core.row_order(5, -1, 2)),
+        "largest_columns": (
+            lambda: _core.largest_columns(np.ones((5, 3))),
+            lambda: _core.largest_columns(np.ones((5, 0))),
+        ),
         "drawn_rows": (
             lambda: _core.drawn_rows(5, 3, 1, 2),
             lambda: _core.drawn_rows(5, 0, 1, 2),

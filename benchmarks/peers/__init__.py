@@ -17,6 +17,7 @@ class Contestant:
     trainer: str | None = None
     predictor: str | None = None
     forces_blas: bool = False
+    adam_adds_eps_first: bool = False  # before the correction of the root, not after it
     environment: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
@@ -31,10 +32,18 @@ CONTESTANTS = (
     Contestant("NumPy", "numpy", "numpy_", "Trainer", "Predictor"),
     Contestant("NumPy, forced BLAS", "numpy", "numpy_", "Trainer", "Predictor", forces_blas=True),
     Contestant("PyTorch eager", "torch", "pytorch", "Eager", "Predictor"),
+    Contestant("PyTorch foreach", "torch", "pytorch", "EagerForeach"),
     Contestant("PyTorch compiled", "torch", "pytorch", "Compiled"),
     Contestant("JAX jit", "jax", "jax_", "Jit", "Predictor"),
     Contestant("JAX scan", "jax", "jax_", "Scan"),
-    Contestant("scikit-learn", "scikit-learn", "sklearn_", "Trainer", forces_blas=True),
+    Contestant(
+        "scikit-learn",
+        "scikit-learn",
+        "sklearn_",
+        "Trainer",
+        forces_blas=True,
+        adam_adds_eps_first=True,
+    ),
     Contestant("ONNX Runtime", "onnxruntime", "onnxruntime_", predictor="Predictor"),
     Contestant("ONNX Runtime, bound", "onnxruntime", "onnxruntime_", predictor="BoundPredictor"),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.problems import Array, Problem
-from handnn import SGD, Affine, MSELoss, Network, ReLU, Sigmoid
+from benchmarks.problems import BETAS, EPS, Array, Problem
+from handnn import SGD, Adam, Affine, MSELoss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy
 from handnn import Trainer as HandnnTrainer
 
 
@@ -25,7 +25,10 @@ class Auto:
         self.network = network(problem)
         self.batch = problem.batch
         self.x, self.y = problem.rows()
-        self.trainer = HandnnTrainer(self.network, MSELoss(), SGD(problem.lr), engine=self.engine)
+        loss = MSELoss() if problem.loss == "mse" else SoftmaxCrossEntropy()
+        is_adam = problem.optimizer == "adam"
+        optimizer = Adam(problem.lr, *BETAS, EPS) if is_adam else SGD(problem.lr)
+        self.trainer = HandnnTrainer(self.network, loss, optimizer, engine=self.engine)
 
     def run(self, repeats: int) -> None:
         """Train for so many epochs."""

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from benchmarks.problems import Array, Problem
+from benchmarks.problems import BETAS, EPS, Array, Problem
 
 
 def forward(activation: str, params: Any, x: Any) -> Any:
@@ -23,15 +23,37 @@ def forward(activation: str, params: Any, x: Any) -> Any:
     return x @ w + b
 
 
-def step(activation: str, lr: float, params: Any, batch: Any) -> Any:
-    """Return the weights after one step, and the loss before it."""
+def loss(problem: Problem, params: Any, batch: Any) -> Any:
+    """Return the loss on a batch."""
+    x, y = batch
+    out = forward(problem.activation, params, x)
+    if problem.loss == "mse":
+        return jnp.mean((out - y) ** 2)
+    return -jnp.mean(jnp.sum(jax.nn.one_hot(y, out.shape[1]) * jax.nn.log_softmax(out), axis=1))
 
-    def loss(params: Any) -> Any:
-        x, y = batch
-        return jnp.mean((forward(activation, params, x) - y) ** 2)
 
-    value, grads = jax.value_and_grad(loss)(params)
-    return jax.tree.map(lambda p, g: p - lr * g, params, grads), value
+class Learner:
+    """The state of a training, (weights, what the optimizer keeps), and one step of it."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.optimizer: Any = None
+        params = jax.tree.map(jnp.array, problem.weights())
+        if problem.optimizer == "adam":
+            import optax
+
+            self.optimizer = optax.adam(problem.lr, *BETAS, EPS)
+        self.state = (params, self.optimizer.init(params) if self.optimizer else ())
+
+    def step(self, state: Any, batch: Any) -> Any:
+        """Return the state after one step, and the loss before it."""
+        params, kept = state
+        value, grads = jax.value_and_grad(partial(loss, self.problem))(params, batch)
+        if self.optimizer:
+            moves, kept = self.optimizer.update(grads, kept)
+        else:
+            moves = jax.tree.map(lambda g: -self.problem.lr * g, grads)
+        return (jax.tree.map(jnp.add, params, moves), kept), value
 
 
 class Jit:
@@ -39,21 +61,22 @@ class Jit:
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         jax.config.update("jax_cpu_enable_async_dispatch", False)  # no hand-over to a thread
-        self.params = jax.tree.map(jnp.array, problem.weights())
+        self.learner = Learner(problem)
+        self.state = self.learner.state
         self.batches = [jax.device_put(batch) for batch in problem.split()]
-        self.step = jax.jit(partial(step, problem.activation, problem.lr), donate_argnums=0)
+        self.step = jax.jit(self.learner.step, donate_argnums=0)
 
     def run(self, repeats: int) -> None:
         """Train for so many epochs."""
-        params = self.params
+        state = self.state
         for _ in range(repeats):
             for batch in self.batches:
-                params, _ = self.step(params, batch)
-        self.params = jax.block_until_ready(params)
+                state, _ = self.step(state, batch)
+        self.state = jax.block_until_ready(state)
 
     def result(self) -> list[Array]:
         """Return the weights."""
-        return [np.asarray(array) for layer in self.params for array in layer]
+        return [np.asarray(array) for layer in self.state[0] for array in layer]
 
 
 class Scan(Jit):
@@ -61,24 +84,20 @@ class Scan(Jit):
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         super().__init__(problem, rows, threads)
-        x, y = problem.rows()
-        shape = (problem.batches, problem.batch, -1)
-        self.data = jax.device_put((x.reshape(shape), y.reshape(shape)))
+        self.data = jax.tree.map(lambda *batches: jnp.stack(batches), *self.batches)
 
-        def train(params: Any, data: Any, epochs: Any) -> Any:
-            def epoch(_: Any, state: Any) -> Any:
-                params, values = lax.scan(
-                    partial(step, problem.activation, problem.lr), state[0], data
-                )
-                return params, jnp.mean(values)
+        def train(state: Any, data: Any, epochs: Any) -> Any:
+            def epoch(_: Any, carried: Any) -> Any:
+                state, values = lax.scan(self.learner.step, carried[0], data)
+                return state, jnp.mean(values)
 
-            return lax.fori_loop(0, epochs, epoch, (params, jnp.float32(0)))
+            return lax.fori_loop(0, epochs, epoch, (state, jnp.float32(0)))
 
         self.train = jax.jit(train, donate_argnums=0)
 
     def run(self, repeats: int) -> None:
         """Train for so many epochs."""
-        self.params, _ = jax.block_until_ready(self.train(self.params, self.data, repeats))
+        self.state, _ = jax.block_until_ready(self.train(self.state, self.data, repeats))
 
 
 class Predictor:

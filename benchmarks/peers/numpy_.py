@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from benchmarks.problems import Array, Problem
+from benchmarks.problems import BETAS, EPS, Array, Problem, Weights
 
 
 def relu(x: Array) -> None:
@@ -43,12 +45,23 @@ class Net:
 
 
 class Trainer(Net):
-    """Forward, mean squared error, backward, gradient descent."""
+    """Forward, loss, backward, update: the last of all weights at once, in one array."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         super().__init__(problem)
         self.batches = problem.split()
-        self.lr = np.float32(problem.lr)
+        self.is_mse = problem.loss == "mse"
+        self.params = np.concatenate([a.ravel() for layer in self.weights for a in layer])
+        self.grads = np.empty_like(self.params)
+        self.weights, self.slopes = self.views(self.params), self.views(self.grads)
+        self.update = (Adam if problem.optimizer == "adam" else Descent)(problem, self.params.size)
+
+    def views(self, flat: Array) -> Weights:
+        """Return the layers' w and b that such an array consists of."""
+        arrays = [array for layer in self.weights for array in layer]
+        parts = np.split(flat, np.cumsum([array.size for array in arrays])[:-1])
+        shaped = [part.reshape(a.shape) for part, a in zip(parts, arrays, strict=True)]
+        return list(zip(shaped[::2], shaped[1::2], strict=True))
 
     def run(self, repeats: int) -> None:
         """Train for so many epochs."""
@@ -59,15 +72,13 @@ class Trainer(Net):
     def step(self, x: Array, y: Array) -> None:
         """Take one step on one batch."""
         outputs = self.forward(x)
-        error = outputs[-1] - y
-        self.loss = np.vdot(error, error) / error.size
-        dout = error
-        dout *= np.float32(2 / error.size)
+        dout = (self.mse if self.is_mse else self.cross_entropy)(outputs[-1], y)
         for index in reversed(range(len(self.weights))):
-            w, b = self.weights[index]
+            w, _ = self.weights[index]
+            dw, db = self.slopes[index]
             out = outputs[index]
-            dw = out.T @ dout
-            db = dout.sum(axis=0)
+            np.matmul(out.T, dout, out=dw)
+            dout.sum(axis=0, out=db)
             if index:
                 dout = dout @ w.T
                 if self.is_relu:
@@ -76,14 +87,72 @@ class Trainer(Net):
                     dout *= out
                     np.subtract(1, out, out=out)
                     dout *= out
-            dw *= self.lr
-            db *= self.lr
-            w -= dw
-            b -= db
+        self.update(self.params, self.grads)
+
+    def mse(self, out: Array, y: Array) -> Array:
+        """Keep the mean squared error, and return its slope, in place of out."""
+        out -= y
+        self.loss = np.vdot(out, out) / out.size
+        out *= np.float32(2 / out.size)
+        return out
+
+    def cross_entropy(self, out: Array, y: Array) -> Array:
+        """Keep the mean of -log softmax(out)[label], and return its slope, in place of out."""
+        out -= out.max(axis=1, keepdims=True)
+        chosen = (np.arange(len(y)), y)
+        logits = out[chosen]
+        np.exp(out, out=out)
+        total = out.sum(axis=1, keepdims=True)
+        self.loss = (np.log(total).sum() - logits.sum()) / len(y)
+        total *= np.float32(len(y))
+        out /= total
+        out[chosen] -= np.float32(1 / len(y))
+        return out
 
     def result(self) -> list[Array]:
         """Return the weights."""
         return [array for layer in self.weights for array in layer]
+
+
+class Descent:
+    """params -= lr·grads, and grads are used up."""
+
+    def __init__(self, problem: Problem, size: int) -> None:
+        self.lr = np.float32(problem.lr)
+
+    def __call__(self, params: Array, grads: Array) -> None:
+        """Take one step."""
+        grads *= self.lr
+        params -= grads
+
+
+class Adam:
+    """params -= lr·(mean / c1) / (√(square / c2) + eps), with c1 and c2 drawn into two numbers."""
+
+    def __init__(self, problem: Problem, size: int) -> None:
+        self.lr = problem.lr
+        self.steps = 0
+        self.mean, self.square, self.scratch = np.zeros((3, size), np.float32)
+
+    def __call__(self, params: Array, grads: Array) -> None:
+        """Take one step; grads are used up."""
+        self.steps += 1
+        beta1, beta2 = BETAS
+        root = math.sqrt(1 - beta2**self.steps)
+        rate = self.lr * root / (1 - beta1**self.steps)
+        mean, square, scratch = self.mean, self.square, self.scratch
+        np.multiply(grads, 1 - beta1, out=scratch)
+        mean *= beta1
+        mean += scratch
+        grads *= grads
+        grads *= 1 - beta2
+        square *= beta2
+        square += grads
+        np.sqrt(square, out=scratch)
+        scratch += EPS * root
+        np.divide(mean, scratch, out=scratch)
+        scratch *= rate
+        params -= scratch
 
 
 class Predictor(Net):

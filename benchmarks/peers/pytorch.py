@@ -1,15 +1,16 @@
 # mypy: disable-error-code="import-not-found, import-untyped, no-untyped-call"
-"""PyTorch: eager, with its fused optimizer; and compiled, the whole step as one graph."""
+"""PyTorch: eager, with its two fast kinds of optimizer; and compiled, the step as one graph."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import linear, mse_loss
+from torch.nn.functional import cross_entropy, linear, mse_loss
 
-from benchmarks.problems import Array, Problem
+from benchmarks.problems import BETAS, EPS, Array, Problem
 
 Params = list[Any]
 """Tensors w (O, I), b (O,), w, b, ...: PyTorch keeps w transposed."""
@@ -39,27 +40,78 @@ def forward(params: Params, x: Any, activation: str) -> Any:
     return linear(x, params[-2], params[-1])
 
 
+def loss(problem: Problem, params: Params, x: Any, y: Any) -> Any:
+    """Return the loss on a batch."""
+    mean_loss = mse_loss if problem.loss == "mse" else cross_entropy
+    return mean_loss(forward(params, x, problem.activation), y)
+
+
 class Eager:
-    """The usual loop: loss, `backward()`, the optimizer's step."""
+    """The usual loop: loss, `backward()`, the optimizer's step, all parameters in one kernel."""
+
+    kind = "fused"
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         torch.set_num_threads(threads)
         self.params = [p.requires_grad_() for p in params(problem)]
         self.batches = batches(problem)
-        self.activation = problem.activation
-        self.optimizer = torch.optim.SGD(self.params, lr=problem.lr, fused=True)
+        self.problem = problem
+        how: dict[str, Any] = {"lr": problem.lr, self.kind: True}
+        if problem.optimizer == "adam":
+            self.optimizer: Any = torch.optim.Adam(self.params, betas=BETAS, eps=EPS, **how)
+        else:
+            self.optimizer = torch.optim.SGD(self.params, **how)
 
     def run(self, repeats: int) -> None:
         """Train for so many epochs."""
         for _ in range(repeats):
             for x, y in self.batches:
                 self.optimizer.zero_grad(set_to_none=True)
-                mse_loss(forward(self.params, x, self.activation), y).backward()
+                loss(self.problem, self.params, x, y).backward()
                 self.optimizer.step()
 
     def result(self) -> list[Array]:
         """Return the weights."""
         return arrays(self.params)
+
+
+class EagerForeach(Eager):
+    """The same, with a kernel for each operation on the list of all parameters."""
+
+    kind = "foreach"
+
+
+class Descent:
+    """p = p - lr·g, to be traced."""
+
+    def __init__(self, problem: Problem, params: Params) -> None:
+        self.lr = problem.lr
+
+    def __call__(self, params: Params, grads: Params) -> None:
+        """Move the parameters, in place."""
+        for param, grad in zip(params, grads, strict=True):
+            param.sub_(grad, alpha=self.lr)
+
+
+class Adam:
+    """The formula of `torch.optim.Adam`, to be traced; the corrections in float64, as there."""
+
+    def __init__(self, problem: Problem, params: Params) -> None:
+        self.lr = problem.lr
+        self.betas = torch.tensor(BETAS, dtype=torch.float64)
+        self.powers = torch.ones_like(self.betas)
+        self.means = [torch.zeros_like(param) for param in params]
+        self.squares = [torch.zeros_like(param) for param in params]
+
+    def __call__(self, params: Params, grads: Params) -> None:
+        """Move the parameters, in place."""
+        self.powers.mul_(self.betas)
+        corrections = 1 - self.powers
+        rate, root = (self.lr / corrections[0]).float(), corrections[1].sqrt().float()
+        for param, grad, mean, square in zip(params, grads, self.means, self.squares, strict=True):
+            mean.lerp_(grad, 1 - BETAS[0])
+            square.mul_(BETAS[1]).addcmul_(grad, grad, value=1 - BETAS[1])
+            param.sub_(rate * mean / (square.sqrt() / root + EPS))
 
 
 class Compiled:
@@ -68,16 +120,15 @@ class Compiled:
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(False)
+        torch.compiler.reset()  # or each call asks first whether it is for the last problem
         self.params = params(problem)
         self.batches = batches(problem)
-
-        def loss(params: Params, x: Any, y: Any) -> Any:
-            return mse_loss(forward(params, x, problem.activation), y)
+        update = (Adam if problem.optimizer == "adam" else Descent)(problem, self.params)
+        gradients = torch.func.grad_and_value(partial(loss, problem))
 
         def step(params: Params, x: Any, y: Any) -> Any:
-            grads, value = torch.func.grad_and_value(loss)(params, x, y)
-            for param, grad in zip(params, grads, strict=True):
-                param.sub_(grad, alpha=problem.lr)
+            grads, value = gradients(params, x, y)
+            update(params, grads)
             return value
 
         # From kernel to kernel in the generated C++, without Python in between.

@@ -1,42 +1,52 @@
 # mypy: disable-error-code="import-not-found, import-untyped"
-"""scikit-learn: `MLPRegressor.partial_fit`, which takes one epoch of minibatch steps a call."""
+"""scikit-learn: `partial_fit` of its MLPs, which takes one epoch of minibatch steps a call."""
 
 from __future__ import annotations
 
-from sklearn.neural_network import MLPRegressor
+import numpy as np
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from benchmarks.problems import Array, Problem
+from benchmarks.problems import BETAS, EPS, Array, Problem
 
 
 class Trainer:
-    """Plain gradient descent: no momentum, no penalty, the rows in order."""
+    """No momentum, no penalty, the rows in order."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         x, y = problem.rows()
-        self.x, self.y = x, y.ravel() if y.shape[1] == 1 else y
-        self.regressor = MLPRegressor(
+        self.x, self.y = x, y.ravel() if y.shape[-1] == 1 else y
+        is_mse = problem.loss == "mse"
+        # Its gradient is (pre - y) / N, that of the mean over N·O squared errors twice it / O.
+        scale = 2 / problem.sizes[-1] if is_mse else 1
+        is_adam = problem.optimizer == "adam"
+        self.mlp = (MLPRegressor if is_mse else MLPClassifier)(
             hidden_layer_sizes=problem.sizes[1:-1],
             activation="relu" if problem.activation == "relu" else "logistic",
-            solver="sgd",
+            solver=problem.optimizer,
             alpha=0,
             batch_size=problem.batch,
-            # Its gradient is (pre - y) / N, that of the mean over N·O squared errors twice it / O.
-            learning_rate_init=problem.lr * 2 / problem.sizes[-1],
+            # Adam does not care for the scale of a gradient, only for that of eps beside it.
+            learning_rate_init=problem.lr if is_adam else problem.lr * scale,
+            beta_1=BETAS[0],
+            beta_2=BETAS[1],
+            epsilon=EPS / scale,
             momentum=0,
             nesterovs_momentum=False,
             shuffle=False,
         )
-        self.run(1)  # makes the arrays that the problem's weights go into
+        # This makes the arrays that the problem's weights go into.
+        self.mlp.partial_fit(self.x, self.y, **({} if is_mse else {"classes": np.unique(y)}))
         for place, (w, b) in enumerate(problem.weights()):
-            self.regressor.coefs_[place][...] = w
-            self.regressor.intercepts_[place][...] = b
+            self.mlp.coefs_[place][...] = w
+            self.mlp.intercepts_[place][...] = b
+        del self.mlp._optimizer  # and with it what Adam has seen
 
     def run(self, repeats: int) -> None:
         """Train for so many epochs."""
         for _ in range(repeats):
-            self.regressor.partial_fit(self.x, self.y)
+            self.mlp.partial_fit(self.x, self.y)
 
     def result(self) -> list[Array]:
         """Return the weights."""
-        layers = zip(self.regressor.coefs_, self.regressor.intercepts_, strict=True)
+        layers = zip(self.mlp.coefs_, self.mlp.intercepts_, strict=True)
         return [array for layer in layers for array in layer]

@@ -2,6 +2,7 @@
 #include <pybind11/typing.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -39,11 +40,17 @@ int optimizer_called(const std::string& name) {
   throw py::value_error("Trainer.fit: no optimizer is called \"" + name + "\"");
 }
 
+// Ends a training after the step that runs: set by any thread, at any time.
+struct Stop {
+  std::atomic<bool> is_set = false;
+};
+
 // Takes the GIL back for a moment to see whether a signal handler raised, as Ctrl-C does, or has
-// put something into `stop`.
-bool is_to_stop(const py::list& stop) {
+// set `stop`; in other threads than the main one no handler is called.
+bool is_to_stop(const Stop& stop) {
+  if (stop.is_set) return true;
   const py::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0 || !stop.empty();
+  return PyErr_CheckSignals() != 0 || stop.is_set;
 }
 
 // A loss as Python hands it over: (name, number, array or None, whether its gradient is exact).
@@ -51,13 +58,14 @@ using DescribedLoss = std::tuple<std::string, double, py::object, bool>;
 
 // Appends (loss, seconds) for each epoch to `losses`, and the number of steps to `steps`. If a
 // signal handler raises, its exception passes on after the step that runs, and `losses` holds the
-// whole epochs before it. Returns the total of an epoch that is not whole: see TrainingResult.
+// whole epochs before it. A `stop` that is set ends it without one. With threads 0 a step is shared
+// among all there are. Returns the total of an epoch that is not whole: see TrainingResult.
 template <class T>
 double train_as(const py::list& described, const DescribedLoss& described_loss,
                 const std::string& kind, const py::dict& settings, double clip_norm,
                 py::handle lr_factors_any, py::handle x_any, py::handle y_any,
                 py::handle weight_any, Schedule schedule, py::handle outputs_any, py::list losses,
-                py::list steps, const py::list& stop) {
+                py::list steps, const Stop& stop, int threads) {
   const Bricks<T> bricks("Trainer.fit", described);
   Gate gate = Gate::casting_to<T>("Trainer.fit");
   Array x, y, weight;
@@ -112,7 +120,7 @@ double train_as(const py::list& described, const DescribedLoss& described_loss,
     const Size most_rows = std::min(schedule.batch_size, schedule.rows_per_epoch);
     TrainingProgram<T> program(active_kernels<T>(), bricks.bricks,
                                {which_loss, loss.template options<T>(Y), exact}, optimizer,
-                               clip_norm, most_rows);
+                               clip_norm, most_rows, threads ? threads : num_threads());
     result = train<T>(
         program, {x, y, weight, N}, schedule, [&stop] { return is_to_stop(stop); }, outputs);
   }
@@ -137,13 +145,14 @@ double train_network(const py::list& bricks, const DescribedLoss& loss,
                      Size epochs, Size batch_size, std::optional<std::uint64_t> seed,
                      std::uint64_t first_epoch, Size rows_per_epoch, bool replaces, Size first_step,
                      double total, bool float32, py::handle outputs, py::list losses,
-                     py::list steps, const py::list& stop) {
+                     py::list steps, const Stop& stop, int threads) {
   Schedule schedule = {epochs, batch_size, seed, first_epoch, rows_per_epoch, replaces};
   schedule.first_step = first_step;
   schedule.total = total;
   return (float32 ? train_as<float> : train_as<double>)(bricks, loss, optimizer, settings,
                                                         clip_norm, lr_factors, x, y, sample_weight,
-                                                        schedule, outputs, losses, steps, stop);
+                                                        schedule, outputs, losses, steps, stop,
+                                                        threads);
 }
 
 py::array row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
@@ -225,12 +234,19 @@ void bind_engine(py::module_& module) {
       "set_num_threads",
       [](long threads) { set_num_threads(checked_threads("set_num_threads: n", threads)); },
       py::arg("n"));
+  // pybind11's own metaclass serves static properties, and a stub cannot name it.
+  const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
+  py::class_<Stop>(module, "Stop", plain)
+      .def(py::init())
+      .def_property_readonly("is_set", [](const Stop& stop) { return stop.is_set.load(); })
+      .def("set", [](Stop& stop) { stop.is_set = true; });
   module.def("train", train_network, py::arg("bricks"), py::arg("loss"), py::arg("optimizer"),
              py::arg("settings"), py::arg("clip_norm"), py::arg("lr_factors"), py::arg("x"),
              py::arg("y"), py::arg("sample_weight"), py::arg("epochs"), py::arg("batch_size"),
              py::arg("seed"), py::arg("first_epoch"), py::arg("rows_per_epoch"),
              py::arg("replaces"), py::arg("first_step"), py::arg("total"), py::arg("float32"),
-             py::arg("outputs"), py::arg("losses"), py::arg("steps"), py::arg("stop"));
+             py::arg("outputs"), py::arg("losses"), py::arg("steps"), py::arg("stop"),
+             py::arg("threads"));
   module.def("row_order", row_order, py::arg("count"), py::arg("seed"), py::arg("epoch"));
   module.def("drawn_rows", drawn_rows, py::arg("drawn"), py::arg("count"), py::arg("seed"),
              py::arg("epoch"));

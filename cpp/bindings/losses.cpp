@@ -260,6 +260,39 @@ void check_targets(const std::string& function, const std::string& loss, double 
   CheckedLoss(gate, which, setting, numbers, outputs).check_targets(gate, y, y.shape[0]);
 }
 
+// The first column of the largest number in a row; NaN is the largest. Not a branch for each
+// number, which a CPU would guess wrong twice a row.
+template <class T>
+Size largest_column(const T* row, Size O) {
+  T largest = row[0];
+  bool has_nan = false;
+  for (Size o = 0; o < O; ++o) {
+    largest = row[o] > largest ? row[o] : largest;
+    has_nan |= row[o] != row[o];
+  }
+  Size column = 0;
+  for (Size o = O; o-- > 0;) {
+    const Size is_largest = -Size(has_nan ? row[o] != row[o] : row[o] == largest);  // all bits
+    column = (o & is_largest) | (column & ~is_largest);
+  }
+  return column;
+}
+
+py::array largest_columns(py::handle pre_any) {
+  Gate gate("largest_columns");
+  Array pre;
+  gate.inputs({{"pre", pre_any, pre}});
+  gate.require_dimensions(pre, 2);
+  const Size N = pre.shape[0], O = pre.shape[1];
+  if (O == 0) gate.bad_value("pre has no columns");
+  const Indices columns = new_indices(N);
+  gate.run(double(pre.size), [&]<class T>(const Kernels<T>&) {
+    for (Size n = 0; n < N; ++n)
+      columns.data[n] = largest_column(static_cast<const T*>(pre) + n * O, O);
+  });
+  return columns.array;
+}
+
 }  // namespace
 
 void bind_losses(py::module_& module) {
@@ -272,6 +305,7 @@ void bind_losses(py::module_& module) {
   for (int which = 0; which < loss_count; ++which) bind_loss(module, which, names[which]);
   module.def("check_targets", check_targets, py::arg("function"), py::arg("loss"),
              py::arg("setting"), py::arg("numbers"), py::arg("y"), py::arg("outputs"));
+  module.def("largest_columns", largest_columns, py::arg("pre"));
 }
 
 }  // namespace handnn

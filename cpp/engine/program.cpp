@@ -25,14 +25,14 @@ constexpr Size cache_line = 16;
 template <class T>
 TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks,
                                     LossSettings<T> loss, OptimizerSettings optimizer,
-                                    double clip_norm, Size most_rows)
+                                    double clip_norm, Size most_rows, int threads)
     : kernels_(kernels),
       bricks_(std::move(bricks)),
       loss_(loss),
       optimizer_(optimizer),
       clip_norm_(clip_norm),
       most_rows_(most_rows),
-      threads_(num_threads()) {
+      threads_(threads) {
   while (!bricks_[first_learning_].learns()) ++first_learning_;
   for (const Brick<T>& brick : bricks_) work_per_row_ += brick.work();
   w_rates_.resize(bricks_.size());

@@ -11,6 +11,7 @@
 
 #include "engine/arena.hpp"
 #include "engine/brick.hpp"
+#include "engine/pool.hpp"
 #include "engine/rates.hpp"
 #include "kernels/table.hpp"
 
@@ -40,9 +41,10 @@ struct LossSettings {
 template <class T>
 class TrainingProgram {
  public:
-  // For steps of up to most_rows rows.
+  // For steps of up to most_rows rows, each shared among so many threads.
   TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks, LossSettings<T> loss,
-                  OptimizerSettings optimizer, double clip_norm, Size most_rows);
+                  OptimizerSettings optimizer, double clip_norm, Size most_rows,
+                  int threads = num_threads());
 
   // One step on N rows: x (N, I), y_true (N, Y), weight (N) or null. lr_factor is the schedule's.
   // The loss before the update, which is left out if that is NaN or infinite.

@@ -98,6 +98,7 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Sch
     } else if (schedule.seed) {
       shuffle_rows(batches.order(), rows.count, *schedule.seed, number);
     }
+    bool stops = false;
     for (Size first = first_row; first < count; first += batch_size) {
       const Size N = std::min(batch_size, count - first);
       const Rows<T> batch = batches.batch(first, N);
@@ -109,11 +110,13 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Sch
         std::memcpy(outputs + first * O, program.outputs(), std::size_t(N * O) * sizeof(T));
       }
       ++result.steps;
-      if (interruptions.now()) return result;
+      stops = interruptions.now();
+      if (stops && first + N < count) return result;
     }
     result.epochs.push_back({result.total / double(count), seconds_since(start)});
     result.total = 0;
     first_row = 0;
+    if (stops) return result;
   }
   return result;
 }

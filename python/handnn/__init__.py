@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from handnn import article, functional, metrics, schedules
     from handnn.divergence import DivergenceError
     from handnn.early_stopping import EarlyStopping
+    from handnn.ensemble import Ensemble
     from handnn.exchange import from_torch, load_weights, to_c, to_onnx, to_torch
     from handnn.history import History
     from handnn.inside import layer_statistics, trace
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         Quantile,
         SoftmaxCrossEntropy,
     )
+    from handnn.many import train_many
     from handnn.network import Network, mlp
     from handnn.optimizers import LBFGS, SGD, AdaGrad, Adam, AdamW, RMSProp
     from handnn.storage import FormatError, load
@@ -75,6 +77,7 @@ __all__ = [
     "Dropout",
     "EarlyStopping",
     "Embedding",
+    "Ensemble",
     "FormatError",
     "GaussianNLL",
     "History",
@@ -115,6 +118,7 @@ __all__ = [
     "to_onnx",
     "to_torch",
     "trace",
+    "train_many",
 ]
 
 # Where each name is: a module is loaded when one of its names is first asked for, for together they
@@ -122,12 +126,14 @@ __all__ = [
 _PLACES = {
     "divergence": "DivergenceError",
     "early_stopping": "EarlyStopping",
+    "ensemble": "Ensemble",
     "exchange": "from_torch load_weights to_c to_onnx to_torch",
     "history": "History",
     "inside": "layer_statistics trace",
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "
     "Sigmoid Softmax Softplus Tanh",
     "losses": "BCEWithLogits GaussianNLL Huber MAE MSELoss PoissonNLL Quantile SoftmaxCrossEntropy",
+    "many": "train_many",
     "network": "Network mlp",
     "optimizers": "AdaGrad Adam AdamW LBFGS RMSProp SGD",
     "storage": "FormatError load",

@@ -6,6 +6,12 @@ import typing
 import numpy
 import numpy.typing
 
+class Stop:
+    def __init__(self) -> None: ...
+    def set(self) -> None: ...
+    @property
+    def is_set(self) -> bool: ...
+
 def adagrad_update(
     param: typing.Any,
     grad: typing.Any,
@@ -183,6 +189,7 @@ def huber_forward(
     setting: typing.Any = 0.0,
     numbers: typing.Any = None,
 ) -> float: ...
+def largest_columns(pre: typing.Any) -> numpy.typing.NDArray[typing.Any]: ...
 def layer_norm_backward(
     dout: typing.Any,
     x: typing.Any,
@@ -370,5 +377,6 @@ def train(
     outputs: typing.Any,
     losses: list[typing.Any],
     steps: list[typing.Any],
-    stop: list[typing.Any],
+    stop: Stop,
+    threads: typing.SupportsInt | typing.SupportsIndex,
 ) -> float: ...

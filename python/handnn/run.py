@@ -55,8 +55,8 @@ class Run:
     callbacks: Sequence[Callable[[], object]]
     checkpoint: Checkpoint | None = None
     prepared: engine.Prepared | None = None
-    pressed: list[int] = field(default_factory=list)
-    """Ctrl-C, as often as it came while a checkpoint was still to be written."""
+    stop: engine.Stop = field(default_factory=engine.Stop)
+    """Set by Ctrl-C while a checkpoint is still to be written."""
 
     def go_on(self, checkpoint: Checkpoint, at: Progress) -> None:
         """Take over what was done; ValueError unless that was the same fit of the same data."""
@@ -121,14 +121,14 @@ class Run:
                     most_now = min(most, 1 + int(BETWEEN_LOOKS / (losses[-1][1] + 1e-9)))
             if self.checkpoint is None:
                 continue
-            if self.pressed or len(at.history) % self.checkpoint.every == 0:
+            if self.stop.is_set or len(at.history) % self.checkpoint.every == 0:
                 self.checkpoint.write(at)
                 is_written = True
-            if self.pressed:
+            if self.stop.is_set:
                 raise KeyboardInterrupt
         if self.checkpoint is not None and not is_written:
             self.checkpoint.write(at)
-        if self.pressed:
+        if self.stop.is_set:
             raise KeyboardInterrupt
 
     def _epochs_at_once(self) -> int:
@@ -150,7 +150,7 @@ class Run:
             start = perf_counter()
             order = self.plan.order(len(self.rows[0]), epoch)
             while at.step < self.plan.steps:
-                if self.pressed:
+                if self.stop.is_set:
                     return
                 batch = order[at.step * size : (at.step + 1) * size]
                 rows = tuple(array[batch] for array in self.rows)
@@ -184,7 +184,7 @@ class Run:
             first_step=at.step,
             total=at.total,
             outputs=at.outputs if self._measures_training else None,
-            stop=self.pressed,
+            stop=self.stop,
             prepared=self.prepared,
         )
         at.step += steps - len(losses) * self.plan.steps
@@ -291,9 +291,9 @@ class Run:
             return
 
         def press(number: int, frame: Any) -> None:
-            self.pressed.append(number)
-            if len(self.pressed) > 1:
+            if self.stop.is_set:
                 usual(number, frame)
+            self.stop.set()
 
         waits = True
         try:
@@ -311,6 +311,7 @@ def loss_and_gradients(
     network: Network, loss: Loss, x: Array, y: Array, *weight: Array
 ) -> tuple[float, Array]:
     """Go forward and backward once; return the loss and the outputs that it is of."""
+    engine.check_stop()
     with network.in_mode(training=True):
         pre = network.forward(x)
         value = float(loss.forward(pre, as_column(y, pre), *weight))

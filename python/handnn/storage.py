@@ -9,13 +9,16 @@ and its arrays are named as in `Network.params` and `Network.buffers`: "0.w", "0
 brick that is made of bricks lists them: {"brick": "Residual", "block": [{"brick": "Affine", ...},
 ...]}. Nothing in a file is ever executed or imported: a brick's name is looked up in `BRICKS`, and
 what is not there is refused.
+
+What holds several networks has "networks", a list of such lists, instead of "bricks", and says in
+"model" what it is: "ensemble" or "table". The arrays of its network 3 are named "3.0.w", "3.0.b".
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -80,6 +83,19 @@ def describe(
     if names == "torch":
         return bricks, state_dict(rebuilt.layers)
     return bricks, {**rebuilt.params, **rebuilt.buffers}
+
+
+def describe_all(
+    networks: Sequence[Network], where: str
+) -> tuple[list[list[dict[str, Any]]], dict[str, Array]]:
+    """Return the same of several networks; the arrays of number 3 are named "3.0.w", "3.0.b"."""
+    described: list[list[dict[str, Any]]] = []
+    arrays: dict[str, Array] = {}
+    for place, network in enumerate(networks):
+        bricks, of_network = describe(network, f"{where}: network {place}")
+        described.append(bricks)
+        arrays.update({f"{place}.{name}": array for name, array in of_network.items()})
+    return described, arrays
 
 
 def write(
@@ -220,6 +236,20 @@ def read_layers(arrays: ArraysOfFile, bricks: object) -> list[Brick]:
     return layers
 
 
+def read_all(file: Any, described: object) -> list[Network]:
+    """Return the networks that `describe_all` described, of all arrays of the file."""
+    if not (isinstance(described, list) and described):
+        raise ValueError("its metadata has no list of networks")
+    prefixes = [f"{place}." for place in range(len(described))]
+    for key in file.keys():  # noqa: SIM118 - it is no dict
+        if not key.startswith(tuple(prefixes)):
+            raise ValueError(f"no network has an array {key!r:.50}")
+    return [
+        Network(read_layers(ArraysOfFile(file, "handnn", prefix), bricks))
+        for prefix, bricks in zip(prefixes, described, strict=True)
+    ]
+
+
 def _read_layer(arrays: ArraysOfFile, entry: object, place: str) -> Brick:
     """Return the brick that `entry` describes, of the arrays that it takes."""
     import inspect
@@ -255,7 +285,11 @@ def _read_block(arrays: ArraysOfFile, entry: dict[str, Any], place: str) -> list
     return [_read_layer(arrays, inner, f"{place}.{index}") for index, inner in enumerate(block)]
 
 
-READERS = {"network": "handnn.load", "table": "handnn.TableModel.load"}
+READERS = {
+    "network": "handnn.load",
+    "ensemble": "handnn.Ensemble.load",
+    "table": "handnn.TableModel.load",
+}
 """What reads each kind of model."""
 
 

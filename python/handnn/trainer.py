@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from numbers import Real
 from operator import index
-from typing import Literal, SupportsIndex, cast
+from typing import Any, Literal, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -160,7 +160,6 @@ class Trainer:
 
         An epoch's training loss is the mean of the losses of its batches, weighted by their rows,
         each taken before the batch's update.
-
         metrics: names of `metrics.METRICS` or functions (y_true, outputs) -> number, which get the
         weights as a third argument if there are any; a dict gives them other names. They are
         measured on the validation rows, or, without such, on the outputs that the training loss is
@@ -208,7 +207,6 @@ class Trainer:
                 )
             plan = self._plan(len(rows[0]), batch_size, shuffle, steps_per_epoch)
             self._check_batches(plan)
-            at = Progress(epochs, early_stopping=early_stopping)
             run = Run(
                 network=self.network,
                 loss=self.loss,
@@ -217,18 +215,14 @@ class Trainer:
                 held_out=held_out,
                 plan=plan,
                 is_compiled=self._is_compiled(),
-                at=at,
+                at=Progress(epochs, early_stopping=early_stopping),
                 measures=watched,
                 callbacks=[partial(callback, self) for callback in self.callbacks],
             )
             if early_stopping is not None:
                 early_stopping.check(held_out is not None, run.directions)
             if checkpoint is not None:
-                data = dict(zip(("x", "y", "sample_weight"), given_rows, strict=False))
                 share: object = validation
-                if held_out is not None and not isinstance(share, Real):
-                    names = ("validation x", "validation y", "validation sample_weight")
-                    data.update(zip(names, held_out, strict=False))
                 options = Options(
                     batch_size,
                     shuffle if isinstance(shuffle, str) else bool(shuffle),
@@ -236,20 +230,21 @@ class Trainer:
                     float(share) if isinstance(share, Real) else None,
                     tuple((measure.name, measure.known) for measure in watched),
                 )
-                run.checkpoint = Checkpoint(
-                    *(os.fspath(checkpoint), every, self.network, self.loss, self.optimizer),
-                    *(self.engine, self.rng, rng_before, options, hashes(data)),
-                )
+                data = dict(zip(("x", "y", "sample_weight"), given_rows, strict=False))
+                if held_out is not None and options.fraction is None:
+                    names = ("validation x", "validation y", "validation sample_weight")
+                    data.update(zip(names, held_out, strict=False))
+                run.checkpoint = self._checkpoint(checkpoint, every, rng_before, options, data)
                 run.checkpoint.check(early_stopping)
                 if resumed is not None:
                     run.go_on(*resumed)
-            if resumed is not None:
-                self.rng.bit_generator.state = rng_now
+            engine.check_stop()  # train_many wants the checks alone first
         except BaseException:
             self.rng.bit_generator.state = rng_now
             raise
-        self._resumed = None
-        if resumed is None and early_stopping is not None:
+        if resumed is not None:
+            self.rng.bit_generator.state, self._resumed = rng_now, None
+        elif early_stopping is not None:
             early_stopping.start()
 
         from tqdm import tqdm
@@ -272,6 +267,28 @@ class Trainer:
         if obstacle and self.engine == "compiled":
             raise ValueError(f"Trainer: engine='compiled' is not possible here: {obstacle}")
         return obstacle is None
+
+    def _checkpoint(
+        self,
+        path: str | os.PathLike[str],
+        every: int,
+        rng_before: dict[str, Any],
+        options: Options,
+        data: Mapping[str, Array],
+    ) -> Checkpoint:
+        """Return what a file at `path` says of a fit besides how far it is."""
+        return Checkpoint(
+            path=os.fspath(path),
+            every=every,
+            network=self.network,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            engine=self.engine,
+            rng=self.rng,
+            rng_before=rng_before,
+            options=options,
+            data=hashes(data),
+        )
 
     def _plan(
         self, count: int, batch_size: int, shuffle: object, steps: SupportsIndex | None

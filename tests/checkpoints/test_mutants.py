@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import EarlyStopping, FormatError, Trainer
+from handnn import EarlyStopping, FormatError, Trainer, schedules
+from handnn.checkpoints.parts import SCHEDULE_NAMES
 from tests.checkpoints.fits import options, rows, trainer
 from tests.engine.fits import run_python
 from tests.storage.files import header_and_data, write
@@ -250,6 +251,12 @@ def test_that_check_can_fail(tmp_path):
         assert isinstance(read(path), handnn.Network if number == 0 else Trainer)
         for change in MUTATIONS:
             assert any(bytes(change(rng, bytearray(raw))) != raw for _ in range(20)), change
+
+
+def test_every_schedule_of_handnn_has_a_name_in_the_table():
+    classes = {found for found in vars(schedules).values() if isinstance(found, type)}
+    ours = {found for found in classes if issubclass(found, schedules.Schedule)}
+    assert ours - {schedules.Schedule} == set(SCHEDULE_NAMES.values())
 
 
 def changed(path, change):

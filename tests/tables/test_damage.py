@@ -94,6 +94,10 @@ WRONG = {
             "classes": None, "mean": None, "scale": None,
         },
     ),
+    "outputs beyond memory": lambda a: a.update(
+        target={**dict.fromkeys(("classes", "mean", "scale")), "task": "multilabel",
+                "n_out": 10**18, "is_flat": False}
+    ),
     "another model": put("model", value="tree"),
     "a model of a list": put("model", value=["table"]),
     "another format": put("format", value=999),

@@ -158,7 +158,7 @@ def test_text_of_any_alphabet_is_kept(tmp_path):
 def test_own_bricks_cannot_be_saved(tmp_path):
     columns, target = Columns.learn({"x": [1.0, 2.0]}), Target.learn([1.0, 2.0])
     model = TableModel(Network([Halve(), Affine.random(1, 1, rng=0)]), columns, target)
-    with pytest.raises(TypeError, match=r"TableModel.save: layer 0 \(Halve\)"):
+    with pytest.raises(TypeError, match=r"TableModel.save: network 0: layer 0 \(Halve\)"):
         model.save(tmp_path / "model.safetensors")
     assert not list(tmp_path.iterdir())
 

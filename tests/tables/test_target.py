@@ -129,7 +129,8 @@ BAD = {
     "2 in several questions": (([[0, 1], [2, 1]], "multilabel"), "column 0, row 1: 2 is neither"),
     "columns of classes": (([["a", "b"], ["c", "d"]],), "must be [(]N,[)] to have classes"),
     "another task": (([1.0], "ranking"), "task must be one of auto, regression"),
-    "three dimensions": ((np.ones((2, 2, 2)),), "must have shape"),
+    "three dimensions": ((np.ones((2, 2, 2)),), "y must have shape"),
+    "a single number": ((np.array(5.0),), "y must have shape"),
 }
 
 

@@ -159,8 +159,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             unknown = np.setdiff1d(y, self.classes_)
             if len(unknown):
                 raise ValueError(
-                    f"MLPClassifier: y has the class {unknown[0]!r}, which is not among classes_: "
-                    f"{self.classes_}"
+                    f"MLPClassifier: y has the class {unknown.tolist()[0]!r}, which is not among "
+                    f"classes_: {self.classes_}"
                 )
         return np.asarray(target.encode(y))
 

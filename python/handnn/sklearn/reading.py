@@ -104,7 +104,7 @@ def select(rows: Any, chosen: NDArray[np.bool_]) -> Any:
 
 
 def _dense(x: Any) -> Array:
-    dense: Array = x.toarray() if hasattr(x, "toarray") else x
+    dense: Array = x.toarray(order="C") if hasattr(x, "toarray") else x
     return dense
 
 

@@ -26,12 +26,12 @@ class Answers:
         flat = not hasattr(y, "columns") and not isinstance(y, Mapping)
         if flat and not hasattr(y, "ndim"):
             y = _array_of(y, where)
+        if getattr(y, "ndim", 1) not in (1, 2):
+            raise ValueError(f"{where}: y must have shape (N,) or (N, O), but has {y.shape}")
         self.is_flat = flat and (not hasattr(y, "ndim") or y.ndim == 1)
         self.columns: list[Cells]
         if self.is_flat:
-            kind = str(getattr(y, "dtype", "")).lower()
-            category = kind.startswith(("categor", "enum"))
-            self.columns = [cells(y, "y", 0, where, loose=False, category=category)]
+            self.columns = [cells(y, "y", 0, where, loose=False)]
         else:
             reader = Reader(y, where)
             self.columns = [

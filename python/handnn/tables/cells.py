@@ -65,14 +65,14 @@ class Cells:
         return ValueError(f"{where}: {self.name}, row {row}: {value!r:.80} {why}")
 
 
-def cells(
-    values: Any, name: str, key: str | int, where: str, *, loose: bool, category: bool = False
-) -> Cells:
+def cells(values: Any, name: str, key: str | int, where: str, *, loose: bool) -> Cells:
     """Return the Cells of a column: anything that `np.asarray` makes an array (N,) of.
 
     Raises ValueError when it has another shape or cells that are neither numbers, text, bools nor
     gaps: complex numbers, dates, bytes, lists.
     """
+    kind = str(getattr(values, "dtype", "")).lower()
+    category = kind.startswith(("category", "categorical", "enum"))  # of pandas, or of polars
     if isinstance(values, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(values)
         values = np.asarray(values.data).astype(object)

@@ -272,7 +272,7 @@ class Columns:
                 build: Any = NumberColumn if kind == "number" else CategoryColumn
                 columns.append(build.from_dict(described))
             return cls(columns, names, entry["categories"])
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise FormatError(f"Columns.from_dict: {error}") from error
 
     def __repr__(self) -> str:

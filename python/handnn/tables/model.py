@@ -104,12 +104,7 @@ class TableModel:
 
         One safetensors file: see `storage.save`, and for what is raised.
         """
-        described: list[Any] = []
-        arrays: dict[str, Any] = {}
-        for place, network in enumerate(self.networks):
-            bricks, of_network = storage.describe(network, "TableModel.save")
-            described.append(bricks)
-            arrays.update({f"{place}.{name}": array for name, array in of_network.items()})
+        described, arrays = storage.describe_all(self.networks, "TableModel.save")
         architecture = {
             "model": "table",
             "networks": described,
@@ -131,23 +126,9 @@ class TableModel:
     def _of_file(cls, file: Any) -> TableModel:
         """Return the model that a file of safetensors holds; ValueError when it holds none."""
         architecture = storage.read_architecture(file.metadata() or {}, "table")
-        networks = architecture.get("networks")
-        if not (isinstance(networks, list) and networks):
-            raise ValueError("its metadata has no list of networks")
         columns = Columns.from_dict(architecture.get("columns"))
         target = Target.from_dict(architecture.get("target"))
-        prefixes = [f"{place}." for place in range(len(networks))]
-        for key in file.keys():  # noqa: SIM118 - it is no dict
-            if not key.startswith(tuple(prefixes)):
-                raise ValueError(f"no network has an array {key!r:.50}")
-        return cls(
-            [
-                Network(storage.read_layers(storage.ArraysOfFile(file, "handnn", prefix), bricks))
-                for prefix, bricks in zip(prefixes, networks, strict=True)
-            ],
-            columns,
-            target,
-        )
+        return cls(storage.read_all(file, architecture.get("networks")), columns, target)
 
     def summary(self) -> str:
         """Return the columns, the target and the networks, for people to read."""

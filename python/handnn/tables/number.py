@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -113,6 +112,8 @@ def _normal_levels(values: Numbers) -> tuple[tuple[float, ...], tuple[float, ...
     One knot for 8 values, but no more than 257. A value that is several quantiles at once has the
     level of their middle. The ends have the level of half a step, so that no level is infinite.
     """
+    from statistics import NormalDist
+
     count = min(MOST_KNOTS, max(2, len(values) // 8))
     parts = np.linspace(0, 1, count)
     quantiles = np.quantile(values, parts)

@@ -34,7 +34,7 @@ class Reader:
         if isinstance(table, Mapping):
             self._name(list(table))
             self._columns = list(table.values())
-        elif hasattr(table, "columns") and hasattr(table, "__getitem__"):
+        elif hasattr(table, "__len__") and hasattr(table, "columns"):  # a LazyFrame has no length
             keys = list(table.columns)
             self._name(keys)
             self._columns = [table[key] for key in keys]
@@ -84,7 +84,6 @@ class Reader:
     def cells(self, place: int) -> Cells:
         """Return the cells of the column in this place."""
         column = self._columns[place]
-        kind = str(getattr(column, "dtype", "")).lower()
         if type(column) is np.ndarray:
             column = np.ascontiguousarray(column)  # a column of an array: it is read several times
         return cells(
@@ -93,7 +92,6 @@ class Reader:
             self.key(place),
             self.where,
             loose=self._is_loose or isinstance(column, list | tuple),
-            category=kind.startswith(("categor", "enum")),
         )
 
 

@@ -28,7 +28,7 @@ class Target:
         classes: the labels, sorted, as they were: an array of text, ints, floats or bools; None for
             regression and multilabel.
         mean, scale: float64 (n_out,) of a regression's outputs; scale is the standard deviation, 1
-            when they are all the same. 0 and 1 for the other tasks.
+            when they are all the same. Empty for the other tasks.
         is_flat: whether y was (N,), as predictions then are too.
     """
 
@@ -44,8 +44,8 @@ class Target:
     ) -> None:
         self.task = checks.word(task, TASKS, "Target: task")
         self.classes: NDArray[Any] | None = None if classes is None else np.asarray(classes)
-        self.mean = np.zeros(n_out) if mean is None else np.asarray(mean, np.float64)
-        self.scale = np.ones(n_out) if scale is None else np.asarray(scale, np.float64)
+        self.mean = np.asarray([] if mean is None else mean, np.float64)
+        self.scale = np.asarray([] if scale is None else scale, np.float64)
         self.is_flat = is_flat
         self.n_out = n_out
         if task == "multiclass" and self.classes is not None:
@@ -176,7 +176,7 @@ class Target:
         """Return the Target that `to_dict` describes; FormatError when it describes none."""
         try:
             return cls._from_dict(entry)
-        except (OverflowError, ValueError) as error:
+        except (OverflowError, TypeError, ValueError) as error:
             raise FormatError(f"Target.from_dict: {error}") from error
 
     @classmethod

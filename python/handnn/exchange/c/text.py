@@ -18,9 +18,10 @@ def template(name: str) -> str:
 
 @cache
 def functions(real: str) -> dict[str, tuple[set[str], str]]:
-    """Return every function of functions.h.in: what it needs for that type, and its text."""
+    """Return every function of the templates: what it needs for that type, and its text."""
     found = {}
-    text = template("functions").replace("soft_fma_real", f"soft_fma_{real}")
+    text = "\n".join([template("fma"), template("functions")])
+    text = text.replace("soft_fma_real", f"soft_fma_{real}")
     for block in re.split(r"^//: ", text, flags=re.MULTILINE)[1:]:
         first, _, text = block.partition("\n")
         name, *needs = first.replace(" needs", "").split()

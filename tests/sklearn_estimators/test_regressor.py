@@ -1,0 +1,345 @@
+"""MLPRegressor: what is ours."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimators")
+
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from handnn import losses, schedules
+from handnn.sklearn import AS_SCIKIT_LEARN, MLPRegressor
+from tests.bounds import assert_same_bits
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(300, 3)) * [1, 100, 0.01] + [0, 5000, 7]
+SIGNAL = np.sin(X[:, 0]) + (X[:, 1] - 5000) / 100
+Y = 1e6 + 2e5 * SIGNAL
+NOISY = Y + 1e5 * RNG.normal(size=300)
+
+
+def fitted(y=Y, **settings):
+    return MLPRegressor(**{"random_state": 0, "max_iter": 60, **settings}).fit(X, y)
+
+
+def test_columns_and_targets_far_from_1_are_learnt():
+    assert fitted(max_iter=100).score(X, Y) > 0.98
+
+
+def test_without_scaling_they_are_not():
+    settings = {**AS_SCIKIT_LEARN, "max_iter": 60, "random_state": 0}
+    with pytest.warns(ConvergenceWarning):
+        assert MLPRegressor(**settings).fit(X, Y).score(X, Y) < 0.5
+
+
+def test_a_row_has_the_same_bits_alone():
+    model = fitted(dtype="float32")
+    every = model.predict(X)
+    assert every.dtype == np.float64
+    for row in range(20):
+        assert_same_bits(model.predict(X[row : row + 1]), every[row : row + 1])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [X.astype(np.float32), np.asfortranarray(X), X[::-1][::-1], X.tolist(), X.astype(object)],
+    ids=["float32", "fortran", "strides", "list", "object"],
+)
+def test_the_fast_way_and_the_long_way_agree(rows):
+    model = fitted()
+    np.testing.assert_allclose(model.predict(rows), model.predict(X), rtol=1e-3)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_infinities_are_refused(bad):
+    row = X[:1].copy()
+    row[0, 1] = bad
+    with pytest.raises(ValueError, match="infinity"):
+        fitted(max_iter=1).predict(row)
+
+
+def test_what_the_fast_way_refuses_is_refused_in_scikit_learns_words():
+    with pytest.raises(NotFittedError):
+        MLPRegressor().predict(X)
+    model = fitted(max_iter=1)
+    with pytest.raises(ValueError, match="X has 2 features, but MLPRegressor is expecting 3"):
+        model.predict(X[:, :2])
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        model.predict(X[0])
+    with pytest.raises(ValueError, match="minimum of 1 is required"):
+        model.predict(X[:0])
+    with pytest.raises(ValueError, match="Complex"):
+        model.predict(X.astype(complex))
+
+
+def test_a_gap_that_training_had_not_is_the_mean():
+    model = fitted()
+    row = X[:2].copy()
+    row[0, 0] = np.nan
+    mean = row.copy()
+    mean[0, 0] = X[:, 0].mean()
+    np.testing.assert_allclose(model.predict(row), model.predict(mean))
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [
+        ("squared_error", losses.MSELoss),
+        ("absolute_error", losses.MAE),
+        ("huber", losses.Huber),
+        ("quantile", losses.Quantile),
+        ("gaussian", losses.GaussianNLL),
+        (losses.Huber(0.3), losses.Huber),
+    ],
+    ids=str,
+)
+def test_losses(loss, kind):
+    model = fitted(NOISY, loss=loss)
+    assert isinstance(model._target.loss, kind)
+    assert model.score(X, Y) > 0.8
+
+
+def test_a_loss_object_is_left_as_it_is():
+    loss = losses.Huber(0.3)
+    fitted(loss=loss, max_iter=2)
+    assert loss.pre is None and loss.y_true is None
+
+
+class CubeLoss:
+    """|pre - y|³, of a user who knows no handnn."""
+
+    def forward(self, pre, y_true):
+        self.error = pre - y_true
+        return float(np.mean(np.abs(self.error) ** 3))
+
+    def backward(self):
+        return 3 * self.error * np.abs(self.error) / self.error.size
+
+
+def test_a_loss_of_your_own():
+    assert fitted(loss=CubeLoss(), max_iter=200).score(X, Y) > 0.8
+
+
+def test_poisson_predicts_rates():
+    rates = np.exp(X[:, 0])
+    counts = np.random.default_rng(0).poisson(rates)
+    model = fitted(counts, loss="poisson")
+    assert (model.predict(X) > 0).all()
+    assert np.corrcoef(model.predict(X), rates)[0, 1] > 0.8
+    assert model.out_activation_ == "exp"
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_quantiles(outputs):
+    y = np.stack([NOISY, -NOISY], axis=1)[:, :outputs]
+    y = y[:, 0] if outputs == 1 else y
+    model = fitted(y, loss=losses.Quantile((0.9, 0.1, 0.5)), max_iter=100)
+    found = model.predict_quantiles(X)
+    assert found.shape == ((300, 3) if outputs == 1 else (300, 2, 3))
+    assert (found[..., 0] >= found[..., 2]).all() and (found[..., 2] >= found[..., 1]).all()
+    for place, share in enumerate((0.9, 0.1, 0.5)):
+        below = (y <= found[..., place]).mean()
+        assert abs(below - share) < 0.08
+    assert_same_bits(model.predict_quantiles(X, 0.1)[..., 0], found[..., 1])
+    with pytest.raises(ValueError, match="quantiles must be among"):
+        model.predict_quantiles(X, [0.2])
+
+
+def test_quantiles_of_a_normal_distribution():
+    model = fitted(NOISY, loss="gaussian", max_iter=100)
+    low, mean, high = model.predict_quantiles(X).T
+    np.testing.assert_allclose(mean, model.predict(X))
+    is_between = (low < NOISY) & (high > NOISY)
+    assert 0.68 < is_between.mean() < 0.92
+    deviation = (high - low) / 2 / 1.2815515655446004
+    higher = model.predict_quantiles(X, [0.8413447460685429])[:, 0]
+    np.testing.assert_allclose(higher, mean + deviation)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        model.predict_quantiles(X, [1.0])
+
+
+def test_quantiles_need_a_loss_that_has_them():
+    with pytest.raises(ValueError, match="needs loss='quantile' or 'gaussian'"):
+        fitted(max_iter=1).predict_quantiles(X)
+
+
+def test_several_outputs():
+    y = np.stack([Y, 3 * SIGNAL], axis=1)
+    model = fitted(y, max_iter=100)
+    assert model.predict(X).shape == (300, 2)
+    assert model.score(X, y) > 0.95
+    assert model.n_outputs_ == 2
+
+
+def test_validation_rows_and_the_best_epoch():
+    settings = {"max_iter": 40, "learning_rate": "constant", "learning_rate_init": 0.05}
+    settings |= {"n_iter_no_change": 1000, "weight_decay": 0}
+    train, held = slice(0, 200), slice(200, None)
+    models = {}
+    for restores in (True, False):
+        model = MLPRegressor(random_state=0, restore_best=restores, **settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(X[train], NOISY[train], validation_data=(X[held], NOISY[held]))
+        models[restores] = model
+    curve = models[True].validation_curve_
+    assert len(curve) == 40 and curve == models[False].validation_curve_
+    assert np.argmin(curve) < 39
+    of_model = {}
+    for restores, model in models.items():
+        scaled = NOISY[train].std()
+        of_model[restores] = ((model.predict(X[held]) - NOISY[held]) ** 2).mean() / scaled**2 / 2
+    np.testing.assert_allclose(of_model[True], min(curve), rtol=1e-6)
+    np.testing.assert_allclose(of_model[False], curve[-1], rtol=1e-6)
+
+
+def test_validation_rows_have_weights():
+    weight = np.r_[np.ones(50), np.zeros(50)]
+    curves = []
+    for given in ((X[200:250], Y[200:250]), (X[200:], Y[200:], weight)):
+        model = MLPRegressor(random_state=0, max_iter=3)
+        curves.append(model.fit(X[:200], Y[:200], validation_data=given).validation_curve_)
+    np.testing.assert_allclose(curves[0], 2 * np.array(curves[1]))  # their sum is divided by rows
+
+
+def test_early_stopping():
+    model = fitted(NOISY, early_stopping=True, max_iter=500)
+    assert model.n_iter_ < 500
+    assert len(model.validation_scores_) == model.n_iter_ == len(model.validation_curve_)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert model.best_loss_ is None
+    with pytest.raises(ValueError, match="validation set is too small"):
+        MLPRegressor(early_stopping=True).fit(X[:5], Y[:5])
+
+
+def test_weights_are_repetitions_and_zeros_are_nothing():
+    weight = np.arange(60) % 4
+    alone = MLPRegressor(random_state=0, batch_size=1000).fit(X[:60], Y[:60], weight)
+    repeated = MLPRegressor(random_state=0, batch_size=1000)
+    repeated.fit(X[:60].repeat(weight, axis=0), Y[:60].repeat(weight))
+    np.testing.assert_allclose(alone.predict(X), repeated.predict(X), rtol=1e-6)
+    with pytest.raises(ValueError, match="zero"):
+        MLPRegressor().fit(X, Y, np.zeros(300))
+    with pytest.raises(ValueError, match="Negative"):
+        MLPRegressor().fit(X, Y, -np.ones(300))
+
+
+def test_an_ensemble_answers_with_the_mean():
+    model = fitted(NOISY, n_ensemble=3, max_iter=10, n_jobs=2)
+    assert len(model.networks_) == len(model.histories_) == 3
+    x = model._inputs.transform(X, "float64")
+    every = [n.predict(x) * NOISY.std() + NOISY.mean() for n in model.networks_]
+    assert not np.allclose(every[0], every[1])
+    np.testing.assert_allclose(model.predict(X), np.mean(every, axis=0)[:, 0], rtol=1e-9)
+    one_by_one = fitted(NOISY, n_ensemble=3, max_iter=10)
+    assert_same_bits(model.predict(X), one_by_one.predict(X))
+
+
+def test_layers_are_what_was_asked_for():
+    model = fitted(
+        hidden_layer_sizes=(8, 4),
+        activation=("gelu", "tanh"),
+        dropout=(0.0, 0.3),
+        batch_norm=True,
+        max_iter=2,
+    )
+    names = [type(layer).__name__ for layer in model.networks_[0].layers]
+    first, second = ["Affine", "BatchNorm", "GELU"], ["Affine", "BatchNorm", "Tanh", "Dropout"]
+    assert names == [*first, *second, "Affine"]
+    assert [w.shape for w in model.coefs_] == [(3, 8), (8, 4), (4, 1)]
+    assert [b.shape for b in model.intercepts_] == [(8,), (4,), (1,)]
+    assert model.networks_[0].layers[6].p == 0.3
+
+
+def test_batch_norm_has_no_batch_of_one_row():
+    rows = 65
+    model = MLPRegressor(batch_norm=True, batch_size=32, max_iter=2).fit(X[:rows], Y[:rows])
+    assert model.n_iter_ == 2
+
+
+@pytest.mark.parametrize("name", ["constant", "cosine", "one_cycle", "plateau"])
+def test_schedules_by_name(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert fitted(schedule=name, learning_rate_init=0.01).score(X, Y) > 0.9
+
+
+def test_a_schedule_object_is_copied():
+    schedule = schedules.ReduceOnPlateau(0.5, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted(schedule=schedule)
+    assert schedule.factor_now == 1 and schedule.best == np.inf
+
+
+def test_warm_start_goes_on():
+    once = fitted(max_iter=5, warm_start=True)
+    networks, loss = once.networks_, once.loss_
+    once.fit(X, Y)
+    assert once.networks_ is networks and once.loss_ < loss
+    with pytest.raises(ValueError, match="asked for are"):
+        once.set_params(hidden_layer_sizes=(3,)).fit(X, Y)
+
+
+def test_partial_fit():
+    model = MLPRegressor(random_state=0, learning_rate_init=0.01)
+    for _ in range(40):
+        model.partial_fit(X, Y)
+    assert model.score(X, Y) > 0.95
+    assert len(model.loss_curve_) == 40 and model.n_iter_ == 1 and model.t_ == 40 * 300
+    assert model._optimizers[0].steps == 40 * -(-300 // 32)
+    with pytest.raises(ValueError, match="early_stopping"):
+        MLPRegressor(early_stopping=True).partial_fit(X, Y)
+    assert not hasattr(MLPRegressor(solver="lbfgs"), "partial_fit")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dtypes(dtype):
+    model = fitted(dtype=dtype, max_iter=1)
+    assert model.networks_[0].dtype == dtype == model.coefs_[0].dtype
+
+
+def test_one_seed_one_model():
+    assert_same_bits(fitted(max_iter=3).predict(X), fitted(max_iter=3).predict(X))
+    other = fitted(max_iter=3, random_state=1)
+    assert not np.array_equal(other.predict(X), fitted(max_iter=3).predict(X))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "text"),
+    [
+        ({"solver": "adamw"}, ValueError, "solver must be one of adam, sgd, lbfgs, not 'adamw'"),
+        ({"activation": "Relu"}, ValueError, "activation must be one of"),
+        ({"activation": ["relu"]}, ValueError, "activation has 1 entries for 2 hidden layers"),
+        ({"hidden_layer_sizes": (5, 0)}, ValueError, "hidden_layer_sizes must be > 0"),
+        ({"hidden_layer_sizes": (5.5,)}, TypeError, "hidden_layer_sizes must be an int"),
+        ({"dropout": 1.0}, ValueError, "dropout must be at least 0 and below 1"),
+        ({"alpha": -1}, ValueError, "alpha must be finite and not negative"),
+        ({"alpha": 1, "weight_decay": 1}, ValueError, "one must be 0"),
+        ({"loss": "mse"}, ValueError, "loss must be one of squared_error"),
+        ({"loss": losses.MAE}, TypeError, "loss must be a name or have forward"),
+        ({"scale": 1}, TypeError, "scale must be a bool"),
+        ({"max_iter": 0}, ValueError, "max_iter must be at least 1"),
+        ({"dtype": "float16"}, TypeError, "dtype must be float32 or float64"),
+        ({"schedule": "step"}, ValueError, "schedule must be one of constant"),
+        ({"n_jobs": 0}, ValueError, "n_jobs must be"),
+        ({"solver": "lbfgs", "dropout": 0.1}, ValueError, "solver='lbfgs' needs dropout=0"),
+        ({"categories": "codes"}, ValueError, "categories must be one of"),
+    ],
+    ids=str,
+)
+def test_bad_parameters(settings, error, text):
+    model = MLPRegressor(**settings)
+    with pytest.raises(error, match=text):
+        model.fit(X, Y)
+    assert not hasattr(model, "networks_") and not hasattr(model, "n_features_in_")
+
+
+@pytest.mark.parametrize("given", [X, (X,), (X[:5], Y[:4]), (X[:, :2], Y)], ids=range(4))
+def test_bad_validation_data(given):
+    with pytest.raises((TypeError, ValueError)):
+        MLPRegressor().fit(X, Y, validation_data=given)
