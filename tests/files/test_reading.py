@@ -168,8 +168,8 @@ def test_numbers_that_are_called_categories(table):
         (["x", "x", "x"], "column 'a' has the same value 'x' in every row; --ignore a"),
         (["1", "2", "?", "3", "?"], "has '?' in line 4, '?' in line 6, which are no number"),
         (["1", "2", "?", "3"], "if that stands for a gap, say --gap '?'"),
-        (["1", "2", "inf", "3"], "has 'inf' in line 4, which is not finite"),
-        (["1", "2", "1e999", "3"], "has '1e999' in line 4, which is not finite"),
+        (["1", "2", "inf", "3"], "has 'inf' in line 4, which is no number up to 1e100"),
+        (["1", "2", "1e999", "3"], "has '1e999' in line 4, which is no number up to 1e100"),
         (['"1,5"', '"2,5"', '"3,5"'], "--decimal , reads a comma as the decimal point"),
         (['"1.234,5"', '"2,5"', '"3,5"'], "--decimal , reads"),
         ([f"id{k}" for k in range(30)], "30 different texts in 30 rows, such as 'id0': an ident"),
@@ -199,7 +199,7 @@ def test_all_columns_are_told_at_once(table):
         (["x", "x", "x"], "auto", "has the same value 'x' in every row"),
         (["1", "2", "x", "3"], "auto", "has 'x' in line 4, which is no number"),
         (["x", "y", "x"], "regression", "has 'x' in line 2, 'y' in line 3, 'x' in line 4"),
-        (["1", "inf", "2"], "auto", "'inf' in line 3, which is not finite"),
+        (["1", "inf", "2"], "auto", "'inf' in line 3, which is no number up to 1e100"),
     ],
 )
 def test_targets_that_are_none(table, cells, task, words):

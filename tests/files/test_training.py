@@ -189,10 +189,10 @@ def test_without_polars_it_says_how_to_get_it(handnn_command, table, monkeypatch
 def test_ctrl_c_leaves_no_file(handnn_command, table, tmp_path, monkeypatch):
     from handnn.files import training
 
-    def press(*args):
+    def press(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "fit", press)
+    monkeypatch.setattr(training, "train_many", press)
     data, folder = table(as_csv(rooms())), tmp_path / "out"
     folder.mkdir()
     options = ["--out", folder / "m", "--report", folder / "r"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.values import label_texts, parsed
+from handnn.files.values import LARGEST, is_too_large, label_texts, parsed
 
 if TYPE_CHECKING:
     from polars import Series
@@ -100,9 +100,9 @@ class Facts:
         self._keep(self.numbers, cells, is_number, places)
         self._keep(self.texts, cells, ~is_number & ~gaps, places)
         finite = values.drop_nulls().to_numpy()
-        ends = np.isinf(finite)
+        ends = ~(abs(finite) <= LARGEST)
         if ends.any():
-            self._keep(self.infinite, cells, values.is_infinite().fill_null(False), places)
+            self._keep(self.infinite, cells, is_too_large(values), places)
             self.n_infinite += int(ends.sum())
             finite = finite[~ends]
         self.n_texts += len(cells) - n_gaps - int(is_number.sum())
@@ -129,10 +129,9 @@ class Facts:
         mean = float(values.mean())
         shift = mean - self.mean
         whole = before + len(values)
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.square += float(np.square(values - mean).sum())
-            self.square += shift * shift * before * len(values) / whole
-            self.mean += shift * len(values) / whole
+        self.square += float(np.square(values - mean).sum())
+        self.square += shift * shift * before * len(values) / whole
+        self.mean += shift * len(values) / whole
         self.least = min(self.least, float(values.min()))
         self.most = max(self.most, float(values.max()))
         self.sample = np.concatenate([self.sample, values[-before % self.step :: self.step]])
@@ -150,5 +149,5 @@ class Facts:
 def _are_whole(cells: Series) -> bool:
     """Return whether all numbers are written without a point, in 64 bits."""
     if str(cells.dtype) != "String":
-        return cells.dtype.is_integer()
+        return bool(cells.dtype.is_integer())
     return bool(cells.str.contains(r"^[+-]?[0-9]{1,18}$").all())

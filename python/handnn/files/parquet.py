@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,12 +36,10 @@ class ParquetFile:
         import polars as pl
 
         self.path = path
-        try:
+        with told(path):
             self._lazy = pl.scan_parquet(path, glob=False)
             schema = self._lazy.collect_schema()
             self.n_rows = int(self._lazy.select(pl.len()).collect().item())
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise TableError(_damaged(path, error)) from None
         self.names = check_names(list(schema), path)
         self._casts: list[Any] = []
         for name, kind in schema.items():
@@ -61,10 +62,8 @@ class ParquetFile:
 
         count = max(1, size // len(self.names))
         for first in range(0, self.n_rows, count):
-            try:
+            with told(self.path):
                 frame: DataFrame = self._lazy.slice(first, count).select(self._casts).collect()
-            except (pl.exceptions.PolarsError, OSError) as error:
-                raise TableError(_damaged(self.path, error)) from None
             frame = frame.with_columns(pl.col(pl.String).str.strip_chars())
             frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
             empty = pl.col(pl.String)
@@ -72,6 +71,49 @@ class ParquetFile:
             yield Block(frame, np.arange(first + 1, first + len(frame) + 1))
 
 
-def _damaged(path: str, error: Exception) -> str:
-    words = str(error).split("\n", 1)[0]
-    return f"{path} is no Parquet file that can be read: {words:.200}"
+@contextmanager
+def told(path: str) -> Iterator[None]:
+    """Make of whatever polars raises for a damaged file a TableError.
+
+    Some damage makes it panic, which is no Exception and writes to the process's stderr; what is
+    written there meanwhile is shown unless it was that.
+    """
+    import polars as pl
+
+    with set_aside_stderr() as is_shown:
+        try:
+            yield
+        except (pl.exceptions.PolarsError, OSError, OverflowError) as error:
+            words = str(error).split("\n", 1)[0]
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":
+                raise
+            is_shown.clear()
+            words = "its parts do not fit together"
+        else:
+            return
+    raise TableError(f"{path} is no Parquet file that can be read: {words:.200}") from None
+
+
+@contextmanager
+def set_aside_stderr() -> Iterator[list[bool]]:
+    """Keep what is written to the process's stderr, and write it there at the end.
+
+    Yields a list; when it is empty at the end, what was kept is dropped.
+    """
+    is_shown = [True]
+    try:
+        usual = os.dup(2)
+    except OSError:  # there is none
+        yield is_shown
+        return
+    with tempfile.TemporaryFile() as kept:
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield is_shown
+        finally:
+            os.dup2(usual, 2)
+            os.close(usual)
+            kept.seek(0)
+            if is_shown and (words := kept.read()):
+                os.write(2, words)

@@ -13,6 +13,7 @@ MANY = 20
 """Up to how many rows a column may have a different text in each of them."""
 
 MOSTLY_DIFFERENT = 0.9
+TOO_LARGE = "no number up to 1e100"
 MOST_CLASSES = 1_000
 MOST_LABELS = 10_000
 """More categories would each have few rows, and as many vectors to learn."""
@@ -65,7 +66,7 @@ def _problem(fact: Facts, kind: str, source: Any) -> str:
     if kind == "mixed":
         return odd_cells(fact.texts, fact.n_texts, source, "no number, as other rows have")
     if kind == "number" and fact.n_infinite:
-        return odd_cells(fact.infinite, fact.n_infinite, source, "not finite")
+        return odd_cells(fact.infinite, fact.n_infinite, source, TOO_LARGE)
     different = len(fact.labels)
     if kind == "category" and not fact.is_chosen:
         comma = hint_for([value for _, value in fact.texts], source.decimal)
@@ -105,9 +106,7 @@ def check_target(fact: Facts, source: Any, task: str, drops_gaps: bool) -> str:
             "--drop-gaps leaves such rows out"
         )
     if fact.n_infinite:
-        raise TableError(
-            f"{name} {odd_cells(fact.infinite, fact.n_infinite, source, 'not finite')}"
-        )
+        raise TableError(f"{name} {odd_cells(fact.infinite, fact.n_infinite, source, TOO_LARGE)}")
     kind = fact.kind
     if task == "regression" and kind == "category":
         kind = "mixed"

@@ -41,12 +41,12 @@ def score(target: Target, measured: NDArray[Any], answers: NDArray[Any]) -> Scor
     have no answer to, as auc of one class alone, is NaN.
     """
     if target.task == "regression":
-        found = {
-            "rmse": metrics.rmse(measured, answers),
-            "mae": metrics.mae(measured, answers),
-            "r2": metrics.r2(measured, answers),
-        }
-        return found
+        with np.errstate(over="ignore", invalid="ignore"):  # of rows far from all in training
+            return {
+                "rmse": metrics.rmse(measured, answers),
+                "mae": metrics.mae(measured, answers),
+                "r2": metrics.r2(measured, answers),
+            }
     places = measured.astype(np.int64)
     chosen = answers.argmax(axis=1)
     found = {"accuracy": metrics.accuracy(places, chosen)}
@@ -62,7 +62,7 @@ def score(target: Target, measured: NDArray[Any], answers: NDArray[Any]) -> Scor
 def measured_of(target: Target, y: Series) -> NDArray[np.float64]:
     """Return the values of a regression, or the places of labels among the classes."""
     if target.task == "regression":
-        return y.to_numpy().astype(np.float64)
+        return np.asarray(y, np.float64)
     return target.encode(y)[:, 0]
 
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn import recipes
-from handnn.arrays import Array
 from handnn.early_stopping import EarlyStopping
 from handnn.files.text import TableError
 from handnn.history import History
 from handnn.losses import Loss
+from handnn.many import train_many
 from handnn.network import Network, mlp
 from handnn.optimizers import AdamW
 from handnn.schedules import OneCycle
@@ -138,54 +138,40 @@ def train(
     progress: bool = False,
     say: Callable[[str], object] = lambda words: None,
 ) -> Trained:
-    """Train the networks one after the other, and return their model."""
+    """Train the networks, several at a time, and return their model.
+
+    Of many rows, each network holds out some of its own, and returns to its best epoch on them;
+    together they learn from every row.
+    """
     start = perf_counter()
     columns, target = learn(split, kinds, settings)
     n_train = len(split.y_train)
-    recipe = recipes.recipe(n_train)
-    x = columns.transform(split.x_train, recipe.dtype)
+    dtype = recipes.recipe(n_train).dtype
+    x = columns.transform(split.x_train, dtype)
     y = target.encode(split.y_train)
-    networks, histories = [], []
     order = rng.permutation(n_train)
     held = int(n_train * OWN_SHARE) if n_train >= ENOUGH else 0
-    count = settings.networks or NETWORKS
-    for number in range(count):
-        # Each stops early on rows of its own, so that together they learn from every row.
+    recipe = recipes.recipe(n_train - held)
+    batch_size, epochs = settings.batch_size or recipe.batch_size, settings.epochs or recipe.epochs
+    steps = epochs * -(-(n_train - held) // batch_size)
+    trainers, rows, each = [], [], []
+    for number in range(settings.networks or NETWORKS):
         first = number * held % max(1, n_train - held)
-        own, rest = order[first : first + held], np.r_[order[:first], order[first + held :]]
-        network = new_network(columns, target, settings.hidden, rng, recipe.dtype)
-        validation = (x[own], y[own]) if held else None
-        rows = (x[rest], y[rest]) if held else (x, y)
-        histories.append(fit(network, target, rows, validation, settings, rng, progress))
-        networks.append(network)
-        say(f"network {number + 1} of {count}: {histories[-1]}")
-    model = TableModel(networks, columns, target)
+        rows.append(np.r_[order[:first], order[first + held :]])
+        network = new_network(columns, target, settings.hidden, rng, dtype)
+        loss = cast(Loss, target.loss())
+        seed = int(rng.integers(2**63))
+        trainers.append(Trainer(network, loss, new_optimizer(steps, settings), rng=seed))
+        each.append({"early_stopping": EarlyStopping(patience=PATIENCE)} if held else {})
+    watched: dict[str, Any] = {"validation": "rest", "each": each} if held else {}
+    histories = train_many(
+        trainers, x, y, rows=rows, epochs=epochs, batch_size=batch_size, progress=progress,
+        **watched,
+    )  # fmt: skip
+    for number, history in enumerate(histories, 1):
+        say(f"network {number} of {len(histories)}: {history}")
+    model = TableModel([trainer.network for trainer in trainers], columns, target)
     return Trained(model, histories, n_train, split, perf_counter() - start)
-
-
-def fit(
-    network: Network,
-    target: Target,
-    rows: tuple[Array, Any],
-    validation: tuple[Array, Any] | None,
-    settings: Settings,
-    rng: np.random.Generator,
-    progress: bool,
-) -> History:
-    """Train one network, and return its History."""
-    recipe = recipes.recipe(len(rows[0]))
-    batch_size = settings.batch_size or recipe.batch_size
-    epochs = settings.epochs or recipe.epochs
-    optimizer = new_optimizer(epochs * -(-len(rows[0]) // batch_size), settings)
-    trainer = Trainer(network, cast(Loss, target.loss()), optimizer, rng=rng, progress=progress)
-    stopping = EarlyStopping(patience=PATIENCE) if validation is not None else None
-    return trainer.fit(
-        *rows,
-        epochs=epochs,
-        batch_size=batch_size,
-        validation=validation,
-        early_stopping=stopping,
-    )
 
 
 def new_optimizer(steps: int, settings: Settings) -> AdamW:

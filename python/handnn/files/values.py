@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from handnn.files.dialect import is_number
 from handnn.files.text import TableError
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from handnn.files.blocks import Block
 
 SHOWN = 5
+
+LARGEST = 1e100
+"""Numbers beyond are taken for mistakes: nothing that is measured is so large, and squares of sums
+of such numbers still are numbers."""
 
 BOOLS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
 """How bools are written, beside "true" and "false"."""
@@ -51,7 +56,7 @@ def typed(block: Block, kinds: Mapping[str, str], source: Any) -> DataFrame:
             continue
         is_text = source.is_typed and cells.dtype == pl.String
         values = cells.is_null() if is_text else parsed(cells, source.decimal)
-        odd = cells.is_not_null() & (True if is_text else values.is_null() | values.is_infinite())
+        odd = cells.is_not_null() & (True if is_text else values.is_null() | is_too_large(values))
         if odd.any():
             count += int(odd.sum())
             rows = odd.arg_true()[:SHOWN].to_list()
@@ -60,6 +65,11 @@ def typed(block: Block, kinds: Mapping[str, str], source: Any) -> DataFrame:
     if bad:
         raise TableError(bad_cells(bad, count, source))
     return pl.DataFrame(columns)
+
+
+def is_too_large(values: Series) -> Series:
+    """Return where numbers are infinite or beyond `LARGEST`."""
+    return (values.abs() > LARGEST).fill_null(False)
 
 
 def label_texts(cells: Series) -> Series:
@@ -76,6 +86,7 @@ def bad_cells(bad: Iterable[tuple[int, str, str]], count: int, source: Any) -> s
     bad = sorted(bad)
     lines = [
         f"{source.place} {place:,}, column {name!r}: {value!r:.60} is no number"
+        + " up to 1e100" * is_number(value)
         for place, name, value in bad[:SHOWN]
     ]
     if count > len(lines):
@@ -93,8 +104,6 @@ def hint_for(values: list[str], decimal: str) -> str:
         return "; --decimal , reads a comma as the decimal point"
     if decimal == "," and all("." in value for value in values):
         return "; with --decimal , a number must not have a point"
-    if any(value.lower().lstrip("+-") in ("inf", "infinity") for value in values):
-        return "; a number must be finite"
     if len(set(values)) == 1 and len(values[0]) <= 8 and not any(map(str.isdigit, values[0])):
         return f"; if that stands for a gap, say --gap {values[0]!r}"
     return ""
