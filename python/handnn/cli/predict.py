@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ def predict(
         from handnn.files.predicting import predictions, whole_file
 
         loaded, _, table = opened(model, rows, gaps=gaps, **given)
-        target = nullcontext(sys.stdout.buffer) if out is None else whole_file(out)
+        target = nullcontext() if out is None else whole_file(out)
         is_first, count = True, 0
         with target as file:
             for frame, block in table.blocks():
@@ -68,9 +67,12 @@ def predict(
                     if taken:
                         raise click.ClickException(f"{rows} has a column {min(taken)!r} already")
                     found = block.frame.hstack(found)
-                file.write(as_text(found, as_json, is_first).encode())
+                text = as_text(found, as_json, is_first)
+                if file is None:
+                    click.echo(text, nl=False)
+                else:
+                    file.write(text.encode())
                 is_first, count = False, count + len(found)
-            file.flush()
     say = tables.speaker(quiet)
     for note in table.notes:
         say(f"note: {note}")

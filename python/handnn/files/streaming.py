@@ -88,7 +88,8 @@ def train_stream(
             for history, trainer, total in zip(histories, trainers, totals, strict=True):
                 loss = stream.validation_loss(trainer)
                 history.extend([Epoch(float(total / count), loss, seconds)])
-            say(f"epoch {number + 1} of {epochs}: {histories[0]}")
+            if (number + 1) % max(1, epochs // 10) == 0:
+                say(f"epoch {number + 1} of {epochs}: {histories[0]}")
     model = TableModel([trainer.network for trainer in trainers], columns, target)
     n_train = count
     return Trained(model, histories, n_train, stream.split(), perf_counter() - start)
