@@ -76,6 +76,14 @@ def test_the_score_is_that_of_rows_held_out(table, train, handnn_command):
     assert np.sqrt(np.mean(wrong[rows] ** 2)) == pytest.approx(told["scores"]["rmse"], rel=1e-6)
 
 
+def test_each_class_is_learnt_from_however_few_rows_it_has(table, train):
+    columns = rooms(60)
+    columns["town"][:3] = ["Mars", "Venus", "Venus"]
+    model, told = train(table(as_csv(columns)), "town", "--hold-out", 0.8)
+    assert "Mars" in handnn.TableModel.load(model).target.classes.tolist()
+    assert told["rows"]["held_out"] < 48
+
+
 def test_nothing_of_held_out_rows_reaches_the_model(table, train):
     columns = rooms(200)
     before = train(table(as_csv(columns)))[0].read_bytes()

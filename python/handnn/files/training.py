@@ -103,7 +103,7 @@ def split_rows(
     held = []
     for code in np.unique(codes):
         rows = order[codes[order] == code]
-        held.append(rows[: round(share * len(rows))])
+        held.append(rows[: min(round(share * len(rows)), len(rows) - 1)])  # one is to learn from
     test = np.sort(np.concatenate(held))
     if len(test) == 0:
         test = order[:1]
