@@ -209,12 +209,13 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """The tests beside PyTorch, ONNX and scikit-learn, and the pages about them."""
+    """The tests beside PyTorch, ONNX and scikit-learn, of files, and the pages about them."""
     session.install(".[test]")
     install_groups(session, "parity")
-    folders = ("tests/parity", "tests/exchange", "tests/sklearn_estimators")
+    folders = ("tests/parity", "tests/exchange", "tests/sklearn_estimators", "tests/files")
     session.run("pytest", *folders, *session.posargs)
-    session.run("python", "tools/check_docs.py", "docs/exchange.md", "docs/scikit-learn.md")
+    pages = ("docs/exchange.md", "docs/scikit-learn.md", "docs/from-csv.md")
+    session.run("python", "tools/check_docs.py", *pages)
 
 
 @nox.session

@@ -39,7 +39,7 @@ FLOORS = [
     {"run"},
     {"exchange", "trainer"},
     {"many"},
-    {"sklearn"},
+    {"files", "sklearn"},
     {"__init__"},
     {"cli"},
     {"__main__"},

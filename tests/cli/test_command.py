@@ -12,8 +12,10 @@ import pytest
 import handnn
 from handnn.cli import main
 
+COMMANDS = ["demo", "train", "predict", "evaluate", "inspect", "export", "check", "info"]
 
-@pytest.mark.parametrize("args", [[], ["demo"], ["check"], ["info"]])
+
+@pytest.mark.parametrize("args", [[], *([command] for command in COMMANDS)])
 def test_help_shows_an_example(handnn_command, args):
     result = handnn_command(*args, "--help")
     assert result.code == 0

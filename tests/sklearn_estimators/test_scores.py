@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimators")
 
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.model_selection import cross_val_score, train_test_split
 
 from handnn.datasets import load_concrete

@@ -11,7 +11,10 @@ import click
 import handnn
 from handnn.cli.check import check
 from handnn.cli.demo import demo
+from handnn.cli.export import export
 from handnn.cli.info import info
+from handnn.cli.predict import evaluate, inspect, predict
+from handnn.cli.train import train
 
 FAILED = 1
 INTERRUPTED = 130
@@ -28,12 +31,14 @@ def handnn_command() -> None:
     \b
     Examples:
       handnn demo                 train a network on real measurements
+      handnn train houses.csv --target price
+      handnn predict model.safetensors rows.csv --out predictions.csv
       handnn check                prove that the installation computes correctly
       handnn info --json          what a bug report needs
     """
 
 
-for subcommand in (demo, check, info):
+for subcommand in (demo, train, predict, evaluate, inspect, export, check, info):
     handnn_command.add_command(subcommand)
 
 
@@ -47,7 +52,9 @@ def main(args: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ² must not end the program
     try:
-        status = handnn_command.main(args, prog_name="handnn", standalone_mode=False)
+        status = handnn_command.main(
+            args, prog_name="handnn", standalone_mode=False, obj=list(args)
+        )
     except click.Abort:
         click.echo("interrupted", err=True)
         return INTERRUPTED

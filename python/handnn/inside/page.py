@@ -49,13 +49,18 @@ STYLE = """
 
 def page(step: Step) -> str:
     """Return the whole page."""
-    title = escape(_title(step))
+    main = f'<main class="handnn-trace">\n{_body(step, "")}\n</main>'
+    return document(_title(step), _style(), main)
+
+
+def document(title: str, style: str, main: str) -> str:
+    """Return a page that needs no other file: its title as text, its style and what it shows."""
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{_style()}</style>\n</head>\n<body>\n"
-        f'<main class="handnn-trace">\n{_body(step, "")}\n</main>\n</body>\n</html>\n'
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f"{main}\n</body>\n</html>\n"
     )
 
 

@@ -1,0 +1,145 @@
+"""`handnn predict`, `evaluate` and `inspect`: what a saved model says, and of itself."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handnn.cli import tables
+
+
+def opened(model: Path, rows: Path, **given: Any) -> Any:
+    """Return the model, its notes, and the file as a Table for it."""
+    from handnn.files.model import dialect_of, load_model
+    from handnn.files.predicting import Table
+    from handnn.files.source import Dialect, open_table
+
+    loaded, notes = load_model(model)
+    dialect = dialect_of(notes, Dialect(**given))
+    return loaded, notes, Table(open_table(rows, dialect), loaded, notes)
+
+
+def as_text(frame: Any, as_json: bool, has_header: bool) -> str:
+    """Return rows as lines of CSV, or each as a JSON object."""
+    text: str = frame.write_ndjson() if as_json else frame.write_csv(include_header=has_header)
+    return text
+
+
+@click.command(
+    short_help="Predict the rows of a file with a saved model.",
+    epilog="Examples: handnn predict model.safetensors rows.parquet --out predictions.csv; "
+    "handnn predict model.safetensors rows.csv > predictions.csv",
+)
+@click.argument("model", type=tables.EXISTING)
+@click.argument("rows", type=tables.EXISTING)
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE",
+    help="Where the predictions go as CSV; stdout by default.",
+)  # fmt: skip
+@click.option("--probabilities", is_flag=True, help="A column p(class) for each class, too.")
+@click.option("--keep", is_flag=True, help="The columns of ROWS stand before the predictions.")
+@tables.dialect_options
+@tables.output_options
+def predict(
+    model: Path, rows: Path, out: Path | None, probabilities: bool, keep: bool, as_json: bool,
+    quiet: bool, gaps: tuple[str, ...], **given: Any,
+) -> None:  # fmt: skip
+    """Predict what MODEL has learnt to predict for each of the ROWS, in their order.
+
+    ROWS may be larger than memory. Columns go by their names. A missing column, or one that holds
+    something else than in training, is an error; a category that training did not have counts as
+    an average one, with a note. With --json each row is a JSON object on a line of its own.
+    """
+    with tables.told_in_words():
+        from handnn.files.predicting import predictions, whole_file
+
+        loaded, _, table = opened(model, rows, gaps=gaps, **given)
+        target = nullcontext() if out is None else whole_file(out)
+        is_first, count = True, 0
+        with target as file:
+            for frame, block in table.blocks():
+                found = predictions(loaded, frame, probabilities=probabilities)
+                if keep:
+                    taken = set(found.columns) & set(block.frame.columns)
+                    if taken:
+                        raise click.ClickException(f"{rows} has a column {min(taken)!r} already")
+                    found = block.frame.hstack(found)
+                text = as_text(found, as_json, is_first)
+                if file is None:
+                    click.echo(text, nl=False)
+                else:
+                    file.write(text.encode())
+                is_first, count = False, count + len(found)
+    say = tables.speaker(quiet)
+    for note in table.notes:
+        say(f"note: {note}")
+    say(f"{count:,} rows predicted" + ("" if out is None else f", in {out}"))
+
+
+@click.command(
+    short_help="Score a saved model on a file that has the target.",
+    epilog="Example: handnn evaluate model.safetensors test.csv --json",
+)
+@click.argument("model", type=tables.EXISTING)
+@click.argument("rows", type=tables.EXISTING)
+@tables.dialect_options
+@tables.output_options
+def evaluate(
+    model: Path, rows: Path, as_json: bool, quiet: bool, gaps: tuple[str, ...], **given: Any
+) -> None:
+    """Score MODEL on ROWS, which have the column that it predicts, beside its score in training."""
+    with tables.told_in_words():
+        from handnn.files.predicting import evaluate as score_on
+        from handnn.files.run import plain
+
+        loaded, notes, table = opened(model, rows, gaps=gaps, **given)
+        scores, count = score_on(loaded, notes, table)
+    found = plain(scores)
+    if as_json:
+        tables.print_json({"rows": count, "target": notes.target, "scores": found})
+    else:
+        lines = {"these rows": found}
+        then = notes.story.get("scores")
+        if isinstance(then, dict) and set(then) == set(found):
+            lines["held out in training"] = then
+        click.echo(tables.score_lines(lines, f"{count:,} rows"))
+    for note in table.notes:
+        tables.speaker(quiet)(f"note: {note}")
+
+
+@click.command(
+    short_help="Show what a saved model takes, gives, and was trained on.",
+    epilog="Example: handnn inspect model.safetensors",
+)
+@click.argument("model", type=tables.EXISTING)
+@tables.output_options
+def inspect(model: Path, as_json: bool, quiet: bool) -> None:
+    """Show the columns that MODEL takes, what it predicts, its networks, and how it was trained."""
+    with tables.told_in_words():
+        from handnn.files.model import kinds_of, load_model
+
+        loaded, notes = load_model(model)
+    target = loaded.target
+    if as_json:
+        tables.print_json(
+            {
+                "target": notes.target,
+                "task": target.task,
+                "classes": None if target.classes is None else target.classes.tolist(),
+                "columns": kinds_of(loaded),
+                "networks": [repr(network) for network in loaded.networks],
+                "decimal": notes.decimal,
+                "gaps": list(notes.gaps),
+                **notes.story,
+            }
+        )
+        return
+    click.echo(f"predicts {notes.target!r}\n\n{loaded.summary()}")
+    if quiet:
+        return
+    click.echo("")
+    for name, value in notes.story.items():
+        click.echo(f"{name:<10}{value}")

@@ -1,0 +1,178 @@
+"""Charts as SVG that stands within a page: curves, points and bars, drawn with text and lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from itertools import cycle
+
+WIDTH, HEIGHT = 560, 320
+LEFT, RIGHT, TOP, BOTTOM = 92, 14, 14, 44
+
+COLOURS = ("#1f5fa8", "#b3501b", "#3d7a35", "#7a3d8f", "#8a6d00")
+"""Of curves; each has a contrast above 4.5 to 1 on white."""
+
+Points = Iterable[tuple[float, float]]
+
+
+class Axes:
+    """A frame with two scales, and what has been drawn in it."""
+
+    def __init__(
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        names: tuple[str, str],
+        is_log: bool = False,
+    ) -> None:
+        self._x, self._y = _widened(*x), _widened(*y)
+        self._is_log = is_log
+        self._parts: list[str] = []
+        self._draw_frame(names)
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Return where in the picture a point lies."""
+        if self._is_log:
+            share = (math.log(y) - math.log(self._y[0])) / math.log(self._y[1] / self._y[0])
+        else:
+            share = (y - self._y[0]) / (self._y[1] - self._y[0])
+        across = (x - self._x[0]) / (self._x[1] - self._x[0])
+        return (
+            LEFT + across * (WIDTH - LEFT - RIGHT),
+            HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM),
+        )
+
+    def curve(self, points: Points, colour: str, dashes: str = "", width: float = 1.5) -> None:
+        """Draw a line through points."""
+        line = " ".join("{:.1f},{:.1f}".format(*self.at(*point)) for point in points)
+        dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+        self._parts.append(
+            f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="{width}"'
+            f"{dashed}/>"
+        )
+
+    def dots(self, points: Points, colour: str) -> None:
+        """Draw a dot at each point."""
+        dots = ("{:.1f} {:.1f}".format(*self.at(*point)) for point in points)
+        path = "".join(f"M{dot}h0" for dot in dots)
+        self._parts.append(
+            f'<path d="{path}" stroke="{colour}" stroke-width="5" stroke-linecap="round" '
+            'stroke-opacity="0.35" fill="none"/>'
+        )
+
+    def label(self, texts: Mapping[str, str]) -> None:
+        """Write texts, each in its colour, in the upper right corner."""
+        for row, (text, colour) in enumerate(texts.items()):
+            self._parts.append(
+                f'<text x="{WIDTH - RIGHT - 6}" y="{TOP + 16 + 17 * row}" text-anchor="end" '
+                f'style="fill: {colour}">{escape(text)}</text>'
+            )
+
+    def add(self, part: str) -> None:
+        """Add SVG as it is."""
+        self._parts.append(part)
+
+    def svg(self, described: str) -> str:
+        """Return the picture; `described` is for those who can't see it."""
+        return picture("".join(self._parts), HEIGHT, described)
+
+    def _draw_frame(self, names: tuple[str, str]) -> None:
+        for value in _ticks(*self._x):
+            x, y = self.at(value, self._y[0])
+            self._parts.append(
+                f'<text x="{x:.1f}" y="{y + 17:.1f}" text-anchor="middle">{number(value)}</text>'
+            )
+        for value in _decades(*self._y) if self._is_log else _ticks(*self._y):
+            x, y = self.at(self._x[0], value)
+            self._parts.append(
+                f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" '
+                f'stroke="#ddd"/><text x="{x - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">'
+                f"{number(value)}</text>"
+            )
+        left, bottom = self.at(self._x[0], self._y[0])
+        self._parts.append(
+            f'<path d="M{left:.1f} {TOP}V{bottom:.1f}H{WIDTH - RIGHT}" stroke="#666" fill="none"/>'
+            f'<text x="{(left + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">'
+            f'{escape(names[0])}</text><text transform="translate(14 {(TOP + bottom) / 2:.1f}) '
+            f'rotate(-90)" text-anchor="middle">{escape(names[1])}</text>'
+        )
+
+
+def curves(
+    groups: Mapping[str, Sequence[Sequence[float]]], names: tuple[str, str], described: str
+) -> str:
+    """Return curves over 1, 2, ..., on a logarithmic scale; those of a group in one colour."""
+    values = [v for group in groups.values() for curve in group for v in curve if v > 0]
+    if not values:
+        return ""
+    longest = max(len(curve) for group in groups.values() for curve in group)
+    axes = Axes((1, max(2, longest)), (min(values), max(values)), names, is_log=True)
+    shown = {}
+    for (name, group), colour in zip(groups.items(), cycle(COLOURS), strict=False):
+        shown[name] = colour
+        for curve in group:
+            points = [(k, v) for k, v in enumerate(curve, 1) if v > 0]
+            axes.curve(points, colour, width=1.1)
+    axes.label(shown)
+    return axes.svg(described)
+
+
+def bars(lengths: Mapping[str, float], described: str) -> str:
+    """Return a bar for each name, as long as its number, which stands beside it."""
+    row, left = 22, 210
+    most = max([abs(length) for length in lengths.values()] or [0]) or 1.0
+    parts = []
+    for place, (name, length) in enumerate(lengths.items()):
+        y = place * row
+        width = max(0.0, length) / most * (WIDTH - left - 90)
+        short = name if len(name) <= 28 else name[:27] + "…"
+        parts.append(
+            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(short)}</text>'
+            f'<rect x="{left}" y="{y + 3}" width="{width:.1f}" height="{row - 7}" '
+            f'fill="{COLOURS[0]}"/>'
+            f'<text x="{left + width + 6:.1f}" y="{y + 15}">{number(length)}</text>'
+        )
+    return picture("".join(parts), row * len(lengths) + 4, described)
+
+
+def picture(parts: str, height: int, described: str) -> str:
+    """Return parts as a picture with words for those who can't see it."""
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+        f'aria-label="{escape(described)}">{parts}</svg>'
+    )
+
+
+def number(value: float) -> str:
+    """Return a number as people write it."""
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """Return ends that differ."""
+    if high > low:
+        return low, high
+    more = abs(low) * 0.05 or 1.0
+    return (low / 1.1, high * 1.1) if low > 0 else (low - more, high + more)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return round numbers from low to high, about five."""
+    step = 10 ** math.floor(math.log10((high - low) / 4))
+    step *= min((1, 2, 5, 10), key=lambda factor: abs((high - low) / (factor * step) - 5))
+    first = math.ceil(low / step)
+    return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times powers of ten from low to high, or the ends where there are none."""
+    found = []
+    for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
+        found += [factor * 10.0**power for factor in (1, 2, 5)]
+    found = [value for value in found if low <= value <= high]
+    if len(found) > 9:
+        found = [value for value in found if f"{value:e}".startswith("1")]
+    return found if len(found) > 1 else [low, high]

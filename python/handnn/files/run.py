@@ -1,0 +1,176 @@
+"""From a file to a model: read strictly, decide what each column is, train, score."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from handnn.files.facts import Facts
+from handnn.files.model import Notes
+from handnn.files.problems import check_target, choose_kinds, count_facts
+from handnn.files.scores import Scores, answers_of, baselines, measured_of, score
+from handnn.files.source import Dialect, Source, check_column, listed, open_table, whole
+from handnn.files.streaming import train_stream
+from handnn.files.text import GZIP, PARQUET, TableError
+from handnn.files.training import Settings, Trained, split_rows, train
+from handnn.files.values import typed
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+LARGE, LARGE_PACKED = 256 * 2**20, 48 * 2**20
+"""Bytes of a text file, and of a packed one, from which on a file is read anew for each epoch."""
+
+Say = Callable[[str], object]
+
+
+@dataclass
+class Result:
+    """What a training gave: the model with its notes, its scores, and those of the baselines."""
+
+    trained: Trained
+    notes: Notes
+    scores: Scores
+    baselines: dict[str, Scores]
+
+
+@dataclass
+class Plan:
+    """A file, looked through: which columns are learnt from, as what."""
+
+    source: Source
+    kinds: dict[str, str]
+    target_kind: str
+    facts: dict[str, Facts]
+    target: Facts
+
+
+def plan(path: str, settings: Settings, dialect: Dialect) -> Plan:
+    """Read the file once, and decide; TableError for all that can't be learnt from."""
+    source = open_table(path, dialect)
+    check_column(settings.target, source, "the target")
+    for name in (*settings.ignore, *settings.categories):
+        check_column(name, source, "which an option names")
+    if settings.target in settings.ignore:
+        raise TableError(f"the target {settings.target!r} can't be ignored")
+    names = [name for name in source.names if name not in settings.ignore]
+    if names == [settings.target]:
+        raise TableError(f"{path} has no column beside the target {settings.target!r}")
+    facts = count_facts(source, names, settings.categories)
+    target = facts.pop(settings.target)
+    target_kind = check_target(target, source, settings.task, settings.drop_gaps)
+    return Plan(source, choose_kinds(facts, source), target_kind, facts, target)
+
+
+def frame_of(planned: Plan, settings: Settings) -> tuple[DataFrame, Any]:
+    """Return the whole table, typed, and the places of its rows in the file."""
+    import polars as pl
+
+    name = settings.target
+    block = whole(planned.source, [*planned.kinds, name])
+    frame = typed(block, {**planned.kinds, name: planned.target_kind}, planned.source)
+    if planned.target_kind == "number" and planned.target.is_whole:
+        frame = frame.with_columns(pl.col(name).cast(pl.Int64))
+    there = frame[name].is_not_null().to_numpy()
+    return frame.filter(there), block.places[there]
+
+
+def train_file(
+    path: str | os.PathLike[str],
+    settings: Settings,
+    dialect: Dialect | None = None,
+    *,
+    stream: bool | None = None,
+    progress: bool = False,
+    say: Say = lambda words: None,
+) -> Result:
+    """Train on a file, score the model on rows that were held out, and return both.
+
+    stream: whether to read it anew for each epoch instead of keeping it; None does so for files
+    that are large.
+
+    Raises TableError (a ValueError), which names column, line and value, for a file that can't be
+    read or learnt from; OSError when it can't be opened; ImportError without polars.
+    """
+    path, dialect = os.fspath(path), dialect or Dialect()
+    planned = plan(path, settings, dialect)
+    if is_large(path) if stream is None else stream:
+        say(f"{planned.target.n_values:,} rows, read anew for each epoch; {described(planned)}")
+        trained = train_stream(planned, settings, progress=progress, say=say)
+    else:
+        frame, places = frame_of(planned, settings)
+        rng = np.random.default_rng(settings.seed)
+        x, y = frame.drop(settings.target), frame[settings.target]
+        split = split_rows(x, y, places, settings.share, rng)
+        rows = f"{len(split.y_train):,} rows to train on, {len(split.y_test):,} held out"
+        say(f"{rows}; {described(planned)}")
+        trained = train(split, planned.kinds, settings, rng, progress=progress, say=say)
+    split, model = trained.split, trained.model
+    measured = measured_of(model.target, split.y_test)
+    found = score(model.target, measured, answers_of(model, split.x_test))
+    others = baselines(split, model.columns, model.target)
+    notes = notes_of(planned, settings, dialect, found, others, trained.n_train, len(measured))
+    return Result(trained, notes, found, others)
+
+
+def is_large(path: str) -> bool:
+    """Return whether a file had better not be kept in memory."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+    is_packed = start[:2] == GZIP or start == PARQUET
+    return os.path.getsize(path) > (LARGE_PACKED if is_packed else LARGE)
+
+
+def described(planned: Plan) -> str:
+    """Say what was found in a file."""
+    categories = [name for name, kind in planned.kinds.items() if kind == "category"]
+    numbers = len(planned.kinds) - len(categories)
+    gaps = [name for name, fact in planned.facts.items() if fact.n_gaps]
+    told = f"{numbers} columns of numbers"
+    told += f", {len(categories)} of categories ({listed(categories)})" if categories else ""
+    return told + (f"; gaps are filled in {listed(gaps)}" if gaps else "")
+
+
+def notes_of(
+    planned: Plan,
+    settings: Settings,
+    dialect: Dialect,
+    found: Scores,
+    others: dict[str, Scores],
+    n_train: int,
+    n_test: int,
+) -> Notes:
+    """Return what the model file says of how it came to be."""
+    story = {
+        "handnn": version("handnn"),
+        "file": os.path.basename(planned.source.path),
+        "place": planned.source.place,
+        "bytes": os.path.getsize(planned.source.path),
+        "sha256": sha256(planned.source.path),
+        "rows": {"trained": n_train, "held_out": n_test},
+        "seed": settings.seed,
+        "scores": plain(found),
+        "baselines": {name: plain(their) for name, their in others.items()},
+    }
+    return Notes(settings.target, planned.target_kind, dialect.decimal, dialect.gaps, story)
+
+
+def sha256(path: str) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    import hashlib
+
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while data := file.read(2**20):
+            found.update(data)
+    return found.hexdigest()
+
+
+def plain(found: Scores) -> dict[str, float | None]:
+    """Return scores as JSON has them: None for NaN."""
+    return {name: value if np.isfinite(value) else None for name, value in found.items()}

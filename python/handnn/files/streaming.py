@@ -1,0 +1,232 @@
+"""Training on a file that is larger than memory: it is read once for each epoch, and never kept.
+
+The first pass counts what the columns hold (`facts`). From that come medians, means, deviations and
+categories: of all rows, those held out included, and the median of a sample. Each further pass is
+an epoch: rows go into a buffer, the networks train on it in a random order, and the next rows
+replace them. So a row only ever changes places with those of its buffer: a file that is sorted by
+the target should be shuffled first. No network stops early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn import recipes
+from handnn.arrays import Array
+from handnn.files.facts import Facts
+from handnn.files.text import TableError
+from handnn.files.training import FEWEST_ROWS, Settings, Split, Trained, new_network, new_optimizer
+from handnn.files.values import BOOLS, typed
+from handnn.history import Epoch, History
+from handnn.losses import Loss
+from handnn.losses.loss import as_column
+from handnn.tables import CategoryColumn, Columns, NumberColumn, TableModel, Target
+from handnn.trainer import Trainer
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+    from handnn.files.run import Plan, Say
+
+BUFFER = 2**18
+"""Rows that are shuffled among each other."""
+
+BATCH_SIZE = 512
+OWN = 0x68616E64
+"""Makes our draws independent of data that someone has drawn with the same small seed."""
+
+ROWS_SEEN = 10_000_000
+"""How many rows all epochs together have, about, when nobody chooses their number."""
+
+MOST_TEST, MOST_VALIDATION, MOST_SAMPLE = 50_000, 20_000, 20_000
+"""Rows that are kept: to score the model, to watch it, and for the baselines."""
+
+
+def train_stream(
+    planned: Plan, settings: Settings, *, progress: bool = False, say: Say = lambda words: None
+) -> Trained:
+    """Train on the file of a plan; TableError when it has too few rows."""
+    from tqdm import tqdm
+
+    start = perf_counter()
+    n_rows = planned.target.n_values
+    if n_rows < FEWEST_ROWS:
+        raise TableError(f"there are only {n_rows} rows to learn from; {FEWEST_ROWS} is the least")
+    columns, target = columns_of(planned), target_of(planned, settings)
+    stream = Stream(planned, settings, columns, target, n_rows)
+    rng = np.random.default_rng(settings.seed)
+    recipe = recipes.recipe(n_rows)
+    usual_size = BATCH_SIZE if n_rows > BUFFER else recipe.batch_size
+    batch_size = settings.batch_size or usual_size
+    usual = max(1, min(recipe.epochs, ROWS_SEEN // n_rows))
+    epochs = settings.epochs or usual
+    steps = epochs * (n_rows // batch_size + n_rows // BUFFER + 1)
+    trainers = []
+    for _ in range(settings.networks or 1):
+        network = new_network(columns, target, settings.hidden, rng, "float32")
+        optimizer = new_optimizer(steps, settings)
+        trainers.append(Trainer(network, cast(Loss, target.loss()), optimizer, rng=rng))
+    histories = [History() for _ in trainers]
+    bar = tqdm(total=epochs * n_rows, unit="row", unit_scale=True, disable=not progress)
+    with bar:
+        for number in range(epochs):
+            began = perf_counter()
+            totals, count = np.zeros(len(trainers)), 0
+            for x, y in stream.buffers(keeps=number == 0):
+                for place, trainer in enumerate(trainers):
+                    done = trainer.fit(x, y, epochs=1, batch_size=batch_size)
+                    totals[place] += done.train_loss[0] * len(x)
+                count += len(x)
+                bar.update(len(x))
+            seconds = (perf_counter() - began) / len(trainers)
+            for history, trainer, total in zip(histories, trainers, totals, strict=True):
+                loss = stream.validation_loss(trainer)
+                history.extend([Epoch(float(total / count), loss, seconds)])
+            if (number + 1) % max(1, epochs // 10) == 0:
+                say(f"epoch {number + 1} of {epochs}: {histories[0]}")
+    model = TableModel([trainer.network for trainer in trainers], columns, target)
+    n_train = count
+    return Trained(model, histories, n_train, stream.split(), perf_counter() - start)
+
+
+class Stream:
+    """The rows of a file in buffers, less those that are kept to score and to watch."""
+
+    def __init__(
+        self, planned: Plan, settings: Settings, columns: Columns, target: Target, n_rows: int
+    ) -> None:
+        self.planned, self.settings = planned, settings
+        self.columns, self.target = columns, target
+        self._test_share = min(settings.share, MOST_TEST / n_rows)
+        self._validation_share = min(0.1, MOST_VALIDATION / n_rows)
+        self._sample_share = min(1.0, MOST_SAMPLE / n_rows)
+        self._kinds = {**planned.kinds, settings.target: planned.target_kind}
+        self._test: list[tuple[DataFrame, NDArray[np.int64]]] = []
+        self._sample: list[DataFrame] = []
+        self._validation: list[tuple[Array, Array]] = []
+
+    def buffers(self, keeps: bool) -> Iterator[tuple[Array, Array]]:
+        """Yield x and y of the training rows; `keeps`: those of the others, which are kept, too."""
+        parts: list[tuple[Array, Array]] = []
+        size = 0
+        for number, block in enumerate(self.planned.source.blocks()):
+            frame, places = self._typed(block)
+            key = [self.settings.seed, number, OWN]
+            drawn = np.random.default_rng(key).random(len(frame))
+            is_test = drawn < self._test_share
+            is_validation = ~is_test & (drawn < self._test_share + self._validation_share)
+            is_train = ~is_test & ~is_validation
+            if keeps:
+                self._test.append((frame.filter(is_test), places[is_test]))
+                self._validation.append(self._arrays(frame.filter(is_validation)))
+                is_sampled = is_train & (drawn > 1 - self._sample_share)
+                self._sample.append(frame.filter(is_sampled))
+            parts.append(self._arrays(frame.filter(is_train)))
+            size += len(parts[-1][0])
+            if size >= BUFFER:
+                yield _joined(parts)
+                parts, size = [], 0
+        if size:
+            yield _joined(parts)
+
+    def validation_loss(self, trainer: Trainer) -> float | None:
+        """Return the loss on the rows that are kept for that."""
+        x, y = _joined(self._validation)
+        if len(x) == 0:
+            return None
+        pre = trainer.network.predict(x)
+        return float(trainer.loss.forward(pre, as_column(y.astype(pre.dtype), pre)))
+
+    def split(self) -> Split:
+        """Return the rows that score the model, and a sample of those it was trained on."""
+        import polars as pl
+
+        name = self.settings.target
+        test = pl.concat([frame for frame, _ in self._test])
+        places = np.concatenate([places for _, places in self._test])
+        sample = pl.concat(self._sample)
+        if len(test) == 0 or len(sample) == 0:
+            raise TableError("no rows are left to score the model; --hold-out takes more of them")
+        return Split(sample.drop(name), sample[name], test.drop(name), test[name], places)
+
+    def _typed(self, block: Any) -> tuple[DataFrame, NDArray[np.int64]]:
+        import polars as pl
+
+        name = self.settings.target
+        frame = typed(block, self._kinds, self.planned.source)
+        if self._kinds[name] == "number" and self.planned.target.is_whole:
+            frame = frame.with_columns(pl.col(name).cast(pl.Int64))
+        there = frame[name].is_not_null()
+        return frame.filter(there), block.places[there.to_numpy()]
+
+    def _arrays(self, frame: DataFrame) -> tuple[Array, Array]:
+        name = self.settings.target
+        if len(frame) == 0:
+            width = 1 if self.target.classes is not None else self.target.n_out
+            return np.empty((0, self.columns.n_in), np.float32), np.empty((0, width), np.float32)
+        x = self.columns.transform(frame.drop(name), "float32")
+        return x, self.target.encode(frame[name]).astype(np.float32)
+
+
+def _joined(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    x, y = zip(*parts, strict=True)
+    return np.concatenate(x), np.concatenate(y)
+
+
+def columns_of(planned: Plan) -> Columns:
+    """Return what was learnt of the columns while they were counted."""
+    columns: list[NumberColumn | CategoryColumn] = []
+    for name, kind in planned.kinds.items():
+        fact = planned.facts[name]
+        if kind == "number":
+            columns.append(_number_column(fact))
+        else:
+            labels = labels_of(fact)
+            counts = tuple(labels[label] for label in sorted(labels))
+            columns.append(CategoryColumn(tuple(sorted(labels)), counts, fact.n_gaps > 0))
+    return Columns(columns, planned.kinds)
+
+
+def labels_of(fact: Facts) -> dict[str, int]:
+    """Return the categories of a column as `typed` writes them, and how often each is there."""
+    found: dict[str, int] = {}
+    for label, count in fact.labels.items():
+        label = BOOLS.get(label, label)
+        found[label] = found.get(label, 0) + count
+    return found
+
+
+def _number_column(fact: Facts) -> NumberColumn:
+    """Return mean and deviation after the gaps have been filled with the median."""
+    median = float(np.median(fact.sample))
+    count = fact.n_numbers + fact.n_gaps
+    mean = (fact.n_numbers * fact.mean + fact.n_gaps * median) / count
+    square = fact.square + fact.n_numbers * (fact.mean - mean) ** 2
+    scale = float(np.sqrt((square + fact.n_gaps * (median - mean) ** 2) / count))
+    return NumberColumn(median, mean, scale if scale > 0 else 1.0, fact.n_gaps > 0)
+
+
+def target_of(planned: Plan, settings: Settings) -> Target:
+    """Return what was learnt of the target while it was counted."""
+    fact, task = planned.target, settings.task
+    if planned.target_kind == "category":
+        return Target.learn(np.array([*labels_of(fact)] * 2, object), task)
+    is_of_classes = task in ("binary", "multiclass")
+    if task == "auto" and fact.is_whole and fact.is_counted:
+        values = np.array([int(label) for label in fact.labels] * 2)
+        found = Target.learn(values, "auto") if len(fact.labels) * 2 <= fact.n_values else None
+        if found is not None and found.task != "regression":
+            return found
+    if is_of_classes:
+        if not fact.is_counted:
+            raise TableError(f"the target {fact.name!r} has too many numbers to be classes")
+        kind: Any = int if fact.is_whole else float
+        return Target.learn(np.array([kind(label) for label in fact.labels]), task)
+    column = _number_column(replace(fact, n_gaps=0))
+    return Target("regression", mean=[column.mean], scale=[column.scale])

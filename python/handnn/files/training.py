@@ -1,0 +1,179 @@
+"""Training on a table in memory: rows held out, columns learnt, networks trained and averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn import recipes
+from handnn.early_stopping import EarlyStopping
+from handnn.files.text import TableError
+from handnn.history import History
+from handnn.losses import Loss
+from handnn.many import train_many
+from handnn.network import Network, mlp
+from handnn.optimizers import AdamW
+from handnn.schedules import OneCycle
+from handnn.tables import Columns, TableModel, Target
+from handnn.trainer import Trainer
+
+if TYPE_CHECKING:
+    from polars import DataFrame, Series
+
+FEWEST_ROWS = 10
+NETWORKS = 5
+PATIENCE = 20
+"""Epochs without a better loss on a network's own held-out rows, after which it stops."""
+
+ENOUGH = 1_000
+"""From so many training rows on, networks hold rows out, to return to their best epoch on them."""
+
+OWN_SHARE = 0.1
+"""Which share of the training rows each network holds out."""
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be chosen of a training; None is decided by the number of rows (`recipes`).
+
+    networks: how many are trained and averaged, each from first weights of its own; None is 5, or 1
+        for a file that is streamed.
+    share: of the rows that are held out to score the model, and never trained on.
+    """
+
+    target: str
+    task: str = "auto"
+    hidden: tuple[int, ...] = recipes.HIDDEN
+    networks: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float = recipes.PEAK_LR
+    share: float = 0.2
+    seed: int = 0
+    ignore: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    drop_gaps: bool = False
+
+
+@dataclass
+class Split:
+    """Rows to train on, and rows to score with; for each the place in the file."""
+
+    x_train: DataFrame
+    y_train: Series
+    x_test: DataFrame
+    y_test: Series
+    test_places: Rows
+
+
+@dataclass
+class Trained:
+    """A model, and how it came to be."""
+
+    model: TableModel
+    histories: list[History]
+    n_train: int
+    split: Split
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+def split_rows(
+    x: DataFrame, y: Series, places: Rows, share: float, rng: np.random.Generator
+) -> Split:
+    """Hold a share of the rows out, at random; of text or few numbers, that share of each kind.
+
+    Raises TableError when there are too few rows.
+    """
+    count = len(y)
+    if count < FEWEST_ROWS:
+        raise TableError(f"there are only {count} rows to learn from; {FEWEST_ROWS} is the least")
+    order = rng.permutation(count)
+    codes = np.zeros(count, np.int64)
+    if str(y.dtype) != "Float64":
+        kinds = y.rank("dense").to_numpy().astype(np.int64)
+        codes = kinds if 2 * kinds.max() <= count else codes
+    held = []
+    for code in np.unique(codes):
+        rows = order[codes[order] == code]
+        held.append(rows[: min(round(share * len(rows)), len(rows) - 1)])  # one is to learn from
+    test = np.sort(np.concatenate(held))
+    if len(test) == 0:
+        test = order[:1]
+    is_train = np.ones(count, bool)
+    is_train[test] = False
+    train = np.flatnonzero(is_train)
+    return Split(x[train], y[train], x[test], y[test], places[test])
+
+
+def learn(split: Split, kinds: dict[str, str], settings: Settings) -> tuple[Columns, Target]:
+    """Return what is learnt of columns and target, from the training rows alone."""
+    columns = Columns.learn(split.x_train, kinds=kinds)
+    return columns, Target.learn(split.y_train, settings.task)
+
+
+def new_network(
+    columns: Columns, target: Target, hidden: Iterable[int], rng: np.random.Generator, dtype: str
+) -> Network:
+    """Return a network that takes what `columns` gives, and gives what `target` takes."""
+    first = columns.first_layers(rng, dtype)
+    sizes = [columns.n_after, *hidden, target.n_out]
+    rest = mlp(sizes, activation=recipes.ACTIVATION, rng=rng, dtype=dtype)
+    return Network([*first, *rest.layers])
+
+
+def train(
+    split: Split,
+    kinds: dict[str, str],
+    settings: Settings,
+    rng: np.random.Generator,
+    *,
+    progress: bool = False,
+    say: Callable[[str], object] = lambda words: None,
+) -> Trained:
+    """Train the networks, several at a time, and return their model.
+
+    Of many rows, each network holds out some of its own, and returns to its best epoch on them;
+    together they learn from every row.
+    """
+    start = perf_counter()
+    columns, target = learn(split, kinds, settings)
+    n_train = len(split.y_train)
+    dtype = recipes.recipe(n_train).dtype
+    x = columns.transform(split.x_train, dtype)
+    y = target.encode(split.y_train)
+    order = rng.permutation(n_train)
+    held = int(n_train * OWN_SHARE) if n_train >= ENOUGH else 0
+    recipe = recipes.recipe(n_train - held)
+    batch_size, epochs = settings.batch_size or recipe.batch_size, settings.epochs or recipe.epochs
+    steps = epochs * -(-(n_train - held) // batch_size)
+    trainers, rows, each = [], [], []
+    for number in range(settings.networks or NETWORKS):
+        first = number * held % max(1, n_train - held)
+        rows.append(np.r_[order[:first], order[first + held :]])
+        network = new_network(columns, target, settings.hidden, rng, dtype)
+        loss = cast(Loss, target.loss())
+        seed = int(rng.integers(2**63))
+        trainers.append(Trainer(network, loss, new_optimizer(steps, settings), rng=seed))
+        each.append({"early_stopping": EarlyStopping(patience=PATIENCE)} if held else {})
+    watched: dict[str, Any] = {"validation": "rest", "each": each} if held else {}
+    histories = train_many(
+        trainers, x, y, rows=rows, epochs=epochs, batch_size=batch_size, progress=progress,
+        **watched,
+    )  # fmt: skip
+    for number, history in enumerate(histories, 1):
+        say(f"network {number} of {len(histories)}: {history}")
+    model = TableModel([trainer.network for trainer in trainers], columns, target)
+    return Trained(model, histories, n_train, split, perf_counter() - start)
+
+
+def new_optimizer(steps: int, settings: Settings) -> AdamW:
+    """Return the optimizer of the recipe for a training of so many steps."""
+    return AdamW(settings.lr, weight_decay=recipes.WEIGHT_DECAY, schedule=OneCycle(steps))

@@ -1,0 +1,126 @@
+"""The report: all its parts, nothing from outside, and no text of the data as HTML."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.files.tables import as_csv, rooms
+
+pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+
+VOID = {"meta", "rect", "line", "path", "polyline"}
+
+
+class Page(HTMLParser):
+    """Checks that tags are closed in order, and collects their attributes and the text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.words = [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture
+def report(handnn_command, table, tmp_path):
+    """Trains, and returns the text of the report."""
+
+    def run(columns, target, *options):
+        page = tmp_path / "report.html"
+        arguments = ["--epochs", 3, "--networks", 2, "--hidden", 8, "--out", tmp_path / "m"]
+        data = table(as_csv(columns), "the data.csv")
+        result = handnn_command(
+            "train", data, "--target", target, *arguments, "--report", page, *options
+        )
+        assert result.code == 0, result.err
+        return page.read_text("utf-8")
+
+    return run
+
+
+def yes_or_no(count=150):
+    columns = rooms(count)
+    columns["is_large"] = [int(price > 1000) for price in columns.pop("price")]
+    return columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "target", "parts"),
+    [
+        (
+            rooms(),
+            "price",
+            ["the mean", "rmse", "On the line, the prediction is what was measured"],
+        ),
+        (rooms(), "town", ["the most frequent class", "balanced_accuracy", "ROC curve", "Köln"]),
+        (yes_or_no(), "is_large", ["auc", "Held-out rows: what was measured, by row", "ROC curve"]),
+    ],
+)
+@pytest.mark.parametrize("stream", [(), ("--stream",)])
+def test_has_all_its_parts(report, columns, target, parts, stream):
+    text = report(columns, target, *stream)
+    page = Page(text)
+    words = " ".join(page.words)
+    for part in (
+        "Score", "Learning curve", "Predicted and measured", "What it looks at", "Worst rows",
+        "How to reproduce", "least squares", "this model", "SHA-256", f"--target {target}", *parts,
+    ):  # fmt: skip
+        assert part in words, part
+    assert "'the data.csv'" not in words.split("How to")[0]  # quoted for the shell alone
+    pictures = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(pictures) == 3
+    assert all(one["role"] == "img" and one["aria-label"] for one in pictures)
+    assert "nan" not in re.findall(r"[a-z]+", " ".join(re.findall(r'points="[^"]*"', text)))
+
+
+def test_needs_nothing_from_outside(report):
+    text = report(rooms(), "price")
+    page = Page(text)
+    assert not re.search(r"https?://|@import|url\(|<script|<link|<img", text)
+    assert not [a for _, a in page.tags if {"src", "href"} & set(a)]
+    (policy,) = [a["content"] for t, a in page.tags if a.get("http-equiv")]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_text_of_the_data_is_shown_as_text(report):
+    columns = rooms()
+    columns['<b>"area"&'.replace('"', "")] = columns.pop("area")
+    columns["town"] = ["<script>1</script>" if town == "Ulm" else town for town in columns["town"]]
+    text = report(columns, "town")
+    assert "<script" not in text and "<b>" not in text
+    assert "&lt;script&gt;1&lt;/script&gt;" in text and "&lt;b&gt;area&amp;" in text
+
+
+def test_worst_rows_tell_their_lines(report):
+    columns = rooms(300)
+    columns["price"] = [float(1_000 + 7 * row) for row in range(300)]
+    text = report(columns, "price")
+    rows = re.findall(r'<tr><th scope="row">(\d+)</th><td>([\d,]+)</td>', text)
+    assert len(rows) == 10
+    for line, price in rows:
+        assert float(price.replace(",", "")) == columns["price"][int(line) - 2]
+
+
+def test_shuffling_what_decides_costs_most(report):
+    columns = rooms(400)
+    columns["noise"] = [(k * 7919) % 101 for k in range(400)]
+    text = report(columns, "price", "--epochs", 60)
+    names = re.findall(r'text-anchor="end">([a-z]+)</text><rect', text)
+    assert names[0] == "area" and set(names) == {"area", "floor", "town", "noise"}

@@ -1,0 +1,158 @@
+"""Streaming: the statistics of a file in one pass, and the memory that a training takes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import handnn
+from tests.files.tables import as_csv, rooms
+
+pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+
+from handnn.files.facts import SAMPLED, Facts  # noqa: E402
+from handnn.files.run import frame_of, plan  # noqa: E402
+from handnn.files.source import Dialect  # noqa: E402
+from handnn.files.streaming import Stream, columns_of, target_of  # noqa: E402
+from handnn.files.training import Settings  # noqa: E402
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_facts_do_not_depend_on_the_blocks(size):
+    rng = np.random.default_rng(0)
+    values = rng.normal(1e6, 3, 500).round(4)
+    cells = [None if rng.random() < 0.2 else str(value) for value in values]
+    facts = Facts("a")
+    for first in range(0, 500, size):
+        part = pl.Series("a", cells[first : first + size], pl.String)
+        facts.add(part, np.arange(first, first + len(part)), ".")
+    there = np.array([float(cell) for cell in cells if cell is not None])
+    assert facts.n_numbers == len(there) and facts.n_gaps == 500 - len(there)
+    assert facts.first_gap == cells.index(None)
+    assert facts.mean == pytest.approx(there.mean(), rel=1e-14)
+    assert np.sqrt(facts.square / len(there)) == pytest.approx(there.std(), rel=1e-9)
+    np.testing.assert_array_equal(facts.sample, there)
+
+
+def test_the_sample_stays_small_and_even():
+    facts = Facts("a")
+    for first in range(0, 10 * SAMPLED, 9_999):
+        part = pl.Series("a", np.arange(first, first + 9_999, dtype=np.float64))
+        facts.add(part, np.arange(len(part)), ".")
+    assert SAMPLED // 2 <= len(facts.sample) <= SAMPLED
+    assert set(np.diff(facts.sample)) == {facts.step}
+
+
+@pytest.mark.parametrize("target", ["price", "town"])
+def test_columns_and_target_are_those_that_are_learnt_in_memory(table, target):
+    settings = Settings(target)
+    planned = plan(str(table(as_csv(rooms(300)))), settings, Dialect())
+    frame, _ = frame_of(planned, settings)
+    expected = handnn.Columns.learn(frame.drop(target), kinds=planned.kinds)
+    got = columns_of(planned)
+    assert got.feature_names_in == expected.feature_names_in
+    for ours, theirs in zip(got.columns, expected.columns, strict=True):
+        if ours.kind == "category":
+            assert ours == theirs
+            continue
+        assert (ours.median, ours.has_gaps) == (theirs.median, theirs.has_gaps)
+        np.testing.assert_allclose([ours.mean, ours.scale], [theirs.mean, theirs.scale], rtol=1e-12)
+    one, other = target_of(planned, settings), handnn.Target.learn(frame[target])
+    assert one.task == other.task
+    if target == "price":
+        np.testing.assert_allclose([one.mean, one.scale], [other.mean, other.scale], rtol=1e-12)
+    else:
+        assert one.classes.tolist() == other.classes.tolist()
+
+
+@pytest.mark.parametrize(
+    ("cells", "task", "expected"),
+    [
+        ([0, 1] * 20, "auto", [0, 1]),
+        ([3, 5, 9, 5] * 10, "auto", [3, 5, 9]),
+        (list(range(40)), "auto", None),
+        ([0.5, 1.5] * 20, "auto", None),
+        ([0.5, 1.5] * 20, "binary", [0.5, 1.5]),
+        (["True", "False"] * 20, "auto", ["false", "true"]),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_targets_of_every_kind(table, tmp_path, cells, task, expected, form):
+    columns = {"x": list(range(len(cells))), "y": cells}
+    path = table(as_csv(columns))
+    if form == "parquet":
+        path = tmp_path / "t.parquet"
+        pl.DataFrame(columns).write_parquet(path)
+    settings = Settings("y", task=task)
+    target = target_of(plan(str(path), settings, Dialect()), settings)
+    classes = None if target.classes is None else target.classes.tolist()
+    assert classes == expected
+
+
+def test_every_row_is_trained_on_or_held_out_once(table):
+    columns = rooms(500)
+    columns["area"] = list(map(float, range(500)))
+    settings = Settings("price")
+    planned = plan(str(table(as_csv(columns))), settings, Dialect())
+    learnt = columns_of(planned)
+    stream = Stream(planned, settings, learnt, target_of(planned, settings), 500)
+    area = learnt.columns[0]
+
+    def areas(x):
+        return (x[:, 0] * area.scale + area.mean).round().tolist()
+
+    trained = [value for x, _ in stream.buffers(keeps=True) for value in areas(x)]
+    again = [value for x, _ in stream.buffers(keeps=False) for value in areas(x)]
+    watched = [value for x, _ in stream._validation for value in areas(x)]
+    scored = stream.split().x_test["area"].to_list()
+    assert again == trained
+    assert sorted(trained + watched + scored) == list(range(500))
+    assert 50 < len(scored) < 150 and 20 < len(watched) < 80
+    assert [columns["area"][place - 2] for place in stream.split().test_places] == scored
+
+
+def test_streaming_learns_the_same_things(handnn_command, table, tmp_path):
+    data, out = table(as_csv(rooms(2_000))), tmp_path / "m"
+    arguments = ["train", data, "--target", "price", "--epochs", 20, "--networks", 1, "--out", out]
+    scores = []
+    for stream in ("--stream", "--no-stream"):
+        told = json.loads(handnn_command(*arguments, stream, "--json").out)
+        scores.append(told["scores"]["rmse"])
+    assert scores[0] < 1.5 * scores[1]
+
+
+MEASURE = """
+import resource, sys
+from handnn.cli import main
+code = main(sys.argv[1:])
+print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stderr)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB on Linux")
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    """A file and one four times as large; kept, the larger would need 500 MB more."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(100_000, 12)).round(6)
+    frame = pl.DataFrame({f"x{k}": x[:, k] for k in range(12)} | {"y": x.sum(axis=1).round(4)})
+    text = frame.write_csv()
+    body = text.partition("\n")[2]
+    peaks = []
+    for times in (1, 4):
+        path = tmp_path / "large.csv"
+        path.write_text(text + body * (times - 1))
+        arguments = ["train", path, "--target", "y", "--stream", "--epochs", "1", "--hidden", "8"]
+        arguments += ["--out", tmp_path / "m", "--quiet"]
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, *map(str, arguments)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        code, peak = map(int, done.stderr.split())
+        assert code == 0
+        peaks.append(peak)
+    assert peaks[1] < 600
+    assert peaks[1] - peaks[0] < 100

@@ -1,0 +1,231 @@
+"""`handnn train`, `predict`, `evaluate`, `inspect`: what they give, and where their words go."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+
+import handnn
+from tests.files.tables import as_csv, rooms
+
+pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+
+QUICK = ("--epochs", 30, "--networks", 2, "--hidden", "16,16")
+SCORES = {
+    "regression": ["rmse", "mae", "r2"],
+    "binary": ["accuracy", "auc", "log_loss"],
+    "multiclass": ["accuracy", "balanced_accuracy", "log_loss"],
+}
+
+
+@pytest.fixture
+def train(handnn_command, tmp_path):
+    """Trains a small model, and returns the path of it and what was printed."""
+
+    def run(data, target="price", *options):
+        out = tmp_path / "model.safetensors"
+        arguments = [*QUICK, "--out", out, "--json", *options]
+        result = handnn_command("train", data, "--target", target, *arguments)
+        assert result.code == 0, result.err
+        return out, json.loads(result.out)
+
+    return run
+
+
+def labelled(count=150):
+    columns = rooms(count)
+    columns["size"] = ["large" if price > 1000 else "small" for price in columns.pop("price")]
+    return columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "target", "task", "trivial"),
+    [
+        (rooms(), "price", "regression", "the mean"),
+        (rooms(), "town", "multiclass", "the most frequent class"),
+        (labelled(), "size", "binary", "the most frequent class"),
+    ],
+)
+@pytest.mark.parametrize("stream", [(), ("--stream",)])
+def test_scores_stand_beside_baselines(table, train, columns, target, task, trivial, stream):
+    _, told = train(table(as_csv(columns)), target, *stream)
+    assert told["task"] == task
+    assert list(told["baselines"]) == [trivial, "least squares"]
+    for scores in (told["scores"], *told["baselines"].values()):
+        assert list(scores) == SCORES[task]
+    first = SCORES[task][0]
+    ours, theirs = told["scores"][first], told["baselines"][trivial][first]
+    if target != "town":  # which the other columns tell little of
+        assert ours < 0.6 * theirs if task == "regression" else ours > theirs + 0.1
+
+
+def test_the_score_is_that_of_rows_held_out(table, train, handnn_command):
+    columns = rooms(200)
+    model, told = train(table(as_csv(columns)))
+    assert told["rows"] == {"trained": 160, "held_out": 40}
+    loaded = handnn.TableModel.load(model)
+    frame = pl.DataFrame(columns)
+    wrong = loaded.predict(frame.drop("price")) - frame["price"].to_numpy()
+    # Held-out rows are as they come from the seed: the first 40 of a permutation.
+    rows = np.random.default_rng(0).permutation(200)[:40]
+    assert np.sqrt(np.mean(wrong[rows] ** 2)) == pytest.approx(told["scores"]["rmse"], rel=1e-6)
+
+
+def test_each_class_is_learnt_from_however_few_rows_it_has(table, train):
+    columns = rooms(60)
+    columns["town"][:3] = ["Mars", "Venus", "Venus"]
+    model, told = train(table(as_csv(columns)), "town", "--hold-out", 0.8)
+    assert "Mars" in handnn.TableModel.load(model).target.classes.tolist()
+    assert told["rows"]["held_out"] < 48
+
+
+def test_nothing_of_held_out_rows_reaches_the_model(table, train):
+    columns = rooms(200)
+    before = train(table(as_csv(columns)))[0].read_bytes()
+    for row in np.random.default_rng(0).permutation(200)[:40]:
+        columns["area"][row], columns["price"][row] = 1e6, -1e6
+    model, _ = train(table(as_csv(columns)))
+    arrays = handnn.TableModel.load(model).networks[0].params
+    model.write_bytes(before)
+    for name, array in handnn.TableModel.load(model).networks[0].params.items():
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+@pytest.mark.parametrize("form", ["tsv", "gz", "parquet", "semicolon"])
+def test_the_form_of_the_file_makes_no_difference(table, train, tmp_path, form):
+    columns = rooms()
+    expected, _ = train(table(as_csv(columns)))
+    arrays = handnn.TableModel.load(expected).networks[1].params
+    if form == "parquet":
+        path = tmp_path / "table.parquet"
+        pl.DataFrame(columns).write_parquet(path)
+    elif form == "semicolon":
+        path = table(as_csv(columns, ";", "\r\n", ","), "t.csv")
+    else:
+        text = as_csv(columns, "\t" if form == "tsv" else ",").encode()
+        path = table(gzip.compress(text) if form == "gz" else text, f"t.{form}")
+    model, _ = train(path, "price", *(["--decimal", ","] if form == "semicolon" else []))
+    for name, array in handnn.TableModel.load(model).networks[1].params.items():
+        np.testing.assert_array_equal(array, arrays[name])
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(table, train):
+    data = table(as_csv(rooms()))
+    first = train(data)[0].read_bytes()
+    assert train(data)[0].read_bytes() == first
+    assert train(data, "price", "--seed", 1)[0].read_bytes() != first
+
+
+def test_words_go_to_stderr_and_quiet_has_none(handnn_command, table, tmp_path):
+    data, out = table(as_csv(rooms())), tmp_path / "m.safetensors"
+    arguments = ["train", data, "--target", "price", *QUICK, "--out", out]
+    code, printed, words = handnn_command(*arguments)
+    assert code == 0
+    assert [line.split("  ")[0] for line in printed.splitlines()] == [
+        "24 held-out rows", "the mean", "least squares", "this model",
+    ]  # fmt: skip
+    assert "96 rows to train on, 24 held out" in words
+    assert "1 of categories ('town')" in words and "gaps are filled in 'floor'" in words
+    assert handnn_command(*arguments, "--quiet") == (0, printed, "")
+
+
+def test_columns_that_are_ignored_or_called_categories(table, train, handnn_command):
+    columns = rooms()
+    columns["id"] = [f"flat {k}" for k in range(120)]
+    data = table(as_csv(columns))
+    refused = handnn_command("train", data, "--target", "price", *QUICK)
+    assert refused.code == 1 and "--ignore id leaves it out" in refused.err
+    model, _ = train(data, "price", "--ignore", "id", "--category", "floor")
+    told = json.loads(handnn_command("inspect", model, "--json").out)
+    assert told["columns"] == {"area": "number", "floor": "category", "town": "category"}
+
+
+def test_gaps_in_the_target(table, train, handnn_command):
+    columns = rooms()
+    columns["price"][3] = columns["price"][70] = None
+    data = table(as_csv(columns))
+    refused = handnn_command("train", data, "--target", "price", *QUICK)
+    assert refused.code == 1 and "no value in 2 rows, the first in line 5" in refused.err
+    _, told = train(data, "price", "--drop-gaps")
+    assert sum(told["rows"].values()) == 118
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "--target must name the column to predict: 'area', 'floor', 'town', 'price'"),
+        (["--target", "Price"], 1, "did you mean 'price'?"),
+        (["--target", "price", "--ignore", "aera"], 1, "did you mean 'area'?"),
+        (["--target", "price", "--ignore", "area,floor,town"], 1, "no column beside the target"),
+        (["--target", "price", "--hidden", "a,b"], 2, "'a,b' are no widths of layers"),
+        (["--target", "price", "--epochs", 0], 2, "Invalid value for '--epochs'"),
+        (["--target", "price", "--task", "binary"], 1, "different values; --task binary needs two"),
+        (["--target", "town", "--task", "regression"], 1, "in line 2"),
+        (["--target", "price", "--out", "no/such/folder/m"], 1, "cannot write no/such/folder/m"),
+        (["--target", "price", "--delimiter", "xx"], 1, "the delimiter must be one character"),
+    ],
+)
+def test_what_cannot_be_is_one_paragraph(handnn_command, table, arguments, code, words):
+    result = handnn_command("train", table(as_csv(rooms())), *QUICK, *arguments)
+    assert (result.code, result.out) == (code, "")
+    assert words in result.err
+    assert result.err.count("\n") == 1
+
+
+def test_files_that_are_not_there(handnn_command, tmp_path):
+    for command in ("train", "predict", "evaluate", "inspect"):
+        arguments = [tmp_path / "no.csv"] * (1 if command in ("train", "inspect") else 2)
+        result = handnn_command(command, *arguments)
+        assert result.code == 1
+        assert "no.csv: No such file or directory" in result.err
+    result = handnn_command("inspect", tmp_path)
+    assert result.code == 1 and "is a folder" in result.err
+
+
+def test_without_polars_it_says_how_to_get_it(handnn_command, table, monkeypatch):
+    monkeypatch.setitem(sys.modules, "polars", None)
+    result = handnn_command("train", table("a,b\n"), "--target", "a")
+    assert result.code == 1
+    assert "pip install 'handnn[data]'" in result.err
+
+
+def test_ctrl_c_leaves_no_file(handnn_command, table, tmp_path, monkeypatch):
+    from handnn.files import training
+
+    def press(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train_many", press)
+    data, folder = table(as_csv(rooms())), tmp_path / "out"
+    folder.mkdir()
+    options = ["--out", folder / "m", "--report", folder / "r"]
+    result = handnn_command("train", data, "--target", "price", *QUICK, *options)
+    assert result.code == 130
+    assert result.err.endswith("interrupted\n")
+    assert os.listdir(folder) == []
+
+
+def test_a_network_is_no_model_of_a_table(handnn_command, tmp_path):
+    path = tmp_path / "network.safetensors"
+    handnn.mlp([2, 3, 1], rng=0).save(path)
+    result = handnn_command("inspect", path)
+    assert result.code == 1
+    assert "handnn.load" in result.err
+
+
+@pytest.mark.skipif(
+    "HANDNN_HOUSING" not in os.environ, reason="HANDNN_HOUSING does not say where housing.csv is"
+)
+def test_california_with_nothing_but_a_target(handnn_command, tmp_path):
+    result = handnn_command(
+        "train", os.environ["HANDNN_HOUSING"], "--target", "median_house_value", "--json",
+        "--out", tmp_path / "m",
+    )  # fmt: skip
+    told = json.loads(result.out)
+    assert told["scores"]["rmse"] <= 50_000
+    assert told["seconds"] < 30
