@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import pairwise
+from time import perf_counter, sleep
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -87,7 +88,9 @@ def train(
     finite when training ended at a loss that is not: that step changed no param and is not counted.
     """
     check_stop()
-    stop = _STOP.get() or stop
+    one = _ONE.get()
+    if one is not None:
+        stop = one.stop
     x, y, *weight = rows
     if prepared is None:
         prepared = Prepared(layers, optimizer)
@@ -128,7 +131,7 @@ def train(
             losses,
             steps,
             stop or Stop(),
-            1 if _STOP.get() else 0,
+            0 if one is None else 1,
         )
     finally:  # interrupted or not, every step counts
         optimizer.steps += sum(steps)
@@ -147,7 +150,19 @@ class Stopped(BaseException):
     """A training has ended because its `Stop` was set: no error, and nothing to catch."""
 
 
-_STOP: ContextVar[Stop | None] = ContextVar("_STOP", default=None)
+class _One:
+    """One of many trainings: what ends it, and when it last stood aside."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
+        self.stood_aside = perf_counter()
+
+
+_ONE: ContextVar[_One | None] = ContextVar("_ONE", default=None)
+
+STAND_ASIDE_EVERY, STAND_ASIDE_FOR = 0.02, 1e-4
+"""Seconds. Who waits for the GIL may wait for long while another thread gives it up and takes it
+back at once again and again, as NumPy's indexing does; asleep, that thread takes it back later."""
 
 
 @contextmanager
@@ -156,18 +171,23 @@ def one_of_many(stop: Stop) -> Iterator[None]:
 
     Python's signals reach the main thread only; a training elsewhere looks at `stop` instead.
     """
-    token = _STOP.set(stop)
+    token = _ONE.set(_One(stop))
     try:
         yield
     finally:
-        _STOP.reset(token)
+        _ONE.reset(token)
 
 
 def check_stop() -> None:
     """Raise Stopped when this thread trains as one of many, and is to stop."""
-    stop = _STOP.get()
-    if stop is not None and stop.is_set:
+    one = _ONE.get()
+    if one is None:
+        return
+    if one.stop.is_set:
         raise Stopped
+    if perf_counter() > one.stood_aside + STAND_ASIDE_EVERY:
+        sleep(STAND_ASIDE_FOR)
+        one.stood_aside = perf_counter()
 
 
 def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:

@@ -52,8 +52,9 @@ def train_many(
     loss on all rows that are not among them: the held-out fold, the rows that a bootstrap left out.
 
     threads: how many networks are trained at a time, each by one thread; None is
-    `get_num_threads()`. The costliest begin. Compiled trainings run side by side; what is Python (a
-    brick of your own, engine="bricks", LBFGS, callbacks) takes turns. progress: show a bar.
+    `get_num_threads()`. The costliest begin. Compiled trainings run side by side; those in Python
+    (a brick of your own, engine="bricks", LBFGS) one after another beside them; callbacks take
+    turns. progress: show a bar.
 
     Each network gets the bits that ``trainer.fit(...)`` would give it, whatever the threads do. So
     trainers may not share what a training changes: networks, layers, losses, optimizers, Generators
@@ -87,14 +88,16 @@ def _train(
     from tqdm import tqdm
 
     stop = engine.Stop()
-    left = deque(order)
+    left = deque(place for place in order if trainers[place].is_compiled)
+    # Two threads that run Python hand the GIL to each other, and Ctrl-C would wait for it.
+    in_python = deque(place for place in order if not trainers[place].is_compiled)
     news: SimpleQueue[News] = SimpleQueue()
 
-    def work() -> None:
+    def work(mine: deque[int]) -> None:
         with engine.one_of_many(stop), suppress(engine.Stopped):
-            while left:
+            while mine or left:
                 try:
-                    place = left.popleft()
+                    place = (mine or left).popleft()
                 except IndexError:  # another thread was quicker
                     break
                 engine.check_stop()
@@ -109,7 +112,10 @@ def _train(
                     news.put((place, None))
             news.put(None)
 
-    workers = [Thread(target=work, name=f"train_many-{number}") for number in range(threads)]
+    workers = [
+        Thread(target=work, args=[deque() if number else in_python], name=f"train_many-{number}")
+        for number in range(threads)
+    ]
     with tqdm(total=len(order), unit="network", disable=not progress) as bar:
         try:
             for worker in workers:

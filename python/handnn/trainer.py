@@ -84,7 +84,7 @@ class Trainer:
         self.progress = progress
         self.history = History()
         self._resumed: tuple[Checkpoint, Progress] | None = None
-        self._is_compiled()
+        self.is_compiled  # noqa: B018 - raises when that was asked for and can't be
 
     @classmethod
     def resume(
@@ -214,7 +214,7 @@ class Trainer:
                 rows=rows,
                 held_out=held_out,
                 plan=plan,
-                is_compiled=self._is_compiled(),
+                is_compiled=self.is_compiled,
                 at=Progress(epochs, early_stopping=early_stopping),
                 measures=watched,
                 callbacks=[partial(callback, self) for callback in self.callbacks],
@@ -259,7 +259,8 @@ class Trainer:
         """Name the parts: `Trainer(Network(...), MSELoss(...), SGD(...), engine='auto')`."""
         return f"Trainer({self.network}, {self.loss}, {self.optimizer}, engine={self.engine!r})"
 
-    def _is_compiled(self) -> bool:
+    @property
+    def is_compiled(self) -> bool:
         """Return whether to compile; raise ValueError when that was asked for and can't be."""
         if self.engine == "bricks":
             return False
