@@ -21,6 +21,9 @@ PEAK_LR = 0.005
 WEIGHT_DECAY = 0.1
 """AdamW's. It does the work of early stopping, with no row held out."""
 
+DROPOUT = 0.1
+"""Behind each hidden layer, where a table has more than `FULL_BATCH` rows."""
+
 MOST_QUANTILES = 256
 """Up to so many columns are each brought to a scale by their quantiles."""
 

@@ -37,7 +37,7 @@ def regressor(**settings):
 
 def test_pipeline():
     model = make_pipeline(StandardScaler(), regressor(max_iter=200)).fit(X, Y)
-    assert model.score(X, Y) > 0.9
+    assert model.score(X, Y) > 0.85
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading"])

@@ -11,7 +11,7 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimat
 
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from handnn import losses, schedules
+from handnn import Dropout, losses, schedules
 from handnn.sklearn import AS_SCIKIT_LEARN, MLPRegressor
 from handnn.sklearn.training import Watch
 from tests.bounds import assert_same_bits
@@ -239,8 +239,8 @@ def test_huge_rows_take_the_long_way_without_a_word(dtype):
 
 def test_weights_are_repetitions_and_zeros_are_nothing():
     weight = np.arange(60) % 4
-    alone = MLPRegressor(random_state=0, batch_size=1000).fit(X[:60], Y[:60], weight)
-    repeated = MLPRegressor(random_state=0, batch_size=1000)
+    alone = MLPRegressor(random_state=0, batch_size=1000, dropout=0).fit(X[:60], Y[:60], weight)
+    repeated = MLPRegressor(random_state=0, batch_size=1000, dropout=0)
     repeated.fit(X[:60].repeat(weight, axis=0), Y[:60].repeat(weight))
     np.testing.assert_allclose(alone.predict(X), repeated.predict(X), rtol=1e-6)
     with pytest.raises(ValueError, match="zero"):
@@ -272,8 +272,9 @@ def test_ctrl_c_keeps_what_was_learnt(networks, jobs, monkeypatch):
     model = MLPRegressor(schedule="constant", n_ensemble=networks, n_jobs=jobs, random_state=0)
     with pytest.warns(UserWarning, match="interrupted"):
         model.fit(X, Y)
-    assert model.n_iter_ == 3
-    assert len(model.networks_) <= networks and all(map(len, model.histories_))
+    epochs = list(map(len, model.histories_))  # beside the one that is interrupted any number
+    assert max(epochs) == 3 and min(epochs) > 0 and model.n_iter_ == epochs[0]
+    assert len(model.networks_) == len(epochs) <= networks
     assert np.isfinite(model.predict(X)).all()
 
 
@@ -291,6 +292,20 @@ def test_layers_are_what_was_asked_for():
     assert [w.shape for w in model.coefs_] == [(3, 8), (8, 4), (4, 1)]
     assert [b.shape for b in model.intercepts_] == [(8,), (4,), (1,)]
     assert model.networks_[0].layers[6].p == 0.3
+
+
+def test_dropout_by_default():
+    shares = {
+        rows: [layer.p for layer in model.networks_[0].layers if isinstance(layer, Dropout)]
+        for rows in (64, 65)
+        for model in [MLPRegressor(max_iter=1).fit(X[:rows], Y[:rows])]
+    }
+    assert shares == {64: [], 65: [0.1, 0.1]}
+    for settings in ({"alpha": 1.0}, {"dropout": 0.0}, {"solver": "lbfgs"}, {"solver": "sgd"}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = fitted(max_iter=1, **settings)
+        assert not any(isinstance(layer, Dropout) for layer in model.networks_[0].layers)
 
 
 def test_batch_norm_has_no_batch_of_one_row():

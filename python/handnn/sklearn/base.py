@@ -156,8 +156,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             jobs.append(self._job(place, (x, y, weight), held, settled, rng, is_incremental))
         threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
         if not train_all(jobs, threads):  # interrupted: who has learnt nothing does not answer
-            began = [bool(len(job.trainer.history)) or place == 0 for place, job in enumerate(jobs)]
-            jobs = [job for job, has_begun in zip(jobs, began, strict=True) if has_begun]
+            jobs = [job for job in jobs if len(job.trainer.history)] or jobs[:1]
             self.networks_ = [job.trainer.network for job in jobs]
         for network in self.networks_:
             if isinstance(self._inputs, Columns):

@@ -73,7 +73,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         class_weight: Any = None,
         scale: Any = "auto",
         weight_decay: Any = "auto",
-        dropout: Any = 0.0,
+        dropout: Any = "auto",
         batch_norm: bool = False,
         schedule: Any = None,
         restore_best: bool = True,

@@ -142,7 +142,8 @@ def hidden_layers(p: Any) -> tuple[tuple[int, ...], tuple[str, ...], tuple[float
     activations = _each(name, "activation", p.activation, str, len(hidden))
     for activation in activations:
         _one_of(name, "activation", activation, tuple(ACTIVATIONS))
-    dropouts = _each(name, "dropout", p.dropout, Real, len(hidden))
+    given = 0.0 if _is_auto(p.dropout) else p.dropout
+    dropouts = _each(name, "dropout", given, Real, len(hidden))
     for share in dropouts:
         fraction(share, f"{name}: dropout", is_below_one=True)
     return hidden, activations, dropouts
@@ -181,6 +182,9 @@ def settle(p: Any, rows: int, *, is_incremental: bool = False) -> Settled:
     elif p.solver == "adam" and _is_auto(p.alpha):
         weight_decay = recipes.WEIGHT_DECAY
     dtype = ("float64" if is_whole else recipe.dtype) if _is_auto(p.dtype) else p.dtype
+    is_ours = p.solver == "adam" and _is_auto(p.alpha)
+    if _is_auto(p.dropout) and is_ours and rows > recipes.FULL_BATCH:
+        dropouts = (recipes.DROPOUT,) * len(hidden)
     return Settled(
         hidden=hidden,
         activations=activations,

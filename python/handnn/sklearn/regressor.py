@@ -30,7 +30,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     loss: "squared_error", "absolute_error", "huber", "poisson", "quantile" (0.1, 0.5 and 0.9),
         "gaussian" (mean and variance), one of `handnn.losses`, or an object of yours with `forward`
         and `backward`. It sees scaled targets, unless it is Poisson's.
-    activation, dropout: one for all hidden layers, or a list with one for each.
+    activation, dropout: one for all hidden layers, or a list with one for each. dropout "auto" is
+        0.1 with Adam, when alpha is "auto" and there are more than 64 rows, else 0.
     scale: True brings every column of X, and of y, to mean 0 and deviation 1 within the model;
         "quantile" also bends those of X so that their values are spread as a normal distribution's;
         "auto" is "quantile" for up to 256 columns; False leaves all as it is.
@@ -90,7 +91,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         max_fun: int = 15000,
         scale: Any = "auto",
         weight_decay: Any = "auto",
-        dropout: Any = 0.0,
+        dropout: Any = "auto",
         batch_norm: bool = False,
         schedule: Any = None,
         restore_best: bool = True,
