@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 Rows = tuple[Array, ...]
 """x, y and, if there are any, the weights: arrays with one row for each sample."""
 
-MOST_EPOCHS = 2**14
-"""What one call of the engine is asked for at the most; there may be many. Each epoch of a call
-goes into the History after it, and so long Ctrl-C would wait."""
+MOST_EPOCHS = 2**31
+"""What one call of the engine is asked for at the most; there may be many."""
 
 MOST_STEPS = 2**20
 """What it is asked for at the most when each step has a learning rate of its own."""
@@ -136,9 +135,7 @@ class Run:
         looks = self.callbacks or self.measures or self.at.early_stopping is not None
         if looks or self.held_out is not None or getattr(schedule, "is_watching", False):
             return 1
-        if schedule is None:
-            return MOST_EPOCHS
-        return min(MOST_EPOCHS, max(1, MOST_STEPS // self.plan.steps))
+        return MOST_EPOCHS if schedule is None else max(1, MOST_STEPS // self.plan.steps)
 
     def _run_bricks(self, epochs: int, losses: list[tuple[float, float]]) -> None:
         """Train for `epochs` epochs, and add the loss and the seconds of each to `losses`.
