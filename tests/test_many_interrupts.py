@@ -19,7 +19,7 @@ from tests.engine.fits import ROOT, rows, trainer
 from tests.own_bricks import Counting
 
 FOREVER = 10**7
-STEPS = 8  # of an epoch: 60 rows in batches of 8
+ROWS, STEPS = 600, 75  # of an epoch, in batches of 8: of shorter ones many go into a History
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 
 needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
@@ -57,7 +57,7 @@ def assert_whole_steps(one, x, y, again):
     if epochs:
         history = again.fit(x, y, epochs=epochs, batch_size=8)
         assert history.train_loss[: len(one.history)] == one.history.train_loss
-    order = engine.row_order(60, int(np.random.default_rng(1).integers(2**63)), epochs)
+    order = engine.row_order(ROWS, int(np.random.default_rng(1).integers(2**63)), epochs)
     for first in range(0, 8 * more, 8):
         batch = order[first : first + 8]
         again.train_step(x[batch], y[batch])
@@ -79,7 +79,7 @@ KINDS = {
 
 
 def options_of(kind):
-    x, y, _ = rows(60, 5, 3)
+    x, y, _ = rows(ROWS, 5, 3)
     return {"batch_size": 8, "validation": (x, y) if kind == "validation" else None}
 
 
@@ -96,7 +96,7 @@ def test_an_interrupt_ends_all_after_a_whole_step(kind):
 
 def seconds_late(kind):
     """Interrupt some trainings; return how many seconds each went on."""
-    x, y, _ = rows(60, 5, 3)
+    x, y, _ = rows(ROWS, 5, 3)
     late = []
     for turn in range(10 if SLOW else 4):
         wait = 0.03 + 0.04 * turn
@@ -165,7 +165,7 @@ def test_an_error_in_one_ends_the_others_and_names_it(kind):
         if len(one.history) == 3:
             raise Broken
 
-    x, y, _ = rows(60, 5, 3)
+    x, y, _ = rows(ROWS, 5, 3)
     many = [trainer(**KINDS[kind]) for _ in range(4)]
     many[1].callbacks = (fail,)
     each = [{"epochs": FOREVER}, {"epochs": 2 * FOREVER}, {}, {}]  # the second is the first to go
@@ -180,7 +180,7 @@ def test_an_error_in_one_ends_the_others_and_names_it(kind):
 
 
 def test_networks_that_are_done_stay_done():
-    x, y, _ = rows(60, 5, 3)
+    x, y, _ = rows(ROWS, 5, 3)
 
     def fail(one):
         raise KeyboardInterrupt
@@ -201,7 +201,7 @@ def test_training_goes_on_afterwards():
     def fail(one):
         raise KeyboardInterrupt
 
-    x, y, _ = rows(60, 5, 3)
+    x, y, _ = rows(ROWS, 5, 3)
     many = [trainer(callbacks=[fail]), trainer()]
     with pytest.raises(KeyboardInterrupt):
         train_many(many, x, y, epochs=5, batch_size=8)
@@ -213,7 +213,7 @@ def test_training_goes_on_afterwards():
 @needs_timers
 def test_one_within_the_other_ends_too():
     """A callback that trains many itself: Ctrl-C reaches those as well."""
-    x, y, _ = rows(60, 5, 3)
+    x, y, _ = rows(ROWS, 5, 3)
     inner = trainer()
 
     def nest(one):
@@ -233,7 +233,7 @@ def test_an_interrupt_within_a_step_of_bricks_leaves_the_last_whole_one():
         if batch == 6:
             raise KeyboardInterrupt
 
-    x, y, _ = rows(60, 5, 3)
+    x, y, _ = rows(ROWS, 5, 3)
     fits = [mlp([5, 3], rng=0), mlp([5, 3], rng=0)]
     one = Trainer(Network([Counting(interrupt), *fits[0].layers]), MSELoss(), SGD(0.1), rng=1)
     with pytest.raises(KeyboardInterrupt):
