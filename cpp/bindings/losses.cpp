@@ -260,8 +260,8 @@ void check_targets(const std::string& function, const std::string& loss, double 
   CheckedLoss(gate, which, setting, numbers, outputs).check_targets(gate, y, y.shape[0]);
 }
 
-// The first column of the largest number in a row; NaN is the largest. Not a branch for each
-// number, which a CPU would guess wrong twice a row.
+// The first column of the largest number in a row; NaN is the largest. No branch that depends on
+// which number that is: a CPU would guess it wrong twice a row.
 template <class T>
 Size largest_column(const T* row, Size O) {
   T largest = row[0];
@@ -270,11 +270,9 @@ Size largest_column(const T* row, Size O) {
     largest = row[o] > largest ? row[o] : largest;
     has_nan |= row[o] != row[o];
   }
+  if (has_nan) return std::find_if(row, row + O, [](T value) { return value != value; }) - row;
   Size column = 0;
-  for (Size o = O; o-- > 0;) {
-    const Size is_largest = -Size(has_nan ? row[o] != row[o] : row[o] == largest);  // all bits
-    column = (o & is_largest) | (column & ~is_largest);
-  }
+  for (Size o = O; o-- > 0;) column = row[o] == largest ? o : column;
   return column;
 }
 

@@ -137,6 +137,8 @@ def train(
         optimizer.steps += sum(steps)
         for dropout in prepared.dropouts:  # which have dropped in a step without update, too
             dropout.step += sum(steps) + (not math.isfinite(last))
+        if one is not None:  # the call is made without the GIL
+            one.stood_aside = perf_counter()
     if sum(steps) < epochs * plan.steps - first_step:
         check_stop()
     return sum(steps), last

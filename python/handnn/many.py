@@ -72,8 +72,12 @@ def train_many(
     data = _Data(trainers, {"x": x, "y": y, **arguments}, rows, each)
     most = engine.get_num_threads() if threads is None else whole_number(threads, _named("threads"))
     costs = [_check(trainer, data.of(place), place) for place, trainer in enumerate(trainers)]
-    longest_first = sorted(range(len(trainers)), key=lambda place: -costs[place])
-    _train(trainers, data, longest_first, min(most, len(trainers)), progress)
+    count = min(most, len(trainers))
+    # The arrays of neighbours, made one after another, share cache lines, for which two threads
+    # that write there wait in turns: of the equally long, those that are far apart go together.
+    apart = -(-len(trainers) // count) if trainers else 1
+    order = sorted(range(len(trainers)), key=lambda place: (-costs[place], place % apart))
+    _train(trainers, data, order, count, progress)
     return [trainer.history for trainer in trainers]
 
 
@@ -88,9 +92,10 @@ def _train(
     from tqdm import tqdm
 
     stop = engine.Stop()
-    left = deque(place for place in order if trainers[place].is_compiled)
     # Two threads that run Python hand the GIL to each other, and Ctrl-C would wait for it.
-    in_python = deque(place for place in order if not trainers[place].is_compiled)
+    left, in_python = deque[int](), deque[int]()
+    for place in order:
+        (left if trainers[place].is_compiled else in_python).append(place)
     news: SimpleQueue[News] = SimpleQueue()
 
     def work(mine: deque[int]) -> None:

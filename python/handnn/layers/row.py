@@ -16,7 +16,7 @@ def walk(layers: Iterable[Brick], prefix: str = "") -> Iterator[tuple[str, Brick
     """Yield the name and the brick, "0", "1", ..., and behind each the bricks in it, "1.0", ..."""
     for index, layer in enumerate(layers):
         yield f"{prefix}{index}", layer
-        if isinstance(layer, Layer):
+        if isinstance(layer, Layer) and layer.block:
             yield from walk(layer.block, f"{prefix}{index}.")
 
 

@@ -159,8 +159,9 @@ class GradientOptimizer(ABC):
             if name not in kept:
                 kept[name] = np.zeros_like(param)
             states.append(kept[name])
-        scales = [self.lr_scales[place] for place in _places(name) if place in self.lr_scales]
-        lr_scale = float(scales[0]) if scales else 1.0
+        scales = self.lr_scales
+        named = [place for place in _places(name) if place in scales] if scales else ()
+        lr_scale = float(scales[named[0]]) if named else 1.0
         spared = name.rpartition(".")[2] in UNDECAYED and not self.decay_all
         return states, lr_scale, 0.0 if spared else float(self.weight_decay)
 
