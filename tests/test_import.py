@@ -104,3 +104,17 @@ def test_without_its_extension_it_says_what_to_do(tmp_path):
     assert result.returncode != 0
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("ImportError: ") and "pip install ." in last
+
+
+def test_a_training_without_a_bar_does_without_tqdm():
+    """A hidden bar takes tqdm's lock, too, which a fork that is killed may keep for ever."""
+    result = run(
+        "import sys, numpy as np\n"
+        "from handnn import MSELoss, SGD, Trainer, mlp, train_many\n"
+        "trainers = [Trainer(mlp([1, 2, 1], rng=0), MSELoss(), SGD(0.1), rng=0) for _ in "ab"]\n"
+        "x = np.ones((3, 1))\n"
+        "trainers[0].fit(x, x, epochs=1, batch_size=3)\n"
+        "train_many(trainers, x, x, epochs=1, batch_size=3)\n"
+        "print('tqdm' in sys.modules)"
+    )
+    assert result.stdout == "False\n", result.stderr

@@ -16,6 +16,7 @@ from handnn.arrays import Array, as_float, whole_number
 from handnn.history import History
 from handnn.layers.row import walk
 from handnn.optimizers import LBFGS, GradientOptimizer
+from handnn.progress import progress_bar
 from handnn.schedules import Schedule
 from handnn.trainer import Trainer
 
@@ -89,8 +90,6 @@ def _train(
     from queue import SimpleQueue
     from threading import Thread
 
-    from tqdm import tqdm
-
     stop = engine.Stop()
     # Two threads that run Python hand the GIL to each other, and Ctrl-C would wait for it.
     left, in_python = deque[int](), deque[int]()
@@ -121,7 +120,7 @@ def _train(
         Thread(target=work, args=[deque() if number else in_python], name=f"train_many-{number}")
         for number in range(threads)
     ]
-    with tqdm(total=len(order), unit="network", disable=not progress) as bar:
+    with progress_bar(shows=progress, total=len(order), unit="network") as bar:
         try:
             for worker in workers:
                 worker.start()
@@ -134,7 +133,8 @@ def _train(
                 place, error = one
                 if error is not None:
                     raise _noted(error, f"train_many: this was in the fit of trainers[{place}]")
-                bar.update()
+                if bar is not None:
+                    bar.update()
         finally:
             stop.set()
             for worker in workers:

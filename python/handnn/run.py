@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from handnn.network import Network
 from handnn.optimizers import LBFGS, GradientOptimizer, Optimizer
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
+    from handnn.progress import Bar
 
 Rows = tuple[Array, ...]
 """x, y and, if there are any, the weights: arrays with one row for each sample."""
@@ -82,7 +82,7 @@ class Run:
         if stopping is not None:
             stopping.check(self.held_out is not None, self.directions)
 
-    def train(self, bar: tqdm[NoReturn]) -> None:
+    def train(self, bar: Bar) -> None:
         """Train until `at.epochs` are done, or someone ends it."""
         at = self.at
         if isinstance(self.optimizer, LBFGS):  # its line search needs the loop to itself
@@ -97,10 +97,10 @@ class Run:
         if at.early_stopping is not None:
             at.early_stopping.restore(self._weights())
 
-    def _train_epochs(self, bar: tqdm[NoReturn]) -> None:
+    def _train_epochs(self, bar: Bar) -> None:
         run = self._run_compiled if self.is_compiled else self._run_bricks
         at, most = self.at, self._epochs_at_once()
-        most_now = most if bar.disable else 1
+        most_now = most if bar is None else 1
         is_written = True
         while not at.is_over and len(at.history) < at.epochs:
             losses: list[tuple[float, float]] = []
@@ -117,7 +117,7 @@ class Run:
             if losses:
                 at.is_over = self._after(losses, bar)
                 is_written = False
-                if not bar.disable:
+                if bar is not None:
                     most_now = min(most, 1 + int(BETWEEN_LOOKS / (losses[-1][1] + 1e-9)))
             if self.checkpoint is None:
                 continue
@@ -193,7 +193,7 @@ class Run:
             batch = order[first : first + self.plan.batch_size]
             raise self._diverged(at.total, epoch, tuple(array[batch] for array in self.rows))
 
-    def _after(self, losses: list[tuple[float, float]], bar: tqdm[NoReturn]) -> bool:
+    def _after(self, losses: list[tuple[float, float]], bar: Bar) -> bool:
         """Look at what was trained, in the order that `Trainer` tells; return if it is over."""
         start = perf_counter()
         at = self.at
@@ -212,7 +212,7 @@ class Run:
         is_over = False
         if at.early_stopping is not None:
             is_over = at.early_stopping.watch(number, epoch, self._weights(), self.directions)
-        if not bar.disable:
+        if bar is not None:
             shown = {"loss": epoch.train_loss, "val": validation_loss, **metrics}
             bar.set_postfix(
                 {name: f"{value:.4g}" for name, value in shown.items() if value is not None},

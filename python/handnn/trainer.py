@@ -27,6 +27,7 @@ from handnn.losses import LOSSES, KernelLoss, Loss
 from handnn.metrics import Metric, measures
 from handnn.network import Network
 from handnn.optimizers import LBFGS, Optimizer
+from handnn.progress import progress_bar
 from handnn.run import Rows, Run, loss_and_gradients
 
 
@@ -247,11 +248,10 @@ class Trainer:
         elif early_stopping is not None:
             early_stopping.start()
 
-        from tqdm import tqdm
-
         self.history = run.at.history
-        bar = tqdm(total=epochs, initial=len(self.history), unit="epoch", disable=not self.progress)
-        with _alone(self.network), bar:
+        done = len(self.history)
+        shown = progress_bar(shows=self.progress, total=epochs, unit="epoch", done=done)
+        with _alone(self.network), shown as bar:
             run.train(bar)
         return self.history
 
