@@ -111,7 +111,7 @@ def test_a_training_without_a_bar_does_without_tqdm():
     result = run(
         "import sys, numpy as np\n"
         "from handnn import MSELoss, SGD, Trainer, mlp, train_many\n"
-        "trainers = [Trainer(mlp([1, 2, 1], rng=0), MSELoss(), SGD(0.1), rng=0) for _ in "ab"]\n"
+        "trainers = [Trainer(mlp([1, 2, 1], rng=0), MSELoss(), SGD(0.1), rng=0) for _ in 'ab']\n"
         "x = np.ones((3, 1))\n"
         "trainers[0].fit(x, x, epochs=1, batch_size=3)\n"
         "train_many(trainers, x, x, epochs=1, batch_size=3)\n"
