@@ -20,7 +20,7 @@ FLOORS = [
     {"_core"},
     {"arrays"},
     {"functional"},
-    {"initializers", "recipes", "schedules"},
+    {"initializers", "progress", "recipes", "schedules"},
     {"layers", "losses", "optimizers", "article"},
     {"engine", "jacobian", "torch_names"},
     {"network", "storage"},
