@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.problems import BETAS, EPS, Array, Problem
-from handnn import SGD, Adam, Affine, MSELoss, Network, ReLU, Sigmoid, SoftmaxCrossEntropy
+from handnn import SGD, Adam, MSELoss, Network, SoftmaxCrossEntropy, mlp
 from handnn import Trainer as HandnnTrainer
 
 
 def network(problem: Problem) -> Network:
     """Return the problem's network."""
-    activation = ReLU if problem.activation == "relu" else Sigmoid
-    layers = [brick for w, b in problem.weights() for brick in (Affine(w, b), activation())]
-    return Network(layers[:-1])
+    network = mlp(problem.sizes, problem.activation)
+    weights = [array for pair in problem.weights() for array in pair]
+    for own, given in zip(network.params.values(), weights, strict=True):
+        own[...] = given
+    return network
 
 
 class Auto:

@@ -105,7 +105,7 @@ void product_in_panels(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T
         for (Size i = 0, width; i < J_part; i += width) {
           width = J_part - i <= widest ? J_part - i : panel;
           const T* b_part = packs_b ? packed_b + i * K_part : b.from(k, j + i).data;
-          const Size b_row = packs_b ? (width > panel ? widest : panel) : b.row;
+          const Size b_row = packs_b ? packed_row<T>(width) : b.row;
           T* out_part = out + m * out_row + j + i;
           const Start<T> part_start = from.from(m, j + i);
           if (packs_a) {

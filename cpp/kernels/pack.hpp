@@ -17,25 +17,45 @@ constexpr Size packed_tile(Size K) {
   return K * R + lanes<T>;
 }
 
-// to[k * R + r] = from(r, k): the rows of one tile, one column behind the other. `available` rows
-// may be read; at least `rows`.
+// to[k * stride + i] = from[i * row + k] for i < count <= lanes and k < K. Whole vectors are written,
+// column after column: what is too much may be in the next one. When whole vectors of k do not come
+// out even, the last columns are written twice.
+template <class T>
+void pack_transposed(T* to, Size stride, const T* from, Size row, Size count, Size K) {
+  constexpr Size L = lanes<T>;
+  const T* rows[L];
+  for (Size i = 0; i < L; ++i) rows[i] = from + (i < count ? i : count - 1) * row;
+  if (K < L) {
+    T part[L * L], turned[L * L];
+    for (Size i = 0; i < L; ++i) {
+      store(part + i * L, load(rows[i], First<T>(K)));
+      rows[i] = part + i * L;
+    }
+    transpose(turned, L, rows, 0);
+    for (Size k = 0; k < K; ++k) store(to + k * stride, load(turned + k * L));
+    return;
+  }
+  for (Size k = 0; k < K; k += L) {
+    if (k > K - L) k = K - L;
+    transpose(to + k * stride, stride, rows, k);
+  }
+}
+
+// to[k * R + r] = from(r, k): the rows of one tile, one column behind the other.
 //
 // Here and in pack_columns whole vectors are written. What is too much lies in the next column,
 // whose own elements are written later: so columns are filled in order, and each from its end.
 template <int R, class T>
-void pack_tile(T* to, Strided<T> from, Size rows, Size available, Size K) {
+void pack_tile(T* to, Strided<T> from, Size rows, Size K) {
   constexpr Size L = lanes<T>;
-  Size k = 0;
-  if (from.step == 1 && available >= L) {
-    for (; k + L <= K; k += L) {
-      for (Size r = (rows - 1) / L * L; r >= 0; r -= L) {
-        const Size at = r + L <= available ? r : available - L;
-        transpose(to + k * R + at, R, from.from(at, k).data, from.row);
-      }
+  if (from.step != 1) {
+    for (Size k = 0; k < K; ++k) {
+      for (Size r = 0; r < rows; ++r) to[k * R + r] = from.at(r, k);
     }
+    return;
   }
-  for (; k < K; ++k) {
-    for (Size r = 0; r < rows; ++r) to[k * R + r] = from.at(r, k);
+  for (Size r = (rows - 1) / L * L; r >= 0; r -= L) {
+    pack_transposed(to + r, R, from.from(r, 0).data, from.row, rows - r < L ? rows - r : L, K);
   }
 }
 
@@ -70,14 +90,14 @@ void pack_left(T* to, Strided<T> a, Size M, Size K) {
       m += count * rows;
       i += count;
     } else {
-      pack_tile<R>(to_tile, a.from(m, 0), rows, M - m, K);
+      pack_tile<R>(to_tile, a.from(m, 0), rows, K);
       m += rows;
       ++i;
     }
   }
 }
 
-// to[k * columns + j] = from(k, j) for `width` columns.
+// to[k * columns + j] = from(k, j) for `width` columns of each row, and anything behind them.
 template <class T>
 void pack_panel(T* to, Size columns, Strided<T> from, Size K, Size width) {
   constexpr Size L = lanes<T>;
@@ -88,19 +108,16 @@ void pack_panel(T* to, Size columns, Strided<T> from, Size K, Size width) {
     }
     return;
   }
-  Size k = 0;
-  for (; k + L <= K; k += L) {
-    Size j = 0;
-    for (; j + L <= width; j += L) {
-      transpose(to + k * columns + j, columns, from.from(k, j).data, from.step);
-    }
-    for (; j < width; ++j) {
-      for (Size i = k; i < k + L; ++i) to[i * columns + j] = from.at(i, j);
-    }
+  for (Size j = 0; j < width; j += L) {
+    const Size count = width - j < L ? width - j : L;
+    pack_transposed(to + j, columns, from.from(0, j).data, from.step, count, K);
   }
-  for (; k < K; ++k) {
-    for (Size j = 0; j < width; ++j) to[k * columns + j] = from.at(k, j);
-  }
+}
+
+// How many elements a row of a panel takes when it is packed: whole vectors.
+template <class T>
+inline Size packed_row(Size width) {
+  return (width + lanes<T> - 1) / lanes<T> * lanes<T>;
 }
 
 // b (K, J), in panels of `columns` columns, each K * columns long; the last one may be as wide as
@@ -121,8 +138,7 @@ void pack_right(T* to, Strided<T> b, Size columns, Size widest, Size K, Size J) 
       to += group * K * columns;
       j += group * columns;
     } else {
-      const Size width = J - j <= widest ? J - j : columns;
-      const Size row = width > columns ? widest : columns;
+      const Size width = J - j <= widest ? J - j : columns, row = packed_row<T>(width);
       pack_panel(to, row, b.from(0, j), K, width);
       to += K * row;
       j += width;

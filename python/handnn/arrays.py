@@ -33,6 +33,25 @@ def as_float(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array:
     return np.asarray(array, dtype)
 
 
+CACHE_LINE = 64
+"""Bytes that a CPU reads and writes at a time: 64 on x86 and on most others."""
+
+
+def in_own_lines(values: ArrayLike, dtype: DTypeLike) -> Array:
+    """Return a copy of `values` that begins a cache line and shares none with other arrays.
+
+    NumPy's own begin anywhere, so that a vector may lie across two lines; and where two threads
+    write to arrays that share one, each waits for the other.
+    """
+    array = np.asarray(values, dtype)
+    lines = -(-max(array.nbytes, 1) // CACHE_LINE)
+    memory = np.empty((lines + 1) * CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % CACHE_LINE
+    copy: Array = memory[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 def check_output(out: object, like: Array, inputs: Mapping[str, Array], name: str) -> None:
     """Check that `out` can take what `like` holds, as the C++ functions check theirs.
 

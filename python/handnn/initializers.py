@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike
 
-from handnn.arrays import Array, float_dtype, whole_number
+from handnn.arrays import Array, float_dtype, in_own_lines, whole_number
 
 RandomSource: TypeAlias = "int | np.random.Generator | None"
 """Where random numbers come from: a seed, a Generator, or None for a fresh one."""
@@ -44,7 +44,7 @@ def initial_weights(
     shape = whole_number(n_in, "n_in"), whole_number(n_out, "n_out")
     dtype = float_dtype(dtype, "dtype")
     if str(init) == "zeros":
-        return np.zeros(shape, dtype)
+        return in_own_lines(np.zeros(shape), dtype)
     name, underscore, distribution = str(init).partition("_")
     if name not in VARIANCES or underscore + distribution not in ("", "_normal", "_uniform"):
         raise ValueError(
@@ -55,5 +55,5 @@ def initial_weights(
     rng = np.random.default_rng(rng)
     if distribution == "uniform":
         bound = math.sqrt(3) * deviation
-        return rng.uniform(-bound, bound, shape).astype(dtype)
-    return rng.normal(0, deviation, shape).astype(dtype)
+        return in_own_lines(rng.uniform(-bound, bound, shape), dtype)
+    return in_own_lines(rng.normal(0, deviation, shape), dtype)

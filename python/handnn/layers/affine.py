@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from handnn import functional
-from handnn.arrays import Array, as_float
+from handnn.arrays import Array, as_float, in_own_lines
 from handnn.initializers import RandomSource, initial_weights
 from handnn.layers.layer import Layer
 
@@ -50,7 +50,7 @@ class Affine(Layer):
     ) -> Affine:
         """Return a brick with weights drawn as `initializers.initial_weights` says, and no bias."""
         w = initial_weights(n_in, n_out, init, rng, dtype)
-        return cls(w, np.zeros(n_out, w.dtype))
+        return cls(w, in_own_lines(np.zeros(n_out), w.dtype))
 
     def forward(self, x: ArrayLike) -> Array:
         """Return out = x·w + b, and keep x."""

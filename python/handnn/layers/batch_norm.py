@@ -6,7 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from handnn import functional
-from handnn.arrays import Array, as_float, float_dtype, fraction, positive_number, whole_number
+from handnn.arrays import (
+    Array,
+    as_float,
+    float_dtype,
+    fraction,
+    in_own_lines,
+    positive_number,
+    whole_number,
+)
 from handnn.layers.layer import Layer, checked_columns
 
 
@@ -64,7 +72,7 @@ class BatchNorm(Layer):
         """Return a brick for `columns` columns that neither stretches nor shifts yet."""
         columns = whole_number(columns, "BatchNorm.new: columns")
         dtype = float_dtype(dtype, "BatchNorm.new: dtype")
-        return cls(np.ones(columns, dtype), np.zeros(columns, dtype))
+        return cls(in_own_lines(np.ones(columns), dtype), in_own_lines(np.zeros(columns), dtype))
 
     def forward(self, x: ArrayLike) -> Array:
         """Return out, and keep x and the mean and var it was made with."""

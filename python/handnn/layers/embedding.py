@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from handnn import functional
-from handnn.arrays import Array, as_float, float_dtype, whole_number
+from handnn.arrays import Array, as_float, float_dtype, in_own_lines, whole_number
 from handnn.initializers import RandomSource
 from handnn.layers.layer import Brick, Layer
 
@@ -69,7 +69,8 @@ class Embedding(Layer):
         n_codes = whole_number(n_codes, "Embedding.random: n_codes")
         n_out = whole_number(n_out, "Embedding.random: n_out")
         dtype = float_dtype(dtype, "Embedding.random: dtype")
-        return cls(np.random.default_rng(rng).normal(size=(n_codes, n_out)).astype(dtype), column)
+        w = np.random.default_rng(rng).normal(size=(n_codes, n_out))
+        return cls(in_own_lines(w, dtype), column)
 
     def forward(self, x: ArrayLike) -> Array:
         """Return the columns of x without the codes, then w[code], and keep x."""

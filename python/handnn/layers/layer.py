@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from handnn.arrays import Array, as_float, float_dtype
+from handnn.arrays import Array, as_float, float_dtype, in_own_lines
 
 
 class Brick(Protocol):
@@ -107,7 +107,8 @@ class Layer:
         dtype = float_dtype(dtype, f"{self}.astype: dtype")
         build: Any = type(self)
         arrays = {**self.params, **self.buffers}
-        return build(**{n: array.astype(dtype) for n, array in arrays.items()}, **self.settings)
+        copies = {name: in_own_lines(array, dtype) for name, array in arrays.items()}
+        return build(**copies, **self.settings)
 
     def __repr__(self) -> str:
         """Name the brick, and its sizes and settings: `Affine 8→64`, `ELU alpha=1.0`."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from handnn import functional
-from handnn.arrays import Array, as_float, float_dtype, positive_number, whole_number
+from handnn.arrays import Array, as_float, float_dtype, in_own_lines, positive_number, whole_number
 from handnn.layers.layer import Layer, checked_columns
 
 
@@ -48,7 +48,7 @@ class LayerNorm(Layer):
         """Return a brick for `columns` columns that neither stretches nor shifts yet."""
         columns = whole_number(columns, "LayerNorm.new: columns")
         dtype = float_dtype(dtype, "LayerNorm.new: dtype")
-        return cls(np.ones(columns, dtype), np.zeros(columns, dtype))
+        return cls(in_own_lines(np.ones(columns), dtype), in_own_lines(np.zeros(columns), dtype))
 
     def forward(self, x: ArrayLike) -> Array:
         """Return out = (x - mean)·rstd·gamma + beta, and keep x, mean and rstd."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn import functional
-from handnn.arrays import Array, as_float, non_negative_number, positive_number
+from handnn.arrays import Array, as_float, in_own_lines, non_negative_number, positive_number
 from handnn.schedules import Schedule
 
 UNDECAYED = ("b", "gamma", "beta")
@@ -157,7 +157,7 @@ class GradientOptimizer(ABC):
         for state in self.states:
             kept = self.state.setdefault(state, {})
             if name not in kept:
-                kept[name] = np.zeros_like(param)
+                kept[name] = in_own_lines(np.zeros(param.shape), param.dtype)
             states.append(kept[name])
         scales = self.lr_scales
         named = [place for place in _places(name) if place in scales] if scales else ()

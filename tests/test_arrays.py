@@ -1,0 +1,50 @@
+"""Memory that begins a cache line and shares none: of all that handnn makes and training writes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from handnn import Adam, MSELoss, Network, Trainer
+from handnn.arrays import CACHE_LINE, in_own_lines
+from handnn.layers import Affine, BatchNorm, Embedding, LayerNorm
+
+LAYERS = [
+    Embedding.random(3, 2, rng=0),
+    Affine.random(3, 1, rng=0),
+    LayerNorm.new(1),
+    BatchNorm.new(1),
+    Affine.random(1, 1, init="zeros"),
+]
+
+
+def lines(array):
+    first = array.__array_interface__["data"][0]
+    return first // CACHE_LINE, -(-(first + array.nbytes) // CACHE_LINE)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (17,), (3, 5), (16, 16)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_copy_has_the_values_and_begins_a_line(shape, dtype):
+    values = np.random.default_rng(0).normal(size=shape)
+    copy = in_own_lines(values, dtype)
+    assert copy.__array_interface__["data"][0] % CACHE_LINE == 0
+    assert copy.flags.c_contiguous and copy.flags.writeable and copy.flags.aligned
+    np.testing.assert_array_equal(copy, np.asarray(values, dtype), strict=True)
+    copy += 1
+    assert not np.any(copy == values)
+
+
+@pytest.mark.parametrize("make", [lambda network: network, lambda network: network.astype("f8")])
+def test_params_and_states_have_lines_of_their_own(make):
+    network = make(Network(LAYERS))
+    trainer = Trainer(network, MSELoss(), Adam())
+    trainer.fit(np.ones((8, 2)), np.ones((8, 1)), epochs=1, batch_size=4)
+    arrays = [*network.params.values()]
+    arrays += [a for state in trainer.optimizer.state.values() for a in state.values()]
+    assert all(array.__array_interface__["data"][0] % CACHE_LINE == 0 for array in arrays)
+    spans = sorted(map(lines, arrays))
+    assert all(last <= first for (_, last), (first, _) in pairwise(spans))
+    assert len(spans) == 3 * len(network.params)
