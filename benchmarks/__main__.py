@@ -8,12 +8,22 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import chart, estimators, inference, kernels, machine, products, size, steps
+from benchmarks import (
+    chart,
+    estimators,
+    inference,
+    kernels,
+    machine,
+    products,
+    size,
+    steps,
+    trainings,
+)
 from benchmarks.openblas import best_core
 from benchmarks.peers import CONTESTANTS, Contestant
 from benchmarks.timing import Effort
 
-PARTS = ("kernels", "products", "steps", "inference", "estimators", "size")
+PARTS = ("kernels", "products", "steps", "inference", "trainings", "estimators", "size")
 SHORT = {"sklearn": "scikit-learn", "ort": "onnxruntime"}
 
 
@@ -108,6 +118,10 @@ def main() -> None:
             call_rows = inference.measure(contestants, threads, patient)
             inference.show(call_rows, threads)
             results.setdefault("inference", {})[threads] = inference.as_json(call_rows)
+    if "trainings" in parts:
+        training_rows = trainings.measure(args.quick)
+        trainings.show(training_rows)
+        results["trainings"] = trainings.as_json(training_rows)
     if "estimators" in parts:
         estimator_rows = estimators.measure(effort, args.quick)
         estimators.show(estimator_rows)
