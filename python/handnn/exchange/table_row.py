@@ -68,7 +68,7 @@ class TableRow:
 
         Not for two classes: there each of the two is a sigmoid of its own.
         """
-        more = {"multiclass": [Softmax()], "multilabel": [Sigmoid()]}
+        more: dict[str, list[Any]] = {"multiclass": [Softmax()], "multilabel": [Sigmoid()]}
         return [*network.layers, *more.get(self.model.target.task, [])]
 
 

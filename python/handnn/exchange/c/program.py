@@ -11,7 +11,6 @@ import numpy as np
 from handnn.arrays import Array
 from handnn.exchange.c.reals import Real, numbers
 
-
 INDENT: Any = {"initial_indent": "  ", "subsequent_indent": " " * 6, "break_long_words": False}
 """How a statement is broken into lines."""
 

@@ -52,8 +52,9 @@ class Fill:
     def __post_init__(self) -> None:
         """Check what can be checked before the columns are known."""
         as_float(self.median, np.float64, "Fill: median")
-        if not isinstance(self.indicator, Sequence | np.ndarray):
-            kind = type(self.indicator).__name__
+        given: object = self.indicator
+        if not isinstance(given, Sequence | np.ndarray):
+            kind = type(given).__name__
             raise TypeError(f"Fill: indicator must be a list of columns, but is a {kind}")
         for column in self.indicator:
             whole_number(column, "Fill: an indicator", 0)
@@ -64,7 +65,7 @@ class Fill:
         return count + len(self.indicators(count))
 
     def medians(self, count: int, dtype: np.dtype[Any]) -> Array:
-        """Return the median of every column, (I,), rounded to dtype; ValueError if one overflows."""
+        """Return the median of every column, (I,), in dtype; ValueError if one is too large."""
         median = of_columns(self.median, count, "Fill: median")
         rounded = _rounded(median, dtype)
         if (np.isinf(rounded) & np.isfinite(median)).any():
