@@ -28,37 +28,43 @@ TARGETS = ["price", "town", "size"]
 def exported(handnn_command, table, tmp_path):
     """Trains on a target and exports; returns the file, rows for it, and what is expected."""
 
-    def run(target, form, count=1_500, networks=2):
+    def run(target, form, *options, count=1_500, networks=2):
         columns = small(count)
         out = tmp_path / "model.safetensors"
         data = table(as_csv(columns))
-        options = ["--epochs", 2, "--networks", networks, "--hidden", "16,8", "--out", out]
-        assert handnn_command("train", data, "--target", target, *options).code == 0
-        result = handnn_command("export", out, "--to", form)
+        chosen = ["--epochs", 2, "--networks", networks, "--hidden", "16,8", "--out", out]
+        assert handnn_command("train", data, "--target", target, "--gap", "-", *chosen).code == 0
+        result = handnn_command("export", out, "--to", form, *options)
         assert (result.code, result.out) == (0, "")
+        path = out.with_suffix({"onnx": ".onnx", "c": ".c", "header": ".h"}[form])
+        assert f"written to {path}, {path.stat().st_size:,} bytes" in result.err
+        assert (" of constants and " in result.err) == (form != "onnx")
         model = handnn.TableModel.load(out)
         frame = pl.DataFrame(columns).drop(target)
-        if target == "price":
-            expected = model.predict(frame)[:, None]
-        else:
-            expected = model.predict_proba(frame)
-        return out.with_suffix({"onnx": ".onnx", "c": ".c", "header": ".h"}[form]), frame, expected
+        return path, frame, lambda rows: answers(model, rows)
 
     return run
 
 
-def rows_of(frame, numbers, categories):
-    """The rows of a frame as an export takes them: numbers, NaN in gaps, then codes."""
-    parts = [frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in numbers]
-    for name, labels in categories.items():
-        parts.append(np.array([labels.index(value) for value in frame[name]], np.float64))
-    return np.column_stack(parts)
+def answers(model, rows):
+    is_regression = model.target.task == "regression"
+    return model.predict(rows)[:, None] if is_regression else model.predict_proba(rows)
 
 
-def layout(frame):
-    numbers = [name for name in frame.columns if frame[name].dtype != pl.String]
+def unseen(frame):
+    """The same with gaps among the text, and kinds that are new."""
     texts = [name for name in frame.columns if frame[name].dtype == pl.String]
-    return numbers, {name: sorted(set(frame[name])) for name in texts}
+    odd = pl.Series(['new, "1"', None, "Ulme", "x\\y", "日本"] * len(frame))[: len(frame)]
+    every = pl.int_range(pl.len()) % 3 == 0
+    return frame.with_columns(pl.when(every).then(odd).otherwise(pl.col(n)).alias(n) for n in texts)
+
+
+def feed_of(frame, numbers, texts):
+    """The rows of a frame as an ONNX model takes them: NaN and "" in gaps."""
+    feed = {"x": frame.select(pl.col(numbers).cast(pl.Float64).fill_null(np.nan)).to_numpy()}
+    if texts:
+        feed["text"] = frame.select(pl.col(texts).fill_null("")).to_numpy().astype(object)
+    return feed
 
 
 @pytest.mark.parametrize("count", [300, 1_500])  # a model of float64, and one of float32
@@ -66,56 +72,126 @@ def layout(frame):
 def test_onnx(exported, target, count):
     pytest.importorskip("onnx", reason="onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    path, frame, expected = exported(target, "onnx", count)
+    path, frame, expected_of = exported(target, "onnx", count=count)
     session = runtime.InferenceSession(path)
     told = session.get_modelmeta().custom_metadata_map
     numbers, categories = json.loads(told["numbers"]), json.loads(told["categories"])
-    assert (numbers, categories) == layout(frame)
-    (got,) = session.run(None, {"x": rows_of(frame, numbers, categories)})
-    assert got.dtype == expected.dtype
-    np.testing.assert_allclose(got, expected, rtol=2e-5, atol=1e-6)
+    assert numbers == [name for name in frame.columns if frame[name].dtype != pl.String]
+    assert categories == {
+        name: sorted(set(frame[name])) for name in frame.columns if name not in numbers
+    }
+    for rows in (frame, unseen(frame)):
+        feed = feed_of(rows, numbers, list(categories))
+        expected = expected_of(rows)
+        (got,) = session.run(None, feed)
+        assert got.dtype == expected.dtype
+        np.testing.assert_allclose(got, expected, rtol=2e-5, atol=1e-6)
+    if "text" in feed:  # the words for a gap are in the model
+        feed["text"][:] = "-"
+        (got,) = session.run(None, feed)
+        gaps = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in categories)
+        np.testing.assert_allclose(got, expected_of(gaps), rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+
+
+@pytest.fixture(params=["gcc", "clang"])
+def compiled(request, tmp_path):
+    """Compiles a file, and returns what runs the program."""
+    if not shutil.which(request.param):
+        pytest.skip(f"{request.param} is not installed")
+
+    def compile_it(path, *options):
+        program = tmp_path / "program"
+        command = [request.param, "-std=c99", "-O1", *WARNINGS, *options, "-x", "c", path]
+        subprocess.run([*command, "-lm", "-o", program], check=True)
+
+        def run(*arguments, text=""):
+            given = text if isinstance(text, bytes) else text.encode()
+            return subprocess.run([program, *arguments], input=given, capture_output=True)
+
+        return run
+
+    return compile_it
+
+
 @pytest.mark.parametrize(("target", "networks"), [("price", 1), ("town", 2), ("size", 3)])
-def test_a_c_program(exported, target, networks, tmp_path):
-    path, frame, expected = exported(target, "c", networks=networks)
-    program = tmp_path / "program"
-    flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run(["cc", *flags, path, "-lm", "-o", program], check=True)
-    rows = rows_of(frame, *layout(frame))
-    assert np.isnan(rows).any()
-    text = "\n".join(",".join(map(repr, row)) for row in rows.tolist())
-    done = subprocess.run([program], input=text, capture_output=True, text=True, check=True)
-    got = np.array([[float(cell) for cell in line.split(",")] for line in done.stdout.split()])
-    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
-    for bad, words in (("1,2\n", "line 1 has no number 3"), (text[:60] + "x", "line")):
-        refused = subprocess.run([program], input=bad, capture_output=True, text=True)
-        assert refused.returncode == 1 and words in refused.stderr
+def test_a_c_program(exported, compiled, target, networks):
+    path, frame, expected_of = exported(target, "c", networks=networks)
+    run = compiled(path)
+    check = run("--check")
+    assert check.returncode == 0 and b"largest error of 8 rows: 0 ulp" in check.stdout
+    for rows in (frame, unseen(frame)):
+        texts = [rows.write_csv(include_header=True), rows.write_csv(include_header=False)]
+        texts.append("\ufeff" + texts[1].replace("\n", "\r\n\r\n"))
+        for text in texts:
+            done = run(text=text)
+            assert done.returncode == 0, done.stderr
+            lines = done.stdout.decode().split()
+            got = np.array([[float(cell) for cell in line.split(",")] for line in lines])
+            np.testing.assert_allclose(got, expected_of(rows), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
-def test_a_header_stands_beside_others_and_names_its_columns(exported, tmp_path):
-    path, _, _ = exported("price", "header")
+def test_rows_that_a_program_refuses(exported, compiled):
+    path, frame, expected_of = exported("price", "c", "--dtype", "float64")
+    run = compiled(path, "-fsanitize=undefined")
+    assert frame.columns == ["area", "floor", "town", "size"]
+    good = '50.5,2, Ulm ,"large"\n'
+    assert run(text=good).returncode == 0
+    bad = {
+        "50.5,2,Ulm\n": "line 1 has no column 'size', number 4 of 4",
+        good + "\n50.5,2,Ulm,large,1\n": "line 3 has more than 4 columns",
+        "x,2,Ulm,large\n": "line 1, column 'area': 'x' is no number",
+        "0x10,2,Ulm,large\n": "'0x10' is no number",
+        "1e400,2,Ulm,large\n": "'1e400' is no number",
+        "inf,2,Ulm,large\n": "'inf' is no number",
+        "1 2,2,Ulm,large\n": "'1 2' is no number",
+        '50.5,2,"Ulm,large\n': "line 1 has no column 'town', number 3 of 4",
+        '50.5,2,"U"lm,large\n': "line 1 has no column 'town', number 3 of 4",
+        "50.5,2,Ulm\0,large\n": "line 1 is too long, or has a NUL",
+        "5" * 70_000 + ",2,Ulm,large\n": "line 1 is too long, or has a NUL",
+    }
+    for text, words in bad.items():
+        done = run(text=text)
+        assert done.returncode == 1 and words in done.stderr.decode(), (text[:50], done)
+    assert run("rows.csv").returncode == 2
+    same = ["-,-,NA,null", ",,,", ' nan , "" ,N/A,NULL\r']
+    outputs = run(text="\n".join(same)).stdout.split()
+    gaps = pl.DataFrame({name: [None] for name in frame.columns}, frame.schema)
+    assert len(set(outputs)) == 1 and len(outputs) == 3
+    np.testing.assert_allclose(float(outputs[0]), expected_of(gaps)[0, 0], rtol=1e-5)
+
+
+def test_a_header_proves_itself_and_names_its_columns(exported, compiled):
+    path, _, _ = exported("price", "header", "--name", "rent", "--dtype", "float64")
     text = path.read_text("ascii")
-    for words in ("x[0]  area", "x[1]  floor", "x[2]  town: 0 Bonn, 1 K?ln, 2 Ulm; 3 when missing"):
+    for words in (
+        "Predicts price.", "x[0]  area", "x[1]  floor", "y[0]  price",
+        "x[2]  town, the code that rent_code(2, text) gives: 0 Bonn, 1 K\\xf6ln, 2 Ulm; 4 for any",
+        "void rent_predict(const double *x, double *y)",
+    ):  # fmt: skip
         assert words in text
-    main = tmp_path / "main.c"
-    main.write_text(
-        '#include "model.h"\n#include "model.h"\n#include <stdio.h>\n'
-        "int main(void) { double x[MODEL_INPUTS] = {50, 2, 1, 0}; (void)x;\n"
-        "  float f[MODEL_INPUTS] = {50, 2, 1, 0}, y[MODEL_OUTPUTS];\n"
-        '  model_predict(f, y); printf("%g\\n", y[0]); return 0; }\n'
-    )
-    program = tmp_path / "program"
-    subprocess.run(["cc", "-std=c99", main, "-lm", "-o", program], check=True)
-    assert np.isfinite(float(subprocess.check_output([program])))
+    done = compiled(path, "-DRENT_MAIN")()
+    assert done.returncode == 0
+    printed = done.stdout.decode()
+    for words in ("rent: 4 -> 1, double", "largest error of 8 rows: 0 ulp", "constants: ", "a row"):
+        assert words in printed
 
 
-def test_what_cannot_be_exported(handnn_command, tmp_path):
+def test_what_cannot_be_exported(handnn_command, exported, tmp_path):
     network = tmp_path / "n.safetensors"
     handnn.mlp([2, 1], rng=0).save(network)
     result = handnn_command("export", network, "--to", "c")
     assert result.code == 1 and "is not a model of a table" in result.err
     assert handnn_command("export", network, "--to", "pdf").code == 2
     assert handnn_command("export", network).code == 2
+    path, _, _ = exported("price", "c")
+    model = path.with_suffix(".safetensors")
+    for name in ("2x", "a b", "a-b", "é", "", "_x"):
+        result = handnn_command("export", model, "--to", "header", "--name", name)
+        assert result.code == 2 and "is no identifier of C" in result.err
+    assert handnn_command("export", model, "--to", "c", "--dtype", "float16").code == 2
+    result = handnn_command("export", model, "--to", "c", "--out", model)
+    assert result.code == 1 and "is the model itself" in result.err
+    assert not model.with_suffix(".h").exists()

@@ -32,6 +32,17 @@ def test_values_of_several_networks_are_averaged(model, table):
     assert model.predict(table).dtype == model.spread(table).dtype == np.float32
 
 
+@pytest.mark.parametrize("count", [2, 8, 9, 40])
+def test_a_row_alone_has_the_bits_that_it_has_among_others(count):
+    """Whatever the number of networks, whose answers are added in their order."""
+    columns, target = Columns.learn({"x": [1.0, 2.0]}), Target.learn([0.3, 10.7, 99.1])
+    networks = [mlp([1, 5, 1], "tanh", rng=seed, dtype="float64") for seed in range(count)]
+    model = TableModel(networks, columns, target)
+    x = np.linspace(-3, 3, 50)
+    alone = [model.predict({"x": [value]})[0] for value in x]
+    assert np.array_equal(model.predict({"x": x}), alone)
+
+
 def bias(*values):
     """A network that gives these values, whatever its one column is."""
     return Network([Affine(np.zeros((1, len(values))), np.array(values))])

@@ -15,6 +15,7 @@ from handnn.layers import Brick
 from handnn.layers.layer import Layer
 from handnn.network import Network
 from handnn.storage import replace_file
+from handnn.tables import TableModel
 
 OPSET = 13
 """The set of operators: the oldest that has all that is needed, so that most can read it."""
@@ -26,12 +27,15 @@ MOST_BYTES = 2**31 - 2**20
 """Of the arrays: a model is one message of protobuf, which must stay below 2 GiB."""
 
 
-def to_onnx(network: Network, path: str | os.PathLike[str] | None = None) -> Any:
+def to_onnx(network: Network | TableModel, path: str | os.PathLike[str] | None = None) -> Any:
     """Return what `network.predict` does as an `onnx.ModelProto`, and write it to `path` if given.
 
     Its input "x" is (N, I) and its output "y" (N, O), N any number, both of the dtype of the
     network. The weights are named and shaped as PyTorch's ("0.weight" (O, I), "0.bias"). The file
     is written all or nothing, like that of `Network.save`.
+
+    A TableModel takes its table as it is: numbers "x" float64, NaN in a gap, and categories "text",
+    "" in a gap; see `table_to_onnx`. y are its values or probabilities.
 
     The model is of opset 13. Codes of an Embedding are not checked by it: some runtimes count
     negative ones from the end, and what a code has behind the decimal point is cut off.
@@ -39,41 +43,64 @@ def to_onnx(network: Network, path: str | os.PathLike[str] | None = None) -> Any
     Raises TypeError for a brick that is not one of handnn's, ValueError when the arrays have 2 GiB
     or more, OSError when the file cannot be written, ImportError without onnx.
     """
-    copy = copy_of_ours(network, "to_onnx", "ONNX", NODES)
-    try:
-        import onnx
-    except ImportError:
-        raise ImportError("to_onnx needs onnx: pip install 'handnn[onnx]'") from None
-    size = sum(array.nbytes for array in copy.params.values())
-    if size > MOST_BYTES:
-        raise ValueError(f"to_onnx: the params have {size:,} bytes, more than {MOST_BYTES:,}")
-    model = _model(onnx, copy)
+    if isinstance(network, TableModel):
+        from handnn.exchange.onnx_table import table_to_onnx
+
+        model = table_to_onnx(network)
+    else:
+        copy = copy_of_ours(network, "to_onnx", "ONNX", NODES)
+        onnx = imported_onnx()
+        check_size([copy])
+        model = _model(onnx, copy)
     if path is not None:
         replace_file(path, model.SerializeToString())
     return model
 
 
-def _model(onnx: Any, network: Network) -> Any:
-    from importlib.metadata import version
+def imported_onnx() -> Any:
+    """Return the module onnx; ImportError that says what to install."""
+    try:
+        import onnx
+    except ImportError:
+        raise ImportError("to_onnx needs onnx: pip install 'handnn[onnx]'") from None
+    return onnx
 
+
+def check_size(networks: Iterable[Network]) -> None:
+    """Raise ValueError when the params are more than one model can hold."""
+    size = sum(array.nbytes for network in networks for array in network.params.values())
+    if size > MOST_BYTES:
+        raise ValueError(f"to_onnx: the params have {size:,} bytes, more than {MOST_BYTES:,}")
+
+
+def _model(onnx: Any, network: Network) -> Any:
     widths = {end: network.sizes.get(end) for end in ("in", "out")}
     graph = Graph(onnx, network.dtype)
     out = graph.row(network.layers, Value("x", widths["in"]))
     graph.name_output(out.name, "y")
-    helper = onnx.helper
-    kind = helper.np_dtype_to_tensor_dtype(network.dtype)
+    kind = onnx.helper.np_dtype_to_tensor_dtype(network.dtype)
     ends = [
-        helper.make_tensor_value_info(name, kind, ["N", widths[end] or letter])
+        onnx.helper.make_tensor_value_info(name, kind, ["N", widths[end] or letter])
         for name, end, letter in (("x", "in", "I"), ("y", "out", "O"))
     ]
-    made = helper.make_graph(graph.nodes, "handnn", ends[:1], ends[1:], graph.initializers)
+    return finished_model(graph, ends[:1], ends[1:], repr(network), {})
+
+
+def finished_model(
+    graph: Graph, inputs: list[Any], outputs: list[Any], told: str, domains: Mapping[str, int]
+) -> Any:
+    """Return the model of a graph. domains: further sets of operators, with their versions."""
+    from importlib.metadata import version
+
+    helper = graph.onnx.helper
+    made = helper.make_graph(graph.nodes, "handnn", inputs, outputs, graph.initializers)
     return helper.make_model(
         made,
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid(*item) for item in [("", OPSET), *domains.items()]],
         ir_version=IR_VERSION,
         producer_name="handnn",
         producer_version=version("handnn"),
-        doc_string=repr(network),
+        doc_string=told,
     )
 
 
@@ -127,6 +154,11 @@ class Graph:
     def whole(self, name: str, value: ArrayLike) -> str:
         """Add whole numbers: indices."""
         return self.array(name, np.array(value, np.int64))
+
+    def gate(self, name: str) -> str:
+        """Add 1 / (1 + exp(-x)): ONNX Runtime's Sigmoid is 1.5e-8 for all x below -18."""
+        exp = self.node("Exp", self.node("Neg", name))
+        return self.node("Reciprocal", self.node("Add", exp, self.number("one", 1)))
 
     def name_output(self, name: str, output: str) -> None:
         """Call what comes out of the last node `output`."""
@@ -192,7 +224,7 @@ def _gelu(graph: Graph, layer: Any, x: Value) -> str:
         cubic = graph.node("Mul", square, graph.number("cubic", 0.044715))
         rest = graph.node("Add", cubic, graph.number("one", 1))
         scaled = graph.node("Mul", x.name, graph.number("scale", np.sqrt(8 / np.pi)))
-        return graph.node("Mul", x.name, _gate(graph, graph.node("Mul", scaled, rest)))
+        return graph.node("Mul", x.name, graph.gate(graph.node("Mul", scaled, rest)))
     erf = graph.node("Erf", graph.node("Mul", x.name, graph.number("scale", np.sqrt(0.5))))
     weight = graph.node("Add", erf, graph.number("one", 1))
     return graph.node("Mul", graph.node("Mul", x.name, graph.number("half", 0.5)), weight)
@@ -227,17 +259,11 @@ def _residual(graph: Graph, layer: Any, x: Value) -> str:
 
 
 def _sigmoid(graph: Graph, layer: Any, x: Value) -> str:
-    return _gate(graph, x.name)
-
-
-def _gate(graph: Graph, name: str) -> str:
-    """1 / (1 + exp(-x)): ONNX Runtime's Sigmoid is 1.5e-8 for all x below -18."""
-    exp = graph.node("Exp", graph.node("Neg", name))
-    return graph.node("Reciprocal", graph.node("Add", exp, graph.number("one", 1)))
+    return graph.gate(x.name)
 
 
 def _silu(graph: Graph, layer: Any, x: Value) -> str:
-    return graph.node("Mul", x.name, _gate(graph, x.name))
+    return graph.node("Mul", x.name, graph.gate(x.name))
 
 
 def _softplus(graph: Graph, layer: Any, x: Value) -> str:

@@ -156,5 +156,8 @@ class TableModel:
     def _mean(self, answers: list[Array]) -> Array:
         if len(answers) == 1:
             return answers[0]
-        mean: Array = np.mean(answers, axis=0, dtype=np.float64).astype(self.dtype)
+        total = answers[0].astype(np.float64)
+        for answer in answers[1:]:  # np.mean adds in another order when there is only one row
+            total += answer
+        mean: Array = (total / len(answers)).astype(self.dtype)
         return mean

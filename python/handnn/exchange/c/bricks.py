@@ -10,7 +10,7 @@ import numpy as np
 from handnn.arrays import Array
 from handnn.exchange.c.program import Program, Value
 from handnn.exchange.c.reals import number
-from handnn.exchange.c.steps import Fill, OneHot, Scale, Step
+from handnn.exchange.c.steps import Answer, Bend, Fill, Look, OneHot, Scale, Step
 from handnn.layers import Brick
 
 
@@ -28,11 +28,13 @@ def add_step(program: Program, step: Step, index: int, x: Value) -> Value:
     return STEPS[type(step)](program, cast(Any, step), x)
 
 
-def add_scale_out(program: Program, scale: Scale, x: Value) -> Value:
-    """Add x·scale + mean."""
+def add_answer(program: Program, answer: Answer | None, x: Value) -> Value:
+    """Add x·scale + mean, or the probabilities of both classes, and return what comes out."""
     program.place = "out_"
-    mean, factor = _arrays_of_scale(program, scale, x)
-    return program.call_in_place("rescale", x, mean, factor, x.columns)
+    if isinstance(answer, Scale):
+        mean, factor = _arrays_of_scale(program, answer, x)
+        return program.call_in_place("rescale", x, mean, factor, x.columns)
+    return x if answer is None else program.call("both_classes", x, 2)
 
 
 def _arrays_of_scale(program: Program, scale: Scale, x: Value) -> tuple[str, str]:
@@ -126,8 +128,7 @@ BRICKS: Mapping[str, Callable[[Program, Any, Value], Value]] = {
 
 def _fill(program: Program, step: Fill, x: Value) -> Value:
     ones = step.indicators(x.columns)
-    median = np.broadcast_to(np.asarray(step.median, program.dtype), (x.columns,))
-    name = program.array("median", median, "medians (I)")
+    name = program.array("median", step.medians(x.columns, program.dtype), "medians (I)")
     one, zero = (number(value, program.real) for value in (1, 0))
     lines = [f"model_fill({{out}}, {x.name}, {name}, {x.columns});"]
     for place, column in enumerate(ones, x.columns):
@@ -145,8 +146,34 @@ def _one_hot(program: Program, step: OneHot, x: Value) -> Value:
     return program.call("one_hot", x, columns, x.columns, step.count, step.column)
 
 
+def _bend(program: Program, step: Bend, x: Value) -> Value:
+    names = ["knots", "levels", "slopes"]
+    arrays = [
+        program.array(name, array, f"{name} of column {step.column} (K)")
+        for name, array in zip(names, step.points(program.dtype), strict=True)
+    ]
+    count = program.arrays[arrays[0]][0].size
+    return _column(program, "bend", step.column, x, *arrays, count)
+
+
+def _look(program: Program, step: Look, x: Value) -> Value:
+    labels = step.rounded(program.dtype)
+    name = program.array("labels", labels, f"labels of column {step.column} (K)")
+    return _column(program, "look", step.column, x, name, len(labels))
+
+
+def _column(program: Program, function: str, column: int, x: Value, *arguments: object) -> Value:
+    """Change one column of a row, in a room of its own."""
+    if x.name == "x":
+        x = program.call("copy", x, x.columns, x.columns)
+    words = ", ".join(map(str, (f"{{out}}[{column}]", *arguments)))
+    return program.add(function, f"{{out}}[{column}] = model_{function}({words});", x)
+
+
 STEPS: Mapping[type, Callable[[Program, Any, Value], Value]] = {
+    Bend: _bend,
     Fill: _fill,
+    Look: _look,
     OneHot: _one_hot,
     Scale: _scale,
 }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from handnn.arrays import Array
 from handnn.exchange.c.reals import Real, numbers
+
+INDENT: Any = {"initial_indent": "  ", "subsequent_indent": " " * 6, "break_long_words": False}
+"""How a statement is broken into lines."""
 
 
 class Value(NamedTuple):
@@ -104,7 +108,7 @@ class Program:
             lines.append("size_t i;")
         for statement in self.statements:
             lines += statement.text.replace("{out}", statement.out.name).splitlines()
-        return "\n".join(f"  {line}" for line in lines)
+        return "\n".join(textwrap.fill(line, 100, **INDENT) for line in lines)
 
     def constants(self) -> str:
         """Return the arrays in C."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,9 +122,17 @@ def number(value: float, real: Real) -> str:
 def numbers(array: Array | tuple[float, ...], real: Real, indent: str = "  ") -> str:
     """Return the constants of an array in C order, with commas, in lines."""
     flat: Any = array.ravel().tolist() if isinstance(array, np.ndarray) else array
+    return _in_lines((number(value, real) for value in flat), indent)
+
+
+def bytes_in_c(data: bytes) -> str:
+    """Return bytes as numbers, with commas, in lines: unlike a string, of any length."""
+    return _in_lines(map(str, data), "  ")
+
+
+def _in_lines(words: Iterable[str], indent: str) -> str:
     lines = [indent]
-    for value in flat:
-        word = number(value, real)
+    for word in words:
         if len(lines[-1]) + len(word) > MOST_COLUMNS:
             lines.append(indent)
         lines[-1] += f"{word}, "

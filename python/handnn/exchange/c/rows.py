@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +20,7 @@ ROWS = 8
 COMPUTED = "to_c: codes are computed, and no rows can be drawn for them; give some rows as x"
 
 
-def input_columns(network: Network, steps: Sequence[Step], x: ArrayLike | None) -> int:
+def input_columns(network: Network, steps: Mapping[str, Step], x: ArrayLike | None) -> int:
     """Return how many columns a row has before all steps; ValueError where nothing says so."""
     if x is not None:
         rows = as_float(x, None, "to_c: x")
@@ -30,22 +31,42 @@ def input_columns(network: Network, steps: Sequence[Step], x: ArrayLike | None) 
     if needed is None:
         raise ValueError("to_c: no layer fixes the number of columns; give some rows as x")
     # Every step makes more columns of more, so that the only count that fits is soon found.
+    reason = ""
     for count in range(1, needed + 2):
-        if _columns_or_none(steps, count) == needed:
+        made = count
+        try:
+            for where, step in steps.items():
+                made = columns_after(step, where, made)
+        except ValueError as error:
+            if count <= needed:
+                reason = str(error).removeprefix("to_c: ")
+            continue
+        if made == needed:
             return count
-    raise ValueError(f"to_c: steps fit no number of columns for the network, which takes {needed}")
+        if count <= needed:
+            reason = f"they make {made} of {count}"
+    raise ValueError(
+        f"to_c: steps and scale_in fit no number of columns for the network, which takes {needed}: "
+        f"{reason}"
+    )
 
 
-def _columns_or_none(steps: Sequence[Step], count: int) -> int | None:
+def columns_after(step: Step, where: str, count: int) -> int:
+    """Return how many columns a step makes of `count`; errors say `where` it came from."""
+    with errors_of(where):
+        return step.columns(count)
+
+
+@contextmanager
+def errors_of(where: str) -> Iterator[None]:
+    """Put to_c and the argument before the message of a TypeError or ValueError."""
     try:
-        for step in steps:
-            count = step.columns(count)
-    except ValueError:
-        return None
-    return count
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"to_c: {where}: {error}") from error
 
 
-def drawn(network: Network, steps: Sequence[Step], columns: int) -> Array:
+def drawn(network: Network, steps: Iterable[Step], columns: int) -> Array:
     """Return rows from a generator of its own: about standard normal where a network sees them.
 
     Columns of codes have codes, and where NaN is filled one row has nothing else.

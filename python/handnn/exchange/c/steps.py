@@ -9,6 +9,7 @@ from typing import Any, Protocol, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike
 
+from handnn import functional
 from handnn.arrays import Array, as_float, whole_number
 
 
@@ -24,6 +25,18 @@ class Step(Protocol):
         ...
 
 
+class Answer(Protocol):
+    """What is done to the output of a network: outputs in, answers out, in its dtype."""
+
+    def columns(self, count: int) -> int:
+        """Return how many columns it takes of `count`; ValueError when it cannot take them."""
+        ...
+
+    def undo(self, x: Array) -> Array:
+        """Return what becomes of the outputs x (N, O), with the bits that the header gives."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Fill:
     """Replace NaN: ``out = x, but median where x is NaN``, then columns that say where it was.
@@ -36,10 +49,28 @@ class Fill:
     median: ArrayLike
     indicator: Sequence[SupportsIndex] = ()
 
+    def __post_init__(self) -> None:
+        """Check what can be checked before the columns are known."""
+        as_float(self.median, np.float64, "Fill: median")
+        given: object = self.indicator
+        if not isinstance(given, Sequence | np.ndarray):
+            kind = type(given).__name__
+            raise TypeError(f"Fill: indicator must be a list of columns, but is a {kind}")
+        for column in self.indicator:
+            whole_number(column, "Fill: an indicator", 0)
+
     def columns(self, count: int) -> int:
         """Return I and the indicators."""
-        of_columns(self.median, count, "Fill: median")
+        self.medians(count, np.dtype(np.float64))
         return count + len(self.indicators(count))
+
+    def medians(self, count: int, dtype: np.dtype[Any]) -> Array:
+        """Return the median of every column, (I,), in dtype; ValueError if one is too large."""
+        median = of_columns(self.median, count, "Fill: median")
+        rounded = _rounded(median, dtype)
+        if (np.isinf(rounded) & np.isfinite(median)).any():
+            raise ValueError(f"Fill: median is too large for {dtype}: {median!s:.80}")
+        return rounded
 
     def indicators(self, count: int) -> list[int]:
         """Return the columns that have an indicator, checked."""
@@ -48,7 +79,7 @@ class Fill:
     def apply(self, x: Array) -> Array:
         """Return x without NaN, then the indicators."""
         missing = np.isnan(x)
-        median = of_columns(self.median, x.shape[1], "Fill: median").astype(x.dtype)
+        median = self.medians(x.shape[1], x.dtype)
         indicators = missing[:, self.indicators(x.shape[1])].astype(x.dtype)
         return np.concatenate([np.where(missing, median, x), indicators], axis=1)
 
@@ -78,7 +109,7 @@ class Scale:
         """Return mean (I,) and scale (I,); raise ValueError when they cannot scale anything."""
         found = []
         for name, values in (("mean", self.mean), ("scale", self.scale)):
-            array = of_columns(values, count, f"Scale: {name}").astype(dtype)
+            array = _rounded(of_columns(values, count, f"Scale: {name}"), dtype)
             _check_scale(array, name)
             found.append(array)
         return found[0], found[1]
@@ -107,6 +138,11 @@ class OneHot:
     count: int
     column: int = 0
 
+    def __post_init__(self) -> None:
+        """Check what can be checked before the columns are known."""
+        whole_number(self.count, "OneHot: count")
+        whole_number(self.column, "OneHot: column", 0)
+
     def columns(self, count: int) -> int:
         """Return I - 1 + count."""
         whole_number(self.column, "OneHot: column", 0, count - 1)
@@ -117,6 +153,124 @@ class OneHot:
         codes = x[:, self.column]
         hot = (codes[:, None] == np.arange(self.count)).astype(x.dtype)
         return np.concatenate([np.delete(x, self.column, axis=1), hot], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Bend:
+    """Lead a column along straight lines through points: ``out = np.interp(x, knots, levels)``.
+
+    knots (K,) ascending, levels (K,); x (N, I), of which `column` is changed. Beyond the first and
+    the last knot it stays at their levels. All is rounded to the network's dtype, slopes too.
+    """
+
+    knots: ArrayLike
+    levels: ArrayLike
+    column: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the points."""
+        knots, levels = (
+            as_float(values, np.float64, f"Bend: {name}")
+            for name, values in (("knots", self.knots), ("levels", self.levels))
+        )
+        if knots.ndim != 1 or knots.shape != levels.shape or not len(knots):
+            raise ValueError(
+                f"Bend: knots and levels must have one shape (K,), but have {knots.shape} and "
+                f"{levels.shape}"
+            )
+        if not (np.isfinite(knots).all() and np.isfinite(levels).all()):
+            raise ValueError("Bend: knots and levels must be finite")
+        if not (np.diff(knots) > 0).all():
+            raise ValueError("Bend: knots must be in ascending order")
+        whole_number(self.column, "Bend: column", 0)
+
+    def columns(self, count: int) -> int:
+        """Return I."""
+        whole_number(self.column, "Bend: column", 0, count - 1)
+        return count
+
+    def points(self, dtype: np.dtype[Any]) -> tuple[Array, Array, Array]:
+        """Return knots, levels and the slopes behind each knot, (K,); ValueError if too large."""
+        knots, levels = np.asarray(self.knots, np.float64), np.asarray(self.levels, np.float64)
+        with np.errstate(over="ignore"):
+            slopes = np.append(np.diff(levels) / np.diff(knots), 0)
+        most = np.finfo(dtype).max  # between knots that are one number there is nothing
+        found = [_rounded(array, dtype) for array in (knots, levels, np.clip(slopes, -most, most))]
+        if not all(np.isfinite(array).all() for array in found):
+            raise ValueError(f"Bend: knots or levels are too large for {dtype}")
+        return found[0], found[1], found[2]
+
+    def apply(self, x: Array) -> Array:
+        """Return x with the column led along the lines."""
+        knots, levels, slopes = self.points(x.dtype)
+        column = x[:, self.column]
+        at = np.clip(np.searchsorted(knots, column, "right") - 1, 0, None)
+        with np.errstate(all="ignore"):
+            bent = slopes[at] * (np.clip(column, knots[0], knots[-1]) - knots[at]) + levels[at]
+        out = x.copy()
+        out[:, self.column] = bent
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """Replace numbers that tell kinds apart by their codes: ``out = place of x among the labels``.
+
+    labels (K,), all different in the network's dtype; x (N, I), of which `column` is changed. NaN
+    has code K, and any other number K + 1.
+    """
+
+    labels: ArrayLike
+    column: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the labels."""
+        labels = as_float(self.labels, np.float64, "Look: labels")
+        if labels.ndim != 1 or not len(labels) or not np.isfinite(labels).all():
+            raise ValueError(f"Look: labels must be finite numbers (K,), but are {labels!s:.80}")
+        whole_number(self.column, "Look: column", 0)
+
+    def columns(self, count: int) -> int:
+        """Return I."""
+        whole_number(self.column, "Look: column", 0, count - 1)
+        return count
+
+    def rounded(self, dtype: np.dtype[Any]) -> Array:
+        """Return the labels (K,); ValueError when two are one number in dtype."""
+        labels = _rounded(np.asarray(self.labels, np.float64), dtype)
+        if len(np.unique(labels)) < len(labels) or not np.isfinite(labels).all():
+            raise ValueError(f"Look: labels are not all different in {dtype}: {labels!s:.80}")
+        return labels
+
+    def apply(self, x: Array) -> Array:
+        """Return x with codes in the column."""
+        column, labels = x[:, self.column], self.rounded(x.dtype)
+        is_it = column[:, None] == labels
+        codes = np.where(is_it.any(axis=1), is_it.argmax(axis=1), len(labels) + 1)
+        out = x.copy()
+        out[:, self.column] = np.where(np.isnan(column), len(labels), codes)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class BothClasses:
+    """Make probabilities of two classes of one logit: ``out = [sigmoid(-x), sigmoid(x)]``."""
+
+    def columns(self, count: int) -> int:
+        """Return 2; ValueError unless there is one column."""
+        if count != 1:
+            raise ValueError(f"BothClasses: x must have 1 column, but has {count}")
+        return 2
+
+    def undo(self, x: Array) -> Array:
+        """Return the probabilities (N, 2) of x (N, 1)."""
+        return np.hstack([functional.sigmoid_forward(-x), functional.sigmoid_forward(x)])
+
+
+def _rounded(array: Array, dtype: np.dtype[Any]) -> Array:
+    """Return an array in dtype, infinite where that has no such numbers."""
+    with np.errstate(all="ignore"):
+        return array.astype(dtype)
 
 
 def _check_scale(array: Array, name: str) -> None:
