@@ -14,7 +14,7 @@ from handnn.exchange.copies import copy_of_ours
 from handnn.layers import Brick
 from handnn.layers.layer import Layer
 from handnn.network import Network
-from handnn.storage import replace_file
+from handnn.storage import as_path, replace_file
 
 OPSET = 13
 """The set of operators: the oldest that has all that is needed, so that most can read it."""
@@ -39,6 +39,7 @@ def to_onnx(network: Network, path: str | os.PathLike[str] | None = None) -> Any
     Raises TypeError for a brick that is not one of handnn's, ValueError when the arrays have 2 GiB
     or more, OSError when the file cannot be written, ImportError without onnx.
     """
+    path = None if path is None else as_path(path, "to_onnx: path")
     copy = copy_of_ours(network, "to_onnx", "ONNX", NODES)
     try:
         import onnx
