@@ -224,7 +224,7 @@ def test_code_of_ones_own_is_not_saved(tmp_path):
 def test_a_network_is_no_ensemble_and_an_ensemble_no_network(tmp_path):
     mlp([3, 1]).save(tmp_path / "network")
     Ensemble(members()).save(tmp_path / "ensemble")
-    with pytest.raises(FormatError, match=r"it is read by handnn.load"):
+    with pytest.raises(FormatError, match=r"network is not an ensemble .* read by handnn.load"):
         Ensemble.load(tmp_path / "network")
     with pytest.raises(FormatError, match=r"it is read by handnn.Ensemble.load"):
         handnn.load(tmp_path / "ensemble")

@@ -17,7 +17,7 @@ FORBIDDEN_MODULES = {
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "globals"}
 LOAD_PATH = ["storage.py", "network.py", "arrays.py", "initializers.py", "torch_names.py"]
 LOAD_PATH += ["exchange/weights.py", "exchange/torch.py", "trainer.py", "run.py", "schedules.py"]
-LOAD_PATH += ["early_stopping.py", "history.py", "metrics.py"]
+LOAD_PATH += ["early_stopping.py", "history.py", "interrupts.py", "metrics.py", "rows.py"]
 ROOMS = ["layers", "functional", "losses", "optimizers", "checkpoints", "tables"]
 
 

@@ -168,7 +168,7 @@ def test_rows_are_those_of_each_and_the_rest_validates():
                 y[train],
                 epochs=3,
                 batch_size=8,
-                validation=(x[held], y[held]),
+                validation=(x[held], y[held], weight[held]),
                 sample_weight=weight[train],
             )
         assert_same(many, alone)

@@ -295,6 +295,27 @@ def test_a_function_that_gives_no_number_is_a_type_error():
         trainer.fit(x, y, epochs=2, batch_size=10, metrics={"own": lambda true, pre: pre})
 
 
+@pytest.mark.parametrize("engine", ["compiled", "bricks"])
+def test_an_epoch_whose_rows_have_no_weight_measures_nan(engine):
+    """An epoch is one row drawn out of ten, of which five have weight 1."""
+    x, y = np.ones((10, 3)), np.ones(10)
+    trainer = Trainer(mlp([3, 1], rng=0), MSELoss(), SGD(0.01), engine=engine, rng=0)
+    history = trainer.fit(
+        x,
+        y,
+        epochs=40,
+        batch_size=1,
+        steps_per_epoch=1,
+        shuffle="replacement",
+        sample_weight=np.repeat([0, 1], 5),
+        metrics=["mae", "r2"],
+    )
+    has_none = np.equal(history.train_loss, 0)
+    assert 0 < has_none.sum() < 40
+    for values in history.metrics.values():
+        assert (np.isnan(values) == has_none).all()
+
+
 def test_a_name_that_is_no_text_is_a_type_error():
     x, y, _ = data()
     trainer = Trainer(mlp([3, 1], rng=0), MSELoss(), SGD(0.01), rng=0)

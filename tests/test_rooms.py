@@ -23,7 +23,8 @@ FLOORS = [
     {"initializers", "progress", "recipes", "schedules"},
     {"layers", "losses", "optimizers", "article"},
     {"engine", "jacobian", "torch_names"},
-    {"network", "storage"},
+    {"interrupts", "network", "storage"},
+    {"rows"},
     {
         "history",
         "metrics",

@@ -90,6 +90,67 @@ def test_a_negative_weight_in_the_last_row_is_seen_before_the_first_step():
     assert_refused(ValueError, sample_weight=weight, match="sample_weight")
 
 
+NONE = np.zeros(10)
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"metrics": "r2", "sample_weight": NONE}, "metrics: all 10 rows"),
+        ({"metrics": "r2", "sample_weight": np.full(10, 1e-60)}, "metrics: all 10 rows"),
+        ({"validation": (X, Y, NONE)}, "validation: all 10 rows"),
+        ({"validation": (X, Y, NONE), "metrics": "r2"}, "validation: all 10 rows"),
+        ({"validation": 0.2, "sample_weight": NONE}, "validation: all 2 rows"),
+    ],
+    ids=["training", "of float32", "validation", "with metrics", "fraction"],
+)
+def test_rows_to_measure_that_have_no_weight_are_refused(options, where):
+    assert_refused(ValueError, match=f"{where} to measure have sample_weight 0", **options)
+
+
+def test_a_fraction_that_happens_to_draw_rows_without_weight_is_refused():
+    """Of weights 0, 0, ..., 1, 1 most seeds hold out one that counts, but not all."""
+    weight = np.repeat([0.0, 1.0], 5)
+    refused = 0
+    for seed in range(20):
+        t = trainer(rng=seed)
+        before, state = weights(t), t.rng.bit_generator.state
+        try:
+            t.fit(X, Y, **GOOD, validation=0.2, sample_weight=weight)
+        except ValueError as error:
+            assert "validation: all 2 rows to measure have sample_weight 0" in str(error)
+            assert_same_weights(weights(t), before)
+            assert t.rng.bit_generator.state == state
+            refused += 1
+    assert 0 < refused < 20
+
+
+def test_rows_without_weight_may_be_trained_on():
+    t = trainer()
+    before = weights(t)
+    t.fit(X, Y, **GOOD, sample_weight=NONE)
+    assert_same_weights(weights(t), before)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "bricks"])
+@pytest.mark.parametrize(
+    ("batch_size", "steps"),
+    [(10, 2**62), (10, 2**63), (2**40, 2**40), (1, 2**60), (2**60, 1), (10**30, 10**30)],
+)
+def test_an_epoch_of_more_rows_than_memory_can_number_is_a_value_error(engine, batch_size, steps):
+    t = trainer(engine=engine)
+    with pytest.raises(ValueError, match=f"steps_per_epoch {steps} of batch_size {batch_size} are"):
+        t.fit(X, Y, 1, batch_size, shuffle="replacement", steps_per_epoch=steps)
+    assert len(t.fit(X, Y, 1, batch_size, steps_per_epoch=steps)) == 1
+
+
+@pytest.mark.parametrize("engine", ["compiled", "bricks"])
+def test_there_may_be_any_number_of_epochs(engine):
+    t = trainer(engine=engine, callbacks=[lambda t: True])
+    t.fit(X, Y, 10**30, 5, shuffle="replacement", steps_per_epoch=3)
+    assert len(t.history) == 1
+
+
 @pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan, 0.0, 1.0, 2])
 def test_a_fraction_that_is_none_is_a_value_error(wrong):
     trainer = Trainer(mlp([2, 1], rng=0), MSELoss(), SGD(0.1))

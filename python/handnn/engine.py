@@ -56,6 +56,19 @@ def training_obstacle(layers: list[Brick], loss: Loss, optimizer: Optimizer) -> 
     return obstacle(layers)
 
 
+def compiles(choice: str, layers: list[Brick], loss: Loss, optimizer: Optimizer) -> bool:
+    """Return whether `Trainer`'s choice of an engine, "auto", "compiled" or "bricks", compiles.
+
+    Raises ValueError when that was asked for and can't be.
+    """
+    if choice == "bricks":
+        return False
+    obstacle = training_obstacle(layers, loss, optimizer)
+    if obstacle and choice == "compiled":
+        raise ValueError(f"Trainer: engine='compiled' is not possible here: {obstacle}")
+    return obstacle is None
+
+
 def train(
     layers: list[Brick],
     loss: KernelLoss,
@@ -153,10 +166,14 @@ class Stopped(BaseException):
 
 
 class _One:
-    """One of many trainings: what ends it, and when it last stood aside."""
+    """A training that another thread or a fit around it may end: by `stop`, which raises `error`.
 
-    def __init__(self, stop: Stop) -> None:
+    stood_aside: when one of many last did.
+    """
+
+    def __init__(self, stop: Stop, error: type[BaseException]) -> None:
         self.stop = stop
+        self.error = error
         self.stood_aside = perf_counter()
 
 
@@ -173,7 +190,17 @@ def one_of_many(stop: Stop) -> Iterator[None]:
 
     Python's signals reach the main thread only; a training elsewhere looks at `stop` instead.
     """
-    token = _ONE.set(_One(stop))
+    token = _ONE.set(_One(stop, Stopped))
+    try:
+        yield
+    finally:
+        _ONE.reset(token)
+
+
+@contextmanager
+def asked_by(stop: Stop | None) -> Iterator[None]:
+    """Let what trains here raise KeyboardInterrupt once `stop` is set; with None by no stop."""
+    token = _ONE.set(None if stop is None else _One(stop, KeyboardInterrupt))
     try:
         yield
     finally:
@@ -181,12 +208,12 @@ def one_of_many(stop: Stop) -> Iterator[None]:
 
 
 def check_stop() -> None:
-    """Raise Stopped when this thread trains as one of many, and is to stop."""
+    """Raise what ends this training if it is to stop: Stopped when it is one of many."""
     one = _ONE.get()
     if one is None:
         return
     if one.stop.is_set:
-        raise Stopped
+        raise one.error
     if perf_counter() > one.stood_aside + STAND_ASIDE_EVERY:
         sleep(STAND_ASIDE_FOR)
         one.stood_aside = perf_counter()

@@ -95,6 +95,7 @@ class Ensemble:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members and the activation to one file, all or nothing: see `storage.save`."""
+        path = storage.as_path(path, "Ensemble.save: path")
         described, arrays = storage.describe_all(self.networks, "Ensemble.save")
         description = {"model": "ensemble", "networks": described, "activation": self.activation}
         storage.write(path, arrays, description)
@@ -108,7 +109,7 @@ class Ensemble:
             networks = storage.read_all(file, description.get("networks"))
             return cls(networks, description.get("activation"))
 
-        return storage.read(path, build, "ensemble")
+        return storage.read(path, build, "an ensemble", "Ensemble.load")
 
     def __len__(self) -> int:
         """Return the number of members."""

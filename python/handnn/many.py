@@ -50,7 +50,8 @@ def train_many(
     each: a dict of arguments of `fit` for every trainer, which go before the common ones.
     rows: for every trainer the numbers of the rows that it trains on, with repetitions if there are
     any, or a bool for each row; sample_weight goes with them. validation="rest" then measures the
-    loss on all rows that are not among them: the held-out fold, the rows that a bootstrap left out.
+    loss on all rows that are not among them, with their weights: the held-out fold, the rows that a
+    bootstrap left out.
 
     threads: how many networks are trained at a time, each by one thread; None is
     `get_num_threads()`. The costliest begin. Compiled trainings run side by side; those in Python
@@ -263,7 +264,7 @@ class _Data:
         rest = np.delete(np.arange(counts["x"]), chosen)
         if len(rest) == 0:
             raise ValueError(f"train_many: rows[{place}] leaves no row to validate with")
-        found["validation"] = (arrays["x"][rest], arrays["y"][rest])
+        found["validation"] = tuple(array[rest] for array in arrays.values())
 
 
 def _row_numbers(given: ArrayLike, count: int, name: str) -> NDArray[np.integer]:

@@ -165,9 +165,11 @@ class Measure(NamedTuple):
     def of(self, loss: Loss, y_true: Array, pre: Array, *weight: Array) -> float:
         """Return the metric of a network's outputs `pre`, which it was trained to give by `loss`.
 
-        A function of yours is given y_true and pre as they are. Raises TypeError when it returns
-        no number.
+        A function of yours is given y_true and pre as they are. NaN when no row has any weight, as
+        may be of an epoch that draws few rows. Raises TypeError when it returns no number.
         """
+        if weight and not weight[0].any():
+            return float("nan")
         if self.known is None:
             value = self.metric(y_true, pre, *weight)
         else:

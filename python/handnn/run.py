@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -17,17 +15,16 @@ from handnn.arrays import Array
 from handnn.checkpoints import Checkpoint, Progress
 from handnn.divergence import DivergenceError, divergence
 from handnn.history import Epoch
+from handnn.interrupts import Interrupts
 from handnn.losses import KernelLoss, Loss
 from handnn.losses.loss import as_column
 from handnn.metrics import Measure
 from handnn.network import Network
 from handnn.optimizers import LBFGS, GradientOptimizer, Optimizer
+from handnn.rows import Rows
 
 if TYPE_CHECKING:
     from handnn.progress import Bar
-
-Rows = tuple[Array, ...]
-"""x, y and, if there are any, the weights: arrays with one row for each sample."""
 
 MOST_EPOCHS = 2**31
 """What one call of the engine is asked for at the most; there may be many."""
@@ -49,14 +46,15 @@ class Run:
     rows: Rows
     held_out: Rows | None
     plan: engine.Plan
-    is_compiled: bool
+    wanted_engine: str
+    """`Trainer.engine`."""
     at: Progress
     measures: list[Measure]
     callbacks: Sequence[Callable[[], object]]
     checkpoint: Checkpoint | None = None
     prepared: engine.Prepared | None = None
-    stop: engine.Stop = field(default_factory=engine.Stop)
-    """Set by Ctrl-C while a checkpoint is still to be written."""
+    """None when an epoch of the bricks comes next."""
+    interrupts: Interrupts = field(default_factory=Interrupts)
 
     def go_on(self, checkpoint: Checkpoint, at: Progress) -> None:
         """Take over what was done; ValueError unless that was the same fit of the same data."""
@@ -92,13 +90,11 @@ class Run:
 
             self.optimizer.minimize(self.network.params, self._evaluate, at.epochs, after)
         else:
-            with self._presses():
-                self._train_epochs(bar)
+            self._train_epochs(bar)
         if at.early_stopping is not None:
             at.early_stopping.restore(self._weights())
 
     def _train_epochs(self, bar: Bar) -> None:
-        run = self._run_compiled if self.is_compiled else self._run_bricks
         at, most = self.at, self._epochs_at_once()
         most_now = most if bar is None else 1
         is_written = True
@@ -109,7 +105,7 @@ class Run:
             if self.checkpoint is not None:
                 count = min(count, self.checkpoint.every - done % self.checkpoint.every)
             try:
-                run(count, losses)
+                (self._run_compiled if self._compiles() else self._run_bricks)(count, losses)
             except BaseException:  # interrupted or not, an epoch that is whole counts
                 if self.held_out is None and not self.measures:
                     at.history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
@@ -119,12 +115,13 @@ class Run:
                 is_written = False
                 if bar is not None:
                     most_now = min(most, 1 + int(BETWEEN_LOOKS / (losses[-1][1] + 1e-9)))
-            if self.checkpoint is None:
-                continue
-            if self.stop.is_set or len(at.history) % self.checkpoint.every == 0:
+            is_stopped = self.interrupts.stop.is_set
+            if self.checkpoint is not None and (
+                is_stopped or len(at.history) % self.checkpoint.every == 0
+            ):
                 self.checkpoint.write(at)
                 is_written = True
-            if self.stop.is_set:
+            if is_stopped:
                 raise KeyboardInterrupt
         if self.checkpoint is not None and not is_written:
             self.checkpoint.write(at)
@@ -148,7 +145,7 @@ class Run:
             start = perf_counter()
             order = self.plan.order(len(self.rows[0]), epoch)
             while at.step < self.plan.steps:
-                if self.stop.is_set:
+                if self.interrupts.stop.is_set:
                     return
                 batch = order[at.step * size : (at.step + 1) * size]
                 rows = tuple(array[batch] for array in self.rows)
@@ -165,15 +162,13 @@ class Run:
     def _run_compiled(self, epochs: int, losses: list[tuple[float, float]]) -> None:
         """Do what `_run_bricks` does, in one call."""
         at, done = self.at, len(self.at.history)
-        if self._measures_training and at.outputs is None:
-            at.outputs = self._new_outputs((self.network.sizes["out"],))
-        layers, optimizer = self.network.layers, cast(GradientOptimizer, self.optimizer)
-        if self.prepared is None or not self.prepared.is_still(layers, optimizer):
-            self.prepared = engine.Prepared(layers, optimizer)
+        shape = (self.network.sizes["out"],) if self._measures_training else ()
+        if shape and (at.outputs is None or at.outputs.shape[1:] != shape):
+            at.outputs = self._new_outputs(shape)
         steps, at.total = engine.train(
-            layers,
+            self.network.layers,
             cast(KernelLoss, self.loss),
-            optimizer,
+            cast(GradientOptimizer, self.optimizer),
             self.rows,
             plan=self.plan,
             epochs=epochs,
@@ -182,7 +177,7 @@ class Run:
             first_step=at.step,
             total=at.total,
             outputs=at.outputs if self._measures_training else None,
-            stop=self.stop,
+            stop=self.interrupts.stop,
             prepared=self.prepared,
         )
         at.step += steps - len(losses) * self.plan.steps
@@ -192,6 +187,14 @@ class Run:
             order = self.plan.order(len(self.rows[0]), epoch)
             batch = order[first : first + self.plan.batch_size]
             raise self._diverged(at.total, epoch, tuple(array[batch] for array in self.rows))
+
+    def _compiles(self) -> bool:
+        """Return whether the engine can have the next epoch: callbacks may change the bricks."""
+        layers, optimizer = self.network.layers, cast(GradientOptimizer, self.optimizer)
+        if self.prepared is None or not self.prepared.is_still(layers, optimizer):
+            compiles = engine.compiles(self.wanted_engine, layers, self.loss, optimizer)
+            self.prepared = engine.Prepared(layers, optimizer) if compiles else None
+        return self.prepared is not None
 
     def _after(self, losses: list[tuple[float, float]], bar: Bar) -> bool:
         """Look at what was trained, in the order that `Trainer` tells; return if it is over."""
@@ -219,9 +222,16 @@ class Run:
                 refresh=False,
             )
             bar.update(len(losses))
-        for callback in self.callbacks:
-            answer = callback()
-            is_over |= isinstance(answer, bool | np.bool_) and bool(answer)
+        if self.callbacks:
+            with self.interrupts.calling():
+                for callback in self.callbacks:
+                    try:
+                        answer = callback()
+                    except KeyboardInterrupt:  # of a fit within it, that had to end as this one
+                        if not self.interrupts.is_patient:
+                            raise
+                    else:
+                        is_over |= isinstance(answer, bool | np.bool_) and bool(answer)
         return is_over
 
     def _measured(self) -> tuple[float | None, Mapping[str, float]]:
@@ -259,7 +269,7 @@ class Run:
         """Keep the outputs of a batch for the metrics, if they are of the training rows."""
         if not self._measures_training:
             return
-        if self.at.outputs is None:
+        if self.at.outputs is None or self.at.outputs.shape[1:] != pre.shape[1:]:
             self.at.outputs = self._new_outputs(pre.shape[1:])
         self.at.outputs[first : first + len(pre)] = pre
 
@@ -270,6 +280,8 @@ class Run:
         return {**self.network.params, **self.network.buffers}
 
     def _evaluate(self) -> tuple[float, dict[str, Array | None]]:
+        if self.interrupts.stop.is_set:
+            raise KeyboardInterrupt
         loss, _ = loss_and_gradients(self.network, self.loss, *self.rows)
         return loss, self.network.grads
 
@@ -279,32 +291,6 @@ class Run:
         named = dict(zip(("x", "y", "sample_weight"), rows, strict=False))
         step = self.at.step + 1 if is_training else None
         return divergence(loss, epoch + 1, step, named, self.network.params, self.optimizer)
-
-    @contextmanager
-    def _presses(self) -> Iterator[None]:
-        """Let Ctrl-C wait for a whole step, so that a checkpoint can be written; the second not."""
-        usual = signal.default_int_handler
-        if self.checkpoint is None or signal.getsignal(signal.SIGINT) is not usual:
-            yield
-            return
-
-        def press(number: int, frame: Any) -> None:
-            if self.stop.is_set:
-                usual(number, frame)
-            self.stop.set()
-
-        waits = True
-        try:
-            signal.signal(signal.SIGINT, press)
-        except ValueError:  # in another thread than the main one, where no Ctrl-C arrives
-            waits = False
-        try:
-            yield
-        finally:
-            if waits:
-                signal.signal(signal.SIGINT, usual)
-        if self.stop.is_set:  # only now can none come that nobody looks for
-            raise KeyboardInterrupt
 
 
 def loss_and_gradients(

@@ -50,10 +50,11 @@ def save(network: Network, path: str | os.PathLike[str], names: str = "handnn") 
 
     names: whose names and shapes the arrays have in the file, "handnn" or "torch"; `load` reads
     both. The bytes go to a temporary file in the same folder, which then takes the name `path`.
-    Raises TypeError when a layer is not one of handnn's bricks, ValueError for other names or when
-    its arrays have been replaced by some that do not fit, OSError when the file cannot be written;
-    the old file is then still there, and the temporary one is not.
+    Raises TypeError when a layer is not one of handnn's bricks or `path` is no path, ValueError for
+    other names or when its arrays have been replaced by some that do not fit, OSError when the file
+    cannot be written; the old file is then still there, and the temporary one is not.
     """
+    path = as_path(path, "Network.save: path")
     check_names(names, "Network.save")
     arrays, description = contents(network, "Network.save", names)
     write_arrays(path, arrays, {"handnn": description})
@@ -130,12 +131,12 @@ def load(path: str | os.PathLike[str]) -> Network:
     in the file need. Raises FormatError (a ValueError) when the file is not such a network, OSError
     when it cannot be read.
     """
-    return read(path, _read_network, "network")
+    return read(path, _read_network, "a network", "handnn.load")
 
 
-def read(path: str | os.PathLike[str], build: Callable[[Any], T], what: str) -> T:
+def read(path: str | os.PathLike[str], build: Callable[[Any], T], what: str, where: str) -> T:
     """Return what `build` makes of a file of safetensors; FormatError when it is no such file."""
-    with opened(path, f"is not a {what} saved by handnn") as file:
+    with opened(as_path(path, f"{where}: path"), f"is not {what} saved by handnn") as file:
         if "training" in (file.metadata() or {}):
             raise ValueError("it is a checkpoint, which Trainer.resume reads")
         return build(file)
@@ -320,6 +321,14 @@ def read_array(file: Any, key: str) -> Array:
         raise ValueError(f"its array {key} is {dtype}, not F32 or F64")
     array: Array = file.get_tensor(key)
     return array
+
+
+def as_path(path: object, name: str) -> str:
+    """Return a path as a str; TypeError when it is none, or of bytes, or a file's number."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str or os.PathLike, but is {path!r}")
+    return text
 
 
 def place_of(path: str | os.PathLike[str]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
+import sys
 from _thread import get_ident  # what threading.get_ident is, without 1.6 ms of import
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,19 +16,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn import engine
-from handnn.arrays import Array, as_float, whole_number
-from handnn.checkpoints import Checkpoint, Options, Progress, as_path, hashes, read
+from handnn.arrays import Array, whole_number
+from handnn.checkpoints import Checkpoint, Options, Progress, hashes, read
 from handnn.early_stopping import EarlyStopping
 from handnn.history import History
 from handnn.initializers import RandomSource
-from handnn.layers.embedding import check_codes, code_columns
 from handnn.layers.row import walk
-from handnn.losses import LOSSES, KernelLoss, Loss
+from handnn.losses import Loss
 from handnn.metrics import Metric, measures
 from handnn.network import Network
 from handnn.optimizers import LBFGS, Optimizer
 from handnn.progress import progress_bar
-from handnn.run import Rows, Run, loss_and_gradients
+from handnn.rows import Rows, as_rows, check_weighed, hold_out
+from handnn.run import Run, loss_and_gradients
+from handnn.storage import as_path
+
+MOST_ROWS = sys.maxsize // 8
+"""Of an epoch, whose order is an array of their numbers."""
 
 
 class Trainer:
@@ -47,7 +51,9 @@ class Trainer:
 
     `history` is the History of the running or last `fit`. When training is interrupted (Ctrl-C, an
     error in a callback) it holds every whole epoch, and no array of the network is half updated;
-    after a compiled run all arrays are those of one whole step.
+    after a compiled run all arrays are those of one whole step. Ctrl-C in the main thread waits for
+    the end of a step, or of what is measured after an epoch, so that all of these belong together;
+    in a callback, and the second time, it is raised at once.
     """
 
     def __init__(
@@ -98,8 +104,10 @@ class Trainer:
         """Return the trainer whose `fit` wrote the checkpoint `path`, as it was then.
 
         The next `fit` with the same data finishes the interrupted one, to the bits that it would
-        have had. A file holds no callbacks: give the same again. Raises FormatError (a ValueError)
-        when the file is not such a checkpoint, OSError when it cannot be read.
+        have had; settings, such as ``optimizer.lr``, may be changed before it, but network, layers,
+        loss, optimizer and rng not be replaced. A file holds no callbacks: give the same again.
+        Raises FormatError (a ValueError) when the file is not such a checkpoint, OSError when it
+        cannot be read.
         """
         checkpoint, at = read(path)
         trainer = cls(
@@ -154,7 +162,8 @@ class Trainer:
         fraction of the rows, above 0 and below 1, that is drawn at random, kept out of training
         and measured on, with their weights.
 
-        sample_weight (N,), finite and not negative: a row of weight 2 counts as two rows.
+        sample_weight (N,), finite and not negative: a row of weight 2 counts as two rows. Rows to
+        measure on that all have weight 0 are a ValueError.
 
         With LBFGS an epoch is one iteration with all rows at once, in the order they stand in: a
         smaller batch_size is a ValueError. Training may then end before `epochs`, and says why.
@@ -173,9 +182,14 @@ class Trainer:
 
         Raises DivergenceError at the first loss that is NaN or infinite. Bad arguments are a
         TypeError or ValueError before anything is changed; so is what a checkpoint cannot hold.
+        A callback may change the bricks; where they can't be compiled any more, "auto" goes on with
+        the bricks, and "compiled" raises ValueError.
         """
         resumed = self._resumed
         if resumed is not None:
+            resumed[0].check_parts(
+                network=self.network, loss=self.loss, optimizer=self.optimizer, rng=self.rng
+            )
             given = resumed[0].options
             epochs = resumed[1].epochs if epochs is None else epochs
             batch_size = given.batch_size if batch_size is None else batch_size
@@ -200,7 +214,9 @@ class Trainer:
             if resumed is not None:
                 self.rng.bit_generator.state = resumed[0].rng_before
             rng_before = dict(self.rng.bit_generator.state)
-            rows, held_out = self._hold_out(given_rows, validation)
+            rows, held_out = hold_out(given_rows, validation, self.rng, self._rows)
+            if watched and held_out is None:
+                check_weighed("Trainer.fit: metrics", rows)
             if isinstance(self.optimizer, LBFGS) and batch_size < len(rows[0]):
                 raise ValueError(
                     f"Trainer.fit: LBFGS needs all {len(rows[0])} rows at once, but batch_size is "
@@ -208,6 +224,7 @@ class Trainer:
                 )
             plan = self._plan(len(rows[0]), batch_size, shuffle, steps_per_epoch)
             self._check_batches(plan)
+            self.is_compiled  # noqa: B018 - as in __init__: the network may be another by now
             run = Run(
                 network=self.network,
                 loss=self.loss,
@@ -215,7 +232,7 @@ class Trainer:
                 rows=rows,
                 held_out=held_out,
                 plan=plan,
-                is_compiled=self.is_compiled,
+                wanted_engine=self.engine,
                 at=Progress(epochs, early_stopping=early_stopping),
                 measures=watched,
                 callbacks=[partial(callback, self) for callback in self.callbacks],
@@ -237,22 +254,24 @@ class Trainer:
                     data.update(zip(names, held_out, strict=False))
                 run.checkpoint = self._checkpoint(checkpoint, every, rng_before, options, data)
                 run.checkpoint.check(early_stopping)
+                run.interrupts.writes = True
                 if resumed is not None:
                     run.go_on(*resumed)
             engine.check_stop()  # train_many wants the checks alone first
         except BaseException:
             self.rng.bit_generator.state = rng_now
             raise
-        if resumed is not None:
-            self.rng.bit_generator.state, self._resumed = rng_now, None
-        elif early_stopping is not None:
-            early_stopping.start()
 
-        self.history = run.at.history
-        done = len(self.history)
-        shown = progress_bar(shows=self.progress, total=epochs, unit="epoch", done=done)
-        with _alone(self.network), shown as bar:
-            run.train(bar)
+        with run.interrupts.waiting():
+            if resumed is not None:
+                self.rng.bit_generator.state, self._resumed = rng_now, None
+            elif early_stopping is not None:
+                early_stopping.start()
+            self.history = run.at.history
+            done = len(self.history)
+            shown = progress_bar(shows=self.progress, total=epochs, unit="epoch", done=done)
+            with _alone(self.network), shown as bar:
+                run.train(bar)
         return self.history
 
     def __repr__(self) -> str:
@@ -262,12 +281,7 @@ class Trainer:
     @property
     def is_compiled(self) -> bool:
         """Return whether to compile; raise ValueError when that was asked for and can't be."""
-        if self.engine == "bricks":
-            return False
-        obstacle = engine.training_obstacle(self.network.layers, self.loss, self.optimizer)
-        if obstacle and self.engine == "compiled":
-            raise ValueError(f"Trainer: engine='compiled' is not possible here: {obstacle}")
-        return obstacle is None
+        return engine.compiles(self.engine, self.network.layers, self.loss, self.optimizer)
 
     def _checkpoint(
         self,
@@ -279,7 +293,7 @@ class Trainer:
     ) -> Checkpoint:
         """Return what a file at `path` says of a fit besides how far it is."""
         return Checkpoint(
-            path=as_path(path),
+            path=as_path(path, "Trainer.fit: checkpoint"),
             every=every,
             network=self.network,
             loss=self.loss,
@@ -306,6 +320,11 @@ class Trainer:
         if steps is not None:
             steps = whole_number(steps, "Trainer.fit: steps_per_epoch")
             rows_per_epoch = steps * batch_size if replaces else min(steps * batch_size, count)
+            if rows_per_epoch > MOST_ROWS:
+                raise ValueError(
+                    f"Trainer.fit: steps_per_epoch {steps} of batch_size {batch_size} are more "
+                    f"rows than memory can number, {MOST_ROWS:,}"
+                )
         seed = int(self.rng.integers(2**63)) if shuffle else None
         return engine.Plan(min(batch_size, rows_per_epoch), rows_per_epoch, seed, replaces)
 
@@ -321,63 +340,11 @@ class Trainer:
                     f"the {plan.rows_per_epoch} rows has {last}; choose another batch_size"
                 )
 
-    def _rows(self, where: str, x: ArrayLike, y: ArrayLike, weight: ArrayLike | None) -> Rows:
+    def _rows(
+        self, where: str, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Rows:
         """Return x and y, and the weights if there are any, checked and cast."""
-        named = {"x": x, "y": y} if weight is None else {"x": x, "y": y, "sample_weight": weight}
-        dtype = self.network.dtype
-        rows = {name: as_float(array, dtype, f"{where}: {name}") for name, array in named.items()}
-        for name, array in rows.items():
-            if array.ndim == 0:
-                raise ValueError(f"{where}: {name} must have rows, but is a single number")
-            if len(array) != len(rows["x"]):
-                raise ValueError(
-                    f"{where}: x has {len(rows['x'])} rows but {name} has {len(array)}"
-                )
-        if len(rows["x"]) == 0:
-            raise ValueError(f"{where}: x has no rows")
-        self._check_columns(where, rows["x"], rows["y"])
-        if rows["x"].ndim == 2:
-            for column, brick in code_columns(self.network.layers, rows["x"].shape[1]).items():
-                check_codes(where, rows["x"], column, brick)
-        if weight is not None:
-            weights = rows["sample_weight"]
-            if weights.ndim > 1 or not (np.isfinite(weights) & (weights >= 0)).all():
-                raise ValueError(f"{where}: sample_weight must be (N,), finite and not negative")
-        return tuple(rows.values())
-
-    def _check_columns(self, where: str, x: Array, y: Array) -> None:
-        """Check the columns of x, where the bricks fix them, and y, where the loss does."""
-        n_in, n_out = map(self.network.sizes.get, ("in", "out"))
-        if n_in is not None and x.shape[1:] != (n_in,):
-            raise ValueError(f"{where}: x must have shape ({len(x)}, {n_in}), but has {x.shape}")
-        if n_out is not None and type(self.loss) in LOSSES:
-            engine.check_targets(cast(KernelLoss, self.loss), y, n_out, where)
-
-    def _hold_out(self, rows: Rows, validation: object) -> tuple[Rows, Rows | None]:
-        """Return the rows to train on and those to validate with."""
-        where = "Trainer.fit: validation"
-        if validation is None:
-            return rows, None
-        if isinstance(validation, Real):
-            count = len(rows[0])
-            held_out = round(float(validation) * count) if 0 < cast(float, validation) < 1 else 0
-            if not 0 < held_out < count:
-                raise ValueError(
-                    f"{where} must leave rows on both sides, but is {validation} of {count} rows"
-                )
-            order = self.rng.permutation(count)
-            train = np.sort(order[held_out:])
-            return tuple(a[train] for a in rows), tuple(a[order[:held_out]] for a in rows)
-        if not (isinstance(validation, Sequence) and len(validation) in (2, 3)):
-            raise TypeError(
-                f"{where} must be (x, y), (x, y, sample_weight) or a fraction of the rows"
-            )
-        held_x, held_y, *held_weight = validation
-        held = self._rows(where, held_x, held_y, held_weight[0] if held_weight else None)
-        for name, ours, theirs in zip("xy", rows, held, strict=False):
-            if math.prod(ours.shape[1:]) != math.prod(theirs.shape[1:]):
-                raise ValueError(f"{where}: {name} is {theirs.shape} beside {name} {ours.shape}")
-        return rows, held
+        return as_rows(where, self.network, self.loss, x, y, sample_weight)
 
 
 _TRAINED_BY: dict[int, int] = {}  # the id of a network and that of the thread that trains it

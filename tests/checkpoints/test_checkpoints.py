@@ -273,7 +273,7 @@ def test_ctrl_c_while_its_handler_is_taken_away(path, monkeypatch):
         return usual(number, handler)
 
     try:
-        monkeypatch.setattr("handnn.run.signal.signal", late)
+        monkeypatch.setattr("handnn.interrupts.signal.signal", late)
         with pytest.raises(KeyboardInterrupt):
             part().fit(*rows(), epochs=2, batch_size=8, checkpoint=path)
     finally:
@@ -395,7 +395,7 @@ def test_wrong_arguments(path):
     with pytest.raises(IsADirectoryError):
         one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path.parent)
     for no_path in (3, os.fsencode(path)):
-        with pytest.raises(TypeError, match="checkpoint must be a path, but is"):
+        with pytest.raises(TypeError, match="checkpoint must be a str or os.PathLike, but is"):
             one.fit(*rows(), epochs=1, batch_size=8, checkpoint=no_path)
     assert (one.network.params["0.w"] == before).all()
     for every in (0, -1):

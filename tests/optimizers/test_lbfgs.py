@@ -311,6 +311,23 @@ def test_an_error_in_a_callback_comes_after_a_whole_iteration():
     assert_same_params(one.network.params, after(4))
 
 
+def test_a_stop_iteration_of_a_callback_is_an_error_as_any_other():
+    """SciPy takes one for the wish to end, and swallows it."""
+    error = StopIteration("of an iterator in the callback")
+
+    def callback(trainer):
+        raise error
+
+    one = trainer(callbacks=[callback])
+    with pytest.raises(StopIteration) as raised:
+        one.fit(*rows(), epochs=9, batch_size=40)
+    assert raised.value is error
+    assert one.optimizer.message == "interrupted" and len(one.history) == 1
+    whole = trainer()
+    whole.fit(*rows(), epochs=1, batch_size=40)
+    assert_same_params(one.network.params, whole.network.params)
+
+
 def test_progress_shows_iterations_and_the_loss(capsys):
     trainer(progress=True).fit(*rows(), epochs=5, batch_size=40)
     shown = capsys.readouterr().err

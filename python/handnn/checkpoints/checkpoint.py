@@ -45,7 +45,15 @@ from handnn.layers import Dropout
 from handnn.layers.row import walk
 from handnn.metrics import METRICS
 from handnn.network import Network
-from handnn.storage import contents, opened, place_of, read_array, read_bricks, write_arrays
+from handnn.storage import (
+    as_path,
+    contents,
+    opened,
+    place_of,
+    read_array,
+    read_bricks,
+    write_arrays,
+)
 
 FORMAT = 1
 
@@ -94,6 +102,20 @@ class Checkpoint:
     options: Options
     data: dict[str, str]
     """A hash of each array of the data."""
+
+    def __post_init__(self) -> None:
+        """Note the bricks, which the user may exchange for others."""
+        self._bricks = list(walk(self.network.layers))
+
+    def check_parts(self, **now: object) -> None:
+        """Raise ValueError unless these are the parts of the checkpoint, with the same bricks."""
+        for name, part in now.items():
+            is_other = part is not getattr(self, name)
+            if is_other or (name == "network" and self._bricks != list(walk(self.network.layers))):
+                raise ValueError(
+                    f"Trainer.fit: {name} is not the one of the checkpoint {self.path}, so nothing "
+                    "is there to go on with; train it in a new Trainer"
+                )
 
     def check(self, early_stopping: EarlyStopping | None) -> None:
         """Raise TypeError when a part cannot be written, OSError when no file can be there."""
@@ -205,6 +227,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Checkpoint, Progress]:
 
     Raises FormatError when the file is not such a checkpoint, OSError when it cannot be read.
     """
+    path = as_path(path, "Trainer.resume: path")
     with opened(path, "is not a checkpoint written by handnn") as file:
         metadata = file.metadata() or {}
         if "training" not in metadata:
@@ -213,7 +236,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Checkpoint, Progress]:
         version = described.get("format")
         if version != FORMAT:
             raise ValueError(f"its format is {version!r:.50}; this handnn reads only {FORMAT}")
-        return _read(os.fspath(path), file, described)
+        return _read(path, file, described)
 
 
 def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, Progress]:
@@ -276,14 +299,6 @@ def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, 
     if not np.isfinite(progress.total):
         raise ValueError("its total is not finite")
     return checkpoint, progress
-
-
-def as_path(path: object) -> str:
-    """Return a path as a str; TypeError when it is none, or of bytes."""
-    text = os.fspath(path) if isinstance(path, os.PathLike) else path
-    if not isinstance(text, str):
-        raise TypeError(f"Trainer.fit: checkpoint must be a path, but is {path!r}")
-    return text
 
 
 def hashes(arrays: Mapping[str, Array]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from handnn.exchange.copies import copy_of_ours
 from handnn.layers import Brick
 from handnn.layers.layer import Layer
 from handnn.network import Network
-from handnn.storage import replace_file
+from handnn.storage import as_path, replace_file
 from handnn.tables import TableModel
 
 OPSET = 13
@@ -43,6 +43,7 @@ def to_onnx(network: Network | TableModel, path: str | os.PathLike[str] | None =
     Raises TypeError for a brick that is not one of handnn's, ValueError when the arrays have 2 GiB
     or more, OSError when the file cannot be written, ImportError without onnx.
     """
+    path = None if path is None else as_path(path, "to_onnx: path")
     if isinstance(network, TableModel):
         from handnn.exchange.onnx_table import table_to_onnx
 

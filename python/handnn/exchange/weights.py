@@ -9,7 +9,7 @@ from handnn.arrays import Array
 from handnn.layers.layer import buffers_of, params_of
 from handnn.layers.row import walk
 from handnn.network import Network
-from handnn.storage import ArraysOfFile, check_names, opened
+from handnn.storage import ArraysOfFile, as_path, check_names, opened
 
 
 def load_weights(network: Network, path: str | os.PathLike[str], names: str = "handnn") -> None:
@@ -28,6 +28,7 @@ def load_weights(network: Network, path: str | os.PathLike[str], names: str = "h
         raise TypeError(
             f"load_weights: network must be a Network, but is a {type(network).__name__}"
         )
+    path = as_path(path, "load_weights: path")
     check_names(names, "load_weights")
     with opened(path, "does not fit the network", "load_weights: ") as file:
         pairs = _pairs(network, ArraysOfFile(file, names))

@@ -161,7 +161,7 @@ def _backward(brick: BrickStep, prefix: str, level: int) -> str:
 
 def _loss(loss: LossStep) -> str:
     value = f"<p><code>loss = {loss.value:.6g}</code></p>"
-    arrays = _arrays({"pre": loss.pre, "y_true": loss.y_true})
+    arrays = _arrays(loss.inputs)
     parts = [_sentence(loss.sentence), _formulas(loss.formulas[:1]), arrays, value]
     return _brick("", loss.name, 3, parts)
 

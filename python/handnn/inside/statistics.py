@@ -56,17 +56,24 @@ class BrickStatistics(NamedTuple):
 
 
 def layer_statistics(
-    network: Network, x: ArrayLike, y: ArrayLike | None = None, loss: Loss | None = None
+    network: Network,
+    x: ArrayLike,
+    y: ArrayLike | None = None,
+    loss: Loss | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
 ) -> LayerStatistics:
     """Return what activations, gradients and params are like, brick by brick, with warnings.
 
     x (N, I), y (N, O) or whatever targets the loss takes. With y all is as in a step of training on
-    these rows, with the loss, MSELoss() when it is None; without y as in prediction, and nothing is
-    said of gradients. Take some hundred rows: of a few, many a unit is 0 by chance.
+    these rows, with the loss, MSELoss() when it is None, and their sample_weight (N,), if given, as
+    `Trainer.fit` has it: for the gradients, not for means and shares. Without y all is as in
+    prediction, and nothing is said of gradients. Take some hundred rows: of a few, many a unit is 0
+    by chance.
 
     Works on copies: network and loss are left as they are, to the bit. Raises what `trace` does.
     """
-    step = watch("layer_statistics", network, x, y, loss)
+    step = watch("layer_statistics", network, x, y, loss, None, sample_weight)
     bricks = [_of_brick(brick) for layer in step.layers for brick in layer.walk()]
     return LayerStatistics(len(step.x), bricks, warnings_of(step.x, bricks))
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from handnn.arrays import Array, as_float
+from handnn.arrays import Array
 from handnn.layers import Activation, Brick, Layer, Residual
 from handnn.layers.layer import buffers_of, grads_of, params_of
 from handnn.layers.row import name
@@ -18,6 +18,7 @@ from handnn.losses import KernelLoss, Loss, MSELoss
 from handnn.losses.loss import as_column
 from handnn.network import Network
 from handnn.optimizers import LBFGS, GradientOptimizer, Optimizer
+from handnn.rows import checked
 
 
 @dataclass
@@ -61,8 +62,18 @@ class LossStep:
     formulas: tuple[str, ...]
     pre: Array
     y_true: Array
+    sample_weight: Array | None
+    """(N,), as a row of weight 2 counts as two; None when none was given."""
     value: float
     dx: Array
+
+    @property
+    def inputs(self) -> dict[str, Array]:
+        """What it is the loss of, by the names of `forward`'s arguments."""
+        found = {"pre": self.pre, "y_true": self.y_true}
+        if self.sample_weight is not None:
+            found["sample_weight"] = self.sample_weight
+        return found
 
 
 @dataclass
@@ -184,29 +195,36 @@ def watch(
     y: ArrayLike | None,
     loss: Loss | None,
     optimizer: Optimizer | None = None,
+    sample_weight: ArrayLike | None = None,
 ) -> Step:
     """Take a step with copies of all that is given, and return what happened.
 
     With y it is a step of training, as `Trainer.train_step` takes it; without, a prediction. The
     loss is MSELoss when none is given. See `trace` for what is raised.
     """
-    x, y = _checked(where, network, x, y, loss, optimizer)
+    x, *targets = _checked(where, network, x, y, loss, optimizer, sample_weight)
     network, loss, optimizer = copy.deepcopy(
         (network, MSELoss() if loss is None else loss, optimizer)
     )
-    network.train(y is not None)
+    network.train(bool(targets))
     shown_network = str(network)
     recorders = [Recorder(brick, str(place)) for place, brick in enumerate(network.layers)]
     step = Step(shown_network, x, [recorder.seen for recorder in recorders], x)
     network.layers = list[Brick](recorders)
     step.out = np.array(network.forward(x))
-    if y is None:
+    if not targets:
         return step
+    y, *weight = targets
     y = as_column(y, step.out)
-    value = float(loss.forward(step.out, y))
+    value = float(loss.forward(step.out, y, *weight))
     dx = np.array(loss.backward())
     shown = repr(loss) if isinstance(loss, KernelLoss) else type(loss).__name__
-    step.loss = LossStep(shown, sentence_of(loss), formulas_of(loss), step.out, y, value, dx)
+    formulas = formulas_of(loss)
+    if weight and isinstance(loss, KernelLoss):
+        formulas = tuple(f"{formula}, each row times its sample_weight" for formula in formulas)
+    step.loss = LossStep(
+        shown, sentence_of(loss), formulas, step.out, y, weight[0] if weight else None, value, dx
+    )
     network.backward(dx)
     if optimizer is not None:
         _update(step, network, optimizer)
@@ -235,8 +253,12 @@ def _checked(
     y: ArrayLike | None,
     loss: Loss | None,
     optimizer: Optimizer | None,
-) -> tuple[Array, Array | None]:
-    """Return x and y in the network's dtype, copied; raise when no step can be taken with them."""
+    sample_weight: ArrayLike | None,
+) -> list[Array]:
+    """Return x, and y and the weights if they are given, in the network's dtype, copied.
+
+    Raises when no step can be taken with them.
+    """
     if not isinstance(network, Network):
         raise TypeError(
             f"{where}: network must be a Network, but is a {type(network).__name__}; "
@@ -245,24 +267,20 @@ def _checked(
     for part, given, methods in (
         ("loss", loss, ("forward", "backward")),
         ("optimizer", optimizer, ("step",)),
+        ("sample_weight", sample_weight, ()),
     ):
         if given is None:
             continue
-        if isinstance(given, type) or not all(hasattr(given, method) for method in methods):
+        if methods and (isinstance(given, type) or not all(hasattr(given, m) for m in methods)):
             raise TypeError(f"{where}: {part} must have {' and '.join(methods)}, but is {given!r}")
         if y is None:
             raise ValueError(f"{where}: {part} is given, but no y to compare the output with")
     if isinstance(optimizer, LBFGS):
         raise ValueError(f"{where}: LBFGS takes no single steps")
-    x = as_float(x, network.dtype, f"{where}: x").copy()
-    width = network.sizes.get("in")
-    if x.ndim == 0 or len(x) == 0:
-        raise ValueError(f"{where}: x has no rows")
-    if width is not None and x.shape[1:] != (width,):
-        raise ValueError(f"{where}: x must have shape ({len(x)}, {width}), but has {x.shape}")
-    if y is None:
-        return x, None
-    y = as_float(y, network.dtype, f"{where}: y").copy()
-    if y.ndim == 0 or len(y) != len(x):
-        raise ValueError(f"{where}: x has {len(x)} rows but y has shape {y.shape}")
-    return x, y
+    rows = {"x": x}
+    if y is not None:
+        rows["y"] = y
+    if sample_weight is not None:
+        rows["sample_weight"] = sample_weight
+    loss = MSELoss() if loss is None else loss
+    return [array.copy() for array in checked(where, network, loss, rows).values()]

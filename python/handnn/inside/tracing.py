@@ -21,21 +21,25 @@ def trace(
     y: ArrayLike | None = None,
     loss: Loss | None = None,
     optimizer: Optimizer | None = None,
+    *,
+    sample_weight: ArrayLike | None = None,
 ) -> Trace:
     """Return one step of a network, brick by brick, to be printed, or read as a page.
 
     x (N, I), y (N, O) or whatever targets the loss takes; both are cast to the network's dtype.
     With y it is a step of training, as `Trainer.train_step` takes it: forward, loss, backward, and
-    with an optimizer the update. loss is MSELoss() when it is None. Without y it is a prediction.
+    with an optimizer the update. loss is MSELoss() when it is None. sample_weight (N,) is that of
+    `Trainer.fit`: a row of weight 2 counts as two rows. Without y it is a prediction.
 
     The step is taken by copies: network, loss and optimizer are left as they are, to the bit.
     Bricks of your own are shown too; a tuple of strings `formulas`, if they have one, as theirs.
 
     Raises TypeError when the network is no Network, or loss or optimizer lack a method; ValueError
-    when x has no rows or not the network's columns, y has other rows, a loss or an optimizer has no
+    when x has no rows or not the network's columns, y or sample_weight has other rows, y is none
+    that the loss takes, a weight is negative or not finite, a loss, an optimizer or weights have no
     y, and for LBFGS, which takes no single steps.
     """
-    return Trace(watch("trace", network, x, y, loss, optimizer))
+    return Trace(watch("trace", network, x, y, loss, optimizer, sample_weight))
 
 
 class Trace:
@@ -80,11 +84,13 @@ class Trace:
         """
         from handnn.inside.page import page
 
-        text = page(self.step)
-        if path is not None:
-            from handnn.storage import replace_file
+        if path is None:
+            return page(self.step)
+        from handnn.storage import as_path, replace_file
 
-            replace_file(path, text.encode())
+        path = as_path(path, "Trace.to_html: path")
+        text = page(self.step)
+        replace_file(path, text.encode())
         return text
 
     def _repr_html_(self) -> str:
@@ -114,8 +120,7 @@ def _lines(step: Step) -> Iterable[str]:
     yield from _heading("Loss")
     yield step.loss.name
     yield from _indented(step.loss.formulas[:1])
-    yield from excerpt.text("pre", step.loss.pre)
-    yield from excerpt.text("y_true", step.loss.y_true)
+    yield from _arrays(step.loss.inputs)
     yield f"  loss = {step.loss.value:.6g}"
     yield from _heading("Backward")
     yield step.loss.name

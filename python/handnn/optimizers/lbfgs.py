@@ -99,12 +99,18 @@ class LBFGS:
         whole = objective.params()
         start = perf_counter()
         is_ended = False
+        raised: StopIteration | None = None
 
         def iterated(intermediate_result: Any) -> None:  # SciPy looks for an argument of this name
-            nonlocal whole, start, is_ended
+            nonlocal whole, start, is_ended, raised
             whole = intermediate_result.x.copy()  # SciPy goes on with its own
             objective.set_params(whole)
-            is_ended = after([(objective.next_iteration(), perf_counter() - start)])
+            losses = [(objective.next_iteration(), perf_counter() - start)]
+            try:
+                is_ended = after(losses)
+            except StopIteration as error:  # which SciPy would take for its own
+                raised = error
+                raise
             if is_ended:
                 raise StopIteration
             start = perf_counter()
@@ -122,6 +128,8 @@ class LBFGS:
             )
         finally:  # the last place where the line search looked need not be a whole iteration's
             objective.set_params(whole)
+        if raised is not None:
+            raise raised
         if is_ended:
             self.message = "a callback ended training"
         elif result.status == 0:

@@ -104,6 +104,7 @@ class TableModel:
 
         One safetensors file: see `storage.save`, and for what is raised.
         """
+        path = storage.as_path(path, "TableModel.save: path")
         described, arrays = storage.describe_all(self.networks, "TableModel.save")
         architecture = {
             "model": "table",
@@ -120,7 +121,7 @@ class TableModel:
         No more memory is taken than what is really in the file needs. Raises FormatError (a
         ValueError) when the file is no such model, OSError when it can't be read.
         """
-        return storage.read(path, cls._of_file, "model of a table")
+        return storage.read(path, cls._of_file, "a model of a table", "TableModel.load")
 
     @classmethod
     def _of_file(cls, file: Any) -> TableModel:

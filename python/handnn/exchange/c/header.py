@@ -24,7 +24,7 @@ from handnn.exchange.c.text import chosen, in_c, template
 from handnn.exchange.copies import copy_of_ours
 from handnn.layers.row import walk
 from handnn.network import Network
-from handnn.storage import replace_file
+from handnn.storage import as_path, replace_file
 from handnn.tables import TableModel
 
 
@@ -65,6 +65,7 @@ def to_c(
     given: object = name
     if not (isinstance(given, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", given)):
         raise ValueError(f"to_c: name must be an identifier of C, but is {name!r:.50}")
+    path = None if path is None else as_path(path, "to_c: path")
     if isinstance(network, TableModel):
         from handnn.exchange.c.table import table_header
 
