@@ -343,3 +343,21 @@ def test_all_rows_are_in_one_batch_in_their_order():
 def test_a_fraction_held_out_leaves_fewer_rows_than_the_batch():
     history = trainer(rng=0).fit(*rows(), epochs=3, batch_size=40, validation=0.25)
     assert len(history.validation_loss) == 3
+
+
+def test_no_more_evaluations_than_allowed():
+    """Training ends behind the iteration in which they are used up."""
+    optimizer = LBFGS(max_evaluations=6)
+    seen = []
+    one = trainer(optimizer, at=seen.append)
+    history = one.fit(*rows(), epochs=50, batch_size=40)
+    assert optimizer.is_used_up and not optimizer.converged
+    assert optimizer.message == "all evaluations of the loss are done"
+    assert 1 <= len(history) <= 6 < 50
+    assert 6 < len(seen) <= 6 + 20  # SciPy ends its line search first, of 20 steps at the most
+    assert "max_evaluations=6" in repr(optimizer)
+    enough = LBFGS(max_evaluations=1000)
+    trainer(enough).fit(*rows(), epochs=3, batch_size=40)
+    assert enough.is_used_up and enough.message == "all epochs are done"
+    with pytest.raises(ValueError, match="max_evaluations must be at least 1"):
+        LBFGS(max_evaluations=0)

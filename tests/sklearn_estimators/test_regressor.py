@@ -9,11 +9,13 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimators")
 
+import joblib
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from handnn import Dropout, losses, schedules
-from handnn.sklearn import AS_SCIKIT_LEARN, MLPRegressor
-from handnn.sklearn.training import Watch
+from handnn.sklearn import AS_SCIKIT_LEARN, MLPRegressor, base
+from handnn.sklearn.training import Watch, train_all
 from tests.bounds import assert_same_bits
 
 RNG = np.random.default_rng(0)
@@ -329,27 +331,6 @@ def test_a_schedule_object_is_copied():
     assert schedule.factor_now == 1 and schedule.best == np.inf
 
 
-def test_warm_start_goes_on():
-    once = fitted(max_iter=5, warm_start=True)
-    networks, loss = once.networks_, once.loss_
-    once.fit(X, Y)
-    assert once.networks_ is networks and once.loss_ < loss
-    with pytest.raises(ValueError, match="asked for are"):
-        once.set_params(hidden_layer_sizes=(3,)).fit(X, Y)
-
-
-def test_partial_fit():
-    model = MLPRegressor(random_state=0, learning_rate_init=0.01)
-    for _ in range(40):
-        model.partial_fit(X, Y)
-    assert model.score(X, Y) > 0.95
-    assert len(model.loss_curve_) == 40 and model.n_iter_ == 1 and model.t_ == 40 * 300
-    assert model._optimizers[0].steps == 40 * -(-300 // 32)
-    with pytest.raises(ValueError, match="early_stopping"):
-        MLPRegressor(early_stopping=True).partial_fit(X, Y)
-    assert not hasattr(MLPRegressor(solver="lbfgs"), "partial_fit")
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_dtypes(dtype):
     model = fitted(dtype=dtype, max_iter=1)
@@ -383,6 +364,22 @@ def test_one_seed_one_model():
         ({"solver": "lbfgs", "dropout": 0.1}, ValueError, "solver='lbfgs' needs dropout=0"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"categories": "codes"}, ValueError, "categories must be one of"),
+        ({"random_state": "x"}, ValueError, "random_state must be None, an int from 0"),
+        ({"random_state": -1}, ValueError, "random_state must be None, an int from 0"),
+        ({"verbose": "x"}, TypeError, "verbose must be a bool or an int"),
+        ({"dtype": None}, TypeError, "dtype must be float32, float64 or 'auto'"),
+        ({"scale": np.array([1, 2])}, ValueError, "scale must be True, False"),
+        ({"hidden_layer_sizes": (), "activation": "x"}, ValueError, "activation must be one of"),
+        (
+            {"early_stopping": True, "validation_fraction": 0},
+            ValueError,
+            "Increase 'validation_fraction'",
+        ),
+        (
+            {"early_stopping": True, "validation_fraction": 0.9999},
+            ValueError,
+            "validation_fraction=0.9999 leaves none of 300 rows",
+        ),
     ],
     ids=str,
 )
@@ -393,10 +390,51 @@ def test_bad_parameters(settings, error, text):
     assert not hasattr(model, "networks_") and not hasattr(model, "n_features_in_")
 
 
-@pytest.mark.parametrize("given", [X, (X,), (X[:5], Y[:4]), (X[:, :2], Y)], ids=range(4))
+@pytest.mark.parametrize(
+    "given",
+    [
+        X,
+        (X,),
+        (X[:5], Y[:4]),
+        (X[:, :2], Y),
+        (X[:0], Y[:0]),
+        (X, Y * np.nan),
+        (X, np.full(300, None)),
+        (X, np.full(300, "a")),
+        (X, np.stack([Y, Y], axis=1)),
+        (X, Y, Y[:3]),
+        (X, Y, -np.ones(300)),
+        (X, Y, np.full(300, "a")),
+    ],
+    ids=range(12),
+)
 def test_bad_validation_data(given):
-    with pytest.raises((TypeError, ValueError)):
+    with pytest.raises((TypeError, ValueError), match="^MLPRegressor.fit: validation_data"):
         MLPRegressor().fit(X, Y, validation_data=given)
+
+
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        (np.where(np.arange(300) == 7, None, Y), "y must hold numbers, but row 7 is nan"),
+        (np.full(300, "a"), "y must hold numbers"),
+        (Y * 1e300, "y has numbers too large"),
+    ],
+    ids=["gap", "text", "huge"],
+)
+def test_bad_targets(y, text):
+    with pytest.raises(ValueError, match=text):
+        MLPRegressor().fit(X, y)
+
+
+def test_bad_weights_are_named():
+    with pytest.raises(ValueError, match="MLPRegressor.fit: sample_weight must hold numbers"):
+        MLPRegressor().fit(X, Y, np.full(300, "a"))
+
+
+def test_columns_that_are_too_large_to_be_scaled():
+    with pytest.raises(ValueError, match="X has numbers too large to be scaled, in column 1"):
+        fitted(max_iter=1, scale=True).fit(X * [1, 1e300, 1], Y)
 
 
 def test_a_first_fit_that_fails_leaves_no_model():
@@ -405,8 +443,88 @@ def test_a_first_fit_that_fails_leaves_no_model():
         model.fit(1e6 * X, Y)
     with pytest.raises(NotFittedError):
         model.predict(X)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model)
+
+
+@pytest.mark.parametrize("given", [{"validation_data": (X, Y)}, {"sample_weight": "x"}], ids=str)
+def test_a_fit_that_fails_leaves_the_model_as_it_was(given):
+    model = fitted(max_iter=2)
+    before = model.predict(X)
+    with pytest.raises(ValueError):
+        model.fit(X[:, :2], Y, **given)
+    assert model.n_features_in_ == 3
+    assert_same_bits(model.predict(X), before)
 
 
 def test_lbfgs_says_when_there_were_too_few_iterations():
+    with pytest.warns(ConvergenceWarning, match="max_iter=2, max_fun=15000") as caught:
+        MLPRegressor(solver="lbfgs", max_iter=2).fit(X, Y)
+    assert caught[0].filename == __file__
+
+
+def test_max_fun_ends_lbfgs():
+    with pytest.warns(ConvergenceWarning, match="max_fun=8"):
+        model = fitted(solver="lbfgs", max_fun=8, max_iter=100)
+    assert 1 <= model.n_iter_ <= 8
     with pytest.warns(ConvergenceWarning):
-        fitted(solver="lbfgs", max_iter=2)
+        longer = fitted(solver="lbfgs", max_fun=16, max_iter=100)
+    assert longer.n_iter_ > model.n_iter_
+
+
+def test_lbfgs_takes_no_notice_of_early_stopping():
+    """As in scikit-learn, so that one grid may have all solvers."""
+    settings = {"solver": "lbfgs", "max_iter": 5}
+    with pytest.warns(ConvergenceWarning):
+        models = [fitted(early_stopping=early, **settings) for early in (True, False)]
+    assert_same_bits(models[0].predict(X), models[1].predict(X))
+    assert models[0].validation_scores_ is None and models[0].best_loss_ > 0
+
+
+def test_warnings_point_at_the_line_that_fits():
+    with pytest.warns(ConvergenceWarning) as caught:
+        MLPRegressor(max_iter=1, schedule="constant").fit(X, Y)
+    assert caught[0].filename == __file__
+
+
+def test_no_hidden_layer_is_a_line():
+    y = X @ [3.0, 0.1, 50]
+    model = fitted(y, hidden_layer_sizes=(), scale=True, max_iter=200)
+    assert [w.shape for w in model.coefs_] == [(3, 1)] and model.n_layers_ == 2
+    assert model.score(X, y) > 0.99
+
+
+def test_bools_of_numpy_are_bools():
+    flags = ("shuffle", "warm_start", "batch_norm", "restore_best", "nesterovs_momentum", "scale")
+    for value in (True, False):
+        models = [
+            fitted(max_iter=2, solver=solver, **dict.fromkeys(flags, kind(value)))
+            for kind in (bool, np.bool_)
+            for solver in ("adam",)
+        ]
+        assert_same_bits(models[0].predict(X), models[1].predict(X))
+
+
+def test_coefs_can_be_set():
+    model, other = fitted(max_iter=2), fitted(max_iter=2, random_state=1)
+    network = model.networks_[0]
+    model.coefs_, model.intercepts_ = other.coefs_, other.intercepts_
+    assert_same_bits(model.predict(X), other.predict(X))
+    assert model.networks_[0] is network and model.coefs_[0] is not other.coefs_[0]
+    with pytest.raises(ValueError, match="MLPRegressor: coefs_ must have the shapes"):
+        model.coefs_ = other.coefs_[:2]
+    assert_same_bits(model.predict(X), other.predict(X))
+
+
+def test_how_many_train_at_a_time_is_joblibs_to_say(monkeypatch):
+    threads = []
+
+    def count(jobs, number):
+        threads.append(number)
+        return train_all(jobs, number)
+
+    monkeypatch.setattr(base, "train_all", count)
+    fitted(max_iter=1, n_ensemble=2)
+    with joblib.parallel_config("threading", n_jobs=2):
+        fitted(max_iter=1, n_ensemble=2)
+    assert threads == [1, 2]

@@ -54,9 +54,15 @@ def read_rows(estimator: Any, X: Any, y: Any, *, reset: bool, y_numeric: bool) -
     return x, y
 
 
-def learn_inputs(rows: Any, weight: Weights, p: Any) -> Inputs:
-    """Return what is learnt of the columns of the training rows."""
-    scale = recipes.scale(p.n_features_in_) if p.scale == "auto" else p.scale
+def learn_inputs(rows: Any, weight: Weights, p: Any, *, is_incremental: bool = False) -> Inputs:
+    """Return what is learnt of the columns of the training rows.
+
+    Where more rows are to come, "auto" is no quantiles: all that lies beyond the first rows would
+    be one value.
+    """
+    scale: Any = p.scale if isinstance(p.scale, str) else bool(p.scale)
+    if scale == "auto":
+        scale = is_incremental or recipes.scale(p.n_features_in_)
     if isinstance(rows, np.ndarray) and rows.dtype in FLOATS and not _has_gaps(rows):
         scaling = scale if isinstance(scale, str) else ("standard" if scale else "none")
         return Numbers(rows, weight, scaling)
