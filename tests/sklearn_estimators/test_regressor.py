@@ -151,6 +151,8 @@ def test_quantiles(outputs):
     assert_same_bits(model.predict_quantiles(X, 0.1)[..., 0], found[..., 1])
     with pytest.raises(ValueError, match="quantiles must be among"):
         model.predict_quantiles(X, [0.2])
+    with pytest.raises(TypeError, match="quantiles must be numbers"):
+        model.predict_quantiles(X, "half")
 
 
 def test_quantiles_of_a_normal_distribution():

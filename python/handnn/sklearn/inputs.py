@@ -16,6 +16,12 @@ from handnn.tables.cells import MISSING_TYPES
 FARTHEST = 10
 """What a value that nearly no other row has, as a pixel at the edge of an image, may become."""
 
+ROWS, CELLS = 8192, 2**22
+"""How many rows, or how many cells of some columns, are worked on at a time.
+
+So little more memory is taken than X and what it becomes.
+"""
+
 Weights = NDArray[np.float64] | None
 
 
@@ -31,13 +37,16 @@ class Numbers:
         self.n_in = self.n_after = x.shape[1]
         self.scaling = scaling
         self.curves = Curves(x, weight) if scaling == "quantile" else None
-        bent = x if self.curves is None else self.curves(x)
-        self.mean = means(bent, weight)
-        self.scale = np.ones(self.n_in)
+        self.mean, self.scale = np.zeros(self.n_in), np.ones(self.n_in)
+        columns = max(1, CELLS // len(x))
+        for first in range(0, self.n_in, columns):
+            part = slice(first, first + columns)
+            bent = x[:, part] if self.curves is None else self.curves.of_columns(x, part)
+            mean = self.mean[part] = means(bent, weight)
+            if scaling != "none":
+                farthest = np.maximum(bent.max(axis=0) - mean, mean - bent.min(axis=0))
+                self.scale[part] = np.maximum(deviations(bent, mean, weight), farthest / FARTHEST)
         if scaling != "none":
-            self.scale = deviations(bent, self.mean, weight)
-            farthest = np.maximum(bent.max(axis=0) - self.mean, self.mean - bent.min(axis=0))
-            self.scale = np.maximum(self.scale, farthest / FARTHEST)
             check_scale(self.mean, self.scale, "X")
         self.center = self.mean if self.curves is None else self.curves.center
         self._inverse = 1 / self.scale
@@ -46,9 +55,15 @@ class Numbers:
         """Return x, float32 or float64 (N, I), as the network takes it, in `dtype`."""
         if self.scaling == "none":
             return np.ascontiguousarray(x, dtype)
-        scaled = (x if self.curves is None else self.curves(x)) - self.mean
-        scaled *= self._inverse
-        return scaled.astype(dtype, order="C", copy=False)
+        if len(x) <= ROWS:
+            scaled = (x if self.curves is None else self.curves(x)) - self.mean
+            scaled *= self._inverse
+            return scaled.astype(dtype, order="C", copy=False)
+        out = np.empty(x.shape, dtype)
+        for first in range(0, len(x), ROWS):
+            part = slice(first, first + ROWS)
+            out[part] = self.transform(x[part], dtype)
+        return out
 
     def fill(self, x: Array) -> Array:
         """Return x with the means in its gaps, or with "quantile" the medians."""
@@ -80,11 +95,8 @@ def check_scale(mean: NDArray[np.float64], scale: NDArray[np.float64], name: str
 
 def deviations(x: Array, mean: NDArray[np.float64], weight: Weights) -> NDArray[np.float64]:
     """Return the standard deviation of each column, 1 where it is only rounding, or 0."""
-    variance = np.zeros(x.shape[1])
-    for first in range(0, x.shape[1], 64):  # so that only so many columns are copied at a time
-        part = slice(first, first + 64)
-        with np.errstate(over="ignore", invalid="ignore"):  # see `check_scale`
-            variance[part] = np.average((x[:, part] - mean[part]) ** 2, axis=0, weights=weight)
+    with np.errstate(over="ignore", invalid="ignore"):  # see `check_scale`
+        variance = np.average((x - mean) ** 2, axis=0, weights=weight)
     deviation = np.sqrt(variance)
     is_constant = deviation <= 10 * np.finfo(x.dtype).eps * np.abs(mean)
     return np.where(is_constant | (deviation == 0), 1.0, deviation)

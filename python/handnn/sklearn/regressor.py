@@ -148,7 +148,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         if not isinstance(loss, Quantile | GaussianNLL):
             raise ValueError(f"{where} needs loss='quantile' or 'gaussian', not {loss}")
         known = loss.quantiles if isinstance(loss, Quantile) else (0.1, 0.5, 0.9)
-        wanted = np.atleast_1d(np.asarray(known if quantiles is None else quantiles, np.float64))
+        try:
+            given = np.asarray(known if quantiles is None else quantiles, np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(f"{where}: quantiles must be numbers, but are {quantiles!r}") from None
+        wanted = np.atleast_1d(given)
         is_known = (
             np.isin(wanted, known) if isinstance(loss, Quantile) else (wanted > 0) & (wanted < 1)
         )
