@@ -63,6 +63,7 @@ def test_by_hand():
     )
     np.testing.assert_allclose(seen, [(16, 3), (9, 0)], atol=1e-12)
     assert optimizer.converged and optimizer.message.startswith("no entry of the gradient")
+    assert abs(optimizer.final_loss) < 1e-12  # the History has 16 and 9
 
 
 def test_it_finds_the_least_squares():
@@ -361,3 +362,11 @@ def test_no_more_evaluations_than_allowed():
     assert enough.is_used_up and enough.message == "all epochs are done"
     with pytest.raises(ValueError, match="max_evaluations must be at least 1"):
         LBFGS(max_evaluations=0)
+
+
+@pytest.mark.parametrize("epochs", [1, 7, 500])
+def test_the_final_loss_is_that_of_the_network(epochs):
+    x, y = rows()
+    one = trainer(optimizer := LBFGS(weight_decay=0.01))
+    one.fit(x, y, epochs=epochs, batch_size=40)
+    assert optimizer.final_loss == MSELoss().forward(one.network.predict(x), y)

@@ -151,6 +151,8 @@ def test_lbfgs_finds_the_same_minimum():
         ours = MLPRegressor(**{**AS_SCIKIT_LEARN, **settings}).fit(X, TARGETS["one"])
         theirs = neural_network.MLPRegressor(**settings).fit(X, TARGETS["one"])
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-4)
+    term = 5.0 / 2 / ROWS * sum(np.sum(w**2) for w in ours.coefs_)  # of alpha, not in ours
+    np.testing.assert_allclose(ours.loss_ + term, theirs.loss_, rtol=1e-7)
 
 
 def test_stopping_when_the_training_loss_stands_still():

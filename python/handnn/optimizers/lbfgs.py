@@ -34,7 +34,8 @@ class LBFGS:
     loss has fallen by at most tol_loss·max(loss, 1) in an iteration (0: only when it stands still);
     `message` then says so, and `converged` is True. It also ends after so many forwards and
     backwards as max_evaluations allows (None: any number); when that or the epochs were the end,
-    `is_used_up` is True. Every fit starts anew, with no steps in memory.
+    `is_used_up` is True. `final_loss` is the loss at the end; the History has those from before
+    each iteration. Every fit starts anew, with no steps in memory.
 
     weight_decay adds weight_decay/2·param² to what is minimized, except for biases, params called
     "b", unless decay_all; the History has the losses without it. The loss must depend on the params
@@ -61,6 +62,7 @@ class LBFGS:
         self.message = "no fit yet"
         self.converged = False
         self.is_used_up = False
+        self.final_loss = math.nan
         self.check()
 
     def check(self) -> None:
@@ -97,6 +99,7 @@ class LBFGS:
             raise ImportError("LBFGS needs SciPy: pip install 'handnn[scipy]'") from None
         self.check()
         self.message, self.converged, self.is_used_up = "interrupted", False, False
+        self.final_loss = math.nan
         spared = () if self.decay_all else UNDECAYED
         decays = {
             name: 0.0 if name.rpartition(".")[2] in spared else float(self.weight_decay)
@@ -129,6 +132,7 @@ class LBFGS:
             )
         finally:  # the last place where the line search looked need not be a whole iteration's
             objective.set_params(whole)
+            self.final_loss = objective.loss_so_far()
         if is_ended:
             self.message = "a callback ended training"
         elif result.status == 0:
@@ -197,6 +201,10 @@ class _Objective:
         loss = self._losses[0]
         del self._losses[:-1]  # the line search ends with the place that it takes
         return loss
+
+    def loss_so_far(self) -> float:
+        """Return the loss behind the last whole iteration."""
+        return self._losses[0] if self._losses else math.nan
 
     def params(self) -> Vector:
         return _joined(self._params, self._params)

@@ -276,7 +276,11 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         curve = [factor * loss for loss in history.train_loss]
         validation_curve = [factor * loss for loss in history.validation_loss]
         scores = history.metrics.get("score")
-        best = min(curve, default=np.nan)
+        end = curve[-1] if curve else np.nan
+        if self.solver == "lbfgs":  # whose history has the losses from before each iteration
+            optimizer: Any = jobs[0].trainer.optimizer
+            end = factor * optimizer.final_loss
+        best = min([*curve, end])
         if is_first:
             self.loss_curve_, self.validation_curve_, self.t_ = [], [], 0
             self.validation_scores_ = None
@@ -289,7 +293,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             self.validation_scores_ = [*(self.validation_scores_ or []), *scores]
         every = self.validation_scores_
         self.best_validation_score_ = None if every is None else max(every)
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        self.loss_ = end
         self.best_loss_ = None if settled.early_stopping else best
         self.n_iter_ = len(history)
         self.t_ += len(history) * rows
