@@ -324,11 +324,14 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     def _outputs(self, X: Any) -> list[Array]:
         """Return what each network makes of the rows of X."""
-        networks = vars(self).get("networks_")
+        networks: list[Network] | None = vars(self).get("networks_")
         if networks is None:
             check_is_fitted(self, "networks_")
+            networks = []
         x = transform(self, X, self._dtype)
-        return [network.predict(x) for network in self.networks_]
+        if len(networks) == 1:  # without a comprehension, which one row would notice
+            return [networks[0].predict(x)]
+        return [network.predict(x) for network in networks]
 
     @property
     def coefs_(self) -> list[Array]:

@@ -111,7 +111,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """Return the most probable label of every row (N,), or 0 and 1 (N, Y) for questions."""
         outputs = self._outputs(X)
         if len(outputs) == 1:
-            return np.asarray(self._target.decode(outputs[0]))
+            labels: NDArray[Any] = self._target.decode(outputs[0])
+            return labels
         return np.asarray(self._target.choose(self._mean(outputs)))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

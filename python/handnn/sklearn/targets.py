@@ -138,7 +138,8 @@ class Labels:
         if self.n_out == 1:
             places = (pre[:, 0] > 0).astype(np.intp) * (len(self.classes) - 1)
             return np.asarray(self.classes[places])
-        return np.asarray(self.classes[pre.argmax(axis=1)])
+        labels: NDArray[Any] = self.classes.take(pre.argmax(1))
+        return labels
 
     def score(self, y: Array, pre: Array, weight: Array | None = None) -> float:
         """Return the share of rows that are all right, of outputs beside encoded targets."""
