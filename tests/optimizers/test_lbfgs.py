@@ -63,6 +63,7 @@ def test_by_hand():
     )
     np.testing.assert_allclose(seen, [(16, 3), (9, 0)], atol=1e-12)
     assert optimizer.converged and optimizer.message.startswith("no entry of the gradient")
+    assert abs(optimizer.final_loss) < 1e-12  # the History has 16 and 9
 
 
 def test_it_finds_the_least_squares():
@@ -360,3 +361,29 @@ def test_all_rows_are_in_one_batch_in_their_order():
 def test_a_fraction_held_out_leaves_fewer_rows_than_the_batch():
     history = trainer(rng=0).fit(*rows(), epochs=3, batch_size=40, validation=0.25)
     assert len(history.validation_loss) == 3
+
+
+def test_no_more_evaluations_than_allowed():
+    """Training ends behind the iteration in which they are used up."""
+    optimizer = LBFGS(max_evaluations=6)
+    seen = []
+    one = trainer(optimizer, at=seen.append)
+    history = one.fit(*rows(), epochs=50, batch_size=40)
+    assert optimizer.is_used_up and not optimizer.converged
+    assert optimizer.message == "all evaluations of the loss are done"
+    assert 1 <= len(history) <= 6 < 50
+    assert 6 < len(seen) <= 6 + 20  # SciPy ends its line search first, of 20 steps at the most
+    assert "max_evaluations=6" in repr(optimizer)
+    enough = LBFGS(max_evaluations=1000)
+    trainer(enough).fit(*rows(), epochs=3, batch_size=40)
+    assert enough.is_used_up and enough.message == "all epochs are done"
+    with pytest.raises(ValueError, match="max_evaluations must be at least 1"):
+        LBFGS(max_evaluations=0)
+
+
+@pytest.mark.parametrize("epochs", [1, 7, 500])
+def test_the_final_loss_is_that_of_the_network(epochs):
+    x, y = rows()
+    one = trainer(optimizer := LBFGS(weight_decay=0.01))
+    one.fit(x, y, epochs=epochs, batch_size=40)
+    assert optimizer.final_loss == MSELoss().forward(one.network.predict(x), y)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimators")
 
 from handnn import Columns
-from handnn.sklearn import MLPRegressor
+from handnn.sklearn import MLPRegressor, inputs
 from handnn.sklearn.curves import FEW, Curves
 from handnn.sklearn.inputs import Numbers
 from tests.bounds import assert_same_bits
@@ -84,3 +86,30 @@ def test_many_columns_are_only_standardised():
     model = MLPRegressor(max_iter=1).fit(wide, wide[:, 0])
     assert model._inputs.scaling == "standard"
     assert MLPRegressor(max_iter=1).fit(X, X[:, 0])._inputs.scaling == "quantile"
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile"])
+def test_no_more_memory_than_for_the_result(scaling, monkeypatch):
+    x = RNG.lognormal(size=(40_000, 20)).astype(np.float32)
+    whole = Numbers(x, None, scaling)
+    expected = whole.transform(x[: inputs.ROWS], "float32")
+    monkeypatch.setattr(inputs, "ROWS", 1000)
+    monkeypatch.setattr(inputs, "CELLS", 50_000)
+    tracemalloc.start()
+    try:
+        found = Numbers(x, None, scaling)
+        learning = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        out = found.transform(x, "float32")
+        transforming = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert learning < x.nbytes and transforming < 1.5 * out.nbytes
+    np.testing.assert_allclose(found.mean, whole.mean, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found.scale, whole.scale, rtol=1e-12)
+    np.testing.assert_allclose(out[: len(expected)], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_columns_one_by_one_are_those_of_all():
+    curves = Curves(X, None)
+    np.testing.assert_allclose(curves.of_columns(X, slice(1, 3)), curves(X)[:, 1:], atol=1e-12)

@@ -64,9 +64,8 @@ def trained(target, weight=None, **settings):
                 assert array.shape == first.shape
                 array[...] = first
         first = [array.copy() for array in theirs.coefs_]
-        # A warm start of scikit-learn's goes on counting, too.
+        # A warm start of scikit-learn's goes on counting these, too.
         theirs.t_, theirs._no_improvement_count, theirs.best_loss_ = 0, 0, np.inf
-        theirs.loss_curve_ = []
         for one in (ours, theirs):
             one.set_params(learning_rate_init=rate).fit(X, TARGETS[target], sample_weight=weight)
     assert not np.allclose(first[0], theirs.coefs_[0], atol=1e-4)
@@ -90,8 +89,11 @@ def test_solvers(target, solver, alpha):
     assert ours.n_layers_ == theirs.n_layers_
     assert ours.out_activation_ == theirs.out_activation_
     assert ours.n_iter_ == theirs.n_iter_ == EPOCHS
+    assert ours.t_ == theirs.t_ + EPOCHS * ROWS == 2 * EPOCHS * ROWS  # theirs was set back
     if alpha == 0:
-        np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-6)
+        assert len(ours.loss_curve_) == len(theirs.loss_curve_) == 2 * EPOCHS
+        curves = (one.loss_curve_[EPOCHS:] for one in (ours, theirs))
+        np.testing.assert_allclose(*curves, rtol=1e-6)
         np.testing.assert_allclose(ours.best_loss_, theirs.best_loss_, rtol=1e-6)
         assert ours.loss_ == ours.loss_curve_[-1]
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-6)
@@ -149,6 +151,8 @@ def test_lbfgs_finds_the_same_minimum():
         ours = MLPRegressor(**{**AS_SCIKIT_LEARN, **settings}).fit(X, TARGETS["one"])
         theirs = neural_network.MLPRegressor(**settings).fit(X, TARGETS["one"])
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-4)
+    term = 5.0 / 2 / ROWS * sum(np.sum(w**2) for w in ours.coefs_)  # of alpha, not in ours
+    np.testing.assert_allclose(ours.loss_ + term, theirs.loss_, rtol=1e-7)
 
 
 def test_stopping_when_the_training_loss_stands_still():

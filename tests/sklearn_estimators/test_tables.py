@@ -140,3 +140,48 @@ def test_rows_that_do_not_fit():
         regressor().fit(FRAME, PRICE[:10])
     with pytest.raises(ValueError, match="NaN"):
         regressor().fit(FRAME, np.full(ROWS, np.nan))
+
+
+def test_bools_are_numbers_in_frames_of_any_kind():
+    """As get_dummies makes them by the hundred."""
+    frame = NUMBERS.assign(dear=np.median(PRICE) < PRICE)
+    models = [regressor(max_iter=3).fit(rows, PRICE) for rows in (frame, polars_of(frame))]
+    assert models[0]._inputs.n_after == models[1]._inputs.n_after == 3
+    assert_same_bits(models[0].predict(frame), models[1].predict(frame))
+
+
+@pytest.mark.parametrize("kind", ["Int64", "Float64", "boolean"])
+def test_nullable_columns_of_pandas(kind):
+    column = pandas.array([1, None, 0] * 80, dtype=kind)
+    frame = NUMBERS.assign(more=column)
+    model = regressor(max_iter=3).fit(frame, PRICE)
+    rows = frame.to_numpy(object)  # pandas.NA beside numbers, and no text
+    assert rows[1, 1] is pandas.NA
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        assert_same_bits(model.predict(rows), model.predict(frame))
+    if kind != "boolean":
+        assert_same_bits(regressor(max_iter=3).fit(rows, PRICE).predict(rows), model.predict(frame))
+
+
+def test_what_is_masked_is_a_gap():
+    numbers = FRAME[["area", "age"]].to_numpy()
+    masked = np.ma.masked_array(np.nan_to_num(numbers, nan=-1e9), np.isnan(numbers))
+    model = regressor(max_iter=3).fit(numbers, PRICE)
+    assert_same_bits(
+        regressor(max_iter=3).fit(masked, PRICE).predict(masked), model.predict(numbers)
+    )
+    whole = regressor(max_iter=3).fit(NUMBERS.to_numpy(), PRICE)
+    row = NUMBERS[:1].to_numpy()
+    hidden, gap = np.ma.masked_equal(row, row[0, 0]), row.copy()
+    gap[0, 0] = np.nan
+    assert_same_bits(whole.predict(hidden), whole.predict(gap))
+
+
+def test_sparse_rows_with_gaps():
+    from scipy import sparse
+
+    rows = FRAME[["area", "age"]].to_numpy()
+    model = MLPRegressor(random_state=0)
+    for _ in range(2):
+        model.partial_fit(sparse.csr_array(rows), PRICE)
+    assert_same_bits(model.predict(sparse.csr_array(rows)), model.predict(rows))

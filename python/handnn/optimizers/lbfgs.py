@@ -32,7 +32,10 @@ class LBFGS:
     An epoch of `Trainer.fit` is one iteration: one forward and backward with all rows, more when it
     searches. Training ends early when no entry of the gradient is above tol_gradient, or when the
     loss has fallen by at most tol_loss·max(loss, 1) in an iteration (0: only when it stands still);
-    `message` then says so, and `converged` is True. Every fit starts anew, with no steps in memory.
+    `message` then says so, and `converged` is True. It also ends after so many forwards and
+    backwards as max_evaluations allows (None: any number); when that or the epochs were the end,
+    `is_used_up` is True. `final_loss` is the loss at the end; the History has those from before
+    each iteration. Every fit starts anew, with no steps in memory.
 
     weight_decay adds weight_decay/2·param² to what is minimized, except for biases, params called
     "b", unless decay_all; the History has the losses without it. The loss must depend on the params
@@ -48,19 +51,25 @@ class LBFGS:
         tol_loss: float = 1e-9,
         weight_decay: float = 0.0,
         decay_all: bool = False,
+        max_evaluations: SupportsIndex | None = None,
     ) -> None:
         self.history = history
         self.tol_gradient = tol_gradient
         self.tol_loss = tol_loss
         self.weight_decay = weight_decay
         self.decay_all = decay_all
+        self.max_evaluations = max_evaluations
         self.message = "no fit yet"
         self.converged = False
+        self.is_used_up = False
+        self.final_loss = math.nan
         self.check()
 
     def check(self) -> None:
         """Raise TypeError or ValueError when a setting is none that L-BFGS can take."""
         whole_number(self.history, "LBFGS: history")
+        if self.max_evaluations is not None:
+            whole_number(self.max_evaluations, "LBFGS: max_evaluations")
         for setting in ("tol_gradient", "tol_loss", "weight_decay"):
             non_negative_number(getattr(self, setting), f"LBFGS: {setting}")
         if not isinstance(self.decay_all, bool):
@@ -89,7 +98,8 @@ class LBFGS:
         except ImportError:
             raise ImportError("LBFGS needs SciPy: pip install 'handnn[scipy]'") from None
         self.check()
-        self.message, self.converged = "interrupted", False
+        self.message, self.converged, self.is_used_up = "interrupted", False, False
+        self.final_loss = math.nan
         spared = () if self.decay_all else UNDECAYED
         decays = {
             name: 0.0 if name.rpartition(".")[2] in spared else float(self.weight_decay)
@@ -120,7 +130,7 @@ class LBFGS:
             "gtol": self.tol_gradient,
             "ftol": self.tol_loss,
             "maxiter": iterations,
-            "maxfun": math.inf,
+            "maxfun": math.inf if self.max_evaluations is None else int(self.max_evaluations),
         }
         try:
             result: Any = minimize(
@@ -128,6 +138,7 @@ class LBFGS:
             )
         finally:  # the last place where the line search looked need not be a whole iteration's
             objective.set_params(whole)
+            self.final_loss = objective.loss_so_far()
         if raised is not None:
             raise raised
         if is_ended:
@@ -138,7 +149,9 @@ class LBFGS:
             if np.abs(result.jac).max() <= self.tol_gradient:
                 self.message = f"no entry of the gradient is above tol_gradient={self.tol_gradient}"
         elif result.nit >= iterations:
-            self.message = "all epochs are done"
+            self.message, self.is_used_up = "all epochs are done", True
+        elif result.status == 1:
+            self.message, self.is_used_up = "all evaluations of the loss are done", True
         else:
             self.message = (
                 "the line search found no lower loss: what is left to gain is less than rounding "
@@ -151,6 +164,8 @@ class LBFGS:
         shown = {name: getattr(self, name) for name in names}
         if self.decay_all:
             shown["decay_all"] = True
+        if self.max_evaluations is not None:
+            shown["max_evaluations"] = self.max_evaluations
         return f"LBFGS({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
@@ -194,6 +209,10 @@ class _Objective:
         loss = self._losses[0]
         del self._losses[:-1]  # the line search ends with the place that it takes
         return loss
+
+    def loss_so_far(self) -> float:
+        """Return the loss behind the last whole iteration."""
+        return self._losses[0] if self._losses else math.nan
 
     def params(self) -> Vector:
         return _joined(self._params, self._params)

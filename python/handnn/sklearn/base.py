@@ -12,9 +12,8 @@ from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from handnn.arrays import Array
 from handnn.history import Epoch, History
@@ -26,18 +25,20 @@ from handnn.sklearn.building import (
     build_loss,
     build_network,
     build_optimizer,
+    check_plan,
+    plan,
+    set_arrays,
     value_factor,
 )
+from handnn.sklearn.held_out import Rows, choose_held_out, validation_rows
 from handnn.sklearn.inputs import Inputs, Weights
 from handnn.sklearn.parameters import Settled, settle
 from handnn.sklearn.reading import learn_inputs, read_rows, select, transform
 from handnn.sklearn.targets import Target
 from handnn.sklearn.training import Job, Watch, train_all
+from handnn.sklearn.weights import row_weights, without_zeros
 from handnn.tables import Columns
 from handnn.trainer import Trainer
-
-Rows = tuple[Array, Array, Weights]
-"""x and y as a network takes them, and the weights."""
 
 
 class BaseMLP(BaseEstimator):  # type: ignore[misc]
@@ -61,13 +62,20 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     restore_best: bool
     n_ensemble: int
     n_jobs: int | None
+    max_fun: int
 
     networks_: list[Network]
     histories_: list[History]
+    loss_curve_: list[float]
+    validation_curve_: list[float]
+    validation_scores_: list[float] | None
+    best_loss_: float | None
+    t_: int
     _inputs: Inputs
     _target: Any
     _optimizers: list[Optimizer]
     _dtype: np.dtype[Any]
+    _built: dict[str, Any]
 
     def _take(self, given: Mapping[str, Any]) -> None:
         """Keep the arguments of `__init__` as they are, which is what scikit-learn asks for."""
@@ -79,7 +87,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """Return y checked, (N,) where it is one column; ValueError when it is of another kind."""
         raise NotImplementedError
 
-    def _learn_target(self, y: NDArray[Any], weight: Weights, loss: Any, classes: Any) -> Target:
+    def _learn_target(
+        self, y: NDArray[Any], weight: Weights, loss: Any, labels: NDArray[Any]
+    ) -> Target:
+        """Return what is learnt of y, the targets that are not held out; labels: all there are."""
         raise NotImplementedError
 
     def _encode(self, y: NDArray[Any]) -> Array:
@@ -88,6 +99,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     def _weights(self, y: NDArray[Any], weight: Weights, is_incremental: bool) -> Weights:
         return weight
+
+    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        """Return what is to be held out in equal shares."""
+        return None
 
     def _fit(
         self,
@@ -99,69 +114,92 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         is_incremental: bool = False,
         classes: Any = None,
     ) -> Any:
+        """Fit, or leave everything as it was: half a model answers nobody."""
         parameters.check(self)
-        loss: Any = build_loss(type(self).__name__, self.loss, dict(self._losses))
         if is_incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        before = dict(vars(self))
+        try:
+            self._fit_rows(X, y, sample_weight, validation_data, is_incremental, classes)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _fit_rows(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any,
+        is_incremental: bool,
+        classes: Any,
+    ) -> None:
+        loss: Any = build_loss(type(self).__name__, self.loss, dict(self._losses))
         keeps = self.warm_start or is_incremental
         is_first = not (keeps and hasattr(self, "networks_"))
         rows, y = read_rows(self, X, y, reset=is_first, y_numeric=self._y_is_numeric)
         y = self._check_targets(y)
-        weight: Weights = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, y, dtype=np.float64, ensure_non_negative=True
-            )
-        weight = self._weights(y, weight, is_incremental)
-        rows, y, weight = _without_zeros(rows, y, weight)
-        if is_first:
-            if hasattr(self, "networks_"):
-                del self.networks_  # of other columns
-            self._inputs = learn_inputs(rows, weight, self)
-            self._target = self._learn_target(y, weight, loss, classes)
-        settled = settle(self, len(y), is_incremental=is_incremental)
-        dtype = np.dtype(settled.dtype) if is_first else self._dtype
-        x = _transformed(self, rows, dtype)
-        encoded = self._encode(y)
+        rows, y, weight = without_zeros(
+            rows, y, row_weights(sample_weight, y, f"{type(self).__name__}.fit")
+        )
+        labels = y if classes is None else np.asarray(classes)
+        rows, y, weight = without_zeros(rows, y, self._weights(y, weight, is_incremental))
         if is_first:
             seed = check_random_state(self.random_state).randint(2**31 - 1)
             self._rng = np.random.default_rng(seed)
-            self.networks_, self._optimizers, self._dtype = [], [], dtype
-        try:
-            self._train((x, encoded, weight), settled, validation_data, is_incremental)
-        except BaseException:
-            if is_first:  # half a model answers nobody
-                del self.networks_
-            raise
-        return self
+        held: Any = None
+        if self.early_stopping and self.solver != "lbfgs" and validation_data is None:
+            chosen = choose_held_out(
+                len(y), self.validation_fraction, self._strata(y), _spawn(self._rng)
+            )
+            (rows, y, weight), held = (
+                (select(rows, part), y[part], None if weight is None else weight[part])
+                for part in (~chosen, chosen)
+            )
+        settled = settle(self, len(y), is_incremental=is_incremental)
+        if is_first:
+            self._inputs = learn_inputs(rows, weight, self, is_incremental=is_incremental)
+            self._target = self._learn_target(y, weight, loss, labels)
+            self.networks_, self._optimizers = [], []
+            self._dtype = np.dtype(settled.dtype)
+            self._built = plan(self, settled)
+        check_plan(self, settled)
+        if held is not None:
+            held = (_transformed(self, held[0]), self._encode(held[1]), held[2])
+        elif validation_data is not None:
+            held = validation_rows(self, validation_data)
+        train = (_transformed(self, rows), self._encode(y), weight)
+        self._train(train, held, settled, is_first=is_first, is_incremental=is_incremental)
 
     def _train(
-        self, rows: Rows, settled: Settled, validation_data: Any, is_incremental: bool
+        self,
+        rows: Rows,
+        held_out: Rows | None,
+        settled: Settled,
+        *,
+        is_first: bool,
+        is_incremental: bool,
     ) -> None:
         """Build what is not there yet, train it, and note what training was like."""
-        self._check_same_sizes(settled)
-        held_out = None if validation_data is None else self._validation_rows(validation_data)
         jobs = []
         for place in range(self.n_ensemble):
-            rng = self._rng.spawn(1)[0] if hasattr(self._rng, "spawn") else _spawn(self._rng)
-            x, y, weight = rows
-            held = held_out
-            if self.early_stopping and held_out is None:
-                (x, y, weight), held = self._split(rows, rng)
+            rng = _spawn(self._rng)
             if place == len(self.networks_):
                 network = build_network(
                     settled, self.batch_norm, self._inputs, self._target.n_out, rng
                 )
                 self.networks_.append(network)
-            jobs.append(self._job(place, (x, y, weight), held, settled, rng, is_incremental))
-        threads = 1 if self.n_jobs is None else effective_n_jobs(self.n_jobs)
-        if not train_all(jobs, threads):  # interrupted: who has learnt nothing does not answer
+            jobs.append(self._job(place, rows, held_out, settled, rng, is_incremental))
+        if not train_all(jobs, effective_n_jobs(self.n_jobs)):  # interrupted
+            # Who has learnt nothing does not answer.
             jobs = [job for job in jobs if len(job.trainer.history)] or jobs[:1]
             self.networks_ = [job.trainer.network for job in jobs]
         for network in self.networks_:
             if isinstance(self._inputs, Columns):
                 self._inputs.settle(network)
-        self._note(jobs, len(rows[0]), is_incremental, settled)
+        self._note(jobs, len(rows[0]), settled, is_first=is_first, is_incremental=is_incremental)
 
     def _job(
         self,
@@ -203,11 +241,11 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             "sample_weight": weight,
             "epochs": 1 if is_incremental else settled.epochs,
             "batch_size": min(settled.batch_size, len(x)),
-            "shuffle": self.shuffle and self.solver != "lbfgs",
+            "shuffle": bool(self.shuffle) and self.solver != "lbfgs",
         }
         if held_out is not None:
             arguments["validation"] = tuple(a for a in held_out if a is not None)
-            if self.early_stopping:
+            if settled.early_stopping:
                 arguments["metrics"] = {"score": target.score}
         return Job(trainer, arguments, watch)
 
@@ -216,7 +254,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         factor = value_factor(loss, self._target.n_out)
         patience = self.n_iter_no_change if settled.stops else None
         common: dict[str, Any] = {"divides": settled.schedule == "adaptive"}
-        if self.early_stopping:
+        if settled.early_stopping:
             common["restores"] = self.restore_best
             return Watch(lambda epoch: epoch.metrics["score"], patience, self.tol, **common)
         if held_out is not None and self.restore_best:
@@ -226,106 +264,95 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             return None
         return Watch(lambda epoch: -factor * epoch.train_loss, patience, self.tol, **common)
 
-    def _note(self, jobs: list[Job], rows: int, is_incremental: bool, settled: Settled) -> None:
-        """Set what scikit-learn's estimators tell after training; of the first network."""
+    def _note(
+        self, jobs: list[Job], rows: int, settled: Settled, *, is_first: bool, is_incremental: bool
+    ) -> None:
+        """Set what scikit-learn's estimators tell after training; of the first network.
+
+        As there, curves go on where a training goes on, and `n_iter_` begins anew.
+        """
         target, history = self._target, jobs[0].trainer.history
         factor = value_factor(target.loss, target.n_out)
         curve = [factor * loss for loss in history.train_loss]
-        if is_incremental:
-            curve = [*getattr(self, "loss_curve_", []), *curve]
-        self.histories_ = [job.trainer.history for job in jobs]
-        self.loss_curve_ = curve
-        self.loss_ = curve[-1] if curve else np.nan
-        self.best_loss_ = None if self.early_stopping else min(curve, default=np.nan)
-        self.validation_curve_ = [factor * loss for loss in history.validation_loss]
+        validation_curve = [factor * loss for loss in history.validation_loss]
         scores = history.metrics.get("score")
-        self.validation_scores_ = scores
-        self.best_validation_score_ = None if scores is None else max(scores)
+        end = curve[-1] if curve else np.nan
+        if self.solver == "lbfgs":  # whose history has the losses from before each iteration
+            optimizer: Any = jobs[0].trainer.optimizer
+            end = factor * optimizer.final_loss
+        best = min([*curve, end])
+        if is_first:
+            self.loss_curve_, self.validation_curve_, self.t_ = [], [], 0
+            self.validation_scores_ = None
+        elif self.best_loss_ is not None:
+            best = min(best, self.best_loss_)
+        self.histories_ = [job.trainer.history for job in jobs]
+        self.loss_curve_ += curve
+        self.validation_curve_ += validation_curve
+        if scores is not None:
+            self.validation_scores_ = [*(self.validation_scores_ or []), *scores]
+        every = self.validation_scores_
+        self.best_validation_score_ = None if every is None else max(every)
+        self.loss_ = end
+        self.best_loss_ = None if settled.early_stopping else best
         self.n_iter_ = len(history)
-        self.t_ = len(curve) * rows
+        self.t_ += len(history) * rows
         self.n_layers_ = len(settled.hidden) + 2
         self.n_outputs_ = target.n_out
         self.out_activation_ = target.out_activation
+        if not is_incremental:
+            self._warn(jobs, settled)
+
+    def _warn(self, jobs: list[Job], settled: Settled) -> None:
+        """Warn, as scikit-learn does, when no network had come to rest."""
         if self.solver == "lbfgs":
-            ends = [bool(getattr(job.trainer.optimizer, "converged", True)) for job in jobs]
-        else:
-            ends = [job.watch.has_stopped for job in jobs if job.watch is not None]
-        stops = (settled.stops or self.solver == "lbfgs") and len(history) == settled.epochs
-        if stops and not is_incremental and ends and not any(ends):
+            optimizers: list[Any] = [job.trainer.optimizer for job in jobs]
+            if all(optimizer.is_used_up for optimizer in optimizers):
+                limits = f"max_iter={settled.epochs}, max_fun={self.max_fun}"
+                text = f"lbfgs failed to converge: {optimizers[0].message} ({limits})."
+                warnings.warn(text, ConvergenceWarning, stacklevel=7)
+            return
+        watches = [job.watch for job in jobs if job.watch is not None]
+        is_whole = settled.stops and self.n_iter_ == settled.epochs
+        if is_whole and watches and not any(watch.has_stopped for watch in watches):
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({settled.epochs}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def _split(self, rows: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
-        """Return the rows to train on and those held out, of each class its share."""
-        x, y, weight = rows
-        share = self.validation_fraction
-        stratify = self._strata(y)
-        train, held = train_test_split(
-            np.arange(len(x)),
-            test_size=share,
-            stratify=stratify,
-            random_state=int(rng.integers(2**31)),
-        )
-        if len(held) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of "
-                "your dataset."
-            )
-        first, second = (
-            (x[part], y[part], None if weight is None else weight[part]) for part in (train, held)
-        )
-        return first, second
-
-    def _strata(self, y: Array) -> Array | None:
-        return None
-
-    def _validation_rows(self, given: Any) -> Rows:
-        name = f"{type(self).__name__}.fit: validation_data"
-        if not (isinstance(given, tuple | list) and len(given) in (2, 3)):
-            raise TypeError(f"{name} must be (X, y) or (X, y, sample_weight)")
-        X, y, *weight = given
-        x = transform(self, X, self._dtype)
-        y = self._encode(self._check_targets(np.asarray(y)))
-        if len(x) != len(y):
-            raise ValueError(f"{name} has {len(x)} rows of X but {len(y)} of y")
-        if not weight or weight[0] is None:
-            return x, y, None
-        found = _check_sample_weight(weight[0], y, dtype=np.float64, ensure_non_negative=True)
-        return _without_zeros(x, y, found)
-
-    def _check_same_sizes(self, settled: Settled) -> None:
-        """Raise ValueError when networks that are there are not what the parameters ask for."""
-        if not self.networks_:
-            return
-        hidden = tuple(affine.w.shape[1] for affine in affines(self.networks_[0])[:-1])
-        if hidden != settled.hidden or len(self.networks_) != self.n_ensemble:
-            raise ValueError(
-                f"{type(self).__name__}: warm_start and partial_fit go on with networks of hidden "
-                f"layers {hidden}, {len(self.networks_)} of them, but asked for are "
-                f"{settled.hidden}, {vars(self)['n_ensemble']}"
+                stacklevel=7,
             )
 
     def _outputs(self, X: Any) -> list[Array]:
         """Return what each network makes of the rows of X."""
-        networks = vars(self).get("networks_")
+        networks: list[Network] | None = vars(self).get("networks_")
         if networks is None:
             check_is_fitted(self, "networks_")
+            networks = []
         x = transform(self, X, self._dtype)
-        return [network.predict(x) for network in self.networks_]
+        if len(networks) == 1:  # without a comprehension, which one row would notice
+            return [networks[0].predict(x)]
+        return [network.predict(x) for network in networks]
 
     @property
     def coefs_(self) -> list[Array]:
-        """The weights of each layer of the first network, (n_in, n_out): the arrays themselves."""
+        """The weights of each layer of the first network, (n_in, n_out): the arrays themselves.
+
+        What they are set to is copied into these; ValueError when it is of other shapes.
+        """
         return [affine.w for affine in affines(self._first_network("coefs_"))]
+
+    @coefs_.setter
+    def coefs_(self, arrays: Any) -> None:
+        set_arrays(self.coefs_, arrays, f"{type(self).__name__}: coefs_")
 
     @property
     def intercepts_(self) -> list[Array]:
         """Its biases, likewise."""
         return [affine.b for affine in affines(self._first_network("intercepts_"))]
+
+    @intercepts_.setter
+    def intercepts_(self, arrays: Any) -> None:
+        set_arrays(self.intercepts_, arrays, f"{type(self).__name__}: intercepts_")
 
     def _first_network(self, name: str) -> Network:
         networks: list[Network] | None = vars(self).get("networks_")
@@ -347,26 +374,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _without_zeros(rows: Any, y: Any, weight: Weights) -> tuple[Any, Any, Weights]:
-    """Leave out rows of weight 0, which are as if they were not there; equal weights are none."""
-    if weight is None:
-        return rows, y, None
-    chosen = weight > 0
-    if not chosen.any():
-        raise ValueError("sample_weight must have at least one number that is not zero")
-    if not chosen.all():
-        rows, y, weight = select(rows, chosen), y[chosen], weight[chosen]
-    return rows, y, weight
-
-
-def _transformed(estimator: BaseMLP, rows: Any, dtype: Any) -> Array:
+def _transformed(estimator: BaseMLP, rows: Any) -> Array:
     """Return rows that were read already as the networks take them."""
     inputs = estimator._inputs
-    if isinstance(inputs, Columns):
-        return inputs.transform(rows, dtype)
-    if np.isnan(rows.sum()):  # only where a later fit goes on
+    if not isinstance(inputs, Columns) and np.isnan(rows.sum()):  # of a later fit, or held out
         rows = inputs.fill(rows)
-    return inputs.transform(rows, dtype)
+    return inputs.transform(rows, estimator._dtype)
 
 
 def _validation(epoch: Epoch) -> float:
@@ -374,5 +387,7 @@ def _validation(epoch: Epoch) -> float:
 
 
 def _spawn(rng: np.random.Generator) -> np.random.Generator:
-    """Return a Generator of its own, where NumPy is older than `Generator.spawn`."""
-    return np.random.default_rng(int(rng.integers(2**63)))
+    """Return a Generator of its own."""
+    if hasattr(rng, "spawn"):
+        return rng.spawn(1)[0]
+    return np.random.default_rng(int(rng.integers(2**63)))  # NumPy is older than 1.25

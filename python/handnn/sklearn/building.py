@@ -80,7 +80,8 @@ def build_network(
     """
     dtype = settled.dtype
     layers: list[Brick] = inputs.first_layers(rng, dtype)
-    width, activation = inputs.n_after, settled.activations[-1]
+    width = inputs.n_after
+    activation = settled.activations[-1] if settled.activations else "identity"
     for units, activation, dropout in zip(
         settled.hidden, settled.activations, settled.dropouts, strict=True
     ):
@@ -94,6 +95,30 @@ def build_network(
         width = units
     layers.append(_affine(width, n_out, activation, rng, dtype))
     return Network(layers)
+
+
+def plan(p: Any, settled: Settled) -> dict[str, Any]:
+    """Return which of the estimator's parameters a training that goes on cannot change."""
+    return {
+        "hidden_layer_sizes": settled.hidden,
+        "activation": settled.activations,
+        "batch_norm": bool(p.batch_norm),
+        "n_ensemble": int(p.n_ensemble),
+        "loss": p.loss if isinstance(p.loss, str) else type(p.loss).__name__,
+    }
+
+
+def check_plan(p: Any, settled: Settled) -> None:
+    """Raise ValueError when networks that are there are not what the parameters ask for."""
+    built = dict(p._built)
+    if p.networks_:
+        built["n_ensemble"] = len(p.networks_)  # fewer when training was interrupted
+    for name, asked in plan(p, settled).items():
+        if asked != built[name]:
+            raise ValueError(
+                f"{type(p).__name__}: warm_start and partial_fit go on with {name}="
+                f"{built[name]!r}, but asked for are {asked!r}"
+            )
 
 
 def _affine(n_in: int, n_out: int, activation: str, rng: np.random.Generator, dtype: str) -> Affine:
@@ -131,13 +156,17 @@ def build_optimizer(
     factor = gradient_factor(loss, n_out)
     decay = settled.alpha * factor / (settled.batch_size * mean_weight)
     if p.solver == "lbfgs":
-        return LBFGS(tol_gradient=p.tol * factor, weight_decay=decay + settled.weight_decay)
+        return LBFGS(
+            tol_gradient=p.tol * factor,
+            weight_decay=decay + settled.weight_decay,
+            max_evaluations=p.max_fun,
+        )
     schedule = build_schedule(p, settled, rows)
     if p.solver == "sgd":
         return SGD(
             settled.lr / factor,
             p.momentum,
-            p.nesterovs_momentum and p.momentum > 0,
+            bool(p.nesterovs_momentum) and p.momentum > 0,
             decay + settled.weight_decay * factor,
             schedule=schedule,
         )
@@ -177,6 +206,11 @@ def affines(network: Network) -> list[Affine]:
     return [layer for layer in network.layers if isinstance(layer, Affine)]
 
 
-def arrays_of(network: Network) -> dict[str, Array]:
-    """Return all that training changes."""
-    return {**network.params, **network.buffers}
+def set_arrays(arrays: list[Array], given: Any, name: str) -> None:
+    """Copy what is given into the arrays; ValueError, and nothing done, when it does not fit."""
+    found = [np.asarray(one) for one in given]
+    shapes, asked = [array.shape for array in arrays], [one.shape for one in found]
+    if shapes != asked:
+        raise ValueError(f"{name} must have the shapes {shapes}, but have {asked}")
+    for array, one in zip(arrays, found, strict=True):
+        array[...] = one

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -22,6 +21,7 @@ from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import CLASS_LOSSES, class_loss
 from handnn.sklearn.inputs import Weights
 from handnn.sklearn.targets import Labels, Target
+from handnn.sklearn.weights import class_weights
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
@@ -33,7 +33,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     loss: "log_loss", `BCEWithLogits` (each class against the rest), `SoftmaxCrossEntropy` (with
         label smoothing, say), or an object of yours, which gets logits and one-hot rows.
     class_weight: None, "balanced", or a dict from a class to its weight: a factor of the weights of
-        its rows. "balanced" is ``N / (classes·rows of the class)``.
+        its rows. "balanced" is ``N / (classes·rows of the class)``, where a row of weight 2 is two
+        rows. For several questions "balanced", or a list with a dict for each.
 
     y: labels (N,) of any kind, or (N, Y) of 0 and 1 for several questions (multilabel). `classes_`
     are the labels, sorted.
@@ -110,7 +111,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """Return the most probable label of every row (N,), or 0 and 1 (N, Y) for questions."""
         outputs = self._outputs(X)
         if len(outputs) == 1:
-            return np.asarray(self._target.decode(outputs[0]))
+            labels: NDArray[Any] = self._target.decode(outputs[0])
+            return labels
         return np.asarray(self._target.choose(self._mean(outputs)))
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -133,6 +135,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if y.dtype == object:
+            gaps = [value is None or value != value for value in y.ravel().tolist()]
+            if any(gaps):
+                row = gaps.index(True) // (y.size // len(y))
+                raise ValueError(f"MLPClassifier: y has no value in row {row}")
         check_classification_targets(y)
         if type_of_target(y) == "multiclass-multioutput":
             raise ValueError(
@@ -141,12 +148,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             )
         return y
 
-    def _learn_target(self, y: NDArray[Any], weight: Weights, loss: Any, classes: Any) -> Target:
+    def _learn_target(
+        self, y: NDArray[Any], weight: Weights, loss: Any, labels: NDArray[Any]
+    ) -> Target:
         is_multilabel = y.ndim == 2
-        if is_multilabel:
-            self.classes_ = np.arange(y.shape[1])
-        else:
-            self.classes_ = np.unique(y if classes is None else np.asarray(classes))
+        self.classes_ = np.arange(y.shape[1]) if is_multilabel else np.unique(labels)
         loss = class_loss(loss, len(self.classes_), is_multilabel)
         return Labels(self.classes_, is_multilabel, loss)
 
@@ -174,11 +180,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                 "MLPClassifier.partial_fit: class_weight='balanced' needs all rows at once; give "
                 "a dict"
             )
-        of_class: NDArray[np.float64] = compute_sample_weight(class_weight, y)
-        return of_class if weight is None else weight * of_class
+        name = type(self).__name__
+        return class_weights(class_weight, y, weight, name, all_are_there=not is_incremental)
 
-    def _strata(self, y: Array) -> Array | None:
-        return y[:, 0] if y.shape[1] == 1 else None
+    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+        return y if y.ndim == 1 else None
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

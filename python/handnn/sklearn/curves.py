@@ -56,6 +56,16 @@ class Curves:
         levels += self.levels.take(place)
         return levels
 
+    def of_columns(self, x: Array, part: slice) -> Floats:
+        """Return the levels of some columns of x (N, I), up to rounding."""
+        places = range(*part.indices(len(self.knots)))
+        found = np.empty((len(x), len(places)))
+        for at, place in enumerate(places):
+            count = int(np.isfinite(self.knots[place]).sum())
+            knots, levels = self.knots[place, :count], self.levels[place, :count]
+            found[:, at] = np.interp(x[:, place], knots, levels)
+        return found
+
 
 def _points(values: Floats, weight: Floats | None) -> tuple[Floats, Floats]:
     """Return quantiles of the values as knots, and those of a normal distribution as levels.

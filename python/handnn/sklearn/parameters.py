@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from handnn import recipes
 from handnn.arrays import float_dtype, fraction, non_negative_number, positive_number, whole_number
 from handnn.layers import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from handnn.schedules import Schedule
+from handnn.sklearn.weights import check_class_weight
 
 ACTIVATIONS: dict[str, Any] = {
     "identity": None,
@@ -79,6 +82,8 @@ class Settled:
     dtype: str
     schedule: str | Schedule
     """A name of `SCHEDULES`, "invscaling", "adaptive", or an object."""
+    early_stopping: bool
+    """L-BFGS does without, as in scikit-learn."""
     stops: bool
     """Whether training ends early, after `n_iter_no_change` epochs without progress."""
 
@@ -113,22 +118,40 @@ def check(estimator: Any) -> None:
     for number in ("beta_1", "beta_2", "validation_fraction"):
         fraction(getattr(p, number), f"{name}: {number}", is_below_one=True)
     positive_number(p.epsilon, f"{name}: epsilon")
-    if not (isinstance(p.scale, bool) or p.scale in ("auto", "quantile")):
+    if not (
+        isinstance(p.scale, bool | np.bool_)
+        or (isinstance(p.scale, str) and p.scale in ("auto", "quantile"))
+    ):
         raise ValueError(
             f"{name}: scale must be True, False, 'quantile' or 'auto', not {p.scale!r}"
         )
     for flag in FLAGS:
-        if not isinstance(getattr(p, flag), bool):
+        if not isinstance(getattr(p, flag), bool | np.bool_):
             raise TypeError(f"{name}: {flag} must be a bool, but is {getattr(p, flag)!r}")
+    if not isinstance(p.verbose, Integral | bool | np.bool_):
+        raise TypeError(f"{name}: verbose must be a bool or an int, but is {p.verbose!r}")
+    _check_random_state(name, p.random_state)
+    if p.dtype is None:  # which NumPy takes for float64
+        raise TypeError(f"{name}: dtype must be float32, float64 or 'auto', but is None")
     if not _is_auto(p.dtype):
         float_dtype(p.dtype, f"{name}: dtype")
     if not (p.schedule is None or isinstance(p.schedule, Schedule)):
         _one_of(name, "schedule", p.schedule, SCHEDULES)
     if p.n_jobs is not None and (not isinstance(p.n_jobs, Integral) or p.n_jobs == 0):
         raise ValueError(f"{name}: n_jobs must be None or an int other than 0, not {p.n_jobs!r}")
-    if p.solver == "lbfgs" and (any(hidden_layers(p)[2]) or p.batch_norm or p.early_stopping):
+    check_class_weight(getattr(p, "class_weight", None), name)
+    if p.solver == "lbfgs" and (any(hidden_layers(p)[2]) or p.batch_norm):
+        raise ValueError(f"{name}: solver='lbfgs' needs dropout=0 and batch_norm=False")
+
+
+def _check_random_state(name: str, value: Any) -> None:
+    is_int = isinstance(value, Integral) and 0 <= int(value) < 2**32
+    if not (
+        value is None or value is np.random or is_int or isinstance(value, np.random.RandomState)
+    ):
         raise ValueError(
-            f"{name}: solver='lbfgs' needs dropout=0, batch_norm=False and early_stopping=False"
+            f"{name}: random_state must be None, an int from 0 to 2**32 - 1, or a "
+            f"numpy.random.RandomState, not {value!r}"
         )
 
 
@@ -139,6 +162,8 @@ def hidden_layers(p: Any) -> tuple[tuple[int, ...], tuple[str, ...], tuple[float
     if any(isinstance(size, Integral) and size <= 0 for size in sizes):
         raise ValueError(f"{name}: hidden_layer_sizes must be > 0, but is {sizes}")
     hidden = tuple(whole_number(size, f"{name}: hidden_layer_sizes") for size in sizes)
+    if isinstance(p.activation, str):  # also where there is no layer to have it
+        _one_of(name, "activation", p.activation, tuple(ACTIVATIONS))
     activations = _each(name, "activation", p.activation, str, len(hidden))
     for activation in activations:
         _one_of(name, "activation", activation, tuple(ACTIVATIONS))
@@ -196,7 +221,8 @@ def settle(p: Any, rows: int, *, is_incremental: bool = False) -> Settled:
         weight_decay=weight_decay,
         dtype=str(float_dtype(dtype, "dtype")),
         schedule=schedule,
-        stops=not is_whole and (p.early_stopping or not has_end),
+        early_stopping=bool(p.early_stopping) and not is_whole,
+        stops=not is_whole and (bool(p.early_stopping) or not has_end),
     )
 
 

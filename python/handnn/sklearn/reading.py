@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import (
+    _check_feature_names,
     _check_n_features,
     _check_y,
     check_consistent_length,
@@ -29,11 +30,14 @@ def read_rows(estimator: Any, X: Any, y: Any, *, reset: bool, y_numeric: bool) -
     With `reset` the estimator takes over names and number of the columns; without, they are
     compared. Raises what scikit-learn raises; NaN is allowed in X, infinities are not.
     """
-    if needs_columns(X) or (not reset and isinstance(estimator._inputs, Columns)):
-        if reset:
-            validate_data(estimator, X, skip_check_array=True, reset=True)
-        else:
-            _check_n_features(estimator, X, reset=False)
+    X = _unmasked(X)
+    if not reset and isinstance(estimator._inputs, Columns):
+        X = _table(estimator, X)
+        y = _check_y(y, multi_output=True, y_numeric=y_numeric, estimator=estimator)
+        check_consistent_length(X, y)
+        return X, y
+    if needs_columns(X):
+        validate_data(estimator, X, skip_check_array=True, reset=reset)
         y = _check_y(y, multi_output=True, y_numeric=y_numeric, estimator=estimator)
         check_consistent_length(X, y)
         return X, y
@@ -54,9 +58,15 @@ def read_rows(estimator: Any, X: Any, y: Any, *, reset: bool, y_numeric: bool) -
     return x, y
 
 
-def learn_inputs(rows: Any, weight: Weights, p: Any) -> Inputs:
-    """Return what is learnt of the columns of the training rows."""
-    scale = recipes.scale(p.n_features_in_) if p.scale == "auto" else p.scale
+def learn_inputs(rows: Any, weight: Weights, p: Any, *, is_incremental: bool = False) -> Inputs:
+    """Return what is learnt of the columns of the training rows.
+
+    Where more rows are to come, "auto" is no quantiles: all that lies beyond the first rows would
+    be one value.
+    """
+    scale: Any = p.scale if isinstance(p.scale, str) else bool(p.scale)
+    if scale == "auto":
+        scale = is_incremental or recipes.scale(p.n_features_in_)
     if isinstance(rows, np.ndarray) and rows.dtype in FLOATS and not _has_gaps(rows):
         scaling = scale if isinstance(scale, str) else ("standard" if scale else "none")
         return Numbers(rows, weight, scaling)
@@ -67,11 +77,7 @@ def transform(estimator: Any, X: Any, dtype: Any) -> Array:
     """Return the rows of X as the networks of a fitted estimator take them."""
     inputs: Inputs = estimator._inputs
     if isinstance(inputs, Columns):
-        if hasattr(X, "toarray"):
-            X = X.toarray()
-        if not hasattr(X, "columns"):
-            _check_n_features(estimator, X, reset=False)
-        return inputs.transform(X, dtype)
+        return inputs.transform(_table(estimator, _unmasked(X)), dtype)
     # One row is taken apart here faster than scikit-learn would check it: some 50 us. A square that
     # is finite has no gap and no infinity in it. Whatever is odd goes the long way round.
     if (
@@ -86,7 +92,7 @@ def transform(estimator: Any, X: Any, dtype: Any) -> Array:
         return inputs.transform(X, dtype)
     x = validate_data(
         estimator,
-        X,
+        _unmasked(X),
         accept_sparse=["csr", "csc"],
         dtype=FLOATS,
         ensure_all_finite="allow-nan",
@@ -105,6 +111,24 @@ def select(rows: Any, chosen: NDArray[np.bool_]) -> Any:
     if isinstance(rows, list | tuple):
         return [row for row, is_chosen in zip(rows, chosen, strict=True) if is_chosen]
     return rows[chosen]
+
+
+def _table(estimator: Any, X: Any) -> Any:
+    """Return X as `Columns` takes it: with names it compares the columns, without only counts."""
+    if hasattr(X, "toarray"):
+        X = X.toarray()
+    if not hasattr(X, "columns"):
+        _check_n_features(estimator, X, reset=False)
+        _check_feature_names(estimator, X, reset=False)  # warns where training had names
+    return X
+
+
+def _unmasked(X: Any) -> Any:
+    """Return X with NaN in what is masked, which scikit-learn would take for numbers."""
+    if isinstance(X, np.ma.MaskedArray):
+        kind = object if X.dtype.kind in "OUS" else np.result_type(X.dtype, np.float32)
+        return np.ma.filled(X.astype(kind), np.nan)
+    return X
 
 
 def _dense(x: Any) -> Array:

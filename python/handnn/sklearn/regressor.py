@@ -148,7 +148,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         if not isinstance(loss, Quantile | GaussianNLL):
             raise ValueError(f"{where} needs loss='quantile' or 'gaussian', not {loss}")
         known = loss.quantiles if isinstance(loss, Quantile) else (0.1, 0.5, 0.9)
-        wanted = np.atleast_1d(np.asarray(known if quantiles is None else quantiles, np.float64))
+        try:
+            given = np.asarray(known if quantiles is None else quantiles, np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(f"{where}: quantiles must be numbers, but are {quantiles!r}") from None
+        wanted = np.atleast_1d(given)
         is_known = (
             np.isin(wanted, known) if isinstance(loss, Quantile) else (wanted > 0) & (wanted < 1)
         )
@@ -163,11 +167,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     def _check_targets(self, y: NDArray[Any]) -> NDArray[Any]:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        return np.asarray(y, np.float64)
+        try:
+            found = np.asarray(y, np.float64)
+        except ValueError as error:
+            raise ValueError(f"MLPRegressor: y must hold numbers: {error}") from None
+        is_odd = ~np.isfinite(found.reshape(len(found), -1)).all(axis=1)
+        if is_odd.any():
+            row = int(is_odd.argmax())
+            raise ValueError(f"MLPRegressor: y must hold numbers, but row {row} is {y[row]}")
+        return found
 
-    def _learn_target(self, y: NDArray[Any], weight: Weights, loss: Any, classes: Any) -> Target:
+    def _learn_target(
+        self, y: NDArray[Any], weight: Weights, loss: Any, labels: NDArray[Any]
+    ) -> Target:
         y = y[:, None] if y.ndim == 1 else y
-        return Values(y, weight, loss, self.scale is not False)
+        return Values(y, weight, loss, self.scale is not False and bool(self.scale))
 
     def _encode(self, y: NDArray[Any]) -> Array:
         y = y[:, None] if y.ndim == 1 else y

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.losses import BCEWithLogits, GaussianNLL, PoissonNLL, Quantile, SoftmaxCrossEntropy
-from handnn.sklearn.inputs import Weights, deviations, means
+from handnn.sklearn.inputs import Weights, check_scale, deviations, means
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +32,7 @@ class Values:
         if is_scaled and type(loss) is not PoissonNLL:
             self.mean = means(y, weight)
             self.scale = deviations(y, self.mean, weight)
+            check_scale(self.mean, self.scale, "y")
 
     @property
     def out_activation(self) -> str:
@@ -137,7 +138,8 @@ class Labels:
         if self.n_out == 1:
             places = (pre[:, 0] > 0).astype(np.intp) * (len(self.classes) - 1)
             return np.asarray(self.classes[places])
-        return np.asarray(self.classes[pre.argmax(axis=1)])
+        labels: NDArray[Any] = self.classes.take(pre.argmax(1))
+        return labels
 
     def score(self, y: Array, pre: Array, weight: Array | None = None) -> float:
         """Return the share of rows that are all right, of outputs beside encoded targets."""

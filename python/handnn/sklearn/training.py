@@ -95,7 +95,7 @@ def train_all(jobs: Sequence[Job], threads: int) -> bool:
             trainers = [job.trainer for job in jobs]
             train_many(trainers, each=[job.arguments for job in jobs], threads=threads)
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        warnings.warn("Training interrupted by user.", stacklevel=6)
         is_whole = False
     for job in jobs:
         if job.watch is not None:

@@ -63,8 +63,8 @@ class CategoryColumn:
         if len(found) == len(values) > MANY and not (chosen or column.is_category):
             raise ValueError(
                 f"{where}: {column.name} is different in each of its {len(values)} rows, as "
-                f"{values[0]!r:.40} is; leave it out, or say kinds={{{column.key!r}: ...}}: "
-                '"category" or "number"'
+                f"{values[0]!r:.40} is; leave it out, make it a category of pandas or polars, or "
+                f'say kinds={{{column.key!r}: ...}}: "category" or "number"'
             )
         labels = sorted(found)
         return cls(
