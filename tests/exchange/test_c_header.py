@@ -13,7 +13,7 @@ import pytest
 
 import handnn
 from handnn import Affine, Dropout, Embedding, Network, ReLU, Residual, Sigmoid, mlp
-from handnn.exchange.c import Fill, OneHot, Scale
+from handnn.exchange.c import Fill, Interpolate, OneHot, Scale
 from tests.exchange import networks
 from tests.exchange.c_programs import (
     BUILDS,
@@ -193,6 +193,43 @@ def test_steps_and_scales_are_those_of_numpy(dtype, tmp_path):
     assert_same_numbers(expected, plain)
 
 
+@needs_fma
+@both_dtypes
+def test_lines_through_points_are_those_of_numpy(dtype, tmp_path):
+    rng = np.random.default_rng(0)
+    many = np.sort(rng.lognormal(size=257))
+    knots = [many, [], [-2.0, 1.0, 3.0], [5.0]]
+    levels = [np.linspace(-3, 3, 257), [], [1.0, -1.0, 7.0], [4.0]]
+    step = Interpolate(knots, levels)
+    x = np.r_[rng.normal(1, 3, (300, 4)), np.tile([[np.nan], [np.inf], [-np.inf], [1.0]], 4)]
+    x[:257, 0] = many  # on the knots themselves
+    x = x.astype(dtype)
+    got = step.apply(x)
+    assert got.dtype == dtype
+    for column in (0, 2, 3):
+        expected = np.interp(x[:, column].astype(float), knots[column], levels[column])
+        expected[np.isnan(x[:, column])] = np.nan  # np.interp forgets it where there is one knot
+        tolerance = 1e-12 if dtype == "float64" else 1e-3  # knots are rounded to float32
+        np.testing.assert_allclose(got[:, column], expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_array_equal(got[:, 1], x[:, 1])
+    network = Network([networks.affine(4, 4, rng, dtype)])
+    filled = [step, Fill(0.5), Scale(0.1, 2)]
+    text = handnn.to_c(network, steps=filled)
+    rows = x
+    for one in filled:
+        rows = one.apply(rows)
+    there = np.isfinite(rows).all(axis=1)
+    assert_same_numbers(predict_in_c(text, x[there], tmp_path), network.predict(rows[there]))
+    assert run_main(text, tmp_path)[0] == 0
+
+
+def test_knots_that_rounding_makes_equal():
+    """As float32 both are 1: what lies there has the level of one of them, and no NaN."""
+    step = Interpolate([[0.0, 1.0, 1.0 + 1e-9, 2.0]], [[0.0, 1.0, 5.0, 6.0]])
+    x = np.array([[0.5], [1.0], [1.5]], np.float32)
+    np.testing.assert_allclose(step.apply(x), [[0.5], [5.0], [5.5]])
+
+
 def by_hand(x, before):
     median = np.array([0.5, np.nan, np.nan, -3.0], x.dtype)
     missing = np.isnan(x)
@@ -290,6 +327,10 @@ NORMAL = mlp([3, 2], rng=0)
         ({"scale_in": (np.inf, 1)}, "Scale: mean must be finite, but is inf"),
         ({"scale_in": ([1, 2], 1)}, "to_c: steps fit no number of columns"),
         ({"scale_out": ([1, 2, 3], 1)}, r"Scale: mean must have shape \(2,\), but has \(3,\)"),
+        (
+            {"steps": [Interpolate([[1.0, 2.0]] * 9, [[1.0, 2.0]] * 9)]},
+            "to_c: steps fit no number of columns",
+        ),
         ({"steps": [OneHot(9)]}, "to_c: steps fit no number of columns for the network, which"),
         ({"steps": [Fill(0, indicator=[7])]}, "to_c: steps fit no number of columns"),
         ({"steps": [Fill([0, 0])], "x": np.ones((1, 3))}, r"Fill: median must have shape \(3,\)"),
@@ -307,7 +348,7 @@ def test_what_does_not_fit_is_a_value_error(arguments, message, tmp_path):
 
 
 def test_steps_of_ones_own_are_a_type_error():
-    with pytest.raises(TypeError, match=r"^to_c: step 1 \(Halve\) is no Fill, Scale, OneHot"):
+    with pytest.raises(TypeError, match=r"^to_c: step 1 \(Halve\) is no step of ours"):
         handnn.to_c(NORMAL, steps=[Scale(0, 1), Halve()])
 
 

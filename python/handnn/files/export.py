@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from handnn.exchange.c import Fill, Scale, Step, to_c
+from handnn.exchange.c import Fill, Interpolate, Scale, Step, to_c
 from handnn.exchange.copies import copy_of_ours
 from handnn.exchange.onnx import IR_VERSION, NODES, OPSET, Graph, Value
 from handnn.files.model import Notes, kinds_of
@@ -27,8 +28,7 @@ from handnn.tables import CategoryColumn, NumberColumn, TableModel
 class Layout:
     """The row that an export takes, and how it becomes that of the networks.
 
-    Raises TableError for a model that `handnn train` does not make: categories as one-hot columns,
-    or numbers that are scaled in another way.
+    Raises TableError for a model that `handnn train` does not make: categories as one-hot columns.
     """
 
     def __init__(self, model: TableModel, notes: Notes) -> None:
@@ -38,8 +38,7 @@ class Layout:
         self.numbers = {n: c for n, c in pairs if isinstance(c, NumberColumn)}
         self.categories = {n: c for n, c in pairs if isinstance(c, CategoryColumn)}
         self.gaps = [k for k, c in enumerate(self.numbers.values()) if c.has_gaps]
-        is_bent = any(column.knots for column in self.numbers.values())
-        if is_bent or (self.categories and model.columns.categories != "embedding"):
+        if self.categories and model.columns.categories != "embedding":
             raise TableError("only models that handnn train has made can be exported")
 
     @property
@@ -59,6 +58,22 @@ class Layout:
         """Return a setting of each number, and `of_codes` for each column of codes."""
         of_numbers = [getattr(column, name) for column in self.numbers.values()]
         return np.array([*of_numbers, *[of_codes] * len(self.categories)], np.float64)
+
+    def filling(self) -> NDArray[np.float64]:
+        """Return where the median of each number lies on its lines, NaN for a column of codes."""
+        medians = [
+            float(np.interp(column.median, column.knots, column.levels))
+            if column.knots
+            else column.median
+            for column in self.numbers.values()
+        ]
+        return np.array([*medians, *[np.nan] * len(self.categories)])
+
+    def lines(self) -> Interpolate:
+        """Return the lines through the quantiles of each number, none for a column of codes."""
+        columns = list(self.numbers.values())
+        none: list[tuple[float, ...]] = [()] * len(self.categories)
+        return Interpolate([c.knots for c in columns] + none, [c.levels for c in columns] + none)
 
     def described(self) -> list[str]:
         """Say of each number of a row what it is."""
@@ -145,6 +160,7 @@ def _onnx_columns(graph: Graph, layout: Layout) -> str:
         x = part(0, count)
         gaps = graph.node("IsNaN", x)
         filled = graph.node("Where", gaps, _doubles(graph, layout, "median"), x)
+        filled = _onnx_lines(graph, layout, filled)
         centred = graph.node("Sub", filled, _doubles(graph, layout, "mean"))
         scaled = graph.node("Div", centred, _doubles(graph, layout, "scale"))
         columns.append(graph.node("Cast", scaled, to=kind))
@@ -153,6 +169,29 @@ def _onnx_columns(graph: Graph, layout: Layout) -> str:
             columns.append(graph.node("Cast", chosen, to=kind))
     if layout.categories:
         columns.append(graph.node("Cast", part(count, layout.width), to=kind))
+    return graph.node("Concat", *columns, axis=1)
+
+
+def _onnx_lines(graph: Graph, layout: Layout, x: str) -> str:
+    """Add the lines through quantiles: of every piece, slope times how far x is into it, summed."""
+    columns, axis = [], graph.whole("axis", [1])
+    if not any(column.knots for column in layout.numbers.values()):
+        return x
+    for place, column in enumerate(layout.numbers.values()):
+        ends = graph.whole("first", [place]), graph.whole("last", [place + 1])
+        values = graph.node("Slice", x, *ends, axis)
+        if column.knots:
+            knots, levels = np.array(column.knots), np.array(column.levels)
+            if len(knots) == 1:
+                knots, levels = np.append(knots, knots + 1), np.append(levels, levels)
+            widths, rises = np.diff(knots)[None], np.diff(levels)
+            into = graph.node("Sub", values, graph.array("knots", knots[None, :-1]))
+            into = graph.node("Max", into, graph.array("zero", np.zeros(())))
+            into = graph.node("Min", into, graph.array("widths", widths))
+            slopes = graph.array("slopes", rises[:, None] / widths.T)
+            risen = graph.node("MatMul", into, slopes)
+            values = graph.node("Add", risen, graph.array("level", levels[:1]))
+        columns.append(values)
     return graph.node("Concat", *columns, axis=1)
 
 
@@ -179,7 +218,8 @@ def to_header(model: TableModel, notes: Notes, name: str = "model") -> str:
     """
     layout = Layout(model, notes)
     steps: list[Step] = [
-        Fill(layout.array("median", np.nan), layout.gaps),
+        layout.lines(),
+        Fill(layout.filling(), layout.gaps),
         Scale(
             np.append(layout.array("mean", 0), np.zeros(len(layout.gaps))),
             np.append(layout.array("scale", 1), np.ones(len(layout.gaps))),

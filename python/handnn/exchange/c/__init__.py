@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from handnn.exchange.c.header import to_c
-from handnn.exchange.c.steps import Fill, OneHot, Scale, Step
+from handnn.exchange.c.steps import Fill, Interpolate, OneHot, Scale, Step
 
-__all__ = ["Fill", "OneHot", "Scale", "Step", "to_c"]
+__all__ = ["Fill", "Interpolate", "OneHot", "Scale", "Step", "to_c"]

@@ -10,7 +10,7 @@ import numpy as np
 from handnn.arrays import Array
 from handnn.exchange.c.program import Program, Value
 from handnn.exchange.c.reals import number
-from handnn.exchange.c.steps import Fill, OneHot, Scale, Step
+from handnn.exchange.c.steps import Fill, Interpolate, OneHot, Scale, Step
 from handnn.layers import Brick
 
 
@@ -136,6 +136,23 @@ def _fill(program: Program, step: Fill, x: Value) -> Value:
     return program.add("fill", "\n".join(lines), program.room(x.columns + len(ones), x.name))
 
 
+def _interpolate(program: Program, step: Interpolate, x: Value) -> Value:
+    points = step.points(program.dtype)
+    if not any(len(knots) for knots, _ in points):
+        return x
+    knots = program.array("knots", np.concatenate([k for k, _ in points]), "knots, by column")
+    levels = program.array("levels", np.concatenate([v for _, v in points]), "levels of knots")
+    lines, first = [], 0
+    for column, (found, _) in enumerate(points):
+        value, count = f"{x.name}[{column}]", len(found)
+        if count:
+            at = f"{knots} + {first}, {levels} + {first}, {count}"
+            value = f"model_interpolate({value}, {at})"
+        lines.append(f"{{out}}[{column}] = {value};")
+        first += count
+    return program.add("interpolate", "\n".join(lines), program.room(x.columns, x.name))
+
+
 def _scale(program: Program, step: Scale, x: Value) -> Value:
     return program.call_in_place("standardize", x, *_arrays_of_scale(program, step, x), x.columns)
 
@@ -147,6 +164,7 @@ def _one_hot(program: Program, step: OneHot, x: Value) -> Value:
 
 STEPS: Mapping[type, Callable[[Program, Any, Value], Value]] = {
     Fill: _fill,
+    Interpolate: _interpolate,
     OneHot: _one_hot,
     Scale: _scale,
 }

@@ -44,12 +44,12 @@ def to_c(
     or nothing.
 
     name: a word of C, in place of "model" in front of all that the header declares. x (N, I): the
-    rows that it is tested with, 8 drawn ones if not given. steps: `Fill`, `Scale` and `OneHot` of
-    `handnn.exchange.c`, done to a row in this order before the network sees it. scale_in = (mean,
-    scale), each (I,) or a number: a last step (x - mean) / scale. scale_out = (mean, scale): at the
-    end out·scale + mean. All of this is computed in the dtype of the network.
+    rows that it is tested with, 8 drawn ones if not given. steps: `Fill`, `Interpolate`, `Scale`
+    and `OneHot` of `handnn.exchange.c`, done to a row in this order before the network sees it.
+    scale_in = (mean, scale), each (I,) or a number: a last step (x - mean) / scale. scale_out =
+    (mean, scale): at the end out·scale + mean. All of this is computed in the dtype of the network.
 
-    Raises TypeError for a brick that is not one of handnn's or a step that is none of the three,
+    Raises TypeError for a brick that is not one of handnn's or a step that is none of the four,
     ValueError for a name that C cannot have, shapes that do not fit, an array without entries, or
     when nothing fixes the number of columns; OSError when the file cannot be written.
     """
@@ -64,7 +64,7 @@ def to_c(
     steps = list(steps)
     for index, step in enumerate(steps):
         if type(step) not in STEPS:
-            raise TypeError(f"to_c: step {index} ({type(step).__name__}) is no Fill, Scale, OneHot")
+            raise TypeError(f"to_c: step {index} ({type(step).__name__}) is no step of ours")
     if scale_in is not None:
         steps.append(Scale(*scale_in))
     out_scale = None if scale_out is None else Scale(*scale_out)

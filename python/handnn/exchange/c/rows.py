@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn.arrays import Array, as_float
-from handnn.exchange.c.steps import Fill, OneHot, Scale, Step
+from handnn.exchange.c.steps import Fill, Interpolate, OneHot, Scale, Step
 from handnn.layers import Dropout, Embedding
 from handnn.layers.row import walk
 from handnn.network import Network
@@ -56,6 +57,7 @@ def drawn(network: Network, steps: Sequence[Step], columns: int) -> Array:
     places: list[int | None] = list(range(columns))
     codes: dict[int, int] = {}
     fills: dict[int, float] = {}
+    undone: list[tuple[int, Callable[[Array], Array]]] = []
 
     def take_code(place: int, count: int) -> None:
         column = places.pop(place)
@@ -70,9 +72,14 @@ def drawn(network: Network, steps: Sequence[Step], columns: int) -> Array:
             places += [None] * len(step.indicator)
         elif isinstance(step, Scale):
             mean, scale = step.arrays(len(places), np.dtype(np.float64))
-            for column, m, s in zip(places, mean, scale, strict=True):
+            for column, m, s in zip(places, mean.tolist(), scale.tolist(), strict=True):
                 if column is not None:
-                    x[:, column] = x[:, column] * s + m
+                    undone.append((column, partial(_rescale, mean=m, scale=s)))
+        elif isinstance(step, Interpolate):
+            points = step.points(np.dtype(np.float64))
+            for column, (knots, levels) in zip(places, points, strict=True):
+                if column is not None and len(knots):
+                    undone.append((column, partial(_against, knots=knots, levels=levels)))
         elif isinstance(step, OneHot):
             take_code(step.column, step.count)
             places += [None] * step.count
@@ -86,8 +93,20 @@ def drawn(network: Network, steps: Sequence[Step], columns: int) -> Array:
             places += [None] * layer.w.shape[1]
     if embeddings:
         raise ValueError(COMPUTED)
+    for column, undo in reversed(undone):
+        x[:, column] = undo(x[:, column])
     for column, count in codes.items():
         x[:, column] = rng.integers(0, count, ROWS)
     filled = [column for column, median in fills.items() if not np.isnan(median)]
     x[-1, filled] = np.nan
     return x
+
+
+def _rescale(x: Array, mean: float, scale: float) -> Array:
+    return x * scale + mean
+
+
+def _against(x: Array, knots: Array, levels: Array) -> Array:
+    """Return where the lines have the levels x, if they only rise; else some numbers."""
+    found: Array = np.interp(x, levels, knots)
+    return found

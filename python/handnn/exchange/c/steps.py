@@ -97,6 +97,62 @@ class Scale:
 
 
 @dataclass(frozen=True, eq=False)
+class Interpolate:
+    """Go along straight lines: ``out = level + slope·(x - knot)``, from the knot below x.
+
+    x (N, I). knots and levels: for each of the I columns as many ascending numbers as levels, or
+    none for a column that stays as it is. Below the first knot and above the last one a column has
+    their levels; NaN stays NaN. Raises ValueError when knots and levels are not so.
+    """
+
+    knots: Sequence[ArrayLike]
+    levels: Sequence[ArrayLike]
+
+    def __post_init__(self) -> None:
+        """Check the points; how many columns there are is checked when that is known."""
+        if len(self.knots) != len(self.levels):
+            raise ValueError("Interpolate: knots and levels must be for as many columns")
+        for column, (knots, levels) in enumerate(self.points(np.dtype(np.float64))):
+            if knots.ndim != 1 or knots.shape != levels.shape:
+                raise ValueError(
+                    f"Interpolate: column {column} has knots {knots.shape}, levels {levels.shape}"
+                )
+            if not (np.isfinite([*knots, *levels]).all() and (np.diff(knots) > 0).all()):
+                raise ValueError(
+                    f"Interpolate: column {column} must have finite levels and ascending knots"
+                )
+
+    def columns(self, count: int) -> int:
+        """Return I."""
+        if count != len(self.knots):
+            raise ValueError(f"Interpolate: knots must be for {count} columns")
+        return count
+
+    def points(self, dtype: np.dtype[Any]) -> list[tuple[Array, Array]]:
+        """Return the knots and the levels of each column; rounding can make neighbours equal."""
+        return [
+            (np.asarray(knots, dtype), np.asarray(levels, dtype))
+            for knots, levels in zip(self.knots, self.levels, strict=True)
+        ]
+
+    def apply(self, x: Array) -> Array:
+        """Return x with the columns that have knots replaced."""
+        out = x.copy()
+        for column, (knots, levels) in enumerate(self.points(x.dtype)):
+            if len(knots) == 0:
+                continue
+            values = x[:, column]
+            low = np.clip(np.searchsorted(knots, values, "right") - 1, 0, max(0, len(knots) - 2))
+            high = np.minimum(low + 1, len(knots) - 1)
+            with np.errstate(all="ignore"):
+                slope = (levels[high] - levels[low]) / (knots[high] - knots[low])
+                inner = levels[low] + slope * (values - knots[low])
+            ends = [values < knots[0], values >= knots[-1], np.isnan(values)]
+            out[:, column] = np.select(ends, [levels[0], levels[-1], values], inner)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
 class OneHot:
     """Replace a column of codes by columns of 0 and 1: ``out = [x without it, 1 for the code]``.
 
