@@ -37,8 +37,7 @@ def export(model: Path, form: str, out: Path | None, quiet: bool) -> None:
 
         loaded, notes = load_model(model)
         path = model.with_suffix(ENDINGS[form]) if out is None else out
-        if path.resolve() == model.resolve():
-            raise click.ClickException(f"{path} is the model itself; --out names another file")
+        tables.check_apart([path], [model])
         if form == "onnx":
             data = exports.to_onnx(loaded, notes).SerializeToString()
         else:

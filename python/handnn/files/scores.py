@@ -124,7 +124,7 @@ def _designs(columns: Columns, split: Split) -> tuple[NDArray[Any], NDArray[Any]
     return standardised(design), standardised(test)
 
 
-def _design(columns: Columns, x: DataFrame) -> NDArray[np.float64]:
+def _design(columns: Columns, x: DataFrame) -> NDArray[Any]:
     """Return a table as the columns of a linear model."""
     given = columns.transform(x, "float64")
     n_codes = sum(isinstance(column, CategoryColumn) for column in columns.columns)
