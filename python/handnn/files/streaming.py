@@ -21,6 +21,7 @@ from handnn.arrays import Array
 from handnn.files.blocks import Block
 from handnn.files.facts import Learnt
 from handnn.files.holding import HeldOut
+from handnn.files.memory import give_back
 from handnn.files.text import TableError
 from handnn.files.training import FEWEST_ROWS, Settings, Split, Trained, new_network, new_optimizer
 from handnn.files.values import BOOLS, typed
@@ -132,6 +133,7 @@ class Stream:
             if size >= BUFFER:
                 yield _joined(parts)
                 parts, size = [], 0
+                give_back()
         if size:
             yield _joined(parts)
 
