@@ -84,8 +84,9 @@ def test_onnx(exported, target, count):
 def test_a_c_program(exported, target, networks, count, tmp_path):
     path, frame, expected = exported(target, "c", count, networks)
     program = tmp_path / "program"
-    flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Werror"]
-    subprocess.run(["cc", *flags, path, "-lm", "-o", program], check=True)
+    flags = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    for compiler in filter(shutil.which, ("clang", "cc")):
+        subprocess.run([compiler, *flags, path, "-lm", "-o", program], check=True)
     rows = rows_of(frame, *layout(frame))
     assert np.isnan(rows).any()
     text = "\n".join(",".join(map(repr, row)) for row in rows.tolist())

@@ -292,7 +292,9 @@ def to_program(model: TableModel, notes: Notes, name: str = "model") -> str:
     upper = name.upper()
     real = "float" if model.dtype == np.float32 else "double"
     digits = 9 if model.dtype == np.float32 else 17
-    return f"""{to_header(model, notes, name)}
+    places = range(len(model.networks))
+    no_tests = "".join(f"#define {upper}_{place}_NO_TESTS\n" for place in places)
+    return f"""{no_tests}{to_header(model, notes, name)}
 #include <stdio.h>
 #include <stdlib.h>
 
