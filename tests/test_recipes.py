@@ -28,7 +28,11 @@ def test_scale():
     assert [recipes.scale(columns) for columns in (1, 256, 257)] == ["quantile", "quantile", True]
 
 
-@pytest.mark.parametrize("function", [recipes.recipe, recipes.scale])
+def test_dropout():
+    assert [recipes.dropout(rows) for rows in (1, 64, 65)] == [0, 0, 0.1]
+
+
+@pytest.mark.parametrize("function", [recipes.recipe, recipes.dropout, recipes.scale])
 def test_there_must_be_something(function):
     with pytest.raises(ValueError, match="must be at least 1"):
         function(0)

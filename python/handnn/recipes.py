@@ -57,6 +57,11 @@ def recipe(rows: SupportsIndex) -> Recipe:
     return Recipe(batch_size, epochs, dtype)
 
 
+def dropout(rows: SupportsIndex) -> float:
+    """Return the share that Dropout stops behind each hidden layer, for so many rows."""
+    return DROPOUT if whole_number(rows, "dropout: rows") > FULL_BATCH else 0.0
+
+
 def scale(columns: SupportsIndex) -> Literal[True, "quantile"]:
     """Return the `scale` of `Columns.learn` for a table of so many columns.
 

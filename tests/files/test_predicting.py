@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -63,6 +64,19 @@ def test_a_missing_column_is_named(handnn_command, table, model_of):
     assert "is 'Area' meant?" in result.err
 
 
+def test_a_renamed_column_is_found_though_another_is_more_alike(handnn_command, table, model_of):
+    """Not the column that is more alike but is there already."""
+    columns = rooms()
+    columns["total_rooms"], columns["total_room_s"] = columns["area"], columns["floor"]
+    path = model_of("price", columns)
+    columns["Total_Rooms"] = columns.pop("total_rooms")
+    result = handnn_command("predict", path, table(as_csv(columns)))
+    assert (
+        "has no column 'total_rooms', which the model was trained on; is 'Total_Rooms' meant"
+        in (result.err)
+    )
+
+
 def test_text_in_the_place_of_numbers(handnn_command, table, model_of):
     columns = rooms(30)
     columns["area"][7] = "large"
@@ -120,6 +134,56 @@ def test_out_is_written_whole_or_not_at_all(handnn_command, table, model_of, tmp
     assert handnn_command("predict", path, table(as_csv(columns)), "--out", out).code == 1
     assert out.read_bytes() == before
     assert not [name for name in os.listdir(tmp_path) if name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.csv.gz", "p.tsv.gz", "p.parquet"])
+def test_the_name_of_the_file_says_what_it_is(handnn_command, table, model_of, tmp_path, name):
+    path, columns, out = model_of("town"), rooms(30), tmp_path / name
+    data = table(as_csv(columns))
+    arguments = ["predict", path, data, "--keep", "--probabilities"]
+    expected = pl.read_csv(io.StringIO(handnn_command(*arguments).out))
+    assert handnn_command(*arguments, "--out", out).code == 0
+    if name == "p.parquet":
+        got = pl.read_parquet(out)
+        assert got["area"].dtype == got["floor"].dtype == pl.Float64
+        got = got.with_columns(pl.col("price").cast(pl.Float64), pl.col("floor").cast(pl.Int64))
+    else:
+        content = out.read_bytes()
+        if name.endswith(".gz"):
+            content = gzip.decompress(content)
+        got = pl.read_csv(content, separator="\t" if ".tsv" in name else ",")
+    p = [column for column in got.columns if column.startswith("p(")]
+    assert len(p) == 3
+    np.testing.assert_allclose(got[p].to_numpy(), expected[p].to_numpy(), rtol=1e-6)
+    assert got.drop(p).equals(expected.drop(p))
+    assert sorted(os.listdir(tmp_path)) == sorted([name, data.name, path.name, "train.csv"])
+
+
+def test_parquet_is_written_whole_or_not_at_all(handnn_command, table, model_of, tmp_path):
+    columns = rooms(30)
+    columns["area"][29] = "x"
+    path, out = model_of(), tmp_path / "out.parquet"
+    result = handnn_command("predict", path, table(as_csv(columns)), "--out", out)
+    assert (result.code, result.out) == (1, "") and "column 'area': 'x'" in result.err
+    assert not [n for n in os.listdir(tmp_path) if n.startswith((".handnn", "out"))]
+    result = handnn_command("predict", path, table(as_csv(rooms(9))), "--out", out, "--json")
+    assert result.code == 2 and "--json writes lines of text, no Parquet" in result.err
+
+
+def test_what_is_read_is_not_written_over(handnn_command, table, model_of):
+    path, data = model_of(), table(as_csv(rooms(30)))
+    before = path.read_bytes(), data.read_bytes()
+    for name in (path, data):
+        result = handnn_command("predict", path, data, "--out", name)
+        assert result.code == 1 and f"{name} is read from; name another file" in result.err
+    arguments = ["train", data, "--target", "price"]
+    result = handnn_command(*arguments, "--out", data)
+    assert result.code == 1 and f"{data} is read from" in result.err
+    result = handnn_command(*arguments, "--out", path, "--report", path)
+    assert result.code == 1 and f"{path} is written already" in result.err
+    result = handnn_command("export", path, "--to", "c", "--out", path)
+    assert result.code == 1 and f"{path} is read from" in result.err
+    assert (path.read_bytes(), data.read_bytes()) == before
 
 
 def test_the_model_knows_gaps_and_decimal_point_of_training(handnn_command, table, tmp_path):

@@ -171,7 +171,9 @@ def test_numbers_that_are_called_categories(table):
         (["1", "2", "inf", "3"], "has 'inf' in line 4, which is no number up to 1e100"),
         (["1", "2", "1e999", "3"], "has '1e999' in line 4, which is no number up to 1e100"),
         (['"1,5"', '"2,5"', '"3,5"'], "--decimal , reads a comma as the decimal point"),
-        (['"1.234,5"', '"2,5"', '"3,5"'], "--decimal , reads"),
+        (['"1.234,5"', '"2,5"', '"3,5"'], "but take the points between thousands out"),
+        (['"1,234"', '"2,000"', '"3,500,000"'], "take the commas out if they divide thousands"),
+        (['"1,234"', '"0,500"', '"3,500"'], "--decimal , reads"),
         ([f"id{k}" for k in range(30)], "30 different texts in 30 rows, such as 'id0': an ident"),
     ],
 )

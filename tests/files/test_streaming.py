@@ -14,7 +14,8 @@ from tests.files.tables import as_csv, rooms
 
 pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
 
-from handnn.files.facts import SAMPLED, Facts  # noqa: E402
+from handnn.files.facts import SAMPLED, Facts, Learnt  # noqa: E402
+from handnn.files.holding import HeldOut  # noqa: E402
 from handnn.files.run import frame_of, plan  # noqa: E402
 from handnn.files.source import Dialect  # noqa: E402
 from handnn.files.streaming import Stream, columns_of, target_of  # noqa: E402
@@ -26,33 +27,47 @@ def test_facts_do_not_depend_on_the_blocks(size):
     rng = np.random.default_rng(0)
     values = rng.normal(1e6, 3, 500).round(4)
     cells = [None if rng.random() < 0.2 else str(value) for value in values]
+    is_learnt = rng.random(500) < 0.7
     facts = Facts("a")
     for first in range(0, 500, size):
         part = pl.Series("a", cells[first : first + size], pl.String)
-        facts.add(part, np.arange(first, first + len(part)), ".")
+        chosen = pl.Series(is_learnt[first : first + size])
+        facts.add(part, np.arange(first, first + len(part)), ".", is_learnt=chosen)
     there = np.array([float(cell) for cell in cells if cell is not None])
     assert facts.n_numbers == len(there) and facts.n_gaps == 500 - len(there)
     assert facts.first_gap == cells.index(None)
-    assert facts.mean == pytest.approx(there.mean(), rel=1e-14)
-    assert np.sqrt(facts.square / len(there)) == pytest.approx(there.std(), rel=1e-9)
-    np.testing.assert_array_equal(facts.sample, there)
+    assert (facts.least, facts.most) == (there.min(), there.max())
+    kept = [float(cell) for cell, is_one in zip(cells, is_learnt, strict=True) if is_one and cell]
+    learnt = facts.learnt
+    assert (learnt.n_numbers, learnt.n_gaps) == (len(kept), is_learnt.sum() - len(kept))
+    assert learnt.mean == pytest.approx(np.mean(kept), rel=1e-14)
+    assert np.sqrt(learnt.square / len(kept)) == pytest.approx(np.std(kept), rel=1e-9)
+    np.testing.assert_array_equal(learnt.sample, kept)
 
 
 def test_the_sample_stays_small_and_even():
-    facts = Facts("a")
+    learnt = Learnt()
     for first in range(0, 10 * SAMPLED, 9_999):
-        part = pl.Series("a", np.arange(first, first + 9_999, dtype=np.float64))
-        facts.add(part, np.arange(len(part)), ".")
-    assert SAMPLED // 2 <= len(facts.sample) <= SAMPLED
-    assert set(np.diff(facts.sample)) == {facts.step}
+        learnt.add(np.arange(first, first + 9_999, dtype=np.float64))
+    assert SAMPLED // 2 <= len(learnt.sample) <= SAMPLED
+    assert set(np.diff(learnt.sample)) == {learnt.step}
 
 
+@pytest.mark.parametrize("scale", ["quantile", True])
 @pytest.mark.parametrize("target", ["price", "town"])
-def test_columns_and_target_are_those_that_are_learnt_in_memory(table, target):
-    settings = Settings(target)
-    planned = plan(str(table(as_csv(rooms(300)))), settings, Dialect())
+def test_columns_and_target_are_those_that_are_learnt_in_memory(table, target, scale, monkeypatch):
+    """Of the rows that are not held out, and that have a target."""
+    monkeypatch.setattr("handnn.recipes.scale", lambda columns: scale)
+    columns = rooms(300)
+    columns[target][7:30:3] = [None] * 8
+    settings = Settings(target, share=0.3, drop_gaps=True)
+    planned = plan(str(table(as_csv(columns))), settings, Dialect(), streams=True)
+    (block,) = planned.source.blocks()
+    is_learnt = HeldOut(target, 0.3, 0).learnt(0, block, 300)
     frame, _ = frame_of(planned, settings)
-    expected = handnn.Columns.learn(frame.drop(target), kinds=planned.kinds)
+    frame = frame.filter(is_learnt[block.frame[target].is_not_null().to_numpy()])
+    assert 150 < len(frame) < 250
+    expected = handnn.Columns.learn(frame.drop(target), kinds=planned.kinds, scale=scale)
     got = columns_of(planned)
     assert got.feature_names_in == expected.feature_names_in
     for ours, theirs in zip(got.columns, expected.columns, strict=True):
@@ -60,7 +75,9 @@ def test_columns_and_target_are_those_that_are_learnt_in_memory(table, target):
             assert ours == theirs
             continue
         assert (ours.median, ours.has_gaps) == (theirs.median, theirs.has_gaps)
-        np.testing.assert_allclose([ours.mean, ours.scale], [theirs.mean, theirs.scale], rtol=1e-12)
+        assert (ours.knots, ours.levels) == (theirs.knots, theirs.levels)
+        got_numbers = [ours.mean, ours.scale]
+        np.testing.assert_allclose(got_numbers, [theirs.mean, theirs.scale], rtol=1e-10, atol=1e-14)
     one, other = target_of(planned, settings), handnn.Target.learn(frame[target])
     assert one.task == other.task
     if target == "price":
@@ -88,7 +105,7 @@ def test_targets_of_every_kind(table, tmp_path, cells, task, expected, form):
         path = tmp_path / "t.parquet"
         pl.DataFrame(columns).write_parquet(path)
     settings = Settings("y", task=task)
-    target = target_of(plan(str(path), settings, Dialect()), settings)
+    target = target_of(plan(str(path), settings, Dialect(), streams=True), settings)
     classes = None if target.classes is None else target.classes.tolist()
     assert classes == expected
 
@@ -97,13 +114,13 @@ def test_every_row_is_trained_on_or_held_out_once(table):
     columns = rooms(500)
     columns["area"] = list(map(float, range(500)))
     settings = Settings("price")
-    planned = plan(str(table(as_csv(columns))), settings, Dialect())
+    planned = plan(str(table(as_csv(columns))), settings, Dialect(), streams=True)
     learnt = columns_of(planned)
     stream = Stream(planned, settings, learnt, target_of(planned, settings), 500)
     area = learnt.columns[0]
 
     def areas(x):
-        return (x[:, 0] * area.scale + area.mean).round().tolist()
+        return np.interp(x[:, 0] * area.scale + area.mean, area.levels, area.knots).round().tolist()
 
     trained = [value for x, _ in stream.buffers(keeps=True) for value in areas(x)]
     again = [value for x, _ in stream.buffers(keeps=False) for value in areas(x)]
@@ -113,6 +130,58 @@ def test_every_row_is_trained_on_or_held_out_once(table):
     assert sorted(trained + watched + scored) == list(range(500))
     assert 50 < len(scored) < 150 and 20 < len(watched) < 80
     assert [columns["area"][place - 2] for place in stream.split().test_places] == scored
+
+
+def test_nothing_of_held_out_rows_reaches_the_model(table, tmp_path, handnn_command):
+    columns = rooms(400)
+    path, out = table(as_csv(columns)), tmp_path / "m"
+    arguments = ["train", path, "--target", "price", "--stream", "--epochs", 1, "--out", out]
+    assert handnn_command(*arguments).code == 0
+    settings = Settings("price")
+    planned = plan(str(path), settings, Dialect(), streams=True)
+    (block,) = planned.source.blocks()
+    held = np.flatnonzero(~HeldOut("price", 0.2, 0).learnt(0, block, 400)).tolist()
+    assert 40 < len(held) < 120
+    before = handnn.TableModel.load(out)
+    for row in held:
+        columns["area"][row] = 1e6
+        columns["floor"][row] = None
+        columns["town"][row] = "Paris"
+        columns["price"][row] = -1e9
+    table(as_csv(columns))
+    assert handnn_command(*arguments).code == 0
+    after = handnn.TableModel.load(out)
+    assert after.columns.to_dict() == before.columns.to_dict()
+    assert after.target.to_dict() == before.target.to_dict()
+    for one, other in zip(before.networks, after.networks, strict=True):
+        for name, array in one.params.items():
+            np.testing.assert_array_equal(other.params[name], array)
+
+
+@pytest.mark.parametrize("kind", ["number", "category"])
+def test_a_column_that_only_held_out_rows_have(table, tmp_path, handnn_command, kind):
+    columns = rooms(100)
+    path = table(as_csv(columns))
+    (block,) = plan(str(path), Settings("price"), Dialect()).source.blocks()
+    held = np.flatnonzero(~HeldOut("price", 0.2, 0).learnt(0, block, 100)).tolist()
+    texts = ["1", "2"] if kind == "number" else ["a", "b"]
+    columns["odd"] = [texts[row % 2] if row in held else None for row in range(100)]
+    table(as_csv(columns))
+    arguments = ["train", path, "--target", "price", "--stream", "--out", tmp_path / "m"]
+    result = handnn_command(*arguments, "--quiet")
+    assert (result.code, result.out) == (1, "")
+    assert "column 'odd' has no value in the rows that are not held out" in result.err
+
+
+def test_the_share_held_out_falls_with_more_rows_and_never_takes_learnt_ones(table):
+    (block,) = plan(str(table(as_csv(rooms(100)))), Settings("price"), Dialect()).source.blocks()
+    held_out = HeldOut("price", 0.5, 3)
+    drawn = held_out.drawn(4, block)
+    final = drawn < held_out.share_of(1_000_000)
+    for known in (100, 200_000, 1_000_000):
+        learnt = held_out.learnt(4, block, known)
+        assert not (learnt & final).any()
+    assert held_out.share_of(100) == 0.5 and held_out.share_of(1_000_000) == 0.05
 
 
 def test_streaming_learns_the_same_things(handnn_command, table, tmp_path):

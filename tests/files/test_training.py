@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import handnn
+from handnn.layers import Dropout
 from tests.files.tables import as_csv, rooms
 
 pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
@@ -62,6 +63,25 @@ def test_scores_stand_beside_baselines(table, train, columns, target, task, triv
     ours, theirs = told["scores"][first], told["baselines"][trivial][first]
     if target != "town":  # which the other columns tell little of
         assert ours < 0.6 * theirs if task == "regression" else ours > theirs + 0.1
+
+
+def test_least_squares_takes_the_numbers_as_they_are(table, train):
+    """Not along lines through quantiles, as the networks: then a straight line fits at once."""
+    rng = np.random.default_rng(0)
+    income = rng.lognormal(10, 1, 200).round(2)
+    columns = {"income": income.tolist(), "tax": (0.3 * income + rng.normal(0, 1, 200)).tolist()}
+    _, told = train(table(as_csv(columns)), "tax")
+    assert told["baselines"]["least squares"]["rmse"] < 5
+
+
+def test_networks_and_estimators_have_one_recipe(table, train):
+    model, _ = train(table(as_csv(rooms())))
+    loaded = handnn.TableModel.load(model)
+    assert all(c.knots for c in loaded.columns.columns if c.kind == "number")
+    seeds = [
+        layer.seed for n in loaded.networks for layer in n.layers if isinstance(layer, Dropout)
+    ]
+    assert len(seeds) == len(set(seeds)) == 2 * len(loaded.networks)
 
 
 def test_the_score_is_that_of_rows_held_out(table, train, handnn_command):
@@ -227,5 +247,5 @@ def test_california_with_nothing_but_a_target(handnn_command, tmp_path):
         "--out", tmp_path / "m",
     )  # fmt: skip
     told = json.loads(result.out)
-    assert told["scores"]["rmse"] <= 50_000
+    assert told["scores"]["rmse"] <= 47_000
     assert told["seconds"] < 30

@@ -1,4 +1,4 @@
-"""The command `handnn`: demo, check and info. The only room that imports click."""
+"""The command `handnn`. The only room that imports click."""
 
 from __future__ import annotations
 

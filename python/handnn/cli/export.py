@@ -63,8 +63,7 @@ def export(
             networks = [network.astype(dtype) for network in loaded.networks]
             loaded = TableModel(networks, loaded.columns, loaded.target)
         path = model.with_suffix(ENDINGS[form]) if out is None else out
-        if path.resolve() == model.resolve():
-            raise click.ClickException(f"{path} is the model itself; --out names another file")
+        tables.check_apart([path], [model])
         sizes = ""
         if form == "onnx":
             data = exports.to_onnx(loaded, notes).SerializeToString()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,6 @@ def opened(model: Path, rows: Path, **given: Any) -> Any:
     return loaded, notes, Table(open_table(rows, dialect), loaded, notes)
 
 
-def as_text(frame: Any, as_json: bool, has_header: bool) -> str:
-    """Return rows as lines of CSV, or each as a JSON object."""
-    text: str = frame.write_ndjson() if as_json else frame.write_csv(include_header=has_header)
-    return text
-
-
 @click.command(
     short_help="Predict the rows of a file with a saved model.",
     epilog="Examples: handnn predict model.safetensors rows.parquet --out predictions.csv; "
@@ -37,7 +31,7 @@ def as_text(frame: Any, as_json: bool, has_header: bool) -> str:
 @click.argument("rows", type=tables.EXISTING)
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE",
-    help="Where the predictions go as CSV; stdout by default.",
+    help="Where the predictions go: CSV, or what .parquet, .tsv and .gz say; stdout by default.",
 )  # fmt: skip
 @click.option("--probabilities", is_flag=True, help="A column p(class) for each class, too.")
 @click.option("--keep", is_flag=True, help="The columns of ROWS stand before the predictions.")
@@ -54,25 +48,27 @@ def predict(
     an average one, with a note. With --json each row is a JSON object on a line of its own.
     """
     with tables.told_in_words():
-        from handnn.files.predicting import predictions, whole_file
+        from handnn.files.predicting import predictions
+        from handnn.files.writing import is_parquet_name, rows_written
 
+        if as_json and is_parquet_name(out):
+            raise click.UsageError("--json writes lines of text, no Parquet")
+        tables.check_apart([out], [model, rows])
         loaded, _, table = opened(model, rows, gaps=gaps, **given)
-        target = nullcontext() if out is None else whole_file(out)
-        is_first, count = True, 0
-        with target as file:
+        count = 0
+        with rows_written(out, partial(click.echo, nl=False), as_json=as_json) as write:
             for frame, block in table.blocks():
                 found = predictions(loaded, frame, probabilities=probabilities)
                 if keep:
                     taken = set(found.columns) & set(block.frame.columns)
                     if taken:
                         raise click.ClickException(f"{rows} has a column {min(taken)!r} already")
-                    found = block.frame.hstack(found)
-                text = as_text(found, as_json, is_first)
-                if file is None:
-                    click.echo(text, nl=False)
-                else:
-                    file.write(text.encode())
-                is_first, count = False, count + len(found)
+                    kept = block.frame
+                    if is_parquet_name(out):  # which has types: numbers are no text there
+                        kept = kept.with_columns(frame.select(table.numbers))
+                    found = kept.hstack(found)
+                write(found)
+                count += len(found)
     say = tables.speaker(quiet)
     for note in table.notes:
         say(f"note: {note}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,16 @@ def check_writable(path: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise click.ClickException(f"cannot write {path}: {reason}") from error
+
+
+def check_apart(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
+    """Raise ClickException when a result would replace what is read, or another result."""
+    taken = {path.resolve(): "is read from" for path in inputs}
+    for path in filter(None, outputs):
+        place = path.resolve()
+        if place in taken:
+            raise click.ClickException(f"{path} {taken[place]}; name another file to write to")
+        taken[place] = "is written already"
 
 
 def names(values: tuple[str, ...], known: list[str]) -> tuple[str, ...]:

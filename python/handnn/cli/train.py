@@ -115,6 +115,7 @@ def train(
         known = open_table(data, dialect).names
         if target is None:
             raise click.UsageError(f"--target must name the column to predict: {listed(known)}")
+        tables.check_apart([out, report], [data])
         for path in filter(None, (out, report)):
             tables.check_writable(path)
         settings = Settings(

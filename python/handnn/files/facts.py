@@ -31,11 +31,43 @@ BadCell = tuple[int, str]
 
 
 @dataclass
+class Learnt:
+    """What the rows that are trained on say of a column, for those who can't keep them.
+
+    mean and square are those of Welford and Chan: square is Σ(x - mean)².
+    """
+
+    n_gaps: int = 0
+    n_numbers: int = 0
+    mean: float = 0.0
+    square: float = 0.0
+    labels: Counter[str] = field(default_factory=Counter)
+    sample: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """Every 2^k-th of the numbers, so few that they can be kept."""
+    step: int = 1
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        """Take numbers into the mean, the deviation and the sample."""
+        before = self.n_numbers
+        self.n_numbers += len(values)
+        if not len(values):
+            return
+        mean = float(values.mean())
+        shift = mean - self.mean
+        self.square += float(np.square(values - mean).sum())
+        self.square += shift * shift * before * len(values) / self.n_numbers
+        self.mean += shift * len(values) / self.n_numbers
+        self.sample = np.concatenate([self.sample, values[-before % self.step :: self.step]])
+        while len(self.sample) > SAMPLED:
+            self.sample, self.step = self.sample[::2], 2 * self.step
+
+
+@dataclass
 class Facts:
     """What is known of one column so far.
 
     texts and numbers hold the first few cells of either kind; counts of all are in n_texts and
-    n_numbers. mean and square are those of Welford and Chan: square is Σ(x - mean)².
+    n_numbers.
     """
 
     name: str
@@ -50,16 +82,12 @@ class Facts:
     numbers: list[BadCell] = field(default_factory=list)
     infinite: list[BadCell] = field(default_factory=list)
     is_whole: bool = True
-    mean: float = 0.0
-    square: float = 0.0
     least: float = np.inf
     most: float = -np.inf
     is_counted: bool = True
     """Whether `labels` are all there are."""
     labels: Counter[str] = field(default_factory=Counter)
-    sample: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    """Every 2^k-th of the numbers, so few that they can be kept."""
-    step: int = 1
+    learnt: Learnt = field(default_factory=Learnt)
 
     @property
     def n_values(self) -> int:
@@ -86,9 +114,18 @@ class Facts:
         return len(self.labels) == 1
 
     def add(
-        self, cells: Series, places: NDArray[np.int64], decimal: str, is_typed: bool = False
+        self,
+        cells: Series,
+        places: NDArray[np.int64],
+        decimal: str,
+        is_typed: bool = False,
+        is_learnt: Series | None = None,
     ) -> None:
-        """Count the cells of one more block; is_typed: whether text is text, even if it is "3"."""
+        """Count the cells of one more block.
+
+        is_typed: whether text is text, even if it is "3". is_learnt: the rows that go into
+        `learnt`; None for none.
+        """
         gaps = cells.is_null()
         n_gaps = int(gaps.sum())
         if n_gaps and not self.n_gaps:
@@ -106,37 +143,27 @@ class Facts:
             self.n_infinite += int(ends.sum())
             finite = finite[~ends]
         self.n_texts += len(cells) - n_gaps - int(is_number.sum())
-        self._add_numbers(finite, len(ends))
+        self.n_numbers += len(ends)
+        if len(finite):
+            self.least = min(self.least, float(finite.min()))
+            self.most = max(self.most, float(finite.max()))
         if self.is_whole and len(finite):
             self.is_whole = _are_whole(cells)
         if self.is_counted:
-            self._count(cells if is_text else label_texts(cells))
+            self._count(cells if is_text else label_texts(cells), is_learnt)
+        if is_learnt is not None:
+            learnt = values.filter(is_learnt).drop_nulls().to_numpy()
+            self.learnt.n_gaps += int((gaps & is_learnt).sum())
+            self.learnt.add(learnt[abs(learnt) <= LARGEST])
 
-    def _count(self, cells: Series) -> None:
+    def _count(self, cells: Series, is_learnt: Series | None) -> None:
         """Count the labels, as long as it may be a column of categories."""
-        counted = cells.drop_nulls().value_counts()
-        self.labels.update(dict(zip(*(column.to_list() for column in counted), strict=True)))
+        self.labels.update(_counted(cells))
+        if is_learnt is not None:
+            self.learnt.labels.update(_counted(cells.filter(is_learnt)))
         is_of_numbers = self.n_texts == 0 and not self.is_chosen
         if len(self.labels) > (MOST_OF_NUMBERS if is_of_numbers else MOST_LABELS):
             self.is_counted = False
-
-    def _add_numbers(self, values: NDArray[np.float64], count: int) -> None:
-        """Take numbers into the mean, the deviation and the sample."""
-        before = self.n_numbers
-        self.n_numbers += count
-        if not len(values):
-            return
-        mean = float(values.mean())
-        shift = mean - self.mean
-        whole = before + len(values)
-        self.square += float(np.square(values - mean).sum())
-        self.square += shift * shift * before * len(values) / whole
-        self.mean += shift * len(values) / whole
-        self.least = min(self.least, float(values.min()))
-        self.most = max(self.most, float(values.max()))
-        self.sample = np.concatenate([self.sample, values[-before % self.step :: self.step]])
-        while len(self.sample) > SAMPLED:
-            self.sample, self.step = self.sample[::2], 2 * self.step
 
     def _keep(
         self, kept: list[BadCell], cells: Series, mask: Any, places: NDArray[np.int64]
@@ -144,6 +171,12 @@ class Facts:
         if len(kept) < SHOWN:
             rows = mask.arg_true()[: SHOWN - len(kept)].to_list()
             kept += [(int(places[row]), str(cells[row])) for row in rows]
+
+
+def _counted(cells: Series) -> dict[str, int]:
+    """Return how often each label is there."""
+    counts = cells.drop_nulls().value_counts()
+    return dict(zip(*(column.to_list() for column in counts), strict=True))
 
 
 def _are_whole(cells: Series) -> bool:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files import scores
 from handnn.files.blocks import Block
 from handnn.files.dialect import is_number
 from handnn.files.model import Notes, kinds_of, labels_of
+from handnn.files.running import Running
+from handnn.files.scores import Scores
 from handnn.files.source import Source, check_column, check_same_columns
 from handnn.files.text import TableError
 from handnn.files.values import typed
@@ -41,6 +40,11 @@ class Table:
         }
         self._unseen: dict[str, Counter[str]] = {name: Counter() for name in self._labels}
         self._differences = check_same_columns(source, self.kinds, [notes.target])
+
+    @property
+    def numbers(self) -> list[str]:
+        """The names of the columns of numbers."""
+        return [name for name, kind in self.kinds.items() if kind == "number"]
 
     @property
     def notes(self) -> list[str]:
@@ -100,14 +104,14 @@ def predictions(model: TableModel, frame: DataFrame, *, probabilities: bool) -> 
     return pl.DataFrame(columns)
 
 
-def evaluate(model: TableModel, notes: Notes, table: Table) -> tuple[scores.Scores, int]:
+def evaluate(model: TableModel, notes: Notes, table: Table) -> tuple[Scores, int]:
     """Return the scores of a model on a file that has the target, and the number of rows.
 
     Raises TableError when the target is missing, in the file or in a row, or is of another kind.
     """
     name, target = notes.target, model.target
     check_column(name, table.source, "the target of the model")
-    measured, answers = [], []
+    running = Running(target)
     known = None if target.classes is None else list(map(str, target.classes.tolist()))
     kind = "number" if known is None else "category"
     for frame, block in table.blocks((name, kind)):
@@ -119,7 +123,7 @@ def evaluate(model: TableModel, notes: Notes, table: Table) -> tuple[scores.Scor
                 "value"
             )
         if known is None:
-            measured.append(y.to_numpy().astype(np.float64))
+            measured = y.to_numpy().astype(np.float64)
         else:
             places = {label: place for place, label in enumerate(known)}
             found = [places.get(label, -1) for label in map(_label(target), y.to_list())]
@@ -129,10 +133,10 @@ def evaluate(model: TableModel, notes: Notes, table: Table) -> tuple[scores.Scor
                     f"{table.source.path}, {table.source.place} {int(block.places[row]):,}: "
                     f"{y[row]!r:.60} is no class of the target {name!r} that training had"
                 )
-            measured.append(np.array(found, np.float64))
-        answers.append(scores.answers_of(model, frame.drop(name)))
-    all_measured = np.concatenate(measured)
-    return scores.score(target, all_measured, np.concatenate(answers)), len(all_measured)
+            measured = np.array(found, np.float64)
+        x = frame.drop(name)
+        running.add(measured, model.predict(x) if known is None else model.predict_proba(x))
+    return running.scores(), running.count
 
 
 def _label(target: Any) -> Any:
@@ -149,22 +153,3 @@ def _label(target: Any) -> Any:
             return text
 
     return read
-
-
-@contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file to be written; it takes its name when all went well, and else is never there."""
-    place = os.path.realpath(path)
-    if os.path.isdir(place):
-        raise IsADirectoryError(21, "it is a folder", os.fspath(path))
-    temporary = os.path.join(os.path.dirname(place), f".handnn-{os.urandom(8).hex()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, place)
-    except BaseException as error:
-        with suppress(FileNotFoundError):
-            os.remove(temporary)
-        if isinstance(error, OSError) and error.filename == temporary:
-            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
-        raise

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from handnn.files.facts import MOST_OF_NUMBERS, SHOWN, Facts
+from handnn.files.holding import HeldOut
 from handnn.files.text import TableError
 from handnn.files.values import hint_for
 
@@ -20,16 +21,27 @@ MOST_LABELS = 10_000
 
 
 def count_facts(
-    source: Any, names: Iterable[str], categories: Iterable[str] = ()
+    source: Any,
+    names: Iterable[str],
+    categories: Iterable[str] = (),
+    held_out: HeldOut | None = None,
 ) -> dict[str, Facts]:
-    """Read the whole file once, and return what its columns hold; TableError without rows."""
+    """Read the whole file once, and return what its columns hold; TableError without rows.
+
+    With `held_out`, they have also `learnt` of the rows that are not held out.
+    """
+    import polars as pl
+
     chosen = set(categories)
     facts = {name: Facts(name, name in chosen) for name in names}
     n_rows = 0
-    for block in source.blocks():
+    for number, block in enumerate(source.blocks()):
         n_rows += len(block.places)
+        learnt = None
+        if held_out is not None:
+            learnt = pl.Series(held_out.learnt(number, block, n_rows))
         for name, fact in facts.items():
-            fact.add(block.frame[name], block.places, source.decimal, source.is_typed)
+            fact.add(block.frame[name], block.places, source.decimal, source.is_typed, learnt)
     if n_rows == 0:
         raise TableError(f"{source.path} has a header, but no rows")
     return facts

@@ -37,7 +37,7 @@ h1 { font-size: 1.6rem; line-height: 1.25 }
 h2 { font-size: 1.3rem; margin-top: 2.5rem; border-bottom: 2px solid #999 }
 p { max-width: 46rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .95rem }
-caption { text-align: left; padding-bottom: .3rem }
+caption { text-align: left; padding-bottom: .3rem; white-space: nowrap }
 th, td { padding: .2rem .7rem; border: 1px solid #ccc; text-align: right }
 th { font-weight: 600; background: #f4f4f4 }
 th[scope=row] { text-align: left }

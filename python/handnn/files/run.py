@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handnn.files.facts import Facts
+from handnn.files.holding import HeldOut
 from handnn.files.model import Notes
 from handnn.files.problems import check_target, choose_kinds, count_facts
 from handnn.files.scores import Scores, answers_of, baselines, measured_of, score
@@ -50,8 +51,11 @@ class Plan:
     target: Facts
 
 
-def plan(path: str, settings: Settings, dialect: Dialect) -> Plan:
-    """Read the file once, and decide; TableError for all that can't be learnt from."""
+def plan(path: str, settings: Settings, dialect: Dialect, *, streams: bool = False) -> Plan:
+    """Read the file once, and decide; TableError for all that can't be learnt from.
+
+    streams: whether to learn at once, of the rows that are not held out, what `train_stream` needs.
+    """
     source = open_table(path, dialect)
     check_column(settings.target, source, "the target")
     for name in (*settings.ignore, *settings.categories):
@@ -61,7 +65,8 @@ def plan(path: str, settings: Settings, dialect: Dialect) -> Plan:
     names = [name for name in source.names if name not in settings.ignore]
     if names == [settings.target]:
         raise TableError(f"{path} has no column beside the target {settings.target!r}")
-    facts = count_facts(source, names, settings.categories)
+    held_out = HeldOut(settings.target, settings.share, settings.seed) if streams else None
+    facts = count_facts(source, names, settings.categories, held_out)
     target = facts.pop(settings.target)
     target_kind = check_target(target, source, settings.task, settings.drop_gaps)
     return Plan(source, choose_kinds(facts, source), target_kind, facts, target)
@@ -98,8 +103,9 @@ def train_file(
     read or learnt from; OSError when it can't be opened; ImportError without polars.
     """
     path, dialect = os.fspath(path), dialect or Dialect()
-    planned = plan(path, settings, dialect)
-    if is_large(path) if stream is None else stream:
+    streams = is_large(path) if stream is None else stream
+    planned = plan(path, settings, dialect, streams=streams)
+    if streams:
         say(f"{planned.target.n_values:,} rows, read anew for each epoch; {described(planned)}")
         trained = train_stream(planned, settings, progress=progress, say=say)
     else:

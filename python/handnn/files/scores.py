@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from handnn import metrics
 from handnn.arrays import Array
-from handnn.tables import CategoryColumn, Columns, Target
+from handnn.tables import CategoryColumn, Columns, NumberColumn, Target
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -83,8 +84,7 @@ def baselines(split: Split, columns: Columns, target: Target) -> dict[str, Score
     y = measured_of(target, split.y_train)
     measured = measured_of(target, split.y_test)
     count = len(measured)
-    design = _design(columns, split.x_train[:MOST_ROWS])
-    test = _design(columns, split.x_test)
+    design, test = _designs(columns, split)
     if target.task == "regression":
         trivial, name = np.full(count, y.mean()), "the mean"
         linear = test @ _least_squares(design, y[:MOST_ROWS, None])[:, 0]
@@ -100,18 +100,42 @@ def baselines(split: Split, columns: Columns, target: Target) -> dict[str, Score
     }
 
 
-def _design(columns: Columns, x: DataFrame) -> NDArray[np.float64]:
-    """Return a table as the columns of a linear model, the last one 1."""
+def _designs(columns: Columns, split: Split) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return what a linear model takes of the training rows and of the held-out ones.
+
+    The numbers as they are in the file, no lines through quantiles; standardised, for the trace of
+    shrinking to be the same one for all.
+    """
+    plain = [
+        replace(column, mean=0.0, scale=1.0, knots=(), levels=())
+        if isinstance(column, NumberColumn)
+        else column
+        for column in columns.columns
+    ]
+    as_given = Columns(plain, columns.feature_names_in, columns.categories)
+    design = _design(as_given, split.x_train[:MOST_ROWS])
+    test = _design(as_given, split.x_test)
+    mean, deviation = design.mean(axis=0), design.std(axis=0)
+    deviation[deviation == 0] = 1
+
+    def standardised(part: NDArray[Any]) -> NDArray[Any]:
+        return np.column_stack([(part - mean) / deviation, np.ones(len(part))])
+
+    return standardised(design), standardised(test)
+
+
+def _design(columns: Columns, x: DataFrame) -> NDArray[Any]:
+    """Return a table as the columns of a linear model."""
     given = columns.transform(x, "float64")
     n_codes = sum(isinstance(column, CategoryColumn) for column in columns.columns)
     if columns.categories != "embedding" or n_codes == 0:
-        return np.column_stack([given, np.ones(len(given))])
+        return given
     parts = [given[:, : given.shape[1] - n_codes]]
     categories = [c for c in columns.columns if isinstance(c, CategoryColumn)]
     for code, category in zip(given[:, -n_codes:].T, categories, strict=True):
         most = np.argsort(category.counts)[::-1][:MOST_LABELS]
         parts.append((code[:, None] == most).astype(np.float64))
-    return np.column_stack([*parts, np.ones(len(given))])
+    return np.column_stack(parts)
 
 
 def _least_squares(design: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:

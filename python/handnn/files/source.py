@@ -76,15 +76,19 @@ def check_column(name: str, source: Source, what: str) -> None:
     """Raise TableError, with a name that is alike, unless the file has this column."""
     if name in source.names:
         return
-    near = get_close_matches(name, source.names, 1)
-    folded = [other for other in source.names if other.casefold() == name.casefold()]
-    found = (folded or near)[:1]
-    told = f"; did you mean {found[0]!r}?" if found else f"; it has {listed(source.names)}"
+    found = _alike(name, source.names)
+    told = f"; did you mean {found!r}?" if found else f"; it has {listed(source.names)}"
     if sum(map(is_number, source.names)) * 2 >= len(source.names):
         told += "; is line 1 a header?"
     if len(source.names) == 1:
         told = f"; its one column is {source.names[0]!r:.60}: is --delimiter another?"
     raise TableError(f"{source.path} has no column {name!r}, {what}{told}")
+
+
+def _alike(name: str, others: list[str]) -> str | None:
+    """Return one of the other names that may be meant: the same in other letters, or close."""
+    folded = [other for other in others if other.casefold() == name.casefold()]
+    return next(iter(folded or get_close_matches(name, others, 1)), None)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -103,8 +107,9 @@ def check_same_columns(source: Source, names: Iterable[str], others: Iterable[st
     names = list(names)
     missing = [name for name in names if name not in source.names]
     if missing:
-        alike = get_close_matches(missing[0], source.names, 1)
-        hint = f"; is {alike[0]!r} meant?" if alike and alike[0] not in names else ""
+        unused = [name for name in source.names if name not in names]
+        alike = _alike(missing[0], unused)
+        hint = f"; is {alike!r} meant?" if alike else ""
         raise TableError(
             f"{source.path} has no column {listed(missing)}, which the model was trained on{hint}"
         )

@@ -1,16 +1,15 @@
 """Training on a file that is larger than memory: it is read once for each epoch, and never kept.
 
-The first pass counts what the columns hold (`facts`). From that come medians, means, deviations and
-categories: of all rows, those held out included, and the median of a sample. Each further pass is
-an epoch: rows go into a buffer, the networks train on it in a random order, and the next rows
-replace them. So a row only ever changes places with those of its buffer: a file that is sorted by
-the target should be shuffled first. No network stops early.
+The first pass counts what the columns hold (`facts`). From that come means, deviations and
+categories, of all rows but those held out, and medians and quantiles, of a sample of them. Each
+further pass is an epoch: rows go into a buffer, the networks train on it in a random order, and the
+next rows replace them. So a row only ever changes places with those of its buffer: a file that is
+sorted by the target should be shuffled first. No network stops early.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +18,10 @@ from numpy.typing import NDArray
 
 from handnn import recipes
 from handnn.arrays import Array
-from handnn.files.facts import Facts
+from handnn.files.blocks import Block
+from handnn.files.facts import Learnt
+from handnn.files.holding import HeldOut
+from handnn.files.memory import give_back
 from handnn.files.text import TableError
 from handnn.files.training import FEWEST_ROWS, Settings, Split, Trained, new_network, new_optimizer
 from handnn.files.values import BOOLS, typed
@@ -27,6 +29,7 @@ from handnn.history import Epoch, History
 from handnn.losses import Loss
 from handnn.losses.loss import as_column
 from handnn.tables import CategoryColumn, Columns, NumberColumn, TableModel, Target
+from handnn.tables.number import Scale, normal_levels
 from handnn.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -38,14 +41,11 @@ BUFFER = 2**18
 """Rows that are shuffled among each other."""
 
 BATCH_SIZE = 512
-OWN = 0x68616E64
-"""Makes our draws independent of data that someone has drawn with the same small seed."""
-
 ROWS_SEEN = 10_000_000
 """How many rows all epochs together have, about, when nobody chooses their number."""
 
-MOST_TEST, MOST_VALIDATION, MOST_SAMPLE = 50_000, 20_000, 20_000
-"""Rows that are kept: to score the model, to watch it, and for the baselines."""
+MOST_VALIDATION, MOST_SAMPLE = 20_000, 20_000
+"""Rows that are kept, beside those that score the model: to watch it, and for the baselines."""
 
 
 def train_stream(
@@ -55,11 +55,12 @@ def train_stream(
     from tqdm import tqdm
 
     start = perf_counter()
-    n_rows = planned.target.n_values
+    fact = planned.target
+    n_rows = fact.n_values
     if n_rows < FEWEST_ROWS:
         raise TableError(f"there are only {n_rows} rows to learn from; {FEWEST_ROWS} is the least")
     columns, target = columns_of(planned), target_of(planned, settings)
-    stream = Stream(planned, settings, columns, target, n_rows)
+    stream = Stream(planned, settings, columns, target, n_rows + fact.n_gaps)
     rng = np.random.default_rng(settings.seed)
     recipe = recipes.recipe(n_rows)
     usual_size = BATCH_SIZE if n_rows > BUFFER else recipe.batch_size
@@ -69,7 +70,7 @@ def train_stream(
     steps = epochs * (n_rows // batch_size + n_rows // BUFFER + 1)
     trainers = []
     for _ in range(settings.networks or 1):
-        network = new_network(columns, target, settings.hidden, rng, "float32")
+        network = new_network(columns, target, settings.hidden, n_rows, rng, "float32")
         optimizer = new_optimizer(steps, settings)
         trainers.append(Trainer(network, cast(Loss, target.loss()), optimizer, rng=rng))
     histories = [History() for _ in trainers]
@@ -103,7 +104,8 @@ class Stream:
     ) -> None:
         self.planned, self.settings = planned, settings
         self.columns, self.target = columns, target
-        self._test_share = min(settings.share, MOST_TEST / n_rows)
+        self._held_out = HeldOut(settings.target, settings.share, settings.seed)
+        self._test_share = self._held_out.share_of(n_rows)
         self._validation_share = min(0.1, MOST_VALIDATION / n_rows)
         self._sample_share = min(1.0, MOST_SAMPLE / n_rows)
         self._kinds = {**planned.kinds, settings.target: planned.target_kind}
@@ -116,9 +118,8 @@ class Stream:
         parts: list[tuple[Array, Array]] = []
         size = 0
         for number, block in enumerate(self.planned.source.blocks()):
-            frame, places = self._typed(block)
-            key = [self.settings.seed, number, OWN]
-            drawn = np.random.default_rng(key).random(len(frame))
+            frame, there = self._typed(block)
+            places, drawn = block.places[there], self._held_out.drawn(number, block)[there]
             is_test = drawn < self._test_share
             is_validation = ~is_test & (drawn < self._test_share + self._validation_share)
             is_train = ~is_test & ~is_validation
@@ -132,6 +133,7 @@ class Stream:
             if size >= BUFFER:
                 yield _joined(parts)
                 parts, size = [], 0
+                give_back()
         if size:
             yield _joined(parts)
 
@@ -155,7 +157,8 @@ class Stream:
             raise TableError("no rows are left to score the model; --hold-out takes more of them")
         return Split(sample.drop(name), sample[name], test.drop(name), test[name], places)
 
-    def _typed(self, block: Any) -> tuple[DataFrame, NDArray[np.int64]]:
+    def _typed(self, block: Block) -> tuple[DataFrame, NDArray[np.bool_]]:
+        """Return the rows that have a target, and which ones of the block they are."""
         import polars as pl
 
         name = self.settings.target
@@ -163,7 +166,7 @@ class Stream:
         if self._kinds[name] == "number" and self.planned.target.is_whole:
             frame = frame.with_columns(pl.col(name).cast(pl.Int64))
         there = frame[name].is_not_null()
-        return frame.filter(there), block.places[there.to_numpy()]
+        return frame.filter(there), there.to_numpy()
 
     def _arrays(self, frame: DataFrame) -> tuple[Array, Array]:
         name = self.settings.target
@@ -181,42 +184,57 @@ def _joined(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
 
 def columns_of(planned: Plan) -> Columns:
     """Return what was learnt of the columns while they were counted."""
+    path, scale = planned.source.path, recipes.scale(len(planned.kinds))
     columns: list[NumberColumn | CategoryColumn] = []
     for name, kind in planned.kinds.items():
-        fact = planned.facts[name]
+        learnt = planned.facts[name].learnt
+        labels = labels_of(learnt.labels)
+        if not (learnt.n_numbers if kind == "number" else labels):
+            raise TableError(
+                f"{path}: column {name!r} has no value in the rows that are not held out; "
+                f"--ignore {name} leaves it out"
+            )
         if kind == "number":
-            columns.append(_number_column(fact))
+            columns.append(number_column(learnt, scale))
         else:
-            labels = labels_of(fact)
             counts = tuple(labels[label] for label in sorted(labels))
-            columns.append(CategoryColumn(tuple(sorted(labels)), counts, fact.n_gaps > 0))
+            columns.append(CategoryColumn(tuple(sorted(labels)), counts, learnt.n_gaps > 0))
     return Columns(columns, planned.kinds)
 
 
-def labels_of(fact: Facts) -> dict[str, int]:
+def labels_of(counted: Mapping[str, int]) -> dict[str, int]:
     """Return the categories of a column as `typed` writes them, and how often each is there."""
     found: dict[str, int] = {}
-    for label, count in fact.labels.items():
+    for label, count in counted.items():
         label = BOOLS.get(label, label)
         found[label] = found.get(label, 0) + count
     return found
 
 
-def _number_column(fact: Facts) -> NumberColumn:
-    """Return mean and deviation after the gaps have been filled with the median."""
-    median = float(np.median(fact.sample))
-    count = fact.n_numbers + fact.n_gaps
-    mean = (fact.n_numbers * fact.mean + fact.n_gaps * median) / count
-    square = fact.square + fact.n_numbers * (fact.mean - mean) ** 2
-    scale = float(np.sqrt((square + fact.n_gaps * (median - mean) ** 2) / count))
-    return NumberColumn(median, mean, scale if scale > 0 else 1.0, fact.n_gaps > 0)
+def number_column(learnt: Learnt, scale: Scale) -> NumberColumn:
+    """Return what `NumberColumn.learn` would, quantiles and what follows of a sample.
+
+    Mean and deviation are those after the gaps have been filled with the median.
+    """
+    median = filled = float(np.median(learnt.sample))
+    there, mean, square = learnt.n_numbers, learnt.mean, learnt.square
+    knots, levels = normal_levels(learnt.sample) if scale == "quantile" else ((), ())
+    if knots:
+        values = np.interp(learnt.sample, knots, levels)
+        filled = float(np.interp(median, knots, levels))
+        mean, square = float(values.mean()), float(values.var()) * there
+    count = there + learnt.n_gaps
+    whole = (there * mean + learnt.n_gaps * filled) / count
+    square += there * (mean - whole) ** 2 + learnt.n_gaps * (filled - whole) ** 2
+    deviation = float(np.sqrt(square / count)) or 1.0
+    return NumberColumn(median, whole, deviation, learnt.n_gaps > 0, False, knots, levels)
 
 
 def target_of(planned: Plan, settings: Settings) -> Target:
     """Return what was learnt of the target while it was counted."""
     fact, task = planned.target, settings.task
     if planned.target_kind == "category":
-        return Target.learn(np.array([*labels_of(fact)] * 2, object), task)
+        return Target.learn(np.array([*labels_of(fact.labels)] * 2, object), task)
     is_of_classes = task in ("binary", "multiclass")
     if task == "auto" and fact.is_whole and fact.is_counted:
         values = np.array([int(label) for label in fact.labels] * 2)
@@ -228,5 +246,7 @@ def target_of(planned: Plan, settings: Settings) -> Target:
             raise TableError(f"the target {fact.name!r} has too many numbers to be classes")
         kind: Any = int if fact.is_whole else float
         return Target.learn(np.array([kind(label) for label in fact.labels]), task)
-    column = _number_column(replace(fact, n_gaps=0))
+    if not fact.learnt.n_numbers:
+        raise TableError(f"the target {fact.name!r} has no value in the rows that are not held out")
+    column = number_column(fact.learnt, True)
     return Target("regression", mean=[column.mean], scale=[column.scale])

@@ -14,6 +14,7 @@ from handnn import recipes
 from handnn.early_stopping import EarlyStopping
 from handnn.files.text import TableError
 from handnn.history import History
+from handnn.layers import Affine, Brick, Dropout
 from handnn.losses import Loss
 from handnn.many import train_many
 from handnn.network import Network, mlp
@@ -115,18 +116,30 @@ def split_rows(
 
 def learn(split: Split, kinds: dict[str, str], settings: Settings) -> tuple[Columns, Target]:
     """Return what is learnt of columns and target, from the training rows alone."""
-    columns = Columns.learn(split.x_train, kinds=kinds)
+    columns = Columns.learn(split.x_train, kinds=kinds, scale=recipes.scale(len(kinds)))
     return columns, Target.learn(split.y_train, settings.task)
 
 
 def new_network(
-    columns: Columns, target: Target, hidden: Iterable[int], rng: np.random.Generator, dtype: str
+    columns: Columns,
+    target: Target,
+    hidden: Iterable[int],
+    rows: int,
+    rng: np.random.Generator,
+    dtype: str,
 ) -> Network:
-    """Return a network that takes what `columns` gives, and gives what `target` takes."""
-    first = columns.first_layers(rng, dtype)
+    """Return a network that takes what `columns` gives, and gives what `target` takes.
+
+    rows: how many it is trained on, which decides whether there is Dropout.
+    """
+    layers: list[Brick] = columns.first_layers(rng, dtype)
     sizes = [columns.n_after, *hidden, target.n_out]
-    rest = mlp(sizes, activation=recipes.ACTIVATION, rng=rng, dtype=dtype)
-    return Network([*first, *rest.layers])
+    share = recipes.dropout(rows)
+    for layer in mlp(sizes, activation=recipes.ACTIVATION, rng=rng, dtype=dtype).layers:
+        layers.append(layer)
+        if share and not isinstance(layer, Affine):
+            layers.append(Dropout(share, rng))
+    return Network(layers)
 
 
 def train(
@@ -158,7 +171,7 @@ def train(
     for number in range(settings.networks or NETWORKS):
         first = number * held % max(1, n_train - held)
         rows.append(np.r_[order[:first], order[first + held :]])
-        network = new_network(columns, target, settings.hidden, rng, dtype)
+        network = new_network(columns, target, settings.hidden, n_train - held, rng, dtype)
         loss = cast(Loss, target.loss())
         seed = int(rng.integers(2**63))
         trainers.append(Trainer(network, loss, new_optimizer(steps, settings), rng=seed))

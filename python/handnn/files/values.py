@@ -26,6 +26,10 @@ COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+$"
 """A number with a decimal comma."""
 
 
+THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$"
+"""A number that may have commas between thousands."""
+
+
 def parsed(cells: Series, decimal: str = ".") -> Series:
     """Return cells as Float64, None for those that are no number."""
     import polars as pl
@@ -100,7 +104,11 @@ def hint_for(values: list[str], decimal: str) -> str:
     """Return what may help to read `values` as numbers, or ""."""
     import re
 
+    if decimal == "." and all(re.match(THOUSANDS, value) for value in values):
+        return "; take the commas out if they divide thousands; if not, say --decimal ,"
     if decimal == "." and all(re.match(COMMA, value) for value in values):
+        if any("." in value for value in values):
+            return "; --decimal , reads the comma, but take the points between thousands out"
         return "; --decimal , reads a comma as the decimal point"
     if decimal == "," and all("." in value for value in values):
         return "; with --decimal , a number must not have a point"

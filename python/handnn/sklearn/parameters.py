@@ -208,8 +208,8 @@ def settle(p: Any, rows: int, *, is_incremental: bool = False) -> Settled:
         weight_decay = recipes.WEIGHT_DECAY
     dtype = ("float64" if is_whole else recipe.dtype) if _is_auto(p.dtype) else p.dtype
     is_ours = p.solver == "adam" and _is_auto(p.alpha)
-    if _is_auto(p.dropout) and is_ours and rows > recipes.FULL_BATCH:
-        dropouts = (recipes.DROPOUT,) * len(hidden)
+    if _is_auto(p.dropout) and is_ours:
+        dropouts = (recipes.dropout(rows),) * len(hidden)
     return Settled(
         hidden=hidden,
         activations=activations,

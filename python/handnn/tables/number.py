@@ -55,7 +55,7 @@ class NumberColumn:
         with np.errstate(over="ignore", invalid="ignore"):
             median = float(np.median(there))
             values[gaps] = median
-            knots, levels = _normal_levels(there) if scale == "quantile" else ((), ())
+            knots, levels = normal_levels(there) if scale == "quantile" else ((), ())
             scaled = np.interp(values, knots, levels) if knots else values
             mean, deviation = (float(scaled.mean()), float(scaled.std())) if scale else (0.0, 1.0)
         if not np.isfinite([median, mean, deviation, *knots]).all():
@@ -106,7 +106,7 @@ class NumberColumn:
         return text + (", with gaps" if self.has_gaps else "")
 
 
-def _normal_levels(values: Numbers) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def normal_levels(values: Numbers) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return quantiles of the values, and those of a normal distribution, as knots and levels.
 
     One knot for 8 values, but no more than 257. A value that is several quantiles at once has the
