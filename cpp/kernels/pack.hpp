@@ -17,9 +17,9 @@ constexpr Size packed_tile(Size K) {
   return K * R + lanes<T>;
 }
 
-// to[k * stride + i] = from[i * row + k] for i < count <= lanes and k < K. Whole vectors are written,
-// column after column: what is too much may be in the next one. When whole vectors of k do not come
-// out even, the last columns are written twice.
+// to[k * stride + i] = from[i * row + k] for i < count <= lanes and k < K. Whole vectors are
+// written, column after column: what is too much may be in the next one. When whole vectors of k do
+// not come out even, the last columns are written twice.
 template <class T>
 void pack_transposed(T* to, Size stride, const T* from, Size row, Size count, Size K) {
   constexpr Size L = lanes<T>;
