@@ -260,22 +260,6 @@ void check_targets(const std::string& function, const std::string& loss, double 
   CheckedLoss(gate, which, setting, numbers, outputs).check_targets(gate, y, y.shape[0]);
 }
 
-// The first column of the largest number in a row; NaN is the largest. No branch that depends on
-// which number that is: a CPU would guess it wrong twice a row.
-template <class T>
-Size largest_column(const T* row, Size O) {
-  T largest = row[0];
-  bool has_nan = false;
-  for (Size o = 0; o < O; ++o) {
-    largest = row[o] > largest ? row[o] : largest;
-    has_nan |= row[o] != row[o];
-  }
-  if (has_nan) return std::find_if(row, row + O, [](T value) { return value != value; }) - row;
-  Size column = 0;
-  for (Size o = O; o-- > 0;) column = row[o] == largest ? o : column;
-  return column;
-}
-
 py::array largest_columns(py::handle pre_any) {
   Gate gate("largest_columns");
   Array pre;
@@ -284,10 +268,8 @@ py::array largest_columns(py::handle pre_any) {
   const Size N = pre.shape[0], O = pre.shape[1];
   if (O == 0) gate.bad_value("pre has no columns");
   const Indices columns = new_indices(N);
-  gate.run(double(pre.size), [&]<class T>(const Kernels<T>&) {
-    for (Size n = 0; n < N; ++n)
-      columns.data[n] = largest_column(static_cast<const T*>(pre) + n * O, O);
-  });
+  gate.run(double(pre.size),
+           [&](auto& kernels) { kernels.largest_columns(columns.data, pre, N, O); });
   return columns.array;
 }
 

@@ -27,6 +27,7 @@
 #include "losses/poisson_nll.hpp"
 #include "losses/quantile.hpp"
 #include "losses/softmax_cross_entropy.hpp"
+#include "largest.hpp"
 #include "matmul.hpp"
 #include "optimizers/adagrad.hpp"
 #include "optimizers/adam.hpp"

@@ -89,6 +89,7 @@ namespace handnn {
                                        Size D, Size column, Size first, Size last)) \
   KERNEL(void, add, (T* out, const T* a, const T* b, Size n)) \
   KERNEL(double, sum_of_squares, (const T* x, Size n)) \
+  KERNEL(void, largest_columns, (Size* columns, const T* x, Size N, Size O)) \
   KERNEL(double, fma_chains, (T* sink, Size turns))
 // clang-format on
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "buffers.hpp"
+#include "kernels/largest.hpp"
 #include "kernels/layers/affine.hpp"
 #include "kernels/layers/dropout.hpp"
 #include "kernels/layers/elu.hpp"
@@ -208,6 +209,15 @@ void test_updates(Size n) {
 }
 
 template <class T>
+void test_largest(Size N, Size O) {
+  const Buffer<T> x = numbers<T>(N * O, true);
+  const Buffer<Size> fast(N), naive(N);
+  largest_columns(fast.data(), x.data(), N, O);
+  largest_columns_naive(naive.data(), x.data(), N, O);
+  compare("largest_columns", "columns", fast, naive, N, O, 1);
+}
+
+template <class T>
 void test_all() {
   for (Size n = 0; n <= 130; ++n) {
     test_activations<T>(n);
@@ -230,6 +240,8 @@ void test_all() {
     test_embedding<T>(p, 1 + size % 20, size % 40);
     test_losses<T>(size, p % 20);
     test_losses<T>(p % 20, size);
+    test_largest<T>(size, 1 + p);
+    test_largest<T>(p, 1 + size);
   }
   // Past what is packed at a time, and rows a power of two apart; then whatever comes.
   test_affine<T>(300, 520, 35);

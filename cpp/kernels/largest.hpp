@@ -1,0 +1,49 @@
+// The column of the largest number in each row: what a row of logits answers.
+//
+//   largest_columns   columns (N) from x (N, O): the first column of the largest; NaN is the largest
+#pragma once
+
+#include "pack.hpp"
+
+namespace handnn {
+namespace {
+
+template <class T>
+void largest_columns_naive(Size* columns, const T* x, Size N, Size O) {
+  for (Size n = 0; n < N; ++n) {
+    const T* row = x + n * O;
+    columns[n] = 0;
+    for (Size o = 1; o < O; ++o) {
+      const T best = row[columns[n]];
+      if (best == best && !(row[o] <= best)) columns[n] = o;
+    }
+  }
+}
+
+// A vector has a column of as many rows as it has lanes, and another one the columns of their
+// largest so far: no branch, which a CPU would guess wrong twice a row.
+template <class T>
+void largest_columns(Size* columns, const T* x, Size N, Size O) {
+  constexpr Size L = lanes<T>, most = 1 << 24;  // to which all whole numbers are floats
+  if (O > most) return largest_columns_naive(columns, x, N, O);
+  T part[L * L], found[L];
+  for (Size n = 0; n < N; n += L) {
+    const Size count = N - n < L ? N - n : L;
+    Vector<T> best = splat(-T(__builtin_inff())), column{};
+    for (Size o = 0; o < O; o += L) {
+      const Size width = O - o < L ? O - o : L;
+      pack_transposed(part, L, x + n * O + o, O, count, width);
+      for (Size j = 0; j < width; ++j) {
+        const Vector<T> value = load(part + j * L);
+        const auto is_larger = ~(value <= best) & (best == best);
+        best = is_larger ? value : best;
+        column = is_larger ? splat(T(o + j)) : column;
+      }
+    }
+    store(found, column);
+    for (Size i = 0; i < count; ++i) columns[n + i] = Size(found[i]);
+  }
+}
+
+}  // namespace
+}  // namespace handnn
