@@ -15,7 +15,7 @@ import pytest
 
 from handnn import LBFGS, SGD, MSELoss, Network, Trainer, engine, mlp, train_many
 from tests.bounds import assert_same_bits
-from tests.engine.fits import ROOT, rows, trainer
+from tests.engine.fits import ROOT, rows, run_python, trainer
 from tests.own_bricks import Counting
 
 FOREVER = 10**7
@@ -239,3 +239,29 @@ def test_an_interrupt_within_a_step_of_bricks_leaves_the_last_whole_one():
     with pytest.raises(KeyboardInterrupt):
         train_many([one, trainer()], x, y, epochs=5, batch_size=8)
     assert_whole_steps(one, x, y, Trainer(fits[1], MSELoss(), SGD(0.1), rng=1))
+
+
+@needs_timers
+def test_a_handler_that_takes_longer_than_a_look_does_not_hang_it():
+    """In a process of its own, which can be given up: the wait it is about has no end."""
+    code = (
+        "import signal, time\n"
+        "import numpy as np\n"
+        "from handnn import SGD, MSELoss, Trainer, engine, many, mlp, train_many\n"
+        "stop = engine.Stop()\n"
+        "def ring(number, frame):\n"
+        "    time.sleep(2 * many.LOOK_SECONDS)\n"
+        "    stop.set()\n"
+        "signal.signal(signal.SIGALRM, ring)\n"
+        "trainer = Trainer(mlp([2, 3, 1], rng=0), MSELoss(), SGD(0.01), rng=0)\n"
+        "x = np.ones((600, 2))\n"
+        "train_many([trainer], x, x[:, :1], epochs=1, batch_size=8)  # imports what it needs\n"
+        "signal.setitimer(signal.ITIMER_REAL, many.LOOK_SECONDS / 2)\n"
+        "try:\n"
+        "    with engine.asked_by(stop):\n"
+        f"        train_many([trainer], x, x[:, :1], epochs={FOREVER}, batch_size=8)\n"
+        "except KeyboardInterrupt:\n"
+        "    print('stopped')\n"
+    )
+    result = run_python("-c", code, timeout=30)
+    assert result.stdout == "stopped\n", result.stderr

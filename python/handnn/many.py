@@ -21,7 +21,7 @@ from handnn.schedules import Schedule
 from handnn.trainer import Trainer
 
 if TYPE_CHECKING:
-    from queue import SimpleQueue
+    from queue import Queue
 
     News = tuple[int, BaseException | None] | None
     """A trainer is through: its place, and what its fit raised, if anything. None: a thread is."""
@@ -88,7 +88,7 @@ def _train(
 ) -> None:
     """Fit the trainers, in this order, on so many threads."""
     from collections import deque
-    from queue import SimpleQueue
+    from queue import Queue
     from threading import Thread
 
     stop = engine.Stop()
@@ -96,7 +96,7 @@ def _train(
     left, in_python = deque[int](), deque[int]()
     for place in order:
         (left if trainers[place].is_compiled else in_python).append(place)
-    news: SimpleQueue[News] = SimpleQueue()
+    news: Queue[News] = Queue()
 
     def work(mine: deque[int]) -> None:
         with engine.one_of_many(stop), suppress(engine.Stopped):
@@ -143,9 +143,11 @@ def _train(
                     worker.join()
 
 
-def _next(news: SimpleQueue[News]) -> News:
+def _next(news: Queue[News]) -> News:
     from queue import Empty
 
+    # A SimpleQueue may wait for ever: if a signal comes, and its time is over when the handler
+    # returns, CPython takes what is left, less than nothing, for no limit.
     while True:
         engine.check_stop()  # in a callback of another train_many
         with suppress(Empty):
