@@ -1,6 +1,6 @@
 """Ctrl-C at any moment of a fit: History, network, optimizer and early stopping stay together.
 
-Forty interrupts; two hundred with HANDNN_SLOW_TESTS=1. They come from a timer, as SIGALRM whose
+Forty interrupts; a hundred with HANDNN_SLOW_TESTS=1. They come from a timer, as SIGALRM whose
 handler raises SIGINT, in a process of their own: see the bottom of this file.
 """
 
@@ -35,7 +35,7 @@ from tests.checkpoints.fits import digest, rows, schedule
 from tests.engine.fits import run_python
 
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
-INTERRUPTS = 200 if SLOW else 40
+INTERRUPTS = 100 if SLOW else 40
 LONGEST_WAIT = 0.06  # seconds until the interrupt
 FOREVER = 10**8
 

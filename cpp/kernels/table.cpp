@@ -4,6 +4,7 @@
 // that two instruction sets share by name, the one that this CPU cannot run.
 #include "table.hpp"
 
+#include "largest.hpp"
 #include "layers/affine.hpp"
 #include "layers/batch_norm.hpp"
 #include "layers/dropout.hpp"
@@ -27,7 +28,6 @@
 #include "losses/poisson_nll.hpp"
 #include "losses/quantile.hpp"
 #include "losses/softmax_cross_entropy.hpp"
-#include "largest.hpp"
 #include "matmul.hpp"
 #include "optimizers/adagrad.hpp"
 #include "optimizers/adam.hpp"
