@@ -1,6 +1,6 @@
 // The column of the largest number in each row: what a row of logits answers.
 //
-//   largest_columns   columns (N) from x (N, O): the first column of the largest; NaN is the largest
+//   largest_columns   columns (N) of x (N, O): the first column of the largest; NaN is the largest
 #pragma once
 
 #include "pack.hpp"
