@@ -21,14 +21,19 @@ void largest_columns_naive(Size* columns, const T* x, Size N, Size O) {
 }
 
 // A vector has a column of as many rows as it has lanes, and another one the columns of their
-// largest so far: no branch, which a CPU would guess wrong twice a row.
+// largest so far: no branch, which a CPU would guess wrong twice a row. Of x, which is seldom in a
+// cache, a few pages are asked for ahead, or each vector would wait for memory.
 template <class T>
 void largest_columns(Size* columns, const T* x, Size N, Size O) {
   constexpr Size L = lanes<T>, most = 1 << 24;  // to which all whole numbers are floats
+  constexpr Size line = 64 / sizeof(T), ahead = 128 * line;
   if (O > most) return largest_columns_naive(columns, x, N, O);
   T part[L * L], found[L];
   for (Size n = 0; n < N; n += L) {
     const Size count = N - n < L ? N - n : L;
+    for (Size i = n * O + ahead; i < (n + L) * O + ahead && i < N * O; i += line) {
+      __builtin_prefetch(x + i);
+    }
     Vector<T> best = splat(-T(__builtin_inff())), column{};
     for (Size o = 0; o < O; o += L) {
       const Size width = O - o < L ? O - o : L;
