@@ -114,9 +114,11 @@ every_case = pytest.mark.parametrize(
 )
 
 
-def resident_bytes():
+def own_bytes():
+    """Memory of this process alone: pages of files come and go as the system likes."""
     with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        _, resident, shared, *_ = map(int, file.read().split())
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
 
 
 def repeat(function, times):
@@ -161,11 +163,11 @@ def assert_no_growth(functions, times):
     for function in functions:
         repeat(function, 200)
     gc.collect()
-    before = resident_bytes()
+    before = own_bytes()
     for function in functions:
         repeat(function, times)
     gc.collect()
-    grown = resident_bytes() - before
+    grown = own_bytes() - before
     allowed = max(16 * times, 16 * os.sysconf("SC_PAGE_SIZE"))
     assert grown < allowed, f"{grown} bytes in {len(functions)} × {times} calls"
 
