@@ -190,17 +190,20 @@ def one_of_many(stop: Stop) -> Iterator[None]:
 
     Python's signals reach the main thread only; a training elsewhere looks at `stop` instead.
     """
-    token = _ONE.set(_One(stop, Stopped))
-    try:
+    with _asked_by(_One(stop, Stopped)):
         yield
-    finally:
-        _ONE.reset(token)
 
 
 @contextmanager
 def asked_by(stop: Stop | None) -> Iterator[None]:
     """Let what trains here raise KeyboardInterrupt once `stop` is set; with None by no stop."""
-    token = _ONE.set(None if stop is None else _One(stop, KeyboardInterrupt))
+    with _asked_by(None if stop is None else _One(stop, KeyboardInterrupt)):
+        yield
+
+
+@contextmanager
+def _asked_by(one: _One | None) -> Iterator[None]:
+    token = _ONE.set(one)
     try:
         yield
     finally:

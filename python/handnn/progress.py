@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_bar(*, shows: bool, total: int, unit: str, done: int = 0) -> Iterator[Bar]:
+def progress_bar(
+    *, shows: bool, total: int, unit: str, done: int = 0, scales: bool = False
+) -> Iterator[Bar]:
     """Yield a bar of `total` units, of which so many are done, or None.
+
+    scales: whether to write 1.2M for 1,200,000.
 
     None is not a bar that tqdm hides: that one, too, takes a lock which a process shares with its
     forks, and of which nobody gets hold any more once one of them was killed with it.
@@ -24,5 +28,5 @@ def progress_bar(*, shows: bool, total: int, unit: str, done: int = 0) -> Iterat
         return
     from tqdm import tqdm
 
-    with tqdm(total=total, initial=done, unit=unit) as bar:
+    with tqdm(total=total, initial=done, unit=unit, unit_scale=scales) as bar:
         yield bar

@@ -20,7 +20,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
@@ -342,12 +342,23 @@ def place_of(path: str | os.PathLike[str]) -> str:
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Give the file `path` the contents `data`, at once and for good, or leave it as it was."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a file to be written, which takes the name `path` at once and for good when all is well.
+
+    Else `path` is left as it was, and the file is gone. Raises OSError, for `path`, when it cannot
+    be written, or is something else than a file.
+    """
     place = place_of(path)
     folder = os.path.dirname(place)
     temporary = os.path.join(folder, f".handnn-{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if os.path.exists(place):
@@ -356,7 +367,8 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
     except BaseException as error:
         with suppress(FileNotFoundError):
             os.remove(temporary)
-        if isinstance(error, OSError) and error.errno:  # under the name that the caller knows
+        names = (None, temporary)  # not that of another file, read in the meantime
+        if isinstance(error, OSError) and error.errno and error.filename in names:
             raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
     with suppress(OSError, AttributeError):  # its entry too, where a folder can be opened

@@ -170,6 +170,17 @@ def test_parquet_is_written_whole_or_not_at_all(handnn_command, table, model_of,
     assert result.code == 2 and "--json writes lines of text, no Parquet" in result.err
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.csv.gz"])
+def test_what_is_no_file_is_left_alone(handnn_command, table, model_of, tmp_path, name):
+    """Such as /dev/null, which root could replace by a file for everyone."""
+    out = tmp_path / name
+    os.mkfifo(out)
+    result = handnn_command("predict", model_of(), table(as_csv(rooms(9))), "--out", out)
+    assert (result.code, result.out) == (1, "") and "not a regular file" in result.err
+    assert out.is_fifo() and not [n for n in os.listdir(tmp_path) if n.startswith(".handnn")]
+
+
 def test_what_is_read_is_not_written_over(handnn_command, table, model_of):
     path, data = model_of(), table(as_csv(rooms(30)))
     before = path.read_bytes(), data.read_bytes()

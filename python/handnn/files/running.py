@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ class Running:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.count = 0
-        self._sums: Counter[str] = Counter()
+        self._sums: defaultdict[str, float] = defaultdict(float)
         self._mean = self._square = 0.0
         classes = 0 if target.classes is None else len(target.classes)
         self._rows, self._right = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
@@ -38,9 +38,9 @@ class Running:
         found = score(self.target, measured, answers.astype(np.float64))
         with np.errstate(over="ignore", invalid="ignore"):  # of rows far from all in training
             for name in ("mae", "accuracy", "log_loss"):
-                self._sums[name] += found.get(name, 0.0) * more  # type: ignore[assignment]
+                self._sums[name] += found.get(name, 0.0) * more
             if self.target.classes is None:
-                self._sums["square"] += found["rmse"] ** 2 * more  # type: ignore[assignment]
+                self._sums["square"] += found["rmse"] ** 2 * more
                 mean = float(measured.mean())
                 shift = mean - self._mean
                 self._square += float(np.square(measured - mean).sum())

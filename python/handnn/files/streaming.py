@@ -28,6 +28,7 @@ from handnn.files.values import BOOLS, typed
 from handnn.history import Epoch, History
 from handnn.losses import Loss
 from handnn.losses.loss import as_column
+from handnn.progress import progress_bar
 from handnn.tables import CategoryColumn, Columns, NumberColumn, TableModel, Target
 from handnn.tables.number import Scale, normal_levels
 from handnn.trainer import Trainer
@@ -52,8 +53,6 @@ def train_stream(
     planned: Plan, settings: Settings, *, progress: bool = False, say: Say = lambda words: None
 ) -> Trained:
     """Train on the file of a plan; TableError when it has too few rows."""
-    from tqdm import tqdm
-
     start = perf_counter()
     fact = planned.target
     n_rows = fact.n_values
@@ -74,8 +73,7 @@ def train_stream(
         optimizer = new_optimizer(steps, settings)
         trainers.append(Trainer(network, cast(Loss, target.loss()), optimizer, rng=rng))
     histories = [History() for _ in trainers]
-    bar = tqdm(total=epochs * n_rows, unit="row", unit_scale=True, disable=not progress)
-    with bar:
+    with progress_bar(shows=progress, total=epochs * n_rows, unit="row", scales=True) as bar:
         for number in range(epochs):
             began = perf_counter()
             totals, count = np.zeros(len(trainers)), 0
@@ -84,7 +82,8 @@ def train_stream(
                     done = trainer.fit(x, y, epochs=1, batch_size=batch_size)
                     totals[place] += done.train_loss[0] * len(x)
                 count += len(x)
-                bar.update(len(x))
+                if bar is not None:
+                    bar.update(len(x))
             seconds = (perf_counter() - began) / len(trainers)
             for history, trainer, total in zip(histories, trainers, totals, strict=True):
                 loss = stream.validation_loss(trainer)

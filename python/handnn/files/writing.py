@@ -6,8 +6,10 @@ import gzip
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
+
+from handnn.storage import replacing
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -34,13 +36,13 @@ def rows_written(
     """Give a function that writes rows to a file, or with `show` if there is none.
 
     A name that ends with .parquet makes it Parquet, with .tsv cells divided by tabs; .gz behind
-    that packs it. The file takes its name when all went well, and else is never there.
+    that packs it. See `storage.replacing` for what happens to the file when something goes wrong.
     """
     if path is None:
         yield _as_text(show, as_json, ",")
         return
     name = os.fspath(path).lower()
-    with whole_file(path) as file:
+    with replacing(path) as file:
         if is_parquet_name(path):
             with _as_parquet(file, os.path.dirname(os.path.realpath(path))) as write:
                 yield write
@@ -82,22 +84,3 @@ def _as_parquet(file: IO[bytes], folder: str) -> Iterator[Write]:
 
         yield write
         pl.scan_ipc(paths).sink_parquet(file.name)
-
-
-@contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a file to be written; it takes its name when all went well, and else is never there."""
-    place = os.path.realpath(path)
-    if os.path.isdir(place):
-        raise IsADirectoryError(21, "it is a folder", os.fspath(path))
-    temporary = os.path.join(os.path.dirname(place), f".handnn-{os.urandom(8).hex()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, place)
-    except BaseException as error:
-        with suppress(FileNotFoundError):
-            os.remove(temporary)
-        if isinstance(error, OSError) and error.filename == temporary:
-            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
-        raise

@@ -114,7 +114,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         is_incremental: bool = False,
         classes: Any = None,
     ) -> Any:
-        """Fit, or leave everything as it was: half a model answers nobody."""
+        """Fit; when that fails, the estimator is the one that it was: half a model answers nobody.
+
+        Only networks that were to go on, and had begun to, keep what they have learnt.
+        """
         parameters.check(self)
         if is_incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
