@@ -170,6 +170,21 @@ def test_parquet_is_written_whole_or_not_at_all(handnn_command, table, model_of,
     assert result.code == 2 and "--json writes lines of text, no Parquet" in result.err
 
 
+def test_a_full_disk_is_said_of_the_parquet_file(
+    handnn_command, table, model_of, tmp_path, monkeypatch
+):
+    path, out = model_of(), tmp_path / "out.parquet"
+
+    def full(frame, file):
+        raise OSError("No space left on device (os error 28)")  # in the words of polars
+
+    monkeypatch.setattr(pl.DataFrame, "write_ipc", full)
+    result = handnn_command("predict", path, table(as_csv(rooms(9))), "--out", out)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.strip() == f"handnn: {out}: No space left on device (os error 28)"
+    assert not [n for n in os.listdir(tmp_path) if n.startswith((".handnn", "out"))]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.csv.gz"])
 def test_what_is_no_file_is_left_alone(handnn_command, table, model_of, tmp_path, name):

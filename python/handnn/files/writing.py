@@ -44,7 +44,7 @@ def rows_written(
     name = os.fspath(path).lower()
     with replacing(path) as file:
         if is_parquet_name(path):
-            with _as_parquet(file, os.path.dirname(os.path.realpath(path))) as write:
+            with _as_parquet(file, path) as write:
                 yield write
             return
         separator = "\t" if name.removesuffix(".gz").endswith(".tsv") else ","
@@ -71,16 +71,31 @@ def _as_text(put: Callable[[str], None], as_json: bool, separator: str) -> Write
 
 
 @contextmanager
-def _as_parquet(file: IO[bytes], folder: str) -> Iterator[Write]:
-    """Give a function that keeps blocks beside `file`; at the end they are written to it."""
+def _as_parquet(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[Write]:
+    """Give a function that keeps blocks beside `file`; at the end they are written to it.
+
+    `path` is the name that `file` will take.
+    """
     import polars as pl
 
+    folder = os.path.dirname(os.path.realpath(path))
     with tempfile.TemporaryDirectory(prefix=".handnn-", dir=folder) as parts:
         paths: list[str] = []
 
         def write(frame: DataFrame) -> None:
             paths.append(os.path.join(parts, f"{len(paths)}.arrow"))
-            frame.write_ipc(paths[-1])
+            with _named(path):
+                frame.write_ipc(paths[-1])
 
         yield write
-        pl.scan_ipc(paths).sink_parquet(file.name)
+        with _named(path):
+            pl.scan_ipc(paths).sink_parquet(file.name)
+
+
+@contextmanager
+def _named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say of which file an OSError is, which polars does not."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{os.fspath(path)}: {error}") from None
