@@ -13,14 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from handnn import losses
 from handnn.sklearn import MLPClassifier, MLPRegressor
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(300, 3)) * [1, 100, 0.01] + [0, 5000, 7]
-Y = 1e6 + 2e5 * (np.sin(X[:, 0]) + (X[:, 1] - 5000) / 100)
-
-
-def fitted(y=Y, **settings):
-    return MLPRegressor(**{"random_state": 0, "max_iter": 60, **settings}).fit(X, y)
+from tests.sklearn_estimators.fits import X, Y, fitted
 
 
 def test_warm_start_goes_on():

@@ -16,16 +16,7 @@ from handnn import Dropout, losses, schedules
 from handnn.sklearn import AS_SCIKIT_LEARN, MLPRegressor, base
 from handnn.sklearn.training import Watch, train_all
 from tests.bounds import assert_same_bits
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(300, 3)) * [1, 100, 0.01] + [0, 5000, 7]
-SIGNAL = np.sin(X[:, 0]) + (X[:, 1] - 5000) / 100
-Y = 1e6 + 2e5 * SIGNAL
-NOISY = Y + 1e5 * RNG.normal(size=300)
-
-
-def fitted(y=Y, **settings):
-    return MLPRegressor(**{"random_state": 0, "max_iter": 60, **settings}).fit(X, y)
+from tests.sklearn_estimators.fits import NOISY, SIGNAL, X, Y, fitted
 
 
 def test_columns_and_targets_far_from_1_are_learnt():
