@@ -7,7 +7,7 @@ import pytest
 
 from handnn import SGD, Affine, Network, SoftmaxCrossEntropy, Trainer
 from tests.own_bricks import Halve, Scale
-from tests.test_trainer import assert_same_weights, data, trainer, weights
+from tests.training.test_trainer import assert_same_weights, data, trainer, weights
 
 
 @pytest.mark.parametrize("engine", ["auto", "bricks"])

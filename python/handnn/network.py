@@ -25,7 +25,7 @@ from handnn.layers import (
     SiLU,
     Softplus,
     Tanh,
-    row,
+    sequence,
 )
 from handnn.layers.layer import params_of
 
@@ -44,9 +44,9 @@ class Network:
         if not hasattr(layers, "__iter__"):
             raise TypeError(f"Network: layers must be a list of bricks, but is {layers!r}")
         self.layers: list[Brick] = list(layers)
-        row.check_bricks("Network", self.layers)
-        row.check_dtypes("Network", {**self.params, **self.buffers})
-        row.output_widths("Network", self.layers)
+        sequence.check_bricks("Network", self.layers)
+        sequence.check_dtypes("Network", {**self.params, **self.buffers})
+        sequence.output_widths("Network", self.layers)
         self._compiled: engine.Forward | None = None
 
     def forward(self, x: ArrayLike) -> Array:
@@ -110,7 +110,7 @@ class Network:
         mode whatever the network is in, and `predict` predicts. Sets the attribute `training` of
         every layer that has one, also of those in a Residual, and returns the network.
         """
-        row.train(self.layers, bool(training))
+        sequence.train(self.layers, bool(training))
         return self
 
     def eval(self) -> Network:
@@ -120,7 +120,7 @@ class Network:
     @contextmanager
     def in_mode(self, *, training: bool) -> Iterator[None]:
         """Train or predict for a while: every layer's mode is then what it was before."""
-        before = [(a, a.training) for _, a in row.walk(self.layers) if hasattr(a, "training")]
+        before = [(a, a.training) for _, a in sequence.walk(self.layers) if hasattr(a, "training")]
         self.train(training)
         try:
             yield
@@ -131,27 +131,27 @@ class Network:
     @property
     def params(self) -> dict[str, Array]:
         """The params of all layers, named "0.w", "0.b", "2.w", ...: the arrays themselves."""
-        return row.params(self.layers)
+        return sequence.params(self.layers)
 
     @property
     def grads(self) -> dict[str, Array | None]:
         """The gradients of the last `backward`, by the names of `params`; None before it."""
-        return row.grads(self.layers)
+        return sequence.grads(self.layers)
 
     @property
     def buffers(self) -> dict[str, Array]:
         """What layers keep besides params, such as "1.running_mean": the arrays themselves."""
-        return row.buffers(self.layers)
+        return sequence.buffers(self.layers)
 
     @property
     def sizes(self) -> dict[str, int]:
         """The number of columns the network takes and gives, "in" and "out", as far as known."""
-        return row.sizes("Network", self.layers)
+        return sequence.sizes("Network", self.layers)
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the params: float32 or float64 (which it also is when there are none)."""
-        return row.dtype(self.layers) or np.dtype(np.float64)
+        return sequence.dtype(self.layers) or np.dtype(np.float64)
 
     def astype(self, dtype: DTypeLike) -> Network:
         """Return a new network with copies of all arrays in `dtype`: float32 or float64.
@@ -160,7 +160,7 @@ class Network:
         does the same for it (TypeError without).
         """
         dtype = float_dtype(dtype, "Network.astype: dtype")
-        return Network(row.astype("Network", layer, dtype) for layer in self.layers)
+        return Network(sequence.astype("Network", layer, dtype) for layer in self.layers)
 
     def save(self, path: str | os.PathLike[str], names: str = "handnn") -> None:
         """Write the network to `path`, all or nothing, for `handnn.load`: see `storage.save`.
@@ -174,11 +174,11 @@ class Network:
     def summary(self) -> str:
         """Return a table of the layers: their names, how many columns they give, their params."""
         rows = [("", "brick", "output", "parameters")]
-        widths = row.output_widths("Network", self.layers)
+        widths = sequence.output_widths("Network", self.layers)
         for index, (layer, width) in enumerate(zip(self.layers, widths, strict=True)):
             count = sum(array.size for array in params_of(layer).values())
             shown = "?" if width is None else str(width)
-            rows.append((str(index), row.name(layer), shown, f"{count:,}"))
+            rows.append((str(index), sequence.name(layer), shown, f"{count:,}"))
         columns = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             f"{index:>{columns[0]}}  {name:<{columns[1]}}  {width:>{columns[2]}}  "
@@ -189,7 +189,7 @@ class Network:
 
     def __repr__(self) -> str:
         """Name the layers and the size: `Network(Affine 2→1, Sigmoid; 3 parameters, float32)`."""
-        return f"Network({', '.join(map(row.name, self.layers))}; {self._size()})"
+        return f"Network({', '.join(map(sequence.name, self.layers))}; {self._size()})"
 
     def _size(self) -> str:
         return f"{sum(array.size for array in self.params.values()):,} parameters, {self.dtype}"

@@ -22,7 +22,7 @@ from handnn.layers import (
     Softplus,
     Tanh,
 )
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 
 COLUMNS = 9
 CODES = 6

@@ -142,7 +142,7 @@ def test_the_header_has_the_bits_of_predict(key, name, dtype, programs):
 
 def test_every_brick_is_among_them():
     from handnn.exchange.c.bricks import BRICKS
-    from handnn.layers.row import walk
+    from handnn.layers.sequence import walk
 
     every = [make("float32") for make in EVERY.values()]
     bricks = {type(layer).__name__ for network in every for _, layer in walk(network.layers)}

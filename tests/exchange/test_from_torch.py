@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from tests.bounds import assert_same_bits
 from tests.exchange.networks import RELATIVE, error
 
@@ -224,7 +224,7 @@ def test_layers_that_do_not_fit_are_a_value_error():
 
 
 def test_the_modules_of_our_own_come_back_unless_they_differ():
-    from handnn.exchange.torch_modules import Embedding, Residual
+    from handnn.exchange.torch.modules import Embedding, Residual
 
     block = Residual(nn.Linear(4, 4), nn.Sequential(nn.Tanh()), Residual(nn.ReLU()))
     block[2].eval()

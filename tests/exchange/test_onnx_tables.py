@@ -9,7 +9,7 @@ import pytest
 
 import handnn
 from handnn import Columns, Network, TableModel, Target
-from handnn.exchange.onnx_table import table_to_onnx
+from handnn.exchange.onnx.table import table_to_onnx
 from tests.exchange.table_models import CASES, KINDS_OF_TEXT, NAMES, answers, mixed, of_case
 from tests.exchange.test_onnx import shape
 from tests.own_bricks import Halve

@@ -10,7 +10,7 @@ import pytest
 import handnn
 from handnn import SGD, Affine, Dropout, MSELoss, Network, ReLU, Residual, Trainer, mlp
 from handnn.layers import BRICKS
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from tests.bounds import assert_same_bits
 from tests.exchange import networks
 from tests.exchange.networks import NAMES, RELATIVE, allowed, error, network_of, rows_of

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 
 import handnn
 from handnn import Affine, FormatError, Network, ReLU, Residual, mlp
-from handnn.torch_names import TORCH_NAMES, state_dict
+from handnn.storage.names import TORCH_NAMES, state_dict
 from tests.bounds import assert_same_bits
 from tests.exchange import networks
 from tests.exchange.networks import NAMES, network_of, rows_of

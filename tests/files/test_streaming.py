@@ -57,7 +57,7 @@ def test_the_sample_stays_small_and_even():
 @pytest.mark.parametrize("target", ["price", "town"])
 def test_columns_and_target_are_those_that_are_learnt_in_memory(table, target, scale, monkeypatch):
     """Of the rows that are not held out, and that have a target."""
-    monkeypatch.setattr("handnn.recipes.scale", lambda columns: scale)
+    monkeypatch.setattr("handnn.tables.recipe.scale", lambda columns: scale)
     columns = rooms(300)
     columns[target][7:30:3] = [None] * 8
     settings = Settings(target, share=0.3, drop_gaps=True)

@@ -16,7 +16,7 @@ HIDDEN = {
 
 @pytest.mark.parametrize("how", HIDDEN)
 def test_one_line(how):
-    script = f"{HIDDEN[how]}; import handnn; import handnn.recipes; import handnn.sklearn"
+    script = f"{HIDDEN[how]}; import handnn; import handnn.tables.recipe; import handnn.sklearn"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]

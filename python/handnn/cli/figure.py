@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter
 
 from handnn.arrays import Array
 from handnn.cli.scores import Score
-from handnn.history import History
+from handnn.training.history import History
 
 BLUE, ORANGE, GREY = "#2f6db3", "#e07b39", "#8a8f98"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from handnn.divergence import DivergenceError
+from handnn.training.divergence import DivergenceError
 
 EXISTING = click.Path(path_type=Path)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from handnn.layers import BRICKS
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from handnn.network import Network
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from handnn.arrays import Array
 from handnn.layers.layer import buffers_of, params_of
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from handnn.network import Network
 from handnn.storage import ArraysOfFile, as_path, check_names, opened
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from handnn.exchange.c.csv import table_program
 from handnn.exchange.c.table import table_header
-from handnn.exchange.onnx_table import table_to_onnx
+from handnn.exchange.onnx.table import table_to_onnx
 from handnn.files.model import Notes
 from handnn.tables import TableModel
 from handnn.tables.cells import GAPS

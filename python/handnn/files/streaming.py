@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn import recipes
 from handnn.arrays import Array
 from handnn.files.blocks import Block
 from handnn.files.facts import Learnt
@@ -25,13 +24,14 @@ from handnn.files.memory import give_back
 from handnn.files.text import TableError
 from handnn.files.training import FEWEST_ROWS, Settings, Split, Trained, new_network, new_optimizer
 from handnn.files.values import BOOLS, typed
-from handnn.history import Epoch, History
 from handnn.losses import Loss
 from handnn.losses.loss import as_column
 from handnn.progress import progress_bar
 from handnn.tables import CategoryColumn, Columns, NumberColumn, TableModel, Target
+from handnn.tables import recipe as recipes
 from handnn.tables.number import Scale, normal_levels
-from handnn.trainer import Trainer
+from handnn.training.history import Epoch, History
+from handnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from polars import DataFrame

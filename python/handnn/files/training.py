@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn import recipes
-from handnn.early_stopping import EarlyStopping
 from handnn.files.text import TableError
-from handnn.history import History
 from handnn.layers import Affine, Brick, Dropout
 from handnn.losses import Loss
-from handnn.many import train_many
 from handnn.network import Network, mlp
 from handnn.optimizers import AdamW
 from handnn.schedules import OneCycle
 from handnn.tables import Columns, TableModel, Target
-from handnn.trainer import Trainer
+from handnn.tables import recipe as recipes
+from handnn.training.early_stopping import EarlyStopping
+from handnn.training.history import History
+from handnn.training.many import train_many
+from handnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series

@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike
 from handnn.arrays import Array
 from handnn.layers import Activation, Brick, Layer, Residual
 from handnn.layers.layer import buffers_of, grads_of, params_of
-from handnn.layers.row import name
+from handnn.layers.sequence import name
 from handnn.losses import KernelLoss, Loss, MSELoss
 from handnn.losses.loss import as_column
 from handnn.network import Network
 from handnn.optimizers import LBFGS, GradientOptimizer, Optimizer
-from handnn.rows import checked
+from handnn.training.rows import checked
 
 
 @dataclass

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from handnn.arrays import Array, as_float, float_dtype
-from handnn.layers import row
+from handnn.layers import sequence
 from handnn.layers.layer import Brick, Layer
 
 DEEPEST = 32
@@ -42,15 +42,15 @@ class Residual(Layer):
         self.depth: int = 1 + max(inner, default=0)
         if self.depth > DEEPEST:
             raise ValueError(f"Residual: blocks are nested more than {DEEPEST} deep")
-        row.check_bricks("Residual", self.block)
-        row.check_dtypes("Residual", self.params)
-        sizes = row.sizes("Residual", self.block)
+        sequence.check_bricks("Residual", self.block)
+        sequence.check_dtypes("Residual", self.params)
+        sizes = sequence.sizes("Residual", self.block)
         self._width = sizes.get("in", sizes.get("out"))  # of both ends
         if self._width != sizes.get("out", self._width):
             raise ValueError(
                 f"Residual: the block takes {sizes['in']} columns but gives {sizes['out']}"
             )
-        growth = row.growth(self.block)
+        growth = sequence.growth(self.block)
         if growth:
             raise ValueError(f"Residual: the block gives {growth} columns more than it takes")
 
@@ -62,13 +62,13 @@ class Residual(Layer):
     @training.setter
     def training(self, training: bool) -> None:
         self._training = bool(training)
-        row.train(self.block, self._training)
+        sequence.train(self.block, self._training)
 
     _training = True
 
     def forward(self, x: ArrayLike) -> Array:
         """Return out = x + block(x)."""
-        x = as_float(x, row.dtype(self.block), "Residual.forward: x")
+        x = as_float(x, sequence.dtype(self.block), "Residual.forward: x")
         out = x
         for brick in self.block:
             out = brick.forward(out)
@@ -76,7 +76,7 @@ class Residual(Layer):
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return dx = dout + the block's dx; every brick in it keeps its own gradients."""
-        dout = as_float(dout, row.dtype(self.block), "Residual.backward: dout")
+        dout = as_float(dout, sequence.dtype(self.block), "Residual.backward: dout")
         dx = dout
         for brick in reversed(self.block):
             dx = brick.backward(dx)
@@ -85,17 +85,17 @@ class Residual(Layer):
     @property
     def params(self) -> dict[str, Array]:
         """The params of the block's bricks, named "0.w", "2.b", ...: the arrays themselves."""
-        return row.params(self.block)
+        return sequence.params(self.block)
 
     @property
     def buffers(self) -> dict[str, Array]:
         """The buffers of the block's bricks, by the same names."""
-        return row.buffers(self.block)
+        return sequence.buffers(self.block)
 
     @property
     def grads(self) -> dict[str, Array | None]:
         """The gradients of the last `backward`, by the names of `params`."""
-        return row.grads(self.block)
+        return sequence.grads(self.block)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -105,11 +105,11 @@ class Residual(Layer):
     def astype(self, dtype: DTypeLike) -> Residual:
         """Return the same brick anew, its params copied to `dtype`: see `Network.astype`."""
         dtype = float_dtype(dtype, "Residual.astype: dtype")
-        return Residual(row.astype("Residual", brick, dtype) for brick in self.block)
+        return Residual(sequence.astype("Residual", brick, dtype) for brick in self.block)
 
     def __repr__(self) -> str:
         """Name the bricks of the block: `Residual(Affine 8→8, ReLU)`."""
-        return f"Residual({', '.join(map(row.name, self.block))})"
+        return f"Residual({', '.join(map(sequence.name, self.block))})"
 
 
 def _sum(a: Array, b: Any, where: str, given: str) -> Array:

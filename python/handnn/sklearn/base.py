@@ -16,7 +16,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from handnn.arrays import Array
-from handnn.history import Epoch, History
 from handnn.network import Network
 from handnn.optimizers import Optimizer
 from handnn.sklearn import parameters
@@ -38,7 +37,8 @@ from handnn.sklearn.targets import Target
 from handnn.sklearn.training import Job, Watch, train_all
 from handnn.sklearn.weights import row_weights, without_zeros
 from handnn.tables import Columns
-from handnn.trainer import Trainer
+from handnn.training.history import Epoch, History
+from handnn.training.trainer import Trainer
 
 
 class BaseMLP(BaseEstimator):  # type: ignore[misc]

@@ -15,13 +15,13 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import column_or_1d
 
-from handnn import recipes
 from handnn.arrays import Array
 from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import CLASS_LOSSES, class_loss
 from handnn.sklearn.inputs import Weights
 from handnn.sklearn.targets import Labels, Target
 from handnn.sklearn.weights import class_weights
+from handnn.tables import recipe as recipes
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from handnn import recipes
 from handnn.arrays import float_dtype, fraction, non_negative_number, positive_number, whole_number
 from handnn.layers import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from handnn.schedules import Schedule
 from handnn.sklearn.weights import check_class_weight
+from handnn.tables import recipe as recipes
 
 ACTIVATIONS: dict[str, Any] = {
     "identity": None,

@@ -15,10 +15,10 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from handnn import recipes
 from handnn.arrays import Array
 from handnn.sklearn.inputs import Inputs, Numbers, Weights, needs_columns
 from handnn.tables import Columns
+from handnn.tables import recipe as recipes
 
 FLOATS = (np.float64, np.float32)
 NATIVE = (np.dtype(np.float64), np.dtype(np.float32))

@@ -10,13 +10,13 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
-from handnn import recipes
 from handnn.arrays import Array
 from handnn.losses import GaussianNLL, Quantile
 from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import REGRESSION_LOSSES
 from handnn.sklearn.inputs import Weights
 from handnn.sklearn.targets import Target, Values
+from handnn.tables import recipe as recipes
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from handnn.arrays import Array
-from handnn.history import Epoch
-from handnn.many import train_many
-from handnn.trainer import Trainer
+from handnn.training.history import Epoch
+from handnn.training.many import train_many
+from handnn.training.trainer import Trainer
 
 LEAST_RATE = 1e-6
 """scikit-learn's "adaptive" ends here."""

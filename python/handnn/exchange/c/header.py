@@ -22,7 +22,7 @@ from handnn.exchange.c.rows import columns_after, drawn, errors_of, input_column
 from handnn.exchange.c.steps import Answer, Scale, Step
 from handnn.exchange.c.text import chosen, in_c, template
 from handnn.exchange.copies import copy_of_ours
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from handnn.network import Network
 from handnn.storage import as_path, replace_file
 from handnn.tables import TableModel

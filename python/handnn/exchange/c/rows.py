@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from handnn.arrays import Array, as_float
 from handnn.exchange.c.steps import Fill, OneHot, Scale, Step
 from handnn.layers import Dropout, Embedding
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from handnn.network import Network
 
 ROWS = 8

@@ -79,7 +79,7 @@ def gradient_check(
     """
     from handnn.layers import Dropout
     from handnn.layers.embedding import code_columns
-    from handnn.layers.row import walk
+    from handnn.layers.sequence import walk
     from handnn.losses.loss import as_column
     from handnn.network import Network
 

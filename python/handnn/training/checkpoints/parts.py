@@ -9,11 +9,11 @@ import numpy as np
 
 from handnn import schedules
 from handnn.arrays import Array
-from handnn.checkpoints.fields import as_dict, as_int, as_number, one_of
-from handnn.early_stopping import EarlyStopping
-from handnn.history import Epoch, History
 from handnn.losses import LOSSES
 from handnn.optimizers import OPTIMIZERS, GradientOptimizer
+from handnn.training.checkpoints.fields import as_dict, as_int, as_number, one_of
+from handnn.training.early_stopping import EarlyStopping
+from handnn.training.history import Epoch, History
 
 LOSS_NAMES = {loss.__name__: loss for loss in LOSSES}
 OPTIMIZER_NAMES = {optimizer.__name__: optimizer for optimizer in OPTIMIZERS}

@@ -24,8 +24,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handnn.arrays import Array
-from handnn.checkpoints.fields import as_dict, as_int, as_list, as_number, as_text, one_of
-from handnn.checkpoints.parts import (
+from handnn.layers import Dropout
+from handnn.layers.sequence import walk
+from handnn.metrics import METRICS
+from handnn.network import Network
+from handnn.storage import (
+    as_path,
+    contents,
+    opened,
+    place_of,
+    read_array,
+    read_bricks,
+    write_arrays,
+)
+from handnn.training.checkpoints.fields import as_dict, as_int, as_list, as_number, as_text, one_of
+from handnn.training.checkpoints.parts import (
     GENERATORS,
     LOSS_NAMES,
     OPTIMIZER_NAMES,
@@ -39,21 +52,8 @@ from handnn.checkpoints.parts import (
     read_history,
     read_optimizer,
 )
-from handnn.early_stopping import EarlyStopping
-from handnn.history import History
-from handnn.layers import Dropout
-from handnn.layers.row import walk
-from handnn.metrics import METRICS
-from handnn.network import Network
-from handnn.storage import (
-    as_path,
-    contents,
-    opened,
-    place_of,
-    read_array,
-    read_bricks,
-    write_arrays,
-)
+from handnn.training.early_stopping import EarlyStopping
+from handnn.training.history import History
 
 FORMAT = 1
 

@@ -19,10 +19,10 @@ import pytest
 
 import handnn
 from handnn import EarlyStopping, FormatError, Trainer, schedules
-from handnn.checkpoints.parts import SCHEDULE_NAMES
-from tests.checkpoints.fits import options, rows, trainer
+from handnn.training.checkpoints.parts import SCHEDULE_NAMES
 from tests.engine.fits import run_python
 from tests.storage.files import header_and_data, write
+from tests.training.checkpoints.fits import options, rows, trainer
 
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 MUTANTS = 100_000 if SLOW else 2_000
@@ -231,7 +231,7 @@ def train(one, path, found, turn):
 def test_mutants():
     """Seeded: mutants that load are many enough to mean something, and so are those that don't."""
     result = run_python(
-        *("-m", "tests.checkpoints.test_mutants", str(MUTANTS), "7"),
+        *("-m", "tests.training.checkpoints.test_mutants", str(MUTANTS), "7"),
         timeout=120 + MUTANTS // 100,
         HANDNN_NUM_THREADS="1",
     )

@@ -9,7 +9,7 @@ from typing import SupportsIndex
 import numpy as np
 
 from handnn.arrays import Array, non_negative_number, whole_number
-from handnn.history import Epoch
+from handnn.training.history import Epoch
 
 
 class EarlyStopping:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from handnn.checkpoints.checkpoint import Checkpoint, Options, Progress, hashes, read
+from handnn.training.checkpoints.checkpoint import Checkpoint, Options, Progress, hashes, read
 
 __all__ = ["Checkpoint", "Options", "Progress", "hashes", "read"]

@@ -12,16 +12,16 @@ import numpy as np
 
 from handnn import engine
 from handnn.arrays import Array
-from handnn.checkpoints import Checkpoint, Progress
-from handnn.divergence import DivergenceError, divergence
-from handnn.history import Epoch
-from handnn.interrupts import Interrupts
 from handnn.losses import KernelLoss, Loss
 from handnn.losses.loss import as_column
 from handnn.metrics import Measure
 from handnn.network import Network
 from handnn.optimizers import LBFGS, GradientOptimizer, Optimizer
-from handnn.rows import Rows
+from handnn.training.checkpoints import Checkpoint, Progress
+from handnn.training.divergence import DivergenceError, divergence
+from handnn.training.history import Epoch
+from handnn.training.interrupts import Interrupts
+from handnn.training.rows import Rows
 
 if TYPE_CHECKING:
     from handnn.progress import Bar

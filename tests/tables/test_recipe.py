@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from handnn import recipes
+from handnn.tables import recipe as recipes
 
 
 @pytest.mark.parametrize(

@@ -17,19 +17,19 @@ from numpy.typing import ArrayLike
 
 from handnn import engine
 from handnn.arrays import Array, whole_number
-from handnn.checkpoints import Checkpoint, Options, Progress, hashes, read
-from handnn.early_stopping import EarlyStopping
-from handnn.history import History
 from handnn.initializers import RandomSource
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from handnn.losses import Loss
 from handnn.metrics import Metric, measures
 from handnn.network import Network
 from handnn.optimizers import LBFGS, Optimizer
 from handnn.progress import progress_bar
-from handnn.rows import Rows, as_rows, check_weighed, hold_out
-from handnn.run import Run, loss_and_gradients
 from handnn.storage import as_path
+from handnn.training.checkpoints import Checkpoint, Options, Progress, hashes, read
+from handnn.training.early_stopping import EarlyStopping
+from handnn.training.history import History
+from handnn.training.rows import Rows, as_rows, check_weighed, hold_out
+from handnn.training.run import Run, loss_and_gradients
 
 MOST_ROWS = sys.maxsize // 8
 """Of an epoch, whose order is an array of their numbers."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handnn import SGD, MSELoss, Trainer, mlp
-from tests.test_trainer import assert_same_weights, data, trainer, weights
+from tests.training.test_trainer import assert_same_weights, data, trainer, weights
 
 GOOD = {"epochs": 2, "batch_size": 5}
 X, Y = data(10)

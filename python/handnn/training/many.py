@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from handnn import engine
 from handnn.arrays import Array, as_float, whole_number
-from handnn.history import History
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from handnn.optimizers import LBFGS, GradientOptimizer
 from handnn.progress import progress_bar
 from handnn.schedules import Schedule
-from handnn.trainer import Trainer
+from handnn.training.history import History
+from handnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from queue import Queue

@@ -45,7 +45,7 @@ def to_onnx(network: Network | TableModel, path: str | os.PathLike[str] | None =
     """
     path = None if path is None else as_path(path, "to_onnx: path")
     if isinstance(network, TableModel):
-        from handnn.exchange.onnx_table import table_to_onnx
+        from handnn.exchange.onnx.table import table_to_onnx
 
         model = table_to_onnx(network)
     else:

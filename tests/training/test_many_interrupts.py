@@ -247,7 +247,8 @@ def test_a_handler_that_takes_longer_than_a_look_does_not_hang_it():
     code = (
         "import signal, time\n"
         "import numpy as np\n"
-        "from handnn import SGD, MSELoss, Trainer, engine, many, mlp, train_many\n"
+        "from handnn import SGD, MSELoss, Trainer, engine, mlp, train_many\n"
+        "from handnn.training import many\n"
         "stop = engine.Stop()\n"
         "def ring(number, frame):\n"
         "    time.sleep(2 * many.LOOK_SECONDS)\n"

@@ -33,10 +33,10 @@ from handnn import (
     mlp,
     schedules,
 )
-from tests.checkpoints.fits import EPOCHS, digest, options, rows, trainer
 from tests.engine.fits import ROOT
 from tests.own_bricks import Halve
 from tests.storage.files import header_and_data
+from tests.training.checkpoints.fits import EPOCHS, digest, options, rows, trainer
 
 both_engines = pytest.mark.parametrize("engine", ["compiled", "bricks"])
 
@@ -239,7 +239,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch(engine, path, monkeypatch):
             alarm = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
             signal.setitimer(signal.ITIMER_REAL, 0.02)
         else:
-            usual = handnn.run.loss_and_gradients
+            usual = handnn.training.run.loss_and_gradients
 
             def step(*arguments):
                 steps.append(1)
@@ -247,7 +247,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch(engine, path, monkeypatch):
                     signal.raise_signal(signal.SIGINT)
                 return usual(*arguments)
 
-            monkeypatch.setattr("handnn.run.loss_and_gradients", step)
+            monkeypatch.setattr("handnn.training.run.loss_and_gradients", step)
         with pytest.raises(KeyboardInterrupt):
             trainer(engine, "cosine").fit(x, y, checkpoint=path, **given)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -285,7 +285,7 @@ def test_ctrl_c_ends_the_script_and_leaves_a_checkpoint(path):
     script = (
         "import signal, sys\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from tests.checkpoints.fits import rows, trainer\n"
+        "from tests.training.checkpoints.fits import rows, trainer\n"
         "print('training', flush=True)\n"
         "trainer(of_schedule='none').fit(\n"
         "    *rows(), epochs=10**8, batch_size=8, checkpoint=sys.argv[1], checkpoint_every=10**8)"

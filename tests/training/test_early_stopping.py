@@ -17,7 +17,7 @@ from handnn import (
     Trainer,
     mlp,
 )
-from handnn.history import Epoch
+from handnn.training.history import Epoch
 from tests.bounds import assert_same_bits
 from tests.own_bricks import Halve
 

@@ -27,9 +27,9 @@ import numpy as np
 from handnn.arrays import Array
 from handnn.layers import BRICKS, BatchNorm, Brick, Layer
 from handnn.layers.residual import DEEPEST, Residual
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from handnn.network import Network
-from handnn.torch_names import COUNTER, TORCH_NAMES, is_turned, state_dict
+from handnn.storage.names import COUNTER, TORCH_NAMES, is_turned, state_dict
 
 T = TypeVar("T")
 

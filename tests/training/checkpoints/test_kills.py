@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from handnn import EarlyStopping, Trainer
-from tests.checkpoints.fits import digest, options, rows, trainer
 from tests.engine.fits import run_python
+from tests.training.checkpoints.fits import digest, options, rows, trainer
 
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 KILLS = 200 if SLOW else 20
@@ -93,7 +93,7 @@ def main():
 
 
 def test_kills_at_random_moments():
-    result = run_python("-m", "tests.checkpoints.test_kills", timeout=60 + 5 * KILLS)
+    result = run_python("-m", "tests.training.checkpoints.test_kills", timeout=60 + 5 * KILLS)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert len(found["left"]) >= KILLS and found["different"] == 0
@@ -105,7 +105,7 @@ def failing_write(path, script):
     code = (
         "import errno, os, pathlib, sys\n"
         "from handnn import Trainer\n"
-        "from tests.checkpoints.fits import options, rows, trainer\n"
+        "from tests.training.checkpoints.fits import options, rows, trainer\n"
         "path = pathlib.Path(sys.argv[1])\n"
         "trainer().fit(*rows(), **options(epochs=3, early_stopping=None), checkpoint=path)\n"
         "before, one = path.read_bytes(), Trainer.resume(path)\n"

@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-import handnn.run
+import handnn.training.run
 from handnn import (
     LBFGS,
     Adam,
@@ -31,8 +31,8 @@ from handnn import (
     Trainer,
     train_many,
 )
-from tests.checkpoints.fits import digest, rows, schedule
 from tests.engine.fits import run_python
+from tests.training.checkpoints.fits import digest, rows, schedule
 
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 INTERRUPTS = 100 if SLOW else 40
@@ -90,7 +90,7 @@ class Enough(BaseException):
 def trained(kind, epochs, steps):
     """What so many epochs are and so many steps, those of a last epoch that is not whole among."""
     one, given = trainer("bricks", kind), options(kind)
-    usual, done = handnn.run.loss_and_gradients, []
+    usual, done = handnn.training.run.loss_and_gradients, []
 
     def step(*arguments):
         if len(done) == steps:
@@ -98,14 +98,14 @@ def trained(kind, epochs, steps):
         done.append(1)
         return usual(*arguments)
 
-    handnn.run.loss_and_gradients = usual if kind == "LBFGS" else step
+    handnn.training.run.loss_and_gradients = usual if kind == "LBFGS" else step
     try:
         if epochs or kind != "LBFGS":
             one.fit(*rows(), epochs=epochs + (kind != "LBFGS"), **given)
     except Enough:
         pass
     finally:
-        handnn.run.loss_and_gradients = usual
+        handnn.training.run.loss_and_gradients = usual
     return state(one, given["early_stopping"])
 
 
@@ -128,7 +128,7 @@ def interrupted(engine, kind, wait):
 
 @needs_timers
 def test_interrupts_at_random_moments_leave_whole_steps():
-    result = run_python("-m", "tests.test_interrupts", timeout=10 * INTERRUPTS)
+    result = run_python("-m", "tests.training.test_interrupts", timeout=10 * INTERRUPTS)
     assert result.returncode == 0, result.stderr
     fits = json.loads(result.stdout)
     assert len(fits) == INTERRUPTS

@@ -16,7 +16,7 @@ from handnn import _core
 from handnn.arrays import Array
 from handnn.layers import BRICKS, Affine, Brick, Dropout, Embedding, Layer
 from handnn.layers.layer import params_of
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 from handnn.losses import LOSSES, KernelLoss, Loss
 from handnn.optimizers import OPTIMIZERS, GradientOptimizer, Optimizer
 

@@ -30,7 +30,7 @@ from handnn.layers import (
     Tanh,
 )
 from handnn.network import Network
-from handnn.torch_names import TORCH_NAMES, is_turned, state_dict
+from handnn.storage.names import TORCH_NAMES, is_turned, state_dict
 
 SOFTPLUS_THRESHOLD = 35.0
 """Above it PyTorch takes x for log(1 + exp(x)); from 34.1 on they are one float64."""
@@ -43,7 +43,7 @@ def to_torch(network: Network) -> Any:
     """Return the network as a `torch.nn.Sequential` of the same dtype, with weights of its own.
 
     Each brick becomes the module of the same place, in the mode (training or not) that it is in;
-    Residual and Embedding become those of `handnn.exchange.torch_modules`. The random state of
+    Residual and Embedding become those of `handnn.exchange.modules`. The random state of
     PyTorch is left alone. Raises TypeError for a brick that is not one of handnn's, ImportError
     without PyTorch.
     """
@@ -106,7 +106,7 @@ def _module(torch: Any, layer: Any) -> Any:
     elif isinstance(layer, ELU):
         module = nn.ELU(layer.alpha)
     elif isinstance(layer, Embedding):
-        from handnn.exchange.torch_modules import Embedding as Module
+        from handnn.exchange.torch.modules import Embedding as Module
 
         module = nn.utils.skip_init(Module, *layer.w.shape, layer.column, **place)
     elif isinstance(layer, GELU):
@@ -116,7 +116,7 @@ def _module(torch: Any, layer: Any) -> Any:
     elif isinstance(layer, LeakyReLU):
         module = nn.LeakyReLU(layer.slope)
     elif isinstance(layer, Residual):
-        from handnn.exchange.torch_modules import Residual as Block
+        from handnn.exchange.torch.modules import Residual as Block
 
         module = Block(*(_module(torch, inner) for inner in layer.block))
         module.training = layer.training
@@ -189,7 +189,7 @@ SETTINGS: Mapping[str, tuple[type[Layer], Callable[[Any], dict[str, Any]]]] = {
 }
 """PyTorch's modules by name: our brick, and its settings, or a ValueError that says what differs.
 
-Embedding is that of `torch_modules`; PyTorch's own takes nothing but codes.
+Embedding is that of `modules`; PyTorch's own takes nothing but codes.
 """
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
@@ -199,10 +199,10 @@ class _Reader:
     """Turns modules into bricks, and notes what it has seen."""
 
     def __init__(self, torch: Any, rng: np.random.Generator) -> None:
-        from handnn.exchange import torch_modules
+        from handnn.exchange.torch import modules
 
         self.torch = torch
-        self.ours = torch_modules
+        self.ours = modules
         self.rng = rng
         self.modes: list[tuple[Any, bool]] = []
         self.seen: dict[int, str] = {}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from handnn import SGD, Affine, BCEWithLogits, ReLU, Trainer
-from tests.checkpoints.fits import digest, options, rows, trainer
+from tests.training.checkpoints.fits import digest, options, rows, trainer
 
 
 class Stop(Exception):

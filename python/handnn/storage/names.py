@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.layers import Affine, BatchNorm, Brick, Layer
-from handnn.layers.row import walk
+from handnn.layers.sequence import walk
 
 STATISTICS = ("running_mean", "running_var")
 NORM = {"gamma": "weight", "beta": "bias"}

@@ -1,0 +1,1 @@
+"""Training: `Trainer`, many trainings at once, early stopping, checkpoints and interrupts."""
