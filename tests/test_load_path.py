@@ -15,15 +15,19 @@ FORBIDDEN_MODULES = {
     "subprocess", "ctypes", "code", "codeop",
 }  # fmt: skip
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "globals"}
-LOAD_PATH = ["storage.py", "network.py", "arrays.py", "initializers.py", "torch_names.py"]
-LOAD_PATH += ["exchange/weights.py", "exchange/torch.py", "trainer.py", "run.py", "schedules.py"]
-LOAD_PATH += ["early_stopping.py", "history.py", "interrupts.py", "metrics.py", "rows.py"]
-ROOMS = ["layers", "functional", "losses", "optimizers", "checkpoints", "tables"]
+ROOMS = [
+    "arrays.py", "initializers.py", "metrics.py", "network.py", "schedules.py", "engine",
+    "exchange/torch", "exchange/weights.py", "functional", "layers", "losses", "optimizers",
+    "storage", "tables", "training",
+]  # fmt: skip
 
 
 def load_path():
-    folders = [sorted((PACKAGE / room).glob("*.py")) for room in ROOMS]
-    return [PACKAGE / name for name in LOAD_PATH] + [file for folder in folders for file in folder]
+    found = []
+    for room in ROOMS:
+        files = sorted((PACKAGE / room).rglob("*.py")) or [PACKAGE / room]
+        found += files
+    return found
 
 
 def executes_what_it_reads(source):

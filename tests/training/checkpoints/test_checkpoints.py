@@ -273,7 +273,7 @@ def test_ctrl_c_while_its_handler_is_taken_away(path, monkeypatch):
         return usual(number, handler)
 
     try:
-        monkeypatch.setattr("handnn.interrupts.signal.signal", late)
+        monkeypatch.setattr("handnn.training.interrupts.signal.signal", late)
         with pytest.raises(KeyboardInterrupt):
             part().fit(*rows(), epochs=2, batch_size=8, checkpoint=path)
     finally:
