@@ -22,7 +22,7 @@ parser = argparse.ArgumentParser(description="An ensemble of networks, trained a
 parser.add_argument("--networks", type=int, default=16, help="members of the ensemble")
 parser.add_argument("--epochs", type=int, default=300, help="passes over each one's rows")
 parser.add_argument("--seed", type=int, default=0, help="decides the rows and the first weights")
-parser.add_argument("--plot", metavar="FILE", help="draw errors and spread; needs handnn[plot]")
+parser.add_argument("--plot", metavar="FILE", help="draw errors and spread; needs matplotlib")
 options = parser.parse_args()
 rng = np.random.default_rng(options.seed)
 
@@ -100,7 +100,7 @@ if options.plot:
         matplotlib.use("agg")
         import matplotlib.pyplot as plt
     except ImportError:
-        raise SystemExit("--plot needs matplotlib: pip install 'handnn[plot]'") from None
+        raise SystemExit("--plot needs matplotlib: pip install matplotlib") from None
     figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
     ax.scatter(spread, error, s=12, alpha=0.6)
     ax.set_xlabel(f"spread of the members / {data.target_unit}")

@@ -14,7 +14,7 @@ except ModuleNotFoundError as error:
         "folder of pyproject.toml; if it is installed, start Python outside the source tree"
     ) from error
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The public names by module. A module is imported when one of its names is first used, which keeps
 # `import handnn` fast. Type checkers read the same list from __init__.pyi.

@@ -68,7 +68,7 @@ def test_arrays_that_do_not_fit_are_a_value_error(name):
     [
         (lambda: handnn.to_torch(mlp([2, 1])), "torch", "to_torch needs PyTorch: pip install to"),
         (lambda: handnn.from_torch(None), "torch", "from_torch needs PyTorch: pip install torch"),
-        (lambda: handnn.to_onnx(mlp([2, 1])), "onnx", "to_onnx needs onnx: pip install 'handnn"),
+        (lambda: handnn.to_onnx(mlp([2, 1])), "onnx", "to_onnx needs onnx: pip install onnx"),
     ],
 )
 def test_a_library_that_is_missing_is_one_line(call, module, line, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from tests.files.tables import as_csv, rooms
 
-pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+pytest.importorskip("polars")
 
 COUNT = 10_000 if os.environ.get("HANDNN_SLOW_TESTS") == "1" else 300
 QUICK = ("--epochs", 1, "--networks", 1, "--hidden", 4)

@@ -12,7 +12,7 @@ import pytest
 import handnn
 from tests.files.tables import as_csv, rooms
 
-pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+pl = pytest.importorskip("polars")
 
 
 def small(count=1_500):

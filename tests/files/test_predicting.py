@@ -13,7 +13,7 @@ import pytest
 import handnn
 from tests.files.tables import as_csv, rooms
 
-pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+pl = pytest.importorskip("polars")
 
 
 @pytest.fixture

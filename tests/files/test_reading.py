@@ -7,7 +7,7 @@ import gzip
 import numpy as np
 import pytest
 
-pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+pl = pytest.importorskip("polars")
 
 from handnn.files.problems import check_target, choose_kinds, count_facts  # noqa: E402
 from handnn.files.source import Dialect, open_table, whole  # noqa: E402

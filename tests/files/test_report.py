@@ -9,7 +9,7 @@ import pytest
 
 from tests.files.tables import as_csv, rooms
 
-pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+pl = pytest.importorskip("polars")
 
 VOID = {"meta", "rect", "line", "path", "polyline"}
 

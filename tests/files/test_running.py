@@ -7,7 +7,7 @@ import pytest
 
 from handnn import Target, metrics
 
-pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+pytest.importorskip("polars")
 
 from handnn.files import running
 from handnn.files.running import Running, area

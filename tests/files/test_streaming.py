@@ -12,7 +12,7 @@ import pytest
 import handnn
 from tests.files.tables import as_csv, rooms
 
-pl = pytest.importorskip("polars", reason="polars is not installed: pip install 'handnn[data]'")
+pl = pytest.importorskip("polars")
 
 from handnn.files.facts import SAMPLED, Facts, Learnt  # noqa: E402
 from handnn.files.holding import HeldOut  # noqa: E402

@@ -21,5 +21,6 @@ def test_one_line(how):
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last == (
-        "ImportError: handnn.sklearn needs scikit-learn 1.6 or later: pip install 'handnn[sklearn]'"
+        "ImportError: handnn.sklearn needs scikit-learn 1.6 or later: "
+        "pip install 'scikit-learn>=1.6'"
     )

@@ -171,8 +171,7 @@ def test_an_error_in_one_ends_the_others_and_names_it(kind):
     each = [{"epochs": FOREVER}, {"epochs": 2 * FOREVER}, {}, {}]  # the second is the first to go
     with pytest.raises(Broken) as caught:
         train_many(many, x, y, epochs=1, threads=2, each=each, **options_of(kind))
-    if sys.version_info >= (3, 11):
-        assert caught.value.__notes__ == ["train_many: this was in the fit of trainers[1]"]
+    assert caught.value.__notes__ == ["train_many: this was in the fit of trainers[1]"]
     assert len(many[1].history) == 3
     assert many[2].optimizer.steps == many[3].optimizer.steps == 0
     for one in many:

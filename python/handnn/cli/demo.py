@@ -18,7 +18,7 @@ from handnn.datasets import load_concrete
 from handnn.storage import replace_file
 
 MODEL, FIGURE = "concrete.safetensors", "concrete.png"
-MISSING_FIGURE = "not drawn, it needs matplotlib: pip install 'handnn[plot]'"
+MISSING_FIGURE = "not drawn; it needs matplotlib: pip install matplotlib"
 
 ENDING = """
 

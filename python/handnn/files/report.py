@@ -223,7 +223,7 @@ def _reproduce(result: Result, command: Sequence[str]) -> str:
     story = result.notes.story
     line = " ".join(map(shlex.quote, command))
     return (
-        f"<pre>pip install 'handnn[data]=={escape(story['handnn'])}'\n{escape(line)}</pre>"
+        f"<pre># handnn {escape(story['handnn'])}\n{escape(line)}</pre>"
         f"<p>The file had {story['bytes']:,} bytes, SHA-256 <code>{story['sha256']}</code>. The "
         "same handnn, file and options give the same model, on any number of threads.</p>"
     )

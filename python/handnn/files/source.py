@@ -57,7 +57,7 @@ def require_polars() -> None:
     try:
         import polars  # noqa: F401
     except ImportError:
-        raise ImportError("tables in files need polars: pip install 'handnn[data]'") from None
+        raise ImportError("tables in files need polars: pip install polars") from None
 
 
 def whole(source: Source, columns: Iterable[str]) -> Block:

@@ -117,7 +117,7 @@ class LayerStatistics:
                 import matplotlib.pyplot as plt
             except ImportError:
                 raise ImportError(
-                    "LayerStatistics.plot needs matplotlib: pip install 'handnn[plot]'"
+                    "LayerStatistics.plot needs matplotlib: pip install matplotlib"
                 ) from None
             figure = plt.figure(figsize=(11, 8), layout="constrained")
         from handnn.inside.picture import draw

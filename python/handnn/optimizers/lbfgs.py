@@ -96,7 +96,7 @@ class LBFGS:
         try:
             from scipy.optimize import minimize
         except ImportError:
-            raise ImportError("LBFGS needs SciPy: pip install 'handnn[scipy]'") from None
+            raise ImportError("LBFGS needs SciPy: pip install scipy") from None
         self.check()
         self.message, self.converged, self.is_used_up = "interrupted", False, False
         self.final_loss = math.nan

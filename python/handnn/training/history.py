@@ -82,9 +82,7 @@ class History:
             try:
                 import matplotlib.pyplot as plt
             except ImportError:
-                raise ImportError(
-                    "History.plot needs matplotlib: pip install 'handnn[plot]'"
-                ) from None
+                raise ImportError("History.plot needs matplotlib: pip install matplotlib") from None
             _, ax = plt.subplots()
         epochs = range(1, len(self) + 1)
         ax.plot(epochs, self.train_loss, label="training")

@@ -63,7 +63,7 @@ def imported_onnx() -> Any:
     try:
         import onnx
     except ImportError:
-        raise ImportError("to_onnx needs onnx: pip install 'handnn[onnx]'") from None
+        raise ImportError("to_onnx needs onnx: pip install onnx") from None
     return onnx
 
 
