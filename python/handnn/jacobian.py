@@ -10,7 +10,7 @@ import numpy as np
 
 from handnn import functional
 from handnn.arrays import Array
-from handnn.layers import BRICKS, Activation, Affine, Brick, Residual
+from handnn.layers import Activation, Affine, Brick, Residual, is_ours
 
 ENTRIES_AT_ONCE = 2**21
 """How many numbers a gradient of several outputs may have; few enough to stay in a cache."""
@@ -50,7 +50,7 @@ def jacobian(layers: Sequence[Brick], x: Array, where: str) -> Array:
 
 def _predicting_copy(layer: Brick) -> Any:
     """Return a copy that predicts; one of our bricks shares its arrays, for it changes none."""
-    if _is_ours(layer):
+    if is_ours(layer):
         copied: Any = object.__new__(type(layer))
         vars(copied).update(vars(layer))
         if isinstance(copied, Residual):
@@ -70,7 +70,7 @@ def _backward(layer: Brick, dout: Array) -> Array:
     """
     rows, count, width = dout.shape
     flat = dout.reshape(rows * count, width)
-    if _is_ours(layer):
+    if is_ours(layer):
         if isinstance(layer, Residual):
             dx = dout
             for inner in reversed(layer.block):
@@ -97,7 +97,3 @@ def _as_if_repeated(layer: Any, dout: Array, count: int) -> Array:
     dx: Array = layer.backward(dout)
     setattr(layer, name, kept)
     return dx
-
-
-def _is_ours(layer: object) -> bool:
-    return BRICKS.get(type(layer).__name__) is type(layer)

@@ -19,14 +19,7 @@ from numpy.typing import ArrayLike
 
 from handnn import engine
 from handnn.arrays import Array, as_float
-from handnn.losses import (
-    BCEWithLogits,
-    GaussianNLL,
-    Loss,
-    PoissonNLL,
-    Quantile,
-    SoftmaxCrossEntropy,
-)
+from handnn.losses import Loss, facts_of
 
 Metric = Callable[..., Any]
 """(y_true, y_pred), or (y_true, y_pred, sample_weight) when there are weights, -> a number."""
@@ -223,59 +216,42 @@ def measures(metrics: object, loss: Loss) -> list[Measure]:
 
 
 def _check_meaning(where: str, name: str, loss: Loss) -> None:
-    """Raise ValueError when a metric has nothing to say about what `loss` trains."""
-    has_classes = type(loss) in (BCEWithLogits, SoftmaxCrossEntropy)
+    """Raise ValueError if the metric does not apply to what `loss` predicts."""
+    facts = facts_of(loss)
     if METRICS[name].takes != "values":
-        if not has_classes:
+        if not facts.has_classes:
             raise ValueError(
                 f"{where}: {name} needs classes, as BCEWithLogits and SoftmaxCrossEntropy have "
                 f"them, but the loss is {type(loss).__name__}; give a function instead"
             )
-    elif has_classes:
+    elif facts.has_classes:
         raise ValueError(f"{where}: {name} is of numbers, but {type(loss).__name__} has classes")
-    elif type(loss) is Quantile and 0.5 not in loss.quantiles:
+    elif facts.quantiles and 0.5 not in facts.quantiles:
         raise ValueError(
-            f"{where}: {name} is of the median, but the quantiles are {loss.quantiles}"
+            f"{where}: {name} is of the median, but the quantiles are {facts.quantiles}"
         )
 
 
 def _understood(loss: Loss, takes: str, y: Array, pre: Array) -> tuple[Array, Array]:
     """Return y_true and y_pred as a metric takes them."""
+    facts = facts_of(loss)
     if takes == "values":
-        return y, _values(loss, pre)
-    if takes != "labels":
-        pre = pre.astype(np.float64)
-    if type(loss) is SoftmaxCrossEntropy:
+        return y, facts.point(pre)
+    if facts.takes_labels:
         is_labels = y.shape[1:] in ((), (1,))
         if takes == "probabilities":
-            return y, _softmax(pre)
+            return y, facts.apply_link(pre)
         labels = y.ravel() if is_labels else y.argmax(axis=1).astype(y.dtype)
         if takes == "scores":
-            return labels, _softmax(pre)
+            return labels, facts.apply_link(pre)
         return labels, engine.largest_columns(pre).astype(y.dtype)
-    y = y.reshape(pre.shape)  # BCEWithLogits: each column is a question
+    y = y.reshape(pre.shape)  # each column is a question
     if takes == "probabilities":
-        return y.ravel(), (0.5 * (1 + np.tanh(0.5 * pre))).ravel()
+        return y.ravel(), facts.apply_link(pre).ravel()
     truth = np.greater(y, 0.5).astype(y.dtype)
     if takes == "scores":
-        return truth, pre
+        return truth, pre.astype(np.float64)
     return truth, np.greater(pre, 0).astype(y.dtype)
-
-
-def _values(loss: Loss, pre: Array) -> Array:
-    """Return the numbers that a network predicts, each for one of y."""
-    if type(loss) is PoissonNLL:
-        return np.exp(pre.astype(np.float64))
-    if type(loss) is GaussianNLL:
-        return pre[:, : pre.shape[1] // 2]
-    if type(loss) is Quantile:
-        return pre[:, loss.quantiles.index(0.5) :: len(loss.quantiles)]
-    return pre
-
-
-def _softmax(pre: Array) -> Array:
-    powers = np.exp(pre - pre.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _area(true: Array, score: Array, weight: Array) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from handnn.layers.affine import Affine
 from handnn.layers.batch_norm import BatchNorm
 from handnn.layers.dropout import Dropout
@@ -41,6 +43,12 @@ BRICKS: dict[str, type[Layer]] = {
 }
 """Every brick of handnn by its name: what a file may hold and the engine may compile."""
 
+
+def is_ours(layer: object) -> TypeGuard[Layer]:
+    """Return whether `layer` is one of `BRICKS` itself; a subclass may compute something else."""
+    return BRICKS.get(type(layer).__name__) is type(layer)
+
+
 __all__ = [
     "BRICKS",
     "ELU",
@@ -61,4 +69,5 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Tanh",
+    "is_ours",
 ]

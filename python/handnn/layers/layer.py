@@ -46,6 +46,14 @@ class Layer:
     training: bool = True
     """Whether forward trains or predicts, for bricks that tell these apart; see `Network.train`."""
 
+    def forward(self, x: ArrayLike, /) -> Array:
+        """Return out, and keep what `backward` needs."""
+        raise NotImplementedError
+
+    def backward(self, dout: ArrayLike, /) -> Array:
+        """Return dx for the x of the last `forward`, and keep the gradients of the params."""
+        raise NotImplementedError
+
     @property
     def kind(self) -> str:
         """What the compiled engine calls the brick; "" when it does not know it."""

@@ -1,18 +1,20 @@
-"""What a network is trained to make small, one loss a file."""
+"""The losses: what training minimizes. One loss a file."""
 
 from __future__ import annotations
+
+from typing import TypeGuard
 
 from handnn.losses.bce_with_logits import BCEWithLogits
 from handnn.losses.gaussian_nll import GaussianNLL
 from handnn.losses.huber import Huber
-from handnn.losses.loss import KernelLoss, Loss
+from handnn.losses.loss import LINKS, KernelLoss, Loss, LossFacts, facts_of
 from handnn.losses.mae import MAE
 from handnn.losses.mse_loss import MSELoss
 from handnn.losses.poisson_nll import PoissonNLL
 from handnn.losses.quantile import Quantile
 from handnn.losses.softmax_cross_entropy import SoftmaxCrossEntropy
 
-LOSSES = (
+LOSSES: tuple[type[KernelLoss], ...] = (
     BCEWithLogits,
     GaussianNLL,
     Huber,
@@ -24,7 +26,14 @@ LOSSES = (
 )
 """Every loss of handnn: what the engine knows."""
 
+
+def is_ours(loss: object) -> TypeGuard[KernelLoss]:
+    """Return whether `loss` is one of `LOSSES` itself; a subclass may compute something else."""
+    return type(loss) in LOSSES
+
+
 __all__ = [
+    "LINKS",
     "LOSSES",
     "MAE",
     "BCEWithLogits",
@@ -32,8 +41,11 @@ __all__ = [
     "Huber",
     "KernelLoss",
     "Loss",
+    "LossFacts",
     "MSELoss",
     "PoissonNLL",
     "Quantile",
     "SoftmaxCrossEntropy",
+    "facts_of",
+    "is_ours",
 ]

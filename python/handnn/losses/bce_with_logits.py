@@ -23,6 +23,8 @@ class BCEWithLogits(KernelLoss):
     """
 
     kind = "bce_with_logits"
+    predicts = "class probabilities"
+    link = "sigmoid"
     formulas = (
         "loss = Σ (-y·log p - (1 - y)·log(1 - p)) / (N·O), p = sigmoid(pre)",
         "dx = (p - y) / (N·O)",

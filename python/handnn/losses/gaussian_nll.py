@@ -23,6 +23,7 @@ class GaussianNLL(KernelLoss):
     """
 
     kind = "gaussian_nll"
+    predicts = "mean and variance"
     formulas = (
         "loss = Σ (s + (m - y_true)²·exp(-s)) / 2 / (N·Y), [m, s] = pre",
         "dx = [(m - y_true)·exp(-s), (1 - (m - y_true)²·exp(-s)) / 2] / (N·Y)",
@@ -40,3 +41,11 @@ class GaussianNLL(KernelLoss):
         """Return the gradient with respect to pre, times dout."""
         pre, y_true = self.last()
         return functional.gaussian_nll_backward(pre, y_true, dout, sample_weight=self.sample_weight)
+
+    def n_outputs(self, n_targets: int) -> int:
+        """Return 2·Y: a mean and a log-variance for each target."""
+        return 2 * n_targets
+
+    def point(self, pre: Array) -> Array:
+        """Return the predicted means (N, Y) of pre (N, 2·Y)."""
+        return pre[:, : pre.shape[1] // 2]

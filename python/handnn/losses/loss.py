@@ -1,23 +1,33 @@
-"""What losses share."""
+"""The interface of a loss, and what handnn's own losses share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Literal, Protocol, TypeAlias
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from handnn.arrays import Array, as_float
 
+Link: TypeAlias = Literal["identity", "exp", "sigmoid", "softmax"]
+
+Predicts: TypeAlias = Literal[
+    "value", "mean", "median", "quantiles", "mean and variance", "rate", "class probabilities"
+]
+
 
 class Loss(Protocol):
-    """Anything with ``forward(pre, y_true) -> float`` and ``backward() -> dx``, shaped like pre.
+    """Any object with ``forward(pre, y_true) -> float`` and ``backward() -> dx``.
 
-    To train with sample weights it also takes ``forward(pre, y_true, sample_weight)``.
+    dx has the shape of pre. A loss that supports sample weights takes them as a third argument:
+    ``forward(pre, y_true, sample_weight)``. To describe its outputs to metrics and estimators, it
+    may also derive from `LossFacts`.
     """
 
-    def forward(self, *args: Any, **kwargs: Any) -> float:
-        """Return the loss of the predictions `pre` beside `y_true`, and keep both."""
+    @property
+    def forward(self) -> Callable[..., float]:
+        """Return the loss of the predictions `pre` against `y_true`, and keep both."""
         ...
 
     def backward(self) -> Array:
@@ -25,15 +35,65 @@ class Loss(Protocol):
         ...
 
 
-class KernelLoss:
-    """What handnn's own losses have besides `forward` and `backward`.
+class LossFacts:
+    """Describe the outputs of a network that a loss trains.
 
-    They keep `pre`, `y_true` and `sample_weight` of the last forward, in the dtype of pre, and the
-    `loss` it gave; all are None before it and after a compiled `fit`.
+    The defaults are those of a loss that handnn does not know: one output column for each target
+    column, used as it is.
     """
 
-    kind: ClassVar[str]
-    """What the compiled engine calls the loss."""
+    predicts: ClassVar[Predicts] = "value"
+    """The statistic of the target that minimizes the loss; "value" if it has no name."""
+
+    link: ClassVar[Link] = "identity"
+    """The function from a raw output to the prediction, a key of `LINKS`."""
+
+    takes_labels: ClassVar[bool] = False
+    """Whether y_true may be class labels (N,) or (N, 1) beside one output column per class."""
+
+    kind: ClassVar[str] = ""
+    """The compiled engine's name for the loss; "" if the engine does not have it."""
+
+    quantiles: tuple[float, ...] = ()
+    """The quantile levels that are predicted; () unless `predicts` is "quantiles"."""
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the predictions are class probabilities."""
+        return self.predicts == "class probabilities"
+
+    def n_outputs(self, n_targets: int) -> int:
+        """Return the number of output columns for `n_targets` target columns (or classes)."""
+        return n_targets
+
+    def point(self, pre: Array) -> Array:
+        """Return one prediction per target, (N, Y), from raw outputs (N, n_outputs(Y))."""
+        return pre
+
+    def apply_link(self, pre: Array) -> NDArray[np.float64]:
+        """Return ``LINKS[link]`` of raw outputs, in float64: probabilities for classes."""
+        return LINKS[self.link](pre.astype(np.float64))
+
+
+def facts_of(loss: object) -> LossFacts:
+    """Return what a loss says of its outputs; the defaults of `LossFacts` if it says nothing.
+
+    Examples:
+        >>> from handnn.losses import facts_of
+        >>> facts_of(handnn.GaussianNLL()).n_outputs(3)
+        6
+        >>> facts_of(object()).n_outputs(3)
+        3
+    """
+    return loss if isinstance(loss, LossFacts) else LossFacts()
+
+
+class KernelLoss(LossFacts):
+    """Base class of handnn's own losses.
+
+    `pre`, `y_true` and `sample_weight` are those of the last forward, in the dtype of pre; `loss`
+    is its result. All are None before the first forward and after a compiled `fit`.
+    """
 
     def __init__(self) -> None:
         self.pre: Array | None = None
@@ -41,39 +101,49 @@ class KernelLoss:
         self.sample_weight: Array | None = None
         self.loss: float | None = None
 
+    def forward(
+        self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return the loss, and keep it with its arguments."""
+        raise NotImplementedError
+
+    def backward(self, dout: float = 1.0) -> Array:
+        """Return the gradient with respect to pre, times dout."""
+        raise NotImplementedError
+
     @property
     def formulas(self) -> tuple[str, ...]:
-        """What it computes: "loss = ..." and "dx = ...", the gradient with respect to pre."""
+        """The formulas of the loss and of dx, its gradient with respect to pre."""
         return ()
 
     @property
     def is_exact(self) -> bool:
-        """Whether backward gives the derivative of forward."""
+        """Whether backward returns the derivative of forward."""
         return True
 
     @property
-    def settings(self) -> Mapping[str, Any]:
-        """What the loss was built with, by name."""
+    def settings(self) -> Mapping[str, object]:
+        """The constructor's arguments, by name."""
         return {}
 
     @property
     def number(self) -> float:
-        """The one number that its kernels take besides arrays, checked; 0 for most."""
+        """The scalar setting of the kernels, validated; 0 if they have none."""
         return 0.0
 
     @property
     def numbers(self) -> Array | None:
-        """The one array that they take besides rows; None for most."""
+        """The array setting of the kernels, validated; None if they have none."""
         return None
 
     def check(self) -> None:
-        """Raise TypeError or ValueError when a setting is none that the loss can have."""
+        """Raise TypeError or ValueError if a setting is invalid."""
         _ = self.number, self.numbers
 
     def keep(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[Array, Array]:
-        """Keep what forward was called with, each of one dtype, and return pre and y_true."""
+        """Convert the arguments of forward to one dtype, keep them, and return pre and y_true."""
         name = f"{type(self).__name__}.forward"
         self.loss = None
         self.pre = as_float(pre, None, f"{name}: pre")
@@ -91,11 +161,29 @@ class KernelLoss:
         return self.pre, self.y_true
 
     def __repr__(self) -> str:
-        """Show how to build it again."""
+        """Return the constructor call: `Huber(delta=1.0)`."""
         settings = [f"{name}={value!r}" for name, value in self.settings.items()]
         return f"{type(self).__name__}({', '.join(settings)})"
 
 
 def as_column(y: Array, pre: Array) -> Array:
-    """Return y, as (N, 1) if it is (N,) beside a pre (N, 1): or they would make an N x N matrix."""
+    """Return y as (N, 1) if it is (N,) and pre is (N, 1): they would broadcast to (N, N)."""
     return y[:, None] if y.ndim == 1 and pre.shape == (len(y), 1) else y
+
+
+def _sigmoid(pre: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.exp(-np.logaddexp(0, -pre)))
+
+
+def _softmax(pre: NDArray[np.float64]) -> NDArray[np.float64]:
+    powers = np.exp(pre - pre.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+LINKS: Mapping[Link, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "identity": np.asarray,
+    "exp": np.exp,
+    "sigmoid": _sigmoid,
+    "softmax": _softmax,
+}
+"""The functions from raw outputs (N, O) to predictions (N, O)."""

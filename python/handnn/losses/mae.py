@@ -18,6 +18,7 @@ class MAE(KernelLoss):
     """
 
     kind = "mae"
+    predicts = "median"
     formulas = ("loss = Σ |pre - y_true| / (N·O)", "dx = sign(pre - y_true) / (N·O)")
 
     def forward(

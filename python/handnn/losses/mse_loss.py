@@ -23,6 +23,7 @@ class MSELoss(KernelLoss):
     """
 
     kind = "mse_loss"
+    predicts = "mean"
 
     def __init__(self, gradient: Literal["exact", "article"] = "exact") -> None:
         if gradient not in ("exact", "article"):

@@ -21,6 +21,8 @@ class PoissonNLL(KernelLoss):
     """
 
     kind = "poisson_nll"
+    predicts = "rate"
+    link = "exp"
     formulas = (
         "loss = Σ (exp(pre) - y_true·pre) / (N·O)",
         "dx = (exp(pre) - y_true) / (N·O)",
@@ -38,3 +40,7 @@ class PoissonNLL(KernelLoss):
         """Return the gradient with respect to pre, times dout."""
         pre, y_true = self.last()
         return functional.poisson_nll_backward(pre, y_true, dout, sample_weight=self.sample_weight)
+
+    def point(self, pre: Array) -> Array:
+        """Return the predicted rates exp(pre), in float64."""
+        return self.apply_link(pre)

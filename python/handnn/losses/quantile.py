@@ -25,6 +25,7 @@ class Quantile(KernelLoss):
     """
 
     kind = "quantile"
+    predicts = "quantiles"
     formulas = (
         "loss = Σ (q·e where e ≥ 0, (q - 1)·e below) / (N·O), e = y_true - pre",
         "dx = (-q where e ≥ 0, 1 - q below) / (N·O)",
@@ -33,7 +34,7 @@ class Quantile(KernelLoss):
     def __init__(self, quantiles: ArrayLike = (0.1, 0.5, 0.9)) -> None:
         super().__init__()
         given = as_float(quantiles, np.float64, "Quantile: quantiles")
-        self.quantiles: tuple[float, ...] = tuple(np.atleast_1d(given).tolist())
+        self.quantiles = tuple(np.atleast_1d(given).tolist())
         self.check()
 
     def forward(
@@ -68,3 +69,12 @@ class Quantile(KernelLoss):
                 f"Quantile: quantiles must be numbers between 0 and 1, but are {self.quantiles}"
             )
         return quantiles
+
+    def n_outputs(self, n_targets: int) -> int:
+        """Return Y·Q: a column for each target and quantile."""
+        return n_targets * len(self.quantiles)
+
+    def point(self, pre: Array) -> Array:
+        """Return the quantiles (N, Y) nearest to the median, the first if two are equally near."""
+        levels = np.array(self.quantiles)
+        return pre[:, np.abs(levels - 0.5).argmin() :: len(levels)]

@@ -30,6 +30,9 @@ class SoftmaxCrossEntropy(KernelLoss):
     """
 
     kind = "softmax_cross_entropy"
+    predicts = "class probabilities"
+    link = "softmax"
+    takes_labels = True
     formulas = (
         "loss = Σ -t·log p / N, p = softmax(pre), t = w·((1 - ε)·y + ε/O)",
         "dx = (p·Σ_o t - t) / N",
