@@ -218,7 +218,7 @@ def test_dropout_goes_on_where_it_was():
 
 def test_an_embedding_of_what_was_computed_is_left_to_the_bricks():
     one = Network([ReLU(), Embedding.random(4, 3, rng=0), Affine.random(4, 2, rng=0)])
-    with pytest.raises(ValueError, match="Embedding stands behind another brick"):
+    with pytest.raises(ValueError, match="Embedding follows another brick"):
         Trainer(one, MSELoss(), SGD(0.1), engine="compiled")
     x = np.array([[1.0, 2.0], [3.0, 0.5]])
     assert_same_bits(one.predict(x), one.eval().forward(x))
