@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from handnn.tables import checks
 from handnn.tables.cells import BOOLS, Cells, look_up, parse
+from handnn.tables.steps import ColumnStep, OneHotEncode, OrdinalEncode
 
 MOST_ONE_HOT = 1000
 """Of how many categories one-hot columns are made at the most."""
@@ -128,6 +129,11 @@ class CategoryColumn:
             values = column.values.copy()
             values[column.text] = read
         return values[~column.missing].tolist()  # type: ignore[no-any-return]
+
+    def steps(self, *, one_hot: bool) -> tuple[ColumnStep, ...]:
+        """Return the encoding as steps: codes, or columns of 0 and 1 with `one_hot`."""
+        encode = OrdinalEncode(self.labels)
+        return (encode, OneHotEncode(self.n_one_hot)) if one_hot else (encode,)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` takes."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from handnn.tables import checks
 from handnn.tables.cells import Cells, Numbers, numbers
+from handnn.tables.steps import ColumnStep, Impute, Interpolate, Standardize
 
 Scale = bool | Literal["quantile"]
 
@@ -75,6 +76,12 @@ class NumberColumn:
             values -= self.mean
             values /= self.scale
         return values
+
+    def steps(self, *, one_hot: bool) -> tuple[ColumnStep, ...]:
+        """Return the preprocessing of `transform` as steps; `one_hot` concerns categories only."""
+        curve = (Interpolate(self.knots, self.levels),) if self.knots else ()
+        fill = Impute(self.median, self.has_gaps)
+        return (fill, *curve, Standardize(self.mean, self.scale))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `from_dict` takes."""
