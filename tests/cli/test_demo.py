@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import handnn
-import handnn.cli
+import handnn.cli.demo
 from handnn import engine
-from handnn.cli import recipe
-from handnn.cli.scores import baselines, score
+from handnn.cli.demo import concrete
+from handnn.cli.demo.concrete_scores import baselines, score
 from handnn.datasets import load_concrete
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -23,7 +23,7 @@ def test_reaches_its_score_over_five_seeds():
     data = load_concrete()
     r2 = []
     for seed in range(5):
-        model, _, held_out = recipe.train_on_concrete(seed, epochs=300)
+        model, _, held_out = concrete.train_on_concrete(seed, epochs=300)
         predicted = model.predict(data.x[held_out])[:, 0]
         r2.append(score("network", data.y[held_out], predicted).r2)
         _, least_squares = baselines(data, held_out)
@@ -81,20 +81,20 @@ def test_json_is_one_object_and_silent_when_quiet(handnn_command, tmp_path):
 def test_the_saved_model_is_the_scored_one(handnn_command, tmp_path):
     _, out, _ = handnn_command("demo", "--epochs", 2, "--out", tmp_path, "--json")
     result = json.loads(out)
-    _, _, held_out = recipe.train_on_concrete(seed=0, epochs=2)
+    _, _, held_out = concrete.train_on_concrete(seed=0, epochs=2)
     data = load_concrete()
     predicted = handnn.load(result["model"]).predict(data.x[held_out])[:, 0]
     assert score("", data.y[held_out], predicted).rmse == result["scores"][-1]["rmse"]
 
 
 def test_nothing_of_the_held_out_rows_reaches_the_model(monkeypatch):
-    _, _, held_out = recipe.train_on_concrete(seed=0, epochs=1)
+    _, _, held_out = concrete.train_on_concrete(seed=0, epochs=1)
     data = load_concrete()
     data.y[held_out] = 1e6
     data.x[held_out] = -1e6
-    before, _, _ = recipe.train_on_concrete(seed=0, epochs=1)
-    monkeypatch.setattr(recipe, "load_concrete", lambda: data)
-    after, _, _ = recipe.train_on_concrete(seed=0, epochs=1)
+    before, _, _ = concrete.train_on_concrete(seed=0, epochs=1)
+    monkeypatch.setattr(concrete, "load_concrete", lambda: data)
+    after, _, _ = concrete.train_on_concrete(seed=0, epochs=1)
     for name, array in before.params.items():
         np.testing.assert_array_equal(after.params[name], array)
 
@@ -103,8 +103,8 @@ def test_without_matplotlib_it_says_how_to_get_it(handnn_command, tmp_path, monk
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "handnn.cli.figure", raising=False)
-    monkeypatch.delattr(handnn.cli, "figure", raising=False)
+    monkeypatch.delitem(sys.modules, "handnn.cli.demo.figure", raising=False)
+    monkeypatch.delattr(handnn.cli.demo, "figure", raising=False)
     code, out, _ = handnn_command("demo", "--epochs", 1, "--out", tmp_path)
     assert code == 0
     assert "pip install matplotlib" in out
@@ -116,7 +116,7 @@ def no_training(monkeypatch):
     def train(*args):
         pytest.fail("trained before looking where to write")
 
-    monkeypatch.setattr(recipe, "train_on_concrete", train)
+    monkeypatch.setattr(concrete, "train_on_concrete", train)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_before_training(

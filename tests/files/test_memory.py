@@ -8,7 +8,7 @@ import platform
 import numpy as np
 import pytest
 
-from handnn.files.memory import give_back
+from handnn.files.reading.memory import give_back
 
 
 def resident():

@@ -9,10 +9,10 @@ import pytest
 
 pl = pytest.importorskip("polars")
 
-from handnn.files.problems import check_target, choose_kinds, count_facts  # noqa: E402
-from handnn.files.source import Dialect, open_table, whole  # noqa: E402
-from handnn.files.text import TableError  # noqa: E402
-from handnn.files.values import typed  # noqa: E402
+from handnn.files.learning.problems import check_target, choose_kinds, count_facts  # noqa: E402
+from handnn.files.reading.source import Dialect, open_table, whole  # noqa: E402
+from handnn.files.reading.text import TableError  # noqa: E402
+from handnn.files.reading.values import typed  # noqa: E402
 
 
 def rows_of(path, **dialect):

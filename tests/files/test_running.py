@@ -9,9 +9,9 @@ from handnn import Target, metrics
 
 pytest.importorskip("polars")
 
-from handnn.files import running
-from handnn.files.running import Running, area
-from handnn.files.scores import score
+from handnn.files.report import block_scores as running
+from handnn.files.report.block_scores import Running, area
+from handnn.files.report.table_scores import score
 
 
 def targets(rng, count):

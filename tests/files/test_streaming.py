@@ -14,12 +14,12 @@ from tests.files.tables import as_csv, rooms
 
 pl = pytest.importorskip("polars")
 
-from handnn.files.facts import SAMPLED, Facts, Learnt  # noqa: E402
-from handnn.files.holding import HeldOut  # noqa: E402
-from handnn.files.run import frame_of, plan  # noqa: E402
-from handnn.files.source import Dialect  # noqa: E402
-from handnn.files.streaming import Stream, columns_of, target_of  # noqa: E402
-from handnn.files.training import Settings  # noqa: E402
+from handnn.files.learning.facts import SAMPLED, Facts, Learnt  # noqa: E402
+from handnn.files.learning.hold_out import HeldOut  # noqa: E402
+from handnn.files.learning.settings import Settings  # noqa: E402
+from handnn.files.learning.streaming import Stream, columns_of, target_of  # noqa: E402
+from handnn.files.learning.survey import frame_of, plan  # noqa: E402
+from handnn.files.reading.source import Dialect  # noqa: E402
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000])

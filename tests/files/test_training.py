@@ -215,7 +215,7 @@ def test_without_polars_it_says_how_to_get_it(handnn_command, table, monkeypatch
 
 
 def test_ctrl_c_leaves_no_file(handnn_command, table, tmp_path, monkeypatch):
-    from handnn.files import training
+    from handnn.files.learning import in_memory as training
 
     def press(*args, **options):
         raise KeyboardInterrupt

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from handnn.cli import tables
+from handnn.cli import shared as tables
 from handnn.storage import replace_file
 
 ENDINGS = {"onnx": ".onnx", "c": ".c", "header": ".h"}

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from handnn.cli import tables
+from handnn.cli import shared as tables
 
 
 def opened(model: Path, rows: Path, **given: Any) -> Any:
     """Return the model, its notes, and the file as a Table for it."""
     from handnn.files.model import dialect_of, load_model
-    from handnn.files.predicting import Table
-    from handnn.files.source import Dialect, open_table
+    from handnn.files.predicting.predictions import Table
+    from handnn.files.reading.source import Dialect, open_table
 
     loaded, notes = load_model(model)
     dialect = dialect_of(notes, Dialect(**given))
@@ -48,8 +48,8 @@ def predict(
     an average one, with a note. With --json each row is a JSON object on a line of its own.
     """
     with tables.told_in_words():
-        from handnn.files.predicting import predictions
-        from handnn.files.writing import is_parquet_name, rows_written
+        from handnn.files.predicting.predictions import predictions
+        from handnn.files.predicting.writing import is_parquet_name, rows_written
 
         if as_json and is_parquet_name(out):
             raise click.UsageError("--json writes lines of text, no Parquet")
@@ -88,8 +88,8 @@ def evaluate(
 ) -> None:
     """Score MODEL on ROWS, which have the column that it predicts, beside its score in training."""
     with tables.told_in_words():
-        from handnn.files.predicting import evaluate as score_on
-        from handnn.files.run import plain
+        from handnn.files.predicting.predictions import evaluate as score_on
+        from handnn.files.train import plain
 
         loaded, notes, table = opened(model, rows, gaps=gaps, **given)
         scores, count = score_on(loaded, notes, table)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from handnn.cli import tables
+from handnn.cli import shared as tables
 from handnn.storage import replace_file
 
 
@@ -26,7 +26,7 @@ def widths(context: click.Context, parameter: click.Parameter, value: str | None
 
 def page_of(result: Any, settings: Any) -> str:
     """Return the report of a training by this very command."""
-    from handnn.files.report import report
+    from handnn.files.report.html import report
 
     return report(result, ["handnn", *click.get_current_context().obj], settings.seed)
 
@@ -106,10 +106,10 @@ def train(
     """
     say = tables.speaker(quiet)
     with tables.told_in_words():
+        from handnn.files.learning.settings import Settings
         from handnn.files.model import save_model
-        from handnn.files.run import train_file
-        from handnn.files.source import Dialect, listed, open_table
-        from handnn.files.training import Settings
+        from handnn.files.reading.source import Dialect, listed, open_table
+        from handnn.files.train import train_file
 
         dialect = Dialect(delimiter, encoding, decimal, gaps)
         known = open_table(data, dialect).names

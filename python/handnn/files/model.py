@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from handnn import storage
-from handnn.files.source import Dialect
-from handnn.files.text import TableError
+from handnn.files.reading.source import Dialect
+from handnn.files.reading.text import TableError
 from handnn.tables import CategoryColumn, TableModel, checks
 
 ENTRY = "file"

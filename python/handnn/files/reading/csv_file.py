@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.dialect import SAMPLE, check_delimiter, check_names, find_delimiter
-from handnn.files.text import TableError, TextFile
+from handnn.files.reading.dialect import SAMPLE, check_delimiter, check_names, find_delimiter
+from handnn.files.reading.text import TableError, TextFile
 from handnn.tables.cells import GAPS
 
 if TYPE_CHECKING:

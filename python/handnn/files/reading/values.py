@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from handnn.files.dialect import is_number
-from handnn.files.text import TableError
+from handnn.files.reading.dialect import is_number
+from handnn.files.reading.text import TableError
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
 
-    from handnn.files.blocks import Block
+    from handnn.files.reading.csv_file import Block
 
 SHOWN = 5
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files import charts
-from handnn.files.importance import WorstRow, permutation_importance, worst_rows
-from handnn.files.run import Result
-from handnn.files.scores import answers_of, measured_of
+from handnn.files.report import charts
+from handnn.files.report.importance import WorstRow, permutation_importance, worst_rows
+from handnn.files.report.table_scores import answers_of, measured_of
+from handnn.files.train import Result
 from handnn.inside.page import document
 
 MOST_DOTS = 1_500

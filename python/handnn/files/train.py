@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handnn.files.facts import Facts
-from handnn.files.holding import HeldOut
+from handnn.files.learning.in_memory import split_rows, train
+from handnn.files.learning.result import Trained
+from handnn.files.learning.settings import Say, Settings
+from handnn.files.learning.streaming import train_stream
+from handnn.files.learning.survey import Plan, frame_of, plan
 from handnn.files.model import Notes
-from handnn.files.problems import check_target, choose_kinds, count_facts
-from handnn.files.scores import Scores, answers_of, baselines, measured_of, score
-from handnn.files.source import Dialect, Source, check_column, listed, open_table, whole
-from handnn.files.streaming import train_stream
-from handnn.files.text import GZIP, PARQUET, TableError
-from handnn.files.training import Settings, Trained, split_rows, train
-from handnn.files.values import typed
+from handnn.files.reading.source import Dialect, listed
+from handnn.files.reading.text import GZIP, PARQUET
+from handnn.files.report.table_scores import Scores, answers_of, baselines, measured_of, score
 
 if TYPE_CHECKING:
-    from polars import DataFrame
+    pass
 
 LARGE, LARGE_PACKED = 256 * 2**20, 48 * 2**20
 """Bytes of a text file, and of a packed one, from which on a file is read anew for each epoch."""
-
-Say = Callable[[str], object]
 
 
 @dataclass
@@ -38,51 +34,6 @@ class Result:
     notes: Notes
     scores: Scores
     baselines: dict[str, Scores]
-
-
-@dataclass
-class Plan:
-    """A file, looked through: which columns are learnt from, as what."""
-
-    source: Source
-    kinds: dict[str, str]
-    target_kind: str
-    facts: dict[str, Facts]
-    target: Facts
-
-
-def plan(path: str, settings: Settings, dialect: Dialect, *, streams: bool = False) -> Plan:
-    """Read the file once, and decide; TableError for all that can't be learnt from.
-
-    streams: whether to learn at once, of the rows that are not held out, what `train_stream` needs.
-    """
-    source = open_table(path, dialect)
-    check_column(settings.target, source, "the target")
-    for name in (*settings.ignore, *settings.categories):
-        check_column(name, source, "which an option names")
-    if settings.target in settings.ignore:
-        raise TableError(f"the target {settings.target!r} can't be ignored")
-    names = [name for name in source.names if name not in settings.ignore]
-    if names == [settings.target]:
-        raise TableError(f"{path} has no column beside the target {settings.target!r}")
-    held_out = HeldOut(settings.target, settings.share, settings.seed) if streams else None
-    facts = count_facts(source, names, settings.categories, held_out)
-    target = facts.pop(settings.target)
-    target_kind = check_target(target, source, settings.task, settings.drop_gaps)
-    return Plan(source, choose_kinds(facts, source), target_kind, facts, target)
-
-
-def frame_of(planned: Plan, settings: Settings) -> tuple[DataFrame, Any]:
-    """Return the whole table, typed, and the places of its rows in the file."""
-    import polars as pl
-
-    name = settings.target
-    block = whole(planned.source, [*planned.kinds, name])
-    frame = typed(block, {**planned.kinds, name: planned.target_kind}, planned.source)
-    if planned.target_kind == "number" and planned.target.is_whole:
-        frame = frame.with_columns(pl.col(name).cast(pl.Int64))
-    there = frame[name].is_not_null().to_numpy()
-    return frame.filter(there), block.places[there]
 
 
 def train_file(

@@ -15,7 +15,7 @@ from handnn.tables import CategoryColumn, Columns, NumberColumn, Target
 if TYPE_CHECKING:
     from polars import DataFrame, Series
 
-    from handnn.files.training import Split
+    from handnn.files.learning.result import Split
 
 Scores = dict[str, float]
 

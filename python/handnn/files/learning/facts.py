@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.values import LARGEST, is_too_large, label_texts, parsed
+from handnn.files.reading.values import LARGEST, is_too_large, label_texts, parsed
 
 if TYPE_CHECKING:
     from polars import Series

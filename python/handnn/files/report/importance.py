@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.scores import answers_of, measured_of
+from handnn.files.report.table_scores import answers_of, measured_of
 from handnn.tables import TableModel
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.blocks import Block
-from handnn.files.dialect import is_number
 from handnn.files.model import Notes, kinds_of, labels_of
-from handnn.files.running import Running
-from handnn.files.scores import Scores
-from handnn.files.source import Source, check_column, check_same_columns
-from handnn.files.text import TableError
-from handnn.files.values import typed
+from handnn.files.reading.csv_file import Block
+from handnn.files.reading.dialect import is_number
+from handnn.files.reading.source import Source, check_column, check_same_columns
+from handnn.files.reading.text import TableError
+from handnn.files.reading.values import typed
+from handnn.files.report.block_scores import Running
+from handnn.files.report.table_scores import Scores
 from handnn.tables import TableModel
 
 if TYPE_CHECKING:

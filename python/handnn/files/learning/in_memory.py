@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from handnn.files.text import TableError
+from handnn.files.learning.result import Rows, Split, Trained
+from handnn.files.learning.settings import Say, Settings
+from handnn.files.reading.text import TableError
 from handnn.layers import Affine, Brick, Dropout
 from handnn.losses import Loss
 from handnn.network import Network, mlp
@@ -19,7 +19,6 @@ from handnn.schedules import OneCycle
 from handnn.tables import Columns, TableModel, Target
 from handnn.tables import recipe as recipes
 from handnn.training.early_stopping import EarlyStopping
-from handnn.training.history import History
 from handnn.training.many import train_many
 from handnn.training.trainer import Trainer
 
@@ -36,54 +35,6 @@ ENOUGH = 1_000
 
 OWN_SHARE = 0.1
 """Which share of the training rows each network holds out."""
-
-Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What may be chosen of a training; None is decided by the number of rows (`recipes`).
-
-    networks: how many are trained and averaged, each from first weights of its own; None is 5, or 1
-        for a file that is streamed.
-    share: of the rows that are held out to score the model, and never trained on.
-    """
-
-    target: str
-    task: str = "auto"
-    hidden: tuple[int, ...] = recipes.HIDDEN
-    networks: int | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    lr: float = recipes.PEAK_LR
-    share: float = 0.2
-    seed: int = 0
-    ignore: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    drop_gaps: bool = False
-
-
-@dataclass
-class Split:
-    """Rows to train on, and rows to score with; for each the place in the file."""
-
-    x_train: DataFrame
-    y_train: Series
-    x_test: DataFrame
-    y_test: Series
-    test_places: Rows
-
-
-@dataclass
-class Trained:
-    """A model, and how it came to be."""
-
-    model: TableModel
-    histories: list[History]
-    n_train: int
-    split: Split
-    seconds: float = 0.0
-    notes: list[str] = field(default_factory=list)
 
 
 def split_rows(
@@ -149,7 +100,7 @@ def train(
     rng: np.random.Generator,
     *,
     progress: bool = False,
-    say: Callable[[str], object] = lambda words: None,
+    say: Say = lambda words: None,
 ) -> Trained:
     """Train the networks, several at a time, and return their model.
 

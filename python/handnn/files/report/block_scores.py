@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.scores import Scores, score
+from handnn.files.report.table_scores import Scores, score
 from handnn.tables import Target
 
 MANY = 2**20

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MultipleLocator, NullFormatter
 
 from handnn.arrays import Array
-from handnn.cli.scores import Score
+from handnn.cli.demo.concrete_scores import Score
 from handnn.training.history import History
 
 BLUE, ORANGE, GREY = "#2f6db3", "#e07b39", "#8a8f98"

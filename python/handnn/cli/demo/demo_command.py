@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from handnn.cli import recipe
-from handnn.cli.scores import baselines, score
+from handnn.cli.demo import concrete
+from handnn.cli.demo.concrete_scores import baselines, score
 from handnn.datasets import load_concrete
 from handnn.storage import replace_file
 
@@ -33,7 +33,7 @@ model.save({model!r})  # handnn.load brings it back
 
 def code(seed: int, epochs: int, model: Path) -> str:
     """Return the Python that does what the demo does: the recipe, less its heading, and a call."""
-    source = inspect.getsource(recipe)
+    source = inspect.getsource(concrete)
     ending = ENDING.format(seed=seed, epochs=epochs, model=str(model))
     return source[source.index("import numpy") :].rstrip() + "\n" + ending
 
@@ -60,7 +60,7 @@ def unwritable(path: Path, error: OSError) -> click.ClickException:
 def draw_png(**what: Any) -> bytes | None:
     """Return the figure, or None without matplotlib."""
     try:
-        from handnn.cli import figure
+        from handnn.cli.demo import figure
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("matplotlib"):
             raise
@@ -71,7 +71,7 @@ def draw_png(**what: Any) -> bytes | None:
 def run(seed: int, epochs: int, folder: Path, progress: bool) -> dict[str, Any]:
     """Train, score, draw and save; return all there is to report."""
     start = perf_counter()
-    model, history, held_out = recipe.train_on_concrete(seed, epochs, progress)
+    model, history, held_out = concrete.train_on_concrete(seed, epochs, progress)
     seconds = perf_counter() - start
 
     data = load_concrete()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from handnn.files.facts import MOST_OF_NUMBERS, SHOWN, Facts
-from handnn.files.holding import HeldOut
-from handnn.files.text import TableError
-from handnn.files.values import hint_for
+from handnn.files.learning.facts import MOST_OF_NUMBERS, SHOWN, Facts
+from handnn.files.learning.hold_out import HeldOut
+from handnn.files.reading.text import TableError
+from handnn.files.reading.values import hint_for
 
 MANY = 20
 """Up to how many rows a column may have a different text in each of them."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from handnn.files.blocks import Block
-from handnn.files.dialect import check_names
-from handnn.files.text import TableError
+from handnn.files.reading.csv_file import Block
+from handnn.files.reading.dialect import check_names
+from handnn.files.reading.text import TableError
 
 if TYPE_CHECKING:
     from polars import DataFrame

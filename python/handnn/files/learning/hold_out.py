@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.blocks import Block
+from handnn.files.reading.csv_file import Block
 
 MOST_TEST = 50_000
 """Rows that score the model."""

@@ -9,10 +9,10 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from handnn.files.blocks import Block, CsvFile
-from handnn.files.dialect import is_number
-from handnn.files.parquet import ParquetFile
-from handnn.files.text import TableError, codecs_name, is_parquet
+from handnn.files.reading.csv_file import Block, CsvFile
+from handnn.files.reading.dialect import is_number
+from handnn.files.reading.parquet_file import ParquetFile
+from handnn.files.reading.text import TableError, codecs_name, is_parquet
 
 Source = CsvFile | ParquetFile
 

@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Sequence
 
-from handnn.files.text import TableError
+from handnn.files.reading.text import TableError
 
 DELIMITERS = (",", ";", "\t", "|")
 

@@ -17,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
-from handnn.files.blocks import Block
-from handnn.files.facts import Learnt
-from handnn.files.holding import HeldOut
-from handnn.files.memory import give_back
-from handnn.files.text import TableError
-from handnn.files.training import FEWEST_ROWS, Settings, Split, Trained, new_network, new_optimizer
-from handnn.files.values import BOOLS, typed
+from handnn.files.learning.facts import Learnt
+from handnn.files.learning.hold_out import HeldOut
+from handnn.files.learning.in_memory import FEWEST_ROWS, new_network, new_optimizer
+from handnn.files.learning.result import Split, Trained
+from handnn.files.learning.settings import Say, Settings
+from handnn.files.learning.survey import Plan
+from handnn.files.reading.csv_file import Block
+from handnn.files.reading.memory import give_back
+from handnn.files.reading.text import TableError
+from handnn.files.reading.values import BOOLS, typed
 from handnn.losses import Loss
 from handnn.losses.loss import as_column
 from handnn.progress import progress_bar
@@ -35,8 +38,6 @@ from handnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from polars import DataFrame
-
-    from handnn.files.run import Plan, Say
 
 BUFFER = 2**18
 """Rows that are shuffled among each other."""

@@ -1,0 +1,1 @@
+"""Decide what the columns of a file are, and train on them."""

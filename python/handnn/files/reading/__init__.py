@@ -1,0 +1,1 @@
+"""Read CSV and Parquet files strictly, block by block."""

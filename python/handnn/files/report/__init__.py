@@ -1,0 +1,1 @@
+"""Score models of tables, and render the HTML report."""
