@@ -17,7 +17,7 @@ from handnn.storage import FormatError
 from handnn.tables import cells, checks
 from handnn.tables.category import MOST_ONE_HOT, CategoryColumn
 from handnn.tables.number import NumberColumn, Scale
-from handnn.tables.reading import Reader, Table
+from handnn.tables.reading import Reader, TableLike
 
 Column = NumberColumn | CategoryColumn
 
@@ -69,7 +69,7 @@ class Columns:
     @classmethod
     def learn(
         cls,
-        table: Table,
+        table: TableLike,
         *,
         categories: str = "embedding",
         scale: Scale = True,
@@ -122,7 +122,7 @@ class Columns:
                 columns.append(CategoryColumn.learn(column, where, chosen=key in chosen))
         return cls(columns, reader.names, categories)
 
-    def transform(self, table: Table, dtype: DTypeLike = "float32") -> Array:
+    def transform(self, table: TableLike, dtype: DTypeLike = "float32") -> Array:
         """Return the rows of a table as an array (N, n_in) of float32 or float64.
 
         The columns of a table with names may stand in any order; without names, here or in

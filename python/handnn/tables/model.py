@@ -13,7 +13,7 @@ from handnn import storage
 from handnn.arrays import Array
 from handnn.network import Network
 from handnn.tables.columns import Columns
-from handnn.tables.reading import Table
+from handnn.tables.reading import TableLike
 from handnn.tables.target import Target
 
 
@@ -69,7 +69,7 @@ class TableModel:
         """The dtype of the networks: float32 or float64."""
         return self.networks[0].dtype
 
-    def predict(self, table: Table) -> NDArray[Any]:
+    def predict(self, table: TableLike) -> NDArray[Any]:
         """Return the prediction for every row: values, or labels of the type they were given in.
 
         (N,) when y was (N,), else (N, O). Raises what `Columns.transform` raises for a table that
@@ -79,13 +79,13 @@ class TableModel:
             return self._mean(self._values(table))
         return self.target.choose(self.predict_proba(table))
 
-    def predict_proba(self, table: Table) -> Array:
+    def predict_proba(self, table: TableLike) -> Array:
         """Return the probabilities (N, K) of the classes, or of yes; see `Target.probabilities`."""
         if self.target.task == "regression":
             raise ValueError("TableModel.predict_proba: a regression has no probabilities")
         return self._mean(self._probabilities(table))
 
-    def spread(self, table: Table) -> Array:
+    def spread(self, table: TableLike) -> Array:
         """Return how far the networks differ: the standard deviation of what `predict` averages.
 
         In the units and shape of the prediction for a regression, of each probability for classes.
@@ -144,14 +144,14 @@ class TableModel:
         networks = repr(self.networks[0]) if count == 1 else f"{count} x {self.networks[0]}"
         return f"TableModel({networks}, {self.columns}, {self.target})"
 
-    def _outputs(self, table: Table) -> list[Array]:
+    def _outputs(self, table: TableLike) -> list[Array]:
         x = self.columns.transform(table, self.dtype)
         return [network.predict(x) for network in self.networks]
 
-    def _values(self, table: Table) -> list[Array]:
+    def _values(self, table: TableLike) -> list[Array]:
         return [self.target.decode(pre) for pre in self._outputs(table)]
 
-    def _probabilities(self, table: Table) -> list[Array]:
+    def _probabilities(self, table: TableLike) -> list[Array]:
         return [self.target.probabilities(pre) for pre in self._outputs(table)]
 
     def _mean(self, answers: list[Array]) -> Array:

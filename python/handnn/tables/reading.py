@@ -6,15 +6,18 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handnn.tables.cells import Cells, cells, parse
 
-Table = Any
-"""A DataFrame of pandas or polars, a dict from a name to a column, or rows of cells."""
+TableLike: TypeAlias = object
+"""A DataFrame of pandas or polars, a dict from a name to a column, or rows of cells.
+
+Anything may be passed; `Reader` raises TypeError for what is not a table.
+"""
 
 
 class Reader:
@@ -24,7 +27,7 @@ class Reader:
     ValueError when it has no columns, or two of one name, or rows of different lengths.
     """
 
-    def __init__(self, table: Table, where: str) -> None:
+    def __init__(self, table: Any, where: str) -> None:
         self.where = where
         self.names: tuple[str, ...] | None = None
         self._columns: list[Any]

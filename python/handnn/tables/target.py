@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handnn import functional
 from handnn.arrays import Array, as_float
-from handnn.losses import BCEWithLogits, KernelLoss, MSELoss, SoftmaxCrossEntropy
+from handnn.losses import BCEWithLogits, Loss, MSELoss, SoftmaxCrossEntropy
 from handnn.storage import FormatError
 from handnn.tables import checks
 from handnn.tables.answers import ENOUGH, Answers
+
+TargetLike: TypeAlias = object
+"""The targets of N rows: an array or list (N,) or (N, O), a Series or a DataFrame."""
 
 TASKS = ("regression", "binary", "multiclass", "multilabel")
 
@@ -150,7 +153,7 @@ class Target:
         labels: NDArray[Any] = self.classes[given.argmax(axis=1)]
         return labels if self.is_flat else labels[:, None]
 
-    def loss(self) -> KernelLoss:
+    def loss(self) -> Loss:
         """Return a new loss that belongs to the task, and takes what `encode` gives.
 
         MSELoss, BCEWithLogits (also for multilabel) or SoftmaxCrossEntropy.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from handnn.files.learning.result import Rows, Split, Trained
 from handnn.files.learning.settings import Say, Settings
 from handnn.files.reading.text import TableError
 from handnn.layers import Affine, Brick, Dropout
-from handnn.losses import Loss
 from handnn.network import Network, mlp
 from handnn.optimizers import AdamW
 from handnn.schedules import OneCycle
@@ -123,7 +122,7 @@ def train(
         first = number * held % max(1, n_train - held)
         rows.append(np.r_[order[:first], order[first + held :]])
         network = new_network(columns, target, settings.hidden, n_train - held, rng, dtype)
-        loss = cast(Loss, target.loss())
+        loss = target.loss()
         seed = int(rng.integers(2**63))
         trainers.append(Trainer(network, loss, new_optimizer(steps, settings), rng=seed))
         each.append({"early_stopping": EarlyStopping(patience=PATIENCE)} if held else {})

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ from handnn.files.reading.csv_file import Block
 from handnn.files.reading.memory import give_back
 from handnn.files.reading.text import TableError
 from handnn.files.reading.values import BOOLS, typed
-from handnn.losses import Loss
 from handnn.losses.loss import as_column
 from handnn.progress import progress_bar
 from handnn.tables import CategoryColumn, Columns, NumberColumn, TableModel, Target
@@ -72,7 +71,7 @@ def train_stream(
     for _ in range(settings.networks or 1):
         network = new_network(columns, target, settings.hidden, n_rows, rng, "float32")
         optimizer = new_optimizer(steps, settings)
-        trainers.append(Trainer(network, cast(Loss, target.loss()), optimizer, rng=rng))
+        trainers.append(Trainer(network, target.loss(), optimizer, rng=rng))
     histories = [History() for _ in trainers]
     with progress_bar(shows=progress, total=epochs * n_rows, unit="row", scales=True) as bar:
         for number in range(epochs):

@@ -1,0 +1,102 @@
+"""Building what a recipe asks for: the network, the schedule and the optimizer."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+from handnn import schedules
+from handnn.layers import Affine, BatchNorm, Brick, Dropout
+from handnn.network import ACTIVATIONS, Network
+from handnn.optimizers import AdamW
+from handnn.schedules import Schedule
+from handnn.tables.recipe import Recipe
+
+
+class NetworkInput(Protocol):
+    """What turns rows into the input of a network: `Columns`, for one."""
+
+    @property
+    def n_after(self) -> int:
+        """The number of columns after `first_layers`."""
+        ...
+
+    def first_layers(self, rng: np.random.Generator, dtype: str) -> list[Brick]:
+        """Return the layers that the network begins with."""
+        ...
+
+
+def build_network(
+    recipe: Recipe, inputs: NetworkInput, n_out: int, rng: np.random.Generator
+) -> Network:
+    """Return a network: per hidden layer Affine, BatchNorm, activation and Dropout, then Affine.
+
+    New weights are drawn as `recipe.init` says; `n_out` is the width of the last Affine.
+    """
+    layers: list[Brick] = inputs.first_layers(rng, recipe.dtype)
+    widths = [inputs.n_after, *recipe.hidden, n_out]
+    affines = _affines(recipe, widths, rng)
+    if recipe.init == "he":
+        affines = iter(list(affines))  # all weights are drawn before the seeds of Dropout
+    for units, activation, dropout in zip(
+        recipe.hidden, recipe.activations, recipe.dropouts, strict=True
+    ):
+        layers.append(next(affines))
+        if recipe.batch_norm:
+            layers.append(BatchNorm.new(units, dtype=recipe.dtype))
+        if activation != "identity":
+            layers.append(ACTIVATIONS[activation][0]())
+        if dropout:
+            layers.append(Dropout(float(dropout), rng))
+    layers.append(next(affines))
+    return Network(layers)
+
+
+def _affines(recipe: Recipe, widths: list[int], rng: np.random.Generator) -> Iterator[Affine]:
+    """Yield the Affine layers with new weights, drawn one after another."""
+    activations = recipe.activations or ("identity",)
+    for place, (n_in, n_out) in enumerate(pairwise(widths)):
+        activation = activations[min(place, len(activations) - 1)]  # the last one twice
+        if recipe.init == "glorot_uniform":
+            yield _glorot_affine(n_in, n_out, activation, rng, recipe.dtype)
+        else:
+            init = ACTIVATIONS[activation][1] if activation != "identity" else "xavier"
+            yield Affine.random(n_in, n_out, init, rng, recipe.dtype)
+
+
+def _glorot_affine(
+    n_in: int, n_out: int, activation: str, rng: np.random.Generator, dtype: str
+) -> Affine:
+    """Return an Affine with weights and biases drawn as scikit-learn draws them.
+
+    Uniform on ±sqrt(6 / (n_in + n_out)), with 2 in place of 6 for "sigmoid". (Glorot and Bengio
+    2010.)
+    """
+    bound = math.sqrt((2 if activation == "sigmoid" else 6) / (n_in + n_out))
+    w = rng.uniform(-bound, bound, (n_in, n_out)).astype(dtype)
+    return Affine(w, rng.uniform(-bound, bound, n_out).astype(dtype))
+
+
+def build_schedule(schedule: str | Schedule, n_steps: int) -> Schedule | None:
+    """Return a new schedule of `n_steps` steps, None for "constant".
+
+    schedule: "constant", "cosine", "one_cycle", "plateau", or a Schedule, which is copied.
+    """
+    if isinstance(schedule, Schedule):
+        return copy.deepcopy(schedule)
+    if schedule == "cosine":
+        return schedules.Cosine(n_steps)
+    if schedule == "one_cycle":
+        return schedules.OneCycle(n_steps)
+    return schedules.ReduceOnPlateau(0.3, 5) if schedule == "plateau" else None
+
+
+def build_optimizer(recipe: Recipe, n_steps: int) -> AdamW:
+    """Return the AdamW of a recipe, for a training of `n_steps` steps."""
+    schedule = build_schedule(recipe.schedule, n_steps)
+    return AdamW(recipe.lr, weight_decay=recipe.weight_decay, schedule=schedule)
