@@ -22,8 +22,8 @@ FLOORS = [
     {"functional"},
     {"initializers", "progress", "schedules"},
     {"layers", "losses", "optimizers", "article"},
-    {"engine", "jacobian"},
-    {"network", "storage"},
+    {"engine", "jacobian", "storage"},
+    {"network"},
     {"ensemble", "metrics", "datasets"},
     {"training"},
     {"inside", "tables"},
@@ -33,7 +33,6 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-NEIGHBOURS = {("network", "storage"), ("storage", "network")}  # network.save is one word for it
 MAY_IMPORT_CORE = {"functional", "engine", "__init__"}  # __init__ for what is about the machine
 BASES = {"__init__", "layer", "sequence", "loss", "optimizer", "options", "update", "rates"}
 WITHOUT_KERNEL = {"lbfgs"}  # its mathematics is SciPy's
@@ -81,7 +80,7 @@ def wrong_arrows(source, module):
     wrong = []
     for target in sorted(imports_of(source, module, known_modules())):
         there = room_of(target)
-        down = floor[there] < floor[here] or there == here or (here, there) in NEIGHBOURS
+        down = floor[there] < floor[here] or there == here
         if not down or (there == "_core" and here not in MAY_IMPORT_CORE):
             wrong.append(f"{module} imports {target}")
     return wrong

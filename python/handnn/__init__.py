@@ -25,9 +25,9 @@ _NAMES = {
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "
     "Sigmoid Softmax Softplus Tanh",
     "losses": "BCEWithLogits GaussianNLL Huber MAE MSELoss PoissonNLL Quantile SoftmaxCrossEntropy",
-    "network": "Network mlp",
+    "network": "Network load mlp",
     "optimizers": "AdaGrad Adam AdamW LBFGS RMSProp SGD",
-    "storage": "FormatError load",
+    "storage": "FormatError",
     "tables": "Columns TableModel Target",
     "training.divergence": "DivergenceError",
     "training.early_stopping": "EarlyStopping",

@@ -39,6 +39,7 @@ from handnn.losses import PoissonNLL as PoissonNLL
 from handnn.losses import Quantile as Quantile
 from handnn.losses import SoftmaxCrossEntropy as SoftmaxCrossEntropy
 from handnn.network import Network as Network
+from handnn.network import load as load
 from handnn.network import mlp as mlp
 from handnn.optimizers import LBFGS as LBFGS
 from handnn.optimizers import SGD as SGD
@@ -47,7 +48,6 @@ from handnn.optimizers import Adam as Adam
 from handnn.optimizers import AdamW as AdamW
 from handnn.optimizers import RMSProp as RMSProp
 from handnn.storage import FormatError as FormatError
-from handnn.storage import load as load
 from handnn.tables import Columns as Columns
 from handnn.tables import TableModel as TableModel
 from handnn.tables import Target as Target

@@ -96,7 +96,9 @@ class Ensemble:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all members and the activation to one file, all or nothing: see `storage.save`."""
         path = storage.as_path(path, "Ensemble.save: path")
-        described, arrays = storage.describe_all(self.networks, "Ensemble.save")
+        described, arrays = storage.describe_all(
+            (network.layers for network in self.networks), "Ensemble.save"
+        )
         description = {"model": "ensemble", "networks": described, "activation": self.activation}
         storage.write(path, arrays, description)
 
@@ -104,9 +106,9 @@ class Ensemble:
     def load(cls, path: str | os.PathLike[str]) -> Ensemble:
         """Read what `save` wrote; raises FormatError and OSError as `handnn.load` does."""
 
-        def build(file: Any) -> Ensemble:
-            description = storage.read_architecture(file.metadata() or {}, "ensemble")
-            networks = storage.read_all(file, description.get("networks"))
+        def build(file: storage.TensorFile) -> Ensemble:
+            description = storage.read_architecture(file.metadata, "ensemble")
+            networks = map(Network, storage.read_all(file, description.get("networks")))
             return cls(networks, description.get("activation"))
 
         return storage.read(path, build, "an ensemble", "Ensemble.load")

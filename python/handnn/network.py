@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from handnn import engine
+from handnn import engine, storage
 from handnn.arrays import Array, as_float, check_output, float_dtype, whole_number
 from handnn.initializers import RandomSource
 from handnn.layers import (
@@ -163,13 +163,26 @@ class Network:
         return Network(sequence.astype("Network", layer, dtype) for layer in self.layers)
 
     def save(self, path: str | os.PathLike[str], names: str = "handnn") -> None:
-        """Write the network to `path`, all or nothing, for `handnn.load`: see `storage.save`.
+        """Write the network to the safetensors file `path`, which `handnn.load` reads.
 
-        With names="torch" a `torch.nn.Sequential` can take the arrays of the file as they are.
+        The write is atomic: a reader finds the old file or the new one, and after an error the old
+        file remains. Weights keep their bits, NaN and Inf included.
+
+        names: "handnn" names and shapes the arrays as in `params` and `buffers`; "torch" as in the
+            `state_dict` of the `torch.nn.Sequential` of the same bricks. `handnn.load` reads both.
+
+        Raises TypeError when a layer is not one of handnn's bricks or `path` is not a path,
+        ValueError for other `names` or when an array has been replaced by one that does not fit,
+        OSError when the file cannot be written.
+
+        Examples:
+            >>> import os, tempfile
+            >>> path = os.path.join(tempfile.mkdtemp(), "network.safetensors")
+            >>> handnn.mlp([2, 3, 1], rng=0).save(path)
+            >>> handnn.load(path)
+            Network(Affine 2→3, ReLU, Affine 3→1; 13 parameters, float32)
         """
-        from handnn import storage
-
-        storage.save(self, path, names)
+        storage.save(self.layers, path, names, "Network.save")
 
     def summary(self) -> str:
         """Return a table of the layers: their names, how many columns they give, their params."""
@@ -193,6 +206,20 @@ class Network:
 
     def _size(self) -> str:
         return f"{sum(array.size for array in self.params.values()):,} parameters, {self.dtype}"
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read the network that `Network.save` wrote to `path`.
+
+    Nothing in the file is executed, and memory is bounded by the size of the file. Raises
+    FormatError (a ValueError) when the file does not hold a network, OSError when it cannot be
+    read. See `Network.save` for an example.
+    """
+    return storage.read(path, _from_file, "a network", "handnn.load")
+
+
+def _from_file(file: storage.TensorFile) -> Network:
+    return Network(storage.read_bricks(file))
 
 
 ACTIVATIONS: dict[str, tuple[Callable[[], Brick], str]] = {

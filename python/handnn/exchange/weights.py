@@ -9,7 +9,7 @@ from handnn.arrays import Array
 from handnn.layers.layer import buffers_of, params_of
 from handnn.layers.sequence import walk
 from handnn.network import Network
-from handnn.storage import ArraysOfFile, as_path, check_names, opened
+from handnn.storage import BrickArrays, as_path, check_names, opened
 
 
 def load_weights(network: Network, path: str | os.PathLike[str], names: str = "handnn") -> None:
@@ -31,12 +31,12 @@ def load_weights(network: Network, path: str | os.PathLike[str], names: str = "h
     path = as_path(path, "load_weights: path")
     check_names(names, "load_weights")
     with opened(path, "does not fit the network", "load_weights: ") as file:
-        pairs = _pairs(network, ArraysOfFile(file, names))
+        pairs = _pairs(network, BrickArrays(file, names))
     for array, new in pairs:
         array[...] = new
 
 
-def _pairs(network: Network, arrays: ArraysOfFile) -> list[tuple[Array, Array]]:
+def _pairs(network: Network, arrays: BrickArrays) -> list[tuple[Array, Array]]:
     """Return each array of the network and what it is to hold."""
     found: list[tuple[Array, Array]] = []
     for place, layer in walk(network.layers):
@@ -44,7 +44,7 @@ def _pairs(network: Network, arrays: ArraysOfFile) -> list[tuple[Array, Array]]:
         if getattr(ours, "block", ()):
             continue  # the bricks in it come by themselves
         for name, array in {**params_of(ours), **buffers_of(ours)}.items():
-            new = arrays.take(type(ours).__name__, place, name)
+            new = arrays.read(type(ours).__name__, place, name)
             if (new.shape, new.dtype) != (array.shape, array.dtype):
                 raise ValueError(
                     f"{place}.{name} must be {array.dtype} {array.shape}, "
@@ -53,5 +53,5 @@ def _pairs(network: Network, arrays: ArraysOfFile) -> list[tuple[Array, Array]]:
             if not array.flags.writeable:
                 raise ValueError(f"the network's {place}.{name} is read-only")
             found.append((array, new))
-    arrays.check_all_taken()
+    arrays.check_all_read()
     return found

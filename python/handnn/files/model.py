@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -35,18 +34,8 @@ class Notes:
 
 def save_model(path: str | os.PathLike[str], model: TableModel, notes: Notes) -> None:
     """Write a model and its notes to `path`, all or nothing; `TableModel.load` reads it, too."""
-    import tempfile
-
-    from safetensors import safe_open
-
-    with tempfile.TemporaryDirectory() as folder:
-        plain = os.path.join(folder, "model.safetensors")
-        model.save(plain)
-        with safe_open(plain, framework="np") as file:
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            metadata = dict(file.metadata())
-    architecture = {**json.loads(metadata["handnn"]), ENTRY: asdict(notes)}
-    storage.write_arrays(path, arrays, {"handnn": json.dumps(architecture)})
+    arrays, architecture = model.contents("TableModel.save")
+    storage.write(path, arrays, {**architecture, ENTRY: asdict(notes)})
 
 
 def load_model(path: str | os.PathLike[str]) -> tuple[TableModel, Notes]:
@@ -54,12 +43,15 @@ def load_model(path: str | os.PathLike[str]) -> tuple[TableModel, Notes]:
     path = os.fspath(path)
     if os.path.isdir(path):
         raise TableError(f"{path} is a folder, not a model")
-    model = TableModel.load(path)
-    with storage.opened(path, "is not a model saved by handnn train") as file:
-        entry = storage.read_architecture(file.metadata() or {}, "table").get(ENTRY)
-        if entry is None:
-            raise ValueError("it does not name its target")
-        return model, _notes(entry)
+    return storage.read(path, _read_model, "a model of a table", "handnn predict")
+
+
+def _read_model(file: storage.TensorFile) -> tuple[TableModel, Notes]:
+    model = TableModel.from_file(file)
+    entry = storage.read_architecture(file.metadata, "table").get(ENTRY)
+    if entry is None:
+        raise ValueError("it was not saved by handnn train, and does not name its target")
+    return model, _notes(entry)
 
 
 def _notes(entry: Any) -> Notes:

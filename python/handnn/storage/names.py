@@ -1,4 +1,4 @@
-"""What PyTorch calls the arrays of a brick, and how it shapes them: a `state_dict` in NumPy.
+"""PyTorch's names and shapes of the arrays of bricks: a `state_dict` in NumPy.
 
 ours                            PyTorch's
 0.w (I, O)    of Affine         0.weight (O, I)
@@ -11,13 +11,12 @@ ours                            PyTorch's
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
-from handnn.layers import Affine, BatchNorm, Brick, Layer
+from handnn.layers import Affine, BatchNorm, Brick, is_ours
 from handnn.layers.sequence import walk
 
 STATISTICS = ("running_mean", "running_var")
@@ -28,31 +27,30 @@ TORCH_NAMES: dict[str, dict[str, str]] = {
     "Embedding": {"w": "weight"},
     "LayerNorm": NORM,
 }
-"""PyTorch's names by the brick's and our own; other bricks have no arrays."""
+"""PyTorch's name of each array of a brick; bricks that are not listed have no arrays."""
 
 COUNTER = "num_batches_tracked"
-"""An int64 that PyTorch's BatchNorm keeps, and uses only where it has no momentum."""
+"""An int64 array of PyTorch's BatchNorm, which uses it only without a momentum."""
 
 
 def is_turned(brick: str, name: str) -> bool:
-    """Return whether PyTorch holds this array transposed."""
+    """Return whether PyTorch stores this array transposed."""
     return (brick, name) == (Affine.__name__, "w")
 
 
 def state_dict(layers: Iterable[Brick]) -> dict[str, NDArray[np.generic]]:
-    """Return the arrays of handnn's own bricks, named, ordered and shaped as PyTorch's are.
+    """Return the arrays of bricks with PyTorch's names, shapes and order.
 
-    They are C-contiguous, and may be the bricks' own arrays where the shape is the same.
+    They are C-contiguous and may share memory with the bricks' arrays.
     """
     found: dict[str, NDArray[np.generic]] = {}
     for place, layer in walk(layers):
-        ours = cast(Layer, layer)
-        if ours.block:  # its bricks come by themselves
+        if not is_ours(layer) or layer.block:  # `walk` yields the bricks of a block, too
             continue
-        brick = type(ours).__name__
-        for name, array in {**ours.params, **ours.buffers}.items():
+        brick = type(layer).__name__
+        for name, array in {**layer.params, **layer.buffers}.items():
             turned: Array = array.T if is_turned(brick, name) else array
             found[f"{place}.{TORCH_NAMES[brick][name]}"] = np.ascontiguousarray(turned)
-        if isinstance(ours, BatchNorm):
+        if isinstance(layer, BatchNorm):
             found[f"{place}.{COUNTER}"] = np.zeros((), np.int64)
     return found

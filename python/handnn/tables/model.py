@@ -105,14 +105,22 @@ class TableModel:
         One safetensors file: see `storage.save`, and for what is raised.
         """
         path = storage.as_path(path, "TableModel.save: path")
-        described, arrays = storage.describe_all(self.networks, "TableModel.save")
-        architecture = {
+        storage.write(path, *self.contents("TableModel.save"))
+
+    def contents(self, where: str) -> tuple[storage.FileArrays, dict[str, object]]:
+        """Return the arrays and the architecture that `save` writes.
+
+        A caller with more to save adds entries to the architecture and writes both in one go with
+        `storage.write`. Raises what `save` raises, with `where` in front of the message.
+        """
+        layers = (network.layers for network in self.networks)
+        described, arrays = storage.describe_all(layers, where)
+        return arrays, {
             "model": "table",
             "networks": described,
             "columns": self.columns.to_dict(),
             "target": self.target.to_dict(),
         }
-        storage.write(path, arrays, architecture)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TableModel:
@@ -121,15 +129,16 @@ class TableModel:
         No more memory is taken than what is really in the file needs. Raises FormatError (a
         ValueError) when the file is no such model, OSError when it can't be read.
         """
-        return storage.read(path, cls._of_file, "a model of a table", "TableModel.load")
+        return storage.read(path, cls.from_file, "a model of a table", "TableModel.load")
 
     @classmethod
-    def _of_file(cls, file: Any) -> TableModel:
-        """Return the model that a file of safetensors holds; ValueError when it holds none."""
-        architecture = storage.read_architecture(file.metadata() or {}, "table")
+    def from_file(cls, file: storage.TensorFile) -> TableModel:
+        """Return the model in an open file; ValueError when the file does not hold one."""
+        architecture = storage.read_architecture(file.metadata, "table")
         columns = Columns.from_dict(architecture.get("columns"))
         target = Target.from_dict(architecture.get("target"))
-        return cls(storage.read_all(file, architecture.get("networks")), columns, target)
+        networks = storage.read_all(file, architecture.get("networks"))
+        return cls(map(Network, networks), columns, target)
 
     def summary(self) -> str:
         """Return the columns, the target and the networks, for people to read."""

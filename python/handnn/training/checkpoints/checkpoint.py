@@ -29,11 +29,11 @@ from handnn.layers.sequence import walk
 from handnn.metrics import METRICS
 from handnn.network import Network
 from handnn.storage import (
+    TensorFile,
     as_path,
     contents,
     opened,
     place_of,
-    read_array,
     read_bricks,
     write_arrays,
 )
@@ -120,7 +120,7 @@ class Checkpoint:
     def check(self, early_stopping: EarlyStopping | None) -> None:
         """Raise TypeError when a part cannot be written, OSError when no file can be there."""
         where = "Trainer.fit: checkpoint"
-        contents(self.network, where)
+        contents(self.network.layers, where)
         for kind, part, known in (
             ("loss", self.loss, LOSS_NAMES),
             ("optimizer", self.optimizer, OPTIMIZER_NAMES),
@@ -168,8 +168,7 @@ class Checkpoint:
 
     def write(self, progress: Progress) -> None:
         """Write all to `path`, or raise OSError and leave the file that is there as it is."""
-        arrays, description = contents(self.network, "Trainer.fit: checkpoint")
-        arrays = dict(arrays)
+        arrays, description = contents(self.network.layers, "Trainer.fit: checkpoint")
         for state, kept in self.optimizer.state.items():
             arrays |= {f"optimizer.{state}.{n}": np.ascontiguousarray(a) for n, a in kept.items()}
         if progress.early_stopping is not None:
@@ -229,7 +228,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Checkpoint, Progress]:
     """
     path = as_path(path, "Trainer.resume: path")
     with opened(path, "is not a checkpoint written by handnn") as file:
-        metadata = file.metadata() or {}
+        metadata = file.metadata
         if "training" not in metadata:
             raise ValueError("its metadata has no entry 'training'")
         described = as_dict(json.loads(metadata["training"]), "training")
@@ -239,15 +238,15 @@ def read(path: str | os.PathLike[str]) -> tuple[Checkpoint, Progress]:
         return _read(path, file, described)
 
 
-def _read(path: str, file: Any, described: dict[str, Any]) -> tuple[Checkpoint, Progress]:
+def _read(path: str, file: TensorFile, described: dict[str, Any]) -> tuple[Checkpoint, Progress]:
     parts: dict[str, dict[str, Array]] = {"optimizer": {}, "best": {}, "history": {}}
     outputs, own = None, []
     for key in file.keys():  # noqa: SIM118 - it is no dict
         part, _, name = key.partition(".")
         if part in parts:
-            parts[part][name] = read_array(file, key)
+            parts[part][name] = file.read(key)
         elif key == "outputs":
-            outputs = read_array(file, key)
+            outputs = file.read(key)
         else:
             own.append(key)
     network = Network(read_bricks(file, own))

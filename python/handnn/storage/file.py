@@ -1,0 +1,227 @@
+"""Safetensors files: reading one that may be hostile, and replacing any file atomically.
+
+A safetensors file is the length of its header (8 bytes, little-endian), the header (JSON: for each
+array its dtype, shape and byte range, and optional metadata of strings), and the bytes of the
+arrays. It is read here and not by the library of that name because the library opens it by path and
+maps it into memory: a file that shrinks meanwhile would then end the process with SIGBUS.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from collections.abc import Iterator, KeysView, Mapping
+from contextlib import contextmanager, suppress
+from io import BufferedReader
+from typing import IO, NamedTuple, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn.arrays import Array
+
+MAX_HEADER_BYTES = 2**21
+"""Enough for ten thousand arrays. Parsing takes up to 30 times as much memory, so a hostile file
+must not choose the size."""
+
+MAX_DIMENSIONS = 64
+"""NumPy's limit."""
+
+BYTES_OF = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
+    **dict.fromkeys(("U32", "I32", "F32"), 4),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 8),
+}
+"""Bytes per entry of each dtype of the format."""
+
+FLOATS: Mapping[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+"""The dtypes that models have."""
+
+
+class FormatError(ValueError):
+    """A file is not what handnn saves: damaged, foreign, or of a later format."""
+
+
+class Entry(NamedTuple):
+    """One array of a file: its dtype as the format names it, and its bytes behind the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+class TensorFile:
+    """A safetensors file open for reading.
+
+    The header is checked on entry; arrays are read when asked for, so memory is bounded by the size
+    of the file. Raises ValueError when the file is not a valid safetensors file.
+
+    Attributes:
+        metadata: the metadata of the header, from name to text.
+    """
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+        if length > MAX_HEADER_BYTES:
+            raise ValueError(f"its header is {length} bytes long, more than {MAX_HEADER_BYTES}")
+        self._begin = 8 + length
+        if size < max(8, self._begin):
+            raise ValueError(f"it ends within its header, after {size} bytes")
+        self.metadata, self._entries = _parsed(file.read(length))
+        end = max((entry.end for entry in self._entries.values()), default=0)
+        if self._begin + end != size:
+            raise ValueError(f"its arrays end at byte {self._begin + end}, but it has {size}")
+
+    def keys(self) -> KeysView[str]:
+        """Return the names of the arrays, in the order of their bytes."""
+        return self._entries.keys()
+
+    def read(self, key: str) -> Array:
+        """Return a new array, float32 or float64; ValueError for another dtype or no such array."""
+        if key not in self._entries:
+            raise ValueError(f"it has no array {key!r:.50}")
+        entry = self._entries[key]
+        if entry.dtype not in FLOATS:
+            raise ValueError(f"its array {key} is {entry.dtype}, not F32 or F64")
+        array: Array = np.empty(entry.shape, FLOATS[entry.dtype])
+        if array.size:
+            self._file.seek(self._begin + entry.start)
+            if self._file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
+                raise ValueError(f"it ends within its array {key}")
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _parsed(header: bytes) -> tuple[dict[str, str], dict[str, Entry]]:
+    """Return the metadata and the arrays that a header lists; ValueError if it is invalid."""
+    import json
+
+    found = json.loads(header.decode("utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError("its header is not a JSON object")
+    metadata = found.pop("__metadata__", None) or {}
+    if not (isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())):
+        raise ValueError("its metadata is not an object of strings")
+    entries = {name: _entry(name, described) for name, described in found.items()}
+    ordered = dict(sorted(entries.items(), key=lambda item: item[1][2:]))
+    end = 0
+    for name, entry in ordered.items():
+        if entry.start != end:
+            raise ValueError(f"its array {name!r:.50} begins at byte {entry.start}, not {end}")
+        end = entry.end
+    return metadata, ordered
+
+
+def _entry(name: str, described: object) -> Entry:
+    """Return one array's entry of a header; ValueError unless its bytes are those of its shape."""
+    values = described if isinstance(described, dict) else {}
+    dtype, shape, offsets = (values.get(key) for key in ("dtype", "shape", "data_offsets"))
+    if not (isinstance(dtype, str) and dtype in BYTES_OF):
+        raise ValueError(f"its array {name!r:.50} has the unknown dtype {dtype!r:.50}")
+    if not (_are_sizes(shape) and len(shape) <= MAX_DIMENSIONS):
+        raise ValueError(f"its array {name!r:.50} has the invalid shape {shape!s:.50}")
+    if not (_are_sizes(offsets) and len(offsets) == 2):
+        raise ValueError(f"its array {name!r:.50} has the invalid offsets {offsets!s:.50}")
+    start, end = offsets
+    if end - start != math.prod(shape) * BYTES_OF[dtype]:
+        raise ValueError(f"its array {name!r:.50} has {end - start} bytes for {dtype} {shape}")
+    return Entry(dtype, tuple(shape), start, end)
+
+
+def _are_sizes(values: object) -> TypeGuard[list[int]]:
+    """Return whether `values` is a list of integers from 0 to 2⁶³ - 1."""
+    return isinstance(values, list) and all(type(n) is int and 0 <= n < 2**63 for n in values)
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str], fault: str, where: str = "") -> Iterator[TensorFile]:
+    """Open a safetensors file, once.
+
+    Whatever is wrong with it, or raised as a TypeError or ValueError while it is open, becomes a
+    FormatError "`where` `path` `fault`: ...". Raises OSError when the file cannot be read.
+    """
+    path = os.fspath(path)
+    with open(path, "rb") as file:
+        try:
+            yield TensorFile(file)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise FormatError(f"{where}{path} {fault}: {error}") from error
+
+
+def write_arrays(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, NDArray[np.generic]],
+    metadata: dict[str, str],
+) -> None:
+    """Write a safetensors file atomically.
+
+    arrays: C-contiguous. Raises ValueError when the header would exceed `MAX_HEADER_BYTES`, OSError
+    when the file cannot be written; the old file then remains.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    data = to_bytes(dict(arrays), metadata)
+    if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
+        raise ValueError(f"{os.fspath(path)} would need a header above {MAX_HEADER_BYTES} bytes")
+    replace_file(path, data)
+
+
+def as_path(path: object, name: str) -> str:
+    """Return a path as a str; TypeError for anything but a str or os.PathLike of str."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a str or os.PathLike, but is {path!r}")
+    return text
+
+
+def place_of(path: str | os.PathLike[str]) -> str:
+    """Return `path` with links resolved; OSError if something other than a file is there."""
+    place = os.path.realpath(path)
+    if os.path.exists(place) and not os.path.isfile(place):
+        kind = errno.EISDIR if os.path.isdir(place) else errno.EINVAL
+        raise OSError(kind, "not a regular file, and left alone", os.fspath(path))
+    return place
+
+
+def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Replace the contents of the file `path` by `data`, atomically and durably."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a temporary file that replaces `path` when the block ends without an exception.
+
+    The temporary file is in the same folder, is synced before it is renamed, and takes the mode of
+    the file it replaces. After an exception `path` is unchanged and the temporary file is gone.
+    Raises OSError, naming `path`, when it cannot be written or is not a regular file.
+    """
+    place = place_of(path)
+    folder = os.path.dirname(place)
+    temporary = os.path.join(folder, f".handnn-{os.urandom(8).hex()}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.exists(place):
+            os.chmod(temporary, os.stat(place).st_mode)
+        os.replace(temporary, place)
+    except BaseException as error:
+        with suppress(FileNotFoundError):
+            os.remove(temporary)
+        names = (None, temporary)  # an error of another file, read meanwhile, keeps its name
+        if isinstance(error, OSError) and error.errno and error.filename in names:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+        raise
+    with suppress(OSError, AttributeError):  # sync the folder's entry where the system can
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
