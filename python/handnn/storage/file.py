@@ -100,9 +100,9 @@ def _parsed(header: bytes) -> tuple[dict[str, str], dict[str, Entry]]:
     """Return the metadata and the arrays that a header lists; ValueError if it is invalid."""
     import json
 
-    found = json.loads(header.decode("utf-8"))
-    if not isinstance(found, dict):
+    if not header.startswith(b"{"):
         raise ValueError("its header is not a JSON object")
+    found: dict[str, object] = json.loads(header.decode("utf-8"))
     metadata = found.pop("__metadata__", None) or {}
     if not (isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())):
         raise ValueError("its metadata is not an object of strings")

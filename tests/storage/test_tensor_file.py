@@ -1,0 +1,110 @@
+"""TensorFile reads what the safetensors library reads, and accepts nothing that it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from handnn import FormatError
+from handnn.storage import opened
+from tests.bounds import assert_same_bits
+from tests.storage.files import header_and_data, write
+
+ARRAYS = {
+    "a": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "b": np.array(np.nan),
+    "c": np.zeros((0, 3)),
+    "d": np.arange(4, dtype=np.int64),
+    "größe": np.array([[1e-310, -0.0, np.inf]]),
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "arrays.safetensors"
+    save_file(ARRAYS, path, {"note": "ü"})
+    return path
+
+
+def test_arrays_and_metadata_are_those_that_were_written(path):
+    with opened(path, "is damaged") as file:
+        assert file.metadata == {"note": "ü"}
+        assert set(file.keys()) == set(ARRAYS)
+        for name in set(ARRAYS) - {"d"}:
+            array = file.read(name)
+            assert_same_bits(array, ARRAYS[name])
+            assert array.flags.writeable and array.flags.aligned and array.dtype.isnative
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("d", "is I64, not F32 or F64"), ("e", "no array 'e'")]
+)
+def test_rejects_an_array_of_another_dtype_and_a_missing_one(path, name, words):
+    with pytest.raises(FormatError, match=words), opened(path, "is damaged") as file:
+        file.read(name)
+
+
+def changed(header, **entry):
+    header["a"].update(entry)
+    return header
+
+
+WRONG = {
+    "an overlap": lambda h: changed(h, data_offsets=[8, 32]),
+    "a range that runs backwards": lambda h: changed(h, data_offsets=[24, 0]),
+    "a negative offset": lambda h: changed(h, data_offsets=[-24, 0]),
+    "offsets that are not integers": lambda h: changed(h, data_offsets=[0.0, 24.0]),
+    "one offset": lambda h: changed(h, data_offsets=[0]),
+    "a negative shape": lambda h: changed(h, shape=[-2, -3]),
+    "a bool in a shape": lambda h: changed(h, shape=[True, 6]),
+    "another size": lambda h: changed(h, shape=[2, 4]),
+    "a huge shape": lambda h: changed(h, shape=[2**62, 2**62]),
+    "too many dimensions": lambda h: changed(h, shape=[*[1] * 64, 6]),
+    "an unknown dtype": lambda h: changed(h, dtype="F128"),
+    "a dtype that is a list": lambda h: changed(h, dtype=["F32"]),
+    "no dtype": lambda h: h["a"].pop("dtype") and h,
+    "an entry that is a list": lambda h: {**h, "a": [1]},
+    "a hole": lambda h: {name: entry for name, entry in h.items() if name != "a"},
+    "metadata of numbers": lambda h: {**h, "__metadata__": {"note": 3}},
+    "metadata that is a list": lambda h: {**h, "__metadata__": ["note"]},
+    "white space first": lambda h: b" " + json.dumps(h).encode(),
+    "an array of objects": lambda h: json.dumps([h]).encode(),
+    "UTF-16": lambda h: json.dumps(h).encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_rejects_invalid_headers(path, kind):
+    write(path, WRONG[kind](header_and_data(path)[0]), header_and_data(path)[1])
+    with pytest.raises(FormatError, match="is damaged"), opened(path, "is damaged"):
+        pass
+
+
+def test_what_it_accepts_the_library_accepts_with_the_same_arrays(path):
+    """A thousand files with one to three bytes of the header replaced."""
+    whole, rng, accepted = path.read_bytes(), np.random.default_rng(0), 0
+    length = 8 + int.from_bytes(whole[:8], "little")
+    for _ in range(1000):
+        raw = bytearray(whole)
+        for place in rng.integers(length, size=rng.integers(1, 4)).tolist():
+            raw[place] = rng.choice(list(b'0123456789"{}[],: aF\\\x00\xff'))
+        path.write_bytes(raw)
+        try:
+            with opened(path, "is damaged") as file:
+                names = set(file.keys())
+                found = {name: file.read(name) for name in names & {"a", "b", "größe"}}
+        except FormatError:
+            continue
+        accepted += 1
+        try:
+            with safe_open(path, framework="np") as theirs:
+                assert set(theirs.keys()) == names
+                for name, array in found.items():
+                    assert_same_bits(array, theirs.get_tensor(name))
+        except SafetensorError as error:  # it also limits what JSON text may hold
+            raise AssertionError(bytes(raw[:length])) from error
+    assert accepted > 10
