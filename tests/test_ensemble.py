@@ -23,9 +23,9 @@ from handnn import (
     Residual,
     Trainer,
     mlp,
+    reference,
     train_many,
 )
-from tests import reference
 from tests.bounds import assert_same_bits
 from tests.own_bricks import Halve
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handnn.reference.calls import CALLS, DTYPES
 from tests.bounds import assert_same_bits
-from tests.common.bricks import CALLS, DTYPES
 from tests.common.layouts import LAYOUTS, at_offset
 
 ours = settings(deadline=None, derandomize=True, max_examples=60, database=None)

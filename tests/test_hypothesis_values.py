@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 
-from handnn import functional
-from tests import reference
+from handnn import functional, reference
+from handnn.reference.calls import DTYPES
 from tests.bounds import assert_same_bits, assert_within, without_sum
-from tests.common.bricks import DTYPES
 
 ours = settings(deadline=None, derandomize=True, max_examples=150, database=None)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import handnn
-from tests.common.bricks import CALLS
+from handnn.reference.calls import CALLS
 
 ROOT = Path(__file__).parents[1]
 SUPPORTED = handnn.cpu_info()["supported"]

@@ -10,8 +10,8 @@ import pytest
 
 from handnn import Affine, Network, ReLU, Sigmoid, jacobian, mlp
 from handnn.layers import BRICKS
+from handnn.reference.calls import DTYPES
 from tests import every_brick
-from tests.common.bricks import DTYPES
 from tests.own_bricks import Counting
 
 every = pytest.mark.parametrize("name", every_brick.MIDDLES)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from handnn import _core, mlp
-from tests.common.bricks import CALLS
+from handnn.reference.calls import CALLS
 from tests.common.layouts import fortran
 
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"

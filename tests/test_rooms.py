@@ -24,7 +24,7 @@ FLOORS = [
     {"layers", "losses", "optimizers", "article"},
     {"engine", "jacobian", "storage"},
     {"network"},
-    {"ensemble", "metrics", "datasets"},
+    {"ensemble", "metrics", "datasets", "reference"},
     {"training"},
     {"inside", "tables"},
     {"exchange"},

@@ -9,9 +9,8 @@ from itertools import product
 import numpy as np
 import pytest
 
+from handnn.reference.calls import CALLS, DTYPES, SIZES, letters_of, shape_of
 from tests.bounds import assert_same_bits
-from tests.common.bricks import CALLS, DTYPES, SIZES, shape_of
-from tests.common.call import letters_of
 from tests.common.layouts import LAYOUTS
 
 every_call = pytest.mark.parametrize("call", CALLS, ids=str)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from handnn.reference.calls import CALLS, DTYPES
 from tests.bounds import assert_same_bits
-from tests.common.bricks import CALLS, DTYPES
 from tests.common.layouts import fortran, misaligned, negative, padded_rows, read_only, strided
 from tests.common.test_inputs import assert_speaks_of, both_dtypes, every
 

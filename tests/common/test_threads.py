@@ -8,8 +8,8 @@ from threading import Barrier, Event
 import numpy as np
 
 import handnn.functional
+from handnn.reference.calls import CALLS
 from tests.bounds import assert_same_bits
-from tests.common.bricks import CALLS
 
 THREADS = 4
 ROUNDS = 20

@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
+from handnn.reference.calls import CALLS, DTYPES, SIZES
 from tests.bounds import assert_same_bits
-from tests.common.bricks import CALLS, DTYPES, SIZES
 from tests.common.layouts import at_offset
 
 every_call = pytest.mark.parametrize("call", CALLS, ids=str)

@@ -26,9 +26,9 @@ from handnn import (
     mlp,
     trace,
 )
+from handnn.reference.calls import DTYPES
 from tests import every_brick
 from tests.bounds import assert_same_bits
-from tests.common.bricks import DTYPES
 from tests.own_bricks import Scale
 
 every = pytest.mark.parametrize("name", every_brick.MIDDLES)

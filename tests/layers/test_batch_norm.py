@@ -9,8 +9,8 @@ import pytest
 
 import handnn
 from handnn import Adam, Affine, BatchNorm, MSELoss, Network, ReLU, Trainer, gradient_check
+from handnn.reference.calls import DTYPES, call_of
 from tests.bounds import assert_same_bits, assert_within, without_sum
-from tests.common.bricks import DTYPES, call_of
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 

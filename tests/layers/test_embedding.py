@@ -8,8 +8,8 @@ import pytest
 import handnn
 from handnn import Affine, Embedding, MSELoss, Network, ReLU, Trainer, functional, gradient_check
 from handnn.optimizers import SGD
+from handnn.reference.calls import DTYPES
 from tests.bounds import assert_same_bits
-from tests.common.bricks import DTYPES
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 

@@ -7,8 +7,8 @@ import pytest
 
 from handnn import functional
 from handnn.layers import GELU
+from handnn.reference.calls import DTYPES, call_of
 from tests.bounds import assert_within, without_sum
-from tests.common.bricks import DTYPES, call_of
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 

@@ -5,10 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handnn import Adam, Affine, LayerNorm, MSELoss, Network, Trainer, functional, gradient_check
-from tests import reference
+from handnn import (
+    Adam,
+    Affine,
+    LayerNorm,
+    MSELoss,
+    Network,
+    Trainer,
+    functional,
+    gradient_check,
+    reference,
+)
+from handnn.reference.calls import DTYPES, call_of
 from tests.bounds import assert_same_bits, assert_within, without_sum
-from tests.common.bricks import DTYPES, call_of
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 

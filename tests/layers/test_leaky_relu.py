@@ -7,7 +7,7 @@ import pytest
 
 from handnn import functional
 from handnn.layers import LeakyReLU
-from tests.common.bricks import DTYPES, call_of
+from handnn.reference.calls import DTYPES, call_of
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handnn import Affine, MSELoss, Network, ReLU, functional, gradient_check
-from tests import reference
+from handnn import Affine, MSELoss, Network, ReLU, functional, gradient_check, reference
+from handnn.reference.calls import DTYPES
 from tests.bounds import assert_same_bits
-from tests.common.bricks import DTYPES
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 

@@ -26,8 +26,8 @@ from handnn import (
     gradient_check,
     mlp,
 )
+from handnn.reference.calls import DTYPES
 from tests.bounds import assert_same_bits
-from tests.common.bricks import DTYPES
 from tests.own_bricks import Counting, Halve, Scale
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])

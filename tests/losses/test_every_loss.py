@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import SGD, Affine, Network, Trainer, gradient_check, losses
-from tests import reference
+from handnn import SGD, Affine, Network, Trainer, gradient_check, losses, reference
 from tests.bounds import assert_same_bits, assert_within, of_sum
 from tests.losses.losses import LOSSES, OUTPUTS, functions_of
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handnn import Adam, AdamW, functional
-from tests.common.bricks import DTYPES
+from handnn.reference.calls import DTYPES
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 

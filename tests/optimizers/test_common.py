@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import SGD, AdaGrad, Adam, AdamW, MSELoss, RMSProp, Trainer, functional, mlp
+from handnn import SGD, AdaGrad, Adam, AdamW, MSELoss, RMSProp, Trainer, functional, mlp, reference
 from handnn.optimizers import OPTIMIZERS
+from handnn.reference.calls import DTYPES
 from handnn.schedules import Constant, Cosine, ReduceOnPlateau, Step
-from tests import reference
 from tests.bounds import assert_same_bits, assert_within, of_sum
-from tests.common.bricks import DTYPES
 
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 every_optimizer = pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)

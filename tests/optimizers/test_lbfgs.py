@@ -7,11 +7,10 @@ import copy
 import numpy as np
 import pytest
 
-from handnn import LBFGS, Adam, Affine, MSELoss, Network, Trainer, mlp
+from handnn import LBFGS, Adam, Affine, MSELoss, Network, Trainer, mlp, reference
 from handnn.datasets import load_concrete
-from tests import reference
+from handnn.reference.calls import DTYPES
 from tests.bounds import assert_same_bits
-from tests.common.bricks import DTYPES
 from tests.own_bricks import Counting, Scale
 
 scipy_optimize = pytest.importorskip("scipy.optimize", reason="SciPy is not installed")

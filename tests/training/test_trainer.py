@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handnn import SGD, Affine, DivergenceError, MSELoss, Network, Trainer, metrics, mlp
-from tests import reference
+from handnn import SGD, Affine, DivergenceError, MSELoss, Network, Trainer, metrics, mlp, reference
 from tests.bounds import assert_same_bits
 from tests.own_bricks import Counting, Halve, Scale
 

@@ -1,0 +1,339 @@
+"""Calls of the losses, and their bounds.
+
+The terms of a loss are computed in its dtype and added up in float64. A gradient is a slope times
+the factor dout / (number of terms), times the weight of its row. Where terms cancel, the size of a
+term or a slope is its formula with a plus in every place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from handnn.arrays import Array
+from handnn.reference import losses
+from handnn.reference.bounds import Bound, Bounds, no_sum, of_sum, without_sum
+from handnn.reference.calls.call import Call, Numbers, Sample, Sizes, between_0_and_1
+from handnn.reference.layers import sigmoid_forward
+
+Results = tuple[Array, ...]
+Weight = Array | None
+
+
+def mean_of_positive_terms(
+    dtype: DTypeLike, expected: Results, pre: Array, **arguments: object
+) -> Bounds:
+    """Bound a mean whose terms are not negative and a few roundings away from pre and y_true."""
+    terms = without_sum(expected[0], dtype)
+    return (terms + of_sum(expected[0], pre.size, np.float64),)
+
+
+def mean_of_terms(sizes: Array, errors: Array, sample_weight: Weight) -> Bounds:
+    """Bound a mean of terms with these sizes and these errors."""
+    mean = losses._mean(sizes, sample_weight)
+    error = losses._mean(errors, sample_weight)
+    return (error + of_sum(mean, sizes.size, np.float64),)
+
+
+def mean_of_sums(dtype: DTypeLike, sizes: Array, sample_weight: Weight) -> Bounds:
+    """Bound a mean of terms of these sizes that are a few roundings away from their parts."""
+    return mean_of_terms(sizes, without_sum(sizes, dtype), sample_weight)
+
+
+def gradient_of(bound: Bound, n_terms: int, dout: float, sample_weight: Weight) -> Bounds:
+    """Bound slopes that may be `bound` off, times the absolute value of their factor."""
+    gradient = losses._gradient(bound, n_terms, abs(dout), sample_weight)
+    return (np.asarray(gradient, np.float64),)
+
+
+def huber_forward_bound(
+    dtype: DTypeLike,
+    expected: Results,
+    pre: Array,
+    y_true: Array,
+    *,
+    delta: float = 1.0,
+    sample_weight: Weight = None,
+) -> Bounds:
+    """delta·(|e| - delta/2) cancels."""
+    e = abs(pre - losses._columns(y_true))
+    sizes = np.where(e > delta, delta * (e + delta / 2), e**2 / 2)
+    return mean_of_sums(dtype, sizes, sample_weight)
+
+
+def bce_with_logits_backward_bound(
+    dtype: DTypeLike,
+    expected: Results,
+    pre: Array,
+    y_true: Array,
+    dout: float = 1.0,
+    *,
+    sample_weight: Weight = None,
+) -> Bounds:
+    """sigmoid(pre) - y cancels."""
+    sizes = sigmoid_forward(pre) + losses._columns(y_true)
+    return gradient_of(without_sum(sizes, dtype), pre.size, dout, sample_weight)
+
+
+def poisson_nll_forward_bound(
+    dtype: DTypeLike,
+    expected: Results,
+    pre: Array,
+    y_true: Array,
+    *,
+    sample_weight: Weight = None,
+) -> Bounds:
+    """exp(pre) - y·pre cancels."""
+    sizes = np.exp(pre) + losses._columns(y_true) * abs(pre)
+    return mean_of_sums(dtype, sizes, sample_weight)
+
+
+def poisson_nll_backward_bound(
+    dtype: DTypeLike,
+    expected: Results,
+    pre: Array,
+    y_true: Array,
+    dout: float = 1.0,
+    *,
+    sample_weight: Weight = None,
+) -> Bounds:
+    """exp(pre) - y cancels."""
+    sizes = np.exp(pre) + losses._columns(y_true)
+    return gradient_of(without_sum(sizes, dtype), pre.size, dout, sample_weight)
+
+
+def gaussian_nll_forward_bound(
+    dtype: DTypeLike,
+    expected: Results,
+    pre: Array,
+    y_true: Array,
+    *,
+    sample_weight: Weight = None,
+) -> Bounds:
+    """s + (m - y)²·exp(-s) cancels."""
+    errors, s = losses._gaussian_parts(pre, y_true)
+    return mean_of_sums(dtype, (abs(s) + errors**2 * np.exp(-s)) / 2, sample_weight)
+
+
+def gaussian_nll_backward_bound(
+    dtype: DTypeLike,
+    expected: Results,
+    pre: Array,
+    y_true: Array,
+    dout: float = 1.0,
+    *,
+    sample_weight: Weight = None,
+) -> Bounds:
+    """1 - (m - y)²·exp(-s) cancels; its two terms have a factor that rounds too."""
+    errors, s = losses._gaussian_parts(pre, y_true)
+    precisions = np.exp(-s)
+    of_means = without_sum(errors * precisions, dtype)
+    of_variances = of_sum((1 + errors**2 * precisions) / 2, 3, dtype)
+    return gradient_of(np.hstack([of_means, of_variances]), errors.size, dout, sample_weight)
+
+
+def softmax_parts(pre: Array) -> tuple[Array, Array, Array, Array]:
+    """Return p and -log p (N, O), m - pre, and the relative error of S per rounding and term.
+
+    S = Σ exp(pre - m) is a sum of O terms, each with an error of 1 + |pre - m| roundings.
+    """
+    p, log_p = losses._softmax(pre)
+    distance = abs(pre - pre.max(axis=1, keepdims=True))
+    spread = 1 + np.sum(np.where(p > 0, p * distance, 0), axis=1, keepdims=True)
+    return p, -log_p, distance, spread
+
+
+def softmax_cross_entropy_forward_bound(
+    dtype: DTypeLike,
+    expected: Results,
+    pre: Array,
+    y_true: Array,
+    *,
+    label_smoothing: float = 0.0,
+    class_weight: Weight = None,
+    sample_weight: Weight = None,
+) -> Bounds:
+    """-log p = log S + (m - pre): neither part is negative, and log S has S's relative error."""
+    if pre.size == 0:
+        return (np.zeros(()),)
+    t = losses._class_targets(pre, y_true, label_smoothing, class_weight)
+    _, surprise, _, spread = softmax_parts(pre)
+    errors = of_sum(spread, pre.shape[1], dtype) + of_sum(surprise, 3, dtype)
+    sizes, errors = (
+        np.where(t > 0, t * array, 0).sum(axis=1, keepdims=True) for array in (surprise, errors)
+    )
+    (mean,) = mean_of_terms(sizes, errors, sample_weight)
+    return (mean + of_sum(losses._mean(sizes, sample_weight), pre.shape[1], np.float64),)
+
+
+def softmax_cross_entropy_backward_bound(
+    dtype: DTypeLike,
+    expected: Results,
+    pre: Array,
+    y_true: Array,
+    dout: float = 1.0,
+    *,
+    label_smoothing: float = 0.0,
+    class_weight: Weight = None,
+    sample_weight: Weight = None,
+) -> Bounds:
+    """p·Σt - t cancels; p has the errors of exp(pre - m) and S, and Σt is a sum of O terms."""
+    if pre.size == 0:
+        return (np.zeros(pre.shape),)
+    t = losses._class_targets(pre, y_true, label_smoothing, class_weight)
+    p, _, distance, spread = softmax_parts(pre)
+    of_p = np.where(p > 0, p * (distance + spread), 0)
+    sizes = of_p * t.sum(axis=1, keepdims=True) + t
+    bound = of_sum(sizes, pre.shape[1] + 3, dtype)
+    return gradient_of(bound, len(pre), dout, sample_weight)
+
+
+def counts(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Numbers:
+    """Draw from a Poisson distribution with mean 2."""
+    return np.asarray(rng.poisson(2, shape))
+
+
+def quantiles(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Numbers:
+    """Draw from the uniform distribution over [0.05, 0.95)."""
+    return rng.uniform(0.05, 0.95, shape)
+
+
+def labels(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Numbers:
+    """Draw the number of a class."""
+    return rng.integers(0, sizes["O"], shape)
+
+
+def probabilities(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Numbers:
+    """Draw rows that add up to 1; a single column holds labels, and class 0 is the only one."""
+    if shape[1] == 1:
+        return np.zeros(shape)
+    parts = rng.exponential(size=shape)
+    return np.asarray(parts / parts.sum(axis=1, keepdims=True))
+
+
+def one_hot(rows: Array) -> Array:
+    """Return 1 for the largest entry of each row and 0 for the others."""
+    return np.array(np.eye(rows.shape[1])[rows.argmax(axis=1)])
+
+
+def unchanged(array: Array) -> Array:
+    """Return the array itself."""
+    return array
+
+
+def calls_of(
+    kind: str,
+    forward: Callable[..., Bounds],
+    backward: Callable[..., Bounds],
+    axes: Mapping[str, str] | None = None,
+    *,
+    variant: str = "",
+    weights: Mapping[str, str] | None = None,
+    options: Mapping[str, object] | None = None,
+    samples: Mapping[str, Sample] | None = None,
+    whole: Mapping[str, Callable[[Array], Array] | None] | None = None,
+    value_checked: tuple[str, ...] = (),
+    may_be_labels: tuple[str, ...] = (),
+    never_empty: str = "",
+) -> list[Call]:
+    """Return four calls: forward and backward, each plain and with sample weights and `options`.
+
+    forward, backward: their bounds. weights: the axes of arrays that only the weighted calls take.
+    """
+    plain = axes or {"pre": "NO", "y_true": "NO"}
+    weighted = {**plain, **(weights or {}), "sample_weight": "N"}
+    both = f"{variant}, weighted".removeprefix(", ")
+    options = options or {}
+    made = []
+    for name, arrays, settings in ((variant, plain, {}), (both, weighted, options)):
+        for direction, bound in (("forward", forward), ("backward", backward)):
+            is_scaled = direction == "backward" and name == both
+            made.append(
+                Call(
+                    f"{kind}_{direction}",
+                    arrays,
+                    bound,
+                    {"dx": plain["pre"]} if direction == "backward" else {},
+                    options={**settings, "dout": -0.7} if is_scaled else settings,
+                    variant=name,
+                    samples=samples or {},
+                    value_checked=(*value_checked, "sample_weight", "class_weight"),
+                    whole=whole or {},
+                    may_be_labels=may_be_labels,
+                    never_empty=never_empty,
+                )
+            )
+    return made
+
+
+CALLS = [
+    *calls_of("mse_loss", mean_of_positive_terms, no_sum),
+    Call(
+        "mse_loss_backward",
+        {"pre": "NO", "y_true": "NO"},
+        no_sum,
+        {"dx": "NO"},
+        options={"dout": 1.3, "gradient": "article"},
+        variant="article",
+    ),
+    *calls_of("mae", mean_of_positive_terms, no_sum),
+    *calls_of("huber", huber_forward_bound, no_sum, options={"delta": 0.7}),
+    *calls_of(
+        "quantile",
+        mean_of_positive_terms,
+        no_sum,
+        {"pre": "NT", "y_true": "NO", "quantiles": "Q"},
+        value_checked=("quantiles",),
+        samples={"quantiles": quantiles},
+        whole={"quantiles": None},
+        never_empty="Q",
+    ),
+    *calls_of(
+        "bce_with_logits",
+        mean_of_positive_terms,
+        bce_with_logits_backward_bound,
+        value_checked=("y_true",),
+        samples={"y_true": between_0_and_1},
+        whole={"y_true": np.rint},
+    ),
+    *calls_of(
+        "poisson_nll",
+        poisson_nll_forward_bound,
+        poisson_nll_backward_bound,
+        value_checked=("y_true",),
+        samples={"y_true": counts},
+    ),
+    *calls_of(
+        "gaussian_nll",
+        gaussian_nll_forward_bound,
+        gaussian_nll_backward_bound,
+        {"pre": "NP", "y_true": "NO"},
+    ),
+    *calls_of(
+        "softmax_cross_entropy",
+        softmax_cross_entropy_forward_bound,
+        softmax_cross_entropy_backward_bound,
+        {"pre": "NO", "y_true": "N1"},
+        variant="labels",
+        weights={"class_weight": "O"},
+        options={"label_smoothing": 0.1},
+        value_checked=("y_true",),
+        samples={"y_true": labels, "class_weight": between_0_and_1},
+        whole={"y_true": unchanged},
+        never_empty="O",
+    ),
+    *calls_of(
+        "softmax_cross_entropy",
+        softmax_cross_entropy_forward_bound,
+        softmax_cross_entropy_backward_bound,
+        variant="probabilities",
+        weights={"class_weight": "O"},
+        options={"label_smoothing": 0.1},
+        value_checked=("y_true",),
+        samples={"y_true": probabilities, "class_weight": between_0_and_1},
+        whole={"y_true": one_hot},
+        may_be_labels=("y_true",),
+    ),
+]
