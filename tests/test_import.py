@@ -27,7 +27,7 @@ PUBLIC = {
     "Columns", "TableModel", "Target",
 }  # fmt: skip
 LAZY = ["safetensors", "handnn.tables", "pandas", "polars", "tqdm", "click", "matplotlib", "scipy"]
-LAZY += ["torch", "onnx", "sklearn", "handnn.tables.recipe"]
+LAZY += ["torch", "onnx", "sklearn", "handnn.tables.recipe", "handnn.reference"]
 IMPORT_SECONDS = 0.015
 
 
