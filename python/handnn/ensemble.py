@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from handnn import storage
 from handnn.arrays import Array, as_float
-from handnn.layers import Brick, Softmax
-from handnn.network import ACTIVATIONS, Network
+from handnn.layers import ACTIVATIONS, Brick, Softmax
+from handnn.network import Network
 
 
 class Ensemble:
@@ -146,8 +146,7 @@ def _end(activation: str | None) -> list[Brick]:
     """Return the brick behind every member, if there is one."""
     if activation is None:
         return []
-    known: dict[str, Any] = {name: make for name, (make, _) in ACTIVATIONS.items()}
-    known["softmax"] = Softmax
+    known: dict[str, type[Brick]] = {**ACTIVATIONS, "softmax": Softmax}
     if activation not in list(known):
         raise ValueError(
             f"Ensemble: activation must be None or one of {', '.join(known)}, but is {activation!r}"

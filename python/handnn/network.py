@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, SupportsIndex
@@ -14,19 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from handnn import engine, storage
 from handnn.arrays import Array, as_float, check_output, float_dtype, whole_number
 from handnn.initializers import RandomSource
-from handnn.layers import (
-    ELU,
-    GELU,
-    Affine,
-    Brick,
-    LeakyReLU,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softplus,
-    Tanh,
-    sequence,
-)
+from handnn.layers import ACTIVATIONS, Affine, Brick, sequence
 from handnn.layers.layer import params_of
 
 
@@ -222,19 +210,6 @@ def _from_file(file: storage.TensorFile) -> Network:
     return Network(storage.read_bricks(file))
 
 
-ACTIVATIONS: dict[str, tuple[Callable[[], Brick], str]] = {
-    "relu": (ReLU, "he"),
-    "leaky_relu": (LeakyReLU, "he"),
-    "elu": (ELU, "he"),
-    "gelu": (GELU, "he"),
-    "silu": (SiLU, "he"),
-    "softplus": (Softplus, "he"),
-    "sigmoid": (Sigmoid, "xavier"),
-    "tanh": (Tanh, "xavier"),
-}
-"""What `mlp` puts between two Affines, and how it draws their weights."""
-
-
 def mlp(
     sizes: Iterable[SupportsIndex],
     activation: str = "relu",
@@ -257,9 +232,9 @@ def mlp(
         raise ValueError(
             f"mlp: activation must be one of {', '.join(ACTIVATIONS)}, but is {activation!r}"
         )
-    activate, init = ACTIVATIONS[activation]
+    chosen = ACTIVATIONS[activation]
     rng = np.random.default_rng(rng)
     layers: list[Brick] = []
     for n_in, n_out in pairwise(widths):
-        layers += [Affine.random(n_in, n_out, init, rng, dtype), activate()]
+        layers += [Affine.random(n_in, n_out, chosen.init, rng, dtype), chosen()]
     return Network(layers[:-1])

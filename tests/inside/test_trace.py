@@ -163,7 +163,7 @@ Forward
 =======
 
 layer 0: Affine 1→1
-  The weighted sum of all inputs plus a bias
+  Compute a weighted sum of the inputs plus a bias
   out = x·w + b
   x (1, 1)
     3

@@ -95,7 +95,7 @@ def test_codes_are_exact_whole_numbers_up_to_the_last():
 def test_a_w_with_more_rows_than_float32_counts_is_a_value_error():
     Embedding(np.empty((2**24, 0), np.float32))
     Embedding(np.empty((2**24 + 1, 0), np.float64))
-    with pytest.raises(ValueError, match="w has 16777217 rows, more than float32 tells apart"):
+    with pytest.raises(ValueError, match="w has 16777217 rows, more than float32 can count"):
         Embedding(np.empty((2**24 + 1, 0), np.float32))
 
 

@@ -141,12 +141,14 @@ def test_widths_that_do_not_fit_are_a_value_error():
         Residual([Affine.random(8, 4)])
     with pytest.raises(ValueError, match=r"Residual: layer 1 \(Affine 8→4\) takes 8 columns"):
         Residual([Affine.random(4, 7), Affine.random(8, 4)])
-    with pytest.raises(ValueError, match="Residual: the block gives 2 columns more than it takes"):
+    with pytest.raises(
+        ValueError, match="Residual: the output of the block is 2 columns wider than its input"
+    ):
         Residual([Embedding.random(5, 3)])
     with pytest.raises(ValueError, match=r"Network: layer 1 \(Residual.*\) takes 4 columns, but"):
         Network([Affine.random(3, 5, dtype="float64"), Residual(block())])
     own = Residual([Halve(), Affine(np.ones((3, 2)), np.ones(2))])
-    message = r"Residual\.forward: x has shape \(5, 3\) but the block makes \(5, 2\) of it"
+    message = r"Residual\.forward: x has shape \(5, 3\) but the block returns \(5, 2\)"
     with pytest.raises(ValueError, match=message):
         own.forward(np.ones((5, 3)))
 

@@ -1,4 +1,4 @@
-"""The bricks of a network, one a file."""
+"""The bricks of a network. One brick a file."""
 
 from __future__ import annotations
 
@@ -41,15 +41,21 @@ BRICKS: dict[str, type[Layer]] = {
         Tanh,
     )
 }
-"""Every brick of handnn by its name: what a file may hold and the engine may compile."""
+"""Every brick by class name. Files may contain these, and the engine compiles them."""
+
+ACTIVATIONS: dict[str, type[Activation]] = {
+    brick().kind: brick for brick in BRICKS.values() if issubclass(brick, Activation)
+}
+"""Every activation by the name that `mlp` and the estimators use."""
 
 
 def is_ours(layer: object) -> TypeGuard[Layer]:
-    """Return whether `layer` is one of `BRICKS` itself; a subclass may compute something else."""
+    """Return whether the class of `layer` is in `BRICKS`; a subclass of one is not."""
     return BRICKS.get(type(layer).__name__) is type(layer)
 
 
 __all__ = [
+    "ACTIVATIONS",
     "BRICKS",
     "ELU",
     "GELU",

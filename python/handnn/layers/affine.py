@@ -1,4 +1,4 @@
-"""Affine: every output is a weighted sum of all inputs, plus a bias."""
+"""Affine: a weighted sum of the inputs plus a bias."""
 
 from __future__ import annotations
 
@@ -8,18 +8,34 @@ from numpy.typing import ArrayLike, DTypeLike
 from handnn import functional
 from handnn.arrays import Array, as_float, in_own_lines
 from handnn.initializers import RandomSource, initial_weights
-from handnn.layers.layer import Layer
+from handnn.layers.layer import Layer, writable
 
 
 class Affine(Layer):
-    """The weighted sum of all inputs plus a bias: ``out = x·w + b``.
+    """Compute a weighted sum of the inputs plus a bias: ``out = x·w + b``.
 
-    x (N, I), w (I, O), b (O,), out (N, O). The gradients are ``dw = xᵀ·dout``, ``db = Σ_n dout``
-    and ``dx = dout·wᵀ``; `dw` and `db` are None before the first backward.
+    The gradients are ``dx = dout·wᵀ``, ``dw = xᵀ·dout`` and ``db = Σ_n dout``. `dw` and `db` are
+    None before the first backward.
 
-    w decides the dtype: float32 and float64 stay, other real numbers become float64; b, x and dout
-    are cast to it. `w` and `b` are the arrays given, not copies, when they are of that dtype,
-    C-contiguous and writable. Shapes that do not fit are a ValueError, other dtypes a TypeError.
+    Shapes: x (N, I), w (I, O), b (O,), out (N, O).
+
+    w determines the dtype: float32 and float64 are kept, other real numbers become float64; b, x
+    and dout are converted to it. Arrays that already have this dtype and are C-contiguous and
+    writable are used without a copy.
+
+    Raises:
+        ValueError: If w is not two-dimensional or b does not have shape (O,).
+        TypeError: If an array does not hold real numbers.
+
+    Examples:
+        >>> layer = handnn.Affine(w=[[1.0, 2.0], [3.0, 4.0]], b=[0.5, -0.5])
+        >>> layer.forward([[1.0, 1.0]])
+        array([[4.5, 5.5]])
+        >>> layer.backward([[1.0, 0.0]])
+        array([[1., 3.]])
+        >>> layer.dw
+        array([[1., 0.],
+               [1., 0.]])
     """
 
     kind = "affine"
@@ -27,8 +43,8 @@ class Affine(Layer):
     formulas = ("out = x·w + b", "dx = dout·wᵀ", "dw = xᵀ·dout", "db = Σ_n dout")
 
     def __init__(self, w: ArrayLike, b: ArrayLike) -> None:
-        self.w = np.require(as_float(w, None, "Affine: w"), requirements=["C", "A", "W"])
-        self.b = np.require(as_float(b, self.w.dtype, "Affine: b"), requirements=["C", "A", "W"])
+        self.w = writable(w, None, "Affine: w")
+        self.b = writable(b, self.w.dtype, "Affine: b")
         self.x: Array | None = None
         self.dw: Array | None = None
         self.db: Array | None = None
@@ -48,7 +64,14 @@ class Affine(Layer):
         rng: RandomSource = None,
         dtype: DTypeLike = "float32",
     ) -> Affine:
-        """Return a brick with weights drawn as `initializers.initial_weights` says, and no bias."""
+        """Return a brick with random weights and zero biases.
+
+        The arguments are those of `initializers.initial_weights`.
+
+        Examples:
+            >>> handnn.Affine.random(8, 64, rng=0)
+            Affine 8→64
+        """
         w = initial_weights(n_in, n_out, init, rng, dtype)
         return cls(w, in_own_lines(np.zeros(n_out), w.dtype))
 
@@ -67,15 +90,15 @@ class Affine(Layer):
 
     @property
     def params(self) -> dict[str, Array]:
-        """{"w": w, "b": b}, the arrays themselves."""
+        """Return {"w": w, "b": b}, not copies."""
         return {"w": self.w, "b": self.b}
 
     @property
     def grads(self) -> dict[str, Array | None]:
-        """{"w": dw, "b": db}."""
+        """Return {"w": dw, "b": db}."""
         return {"w": self.dw, "b": self.db}
 
     @property
     def sizes(self) -> dict[str, int]:
-        """{"in": I, "out": O}."""
+        """Return {"in": I, "out": O}."""
         return {"in": self.w.shape[0], "out": self.w.shape[1]}

@@ -1,4 +1,4 @@
-"""BatchNorm: give every column of a batch the mean 0 and the variance 1, then stretch and shift."""
+"""BatchNorm: normalize every column over the batch, then scale and shift it."""
 
 from __future__ import annotations
 
@@ -19,27 +19,43 @@ from handnn.layers.layer import Layer, checked_columns
 
 
 class BatchNorm(Layer):
-    """Give every column of a batch the mean 0 and the variance 1, then stretch and shift it.
+    """Normalize every column over the batch, then scale and shift it.
 
-    ``out = (x - mean) / sqrt(var + eps)·gamma + beta``. (Ioffe and Szegedy 2015, algorithm 1.) In
-    training mean and var are those of the batch's columns, var divided by N, and the running ones
-    move towards them: ``running = (1 - momentum)·running + momentum·new``, where the new variance
-    is divided by N - 1. In prediction (see `Network.eval`) the running ones are taken, in backward
-    too. Training on fewer than two rows is a ValueError.
+        out = (x - mean) / sqrt(var + eps)·gamma + beta
 
-    x (N, O), out (N, O); gamma, beta, running_mean and running_var (O,), the last two 0 and 1 when
-    not given. The gradients of gamma and beta are `dgamma` and `dbeta`, None before the first
-    backward.
+    In training, mean and var are those of the columns of the batch, var divided by N, and the
+    running statistics are updated: ``running = (1 - momentum)·running + momentum·new``, where the
+    new variance is divided by N - 1. In prediction (see `Network.eval`), forward and backward use
+    the running statistics. (Ioffe and Szegedy 2015, algorithm 1.)
 
-    gamma decides the dtype: float32 and float64 stay, other real numbers become float64; all else
-    is cast to it. The arrays are those given, not copies, when they are of that dtype, C-contiguous
-    and writable. Shapes that do not fit, an eps not above 0 and a momentum outside of 0 to 1 are a
-    ValueError, other dtypes a TypeError.
+    Shapes: x and out (N, O); gamma, beta, running_mean and running_var (O,). The gradients of gamma
+    and beta are `dgamma` and `dbeta`, None before the first backward.
+
+    gamma determines the dtype: float32 and float64 are kept, other real numbers become float64; all
+    other arrays are converted to it. Arrays that already have this dtype and are C-contiguous and
+    writable are used without a copy.
+
+    running_mean, running_var: 0 and 1 by default.
+    momentum: the weight of the new statistics, from 0 to 1.
+    eps: added to the variance for numerical stability, positive.
+
+    Raises:
+        ValueError: If shapes differ, a setting is out of bounds, or a batch to train on has fewer
+            than two rows.
+        TypeError: If an array does not hold real numbers.
+
+    Examples:
+        >>> layer = handnn.BatchNorm.new(1, dtype="float64")
+        >>> layer.forward([[1.0], [3.0]]).round(4)
+        array([[-1.],
+               [ 1.]])
+        >>> layer.running_mean, layer.running_var
+        (array([0.2]), array([1.1]))
     """
 
     kind = "batch_norm"
     kept = ("x", "mean", "var", "dgamma", "dbeta")
-    least_rows = 2
+    min_rows = 2
 
     def __init__(
         self,
@@ -69,19 +85,19 @@ class BatchNorm(Layer):
 
     @classmethod
     def new(cls, columns: int, dtype: DTypeLike = "float32") -> BatchNorm:
-        """Return a brick for `columns` columns that neither stretches nor shifts yet."""
+        """Return a brick for `columns` columns with gamma 1 and beta 0."""
         columns = whole_number(columns, "BatchNorm.new: columns")
         dtype = float_dtype(dtype, "BatchNorm.new: dtype")
         return cls(in_own_lines(np.ones(columns), dtype), in_own_lines(np.zeros(columns), dtype))
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return out, and keep x and the mean and var it was made with."""
+        """Return out, and keep x and the mean and variance that were used."""
         x = as_float(x, self.gamma.dtype, "BatchNorm.forward: x")
         if not self.training:
             mean, var = self.running_mean, self.running_var
             out = functional.batch_norm_forward(x, self.gamma, self.beta, mean, var, eps=self.eps)
         else:
-            if x.ndim == 2 and len(x) < self.least_rows:
+            if x.ndim == 2 and len(x) < self.min_rows:
                 raise ValueError(
                     f"BatchNorm.forward: training needs at least two rows, but x has {len(x)}"
                 )
@@ -116,27 +132,27 @@ class BatchNorm(Layer):
 
     @property
     def params(self) -> dict[str, Array]:
-        """{"gamma": gamma, "beta": beta}, the arrays themselves."""
+        """Return {"gamma": gamma, "beta": beta}, not copies."""
         return {"gamma": self.gamma, "beta": self.beta}
 
     @property
     def grads(self) -> dict[str, Array | None]:
-        """{"gamma": dgamma, "beta": dbeta}."""
+        """Return {"gamma": dgamma, "beta": dbeta}."""
         return {"gamma": self.dgamma, "beta": self.dbeta}
 
     @property
     def buffers(self) -> dict[str, Array]:
-        """{"running_mean": running_mean, "running_var": running_var}, the arrays themselves."""
+        """Return {"running_mean": running_mean, "running_var": running_var}, not copies."""
         return {"running_mean": self.running_mean, "running_var": self.running_var}
 
     @property
     def settings(self) -> dict[str, float]:
-        """{"momentum": momentum, "eps": eps}."""
+        """Return {"momentum": momentum, "eps": eps}."""
         return {"momentum": self.momentum, "eps": self.eps}
 
     @property
     def formulas(self) -> tuple[str, ...]:
-        """Those of training, or those of prediction; x̂ is x with the mean 0 and the variance 1."""
+        """The formulas of the current mode; x̂ is the normalized x."""
         if self.training:
             dx = "dx = gamma·rstd·(dout - dbeta/N - x̂·dgamma/N)"
         else:
@@ -150,7 +166,7 @@ class BatchNorm(Layer):
 
     @property
     def numbers(self) -> dict[str, float]:
-        """{"momentum": momentum, "eps": eps}, checked."""
+        """Return {"momentum": momentum, "eps": eps}, validated."""
         return {
             "momentum": fraction(self.momentum, "BatchNorm: momentum"),
             "eps": positive_number(self.eps, "BatchNorm: eps"),
@@ -158,5 +174,5 @@ class BatchNorm(Layer):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """{"in": O, "out": O}."""
+        """Return {"in": O, "out": O}."""
         return {"in": len(self.gamma), "out": len(self.gamma)}

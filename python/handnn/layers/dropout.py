@@ -1,8 +1,8 @@
-"""Dropout: in training, let chance stop some entries."""
+"""Dropout: in training, set random entries to 0."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,32 +14,46 @@ from handnn.layers.layer import Layer
 
 
 class Mask(NamedTuple):
-    """What decides which entries a forward dropped: `step` None dropped none."""
+    """What determines the entries that a forward dropped; none if `step` is None."""
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.floating]
     p: float
     seed: int
     step: int | None
 
 
 class Dropout(Layer):
-    """In training, stop each entry with probability p: ``out = 0 or x / (1 - p)``.
+    """In training, set each entry to 0 with probability p: ``out = 0 or x / (1 - p)``.
 
-    Where it does not train (`Network.eval`, `Network.predict`) out is x itself: dividing by 1 - p
-    makes that the mean of what it gives in training. (Hinton et al. 2012; Srivastava et al. 2014,
-    section 10, for the division.)
-    x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+    In prediction (`Network.eval`, `Network.predict`), out is x. The division by 1 - p makes x the
+    expected value of the output in training. (Hinton et al. 2012; Srivastava et al. 2014, section
+    10, for the division.)
 
-    rng: an int from 0 to 2⁶³ - 1 is the `seed`; else that is drawn from it. `step` counts the
-    forwards in training: forward number `step`, from 0, of one seed drops the same entries on every
-    machine and on any number of threads. Set it back to 0 to see the same masks again. Two bricks
-    of one seed drop alike, so give each its own. Raises ValueError unless 0 <= p < 1.
+    Shapes: x, out, dout and dx have the same shape, of any number of dimensions, and the same
+    dtype, float32 or float64.
+
+    p: the probability of dropping an entry, 0 <= p < 1.
+    rng: the seed, an int from 0 to 2⁶³ - 1, or a Generator to draw it from. Give each brick its own
+    seed: two bricks with the same seed drop the same entries.
+
+    `step` counts the forwards in training. `seed` and `step` determine the mask on any machine and
+    with any number of threads; set `step` back to 0 to repeat the masks.
+
+    Raises:
+        ValueError: If p or the seed is out of bounds.
+
+    Examples:
+        >>> layer = handnn.Dropout(0.5, rng=3)
+        >>> layer.forward(np.ones((1, 6)))
+        array([[0., 0., 2., 0., 0., 0.]])
+        >>> layer.mask
+        array([[ True,  True, False,  True,  True,  True]])
     """
 
     kind = "dropout"
     kept = ("last",)
-    grows = 0
+    width_change = 0
 
     def __init__(self, p: float = 0.5, rng: RandomSource = None) -> None:
         self.p = fraction(p, "Dropout: p", is_below_one=True)
@@ -51,7 +65,7 @@ class Dropout(Layer):
         self.last: Mask | None = None
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return x, with some entries 0 and the others divided by 1 - p when `training`."""
+        """Return x; in training with dropped entries 0 and the others divided by 1 - p."""
         x = as_float(x, None, "Dropout.forward: x")
         if not self.training:
             self.last = Mask(x.shape, x.dtype, self.p, self.seed, None)
@@ -62,7 +76,7 @@ class Dropout(Layer):
         return out
 
     def backward(self, dout: ArrayLike) -> Array:
-        """Return dx = dout / (1 - p), or 0 where the last forward dropped; dout if it did not."""
+        """Return dx = 0 where the last forward dropped, dout / (1 - p) elsewhere."""
         if self.last is None:
             raise RuntimeError("Dropout.backward: call forward first")
         shape, dtype, p, seed, step = self.last
@@ -73,7 +87,7 @@ class Dropout(Layer):
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
-        """Where the last forward dropped; None before it."""
+        """Where the last forward dropped; None before the first."""
         if self.last is None:
             return None
         shape, _, p, seed, step = self.last
@@ -83,22 +97,22 @@ class Dropout(Layer):
 
     @property
     def formulas(self) -> tuple[str, ...]:
-        """Those of training, or those of prediction."""
+        """The formulas of the current mode."""
         if not self.training:
             return ("out = x", "dx = dout")
         return ("out = 0 or x / (1 - p)", "dx = 0 where the mask is, dout / (1 - p) elsewhere")
 
     @property
     def settings(self) -> dict[str, float]:
-        """{"p": p, "rng": seed}: a copy drops as this one does from its first step on."""
+        """Return {"p": p, "rng": seed}; a copy repeats the masks from step 0."""
         return {"p": self.p, "rng": self.seed}
 
     @property
     def numbers(self) -> dict[str, float]:
-        """{"p": p, "seed": seed, "step": step}, checked."""
+        """Return {"p": p, "seed": seed, "step": step}, validated."""
         p = fraction(self.p, "Dropout: p", is_below_one=True)
         return {"p": p, "seed": self.seed, "step": self.step}
 
     def __repr__(self) -> str:
-        """Name the brick and p, without its seed: `Dropout p=0.5`."""
+        """Return the name and p, without the seed: `Dropout p=0.5`."""
         return f"Dropout p={self.p}"

@@ -1,4 +1,4 @@
-"""ELU: let what is positive pass, and bend the rest towards -alpha."""
+"""ELU: pass positive entries and let negative ones saturate at -alpha."""
 
 from __future__ import annotations
 
@@ -10,14 +10,25 @@ from handnn.layers.layer import Activation
 
 
 class ELU(Activation):
-    """Let what is positive pass, and bend the rest towards -alpha.
+    """Pass positive entries and let negative ones saturate at -alpha.
 
-    ``out = alpha·(exp(x) - 1) where x < 0, x elsewhere``.
+        out = alpha·(exp(x) - 1) where x < 0, x elsewhere
 
-    Its slope follows from the output alone, ``out + alpha`` where out < 0, so `out` is all that
-    forward keeps. Raises ValueError when `alpha` is not above 0 and finite. (Clevert, Unterthiner
-    and Hochreiter 2016, eq. 15.)
-    x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+    The derivative is a function of the output, ``out + alpha`` where out < 0 and 1 elsewhere, so
+    forward keeps only `out`. (Clevert, Unterthiner and Hochreiter 2016, eq. 15.)
+
+    Shapes: x, out, dout and dx have the same shape, of any number of dimensions, and the same
+    dtype, float32 or float64.
+
+    Raises:
+        ValueError: If `alpha` is not positive and finite.
+
+    Examples:
+        >>> layer = handnn.ELU(alpha=2.0)
+        >>> layer.forward([[-np.log(2), 0.0, 3.0]])
+        array([[-1.,  0.,  3.]])
+        >>> layer.backward([[1.0, 1.0, 1.0]])
+        array([[1., 1., 1.]])
     """
 
     kind = "elu"
@@ -45,10 +56,10 @@ class ELU(Activation):
 
     @property
     def settings(self) -> dict[str, float]:
-        """{"alpha": alpha}."""
+        """Return {"alpha": alpha}."""
         return {"alpha": self.alpha}
 
     @property
     def number(self) -> float:
-        """`alpha`; raise TypeError or ValueError when it has been set to what it cannot be."""
+        """`alpha`, validated again because it may have been reassigned."""
         return positive_number(self.alpha, "ELU: alpha")

@@ -1,4 +1,4 @@
-"""Embedding: a vector of numbers, to be learnt, for every category."""
+"""Embedding: a learned vector for every category."""
 
 from __future__ import annotations
 
@@ -10,24 +10,37 @@ from numpy.typing import ArrayLike, DTypeLike
 from handnn import functional
 from handnn.arrays import Array, as_float, float_dtype, in_own_lines, whole_number
 from handnn.initializers import RandomSource
-from handnn.layers.layer import Brick, Layer
+from handnn.layers.layer import Brick, Layer, writable
 
 
 class Embedding(Layer):
     """Replace a column of category codes by vectors: ``out = [x without the column, w[code]]``.
 
-    x (N, I), w (K, D), out (N, I - 1 + D). Column `column` of x holds codes, whole numbers from 0
-    to K - 1 in the network's dtype; the other columns keep their order, and those behind it move
-    one to the left. So for several columns of codes put several bricks in a row: for codes in
-    columns 1 and 3, ``Embedding(v, column=1), Embedding(w, column=2)``.
+    Column `column` of x holds codes, integers from 0 to K - 1 in the network's dtype. The other
+    columns keep their order, and the vectors follow them. For several columns of codes, use several
+    bricks, and count the columns as the bricks before leave them: for codes in columns 1 and 3,
+    ``Embedding(v, column=1), Embedding(w, column=2)``.
 
-    The gradients are ``dw[k] = Σ dout's last D columns`` over the rows of code k, and dx is dout's
-    other columns, 0 for the codes. (Bengio et al. 2003, section 2: the matrix C.)
+    dw[k] is the sum of the last D columns of dout over the rows with code k. dx is the other
+    columns of dout, with 0 in the column of the codes. (Bengio et al. 2003, section 2: the matrix
+    C.)
 
-    w decides the dtype: float32 and float64 stay, other real numbers become float64; x and dout are
-    cast to it. `w` is the array given, not a copy, when it is of that dtype, C-contiguous and
-    writable. Raises ValueError for shapes that do not fit, a column below 0, and on forward for a
-    code that is no row of w; TypeError for other dtypes.
+    Shapes: x (N, I), w (K, D), out (N, I - 1 + D).
+
+    w determines the dtype: float32 and float64 are kept, other real numbers become float64; x and
+    dout are converted to it. A w that already has this dtype and is C-contiguous and writable is
+    used without a copy.
+
+    Raises:
+        ValueError: If w is not two-dimensional or has more rows than its dtype can count, if
+            `column` is negative, or, in forward, if a code is not a row of w.
+        TypeError: If w does not hold real numbers.
+
+    Examples:
+        >>> layer = handnn.Embedding(w=[[0.5, 1.0], [2.0, 3.0]], column=0)
+        >>> layer.forward([[1, 7], [0, 8]])
+        array([[7. , 2. , 3. ],
+               [8. , 0.5, 1. ]])
     """
 
     kind = "embedding"
@@ -39,7 +52,7 @@ class Embedding(Layer):
     )
 
     def __init__(self, w: ArrayLike, column: int = 0) -> None:
-        self.w = np.require(as_float(w, None, "Embedding: w"), requirements=["C", "A", "W"])
+        self.w = writable(w, None, "Embedding: w")
         self.column = whole_number(column, "Embedding: column", 0)
         self.x: Array | None = None
         self.dw: Array | None = None
@@ -49,7 +62,7 @@ class Embedding(Layer):
             )
         if len(self.w) > 2 ** (np.finfo(self.w.dtype).nmant + 1):
             raise ValueError(
-                f"Embedding: w has {len(self.w)} rows, more than {self.w.dtype} tells apart"
+                f"Embedding: w has {len(self.w)} rows, more than {self.w.dtype} can count"
             )
 
     @classmethod
@@ -61,10 +74,14 @@ class Embedding(Layer):
         rng: RandomSource = None,
         dtype: DTypeLike = "float32",
     ) -> Embedding:
-        """Return a brick for `n_codes` categories, of `n_out` numbers each, drawn from N(0, 1).
+        """Return a brick for `n_codes` categories with vectors of length `n_out` from N(0, 1).
 
-        So they are of the size of the standardised columns beside them, which is what the
-        initializers of the next brick count on.
+        Their scale is that of standardized columns, which the initializers of the next brick
+        assume.
+
+        Examples:
+            >>> handnn.Embedding.random(7, 3, rng=0)
+            Embedding 7→3 column=0
         """
         n_codes = whole_number(n_codes, "Embedding.random: n_codes")
         n_out = whole_number(n_out, "Embedding.random: n_out")
@@ -73,14 +90,14 @@ class Embedding(Layer):
         return cls(in_own_lines(w, dtype), column)
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return the columns of x without the codes, then w[code], and keep x."""
+        """Return the columns of x without the codes, followed by w[code], and keep x."""
         x = as_float(x, self.w.dtype, "Embedding.forward: x")
         out = functional.embedding_forward(x, self.w, self.column)
         self.x = x
         return out
 
     def backward(self, dout: ArrayLike) -> Array:
-        """Return dx, 0 in the column of the codes, and keep dw."""
+        """Return dx, with 0 in the column of the codes, and keep dw."""
         if self.x is None:
             raise RuntimeError("Embedding.backward: call forward first")
         dout = as_float(dout, self.w.dtype, "Embedding.backward: dout")
@@ -89,46 +106,46 @@ class Embedding(Layer):
 
     @property
     def settings(self) -> dict[str, int]:
-        """{"column": column}."""
+        """Return {"column": column}."""
         return {"column": self.column}
 
     @property
     def numbers(self) -> dict[str, int]:
-        """{"column": column}."""
+        """Return {"column": column}."""
         return self.settings
 
     @property
     def params(self) -> dict[str, Array]:
-        """{"w": w}, the array itself."""
+        """Return {"w": w}, not a copy."""
         return {"w": self.w}
 
     @property
     def grads(self) -> dict[str, Array | None]:
-        """{"w": dw}."""
+        """Return {"w": dw}."""
         return {"w": self.dw}
 
     @property
-    def grows(self) -> int:
-        """D - 1: one column is replaced by D."""
+    def width_change(self) -> int:
+        """D - 1: D columns replace one."""
         return int(self.w.shape[1]) - 1
 
     @property
-    def least(self) -> int:
-        """The columns x must have for there to be one of codes."""
+    def min_columns(self) -> int:
+        """The smallest x that has the column of codes."""
         return self.column + 1
 
     def __repr__(self) -> str:
-        """Name the brick, and from how many codes to how many columns: `Embedding 7→3 column=0`."""
+        """Return the name, K, D and the column: `Embedding 7→3 column=0`."""
         return f"Embedding {self.w.shape[0]}→{self.w.shape[1]} column={self.column}"
 
 
 def code_columns(layers: Iterable[Brick], n_in: int) -> dict[int, Embedding]:
-    """Return which of a network's `n_in` columns hold codes, and for which brick.
+    """Return the columns of a network's input (N, n_in) that hold codes, each with its brick.
 
-    Only Embeddings that come before every other brick take their codes from x.
+    Only Embeddings before all other bricks read their codes from the input.
     """
     found: dict[int, Embedding] = {}
-    columns: list[int | None] = list(range(n_in))  # where each column comes from; None: from a w
+    columns: list[int | None] = list(range(n_in))  # the input column of each; None: from a w
     for layer in layers:
         if type(layer) is not Embedding or layer.column >= len(columns):
             break
@@ -140,7 +157,7 @@ def code_columns(layers: Iterable[Brick], n_in: int) -> dict[int, Embedding]:
 
 
 def check_codes(where: str, x: Array, column: int, brick: Embedding) -> None:
-    """Raise ValueError, naming the row, when a code in this column of x is no row of the brick."""
+    """Raise ValueError, naming the row, if a code in this column of x is not a row of w."""
     codes, count = x[:, column], len(brick.w)
     bad = ~((codes >= 0) & (codes < count) & (codes == np.trunc(codes)))
     if bad.any():

@@ -1,4 +1,4 @@
-"""GELU: weigh every entry by the probability that a normal variable is below it."""
+"""GELU: scale every entry by the normal distribution function of itself."""
 
 from __future__ import annotations
 
@@ -12,12 +12,25 @@ from handnn.layers.layer import Activation
 
 
 class GELU(Activation):
-    """Weigh every entry by the probability that a normal variable is below it: ``out = x·Φ(x)``.
+    """Scale every entry by the standard normal distribution function: ``out = x·Φ(x)``.
 
-    form "erf" is that formula; "tanh" is its older approximation, ``x·(1 + tanh(u)) / 2`` with
-    ``u = sqrt(2/π)·(x + 0.044715·x³)``, off by at most 0.0005. (Hendrycks and Gimpel 2016, section
-    2.) Raises ValueError for another form.
-    x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+    `form` "erf" computes this formula; "tanh" computes the approximation of the paper, with a
+    largest error of 0.0005 (Hendrycks and Gimpel 2016, section 2):
+
+        out = x·(1 + tanh(u)) / 2, u = sqrt(2/π)·(x + 0.044715·x³)
+
+    Shapes: x, out, dout and dx have the same shape, of any number of dimensions, and the same
+    dtype, float32 or float64.
+
+    Raises:
+        ValueError: If `form` is neither "erf" nor "tanh".
+
+    Examples:
+        >>> layer = handnn.GELU()
+        >>> layer.forward([[-1.0, 0.0, 1.0]]).round(4)
+        array([[-0.1587,  0.    ,  0.8413]])
+        >>> layer.backward([[1.0, 1.0, 1.0]]).round(4)
+        array([[-0.0833,  0.5   ,  1.0833]])
     """
 
     kept = ("x",)
@@ -30,12 +43,12 @@ class GELU(Activation):
 
     @property
     def kind(self) -> str:
-        """The name of the kernels."""
+        """The name of the kernels: "gelu" or "gelu_tanh"."""
         return "gelu" if self.form == "erf" else "gelu_tanh"
 
     @property
     def formulas(self) -> tuple[str, ...]:
-        """Those of the form."""
+        """The formulas of the chosen form."""
         if self.form == "erf":
             return ("out = x·Φ(x)", "dx = dout·(Φ(x) + x·φ(x))")
         return (
@@ -45,13 +58,13 @@ class GELU(Activation):
         )
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return out = x·Φ(x), and keep x."""
+        """Return out = x·Φ(x), or its approximation, and keep x."""
         self.x = as_float(x, None, "GELU.forward: x")
         forward = functional.gelu_forward if self.form == "erf" else functional.gelu_tanh_forward
         return forward(self.x)
 
     def backward(self, dout: ArrayLike) -> Array:
-        """Return dx = dout·(Φ(x) + x·φ(x)), or the slope of the tanh form."""
+        """Return dx = dout·(Φ(x) + x·φ(x)), or that of the approximation."""
         if self.x is None:
             raise RuntimeError("GELU.backward: call forward first")
         dout = as_float(dout, self.x.dtype, "GELU.backward: dout")
@@ -61,5 +74,5 @@ class GELU(Activation):
 
     @property
     def settings(self) -> dict[str, str]:
-        """{"form": form}."""
+        """Return {"form": form}."""
         return {"form": self.form}

@@ -1,25 +1,28 @@
-"""What bricks share."""
+"""The interface of a brick, and what handnn's own bricks share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from handnn.arrays import Array, as_float, float_dtype, in_own_lines
 
+Setting: TypeAlias = float | str
+"""The value of a setting: a number or a word."""
+
 
 class Brick(Protocol):
-    """Anything with `forward` and `backward`: handnn's own bricks, and yours.
+    """Any object with `forward` and `backward`, whether handnn's own or yours.
 
-    A brick that learns also has `params` and `grads`, dicts from a name to an array; `params` are
-    the arrays themselves, so that an optimizer can change them in place.
+    A brick that learns also has `params` and `grads`, dicts from names to arrays. The arrays in
+    `params` are the brick's own, so that an optimizer can update them in place.
     """
 
     def forward(self, x: Array, /) -> Array:
-        """Return out, and keep what `backward` will need."""
+        """Return out, and keep what `backward` needs."""
         ...
 
     def backward(self, dout: Array, /) -> Array:
@@ -28,23 +31,26 @@ class Brick(Protocol):
 
 
 class Layer:
-    """What handnn's own bricks have besides `forward` and `backward`.
+    """Base class of handnn's own bricks.
 
-    They are built from their params, buffers and settings:
-    ``type(layer)(**layer.params, **layer.buffers, **layer.settings)`` is the same brick anew.
+    Params, buffers and settings are constructor arguments:
+    ``type(layer)(**layer.params, **layer.buffers, **layer.settings)`` builds an equal brick.
     """
 
     kept: ClassVar[tuple[str, ...]] = ()
-    """The attributes that hold what the last forward and backward left."""
+    """The attributes set by `forward` and `backward`; None before them and after a compiled fit."""
 
     bounds: ClassVar[tuple[float, float] | None] = None
-    """Between what its outputs are, of a brick that squashes: near them it is saturated."""
+    """Output bounds of a saturating activation, else None."""
 
-    least_rows: ClassVar[int] = 1
-    """How many rows a batch must have for training."""
+    min_rows: ClassVar[int] = 1
+    """The smallest batch that the brick can train on."""
 
     training: bool = True
-    """Whether forward trains or predicts, for bricks that tell these apart; see `Network.train`."""
+    """Whether `forward` trains or predicts, where these differ; see `Network.train`."""
+
+    block: Sequence[Brick] = ()
+    """The inner bricks of a brick that contains others."""
 
     def forward(self, x: ArrayLike, /) -> Array:
         """Return out, and keep what `backward` needs."""
@@ -56,33 +62,27 @@ class Layer:
 
     @property
     def kind(self) -> str:
-        """What the compiled engine calls the brick; "" when it does not know it."""
+        """The compiled engine's name for the brick; "" if the engine does not have it."""
         return ""
 
     @property
     def formulas(self) -> tuple[str, ...]:
-        """What it computes: "out = ...", "dx = ...", and one of the gradient of each param.
-
-        As in its docstring and its page; `handnn.trace` shows them.
-        """
+        """The formulas of out, of dx, and of the gradient of each param, for `handnn.trace`."""
         return ()
 
-    block: Sequence[Brick] = ()
-    """The bricks in it, of a brick that is made of bricks."""
-
     @property
-    def settings(self) -> Mapping[str, Any]:
-        """What the brick was built with besides its params, by name: numbers and words."""
+    def settings(self) -> Mapping[str, Setting]:
+        """The constructor's arguments that are not arrays, by name."""
         return {}
 
     @property
     def params(self) -> dict[str, Array]:
-        """The arrays to be learnt, by name: the arrays themselves, not copies."""
+        """The learned arrays by name; the brick's own, not copies."""
         return {}
 
     @property
     def numbers(self) -> Mapping[str, float]:
-        """What the compiled engine takes besides arrays, by name, checked."""
+        """The scalars that the compiled engine takes, by name, validated."""
         return {}
 
     @property
@@ -92,67 +92,71 @@ class Layer:
 
     @property
     def buffers(self) -> dict[str, Array]:
-        """The arrays that forward changes and nobody learns, by name: they belong to the brick."""
+        """The arrays that `forward` updates, by name; the brick's own, not copies."""
         return {}
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The number of columns the brick takes and gives, "in" and "out", where it fixes them."""
+        """The input and output widths, "in" and "out", where the brick fixes them."""
         return {}
 
     @property
-    def grows(self) -> int | None:
-        """How many columns more it gives than it takes, if that is so whatever it takes."""
+    def width_change(self) -> int | None:
+        """Output width minus input width, if constant; else None."""
         return None
 
     @property
-    def least(self) -> int:
-        """The fewest columns that it can take."""
+    def min_columns(self) -> int:
+        """The smallest input width that the brick accepts."""
         return 0
 
-    def astype(self, dtype: DTypeLike) -> Any:
-        """Return the same brick anew, its arrays copied to `dtype`: float32 or float64."""
+    def astype(self, dtype: DTypeLike) -> Self:
+        """Return a new brick with copies of all arrays in `dtype`, float32 or float64."""
         dtype = float_dtype(dtype, f"{self}.astype: dtype")
-        build: Any = type(self)
         arrays = {**self.params, **self.buffers}
         copies = {name: in_own_lines(array, dtype) for name, array in arrays.items()}
-        return build(**copies, **self.settings)
+        return type(self)(**copies, **self.settings)
 
     def __repr__(self) -> str:
-        """Name the brick, and its sizes and settings: `Affine 8→64`, `ELU alpha=1.0`."""
+        """Return the name, the widths and the settings: `Affine 8→64`, `ELU alpha=1.0`."""
         settings = [f"{name}={value}" for name, value in self.settings.items()]
         sizes = "→".join(map(str, self.sizes.values()))
         return " ".join(filter(None, [type(self).__name__, sizes, *settings]))
 
 
 class Activation(Layer):
-    """A brick that works entry by entry: its output has the shape of its input."""
+    """An elementwise brick: its output has the shape of its input."""
 
-    grows = 0
+    width_change = 0
+
+    init: ClassVar[str] = "he"
+    """The initializer of the weights before it: see `initializers.initial_weights`."""
 
     @property
     def number(self) -> float:
-        """The one number that its kernels take besides arrays, checked; 0 for most."""
+        """The scalar setting of the kernels, validated; 0 if they have none."""
         return 0.0
 
     @property
     def numbers(self) -> dict[str, float]:
-        """{"setting": number}."""
+        """Return {"setting": number}."""
         return {"setting": self.number}
 
 
 def checked_columns(brick: str, **arrays: ArrayLike) -> list[Array]:
-    """Return the arrays (O,) of a brick that has a number for each column, writable and C-ordered.
+    """Return per-column arrays (O,) of one dtype, C-contiguous, aligned and writable.
 
-    The first decides the dtype, as `as_float` has it, and the number of columns. Raises ValueError
-    when a shape is another, TypeError when a dtype is none of real numbers.
+    The first array determines the dtype, as in `as_float`, and O. `brick` and the argument names
+    are for messages.
+
+    Raises:
+        ValueError: If an array is not one-dimensional or lengths differ.
+        TypeError: If an array does not hold real numbers.
     """
     found: list[Array] = []
     for name, values in arrays.items():
         dtype = found[0].dtype if found else None
-        array = np.require(
-            as_float(values, dtype, f"{brick}: {name}"), requirements=["C", "A", "W"]
-        )
+        array = writable(values, dtype, f"{brick}: {name}")
         if array.ndim != 1:
             raise ValueError(
                 f"{brick}: {name} must have 1 dimension (O,), but has shape {array.shape}"
@@ -166,16 +170,21 @@ def checked_columns(brick: str, **arrays: ArrayLike) -> list[Array]:
     return found
 
 
+def writable(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array:
+    """Return `values` as by `as_float`, C-contiguous, aligned and writable; a copy only if not."""
+    return np.require(as_float(values, dtype, name), requirements=["C", "A", "W"])
+
+
 def params_of(brick: Brick) -> dict[str, Array]:
-    """Return the params of any brick, {} when it has none."""
+    """Return the params of any brick; {} if it has none."""
     return getattr(brick, "params", {})
 
 
 def grads_of(brick: Brick) -> dict[str, Array | None]:
-    """Return the grads of any brick, {} when it has none."""
+    """Return the grads of any brick; {} if it has none."""
     return getattr(brick, "grads", {})
 
 
 def buffers_of(brick: Brick) -> dict[str, Array]:
-    """Return the buffers of any brick, {} when it has none."""
+    """Return the buffers of any brick; {} if it has none."""
     return getattr(brick, "buffers", {})

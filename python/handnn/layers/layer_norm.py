@@ -1,4 +1,4 @@
-"""LayerNorm: give every row the mean 0 and the variance 1, then stretch and shift each column."""
+"""LayerNorm: normalize every row, then scale and shift each column."""
 
 from __future__ import annotations
 
@@ -11,18 +11,31 @@ from handnn.layers.layer import Layer, checked_columns
 
 
 class LayerNorm(Layer):
-    """Give every row the mean 0 and the variance 1: ``out = (x - mean)·rstd·gamma + beta``.
+    """Normalize every row, then scale and shift each column.
 
-    mean and ``rstd = 1 / sqrt(variance + eps)`` are those of each row, the variance divided by O.
-    (Ba, Kiros and Hinton 2016.) Training and prediction are the same.
+        out = (x - mean)·rstd·gamma + beta, rstd = 1 / sqrt(var + eps)
 
-    x (N, O), gamma (O,), beta (O,), out (N, O). The gradients of gamma and beta are `dgamma` and
+    mean and var are those of each row, var divided by O. Training and prediction are the same.
+    (Ba, Kiros and Hinton 2016.)
+
+    Shapes: x and out (N, O), gamma and beta (O,). The gradients of gamma and beta are `dgamma` and
     `dbeta`, None before the first backward.
 
-    gamma decides the dtype: float32 and float64 stay, other real numbers become float64; beta, x
-    and dout are cast to it. `gamma` and `beta` are the arrays given, not copies, when they are of
-    that dtype, C-contiguous and writable. Shapes that do not fit and an eps not above 0 are a
-    ValueError, other dtypes a TypeError.
+    gamma determines the dtype: float32 and float64 are kept, other real numbers become float64;
+    beta, x and dout are converted to it. Arrays that already have this dtype and are C-contiguous
+    and writable are used without a copy.
+
+    eps: added to the variance for numerical stability, positive.
+
+    Raises:
+        ValueError: If shapes differ or eps is not positive.
+        TypeError: If an array does not hold real numbers.
+
+    Examples:
+        >>> layer = handnn.LayerNorm.new(2, dtype="float64")
+        >>> layer.forward([[1.0, 3.0], [4.0, 4.0]]).round(4)
+        array([[-1.,  1.],
+               [ 0.,  0.]])
     """
 
     kind = "layer_norm"
@@ -45,7 +58,7 @@ class LayerNorm(Layer):
 
     @classmethod
     def new(cls, columns: int, dtype: DTypeLike = "float32") -> LayerNorm:
-        """Return a brick for `columns` columns that neither stretches nor shifts yet."""
+        """Return a brick for `columns` columns with gamma 1 and beta 0."""
         columns = whole_number(columns, "LayerNorm.new: columns")
         dtype = float_dtype(dtype, "LayerNorm.new: dtype")
         return cls(in_own_lines(np.ones(columns), dtype), in_own_lines(np.zeros(columns), dtype))
@@ -69,25 +82,25 @@ class LayerNorm(Layer):
 
     @property
     def params(self) -> dict[str, Array]:
-        """{"gamma": gamma, "beta": beta}, the arrays themselves."""
+        """Return {"gamma": gamma, "beta": beta}, not copies."""
         return {"gamma": self.gamma, "beta": self.beta}
 
     @property
     def grads(self) -> dict[str, Array | None]:
-        """{"gamma": dgamma, "beta": dbeta}."""
+        """Return {"gamma": dgamma, "beta": dbeta}."""
         return {"gamma": self.dgamma, "beta": self.dbeta}
 
     @property
     def settings(self) -> dict[str, float]:
-        """{"eps": eps}."""
+        """Return {"eps": eps}."""
         return {"eps": self.eps}
 
     @property
     def numbers(self) -> dict[str, float]:
-        """{"eps": eps}, checked."""
+        """Return {"eps": eps}, validated."""
         return {"eps": positive_number(self.eps, "LayerNorm: eps")}
 
     @property
     def sizes(self) -> dict[str, int]:
-        """{"in": O, "out": O}."""
+        """Return {"in": O, "out": O}."""
         return {"in": len(self.gamma), "out": len(self.gamma)}

@@ -1,4 +1,4 @@
-"""LeakyReLU: let what is positive pass, and a little of the rest."""
+"""LeakyReLU: pass positive entries and scale negative ones by a small slope."""
 
 from __future__ import annotations
 
@@ -10,12 +10,23 @@ from handnn.layers.layer import Activation
 
 
 class LeakyReLU(Activation):
-    """Let what is positive pass, and a little of the rest.
+    """Pass positive entries and scale negative ones: ``out = slope·x where x < 0, x elsewhere``.
 
-    ``out = slope·x where x < 0, x elsewhere``.
+    The derivative is `slope` where x < 0 and 1 elsewhere, including x = 0. NaN passes through.
+    (Maas, Hannun and Ng 2013.)
 
-    The slope at 0 is 1; NaN passes. Raises ValueError when `slope` is negative or not finite.
-    x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+    Shapes: x, out, dout and dx have the same shape, of any number of dimensions, and the same
+    dtype, float32 or float64.
+
+    Raises:
+        ValueError: If `slope` is negative or not finite.
+
+    Examples:
+        >>> layer = handnn.LeakyReLU(slope=0.25)
+        >>> layer.forward([[-2.0, 0.0, 3.0]])
+        array([[-0.5,  0. ,  3. ]])
+        >>> layer.backward([[4.0, 4.0, 4.0]])
+        array([[1., 4., 4.]])
     """
 
     kind = "leaky_relu"
@@ -43,10 +54,10 @@ class LeakyReLU(Activation):
 
     @property
     def settings(self) -> dict[str, float]:
-        """{"slope": slope}."""
+        """Return {"slope": slope}."""
         return {"slope": self.slope}
 
     @property
     def number(self) -> float:
-        """`slope`; raise TypeError or ValueError when it has been set to what it cannot be."""
+        """`slope`, validated again because it may have been reassigned."""
         return non_negative_number(self.slope, "LeakyReLU: slope")

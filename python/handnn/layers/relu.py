@@ -1,4 +1,4 @@
-"""ReLU: let what is positive pass, and stop the rest."""
+"""ReLU: pass positive entries and set negative ones to 0."""
 
 from __future__ import annotations
 
@@ -11,10 +11,19 @@ from handnn.layers.layer import Activation
 
 
 class ReLU(Activation):
-    """Let what is positive pass, and stop the rest: ``out = 0 where x < 0, x elsewhere``.
+    """Pass positive entries and set negative ones to 0: ``out = 0 where x < 0, x elsewhere``.
 
-    The slope is 0 where x < 0 and 1 elsewhere, also at 0, where either would do; NaN passes.
-    x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+    The derivative is 0 where x < 0 and 1 elsewhere, including x = 0. NaN passes through.
+
+    Shapes: x, out, dout and dx have the same shape, of any number of dimensions, and the same
+    dtype, float32 or float64.
+
+    Examples:
+        >>> layer = handnn.ReLU()
+        >>> layer.forward([[-2.0, 0.0, 3.0]])
+        array([[0., 0., 3.]])
+        >>> layer.backward([[5.0, 5.0, 5.0]])
+        array([[0., 5., 5.]])
     """
 
     kind = "relu"
@@ -26,7 +35,7 @@ class ReLU(Activation):
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
-        """Where the last x was stopped, x < 0; None before the first forward."""
+        """Where the last x was negative; None before the first forward."""
         return None if self.x is None else self.x < 0
 
     def forward(self, x: ArrayLike) -> Array:

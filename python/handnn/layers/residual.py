@@ -1,9 +1,8 @@
-"""Residual: bricks that learn what is to be added to their input."""
+"""Residual: add the output of a block of bricks to its input."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -12,25 +11,37 @@ from handnn.arrays import Array, as_float, float_dtype
 from handnn.layers import sequence
 from handnn.layers.layer import Brick, Layer
 
-DEEPEST = 32
-"""How deep blocks may be nested: far more than sense makes, and far less than Python's stack."""
+MAX_DEPTH = 32
+"""The deepest nesting of blocks, far below Python's recursion limit."""
 
 
 class Residual(Layer):
-    """Add what a block of bricks makes of x to x: ``out = x + block(x)``.
+    """Add the output of a block of bricks to its input: ``out = x + block(x)``.
 
-    x, out, dout and dx have one shape; the gradient is ``dx = dout + block's dx``, so it reaches
-    the bricks before undiminished. (He, Zhang, Ren and Sun 2016, eq. 1; its Figure 2 is
-    ``Residual([Affine, ReLU, Affine])`` and a ReLU behind.)
+    The gradient is ``dx = dout + block's dx``: dout also reaches the bricks before the block
+    directly. (He, Zhang, Ren and Sun 2016, eq. 1; the block of its Figure 2 is
+    ``Residual([Affine, ReLU, Affine])``, followed by a ReLU.)
 
-    block: bricks in a row, or a Network, whose bricks are then the block. Their params are named
-    "0.w", "2.b", ... within it. Raises TypeError when one is no brick or when float32 and float64
-    are mixed; ValueError when there is none, when neighbours or the two ends of the block do not
-    fit, or when blocks are nested more than 32 deep.
+    Shapes: x, out, dout and dx have the same shape.
+
+    block: a list of bricks, or a Network, whose bricks are used. Their params are named "0.w",
+    "2.b", ... within the block.
+
+    Raises:
+        TypeError: If an element is not a brick, or float32 and float64 are mixed.
+        ValueError: If the block is empty, if widths of neighbours or of the two ends differ, or if
+            blocks are nested more than 32 deep.
+
+    Examples:
+        >>> layer = handnn.Residual([handnn.ReLU()])
+        >>> layer.forward([[-1.0, 2.0]])
+        array([[-1.,  4.]])
+        >>> layer.backward([[1.0, 1.0]])
+        array([[1., 2.]])
     """
 
     kind = "residual"
-    grows = 0
+    width_change = 0
     formulas = ("out = x + block(x)", "dx = dout + block's dx")
 
     def __init__(self, block: Iterable[Brick]) -> None:
@@ -40,23 +51,25 @@ class Residual(Layer):
         self.block: list[Brick] = list(block)
         inner = [brick.depth for brick in self.block if isinstance(brick, Residual)]
         self.depth: int = 1 + max(inner, default=0)
-        if self.depth > DEEPEST:
-            raise ValueError(f"Residual: blocks are nested more than {DEEPEST} deep")
+        if self.depth > MAX_DEPTH:
+            raise ValueError(f"Residual: blocks are nested more than {MAX_DEPTH} deep")
         sequence.check_bricks("Residual", self.block)
         sequence.check_dtypes("Residual", self.params)
         sizes = sequence.sizes("Residual", self.block)
-        self._width = sizes.get("in", sizes.get("out"))  # of both ends
+        self._width = sizes.get("in", sizes.get("out"))
         if self._width != sizes.get("out", self._width):
             raise ValueError(
                 f"Residual: the block takes {sizes['in']} columns but gives {sizes['out']}"
             )
-        growth = sequence.growth(self.block)
-        if growth:
-            raise ValueError(f"Residual: the block gives {growth} columns more than it takes")
+        change = sequence.width_change(self.block)
+        if change:
+            raise ValueError(
+                f"Residual: the output of the block is {change} columns wider than its input"
+            )
 
     @property
     def training(self) -> bool:
-        """Whether forward trains; setting it sets that of the block too."""
+        """Whether forward trains; setting it also sets it for the block."""
         return self._training
 
     @training.setter
@@ -75,7 +88,7 @@ class Residual(Layer):
         return _sum(x, out, "forward", "x")
 
     def backward(self, dout: ArrayLike) -> Array:
-        """Return dx = dout + the block's dx; every brick in it keeps its own gradients."""
+        """Return dx = dout + block's dx; every brick of the block keeps its own gradients."""
         dout = as_float(dout, sequence.dtype(self.block), "Residual.backward: dout")
         dx = dout
         for brick in reversed(self.block):
@@ -84,12 +97,12 @@ class Residual(Layer):
 
     @property
     def params(self) -> dict[str, Array]:
-        """The params of the block's bricks, named "0.w", "2.b", ...: the arrays themselves."""
+        """The params of the block, named "0.w", "2.b", ...; not copies."""
         return sequence.params(self.block)
 
     @property
     def buffers(self) -> dict[str, Array]:
-        """The buffers of the block's bricks, by the same names."""
+        """The buffers of the block, named "1.running_mean", ...; not copies."""
         return sequence.buffers(self.block)
 
     @property
@@ -99,24 +112,25 @@ class Residual(Layer):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """{"in": I, "out": I} where the block fixes its number of columns."""
+        """Return {"in": I, "out": I} if the block fixes its width, else {}."""
         return {} if self._width is None else {"in": self._width, "out": self._width}
 
     def astype(self, dtype: DTypeLike) -> Residual:
-        """Return the same brick anew, its params copied to `dtype`: see `Network.astype`."""
+        """Return a new brick with copies of all arrays in `dtype`: see `Network.astype`."""
         dtype = float_dtype(dtype, "Residual.astype: dtype")
         return Residual(sequence.astype("Residual", brick, dtype) for brick in self.block)
 
     def __repr__(self) -> str:
-        """Name the bricks of the block: `Residual(Affine 8→8, ReLU)`."""
+        """Return the bricks of the block: `Residual(Affine 8→8, ReLU)`."""
         return f"Residual({', '.join(map(sequence.name, self.block))})"
 
 
-def _sum(a: Array, b: Any, where: str, given: str) -> Array:
+def _sum(a: Array, b: Array, where: str, given: str) -> Array:
+    """Return a + b; raise ValueError if their shapes differ."""
     if np.shape(b) != a.shape:
         raise ValueError(
-            f"Residual.{where}: {given} has shape {a.shape} but the block makes {np.shape(b)} of it"
+            f"Residual.{where}: {given} has shape {a.shape} but the block returns {np.shape(b)}"
         )
-    with np.errstate(all="ignore"):  # infinities go where they go, as in the kernels
+    with np.errstate(all="ignore"):  # inf - inf is NaN without a warning, as in the kernels
         total: Array = a + np.asarray(b, a.dtype)
     return total

@@ -1,10 +1,9 @@
-"""Bricks in a row, as a Network or a Residual has them: their names, params and widths."""
+"""A sequence of bricks, as in a Network or a Residual: names, params, widths and checks."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from handnn.layers.layer import Brick, Layer, buffers_of, grads_of, params_of
 
 
 def walk(layers: Iterable[Brick], prefix: str = "") -> Iterator[tuple[str, Brick]]:
-    """Yield the name and the brick, "0", "1", ..., and behind each the bricks in it, "1.0", ..."""
+    """Yield the place and the brick, "0", "1", ..., each followed by its inner ones, "1.0", ..."""
     for index, layer in enumerate(layers):
         yield f"{prefix}{index}", layer
         if isinstance(layer, Layer) and layer.block:
@@ -21,7 +20,7 @@ def walk(layers: Iterable[Brick], prefix: str = "") -> Iterator[tuple[str, Brick
 
 
 def params(layers: Iterable[Brick]) -> dict[str, Array]:
-    """Return the params of all layers, named "0.w", "0.b", "2.w", ...: the arrays themselves."""
+    """Return the params of all layers, named "0.w", "0.b", "2.w", ...; not copies."""
     return {
         f"{index}.{name}": array
         for index, layer in enumerate(layers)
@@ -30,7 +29,7 @@ def params(layers: Iterable[Brick]) -> dict[str, Array]:
 
 
 def buffers(layers: Iterable[Brick]) -> dict[str, Array]:
-    """Return the buffers of all layers, by the same kind of names."""
+    """Return the buffers of all layers, named "1.running_mean", ...; not copies."""
     return {
         f"{index}.{name}": array
         for index, layer in enumerate(layers)
@@ -47,8 +46,8 @@ def grads(layers: Iterable[Brick]) -> dict[str, Array | None]:
     }
 
 
-def dtype(layers: Iterable[Brick]) -> np.dtype[Any] | None:
-    """Return the dtype of the params, None when there are none."""
+def dtype(layers: Iterable[Brick]) -> np.dtype[np.floating] | None:
+    """Return the dtype of the params; None without params."""
     for layer in layers:
         for array in params_of(layer).values():
             return array.dtype
@@ -63,12 +62,17 @@ def train(layers: Iterable[Brick], training: bool) -> None:
 
 
 def name(layer: Brick) -> str:
-    """Return what a message calls the brick."""
+    """Return the name of a brick for messages: its repr if it is handnn's, else its class."""
     return repr(layer) if isinstance(layer, Layer) else type(layer).__name__
 
 
 def check_bricks(where: str, layers: list[Brick]) -> None:
-    """Raise TypeError for what is no brick, ValueError for no brick or one in two places."""
+    """Check that `layers` are distinct bricks, at least one.
+
+    Raises:
+        TypeError: If an element is not a brick, or its params are not a dict of arrays.
+        ValueError: If `layers` is empty or contains one brick twice.
+    """
     if not layers:
         raise ValueError(f"{where}: {'layers' if where == 'Network' else 'block'} is empty")
     for index, layer in enumerate(layers):
@@ -78,7 +82,7 @@ def check_bricks(where: str, layers: list[Brick]) -> None:
             )
         if not (hasattr(layer, "forward") and hasattr(layer, "backward")):
             raise TypeError(f"{where}: layer {index} ({name(layer)}) has no forward and backward")
-        params: Any = params_of(layer)
+        params: object = params_of(layer)
         if not (isinstance(params, dict) and all(hasattr(a, "dtype") for a in params.values())):
             raise TypeError(
                 f"{where}: the params of layer {index} ({name(layer)}) must be a dict of arrays"
@@ -93,7 +97,7 @@ def check_bricks(where: str, layers: list[Brick]) -> None:
 
 
 def check_dtypes(where: str, params: dict[str, Array]) -> None:
-    """Raise TypeError unless all params are float32 or all float64."""
+    """Raise TypeError unless all params are float32 or all are float64."""
     first = next(iter(params), "")
     for name, array in params.items():
         float_dtype(array.dtype, f"{where}: {name}")
@@ -104,54 +108,62 @@ def check_dtypes(where: str, params: dict[str, Array]) -> None:
 
 
 def sizes(where: str, layers: list[Brick]) -> dict[str, int]:
-    """Return how many columns the row takes and gives, "in" and "out", as far as known."""
+    """Return the input and output widths, "in" and "out", where the layers fix them."""
     found = {"in": _input_width(layers), "out": output_widths(where, layers)[-1]}
     return {end: width for end, width in found.items() if width is not None}
 
 
-def growth(layers: list[Brick]) -> int | None:
-    """Return how many columns more the row gives than it takes, if that is so whatever it takes."""
-    grown = [layer.grows if isinstance(layer, Layer) else None for layer in layers]
-    return None if None in grown else sum(filter(None, grown))
+def width_change(layers: list[Brick]) -> int | None:
+    """Return output width minus input width, if constant; else None."""
+    changes = [layer.width_change if isinstance(layer, Layer) else None for layer in layers]
+    return None if None in changes else sum(filter(None, changes))
 
 
 def _input_width(layers: list[Brick]) -> int | None:
-    """Return how many columns the row takes: what the first brick that fixes it says."""
+    """Return the input width, as derived from the first brick that fixes its own."""
     for index, layer in enumerate(layers):
-        grown = growth(layers[:index])
-        if grown is None or not isinstance(layer, Layer):
+        change = width_change(layers[:index])
+        if change is None or not isinstance(layer, Layer):
             return None
         if "in" in layer.sizes:
-            return layer.sizes["in"] - grown
+            return layer.sizes["in"] - change
     return None
 
 
 def output_widths(where: str, layers: list[Brick]) -> list[int | None]:
-    """Return how many columns each layer gives (None: not known), checking that they fit."""
+    """Return the output width of each layer, None if unknown.
+
+    Raises:
+        ValueError: If a layer does not accept the width of the one before it.
+    """
     widths: list[int | None] = []
     width = _input_width(layers)
     for index, layer in enumerate(layers):
-        sizes, grows, least = {}, None, 0
+        sizes, change, min_columns = {}, None, 0
         if isinstance(layer, Layer):
-            sizes, grows, least = layer.sizes, layer.grows, layer.least
+            sizes, change, min_columns = layer.sizes, layer.width_change, layer.min_columns
         if width is not None and sizes.get("in", width) != width:
             raise ValueError(
                 f"{where}: layer {index} ({name(layer)}) takes {sizes['in']} columns, "
                 f"but layer {index - 1} gives {width}"
             )
-        if width is not None and width < least:
+        if width is not None and width < min_columns:
             raise ValueError(
-                f"{where}: layer {index} ({name(layer)}) takes at least {least} columns, "
+                f"{where}: layer {index} ({name(layer)}) takes at least {min_columns} columns, "
                 f"but here it would get {width}"
             )
-        grown = None if width is None or grows is None else width + grows
-        width = sizes.get("out", grown)
+        changed = None if width is None or change is None else width + change
+        width = sizes.get("out", changed)
         widths.append(width)
     return widths
 
 
-def astype(where: str, layer: Brick, dtype: np.dtype[Any]) -> Brick:
-    """Return the brick anew, its params copied to `dtype`; TypeError when it has no such method."""
+def astype(where: str, layer: Brick, dtype: np.dtype[np.floating]) -> Brick:
+    """Return a copy of the brick with its params in `dtype`.
+
+    Raises:
+        TypeError: If a brick has params but not the method `astype`.
+    """
     if hasattr(layer, "astype"):
         converted: Brick = layer.astype(dtype)
         return converted

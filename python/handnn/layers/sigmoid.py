@@ -1,4 +1,4 @@
-"""Sigmoid: squash every entry into the interval from 0 to 1."""
+"""Sigmoid: map every entry to the interval from 0 to 1."""
 
 from __future__ import annotations
 
@@ -10,15 +10,25 @@ from handnn.layers.layer import Activation
 
 
 class Sigmoid(Activation):
-    """Squash every entry into the interval from 0 to 1: ``out = 1 / (1 + exp(-x))``.
+    """Map every entry to the interval from 0 to 1: ``out = 1 / (1 + exp(-x))``.
 
-    Its slope follows from the output alone, ``d out / d x = (1 - out)·out``, so `out` is all that
-    forward keeps. x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+    The derivative is a function of the output, ``(1 - out)·out``, so forward keeps only `out`.
+
+    Shapes: x, out, dout and dx have the same shape, of any number of dimensions, and the same
+    dtype, float32 or float64.
+
+    Examples:
+        >>> layer = handnn.Sigmoid()
+        >>> layer.forward([[0.0, np.log(3)]])
+        array([[0.5 , 0.75]])
+        >>> layer.backward([[1.0, 16.0]])
+        array([[0.25, 3.  ]])
     """
 
     kind = "sigmoid"
     kept = ("out",)
     bounds = (0.0, 1.0)
+    init = "xavier"
     formulas = ("out = 1 / (1 + exp(-x))", "dx = dout·(1 - out)·out")
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""SiLU: pass every entry through a gate that it opens itself."""
+"""SiLU: scale every entry by its own sigmoid."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ from handnn.layers.layer import Activation
 
 
 class SiLU(Activation):
-    """Pass every entry through a gate that it opens itself: ``out = x·sigmoid(x)``.
+    """Scale every entry by its own sigmoid: ``out = x·sigmoid(x)``.
 
     (Elfwing, Uchibe and Doya 2018, eq. 4; also called Swish.)
-    x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+
+    Shapes: x, out, dout and dx have the same shape, of any number of dimensions, and the same
+    dtype, float32 or float64.
+
+    Examples:
+        >>> layer = handnn.SiLU()
+        >>> layer.forward([[-1.0, 0.0, 1.0]]).round(4)
+        array([[-0.2689,  0.    ,  0.7311]])
+        >>> layer.backward([[1.0, 1.0, 1.0]]).round(4)
+        array([[0.0723, 0.5   , 0.9277]])
     """
 
     kind = "silu"

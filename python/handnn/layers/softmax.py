@@ -1,4 +1,4 @@
-"""Softmax: turn every row into shares of 1."""
+"""Softmax: turn every row into positive numbers that sum to 1."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from handnn.layers.layer import Layer
 
 
 class Softmax(Layer):
-    """Turn every row into shares of 1: ``out = exp(x) / Σ_o exp(x)``.
+    """Turn every row into positive numbers that sum to 1: ``out = exp(x) / Σ_o exp(x)``.
 
-    As each output depends on all inputs of its row, so does its slope; it follows from the outputs
-    alone, and `out` is all that forward keeps. x, out, dout and dx are (N, O) of one dtype, float32
-    or float64.
+    The derivative is a function of the output, so forward keeps only `out`. For training, use
+    `SoftmaxCrossEntropy` on the logits instead of this brick.
+
+    Shapes: x, out, dout and dx are (N, O) of the same dtype, float32 or float64.
+
+    Examples:
+        >>> layer = handnn.Softmax()
+        >>> layer.forward([[0.0, np.log(3)]])
+        array([[0.25, 0.75]])
+        >>> layer.backward([[16.0, 0.0]])
+        array([[ 3., -3.]])
     """
 
     kept = ("out",)
     bounds = (0.0, 1.0)
     kind = "softmax"
-    grows = 0
+    width_change = 0
     formulas = ("out = exp(x) / Σ_o exp(x)", "dx = out·(dout - Σ_o dout·out)")
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Softplus: a ReLU with its corner rounded off."""
+"""Softplus: a smooth approximation of ReLU."""
 
 from __future__ import annotations
 
@@ -10,11 +10,20 @@ from handnn.layers.layer import Activation
 
 
 class Softplus(Activation):
-    """A ReLU with its corner rounded off: ``out = log(1 + exp(x))``.
+    """Approximate ReLU by a smooth function: ``out = log(1 + exp(x))``.
 
-    Computed as max(x, 0) + log(1 + exp(-|x|)), which is stable for every x. The slope is
-    sigmoid(x).
-    x, out, dout and dx have one shape, any, and one dtype, float32 or float64.
+    Computed as ``max(x, 0) + log(1 + exp(-|x|))``, which does not overflow. The derivative is
+    sigmoid(x). (Dugas et al. 2001.)
+
+    Shapes: x, out, dout and dx have the same shape, of any number of dimensions, and the same
+    dtype, float32 or float64.
+
+    Examples:
+        >>> layer = handnn.Softplus()
+        >>> layer.forward([[-1.0, 0.0, 1000.0]]).round(4)
+        array([[3.133e-01, 6.931e-01, 1.000e+03]])
+        >>> layer.backward([[1.0, 1.0, 1.0]]).round(4)
+        array([[0.2689, 0.5   , 1.    ]])
     """
 
     kind = "softplus"

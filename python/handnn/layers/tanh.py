@@ -1,4 +1,4 @@
-"""Tanh: squash every entry into the interval from -1 to 1."""
+"""Tanh: map every entry to the interval from -1 to 1."""
 
 from __future__ import annotations
 
@@ -10,16 +10,26 @@ from handnn.layers.layer import Activation
 
 
 class Tanh(Activation):
-    """Squash every entry into the interval from -1 to 1: ``out = tanh(x)``.
+    """Map every entry to the interval from -1 to 1: ``out = tanh(x)``.
 
-    Its slope follows from the output alone, ``d out / d x = (1 - out)·(1 + out)``, so `out` is all
-    that forward keeps. x, out, dout and dx have one shape, any, and one
+    The derivative is a function of the output, ``(1 - out)·(1 + out)``, so forward keeps only
+    `out`.
+
+    Shapes: x, out, dout and dx have the same shape, of any number of dimensions, and the same
     dtype, float32 or float64.
+
+    Examples:
+        >>> layer = handnn.Tanh()
+        >>> layer.forward([[0.0, np.log(2)]])
+        array([[0. , 0.6]])
+        >>> layer.backward([[1.0, 1.0]])
+        array([[1.  , 0.64]])
     """
 
     kind = "tanh"
     kept = ("out",)
     bounds = (-1.0, 1.0)
+    init = "xavier"
     formulas = ("out = tanh(x)", "dx = dout·(1 - out)·(1 + out)")
 
     def __init__(self) -> None:

@@ -24,11 +24,11 @@ LOSSES: tuple[type[KernelLoss], ...] = (
     Quantile,
     SoftmaxCrossEntropy,
 )
-"""Every loss of handnn: what the engine knows."""
+"""Every loss of handnn; the engine compiles them."""
 
 
 def is_ours(loss: object) -> TypeGuard[KernelLoss]:
-    """Return whether `loss` is one of `LOSSES` itself; a subclass may compute something else."""
+    """Return whether the class of `loss` is in `LOSSES`; a subclass of one is not."""
     return type(loss) in LOSSES
 
 

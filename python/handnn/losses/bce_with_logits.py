@@ -1,4 +1,4 @@
-"""BCEWithLogits: how surprising the truth of yes and no is, after a sigmoid."""
+"""BCEWithLogits: binary cross-entropy of logits."""
 
 from __future__ import annotations
 
@@ -10,16 +10,33 @@ from handnn.losses.loss import KernelLoss
 
 
 class BCEWithLogits(KernelLoss):
-    """How surprising yes and no are to ``p = sigmoid(pre)``: -log of what p gave the truth.
+    """Compute the binary cross-entropy of ``p = sigmoid(pre)``.
 
-    The loss is the mean over all N·O entries of ``-y·log p - (1 - y)·log(1 - p)``, binary cross
-    entropy, computed as ``max(pre, 0) - y·pre + log(1 + exp(-|pre|))``, which neither overflows nor
-    takes log 0; its slope is (p - y) / (N·O). Several columns are several questions, each with its
-    own yes or no.
+    The loss is the mean over all N·O entries of
 
-    pre (N, O), the logits: no Sigmoid comes before this loss; for probabilities apply one to what
-    `predict` gives. y_true (N, O), or (N,) when O is 1, from 0 to 1 (else ValueError). The sum is
-    divided by N·O. A `sample_weight` (N,) multiplies terms and gradients of its row; N stays.
+        -y·log p - (1 - y)·log(1 - p)
+
+    computed as ``max(pre, 0) - y·pre + log(1 + exp(-|pre|))``, which does not overflow or take the
+    logarithm of 0. The gradient is (p - y) / (N·O). Each output column is a binary label of its own
+    (multilabel classification).
+
+    Shapes: pre (N, O); y_true (N, O), or (N,) if O is 1, with values from 0 to 1; sample_weight
+    (N,).
+
+    pre holds logits: do not put a Sigmoid before this loss. To obtain probabilities, apply a
+    sigmoid to the output of `predict`. `sample_weight` multiplies the terms and gradients of each
+    row. The divisor N·O does not change.
+
+    Raises:
+        ValueError: In forward, if a target is not from 0 to 1.
+
+    Examples:
+        >>> loss = handnn.BCEWithLogits()
+        >>> round(loss.forward(pre=[[0.0], [np.log(3)]], y_true=[[0.0], [1.0]]), 4)
+        0.4904
+        >>> loss.backward()
+        array([[ 0.25 ],
+               [-0.125]])
     """
 
     kind = "bce_with_logits"
@@ -33,7 +50,7 @@ class BCEWithLogits(KernelLoss):
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return the loss, and keep it with the arrays it came from."""
+        """Return the loss, and keep it with its arguments."""
         pre, y_true = self.keep(pre, y_true, sample_weight)
         self.loss = functional.bce_with_logits_forward(
             pre, y_true, sample_weight=self.sample_weight

@@ -1,4 +1,4 @@
-"""GaussianNLL: how surprising numbers are to a predicted mean and variance."""
+"""GaussianNLL: negative log-likelihood of numbers with a predicted mean and variance."""
 
 from __future__ import annotations
 
@@ -10,16 +10,26 @@ from handnn.losses.loss import KernelLoss
 
 
 class GaussianNLL(KernelLoss):
-    """How surprising numbers are to a predicted mean m and variance exp(s), s its logarithm.
+    """Compute the negative log-likelihood of a normal distribution with mean m and variance exp(s).
 
-    The loss is the mean over all N·Y targets of ``(s + (m - y_true)²·exp(-s)) / 2``, the negative
-    log-likelihood of a normal distribution; log(2π)/2, which no prediction changes, is left out.
-    (Nix and Weigend 1994.) So a network learns how sure it may be.
+    The loss is the mean over all N·Y targets of
 
-    pre (N, 2·Y): Y columns of means, then Y of log-variances. y_true (N, Y), or (N,) when Y is 1.
-    The sum is divided by N·Y. A `sample_weight` (N,) multiplies terms and gradients of its row; N
-    stays. Nothing bounds the variance from below: of a y_true that can be hit exactly the loss has
-    no minimum.
+        (s + (m - y_true)²·exp(-s)) / 2
+
+    without the constant log(2π)/2. The network learns its own uncertainty. (Nix and Weigend 1994.)
+
+    Shapes: pre (N, 2·Y), Y columns of means m, then Y of log-variances s; y_true (N, Y), or (N,) if
+    Y is 1; sample_weight (N,).
+
+    The variance has no lower bound: if targets can be predicted exactly, the loss has no minimum.
+    `sample_weight` multiplies the terms and gradients of each row. The divisor N·Y does not change.
+
+    Examples:
+        >>> loss = handnn.GaussianNLL()
+        >>> loss.forward(pre=[[1.0, 0.0]], y_true=[[3.0]])
+        2.0
+        >>> loss.backward()
+        array([[-2. , -1.5]])
     """
 
     kind = "gaussian_nll"
@@ -32,7 +42,7 @@ class GaussianNLL(KernelLoss):
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return the loss, and keep it with the arrays it came from."""
+        """Return the loss, and keep it with its arguments."""
         pre, y_true = self.keep(pre, y_true, sample_weight)
         self.loss = functional.gaussian_nll_forward(pre, y_true, sample_weight=self.sample_weight)
         return self.loss

@@ -1,4 +1,4 @@
-"""Huber: squared errors as long as they are small, absolute ones beyond."""
+"""Huber: squared error for small errors, absolute error for large ones."""
 
 from __future__ import annotations
 
@@ -10,15 +10,29 @@ from handnn.losses.loss import KernelLoss
 
 
 class Huber(KernelLoss):
-    """Squared errors as long as they are small, absolute ones beyond ``delta``.
+    """Compute the squared error of small errors and the absolute error of large ones.
 
-    With e = pre - y_true the loss is the mean over all N·O entries of ``e²/2`` where |e| ≤ delta,
-    and ``delta·(|e| - delta/2)`` beyond; its slope is e, held within ± delta, over N·O. (Huber
-    1964.) Outliers pull no harder than delta.
+    With e = pre - y_true, the loss is the mean over all N·O entries of
 
-    pre (N, O), y_true (N, O), or (N,) when O is 1. The sum is divided by N·O. A `sample_weight`
-    (N,) multiplies errors and gradients of its row; N stays. Raises ValueError unless delta is
-    finite and above 0.
+        e²/2 where |e| ≤ delta, delta·(|e| - delta/2) elsewhere
+
+    The gradient is e, clipped to ± delta, divided by N·O: an outlier has at most the influence of
+    an error of delta. (Huber 1964.)
+
+    Shapes: pre (N, O); y_true (N, O), or (N,) if O is 1; sample_weight (N,).
+
+    `sample_weight` multiplies the terms and gradients of each row. The divisor N·O does not change.
+
+    Raises:
+        ValueError: If delta is not positive and finite.
+
+    Examples:
+        >>> loss = handnn.Huber(delta=1.0)
+        >>> loss.forward(pre=[[1.5], [5.0]], y_true=[[2.0], [3.0]])
+        0.8125
+        >>> loss.backward()
+        array([[-0.25],
+               [ 0.5 ]])
     """
 
     kind = "huber"
@@ -36,7 +50,7 @@ class Huber(KernelLoss):
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return the loss, and keep it with the arrays it came from."""
+        """Return the loss, and keep it with its arguments."""
         pre, y_true = self.keep(pre, y_true, sample_weight)
         self.loss = functional.huber_forward(
             pre, y_true, delta=self.delta, sample_weight=self.sample_weight
@@ -52,10 +66,10 @@ class Huber(KernelLoss):
 
     @property
     def settings(self) -> dict[str, float]:
-        """{"delta": delta}."""
+        """Return {"delta": delta}."""
         return {"delta": self.delta}
 
     @property
     def number(self) -> float:
-        """delta."""
+        """`delta`, validated again because it may have been reassigned."""
         return positive_number(self.delta, "Huber: delta")

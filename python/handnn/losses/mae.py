@@ -1,4 +1,4 @@
-"""MAE: the mean of the absolute errors."""
+"""MAE: the mean absolute error."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ from handnn.losses.loss import KernelLoss
 
 
 class MAE(KernelLoss):
-    """The mean of the absolute errors: ``loss = Σ |pre - y_true| / (N·O)``.
+    """Compute the mean absolute error: ``loss = Σ |pre - y_true| / (N·O)``.
 
-    pre (N, O), y_true (N, O), or (N,) when O is 1. The sum is divided by N·O. What makes it small
-    is the median of y_true, where MSELoss has the mean. The slope is ±1 / (N·O), and 0 where both
-    are equal. A `sample_weight` (N,) multiplies errors and gradients of its row; N stays.
+    The predictor that minimizes it is the median of y_true. The gradient is ±1 / (N·O), and 0 where
+    pre equals y_true.
+
+    Shapes: pre (N, O); y_true (N, O), or (N,) if O is 1; sample_weight (N,).
+
+    `sample_weight` multiplies the terms and gradients of each row. The divisor N·O does not change.
+
+    Examples:
+        >>> loss = handnn.MAE()
+        >>> loss.forward(pre=[[1.0], [5.0]], y_true=[[2.0], [3.0]])
+        1.5
+        >>> loss.backward()
+        array([[-0.5],
+               [ 0.5]])
     """
 
     kind = "mae"
@@ -24,7 +35,7 @@ class MAE(KernelLoss):
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return the loss, and keep it with the arrays it came from."""
+        """Return the loss, and keep it with its arguments."""
         pre, y_true = self.keep(pre, y_true, sample_weight)
         self.loss = functional.mae_forward(pre, y_true, sample_weight=self.sample_weight)
         return self.loss

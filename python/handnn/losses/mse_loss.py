@@ -1,4 +1,4 @@
-"""MSELoss: the mean of the squared errors."""
+"""MSELoss: the mean squared error."""
 
 from __future__ import annotations
 
@@ -12,14 +12,28 @@ from handnn.losses.loss import KernelLoss
 
 
 class MSELoss(KernelLoss):
-    """The mean of the squared errors: ``loss = Σ (pre - y_true)² / (N·O)``.
+    """Compute the mean squared error: ``loss = Σ (pre - y_true)² / (N·O)``.
 
-    pre (N, O), y_true (N, O), or (N,) when O is 1; y_true is cast to the dtype of pre. The sum is
-    divided by N·O.
+    The predictor that minimizes it is the mean of y_true.
 
-    gradient "exact" is the derivative of that formula, ``2 (pre - y_true) / (N·O)``; "article" is
-    ``pre - y_true``, which only rescales the learning rate. A `sample_weight` (N,) multiplies the
-    squared errors and gradients of its row, and N stays what it is: weight 2 counts a row twice.
+    Shapes: pre (N, O); y_true (N, O), or (N,) if O is 1; sample_weight (N,). y_true is converted to
+    the dtype of pre.
+
+    gradient: "exact" is the derivative of the formula, ``2·(pre - y_true) / (N·O)``. "article" is
+    ``pre - y_true``, which only rescales the learning rate.
+
+    `sample_weight` multiplies the terms and gradients of each row. The divisor N·O does not change.
+
+    Raises:
+        ValueError: If `gradient` is neither "exact" nor "article".
+
+    Examples:
+        >>> loss = handnn.MSELoss()
+        >>> loss.forward(pre=[[1.0], [5.0]], y_true=[[2.0], [3.0]])
+        2.5
+        >>> loss.backward()
+        array([[-1.],
+               [ 2.]])
     """
 
     kind = "mse_loss"
@@ -34,7 +48,7 @@ class MSELoss(KernelLoss):
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return the loss, and keep it with the arrays it came from."""
+        """Return the loss, and keep it with its arguments."""
         pre, y_true = self.keep(pre, y_true, sample_weight)
         self.loss = functional.mse_loss_forward(pre, y_true, sample_weight=self.sample_weight)
         return self.loss
@@ -48,16 +62,16 @@ class MSELoss(KernelLoss):
 
     @property
     def formulas(self) -> tuple[str, ...]:
-        """With the gradient that was chosen."""
+        """The formulas of the loss and of the chosen gradient."""
         dx = "2 (pre - y_true) / (N·O)" if self.is_exact else "pre - y_true"
         return ("loss = Σ (pre - y_true)² / (N·O)", f"dx = {dx}")
 
     @property
     def is_exact(self) -> bool:
-        """Whether gradient is "exact"."""
+        """Whether `gradient` is "exact"."""
         return self.gradient == "exact"
 
     @property
     def settings(self) -> dict[str, str]:
-        """{"gradient": gradient}."""
+        """Return {"gradient": gradient}."""
         return {"gradient": self.gradient}

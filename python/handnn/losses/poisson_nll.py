@@ -1,4 +1,4 @@
-"""PoissonNLL: how surprising counts are to a predicted rate."""
+"""PoissonNLL: negative log-likelihood of counts with a predicted rate."""
 
 from __future__ import annotations
 
@@ -10,14 +10,27 @@ from handnn.losses.loss import KernelLoss
 
 
 class PoissonNLL(KernelLoss):
-    """How surprising counts are to the rate exp(pre): the negative Poisson log-likelihood.
+    """Compute the negative log-likelihood of counts under a Poisson distribution of rate exp(pre).
 
-    The loss is the mean over all N·O entries of ``exp(pre) - y_true·pre``; log(y_true!), which no
-    prediction changes, is left out. Its slope is (exp(pre) - y_true) / (N·O).
+    The loss is the mean over all N·O entries of ``exp(pre) - y_true·pre``, without the constant
+    log(y_true!). The gradient is (exp(pre) - y_true) / (N·O).
 
-    pre (N, O), the logarithms of the rates: ``exp`` of what `predict` gives are the rates. y_true
-    (N, O), or (N,) when O is 1, finite and not negative (else ValueError). The sum is divided by
-    N·O. A `sample_weight` (N,) multiplies terms and gradients of its row; N stays.
+    Shapes: pre (N, O); y_true (N, O), or (N,) if O is 1, finite and not negative; sample_weight
+    (N,).
+
+    pre holds the logarithms of the rates: apply `exp` to the output of `predict`. `sample_weight`
+    multiplies the terms and gradients of each row. The divisor N·O does not change.
+
+    Raises:
+        ValueError: In forward, if a target is negative or not finite.
+
+    Examples:
+        >>> loss = handnn.PoissonNLL()
+        >>> loss.forward(pre=[[0.0], [0.0]], y_true=[[3.0], [1.0]])
+        1.0
+        >>> loss.backward()
+        array([[-1.],
+               [ 0.]])
     """
 
     kind = "poisson_nll"
@@ -31,7 +44,7 @@ class PoissonNLL(KernelLoss):
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return the loss, and keep it with the arrays it came from."""
+        """Return the loss, and keep it with its arguments."""
         pre, y_true = self.keep(pre, y_true, sample_weight)
         self.loss = functional.poisson_nll_forward(pre, y_true, sample_weight=self.sample_weight)
         return self.loss

@@ -1,4 +1,4 @@
-"""Quantile: errors above and below the prediction cost differently."""
+"""Quantile: the pinball loss, minimized by quantiles of the target."""
 
 from __future__ import annotations
 
@@ -11,17 +11,29 @@ from handnn.losses.loss import KernelLoss
 
 
 class Quantile(KernelLoss):
-    """Errors above and below the prediction cost differently, so that it becomes a quantile.
+    """Compute the pinball loss, which is minimized by quantiles of the target.
 
-    With e = y_true - pre the loss is the mean over all N·O entries of ``q·e`` where e ≥ 0, and
-    ``(q - 1)·e`` below. (Koenker and Bassett 1978; also called pinball loss.) 0.5 is the median,
-    and half of MAE.
+    With e = y_true - pre, the loss is the mean over all N·O entries, O = Y·Q, of
 
-    Several quantiles at once: y_true (N, Y), pre (N, Y·Q), Q columns for each of y_true's, in the
-    order of `quantiles`; y_true may be (N,) when Y is 1. The sum is divided by N·O = N·Y·Q. A
-    `sample_weight` (N,) multiplies errors and gradients of its row; N stays. Nothing keeps the
-    predicted quantiles in order: sort them where they cross. Raises ValueError unless quantiles
-    are between 0 and 1, at least one of them.
+        q·e where e ≥ 0, (q - 1)·e elsewhere
+
+    For q = 0.5, the median, it is half of `MAE`. (Koenker and Bassett 1978.)
+
+    Shapes: y_true (N, Y), or (N,) if Y is 1; pre (N, Y·Q), with Q consecutive columns for each
+    target, in the order of `quantiles`; sample_weight (N,).
+
+    Predicted quantiles may cross; sort them if their order matters. `sample_weight` multiplies the
+    terms and gradients of each row. The divisor N·O does not change.
+
+    Raises:
+        ValueError: If `quantiles` is empty or a level is not between 0 and 1.
+
+    Examples:
+        >>> loss = handnn.Quantile([0.25, 0.75])
+        >>> loss.forward(pre=[[1.0, 5.0]], y_true=[[3.0]])
+        0.5
+        >>> loss.backward()
+        array([[-0.125,  0.125]])
     """
 
     kind = "quantile"
@@ -40,7 +52,7 @@ class Quantile(KernelLoss):
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return the loss, and keep it with the arrays it came from."""
+        """Return the loss, and keep it with its arguments."""
         pre, y_true = self.keep(pre, y_true, sample_weight)
         self.loss = functional.quantile_forward(
             pre, y_true, self.quantiles, sample_weight=self.sample_weight
@@ -56,15 +68,15 @@ class Quantile(KernelLoss):
 
     @property
     def settings(self) -> dict[str, tuple[float, ...]]:
-        """{"quantiles": quantiles}."""
+        """Return {"quantiles": quantiles}."""
         return {"quantiles": self.quantiles}
 
     @property
     def numbers(self) -> Array:
-        """quantiles."""
+        """`quantiles`, validated again because they may have been reassigned."""
         quantiles = as_float(self.quantiles, np.float64, "Quantile: quantiles")
-        are_right = (quantiles > 0) & (quantiles < 1)
-        if quantiles.ndim != 1 or not quantiles.size or not are_right.all():
+        is_valid = (quantiles > 0) & (quantiles < 1)
+        if quantiles.ndim != 1 or not quantiles.size or not is_valid.all():
             raise ValueError(
                 f"Quantile: quantiles must be numbers between 0 and 1, but are {self.quantiles}"
             )

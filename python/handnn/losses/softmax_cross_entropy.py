@@ -1,4 +1,4 @@
-"""SoftmaxCrossEntropy: how surprising the class of a row is, after a softmax."""
+"""SoftmaxCrossEntropy: cross-entropy of logits over several classes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,37 @@ from handnn.losses.loss import KernelLoss
 
 
 class SoftmaxCrossEntropy(KernelLoss):
-    """How surprising the class of a row is to ``p = softmax(pre)``: -log of what p gave it.
+    """Compute the cross-entropy of ``p = softmax(pre)`` and the class of each row.
 
-    The loss is the mean over all N rows of ``-Σ_o t_o·log p_o``, with ``log p_o = pre_o - m -
-    log Σ_k exp(pre_k - m)``, m the largest of the row, which neither overflows nor takes log 0. Its
-    slope is (p·Σt - t) / N. The targets are ``t_o = w_o·((1 - ε)·y_o + ε/O)``: y is 1 for the class
-    of the row and 0 for the others, ε is `label_smoothing` (Szegedy et al. 2016, section 7), and w
-    `class_weight`, 1 when it is None.
+    The loss is the mean over the N rows of ``-Σ_o t_o·log p_o`` with the targets
 
-    pre (N, O), the logits: no Softmax comes before this loss; for probabilities apply one to what
-    `predict` gives. y_true: labels (N,) or (N, 1), whole numbers from 0 to O - 1; or (N, O),
-    one-hot rows or any probabilities that add up to 1, to a thousandth. Anything else is a
-    ValueError. The sum is divided by N, whatever the weights are. A `sample_weight` (N,) multiplies
-    terms and gradients of its row.
+        t_o = w_o·((1 - ε)·y_o + ε/O)
 
-    Raises ValueError unless label_smoothing is from 0 to 1 and class_weight (O,) is finite and not
-    negative.
+    where y is 1 for the class of the row and 0 for the others, ε is `label_smoothing` (Szegedy et
+    al. 2016, section 7) and w is `class_weight`. log p is computed as ``pre_o - m - log Σ_k
+    exp(pre_k - m)`` with m the maximum of the row, which does not overflow or take the logarithm
+    of 0. The gradient is (p·Σ_o t - t) / N.
+
+    Shapes: pre (N, O); y_true (N,) or (N, 1), integer labels from 0 to O - 1, or (N, O), rows of
+    probabilities that sum to 1 within 0.001; sample_weight (N,).
+
+    pre holds logits: do not put a Softmax before this loss. To obtain probabilities, apply a
+    softmax to the output of `predict`. `sample_weight` multiplies the terms and gradients of each
+    row. The divisor N does not depend on weights.
+
+    label_smoothing: from 0 to 1.
+    class_weight: (O,), finite and not negative; None for 1.
+
+    Raises:
+        ValueError: If a setting is out of bounds, or, in forward, if y_true is neither labels nor
+            probabilities.
+
+    Examples:
+        >>> loss = handnn.SoftmaxCrossEntropy()
+        >>> round(loss.forward(pre=[[0.0, np.log(3)]], y_true=[1]), 4)
+        0.2877
+        >>> loss.backward()
+        array([[ 0.25, -0.25]])
     """
 
     kind = "softmax_cross_entropy"
@@ -50,7 +65,7 @@ class SoftmaxCrossEntropy(KernelLoss):
     def forward(
         self, pre: ArrayLike, y_true: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Return the loss, and keep it with the arrays it came from."""
+        """Return the loss, and keep it with its arguments."""
         pre, y_true = self.keep(pre, y_true, sample_weight)
         self.loss = functional.softmax_cross_entropy_forward(
             pre,
@@ -75,18 +90,18 @@ class SoftmaxCrossEntropy(KernelLoss):
 
     @property
     def settings(self) -> dict[str, object]:
-        """{"label_smoothing": ..., "class_weight": ...}, the latter a list or None."""
+        """Return {"label_smoothing": ..., "class_weight": ...}, the latter a list or None."""
         weights = None if self.class_weight is None else self.class_weight.tolist()
         return {"label_smoothing": self.label_smoothing, "class_weight": weights}
 
     @property
     def number(self) -> float:
-        """label_smoothing."""
+        """`label_smoothing`, validated again because it may have been reassigned."""
         return fraction(self.label_smoothing, "SoftmaxCrossEntropy: label_smoothing")
 
     @property
     def numbers(self) -> Array | None:
-        """class_weight."""
+        """`class_weight`, validated again because it may have been reassigned."""
         weights = self.class_weight
         if weights is not None and (
             weights.ndim != 1 or not (np.isfinite(weights) & (weights >= 0)).all()

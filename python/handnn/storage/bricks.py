@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.layers import BRICKS, BatchNorm, Brick, Layer, is_ours, sequence
-from handnn.layers.residual import DEEPEST, Residual
+from handnn.layers.residual import MAX_DEPTH, Residual
 from handnn.storage.file import TensorFile, as_path, opened, write_arrays
 from handnn.storage.names import COUNTER, TORCH_NAMES, is_turned, state_dict
 
@@ -261,8 +261,8 @@ def _read_layer(arrays: BrickArrays, entry: object, place: str) -> Layer:
 
 def _read_block(arrays: BrickArrays, block: object, place: str) -> list[Brick]:
     """Return the bricks of a Residual."""
-    if place.count(".") >= DEEPEST:
-        raise ValueError(f"its bricks are nested more than {DEEPEST} deep")
+    if place.count(".") >= MAX_DEPTH:
+        raise ValueError(f"its bricks are nested more than {MAX_DEPTH} deep")
     if not isinstance(block, list):
         raise ValueError(f"layer {place} has no list of bricks")
     return [_read_layer(arrays, inner, f"{place}.{index}") for index, inner in enumerate(block)]

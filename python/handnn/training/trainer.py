@@ -332,7 +332,7 @@ class Trainer:
         """Raise ValueError when the shortest batch has fewer rows than a brick needs."""
         last = plan.rows_per_epoch % plan.batch_size or plan.batch_size
         for place, layer in walk(self.network.layers):
-            least = getattr(layer, "least_rows", 1)
+            least = getattr(layer, "min_rows", 1)
             if last < least:
                 raise ValueError(
                     f"Trainer.fit: layer {place} ({type(layer).__name__}) needs at least {least} "

@@ -129,8 +129,9 @@ class Graph:
             ours = cast(Layer, layer)
             self.place = f"{prefix}{index}."
             name = NODES[type(layer).__name__](self, ours, x)
-            grown = None if x.columns is None or ours.grows is None else x.columns + ours.grows
-            x = Value(name, ours.sizes.get("out", grown))
+            change = ours.width_change
+            width = None if x.columns is None or change is None else x.columns + change
+            x = Value(name, ours.sizes.get("out", width))
         return x
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
