@@ -11,8 +11,8 @@ from typing import Protocol
 import numpy as np
 
 from handnn import schedules
-from handnn.layers import Affine, BatchNorm, Brick, Dropout
-from handnn.network import ACTIVATIONS, Network
+from handnn.layers import ACTIVATIONS, Affine, BatchNorm, Brick, Dropout
+from handnn.network import Network
 from handnn.optimizers import AdamW
 from handnn.schedules import Schedule
 from handnn.tables.recipe import Recipe
@@ -50,7 +50,7 @@ def build_network(
         if recipe.batch_norm:
             layers.append(BatchNorm.new(units, dtype=recipe.dtype))
         if activation != "identity":
-            layers.append(ACTIVATIONS[activation][0]())
+            layers.append(ACTIVATIONS[activation]())
         if dropout:
             layers.append(Dropout(float(dropout), rng))
     layers.append(next(affines))
@@ -65,7 +65,7 @@ def _affines(recipe: Recipe, widths: list[int], rng: np.random.Generator) -> Ite
         if recipe.init == "glorot_uniform":
             yield _glorot_affine(n_in, n_out, activation, rng, recipe.dtype)
         else:
-            init = ACTIVATIONS[activation][1] if activation != "identity" else "xavier"
+            init = ACTIVATIONS[activation].init if activation != "identity" else "xavier"
             yield Affine.random(n_in, n_out, init, rng, recipe.dtype)
 
 
