@@ -1,4 +1,4 @@
-"""Metrics: by hand, from logits, of weighted rows, and as a training measures them."""
+"""Metrics: worked examples, logits, sample weights, and metrics measured by `Trainer.fit`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from handnn import (
     metrics,
     mlp,
 )
-from handnn.metrics import METRICS, measures
+from handnn.metrics import METRICS, roc_area
+from handnn.training.measures import measures
 from tests.own_bricks import Halve
 
 EPS = np.finfo(float).eps
@@ -35,22 +36,22 @@ def near(value):
 
 
 BY_HAND = [
-    # 3 of 4 right; with weights 1, 1, 1, 5: 3 of 8
+    # 3 of 4 are right; with weights 1, 1, 1, 5: 3 of 8
     ("accuracy", [0, 1, 2, 2], [0, 1, 2, 1], None, 3 / 4),
     ("accuracy", [0, 1, 2, 2], [0, 1, 2, 1], [1, 1, 1, 5], 3 / 8),
     ("accuracy", [[0], [1]], [0, 0], None, 1 / 2),
     ("accuracy", [[0, 1], [1, 1]], [[0, 0], [1, 1]], None, 3 / 4),
-    # of class 0 two thirds are right, of class 1 all
+    # two thirds of class 0 are right, all of class 1
     ("balanced_accuracy", [0, 0, 0, 1], [0, 0, 1, 1], None, (2 / 3 + 1) / 2),
     ("balanced_accuracy", [0, 0, 0, 1], [0, 0, 1, 1], [1, 1, 2, 7], (2 / 4 + 1) / 2),
     ("balanced_accuracy", [0, 0, 1, 2], [0, 5, 1, 2], [1, 1, 1, 0], (1 / 2 + 1) / 2),
     ("balanced_accuracy", [[0, 1], [1, 1]], [[0, 1], [0, 0]], None, (1 / 2 + 1 / 2) / 2),
-    # of the pairs (yes, no) of scores: 0.8 > 0.4, 0.8 > 0.1, 0.4 = 0.4, 0.4 > 0.1
+    # pairs of a positive and a negative score: 0.8 > 0.4, 0.8 > 0.1, 0.4 = 0.4, 0.4 > 0.1
     ("auc", [1, 1, 0, 0], [0.8, 0.4, 0.4, 0.1], None, 3.5 / 4),
     ("auc", [1, 1, 0, 0], [0.8, 0.4, 0.4, 0.1], [1, 3, 2, 1], (3 + 9 - 3) / 12),
     ("auc", [1, 0], [0.0, 1.0], None, 0),
     ("auc", [1, 0, 1], [2.0, 2.0, 2.0], None, 1 / 2),
-    # class 0 against the rest 1, class 1 against the rest 1/2
+    # 1 for class 0 against the rest, 1/2 for class 1
     ("auc", [0, 1], [[0.9, 0.1], [0.2, 0.1]], None, (1 + 1 / 2) / 2),
     ("auc", [[1, 0], [0, 1]], [[0.9, 0.5], [0.2, 0.1]], None, (1 + 0) / 2),
     ("log_loss", [1, 0], [0.5, 0.75], None, (math.log(2) + math.log(4)) / 2),
@@ -82,13 +83,31 @@ def test_by_hand(name, true, pred, weight, expected):
 
 
 @pytest.mark.parametrize("true", [[1, 1], [0, 0]])
-def test_one_side_alone_has_no_auc(true):
+def test_auc_of_a_single_class_or_of_nan_is_nan(true):
     assert math.isnan(metrics.auc(true, [0.1, 0.2]))
     assert math.isnan(metrics.auc([0, 1], [0.1, np.nan]))
 
 
+@pytest.mark.parametrize("n_searched", [1, 3, 100])
+def test_roc_area_counts_pairs(monkeypatch, n_searched):
+    monkeypatch.setattr(metrics, "MAX_SEARCHED", n_searched)
+    rng = np.random.default_rng(0)
+    yes, no = rng.integers(0, 5, 7).astype(float), rng.integers(0, 5, 9).astype(float)
+    u, v = rng.integers(0, 3, 7).astype(float), rng.integers(0, 3, 9).astype(float)
+    wins = (yes[:, None] > no) + (yes[:, None] == no) / 2
+    assert roc_area(yes, no) == near(wins.mean())
+    assert roc_area(yes, no, u, v) == near(u @ wins @ v / (u.sum() * v.sum()))
+    assert roc_area(yes.astype("float32"), no.astype("float32")) == roc_area(yes, no)
+
+
+def test_roc_area_of_one_side_is_nan():
+    some, none = np.ones(3), np.ones(0)
+    assert math.isnan(roc_area(some, none)) and math.isnan(roc_area(none, some))
+    assert math.isnan(roc_area(some, some, some, 0 * some))
+
+
 @pytest.mark.parametrize("name", METRICS)
-def test_a_weight_of_two_is_the_row_twice(name):
+def test_integer_weights_repeat_rows(name):
     rng = np.random.default_rng(3)
     true = np.array([0, 1, 1, 0, 1, 0, 1])
     pred = rng.integers(0, 2, 7) if METRICS[name].takes == "labels" else rng.random(7).round(1)
@@ -110,13 +129,13 @@ def test_a_weight_of_two_is_the_row_twice(name):
         ([0, 1], [0, 1], [1, np.inf], "finite"),
     ],
 )
-def test_what_does_not_fit_is_a_value_error(name, true, pred, weight, message):
+def test_rejects_wrong_shapes_and_weights(name, true, pred, weight, message):
     with pytest.raises(ValueError, match=f"{name}.*{message}"):
         METRICS[name].function(true, pred, weight)
 
 
 @pytest.mark.parametrize("function", [metrics.auc, metrics.log_loss])
-def test_labels_beyond_the_classes_are_a_value_error(function):
+def test_rejects_labels_outside_the_classes(function):
     for label in (2, -1, 0.5):
         with pytest.raises(ValueError, match="from 0 to 1"):
             function([0, label], [[0.5, 0.5], [0.2, 0.8]])
@@ -132,7 +151,7 @@ def measured(name, loss, y, pre, *weight, dtype="float32"):
 LOG3 = math.log(3)
 
 
-def test_logits_of_classes():
+def test_multiclass_logits():
     """softmax of (0, log 3) is (1/4, 3/4), of (log 3, 0) (3/4, 1/4)."""
     pre = [[0, LOG3], [LOG3, 0], [LOG3, 0]]
     for y in ([1, 1, 0], [[1], [1], [0]], [[0, 1], [0, 1], [1, 0]]):
@@ -147,7 +166,7 @@ def test_logits_of_classes():
         assert measured("accuracy", loss, y, pre, weight) == 1
 
 
-def test_logits_of_yes_and_no():
+def test_binary_logits():
     """sigmoid(0) is 1/2, sigmoid(log 3) 3/4."""
     loss = BCEWithLogits()
     y, pre = [[1], [0], [0], [1]], [[LOG3], [-LOG3], [LOG3], [5 * LOG3]]
@@ -157,10 +176,10 @@ def test_logits_of_yes_and_no():
     assert measured("log_loss", loss, [[1], [0]], [[LOG3], [0]], dtype="float64") == near(
         (math.log(4 / 3) + math.log(2)) / 2
     )
-    assert measured("auc", loss, [[1], [0]], [[60.0], [50.0]]) == 1, "as probabilities both are 1"
+    assert measured("auc", loss, [[1], [0]], [[60.0], [50.0]]) == 1, "both probabilities round to 1"
 
 
-def test_several_questions_at_once():
+def test_multilabel_logits():
     loss, y, pre = BCEWithLogits(), [[1, 0], [0, 0], [1, 1]], [[1, 1], [-1, -1], [2, -2]]
     assert measured("accuracy", loss, y, pre) == near(4 / 6)
     assert measured("balanced_accuracy", loss, y, pre) == near((1 + 1 / 4) / 2)
@@ -178,7 +197,7 @@ def test_several_questions_at_once():
     )
 
 
-def test_outputs_that_stand_for_numbers():
+def test_point_predictions_of_each_loss():
     y = [[1.0], [2.0]]
     assert measured("mae", MSELoss(), y, [[1.0], [4.0]]) == 1
     assert measured("mae", PoissonNLL(), y, [[0.0], [0.0]]) == near(1 / 2)
@@ -201,7 +220,7 @@ def test_outputs_that_stand_for_numbers():
         ({"train_loss": "mae"}, MSELoss(), "twice"),
     ],
 )
-def test_a_metric_without_meaning_is_a_value_error_before_training(name, loss, message):
+def test_fit_rejects_inapplicable_metrics_before_training(name, loss, message):
     trainer = Trainer(mlp([1, 2], rng=0), loss, SGD(0.1), rng=0)
     before = trainer.network.params["0.w"].copy(), trainer.rng.bit_generator.state
     with pytest.raises(ValueError, match=f"Trainer.fit: metrics.*{message}"):
@@ -211,7 +230,7 @@ def test_a_metric_without_meaning_is_a_value_error_before_training(name, loss, m
 
 
 @pytest.mark.parametrize("wrong", [7, [7], [None], {"a": 3}, ["mae", 2]], ids=repr)
-def test_what_is_no_metric_is_a_type_error(wrong):
+def test_rejects_non_metrics(wrong):
     with pytest.raises(TypeError, match="metrics must be names or functions"):
         measures(wrong, MSELoss())
 
@@ -223,7 +242,7 @@ def data(rows=40):
 
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_metrics_are_of_the_validation_rows(engine):
+def test_metrics_use_the_validation_rows(engine):
     x, y, _ = data()
     held = data(90)[:2]
     trainer = Trainer(mlp([3, 8, 1], rng=0), BCEWithLogits(), SGD(0.05), engine=engine, rng=1)
@@ -242,8 +261,8 @@ def test_metrics_are_of_the_validation_rows(engine):
 @pytest.mark.parametrize("shuffle", [True, False, "replacement"])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("steps", [None, 3])
-def test_without_such_they_are_of_what_the_training_loss_is_of(shuffle, weighted, steps):
-    """log_loss of these outputs is the training loss, where weights do not divide it."""
+def test_metrics_without_validation_use_the_training_outputs(shuffle, weighted, steps):
+    """log_loss equals the training loss, up to the mean weight."""
     x, y, weight = data()
     histories = []
     for engine in ("compiled", "bricks"):
@@ -271,7 +290,7 @@ def mean_weight(y_true, pre, sample_weight=None):
     return 1.0 if sample_weight is None else sample_weight.astype(float).mean()
 
 
-def test_own_functions_own_losses_and_own_bricks():
+def test_user_functions_losses_and_bricks():
     class Bias(MSELoss):
         pass
 
@@ -288,7 +307,7 @@ def test_own_functions_own_losses_and_own_bricks():
     assert set(history.metrics) == {"off", "a"} and len(history.metrics["off"]) == 2
 
 
-def test_a_function_that_gives_no_number_is_a_type_error():
+def test_rejects_functions_that_do_not_return_a_number():
     x, y, _ = data()
     trainer = Trainer(mlp([3, 1], rng=0), MSELoss(), SGD(0.01), rng=0)
     with pytest.raises(TypeError, match="metric own must return a number"):
@@ -296,8 +315,8 @@ def test_a_function_that_gives_no_number_is_a_type_error():
 
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_an_epoch_whose_rows_have_no_weight_measures_nan(engine):
-    """An epoch is one row drawn out of ten, of which five have weight 1."""
+def test_an_epoch_without_weight_measures_nan(engine):
+    """Each epoch draws one of ten rows; five of them have weight 1."""
     x, y = np.ones((10, 3)), np.ones(10)
     trainer = Trainer(mlp([3, 1], rng=0), MSELoss(), SGD(0.01), engine=engine, rng=0)
     history = trainer.fit(
@@ -316,7 +335,7 @@ def test_an_epoch_whose_rows_have_no_weight_measures_nan(engine):
         assert (np.isnan(values) == has_none).all()
 
 
-def test_a_name_that_is_no_text_is_a_type_error():
+def test_rejects_names_that_are_not_strings():
     x, y, _ = data()
     trainer = Trainer(mlp([3, 1], rng=0), MSELoss(), SGD(0.01), rng=0)
     for metric in ("mae", lambda true, pre: 1.0):
@@ -324,7 +343,7 @@ def test_a_name_that_is_no_text_is_a_type_error():
             trainer.fit(x, y, epochs=1, batch_size=10, metrics={3: metric})
 
 
-def test_the_bar_shows_them(capsys):
+def test_progress_bar_shows_metrics(capsys):
     x, y, _ = data()
     trainer = Trainer(mlp([3, 1], rng=0), MSELoss(), SGD(0.01), rng=0, progress=True)
     trainer.fit(x, y, epochs=2, batch_size=10, metrics="mae", validation=0.25)
@@ -333,7 +352,7 @@ def test_the_bar_shows_them(capsys):
 
 
 @pytest.mark.parametrize("rows", [3, 499, 500, 3000])
-def test_labels_are_the_first_of_the_largest(rows):
+def test_ties_of_logits_choose_the_first_label(rows):
     rng = np.random.default_rng(rows)
     pre = rng.integers(0, 4, size=(rows, 5)).astype(np.float32)
     share = float((pre.argmax(axis=1) == 2).mean())

@@ -1,12 +1,14 @@
-"""What every array and every size passes on its way in: one type, one cast, one message."""
+"""Validation of arrays and numbers: one conversion and one message for every argument."""
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from numbers import Real
-from typing import Any, SupportsIndex, cast
+from typing import SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -15,12 +17,20 @@ Array = NDArray[np.floating]
 """An array of float32 or float64."""
 
 
+@overload
+def as_float(values: ArrayLike, dtype: type[np.float64], name: str) -> NDArray[np.float64]: ...
+@overload
+def as_float(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array: ...
 def as_float(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array:
-    """Return `values` as an array of `dtype`, and without a copy if they are one already.
+    """Return `values` as an array of `dtype`, without a copy if they already are.
 
-    dtype None keeps float32 and float64 as they are and turns any other real numbers into float64.
-    Raises TypeError when `values` are not real numbers of up to 64 bits (complex, object, string,
-    datetime, longdouble), and ValueError when they are no array (rows of different lengths).
+    dtype None keeps float32 and float64, and converts other real numbers to float64. `name` is the
+    argument's name in messages.
+
+    Raises:
+        TypeError: If `values` are not real numbers of up to 64 bits (complex, object, string,
+            datetime, longdouble).
+        ValueError: If `values` are not an array, such as rows of different lengths.
     """
     try:
         array = np.asarray(values)
@@ -34,14 +44,14 @@ def as_float(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array:
 
 
 CACHE_LINE = 64
-"""Bytes that a CPU reads and writes at a time: 64 on x86 and on most others."""
+"""The size of a cache line in bytes, on x86 and most other CPUs."""
 
 
 def in_own_lines(values: ArrayLike, dtype: DTypeLike) -> Array:
-    """Return a copy of `values` that begins a cache line and shares none with other arrays.
+    """Return a copy of `values` that starts at a cache line and shares none with other arrays.
 
-    NumPy's own begin anywhere, so that a vector may lie across two lines; and where two threads
-    write to arrays that share one, each waits for the other.
+    NumPy does not align its arrays to cache lines. A vector that crosses two lines is slower to
+    load, and threads that write to arrays on the same line wait for each other.
     """
     array = np.asarray(values, dtype)
     lines = -(-max(array.nbytes, 1) // CACHE_LINE)
@@ -53,10 +63,12 @@ def in_own_lines(values: ArrayLike, dtype: DTypeLike) -> Array:
 
 
 def check_output(out: object, like: Array, inputs: Mapping[str, Array], name: str) -> None:
-    """Check that `out` can take what `like` holds, as the C++ functions check theirs.
+    """Check that `out` can hold a copy of `like`, as the C++ functions check their outputs.
 
-    Raises TypeError when its dtype is another, ValueError when its shape is, or when it is not
-    C-contiguous, not writable, or overlaps one of the `inputs`.
+    Raises:
+        TypeError: If the dtypes differ.
+        ValueError: If the shapes differ, or `out` is not C-contiguous, not writable, or overlaps an
+            array of `inputs`.
     """
     if not isinstance(out, np.ndarray) or out.dtype != like.dtype:
         kind = getattr(out, "dtype", type(out).__name__)
@@ -70,43 +82,57 @@ def check_output(out: object, like: Array, inputs: Mapping[str, Array], name: st
             raise ValueError(f"{name} overlaps {other} in memory; give it memory of its own")
 
 
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
 def float_dtype(dtype: DTypeLike, name: str) -> np.dtype[np.floating]:
-    """Return `dtype` as a NumPy dtype; raise TypeError unless it is float32 or float64."""
-    try:
-        found: np.dtype[Any] = np.dtype(dtype)
-    except (TypeError, ValueError):
-        found = np.dtype(object)
-    if found not in (np.float32, np.float64):
-        raise TypeError(f"{name} must be float32 or float64, but is {dtype!r}")
-    return found
+    """Return `dtype` as a NumPy dtype; raise TypeError if it is not float32 or float64."""
+    found: object = None
+    with suppress(TypeError, ValueError):
+        found = np.dtype(dtype)
+    for known in _FLOATS:
+        if found == known:
+            return known
+    raise TypeError(f"{name} must be float32 or float64, but is {dtype!r}")
 
 
-def whole_number(value: SupportsIndex, name: str, least: int = 1, most: int | None = None) -> int:
-    """Return `value` as an int; raise TypeError unless it is one, ValueError when out of bounds."""
+def whole_number(
+    value: SupportsIndex, name: str, minimum: int = 1, maximum: int | None = None
+) -> int:
+    """Return `value` as an int; raise TypeError if it is not one, ValueError if out of bounds."""
     try:
         if isinstance(value, bool | np.bool_):
             raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an int, but is {value!r}") from None
-    if number < least:
-        raise ValueError(f"{name} must be at least {least}, but is {number}")
-    if most is not None and number > most:
-        raise ValueError(f"{name} must be at most {most}, but is {number}")
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, but is {number}")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, but is {number}")
     return number
 
 
-def non_negative_number(value: object, name: str) -> float:
-    """Return `value` as a float; raise TypeError unless it is one, ValueError below 0 or at inf."""
+def real_number(value: object, name: str) -> float:
+    """Return `value` as a float, infinite if too large; raise TypeError if it is not a number."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, but is {value!r}")
-    if not 0 <= cast(Any, value) <= sys.float_info.max:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def non_negative_number(value: object, name: str) -> float:
+    """Return `value` as a float; raise ValueError if it is negative or not finite."""
+    number = real_number(value, name)
+    if not 0 <= number <= sys.float_info.max:
         raise ValueError(f"{name} must be finite and not negative, but is {value}")
-    return float(value)
+    return number
 
 
 def positive_number(value: object, name: str) -> float:
-    """Do the same, and raise ValueError for 0 too."""
+    """Return `value` as a float; raise ValueError if it is not positive and finite."""
     number = non_negative_number(value, name)
     if number == 0:
         raise ValueError(f"{name} must be above 0, but is {value}")
@@ -114,11 +140,9 @@ def positive_number(value: object, name: str) -> float:
 
 
 def fraction(value: object, name: str, is_below_one: bool = False) -> float:
-    """Return `value` as a float; raise TypeError unless it is one, ValueError outside of 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, but is {value!r}")
-    number: Any = value
+    """Return `value` as a float; raise ValueError if it is not from 0 to 1, or is 1 if excluded."""
+    number = real_number(value, name)
     if not 0 <= number <= 1 or (is_below_one and number == 1):
         limits = "at least 0 and below 1" if is_below_one else "from 0 to 1"
         raise ValueError(f"{name} must be {limits}, but is {value}")
-    return float(number)
+    return number

@@ -1,66 +1,84 @@
-"""Metrics: how good predictions are, in the words that people use.
+"""Metrics: functions (y_true, y_pred, sample_weight=None) -> float that score predictions.
 
-Each is a function (y_true, y_pred, sample_weight=None) -> float of arrays with N rows. A
-`Trainer.fit` takes them by the names of `METRICS`, and gives each what it needs of the network's
-outputs: of logits, the labels or the probabilities they stand for.
+Arrays have N rows and are computed in float64. `Trainer.fit` accepts the names of `METRICS` and
+converts the network's outputs to what each metric takes.
 
-All is computed in float64. A `sample_weight` (N,), finite and not negative, counts a row as so
-many. Shapes that do not fit, no rows, and weights whose sum is 0 are a ValueError.
+A `sample_weight` (N,), finite and not negative, counts a row that many times. All functions raise
+ValueError if shapes differ, if there are no rows, or if the weights sum to 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Real
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from handnn import engine
 from handnn.arrays import Array, as_float
-from handnn.losses import Loss, facts_of
 
-Metric = Callable[..., Any]
-"""(y_true, y_pred), or (y_true, y_pred, sample_weight) when there are weights, -> a number."""
+Floats: TypeAlias = NDArray[np.float64]
+
+Metric: TypeAlias = Callable[..., object]
+"""A function (y_true, y_pred) or, with weights, (y_true, y_pred, sample_weight) -> a number."""
+
+MetricInput: TypeAlias = Literal["labels", "scores", "probabilities", "values"]
+"""The kind of y_pred that a metric takes."""
 
 
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the share of labels that are right; y_true and y_pred (N,) or (N, Q), any numbers.
+    """Return the fraction of labels that are equal.
 
-    Of Q columns, each a question of its own, it is the mean over all entries.
+    y_true and y_pred are (N,) or (N, Q), any numbers. For Q columns, it is the mean over all
+    entries.
+
+    Examples:
+        >>> handnn.metrics.accuracy([0, 1, 2, 2], [0, 1, 2, 1])
+        0.75
     """
     true, pred, weight = _pair("accuracy", y_true, y_pred, sample_weight)
-    return _mean(np.equal(true, pred), weight)
+    return _mean(np.equal(true, pred).astype(np.float64), weight)
 
 
 def balanced_accuracy(
     y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Return the share of right labels in each class of y_true, averaged over the classes.
+    """Return the mean over the classes of y_true of the fraction of labels that are equal.
 
-    y_true and y_pred (N,) or (N, Q), any numbers; of Q columns it is the mean. A class that has no
-    weight is left out. (scikit-learn's `balanced_accuracy_score`.)
+    y_true and y_pred are (N,) or (N, Q), any numbers. For Q columns, it is their mean. Classes
+    without weight are ignored. (scikit-learn's `balanced_accuracy_score`.)
+
+    Examples:
+        >>> handnn.metrics.balanced_accuracy([0, 0, 0, 0, 1], [0, 0, 0, 1, 1])
+        0.875
     """
     true, pred, weight = _pair("balanced_accuracy", y_true, y_pred, sample_weight)
     scores = []
     for t, p in zip(true.T, pred.T, strict=True):
         classes, place = np.unique(t, return_inverse=True)
         ones = np.ones(len(t)) if weight is None else weight
-        whole = np.bincount(place, ones, len(classes))
+        total = np.bincount(place, ones, len(classes))
         right = np.bincount(place, ones * (t == p), len(classes))
-        scores.append((right[whole > 0] / whole[whole > 0]).mean())
+        scores.append((right[total > 0] / total[total > 0]).mean())
     return float(np.mean(scores))
 
 
 def auc(y_true: ArrayLike, y_score: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the area under the ROC curve: how often a yes has a higher score than a no.
+    """Return the area under the ROC curve: the probability that a 1 has a higher score than a 0.
 
-    Two of the same score count half. y_true (N,), 0 or 1, and y_score (N,), any numbers that grow
-    with the chance of a 1; both (N, Q) for Q questions, of which it is the mean; or labels (N,)
-    from 0 to O - 1 and y_score (N, O), the mean of each class against the rest. NaN when a score is
-    NaN or one side has no rows. (Hanley and McNeil 1982; scikit-learn's `roc_auc_score` with
-    average "macro" and multi_class "ovr".)
+    Equal scores count half. The arguments are one of
+
+        y_true (N,), 0 or 1, and y_score (N,), which increases with the probability of 1
+        y_true (N, Q) and y_score (N, Q): the mean over Q binary labels
+        y_true (N,), labels from 0 to O - 1, and y_score (N, O): the mean of one class against the
+            rest
+
+    The result is NaN if a score is NaN or a class has no rows. (Hanley and McNeil 1982;
+    scikit-learn's `roc_auc_score` with average "macro" and multi_class "ovr".)
+
+    Examples:
+        >>> handnn.metrics.auc([1, 1, 0, 0], [0.8, 0.4, 0.4, 0.1])
+        0.875
     """
     true, score = _float("auc: y_true", y_true), _float("auc: y_score", y_score)
     if true.shape[1:] in ((), (1,)) and score.ndim == 2 and score.shape[1] > 1:
@@ -68,17 +86,71 @@ def auc(y_true: ArrayLike, y_score: ArrayLike, sample_weight: ArrayLike | None =
     true, score, weight = _pair("auc", true, score, sample_weight)
     if not np.isin(true, (0, 1)).all():
         raise ValueError("auc: y_true must be 0 or 1, or labels beside a score for each class")
-    ones = np.ones(len(true)) if weight is None else weight
-    return float(np.mean([_area(t, s, ones) for t, s in zip(true.T, score.T, strict=True)]))
+    areas = []
+    for t, s in zip(true.T, score.T, strict=True):
+        yes, no = t == 1, t == 0
+        if weight is None:
+            areas.append(roc_area(s[yes], s[no]))
+        else:
+            areas.append(roc_area(s[yes], s[no], weight[yes], weight[no]))
+    return float(np.mean(areas))
+
+
+MAX_SEARCHED = 2**20
+"""The number of scores that `roc_area` looks up at a time, which bounds its memory."""
+
+
+def roc_area(
+    yes: Array, no: Array, yes_weight: Array | None = None, no_weight: Array | None = None
+) -> float:
+    """Return the weighted fraction of pairs (yes, no) with yes > no; equal scores count half.
+
+    yes (P,) and no (M,) are the scores of the positive and of the negative rows, in any dtype. The
+    result is NaN if a score is NaN or if either side has no weight.
+
+    Examples:
+        >>> from handnn.metrics import roc_area
+        >>> roc_area(np.array([0.8, 0.4]), np.array([0.4, 0.1]))
+        0.875
+    """
+    if np.isnan(yes).any() or np.isnan(no).any():
+        return float("nan")
+    if yes_weight is None or no_weight is None:
+        n_pairs = float(len(yes) * len(no))
+        no, below = np.sort(no), None
+    else:
+        n_pairs = float(yes_weight.sum() * no_weight.sum())
+        order = np.argsort(no, kind="stable")
+        no, below = no[order], np.append(0, np.cumsum(no_weight[order]))
+    if not n_pairs > 0:
+        return float("nan")
+    total = 0.0
+    for first in range(0, len(yes), MAX_SEARCHED):
+        part = slice(first, first + MAX_SEARCHED)
+        some = np.sort(yes[part]) if below is None else yes[part]
+        less, not_more = no.searchsorted(some, "left"), no.searchsorted(some, "right")
+        if below is None or yes_weight is None:
+            total += float(less.sum() + not_more.sum())
+        else:
+            total += float(yes_weight[part] @ (below[less] + below[not_more]))
+    return total / 2 / n_pairs
 
 
 def log_loss(y_true: ArrayLike, y_prob: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the mean of -log of the probability that the truth was given.
+    """Return the mean of -log of the predicted probability of the truth.
 
-    y_true (N,), 0 or 1 or between, and y_prob (N,), the probability of 1; labels (N,) from 0 to
-    O - 1 and y_prob (N, O); or y_true (N, O) too, rows of probabilities. A probability counts as at
-    least ε and at most 1 - ε of float64, so that one wrong 0 does not make all infinite.
+    The arguments are one of
+
+        y_true (N,), from 0 to 1, and y_prob (N,), the probability of 1
+        y_true (N,), labels from 0 to O - 1, and y_prob (N, O)
+        y_true (N, O), rows of probabilities, and y_prob (N, O)
+
+    Probabilities are clipped to ε and 1 - ε, the epsilon of float64, which keeps the result finite.
     (scikit-learn's `log_loss`.)
+
+    Examples:
+        >>> round(handnn.metrics.log_loss([1, 0], [0.5, 0.75]), 4)
+        1.0397
     """
     true, prob = _float("log_loss: y_true", y_true), _float("log_loss: y_prob", y_prob)
     eps = float(np.finfo(np.float64).eps)
@@ -93,191 +165,75 @@ def log_loss(y_true: ArrayLike, y_prob: ArrayLike, sample_weight: ArrayLike | No
 
 
 def r2(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return R², the share of the variance that is explained: 1 - Σ(y - pred)² / Σ(y - mean)².
+    """Return the coefficient of determination, 1 - Σ(y - pred)² / Σ(y - mean)².
 
-    y_true and y_pred (N,) or (N, O); of O columns it is the mean. Of a y_true that never varies it
-    is 1 when all is predicted exactly, else 0. (scikit-learn's `r2_score`.)
+    y_true and y_pred are (N,) or (N, O). For O columns, it is their mean. If y_true is constant, it
+    is 1 for exact predictions, else 0. (scikit-learn's `r2_score`.)
+
+    Examples:
+        >>> handnn.metrics.r2([1, 2, 3], [1, 2, 4])
+        0.5
     """
     true, pred, weight = _pair("r2", y_true, y_pred, sample_weight)
-    left = _means((true - pred) ** 2, weight)
-    whole = _means((true - _means(true, weight)) ** 2, weight)
-    share = np.divide(left, whole, out=(left > 0).astype(float), where=whole > 0)
+    residual = _means((true - pred) ** 2, weight)
+    variance = _means((true - _means(true, weight)) ** 2, weight)
+    share = np.divide(residual, variance, out=(residual > 0).astype(float), where=variance > 0)
     return float(np.mean(1 - share))
 
 
 def mae(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the mean absolute error, over all entries of y_true and y_pred, (N,) or (N, O)."""
+    """Return the mean absolute error over all entries of y_true and y_pred, (N,) or (N, O).
+
+    Examples:
+        >>> handnn.metrics.mae([1, 2], [2, 4])
+        1.5
+    """
     true, pred, weight = _pair("mae", y_true, y_pred, sample_weight)
     return _mean(abs(true - pred), weight)
 
 
 def rmse(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the root of the mean squared error; y_true and y_pred (N,) or (N, O).
+    """Return the root mean squared error of y_true and y_pred, (N,) or (N, O).
 
-    Of O columns it is the mean of their roots. (scikit-learn's `root_mean_squared_error`.)
+    For O columns, it is the mean of their roots. (scikit-learn's `root_mean_squared_error`.)
+
+    Examples:
+        >>> handnn.metrics.rmse([1, 2], [2, 2 + np.sqrt(7)])
+        2.0
     """
     true, pred, weight = _pair("rmse", y_true, y_pred, sample_weight)
     return float(np.sqrt(_means((true - pred) ** 2, weight)).mean())
 
 
-class Known(NamedTuple):
-    """A metric that has a name: what it takes, and whether more is better."""
+class NamedMetric(NamedTuple):
+    """A metric of `METRICS`: the function, its kind of y_pred, and whether more is better."""
 
     function: Metric
-    takes: str
+    takes: MetricInput
     higher_is_better: bool
 
 
-METRICS: Mapping[str, Known] = {
-    "accuracy": Known(accuracy, "labels", True),
-    "balanced_accuracy": Known(balanced_accuracy, "labels", True),
-    "auc": Known(auc, "scores", True),
-    "log_loss": Known(log_loss, "probabilities", False),
-    "r2": Known(r2, "values", True),
-    "mae": Known(mae, "values", False),
-    "rmse": Known(rmse, "values", False),
+METRICS: Mapping[str, NamedMetric] = {
+    "accuracy": NamedMetric(accuracy, "labels", True),
+    "balanced_accuracy": NamedMetric(balanced_accuracy, "labels", True),
+    "auc": NamedMetric(auc, "scores", True),
+    "log_loss": NamedMetric(log_loss, "probabilities", False),
+    "r2": NamedMetric(r2, "values", True),
+    "mae": NamedMetric(mae, "values", False),
+    "rmse": NamedMetric(rmse, "values", False),
 }
-"""The metrics that `Trainer.fit` knows by name."""
-
-TAKEN = ("loss", "train_loss", "validation_loss", "epoch_seconds")
-"""Names that a History has already."""
+"""The metrics that `Trainer.fit` accepts by name."""
 
 
-class Measure(NamedTuple):
-    """A metric of one training: `known` is its name in METRICS, None for a function of yours."""
-
-    name: str
-    metric: Metric
-    known: str | None
-
-    @property
-    def higher_is_better(self) -> bool | None:
-        """Whether more is better; None where nobody knows."""
-        return METRICS[self.known].higher_is_better if self.known else None
-
-    def of(self, loss: Loss, y_true: Array, pre: Array, *weight: Array) -> float:
-        """Return the metric of a network's outputs `pre`, which it was trained to give by `loss`.
-
-        A function of yours is given y_true and pre as they are. NaN when no row has any weight, as
-        may be of an epoch that draws few rows. Raises TypeError when it returns no number.
-        """
-        if weight and not weight[0].any():
-            return float("nan")
-        if self.known is None:
-            value = self.metric(y_true, pre, *weight)
-        else:
-            true, pred = _understood(loss, METRICS[self.known].takes, y_true, pre)
-            if len(weight) and len(true) != len(pre):  # entries, not rows
-                weight = (np.repeat(weight[0].ravel(), len(true) // len(pre)),)
-            value = self.metric(true, pred, *weight)
-        if not isinstance(value, Real):
-            raise TypeError(f"Trainer.fit: metric {self.name} must return a number, not {value!r}")
-        return float(value)
-
-
-def measures(metrics: object, loss: Loss) -> list[Measure]:
-    """Return what `Trainer.fit` was asked to measure: see there.
-
-    Raises TypeError for what is neither a name nor a function, ValueError for an unknown name, one
-    that comes twice or is taken, and a metric that means nothing for outputs trained by `loss`.
-    """
-    where = "Trainer.fit: metrics"
-    if isinstance(metrics, str) or callable(metrics):
-        metrics = [metrics]
-    named: Sequence[tuple[object, object]]
-    if isinstance(metrics, Mapping):
-        named = list(metrics.items())
-        for name, _ in named:
-            if not isinstance(name, str):
-                raise TypeError(f"{where}: a name must be a str, but one is {name!r}")
-    elif isinstance(metrics, Iterable):
-        named = [(a if isinstance(a, str) else getattr(a, "__name__", a), a) for a in metrics]
-    else:
-        raise TypeError(f"{where} must be names or functions, but is {metrics!r}")
-    found: list[Measure] = []
-    for name, metric in named:
-        if not (isinstance(metric, str) or callable(metric)):
-            raise TypeError(f"{where} must be names or functions, but one is {metric!r}")
-        if not isinstance(name, str):
-            name = type(metric).__name__
-        if name in TAKEN or name in [measure.name for measure in found]:
-            raise ValueError(f"{where} has {name!r} twice; a dict gives them names of your own")
-        if isinstance(metric, str):
-            if metric not in METRICS:
-                raise ValueError(
-                    f"{where} must be among {', '.join(METRICS)}, or functions, but one is "
-                    f"{metric!r}"
-                )
-            _check_meaning(where, metric, loss)
-            found.append(Measure(name, METRICS[metric].function, metric))
-        else:
-            found.append(Measure(name, metric, None))
-    return found
-
-
-def _check_meaning(where: str, name: str, loss: Loss) -> None:
-    """Raise ValueError if the metric does not apply to what `loss` predicts."""
-    facts = facts_of(loss)
-    if METRICS[name].takes != "values":
-        if not facts.has_classes:
-            raise ValueError(
-                f"{where}: {name} needs classes, as BCEWithLogits and SoftmaxCrossEntropy have "
-                f"them, but the loss is {type(loss).__name__}; give a function instead"
-            )
-    elif facts.has_classes:
-        raise ValueError(f"{where}: {name} is of numbers, but {type(loss).__name__} has classes")
-    elif facts.quantiles and 0.5 not in facts.quantiles:
-        raise ValueError(
-            f"{where}: {name} is of the median, but the quantiles are {facts.quantiles}"
-        )
-
-
-def _understood(loss: Loss, takes: str, y: Array, pre: Array) -> tuple[Array, Array]:
-    """Return y_true and y_pred as a metric takes them."""
-    facts = facts_of(loss)
-    if takes == "values":
-        return y, facts.point(pre)
-    if facts.takes_labels:
-        is_labels = y.shape[1:] in ((), (1,))
-        if takes == "probabilities":
-            return y, facts.apply_link(pre)
-        labels = y.ravel() if is_labels else y.argmax(axis=1).astype(y.dtype)
-        if takes == "scores":
-            return labels, facts.apply_link(pre)
-        return labels, engine.largest_columns(pre).astype(y.dtype)
-    y = y.reshape(pre.shape)  # each column is a question
-    if takes == "probabilities":
-        return y.ravel(), facts.apply_link(pre).ravel()
-    truth = np.greater(y, 0.5).astype(y.dtype)
-    if takes == "scores":
-        return truth, pre.astype(np.float64)
-    return truth, np.greater(pre, 0).astype(y.dtype)
-
-
-def _area(true: Array, score: Array, weight: Array) -> float:
-    """Return the area under the curve of one question, summed in trapezoids."""
-    if np.isnan(score).any():
-        return float("nan")
-    order = np.argsort(-score, kind="stable")
-    true, score, weight = true[order], score[order], weight[order]
-    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)  # of each score
-    hits = np.append(0, np.cumsum(weight * true)[last])
-    misses = np.append(0, np.cumsum(weight * (1 - true))[last])
-    whole = hits[-1] * misses[-1]
-    if not whole > 0:
-        return float("nan")
-    return float((np.diff(misses) * (hits[1:] + hits[:-1])).sum() / 2 / whole)
-
-
-def _one_hot(where: str, labels: Array, classes: int) -> Array:
+def _one_hot(where: str, labels: Floats, n_classes: int) -> Floats:
     labels = labels.ravel()
-    if not np.isin(labels, np.arange(classes)).all():
-        raise ValueError(f"{where}: y_true must be labels from 0 to {classes - 1}")
-    return np.asarray(labels[:, None] == np.arange(classes), np.float64)
+    if not np.isin(labels, np.arange(n_classes)).all():
+        raise ValueError(f"{where}: y_true must be labels from 0 to {n_classes - 1}")
+    return np.asarray(labels[:, None] == np.arange(n_classes), np.float64)
 
 
-def _float(name: str, values: ArrayLike) -> Array:
-    """Return `values` in float64, with the one or two dimensions that they must have."""
+def _float(name: str, values: ArrayLike) -> Floats:
+    """Return `values` in float64; raise ValueError unless they are (N,) or (N, O) with rows."""
     array = as_float(values, np.float64, name)
     if array.ndim not in (1, 2) or not array.size:
         raise ValueError(f"{name} must be (N,) or (N, O) with rows, but has shape {array.shape}")
@@ -286,8 +242,8 @@ def _float(name: str, values: ArrayLike) -> Array:
 
 def _pair(
     where: str, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
-) -> tuple[Array, Array, Array | None]:
-    """Return both as (N, O), and the weights (N,) if there are any."""
+) -> tuple[Floats, Floats, Floats | None]:
+    """Return y_true and y_pred as (N, O), and the weights (N,) or None, all validated."""
     true, pred = _float(f"{where}: y_true", y_true), _float(f"{where}: y_pred", y_pred)
     true, pred = (a[:, None] if a.ndim == 1 else a for a in (true, pred))
     if true.shape != pred.shape:
@@ -302,15 +258,15 @@ def _pair(
     return true, pred, weight
 
 
-def _means(values: Array, weight: Array | None) -> Array:
+def _means(values: Floats, weight: Floats | None) -> Floats:
     """Return the mean of each column of `values` (N, O)."""
     if weight is None:
         return np.asarray(values.sum(axis=0) / len(values))
     return np.asarray(weight @ values / weight.sum())
 
 
-def _mean(values: Array, weight: Array | None) -> float:
-    """Return the mean of all entries."""
+def _mean(values: Floats, weight: Floats | None) -> float:
+    """Return the mean over all entries."""
     if weight is None:
         return float(values.sum() / values.size)
     return float(_means(values, weight).mean())

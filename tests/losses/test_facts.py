@@ -16,7 +16,7 @@ from handnn.losses import (
     facts_of,
     is_ours,
 )
-from handnn.metrics import measures
+from handnn.training.measures import measures
 from tests.losses.losses import LOSSES, OUTPUTS
 
 PRE = np.random.default_rng(0).normal(size=(5, 4))

@@ -217,7 +217,7 @@ def batch_norm_update(
     running_mean, running_var, mean and var are (O,); var is the biased variance, and below two rows
     there is no unbiased one: a ValueError. The outputs are as strict as ``out=`` elsewhere.
     """
-    rows = whole_number(rows, "batch_norm_update: rows", least=2)
+    rows = whole_number(rows, "batch_norm_update: rows", minimum=2)
     _core.batch_norm_update(running_mean, running_var, mean, var, rows, momentum)
 
 

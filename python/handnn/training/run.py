@@ -14,13 +14,13 @@ from handnn import engine
 from handnn.arrays import Array
 from handnn.losses import KernelLoss, Loss
 from handnn.losses.loss import as_column
-from handnn.metrics import Measure
 from handnn.network import Network
 from handnn.optimizers import LBFGS, GradientOptimizer, Optimizer
 from handnn.training.checkpoints import Checkpoint, Progress
 from handnn.training.divergence import DivergenceError, divergence
 from handnn.training.history import Epoch
 from handnn.training.interrupts import Interrupts
+from handnn.training.measures import Measure
 from handnn.training.rows import Rows
 
 if TYPE_CHECKING:

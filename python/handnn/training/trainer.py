@@ -20,7 +20,7 @@ from handnn.arrays import Array, whole_number
 from handnn.initializers import RandomSource
 from handnn.layers.sequence import walk
 from handnn.losses import Loss
-from handnn.metrics import Metric, measures
+from handnn.metrics import Metric
 from handnn.network import Network
 from handnn.optimizers import LBFGS, Optimizer
 from handnn.progress import progress_bar
@@ -28,6 +28,7 @@ from handnn.storage import as_path
 from handnn.training.checkpoints import Checkpoint, Options, Progress, hashes, read
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.history import History
+from handnn.training.measures import measures
 from handnn.training.rows import Rows, as_rows, check_weighed, hold_out
 from handnn.training.run import Run, loss_and_gradients
 
