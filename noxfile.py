@@ -211,20 +211,34 @@ def package(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Runs the code of README.md and docs/, and follows their links."""
-    session.install(".[plot,scipy]")
+    """Run the code of README.md and docs/, follow their links, and build the site."""
+    session.install(".[all]")
+    install_groups(session, "docs")
     session.run("python", "tools/check_docs.py", *session.posargs)
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "docs", "docs/_build/html")
 
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """The tests beside PyTorch, ONNX and scikit-learn, of files, and the pages about them."""
+    """Run the tests beside PyTorch, and the page about it."""
     session.install(".[test]")
     install_groups(session, "parity")
-    folders = ("tests/parity", "tests/exchange", "tests/sklearn_estimators", "tests/files")
-    session.run("pytest", *folders, *session.posargs)
-    pages = ("docs/exchange.md", "docs/scikit-learn.md", "docs/from-csv.md")
-    session.run("python", "tools/check_docs.py", *pages)
+    files = ("to_torch", "from_torch", "weights")
+    tests = (f"tests/exchange/test_{name}.py" for name in files)
+    session.run("pytest", "tests/parity", *tests, *session.posargs)
+    session.run("python", "tools/check_docs.py", "docs/exchange.md")
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """Check the GitHub workflows, and the repository against the Scientific Python guide."""
+    install_groups(session, "workflows")
+    files = tracked(".github/workflows/*.yml")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files)
+    dependabot = ".github/dependabot.yml"
+    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", dependabot)
+    session.run("zizmor", "--offline", "--pedantic", *files, dependabot)
+    session.run("sp-repo-review", ".")
 
 
 @nox.session
