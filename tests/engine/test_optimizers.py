@@ -196,7 +196,7 @@ def test_two_fits_of_two_epochs_are_one_of_four(name, engines, dtype):
 def test_a_schedule_of_more_steps_than_are_asked_for_at_once(name, most, engine, monkeypatch):
     """6 steps an epoch, in calls of 1, 1, 2 and 7 epochs."""
     whole = fit(new_trainer(name, schedule=OneCycle(40)), epochs=7)
-    monkeypatch.setattr("handnn.training.run.MOST_STEPS", most)
+    monkeypatch.setattr("handnn.training.run.MAX_STEPS_PER_CALL", most)
     monkeypatch.setattr("handnn.optimizers.optimizer.STEPS_AT_ONCE", most)
     assert_same_fit(fit(new_trainer(name, engine=engine, schedule=OneCycle(40)), epochs=7), whole)
 

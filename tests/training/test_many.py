@@ -202,7 +202,7 @@ def test_bootstrapped_rows_may_repeat():
             r"rows\[1\] leaves no row",
         ),
         ({"rows": [range(5)] * 2, "validation": "all"}, ValueError, "'rest', but is 'all'"),
-        ({"validation": "rest"}, ValueError, "'rest', for which there must be rows"),
+        ({"validation": "rest"}, ValueError, "'rest', which needs rows"),
         ({"each": [{}]}, ValueError, "each has 1 entries for 2 trainers"),
         ({"each": [{}, 3]}, TypeError, r"each\[1\] must be a dict"),
         ({"each": [{}, {"x": None}]}, TypeError, r"trainers\[1\] has no x"),

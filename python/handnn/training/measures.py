@@ -11,7 +11,10 @@ import numpy as np
 from handnn import engine
 from handnn.arrays import Array
 from handnn.losses import Loss, facts_of
+from handnn.losses.loss import as_column
 from handnn.metrics import METRICS, Metric, MetricInput
+from handnn.network import Network
+from handnn.training.rows import Indices, Samples
 
 RESERVED_NAMES = ("loss", "train_loss", "validation_loss", "epoch_seconds")
 """The names that a History uses itself."""
@@ -50,6 +53,48 @@ class Measure(NamedTuple):
         if not isinstance(value, Real):
             raise TypeError(f"Trainer.fit: metric {self.name} must return a number, not {value!r}")
         return float(value)
+
+
+class Measuring(NamedTuple):
+    """What one fit measures after each epoch."""
+
+    network: Network
+    loss: Loss
+    measures: Sequence[Measure]
+    has_validation: bool
+
+    @property
+    def uses_training_outputs(self) -> bool:
+        """Whether the metrics are measured on the outputs of the training batches."""
+        return bool(self.measures) and not self.has_validation
+
+    @property
+    def directions(self) -> dict[str, bool | None]:
+        """For each metric, whether higher is better; None if unknown."""
+        return {measure.name: measure.higher_is_better for measure in self.measures}
+
+    def on_validation(self, held_out: Samples) -> tuple[float, dict[str, float]]:
+        """Return the loss and the metrics of the held-out rows."""
+        x, y, *weight = held_out
+        pre = self.network.predict(x)
+        y = as_column(y, pre)
+        loss = float(self.loss.forward(pre, y, *weight))
+        return loss, self._metrics(y, pre, *weight)
+
+    def on_training(self, rows: Samples, outputs: Array | None, order: Indices) -> dict[str, float]:
+        """Return the metrics of the training rows.
+
+        outputs: those of the rows numbered `order`, from the epoch's batches; None predicts them.
+        """
+        x, y, *weight = rows
+        if outputs is None:
+            outputs = self.network.predict(x)
+        else:
+            y, *weight = (array[order] for array in (y, *weight))
+        return self._metrics(as_column(y, outputs), outputs, *weight)
+
+    def _metrics(self, y: Array, pre: Array, *weight: Array) -> dict[str, float]:
+        return {m.name: m.of(self.loss, y, pre, *weight) for m in self.measures}
 
 
 def measures(metrics: object, loss: Loss) -> list[Measure]:

@@ -1,4 +1,4 @@
-"""Run: one fit from its first epoch, or from where it was interrupted, to its end."""
+"""Run: one prepared fit, from its first step, or the step it was interrupted at, to its end."""
 
 from __future__ import annotations
 
@@ -6,215 +6,301 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from handnn import engine
 from handnn.arrays import Array
-from handnn.losses import KernelLoss, Loss
+from handnn.losses import KernelLoss, Loss, is_ours
 from handnn.losses.loss import as_column
 from handnn.network import Network
-from handnn.optimizers import LBFGS, GradientOptimizer, Optimizer
-from handnn.training.checkpoints import Checkpoint, Progress
+from handnn.optimizers import LBFGS, GradientOptimizer
+from handnn.training.checkpoints import Checkpoint, Resumed
 from handnn.training.divergence import DivergenceError, divergence
 from handnn.training.history import Epoch
 from handnn.training.interrupts import Interrupts
-from handnn.training.measures import Measure
-from handnn.training.rows import Rows
+from handnn.training.measures import Measuring
+from handnn.training.parts import Parts
+from handnn.training.rows import Samples, Selection
+from handnn.training.state import FitState
 
 if TYPE_CHECKING:
     from handnn.progress import Bar
 
-MOST_EPOCHS = 2**31
-"""What one call of the engine is asked for at the most; there may be many."""
+MAX_EPOCHS_PER_CALL = 2**31
+"""Of the compiled engine."""
 
-MOST_STEPS = 2**20
-"""What it is asked for at the most when each step has a learning rate of its own."""
+MAX_STEPS_PER_CALL = 2**20
+"""Of the compiled engine, when a schedule gives each step its own learning rate."""
 
-BETWEEN_LOOKS = 0.05
-"""Seconds for which epochs may pass without notice when a bar is all that looks at them."""
+BAR_UPDATE_SECONDS = 0.05
+"""How long epochs may pass between two updates of the bar."""
+
+LossAndSeconds: TypeAlias = tuple[float, float]
+"""The mean training loss of an epoch, and how long the epoch took."""
 
 
 @dataclass
 class Run:
-    """What one fit trains, on which rows, how far it is, and who looks on."""
+    """One fit: what it trains, on which rows, and how far it has come.
 
-    network: Network
-    loss: Loss
-    optimizer: Optimizer
-    rows: Rows
-    held_out: Rows | None
-    plan: engine.Plan
-    wanted_engine: str
-    """`Trainer.engine`."""
-    at: Progress
-    measures: list[Measure]
+    `prepare` makes a Run and changes nothing; `begin` and `train` do.
+    """
+
+    parts: Parts
+    rows: Selection
+    held_out: Selection | None
+    sampler: engine.BatchSampler
+    state: FitState
+    measuring: Measuring
     callbacks: Sequence[Callable[[], object]]
+    rng_state: Mapping[str, object]
+    """The state of `parts.rng` once this fit has drawn its held-out rows and its seed."""
     checkpoint: Checkpoint | None = None
-    prepared: engine.Prepared | None = None
-    """None when an epoch of the bricks comes next."""
     interrupts: Interrupts = field(default_factory=Interrupts)
+    _samples: Samples = ()
+    _validation: Samples = ()
+    _prepared: engine.Prepared | None = None
+    """The network and the optimizer as the engine takes them; None for the loop over bricks."""
 
-    def go_on(self, checkpoint: Checkpoint, at: Progress) -> None:
-        """Take over what was done; ValueError unless that was the same fit of the same data."""
-        mine = cast(Checkpoint, self.checkpoint)
-        mine.check_same(checkpoint)
-        outputs = at.outputs
-        if at.step > self.plan.steps:
-            raise ValueError(f"Trainer.fit: an epoch has no step {at.step}, as the checkpoint has")
-        if at.step and self._measures_training:
-            done = min(at.step * self.plan.batch_size, self.plan.rows_per_epoch)
-            if outputs is None or outputs.dtype != self.network.dtype or len(outputs) != done:
-                raise ValueError("Trainer.fit: the checkpoint has not the outputs of its steps")
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the bricks, as they are now, run in the compiled engine.
+
+        Raises ValueError if they do not, but ``engine="compiled"`` asks for it.
+        """
+        network, loss, optimizer, choice, _ = self.parts
+        return engine.compiles(choice, network.layers, loss, optimizer)
+
+    @property
+    def cost(self) -> int:
+        """A rough measure of the work: multiply-adds of the epochs that are left."""
+        weights = sum(array.size for array in self.parts.network.params.values())
+        epochs = self.state.epochs - len(self.state.history)
+        return epochs * self.sampler.rows_per_epoch * (1 + weights)
+
+    def resume_from(self, resumed: Resumed) -> None:
+        """Continue an interrupted fit; raise ValueError unless arguments and data are the same."""
+        state = resumed.state
+        if self.checkpoint is not None:
+            self.checkpoint.check_same(resumed.checkpoint)
+        if state.step > self.sampler.steps:
+            raise ValueError(
+                f"Trainer.fit: the checkpoint is at step {state.step} of an epoch, but an epoch "
+                f"has {self.sampler.steps} steps"
+            )
+        outputs = state.outputs
+        if state.step and self.measuring.uses_training_outputs:
+            done = min(state.step * self.sampler.batch_size, self.sampler.rows_per_epoch)
+            dtype = self.parts.network.dtype
+            if outputs is None or outputs.dtype != dtype or len(outputs) != done:
+                raise ValueError("Trainer.fit: the checkpoint lacks the outputs of its last steps")
             whole = self._new_outputs(outputs.shape[1:])
             whole[:done] = outputs
             outputs = whole
-        if self.at.early_stopping is not None:
-            self.at.early_stopping.take_over(at.early_stopping)
-        stopping = self.at.early_stopping or at.early_stopping
-        is_over = at.is_over and self.at.epochs <= at.epochs
-        self.at = replace(
-            at, epochs=self.at.epochs, outputs=outputs, early_stopping=stopping, is_over=is_over
+        stopping = self.state.early_stopping
+        if stopping is not None:
+            stopping.take_over(state.early_stopping)
+        else:
+            stopping = state.early_stopping
+        is_over = state.is_over and self.state.epochs <= state.epochs
+        self.state = replace(
+            state,
+            epochs=self.state.epochs,
+            outputs=outputs,
+            early_stopping=stopping,
+            is_over=is_over,
         )
         if stopping is not None:
-            stopping.check(self.held_out is not None, self.directions)
+            stopping.check(self.held_out is not None, self.measuring.directions)
+
+    def gather(self) -> None:
+        """Copy the selected rows, unless they are all of the arrays."""
+        self._samples = self.rows.gather()
+        if self.held_out is not None:
+            self._validation = self.held_out.gather()
+
+    def begin(self, is_resumed: bool) -> None:
+        """Make the changes that come before the first step."""
+        self.parts.rng.bit_generator.state = self.rng_state
+        if self.state.early_stopping is not None and not is_resumed:
+            self.state.early_stopping.start()
 
     def train(self, bar: Bar) -> None:
-        """Train until `at.epochs` are done, or someone ends it."""
-        at = self.at
-        if isinstance(self.optimizer, LBFGS):  # its line search needs the loop to itself
+        """Train until all epochs are done, or a callback or early stopping ends the fit."""
+        optimizer, state = self.parts.optimizer, self.state
+        if isinstance(optimizer, LBFGS):  # its line search decides when to evaluate the loss
 
-            def after(losses: list[tuple[float, float]]) -> bool:
+            def after(losses: list[LossAndSeconds]) -> bool:
                 return self._after(losses, bar)
 
-            self.optimizer.minimize(self.network.params, self._evaluate, at.epochs, after)
+            optimizer.minimize(self.parts.network.params, self._evaluate, state.epochs, after)
         else:
             self._train_epochs(bar)
-        if at.early_stopping is not None:
-            at.early_stopping.restore(self._weights())
+        if state.early_stopping is not None:
+            state.early_stopping.restore(self._weights())
+
+    # ---- epochs ----------------------------------------------------------------------------------
 
     def _train_epochs(self, bar: Bar) -> None:
-        at, most = self.at, self._epochs_at_once()
-        most_now = most if bar is None else 1
+        state, max_epochs = self.state, self._max_epochs_per_call()
+        max_now = max_epochs if bar is None else 1
         is_written = True
-        while not at.is_over and len(at.history) < at.epochs:
-            losses: list[tuple[float, float]] = []
-            done = len(at.history)
-            count = min(at.epochs - done, most_now)
+        while not state.is_over and len(state.history) < state.epochs:
+            losses: list[LossAndSeconds] = []
+            done = len(state.history)
+            count = min(state.epochs - done, max_now)
             if self.checkpoint is not None:
                 count = min(count, self.checkpoint.every - done % self.checkpoint.every)
             try:
-                (self._run_compiled if self._compiles() else self._run_bricks)(count, losses)
-            except BaseException:  # interrupted or not, an epoch that is whole counts
-                if self.held_out is None and not self.measures:
-                    at.history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
+                self._run_epochs(count, losses)
+            except BaseException:  # whole epochs count, even if a later one fails or is interrupted
+                if self.held_out is None and not self.measuring.measures:
+                    state.history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
                 raise
             if losses:
-                at.is_over = self._after(losses, bar)
+                state.is_over = self._after(losses, bar)
                 is_written = False
                 if bar is not None:
-                    most_now = min(most, 1 + int(BETWEEN_LOOKS / (losses[-1][1] + 1e-9)))
+                    max_now = min(max_epochs, 1 + int(BAR_UPDATE_SECONDS / (losses[-1][1] + 1e-9)))
             is_stopped = self.interrupts.stop.is_set
             if self.checkpoint is not None and (
-                is_stopped or len(at.history) % self.checkpoint.every == 0
+                is_stopped or len(state.history) % self.checkpoint.every == 0
             ):
-                self.checkpoint.write(at)
+                self.checkpoint.write(state)
                 is_written = True
             if is_stopped:
                 raise KeyboardInterrupt
         if self.checkpoint is not None and not is_written:
-            self.checkpoint.write(at)
+            self.checkpoint.write(state)
 
-    def _epochs_at_once(self) -> int:
-        """Return how many epochs may pass before someone wants to look."""
-        schedule = getattr(self.optimizer, "schedule", None)
-        looks = self.callbacks or self.measures or self.at.early_stopping is not None
-        if looks or self.held_out is not None or getattr(schedule, "is_watching", False):
+    def _max_epochs_per_call(self) -> int:
+        """Return how many epochs may pass before something has to be done between two of them."""
+        schedule = getattr(self.parts.optimizer, "schedule", None)
+        watches = self.callbacks or self.measuring.measures or self.state.early_stopping is not None
+        if watches or self.held_out is not None or getattr(schedule, "is_watching", False):
             return 1
-        return MOST_EPOCHS if schedule is None else max(1, MOST_STEPS // self.plan.steps)
+        if schedule is None:
+            return MAX_EPOCHS_PER_CALL
+        return max(1, MAX_STEPS_PER_CALL // self.sampler.steps)
 
-    def _run_bricks(self, epochs: int, losses: list[tuple[float, float]]) -> None:
-        """Train for `epochs` epochs, and add the loss and the seconds of each to `losses`.
+    def _run_epochs(self, epochs: int, losses: list[LossAndSeconds]) -> None:
+        """Train for `epochs` epochs, and append the loss and the seconds of each to `losses`."""
+        prepared = self._prepared_now()
+        if prepared is not None and is_ours(self.parts.loss):
+            self._run_compiled(prepared, self.parts.loss, epochs, losses)
+        else:
+            self._run_bricks(epochs, losses)
 
-        The visible loop: for every batch forward, loss, backward, and a step of the optimizer.
-        """
-        at, size = self.at, self.plan.batch_size
-        first_epoch = len(at.history)
+    def _prepared_now(self) -> engine.Prepared | None:
+        """Return what the engine needs; None if the bricks, as they are now, do not compile."""
+        layers, optimizer = self.parts.network.layers, self.parts.optimizer
+        now = self._prepared
+        if now is None or not now.is_still(layers, now.optimizer):
+            self._prepared = None
+            if self.is_compiled and isinstance(optimizer, GradientOptimizer):
+                self._prepared = engine.Prepared(layers, optimizer)
+        return self._prepared
+
+    def _run_bricks(self, epochs: int, losses: list[LossAndSeconds]) -> None:
+        """Run the visible loop: for each batch forward, loss, backward and an optimizer step."""
+        state, size = self.state, self.sampler.batch_size
+        network, loss, optimizer = self.parts[:3]
+        first_epoch = len(state.history)
         for epoch in range(first_epoch, first_epoch + epochs):
             start = perf_counter()
-            order = self.plan.order(len(self.rows[0]), epoch)
-            while at.step < self.plan.steps:
+            order = self.sampler.order(len(self._samples[0]), epoch)
+            while state.step < self.sampler.steps:
                 if self.interrupts.stop.is_set:
                     return
-                batch = order[at.step * size : (at.step + 1) * size]
-                rows = tuple(array[batch] for array in self.rows)
-                loss, pre = loss_and_gradients(self.network, self.loss, *rows)
-                total = at.total + len(batch) * loss
+                batch = order[state.step * size : (state.step + 1) * size]
+                rows = tuple(array[batch] for array in self._samples)
+                value, pre = loss_and_gradients(network, loss, *rows)
+                total = state.total + len(batch) * value
                 if not math.isfinite(total):
-                    raise self._diverged(loss, epoch, rows)
-                self.optimizer.step(self.network.params, self.network.grads)
-                self._keep(pre, at.step * size)
-                at.step, at.total = at.step + 1, total
-            losses.append((at.total / len(order), perf_counter() - start))
-            at.step, at.total = 0, 0.0
+                    raise self._diverged(value, epoch, rows)
+                optimizer.step(network.params, network.grads)
+                self._keep_outputs(pre, state.step * size)
+                state.step, state.total = state.step + 1, total
+            losses.append((state.total / len(order), perf_counter() - start))
+            state.step, state.total = 0, 0.0
 
-    def _run_compiled(self, epochs: int, losses: list[tuple[float, float]]) -> None:
-        """Do what `_run_bricks` does, in one call."""
-        at, done = self.at, len(self.at.history)
-        shape = (self.network.sizes["out"],) if self._measures_training else ()
-        if shape and (at.outputs is None or at.outputs.shape[1:] != shape):
-            at.outputs = self._new_outputs(shape)
-        steps, at.total = engine.train(
-            self.network.layers,
-            cast(KernelLoss, self.loss),
-            cast(GradientOptimizer, self.optimizer),
-            self.rows,
-            plan=self.plan,
+    def _run_compiled(
+        self,
+        prepared: engine.Prepared,
+        loss: KernelLoss,
+        epochs: int,
+        losses: list[LossAndSeconds],
+    ) -> None:
+        """Do the same in one call of the compiled engine."""
+        state, done, network = self.state, len(self.state.history), self.parts.network
+        keeps = self.measuring.uses_training_outputs
+        shape = (network.sizes["out"],) if keeps else ()
+        if shape and (state.outputs is None or state.outputs.shape[1:] != shape):
+            state.outputs = self._new_outputs(shape)
+        steps, state.total = engine.train(
+            network.layers,
+            loss,
+            prepared.optimizer,
+            self._samples,
+            plan=self.sampler,
             epochs=epochs,
             first_epoch=done,
             losses=losses,
-            first_step=at.step,
-            total=at.total,
-            outputs=at.outputs if self._measures_training else None,
+            first_step=state.step,
+            total=state.total,
+            outputs=state.outputs if keeps else None,
             stop=self.interrupts.stop,
-            prepared=self.prepared,
+            prepared=prepared,
         )
-        at.step += steps - len(losses) * self.plan.steps
-        if not math.isfinite(at.total):
+        state.step += steps - len(losses) * self.sampler.steps
+        if not math.isfinite(state.total):
             epoch = done + len(losses)
-            first = at.step * self.plan.batch_size
-            order = self.plan.order(len(self.rows[0]), epoch)
-            batch = order[first : first + self.plan.batch_size]
-            raise self._diverged(at.total, epoch, tuple(array[batch] for array in self.rows))
+            first = state.step * self.sampler.batch_size
+            order = self.sampler.order(len(self._samples[0]), epoch)
+            batch = order[first : first + self.sampler.batch_size]
+            raise self._diverged(state.total, epoch, tuple(a[batch] for a in self._samples))
 
-    def _compiles(self) -> bool:
-        """Return whether the engine can have the next epoch: callbacks may change the bricks."""
-        layers, optimizer = self.network.layers, cast(GradientOptimizer, self.optimizer)
-        if self.prepared is None or not self.prepared.is_still(layers, optimizer):
-            compiles = engine.compiles(self.wanted_engine, layers, self.loss, optimizer)
-            self.prepared = engine.Prepared(layers, optimizer) if compiles else None
-        return self.prepared is not None
+    def _evaluate(self) -> tuple[float, dict[str, Array | None]]:
+        """Return the loss and the gradients of all rows, for L-BFGS."""
+        if self.interrupts.stop.is_set:
+            raise KeyboardInterrupt
+        network, loss = self.parts[:2]
+        value, _ = loss_and_gradients(network, loss, *self._samples)
+        return value, network.grads
 
-    def _after(self, losses: list[tuple[float, float]], bar: Bar) -> bool:
-        """Look at what was trained, in the order that `Trainer` tells; return if it is over."""
+    def _keep_outputs(self, pre: Array, first: int) -> None:
+        """Keep the outputs of a batch if metrics are measured on them."""
+        if not self.measuring.uses_training_outputs:
+            return
+        if self.state.outputs is None or self.state.outputs.shape[1:] != pre.shape[1:]:
+            self.state.outputs = self._new_outputs(pre.shape[1:])
+        self.state.outputs[first : first + len(pre)] = pre
+
+    def _new_outputs(self, shape: tuple[int, ...]) -> Array:
+        return np.empty((self.sampler.rows_per_epoch, *shape), self.parts.network.dtype)
+
+    # ---- after an epoch --------------------------------------------------------------------------
+
+    def _after(self, losses: list[LossAndSeconds], bar: Bar) -> bool:
+        """Do what follows an epoch, in the order that `Trainer` documents; return if it is over."""
         start = perf_counter()
-        at = self.at
         validation_loss, metrics = self._measured()
         more = perf_counter() - start
-        at.history.extend(
-            Epoch(loss, validation_loss, more + last, metrics) for loss, last in losses
-        )
-        epoch, number = at.history.last, len(at.history)
+        history = self.state.history
+        history.extend(Epoch(loss, validation_loss, more + last, metrics) for loss, last in losses)
+        epoch, number = history.last, len(history)
         if validation_loss is not None and not math.isfinite(validation_loss):
-            raise self._diverged(validation_loss, number - 1, cast(Rows, self.held_out), False)
-        if getattr(getattr(self.optimizer, "schedule", None), "is_watching", False):
-            cast(GradientOptimizer, self.optimizer).watch(
-                epoch.train_loss if validation_loss is None else validation_loss
-            )
+            raise self._diverged(validation_loss, number - 1, self._validation, False)
+        optimizer = self.parts.optimizer
+        if getattr(getattr(optimizer, "schedule", None), "is_watching", False):
+            watch: Callable[[float], object] = getattr(optimizer, "watch")  # noqa: B009
+            watch(epoch.train_loss if validation_loss is None else validation_loss)
         is_over = False
-        if at.early_stopping is not None:
-            is_over = at.early_stopping.watch(number, epoch, self._weights(), self.directions)
+        stopping = self.state.early_stopping
+        if stopping is not None:
+            is_over = stopping.watch(number, epoch, self._weights(), self.measuring.directions)
         if bar is not None:
             shown = {"loss": epoch.train_loss, "val": validation_loss, **metrics}
             bar.set_postfix(
@@ -222,81 +308,52 @@ class Run:
                 refresh=False,
             )
             bar.update(len(losses))
-        if self.callbacks:
-            with self.interrupts.calling():
-                for callback in self.callbacks:
-                    try:
-                        answer = callback()
-                    except KeyboardInterrupt:  # of a fit within it, that had to end as this one
-                        if not self.interrupts.is_patient:
-                            raise
-                    else:
-                        is_over |= isinstance(answer, bool | np.bool_) and bool(answer)
-        return is_over
+        return self._call_back() or is_over
 
     def _measured(self) -> tuple[float | None, Mapping[str, float]]:
-        """Return validation loss and metrics after the epoch that follows those of the history."""
+        """Return the validation loss and the metrics of the epoch that has just ended."""
+        measuring = self.measuring
         if self.held_out is not None:
-            x, y, *weight = self.held_out
-            pre = self.network.predict(x)
-            y = as_column(y, pre)
-            loss = float(self.loss.forward(pre, y, *weight))
-            return loss, self._metrics(y, pre, *weight)
-        if not self.measures:
+            return measuring.on_validation(self._validation)
+        if not measuring.measures:
             return None, {}
-        x, y, *weight = self.rows
-        if isinstance(self.optimizer, LBFGS):
-            pre = self.network.predict(x)
-        else:
-            pre = cast(Array, self.at.outputs)
-            order = self.plan.order(len(x), len(self.at.history))
-            y, *weight = (array[order] for array in (y, *weight))
-        return None, self._metrics(as_column(y, pre), pre, *weight)
+        is_lbfgs = isinstance(self.parts.optimizer, LBFGS)
+        outputs = None if is_lbfgs else self.state.outputs
+        order = self.sampler.order(len(self._samples[0]), len(self.state.history))
+        return None, measuring.on_training(self._samples, outputs, order)
 
-    def _metrics(self, y: Array, pre: Array, *weight: Array) -> dict[str, float]:
-        return {a.name: a.of(self.loss, y, pre, *weight) for a in self.measures}
-
-    @property
-    def directions(self) -> dict[str, bool | None]:
-        """Of each metric whether more is better."""
-        return {measure.name: measure.higher_is_better for measure in self.measures}
-
-    @property
-    def _measures_training(self) -> bool:
-        return bool(self.measures) and self.held_out is None
-
-    def _keep(self, pre: Array, first: int) -> None:
-        """Keep the outputs of a batch for the metrics, if they are of the training rows."""
-        if not self._measures_training:
-            return
-        if self.at.outputs is None or self.at.outputs.shape[1:] != pre.shape[1:]:
-            self.at.outputs = self._new_outputs(pre.shape[1:])
-        self.at.outputs[first : first + len(pre)] = pre
-
-    def _new_outputs(self, shape: tuple[int, ...]) -> Array:
-        return np.empty((self.plan.rows_per_epoch, *shape), self.network.dtype)
+    def _call_back(self) -> bool:
+        """Call the callbacks; return whether one of them ends the fit."""
+        if not self.callbacks:
+            return False
+        is_over = False
+        with self.interrupts.calling():
+            for callback in self.callbacks:
+                try:
+                    answer = callback()
+                except KeyboardInterrupt:  # of a fit in the callback, which had to end like this
+                    if not self.interrupts.is_patient:
+                        raise
+                else:
+                    is_over |= isinstance(answer, bool | np.bool_) and bool(answer)
+        return is_over
 
     def _weights(self) -> dict[str, Array]:
-        return {**self.network.params, **self.network.buffers}
-
-    def _evaluate(self) -> tuple[float, dict[str, Array | None]]:
-        if self.interrupts.stop.is_set:
-            raise KeyboardInterrupt
-        loss, _ = loss_and_gradients(self.network, self.loss, *self.rows)
-        return loss, self.network.grads
+        return {**self.parts.network.params, **self.parts.network.buffers}
 
     def _diverged(
-        self, loss: float, epoch: int, rows: Rows, is_training: bool = True
+        self, loss: float, epoch: int, rows: Samples, is_training: bool = True
     ) -> DivergenceError:
         named = dict(zip(("x", "y", "sample_weight"), rows, strict=False))
-        step = self.at.step + 1 if is_training else None
-        return divergence(loss, epoch + 1, step, named, self.network.params, self.optimizer)
+        step = self.state.step + 1 if is_training else None
+        network, optimizer = self.parts.network, self.parts.optimizer
+        return divergence(loss, epoch + 1, step, named, network.params, optimizer)
 
 
 def loss_and_gradients(
     network: Network, loss: Loss, x: Array, y: Array, *weight: Array
 ) -> tuple[float, Array]:
-    """Go forward and backward once; return the loss and the outputs that it is of."""
+    """Go forward and backward once; return the loss and the outputs it is computed from."""
     engine.check_stop()
     with network.in_mode(training=True):
         pre = network.forward(x)

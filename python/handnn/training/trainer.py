@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import os
-import sys
-from _thread import get_ident  # what threading.get_ident is, without 1.6 ms of import
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from numbers import Real
-from operator import index
-from typing import Any, Literal, SupportsIndex, cast
+from typing import Literal, SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn import engine
-from handnn.arrays import Array, whole_number
 from handnn.initializers import RandomSource
-from handnn.layers.sequence import walk
 from handnn.losses import Loss
 from handnn.metrics import Metric
 from handnn.network import Network
-from handnn.optimizers import LBFGS, Optimizer
+from handnn.optimizers import Optimizer
 from handnn.progress import progress_bar
-from handnn.storage import as_path
-from handnn.training.checkpoints import Checkpoint, Options, Progress, hashes, read
+from handnn.training.checkpoints import Resumed, read
 from handnn.training.early_stopping import EarlyStopping
+from handnn.training.exclusive import exclusively
 from handnn.training.history import History
-from handnn.training.measures import measures
-from handnn.training.rows import Rows, as_rows, check_weighed, hold_out
+from handnn.training.parts import Parts
+from handnn.training.prepare import FitArguments, prepare
+from handnn.training.rows import as_rows
 from handnn.training.run import Run, loss_and_gradients
-
-MOST_ROWS = sys.maxsize // 8
-"""Of an epoch, whose order is an array of their numbers."""
 
 
 class Trainer:
@@ -91,7 +82,7 @@ class Trainer:
         self.callbacks = callbacks
         self.progress = progress
         self.history = History()
-        self._resumed: tuple[Checkpoint, Progress] | None = None
+        self._resumed: Resumed | None = None
         self.is_compiled  # noqa: B018 - raises when that was asked for and can't be
 
     @classmethod
@@ -110,26 +101,27 @@ class Trainer:
         Raises FormatError (a ValueError) when the file is not such a checkpoint, OSError when it
         cannot be read.
         """
-        checkpoint, at = read(path)
+        resumed = read(path)
+        parts = resumed.checkpoint.parts
         trainer = cls(
-            checkpoint.network,
-            checkpoint.loss,
-            checkpoint.optimizer,
-            engine=checkpoint.engine,
-            rng=checkpoint.rng,
+            parts.network,
+            parts.loss,
+            parts.optimizer,
+            engine=parts.engine,
+            rng=parts.rng,
             callbacks=callbacks,
             progress=progress,
         )
-        trainer.history = at.history
-        trainer._resumed = checkpoint, at
+        trainer.history = resumed.state.history
+        trainer._resumed = resumed
         return trainer
 
     def train_step(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
         """Take one step on the rows of one batch, and return their loss from before the step."""
-        rows = self._rows("Trainer.train_step", x, y, sample_weight)
-        with _alone(self.network):
+        rows = as_rows("Trainer.train_step", self.network, self.loss, x, y, sample_weight)
+        with exclusively(self.network):
             loss, _ = loss_and_gradients(self.network, self.loss, *rows)
             self.optimizer.step(self.network.params, self.network.grads)
         return loss
@@ -186,92 +178,46 @@ class Trainer:
         A callback may change the bricks; where they can't be compiled any more, "auto" goes on with
         the bricks, and "compiled" raises ValueError.
         """
-        resumed = self._resumed
-        if resumed is not None:
-            resumed[0].check_parts(
-                network=self.network, loss=self.loss, optimizer=self.optimizer, rng=self.rng
-            )
-            given = resumed[0].options
-            epochs = resumed[1].epochs if epochs is None else epochs
-            batch_size = given.batch_size if batch_size is None else batch_size
-            shuffle = cast(Literal[True], given.shuffle) if shuffle is True else shuffle
-            validation = given.fraction if validation is None else validation
-            steps_per_epoch = given.steps_per_epoch if steps_per_epoch is None else steps_per_epoch
-            metrics = cast(dict[str, str], dict(given.metrics)) if metrics == () else metrics
-            checkpoint = resumed[0].path if checkpoint is None else checkpoint
-            checkpoint_every = resumed[0].every if checkpoint_every is None else checkpoint_every
-        epochs = whole_number(cast(int, epochs), "Trainer.fit: epochs")
-        batch_size = whole_number(cast(int, batch_size), "Trainer.fit: batch_size")
-        every = 1 if checkpoint_every is None else checkpoint_every
-        every = whole_number(every, "Trainer.fit: checkpoint_every")
-        if not (early_stopping is None or isinstance(early_stopping, EarlyStopping)):
-            raise TypeError(
-                f"Trainer.fit: early_stopping must be EarlyStopping(...), not {early_stopping!r}"
-            )
-        watched = measures(metrics, self.loss)
-        given_rows = self._rows("Trainer.fit", x, y, sample_weight)
-        rng_now = self.rng.bit_generator.state
-        try:  # as it was before the interrupted fit, so that it draws the same
-            if resumed is not None:
-                self.rng.bit_generator.state = resumed[0].rng_before
-            rng_before = dict(self.rng.bit_generator.state)
-            rows, held_out = hold_out(given_rows, validation, self.rng, self._rows)
-            if watched and held_out is None:
-                check_weighed("Trainer.fit: metrics", rows)
-            if isinstance(self.optimizer, LBFGS) and batch_size < len(rows[0]):
-                raise ValueError(
-                    f"Trainer.fit: LBFGS needs all {len(rows[0])} rows at once, but batch_size is "
-                    f"{batch_size}; write batch_size=len(x)"
+        return self._run(
+            self._prepare(
+                FitArguments(
+                    x=x,
+                    y=y,
+                    epochs=epochs,
+                    batch_size=batch_size,
+                    shuffle=shuffle,
+                    validation=validation,
+                    sample_weight=sample_weight,
+                    steps_per_epoch=steps_per_epoch,
+                    metrics=metrics,
+                    early_stopping=early_stopping,
+                    checkpoint=checkpoint,
+                    checkpoint_every=checkpoint_every,
                 )
-            plan = self._plan(len(rows[0]), batch_size, shuffle, steps_per_epoch)
-            self._check_batches(plan)
-            self.is_compiled  # noqa: B018 - as in __init__: the network may be another by now
-            run = Run(
-                network=self.network,
-                loss=self.loss,
-                optimizer=self.optimizer,
-                rows=rows,
-                held_out=held_out,
-                plan=plan,
-                wanted_engine=self.engine,
-                at=Progress(epochs, early_stopping=early_stopping),
-                measures=watched,
-                callbacks=[partial(callback, self) for callback in self.callbacks],
             )
-            if early_stopping is not None:
-                early_stopping.check(held_out is not None, run.directions)
-            if checkpoint is not None:
-                share: object = validation
-                options = Options(
-                    batch_size,
-                    shuffle if isinstance(shuffle, str) else bool(shuffle),
-                    None if steps_per_epoch is None else index(steps_per_epoch),
-                    float(share) if isinstance(share, Real) else None,
-                    tuple((measure.name, measure.known) for measure in watched),
-                )
-                data = dict(zip(("x", "y", "sample_weight"), given_rows, strict=False))
-                if held_out is not None and options.fraction is None:
-                    names = ("validation x", "validation y", "validation sample_weight")
-                    data.update(zip(names, held_out, strict=False))
-                run.checkpoint = self._checkpoint(checkpoint, every, rng_before, options, data)
-                run.checkpoint.check(early_stopping)
-                run.interrupts.writes = True
-                if resumed is not None:
-                    run.go_on(*resumed)
-            engine.check_stop()  # train_many wants the checks alone first
-        except BaseException:
-            self.rng.bit_generator.state = rng_now
-            raise
+        )
 
-        with run.interrupts.waiting():
-            if resumed is not None:
-                self.rng.bit_generator.state, self._resumed = rng_now, None
-            elif early_stopping is not None:
-                early_stopping.start()
-            self.history = run.at.history
-            done = len(self.history)
-            shown = progress_bar(shows=self.progress, total=epochs, unit="epoch", done=done)
-            with _alone(self.network), shown as bar:
+    def _prepare(self, arguments: FitArguments) -> Run:
+        """Check the arguments of `fit`, and change nothing."""
+        callbacks = [partial(callback, self) for callback in self.callbacks]
+        return prepare(self._parts, arguments, callbacks, self._resumed)
+
+    def _run(self, run: Run) -> History:
+        """Train what `_prepare` has prepared."""
+        engine.check_stop()  # the fit around this one, or `train_many`, may have to end
+        run.gather()
+        network = run.parts.network
+        with run.interrupts.waiting(), exclusively(network):
+            run.begin(is_resumed=self._resumed is not None)
+            self._resumed = None
+            self.history = run.state.history
+            shown = progress_bar(
+                shows=self.progress,
+                total=run.state.epochs,
+                unit="epoch",
+                done=len(self.history),
+            )
+            with shown as bar:
                 run.train(bar)
         return self.history
 
@@ -284,87 +230,9 @@ class Trainer:
         """Return whether to compile; raise ValueError when that was asked for and can't be."""
         return engine.compiles(self.engine, self.network.layers, self.loss, self.optimizer)
 
-    def _checkpoint(
-        self,
-        path: str | os.PathLike[str],
-        every: int,
-        rng_before: dict[str, Any],
-        options: Options,
-        data: Mapping[str, Array],
-    ) -> Checkpoint:
-        """Return what a file at `path` says of a fit besides how far it is."""
-        return Checkpoint(
-            path=as_path(path, "Trainer.fit: checkpoint"),
-            every=every,
-            network=self.network,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            engine=self.engine,
-            rng=self.rng,
-            rng_before=rng_before,
-            options=options,
-            data=hashes(data),
-        )
-
-    def _plan(
-        self, count: int, batch_size: int, shuffle: object, steps: SupportsIndex | None
-    ) -> engine.Plan:
-        """Return which of `count` rows each epoch has."""
-        replaces = isinstance(shuffle, str) and shuffle == "replacement"
-        if isinstance(shuffle, str) and not replaces:
-            raise ValueError(
-                f"Trainer.fit: shuffle must be a bool or 'replacement', but is {shuffle!r}"
-            )
-        if not replaces:
-            batch_size = min(batch_size, count)
-        rows_per_epoch = count
-        if steps is not None:
-            steps = whole_number(steps, "Trainer.fit: steps_per_epoch")
-            rows_per_epoch = steps * batch_size if replaces else min(steps * batch_size, count)
-            if rows_per_epoch > MOST_ROWS:
-                raise ValueError(
-                    f"Trainer.fit: steps_per_epoch {steps} of batch_size {batch_size} are more "
-                    f"rows than memory can number, {MOST_ROWS:,}"
-                )
-        seed = int(self.rng.integers(2**63)) if shuffle else None
-        return engine.Plan(min(batch_size, rows_per_epoch), rows_per_epoch, seed, replaces)
-
-    def _check_batches(self, plan: engine.Plan) -> None:
-        """Raise ValueError when the shortest batch has fewer rows than a brick needs."""
-        last = plan.rows_per_epoch % plan.batch_size or plan.batch_size
-        for place, layer in walk(self.network.layers):
-            least = getattr(layer, "min_rows", 1)
-            if last < least:
-                raise ValueError(
-                    f"Trainer.fit: layer {place} ({type(layer).__name__}) needs at least {least} "
-                    f"rows to train on, but with batch_size {plan.batch_size} the last batch of "
-                    f"the {plan.rows_per_epoch} rows has {last}; choose another batch_size"
-                )
-
-    def _rows(
-        self, where: str, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Rows:
-        """Return x and y, and the weights if there are any, checked and cast."""
-        return as_rows(where, self.network, self.loss, x, y, sample_weight)
-
-
-_TRAINED_BY: dict[int, int] = {}  # the id of a network and that of the thread that trains it
-if hasattr(os, "register_at_fork"):  # a child of fork has none of the other threads
-    os.register_at_fork(after_in_child=_TRAINED_BY.clear)
-
-
-@contextmanager
-def _alone(network: Network) -> Iterator[None]:
-    """Keep other threads from training the network; raise RuntimeError if one does already."""
-    me = get_ident()
-    is_nested = _TRAINED_BY.get(id(network)) == me
-    try:
-        if _TRAINED_BY.setdefault(id(network), me) != me:
-            raise RuntimeError("Trainer: another thread is training this network")
-        yield
-    finally:
-        if not is_nested and _TRAINED_BY.get(id(network)) == me:
-            del _TRAINED_BY[id(network)]
+    @property
+    def _parts(self) -> Parts:
+        return Parts(self.network, self.loss, self.optimizer, self.engine, self.rng)
 
 
 def _check_methods(name: str, part: object, *methods: str) -> None:

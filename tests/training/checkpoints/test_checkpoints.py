@@ -180,7 +180,7 @@ def test_whatever_number_fit_takes_a_checkpoint_gives_back(engine, path):
     given = {"epochs": 2**64, "batch_size": 2**65, "checkpoint_every": 2**66, "checkpoint": path}
     one = trainer(engine, "none", callbacks=[lambda t: True])
     one.fit(x, y, **given, shuffle="replacement")
-    assert Trainer.resume(path)._resumed[0].options.batch_size == 2**65
+    assert Trainer.resume(path)._resumed.checkpoint.settings.batch_size == 2**65
     again = Trainer.resume(path)
     again.fit(x, y)
     assert digest(again) == digest(one)

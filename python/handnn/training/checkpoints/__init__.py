@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from handnn.training.checkpoints.checkpoint import Checkpoint, Options, Progress, hashes, read
+from handnn.training.checkpoints.checkpoint import Checkpoint, Resumed, hashes, read
 
-__all__ = ["Checkpoint", "Options", "Progress", "hashes", "read"]
+__all__ = ["Checkpoint", "Resumed", "hashes", "read"]

@@ -18,7 +18,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +26,10 @@ import numpy as np
 from handnn.arrays import Array
 from handnn.layers import Dropout
 from handnn.layers.sequence import walk
+from handnn.losses import KernelLoss
 from handnn.metrics import METRICS
 from handnn.network import Network
+from handnn.optimizers import GradientOptimizer
 from handnn.storage import (
     TensorFile,
     as_path,
@@ -44,47 +46,19 @@ from handnn.training.checkpoints.parts import (
     OPTIMIZER_NAMES,
     SCHEDULE_NAMES,
     built,
-    check_known,
     described_optimizer,
     generator,
     history_columns,
+    own,
     read_early_stopping,
     read_history,
     read_optimizer,
 )
 from handnn.training.early_stopping import EarlyStopping
-from handnn.training.history import History
+from handnn.training.parts import Parts
+from handnn.training.state import FitSettings, FitState
 
 FORMAT = 1
-
-
-class Options(NamedTuple):
-    """What `fit` was called with, as far as a resumed one must have the same."""
-
-    batch_size: int
-    shuffle: bool | str
-    steps_per_epoch: int | None
-    fraction: float | None
-    """Of the rows that is held out."""
-    metrics: tuple[tuple[str, str | None], ...]
-    """(name, name in METRICS)."""
-
-
-@dataclass
-class Progress:
-    """How far a fit is: `step` steps into the epoch after those of the history."""
-
-    epochs: int
-    """How many there are to be."""
-    history: History = field(default_factory=History)
-    step: int = 0
-    total: float = 0.0
-    """Of the losses of these steps, each times its rows."""
-    outputs: Array | None = None
-    """What they were of: see `History.metrics`."""
-    early_stopping: EarlyStopping | None = None
-    is_over: bool = False
-    """Whether a callback or early stopping has ended it."""
 
 
 @dataclass
@@ -93,117 +67,119 @@ class Checkpoint:
 
     path: str
     every: int
-    network: Network
-    loss: Any
-    optimizer: Any
-    engine: str
-    rng: np.random.Generator
-    rng_before: dict[str, Any]
-    options: Options
+    """The number of epochs from one checkpoint to the next."""
+    parts: Parts
+    rng_before: Mapping[str, object]
+    """The state of the generator before the fit."""
+    settings: FitSettings
     data: dict[str, str]
     """A hash of each array of the data."""
 
     def __post_init__(self) -> None:
-        """Note the bricks, which the user may exchange for others."""
-        self._bricks = list(walk(self.network.layers))
+        """Note the bricks, since the user may replace them."""
+        self._bricks = list(walk(self.parts.network.layers))
 
-    def check_parts(self, **now: object) -> None:
-        """Raise ValueError unless these are the parts of the checkpoint, with the same bricks."""
-        for name, part in now.items():
-            is_other = part is not getattr(self, name)
-            if is_other or (name == "network" and self._bricks != list(walk(self.network.layers))):
+    def check_parts(self, now: Parts) -> None:
+        """Raise ValueError unless `now` has the checkpoint's own parts, with the same bricks."""
+        for name in ("network", "loss", "optimizer", "rng"):
+            is_other = getattr(now, name) is not getattr(self.parts, name)
+            if is_other or (name == "network" and self._bricks != list(walk(now.network.layers))):
                 raise ValueError(
                     f"Trainer.fit: {name} is not the one of the checkpoint {self.path}, so nothing "
                     "is there to go on with; train it in a new Trainer"
                 )
 
+    @property
+    def _loss(self) -> KernelLoss:
+        return own("Trainer.fit: checkpoint", "loss", self.parts.loss, LOSS_NAMES)
+
+    @property
+    def _optimizer(self) -> GradientOptimizer:
+        return own("Trainer.fit: checkpoint", "optimizer", self.parts.optimizer, OPTIMIZER_NAMES)
+
     def check(self, early_stopping: EarlyStopping | None) -> None:
         """Raise TypeError when a part cannot be written, OSError when no file can be there."""
         where = "Trainer.fit: checkpoint"
-        contents(self.network.layers, where)
-        for kind, part, known in (
-            ("loss", self.loss, LOSS_NAMES),
-            ("optimizer", self.optimizer, OPTIMIZER_NAMES),
-        ):
-            check_known(where, kind, part, known)
-        schedule = self.optimizer.schedule
+        contents(self.parts.network.layers, where)
+        _ = self._loss
+        schedule = self._optimizer.schedule
         while schedule is not None:
-            check_known(where, "schedule", schedule, SCHEDULE_NAMES)
+            own(where, "schedule", schedule, SCHEDULE_NAMES)
             schedule = getattr(schedule, "then", None)
         if early_stopping is not None and type(early_stopping) is not EarlyStopping:
             raise TypeError(
                 f"{where}: early_stopping is a {type(early_stopping).__name__}, not handnn's own"
             )
-        for name, known_as in self.options.metrics:
+        for metric, known_as in self.settings.metrics:
             if known_as is None:
                 raise TypeError(
-                    f"{where}: metric {name} is a function; a file cannot hold its code"
+                    f"{where}: metric {metric} is a function; a file cannot hold its code"
                 )
-        if type(self.rng.bit_generator).__name__ not in GENERATORS:
+        if type(self.parts.rng.bit_generator).__name__ not in GENERATORS:
             raise TypeError(
-                f"{where}: rng is a {type(self.rng.bit_generator).__name__}; write an int or "
+                f"{where}: rng is a {type(self.parts.rng.bit_generator).__name__}; write an int or "
                 "numpy.random.default_rng(...)"
             )
         folder = os.path.dirname(place_of(self.path))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"{where}: there is no folder {folder}")
-        self._described(Progress(1))
+        self._described(FitState(1))
 
     def check_same(self, other: Checkpoint) -> None:
         """Raise ValueError unless `other` is of a fit with the same arguments and data."""
-        for name, ours, theirs in zip(Options._fields, self.options, other.options, strict=True):
+        for name, ours, theirs in zip(
+            FitSettings._fields, self.settings, other.settings, strict=True
+        ):
             if ours != theirs:
                 name = "validation" if name == "fraction" else name
                 raise ValueError(
                     f"Trainer.fit: {name} is {ours}, but the interrupted fit had {theirs}"
                 )
         for name in [*self.data, *other.data]:
-            ours, theirs = self.data.get(name), other.data.get(name)
-            if ours != theirs:
-                told = "other rows" if ours and theirs else "none" if ours else "some"
+            now, then = self.data.get(name), other.data.get(name)
+            if now != then:
+                told = "other rows" if now and then else "none" if now else "some"
                 raise ValueError(
                     f"Trainer.fit: {name} is not what the interrupted fit had, {told}; go on with "
                     "the same data, or copy the network into a new Trainer"
                 )
 
-    def write(self, progress: Progress) -> None:
+    def write(self, state: FitState) -> None:
         """Write all to `path`, or raise OSError and leave the file that is there as it is."""
-        arrays, description = contents(self.network.layers, "Trainer.fit: checkpoint")
-        for state, kept in self.optimizer.state.items():
-            arrays |= {f"optimizer.{state}.{n}": np.ascontiguousarray(a) for n, a in kept.items()}
-        if progress.early_stopping is not None:
-            best = progress.early_stopping.best_arrays
+        arrays, description = contents(self.parts.network.layers, "Trainer.fit: checkpoint")
+        for name, kept in self._optimizer.state.items():
+            arrays |= {f"optimizer.{name}.{n}": np.ascontiguousarray(a) for n, a in kept.items()}
+        if state.early_stopping is not None:
+            best = state.early_stopping.best_arrays
             arrays |= {f"best.{name}": array for name, array in best.items()}
-        arrays |= {f"history.{n}": array for n, array in history_columns(progress.history).items()}
-        if progress.step and progress.outputs is not None:
-            rows = min(progress.step * self.options.batch_size, len(progress.outputs))
-            arrays["outputs"] = progress.outputs[:rows]
-        write_arrays(
-            self.path, arrays, {"handnn": description, "training": self._described(progress)}
-        )
+        arrays |= {f"history.{n}": array for n, array in history_columns(state.history).items()}
+        if state.step and state.outputs is not None:
+            rows = min(state.step * self.settings.batch_size, len(state.outputs))
+            arrays["outputs"] = state.outputs[:rows]
+        write_arrays(self.path, arrays, {"handnn": description, "training": self._described(state)})
 
-    def _described(self, progress: Progress) -> str:
+    def _described(self, state: FitState) -> str:
         """Return the JSON text; raise TypeError when a setting is none that JSON gives back."""
-        stopping = progress.early_stopping
+        stopping = state.early_stopping
         described = {
             "format": FORMAT,
-            "engine": self.engine,
-            "loss": {"name": type(self.loss).__name__, "settings": dict(self.loss.settings)},
-            "optimizer": described_optimizer(self.optimizer),
+            "engine": self.parts.engine,
+            "loss": {"name": type(self._loss).__name__, "settings": dict(self._loss.settings)},
+            "optimizer": described_optimizer(self._optimizer),
             "rng_before": self.rng_before,
-            "rng": self.rng.bit_generator.state,
+            "rng": self.parts.rng.bit_generator.state,
             "dropout": {
                 place: layer.step
-                for place, layer in walk(self.network.layers)
+                for place, layer in walk(self.parts.network.layers)
                 if isinstance(layer, Dropout)
             },
-            "fit": self.options._asdict(),
+            "fit": self.settings._asdict(),
             "every": self.every,
             "data": self.data,
-            "epochs": progress.epochs,
-            "step": progress.step,
-            "total": progress.total,
-            "is_over": progress.is_over,
+            "epochs": state.epochs,
+            "step": state.step,
+            "total": state.total,
+            "is_over": state.is_over,
             "early_stopping": stopping
             and {
                 "settings": stopping.settings,
@@ -216,12 +192,19 @@ class Checkpoint:
             return json.dumps(described)
         except TypeError as error:
             raise TypeError(
-                f"Trainer.fit: checkpoint: a setting of {self.loss} or {self.optimizer} is no "
+                f"Trainer.fit: checkpoint: a setting of {self._loss} or {self._optimizer} is no "
                 f"plain number: {error}"
             ) from None
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Checkpoint, Progress]:
+class Resumed(NamedTuple):
+    """What a checkpoint file holds: an interrupted fit, and how far it had come."""
+
+    checkpoint: Checkpoint
+    state: FitState
+
+
+def read(path: str | os.PathLike[str]) -> Resumed:
     """Read what `Checkpoint.write` wrote.
 
     Raises FormatError when the file is not such a checkpoint, OSError when it cannot be read.
@@ -238,7 +221,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Checkpoint, Progress]:
         return _read(path, file, described)
 
 
-def _read(path: str, file: TensorFile, described: dict[str, Any]) -> tuple[Checkpoint, Progress]:
+def _read(path: str, file: TensorFile, described: dict[str, Any]) -> Resumed:
     parts: dict[str, dict[str, Array]] = {"optimizer": {}, "best": {}, "history": {}}
     outputs, own = None, []
     for key in file.keys():  # noqa: SIM118 - it is no dict
@@ -260,7 +243,7 @@ def _read(path: str, file: TensorFile, described: dict[str, Any]) -> tuple[Check
         dropout.step = as_int(steps[place], "a Dropout's step", 2**63)
 
     fit = as_dict(described.get("fit"), "fit")
-    options = Options(
+    settings = FitSettings(
         as_int(fit.get("batch_size"), "batch_size"),
         one_of(fit.get("shuffle"), (True, False, "replacement"), "shuffle"),
         None
@@ -276,28 +259,30 @@ def _read(path: str, file: TensorFile, described: dict[str, Any]) -> tuple[Check
     checkpoint = Checkpoint(
         path,
         as_int(described.get("every"), "every"),
-        network,
-        built(described.get("loss"), LOSS_NAMES, "loss"),
-        read_optimizer(described.get("optimizer"), parts["optimizer"], params),
-        one_of(described.get("engine"), ("auto", "compiled", "bricks"), "engine"),
-        generator(as_dict(described.get("rng"), "rng")),
+        Parts(
+            network,
+            built(described.get("loss"), LOSS_NAMES, "loss"),
+            read_optimizer(described.get("optimizer"), parts["optimizer"], params),
+            one_of(described.get("engine"), ("auto", "compiled", "bricks"), "engine"),
+            generator(as_dict(described.get("rng"), "rng")),
+        ),
         rng_before,
-        options,
+        settings,
         {as_text(k): as_text(v) for k, v in as_dict(described.get("data"), "data").items()},
     )
     generator(rng_before)
-    progress = Progress(
+    state = FitState(
         as_int(described.get("epochs"), "epochs"),
-        read_history(parts["history"], [name for name, _ in options.metrics]),
+        read_history(parts["history"], [name for name, _ in settings.metrics]),
         as_int(described.get("step"), "step", 2**63),
         as_number(described.get("total"), "total"),
         outputs,
         read_early_stopping(described.get("early_stopping"), parts["best"], arrays),
         one_of(described.get("is_over"), (True, False), "is_over"),
     )
-    if not np.isfinite(progress.total):
+    if not np.isfinite(state.total):
         raise ValueError("its total is not finite")
-    return checkpoint, progress
+    return Resumed(checkpoint, state)
 
 
 def hashes(arrays: Mapping[str, Array]) -> dict[str, str]:

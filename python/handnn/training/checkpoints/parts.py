@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from handnn.optimizers import OPTIMIZERS, GradientOptimizer
 from handnn.training.checkpoints.fields import as_dict, as_int, as_number, one_of
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.history import Epoch, History
+
+T = TypeVar("T")
 
 LOSS_NAMES = {loss.__name__: loss for loss in LOSSES}
 OPTIMIZER_NAMES = {optimizer.__name__: optimizer for optimizer in OPTIMIZERS}
@@ -167,12 +169,15 @@ def generator(state: dict[str, Any]) -> np.random.Generator:
     return np.random.Generator(bit_generator)
 
 
-def check_known(where: str, kind: str, part: object, known: Mapping[str, type]) -> None:
-    if known.get(type(part).__name__) is not type(part):
-        raise TypeError(
-            f"{where}: the {kind} is a {type(part).__name__}, not one of {', '.join(known)}; "
-            "a file cannot hold its code or its state"
-        )
+def own(where: str, kind: str, part: object, known: Mapping[str, type[T]]) -> T:
+    """Return `part`; raise TypeError unless its class is one of `known`."""
+    found = known.get(type(part).__name__)
+    if found is type(part) and isinstance(part, found):
+        return part
+    raise TypeError(
+        f"{where}: the {kind} is a {type(part).__name__}, not one of {', '.join(known)}; "
+        "a file cannot hold its code or its state"
+    )
 
 
 def _check_like(arrays: Mapping[str, Array], like: Mapping[str, Array], what: str) -> None:

@@ -1,0 +1,197 @@
+"""train_many: several trainings side by side, each with the bits it would have alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, SupportsIndex, TypeAlias
+
+from numpy.typing import ArrayLike
+
+from handnn import engine
+from handnn.arrays import whole_number
+from handnn.optimizers import LBFGS, GradientOptimizer
+from handnn.progress import progress_bar
+from handnn.training.history import History
+from handnn.training.many.arguments import ArgumentsOfEach
+from handnn.training.many.sharing import check_independent
+from handnn.training.run import Run
+from handnn.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from collections import deque
+    from queue import Queue
+
+    News: TypeAlias = tuple[int, BaseException | None] | None
+    """The place of a trainer that has ended, with its error if it failed; None: a thread ended."""
+
+    Jobs: TypeAlias = deque[tuple[int, Run]]
+
+POLL_SECONDS = 0.1
+"""The longest delay of Ctrl-C where a signal does not wake a waiting thread (Windows)."""
+
+
+def train_many(
+    trainers: Iterable[Trainer],
+    x: ArrayLike | None = None,
+    y: ArrayLike | None = None,
+    *,
+    rows: Sequence[ArrayLike] | None = None,
+    each: Sequence[Mapping[str, object]] | None = None,
+    threads: SupportsIndex | None = None,
+    progress: bool = False,
+    **arguments: object,
+) -> list[History]:
+    """Call `fit` of every trainer, several at a time, and return their Histories in order.
+
+    x, y and `arguments` (epochs, batch_size, shuffle, validation ...) are those of `Trainer.fit`,
+    the same for all; of an `early_stopping` each trainer has a copy, and a `checkpoint` can only be
+    of one. What differs from one trainer to the next:
+
+    each: a dict of arguments of `fit` for every trainer, which go before the common ones.
+    rows: for every trainer the numbers of the rows that it trains on, with repetitions if there are
+    any, or a bool for each row; sample_weight goes with them. validation="rest" then measures the
+    loss on all rows that are not among them, with their weights: the held-out fold, the rows that a
+    bootstrap left out.
+
+    threads: how many networks are trained at a time, each by one thread; None is
+    `get_num_threads()`. The costliest begin. Compiled trainings run side by side; those in Python
+    (a brick of your own, engine="bricks", LBFGS) one after another beside them; callbacks take
+    turns. progress: show a bar.
+
+    Each network gets the bits that ``trainer.fit(...)`` would give it, whatever the threads do. So
+    trainers may not share what a training changes: networks, layers, losses, optimizers, Generators
+    (two Trainers built with rng=rng have one), a ReduceOnPlateau, or memory of their arrays.
+    Callbacks are called on the thread of their trainer, so one that several trainers have may run
+    several times at once.
+
+    All arguments are checked before any training begins: a TypeError or ValueError names the place
+    of the trainer. When a training raises (a callback, say), the others end after the step that
+    runs, and the error is raised with a note of the place; so they do on Ctrl-C. The networks are
+    then as an interrupted `fit` leaves them, and so is every `trainer.history`.
+    """
+    trainers = _as_trainers(trainers)
+    check_independent(trainers)
+    found = ArgumentsOfEach(trainers, {"x": x, "y": y, **arguments}, rows, each)
+    if threads is None:
+        n_threads = engine.get_num_threads()
+    else:
+        n_threads = whole_number(threads, "train_many: threads")
+    n_threads = min(n_threads, len(trainers))
+    jobs = _in_order([_prepared(*job, found) for job in enumerate(trainers)], n_threads)
+    del found  # an array that it has cast is freed with the last run that needs it
+    _train(trainers, jobs, n_threads, progress)
+    return [trainer.history for trainer in trainers]
+
+
+def _prepared(place: int, trainer: Trainer, arguments: ArgumentsOfEach) -> Run:
+    """Return the fit of one trainer; errors name its place."""
+    given = arguments.of(place)
+    optimizer = trainer.optimizer
+    try:
+        if isinstance(optimizer, GradientOptimizer | LBFGS):
+            optimizer.check()
+        if isinstance(optimizer, GradientOptimizer):
+            optimizer.check_names(trainer.network.params)
+        return trainer._prepare(given)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"train_many: trainers[{place}]: {error}") from error
+
+
+def _in_order(runs: Sequence[Run], n_threads: int) -> list[tuple[int, Run]]:
+    """Return the runs with their places, the most expensive first.
+
+    Arrays that were allocated one after another may share cache lines, and two threads that write
+    to one line wait for each other. So among runs of equal cost, distant ones are neighbours.
+    """
+    stride = -(-len(runs) // n_threads) if runs else 1
+    return sorted(enumerate(runs), key=lambda job: (-job[1].cost, job[0] % stride))
+
+
+def _train(
+    trainers: Sequence[Trainer], jobs: list[tuple[int, Run]], n_threads: int, progress: bool
+) -> None:
+    """Train the runs, in this order, on `n_threads` threads."""
+    from collections import deque
+    from queue import Queue
+    from threading import Thread
+
+    stop = engine.Stop()
+    # Only the first thread runs Python loops: two would pass the GIL back and forth, and Ctrl-C
+    # would wait for it.
+    compiled = deque(job for job in jobs if job[1].is_compiled)
+    in_python = deque(job for job in jobs if not job[1].is_compiled)
+    jobs.clear()  # so that a run, with its rows, is freed when it ends
+    news: Queue[News] = Queue()
+
+    def work(mine: Jobs) -> None:
+        with engine.one_of_many(stop), suppress(engine.Stopped):
+            while mine or compiled:
+                try:
+                    place, run = (mine or compiled).popleft()
+                except IndexError:  # another thread took the last one
+                    break
+                engine.check_stop()
+                try:
+                    trainers[place]._run(run)
+                except engine.Stopped:
+                    raise
+                except BaseException as error:
+                    news.put((place, error))
+                    return
+                del run
+                if progress:  # otherwise the main thread sleeps on and does not compete for the GIL
+                    news.put((place, None))
+            news.put(None)
+
+    workers = [
+        Thread(target=work, args=[deque() if number else in_python], name=f"train_many-{number}")
+        for number in range(n_threads)
+    ]
+    with progress_bar(shows=progress, total=len(trainers), unit="network") as bar:
+        try:
+            for worker in workers:
+                worker.start()
+            n_working = n_threads
+            while n_working:
+                one = _next(news)
+                if one is None:
+                    n_working -= 1
+                    continue
+                place, error = one
+                if error is not None:
+                    error.add_note(f"train_many: this was in the fit of trainers[{place}]")
+                    raise error
+                if bar is not None:
+                    bar.update()
+        finally:
+            stop.set()
+            for worker in workers:
+                if worker.ident is not None:
+                    worker.join()
+
+
+def _next(news: Queue[News]) -> News:
+    """Wait for the next entry, and raise KeyboardInterrupt if this training is to stop."""
+    from queue import Empty
+
+    # A wait without a timeout may never end: if a signal handler returns after the timeout of a
+    # SimpleQueue, CPython passes on a negative rest, which means no timeout.
+    while True:
+        engine.check_stop()  # this may run in a callback of another train_many
+        with suppress(Empty):
+            return news.get(timeout=POLL_SECONDS)
+
+
+def _as_trainers(trainers: Iterable[Trainer]) -> tuple[Trainer, ...]:
+    if not hasattr(trainers, "__iter__"):
+        raise TypeError(f"train_many: trainers must be a list of Trainers, but is {trainers!r}")
+    trainers = tuple(trainers)
+    for place, trainer in enumerate(trainers):
+        if not isinstance(trainer, Trainer):
+            raise TypeError(
+                f"train_many: trainers[{place}] must be a Trainer, but is a "
+                f"{type(trainer).__name__}"
+            )
+    return trainers

@@ -1,0 +1,21 @@
+"""Parts: what a training works with, and changes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from handnn.losses import Loss
+from handnn.network import Network
+from handnn.optimizers import Optimizer
+
+
+class Parts(NamedTuple):
+    """The attributes of a `Trainer`, under the same names, when `fit` is called."""
+
+    network: Network
+    loss: Loss
+    optimizer: Optimizer
+    engine: str
+    rng: np.random.Generator
