@@ -1,11 +1,14 @@
-"""Network: two loops over its bricks, flat names for their arrays, and mlp."""
+"""Network: forward, backward, predict, modes, its representations, and mlp."""
 
 from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
-from handnn import SGD, Affine, MSELoss, Network, ReLU, Sigmoid, Trainer, mlp, reference
+from handnn import SGD, Affine, MSELoss, Network, ReLU, Residual, Sigmoid, Trainer, mlp, reference
 from tests.bounds import assert_same_bits
 from tests.own_bricks import Halve, Scale
 
@@ -34,7 +37,7 @@ def test_by_hand():
     }
 
 
-def test_forward_and_backward_are_the_bricks_one_after_the_other():
+def test_forward_and_backward_call_the_bricks_in_order():
     network = small()
     x, dout = np.random.default_rng(1).normal(size=(5, 3)), np.ones((5, 2))
     one, relu, two = network.layers
@@ -44,7 +47,7 @@ def test_forward_and_backward_are_the_bricks_one_after_the_other():
     assert_same_bits(network.backward(dout), dx)
 
 
-def test_params_are_the_bricks_own_arrays():
+def test_params_are_not_copies():
     network = small()
     assert list(network.params) == ["0.w", "0.b", "2.w", "2.b"]
     assert network.params["2.w"] is network.layers[2].w
@@ -62,7 +65,7 @@ def test_grads_have_the_names_of_the_params():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_predict_is_forward(dtype):
+def test_predict_equals_forward(dtype):
     network = small(dtype)
     x = np.random.default_rng(2).normal(size=(9, 3)).astype(dtype)
     assert_same_bits(network.predict(x), network.forward(x))
@@ -70,14 +73,14 @@ def test_predict_is_forward(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_predict_row_by_row_gives_the_bits_of_the_batch(dtype):
+def test_predict_gives_a_row_the_bits_it_has_in_a_batch(dtype):
     network = mlp([7, 33, 19, 2], activation="sigmoid", rng=3, dtype=dtype)
     x = np.random.default_rng(3).normal(size=(64, 7)).astype(dtype)
     rows = np.concatenate([network.predict(x[k : k + 1]) for k in range(64)])
     assert_same_bits(network.predict(x), rows)
 
 
-def test_predict_into_an_array():
+def test_predict_writes_to_out():
     network = small(np.float32)
     x, out = np.ones((4, 3), np.float32), np.empty((4, 2), np.float32)
     assert network.predict(x, out=out) is out
@@ -94,12 +97,12 @@ def test_predict_into_an_array():
     ],
     ids=["dtype", "shape", "strides", "list"],
 )
-def test_predict_refuses_a_wrong_output(out, kind):
+def test_predict_rejects_a_wrong_out(out, kind):
     with pytest.raises(kind, match="out"):
         small(np.float32).predict(np.ones((4, 3), np.float32), out=out)
 
 
-def test_predict_refuses_an_output_that_is_its_input():
+def test_predict_rejects_an_out_that_is_x():
     network = Network([Affine(np.eye(3), np.zeros(3)), ReLU()])
     x = np.ones((3, 3))
     with pytest.raises(ValueError, match="overlap"):
@@ -107,7 +110,7 @@ def test_predict_refuses_an_output_that_is_its_input():
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float16, np.int32, bool, list])
-def test_input_of_another_dtype_becomes_the_networks(kind):
+def test_input_is_converted_to_the_dtype_of_the_network(kind):
     network = small(np.float32)
     x = np.array([[1, 0, 2], [3, 1, 0]])
     given = x.tolist() if kind is list else x.astype(kind)
@@ -116,22 +119,22 @@ def test_input_of_another_dtype_becomes_the_networks(kind):
 
 
 @pytest.mark.parametrize("kind", [complex, object, str, "datetime64[s]"], ids=str)
-def test_input_of_no_number_is_a_type_error(kind):
+def test_rejects_input_that_is_not_real_numbers(kind):
     with pytest.raises(TypeError):
         small().predict(np.ones((2, 3)).astype(int).astype(kind))
 
 
-def test_no_rows_give_no_rows():
+def test_zero_rows():
     out = small(np.float32).predict(np.empty((0, 3), np.float32))
     assert out.shape == (0, 2) and out.dtype == np.float32
 
 
-def test_an_input_of_the_wrong_width_says_so():
+def test_rejects_input_of_another_width():
     with pytest.raises(ValueError, match=r"5 columns"):
         small().predict(np.ones((2, 5)))
 
 
-def test_a_network_matches_the_reference_brick_by_brick():
+def test_equals_the_reference_brick_by_brick():
     network = small()
     x = np.random.default_rng(4).normal(size=(6, 3))
     p = network.params
@@ -142,24 +145,24 @@ def test_a_network_matches_the_reference_brick_by_brick():
     assert np.all(abs(network.predict(x) - expected) <= 2 * eps * (4 + 5) * terms)
 
 
-def test_adjacent_widths_are_checked_when_it_is_made():
+def test_rejects_neighbours_of_different_widths():
     with pytest.raises(ValueError, match="4.*5|5.*4"):
         Network([Affine.random(3, 4), ReLU(), Sigmoid(), Affine.random(5, 2)])
     Network([Affine.random(3, 4), Halve(), Affine.random(5, 2)])
 
 
-def test_mixed_dtypes_are_a_type_error():
+def test_rejects_mixed_dtypes():
     with pytest.raises(TypeError, match="float32.*float64|float64.*float32"):
         Network([Affine.random(3, 4), Affine.random(4, 2, dtype="float64")])
 
 
 @pytest.mark.parametrize("bad", [3, None, "ReLU", ReLU, object()], ids=str)
-def test_what_is_no_brick_is_a_type_error(bad):
+def test_rejects_non_bricks(bad):
     with pytest.raises(TypeError):
         Network([Affine.random(3, 4), bad])
 
 
-def test_own_bricks_take_part():
+def test_user_bricks():
     network = Network([Scale(3), Affine.random(3, 4, rng=0, dtype="float64"), Halve()])
     x = np.random.default_rng(5).normal(size=(5, 3))
     out = network.forward(x)
@@ -170,7 +173,7 @@ def test_own_bricks_take_part():
     assert network.grads["0.factor"].shape == (3,)
 
 
-def test_astype_makes_a_network_of_its_own():
+def test_astype_copies():
     network = small(np.float32)
     wide = network.astype("float64")
     assert wide.dtype == np.float64 and network.dtype == np.float32
@@ -187,7 +190,7 @@ def test_repr():
     )
 
 
-def test_summary_is_a_table_of_bricks_widths_and_parameters():
+def test_summary_lists_bricks_widths_and_parameters():
     lines = mlp([8, 64, 1], activation="sigmoid", rng=0).summary().splitlines()
 
     def line_with(*words):
@@ -199,11 +202,44 @@ def test_summary_is_a_table_of_bricks_widths_and_parameters():
     assert line_with("641")
 
 
-def test_summary_of_own_bricks():
+def test_summary_of_user_bricks():
     assert "Halve" in Network([Halve(), Scale(3)]).summary()
 
 
-def test_mlp_ends_in_a_plain_affine():
+def html_of(network):
+    """The page as an element tree; parsing fails unless all tags match."""
+    return ElementTree.fromstring(network._repr_html_())
+
+
+def test_html_shows_widths_and_parameters():
+    figure = html_of(mlp([8, 64, 1], rng=0))
+    assert figure.get("role") == "img"
+    assert figure.get("aria-label") == (
+        "Network(Affine 8→64, ReLU, Affine 64→1; 641 parameters, float32)"
+    )
+    assert "|".join(figure.itertext()) == (
+        "8|→|Affine 8→64|576 parameters|→|64|→|ReLU|→|64|→|Affine 64→1|65 parameters|→|1|"
+        "641 parameters, float32"
+    )
+
+
+def test_html_of_nested_and_user_bricks():
+    class Odd(Halve):
+        pass
+
+    Odd.__name__ = '<b>"Odd" & co'
+    network = Network([Odd(), Residual([Affine.random(3, 3, rng=0), ReLU()])])
+    text = "|".join(html_of(network).itertext())
+    assert text.startswith('?|→|<b>"Odd" & co|→|?|→|Residual|Affine 3→3|12 parameters|→|ReLU|')
+    assert "<b>" not in network._repr_html_()
+
+
+def test_html_takes_its_colors_from_the_page():
+    text = mlp([2, 1], rng=0)._repr_html_()
+    assert "currentColor" in text and not re.search(r"#[0-9a-f]{3}|rgb|<script|http", text)
+
+
+def test_mlp_has_no_activation_at_its_output():
     network = mlp([8, 64, 32, 1], rng=0)
     kinds = [type(layer).__name__ for layer in network.layers]
     assert kinds == ["Affine", "ReLU", "Affine", "ReLU", "Affine"]
@@ -226,7 +262,7 @@ def test_mlp_is_repeatable():
     assert not np.array_equal(mlp([4, 5], rng=7).params["0.w"], mlp([4, 5], rng=8).params["0.w"])
 
 
-def test_mlp_starts_with_the_spread_its_activation_asks_for():
+def test_mlp_initializes_for_its_activation():
     """He: variance 2/fan_in; Xavier: 2/(fan_in + fan_out). 10⁶ draws: σ² is known to 0.15 %."""
     for activation, variance in (("relu", 2 / 1000), ("sigmoid", 2 / 2000)):
         w = mlp([1000, 1000, 1], activation, rng=0, dtype="float64").params["0.w"]
@@ -234,18 +270,18 @@ def test_mlp_starts_with_the_spread_its_activation_asks_for():
 
 
 @pytest.mark.parametrize("sizes", [[], [3], [3, 0, 1], [3, -1], [3, 2.5, 1], "ab"], ids=str)
-def test_mlp_refuses_sizes_that_make_no_network(sizes):
+def test_mlp_rejects_invalid_sizes(sizes):
     with pytest.raises((ValueError, TypeError)):
         mlp(sizes)
 
 
-def test_mlp_refuses_an_activation_it_does_not_know():
+def test_mlp_rejects_unknown_activations():
     with pytest.raises(ValueError, match="relu"):
         mlp([3, 2, 1], activation="swoosh")
 
 
 @pytest.mark.parametrize("layers", [[], [Halve()]], ids=["compiled", "brick by brick"])
-def test_predict_writes_into_no_param(layers):
+def test_predict_rejects_an_out_that_overlaps_a_param(layers):
     layer = Affine.random(2, 2, rng=0)
     network = Network([layer, *layers])
     before = layer.w.copy()
@@ -255,7 +291,7 @@ def test_predict_writes_into_no_param(layers):
 
 
 @pytest.mark.parametrize("params", [[1], None, {"w": [1.0, 2.0]}])
-def test_params_that_are_no_dict_of_arrays_are_a_type_error(params):
+def test_rejects_params_that_are_not_a_dict_of_arrays(params):
     brick = Halve()
     brick.params = params
     with pytest.raises(TypeError, match="params of layer 0"):
@@ -263,7 +299,7 @@ def test_params_that_are_no_dict_of_arrays_are_a_type_error(params):
 
 
 class Mode:
-    """A brick of one's own that tells training and predicting apart."""
+    """A user's brick that records the mode of each forward."""
 
     training = True
 
@@ -291,7 +327,7 @@ def test_train_and_eval_set_the_mode_of_every_layer():
     assert all(layer.training for layer in network.layers)
 
 
-def test_predict_predicts_in_either_mode_and_leaves_it():
+def test_predict_works_in_either_mode_and_restores_it():
     mode = Mode()
     network = Network([Affine([[1.0]], [0.0]), mode])
     for training in (True, False):
@@ -300,14 +336,14 @@ def test_predict_predicts_in_either_mode_and_leaves_it():
     assert mode.modes == [False, False]
 
 
-def test_a_mode_is_restored_after_an_error():
+def test_in_mode_restores_the_mode_after_an_error():
     network = Network([Affine([[1.0]], [0.0]), Mode()]).eval()
     with pytest.raises(ZeroDivisionError), network.in_mode(training=True):
         1 / network.layers[1].training / 0
     assert not network.layers[1].training
 
 
-def test_a_trainer_trains_in_either_mode_and_leaves_it():
+def test_trainer_works_in_either_mode_and_restores_it():
     mode = Mode()
     network = Network([Affine([[1.0]], [0.0]), mode]).eval()
     trainer = Trainer(network, MSELoss(), SGD(0.1))

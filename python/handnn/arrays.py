@@ -87,7 +87,7 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 def float_dtype(dtype: DTypeLike, name: str) -> np.dtype[np.floating]:
     """Return `dtype` as a NumPy dtype; raise TypeError if it is not float32 or float64."""
-    found: object = None
+    found: object = np.dtype(object)
     with suppress(TypeError, ValueError):
         found = np.dtype(dtype)
     for known in _FLOATS:

@@ -1,12 +1,13 @@
-"""Network: bricks in a row, forward through all of them and backward again."""
+"""Network: a sequence of bricks, run forward and backward."""
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -14,18 +15,30 @@ from numpy.typing import ArrayLike, DTypeLike
 from handnn import engine, storage
 from handnn.arrays import Array, as_float, check_output, float_dtype, whole_number
 from handnn.initializers import RandomSource
+from handnn.jacobian import jacobian
 from handnn.layers import ACTIVATIONS, Affine, Brick, sequence
-from handnn.layers.layer import params_of
+from handnn.layers.layer import Layer, params_of
 
 
 class Network:
-    """Bricks in a row: each takes what the one before it gives.
+    """A sequence of bricks: each takes the output of the one before it.
 
-    `layers` are handnn's own bricks or any objects with `forward` and `backward` (see
-    `layers.Brick`). x and dout are cast to the network's dtype, once, on entering.
+    layers: handnn's own bricks, or any objects with `forward` and `backward`: see `layers.Brick`.
 
-    Raises TypeError when a layer is no brick or when float32 and float64 params are mixed, and
-    ValueError when there is no layer, one stands in two places, or neighbours do not fit.
+    x (N, I) and dout (N, O) are converted to the dtype of the params once, on entry.
+
+    Raises:
+        TypeError: If an element is not a brick, or float32 and float64 params are mixed.
+        ValueError: If `layers` is empty or contains one brick twice, or if widths of neighbours
+            differ.
+
+    Examples:
+        >>> from handnn import Affine, Network, ReLU
+        >>> network = Network([Affine.random(2, 3, rng=0), ReLU(), Affine.random(3, 1, rng=1)])
+        >>> network
+        Network(Affine 2→3, ReLU, Affine 3→1; 13 parameters, float32)
+        >>> network.predict([[1.0, 2.0]]).shape
+        (1, 1)
     """
 
     def __init__(self, layers: Iterable[Brick]) -> None:
@@ -38,28 +51,30 @@ class Network:
         self._compiled: engine.Forward | None = None
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return the output of the last layer for the rows of x."""
+        """Return the output of the last layer for x (N, I)."""
         out = as_float(x, self.dtype, "Network.forward: x")
         for layer in self.layers:
             out = layer.forward(out)
         return out
 
     def backward(self, dout: ArrayLike) -> Array:
-        """Return dx for the x of the last `forward`; every layer keeps its own gradients."""
+        """Return dx (N, I) for the x of the last `forward`; each layer keeps its own gradients."""
         dx = as_float(dout, self.dtype, "Network.backward: dout")
         for layer in reversed(self.layers):
             dx = layer.backward(dx)
         return dx
 
     def predict(self, x: ArrayLike, out: Array | None = None) -> Array:
-        """Return the network's output for the rows of x, written to `out` if that is given.
+        """Return the output (N, O) for x (N, I), in `out` if it is given.
 
-        Has the bits of `forward`, for many rows as for one, but is compiled and leaves no trace: it
-        keeps nothing for `backward`, and several threads may call it at once. (Not so with a brick
-        of your own: then it is a `forward`.)
+        The result has the same bits as that of `forward` in prediction mode, for one row as for
+        many. It is compiled, keeps nothing for `backward`, and may be called from several threads.
+        With a brick of your own it runs `forward` instead.
 
-        Raises TypeError when `out` has not the dtype of the output, ValueError when not its shape,
-        and also when it is not C-contiguous and writable or overlaps x or a param.
+        Raises:
+            TypeError: If `out` does not have the dtype of the params.
+            ValueError: If `out` has another shape, is not C-contiguous and writable, or overlaps x
+                or a param.
         """
         compiled = self._compiled
         if compiled is None or not compiled.is_of(self.layers):
@@ -79,35 +94,44 @@ class Network:
         return out
 
     def jacobian(self, x: ArrayLike) -> Array:
-        """Return how every output changes with every input: (N, O, I) for x (N, I).
+        """Return the derivative of every output by every input, (N, O, I) for x (N, I).
 
-        Entry (n, o, i) is d out_o / d x_i at row n of x, in prediction: BatchNorm takes its running
-        statistics, Dropout drops nothing. Columns of codes for an Embedding have the derivative 0.
-        Leaves the network, and what its bricks keep for `backward`, as they are. Raises ValueError
-        when x or the output has not two dimensions.
+        Entry (n, o, i) is d out_o / d x_i at row n of x, in prediction mode. The derivative by a
+        column of codes of an Embedding is 0. The network, and what its bricks keep for `backward`,
+        do not change.
+
+        Raises:
+            ValueError: If x or the output does not have two dimensions.
+
+        Examples:
+            >>> layer = handnn.Affine(w=[[1.0, 2.0], [3.0, 4.0]], b=[0.0, 0.0])
+            >>> handnn.Network([layer]).jacobian([[5.0, 6.0]])
+            array([[[1., 3.],
+                    [2., 4.]]])
         """
-        from handnn.jacobian import jacobian
-
         where = "Network.jacobian"
         return jacobian(self.layers, as_float(x, self.dtype, f"{where}: x"), where)
 
     def train(self, training: bool = True) -> Network:
-        """Let `forward` train: Dropout drops, BatchNorm takes the statistics of the batch.
+        """Put the network in training mode, or with False in prediction mode, and return it.
 
-        A new network is in this mode; most bricks do the same in both. A `Trainer` trains in this
-        mode whatever the network is in, and `predict` predicts. Sets the attribute `training` of
-        every layer that has one, also of those in a Residual, and returns the network.
+        In training mode, `forward` of Dropout drops entries, and that of BatchNorm normalizes by
+        the batch; most bricks have one mode. A new network is in training mode. A `Trainer` trains
+        and `predict` predicts in either mode.
+
+        Sets the attribute `training` of every layer that has one, including those within a
+        Residual.
         """
         sequence.train(self.layers, bool(training))
         return self
 
     def eval(self) -> Network:
-        """Let `forward` predict, as `predict` does in either mode; return the network."""
+        """Put the network in prediction mode, and return it."""
         return self.train(False)
 
     @contextmanager
     def in_mode(self, *, training: bool) -> Iterator[None]:
-        """Train or predict for a while: every layer's mode is then what it was before."""
+        """Set the mode within a `with` block; afterwards each layer has its previous mode again."""
         before = [(a, a.training) for _, a in sequence.walk(self.layers) if hasattr(a, "training")]
         self.train(training)
         try:
@@ -118,7 +142,7 @@ class Network:
 
     @property
     def params(self) -> dict[str, Array]:
-        """The params of all layers, named "0.w", "0.b", "2.w", ...: the arrays themselves."""
+        """The params of all layers, named "0.w", "0.b", "2.w", ...; not copies."""
         return sequence.params(self.layers)
 
     @property
@@ -128,24 +152,27 @@ class Network:
 
     @property
     def buffers(self) -> dict[str, Array]:
-        """What layers keep besides params, such as "1.running_mean": the arrays themselves."""
+        """The buffers of all layers, named "1.running_mean", ...; not copies."""
         return sequence.buffers(self.layers)
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The number of columns the network takes and gives, "in" and "out", as far as known."""
+        """The input and output widths, "in" and "out", where the layers fix them."""
         return sequence.sizes("Network", self.layers)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of the params: float32 or float64 (which it also is when there are none)."""
+    def dtype(self) -> np.dtype[np.floating]:
+        """The dtype of the params, float32 or float64; float64 without params."""
         return sequence.dtype(self.layers) or np.dtype(np.float64)
 
     def astype(self, dtype: DTypeLike) -> Network:
-        """Return a new network with copies of all arrays in `dtype`: float32 or float64.
+        """Return a new network with copies of all arrays in `dtype`, float32 or float64.
 
-        A brick of your own is copied if it has no params; else it needs a method `astype` that
-        does the same for it (TypeError without).
+        A brick of your own without params is copied; one with params needs a method
+        ``astype(dtype)`` that returns a converted copy.
+
+        Raises:
+            TypeError: If `dtype` is another one, or a brick with params has no `astype`.
         """
         dtype = float_dtype(dtype, "Network.astype: dtype")
         return Network(sequence.astype("Network", layer, dtype) for layer in self.layers)
@@ -173,13 +200,21 @@ class Network:
         storage.save(self.layers, path, names, "Network.save")
 
     def summary(self) -> str:
-        """Return a table of the layers: their names, how many columns they give, their params."""
+        """Return a table with the name, the output width and the number of params of each layer.
+
+        Examples:
+            >>> print(handnn.mlp([8, 64, 1], rng=0).summary())
+               brick        output  parameters
+            0  Affine 8→64      64         576
+            1  ReLU             64           0
+            2  Affine 64→1       1          65
+            641 parameters, float32
+        """
         rows = [("", "brick", "output", "parameters")]
         widths = sequence.output_widths("Network", self.layers)
         for index, (layer, width) in enumerate(zip(self.layers, widths, strict=True)):
-            count = sum(array.size for array in params_of(layer).values())
             shown = "?" if width is None else str(width)
-            rows.append((str(index), sequence.name(layer), shown, f"{count:,}"))
+            rows.append((str(index), sequence.name(layer), shown, f"{_n_params(layer):,}"))
         columns = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             f"{index:>{columns[0]}}  {name:<{columns[1]}}  {width:>{columns[2]}}  "
@@ -189,21 +224,67 @@ class Network:
         return "\n".join([*lines, self._size()])
 
     def __repr__(self) -> str:
-        """Name the layers and the size: `Network(Affine 2→1, Sigmoid; 3 parameters, float32)`."""
+        """Return the layers and the size: `Network(Affine 2→1, Sigmoid; 3 parameters, float32)`."""
         return f"Network({', '.join(map(sequence.name, self.layers))}; {self._size()})"
+
+    def _repr_html_(self) -> str:
+        """Return the bricks as a row of boxes with widths and numbers of params, for notebooks.
+
+        The colors are those of the surrounding text.
+        """
+        width = self.sizes.get("in")
+        parts = [_label("?" if width is None else str(width))]
+        for layer, width in zip(
+            self.layers, sequence.output_widths("Network", self.layers), strict=True
+        ):
+            parts += [_box(layer), _label("?" if width is None else str(width))]
+        caption = html.escape(self._size())
+        return (
+            f'<figure role="img" aria-label="{html.escape(repr(self))}" style="margin:0.5em 0">'
+            f'<div style="{_ROW}">{_ARROW.join(parts)}</div>'
+            f'<figcaption style="opacity:0.7">{caption}</figcaption></figure>'
+        )
 
     def _size(self) -> str:
         return f"{sum(array.size for array in self.params.values()):,} parameters, {self.dtype}"
 
 
 def load(path: str | os.PathLike[str]) -> Network:
-    """Read the network that `Network.save` wrote to `path`.
+    """Return the network that `Network.save` wrote to `path`.
 
-    Nothing in the file is executed, and memory is bounded by the size of the file. Raises
-    FormatError (a ValueError) when the file does not hold a network, OSError when it cannot be
-    read. See `Network.save` for an example.
+    Nothing in the file is executed, and memory is bounded by the size of the file. See
+    `Network.save` for an example.
+
+    Raises:
+        FormatError: If the file does not hold a network; a ValueError.
+        OSError: If the file cannot be read.
     """
     return storage.read(path, _from_file, "a network", "handnn.load")
+
+
+_ROW = "display:flex;flex-wrap:wrap;align-items:center;gap:0.4em"
+_BOX = "border:1px solid currentColor;border-radius:0.4em;padding:0.2em 0.6em;text-align:center"
+_ARROW = "<span>→</span>"
+
+
+def _n_params(layer: Brick) -> int:
+    return sum(array.size for array in params_of(layer).values())
+
+
+def _label(text: str) -> str:
+    return f'<span style="opacity:0.7">{text}</span>'
+
+
+def _box(layer: Brick) -> str:
+    """Return a brick as an HTML box: its name, its inner bricks, and its number of params."""
+    lines = [html.escape(sequence.name(layer))]
+    if isinstance(layer, Layer) and layer.block:
+        inner = _ARROW.join(map(_box, layer.block))
+        lines = [html.escape(type(layer).__name__), f'<div style="{_ROW}">{inner}</div>']
+    n_params = _n_params(layer)
+    if n_params:
+        lines.append(f'<small style="opacity:0.7">{n_params:,} parameters</small>')
+    return f'<div style="{_BOX}">{"".join(f"<div>{line}</div>" for line in lines)}</div>'
 
 
 def _from_file(file: storage.TensorFile) -> Network:
@@ -218,16 +299,26 @@ def mlp(
 ) -> Network:
     """Return a multilayer perceptron: Affine bricks with an activation between each two.
 
-    ``mlp([8, 64, 1])`` is Affine 8→64, ReLU, Affine 64→1: the output is left as it comes.
-    The weights are drawn from "xavier" for sigmoid and tanh, from "he" for relu, leaky_relu, elu,
-    gelu, silu and softplus (see `initializers`); biases are 0. Raises ValueError for fewer than two
-    sizes, a size below 1 or another activation.
+    sizes: the width of the input, of each hidden layer, and of the output. The output has no
+        activation.
+    activation: relu, leaky_relu, elu, gelu, silu, softplus, sigmoid or tanh.
+    rng: an int, a Generator or None, for the weights. They are drawn with `Activation.init`:
+        "xavier" for sigmoid and tanh, "he" for the others; see `initializers.initial_weights`.
+        Biases are 0.
+
+    Raises:
+        TypeError: If `sizes` is not a list of ints or `dtype` is not float32 or float64.
+        ValueError: If there are fewer than two sizes, one is below 1, or `activation` is unknown.
+
+    Examples:
+        >>> handnn.mlp([8, 64, 1], activation="tanh", rng=0)
+        Network(Affine 8→64, Tanh, Affine 64→1; 641 parameters, float32)
     """
     if not hasattr(sizes, "__iter__"):
         raise TypeError(f"mlp: sizes must be a list of ints, but is {sizes!r}")
     widths = [whole_number(size, "mlp: a size") for size in sizes]
     if len(widths) < 2:
-        raise ValueError(f"mlp: sizes must be two or more, but is {widths}")
+        raise ValueError(f"mlp: sizes must have two or more elements, but is {widths}")
     if activation not in list(ACTIVATIONS):
         raise ValueError(
             f"mlp: activation must be one of {', '.join(ACTIVATIONS)}, but is {activation!r}"

@@ -121,12 +121,16 @@ def width_change(layers: list[Brick]) -> int | None:
 
 def _input_width(layers: list[Brick]) -> int | None:
     """Return the input width, as derived from the first brick that fixes its own."""
-    for index, layer in enumerate(layers):
-        change = width_change(layers[:index])
-        if change is None or not isinstance(layer, Layer):
+    total_change = 0
+    for layer in layers:
+        if not isinstance(layer, Layer):
             return None
         if "in" in layer.sizes:
-            return layer.sizes["in"] - change
+            return layer.sizes["in"] - total_change
+        change = layer.width_change
+        if change is None:
+            return None
+        total_change += change
     return None
 
 
