@@ -1,7 +1,13 @@
-"""The project's habits as commands: `nox -s tests`, `nox -s lint`, ...; `nox -l` lists them all.
+#!/usr/bin/env -S uv run --script
 
-Every session makes an environment of its own and installs what it needs. To use the active one as
-it is: `nox --no-venv --no-install -s NAME`; that is what `.ci/run` does.
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
+
+"""The project's checks as commands: `nox -s tests`, `nox -s lint`, ...; `nox -l` lists them all.
+
+Each session creates a virtual environment and installs what it needs. `nox --no-venv --no-install
+-s NAME` uses the active environment as it is; `.ci/run` does that.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.default_venv_backend = "uv|virtualenv"
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 LINE_LENGTH: int = PYPROJECT["tool"]["ruff"]["line-length"]
@@ -26,39 +32,42 @@ PLATFORMS = ["linux", "macos", "windows"]
 
 
 def install_groups(session: nox.Session, *groups: str) -> None:
+    """Install dependency groups of pyproject.toml."""
     session.install(*nox.project.dependency_groups(PYPROJECT, *groups))
 
 
 def tracked(*patterns: str) -> list[str]:
-    """The files that git knows."""
+    """Return the files that git tracks."""
     listing = subprocess.run(["git", "ls-files", *patterns], check=True, capture_output=True)
     return listing.stdout.decode().splitlines()
 
 
 def build(session: nox.Session, preset: str, *options: str, target: str = "all") -> None:
+    """Configure and build a preset of CMakePresets.json."""
     session.run("cmake", "--preset", preset, *options, external=True)
     session.run("cmake", "--build", "--preset", preset, "--target", target, external=True)
 
 
 def ctest(session: nox.Session, preset: str, *options: str) -> None:
+    """Run the C++ tests of a preset."""
     session.run("ctest", "--preset", preset, *options, external=True)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The Python tests; arguments after `--` go to pytest."""
+    """Run the Python tests; arguments after `--` are passed to pytest."""
     session.install(".[test]")
     session.run("pytest", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Format, style and spelling, of Python and C++."""
+    """Check the format, style and spelling of Python and C++."""
     install_groups(session, "lint")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("clang-format", "--dry-run", "-Werror", *tracked("*.cpp", "*.hpp"))
-    for name in tracked("*.cpp", "*.hpp"):  # clang-format leaves comments alone
+    for name in tracked("*.cpp", "*.hpp"):  # clang-format does not reflow comments
         for number, line in enumerate(Path(name).read_text(encoding="utf-8").splitlines(), 1):
             if line.lstrip().startswith("//") and len(line) > LINE_LENGTH:
                 session.error(f"{name}:{number} has {len(line)} columns")
@@ -67,7 +76,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """mypy, and the extension's stub: generated from it, and true."""
+    """Run mypy, and compare the stub of the extension with the extension."""
     session.install(".[test]")
     install_groups(session, "types")
     session.run("mypy")
@@ -75,17 +84,17 @@ def types(session: nox.Session) -> None:
     session.run("python", "-m", "mypy.stubtest", "handnn._core")
 
 
-@nox.session
+@nox.session(default=False)
 def cpp(session: nox.Session) -> None:
-    """The C++ tests, optimised."""
+    """Run the optimised C++ tests."""
     install_groups(session, "cpp")
     build(session, "release")
     ctest(session, "release")
 
 
-@nox.session
+@nox.session(default=False)
 def accuracy(session: nox.Session) -> None:
-    """The ulps of exp and its kin over all 2^32 float32 numbers, for the best instruction set."""
+    """Measure the error of exp and related functions over all 2^32 float32 numbers."""
     install_groups(session, "cpp")
     build(session, "release")
     skipped = 77
@@ -97,16 +106,16 @@ def accuracy(session: nox.Session) -> None:
         session.error(f"{program.name} ended with {status}")
 
 
-@nox.session
+@nox.session(default=False)
 def tidy(session: nox.Session) -> None:
-    """clang-tidy over the C++, compiled by Clang."""
+    """Run clang-tidy while Clang compiles the C++."""
     install_groups(session, "cpp")
     build(session, "tidy")
 
 
-@nox.session
+@nox.session(default=False)
 def asan(session: nox.Session) -> None:
-    """The C++ tests and the Python tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    """Run the C++ and the Python tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
     install_groups(session, "cpp")
     session.install(".[test]")
     pybind11 = session.run("python", "-m", "pybind11", "--cmakedir", silent=True)
@@ -114,11 +123,11 @@ def asan(session: nox.Session) -> None:
     build(session, "asan", *python)
     ctest(session, "asan")
 
-    # The package again, with the sanitized extension, in a folder that comes before the installed.
+    # A copy of the package with the sanitized extension, first on PYTHONPATH.
     site = Path("build/asan/site").absolute()
     shutil.copytree("python", site, dirs_exist_ok=True)
     session.run("cmake", "--install", "build/asan", "--prefix", str(site), external=True)
-    # libstdc++ comes along so that AddressSanitizer finds the exceptions it wants to watch.
+    # AddressSanitizer intercepts exceptions only if libstdc++ is loaded with it.
     libraries = [
         session.run("g++", f"-print-file-name={name}", external=True, silent=True)
         for name in ("libasan.so", "libstdc++.so")
@@ -130,9 +139,9 @@ def asan(session: nox.Session) -> None:
         "PYTHONPATH": str(site),
         "CI": "true",
     }
-    # More trainings show a sanitizer nothing new, and take it minutes; command, files and tables
-    # call nothing that the other tests do not; headers of C are other programs, with sanitizers of
-    # their own; what is kept from being freed cannot be told from a leak.
+    # The command, files and tables reach no code of the extension that the other tests do not, and
+    # take minutes under a sanitizer. Exported C headers are separate programs with sanitizers of
+    # their own. AddressSanitizer delays the reuse of freed memory, which looks like a leak.
     left_out = [
         "cli",
         "datasets",
@@ -146,25 +155,25 @@ def asan(session: nox.Session) -> None:
     session.run("pytest", *less, *session.posargs, env=environment)
 
 
-@nox.session
+@nox.session(default=False)
 def tsan(session: nox.Session) -> None:
-    """The engine's C++ tests under ThreadSanitizer."""
+    """Run the engine's C++ tests under ThreadSanitizer."""
     install_groups(session, "cpp")
     build(session, "tsan", target="engine_tests")
     ctest(session, "tsan", "--tests-regex", "^engine_")
 
 
-@nox.session
+@nox.session(default=False)
 def symbols(session: nox.Session) -> None:
-    """No instruction set leaks into another one's object; the objects are those of the wheel."""
+    """Check that no function of one instruction set is visible to the code of another."""
     session.install(".")
     (folder,) = Path("build").glob("cp{}{}-*".format(*sys.version_info))
     session.run("python", "tools/check_symbols.py", str(folder))
 
 
-@nox.session
+@nox.session(default=False)
 def arm(session: nox.Session) -> None:
-    """The C++ tests, and exported headers, on an emulated arm64 CPU; the headers by Clang too."""
+    """Run the C++ tests and exported C headers on an emulated arm64 CPU."""
     for program in ("aarch64-linux-gnu-g++", "qemu-aarch64"):
         if not shutil.which(program):
             session.skip(f"{program} is not installed")
@@ -178,9 +187,9 @@ def arm(session: nox.Session) -> None:
     session.run("pytest", *(f"tests/exchange/{name}" for name in headers), "-k", "arm64 or clang")
 
 
-@nox.session
+@nox.session(default=False)
 def package(session: nox.Session) -> None:
-    """The sdist is complete, its wheel is small and works, and the wheels to publish are known."""
+    """Build the sdist and a wheel from it, check both, and list the wheels to publish."""
     install_groups(session, "package")
     with tempfile.TemporaryDirectory() as folder:
         session.run("python", "-m", "build", "--sdist", "--outdir", folder)
@@ -209,7 +218,7 @@ def package(session: nox.Session) -> None:
         session.run("cibuildwheel", "--print-build-identifiers", "--platform", platform)
 
 
-@nox.session
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Run the code of README.md and docs/, follow their links, and build the site."""
     session.install(".[all]")
@@ -218,7 +227,7 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "docs", "docs/_build/html")
 
 
-@nox.session
+@nox.session(default=False)
 def parity(session: nox.Session) -> None:
     """Run the tests beside PyTorch, and the page about it."""
     session.install(".[test]")
@@ -229,7 +238,7 @@ def parity(session: nox.Session) -> None:
     session.run("python", "tools/check_docs.py", "docs/exchange.md")
 
 
-@nox.session
+@nox.session(default=False)
 def workflows(session: nox.Session) -> None:
     """Check the GitHub workflows, and the repository against the Scientific Python guide."""
     install_groups(session, "workflows")
@@ -241,8 +250,12 @@ def workflows(session: nox.Session) -> None:
     session.run("sp-repo-review", ".")
 
 
-@nox.session
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """handnn beside its peers; first verified, then timed."""
+    """Verify handnn and its peers, then time them in turns."""
     session.install(".[test]")
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+if __name__ == "__main__":
+    nox.main()
