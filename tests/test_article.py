@@ -1,4 +1,4 @@
-"""The article's script, once with its own NumPy classes and once with handnn.article."""
+"""The article's script with its own NumPy classes and with handnn.article."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ LEARNING_RATE = 0.005
 
 
 def script(bricks, activation):
-    """Affine, activation, Affine, MSELoss; plain gradient descent, as a reader would type it."""
+    """Affine, activation, Affine, MSELoss; plain gradient descent."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 3))
     y = np.sin(x.sum(axis=1, keepdims=True))
@@ -105,10 +105,10 @@ def script(bricks, activation):
 
 
 @pytest.mark.parametrize("activation", ["Sigmoid", "ReLU"])
-def test_the_script_gives_the_same_weights_with_only_its_import_changed(activation):
+def test_the_script_gives_the_same_weights_with_either_import(activation):
     theirs, their_losses = script(ORIGINAL, activation)
     ours, our_losses = script(article, activation)
-    assert their_losses[-1] < 0.5 * their_losses[0], "the script does not learn: it proves nothing"
+    assert their_losses[-1] < 0.5 * their_losses[0], "the script must learn"
     for mine, original in zip(ours, theirs, strict=True):
         assert mine.dtype == np.float64
         np.testing.assert_allclose(mine, original, rtol=1e-12, atol=0)
@@ -116,7 +116,7 @@ def test_the_script_gives_the_same_weights_with_only_its_import_changed(activati
 
 
 @pytest.mark.parametrize("name", ["Affine", "Sigmoid", "ReLU", "MSELoss"])
-def test_the_same_arguments(name):
+def test_signatures_are_the_same(name):
     for method in ("__init__", "forward", "backward"):
         original = inspect.signature(getattr(vars(ORIGINAL)[name], method))
         ours = inspect.signature(getattr(getattr(article, name), method))
@@ -137,7 +137,7 @@ def attributes(bricks):
     return values | {"loss.backward": loss.backward(2.0)}
 
 
-def test_the_same_attributes():
+def test_attributes_are_the_same():
     original = attributes(ORIGINAL)
     for name, value in attributes(article).items():
         np.testing.assert_allclose(
@@ -145,7 +145,7 @@ def test_the_same_attributes():
         )
 
 
-def test_before_the_first_forward_the_attributes_are_none():
+def test_attributes_are_none_before_the_first_forward():
     affine = article.Affine(np.ones((1, 1)), np.ones(1))
     assert affine.x is None and affine.dw is None and affine.db is None
     assert article.Sigmoid().out is None
@@ -153,7 +153,7 @@ def test_before_the_first_forward_the_attributes_are_none():
     assert loss.pre is None and loss.y_true is None
 
 
-def test_y_true_takes_the_shape_of_the_prediction():
+def test_y_true_is_reshaped_to_the_prediction():
     loss = article.MSELoss()
     assert loss.forward(np.zeros((2, 1)), np.array([[1.0], [2.0]])) == 2.5
     assert loss.y_true.shape == (2, 1)
@@ -161,7 +161,7 @@ def test_y_true_takes_the_shape_of_the_prediction():
     assert loss.y_true.shape == (3, 1)
 
 
-def test_sigmoid_takes_a_number_for_dout_as_the_original_does():
+def test_sigmoid_accepts_a_scalar_dout_like_the_original():
     slopes = []
     for bricks in (ORIGINAL, article):
         sigmoid = bricks.Sigmoid()
@@ -170,7 +170,7 @@ def test_sigmoid_takes_a_number_for_dout_as_the_original_does():
     np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-12, atol=0)
 
 
-def test_relu_does_not_overwrite_the_gradient_of_its_caller():
+def test_relu_does_not_overwrite_dout():
     relu = article.ReLU()
     relu.forward(np.array([[-1.0, 1.0]]))
     dout = np.array([[3.0, 4.0]])

@@ -1,4 +1,4 @@
-"""Hypothesis over shapes and layouts: whatever the memory looks like, the bits are the same."""
+"""Property tests over shapes and memory layouts: the bits do not depend on the layout."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_any_shape_in_any_layout(call, data, sizes, dtype):
         layout = data.draw(layouts, label=name)
         is_list = layout is np.ndarray.tolist
         if is_list and (dtype == np.float32 or 0 in arrays[name].shape):
-            continue  # a list alone would be float64, and an empty one has no columns
+            continue  # lists would become float64, and empty ones lose their columns
         given_arrays[name] = layout(arrays[name])
     outputs = {}
     for name, output in call.new_outputs(dtype, sizes).items():
@@ -44,8 +44,8 @@ def test_any_shape_in_any_layout(call, data, sizes, dtype):
 @pytest.mark.parametrize("call", [call for call in CALLS if len(call.axes) > 1], ids=str)
 @ours
 @given(data=st.data())
-def test_any_shapes_are_a_result_or_a_value_error(call, data):
-    """Shapes drawn independently: never a crash, never another kind of error."""
+def test_any_shapes_give_a_result_or_a_value_error(call, data):
+    """Independent shapes never crash or raise another kind of error."""
     shapes = st.lists(st.integers(0, 4), max_size=3).map(tuple)
     arrays = {name: np.ones(data.draw(shapes, label=name), np.float64) for name in call.axes}
     try:

@@ -1,4 +1,4 @@
-"""Hypothesis over values: what holds for every number, huge, tiny, signed zero, NaN or infinite."""
+"""Property tests over values, including huge, tiny, signed zero, NaN and infinite ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def any_numbers(draw, pairs=False):
 
 @ours
 @given(x=any_numbers())
-def test_sigmoid_is_within_its_bound_everywhere(x):
+def test_sigmoid_is_within_its_error_bound(x):
     with np.errstate(all="ignore"):
         expected = reference.sigmoid_forward(x.astype(np.float64))
     assert_within(functional.sigmoid_forward(x), expected, without_sum(expected, x.dtype))
@@ -34,13 +34,13 @@ def test_sigmoid_is_within_its_bound_everywhere(x):
 
 @ours
 @given(x=any_numbers())
-def test_relu_is_exact_everywhere(x):
+def test_relu_is_exact(x):
     assert_same_bits(functional.relu_forward(x), np.asarray(reference.relu_forward(x)))
 
 
 @ours
 @given(pair=any_numbers(pairs=True))
-def test_relu_backward_is_exact_everywhere(pair):
+def test_relu_backward_is_exact(pair):
     dout, x = pair
     assert_same_bits(
         functional.relu_backward(dout, x), np.asarray(reference.relu_backward(dout, x))
@@ -52,7 +52,7 @@ def test_relu_backward_is_exact_everywhere(pair):
     numbers=st.lists(st.floats(-1e100, 1e100), min_size=1, max_size=80),
     columns=st.integers(1, 8),
 )
-def test_the_loss_of_a_prediction_beside_itself_is_zero(numbers, columns):
+def test_mse_of_exact_predictions_is_zero(numbers, columns):
     pre = np.array([numbers] * columns).T
     assert functional.mse_loss_forward(pre, pre) == 0
     assert not functional.mse_loss_backward(pre, pre).any()
@@ -61,7 +61,7 @@ def test_the_loss_of_a_prediction_beside_itself_is_zero(numbers, columns):
 @pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 @ours
 @given(seed=st.integers(0, 2**32 - 1), sizes=st.tuples(*[st.integers(1, 50)] * 3))
-def test_a_row_of_a_batch_has_the_bits_it_has_alone(dtype, seed, sizes):
+def test_a_row_has_the_same_bits_alone_and_in_a_batch(dtype, seed, sizes):
     n, i, o = sizes
     rng = np.random.default_rng(seed)
     x, w = rng.normal(size=(n, i)).astype(dtype), rng.normal(size=(i, o)).astype(dtype)

@@ -1,4 +1,4 @@
-"""Initial weights have the variance their formula says, and come from `rng` alone."""
+"""Initial weights: their distribution, and that only `rng` determines them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_mean_and_variance(name, shape):
 
 
 @pytest.mark.parametrize("name", VARIANCES)
-def test_the_distribution_is_the_one_named(name):
-    """A uniform draw stays within ±√(3·variance) and comes close; 400,000 normal ones do not."""
+def test_distribution(name):
+    """Uniform draws stay within ±√(3·variance) and come close to it; normal ones exceed it."""
     edge = np.sqrt(3 * VARIANCES[name])
     uniform = abs(weights(f"{name}_uniform"))
     assert 0.999 * edge < uniform.max() <= edge
@@ -40,7 +40,7 @@ def test_the_distribution_is_the_one_named(name):
 
 
 @pytest.mark.parametrize("name", VARIANCES)
-def test_the_short_name_is_the_normal_one(name):
+def test_default_distribution_is_normal(name):
     assert_same_bits(weights(name), weights(f"{name}_normal"))
 
 
@@ -49,37 +49,37 @@ def test_zeros():
 
 
 @pytest.mark.parametrize("init", ["he_uniform", "xavier_normal", "lecun"])
-def test_an_int_and_its_generator_give_the_same_bits(init):
+def test_a_seed_and_its_generator_give_the_same_bits(init):
     assert_same_bits(weights(init, rng=5), weights(init, rng=np.random.default_rng(5)))
     assert not np.array_equal(weights(init, rng=5), weights(init, rng=6))
     assert not np.array_equal(weights(init, rng=None), weights(init, rng=None))
 
 
-def test_a_generator_moves_on():
+def test_a_generator_advances():
     rng = np.random.default_rng(5)
     assert not np.array_equal(weights("he", rng=rng), weights("he", rng=rng))
 
 
 @pytest.mark.parametrize("init", ["he", "xavier_uniform"])
-def test_float32_weights_are_the_float64_ones_rounded(init):
+def test_float32_weights_are_rounded_float64_weights(init):
     assert_same_bits(weights(init, dtype="float32"), weights(init).astype(np.float32))
 
 
 @pytest.mark.parametrize(
     "init", ["", "He", "kaiming", "he_", "he_cauchy", "zeros_normal", "_normal"]
 )
-def test_another_name_is_a_value_error(init):
+def test_rejects_unknown_names(init):
     with pytest.raises(ValueError, match="init"):
         weights(init)
 
 
 @pytest.mark.parametrize("init", [None, 3, np.ones(2)], ids=str)
-def test_what_is_no_name_is_an_error(init):
+def test_rejects_names_that_are_not_strings(init):
     with pytest.raises((TypeError, ValueError)):
         weights(init)
 
 
 @pytest.mark.parametrize("rng", ["seed", 1.5, -1], ids=str)
-def test_what_is_no_source_of_numbers_is_an_error(rng):
+def test_rejects_invalid_rng(rng):
     with pytest.raises((TypeError, ValueError)):
         weights("he", rng=rng)

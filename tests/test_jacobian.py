@@ -1,4 +1,4 @@
-"""Network.jacobian: how every output changes with every input."""
+"""Network.jacobian: the derivative of every output by every input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 
 def differences(network, x):
-    """The Jacobians measured on `predict`: (N, O, I)."""
+    """The Jacobians (N, O, I) by central differences of `predict`."""
     columns = []
     for i in range(x.shape[1]):
         h = np.finfo(np.float64).eps ** (1 / 3)
@@ -32,7 +32,7 @@ def differences(network, x):
 
 
 def by_backward(network, x):
-    """The Jacobians by one backward from each output, through the bricks themselves."""
+    """The Jacobians by one backward of the network for each output."""
     network.eval()
     outputs = network.forward(x).shape[1]
     found = []
@@ -48,13 +48,13 @@ def test_every_brick_is_listed():
 
 
 def test_by_hand():
-    """out = sigmoid(2a - b): its slope at 0 is 1/4, so d out = (1/2, -1/4)."""
+    """out = sigmoid(2a - b); its derivative at 0 is 1/4, so the Jacobian is (1/2, -1/4)."""
     network = Network([Affine([[2.0], [-1.0]], [0.0]), Sigmoid()])
     assert network.jacobian([[1.0, 2.0], [0.0, 0.0]]).tolist() == [[[0.5, -0.25]]] * 2
 
 
 @both_dtypes
-def test_without_a_bend_it_is_the_weights(dtype):
+def test_of_an_affine_is_its_weights(dtype):
     layer = Affine.random(3, 2, rng=0, dtype=dtype)
     found = Network([layer]).jacobian(np.ones((4, 3)))
     assert found.dtype == dtype and found.shape == (4, 2, 3)
@@ -62,11 +62,11 @@ def test_without_a_bend_it_is_the_weights(dtype):
 
 
 @every
-def test_it_is_what_central_differences_measure(name):
+def test_equals_central_differences(name):
     network = every_brick.network(name)
     x, _ = every_brick.rows(name)
     found = network.jacobian(x)
-    if name == "Embedding":  # a code cannot be moved by a little; the other columns can
+    if name == "Embedding":  # codes are integers; differentiate by the other columns
         assert not found[:, :, 1].any()
         found = found[:, :, [0, 2, 3]]
         measured = np.stack([measured_beside_codes(network, x, i) for i in (0, 2, 3)], axis=2)
@@ -84,7 +84,7 @@ def measured_beside_codes(network, x, column):
 
 @every
 @both_dtypes
-def test_it_is_what_the_backward_of_the_bricks_gives(name, dtype):
+def test_has_the_bits_of_backward(name, dtype):
     network = every_brick.network(name, dtype)
     x, _ = every_brick.rows(name, dtype=dtype)
     found = network.jacobian(x)
@@ -93,7 +93,7 @@ def test_it_is_what_the_backward_of_the_bricks_gives(name, dtype):
 
 
 @every
-def test_in_float32_it_is_that_of_float64_but_for_rounding(name):
+def test_float32_equals_float64_up_to_rounding(name):
     network = every_brick.network(name, "float32")
     x, _ = every_brick.rows(name, dtype="float32")
     if "own" in name or name == "Residual":  # Scale has no astype
@@ -106,13 +106,13 @@ def test_in_float32_it_is_that_of_float64_but_for_rounding(name):
         wide = network.astype("float64")
     found = network.jacobian(x)
     assert found.dtype == np.float32
-    # Some ten roundings of numbers of the size of the largest, in each of a few sums of five.
+    # About ten roundings of numbers up to the largest entry, in a few sums of five terms.
     bound = 50 * np.finfo(np.float32).eps * np.abs(found).max()
     np.testing.assert_allclose(found, wide.jacobian(x), rtol=0, atol=bound)
 
 
 @every
-def test_it_leaves_no_trace(name):
+def test_does_not_change_the_network(name):
     network = every_brick.network(name)
     x, y = every_brick.rows(name)
     network.forward(x)
@@ -125,27 +125,27 @@ def test_it_leaves_no_trace(name):
 
 
 @every
-def test_it_predicts_whatever_the_mode_is(name):
+def test_uses_prediction_mode(name):
     network = every_brick.network(name)
     x, _ = every_brick.rows(name)
     training = network.train().jacobian(x)
     np.testing.assert_array_equal(training, network.eval().jacobian(x))
-    # No row sees another: alone it has the same.
+    # Rows do not depend on each other.
     alone = [network.jacobian(x[n : n + 1])[0] for n in range(len(x))]
     np.testing.assert_array_equal(training, np.stack(alone))
 
 
 @every
-def test_outputs_taken_a_few_at_a_time_give_the_same(name, monkeypatch):
+def test_does_not_depend_on_the_number_of_outputs_at_a_time(name, monkeypatch):
     network = every_brick.network(name)
     x, _ = every_brick.rows(name)
     whole = network.jacobian(x)
     for entries in (1, 2 * len(x) * every_brick.WIDTH):  # one at a time; two, then one
-        monkeypatch.setattr(jacobian, "ENTRIES_AT_ONCE", entries)
+        monkeypatch.setattr(jacobian, "MAX_ENTRIES", entries)
         np.testing.assert_array_equal(network.jacobian(x), whole)
 
 
-def test_one_forward_and_one_backward_for_each_output_reach_a_brick_of_your_own():
+def test_calls_a_user_brick_once_forward_and_once_backward_per_output():
     calls = []
 
     class Watched(Counting):
@@ -162,7 +162,7 @@ def test_one_forward_and_one_backward_for_each_output_reach_a_brick_of_your_own(
     assert calls == ["forward", *["backward"] * 3]
 
 
-def test_no_rows_and_no_columns():
+def test_zero_rows_and_zero_outputs():
     assert mlp([3, 4, 2], rng=0).jacobian(np.zeros((0, 3))).shape == (0, 2, 3)
     assert Network([Affine(np.zeros((3, 0)), np.zeros(0))]).jacobian(np.ones((2, 3))).shape == (
         2,
@@ -171,7 +171,7 @@ def test_no_rows_and_no_columns():
     )
 
 
-def test_a_slope_that_is_not_finite_goes_through():
+def test_derivatives_that_are_not_finite():
     network = Network([Affine([[np.inf, 1.0]], [0.0, 0.0]), ReLU(), Affine([[1.0], [np.nan]], [0])])
     with np.errstate(all="raise"):
         assert np.isnan(network.jacobian([[1.0]])).all()
@@ -187,12 +187,12 @@ def test_a_slope_that_is_not_finite_goes_through():
         ([["a", "b", "c"]], "x must hold real numbers", TypeError),
     ],
 )
-def test_what_it_refuses(x, message, error):
+def test_rejects_invalid_x(x, message, error):
     with pytest.raises(error, match=rf"^Network.jacobian: {message}|{message}"):
         mlp([3, 2], rng=0).jacobian(x)
 
 
-def test_it_refuses_a_brick_that_does_not_give_rows():
+def test_rejects_networks_that_do_not_return_rows():
     class Total:
         def forward(self, x):
             return x.sum()
@@ -200,13 +200,13 @@ def test_it_refuses_a_brick_that_does_not_give_rows():
         def backward(self, dout):
             return dout
 
-    with pytest.raises(ValueError, match=r"the network must give \(N, O\), but gives \(\)"):
+    with pytest.raises(ValueError, match=r"the network must return \(N, O\), but returns \(\)"):
         Network([Affine.random(3, 2, rng=0), Total()]).jacobian(np.ones((2, 3)))
 
 
-@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer measures other things")
-def test_it_takes_less_than_three_forwards_and_backwards():
-    """64 rows of 13-64-64-1; the best of many turns, for other work only makes a turn slower."""
+@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="timings under a sanitizer are meaningless")
+def test_is_faster_than_three_forwards_and_backwards():
+    """64 rows through 13-64-64-1; the best of many turns, because other work only slows a turn."""
     network = mlp([13, 64, 64, 1], rng=0)
     x = np.random.default_rng(0).normal(size=(64, 13)).astype(np.float32)
     dout = np.ones((64, 1), np.float32)

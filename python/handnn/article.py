@@ -1,9 +1,20 @@
-"""The article's four classes: its script runs with only its import line changed.
+"""The four classes of the article: its script runs with only the import line changed.
 
-Everything is float64, and attributes and numbers are the article's, but for three of its slips:
-Sigmoid does not overflow, ReLU.backward does not write into the caller's dout, and
-MSELoss.forward subtracts the reshaped y_true (the article reshapes it and then subtracts the
-other one, so that pre (N, 1) and y_true (N,) make an N x N matrix).
+Arrays are float64. Attributes and results are the article's, with three corrections: Sigmoid does
+not overflow, ReLU.backward does not write into the caller's dout, and MSELoss.forward subtracts the
+reshaped y_true. (The article subtracts the original one, so that pre (N, 1) and y_true (N,)
+broadcast to an N x N matrix.)
+
+Examples:
+    >>> from handnn.article import Affine, MSELoss, ReLU, Sigmoid
+    >>> affine, loss = Affine([[1.0], [2.0]], [0.5]), MSELoss()
+    >>> loss.forward(affine.forward([[1.0, 1.0]]), [[3.0]])
+    0.25
+    >>> affine.backward(loss.backward(1.0))
+    array([[0.5, 1. ]])
+    >>> affine.dw
+    array([[0.5],
+           [0.5]])
 """
 
 from __future__ import annotations
@@ -16,7 +27,7 @@ from handnn.arrays import Array, as_float
 
 
 class Affine:
-    """out = x·w + b, for x (n, i), w (i, o) and a b that broadcasts to (o,)."""
+    """Compute ``out = x·w + b`` for x (N, I), w (I, O) and b, which broadcasts to (O,)."""
 
     def __init__(self, w: ArrayLike, b: ArrayLike) -> None:
         self.w = as_float(w, np.float64, "Affine: w")
@@ -26,7 +37,7 @@ class Affine:
         self.db: Array | None = None
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return x·w + b."""
+        """Return out = x·w + b, and keep x."""
         self.x = as_float(x, np.float64, "Affine.forward: x")
         row = np.broadcast_to(self.b, (1, self.w.shape[-1]))[0]
         return functional.affine_forward(self.x, self.w, row)
@@ -41,18 +52,18 @@ class Affine:
 
 
 class Sigmoid:
-    """out = 1 / (1 + exp(-x))."""
+    """Compute ``out = 1 / (1 + exp(-x))``, entry by entry, for x of any shape."""
 
     def __init__(self) -> None:
         self.out: Array | None = None
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return 1 / (1 + exp(-x))."""
+        """Return out = 1 / (1 + exp(-x)), and keep it."""
         self.out = functional.sigmoid_forward(as_float(x, np.float64, "Sigmoid.forward: x"))
         return self.out
 
     def backward(self, dout: ArrayLike) -> Array:
-        """Return dx = dout·(1 - out)·out, for a dout that broadcasts to the shape of out."""
+        """Return dx = dout·(1 - out)·out; dout broadcasts to the shape of out."""
         if self.out is None:
             raise RuntimeError("Sigmoid.backward: call forward first")
         dout = as_float(dout, np.float64, "Sigmoid.backward: dout")
@@ -60,7 +71,7 @@ class Sigmoid:
 
 
 class ReLU:
-    """out = 0 where x < 0, x elsewhere."""
+    """Compute ``out = 0 where x < 0, x elsewhere`` for x of any shape."""
 
     def __init__(self) -> None:
         self.x: Array | None = None
@@ -68,14 +79,14 @@ class ReLU:
         self.mask: NDArray[np.bool_] | None = None
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return x with its negative entries set to 0."""
+        """Return out, and keep x, out and the mask x < 0."""
         self.x = as_float(x, np.float64, "ReLU.forward: x")
         self.mask = self.x < 0
         self.out = functional.relu_forward(self.x)
         return self.out
 
     def backward(self, dout: ArrayLike) -> Array:
-        """Return dx = 0 where the mask is, dout elsewhere."""
+        """Return dx = 0 where the mask is True, dout elsewhere."""
         if self.x is None:
             raise RuntimeError("ReLU.backward: call forward first")
         dout = as_float(dout, np.float64, "ReLU.backward: dout")
@@ -83,7 +94,10 @@ class ReLU:
 
 
 class MSELoss:
-    """The mean of (pre - y_true)², with the article's gradient (pre - y_true)·dout."""
+    """Compute the mean of ``(pre - y_true)²``; the gradient is the article's, without 2/n.
+
+    Shapes: pre of any shape; y_true is reshaped to it.
+    """
 
     def __init__(self) -> None:
         self.pre: Array | None = None
@@ -91,7 +105,7 @@ class MSELoss:
         self.loss: float | None = None
 
     def forward(self, pre: ArrayLike, y_true: ArrayLike) -> float:
-        """Return the mean of (pre - y_true)²."""
+        """Return the mean of (pre - y_true)², and keep it with pre and y_true."""
         self.pre = as_float(pre, np.float64, "MSELoss.forward: pre")
         self.y_true = as_float(y_true, np.float64, "MSELoss.forward: y_true").reshape(
             self.pre.shape
@@ -100,7 +114,7 @@ class MSELoss:
         return self.loss
 
     def backward(self, dout: ArrayLike = 1.0) -> Array:
-        """Return (pre - y_true)·dout."""
+        """Return dx = (pre - y_true)·dout."""
         if self.pre is None or self.y_true is None:
             raise RuntimeError("MSELoss.backward: call forward first")
         dout = as_float(dout, np.float64, "MSELoss.backward: dout")

@@ -1,8 +1,9 @@
-"""The weights a layer starts from."""
+"""Initial weights."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -11,9 +12,9 @@ from numpy.typing import DTypeLike
 from handnn.arrays import Array, float_dtype, in_own_lines, whole_number
 
 RandomSource: TypeAlias = "int | np.random.Generator | None"
-"""Where random numbers come from: a seed, a Generator, or None for a fresh one."""
+"""A source of random numbers: a seed, a Generator, or None for fresh entropy."""
 
-VARIANCES = {
+VARIANCES: Mapping[str, Callable[[int, int], float]] = {
     "he": lambda n_in, n_out: 2 / n_in,  # He et al. 2015, eq. 10
     "xavier": lambda n_in, n_out: 2 / (n_in + n_out),  # Glorot and Bengio 2010, eq. 12
     "lecun": lambda n_in, n_out: 1 / n_in,  # LeCun et al. 1998, "Efficient BackProp", eq. 16
@@ -27,19 +28,27 @@ def initial_weights(
     rng: RandomSource = None,
     dtype: DTypeLike = "float32",
 ) -> Array:
-    """Return weights (n_in, n_out) that keep a signal's size from layer to layer at the start.
+    """Return random weights (n_in, n_out) that preserve the scale of signals across layers.
 
-    They are independent, have mean 0, and the variance that `init` names:
+    The weights are independent with mean 0 and a variance that depends on `init`:
 
-        "he"      2 / n_in              for relu, which stops half of its input
-        "xavier"  2 / (n_in + n_out)    for sigmoid: a compromise of forward and backward
-        "lecun"   1 / n_in              keeps the forward signal where nothing is stopped
-        "zeros"   0                     learns nothing in a hidden layer: all its units stay alike
+        "he"      2 / n_in              for ReLU and similar activations (He et al. 2015)
+        "xavier"  2 / (n_in + n_out)    for sigmoid and tanh (Glorot and Bengio 2010)
+        "lecun"   1 / n_in              preserves the variance of a linear layer (LeCun et al. 1998)
+        "zeros"   0                     for an output layer; hidden units would stay identical
 
-    "he" and "he_normal" draw from a normal distribution, "he_uniform" from the uniform one on
-    ±sqrt(3·variance), and likewise the others. Numbers are drawn in float64 and then rounded to
-    `dtype`, so one seed gives the same weights in both dtypes, up to rounding.
-    Raises ValueError for another `init` or a size below 1, TypeError for another dtype.
+    The distribution is normal; the suffix "_uniform", as in "he_uniform", selects the uniform
+    distribution on ±sqrt(3·variance), and "_normal" the normal one. Weights are drawn in float64
+    and then rounded to `dtype`, so a seed gives the same weights in both dtypes up to rounding.
+
+    Raises:
+        ValueError: If `init` is unknown or a size is below 1.
+        TypeError: If a size is not an int or `dtype` is not float32 or float64.
+
+    Examples:
+        >>> from handnn.initializers import initial_weights
+        >>> initial_weights(2, 3, "he_uniform", rng=0).shape
+        (2, 3)
     """
     shape = whole_number(n_in, "n_in"), whole_number(n_out, "n_out")
     dtype = float_dtype(dtype, "dtype")
