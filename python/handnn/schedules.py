@@ -212,6 +212,17 @@ class ReduceOnPlateau(Schedule):
             self.cooling, self.bad_epochs = self.cooldown, 0
 
 
+SCHEDULES: tuple[type[Schedule], ...] = (
+    Constant,
+    Step,
+    Cosine,
+    WarmUp,
+    OneCycle,
+    ReduceOnPlateau,
+)
+"""Every schedule of handnn: what a checkpoint may hold and `handnn check` covers."""
+
+
 SINE = [(-1) ** k / math.factorial(2 * k + 1) for k in range(12)]
 """Of sin z = z·(1 - z²/3! + z⁴/5! - ...); the next term is below 1e-20 for |z| ≤ π/2."""
 

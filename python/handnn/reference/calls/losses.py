@@ -7,12 +7,13 @@ term or a slope is its formula with a plus in every place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from handnn.arrays import Array
+from handnn.losses import LOSSES
 from handnn.reference import losses
 from handnn.reference.bounds import Bound, Bounds, no_sum, of_sum, without_sum
 from handnn.reference.calls.call import Call, Numbers, Sample, Sizes, between_0_and_1
@@ -225,8 +226,8 @@ def unchanged(array: Array) -> Array:
 
 def calls_of(
     kind: str,
-    forward: Callable[..., Bounds],
-    backward: Callable[..., Bounds],
+    forward: Callable[..., Bounds] = mean_of_positive_terms,
+    backward: Callable[..., Bounds] = no_sum,
     axes: Mapping[str, str] | None = None,
     *,
     variant: str = "",
@@ -268,8 +269,7 @@ def calls_of(
     return made
 
 
-CALLS = [
-    *calls_of("mse_loss", mean_of_positive_terms, no_sum),
+LISTED = [
     Call(
         "mse_loss_backward",
         {"pre": "NO", "y_true": "NO"},
@@ -278,7 +278,6 @@ CALLS = [
         options={"dout": 1.3, "gradient": "article"},
         variant="article",
     ),
-    *calls_of("mae", mean_of_positive_terms, no_sum),
     *calls_of("huber", huber_forward_bound, no_sum, options={"delta": 0.7}),
     *calls_of(
         "quantile",
@@ -337,3 +336,15 @@ CALLS = [
         may_be_labels=("y_true",),
     ),
 ]
+"""The losses with bounds, targets or settings of their own."""
+
+
+def others() -> Iterator[Call]:
+    """Yield the calls of every loss that is not listed: its terms are not negative."""
+    listed = {call.kind for call in LISTED if call.function.endswith("_forward")}
+    for loss in LOSSES:
+        if loss.kind not in listed:
+            yield from calls_of(loss.kind)
+
+
+CALLS = [*LISTED, *others()]
