@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 
 import pytest
 
-from handnn import functional, reference
+from handnn import functional, layers, losses, optimizers, reference, schedules
 from handnn.reference.calls import CALLS
 
 
@@ -32,6 +34,26 @@ COMPOSED = {"residual_forward", "residual_backward"}  # of other bricks: they ha
 
 def test_every_public_function_has_its_reference():
     assert public_functions(functional) == public_functions(reference) - COMPOSED
+
+
+def bricks_of(package, base):
+    """Every class of a package that can be built: neither a base nor private."""
+    modules = [importlib.import_module(package.__name__)]
+    modules += [
+        importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(getattr(package, "__path__", ()))
+    ]
+    values = [value for module in modules for value in vars(module).values()]
+    found = {value for value in values if inspect.isclass(value) and issubclass(value, base)}
+    return found - {layers.Layer, layers.Activation, losses.KernelLoss, base}
+
+
+def test_every_brick_is_in_the_list_of_its_kind():
+    """A brick that is missing from its list would be neither checked nor compiled."""
+    assert bricks_of(layers, layers.Layer) == set(layers.BRICKS.values())
+    assert bricks_of(losses, losses.KernelLoss) == set(losses.LOSSES)
+    assert bricks_of(optimizers, optimizers.GradientOptimizer) == set(optimizers.OPTIMIZERS)
+    assert bricks_of(schedules, schedules.Schedule) == set(schedules.SCHEDULES)
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)

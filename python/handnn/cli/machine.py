@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib import metadata
-from typing import Any
 
 import click
 import numpy as np
@@ -45,7 +45,7 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in sorted(os.environ.items()) if name.startswith("HANDNN_")}
 
 
-def readable(value: Any) -> str:
+def readable(value: object) -> str:
     """Return a value as a person writes it."""
     if value is None:
         return "not installed"
@@ -54,7 +54,7 @@ def readable(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def show(title: str, facts: dict[str, Any]) -> None:
+def show(title: str, facts: Mapping[str, object]) -> None:
     """Print one section of facts, their values in a column."""
     click.echo(title)
     width = max(map(len, facts), default=0)

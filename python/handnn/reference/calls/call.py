@@ -58,6 +58,7 @@ SAMPLES: dict[str, Sample] = {
     "out": between_0_and_1,
     "sample_weight": between_0_and_1,
     "square": between_0_and_1,
+    "var": between_0_and_1,
 }
 """How arguments of these names are drawn unless a call says otherwise; all others are normal."""
 
@@ -142,14 +143,17 @@ class Call:
             for letter, size in {**SIZES, **sizes}.items()
         }
 
-    def arrays(self, dtype: DTypeLike, sizes: Sizes = SIZES, seed: int = 0) -> dict[str, Array]:
-        """Return new random arguments by name."""
+    def arrays(
+        self, dtype: DTypeLike, sizes: Sizes = SIZES, seed: int = 0, spread: float = 1.0
+    ) -> dict[str, Array]:
+        """Return new random arguments by name; `spread` multiplies those drawn from N(0, 2²)."""
         rng = np.random.default_rng(seed)
         sizes = self.fitting(sizes)
         made = {}
         for name, axes in self.axes.items():
             draw = {**SAMPLES, **self.samples}.get(name, normal)
-            array: Array = draw(rng, shape_of(axes, sizes), sizes).astype(dtype)
+            drawn = draw(rng, shape_of(axes, sizes), sizes)
+            array: Array = (spread * drawn if draw is normal else drawn).astype(dtype)
             made[name] = array
         return made
 

@@ -270,6 +270,7 @@ def calls_of(
 
 
 LISTED = [
+    *calls_of("mse_loss"),
     Call(
         "mse_loss_backward",
         {"pre": "NO", "y_true": "NO"},
