@@ -210,11 +210,21 @@ def engine_calls():
     loss = "quantile", 0.0, np.array([0.3]), True
     predict = _core.predictor(bricks, True)
 
+    sampler = _core.BatchSampler(batch_size=2, rows_per_epoch=4, seed=7, replacement=False)
+
     def train(rows):
-        _core.train(
-            learning, loss, "adam", {"lr": 1e-4, "beta1": 0.9}, 1.0, [1.0, 0.5], rows, y, None,
-            1, 2, 7, 0, len(y), False, 0, 0.0, True, None, [], [], _core.Stop(), 0,
-        )  # fmt: skip
+        optimizer = "adam", {"lr": 1e-4, "beta1": 0.9}, 1.0, np.array([1.0, 0.5])
+        request = _core.TrainingRequest(
+            program=(learning, loss, optimizer, True),
+            rows=(rows, y),
+            sampler=sampler,
+            span=_core.TrainingSpan(epochs=1, first_epoch=0),
+            outputs=None,
+            threads=0,
+        )
+        result = _core.TrainingResult()
+        _core.train(request, result, _core.Stop())
+        assert result.steps <= 2
 
     return {
         "train": (lambda: train(x), lambda: train(x[:, :1])),
@@ -225,9 +235,9 @@ def engine_calls():
             lambda: _core.largest_columns(np.ones((5, 3))),
             lambda: _core.largest_columns(np.ones((5, 0))),
         ),
-        "drawn_rows": (
-            lambda: _core.drawn_rows(5, 3, 1, 2),
-            lambda: _core.drawn_rows(5, 0, 1, 2),
+        "sampler": (
+            lambda: _core.BatchSampler(2, 5, 1, True).order(3, 2),
+            lambda: _core.BatchSampler(2, 5, 1, True).order(0, 2),
         ),
         "check_targets": (
             lambda: _core.check_targets("f", "softmax_cross_entropy", 0.0, None, [0, 1], 2),

@@ -10,6 +10,7 @@ void bind_norms(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);
 void bind_optimizers(pybind11::module_& module);
 void bind_engine(pybind11::module_& module);
+void bind_training(pybind11::module_& module);
 void bind_cpu(pybind11::module_& module);
 void bind_measure(pybind11::module_& module);
 

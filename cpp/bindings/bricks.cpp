@@ -27,6 +27,15 @@ void Bricks<T>::bad(const std::string& what) const {
 }
 
 template <class T>
+void Bricks<T>::require_width(const Gate& gate, const Array& x) const {
+  gate.require_dimensions(x, 2);
+  const Size I = bricks.front().I;
+  if (x.shape[1] != I) {
+    gate.bad_value(x.name, " has ", x.shape[1], " columns, but the network has ", I);
+  }
+}
+
+template <class T>
 void Bricks<T>::require_apart(const Gate& gate, const Array& out) const {
   for (const Array& array : arrays_) gate.require_apart(out, array);
 }

@@ -23,10 +23,14 @@ class Bricks {
  public:
   Bricks(const char* function, const py::list& described);
 
-  // That out overlaps no array of a brick.
+  // Raises ValueError unless x is (N, I) with the I columns that the bricks take.
+  void require_width(const Gate& gate, const Array& x) const;
+
+  // Raises ValueError if out overlaps an array of a brick.
   void require_apart(const Gate& gate, const Array& out) const;
 
-  // That x has codes where embeddings look for them: ValueError names row and column.
+  // Raises ValueError, with row and column, if an embedding would read something that is not a
+  // code from x.
   void check_codes(const Gate& gate, const Array& x) const;
 
   std::vector<Brick<T>> bricks;

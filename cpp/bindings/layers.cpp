@@ -154,14 +154,15 @@ py::array activation_forward(int which, const char* function, py::handle x_any, 
   return out.as_array();
 }
 
-// Its backward needs what the forward kept: x or out.
+const char* name_of(Kept kept) { return kept == Kept::out ? "out" : "x"; }
+
 py::array activation_backward(int which, const char* function, py::handle dout_any,
                               py::handle kept_any, py::handle setting, py::handle dx_any) {
   const ActivationFacts& facts = activation_facts[which];
   Gate gate(function);
   const double number = setting ? gate.number(facts.setting, setting) : 0;
   Array dout, kept;
-  gate.inputs({{"dout", dout_any, dout}, {facts.kept, kept_any, kept}});
+  gate.inputs({{"dout", dout_any, dout}, {name_of(facts.kept), kept_any, kept}});
   gate.require_same_shape(dout, kept);
   const Array dx = gate.output_like("dx", dx_any, kept);
 
@@ -174,7 +175,7 @@ py::array activation_backward(int which, const char* function, py::handle dout_a
 // NAME_forward(x, [setting,] out=None) and NAME_backward(dout, kept, [setting,] dx=None).
 void bind_activation(py::module_& module, int which, ActivationNames names) {
   const ActivationFacts& facts = activation_facts[which];
-  const py::arg x("x"), kept(facts.kept), setting(facts.setting), dout("dout");
+  const py::arg x("x"), kept(name_of(facts.kept)), setting(facts.setting), dout("dout");
   const py::arg_v out = py::arg("out") = py::none(), dx = py::arg("dx") = py::none();
   if (*facts.setting) {
     module.def(
@@ -221,7 +222,7 @@ void bind_layers(py::module_& module) {
   module.def("embedding_backward", embedding_backward, py::arg("dout"), py::arg("x"), py::arg("w"),
              py::arg("column"), py::arg("dx") = py::none(), py::arg("dw") = py::none());
   constexpr ActivationNames names[] = {
-#define HANDNN_NAMES(name, formula, kept, setting, cost) {#name "_forward", #name "_backward"},
+#define HANDNN_NAMES(name, ...) {#name "_forward", #name "_backward"},
       HANDNN_ACTIVATIONS(HANDNN_NAMES)
 #undef HANDNN_NAMES
   };

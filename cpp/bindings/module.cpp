@@ -9,5 +9,6 @@ PYBIND11_MODULE(_core, module) {
   handnn::bind_losses(module);
   handnn::bind_optimizers(module);
   handnn::bind_engine(module);
+  handnn::bind_training(module);
   handnn::bind_measure(module);
 }

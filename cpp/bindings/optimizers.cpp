@@ -38,7 +38,7 @@ void update(int which, const char* function, py::handle param_any, py::handle gr
 
 void bind_optimizers(py::module_& module) {
   constexpr const char* names[] = {
-#define HANDNN_NAMES(name, formula, state_0, state_1) #name "_update",
+#define HANDNN_NAMES(name, ...) #name "_update",
       HANDNN_OPTIMIZERS(HANDNN_NAMES)
 #undef HANDNN_NAMES
   };

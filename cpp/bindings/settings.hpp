@@ -1,41 +1,42 @@
-// The settings of an optimizer, as Python hands them over: a dict of numbers and bools by name.
+// The settings of an optimizer, which Python passes as a dict of numbers and bools by name.
 #pragma once
 
-#include <algorithm>
-#include <iterator>
-#include <string>
+#include <string_view>
 
 #include "arrays.hpp"
 #include "engine/rates.hpp"
 
 namespace handnn {
 
-struct NamedNumber {
-  const char* name;
+inline constexpr struct {
+  std::string_view name;
   double OptimizerSettings::* member;
-};
-inline constexpr NamedNumber numbers_of_optimizers[] = {
+} numbers_of_all_optimizers[] = {
     {"lr", &OptimizerSettings::lr},
-    {"momentum", &OptimizerSettings::momentum},
-    {"beta1", &OptimizerSettings::beta1},
-    {"beta2", &OptimizerSettings::beta2},
-    {"alpha", &OptimizerSettings::alpha},
-    {"eps", &OptimizerSettings::epsilon},
+    {"eps", &OptimizerSettings::eps},
     {"weight_decay", &OptimizerSettings::weight_decay},
     {"clip_value", &OptimizerSettings::clip_value},
     {"grad_scale", &OptimizerSettings::grad_scale},
 };
 
+// Where a number called `name` goes, null if the optimizer has no such number.
+inline double* number_called(std::string_view name, OptimizerSettings& with) {
+  for (const auto& number : numbers_of_all_optimizers) {
+    if (name == number.name) return &(with.*number.member);
+  }
+  const OptimizerFacts& facts = optimizer_facts[with.which];
+  if (name == facts.mean_decay) return &with.mean_decay;
+  if (name == facts.square_decay) return &with.square_decay;
+  return nullptr;
+}
+
 inline OptimizerSettings optimizer_settings(const Gate& gate, int which, const py::dict& given) {
   OptimizerSettings with;
   with.which = which;
   for (const auto& [key, value] : given) {
-    const std::string name = py::str(key);
-    const auto number =
-        std::find_if(std::begin(numbers_of_optimizers), std::end(numbers_of_optimizers),
-                     [&](const NamedNumber& known) { return name == known.name; });
-    if (number != std::end(numbers_of_optimizers)) {
-      with.*number->member = gate.number(number->name, value);
+    const std::string name = gate.word("the name of a setting", key);
+    if (double* number = number_called(name, with)) {
+      *number = gate.number(name.c_str(), value);
     } else if (name == "step") {
       const double step = gate.number("step", value);
       if (!(step >= 1 && step < 0x1p53))
@@ -46,7 +47,7 @@ inline OptimizerSettings optimizer_settings(const Gate& gate, int which, const p
     } else if (name == "decoupled") {
       with.decoupled = gate.flag("decoupled", value);
     } else {
-      gate.bad_type("there is no setting ", name);
+      gate.bad_type(optimizer_facts[which].name, " has no setting ", name);
     }
   }
   return with;

@@ -32,15 +32,21 @@ TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, std::vector<Brick
       optimizer_(optimizer),
       clip_norm_(clip_norm),
       most_rows_(most_rows),
-      threads_(threads) {
+      threads_(1) {
   while (!bricks_[first_learning_].learns()) ++first_learning_;
   for (const Brick<T>& brick : bricks_) work_per_row_ += brick.work();
+  if (is_worth_sharing(most_rows)) threads_ = threads ? threads : num_threads();
   w_rates_.resize(bricks_.size());
   b_rates_.resize(bricks_.size());
   sums_of_squares_.resize(2 * bricks_.size());
   lay_out();
   arena_.commit();
   lay_out();
+}
+
+template <class T>
+bool TrainingProgram<T>::is_worth_sharing(Size rows) const {
+  return work_per_row_ * double(rows) >= worth_sharing;
 }
 
 template <class T>
@@ -96,7 +102,7 @@ void TrainingProgram<T>::lay_out() {
 template <class T>
 double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Size N,
                                 double lr_factor) {
-  const int parts = work_per_row_ * double(N) < worth_sharing ? 1 : threads_;
+  const int parts = is_worth_sharing(N) ? threads_ : 1;
   const LossKernels<T>& loss = kernels_.losses[loss_.which];
   const std::size_t count = bricks_.size();
   const Size O = bricks_.back().O, Y = targets();
@@ -196,7 +202,7 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size
     case Kind::affine:
       return kernels_.matmul_nt(dx, dout, brick.w.value, scratch_[std::size_t(part)], N, I, O);
     case Kind::activation: {
-      const bool keeps_out = activation_facts[brick.activation].kept[0] == 'o';
+      const bool keeps_out = activation_facts[brick.activation].kept == Kept::out;
       return kernels_.activations[brick.activation].backward(dx, dout, keeps_out ? out : x,
                                                              brick.setting, N * O);
     }

@@ -41,10 +41,10 @@ struct LossSettings {
 template <class T>
 class TrainingProgram {
  public:
-  // For steps of up to most_rows rows, each shared among so many threads.
+  // For steps of up to most_rows rows, each shared among `threads` threads; 0 means all of the
+  // pool. A program with little work per step uses one thread.
   TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks, LossSettings<T> loss,
-                  OptimizerSettings optimizer, double clip_norm, Size most_rows,
-                  int threads = num_threads());
+                  OptimizerSettings optimizer, double clip_norm, Size most_rows, int threads = 0);
 
   // One step on N rows: x (N, I), y_true (N, Y), weight (N) or null. lr_factor is the schedule's.
   // The loss before the update, which is left out if that is NaN or infinite.
@@ -75,6 +75,7 @@ class TrainingProgram {
   std::uint64_t step_of(const Brick<T>& brick) const { return brick.first_step + steps_; }
   const T* input(std::size_t i) const { return i ? output(i - 1) : x_; }
   const T* output(std::size_t i) const { return out_[i] ? out_[i] : x_; }
+  bool is_worth_sharing(Size rows) const;
   bool stores() const;
 
   const Kernels<T>& kernels_;

@@ -17,8 +17,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Asks `interrupted` about every 50 ms. The clock is read once a millisecond or so: reading it at
-// every step would cost the smallest networks a tenth of their speed.
+// Calls `interrupted` about every 50 ms. The clock is read about once a millisecond: reading it at
+// every step would slow down the smallest networks by a tenth.
 class Interruptions {
  public:
   Interruptions(const std::function<bool()>& interrupted, double work_per_step)
@@ -38,22 +38,32 @@ class Interruptions {
   Clock::time_point last_ = Clock::now();
 };
 
-// The rows of a batch, side by side: gathered in the order of the epoch, or in place without one.
+// The rows of a batch: gathered side by side in the order of the epoch, or in place if that is the
+// order of the data.
 template <class T>
 class Batches {
  public:
-  Batches(const Rows<T>& rows, Size I, Size Y, Size batch_size, Size drawn, bool gathers)
-      : rows_(rows), I_(I), Y_(Y), order_(gathers ? std::size_t(drawn) : 0) {
-    if (!gathers) return;
+  Batches(const Rows<T>& rows, const BatchSampler& sampler, Size I, Size Y)
+      : rows_(rows), sampler_(sampler), I_(I), Y_(Y) {
+    if (!sampler.seed) return;
+    order_.resize(std::size_t(sampler.replacement ? sampler.rows_per_epoch : rows.count));
+    const Size most_rows = std::min(sampler.batch_size, sampler.rows_per_epoch);
     for (int pass = 0; pass < 2; ++pass) {
-      x_ = arena_.take<T>(batch_size * I);
-      y_true_ = arena_.take<T>(batch_size * Y);
-      weight_ = arena_.take<T>(batch_size);
+      x_ = arena_.take<T>(most_rows * I);
+      y_true_ = arena_.take<T>(most_rows * Y);
+      weight_ = arena_.take<T>(most_rows);
       if (pass == 0) arena_.commit();
     }
   }
 
-  Size* order() { return order_.data(); }
+  void begin_epoch(std::uint64_t epoch) {
+    if (!sampler_.seed) return;
+    if (sampler_.replacement) {
+      draw_rows(order_.data(), sampler_.rows_per_epoch, rows_.count, *sampler_.seed, epoch);
+    } else {
+      shuffle_rows(order_.data(), rows_.count, *sampler_.seed, epoch);
+    }
+  }
 
   Rows<T> batch(Size start, Size N) {
     if (order_.empty()) {
@@ -71,6 +81,7 @@ class Batches {
 
  private:
   const Rows<T>& rows_;
+  const BatchSampler& sampler_;
   Size I_, Y_;
   std::vector<Size> order_;
   Arena arena_;
@@ -80,29 +91,24 @@ class Batches {
 }  // namespace
 
 template <class T>
-TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Schedule& schedule,
+TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const BatchSampler& sampler,
+                     const TrainingSpan& span, const double* lr_factors,
                      const std::function<bool()>& interrupted, T* outputs) {
-  const Size count = schedule.rows_per_epoch;
-  const Size batch_size = std::min(schedule.batch_size, count);
-  Batches<T> batches(rows, program.inputs(), program.targets(), batch_size,
-                     schedule.replaces ? count : rows.count, schedule.seed.has_value());
+  const Size count = sampler.rows_per_epoch;
+  const Size batch_size = std::min(sampler.batch_size, count);
+  Batches<T> batches(rows, sampler, program.inputs(), program.targets());
   Interruptions interruptions(interrupted, program.work_per_row() * double(batch_size));
-  TrainingResult result = {{}, 0, 0};
-  Size first_row = schedule.first_step * batch_size;
-  result.total = schedule.total;
-  for (Size epoch = 0; epoch < schedule.epochs; ++epoch) {
+  TrainingResult result;
+  Size first_row = span.first_step * batch_size;
+  result.total = span.total;
+  for (Size epoch = 0; epoch < span.epochs; ++epoch) {
     const Clock::time_point start = Clock::now();
-    const std::uint64_t number = schedule.first_epoch + std::uint64_t(epoch);
-    if (schedule.seed && schedule.replaces) {
-      draw_rows(batches.order(), count, rows.count, *schedule.seed, number);
-    } else if (schedule.seed) {
-      shuffle_rows(batches.order(), rows.count, *schedule.seed, number);
-    }
+    batches.begin_epoch(span.first_epoch + std::uint64_t(epoch));
     bool stops = false;
     for (Size first = first_row; first < count; first += batch_size) {
       const Size N = std::min(batch_size, count - first);
       const Rows<T> batch = batches.batch(first, N);
-      const double factor = schedule.lr_factors ? schedule.lr_factors[result.steps] : 1;
+      const double factor = lr_factors ? lr_factors[result.steps] : 1;
       result.total += double(N) * program.step(batch.x, batch.y_true, batch.weight, N, factor);
       if (!std::isfinite(result.total)) return result;
       if (outputs) {
@@ -121,9 +127,12 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Sch
   return result;
 }
 
-template TrainingResult train(TrainingProgram<float>&, const Rows<float>&, const Schedule&,
-                              const std::function<bool()>&, float*);
-template TrainingResult train(TrainingProgram<double>&, const Rows<double>&, const Schedule&,
-                              const std::function<bool()>&, double*);
+#define HANDNN_FOR(T)                                                                             \
+  template TrainingResult train(TrainingProgram<T>&, const Rows<T>&, const BatchSampler&,         \
+                                const TrainingSpan&, const double*, const std::function<bool()>&, \
+                                T*);
+HANDNN_FOR(float)
+HANDNN_FOR(double)
+#undef HANDNN_FOR
 
 }  // namespace handnn

@@ -1,4 +1,4 @@
-// The loop of training: epochs, batches, steps, until done or interrupted.
+// The training loop: epochs, batches and steps, until done or interrupted.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace handnn {
 
-// x (rows, I), y_true (rows, Y), weight (rows) or null.
+// x (count, I), y_true (count, Y), weight (count) or null.
 template <class T>
 struct Rows {
   const T* x;
@@ -19,16 +19,24 @@ struct Rows {
   Size count;
 };
 
-struct Schedule {
-  Size epochs, batch_size;
-  std::optional<std::uint64_t>
-      seed;                   // of the order of the rows; without it they stay as they stand
-  std::uint64_t first_epoch;  // its number: it goes into the order, too
-  Size rows_per_epoch;        // at most as many as there are, unless rows are replaced
-  bool replaces;              // draws a row from all of them every time
-  const double* lr_factors = nullptr;  // one for each step, or null for 1
-  Size first_step = 0;                 // of the first epoch: those before it have been taken,
-  double total = 0;                    // and this is what they added to its loss
+// How the rows of each epoch are drawn and cut into batches.
+struct BatchSampler {
+  Size batch_size;
+  Size rows_per_epoch;                // at most the rows of the data, unless with replacement
+  std::optional<std::uint64_t> seed;  // decides the order; without one, that of the data is kept
+  bool replacement;
+
+  // The number of batches in an epoch, for rows_per_epoch >= 1 and batch_size >= 1.
+  Size steps() const { return (rows_per_epoch - 1) / batch_size + 1; }
+};
+
+// The epochs that one call trains. The first may have been interrupted: its first_step steps are
+// done, and `total` is the sum of their losses, each times its rows.
+struct TrainingSpan {
+  Size epochs;
+  std::uint64_t first_epoch;  // its number, on which the order of its rows depends
+  Size first_step = 0;
+  double total = 0;
 };
 
 struct EpochResult {
@@ -36,17 +44,20 @@ struct EpochResult {
 };
 
 struct TrainingResult {
-  std::vector<EpochResult> epochs;  // the whole ones
-  Size steps;                       // also those of an epoch that was interrupted
-  double total;                     // of that epoch's losses, each times its rows; 0 without one
+  std::vector<EpochResult> epochs;  // the finished ones
+  Size steps = 0;                   // including those of an unfinished epoch
+  double total = 0;                 // sum of that epoch's losses, each times its rows; else 0
 };
 
-// Trains for schedule.epochs epochs. `interrupted` is asked about every 50 ms, between two steps;
-// on true training ends there. It also ends at the first loss that is NaN or infinite: so is then
-// `total`, and that step is not counted, for nothing was learnt in it. `outputs`, if not null, is
-// (rows_per_epoch, columns of the last brick): what the losses of an epoch were of, batch by batch.
+// Trains for span.epochs epochs. lr_factors, if not null, has a factor of the learning rate for
+// each step. `interrupted` is called about every 50 ms, between two steps; training ends when it
+// returns true. Training also ends at the first loss that is NaN or infinite: that step changes no
+// param and is not counted, and `total` is then not finite. `outputs`, if not null, is
+// (rows_per_epoch, columns of the last brick) and receives the outputs that the losses of an epoch
+// are computed from, batch by batch.
 template <class T>
-TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Schedule& schedule,
+TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const BatchSampler& sampler,
+                     const TrainingSpan& span, const double* lr_factors,
                      const std::function<bool()>& interrupted, T* outputs = nullptr);
 
 }  // namespace handnn

@@ -4,35 +4,9 @@
 // that two instruction sets share by name, the one that this CPU cannot run.
 #include "table.hpp"
 
+#include "bricks.hpp"
 #include "largest.hpp"
-#include "layers/affine.hpp"
-#include "layers/batch_norm.hpp"
-#include "layers/dropout.hpp"
-#include "layers/elu.hpp"
-#include "layers/embedding.hpp"
-#include "layers/gelu.hpp"
-#include "layers/layer_norm.hpp"
-#include "layers/leaky_relu.hpp"
-#include "layers/relu.hpp"
-#include "layers/residual.hpp"
-#include "layers/sigmoid.hpp"
-#include "layers/silu.hpp"
-#include "layers/softmax.hpp"
-#include "layers/softplus.hpp"
-#include "layers/tanh.hpp"
-#include "losses/bce_with_logits.hpp"
-#include "losses/gaussian_nll.hpp"
-#include "losses/huber.hpp"
-#include "losses/mae.hpp"
-#include "losses/mse_loss.hpp"
-#include "losses/poisson_nll.hpp"
-#include "losses/quantile.hpp"
-#include "losses/softmax_cross_entropy.hpp"
 #include "matmul.hpp"
-#include "optimizers/adagrad.hpp"
-#include "optimizers/adam.hpp"
-#include "optimizers/rmsprop.hpp"
-#include "optimizers/sgd.hpp"
 #include "peak.hpp"
 #include "sums.hpp"
 
@@ -42,19 +16,18 @@ namespace {
 template <class T>
 constexpr Kernels<T> kernels = {matmul_scratch<T>,
                                 {
-#define HANDNN_ACTIVATION(name, Formula, kept, setting, cost) \
+#define HANDNN_ACTIVATION(name, Formula, ...) \
   {elementwise_forward<Formula, T>, elementwise_backward<Formula, T>},
                                     HANDNN_ACTIVATIONS(HANDNN_ACTIVATION)
 #undef HANDNN_ACTIVATION
                                 },
                                 {
-#define HANDNN_LOSS(name, Loss, divisor, target, columns, setting, numbers) \
-  {Loss::template forward<T>, Loss::template backward<T>},
+#define HANDNN_LOSS(name, Loss, ...) {Loss::template forward<T>, Loss::template backward<T>},
                                     HANDNN_LOSSES(HANDNN_LOSS)
 #undef HANDNN_LOSS
                                 },
                                 {
-#define HANDNN_OPTIMIZER(name, Formula, state_0, state_1) update<Formula, T>,
+#define HANDNN_OPTIMIZER(name, Formula, ...) update<Formula, T>,
                                     HANDNN_OPTIMIZERS(HANDNN_OPTIMIZER)
 #undef HANDNN_OPTIMIZER
                                 },

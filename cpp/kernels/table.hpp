@@ -43,12 +43,14 @@ namespace handnn {
   LOSS(softmax_cross_entropy, SoftmaxCrossEntropy, rows, classes, one, "label_smoothing", \
        "class_weight")
 
-// The optimizers: word, formula (see optimizers/update.hpp), and the names of the states it keeps.
+// The optimizers: word, formula (see optimizers/update.hpp), the names of its two states and of the
+// decays of the mean and the square of gradients, "" for none, and whether both are corrected for
+// their bias.
 #define HANDNN_OPTIMIZERS(OPTIMIZER) \
-  OPTIMIZER(sgd, SGD, "velocity", "") \
-  OPTIMIZER(adagrad, AdaGrad, "square", "") \
-  OPTIMIZER(rmsprop, RMSProp, "square", "velocity") \
-  OPTIMIZER(adam, Adam, "mean", "square")
+  OPTIMIZER(sgd, SGD, "velocity", "", "momentum", "", false) \
+  OPTIMIZER(adagrad, AdaGrad, "square", "", "", "", false) \
+  OPTIMIZER(rmsprop, RMSProp, "square", "velocity", "momentum", "alpha", false) \
+  OPTIMIZER(adam, Adam, "mean", "square", "beta1", "beta2", true)
 
 #define HANDNN_KERNELS(KERNEL) \
   KERNEL(void, affine_forward, (T* out, const T* x, const T* w, const T* b, T* scratch, \
@@ -93,15 +95,18 @@ namespace handnn {
   KERNEL(double, fma_chains, (T* sink, Size turns))
 // clang-format on
 
-// What is known of an activation without computing.
+// The array of the forward pass that an activation's backward needs.
+enum class Kept { x, out };
+
+// What is known about an activation without computing.
 struct ActivationFacts {
   const char* name;
-  const char* kept;     // what its backward needs: "x" or "out"
+  Kept kept;
   const char* setting;  // "" for none
   double cost;          // of an entry, in multiply-adds
 };
 inline constexpr ActivationFacts activation_facts[] = {
-#define HANDNN_FACTS(name, formula, kept, setting, cost) {#name, #kept, setting, cost},
+#define HANDNN_FACTS(name, formula, kept, setting, cost) {#name, Kept::kept, setting, cost},
     HANDNN_ACTIVATIONS(HANDNN_FACTS)
 #undef HANDNN_FACTS
 };
@@ -154,12 +159,16 @@ struct LossKernels {
                    const LossOptions<T>& with, T scale, Size N, Size O);
 };
 
+// What is known about an optimizer without computing. Names are "" where it has no such thing.
 struct OptimizerFacts {
   const char* name;
-  const char* states[2];  // "" for none
+  const char* states[2];
+  const char *mean_decay, *square_decay;
+  bool corrects_bias;
 };
 inline constexpr OptimizerFacts optimizer_facts[] = {
-#define HANDNN_FACTS(name, formula, state_0, state_1) {#name, {state_0, state_1}},
+#define HANDNN_FACTS(name, formula, state_0, state_1, mean_decay, square_decay, corrects_bias) \
+  {#name, {state_0, state_1}, mean_decay, square_decay, corrects_bias},
     HANDNN_OPTIMIZERS(HANDNN_FACTS)
 #undef HANDNN_FACTS
 };

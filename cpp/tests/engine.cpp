@@ -179,7 +179,7 @@ OptimizerSettings nesterov() {
   OptimizerSettings sgd;
   while (std::string(optimizer_facts[sgd.which].name) != "sgd") ++sgd.which;
   sgd.lr = 0.05;
-  sgd.momentum = 0.9;
+  sgd.mean_decay = 0.9;
   sgd.nesterov = true;
   return sgd;
 }
@@ -214,7 +214,7 @@ class Training {
                                batch_size);
     const TrainingResult result =
         handnn::train<T>(program, {x.data(), y.data(), weight.data(), rows},
-                         {epochs, batch_size, 7, 0, rows, false}, [] { return false; });
+                         {batch_size, rows, 7, false}, {epochs, 0}, nullptr, [] { return false; });
     return result.epochs;
   }
 
@@ -300,20 +300,18 @@ void check_going_on(const char* dtype) {
   Training<T> whole, parts;
   const Size rows = Training<T>::rows, batch_size = Training<T>::batch_size;
   std::vector<T> outputs(size_t(rows) * 7), later(size_t(rows) * 7);
-  const auto train_rows = [&](Training<T>& training, Schedule schedule, std::vector<T>& out) {
+  const auto train_rows = [&](Training<T>& training, Size rows_per_epoch, TrainingSpan span,
+                              std::vector<T>& out) {
     TrainingProgram<T> program(active_kernels<T>(), training.bricks, training.mse_loss(),
                                nesterov(), std::numeric_limits<double>::infinity(), batch_size);
     return train<T>(
-        program, {training.x.data(), training.y.data(), nullptr, rows}, schedule,
-        [] { return false; }, out.data());
+        program, {training.x.data(), training.y.data(), nullptr, rows},
+        {batch_size, rows_per_epoch, 7, false}, span, nullptr, [] { return false; }, out.data());
   };
-  const TrainingResult all = train_rows(whole, {1, batch_size, 7, 0, rows, false}, outputs);
-  const TrainingResult first =
-      train_rows(parts, {1, batch_size, 7, 0, 2 * batch_size, false}, later);
-  Schedule rest = {1, batch_size, 7, 0, rows, false};
-  rest.first_step = 2;
-  rest.total = first.epochs[0].loss * double(2 * batch_size);
-  const TrainingResult second = train_rows(parts, rest, later);
+  const TrainingResult all = train_rows(whole, rows, {1, 0}, outputs);
+  const TrainingResult first = train_rows(parts, 2 * batch_size, {1, 0}, later);
+  const double total = first.epochs[0].loss * double(2 * batch_size);
+  const TrainingResult second = train_rows(parts, rows, {1, 0, 2, total}, later);
   check(first.steps == 2 && second.steps == all.steps - 2, std::string(dtype) + ": steps");
   check(whole.checksum() == parts.checksum(), std::string(dtype) + ": going on in an epoch");
   check(outputs == later, std::string(dtype) + ": the outputs of an epoch");
@@ -330,7 +328,7 @@ void check_divergence(const char* dtype) {
                                  std::numeric_limits<double>::infinity(), Training<T>::batch_size);
     const TrainingResult result =
         train<T>(diverging, {bad.x.data(), bad.y.data(), nullptr, Training<T>::rows},
-                 {2, Training<T>::batch_size, std::nullopt, 0, Training<T>::rows, false},
+                 {Training<T>::batch_size, Training<T>::rows, std::nullopt, false}, {2, 0}, nullptr,
                  [] { return false; });
     check(result.steps == 1 && result.epochs.empty() && !std::isfinite(result.total),
           std::string(dtype) + ": a loss that is not finite");
@@ -353,7 +351,7 @@ void check_allocations(const char* dtype) {
       const auto allocated_by = [&](Size batch_size) {
         const long before = allocations;
         train<T>(program, {training.x.data(), training.y.data(), nullptr, Training<T>::rows},
-                 {1, batch_size, 7, 0, Training<T>::rows, false}, [] { return false; });
+                 {batch_size, Training<T>::rows, 7, false}, {1, 0}, nullptr, [] { return false; });
         return allocations - before;
       };
       const long for_few_steps = allocated_by(40), for_many = allocated_by(2);

@@ -4,31 +4,12 @@
 #include <cstdio>
 
 #include "buffers.hpp"
+#include "kernels/bricks.hpp"
 #include "kernels/largest.hpp"
 #include "kernels/layers/affine.hpp"
 #include "kernels/layers/dropout.hpp"
-#include "kernels/layers/elu.hpp"
 #include "kernels/layers/embedding.hpp"
-#include "kernels/layers/gelu.hpp"
-#include "kernels/layers/leaky_relu.hpp"
-#include "kernels/layers/relu.hpp"
 #include "kernels/layers/residual.hpp"
-#include "kernels/layers/sigmoid.hpp"
-#include "kernels/layers/silu.hpp"
-#include "kernels/layers/softplus.hpp"
-#include "kernels/layers/tanh.hpp"
-#include "kernels/losses/bce_with_logits.hpp"
-#include "kernels/losses/gaussian_nll.hpp"
-#include "kernels/losses/huber.hpp"
-#include "kernels/losses/mae.hpp"
-#include "kernels/losses/mse_loss.hpp"
-#include "kernels/losses/poisson_nll.hpp"
-#include "kernels/losses/quantile.hpp"
-#include "kernels/losses/softmax_cross_entropy.hpp"
-#include "kernels/optimizers/adagrad.hpp"
-#include "kernels/optimizers/adam.hpp"
-#include "kernels/optimizers/rmsprop.hpp"
-#include "kernels/optimizers/sgd.hpp"
 #include "kernels/table.hpp"
 #include "norms.hpp"
 #include "run.hpp"
@@ -197,7 +178,7 @@ void test_update(const char* name, bool has_state_1, Size n) {
 
 template <class T>
 void test_updates(Size n) {
-#define HANDNN_TEST(name, Formula, state_0, state_1) \
+#define HANDNN_TEST(name, Formula, state_0, state_1, ...) \
   test_update<Formula, T>(#name, *state_1 != 0, n);
   HANDNN_OPTIMIZERS(HANDNN_TEST)
 #undef HANDNN_TEST

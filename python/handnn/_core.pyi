@@ -12,6 +12,70 @@ class Stop:
     @property
     def is_set(self) -> bool: ...
 
+class BatchSampler:
+    def __init__(
+        self,
+        batch_size: typing.SupportsInt | typing.SupportsIndex,
+        rows_per_epoch: typing.SupportsInt | typing.SupportsIndex,
+        seed: typing.SupportsInt | typing.SupportsIndex | None,
+        replacement: bool,
+    ) -> None: ...
+    def order(
+        self,
+        n_rows: typing.SupportsInt | typing.SupportsIndex,
+        epoch: typing.SupportsInt | typing.SupportsIndex,
+    ) -> numpy.typing.NDArray[typing.Any]: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def replacement(self) -> bool: ...
+    @property
+    def rows_per_epoch(self) -> int: ...
+    @property
+    def seed(self) -> int | None: ...
+    @property
+    def steps(self) -> int: ...
+
+class TrainingSpan:
+    def __init__(
+        self,
+        epochs: typing.SupportsInt | typing.SupportsIndex,
+        first_epoch: typing.SupportsInt | typing.SupportsIndex,
+        first_step: typing.SupportsInt | typing.SupportsIndex = 0,
+        total: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    ) -> None: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def first_step(self) -> int: ...
+
+class TrainingRequest:
+    def __init__(
+        self,
+        program: tuple[
+            list[typing.Any],
+            tuple[str, typing.SupportsFloat | typing.SupportsIndex, typing.Any, bool],
+            tuple[
+                str, dict[str, typing.Any], typing.SupportsFloat | typing.SupportsIndex, typing.Any
+            ],
+            bool,
+        ],
+        rows: tuple[typing.Any, ...],
+        sampler: BatchSampler,
+        span: TrainingSpan,
+        outputs: typing.Any,
+        threads: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+
+class TrainingResult:
+    def __init__(self) -> None: ...
+    @property
+    def epochs(self) -> list[tuple[float, float]]: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def total(self) -> float: ...
+
 def adagrad_update(
     param: typing.Any,
     grad: typing.Any,
@@ -106,12 +170,6 @@ def clip_scale(
     sum_of_squares: typing.SupportsFloat | typing.SupportsIndex,
 ) -> float: ...
 def cpu_info() -> dict[str, typing.Any]: ...
-def drawn_rows(
-    drawn: typing.SupportsInt | typing.SupportsIndex,
-    count: typing.SupportsInt | typing.SupportsIndex,
-    seed: typing.SupportsInt | typing.SupportsIndex,
-    epoch: typing.SupportsInt | typing.SupportsIndex,
-) -> numpy.typing.NDArray[typing.Any]: ...
 def dropout_backward(
     dout: typing.Any,
     p: typing.Any,
@@ -355,28 +413,4 @@ def tanh_backward(
     dout: typing.Any, out: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def tanh_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
-def train(
-    bricks: list[typing.Any],
-    loss: tuple[str, typing.SupportsFloat | typing.SupportsIndex, typing.Any, bool],
-    optimizer: str,
-    settings: dict[str, typing.Any],
-    clip_norm: typing.SupportsFloat | typing.SupportsIndex,
-    lr_factors: typing.Any,
-    x: typing.Any,
-    y: typing.Any,
-    sample_weight: typing.Any,
-    epochs: typing.SupportsInt | typing.SupportsIndex,
-    batch_size: typing.SupportsInt | typing.SupportsIndex,
-    seed: typing.SupportsInt | typing.SupportsIndex | None,
-    first_epoch: typing.SupportsInt | typing.SupportsIndex,
-    rows_per_epoch: typing.SupportsInt | typing.SupportsIndex,
-    replaces: bool,
-    first_step: typing.SupportsInt | typing.SupportsIndex,
-    total: typing.SupportsFloat | typing.SupportsIndex,
-    float32: bool,
-    outputs: typing.Any,
-    losses: list[typing.Any],
-    steps: list[typing.Any],
-    stop: Stop,
-    threads: typing.SupportsInt | typing.SupportsIndex,
-) -> float: ...
+def train(request: TrainingRequest, result: TrainingResult, stop: Stop) -> None: ...

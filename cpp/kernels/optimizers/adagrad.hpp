@@ -1,7 +1,7 @@
-// AdaGrad: steps that shrink where gradients have been large
+// AdaGrad: smaller steps for entries with large past gradients
 //
 //   square = square + g^2
-//   param = param - lr g / (sqrt(square) + epsilon)
+//   param = param - lr g / (sqrt(square) + eps)
 //
 // (Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
 // Optimization", JMLR 12, 2011, section 1.)
@@ -16,7 +16,7 @@ struct AdaGrad {
   template <class V>
   static void step(V& param, V& square, V&, V g, const Rates<V>& rates) {
     square = fma(g, g, square);
-    param = fma(-rates.lr, g / (square_root(square) + rates.epsilon), param);
+    param = fma(-rates.lr, g / (square_root(square) + rates.eps), param);
   }
 };
 

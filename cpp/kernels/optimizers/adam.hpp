@@ -1,11 +1,11 @@
-// Adam: the running mean of the gradients divided by the root of the running mean of their squares
+// Adam: the running mean of the gradients, divided by the root of the running mean of their squares
 //
 //   mean = beta1 mean + (1 - beta1) g
 //   square = beta2 square + (1 - beta2) g^2
-//   param = shrink param - lr / (1 - beta1^step) mean / (sqrt(square / (1 - beta2^step)) + epsilon)
+//   param = shrink param - lr / (1 - beta1^step) mean / (sqrt(square / (1 - beta2^step)) + eps)
 //
-// The rates' lr has its correction, which is one number, in it. (Kingma and Ba, "Adam: A Method for
-// Stochastic Optimization", ICLR 2015, algorithm 1; AdamW, whose decay shrinks the param instead of
+// The bias correction of the mean is part of the rates' lr. (Kingma and Ba, "Adam: A Method for
+// Stochastic Optimization", ICLR 2015, algorithm 1; AdamW, where decay shrinks the param instead of
 // being added to the gradient: Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR
 // 2019, algorithm 2.)
 #pragma once
@@ -18,9 +18,9 @@ namespace {
 struct Adam {
   template <class V>
   static void step(V& param, V& mean, V& square, V g, const Rates<V>& rates) {
-    mean = fma(rates.first_rest, g, rates.first * mean);
-    square = fma(rates.second_rest * g, g, rates.second * square);
-    const V root = fma(square_root(square), rates.correction, rates.epsilon);
+    mean = fma(rates.mean_weight, g, rates.mean_decay * mean);
+    square = fma(rates.square_weight * g, g, rates.square_decay * square);
+    const V root = fma(square_root(square), rates.square_correction, rates.eps);
     param = fma(-rates.lr, mean / root, rates.shrink * param);
   }
 };

@@ -3,20 +3,21 @@
 
 namespace handnn {
 
-// V is float, double, or a vector of them, every lane alike.
+// V is float, double, or a vector of them with equal lanes. A "mean" is the running mean of the
+// gradients, a "square" that of their squares.
 template <class V>
 struct Rates {
-  V lr;            // the learning rate
-  V weight_decay;  // coupled: added to the gradient, times the param
-  V shrink;        // decoupled: what the param is multiplied by first, 1 for no decay
-  V grad_scale;    // 1, or less where the norm of all gradients is clipped
-  V clip;          // every entry of the gradient is held within +-clip; infinity for no limit
-  V first;         // of the mean of gradients: momentum, beta1
-  V first_rest;    // 1 - beta1
-  V second;        // of the mean of their squares: alpha, beta2
-  V second_rest;   // 1 - alpha, 1 - beta2
-  V epsilon;       // keeps a division by a root from being one by 0
-  V correction;    // of the root of the squares, which start at 0: 1 / sqrt(1 - beta2^step)
+  V lr;                 // learning rate; Adam's includes the bias correction of its mean
+  V weight_decay;       // coupled: times the param, added to the gradient
+  V shrink;             // decoupled: the param is multiplied by it first; 1 without decay
+  V grad_scale;         // 1, or less where the norm of all gradients is clipped
+  V clip;               // limit of the absolute value of a gradient's entries; infinity for none
+  V mean_decay;         // momentum, or beta1 of Adam
+  V mean_weight;        // 1 - mean_decay
+  V square_decay;       // alpha of RMSProp, beta2 of Adam
+  V square_weight;      // 1 - square_decay
+  V eps;                // added to the denominator for numerical stability
+  V square_correction;  // 1 / sqrt(1 - beta2^step): the bias correction of Adam's square
   bool nesterov;
 };
 

@@ -1,11 +1,11 @@
 // RMSProp: gradients divided by the root of the running mean of their squares, with momentum
 //
 //   square = alpha square + (1 - alpha) g^2
-//   velocity = momentum velocity + g / (sqrt(square) + epsilon)
+//   velocity = momentum velocity + g / (sqrt(square) + eps)
 //   param = param - lr velocity
 //
 // (Tieleman and Hinton, "Lecture 6.5 - rmsprop", Coursera: Neural Networks for Machine Learning,
-// 2012; epsilon and momentum as in torch.optim.RMSprop.)
+// 2012; eps and momentum as in torch.optim.RMSprop.)
 #pragma once
 
 #include "update.hpp"
@@ -16,8 +16,8 @@ namespace {
 struct RMSProp {
   template <class V>
   static void step(V& param, V& square, V& velocity, V g, const Rates<V>& rates) {
-    square = fma(rates.second_rest * g, g, rates.second * square);
-    velocity = fma(rates.first, velocity, g / (square_root(square) + rates.epsilon));
+    square = fma(rates.square_weight * g, g, rates.square_decay * square);
+    velocity = fma(rates.mean_decay, velocity, g / (square_root(square) + rates.eps));
     param = fma(-rates.lr, velocity, param);
   }
 };

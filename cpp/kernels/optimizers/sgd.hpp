@@ -1,11 +1,10 @@
-// SGD: one step of stochastic gradient descent, with momentum, Nesterov's look-ahead and weight
-// decay
+// SGD: stochastic gradient descent with momentum, Nesterov momentum and weight decay
 //
 //   g = grad + weight_decay param
 //   v = momentum v + g
 //   param = param - lr (nesterov ? g + momentum v : v)
 //
-// (PyTorch's convention, torch.optim.SGD: the learning rate is outside of the velocity. Nesterov's
+// (PyTorch's convention, torch.optim.SGD: the learning rate is not part of the velocity. Nesterov's
 // form: Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML
 // 2013, section 2.)
 #pragma once
@@ -18,8 +17,8 @@ namespace {
 struct SGD {
   template <class V>
   static void step(V& param, V& velocity, V&, V g, const Rates<V>& rates) {
-    velocity = fma(rates.first, velocity, g);
-    const V step = rates.nesterov ? fma(rates.first, velocity, g) : velocity;
+    velocity = fma(rates.mean_decay, velocity, g);
+    const V step = rates.nesterov ? fma(rates.mean_decay, velocity, g) : velocity;
     param = fma(-rates.lr, step, param);
   }
 };

@@ -1,11 +1,11 @@
-// What optimizers share. One is a formula for a step of one entry:
+// What optimizers share. An optimizer is a formula that updates one entry:
 //
 //   struct Formula {
 //     template <class V>
 //     static void step(V& param, V& state_0, V& state_1, V grad, const Rates<V>& rates);
 //   };
 //
-// written once for vectors and single numbers. A state that an optimizer does not keep is 0.
+// written once for vectors and scalars. A state that the optimizer does not keep is passed as 0.
 #pragma once
 
 #include "../each_vector.hpp"
@@ -17,20 +17,30 @@ namespace {
 // The same rates for every lane.
 template <class T>
 inline Rates<Vector<T>> splat(const Rates<T>& rates) {
-  return {splat(rates.lr),         splat(rates.weight_decay), splat(rates.shrink),
-          splat(rates.grad_scale), splat(rates.clip),         splat(rates.first),
-          splat(rates.first_rest), splat(rates.second),       splat(rates.second_rest),
-          splat(rates.epsilon),    splat(rates.correction),   rates.nesterov};
+  return {
+      .lr = splat(rates.lr),
+      .weight_decay = splat(rates.weight_decay),
+      .shrink = splat(rates.shrink),
+      .grad_scale = splat(rates.grad_scale),
+      .clip = splat(rates.clip),
+      .mean_decay = splat(rates.mean_decay),
+      .mean_weight = splat(rates.mean_weight),
+      .square_decay = splat(rates.square_decay),
+      .square_weight = splat(rates.square_weight),
+      .eps = splat(rates.eps),
+      .square_correction = splat(rates.square_correction),
+      .nesterov = rates.nesterov,
+  };
 }
 
-// The gradient as the formulas want it: scaled, clipped, and with the coupled weight decay.
+// The gradient that a formula gets: scaled, clipped, and with coupled weight decay added.
 template <class V>
 inline V prepared(V grad, V param, const Rates<V>& rates) {
   const V clipped = at_least(at_most(grad * rates.grad_scale, rates.clip), -rates.clip);
   return fma(rates.weight_decay, param, clipped);
 }
 
-// grad (n) -> param (n) and the states (n), each of them or null, all updated in place.
+// Updates param (n) and the states (n), each of which may be null, in place from grad (n).
 template <class Formula, class T>
 void update(T* param, T* state_0, T* state_1, const T* grad, const Rates<T>& rates, Size n) {
   const Rates<Vector<T>> all = splat(rates);

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TypeGuard
 
-from handnn.layers import BRICKS, Brick, Embedding, Layer
+from handnn import losses
+from handnn.layers import Brick, Embedding, Layer, is_ours
 from handnn.layers.layer import params_of
 from handnn.layers.sequence import walk
-from handnn.losses import LOSSES, Loss
+from handnn.losses import Loss
 from handnn.optimizers import OPTIMIZERS, Optimizer
-
-
-def is_ours(layer: object) -> TypeGuard[Layer]:
-    """Return whether `layer` is one of handnn's bricks; a subclass may differ, so it is not."""
-    return BRICKS.get(type(layer).__name__) is type(layer)
 
 
 def obstacle(layers: Sequence[Brick]) -> str | None:
@@ -47,7 +42,7 @@ def obstacle(layers: Sequence[Brick]) -> str | None:
 
 def training_obstacle(layers: Sequence[Brick], loss: Loss, optimizer: Optimizer) -> str | None:
     """Return why a training of these parts cannot be compiled, or None if it can."""
-    if type(loss) not in LOSSES:
+    if not losses.is_ours(loss):
         return f"the loss is a {type(loss).__name__}, which is not one of handnn's"
     if type(optimizer) not in OPTIMIZERS:
         return f"the optimizer is {type(optimizer).__name__}, which the engine does not know"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handnn import _core
 from handnn.arrays import Array
-from handnn.engine.obstacles import is_ours
-from handnn.layers import Affine, Brick, Dropout
+from handnn.layers import Affine, Brick, Dropout, is_ours
 from handnn.layers.layer import params_of
 from handnn.layers.sequence import walk
+from handnn.losses import KernelLoss
 from handnn.optimizers import GradientOptimizer
 
 Learnt: TypeAlias = tuple[Sequence[Array], float, float]
@@ -20,6 +22,16 @@ Learnt: TypeAlias = tuple[Sequence[Array], float, float]
 
 BrickSpec: TypeAlias = tuple[str, Mapping[str, float], Mapping[str, Array], Mapping[str, Learnt]]
 """A brick as cpp/bindings/bricks.hpp takes it: kind, numbers, arrays, how its params learn."""
+
+
+LossSpec: TypeAlias = tuple[str, float, Array | None, bool]
+"""A loss as cpp/bindings/training.cpp takes it: kind, number, numbers, is_exact."""
+
+OptimizerSpec: TypeAlias = tuple[str, dict[str, float], float, NDArray[np.float64] | None]
+"""An optimizer as it takes it: kind, settings, clip_norm, the schedule's factor of each step."""
+
+ProgramSpec: TypeAlias = tuple[list[BrickSpec], LossSpec, OptimizerSpec, bool]
+"""A program as it takes it: bricks, loss, optimizer, whether in float32."""
 
 
 def brick_specs(
@@ -50,7 +62,7 @@ class CompiledLayers:
 
     def __init__(self, layers: list[Brick]) -> None:
         self._layers = list(layers)
-        ours = [layer for _, layer in walk(layers) if is_ours(layer)]
+        ours = self._ours = [layer for _, layer in walk(layers) if is_ours(layer)]
         self._affines = [(a, a.w, a.b) for a in ours if isinstance(a, Affine)]
         self._others = [
             (a, {**a.params, **a.buffers})
@@ -82,56 +94,85 @@ class Forward(CompiledLayers):
 
     def __init__(self, layers: list[Brick]) -> None:
         super().__init__(layers)
-        dtype = next(array.dtype for brick in layers for array in params_of(brick).values())
-        self.predict = _core.predictor(brick_specs(layers), dtype == np.float32)
+        self.predict = _core.predictor(brick_specs(layers), _dtype_of(layers) == np.float32)
 
 
-class Prepared(CompiledLayers):
-    """Layers and an optimizer, checked and ready to train, until one of them changes.
+class TrainingProgram(CompiledLayers):
+    """Layers, a loss and an optimizer, checked and ready to train, until one of them changes.
 
-    Preparing takes longer than many an epoch, so a fit does it once.
+    Checking and describing them takes longer than many an epoch, so a fit does it once.
     """
 
-    def __init__(self, layers: list[Brick], optimizer: GradientOptimizer) -> None:
+    def __init__(self, layers: list[Brick], loss: KernelLoss, optimizer: GradientOptimizer) -> None:
         optimizer.check()
         optimizer.check_names(
             {f"{i}.{n}": a for i, layer in enumerate(layers) for n, a in params_of(layer).items()}
         )
         super().__init__(layers)
-        self.optimizer = optimizer
-        ours = [layer for _, layer in walk(layers) if is_ours(layer)]
-        self.dropouts = [layer for layer in ours if isinstance(layer, Dropout)]
-        self._kept = [(layer, dict.fromkeys(layer.kept)) for layer in ours if layer.kept]
-        self._specs = brick_specs(layers, optimizer)
-        self._dropout_places = [i for i, spec in enumerate(self._specs) if spec[0] == Dropout.kind]
-        self._optimizer_settings = _settings_of(optimizer)
+        self._loss = loss
+        self._optimizer = optimizer
+        self._is_float32 = _dtype_of(layers) == np.float32
+        self._dropouts = [layer for layer in self._ours if isinstance(layer, Dropout)]
+        self._kept = [(vars(a), dict.fromkeys(a.kept)) for a in self._ours if a.kept]
+        self._kept.append((vars(loss), dict.fromkeys(("pre", "y_true", "sample_weight", "loss"))))
+        self._bricks = brick_specs(layers, optimizer)
+        self._dropout_places = [
+            i for i, brick in enumerate(self._bricks) if brick[0] == Dropout.kind
+        ]
+        self._optimizer_vars = _settings_of(optimizer)
+        self._optimizer_settings = {
+            **optimizer.settings,
+            "lr": optimizer.lr,
+            "decoupled": optimizer.decoupled,
+            "clip_value": optimizer.clip_value_or_inf,
+        }
+        self._clip_norm = math.inf if optimizer.clip_norm is None else optimizer.clip_norm
         self._states = [
             (state, name, array)
             for state, kept in optimizer.state.items()
             for name, array in kept.items()
         ]
 
-    def specs(self) -> list[BrickSpec]:
-        """Return the layers as the engine takes them, with the present step of each Dropout."""
-        for i, dropout in zip(self._dropout_places, self.dropouts, strict=True):
-            kind, _, arrays, learnt = self._specs[i]
-            self._specs[i] = (kind, dropout.numbers, arrays, learnt)
-        return self._specs
+    def spec(self, n_steps: int) -> ProgramSpec:
+        """Return the program as the engine takes it for its next `n_steps` steps."""
+        for i, dropout in zip(self._dropout_places, self._dropouts, strict=True):
+            kind, _, arrays, learnt = self._bricks[i]
+            self._bricks[i] = (kind, dropout.numbers, arrays, learnt)
+        loss, optimizer = self._loss, self._optimizer
+        self._optimizer_settings["step"] = optimizer.steps + 1
+        factors = optimizer.factors(n_steps)
+        return (
+            self._bricks,
+            (loss.kind, loss.number, loss.numbers, loss.is_exact),
+            (optimizer.kind, self._optimizer_settings, self._clip_norm, factors),
+            self._is_float32,
+        )
 
     def forget(self) -> None:
-        """Set to None what the layers kept of their last forward and backward."""
-        for layer, nothing in self._kept:
-            vars(layer).update(nothing)
+        """Set to None what the layers and the loss kept of their last forward and backward."""
+        for attributes, nothing in self._kept:
+            attributes.update(nothing)
 
-    def is_still(self, layers: list[Brick], optimizer: GradientOptimizer) -> bool:
-        """Return whether these are the prepared layers and optimizer, unchanged."""
-        if self.optimizer is not optimizer or not self.is_of(layers):
+    def count_steps(self, n_steps: int, n_steps_tried: int) -> None:
+        """Count the steps taken; a Dropout counts a step that was tried without an update, too."""
+        self._optimizer.steps += n_steps
+        for dropout in self._dropouts:
+            dropout.step += n_steps_tried
+
+    def is_still(self, layers: list[Brick]) -> bool:
+        """Return whether neither the layers nor the optimizer have changed, except by training."""
+        if not self.is_of(layers):
             return False
+        optimizer = self._optimizer
         state = optimizer.state
         for kind, name, array in self._states:
             if kind not in state or state[kind].get(name) is not array:
                 return False
-        return _settings_of(optimizer) == self._optimizer_settings
+        return _settings_of(optimizer) == self._optimizer_vars
+
+
+def _dtype_of(layers: Sequence[Brick]) -> np.dtype[np.floating]:
+    return next(array.dtype for brick in layers for array in params_of(brick).values())
 
 
 def _settings_of(optimizer: GradientOptimizer) -> dict[str, object]:

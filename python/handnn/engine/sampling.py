@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from handnn import _core
 
+BatchSampler = _core.BatchSampler
+"""How the rows of each epoch are drawn and cut into batches of `batch_size`, the last one shorter.
 
-class BatchSampler(NamedTuple):
-    """How the rows of each epoch are drawn and cut into batches."""
-
-    batch_size: int
-    rows_per_epoch: int
-    seed: int | None
-    """Decides the order of the rows; None keeps the order of the data."""
-    replacement: bool
-    """Whether rows are drawn with replacement."""
-
-    @property
-    def steps(self) -> int:
-        """The number of batches in an epoch."""
-        return -(-self.rows_per_epoch // self.batch_size)
-
-    def order(self, n_rows: int, epoch: int) -> NDArray[np.int64]:
-        """Return the indices of an epoch's rows, (rows_per_epoch,), out of `n_rows`."""
-        if self.seed is None:
-            return np.arange(self.rows_per_epoch)
-        if self.replacement:
-            return _core.drawn_rows(self.rows_per_epoch, n_rows, self.seed, epoch)
-        return row_order(n_rows, self.seed, epoch)[: self.rows_per_epoch]
+`seed` decides the order of the rows in each epoch; None keeps the order of the data. With
+`replacement` each row is drawn from all rows. `steps` is the number of batches in an epoch, and
+``order(n_rows, epoch)`` returns the indices (rows_per_epoch,) of an epoch's rows.
+"""
 
 
 def row_order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from handnn import engine
 from handnn.arrays import Array
-from handnn.losses import KernelLoss, Loss, is_ours
+from handnn.losses import Loss, is_ours
 from handnn.losses.loss import as_column
 from handnn.network import Network
 from handnn.optimizers import LBFGS, GradientOptimizer
@@ -61,8 +61,8 @@ class Run:
     interrupts: Interrupts = field(default_factory=Interrupts)
     _samples: Samples = ()
     _validation: Samples = ()
-    _prepared: engine.Prepared | None = None
-    """The network and the optimizer as the engine takes them; None for the loop over bricks."""
+    _program: engine.TrainingProgram | None = None
+    """The parts, compiled; None for the loop over bricks."""
 
     @property
     def is_compiled(self) -> bool:
@@ -187,21 +187,21 @@ class Run:
 
     def _run_epochs(self, epochs: int, losses: list[LossAndSeconds]) -> None:
         """Train for `epochs` epochs, and append the loss and the seconds of each to `losses`."""
-        prepared = self._prepared_now()
-        if prepared is not None and is_ours(self.parts.loss):
-            self._run_compiled(prepared, self.parts.loss, epochs, losses)
+        program = self._current_program()
+        if program is not None:
+            self._run_compiled(program, epochs, losses)
         else:
             self._run_bricks(epochs, losses)
 
-    def _prepared_now(self) -> engine.Prepared | None:
-        """Return what the engine needs; None if the bricks, as they are now, do not compile."""
-        layers, optimizer = self.parts.network.layers, self.parts.optimizer
-        now = self._prepared
-        if now is None or not now.is_still(layers, now.optimizer):
-            self._prepared = None
-            if self.is_compiled and isinstance(optimizer, GradientOptimizer):
-                self._prepared = engine.Prepared(layers, optimizer)
-        return self._prepared
+    def _current_program(self) -> engine.TrainingProgram | None:
+        """Return the compiled parts, None if the bricks, as they are now, do not compile."""
+        network, loss, optimizer = self.parts[:3]
+        now = self._program
+        if now is None or not now.is_still(network.layers):
+            self._program = None
+            if self.is_compiled and is_ours(loss) and isinstance(optimizer, GradientOptimizer):
+                self._program = engine.TrainingProgram(network.layers, loss, optimizer)
+        return self._program
 
     def _run_bricks(self, epochs: int, losses: list[LossAndSeconds]) -> None:
         """Run the visible loop: for each batch forward, loss, backward and an optimizer step."""
@@ -227,11 +227,7 @@ class Run:
             state.step, state.total = 0, 0.0
 
     def _run_compiled(
-        self,
-        prepared: engine.Prepared,
-        loss: KernelLoss,
-        epochs: int,
-        losses: list[LossAndSeconds],
+        self, program: engine.TrainingProgram, epochs: int, losses: list[LossAndSeconds]
     ) -> None:
         """Do the same in one call of the compiled engine."""
         state, done, network = self.state, len(self.state.history), self.parts.network
@@ -240,19 +236,13 @@ class Run:
         if shape and (state.outputs is None or state.outputs.shape[1:] != shape):
             state.outputs = self._new_outputs(shape)
         steps, state.total = engine.train(
-            network.layers,
-            loss,
-            prepared.optimizer,
+            program,
             self._samples,
-            plan=self.sampler,
-            epochs=epochs,
-            first_epoch=done,
-            losses=losses,
-            first_step=state.step,
-            total=state.total,
+            self.sampler,
+            engine.TrainingSpan(epochs, done, state.step, state.total),
+            losses,
             outputs=state.outputs if keeps else None,
             stop=self.interrupts.stop,
-            prepared=prepared,
         )
         state.step += steps - len(losses) * self.sampler.steps
         if not math.isfinite(state.total):

@@ -1,0 +1,245 @@
+// Training a network: one request from Python, one result back.
+#include <pybind11/stl.h>
+#include <pybind11/typing.h>
+
+#include <algorithm>
+#include <atomic>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "arrays.hpp"
+#include "bind.hpp"
+#include "bricks.hpp"
+#include "engine/shuffle.hpp"
+#include "engine/train.hpp"
+#include "losses.hpp"
+#include "settings.hpp"
+
+namespace handnn {
+
+namespace {
+
+// Ends a training after the current step. Any thread may set it at any time.
+struct Stop {
+  std::atomic<bool> is_set = false;
+};
+
+// A loss: its name, number, array or None, and whether its gradient is exact.
+using LossSpec = std::tuple<std::string, double, py::object, bool>;
+
+// An optimizer: its name, settings, clip_norm (infinity for none), and the schedule's factor of
+// each step or None.
+using OptimizerSpec = std::tuple<std::string, py::dict, double, py::object>;
+
+// What to train: the bricks (see bricks.hpp), the loss, the optimizer, and whether in float32.
+struct ProgramSpec {
+  py::list bricks;
+  LossSpec loss;
+  OptimizerSpec optimizer;
+  bool float32;
+};
+
+struct TrainingRequest {
+  ProgramSpec program;
+  py::tuple rows;  // x, y and optionally sample_weight
+  BatchSampler sampler;
+  TrainingSpan span;
+  py::object outputs;  // or None
+  int threads;         // 0 for all of the pool
+};
+
+int optimizer_called(const std::string& name) {
+  for (int which = 0; which < optimizer_count; ++which) {
+    if (name == optimizer_facts[which].name) return which;
+  }
+  throw py::value_error("Trainer.fit: no optimizer is called \"" + name + "\"");
+}
+
+// Takes the GIL for a moment to run signal handlers, which may raise or set `stop`. Python runs
+// them in the main thread only.
+bool is_to_stop(const Stop& stop) {
+  if (stop.is_set) return true;
+  const py::gil_scoped_acquire gil;
+  return PyErr_CheckSignals() != 0 || stop.is_set;
+}
+
+// A request that passed all checks. It holds the arrays that the training uses.
+template <class T>
+class CheckedTraining {
+ public:
+  explicit CheckedTraining(const TrainingRequest& request)
+      : request_(request), bricks_(function, request.program.bricks) {
+    take_rows();
+    take_loss();
+    check_sampler();
+    if (!request.outputs.is_none()) {
+      outputs_ = gate_.output("outputs", request.outputs,
+                              {request.sampler.rows_per_epoch, bricks_.bricks.back().O});
+    }
+    take_optimizer();
+  }
+
+  // Releases the GIL. If a signal handler raises, training ends after the current step, `result`
+  // is complete, and the exception is thrown.
+  void run(TrainingResult& result, const Stop& stop) const {
+    {
+      const py::gil_scoped_release unlocked;
+      const Size most_rows = std::min(request_.sampler.batch_size, request_.sampler.rows_per_epoch);
+      TrainingProgram<T> program(active_kernels<T>(), bricks_.bricks, loss_, optimizer_,
+                                 std::get<2>(request_.program.optimizer), most_rows,
+                                 request_.threads);
+      result = train<T>(
+          program, {x_, y_, weight_, x_.shape[0]}, request_.sampler, request_.span, lr_factors_,
+          [&stop] { return is_to_stop(stop); }, outputs_);
+    }
+    if (PyErr_Occurred()) throw py::error_already_set();
+  }
+
+ private:
+  static constexpr const char* function = "Trainer.fit";
+
+  void take_rows() {
+    const py::tuple& rows = request_.rows;
+    if (rows.size() < 2 || rows.size() > 3) gate_.bad_value("rows must be x, y and weights");
+    gate_.inputs({{"x", rows[0], x_}, {"y", rows[1], y_}});
+    if (rows.size() == 3) gate_.inputs({{"sample_weight", rows[2], weight_}});
+    bricks_.require_width(gate_, x_);
+    if (x_.shape[0] == 0) gate_.bad_value("x has no rows");
+  }
+
+  void take_loss() {
+    const auto& [name, number, numbers, is_exact] = request_.program.loss;
+    const int which = loss_called(gate_, name);
+    if (!numbers.is_none()) {
+      gate_.inputs({{loss_facts[which].numbers, numbers, loss_numbers_}});
+    }
+    const CheckedLoss loss(gate_, which, number, loss_numbers_, bricks_.bricks.back().O);
+    const Size Y = loss.check_targets(gate_, y_, x_.shape[0]);
+    if (weight_.object) check_weights(gate_, weight_, x_.shape[0]);
+    loss_ = {which, loss.template options<T>(Y), is_exact};
+  }
+
+  void check_sampler() {
+    const BatchSampler& sampler = request_.sampler;
+    const Size N = x_.shape[0];
+    if (request_.span.epochs < 1 || sampler.batch_size < 1) {
+      gate_.bad_value("epochs and batch_size must be at least 1");
+    }
+    bricks_.check_codes(gate_, x_);
+    if (sampler.rows_per_epoch < 1 || (sampler.rows_per_epoch > N && !sampler.replacement)) {
+      gate_.bad_value("rows_per_epoch is ", sampler.rows_per_epoch, " of ", N, " rows");
+    }
+    if (sampler.replacement && !sampler.seed) {
+      gate_.bad_value("drawing rows with replacement needs a seed");
+    }
+    if (request_.span.first_step < 0 || request_.span.first_step > sampler.steps()) {
+      gate_.bad_value("first_step is ", request_.span.first_step);
+    }
+  }
+
+  void take_optimizer() {
+    const auto& [name, settings, clip_norm, lr_factors] = request_.program.optimizer;
+    optimizer_ = optimizer_settings(gate_, optimizer_called(name), settings);
+    if (lr_factors.is_none()) return;
+    Gate gate = Gate::casting_to<double>(function);
+    gate.inputs({{"lr_factors", lr_factors, lr_factors_}});
+    const double steps = double(request_.span.epochs) * double(request_.sampler.steps());
+    if (double(lr_factors_.size) < steps) {
+      gate.bad_value("lr_factors has ", lr_factors_.size, " numbers for ", steps, " steps");
+    }
+  }
+
+  const TrainingRequest& request_;
+  Gate gate_ = Gate::casting_to<T>(function);
+  Bricks<T> bricks_;
+  Array x_, y_, weight_, loss_numbers_, outputs_, lr_factors_;
+  LossSettings<T> loss_;
+  OptimizerSettings optimizer_;
+};
+
+void train_network(const TrainingRequest& request, TrainingResult& result, const Stop& stop) {
+  request.program.float32 ? CheckedTraining<float>(request).run(result, stop)
+                          : CheckedTraining<double>(request).run(result, stop);
+}
+
+py::typing::List<py::typing::Tuple<double, double>> finished_epochs(const TrainingResult& result) {
+  py::list epochs;
+  for (const EpochResult& epoch : result.epochs) {
+    epochs.append(py::make_tuple(epoch.loss, epoch.seconds));
+  }
+  return py::typing::List<py::typing::Tuple<double, double>>(epochs);
+}
+
+py::array row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
+  const Indices order = new_indices(count);
+  shuffle_rows(order.data, count, seed, epoch);
+  return order.array;
+}
+
+py::array rows_of_epoch(const BatchSampler& sampler, Size n_rows, std::uint64_t epoch) {
+  const Size count = sampler.rows_per_epoch;
+  if (n_rows < 1 || (!sampler.replacement && n_rows < count)) {
+    throw py::value_error("BatchSampler.order: cannot take " + std::to_string(count) + " of " +
+                          std::to_string(n_rows) + " rows");
+  }
+  if (sampler.seed && !sampler.replacement) {
+    return row_order(n_rows, *sampler.seed, epoch)[py::slice(0, count, 1)];
+  }
+  const Indices order = new_indices(count);
+  if (sampler.seed) {
+    draw_rows(order.data, count, n_rows, *sampler.seed, epoch);
+  } else {
+    std::iota(order.data, order.data + count, Size(0));
+  }
+  return order.array;
+}
+
+}  // namespace
+
+void bind_training(py::module_& module) {
+  // pybind11's own metaclass serves static properties, and a stub cannot name it.
+  const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
+  py::class_<Stop>(module, "Stop", plain)
+      .def(py::init())
+      .def_property_readonly("is_set", [](const Stop& stop) { return stop.is_set.load(); })
+      .def("set", [](Stop& stop) { stop.is_set = true; });
+  py::class_<BatchSampler>(module, "BatchSampler", plain)
+      .def(py::init<Size, Size, std::optional<std::uint64_t>, bool>(), py::arg("batch_size"),
+           py::arg("rows_per_epoch"), py::arg("seed"), py::arg("replacement"))
+      .def_readonly("batch_size", &BatchSampler::batch_size)
+      .def_readonly("rows_per_epoch", &BatchSampler::rows_per_epoch)
+      .def_readonly("seed", &BatchSampler::seed)
+      .def_readonly("replacement", &BatchSampler::replacement)
+      .def_property_readonly("steps", &BatchSampler::steps)
+      .def("order", rows_of_epoch, py::arg("n_rows"), py::arg("epoch"));
+  py::class_<TrainingSpan>(module, "TrainingSpan", plain)
+      .def(py::init<Size, std::uint64_t, Size, double>(), py::arg("epochs"), py::arg("first_epoch"),
+           py::arg("first_step") = 0, py::arg("total") = 0.0)
+      .def_readonly("epochs", &TrainingSpan::epochs)
+      .def_readonly("first_step", &TrainingSpan::first_step);
+  using ProgramTuple = std::tuple<py::list, LossSpec, OptimizerSpec, bool>;
+  py::class_<TrainingRequest>(module, "TrainingRequest", plain)
+      .def(py::init([](ProgramTuple program, py::tuple rows, const BatchSampler& sampler,
+                       const TrainingSpan& span, py::object outputs, int threads) {
+             return TrainingRequest{std::make_from_tuple<ProgramSpec>(std::move(program)),
+                                    std::move(rows),
+                                    sampler,
+                                    span,
+                                    std::move(outputs),
+                                    threads};
+           }),
+           py::arg("program"), py::arg("rows"), py::arg("sampler"), py::arg("span"),
+           py::arg("outputs"), py::arg("threads"));
+  py::class_<TrainingResult>(module, "TrainingResult", plain)
+      .def(py::init())
+      .def_property_readonly("epochs", finished_epochs)
+      .def_readonly("steps", &TrainingResult::steps)
+      .def_readonly("total", &TrainingResult::total);
+  module.def("train", train_network, py::arg("request"), py::arg("result"), py::arg("stop"));
+  module.def("row_order", row_order, py::arg("count"), py::arg("seed"), py::arg("epoch"));
+}
+
+}  // namespace handnn
