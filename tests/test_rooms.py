@@ -259,6 +259,10 @@ def test_the_functions_are_named_after_their_bricks():
 
 
 def test_every_kernel_stands_beside_its_naive_twin_in_a_c_plus_plus_test():
+    """By hand, or as a line of the table's lists, from which the test of the twins derives."""
     included = {name for file in sources("tests") for name in includes(file)}
+    table = (CPP / "kernels" / "table.hpp").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^  (?:ACTIVATION|LOSS|OPTIMIZER)\((\w+),", table, re.M))
     for room, name in bricks():
-        assert f'"kernels/{room}/{name}.hpp"' in included, f"{name} has no C++ test"
+        by_hand = f'"kernels/{room}/{name}.hpp"' in included
+        assert by_hand or name in listed, f"{name} has no C++ test"

@@ -13,12 +13,9 @@ from handnn.engine.program import Forward, TrainingProgram
 from handnn.engine.sampling import BatchSampler, row_order
 from handnn.engine.stop import Stop, Stopped, asked_by, check_stop, one_of_many
 
-Plan = BatchSampler
-
 __all__ = [
     "BatchSampler",
     "Forward",
-    "Plan",
     "Stop",
     "Stopped",
     "TrainingProgram",
