@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import FrameType
 
 from handnn import engine
 
@@ -98,7 +98,7 @@ class Interrupts:
 _innermost: Interrupts | None = None
 
 
-def _press(number: int, frame: Any) -> None:
+def _press(number: int, frame: FrameType | None) -> None:
     if _innermost is None:
         raise KeyboardInterrupt
     _innermost.pressed()

@@ -19,7 +19,7 @@ import pytest
 
 import handnn
 from handnn import EarlyStopping, FormatError, Trainer, schedules
-from handnn.training.checkpoints.parts import SCHEDULE_NAMES
+from handnn.training.checkpoints.components import SCHEDULE_NAMES
 from tests.engine.fits import run_python
 from tests.storage.files import header_and_data, write
 from tests.training.checkpoints.fits import options, rows, trainer

@@ -52,7 +52,7 @@ def test_other_parts_are_a_value_error(change, tmp_path):
     CHANGES[change](one)
     before, history = one.network.params["0.w"].copy(), len(one.history)
     name = change.split()[0]
-    with pytest.raises(ValueError, match=f"^Trainer.fit: {name} is not the one of the checkpoint"):
+    with pytest.raises(ValueError, match=f"^Trainer.fit: {name} is not that of the checkpoint"):
         one.fit(*rows())
     assert np.array_equal(one.network.params["0.w"], before) and len(one.history) == history
 

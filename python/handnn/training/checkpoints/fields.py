@@ -1,43 +1,61 @@
-"""What a checkpoint's JSON holds, each value checked before it is believed: ValueError if wrong."""
+"""Values from the JSON of a checkpoint, checked before use: ValueError if they are invalid."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-def as_dict(value: object, what: str) -> dict[str, Any]:
+def as_dict(value: object, what: str) -> dict[str, object]:
+    """Return `value`, which must be an object of the JSON."""
     if not isinstance(value, dict):
         raise ValueError(f"its {what} is {value!r:.50}")
     return value
 
 
-def as_list(value: object, what: str) -> list[Any]:
+def as_pairs(value: object, what: str) -> list[tuple[object, object]]:
+    """Return a list of lists of two as a list of tuples."""
     if not isinstance(value, list):
         raise ValueError(f"its {what} are {value!r:.50}")
-    return value
+    if not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise ValueError(f"its {what} are {value!r:.50}")
+    return [(pair[0], pair[1]) for pair in value]
 
 
 def as_text(value: object) -> str:
+    """Return `value`, which must be a text."""
     if not isinstance(value, str):
-        raise ValueError(f"{value!r:.50} is no name")
+        raise ValueError(f"{value!r:.50} is not a name")
     return value
 
 
 def as_int(value: object, what: str, limit: float = math.inf) -> int:
+    """Return `value`, which must be an integer from 0 to below `limit`."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < limit:
         raise ValueError(f"its {what} is {value!r:.50}")
     return value
 
 
 def as_number(value: object, what: str) -> float:
+    """Return `value`, which must be a float."""
     if not isinstance(value, float):
         raise ValueError(f"its {what} is {value!r:.50}")
     return value
 
 
-def one_of(value: object, known: tuple[Any, ...], what: str) -> Any:
+def one_of(value: object, known: Sequence[T], what: str) -> T:
+    """Return the entry of `known` that equals `value` and has its type."""
     for one in known:
         if type(one) is type(value) and one == value:
             return one
     raise ValueError(f"its {what} is {value!r:.50}")
+
+
+def build(described: object, known: Mapping[str, Callable[..., T]], what: str, **more: object) -> T:
+    """Return what ``{"name": ..., "settings": {...}}`` describes; `more` replaces settings."""
+    entry = as_dict(described, what)
+    make = known[one_of(entry.get("name"), tuple(known), what)]
+    return make(**{**as_dict(entry.get("settings"), "settings"), **more})

@@ -1,9 +1,9 @@
-"""The parts of a training as JSON and arrays, and back again, by fixed tables of names."""
+"""The components of a training as JSON and arrays, and built again from them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from handnn import schedules
 from handnn.arrays import Array
 from handnn.losses import LOSSES
 from handnn.optimizers import OPTIMIZERS, GradientOptimizer
-from handnn.training.checkpoints.fields import as_dict, as_int, as_number, one_of
+from handnn.training.checkpoints.fields import as_dict, as_int, as_number, build, one_of
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.history import Epoch, History
 
@@ -33,25 +33,39 @@ SCHEDULE_NAMES = {
 PLATEAU_STATE = ("factor_now", "best", "bad_epochs", "cooling")
 GENERATORS = {"PCG64": np.random.PCG64, "PCG64DXSM": np.random.PCG64DXSM}
 COMMON = ("lr", "weight_decay", "decay_all", "clip_value", "clip_norm")
-"""What all optimizers take and a file can hold as it is."""
+"""The settings of every optimizer that JSON holds as they are."""
+
+MAX_SCHEDULE_DEPTH = 20
 
 
-def described_optimizer(optimizer: GradientOptimizer) -> dict[str, Any]:
+def known_part(where: str, kind: str, part: object, known: Mapping[str, type[T]]) -> T:
+    """Return `part`; raise TypeError unless its class is one of `known`, not a subclass."""
+    found = known.get(type(part).__name__)
+    if found is type(part) and isinstance(part, found):
+        return part
+    raise TypeError(
+        f"{where}: the {kind} is a {type(part).__name__}, not one of {', '.join(known)}; "
+        "a file cannot hold its code or its state"
+    )
+
+
+def describe_optimizer(optimizer: GradientOptimizer) -> dict[str, object]:
+    """Return the JSON of an optimizer, without its state."""
     settings = {name: getattr(optimizer, name) for name in COMMON}
     return {
         "name": type(optimizer).__name__,
         "settings": {**settings, **optimizer.settings, "lr_scales": dict(optimizer.lr_scales)},
         "steps": optimizer.steps,
-        "schedule": _described_schedule(optimizer.schedule),
+        "schedule": _describe_schedule(optimizer.schedule),
     }
 
 
-def _described_schedule(schedule: schedules.Schedule | None) -> dict[str, Any] | None:
+def _describe_schedule(schedule: schedules.Schedule | None) -> dict[str, object] | None:
     if schedule is None:
         return None
-    described: dict[str, Any] = {"name": type(schedule).__name__, "settings": schedule.settings}
+    described: dict[str, object] = {"name": type(schedule).__name__, "settings": schedule.settings}
     if isinstance(schedule, schedules.WarmUp):
-        then = _described_schedule(schedule.then)
+        then = _describe_schedule(schedule.then)
         described["settings"] = {**schedule.settings, "then": then}
     if isinstance(schedule, schedules.ReduceOnPlateau):
         described["state"] = {name: getattr(schedule, name) for name in PLATEAU_STATE}
@@ -59,19 +73,19 @@ def _described_schedule(schedule: schedules.Schedule | None) -> dict[str, Any] |
 
 
 def read_optimizer(
-    described: object, arrays: dict[str, Array], params: Mapping[str, Array]
+    described: object, arrays: Mapping[str, Array], params: Mapping[str, Array]
 ) -> GradientOptimizer:
+    """Build an optimizer for `params`; `arrays` are its states, named "mean.0.w"."""
     entry = as_dict(described, "optimizer")
-    optimizer: GradientOptimizer = built(
-        entry, OPTIMIZER_NAMES, "optimizer", schedule=_read_schedule(entry.get("schedule"))
-    )
+    schedule = _read_schedule(entry.get("schedule"))
+    optimizer = build(entry, OPTIMIZER_NAMES, "optimizer", schedule=schedule)
     optimizer.check_names(params)
     optimizer.steps = as_int(entry.get("steps"), "steps", 2**53)
     found: dict[str, dict[str, Array]] = {}
     for key, array in arrays.items():
         state, _, name = key.partition(".")
         found.setdefault(state, {})[name] = array
-    optimizer.state = found  # SGD has a velocity if it is there
+    optimizer.state = found  # `states` of SGD includes "velocity" only if it is there
     for state, kept in found.items():
         if state not in optimizer.states:
             raise ValueError(f"{type(optimizer).__name__} has no state {state!r:.50}")
@@ -87,34 +101,37 @@ def read_optimizer(
 def _read_schedule(described: object, depth: int = 0) -> schedules.Schedule | None:
     if described is None:
         return None
-    if depth > 20:
-        raise ValueError("its schedules are nested more than 20 deep")
+    if depth > MAX_SCHEDULE_DEPTH:
+        raise ValueError(f"its schedules are nested more than {MAX_SCHEDULE_DEPTH} deep")
     entry = as_dict(described, "schedule")
     then = as_dict(entry.get("settings"), "settings").get("then")
     given = {} if then is None else {"then": _read_schedule(then, depth + 1)}
-    schedule: schedules.Schedule = built(entry, SCHEDULE_NAMES, "schedule", **given)
+    schedule: schedules.Schedule = build(entry, SCHEDULE_NAMES, "schedule", **given)
     if isinstance(schedule, schedules.ReduceOnPlateau):
         state = as_dict(entry.get("state"), "state")
         schedule.factor_now = as_number(state.get("factor_now"), "factor_now")
         schedule.best = as_number(state.get("best"), "best")
         schedule.bad_epochs = as_int(state.get("bad_epochs"), "bad_epochs", 2**63)
         schedule.cooling = as_int(state.get("cooling"), "cooling", 2**63)
-        schedule.factors(0, 1)  # a factor_now that is none is told here
+        schedule.factors(0, 1)  # raises ValueError for an invalid factor_now
     return schedule
 
 
 def read_early_stopping(
     described: object, best: dict[str, Array], arrays: Mapping[str, Array]
 ) -> EarlyStopping | None:
+    """Build an EarlyStopping; `best` are its best weights, like `arrays` of the network."""
     if described is None:
         if best:
             raise ValueError("it has best weights, but no early stopping")
         return None
     entry = as_dict(described, "early_stopping")
-    stopping = EarlyStopping(**as_dict(entry.get("settings"), "settings"))
+    named = {**entry, "name": EarlyStopping.__name__}
+    stopping = build(named, {EarlyStopping.__name__: EarlyStopping}, "early_stopping")
     if best:
         _check_like(best, arrays, "the best weights")
-    stopping.best = None if entry.get("best") is None else as_number(entry["best"], "best")
+    if entry.get("best") is not None:
+        stopping.best = as_number(entry["best"], "best")
     if entry.get("best_epoch") is not None:
         stopping.best_epoch = as_int(entry["best_epoch"], "best_epoch", 2**63)
     stopping.waited = as_int(entry.get("waited"), "waited", 2**63)
@@ -123,7 +140,10 @@ def read_early_stopping(
 
 
 def history_columns(history: History) -> dict[str, Array]:
-    """Return the history as arrays: metrics (E, M), validation_loss empty where there is none."""
+    """Return a history of E epochs and M metrics as float64 arrays.
+
+    Shapes: train_loss and seconds (E,), validation_loss (E,) or (0,), metrics (M, E).
+    """
     metrics = list(history.metrics.values())
     return {
         "train_loss": np.array(history.train_loss, np.float64),
@@ -133,35 +153,36 @@ def history_columns(history: History) -> dict[str, Array]:
     }
 
 
-def read_history(columns: dict[str, Array], names: list[str]) -> History:
+def read_history(columns: Mapping[str, Array], names: list[str]) -> History:
+    """Build a History from its columns and the names of its metrics."""
     if set(columns) != {"train_loss", "validation_loss", "seconds", "metrics"}:
-        raise ValueError("its history has not the four arrays that it must have")
-    count = len(columns["train_loss"]) if columns["train_loss"].ndim == 1 else -1
-    held = columns["validation_loss"].shape == (count,)
+        raise ValueError("its history does not consist of the four arrays")
+    n_epochs = len(columns["train_loss"]) if columns["train_loss"].ndim == 1 else -1
+    has_validation = columns["validation_loss"].shape == (n_epochs,)
     shapes = [
-        columns["seconds"].shape == (count,),
-        held or columns["validation_loss"].shape == (0,),
-        columns["metrics"].shape == (len(names) if count else 0, count),
+        columns["seconds"].shape == (n_epochs,),
+        has_validation or columns["validation_loss"].shape == (0,),
+        columns["metrics"].shape == (len(names) if n_epochs else 0, n_epochs),
     ]
     if not all(shapes) or any(array.dtype != np.float64 for array in columns.values()):
         raise ValueError("the arrays of its history do not fit together")
     history = History()
     loss, seconds, metrics = (columns[n].tolist() for n in ("train_loss", "seconds", "metrics"))
-    validation = columns["validation_loss"].tolist() if held else [None] * count
-    for number in range(count):
+    validation = columns["validation_loss"].tolist() if has_validation else [None] * n_epochs
+    for number in range(n_epochs):
         measured = {name: values[number] for name, values in zip(names, metrics, strict=True)}
         history.extend([Epoch(loss[number], validation[number], seconds[number], measured)])
     return history
 
 
-def generator(state: dict[str, Any]) -> np.random.Generator:
-    """Return a generator in that state, checked: NumPy is not asked to believe a file."""
-    build = GENERATORS[one_of(state.get("bit_generator"), tuple(GENERATORS), "bit_generator")]
+def read_generator(state: Mapping[str, object]) -> np.random.Generator:
+    """Build a generator in this state, whose values are checked before NumPy gets them."""
+    make = GENERATORS[one_of(state.get("bit_generator"), tuple(GENERATORS), "bit_generator")]
     inner = as_dict(state.get("state"), "state")
     numbers = {name: as_int(inner.get(name), name, 2**128) for name in ("state", "inc")}
-    bit_generator = build()
+    bit_generator = make()
     bit_generator.state = {
-        "bit_generator": build.__name__,
+        "bit_generator": make.__name__,
         "state": numbers,
         "has_uint32": as_int(state.get("has_uint32"), "has_uint32", 2),
         "uinteger": as_int(state.get("uinteger"), "uinteger", 2**32),
@@ -169,26 +190,10 @@ def generator(state: dict[str, Any]) -> np.random.Generator:
     return np.random.Generator(bit_generator)
 
 
-def own(where: str, kind: str, part: object, known: Mapping[str, type[T]]) -> T:
-    """Return `part`; raise TypeError unless its class is one of `known`."""
-    found = known.get(type(part).__name__)
-    if found is type(part) and isinstance(part, found):
-        return part
-    raise TypeError(
-        f"{where}: the {kind} is a {type(part).__name__}, not one of {', '.join(known)}; "
-        "a file cannot hold its code or its state"
-    )
-
-
 def _check_like(arrays: Mapping[str, Array], like: Mapping[str, Array], what: str) -> None:
+    """Raise ValueError unless the arrays have the names, shapes and dtypes of `like`."""
     if set(arrays) != set(like):
-        raise ValueError(f"{what} are not of the network's arrays")
+        raise ValueError(f"{what} have other names than the network's arrays")
     for name, array in arrays.items():
         if array.shape != like[name].shape or array.dtype != like[name].dtype:
             raise ValueError(f"{what} for {name} are {array.dtype} {array.shape}")
-
-
-def built(described: object, known: Mapping[str, Any], what: str, **more: Any) -> Any:
-    entry = as_dict(described, what)
-    build = known[one_of(entry.get("name"), tuple(known), what)]
-    return build(**{**as_dict(entry.get("settings"), "settings"), **more})
