@@ -20,7 +20,7 @@ FLOORS = [
     {"_core"},
     {"arrays"},
     {"functional"},
-    {"initializers", "progress", "schedules"},
+    {"charts", "initializers", "progress", "schedules"},
     {"layers", "losses", "optimizers", "article"},
     {"engine", "jacobian", "storage"},
     {"network"},

@@ -1,13 +1,17 @@
-"""History: what training left behind, as lists, as a dict and as a picture."""
+"""History: lists, a dict, a plot, and a chart for notebooks."""
 
 from __future__ import annotations
 
 import builtins
 import json
+import re
+from xml.etree import ElementTree
 
 import pytest
 
 from handnn import SGD, History, MSELoss, Trainer, mlp
+from handnn.training.history import Epoch
+from handnn.training.loss_curve import MAX_POINTS
 
 
 @pytest.fixture
@@ -28,13 +32,13 @@ def test_len_counts_epochs(history):
     assert len(history) == 4
 
 
-def test_repr_says_how_far_it_came(history):
+def test_repr_has_epochs_and_losses(history):
     shown = repr(history)
     assert "History(" in shown and "4 epochs" in shown
     assert f"{history.train_loss[-1]:.3g}"[:4] in shown
 
 
-def test_to_dict_is_plain_and_a_copy(history):
+def test_to_dict_is_a_plain_copy(history):
     made = history.to_dict()
     assert set(made) == {"train_loss", "validation_loss", "epoch_seconds"}
     assert json.loads(json.dumps(made)) == made
@@ -58,7 +62,7 @@ def test_plot_draws_both_curves(history):
         pyplot.close(figure)
 
 
-def test_plot_makes_its_own_axes_and_needs_no_validation():
+def test_plot_creates_axes_and_works_without_validation():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     from matplotlib import pyplot
@@ -69,7 +73,7 @@ def test_plot_makes_its_own_axes_and_needs_no_validation():
     pyplot.close(ax.figure)
 
 
-def test_without_matplotlib_one_line_says_what_to_install(history, monkeypatch):
+def test_plot_without_matplotlib_names_the_package_to_install(history, monkeypatch):
     real = builtins.__import__
 
     def without(name, *arguments, **options):
@@ -81,3 +85,78 @@ def test_without_matplotlib_one_line_says_what_to_install(history, monkeypatch):
     with pytest.raises(ImportError, match=r"pip install matplotlib") as error:
         history.plot()
     assert "\n" not in str(error.value)
+
+
+# ---- in notebooks --------------------------------------------------------------------------------
+
+
+def of_losses(train, validation=None):
+    history = History()
+    held = validation or [None] * len(train)
+    history.extend(Epoch(*pair, 0.5) for pair in zip(train, held, strict=True))
+    return history
+
+
+def html_of(history):
+    return ElementTree.fromstring(history._repr_html_())
+
+
+def test_html_has_both_curves_with_axes_and_a_legend(history):
+    root = html_of(history)
+    solid, dashed = root.iter("polyline")
+    assert solid.get("stroke-dasharray") is None and dashed.get("stroke-dasharray")
+    for line in (solid, dashed):
+        assert len(line.get("points").split()) == 4
+    texts = {text.text for text in root.iter("text")}
+    assert {"epoch", "loss", "training", "validation", "1", "4"} <= texts
+
+
+def test_html_has_a_text_alternative_and_a_caption(history):
+    root = html_of(history)
+    (chart,) = root.iter("svg")
+    assert chart.get("role") == "img"
+    assert chart.get("aria-label").startswith("Loss over epochs: 4 epochs, train_loss ")
+    assert root.find("figcaption").text == repr(history)[len("History(") : -1]
+
+
+def test_html_takes_its_colors_from_the_page(history):
+    text = history._repr_html_()
+    assert "currentColor" in text and not re.search(r"#[0-9a-f]{3}|rgb|<script|http", text)
+
+
+def test_html_without_validation_has_one_curve():
+    root = html_of(of_losses([3.0, 2.0]))
+    assert len(list(root.iter("polyline"))) == 1
+    assert "validation" not in {text.text for text in root.iter("text")}
+
+
+def test_html_of_an_empty_history_is_its_caption():
+    root = html_of(History())
+    assert not list(root.iter("svg")) and root.find("figcaption").text == "0 epochs"
+
+
+def test_html_of_one_epoch_has_a_point():
+    root = html_of(of_losses([2.0]))
+    assert any(path.get("stroke-linecap") == "round" for path in root.iter("path"))
+
+
+def test_html_leaves_out_losses_that_are_not_finite():
+    root = html_of(of_losses([3.0, float("nan"), 1.0, float("inf")]))
+    (line,) = root.iter("polyline")
+    assert len(line.get("points").split()) == 2
+    assert not list(html_of(of_losses([float("nan")])).iter("svg"))
+
+
+def test_html_of_a_long_history_is_thinned_out():
+    losses = [1 / epoch for epoch in range(1, 20_001)]
+    root = html_of(of_losses(losses))
+    (line,) = root.iter("polyline")
+    points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
+    assert len(points) <= MAX_POINTS + 1
+    assert points[-1][0] == pytest.approx(546), "the last epoch is drawn"
+
+
+def test_html_is_logarithmic_when_losses_differ_much():
+    linear = {text.text for text in html_of(of_losses([2.0, 1.0])).iter("text")}
+    logarithmic = {text.text for text in html_of(of_losses([100.0, 1.0, 0.1])).iter("text")}
+    assert "1.8" in linear and {"0.1", "1", "10", "100"} <= logarithmic

@@ -1,4 +1,4 @@
-"""History: what training was like, epoch by epoch."""
+"""History: the losses, metrics and times of a training, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Epoch(NamedTuple):
-    """One epoch: its mean loss, the loss on the validation rows after it, its seconds, metrics."""
+    """The measurements of one epoch."""
 
     train_loss: float
     validation_loss: float | None
@@ -20,40 +20,54 @@ class Epoch(NamedTuple):
 
 
 class History:
-    """The losses, metrics and times of the epochs of one `Trainer.fit`; `len` is their number.
+    """The losses, metrics and times of one `Trainer.fit`, with one entry for each complete epoch.
 
-    An epoch appears once it is whole, so the lists have equal lengths whenever training ends
-    (`validation_loss` is empty when nothing was held out).
+    All lists have as many entries as there are epochs, also if training was interrupted, except
+    `validation_loss`, which is empty without validation. ``len(history)`` is the number of epochs.
+    In a notebook, a History shows its loss curve.
+
+    Examples:
+        >>> x = np.linspace(-1, 1, 20)[:, None]
+        >>> trainer = handnn.Trainer(
+        ...     handnn.mlp([1, 4, 1], rng=0), handnn.MSELoss(), handnn.SGD(0.1), rng=0
+        ... )
+        >>> history = trainer.fit(x, x, epochs=3, batch_size=5, validation=0.2, metrics="mae")
+        >>> len(history), len(history.train_loss), len(history.validation_loss)
+        (3, 3, 3)
+        >>> list(history.metrics)
+        ['mae']
+        >>> history
+        History(3 epochs, train_loss ..., validation_loss ..., mae ..., ... s)
     """
 
     def __init__(self) -> None:
         self._epochs: list[Epoch] = []
 
     def extend(self, epochs: Iterable[Epoch]) -> None:
-        """Add epochs."""
+        """Append epochs."""
         self._epochs.extend(epochs)
 
     @property
     def train_loss(self) -> list[float]:
-        """The mean loss over the training rows, each taken just before its batch's update."""
+        """The mean training loss of each epoch; each batch is measured before its update."""
         return [epoch.train_loss for epoch in self._epochs]
 
     @property
     def validation_loss(self) -> list[float]:
-        """The loss over the validation rows, taken after each epoch; [] without such rows."""
+        """The loss of the validation rows after each epoch; [] without validation."""
         return [e.validation_loss for e in self._epochs if e.validation_loss is not None]
 
     @property
     def epoch_seconds(self) -> list[float]:
-        """How many seconds each epoch took, its validation included."""
+        """The duration of each epoch in seconds, with its validation and metrics."""
         return [epoch.seconds for epoch in self._epochs]
 
     @property
     def metrics(self) -> dict[str, list[float]]:
-        """Each metric after each epoch, by name; {} without metrics.
+        """The values of each metric, by name; {} without metrics.
 
-        They are of the validation rows, or, without such rows, of the outputs that `train_loss` was
-        measured on.
+        They are measured on the validation rows after each epoch, or, without validation, on the
+        outputs that `train_loss` is computed from.
         """
         names = self._epochs[0].metrics if self._epochs else {}
         return {name: [epoch.metrics[name] for epoch in self._epochs] for name in names}
@@ -64,7 +78,7 @@ class History:
         return self._epochs[-1]
 
     def to_dict(self) -> dict[str, list[float]]:
-        """Return the three lists, and those of the metrics, by name."""
+        """Return copies of all lists by name, those of the metrics among them."""
         return {
             "train_loss": self.train_loss,
             "validation_loss": self.validation_loss,
@@ -73,10 +87,12 @@ class History:
         }
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the losses over the epochs, into `ax` or a new figure, and return the axes.
+        """Plot the losses over the epochs into `ax`, by default a new figure's, and return it.
 
-        Metrics are dashed, against an axis of their own on the right. Raises ImportError when
-        matplotlib is not installed.
+        Metrics are drawn dashed, with an axis of their own on the right.
+
+        Raises:
+            ImportError: If matplotlib is not installed.
         """
         if ax is None:
             try:
@@ -94,17 +110,34 @@ class History:
             right = ax.twinx()
             for number, (name, values) in enumerate(self.metrics.items(), 2):
                 (line,) = right.plot(epochs, values, "--", color=f"C{number}")
-                ax.plot([], [], "--", color=line.get_color(), label=name)  # for the one legend
+                ax.plot([], [], "--", color=line.get_color(), label=name)  # for the common legend
             right.set_ylabel(", ".join(self.metrics))
         ax.legend()
         return ax
 
     def __len__(self) -> int:
-        """Return the number of epochs."""
+        """Return the number of complete epochs."""
         return len(self._epochs)
 
     def __repr__(self) -> str:
-        """Tell the number of epochs, the last losses and the time."""
+        """Return the number of epochs, the last losses and metrics, and the total time."""
+        return f"History({', '.join(self._summary())})"
+
+    def _repr_html_(self) -> str:
+        """Return the loss curve as inline SVG, with a caption, for notebooks."""
+        from html import escape
+
+        from handnn.training.loss_curve import loss_curve
+
+        summary = ", ".join(self._summary())
+        described = f"Loss over epochs: {summary}"
+        chart = loss_curve(self.train_loss, self.validation_loss, described)
+        return (
+            f'<figure style="margin:0.5em 0;font:13px sans-serif">{chart}'
+            f'<figcaption style="opacity:0.7">{escape(summary)}</figcaption></figure>'
+        )
+
+    def _summary(self) -> list[str]:
         parts = ["1 epoch" if len(self) == 1 else f"{len(self)} epochs"]
         if self._epochs:
             last = self._epochs[-1]
@@ -113,4 +146,4 @@ class History:
                 parts.append(f"validation_loss {last.validation_loss:.4g}")
             parts += [f"{name} {value:.4g}" for name, value in last.metrics.items()]
             parts.append(f"{sum(self.epoch_seconds):.3g} s")
-        return f"History({', '.join(parts)})"
+        return parts

@@ -1,4 +1,4 @@
-"""Trainer: batches in, steps out, epoch after epoch."""
+"""Trainer: train a network on batches of rows, for a number of epochs."""
 
 from __future__ import annotations
 
@@ -28,24 +28,44 @@ from handnn.training.run import Run, loss_and_gradients
 
 
 class Trainer:
-    """Trains a network: for every batch forward, loss, backward, and a step of the optimizer.
+    """Train a network: for each batch forward, loss, backward and a step of the optimizer.
 
-    engine: "bricks" is the loop in `train_step`; "compiled" does the same, with the same bits, for
-    whole epochs in one C++ call, but bricks and loss keep nothing of it (`x`, `out`, `dw` ... are
-    None after `fit`). "auto" is compiled whenever bricks, loss and optimizer are all handnn's own.
-    rng: the seed or Generator of the order of rows and of the held-out rows.
-    callbacks: each is called as ``callback(trainer)`` after every epoch, in order; when one returns
-    True, training ends there, after the others have been called. progress: show a bar.
+    engine: "bricks" runs a Python loop over `layer.forward` and `layer.backward`. "compiled" runs
+    whole epochs in one C++ call, with the same bits; layers and loss then keep nothing of it (`x`,
+    `out`, `dw` and the like are None after `fit`). "auto" compiles if the layers, the loss and the
+    optimizer are all handnn's own.
+    rng: seed or Generator of the order of the rows and of the held-out rows.
+    callbacks: functions that are called as ``callback(trainer)`` after each epoch, in order. If one
+    returns True, training ends after all of them have been called.
+    progress: whether to show a progress bar on stderr.
 
-    After an epoch the validation loss and the metrics are measured, the history notes it, the
-    schedule and early stopping are told, the bar is moved, the callbacks are called, and a
-    checkpoint is written: in this order.
+    After each epoch, in this order: the validation loss and the metrics are measured, the history
+    is extended, a `ReduceOnPlateau` and early stopping are updated, the bar advances, the callbacks
+    are called, and a checkpoint is written.
 
-    `history` is the History of the running or last `fit`. When training is interrupted (Ctrl-C, an
-    error in a callback) it holds every whole epoch, and no array of the network is half updated;
-    after a compiled run all arrays are those of one whole step. Ctrl-C in the main thread waits for
-    the end of a step, or of what is measured after an epoch, so that all of these belong together;
-    in a callback, and the second time, it is raised at once.
+    The constructor's arguments are attributes, too. `history` is the `History` of the current or
+    last `fit`.
+
+    If training is interrupted, by Ctrl-C or by an error in a callback, `history` holds all complete
+    epochs and every array is that of a complete step. In the main thread, Ctrl-C waits for the end
+    of the step, or of the measurements after an epoch. In a callback, and when it is pressed a
+    second time, it is raised immediately.
+
+    Raises:
+        TypeError: If `network` is not a Network, `loss` has no `forward` and `backward`,
+            `optimizer` has no `step`, or `callbacks` is not a list of functions.
+        ValueError: If `engine` is unknown, or if it is "compiled" and a part cannot be compiled.
+
+    Examples:
+        >>> from handnn import MSELoss, SGD, Trainer
+        >>> x = np.linspace(-1, 1, 20)[:, None]
+        >>> network = handnn.Network([handnn.Affine(w=[[0.0]], b=[0.0])])
+        >>> trainer = Trainer(network, MSELoss(), SGD(lr=0.5), rng=0)
+        >>> history = trainer.fit(x, 2 * x + 1, epochs=50, batch_size=10)
+        >>> len(history)
+        50
+        >>> network.predict([[3.0]]).round(4)
+        array([[7.]])
     """
 
     def __init__(
@@ -83,7 +103,7 @@ class Trainer:
         self.progress = progress
         self.history = History()
         self._resumed: Resumed | None = None
-        self.is_compiled  # noqa: B018 - raises when that was asked for and can't be
+        self.is_compiled  # noqa: B018 - raises ValueError for engine="compiled" if it cannot be
 
     @classmethod
     def resume(
@@ -93,13 +113,16 @@ class Trainer:
         callbacks: Sequence[Callable[[Trainer], object]] = (),
         progress: bool = False,
     ) -> Trainer:
-        """Return the trainer whose `fit` wrote the checkpoint `path`, as it was then.
+        """Return the trainer whose `fit` wrote the checkpoint `path`, in the state it had then.
 
-        The next `fit` with the same data finishes the interrupted one, to the bits that it would
-        have had; settings, such as ``optimizer.lr``, may be changed before it, but network, layers,
-        loss, optimizer and rng not be replaced. A file holds no callbacks: give the same again.
-        Raises FormatError (a ValueError) when the file is not such a checkpoint, OSError when it
-        cannot be read.
+        The next `fit`, with the same data, finishes the interrupted one, with the bits that it
+        would have had. Settings such as ``optimizer.lr`` may be changed before it; network, layers,
+        loss, optimizer and rng may not be replaced. A file does not hold callbacks: pass the same
+        ones again.
+
+        Raises:
+            FormatError: If the file is not a valid checkpoint; a ValueError.
+            OSError: If the file cannot be read.
         """
         resumed = read(path)
         parts = resumed.checkpoint.parts
@@ -119,7 +142,23 @@ class Trainer:
     def train_step(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Take one step on the rows of one batch, and return their loss from before the step."""
+        """Take one optimizer step on one batch, and return its loss before the step.
+
+        x (N, I); y (N, O) or as `loss` takes it; sample_weight (N,). A loss that is not finite is
+        returned, and the step is taken.
+
+        Raises:
+            TypeError: If an array does not hold real numbers.
+            ValueError: If shapes or values do not fit.
+
+        Examples:
+            >>> network = handnn.Network([handnn.Affine(w=[[1.0]], b=[0.0])])
+            >>> trainer = handnn.Trainer(network, handnn.MSELoss(), handnn.SGD(lr=0.25))
+            >>> trainer.train_step(x=[[2.0]], y=[[5.0]])
+            9.0
+            >>> network.params["0.w"]
+            array([[4.]])
+        """
         rows = as_rows("Trainer.train_step", self.network, self.loss, x, y, sample_weight)
         with exclusively(self.network):
             loss, _ = loss_and_gradients(self.network, self.loss, *rows)
@@ -142,41 +181,56 @@ class Trainer:
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: SupportsIndex | None = None,
     ) -> History:
-        """Train for `epochs` passes over the rows of x and y, and return the History.
+        """Train for a number of epochs, and return the History.
 
-        x (N, I); y (N, O), or (N,) when the network gives one column; both are cast to the dtype of
-        the network. The rows come in batches of `batch_size`, the last one as short as it is, in a
-        new random order each epoch, or always as they stand with shuffle=False. With "replacement"
-        each row is drawn from all of them: some come twice in an epoch, others not at all. An epoch
-        ends after `steps_per_epoch` batches, if that is given; when rows are not drawn with
-        replacement, at the latest when all have come.
+        x (N, I); y (N, O), or (N,) for a network with one output, or class labels (N,). Both are
+        cast to the dtype of the network, once.
+        epochs: the number of passes over the rows.
+        batch_size: the number of rows of a batch; the last batch of an epoch may be shorter.
+        shuffle: True visits the rows in a new random order in each epoch, False in the order they
+        have. "replacement" draws each row independently, so in an epoch some rows occur several
+        times and others not at all.
+        validation: (x, y) or (x, y, sample_weight) to measure the loss on after each epoch, or a
+        fraction between 0 and 1: so many of the rows are drawn at random and held out for this.
+        sample_weight: (N,), finite and not negative. A row of weight 2 counts as two rows.
+        steps_per_epoch: the number of batches that end an epoch; without replacement, an epoch
+        also ends when all rows have been visited.
+        metrics: names in `metrics.METRICS`, or functions ``metric(y_true, outputs)`` that return a
+        number and get the weights, if there are any, as a third argument. A dict renames them. They
+        are measured on the validation rows, or, without validation, on the outputs that the
+        training loss is computed from.
+        early_stopping: an `EarlyStopping`.
+        checkpoint: the path of a file that is replaced atomically after each `checkpoint_every`
+        epochs (1 by default), at the end, and on Ctrl-C, for `Trainer.resume`. The first `fit` of a
+        resumed trainer continues up to `epochs` in total. It needs the same data, takes the
+        arguments that are not given from the checkpoint, and writes to the same file.
 
-        validation: (x, y) or (x, y, sample_weight) to measure the loss on after each epoch, or the
-        fraction of the rows, above 0 and below 1, that is drawn at random, kept out of training
-        and measured on, with their weights.
+        The training loss of an epoch is the mean of its batch losses, weighted by their numbers of
+        rows; each is computed before the batch's update.
 
-        sample_weight (N,), finite and not negative: a row of weight 2 counts as two rows. Rows to
-        measure on that all have weight 0 are a ValueError.
+        With LBFGS, an epoch is one iteration on all rows in their order, so batch_size must be at
+        least N. Training may end early; ``optimizer.message`` gives the reason.
 
-        With LBFGS an epoch is one iteration with all rows at once, in the order they stand in: a
-        smaller batch_size is a ValueError. Training may then end before `epochs`, and says why.
+        A callback may change the layers. If they no longer compile, engine "auto" continues with
+        the loop over bricks, and "compiled" raises ValueError.
 
-        An epoch's training loss is the mean of the losses of its batches, weighted by their rows,
-        each taken before the batch's update.
-        metrics: names of `metrics.METRICS` or functions (y_true, outputs) -> number, which get the
-        weights as a third argument if there are any; a dict gives them other names. They are
-        measured on the validation rows, or, without such, on the outputs that the training loss is
-        of. early_stopping: an `EarlyStopping`.
+        Raises:
+            TypeError: If an argument has a wrong type, or a checkpoint cannot hold a part. Nothing
+                has been changed then; the same holds for ValueError.
+            ValueError: If a shape or a value does not fit, or all rows to measure on have weight 0.
+            DivergenceError: At the first loss that is NaN or infinite.
+            RuntimeError: If another thread is training this network.
 
-        checkpoint: a path to write all to, all or nothing, after every `checkpoint_every` epochs (1
-        when None), at the end and on Ctrl-C, for `Trainer.resume`. A resumed trainer's first fit
-        goes on to the total of `epochs`, by default that of the interrupted one. It needs the same
-        data, takes what else it is not given from the checkpoint, and goes on writing to it.
-
-        Raises DivergenceError at the first loss that is NaN or infinite. Bad arguments are a
-        TypeError or ValueError before anything is changed; so is what a checkpoint cannot hold.
-        A callback may change the bricks; where they can't be compiled any more, "auto" goes on with
-        the bricks, and "compiled" raises ValueError.
+        Examples:
+            >>> x = np.linspace(-1, 1, 40)[:, None]
+            >>> y = (x[:, 0] > 0).astype(int)
+            >>> network = handnn.mlp([1, 8, 1], rng=0)
+            >>> trainer = handnn.Trainer(network, handnn.BCEWithLogits(), handnn.Adam(0.1), rng=0)
+            >>> history = trainer.fit(
+            ...     x, y, epochs=20, batch_size=8, validation=0.25, metrics="accuracy"
+            ... )
+            >>> history.metrics["accuracy"][-1]
+            1.0
         """
         return self._run(
             self._prepare(
@@ -198,13 +252,13 @@ class Trainer:
         )
 
     def _prepare(self, arguments: FitArguments) -> Run:
-        """Check the arguments of `fit`, and change nothing."""
+        """Check the arguments of `fit`, and return a fit that can begin; change nothing."""
         callbacks = [partial(callback, self) for callback in self.callbacks]
         return prepare(self._parts, arguments, callbacks, self._resumed)
 
     def _run(self, run: Run) -> History:
-        """Train what `_prepare` has prepared."""
-        engine.check_stop()  # the fit around this one, or `train_many`, may have to end
+        """Run a prepared fit to its end."""
+        engine.check_stop()  # raises if the fit around this one, or train_many, is to end
         run.gather()
         network = run.parts.network
         with run.interrupts.waiting(), exclusively(network):
@@ -222,12 +276,15 @@ class Trainer:
         return self.history
 
     def __repr__(self) -> str:
-        """Name the parts: `Trainer(Network(...), MSELoss(...), SGD(...), engine='auto')`."""
+        """Return the parts: `Trainer(Network(...), MSELoss(...), SGD(...), engine='auto')`."""
         return f"Trainer({self.network}, {self.loss}, {self.optimizer}, engine={self.engine!r})"
 
     @property
     def is_compiled(self) -> bool:
-        """Return whether to compile; raise ValueError when that was asked for and can't be."""
+        """Whether `fit` runs in the compiled engine.
+
+        Raises ValueError if `engine` is "compiled" but a part cannot be compiled.
+        """
         return engine.compiles(self.engine, self.network.layers, self.loss, self.optimizer)
 
     @property
@@ -236,5 +293,6 @@ class Trainer:
 
 
 def _check_methods(name: str, part: object, *methods: str) -> None:
+    """Raise TypeError unless `part` is an object with these methods."""
     if isinstance(part, type) or not all(hasattr(part, method) for method in methods):
         raise TypeError(f"Trainer: {name} must have {' and '.join(methods)}, but is {part!r}")

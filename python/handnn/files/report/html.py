@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.report import charts
+from handnn import charts
 from handnn.files.report.importance import WorstRow, permutation_importance, worst_rows
 from handnn.files.report.table_scores import answers_of, measured_of
 from handnn.files.train import Result

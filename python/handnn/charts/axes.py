@@ -1,23 +1,28 @@
-"""Charts as SVG that stands within a page: curves, points and bars, drawn with text and lines."""
+"""Axes: a frame with two scales to draw curves and points in, as inline SVG."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
-from itertools import cycle
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 92, 14, 14, 44
 
 COLOURS = ("#1f5fa8", "#b3501b", "#3d7a35", "#7a3d8f", "#8a6d00")
-"""Of curves; each has a contrast above 4.5 to 1 on white."""
+"""Colors of curves, each with a contrast above 4.5 to 1 on white."""
 
 Points = Iterable[tuple[float, float]]
 
 
 class Axes:
-    """A frame with two scales, and what has been drawn in it."""
+    """A frame with two labelled scales, and what has been drawn in it.
+
+    x and y: the ranges of the scales. names: their labels. is_log: whether y is logarithmic, which
+    needs positive values. counts: whether x has whole numbers only, such as epochs.
+
+    Frame, grid and text have the color of the surrounding text.
+    """
 
     def __init__(
         self,
@@ -25,14 +30,15 @@ class Axes:
         y: tuple[float, float],
         names: tuple[str, str],
         is_log: bool = False,
+        counts: bool = False,
     ) -> None:
         self._x, self._y = _widened(*x), _widened(*y)
         self._is_log = is_log
         self._parts: list[str] = []
-        self._draw_frame(names)
+        self._draw_frame(names, counts)
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Return where in the picture a point lies."""
+        """Return the position of a point in the picture."""
         if self._is_log:
             share = (math.log(y) - math.log(self._y[0])) / math.log(self._y[1] / self._y[0])
         else:
@@ -62,7 +68,7 @@ class Axes:
         )
 
     def label(self, texts: Mapping[str, str]) -> None:
-        """Write texts, each in its colour, in the upper right corner."""
+        """Write texts, each in its color, into the upper right corner."""
         for row, (text, colour) in enumerate(texts.items()):
             self._parts.append(
                 f'<text x="{WIDTH - RIGHT - 6}" y="{TOP + 16 + 17 * row}" text-anchor="end" '
@@ -70,15 +76,15 @@ class Axes:
             )
 
     def add(self, part: str) -> None:
-        """Add SVG as it is."""
+        """Add SVG elements."""
         self._parts.append(part)
 
     def svg(self, described: str) -> str:
-        """Return the picture; `described` is for those who can't see it."""
+        """Return the SVG; `described` is its text alternative."""
         return picture("".join(self._parts), HEIGHT, described)
 
-    def _draw_frame(self, names: tuple[str, str]) -> None:
-        for value in _ticks(*self._x):
+    def _draw_frame(self, names: tuple[str, str], counts: bool) -> None:
+        for value in _ticks(*self._x, 1.0 if counts else 0.0):
             x, y = self.at(value, self._y[0])
             self._parts.append(
                 f'<text x="{x:.1f}" y="{y + 17:.1f}" text-anchor="middle">{number(value)}</text>'
@@ -87,88 +93,54 @@ class Axes:
             x, y = self.at(self._x[0], value)
             self._parts.append(
                 f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" '
-                f'stroke="#ddd"/><text x="{x - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">'
-                f"{number(value)}</text>"
+                f'stroke="currentColor" stroke-opacity="0.15"/>'
+                f'<text x="{x - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>'
             )
         left, bottom = self.at(self._x[0], self._y[0])
         self._parts.append(
-            f'<path d="M{left:.1f} {TOP}V{bottom:.1f}H{WIDTH - RIGHT}" stroke="#666" fill="none"/>'
+            f'<path d="M{left:.1f} {TOP}V{bottom:.1f}H{WIDTH - RIGHT}" stroke="currentColor" '
+            'stroke-opacity="0.6" fill="none"/>'
             f'<text x="{(left + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">'
             f'{escape(names[0])}</text><text transform="translate(14 {(TOP + bottom) / 2:.1f}) '
             f'rotate(-90)" text-anchor="middle">{escape(names[1])}</text>'
         )
 
 
-def curves(
-    groups: Mapping[str, Sequence[Sequence[float]]], names: tuple[str, str], described: str
-) -> str:
-    """Return curves over 1, 2, ..., on a logarithmic scale; those of a group in one colour."""
-    values = [v for group in groups.values() for curve in group for v in curve if v > 0]
-    if not values:
-        return ""
-    longest = max(len(curve) for group in groups.values() for curve in group)
-    axes = Axes((1, max(2, longest)), (min(values), max(values)), names, is_log=True)
-    shown = {}
-    for (name, group), colour in zip(groups.items(), cycle(COLOURS), strict=False):
-        shown[name] = colour
-        for curve in group:
-            points = [(k, v) for k, v in enumerate(curve, 1) if v > 0]
-            axes.curve(points, colour, width=1.1)
-    axes.label(shown)
-    return axes.svg(described)
-
-
-def bars(lengths: Mapping[str, float], described: str) -> str:
-    """Return a bar for each name, as long as its number, which stands beside it."""
-    row, left = 22, 210
-    most = max([abs(length) for length in lengths.values()] or [0]) or 1.0
-    parts = []
-    for place, (name, length) in enumerate(lengths.items()):
-        y = place * row
-        width = max(0.0, length) / most * (WIDTH - left - 90)
-        short = name if len(name) <= 28 else name[:27] + "…"
-        parts.append(
-            f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(short)}</text>'
-            f'<rect x="{left}" y="{y + 3}" width="{width:.1f}" height="{row - 7}" '
-            f'fill="{COLOURS[0]}"/>'
-            f'<text x="{left + width + 6:.1f}" y="{y + 15}">{number(length)}</text>'
-        )
-    return picture("".join(parts), row * len(lengths) + 4, described)
-
-
 def picture(parts: str, height: int, described: str) -> str:
-    """Return parts as a picture with words for those who can't see it."""
+    """Return an SVG element of full width; `described` is its text alternative."""
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
-        f'aria-label="{escape(described)}">{parts}</svg>'
+        f'aria-label="{escape(described)}" fill="currentColor" '
+        f'style="max-width:100%;height:auto;overflow:visible">{parts}</svg>'
     )
 
 
 def number(value: float) -> str:
-    """Return a number as people write it."""
+    """Return a number with four significant digits, without an exponent if it is legible."""
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
     return f"{value:.3g}"
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:
-    """Return ends that differ."""
+    """Return the range, widened if its ends are equal."""
     if high > low:
         return low, high
     more = abs(low) * 0.05 or 1.0
     return (low / 1.1, high * 1.1) if low > 0 else (low - more, high + more)
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """Return round numbers from low to high, about five."""
+def _ticks(low: float, high: float, min_step: float = 0.0) -> list[float]:
+    """Return about five round numbers between low and high, at least `min_step` apart."""
     step = 10 ** math.floor(math.log10((high - low) / 4))
     step *= min((1, 2, 5, 10), key=lambda factor: abs((high - low) / (factor * step) - 5))
+    step = max(step, min_step)
     first = math.ceil(low / step)
     return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 times powers of ten from low to high, or the ends where there are none."""
+    """Return 1, 2 and 5 times powers of ten between low and high, or the ends if there are few."""
     found = []
     for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
         found += [factor * 10.0**power for factor in (1, 2, 5)]
