@@ -13,7 +13,7 @@ KINDS_OF_TEXT = [
 ]  # fmt: skip
 
 NAMES = [
-    "size", "age */ #error /*", "real\n@ R(1) C(fabs) $x <told>", "größe ??/", "kind \\", "zip",
+    "size", "age */ #error /*", "real\n@ R(1) C(fabs) $x <comment>", "größe ??/", "kind \\", "zip",
     "open",
 ]  # fmt: skip
 

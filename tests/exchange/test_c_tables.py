@@ -11,7 +11,7 @@ import pytest
 
 import handnn
 from handnn import Columns, Network, TableModel, Target
-from handnn.exchange.c.table import in_comment
+from handnn.exchange.c.table_text import in_comment
 from tests.exchange.c_programs import (
     BUILDS,
     assert_same_numbers,
@@ -132,7 +132,7 @@ def test_names_and_labels_are_told_in_a_comment_that_nothing_ends():
         assert " ".join(in_comment(name).split()) in words
     assert "MODEL_TICKS()" in comment and "#ifdef MODEL_H\n" in text
     assert max(map(len, text.splitlines())) <= 100
-    for word in ("real", "R(1)", "C(fabs)", "@", "<told>", "$x"):  # no words of the templates
+    for word in ("real", "R(1)", "C(fabs)", "@", "<comment>", "$x"):  # no words of the templates
         assert word in comment
 
 
@@ -208,10 +208,12 @@ def test_what_cannot_be_exported_is_named_before_anything_is_written(tmp_path):
     refused(small(["x", "y\0z"]), r"^to_c: column 'a' has the category 'y\\x00z', wh", tmp_path)
     refused(small(["x", "\ud800"]), r"^to_c: column 'a' has the category '\\ud800'", tmp_path)
     codes = small([2**24, 2**24 + 1], {"a": "category"})
-    refused(codes, "^to_c: column 'a': Look: labels are not all different in float32", tmp_path)
+    refused(codes, "^to_c: column 'a': LookUp: labels are not all different in float32", tmp_path)
     handnn.to_c(small([2**24, 2**24 + 1], {"a": "category"}, "float64"))
-    refused(small([1e39, 3e39]), "^to_c: column 'a': its median, .*, is no number of f", tmp_path)
-    refused(small([1e-60, 3e-60]), "^to_c: column 'a': its scale, .*, is no number of", tmp_path)
+    refused(
+        small([1e39, 3e39]), "^to_c: column 'a': its median, .*, is not a number of f", tmp_path
+    )
+    refused(small([1e-60, 3e-60]), "^to_c: column 'a': its scale, .*, is not a number of", tmp_path)
     for arguments in ({"x": [[1]]}, {"steps": [1]}, {"scale_in": (0, 1)}, {"scale_out": (0, 1)}):
         refused(
             small([1, 2]), "^to_c: x, steps, .* are for a Network; a Tab", tmp_path, **arguments

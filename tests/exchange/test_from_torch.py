@@ -161,7 +161,7 @@ REFUSED = {
     "no statistics": (
         lambda: nn.BatchNorm1d(2, track_running_stats=False), "0 (BatchNorm1d(", "no running_mean",
     ),
-    "LayerNorm of two": (lambda: nn.LayerNorm((2, 3)), "0 (LayerNorm(", "not of one number"),
+    "LayerNorm of two": (lambda: nn.LayerNorm((2, 3)), "0 (LayerNorm(", "not one number"),
     "LayerNorm without": (
         lambda: nn.LayerNorm(2, elementwise_affine=False), "0 (LayerNorm(", "has no weight",
     ),

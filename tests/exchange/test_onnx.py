@@ -215,7 +215,7 @@ def test_the_model_is_a_copy():
 
 
 def test_more_than_a_message_of_protobuf_holds_is_a_value_error(monkeypatch):
-    monkeypatch.setattr("handnn.exchange.onnx.MOST_BYTES", 100)
+    monkeypatch.setattr("handnn.exchange.onnx.graph.MAX_BYTES", 100)
     with pytest.raises(ValueError, match="to_onnx: the params have 104 bytes, more than 100"):
         handnn.to_onnx(mlp([12, 2], rng=0))
     handnn.to_onnx(mlp([11, 2], rng=0))

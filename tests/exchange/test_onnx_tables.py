@@ -127,7 +127,7 @@ def test_words_for_gaps(evaluate):
 def test_what_cannot_be_exported_is_named_before_anything_is_written(tmp_path, monkeypatch):
     model = of_columns({"a": [1.0, 2.0]})
     with monkeypatch.context() as patched:
-        patched.setattr("handnn.exchange.onnx.MOST_BYTES", 7)
+        patched.setattr("handnn.exchange.onnx.graph.MAX_BYTES", 7)
         with pytest.raises(ValueError, match="^to_onnx: the params have 8 bytes, more than 7"):
             handnn.to_onnx(model, tmp_path / "model.onnx")
     model.networks[0].layers.append(Halve())

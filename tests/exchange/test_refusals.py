@@ -39,12 +39,13 @@ def test_a_brick_of_ones_own_is_named(name, layers, place):
 
 
 def test_a_brick_of_ours_that_has_no_counterpart_is_named(monkeypatch):
-    from handnn.exchange import onnx, torch
     from handnn.exchange.c import bricks
+    from handnn.exchange.onnx.bricks import NODES
+    from handnn.exchange.torch.settings import BRICKS_OF
 
-    monkeypatch.delitem(onnx.NODES, "ELU")
+    monkeypatch.delitem(NODES, "ELU")
     monkeypatch.delitem(bricks.BRICKS, "ELU")
-    monkeypatch.delitem(torch.SETTINGS, "ELU")
+    monkeypatch.delitem(BRICKS_OF, "ELU")
     for name, library in (("to_onnx", "ONNX"), ("to_torch", "PyTorch"), ("to_c", "C")):
         with pytest.raises(TypeError, match=rf"^{name}: {library} has nothing for layer 1 \(ELU\)"):
             FUNCTIONS[name](mlp([2, 2, 1], "elu"))

@@ -168,7 +168,7 @@ def test_a_header_proves_itself_and_names_its_columns(exported, compiled):
     text = path.read_text("ascii")
     for words in (
         "Predicts price.", "x[0]  area", "x[1]  floor", "y[0]  price",
-        "x[2]  town, the code that rent_code(2, text) gives: 0 Bonn, 1 K\\xf6ln, 2 Ulm; 4 for any",
+        "x[2]  town, the code that rent_code(2, text) returns: 0 Bonn, 1 K\\xf6ln, 2 Ulm; 4 for",
         "void rent_predict(const double *x, double *y)",
     ):  # fmt: skip
         assert words in text

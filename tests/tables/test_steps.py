@@ -8,9 +8,9 @@ import pytest
 from handnn import Columns
 from handnn.tables.steps import (
     Impute,
-    Interpolate,
     OneHotEncode,
     OrdinalEncode,
+    PiecewiseLinear,
     Standardize,
     find,
 )
@@ -21,7 +21,7 @@ def applied(step, x):
     """What a step makes of a list of values or an array (N,)."""
     if isinstance(step, Impute):
         return np.where(np.isnan(x), step.median, x)
-    if isinstance(step, Interpolate):
+    if isinstance(step, PiecewiseLinear):
         return np.interp(x, step.knots, step.levels)
     if isinstance(step, Standardize):
         return (x - step.mean) / step.scale

@@ -1,4 +1,7 @@
-"""Networks to and from elsewhere: PyTorch and ONNX, imported when asked for, and C."""
+"""Networks to and from PyTorch, to ONNX and C, and weights from files.
+
+PyTorch and onnx are imported when they are first needed.
+"""
 
 from __future__ import annotations
 

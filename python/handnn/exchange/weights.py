@@ -1,9 +1,8 @@
-"""Weights from a file into a network that is there already."""
+"""load_weights: the arrays of a file into an existing network."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from handnn.arrays import Array
 from handnn.layers.layer import buffers_of, params_of
@@ -15,14 +14,26 @@ from handnn.storage import BrickArrays, as_path, check_names, opened
 def load_weights(network: Network, path: str | os.PathLike[str], names: str = "handnn") -> None:
     """Copy the arrays of a safetensors file into those of `network`, all or none.
 
-    names: whose names and shapes they have in the file: "handnn" for what `Network.save` writes,
-    "torch" for ``safetensors.torch.save_file(sequential.state_dict(), path)``, with the network's
-    places for the numbers of the modules. Whatever else the file says is not looked at. Bricks of
-    your own take part under the names of their params.
+    The arrays of the network keep their identity; their shapes and dtypes must equal those in the
+    file. The metadata of the file is ignored. A brick of your own takes part under the names of its
+    params.
 
-    Raises FormatError (a ValueError) when an array is missing, is in excess, or has not the shape
-    and dtype that the network's has, and when the file is damaged; ValueError for other names;
-    TypeError when `network` is no Network; OSError when the file cannot be read.
+    names: "handnn" for a file of `Network.save`; "torch" for a file of
+        ``safetensors.torch.save_file(sequential.state_dict(), path)``, in which the number of each
+        module is the place of its brick.
+
+    Raises FormatError (a ValueError) when an array is missing, superfluous or does not fit, or when
+    the file is damaged; ValueError for other `names`; TypeError when `network` is not a Network;
+    OSError when the file cannot be read. The network is then unchanged.
+
+    Examples:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "weights.safetensors")
+        >>> trained, network = handnn.mlp([2, 1], rng=0), handnn.mlp([2, 1], rng=1)
+        >>> trained.save(path)
+        >>> handnn.load_weights(network, path)
+        >>> bool((network.params["0.w"] == trained.params["0.w"]).all())
+        True
     """
     if not isinstance(network, Network):
         raise TypeError(
@@ -37,14 +48,13 @@ def load_weights(network: Network, path: str | os.PathLike[str], names: str = "h
 
 
 def _pairs(network: Network, arrays: BrickArrays) -> list[tuple[Array, Array]]:
-    """Return each array of the network and what it is to hold."""
+    """Return each array of the network with the array of the file that replaces it."""
     found: list[tuple[Array, Array]] = []
     for place, layer in walk(network.layers):
-        ours: Any = layer
-        if getattr(ours, "block", ()):
-            continue  # the bricks in it come by themselves
-        for name, array in {**params_of(ours), **buffers_of(ours)}.items():
-            new = arrays.read(type(ours).__name__, place, name)
+        if getattr(layer, "block", ()):
+            continue  # `walk` yields the bricks of a block, too
+        for name, array in {**params_of(layer), **buffers_of(layer)}.items():
+            new = arrays.read(type(layer).__name__, place, name)
             if (new.shape, new.dtype) != (array.shape, array.dtype):
                 raise ValueError(
                     f"{place}.{name} must be {array.dtype} {array.shape}, "

@@ -10,7 +10,7 @@ import numpy as np
 
 from handnn.tables import checks
 from handnn.tables.cells import Cells, Numbers, numbers
-from handnn.tables.steps import ColumnStep, Impute, Interpolate, Standardize
+from handnn.tables.steps import ColumnStep, Impute, PiecewiseLinear, Standardize
 
 Scale = bool | Literal["quantile"]
 
@@ -79,7 +79,7 @@ class NumberColumn:
 
     def steps(self, *, one_hot: bool) -> tuple[ColumnStep, ...]:
         """Return the preprocessing of `transform` as steps; `one_hot` concerns categories only."""
-        curve = (Interpolate(self.knots, self.levels),) if self.knots else ()
+        curve = (PiecewiseLinear(self.knots, self.levels),) if self.knots else ()
         fill = Impute(self.median, self.has_gaps)
         return (fill, *curve, Standardize(self.mean, self.scale))
 

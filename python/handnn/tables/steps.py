@@ -29,7 +29,7 @@ class Impute:
 
 
 @dataclass(frozen=True)
-class Interpolate:
+class PiecewiseLinear:
     """Apply a piecewise linear function: ``out = np.interp(x, knots, levels)``.
 
     knots (K,) ascend strictly; beyond them the output is constant. K ≥ 1.
@@ -78,7 +78,7 @@ class OneHotEncode:
     n_columns: int
 
 
-ColumnStep = Impute | Interpolate | Standardize | OrdinalEncode | OneHotEncode
+ColumnStep = Impute | PiecewiseLinear | Standardize | OrdinalEncode | OneHotEncode
 
 StepT = TypeVar("StepT", bound=ColumnStep)
 

@@ -1,8 +1,22 @@
-"""Networks as one C99 header: for a microcontroller, or for any program without Python."""
+"""Networks as one C99 header: for a microcontroller, or any program without Python."""
 
 from __future__ import annotations
 
-from handnn.exchange.c.header import to_c
-from handnn.exchange.c.steps import Bend, Fill, Look, OneHot, Scale, Step
+from handnn.exchange.c.export import to_c
+from handnn.exchange.c.steps import Fill, Interpolate, LookUp, OneHot, RowStep, Scale
 
-__all__ = ["Bend", "Fill", "Look", "OneHot", "Scale", "Step", "to_c"]
+Bend, Look, Step = Interpolate, LookUp, RowStep
+"""The old names of three of them."""
+
+__all__ = [
+    "Bend",
+    "Fill",
+    "Interpolate",
+    "Look",
+    "LookUp",
+    "OneHot",
+    "RowStep",
+    "Scale",
+    "Step",
+    "to_c",
+]

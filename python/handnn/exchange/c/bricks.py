@@ -1,69 +1,63 @@
-"""Each brick in C, as a function of the header or two; and each step before them."""
+"""Each brick as a call of a function of the header, or two."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from handnn.arrays import Array
-from handnn.exchange.c.program import Program, Value
+from handnn.exchange.c.program import Buffer, Program
 from handnn.exchange.c.reals import number
-from handnn.exchange.c.steps import Answer, Bend, Fill, Look, OneHot, Scale, Step
-from handnn.layers import Brick
+from handnn.layers import (
+    GELU,
+    Affine,
+    BatchNorm,
+    Brick,
+    Embedding,
+    Layer,
+    LayerNorm,
+    Residual,
+    is_ours,
+)
+
+AddCode = Callable[[Program, Any, Buffer], Buffer]
+"""Adds the statements of a brick that takes a row, and returns the row that it gives."""
 
 
-def add_row(program: Program, layers: Iterable[Brick], x: Value, place: str = "") -> Value:
-    """Add what the bricks in a row do to x, and return what comes out."""
+def add_bricks(program: Program, layers: Iterable[Brick], x: Buffer, place: str = "") -> Buffer:
+    """Add the bricks in order and return the last row. All are in `BRICKS`: see `copy_of_ours`."""
     for index, layer in enumerate(layers):
+        assert is_ours(layer)
         program.place = f"{place}{index}_"
         x = BRICKS[type(layer).__name__](program, layer, x)
     return x
 
 
-def add_step(program: Program, step: Step, index: int, x: Value) -> Value:
-    """Add a step, and return what comes out."""
-    program.place = f"in_{index}_"
-    return STEPS[type(step)](program, cast(Any, step), x)
+def _activation(name: str, setting: str = "") -> AddCode:
+    """Return a function that adds an activation, whose function may take a setting."""
 
-
-def add_answer(program: Program, answer: Answer | None, x: Value) -> Value:
-    """Add x·scale + mean, or the probabilities of both classes, and return what comes out."""
-    program.place = "out_"
-    if isinstance(answer, Scale):
-        mean, factor = _arrays_of_scale(program, answer, x)
-        return program.call_in_place("rescale", x, mean, factor, x.columns)
-    return x if answer is None else program.call("both_classes", x, 2)
-
-
-def _arrays_of_scale(program: Program, scale: Scale, x: Value) -> tuple[str, str]:
-    mean, factor = scale.arrays(x.columns, program.dtype)
-    note = f"({x.columns})"
-    return program.array("mean", mean, f"mean {note}"), program.array("scale", factor, note)
-
-
-def _activation(name: str, setting: str = "") -> Callable[[Program, Any, Value], Value]:
-    def add(program: Program, layer: Any, x: Value) -> Value:
+    def add(program: Program, layer: Layer, x: Buffer) -> Buffer:
         settings = [number(getattr(layer, setting), program.real)] if setting else []
         return program.each(name, x, *settings)
 
     return add
 
 
-def _note(layer: Any, name: str, *letters: str) -> str:
+def _note(layer: Layer, name: str, *letters: str) -> str:
     return f"{layer}: {name} ({', '.join(letters)})"
 
 
-def _affine(program: Program, layer: Any, x: Value) -> Value:
+def _affine(program: Program, layer: Affine, x: Buffer) -> Buffer:
     w = program.array("w", layer.w, _note(layer, "w", "I", "O"))
     b = program.array("b", layer.b, _note(layer, "b", "O"))
     inputs, outputs = layer.w.shape
     return program.call("affine", x, outputs, w, b, inputs, outputs)
 
 
-def _batch_norm(program: Program, layer: Any, x: Value) -> Value:
-    """(x - mean)·scale + beta, the scale computed once, as in the kernel."""
+def _batch_norm(program: Program, layer: BatchNorm, x: Buffer) -> Buffer:
+    """(x - mean)·scale + beta, with the scale computed here as the kernel computes it."""
     one = program.dtype.type(1)
     eps = program.dtype.type(layer.eps)
     scale: Array = layer.gamma * (one / np.sqrt(layer.running_var + eps))
@@ -75,38 +69,38 @@ def _batch_norm(program: Program, layer: Any, x: Value) -> Value:
     return program.call_in_place("batch_norm", x, *names, x.columns)
 
 
-def _embedding(program: Program, layer: Any, x: Value) -> Value:
+def _embedding(program: Program, layer: Embedding, x: Buffer) -> Buffer:
     w = program.array("w", layer.w, _note(layer, "w", "K", "D"))
     codes, size = layer.w.shape
     arguments = w, x.columns, codes, size, layer.column
     return program.call("embedding", x, x.columns - 1 + size, *arguments)
 
 
-def _gelu(program: Program, layer: Any, x: Value) -> Value:
+def _gelu(program: Program, layer: GELU, x: Buffer) -> Buffer:
     return program.each("gelu" if layer.form == "erf" else "gelu_tanh", x)
 
 
-def _layer_norm(program: Program, layer: Any, x: Value) -> Value:
+def _layer_norm(program: Program, layer: LayerNorm, x: Buffer) -> Buffer:
     gamma = program.array("gamma", layer.gamma, _note(layer, "gamma", "O"))
     beta = program.array("beta", layer.beta, _note(layer, "beta", "O"))
     eps = number(layer.eps, program.real)
     return program.call_in_place("layer_norm", x, gamma, beta, eps, x.columns)
 
 
-def _residual(program: Program, layer: Any, x: Value) -> Value:
+def _residual(program: Program, layer: Residual, x: Buffer) -> Buffer:
     program.waiting.append(x.name)
-    out = add_row(program, layer.block, x, program.place)
+    out = add_bricks(program, layer.block, x, program.place)
     program.waiting.pop()
-    if out.name == x.name:  # nothing but Dropout in it
+    if out.name == x.name:  # the block is nothing but Dropout
         return program.call_in_place("add", x, x.name, x.columns)
     return program.call_in_place("add", out, x.name, x.columns)
 
 
-def _softmax(program: Program, layer: Any, x: Value) -> Value:
+def _softmax(program: Program, layer: Layer, x: Buffer) -> Buffer:
     return program.call_in_place("softmax", x, x.columns)
 
 
-BRICKS: Mapping[str, Callable[[Program, Any, Value], Value]] = {
+BRICKS: Mapping[str, AddCode] = {
     "Affine": _affine,
     "BatchNorm": _batch_norm,
     "Dropout": lambda program, layer, x: x,
@@ -123,57 +117,4 @@ BRICKS: Mapping[str, Callable[[Program, Any, Value], Value]] = {
     "Softplus": _activation("softplus"),
     "Tanh": _activation("tanh"),
 }
-"""What adds the statements of a brick, by its name, and returns what comes out."""
-
-
-def _fill(program: Program, step: Fill, x: Value) -> Value:
-    ones = step.indicators(x.columns)
-    name = program.array("median", step.medians(x.columns, program.dtype), "medians (I)")
-    one, zero = (number(value, program.real) for value in (1, 0))
-    lines = [f"model_fill({{out}}, {x.name}, {name}, {x.columns});"]
-    for place, column in enumerate(ones, x.columns):
-        value = f"{x.name}[{column}]"
-        lines.append(f"{{out}}[{place}] = {value} != {value} ? {one} : {zero};")
-    return program.add("fill", "\n".join(lines), program.room(x.columns + len(ones), x.name))
-
-
-def _scale(program: Program, step: Scale, x: Value) -> Value:
-    return program.call_in_place("standardize", x, *_arrays_of_scale(program, step, x), x.columns)
-
-
-def _one_hot(program: Program, step: OneHot, x: Value) -> Value:
-    columns = step.columns(x.columns)
-    return program.call("one_hot", x, columns, x.columns, step.count, step.column)
-
-
-def _bend(program: Program, step: Bend, x: Value) -> Value:
-    names = ["knots", "levels", "slopes"]
-    arrays = [
-        program.array(name, array, f"{name} of column {step.column} (K)")
-        for name, array in zip(names, step.points(program.dtype), strict=True)
-    ]
-    count = program.arrays[arrays[0]][0].size
-    return _column(program, "bend", step.column, x, *arrays, count)
-
-
-def _look(program: Program, step: Look, x: Value) -> Value:
-    labels = step.rounded(program.dtype)
-    name = program.array("labels", labels, f"labels of column {step.column} (K)")
-    return _column(program, "look", step.column, x, name, len(labels))
-
-
-def _column(program: Program, function: str, column: int, x: Value, *arguments: object) -> Value:
-    """Change one column of a row, in a room of its own."""
-    if x.name == "x":
-        x = program.call("copy", x, x.columns, x.columns)
-    words = ", ".join(map(str, (f"{{out}}[{column}]", *arguments)))
-    return program.add(function, f"{{out}}[{column}] = model_{function}({words});", x)
-
-
-STEPS: Mapping[type, Callable[[Program, Any, Value], Value]] = {
-    Bend: _bend,
-    Fill: _fill,
-    Look: _look,
-    OneHot: _one_hot,
-    Scale: _scale,
-}
+"""How each brick is added, by its name."""

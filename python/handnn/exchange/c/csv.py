@@ -1,4 +1,4 @@
-"""Models of tables as a program: the header, and a main that reads CSV."""
+"""A TableModel as a program: the header, and a main that reads CSV."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from string import Template
 import numpy as np
 
 from handnn.exchange.c.reals import REALS, bytes_in_c
-from handnn.exchange.c.table import table_header, utf8
+from handnn.exchange.c.table import table_header
+from handnn.exchange.c.table_text import utf8
 from handnn.exchange.c.text import in_c, template
-from handnn.exchange.table_row import TableRow
+from handnn.exchange.input_row import InputRow
 from handnn.tables import TableModel
 
 
@@ -19,15 +20,16 @@ def table_program(
 ) -> str:
     """Return a program in C99 that reads rows of CSV from stdin and prints the answers.
 
-    The columns are those of training, in their order, without the target; a first line of their
-    names is skipped. Cells are divided by commas and may be quoted; `gaps` are the words that stand
-    for a gap, beside "". It ends with 1 at a line that is no such row, and names it. With --check
-    it predicts the rows that are in it. ``cc -std=c99 -O2 model.c -lm -o model``. Raises what
-    `handnn.to_c` raises.
+    The columns are those of training in their order, without the target; a first line with their
+    names is skipped. Commas separate the cells, which may be quoted; `gaps` are the texts that
+    stand for a missing value, besides "". At an invalid line the program names it and exits with 1.
+    With --check it predicts its test rows. ``cc -std=c99 -O2 model.c -lm -o model`` compiles it.
+    Raises what `handnn.to_c` raises.
     """
     header = table_header(model, name, target)
-    row, real = TableRow(model, target), REALS[model.dtype.name]
-    order = [*row.numbers, *row.categories]
+    row, real = InputRow(model, target), REALS[model.dtype.name]
+    order = [column.name for column in row.columns]
+    texts = {column.name for column in row.texts}
     words = sorted({"", *gaps})
     fields = {
         "columns": len(row.names),
@@ -35,7 +37,7 @@ def table_program(
         "gaps": _texts(words),
         "gap_count": len(words),
         "places": ", ".join(str(order.index(column)) for column in row.names),
-        "texts": ", ".join(str(int(column in row.texts)) for column in row.names),
+        "texts": ", ".join(str(int(column in texts)) for column in row.names),
         "code": "model_code(model_places[column], cell)" if row.texts else "(real)NAN",
         "type": real.name,
         "digits": "9g" if model.dtype == np.float32 else "17g",
@@ -44,5 +46,5 @@ def table_program(
 
 
 def _texts(texts: Iterable[str]) -> str:
-    """Return texts in the bytes of C, each with a 0 behind it."""
+    """Return texts as bytes in C, each terminated by 0."""
     return bytes_in_c(b"".join(utf8(text, "the table has the name or gap") for text in texts))

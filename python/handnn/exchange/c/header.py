@@ -1,13 +1,11 @@
-"""Networks to C: one header that predicts what the network predicts, without a heap or files."""
+"""The text of a header: one or more networks, the steps around them, and their mean."""
 
 from __future__ import annotations
 
-import os
-import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from string import Template
-from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -15,129 +13,57 @@ from numpy.typing import ArrayLike
 
 from handnn import functional
 from handnn.arrays import Array, as_float
-from handnn.exchange.c.bricks import BRICKS, STEPS, add_answer, add_row, add_step
-from handnn.exchange.c.program import Program, Value
+from handnn.exchange.c.bricks import BRICKS, add_bricks
+from handnn.exchange.c.program import Buffer, Program
 from handnn.exchange.c.reals import REALS, number, numbers
 from handnn.exchange.c.rows import columns_after, drawn, errors_of, input_columns
-from handnn.exchange.c.steps import Answer, Scale, Step
+from handnn.exchange.c.step_code import add_answer, add_step
+from handnn.exchange.c.steps import OutputStep, RowStep
 from handnn.exchange.c.text import chosen, in_c, template
 from handnn.exchange.copies import copy_of_ours
+from handnn.layers import is_ours
 from handnn.layers.sequence import walk
 from handnn.network import Network
-from handnn.storage import as_path, replace_file
-from handnn.tables import TableModel
 
 
-def to_c(
-    network: Network | TableModel,
-    path: str | os.PathLike[str] | None = None,
-    *,
-    name: str = "model",
-    x: ArrayLike | None = None,
-    steps: Sequence[Step] = (),
-    scale_in: tuple[ArrayLike, ArrayLike] | None = None,
-    scale_out: tuple[ArrayLike, ArrayLike] | None = None,
-) -> str:
-    """Return what `network.predict` does as a header in C99, and write it to `path` if given.
+@dataclass(frozen=True)
+class Wording:
+    """The parts of a header's text that differ between networks and table models.
 
-    Its function ``void model_predict(const float *x, float *y)`` (double for a float64 network)
-    takes one row of I numbers and gives O, with the bits of `predict` wherever fma rounds once, NaN
-    for a code that an Embedding does not have. It needs nothing but libm. The file is written all
-    or nothing.
-
-    network: a Network, or a TableModel. That has its own steps: a row is first its numbers, NaN in
-        a gap, then its categories, in the order of the table; a category of text is the code that
-        ``model_code(place, "label")`` gives. y are the values of a regression, else probabilities.
-        All is computed in the networks' dtype: the bits of `predict` in float64, close in float32.
-    name: a word of C, in place of "model" in front of all that the header declares.
-    x (N, I): the rows that it is tested with, 8 drawn ones if not given.
-    steps: `Fill`, `Scale`, `OneHot` ... of `handnn.exchange.c`, done to a row in this order before
-        the network sees it.
-    scale_in = (mean, scale), each (I,) or a number: a last step (x - mean) / scale.
-    scale_out = (mean, scale): at the end out·scale + mean.
-
-    All of this is computed in the dtype of the network. Raises TypeError for a brick that is not
-    one of handnn's or a step that is none of ours, ValueError for a name that C cannot have, shapes
-    that do not fit, an array without entries, x or a step for a TableModel, a category that C has
-    no text for, or when nothing fixes the number of columns; OSError when the file cannot be
-    written. Nothing is written then.
+    promise: completes "the results have ...". comment: stands in the comment at the top, as it is.
+    lookups: the function model_code and its labels, in the words of the templates (see `in_c`).
     """
-    given: object = name
-    if not (isinstance(given, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", given)):
-        raise ValueError(f"to_c: name must be an identifier of C, but is {name!r:.50}")
-    path = None if path is None else as_path(path, "to_c: path")
-    if isinstance(network, TableModel):
-        from handnn.exchange.c.table import table_header
 
-        if x is not None or len(steps) or scale_in is not None or scale_out is not None:
-            raise ValueError(
-                "to_c: x, steps, scale_in and scale_out are for a Network; a TableModel has its own"
-            )
-        text = table_header(network, name)
-    else:
-        copy = c_copy(network)
-        before = checked_steps(steps, scale_in)
-        after = None if scale_out is None else scale_of(scale_out, "scale_out")
-        text = header([copy], name, steps=before, answer=after, x=x)
-    if path is not None:
-        replace_file(path, text.encode("ascii"))
-    return text
+    promise: str = "the bits of handnn's Network.predict"
+    comment: str = ""
+    lookups: str = ""
 
 
 def c_copy(network: Network) -> Network:
-    """Return a copy of a network that can be written in C; else raise what `to_c` raises."""
+    """Return a copy of a network that can be written in C; raise what `to_c` raises."""
     copy = copy_of_ours(network, "to_c", "C", BRICKS)
     for place, layer in walk(copy.layers):
-        brick: Any = layer
-        if not all(array.size for array in (*brick.params.values(), *brick.buffers.values())):
+        arrays = (*layer.params.values(), *layer.buffers.values()) if is_ours(layer) else ()
+        if not all(array.size for array in arrays):
             raise ValueError(f"to_c: layer {place} ({layer}) has an array without entries")
     return copy
-
-
-def checked_steps(
-    steps: Sequence[Step], scale_in: tuple[ArrayLike, ArrayLike] | None
-) -> dict[str, Step]:
-    """Return the steps, `scale_in` behind them, by what messages call them.
-
-    Raises TypeError for what is no step of ours.
-    """
-    given: object = steps
-    if not isinstance(given, Sequence):
-        raise TypeError(f"to_c: steps must be a list of steps, but is a {type(given).__name__}")
-    for index, step in enumerate(steps):
-        if type(step) not in STEPS:
-            known = ", ".join(kind.__name__ for kind in STEPS)
-            raise TypeError(f"to_c: steps[{index}] ({type(step).__name__}) is none of {known}")
-    found = {f"steps[{index}]": step for index, step in enumerate(steps)}
-    return found if scale_in is None else {**found, "scale_in": scale_of(scale_in, "scale_in")}
-
-
-def scale_of(pair: object, name: str) -> Scale:
-    """Return (mean, scale) as a Scale; TypeError and ValueError name the argument."""
-    if not (isinstance(pair, tuple | list) and len(pair) == 2):
-        raise TypeError(f"to_c: {name} must be (mean, scale), but is {pair!r:.50}")
-    with errors_of(name):
-        return Scale(*pair)
 
 
 def header(
     networks: Sequence[Network],
     name: str,
     *,
-    steps: Mapping[str, Step],
-    answer: Answer | None = None,
+    steps: Mapping[str, RowStep],
+    answer: OutputStep | None = None,
     x: ArrayLike | None = None,
-    promise: str = "the bits of handnn's Network.predict",
-    told: str = "",
-    more: str = "",
+    wording: Wording | None = None,
 ) -> str:
     """Return the header of networks whose answers are averaged.
 
-    networks: copies of handnn's own bricks, of one dtype. steps: by what messages call them.
-    answer: what is done behind each network. x: the rows that it is tested with. promise: which
-    bits the results have. told: what the comment at the top says besides; it is put there as it is.
-    more: model_code and the labels behind predict, in the words of the templates (see `in_c`).
+    networks: copies from `c_copy`, of one dtype. steps: by their names in messages. answer: the
+    step behind each network. x (N, I): the test rows.
     """
+    wording = wording or Wording()
     columns = input_columns(networks[0], steps, x)
     dtype = networks[0].dtype
     rows = as_float(
@@ -145,29 +71,34 @@ def header(
     )
     y = _predictions(networks, steps, answer, rows)
     program = Program(REALS[dtype.name], dtype)
-    program.functions |= {"label"} if more else set()
+    program.functions |= {"label"} if wording.lookups else set()
     _add_all(program, networks, steps.values(), answer, columns)
     fields = _fields(program, name, networks, rows, y)
-    # Compilers warn of what is not used in the file that they are called with.
-    fields |= {"promise": promise, "uses": "  (void)model_code(0, NULL);\n" if more else ""}
+    # A use of model_code in main: compilers warn of unused functions in the main file.
+    use = "  (void)model_code(0, NULL);\n" if wording.lookups else ""
+    fields |= {"promise": wording.promise, "uses": use}
     text = Template(template("header")).substitute(
         fields,
         functions=chosen(program.functions, program.real),
         constants=program.constants(),
         statements=program.body(),
-        more=more,
+        more=wording.lookups,
         check=Template(template("check")).substitute(fields),
         main=Template(template("main")).substitute(fields),
     )
     text = in_c(text.replace("→", "->"), program.real, name)
-    checksum = crc32((told + text).encode("ascii"))
-    return text.replace("<checksum>", f"{checksum}UL").replace("<told>\n", told)
+    checksum = crc32((wording.comment + text).encode("ascii"))
+    text = text.replace("<checksum>", f"{checksum}UL")
+    return text.replace("<comment>\n", wording.comment)
 
 
 def _predictions(
-    networks: Sequence[Network], steps: Mapping[str, Step], answer: Answer | None, rows: Array
+    networks: Sequence[Network],
+    steps: Mapping[str, RowStep],
+    answer: OutputStep | None,
+    rows: Array,
 ) -> Array:
-    """Return what the header is to give for the rows, with its bits."""
+    """Return the outputs of the header for `rows`, with its bits."""
     x = rows
     with np.errstate(all="ignore"):
         for where, step in steps.items():
@@ -195,24 +126,25 @@ def _predictions(
 def _add_all(
     program: Program,
     networks: Sequence[Network],
-    steps: Iterable[Step],
-    answer: Answer | None,
+    steps: Iterable[RowStep],
+    answer: OutputStep | None,
     columns: int,
 ) -> None:
-    """Add the steps, every network behind them, and the mean of what they give."""
-    prepared = Value("x", columns)
+    """Add the steps, each network, and the mean of their answers."""
+    prepared = Buffer("x", columns)
     for index, step in enumerate(steps):
         prepared = add_step(program, step, index, prepared)
     if len(networks) == 1:
-        program.finish(add_answer(program, answer, add_row(program, networks[0].layers, prepared)))
+        out = add_bricks(program, networks[0].layers, prepared)
+        program.finish(add_answer(program, answer, out))
         return
     program.waiting.append(prepared.name)
-    total: Value | None = None
+    total: Buffer | None = None
     for index, network in enumerate(networks):
-        out = add_row(program, network.layers, prepared, f"n{index}_")
+        out = add_bricks(program, network.layers, prepared, f"n{index}_")
         out = add_answer(program, answer, out)
         if total is None:
-            # Nothing may be added to a room that the next network reads from.
+            # The total is added to, so it must not be the row that the next network reads.
             is_kept = out.name in program.waiting
             total = program.call("copy", out, out.columns, out.columns) if is_kept else out
             program.waiting.append(total.name)
@@ -228,6 +160,7 @@ def _add_all(
 def _fields(
     program: Program, name: str, networks: Sequence[Network], x: Array, y: Array
 ) -> dict[str, object]:
+    """Return the values of the placeholders in the templates."""
     from importlib.metadata import version
 
     real, count = program.real, len(networks)
@@ -245,7 +178,7 @@ def _fields(
         "outputs": y.shape[1],
         "rows": len(x),
         "constant_bytes": sum(array.nbytes for array, _ in program.arrays.values()),
-        "scratch_bytes": sum(program.rooms.values()) * program.dtype.itemsize,
+        "scratch_bytes": sum(program.buffers.values()) * program.dtype.itemsize,
         "allowed": "0" if _rounds_once() else "DBL_MAX",
         "vectors": "\n".join(
             f"MODEL_ARRAY real model_test_{letter}[{array.size}] = {{\n  {numbers(array, real)}}};"
@@ -255,6 +188,6 @@ def _fields(
 
 
 def _rounds_once() -> bool:
-    """Whether the rows' predictions here are those of a CPU with fused multiply-add."""
+    """Return whether predictions here use fused multiply-adds."""
     square_less_1 = functional.affine_forward([[1 + 2.0**-30]], [[1 - 2.0**-30]], [-1.0])
     return bool(square_less_1[0, 0] != 0)

@@ -1,4 +1,4 @@
-"""The rows that a header is tested with: given, or drawn so that codes are codes."""
+"""The rows that the header of a network is tested with: given, or random."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn.arrays import Array, as_float
-from handnn.exchange.c.steps import Fill, OneHot, Scale, Step
+from handnn.exchange.c.steps import Fill, OneHot, RowStep, Scale
 from handnn.layers import Dropout, Embedding
 from handnn.layers.sequence import walk
 from handnn.network import Network
 
-ROWS = 8
-"""How many rows are drawn."""
+N_ROWS = 8
+"""The number of random rows."""
 
-COMPUTED = "to_c: codes are computed, and no rows can be drawn for them; give some rows as x"
+COMPUTED = "to_c: no random rows can be made, because codes are computed; give some rows as x"
 
 
-def input_columns(network: Network, steps: Mapping[str, Step], x: ArrayLike | None) -> int:
-    """Return how many columns a row has before all steps; ValueError where nothing says so."""
+def input_columns(network: Network, steps: Mapping[str, RowStep], x: ArrayLike | None) -> int:
+    """Return the number of columns of a row before all steps; ValueError if it is not known."""
     if x is not None:
         rows = as_float(x, None, "to_c: x")
         if rows.ndim != 2 or not rows.size:
@@ -29,8 +29,8 @@ def input_columns(network: Network, steps: Mapping[str, Step], x: ArrayLike | No
         return int(rows.shape[1])
     needed = network.sizes.get("in")
     if needed is None:
-        raise ValueError("to_c: no layer fixes the number of columns; give some rows as x")
-    # Every step makes more columns of more, so that the only count that fits is soon found.
+        raise ValueError("to_c: no layer determines the number of columns; give some rows as x")
+    # The output of a step grows with its input, so at most one count fits.
     reason = ""
     for count in range(1, needed + 2):
         made = count
@@ -46,34 +46,33 @@ def input_columns(network: Network, steps: Mapping[str, Step], x: ArrayLike | No
         if count <= needed:
             reason = f"they make {made} of {count}"
     raise ValueError(
-        f"to_c: steps and scale_in fit no number of columns for the network, which takes {needed}: "
-        f"{reason}"
+        f"to_c: steps and scale_in do not fit the network, which takes {needed} columns: {reason}"
     )
 
 
-def columns_after(step: Step, where: str, count: int) -> int:
-    """Return how many columns a step makes of `count`; errors say `where` it came from."""
+def columns_after(step: RowStep, where: str, count: int) -> int:
+    """Return the number of columns a step makes of `count`; `where` names it in errors."""
     with errors_of(where):
         return step.columns(count)
 
 
 @contextmanager
 def errors_of(where: str) -> Iterator[None]:
-    """Put to_c and the argument before the message of a TypeError or ValueError."""
+    """Prefix the message of a TypeError or ValueError with to_c and the argument."""
     try:
         yield
     except (TypeError, ValueError) as error:
         raise type(error)(f"to_c: {where}: {error}") from error
 
 
-def drawn(network: Network, steps: Iterable[Step], columns: int) -> Array:
-    """Return rows from a generator of its own: about standard normal where a network sees them.
+def drawn(network: Network, steps: Iterable[RowStep], columns: int) -> Array:
+    """Return random rows that are about standard normal where they enter the network.
 
-    Columns of codes have codes, and where NaN is filled one row has nothing else.
+    Columns of codes hold valid codes. The last row is NaN wherever NaN is filled.
     """
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(ROWS, columns))
-    # Which column of x is in each place of the row, None for one that is computed.
+    x = rng.normal(size=(N_ROWS, columns))
+    # The column of x in each place of the row, None for a computed one.
     places: list[int | None] = list(range(columns))
     codes: dict[int, int] = {}
     fills: dict[int, float] = {}
@@ -108,7 +107,7 @@ def drawn(network: Network, steps: Iterable[Step], columns: int) -> Array:
     if embeddings:
         raise ValueError(COMPUTED)
     for column, count in codes.items():
-        x[:, column] = rng.integers(0, count, ROWS)
+        x[:, column] = rng.integers(0, count, N_ROWS)
     filled = [column for column, median in fills.items() if not np.isnan(median)]
     x[-1, filled] = np.nan
     return x

@@ -1,7 +1,7 @@
 # mypy: disable-error-code="import-not-found, misc, unused-ignore, no-any-return, no-untyped-call"
-"""What PyTorch has no module for: Residual and Embedding, as modules of a few lines.
+"""Residual and Embedding as modules of PyTorch, which has no such modules.
 
-Importing this imports PyTorch.
+Importing this module imports PyTorch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 
 
 class Residual(torch.nn.Sequential):
-    """``out = x + block(x)``, the modules of the block being those of a Sequential."""
+    """``out = x + block(x)``, the block being a Sequential."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x + block(x)."""
@@ -20,10 +20,10 @@ class Residual(torch.nn.Sequential):
 
 
 class Embedding(torch.nn.Embedding):
-    """``out = [x without the column, weight[code]]``, the codes in one column of x (N, I).
+    """``out = [x without the column, weight[code]]`` for codes in one column of x (N, I).
 
-    As in any torch.nn.Embedding, a code that is no row of the weight is an IndexError; what a code
-    has behind the decimal point is cut off.
+    Codes are truncated to integers. As in torch.nn.Embedding, a code without a row in the weight
+    raises IndexError.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class Embedding(torch.nn.Embedding):
         self.column = column
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the columns of x without the codes, then weight[code]."""
+        """Return the other columns of x, then weight[code]."""
         vectors = super().forward(x[:, self.column].long())
         return torch.cat([x[:, : self.column], x[:, self.column + 1 :], vectors], dim=1)
 
     def extra_repr(self) -> str:
-        """Name the column, too."""
+        """Add the column to the repr."""
         return f"{super().extra_repr()}, column={self.column}"

@@ -1,0 +1,100 @@
+"""to_c: a Network or a TableModel as a header in C99, and its file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from handnn.exchange.c.header import c_copy, header
+from handnn.exchange.c.rows import errors_of
+from handnn.exchange.c.step_code import STEPS
+from handnn.exchange.c.steps import RowStep, Scale
+from handnn.exchange.c.table import table_header
+from handnn.network import Network
+from handnn.storage import as_path, replace_file
+from handnn.tables import TableModel
+
+
+def to_c(
+    network: Network | TableModel,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    name: str = "model",
+    x: ArrayLike | None = None,
+    steps: Sequence[RowStep] = (),
+    scale_in: tuple[ArrayLike, ArrayLike] | None = None,
+    scale_out: tuple[ArrayLike, ArrayLike] | None = None,
+) -> str:
+    """Return what `network.predict` computes as a header in C99; write it to `path` if given.
+
+    Its function ``void model_predict(const float *x, float *y)`` (double for a float64 network)
+    maps one row of I numbers to O outputs. The bits are those of `predict` wherever fma rounds
+    once; a code that an Embedding does not have gives NaN. It needs nothing but libm, and contains
+    test rows with their outputs. The file is written atomically.
+
+    network: a Network, or a TableModel. The row of a TableModel holds the numbers, NaN where
+        missing, then the categories, each in table order; ``model_code(place, "label")`` returns
+        the number of a category of text. The outputs are the values of a regression, else
+        probabilities. They have the bits of `predict` in float64 and are close in float32, for all
+        is computed in the dtype of the networks.
+    name: an identifier of C that replaces "model" in every name that the header declares.
+    x (N, I): the test rows; 8 random rows if not given.
+    steps: `Fill`, `Scale`, `OneHot`, `Interpolate` and `LookUp` of `handnn.exchange.c`, applied to
+        a row in this order before the network, in its dtype.
+    scale_in = (mean, scale), each (I,) or a number: a last step (x - mean) / scale.
+    scale_out = (mean, scale): the outputs become out·scale + mean.
+
+    Raises TypeError for a brick that is not one of handnn's or a step that is none of the five;
+    ValueError for a name that is not an identifier, shapes that do not fit, an array without
+    entries, an option other than `name` with a TableModel, a label that C text cannot hold, or an
+    unknown number of columns; OSError when the file cannot be written. Nothing is written then.
+
+    Examples:
+        >>> text = handnn.to_c(handnn.mlp([3, 4, 1], rng=0), name="pump")
+        >>> "void pump_predict(const float *x, float *y)" in text
+        True
+    """
+    given: object = name
+    if not (isinstance(given, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", given)):
+        raise ValueError(f"to_c: name must be an identifier of C, but is {name!r:.50}")
+    path = None if path is None else as_path(path, "to_c: path")
+    if isinstance(network, TableModel):
+        if x is not None or len(steps) or scale_in is not None or scale_out is not None:
+            raise ValueError(
+                "to_c: x, steps, scale_in and scale_out are for a Network; a TableModel has its own"
+            )
+        text = table_header(network, name)
+    else:
+        copy = c_copy(network)
+        before = _checked_steps(steps, scale_in)
+        after = None if scale_out is None else _scale_of(scale_out, "scale_out")
+        text = header([copy], name, steps=before, answer=after, x=x)
+    if path is not None:
+        replace_file(path, text.encode("ascii"))
+    return text
+
+
+def _checked_steps(
+    steps: Sequence[RowStep], scale_in: tuple[ArrayLike, ArrayLike] | None
+) -> dict[str, RowStep]:
+    """Return the steps, then `scale_in`, by their names in messages; TypeError for another kind."""
+    given: object = steps
+    if not isinstance(given, Sequence):
+        raise TypeError(f"to_c: steps must be a list of steps, but is a {type(given).__name__}")
+    for index, step in enumerate(steps):
+        if type(step) not in STEPS:
+            known = ", ".join(kind.__name__ for kind in STEPS)
+            raise TypeError(f"to_c: steps[{index}] ({type(step).__name__}) is none of {known}")
+    found = {f"steps[{index}]": step for index, step in enumerate(steps)}
+    return found if scale_in is None else {**found, "scale_in": _scale_of(scale_in, "scale_in")}
+
+
+def _scale_of(pair: object, name: str) -> Scale:
+    """Return (mean, scale) as a Scale; TypeError and ValueError name the argument."""
+    if not (isinstance(pair, tuple | list) and len(pair) == 2):
+        raise TypeError(f"to_c: {name} must be (mean, scale), but is {pair!r:.50}")
+    with errors_of(name):
+        return Scale(*pair)

@@ -1,0 +1,93 @@
+"""Each step around a network as a call of a function of the header, or two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from handnn.exchange.c.program import Buffer, Program
+from handnn.exchange.c.reals import number
+from handnn.exchange.c.steps import (
+    Fill,
+    Interpolate,
+    LookUp,
+    OneHot,
+    OutputStep,
+    RowStep,
+    Scale,
+)
+
+
+def add_step(program: Program, step: RowStep, index: int, x: Buffer) -> Buffer:
+    """Add step number `index` before the network and return the row that it gives."""
+    program.place = f"in_{index}_"
+    return STEPS[type(step)](program, step, x)
+
+
+def add_answer(program: Program, answer: OutputStep | None, x: Buffer) -> Buffer:
+    """Add the step behind the network, if any, and return the answer."""
+    program.place = "out_"
+    if isinstance(answer, Scale):
+        mean, factor = _arrays_of_scale(program, answer, x)
+        return program.call_in_place("rescale", x, mean, factor, x.columns)
+    return x if answer is None else program.call("both_classes", x, 2)
+
+
+def _arrays_of_scale(program: Program, scale: Scale, x: Buffer) -> tuple[str, str]:
+    mean, factor = scale.arrays(x.columns, program.dtype)
+    note = f"({x.columns})"
+    return program.array("mean", mean, f"mean {note}"), program.array("scale", factor, note)
+
+
+def _fill(program: Program, step: Fill, x: Buffer) -> Buffer:
+    ones = step.indicators(x.columns)
+    name = program.array("median", step.medians(x.columns, program.dtype), "medians (I)")
+    one, zero = (number(value, program.real) for value in (1, 0))
+    lines = [f"model_fill({{out}}, {x.name}, {name}, {x.columns});"]
+    for place, column in enumerate(ones, x.columns):
+        value = f"{x.name}[{column}]"
+        lines.append(f"{{out}}[{place}] = {value} != {value} ? {one} : {zero};")
+    return program.add("fill", "\n".join(lines), program.buffer(x.columns + len(ones), x.name))
+
+
+def _scale(program: Program, step: Scale, x: Buffer) -> Buffer:
+    return program.call_in_place("standardize", x, *_arrays_of_scale(program, step, x), x.columns)
+
+
+def _one_hot(program: Program, step: OneHot, x: Buffer) -> Buffer:
+    columns = step.columns(x.columns)
+    return program.call("one_hot", x, columns, x.columns, step.count, step.column)
+
+
+def _interpolate(program: Program, step: Interpolate, x: Buffer) -> Buffer:
+    names = ["knots", "levels", "slopes"]
+    arrays = [
+        program.array(name, array, f"{name} of column {step.column} (K)")
+        for name, array in zip(names, step.points(program.dtype), strict=True)
+    ]
+    count = program.arrays[arrays[0]][0].size
+    return _column(program, "interpolate", step.column, x, *arrays, count)
+
+
+def _look_up(program: Program, step: LookUp, x: Buffer) -> Buffer:
+    labels = step.rounded(program.dtype)
+    name = program.array("labels", labels, f"labels of column {step.column} (K)")
+    return _column(program, "look_up", step.column, x, name, len(labels))
+
+
+def _column(program: Program, function: str, column: int, x: Buffer, *arguments: object) -> Buffer:
+    """Change one column of a row, which is copied unless it is in a buffer."""
+    if x.name == "x":
+        x = program.call("copy", x, x.columns, x.columns)
+    words = ", ".join(map(str, (f"{{out}}[{column}]", *arguments)))
+    return program.add(function, f"{{out}}[{column}] = model_{function}({words});", x)
+
+
+STEPS: Mapping[type, Callable[[Program, Any, Buffer], Buffer]] = {
+    Fill: _fill,
+    Interpolate: _interpolate,
+    LookUp: _look_up,
+    OneHot: _one_hot,
+    Scale: _scale,
+}
+"""How each step before a network is added, by its type."""

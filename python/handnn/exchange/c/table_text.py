@@ -1,0 +1,91 @@
+"""The words of a table model's header: what its columns are, and the labels it looks up."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+
+from handnn.exchange.c.reals import bytes_in_c
+from handnn.exchange.input_row import InputColumn, InputRow, as_floats, listed
+
+
+def described(row: InputRow, name: str) -> str:
+    """Return lines of a comment that name each input and each output."""
+    lines = [
+        f"x[{place}]  {_column(column, place, name)}" for place, column in enumerate(row.columns)
+    ]
+    lines += [f"y[{place}]  {output}" for place, output in enumerate(row.outputs)]
+    heading = f"Predicts {row.target}. NAN stands for a missing value."
+    wrapped = [
+        textwrap.fill(in_comment(line), 96, initial_indent="   ", subsequent_indent=" " * 8)
+        for line in (heading, "", *lines)
+    ]
+    return "\n".join(wrapped) + "\n\n"
+
+
+def _column(column: InputColumn, place: int, name: str) -> str:
+    """Return the name of a column, and for categories their labels."""
+    labels = column.labels
+    if column.is_text:
+        codes = f"{listed(labels)}; {len(labels) + 1} for any other"
+        return f"{column.name}, the code that {name}_code({place}, text) returns: {codes}"
+    if labels:
+        numbers = ", ".join(map(str, as_floats(labels[:20])))
+        more = ", ..." if len(labels) > 20 else ""
+        return f"{column.name}, a category with the labels {numbers}{more}"
+    return column.name
+
+
+def promise(row: InputRow) -> str:
+    """Return which bits the results have: `Columns` and `Target` compute in float64."""
+    task = row.model.target.task
+    function = f"handnn's TableModel.predict{'' if task == 'regression' else '_proba'}"
+    if row.model.dtype == np.float64:
+        return f"the bits of {function}"
+    return f"the same bits everywhere, close to those of\n   {function}, which scales in double"
+
+
+def in_comment(text: str) -> str:
+    """Return text in one line of ASCII that cannot end the comment it stands in."""
+    plain = text.encode("unicode_escape").decode("ascii").replace("\\\\", "\\")
+    for first, last in (("*", "/"), ("/", "*"), ("?", "?")):
+        while first + last in plain:
+            plain = plain.replace(first + last, f"{first} {last}")
+    return plain
+
+
+def lookups(row: InputRow) -> str:
+    """Return the labels of text as bytes of UTF-8, and the function that looks them up."""
+    if not row.texts:
+        return ""
+    arrays, cases = "", ""
+    for place, column in enumerate(row.columns):
+        if not column.is_text:
+            continue
+        what = f"column {column.name!r:.80} has the category"
+        data = b"".join(utf8(str(label), what) for label in column.labels)
+        arrays += (
+            f"/* The labels of x[{place}] in UTF-8, each terminated by 0. */\n"
+            f"MODEL_ARRAY unsigned char model_labels_{place}[{len(data)}] = {{\n"
+            f"  {bytes_in_c(data)}}};\n\n"
+        )
+        cases += f"    case {place}:\n      return model_label(text, model_labels_{place}, "
+        cases += f"{len(column.labels)});\n"
+    return (
+        f"{arrays}/* The code of a text for x[column]; NAN if text is NULL or empty, or x[column]"
+        " is not a\n   category of text. */\n"
+        "static inline real model_code(size_t column, const char *text) {\n"
+        f"  switch (column) {{\n{cases}    default:\n      return (real)NAN;\n  }}\n}}\n\n"
+    )
+
+
+def utf8(text: str, what: str) -> bytes:
+    """Return a text in UTF-8, terminated by 0; ValueError if it contains 0 or is not valid."""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        data = b"\0"
+    if b"\0" in data:
+        raise ValueError(f"to_c: {what} {text!r:.50}, which C cannot hold as text")
+    return data + b"\0"

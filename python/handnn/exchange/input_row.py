@@ -1,0 +1,109 @@
+"""The row that an exported table model takes, and what its outputs are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from handnn.layers import Brick, Sigmoid, Softmax
+from handnn.network import Network
+from handnn.tables import TableModel
+from handnn.tables.steps import ColumnStep, Label, OrdinalEncode, find
+
+
+@dataclass(frozen=True)
+class InputColumn:
+    """One column of an input row: its name, its preprocessing, and its labels if it is encoded."""
+
+    name: str
+    steps: tuple[ColumnStep, ...]
+
+    @property
+    def encode(self) -> OrdinalEncode | None:
+        """The step that replaces labels by codes, if any."""
+        return find(self.steps, OrdinalEncode)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The labels of an encoded column, else ()."""
+        return self.encode.labels if self.encode else ()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column holds labels of text; else it holds numbers."""
+        return self.encode is not None and self.encode.is_text
+
+
+class InputRow:
+    """An input row: the columns without codes, then the encoded ones, each in table order.
+
+    Attributes:
+        target: the name of what is predicted, for people.
+        names: the columns in the order of the training table.
+        plain, encoded: the columns of the row.
+        is_one_hot: whether codes become columns of 0 and 1, or are looked up by Embeddings.
+    """
+
+    def __init__(self, model: TableModel, target: str = "") -> None:
+        learned = model.columns
+        self.model = model
+        self.target = target or "the target"
+        self.names = list(
+            learned.feature_names_in or (f"column {k}" for k in range(len(learned.columns)))
+        )
+        self.is_one_hot = learned.categories == "one-hot"
+        columns = [
+            InputColumn(name, column.steps(one_hot=self.is_one_hot))
+            for name, column in zip(self.names, learned.columns, strict=True)
+        ]
+        self.plain = [column for column in columns if not column.encode]
+        self.encoded = [column for column in columns if column.encode]
+
+    @property
+    def columns(self) -> list[InputColumn]:
+        """All columns in the order of the row."""
+        return [*self.plain, *self.encoded]
+
+    @property
+    def numbers(self) -> list[InputColumn]:
+        """The columns that hold numbers, in the order of the row: see `InputColumn.is_text`."""
+        return [column for column in self.columns if not column.is_text]
+
+    @property
+    def texts(self) -> list[InputColumn]:
+        """The columns that hold text, in the order of the row."""
+        return [column for column in self.columns if column.is_text]
+
+    @property
+    def outputs(self) -> list[str]:
+        """What each output is: the target, or the probability of a class."""
+        target = self.model.target
+        if target.classes is not None:
+            return [f"p({label})" for label in target.classes.tolist()]
+        names = [self.target]
+        if target.n_out > 1:
+            names = [f"{self.target} {place}" for place in range(target.n_out)]
+        return [f"p({name})" for name in names] if target.task == "multilabel" else names
+
+    def bricks(self, network: Network) -> list[Brick]:
+        """Return the bricks of a network, then the one that turns logits into probabilities.
+
+        Binary classification needs none: each of its two probabilities is a sigmoid of its own.
+        """
+        more: dict[str, list[Brick]] = {"multiclass": [Softmax()], "multilabel": [Sigmoid()]}
+        return [*network.layers, *more.get(self.model.target.task, [])]
+
+
+def listed(labels: Sequence[Label], max_letters: int = 500) -> str:
+    """Return labels with their codes, for people, cut off after `max_letters`."""
+    words: list[str] = []
+    for code, label in enumerate(labels):
+        words.append(f"{code} {label!s:.30}")
+        if sum(map(len, words)) > max_letters:
+            return ", ".join([*words, "..."])
+    return ", ".join(words)
+
+
+def as_floats(labels: Iterable[Label]) -> list[float]:
+    """Return labels that are numbers or bools as floats."""
+    return [float(label) for label in labels]

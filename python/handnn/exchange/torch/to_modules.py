@@ -1,0 +1,150 @@
+# mypy: disable-error-code="no-any-return"
+"""to_torch: a Network as a `torch.nn.Sequential`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from handnn.exchange.copies import copy_of_ours
+from handnn.exchange.torch.library import imported_torch
+from handnn.exchange.torch.settings import BRICKS_OF
+from handnn.layers import (
+    ELU,
+    GELU,
+    Affine,
+    BatchNorm,
+    Brick,
+    Dropout,
+    Embedding,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    Residual,
+    is_ours,
+)
+from handnn.network import Network
+from handnn.storage.names import state_dict
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from torch.nn import Module, Sequential
+
+SOFTPLUS_THRESHOLD = 35.0
+"""Above it PyTorch returns x for log(1 + exp(x)). From 34.1 on the two are the same float64."""
+
+
+def to_torch(network: Network) -> Sequential:
+    """Return the network as a `torch.nn.Sequential` of the same dtype, with weights of its own.
+
+    Each brick becomes the module in the same place and in the same mode (training or prediction);
+    Residual and Embedding become the modules of `handnn.exchange.torch.modules`. The random state
+    of PyTorch does not change. Outputs agree up to rounding: see docs/exchange.md.
+
+    Raises TypeError for a brick that is not one of handnn's, ValueError when an array has been
+    replaced by one that does not fit, ImportError when PyTorch is not installed.
+
+    Examples:
+        >>> handnn.to_torch(handnn.mlp([3, 4, 1], rng=0))  # doctest: +SKIP
+        Sequential(
+          (0): Linear(in_features=3, out_features=4, bias=True)
+          (1): ReLU()
+          (2): Linear(in_features=4, out_features=1, bias=True)
+        )
+    """
+    known = {"Residual", *(brick.__name__ for brick, _ in BRICKS_OF.values())}
+    copy = copy_of_ours(network, "to_torch", "PyTorch", known)
+    torch = imported_torch("to_torch")
+    sequential: Sequential = torch.nn.Sequential(*_modules(torch, copy.layers))
+    tensors = {
+        name: torch.tensor(array, device="cpu") for name, array in state_dict(copy.layers).items()
+    }
+    sequential.load_state_dict(tensors)
+    sequential.training = all(child.training for child in sequential)
+    return sequential
+
+
+def _modules(torch: ModuleType, layers: list[Brick]) -> list[Module]:
+    """Return the modules of bricks that PyTorch has; their params have arbitrary values."""
+    built = []
+    for layer in layers:
+        assert is_ours(layer)
+        build = MODULES.get(type(layer).__name__, _same_name)
+        module = build(torch, layer)
+        if isinstance(layer, Residual):
+            module.training = layer.training  # the modules in it have modes of their own
+        else:
+            module.train(layer.training)
+        built.append(module)
+    return built
+
+
+def _place(torch: ModuleType, layer: Layer) -> dict[str, Any]:
+    """Return where the params of a module are, and their dtype."""
+    dtype = next(iter(layer.params.values())).dtype
+    return {"device": "cpu", "dtype": getattr(torch, str(dtype))}
+
+
+def _affine(torch: ModuleType, layer: Affine) -> Module:
+    # skip_init leaves PyTorch's random state alone
+    return torch.nn.utils.skip_init(torch.nn.Linear, *layer.w.shape, **_place(torch, layer))
+
+
+def _batch_norm(torch: ModuleType, layer: BatchNorm) -> Module:
+    place = _place(torch, layer)
+    return torch.nn.BatchNorm1d(len(layer.gamma), layer.eps, layer.momentum, **place)
+
+
+def _dropout(torch: ModuleType, layer: Dropout) -> Module:
+    return torch.nn.Dropout(layer.p)
+
+
+def _elu(torch: ModuleType, layer: ELU) -> Module:
+    return torch.nn.ELU(layer.alpha)
+
+
+def _embedding(torch: ModuleType, layer: Embedding) -> Module:
+    from handnn.exchange.torch import modules
+
+    place = _place(torch, layer)
+    return torch.nn.utils.skip_init(modules.Embedding, *layer.w.shape, layer.column, **place)
+
+
+def _gelu(torch: ModuleType, layer: GELU) -> Module:
+    return torch.nn.GELU("none" if layer.form == "erf" else "tanh")
+
+
+def _layer_norm(torch: ModuleType, layer: LayerNorm) -> Module:
+    return torch.nn.LayerNorm(len(layer.gamma), layer.eps, **_place(torch, layer))
+
+
+def _leaky_relu(torch: ModuleType, layer: LeakyReLU) -> Module:
+    return torch.nn.LeakyReLU(layer.slope)
+
+
+def _residual(torch: ModuleType, layer: Residual) -> Module:
+    from handnn.exchange.torch import modules
+
+    return modules.Residual(*_modules(torch, layer.block))
+
+
+def _same_name(torch: ModuleType, layer: Layer) -> Module:
+    """Return a module without settings whose name is that of the brick."""
+    return getattr(torch.nn, type(layer).__name__)()
+
+
+MODULES: Mapping[str, Callable[[ModuleType, Any], Module]] = {
+    "Affine": _affine,
+    "BatchNorm": _batch_norm,
+    "Dropout": _dropout,
+    "ELU": _elu,
+    "Embedding": _embedding,
+    "GELU": _gelu,
+    "LayerNorm": _layer_norm,
+    "LeakyReLU": _leaky_relu,
+    "Residual": _residual,
+    "Softmax": lambda torch, layer: torch.nn.Softmax(dim=1),
+    "Softplus": lambda torch, layer: torch.nn.Softplus(threshold=SOFTPLUS_THRESHOLD),
+}
+"""How a module is built, by the name of the brick; others need no more than `_same_name`."""
