@@ -33,8 +33,9 @@ def add_bricks(graph: Graph, layers: Iterable[Brick], x: Value, prefix: str = ""
         assert is_ours(layer)
         graph.place = f"{prefix}{index}."
         name = NODES[type(layer).__name__](graph, layer, x)
-        grown = None if x.columns is None or layer.grows is None else x.columns + layer.grows
-        x = Value(name, layer.sizes.get("out", grown))
+        change = layer.width_change
+        width = None if x.columns is None or change is None else x.columns + change
+        x = Value(name, layer.sizes.get("out", width))
     return x
 
 
