@@ -1,8 +1,8 @@
-"""The article's four bricks learn the strength of concrete, by a loop written out by hand.
+"""Train the article's four bricks on the strength of concrete, in a loop written out by hand.
 
     python examples/article.py --epochs 300 --seed 0
 
-Every step is there to read: forward through the bricks, the loss, backward through the same bricks
+The script shows every step: forward through the bricks, the loss, backward through the same bricks
 in reverse, and a small step of each parameter against its gradient.
 """
 
@@ -18,11 +18,11 @@ from handnn.datasets import load_concrete
 
 parser = argparse.ArgumentParser(description="The article's bricks on real measurements.")
 parser.add_argument("--epochs", type=int, default=300, help="passes over the rows")
-parser.add_argument("--seed", type=int, default=0, help="decides the rows and the first weights")
+parser.add_argument("--seed", type=int, default=0, help="seed of the split and the first weights")
 options = parser.parse_args()
 rng = np.random.default_rng(options.seed)
 
-# A fifth of the rows is kept to the end. The scale is measured on the others alone.
+# Hold out a fifth of the rows. Scale all of them by the statistics of the training rows.
 data = load_concrete()
 test, train = np.split(rng.permutation(len(data.y)), [len(data.y) // 5])
 x = (data.x - data.x[train].mean(axis=0)) / data.x[train].std(axis=0)
@@ -31,11 +31,17 @@ y = ((data.y - y_mean) / y_std).reshape(-1, 1)
 
 
 def affine(n_in: int, n_out: int) -> Affine:
-    """Return a brick with weights of about 1 / √n_in, so that signals keep their size."""
+    """Return a brick with weights of scale 1 / √n_in, which keeps the variance of its inputs."""
     return Affine(rng.normal(0, n_in**-0.5, (n_in, n_out)), np.zeros(n_out))
 
 
-layers: list[Any] = [affine(8, 32), ReLU(), affine(32, 32), Sigmoid(), affine(32, 1)]
+layers: list[Any] = [
+    affine(8, 32),
+    ReLU(),
+    affine(32, 32),
+    Sigmoid(),
+    affine(32, 1),
+]
 loss = MSELoss()
 batch_size, lr = 32, 0.2
 
@@ -71,5 +77,5 @@ def r2(answer: np.ndarray | float) -> float:
 
 
 print(
-    f"R² on {len(test)} rows never seen: the mean {r2(y_mean):.3f}, the network {r2(predicted):.3f}"
+    f"R² on {len(test)} held-out rows: the mean {r2(y_mean):.3f}, the network {r2(predicted):.3f}"
 )

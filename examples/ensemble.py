@@ -1,10 +1,10 @@
-"""The strength of concrete by many networks at once: a better answer, and how sure it is.
+"""Train an ensemble on the strength of concrete: a better prediction, and its uncertainty.
 
     python examples/ensemble.py --networks 16 --epochs 300
 
-Each network begins with weights of its own and learns from a bootstrap sample of the rows: as many
-as there are, drawn with replacement. The mean of all is better than most of them alone, and where
-they disagree it is more often wrong.
+Each network has its own first weights and trains on a bootstrap sample: n rows drawn with
+replacement from the n training rows. The mean of the networks is better than most of them, and its
+errors are larger where they disagree.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from handnn import Adam, Ensemble, MSELoss, Trainer, get_num_threads, mlp, sched
 from handnn.arrays import Array
 from handnn.datasets import load_concrete
 
-parser = argparse.ArgumentParser(description="An ensemble of networks, trained at once.")
+parser = argparse.ArgumentParser(description="An ensemble of networks, trained in parallel.")
 parser.add_argument("--networks", type=int, default=16, help="members of the ensemble")
-parser.add_argument("--epochs", type=int, default=300, help="passes over each one's rows")
-parser.add_argument("--seed", type=int, default=0, help="decides the rows and the first weights")
+parser.add_argument("--epochs", type=int, default=300, help="passes over the rows of each network")
+parser.add_argument("--seed", type=int, default=0, help="seed of the split and the first weights")
 parser.add_argument("--plot", metavar="FILE", help="draw errors and spread; needs matplotlib")
 options = parser.parse_args()
 rng = np.random.default_rng(options.seed)
 
-# A fifth of the rows is kept to the end. The scale is measured on the others alone.
+# Hold out a fifth of the rows. Scale all of them by the statistics of the training rows.
 data = load_concrete()
 test, train = np.split(rng.permutation(len(data.y)), [len(data.y) // 5])
 x = (data.x - data.x[train].mean(axis=0)) / data.x[train].std(axis=0)
@@ -37,7 +37,7 @@ steps = options.epochs * -(-len(train) // batch_size)
 
 
 def trainers() -> list[Trainer]:
-    """Return a trainer for each member; nothing that changes is shared between two of them."""
+    """Return one trainer per member; trainers share no state."""
     return [
         Trainer(
             mlp([8, 64, 64, 1], rng=seed),
@@ -67,21 +67,21 @@ same = all(
 )
 print(
     f"{options.networks} networks on {get_num_threads()} threads: {seconds:.2f} s, one after "
-    f"another {seconds_alone:.2f} s, {'the same' if same else 'other'} bits"
+    f"another {seconds_alone:.2f} s, {'the same' if same else 'different'} bits"
 )
 
 ensemble = Ensemble([trainer.network for trainer in members])
 
 
 def r_squared(predicted: Array) -> float:
-    """Return the part of the variance of the test rows that is explained."""
+    """Return the share of the variance of the test rows that the prediction explains."""
     return float(1 - np.mean((predicted[:, 0] - y[test]) ** 2) / np.var(y[test]))
 
 
 of_members = [r_squared(predicted) for predicted in ensemble.predict_all(x[test])]
 mean = ensemble.predict(x[test])
 print(
-    f"R² on {len(test)} rows never seen: members {min(of_members):.3f} to {max(of_members):.3f}, "
+    f"R² on {len(test)} held-out rows: members {min(of_members):.3f} to {max(of_members):.3f}, "
     f"on average {np.mean(of_members):.3f}; their mean {r_squared(mean):.3f}"
 )
 
@@ -105,6 +105,6 @@ if options.plot:
     ax.scatter(spread, error, s=12, alpha=0.6)
     ax.set_xlabel(f"spread of the members / {data.target_unit}")
     ax.set_ylabel(f"error of their mean / {data.target_unit}")
-    ax.set_title(f"{len(test)} rows never seen, {options.networks} networks")
+    ax.set_title(f"{len(test)} held-out rows, {options.networks} networks")
     figure.savefig(options.plot, dpi=150)
     print(f"drawn: {options.plot}")

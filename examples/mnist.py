@@ -1,10 +1,10 @@
-"""Handwritten digits: the two networks of the article's companion, and a better one.
+"""Train the two MNIST networks of the article's companion, and a better one.
 
     python examples/mnist.py
 
-needs the four files of MNIST, in a folder that HANDNN_MNIST names; `load_mnist` says where they
-come from. The companion's settings: weights 0.01·N(0, 1), steps of 100 rows drawn with replacement,
-learning rate 0.1. Ours: Adam, dropout, and a learning rate that rises and falls once.
+The environment variable HANDNN_MNIST names the folder with the four files of MNIST: see
+`load_mnist`. The companion uses weights 0.01·N(0, 1), batches of 100 rows drawn with replacement
+and a learning rate of 0.1. The better network uses Adam, dropout and a one-cycle learning rate.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from handnn.datasets import load_mnist
 from handnn.layers import Brick
 
 parser = argparse.ArgumentParser(description="The companion's networks on MNIST, and a better one.")
-parser.add_argument("--seeds", type=int, default=5, help="trainings of each companion network")
+parser.add_argument("--seeds", type=int, default=5, help="runs of each companion network")
 parser.add_argument("--seed", type=int, default=0, help="the first seed")
-parser.add_argument("--steps", type=int, default=10_000, help="of the first; the second gets half")
-parser.add_argument("--epochs", type=int, default=20, help="passes over the rows for our network")
-parser.add_argument("--rows", type=int, default=60_000, help="digits to learn from")
+parser.add_argument("--steps", type=int, default=10_000, help="the second network takes half")
+parser.add_argument("--epochs", type=int, default=20, help="epochs of the better network")
+parser.add_argument("--rows", type=int, default=60_000, help="number of training digits")
 options = parser.parse_args()
 data = load_mnist()
 x, y = data.x_train[: options.rows], data.y_train[: options.rows]
 
 
 def accuracy(network: Network) -> float:
-    """Return the part of the test digits that is recognised."""
+    """Return the share of the test digits that the network classifies correctly."""
     return float(np.mean(network.predict(data.x_test).argmax(axis=1) == data.y_test))
 
 
 def companion(sizes: list[int], steps: int, seed: int) -> tuple[float, float]:
-    """Train as the companion does; return the accuracy and the seconds of training."""
+    """Train a companion network; return its accuracy and the seconds of training."""
     rng = np.random.default_rng(seed)
     layers: list[Brick] = []
     for n_in, n_out in pairwise(sizes):

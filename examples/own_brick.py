@@ -1,9 +1,9 @@
-"""Two bricks of your own, in plain NumPy, trained beside handnn's.
+"""Write two bricks in plain NumPy, and train them together with handnn's.
 
     python examples/own_brick.py --epochs 100 --seed 0
 
-Any object with `forward` and `backward` is a brick; one that learns has `params` and `grads` too.
-`gradient_check` compares their slopes with those it measures, before anything is trained.
+Any object with `forward` and `backward` is a brick; one with parameters also has `params` and
+`grads`. `gradient_check` compares their gradients with finite differences before training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from handnn.datasets import load_concrete
 
 
 class Softsign:
-    """out = x / (1 + |x|), the slope of which is (1 - |out|)²."""
+    """out = x / (1 + |x|), with the derivative (1 - |out|)²."""
 
     def forward(self, x: Array) -> Array:
         self.out = x / (1 + abs(x))
@@ -29,7 +29,7 @@ class Softsign:
 
 
 class PReLU:
-    """out = x where x > 0, slope·x elsewhere, with a slope to learn for each column.
+    """out = x where x > 0, slope·x elsewhere, with one learned slope per column.
 
     He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015, equation 1.
     """
@@ -47,13 +47,13 @@ class PReLU:
         return np.where(self.x > 0, dout, self.params["slope"] * dout)
 
 
-parser = argparse.ArgumentParser(description="Bricks of your own, checked and trained.")
+parser = argparse.ArgumentParser(description="Your own bricks, checked and trained.")
 parser.add_argument("--epochs", type=int, default=100, help="passes over the rows")
-parser.add_argument("--seed", type=int, default=0, help="decides the rows and the first weights")
+parser.add_argument("--seed", type=int, default=0, help="seed of the split and the first weights")
 options = parser.parse_args()
 rng = np.random.default_rng(options.seed)
 
-# A fifth of the rows is kept to the end. The scale is measured on the others alone.
+# Hold out a fifth of the rows. Scale all of them by the statistics of the training rows.
 data = load_concrete()
 test, train = np.split(rng.permutation(len(data.y)), [len(data.y) // 5])
 x = (data.x - data.x[train].mean(axis=0)) / data.x[train].std(axis=0)
@@ -70,7 +70,7 @@ print(network.summary())
 report = gradient_check(network, MSELoss(), x[:4], y[:4])
 print(report)
 if not report:
-    raise SystemExit("a brick's backward does not fit its forward")
+    raise SystemExit("the backward of a brick is not the derivative of its forward")
 
 trainer = Trainer(network, MSELoss(), SGD(lr=0.02, momentum=0.9), rng=rng)
 history = trainer.fit(x[train], y[train], epochs=options.epochs, batch_size=32)
@@ -79,4 +79,4 @@ print(
 )
 
 mse = np.mean((network.predict(x[test])[:, 0] - y[test]) ** 2)
-print(f"R² on {len(test)} rows never seen: {1 - mse / np.var(y[test]):.3f}")
+print(f"R² on {len(test)} held-out rows: {1 - mse / np.var(y[test]):.3f}")

@@ -1,4 +1,4 @@
-"""What is no path is a TypeError that names the function and the argument, and writes nothing."""
+"""A path of the wrong type is a TypeError that names function and argument; nothing is written."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-@pytest.mark.parametrize("kind", ["number of a file", "float", "list", "bytes"])
-def test_what_is_no_path_is_a_type_error(name, kind, tmp_path):
+@pytest.mark.parametrize("kind", ["file descriptor", "float", "list", "bytes"])
+def test_rejects_other_types_as_paths(name, kind, tmp_path):
     reading, writing = os.pipe()
     try:
         given = {
-            "number of a file": writing,
+            "file descriptor": writing,
             "float": 2.5,
             "list": [str(tmp_path / "file")],
             "bytes": os.fsencode(tmp_path / "file"),

@@ -12,7 +12,7 @@ from tests.datasets.digits import SMALL, idx
 
 @pytest.fixture
 def small(monkeypatch):
-    """Files of a few digits instead of 70,000, everything else as it is."""
+    """Expect files of a few digits instead of 70,000."""
     files = tuple(
         IdxFile(name, array.shape, hashlib.sha256(idx(array)).hexdigest())
         for name, array in SMALL.items()
@@ -23,7 +23,7 @@ def small(monkeypatch):
 
 @pytest.fixture
 def folder(small, tmp_path):
-    """A folder with the four small files."""
+    """Return a folder with the four small files."""
     for name, array in SMALL.items():
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(idx(array)))
     return tmp_path

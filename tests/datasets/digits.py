@@ -1,4 +1,4 @@
-"""Files in the format of MNIST's, of a few digits."""
+"""Small files in the format of MNIST."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def idx(array, magic=None):
-    """The bytes of an IDX file, written down a second time."""
+    """Return the bytes of an IDX file, written independently of handnn."""
     if magic is None:
         magic = 2048 + array.ndim
     return struct.pack(f">{1 + array.ndim}i", magic, *array.shape) + array.tobytes()

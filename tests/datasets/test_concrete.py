@@ -1,4 +1,4 @@
-"""The data that come with the package are the published ones, and say where they are from."""
+"""The concrete data: values, names, units and source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from handnn.datasets import load_concrete
 
 
-def test_concrete_is_the_published_table():
+def test_matches_the_published_table():
     data = load_concrete()
     assert data.x.shape == (1030, 8)
     assert data.y.shape == (1030,)
@@ -22,7 +22,7 @@ def test_concrete_is_the_published_table():
     assert (data.y.min(), data.y.max()) == (2.33, 82.6)
 
 
-def test_concrete_names_every_column_and_its_unit():
+def test_names_every_column_and_its_unit():
     data = load_concrete()
     assert data.feature_names[0] == "Cement"
     assert data.feature_names[-1] == "Age"
@@ -32,12 +32,12 @@ def test_concrete_names_every_column_and_its_unit():
     assert repr(data) == "Dataset(1030 rows, 8 features → Concrete compressive strength in MPa)"
 
 
-def test_each_call_returns_arrays_of_its_own():
+def test_each_call_returns_new_arrays():
     load_concrete().x[:] = 0
     assert load_concrete().x[0, 0] == 540
 
 
-def test_source_and_licence_are_shipped():
+def test_package_contains_source_and_license():
     note = (resources.files("handnn") / "data" / "concrete.md").read_text("utf-8")
     for words in ("UCI Machine Learning Repository", "CC BY 4.0", "Yeh", "28"):
         assert words in note

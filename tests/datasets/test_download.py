@@ -1,4 +1,4 @@
-"""Nothing that came wrong over the network is kept."""
+"""Downloads: mirrors, checks, and no partial files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.datasets.digits import NAMES, SMALL, assert_is_small, idx
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Mirrors of all kinds; the first word of an address says which one it is."""
+    """Mirrors that work or fail in one way; the first part of the path selects which."""
 
     daemon_threads = True
 
@@ -69,7 +69,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(small, monkeypatch):
-    """A server on the loopback, without TLS, which the opener is told to allow."""
+    """Serve the mirrors on the loopback interface over http, which the opener is made to accept."""
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -88,7 +88,7 @@ def server(small, monkeypatch):
         thread.join()
 
 
-def test_downloads_what_is_missing_and_only_that(server, folder):
+def test_downloads_only_missing_files(server, folder):
     for name in NAMES[1:3]:
         (folder / f"{name}.gz").unlink()
     (folder / NAMES[1]).write_bytes(idx(SMALL[NAMES[1]]))
@@ -99,21 +99,21 @@ def test_downloads_what_is_missing_and_only_that(server, folder):
     assert not server.asked
 
 
-def test_a_new_folder_is_made_and_holds_the_four_files(server, tmp_path):
+def test_creates_the_folder_with_the_four_files(server, tmp_path):
     place = tmp_path / "new" / "mnist"
     assert_is_small(load_mnist(place, download=True))
     assert sorted(path.name for path in place.iterdir()) == sorted(f"{name}.gz" for name in NAMES)
     assert_is_small(load_mnist(place))
 
 
-def test_never_downloads_unasked(server, tmp_path):
+def test_does_not_download_by_default(server, tmp_path):
     with pytest.raises(FileNotFoundError):
         load_mnist(tmp_path)
     assert not server.asked
 
 
 @pytest.mark.parametrize("kind", ["gone", "short", "silent", "endless"])
-def test_the_second_mirror_helps_out(server, tmp_path, monkeypatch, kind):
+def test_falls_back_to_the_second_mirror(server, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(download, "TIMEOUT", 0.3)
     monkeypatch.setattr(download, "MIRRORS", [server.mirror(kind), server.mirror("good")])
     assert_is_small(load_mnist(tmp_path, download=True))
@@ -129,7 +129,7 @@ def test_the_second_mirror_helps_out(server, tmp_path, monkeypatch, kind):
         ("endless", "sends more than 65624 bytes"),
     ],
 )
-def test_when_no_mirror_helps_it_says_why_and_leaves_nothing(
+def test_failure_of_all_mirrors_is_reported_and_leaves_no_file(
     server, tmp_path, monkeypatch, kind, message
 ):
     monkeypatch.setattr(download, "TIMEOUT", 0.3)
@@ -137,19 +137,19 @@ def test_when_no_mirror_helps_it_says_why_and_leaves_nothing(
     start = perf_counter()
     with pytest.raises(OSError, match=rf"{NAMES[0]}\.gz could not be .*/{kind}/: .*({message})"):
         load_mnist(tmp_path / "new", download=True)
-    assert perf_counter() - start < 10  # the silent one hangs up after 20
+    assert perf_counter() - start < 10  # the silent mirror closes after 20 seconds
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("other", "SHA-256 checksum [0-9a-f]{64} unpacked, but has [0-9a-f]{64}"),
-        ("page", "is damaged gzip data"),
-        ("cut", "is gzip data cut short"),
+        ("other", "SHA-256 checksum [0-9a-f]{64} when unpacked, but has [0-9a-f]{64}"),
+        ("page", "is not valid: damaged gzip data"),
+        ("cut", "is not valid: truncated gzip data"),
     ],
 )
-def test_a_wrong_download_is_a_value_error_and_leaves_nothing(
+def test_invalid_download_is_a_value_error_and_leaves_no_file(
     server, tmp_path, monkeypatch, kind, message
 ):
     monkeypatch.setattr(download, "MIRRORS", [server.mirror(kind), server.mirror("good")])
@@ -160,7 +160,7 @@ def test_a_wrong_download_is_a_value_error_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_a_file_that_cannot_be_finished_leaves_nothing(server, tmp_path, monkeypatch, error):
+def test_failed_write_leaves_no_file(server, tmp_path, monkeypatch, error):
     def fail(*arguments):
         raise error
 
@@ -170,19 +170,19 @@ def test_a_file_that_cannot_be_finished_leaves_nothing(server, tmp_path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-def test_a_redirection_is_followed(server, tmp_path, monkeypatch):
+def test_follows_redirects(server, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MIRRORS", [server.mirror("moved")])
     assert_is_small(load_mnist(tmp_path, download=True))
 
 
-def test_the_mirrors_are_https():
+def test_mirrors_use_https():
     assert len(download.MIRRORS) == 2
     assert all(mirror.startswith("https://") for mirror in download.MIRRORS)
 
 
 @pytest.mark.parametrize("variable", [None, "http_proxy", "all_proxy"])
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9/", "ftp://127.0.0.1/", "file:///"])
-def test_opens_nothing_but_https(monkeypatch, address, variable):
+def test_opens_only_https(monkeypatch, address, variable):
     if variable:
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
     with pytest.raises(urllib.error.URLError, match="unknown url type"):
@@ -190,7 +190,7 @@ def test_opens_nothing_but_https(monkeypatch, address, variable):
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.1:9/", "ftp://127.0.0.1/", "file:///"])
-def test_a_redirection_out_of_https_is_refused(location):
+def test_refuses_redirects_away_from_https(location):
     class Redirect(urllib.request.BaseHandler):
         handler_order = 1
 

@@ -1,4 +1,4 @@
-"""MNIST is read whole or not at all."""
+"""load_mnist: paths, damaged files, and the real data."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ needs_real_files = pytest.mark.skipif(
 )
 
 
-# Where the files are
+# Finding the files
 
 
-def test_reads_the_folder_it_is_given(folder, monkeypatch):
+def test_reads_the_given_folder(folder, monkeypatch):
     monkeypatch.setenv("HANDNN_MNIST", "elsewhere")
     assert_is_small(load_mnist(folder))
     assert_is_small(load_mnist(str(folder)))
 
 
-def test_reads_the_folder_that_the_environment_names(folder, monkeypatch):
+def test_reads_the_folder_in_the_environment_variable(folder, monkeypatch):
     monkeypatch.setenv("HANDNN_MNIST", str(folder))
     assert_is_small(load_mnist())
 
 
-def test_reads_unpacked_files_and_prefers_packed_ones(folder):
+def test_reads_unpacked_files_and_prefers_gzipped_ones(folder):
     (folder / f"{NAMES[0]}.gz").unlink()
     (folder / NAMES[0]).write_bytes(idx(SMALL[NAMES[0]]))
     (folder / NAMES[1]).write_bytes(b"never read")
     assert_is_small(load_mnist(folder))
 
 
-def test_a_tilde_is_the_home_folder(folder, monkeypatch):
+def test_expands_a_tilde(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     monkeypatch.setenv("USERPROFILE", str(folder.parent))
     assert_is_small(load_mnist(f"~/{folder.name}"))
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_without_a_folder_it_says_how_to_name_one(small, monkeypatch, value):
+def test_missing_folder_argument_is_explained(small, monkeypatch, value):
     if value is not None:
         monkeypatch.setenv("HANDNN_MNIST", value)
     for wanted in (False, True):
@@ -59,7 +59,7 @@ def test_without_a_folder_it_says_how_to_name_one(small, monkeypatch, value):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_missing_file_is_named_and_so_is_the_folder(folder, name):
+def test_missing_file_and_folder_are_named(folder, name):
     (folder / f"{name}.gz").unlink()
     with pytest.raises(FileNotFoundError) as caught:
         load_mnist(folder)
@@ -73,10 +73,10 @@ def test_all_missing_files_are_named(small, tmp_path):
     assert ", ".join(f"{name}.gz" for name in NAMES) in str(caught.value)
 
 
-# What is in them
+# Contents
 
 
-def assert_refused(folder, name, contents, message, packed=True):
+def assert_rejected(folder, name, contents, message, packed=True):
     (folder / f"{name}.gz").unlink()
     path = folder / (f"{name}.gz" if packed else name)
     path.write_bytes(gzip.compress(contents) if packed else contents)
@@ -110,21 +110,21 @@ WRONG = [
 @pytest.mark.parametrize(
     ("which", "contents", "message"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
 )
-def test_wrong_contents_are_told(folder, which, contents, message, packed):
-    assert_refused(folder, NAMES[which], contents, message, packed)
+def test_wrong_contents_are_reported(folder, which, contents, message, packed):
+    assert_rejected(folder, NAMES[which], contents, message, packed)
 
 
-def test_gzip_data_cut_short_anywhere_are_refused(tmp_path):
+def test_rejects_gzip_data_truncated_anywhere(tmp_path):
     array = images(4)
     whole = gzip.compress(idx(array))
     path = tmp_path / "some.gz"
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match=r"some\.gz: gzip data cut short: \d+ bytes of 40"):
+        with pytest.raises(ValueError, match=r"some\.gz: truncated gzip data: \d+ of 40 bytes"):
             read_idx(path, array.shape)
 
 
-def test_a_damaged_byte_is_noticed_or_does_no_harm(tmp_path):
+def test_damaged_byte_is_detected_or_harmless(tmp_path):
     array = images(4)
     whole = gzip.compress(idx(array))
     path = tmp_path / "some.gz"
@@ -138,18 +138,21 @@ def test_a_damaged_byte_is_noticed_or_does_no_harm(tmp_path):
             harmless += 1
         except ValueError as error:
             assert "some.gz: " in str(error)
-    assert harmless <= 10  # gzip's header has no more bytes than that
+    assert harmless <= 10  # the bytes of gzip's header
 
 
 @pytest.mark.parametrize(
     ("contents", "message"),
     [
         (idx(images(4)), r"some\.gz: damaged gzip data \(.*header"),
-        (gzip.compress(idx(images(4))) + b"more", r"some\.gz: gzip data with something else"),
+        (
+            gzip.compress(idx(images(4))) + b"more",
+            r"some\.gz: data after the end",
+        ),
     ],
-    ids=["not gzip", "more after it"],
+    ids=["not gzip", "trailing data"],
 )
-def test_what_is_not_one_gzip_stream_is_refused(tmp_path, contents, message):
+def test_rejects_anything_but_one_gzip_stream(tmp_path, contents, message):
     path = tmp_path / "some.gz"
     path.write_bytes(contents)
     with pytest.raises(ValueError, match=message):
@@ -157,7 +160,7 @@ def test_what_is_not_one_gzip_stream_is_refused(tmp_path, contents, message):
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "unpacked"])
-def test_takes_no_more_memory_than_the_file_should_need(tmp_path, packed):
+def test_memory_is_bounded_by_the_expected_size(tmp_path, packed):
     contents = idx(images(4)) + bytes(50_000_000)
     path = tmp_path / ("bomb.gz" if packed else "bomb")
     path.write_bytes(gzip.compress(contents) if packed else contents)
@@ -171,24 +174,21 @@ def test_takes_no_more_memory_than_the_file_should_need(tmp_path, packed):
         tracemalloc.stop()
 
 
-def test_incompressible_data_packed_badly_are_read(tmp_path):
+def test_reads_uncompressed_gzip_data(tmp_path):
     array = np.random.default_rng(0).integers(0, 256, (300, 28, 28), np.uint8)
     path = tmp_path / "stored.gz"
     path.write_bytes(gzip.compress(idx(array), compresslevel=0))
     np.testing.assert_array_equal(read_idx(path, array.shape), array)
 
 
-def test_the_result_is_short_to_read_and_cannot_be_changed(folder):
+def test_result_has_a_short_repr_and_is_frozen(folder):
     data = load_mnist(folder)
-    assert repr(data) == "Mnist(12 digits to learn from, 5 to test, 6 pixels)"
+    assert repr(data) == "Mnist(12 training and 5 test digits of 6 pixels)"
     assert isinstance(data, Mnist)
     with pytest.raises(dataclasses.FrozenInstanceError):
         data.x_train = None
     data.x_train[:] = 7
     assert_is_small(load_mnist(folder))
-
-
-# Downloads: from a server on this machine alone
 
 
 # The real files
@@ -202,7 +202,7 @@ MD5_OF_THE_PUBLISHED_FILES = {
 
 
 @needs_real_files
-def test_the_checksums_are_those_of_the_published_files():
+def test_checksums_match_the_published_files():
     for file in mnist.FILES:
         path = mnist._find(mnist._folder(None), file)
         contents = path.read_bytes()
@@ -215,9 +215,9 @@ def test_the_checksums_are_those_of_the_published_files():
 
 
 @needs_real_files
-def test_the_real_digits():
+def test_real_digits():
     data = load_mnist()
-    assert repr(data) == "Mnist(60000 digits to learn from, 10000 to test, 784 pixels)"
+    assert repr(data) == "Mnist(60000 training and 10000 test digits of 784 pixels)"
     assert (data.x_train.shape, data.x_test.shape) == ((60000, 784), (10000, 784))
     assert data.x_train.dtype == data.x_test.dtype == np.float32
     assert (data.x_train.min(), data.x_train.max()) == (0, 1)
@@ -226,10 +226,10 @@ def test_the_real_digits():
     assert data.y_test[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(data.y_train).tolist() == counts
-    # The mean and deviation with which everyone scales them.
+    # The mean and standard deviation that are commonly used to scale MNIST.
     assert data.x_train.mean(dtype=np.float64) == pytest.approx(0.1307, abs=5e-5)
     assert data.x_train.std(dtype=np.float64) == pytest.approx(0.3081, abs=5e-5)
-    # The first image is a 5: its first pixels with ink are in row 5, from column 12 on.
+    # The first image is a 5; its first ink is in row 5, from column 12 on.
     image = data.x_train[0].reshape(28, 28)
     assert not image[:5].any()
     np.testing.assert_array_equal(image[5, 11:16] * 255, [0, 3, 18, 18, 18])

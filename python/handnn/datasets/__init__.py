@@ -1,4 +1,4 @@
-"""Real measurements: a table that comes with the package, and MNIST from its original files."""
+"""Two data sets: a table that is part of the package, and MNIST, read from its original files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The strength of concrete: a table for regression that comes with the package."""
+"""The strength of concrete: a regression table that is part of the package."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Dataset:
-    """A table for regression: N rows of I features and one measured target.
+    """A regression table: N rows of I features and one target.
 
     Attributes:
         x: features, float64 (N, I).
         y: target, float64 (N,).
         feature_names: I names, in the order of the columns of `x`.
-        target_name: what `y` is.
+        target_name: the name of the target.
         units: I units, in the order of the columns of `x`.
         target_unit: the unit of `y`.
     """
@@ -30,7 +30,7 @@ class Dataset:
     target_unit: str
 
     def __repr__(self) -> str:
-        """Tell the size and the target."""
+        """Return the size and the target as text."""
         rows, features = self.x.shape
         return (
             f"Dataset({rows} rows, {features} features → {self.target_name} in {self.target_unit})"
@@ -38,14 +38,22 @@ class Dataset:
 
 
 def load_concrete() -> Dataset:
-    """Return the compressive strength of 1030 concrete mixes, by ingredients and age.
+    """Return the compressive strength of 1030 concrete mixes with their ingredients and age.
 
-    Seven ingredients in kg/m³ and the age in days; the strength is in MPa. Every call reads the
-    file anew, so the arrays are the caller's own.
+    The 8 features are seven ingredients in kg/m³ and the age in days; the target is in MPa. Each
+    call returns new arrays.
 
     Source: I-Cheng Yeh, "Modeling of strength of high-performance concrete using artificial neural
     networks", Cement and Concrete Research 28(12), 1797-1808, 1998; UCI Machine Learning
-    Repository, CC BY 4.0. More in `data/concrete.md`.
+    Repository, CC BY 4.0. See `data/concrete.md`.
+
+    Examples:
+        >>> from handnn.datasets import load_concrete
+        >>> data = load_concrete()
+        >>> data
+        Dataset(1030 rows, 8 features → Concrete compressive strength in MPa)
+        >>> data.x.shape, data.y.shape
+        ((1030, 8), (1030,))
     """
     lines = (resources.files("handnn") / "data" / "concrete.csv").read_text("utf-8").splitlines()
     *feature_names, target_name = lines[0].split(",")

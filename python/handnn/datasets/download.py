@@ -1,15 +1,16 @@
-"""Downloads of data: over https alone, checked before they are kept."""
+"""Downloads over https, verified before they are kept."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from handnn.datasets.idx import GZIP_OVERHEAD, IdxFile, unpack
 from handnn.storage import replace_file
 
 if TYPE_CHECKING:
+    from http.client import HTTPResponse
     from urllib.request import OpenerDirector
 
 MIRRORS = (
@@ -17,27 +18,29 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 TIMEOUT = 30.0
-"""Seconds to wait for a mirror's next bytes."""
+"""Seconds without data after which a mirror is given up."""
 
 CHUNK = 2**16
 
 
 def download_idx(folder: Path, file: IdxFile) -> Path:
-    """Fetch `file`, packed, into `folder`, and return where it is now.
+    """Download the gzipped `file` into `folder` and return its path.
 
-    Raises ValueError when what came has another checksum, OSError when nothing came or it cannot be
-    written; nothing is left in the folder then.
+    Raises ValueError if the checksum is wrong, OSError if no mirror sends the file or it cannot be
+    written. The folder is then unchanged.
     """
     place = folder / f"{file.name}.gz"
     packed = _fetch(place.name, file.size + GZIP_OVERHEAD)
     try:
         found = hashlib.sha256(unpack(packed, file.size)).hexdigest()
     except ValueError as error:
-        raise ValueError(f"load_mnist: the download of {place.name} is {error}") from None
+        raise ValueError(
+            f"load_mnist: the download of {place.name} is not valid: {error}"
+        ) from None
     if found != file.sha256:
         raise ValueError(
             f"load_mnist: the download of {place.name} must have the SHA-256 checksum "
-            f"{file.sha256} unpacked, but has {found}; it was not kept"
+            f"{file.sha256} when unpacked, but has {found}; it was discarded"
         )
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(place, packed)
@@ -45,9 +48,9 @@ def download_idx(folder: Path, file: IdxFile) -> Path:
 
 
 def _fetch(name: str, limit: int) -> bytes:
-    """Return the file `name` from the first mirror that sends it whole.
+    """Return the contents of `name` from the first mirror that sends all of it.
 
-    Raises OSError, with what went wrong at each mirror, when none does.
+    Raises OSError with the failure of each mirror if none does.
     """
     from http.client import HTTPException
     from urllib.error import HTTPError
@@ -66,7 +69,7 @@ def _fetch(name: str, limit: int) -> bytes:
 
 
 def _opener() -> OpenerDirector:
-    """Return what opens https addresses and no others, wherever a mirror redirects to."""
+    """Return an opener that accepts only https addresses, also after a redirect."""
     from urllib import request
 
     proxies = {scheme: proxy for scheme, proxy in request.getproxies().items() if scheme == "https"}
@@ -83,14 +86,14 @@ def _opener() -> OpenerDirector:
     return opener
 
 
-def _receive(response: Any, name: str, limit: int) -> bytes:
-    """Return the body of a response; raise OSError when it is cut short or above `limit` bytes."""
+def _receive(response: HTTPResponse, name: str, limit: int) -> bytes:
+    """Return the body of a response; raise OSError if it is incomplete or exceeds `limit` bytes."""
     from tqdm import tqdm
 
     length = response.headers.get("Content-Length", "")
     expected = int(length) if length.isdecimal() else None
     data = bytearray()
-    # disable=None: no bar where standard error is no terminal
+    # disable=None hides the bar unless standard error is a terminal
     with tqdm(desc=name, total=expected, unit="B", unit_scale=True, disable=None) as bar:
         while chunk := response.read(CHUNK):
             data += chunk

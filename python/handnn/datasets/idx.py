@@ -1,8 +1,8 @@
-"""The IDX format, in which MNIST was published: one array of bytes in a file.
+"""The IDX format of MNIST: one array of bytes in a file.
 
-A file is the magic number 0x00000800 + the number of axes, the length of each axis (all of them
-big-endian 32-bit integers), then the entries of the array. The format is described on the page of
-the data: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits", 1998.
+A file starts with the magic number 0x00000800 + the number of axes and the length of each axis, as
+big-endian 32-bit integers; the entries of the array follow. Source: Y. LeCun, C. Cortes, C. J. C.
+Burges, "The MNIST database of handwritten digits", 1998.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 GZIP_OVERHEAD = 2**16
-"""What gzip may add to bytes that it cannot pack: its header, and 5 bytes for every 65,535."""
+"""Upper limit of what gzip adds to incompressible data: a header, and 5 bytes per 65,535."""
 
 
 class IdxFile(NamedTuple):
-    """A file to expect: its name when unpacked, its shape, the SHA-256 of its unpacked bytes.
+    """An expected file: its unpacked name, its shape, and the SHA-256 of its unpacked bytes.
 
-    Not of the .gz file: gzip packs the same bytes in many ways, and the copies about differ.
+    The checksum is not that of the .gz file, because mirrors compress the same bytes differently.
     """
 
     name: str
@@ -32,21 +32,21 @@ class IdxFile(NamedTuple):
 
     @property
     def header(self) -> bytes:
-        """The bytes it begins with."""
+        """The first bytes: magic number and shape."""
         axes = len(self.shape)
         return struct.pack(f">{1 + axes}I", 0x800 + axes, *self.shape)
 
     @property
     def size(self) -> int:
-        """How many bytes it has when unpacked."""
+        """The number of unpacked bytes."""
         return len(self.header) + math.prod(self.shape)
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return the bytes in the IDX file `path`, packed if its name ends in .gz, as `shape`.
+    """Return the array in the IDX file `path`, which is gzipped if its name ends in .gz.
 
-    Raises ValueError when it is not one whole IDX file of that shape. One byte more than that is
-    all that is ever unpacked.
+    Raises ValueError unless the file is exactly one IDX array of that shape. At most one byte more
+    than that is unpacked.
     """
     file = IdxFile(path.name, shape, "")
     is_packed = path.suffix == ".gz"
@@ -62,23 +62,23 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def unpack(packed: bytes, size: int) -> bytes:
-    """Return what gzip packed into `packed`, but no more than `size` + 1 bytes of it."""
+    """Decompress gzip data, stopping after `size` + 1 bytes."""
     decompressor = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16: a gzip header and trailer
     try:
         data = decompressor.decompress(packed, size + 1)
     except zlib.error as error:
         raise ValueError(f"damaged gzip data ({error})") from None
-    if len(data) <= size and not decompressor.eof:  # the trailer, with its checksum, is not there
-        raise ValueError(f"gzip data cut short: {len(data)} bytes of {size} could be unpacked")
+    if len(data) <= size and not decompressor.eof:  # the trailer with the checksum is missing
+        raise ValueError(f"truncated gzip data: {len(data)} of {size} bytes")
     if decompressor.unused_data:
-        raise ValueError("gzip data with something else after their end")
+        raise ValueError("data after the end of the gzip stream")
     return data
 
 
 def _check_header(data: bytes, file: IdxFile) -> None:
-    """Raise ValueError unless `data` are the bytes of an IDX file of that shape, no less or more.
+    """Raise ValueError unless `data` is exactly an IDX file of that shape.
 
-    The header is looked at first: what it says tells more than a wrong number of bytes.
+    The header is checked first, because a wrong shape says more than a wrong number of bytes.
     """
     expected = file.header
     if len(data) < len(expected):
@@ -91,5 +91,5 @@ def _check_header(data: bytes, file: IdxFile) -> None:
     if found != file.shape:
         raise ValueError(f"its shape must be {file.shape}, but is {found}")
     if len(data) != file.size:
-        came = "more" if len(data) > file.size else len(data)
-        raise ValueError(f"must have {file.size} bytes unpacked, but has {came}")
+        found_size = "more" if len(data) > file.size else len(data)
+        raise ValueError(f"must have {file.size} bytes unpacked, but has {found_size}")

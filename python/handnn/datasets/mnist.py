@@ -1,4 +1,4 @@
-"""MNIST: 70,000 handwritten digits, read from the four files in which they were published."""
+"""MNIST: 70,000 handwritten digits, read from the four published files."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ FILES = (
 
 @dataclass(frozen=True, eq=False)
 class Mnist:
-    """Images of handwritten digits and what they show.
+    """Images of handwritten digits and their labels.
 
     Attributes:
-        x_train: pixels from 0 (paper) to 1 (ink), row by row, float32 (60000, 784).
-        y_train: the digit that each image shows, 0 to 9, int64 (60000,).
-        x_test: the same of other writers, float32 (10000, 784).
-        y_test: int64 (10000,).
+        x_train: pixels from 0 (paper) to 1 (ink) in row-major order, float32 (60000, 784).
+        y_train: digits from 0 to 9, int64 (60000,).
+        x_test: images by other writers, float32 (10000, 784).
+        y_test: their digits, int64 (10000,).
     """
 
     x_train: NDArray[np.float32]
@@ -55,30 +55,35 @@ class Mnist:
     y_test: NDArray[np.int64]
 
     def __repr__(self) -> str:
-        """Tell the sizes."""
+        """Return the sizes as text."""
         train, pixels = self.x_train.shape
-        return f"Mnist({train} digits to learn from, {len(self.x_test)} to test, {pixels} pixels)"
+        return f"Mnist({train} training and {len(self.x_test)} test digits of {pixels} pixels)"
 
 
 def load_mnist(path: str | os.PathLike[str] | None = None, *, download: bool = False) -> Mnist:
     """Return the 60,000 training and 10,000 test digits of MNIST.
 
-    `path` is the folder with the four files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz,
-    t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, or the same unpacked, without .gz;
-    without `path` it is the folder that the environment variable HANDNN_MNIST names. Each pixel is
-    divided by 255. Every call reads the files anew, so the arrays are the caller's own.
+    path: the folder with the four files train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz,
+    t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, or the same unpacked, without .gz. The
+    default is the folder in the environment variable HANDNN_MNIST.
+    download: download missing files (11 MB) into the folder, over https from a public mirror. A
+    file appears there only when it is complete and its checksum is right.
 
-    download: fetch the files that are not there (11 MB) over https from a public mirror, and keep
-    them in the folder. A file gets its name when it is whole and its checksum is right, not before.
+    Pixels are divided by 255. Each call reads the files and returns new arrays.
 
-    Raises FileNotFoundError when a file is missing or no folder is given; ValueError when a file is
-    not what it should be (magic number, sizes, damaged, cut short or overlong data, a label above
-    9), or when a downloaded one has another SHA-256 checksum; OSError when a file cannot be
-    read or written, or no mirror can be reached.
+    Raises FileNotFoundError if a file is missing or no folder is given; ValueError if a file has a
+    wrong magic number, shape or size, is damaged, or has a label above 9, or if the SHA-256
+    checksum of a download is wrong; OSError if a file cannot be read or written, or no mirror can
+    be reached.
 
     Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits", 1998;
     described in Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to
     document recognition", Proceedings of the IEEE 86(11), 2278-2324, 1998.
+
+    Examples:
+        >>> from handnn.datasets import load_mnist
+        >>> load_mnist()  # doctest: +SKIP
+        Mnist(60000 training and 10000 test digits of 784 pixels)
     """
     folder = _folder(path)
     places = {file: _find(folder, file) for file in FILES}
@@ -89,9 +94,9 @@ def load_mnist(path: str | os.PathLike[str] | None = None, *, download: bool = F
     if len(found) < len(FILES):
         missing = ", ".join(f"{file.name}.gz" for file, place in places.items() if not place)
         raise FileNotFoundError(
-            f"load_mnist: {folder} has no {missing} (and not unpacked, without .gz, either); put "
-            f"the files of MNIST there, name another folder with load_mnist(path) or the "
-            f"environment variable {VARIABLE}, or fetch them with load_mnist(path, download=True)"
+            f"load_mnist: {folder} has no {missing} (gzipped or unpacked); copy the files of MNIST "
+            f"there, pass another folder as load_mnist(path) or in the environment variable "
+            f"{VARIABLE}, or download them with load_mnist(path, download=True)"
         )
     arrays = [read_idx(place, file.shape) for place, file in zip(found, FILES, strict=True)]
     x_train, y_train, x_test, y_test = arrays
@@ -106,18 +111,18 @@ def load_mnist(path: str | os.PathLike[str] | None = None, *, download: bool = F
 
 
 def _folder(path: str | os.PathLike[str] | None) -> Path:
-    """Return the folder of the files: `path`, else what the environment variable names."""
+    """Return the folder of the files: `path`, else that of the environment variable."""
     named = os.environ.get(VARIABLE, "") if path is None else os.fspath(path)
     if not named:
         raise FileNotFoundError(
-            "load_mnist: no folder to look in; give load_mnist(path) the folder with the four "
-            f"files of MNIST, or set the environment variable {VARIABLE} to it"
+            "load_mnist: no folder is given; pass the one with the four files of MNIST as "
+            f"load_mnist(path), or set the environment variable {VARIABLE} to it"
         )
     return Path(named).expanduser()
 
 
 def _find(folder: Path, file: IdxFile) -> Path | None:
-    """Return where the file is, packed or not, or None."""
+    """Return the path of the file, gzipped or not, or None."""
     for place in (folder / f"{file.name}.gz", folder / file.name):
         if place.exists():
             return place
@@ -131,6 +136,6 @@ def _check_labels(path: Path, labels: NDArray[np.uint8]) -> None:
 
 
 def _as_rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a row of pixels, from 0 to 1, for each image."""
+    """Return one row of pixels between 0 and 1 per image."""
     pixels: NDArray[np.float32] = np.divide(images, np.float32(255), dtype=np.float32)
     return pixels.reshape(len(images), -1)
