@@ -195,3 +195,10 @@ def test_what_cannot_be_exported(handnn_command, exported, tmp_path):
     result = handnn_command("export", model, "--to", "c", "--out", model)
     assert result.code == 1 and "is read from" in result.err
     assert not model.with_suffix(".h").exists()
+
+
+def test_the_command_has_every_exporter():
+    from handnn.cli.export import ENDINGS
+    from handnn.files.export import EXPORTERS
+
+    assert list(ENDINGS) == list(EXPORTERS)

@@ -54,7 +54,7 @@ def export(
     and text. What is what in a row is told in the file: in a comment, or ONNX's metadata.
     """
     with tables.told_in_words():
-        from handnn.files import export as exports
+        from handnn.files.export import EXPORTERS
         from handnn.files.model import load_model
         from handnn.tables import TableModel
 
@@ -64,14 +64,9 @@ def export(
             loaded = TableModel(networks, loaded.columns, loaded.target)
         path = model.with_suffix(ENDINGS[form]) if out is None else out
         tables.check_apart([path], [model])
-        sizes = ""
-        if form == "onnx":
-            data = exports.to_onnx(loaded, notes).SerializeToString()
-        else:
-            text = exports.to_header if form == "header" else exports.to_program
-            source = text(loaded, notes, name)
-            data, sizes = source.encode("ascii"), sizes_of(source)
+        data = EXPORTERS[form](loaded, notes, name)
         replace_file(path, data)
+    sizes = sizes_of(data.decode("ascii")) if form in ("c", "header") else ""
     tables.speaker(quiet)(f"written to {path}, {len(data):,} bytes{sizes}")
 
 

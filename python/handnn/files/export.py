@@ -1,8 +1,8 @@
-"""Exports: a model of `handnn train` without Python, in ONNX or C."""
+"""Exports of a model from `handnn train`: every format of `handnn export`."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from handnn.exchange.c.csv import table_program
 from handnn.exchange.c.table import table_header
@@ -12,16 +12,27 @@ from handnn.tables import TableModel
 from handnn.tables.cells import GAPS
 
 
-def to_onnx(model: TableModel, notes: Notes) -> Any:
-    """Return an `onnx.ModelProto`, which knows the words for a gap: see `table_to_onnx`."""
-    return table_to_onnx(model, notes.target, {*GAPS, *notes.gaps})
+def _onnx(model: TableModel, notes: Notes, name: str) -> bytes:
+    data: bytes = table_to_onnx(model, notes.target, _gaps(notes)).SerializeToString()
+    return data
 
 
-def to_header(model: TableModel, notes: Notes, name: str = "model") -> str:
-    """Return a header in C99 that names the target: see `table_header`."""
-    return table_header(model, name, notes.target)
+def _program(model: TableModel, notes: Notes, name: str) -> bytes:
+    return table_program(model, name, notes.target, _gaps(notes)).encode("ascii")
 
 
-def to_program(model: TableModel, notes: Notes, name: str = "model") -> str:
-    """Return a program in C99, which knows the words for a gap: see `table_program`."""
-    return table_program(model, name, notes.target, {*GAPS, *notes.gaps})
+def _header(model: TableModel, notes: Notes, name: str) -> bytes:
+    return table_header(model, name, notes.target).encode("ascii")
+
+
+def _gaps(notes: Notes) -> set[str]:
+    """Return the texts that stood for a missing value in training."""
+    return {*GAPS, *notes.gaps}
+
+
+EXPORTERS: Mapping[str, Callable[[TableModel, Notes, str], bytes]] = {
+    "onnx": _onnx,
+    "c": _program,
+    "header": _header,
+}
+"""The contents of a file in each format, given a model, its notes, and an identifier for C."""
