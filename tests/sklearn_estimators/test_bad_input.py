@@ -26,7 +26,7 @@ from tests.sklearn_estimators.fits import X, Y, fitted
         ({"hidden_layer_sizes": (5.5,)}, TypeError, "hidden_layer_sizes must be an int"),
         ({"dropout": 1.0}, ValueError, "dropout must be at least 0 and below 1"),
         ({"alpha": -1}, ValueError, "alpha must be finite and not negative"),
-        ({"alpha": 1, "weight_decay": 1}, ValueError, "one must be 0"),
+        ({"alpha": 1, "weight_decay": 1}, ValueError, "one of them must be 0"),
         ({"loss": "mse"}, ValueError, "loss must be one of squared_error"),
         ({"loss": losses.MAE}, TypeError, "loss must be a name or have forward"),
         ({"scale": 1}, ValueError, "scale must be True, False, 'quantile'"),

@@ -10,9 +10,10 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimators")
 
 from handnn import Columns
-from handnn.sklearn import MLPRegressor, inputs
-from handnn.sklearn.curves import FEW, Curves
-from handnn.sklearn.inputs import Numbers
+from handnn.sklearn import MLPRegressor
+from handnn.tables import dense
+from handnn.tables.dense import DenseInput
+from handnn.tables.quantiles import MAX_COMPARISONS, QuantileCurves
 from tests.bounds import assert_same_bits
 
 RNG = np.random.default_rng(0)
@@ -21,7 +22,7 @@ X = np.stack([RNG.lognormal(size=4000), RNG.integers(0, 3, 4000), np.full(4000, 
 
 def test_by_hand():
     x = np.arange(1.0, 25)[:, None]  # 24 rows: knots at the first, the middle and the last
-    curves = Curves(x, None)
+    curves = QuantileCurves(x, None)
     assert curves.knots.tolist() == [[1, 12, 24, np.inf]]
     sixth = 0.967421566101701  # of a normal distribution, so much of it is above a sixth's end
     np.testing.assert_allclose(curves.levels, [[-sixth, 0, sixth, 0]], rtol=1e-12, atol=1e-15)
@@ -31,7 +32,7 @@ def test_by_hand():
 
 
 def test_they_are_those_of_columns():
-    ours = Numbers(X, None, "quantile").transform(X, "float64")
+    ours = DenseInput(X, None, "quantile").transform(X, "float64")
     theirs = Columns.learn(X, scale="quantile").transform(X, "float64")
     assert abs(ours - theirs)[:, :2].max() < 0.05
     assert abs(ours - theirs).mean() < 0.002
@@ -40,15 +41,17 @@ def test_they_are_those_of_columns():
 
 def test_weights_are_repetitions():
     weight = RNG.integers(0, 4, 4000)
-    weighted = Curves(X[weight > 0], weight[weight > 0].astype(float))
-    repeated = Curves(X.repeat(weight, axis=0), None)
+    weighted = QuantileCurves(X[weight > 0], weight[weight > 0].astype(float))
+    repeated = QuantileCurves(X.repeat(weight, axis=0), None)
     for name in ("knots", "levels", "slopes", "center"):
         assert_same_bits(getattr(weighted, name), getattr(repeated, name))
 
 
 def test_a_row_has_the_same_bits_alone():
-    curves = Curves(X, None)
-    assert len(X) * curves.knots.size > FEW >= curves.knots.size  # many rows go another way
+    curves = QuantileCurves(X, None)
+    assert (
+        len(X) * curves.knots.size > MAX_COMPARISONS >= curves.knots.size
+    )  # many rows go another way
     rows = np.vstack([X, X.min(axis=0) - 1, X.max(axis=0) + 1, [[1e308, -1e308, 0]]])
     every = curves(rows)
     alone = np.vstack([curves(rows[place : place + 1]) for place in range(len(rows))])
@@ -76,7 +79,7 @@ def test_a_gap_that_training_had_not_is_the_median():
 def test_a_value_that_nearly_no_row_has_is_not_far_out():
     x = np.zeros((1000, 2))
     x[0, 0], x[:, 1] = 255, np.arange(1000)
-    scaled = Numbers(x, None, "standard").transform(x, "float64")
+    scaled = DenseInput(x, None, "standard").transform(x, "float64")
     assert scaled.max(axis=0)[0] == pytest.approx(10)
     assert scaled[:, 1].std() == pytest.approx(1)
 
@@ -91,13 +94,13 @@ def test_many_columns_are_only_standardised():
 @pytest.mark.parametrize("scaling", ["standard", "quantile"])
 def test_no_more_memory_than_for_the_result(scaling, monkeypatch):
     x = RNG.lognormal(size=(40_000, 20)).astype(np.float32)
-    whole = Numbers(x, None, scaling)
-    expected = whole.transform(x[: inputs.ROWS], "float32")
-    monkeypatch.setattr(inputs, "ROWS", 1000)
-    monkeypatch.setattr(inputs, "CELLS", 50_000)
+    whole = DenseInput(x, None, scaling)
+    expected = whole.transform(x[: dense.BLOCK_ROWS], "float32")
+    monkeypatch.setattr(dense, "BLOCK_ROWS", 1000)
+    monkeypatch.setattr(dense, "BLOCK_CELLS", 50_000)
     tracemalloc.start()
     try:
-        found = Numbers(x, None, scaling)
+        found = DenseInput(x, None, scaling)
         learning = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
         out = found.transform(x, "float32")
@@ -111,5 +114,5 @@ def test_no_more_memory_than_for_the_result(scaling, monkeypatch):
 
 
 def test_columns_one_by_one_are_those_of_all():
-    curves = Curves(X, None)
+    curves = QuantileCurves(X, None)
     np.testing.assert_allclose(curves.of_columns(X, slice(1, 3)), curves(X)[:, 1:], atol=1e-12)

@@ -21,7 +21,7 @@ def test_warm_start_goes_on():
     networks, loss = once.networks_, once.loss_
     once.fit(X, Y)
     assert once.networks_ is networks and once.loss_ < loss
-    with pytest.raises(ValueError, match="asked for are"):
+    with pytest.raises(ValueError, match="cannot change to"):
         once.set_params(hidden_layer_sizes=(3,)).fit(X, Y)
 
 
@@ -80,9 +80,12 @@ def test_first_rows_do_not_bound_what_can_be_told_apart(rows):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"hidden_layer_sizes": (3, 3)}, r"hidden_layer_sizes=\(128, 128\), but asked .* \(3, 3\)"),
+        (
+            {"hidden_layer_sizes": (3, 3)},
+            r"hidden_layer_sizes=\(128, 128\), which.*\(3, 3\)",
+        ),
         ({"activation": "tanh"}, "activation="),
-        ({"batch_norm": True}, "batch_norm=False, but asked for are True"),
+        ({"batch_norm": True}, "batch_norm=False, which cannot change to True"),
         ({"n_ensemble": 2}, "n_ensemble=1"),
         ({"loss": "huber"}, "loss='squared_error'"),
         ({"loss": losses.MSELoss()}, "loss='squared_error'"),

@@ -14,7 +14,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from handnn import Dropout, losses, schedules
 from handnn.sklearn import AS_SCIKIT_LEARN, MLPRegressor, base
-from handnn.sklearn.training import Watch, train_all
+from handnn.sklearn.jobs import run_jobs
+from handnn.sklearn.monitoring import ProgressMonitor
 from tests.bounds import assert_same_bits
 from tests.sklearn_estimators.fits import NOISY, SIGNAL, X, Y, fitted
 
@@ -262,7 +263,7 @@ def test_ctrl_c_keeps_what_was_learnt(networks, jobs, monkeypatch):
             raise KeyboardInterrupt
         return False
 
-    monkeypatch.setattr(Watch, "__call__", third)
+    monkeypatch.setattr(ProgressMonitor, "__call__", third)
     model = MLPRegressor(schedule="constant", n_ensemble=networks, n_jobs=jobs, random_state=0)
     with pytest.warns(UserWarning, match="interrupted"):
         model.fit(X, Y)
@@ -399,9 +400,9 @@ def test_how_many_train_at_a_time_is_joblibs_to_say(monkeypatch):
 
     def count(jobs, number):
         threads.append(number)
-        return train_all(jobs, number)
+        return run_jobs(jobs, number)
 
-    monkeypatch.setattr(base, "train_all", count)
+    monkeypatch.setattr(base, "run_jobs", count)
     fitted(max_iter=1, n_ensemble=2)
     with joblib.parallel_config("threading", n_jobs=2):
         fitted(max_iter=1, n_ensemble=2)

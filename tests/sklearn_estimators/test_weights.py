@@ -70,7 +70,7 @@ def test_a_class_of_weight_0_is_known_but_not_learnt():
         ({"a": -1}, ValueError, r"class_weight\['a'\] must be finite and not negative"),
         ({"a": np.nan}, ValueError, r"class_weight\['a'\] must be finite"),
         ({"a": "x"}, TypeError, r"class_weight\['a'\] must be a number"),
-        ({"A": 2}, ValueError, "class_weight has 'A', which is no class of y"),
+        ({"A": 2}, ValueError, "class_weight has 'A', but the classes of y are"),
         ({"a": 0, "b": 0, "c": 0}, ValueError, "at least one number that is not zero"),
     ],
     ids=str,

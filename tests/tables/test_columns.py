@@ -160,10 +160,10 @@ def test_a_missing_column_is_named(table, name, message):
 
 def test_an_additional_and_a_renamed_column_are_named(table):
     columns = Columns.learn(table)
-    with pytest.raises(ValueError, match="has 'extra', not there in training"):
+    with pytest.raises(ValueError, match="has 'extra', absent from training"):
         columns.transform({**table, "extra": [1, 2, 3, 4]})
     table["Age"] = table.pop("age")
-    with pytest.raises(ValueError, match="no column 'age', but has 'Age', not there"):
+    with pytest.raises(ValueError, match="no column 'age', but has 'Age', absent"):
         columns.transform(table)
 
 
@@ -198,8 +198,8 @@ BAD_TO_LEARN = {
     "an infinity": ([1.0, np.inf, 2], "row 1: inf is not finite"),
     "beyond float64": ([1e308, -1e308, 1e308], "too large to be scaled"),
     "one text": ([1, 2, "x"], "row 2: 'x' is text where other rows have numbers"),
-    "one number": (["x", 5, "y"], "row 1: 5 is no text"),
-    "an identifier": ([f"id{n}" for n in range(21)], "different in each of its 21 rows"),
+    "one number": (["x", 5, "y"], "row 1: 5 is not text"),
+    "an identifier": ([f"id{n}" for n in range(21)], "different value in each of its 21 rows"),
     "dates": (np.zeros(3, "M8[s]"), "holds datetime64"),
     "no rows": ([], "no rows"),
 }
@@ -229,7 +229,7 @@ def test_wrong_arguments(table):
         Columns.learn(table, categories="hash")
     with pytest.raises(ValueError, match="scale must be"):
         Columns.learn(table, scale="rank")
-    with pytest.raises(ValueError, match="kinds has 'zip', which is no column"):
+    with pytest.raises(ValueError, match="kinds has 'zip', but the table has no such column"):
         Columns.learn(table, kinds={"zip": "category"})
     with pytest.raises(ValueError, match="kinds.*'age'.* must be one of number, category"):
         Columns.learn(table, kinds={"age": "text"})

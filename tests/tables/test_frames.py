@@ -56,7 +56,7 @@ def test_a_bad_cell_of_a_frame_is_named(frame_of):
     columns = Columns.learn(frame_of(TABLE))
     with pytest.raises(ValueError, match="column 'count', row 0: 'x' is text where numbers"):
         columns.transform(frame_of({**TABLE, "count": ["x", "1", "2", "3"]}))
-    with pytest.raises(ValueError, match="column 'town', row 1: 2[.]0 is no text"):
+    with pytest.raises(ValueError, match="column 'town', row 1: 2[.]0 is not text"):
         columns.transform(frame_of({**TABLE, "town": [None, 2, 3, 4]}))
     with pytest.raises(ValueError, match="has no column 'age', but has 'Age'"):
         columns.transform(frame_of({"Age" if k == "age" else k: v for k, v in TABLE.items()}))

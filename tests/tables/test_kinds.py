@@ -173,7 +173,7 @@ def test_one_number_written_twice_is_one_category():
 
 
 def test_rows_must_be_lists_of_one_length():
-    with pytest.raises(ValueError, match="row 1 is no list of cells: {'a': 2}"):
+    with pytest.raises(ValueError, match="row 1 must be a list of cells, but is {'a': 2}"):
         Columns.learn([[1], {"a": 2}])
     with pytest.raises(ValueError, match="row 0 has 1 cells but row 2 has 2"):
         Columns.learn([[1], [2], [3, 4]])

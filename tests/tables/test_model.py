@@ -109,7 +109,7 @@ def test_wrong_parts(model):
         TableModel([network, network.astype("float64")], columns, target)
     with pytest.raises(ValueError, match="network 0 takes 2 columns, but the columns have 5"):
         TableModel(mlp([2, 1], rng=0), columns, target)
-    with pytest.raises(ValueError, match="network 0 gives 1 columns, but the target have 3"):
+    with pytest.raises(ValueError, match="network 0 gives 1 columns, but the target has 3"):
         TableModel(network, columns, Target.learn(["a", "b", "c"]))
     with pytest.raises(ValueError, match="must begin with an Embedding"):
         TableModel(mlp([5, 1], rng=0), columns, target)

@@ -121,7 +121,7 @@ BAD = {
     "NaN": ((np.array([1.0, np.nan]),), "y has no value in row 1"),
     "an infinity": (([1.0, 2.0, np.inf],), "row 2: inf is not finite"),
     "beyond float64": (([1e308, -1e308],), "too large to be scaled"),
-    "text and numbers": ((["a", 1, "b"],), "y, row 1: 1 is no text"),
+    "text and numbers": ((["a", 1, "b"],), "y, row 1: 1 is not text"),
     "dates": ((np.zeros(3, "M8[D]"),), "y holds datetime64"),
     "one class": ((["a", "a"],), "y has 1 class, .*'a'"),
     "text for a regression": ((["a", "b"], "regression"), "y, row 0: 'a' is text"),
@@ -142,7 +142,7 @@ def test_bad_targets_are_told(name):
 
 
 def test_what_is_encoded_must_be_like_what_was_learnt():
-    with pytest.raises(ValueError, match=r"^Target.encode: y, row 1: 'c' is a label that training"):
+    with pytest.raises(ValueError, match=r"^Target.encode: y, row 1: 'c' is a label absent from"):
         Target.learn(["a", "b"]).encode(["a", "c"])
     with pytest.raises(ValueError, match="y, row 0: 'a' is text"):
         Target.learn([1.0, 2.0]).encode(["a"])
@@ -152,7 +152,7 @@ def test_what_is_encoded_must_be_like_what_was_learnt():
         Target.learn([[1.0, 2.0]]).encode([1.0])
     with pytest.raises(ValueError, match=r"^Target.decode: pre must have shape \(N, 1\)"):
         Target.learn([1.0, 2.0]).decode([[1.0, 2.0]])
-    with pytest.raises(ValueError, match="a regression has none"):
+    with pytest.raises(ValueError, match="a regression has no probabilities"):
         Target.learn([1.0, 2.0]).probabilities([[1.0]])
 
 

@@ -1,7 +1,7 @@
-"""Estimators for scikit-learn: MLPRegressor and MLPClassifier, by its names and in its habits.
+"""Estimators for scikit-learn: MLPRegressor and MLPClassifier, drop-in for its own.
 
-They do what `sklearn.neural_network`'s do, so that another import line is enough, and more: see
-docs/scikit-learn.md. Needs scikit-learn: ``pip install scikit-learn``.
+They take the parameters of `sklearn.neural_network`'s estimators and more: see
+docs/scikit-learn.md. They need scikit-learn 1.6 or later.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 
 try:
     importlib.import_module("sklearn.utils.validation").validate_data  # noqa: B018
-except (AttributeError, ImportError):  # what is older than 1.6 has no validate_data
+except (AttributeError, ImportError):  # releases before 1.6 have no validate_data
     raise ImportError(
         "handnn.sklearn needs scikit-learn 1.6 or later: pip install 'scikit-learn>=1.6'"
     ) from None

@@ -1,122 +1,150 @@
-"""What both estimators share: reading tables, training networks, what is known afterwards."""
+"""What both estimators share: reading tables, training networks, and their attributes."""
 
 from __future__ import annotations
 
-import copy
-import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from handnn.arrays import Array
+from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
+from handnn.schedules import Schedule
 from handnn.sklearn import parameters
-from handnn.sklearn.building import (
-    affines,
-    build_loss,
-    build_network,
-    build_optimizer,
-    check_plan,
-    plan,
-    set_arrays,
-    value_factor,
+from handnn.sklearn.building import LossFactory, affines, build_loss, set_arrays
+from handnn.sklearn.held_out import EncodedRows, choose_held_out, validation_rows
+from handnn.sklearn.jobs import JobFactory, TrainingJob, run_jobs
+from handnn.sklearn.parameters import Auto, RandomState
+from handnn.sklearn.results import note_results, warn_unless_converged
+from handnn.sklearn.settings import EstimatorRecipe, settle
+from handnn.sklearn.tables import select
+from handnn.sklearn.targets import EstimatorTarget
+from handnn.sklearn.validation import (
+    Inputs,
+    check_targets,
+    learn_inputs,
+    read_rows,
+    transform,
+    transform_read,
 )
-from handnn.sklearn.held_out import Rows, choose_held_out, validation_rows
-from handnn.sklearn.inputs import Inputs, Weights
-from handnn.sklearn.parameters import Settled, settle
-from handnn.sklearn.reading import learn_inputs, read_rows, select, transform
-from handnn.sklearn.targets import Target
-from handnn.sklearn.training import Job, Watch, train_all
 from handnn.sklearn.weights import row_weights, without_zeros
 from handnn.tables import Columns
-from handnn.training.history import Epoch, History
-from handnn.training.trainer import Trainer
+from handnn.tables.cells import AnyArray
+from handnn.tables.moments import Weights
+from handnn.tables.networks import build_network
+from handnn.training.history import History
 
 
 class BaseMLP(BaseEstimator):  # type: ignore[misc]
-    """A multilayer perceptron with scikit-learn's habits: see MLPRegressor and MLPClassifier."""
+    """A multilayer perceptron as a scikit-learn estimator: see MLPRegressor and MLPClassifier."""
 
-    _losses: Mapping[str, Any] = {}
+    _losses: Mapping[str, LossFactory | None] = {}
     _y_is_numeric = False
 
-    loss: Any
-    hidden_layer_sizes: Any
+    loss: str | Loss
+    hidden_layer_sizes: int | Sequence[int]
+    activation: str | Sequence[str]
     solver: str
+    alpha: float | Auto
+    batch_size: int | Auto
+    learning_rate: str
+    learning_rate_init: float | Auto
+    power_t: float
+    max_iter: int | Auto
     shuffle: bool
-    random_state: Any
+    random_state: RandomState
     tol: float
     verbose: bool
     warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
     early_stopping: bool
     validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
     n_iter_no_change: float
+    max_fun: int
+    scale: bool | str
+    weight_decay: float | Auto
+    dropout: float | Sequence[float] | Auto
     batch_norm: bool
+    schedule: str | Schedule | None
     restore_best: bool
     n_ensemble: int
     n_jobs: int | None
-    max_fun: int
+    categories: str
+    dtype: DTypeLike
 
     networks_: list[Network]
     histories_: list[History]
+    loss_: float
     loss_curve_: list[float]
     validation_curve_: list[float]
     validation_scores_: list[float] | None
+    best_validation_score_: float | None
     best_loss_: float | None
+    n_iter_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
     t_: int
+    n_features_in_: int
     _inputs: Inputs
-    _target: Any
+    _target: EstimatorTarget
     _optimizers: list[Optimizer]
-    _dtype: np.dtype[Any]
-    _built: dict[str, Any]
+    _dtype: np.dtype[np.floating]
+    _architecture: dict[str, object]
+    _rng: np.random.Generator
 
-    def _take(self, given: Mapping[str, Any]) -> None:
-        """Keep the arguments of `__init__` as they are, which is what scikit-learn asks for."""
+    def _set_parameters(self, given: Mapping[str, object]) -> None:
+        """Keep the arguments of `__init__` unchanged, as scikit-learn requires."""
         for name, value in given.items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
 
-    def _check_targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return y checked, (N,) where it is one column; ValueError when it is of another kind."""
+    def _check_targets(self, y: AnyArray) -> AnyArray:
+        """Return y validated, (N,) if it is one column; ValueError if it does not fit the task."""
         raise NotImplementedError
 
     def _learn_target(
-        self, y: NDArray[Any], weight: Weights, loss: Any, labels: NDArray[Any]
-    ) -> Target:
-        """Return what is learnt of y, the targets that are not held out; labels: all there are."""
+        self, y: AnyArray, weight: Weights, loss: Loss | None, labels: AnyArray
+    ) -> EstimatorTarget:
+        """Return the target learned from y, which is not held out; labels: all there are."""
         raise NotImplementedError
 
-    def _encode(self, y: NDArray[Any]) -> Array:
-        """Return y as the networks are trained on it; ValueError when it does not fit."""
+    def _encode(self, y: AnyArray) -> Array:
+        """Return y as the networks are trained on it; ValueError if it does not fit."""
         raise NotImplementedError
 
-    def _weights(self, y: NDArray[Any], weight: Weights, is_incremental: bool) -> Weights:
+    def _weights(self, y: AnyArray, weight: Weights, is_incremental: bool) -> Weights:
+        """Return the weights of the rows, including those of their classes."""
         return weight
 
-    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """Return what is to be held out in equal shares."""
+    def _strata(self, y: AnyArray) -> AnyArray | None:
+        """Return the groups to hold the same share of, or None."""
         return None
 
     def _fit(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        validation_data: Any = None,
+        X: object,
+        y: object,
+        sample_weight: object = None,
+        validation_data: object = None,
         *,
         is_incremental: bool = False,
-        classes: Any = None,
-    ) -> Any:
-        """Fit; when that fails, the estimator is the one that it was: half a model answers nobody.
+        classes: object = None,
+    ) -> Self:
+        """Fit. If fitting fails, restore the previous state.
 
-        Only networks that were to go on, and had begun to, keep what they have learnt.
+        Networks that continue an earlier training keep what they have learned until the failure.
         """
         parameters.check(self)
         if is_incremental and self.early_stopping:
@@ -132,207 +160,125 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     def _fit_rows(
         self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        validation_data: Any,
+        X: object,
+        y: object,
+        sample_weight: object,
+        validation_data: object,
         is_incremental: bool,
-        classes: Any,
+        classes: object,
     ) -> None:
-        loss: Any = build_loss(type(self).__name__, self.loss, dict(self._losses))
+        name = type(self).__name__
+        loss = build_loss(name, self.loss, self._losses)
         keeps = self.warm_start or is_incremental
         is_first = not (keeps and hasattr(self, "networks_"))
-        rows, y = read_rows(self, X, y, reset=is_first, y_numeric=self._y_is_numeric)
+        rows, y = read_rows(self, X, y, reset=is_first, is_numeric=self._y_is_numeric)
         y = self._check_targets(y)
-        rows, y, weight = without_zeros(
-            rows, y, row_weights(sample_weight, y, f"{type(self).__name__}.fit")
-        )
+        weight = row_weights(sample_weight, len(y), f"{name}.fit")
+        rows, y, weight = without_zeros(rows, y, weight)
         labels = y if classes is None else np.asarray(classes)
         rows, y, weight = without_zeros(rows, y, self._weights(y, weight, is_incremental))
         if is_first:
             seed = check_random_state(self.random_state).randint(2**31 - 1)
             self._rng = np.random.default_rng(seed)
-        held: Any = None
+        kept_out = None
         if self.early_stopping and self.solver != "lbfgs" and validation_data is None:
             chosen = choose_held_out(
-                len(y), self.validation_fraction, self._strata(y), _spawn(self._rng)
+                len(y), self.validation_fraction, self._strata(y), self._spawn_rng()
             )
-            (rows, y, weight), held = (
+            (rows, y, weight), kept_out = (
                 (select(rows, part), y[part], None if weight is None else weight[part])
                 for part in (~chosen, chosen)
             )
-        settled = settle(self, len(y), is_incremental=is_incremental)
+        recipe = settle(self, len(y), self.n_features_in_, is_incremental=is_incremental)
         if is_first:
-            self._inputs = learn_inputs(rows, weight, self, is_incremental=is_incremental)
+            self._inputs = learn_inputs(rows, weight, recipe, self.categories)
             self._target = self._learn_target(y, weight, loss, labels)
             self.networks_, self._optimizers = [], []
-            self._dtype = np.dtype(settled.dtype)
-            self._built = plan(self, settled)
-        check_plan(self, settled)
-        if held is not None:
-            held = (_transformed(self, held[0]), self._encode(held[1]), held[2])
+            self._dtype = np.dtype(recipe.dtype)
+            self._architecture = self._architecture_of(recipe)
+        self._check_architecture(recipe)
+        held_out: EncodedRows | None = None
+        if kept_out is not None:
+            held_out = self._encoded(*kept_out)
         elif validation_data is not None:
-            held = validation_rows(self, validation_data)
-        train = (_transformed(self, rows), self._encode(y), weight)
-        self._train(train, held, settled, is_first=is_first, is_incremental=is_incremental)
+            held_out = validation_rows(
+                name, validation_data, lambda X: transform(self, X, self._dtype), self._encode_new
+            )
+        factory = JobFactory(
+            self, recipe, self._target, self._encoded(rows, y, weight), held_out, is_incremental
+        )
+        self._train(factory, is_first=is_first)
 
-    def _train(
-        self,
-        rows: Rows,
-        held_out: Rows | None,
-        settled: Settled,
-        *,
-        is_first: bool,
-        is_incremental: bool,
-    ) -> None:
-        """Build what is not there yet, train it, and note what training was like."""
-        jobs = []
-        for place in range(self.n_ensemble):
-            rng = _spawn(self._rng)
-            if place == len(self.networks_):
-                network = build_network(
-                    settled, self.batch_norm, self._inputs, self._target.n_out, rng
+    def _encoded(self, rows: object, y: AnyArray, weight: Weights) -> EncodedRows:
+        """Return rows that were read already as the networks take them."""
+        x = transform_read(self._inputs, rows, self._dtype)
+        return EncodedRows(x, self._encode(y), weight)
+
+    def _encode_new(self, y: object) -> Array:
+        """Return targets that were not read yet as the networks take them."""
+        read = check_targets(self, y, is_numeric=self._y_is_numeric)
+        return self._encode(self._check_targets(read))
+
+    def _architecture_of(self, recipe: EstimatorRecipe) -> dict[str, object]:
+        """Return the parameters that a training that continues cannot change."""
+        return {
+            "hidden_layer_sizes": recipe.hidden,
+            "activation": recipe.activations,
+            "batch_norm": recipe.batch_norm,
+            "n_ensemble": recipe.n_networks,
+            "loss": self.loss if isinstance(self.loss, str) else type(self.loss).__name__,
+        }
+
+    def _check_architecture(self, recipe: EstimatorRecipe) -> None:
+        """Raise ValueError if the parameters ask for other networks than there are."""
+        built = dict(self._architecture)
+        if self.networks_:
+            built["n_ensemble"] = len(self.networks_)  # fewer if training was interrupted
+        for name, asked in self._architecture_of(recipe).items():
+            if asked != built[name]:
+                raise ValueError(
+                    f"{type(self).__name__}: warm_start and partial_fit continue with {name}="
+                    f"{built[name]!r}, which cannot change to {asked!r}"
                 )
-                self.networks_.append(network)
-            jobs.append(self._job(place, rows, held_out, settled, rng, is_incremental))
-        if not train_all(jobs, effective_n_jobs(self.n_jobs)):  # interrupted
-            # Who has learnt nothing does not answer.
+
+    def _train(self, factory: JobFactory, *, is_first: bool) -> None:
+        """Build the networks that do not exist yet, train all, and set the fitted attributes."""
+        recipe, is_incremental = factory.recipe, factory.is_incremental
+        jobs: list[TrainingJob] = []
+        for place in range(self.n_ensemble):
+            rng = self._spawn_rng()
+            if place == len(self.networks_):
+                self.networks_.append(build_network(recipe, self._inputs, self._target.n_out, rng))
+            optimizer: Optimizer | None = None
+            if is_incremental and place < len(self._optimizers):
+                optimizer = self._optimizers[place]
+            job = factory.job(self.networks_[place], optimizer, rng)
+            if is_incremental and place == len(self._optimizers):
+                self._optimizers.append(job.trainer.optimizer)
+            jobs.append(job)
+        if not run_jobs(jobs, effective_n_jobs(self.n_jobs)):
+            # Drop networks interrupted before their first epoch.
             jobs = [job for job in jobs if len(job.trainer.history)] or jobs[:1]
             self.networks_ = [job.trainer.network for job in jobs]
         for network in self.networks_:
             if isinstance(self._inputs, Columns):
                 self._inputs.settle(network)
-        self._note(jobs, len(rows[0]), settled, is_first=is_first, is_incremental=is_incremental)
-
-    def _job(
-        self,
-        place: int,
-        rows: Rows,
-        held_out: Rows | None,
-        settled: Settled,
-        rng: np.random.Generator,
-        is_incremental: bool,
-    ) -> Job:
-        """Return the training of one network."""
-        target = self._target
-        x, y, weight = rows
-        mean_weight = 1.0
-        if weight is not None:
-            mean_weight = float(weight.mean())
-            weight = weight / mean_weight
-        if held_out is not None and held_out[2] is not None:
-            held_out = (*held_out[:2], held_out[2] / held_out[2].mean())
-        loss = copy.deepcopy(target.loss)
-        if is_incremental and place < len(self._optimizers):
-            optimizer = self._optimizers[place]
-        else:
-            optimizer = build_optimizer(self, settled, loss, target.n_out, len(x), mean_weight)
-        if is_incremental and place == len(self._optimizers):
-            self._optimizers.append(optimizer)
-        watch = self._watch(settled, loss, held_out) if not is_incremental else None
-        trainer = Trainer(
-            self.networks_[place],
-            loss,
-            optimizer,
-            rng=rng,
-            callbacks=[] if watch is None else [watch],
-            progress=bool(self.verbose),
-        )
-        arguments: dict[str, Any] = {
-            "x": x,
-            "y": y,
-            "sample_weight": weight,
-            "epochs": 1 if is_incremental else settled.epochs,
-            "batch_size": min(settled.batch_size, len(x)),
-            "shuffle": bool(self.shuffle) and self.solver != "lbfgs",
-        }
-        if held_out is not None:
-            arguments["validation"] = tuple(a for a in held_out if a is not None)
-            if settled.early_stopping:
-                arguments["metrics"] = {"score": target.score}
-        return Job(trainer, arguments, watch)
-
-    def _watch(self, settled: Settled, loss: Any, held_out: Rows | None) -> Watch | None:
-        """Return who decides when training ends, and which weights are kept."""
-        factor = value_factor(loss, self._target.n_out)
-        patience = self.n_iter_no_change if settled.stops else None
-        common: dict[str, Any] = {"divides": settled.schedule == "adaptive"}
-        if settled.early_stopping:
-            common["restores"] = self.restore_best
-            return Watch(lambda epoch: epoch.metrics["score"], patience, self.tol, **common)
-        if held_out is not None and self.restore_best:
-            common["restores"] = True
-            return Watch(lambda epoch: -factor * _validation(epoch), patience, self.tol, **common)
-        if patience is None:
-            return None
-        return Watch(lambda epoch: -factor * epoch.train_loss, patience, self.tol, **common)
-
-    def _note(
-        self, jobs: list[Job], rows: int, settled: Settled, *, is_first: bool, is_incremental: bool
-    ) -> None:
-        """Set what scikit-learn's estimators tell after training; of the first network.
-
-        As there, curves go on where a training goes on, and `n_iter_` begins anew.
-        """
-        target, history = self._target, jobs[0].trainer.history
-        factor = value_factor(target.loss, target.n_out)
-        curve = [factor * loss for loss in history.train_loss]
-        validation_curve = [factor * loss for loss in history.validation_loss]
-        scores = history.metrics.get("score")
-        end = curve[-1] if curve else np.nan
-        if self.solver == "lbfgs":  # whose history has the losses from before each iteration
-            optimizer: Any = jobs[0].trainer.optimizer
-            end = factor * optimizer.final_loss
-        best = min([*curve, end])
-        if is_first:
-            self.loss_curve_, self.validation_curve_, self.t_ = [], [], 0
-            self.validation_scores_ = None
-        elif self.best_loss_ is not None:
-            best = min(best, self.best_loss_)
-        self.histories_ = [job.trainer.history for job in jobs]
-        self.loss_curve_ += curve
-        self.validation_curve_ += validation_curve
-        if scores is not None:
-            self.validation_scores_ = [*(self.validation_scores_ or []), *scores]
-        every = self.validation_scores_
-        self.best_validation_score_ = None if every is None else max(every)
-        self.loss_ = end
-        self.best_loss_ = None if settled.early_stopping else best
-        self.n_iter_ = len(history)
-        self.t_ += len(history) * rows
-        self.n_layers_ = len(settled.hidden) + 2
-        self.n_outputs_ = target.n_out
-        self.out_activation_ = target.out_activation
+        note_results(self, jobs, factory, is_first=is_first)
         if not is_incremental:
-            self._warn(jobs, settled)
+            warn_unless_converged(self, jobs, recipe)
 
-    def _warn(self, jobs: list[Job], settled: Settled) -> None:
-        """Warn, as scikit-learn does, when no network had come to rest."""
-        if self.solver == "lbfgs":
-            optimizers: list[Any] = [job.trainer.optimizer for job in jobs]
-            if all(optimizer.is_used_up for optimizer in optimizers):
-                limits = f"max_iter={settled.epochs}, max_fun={self.max_fun}"
-                text = f"lbfgs failed to converge: {optimizers[0].message} ({limits})."
-                warnings.warn(text, ConvergenceWarning, stacklevel=7)
-            return
-        watches = [job.watch for job in jobs if job.watch is not None]
-        is_whole = settled.stops and self.n_iter_ == settled.epochs
-        if is_whole and watches and not any(watch.has_stopped for watch in watches):
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({settled.epochs}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=7,
-            )
+    def _spawn_rng(self) -> np.random.Generator:
+        """Return a new independent Generator."""
+        return self._rng.spawn(1)[0]
 
-    def _outputs(self, X: Any) -> list[Array]:
-        """Return what each network makes of the rows of X."""
+    def _outputs(self, X: object) -> list[Array]:
+        """Return the output of each network for the rows of X."""
         networks: list[Network] | None = vars(self).get("networks_")
         if networks is None:
             check_is_fitted(self, "networks_")
             networks = []
         x = transform(self, X, self._dtype)
-        if len(networks) == 1:  # without a comprehension, which one row would notice
+        if len(networks) == 1:  # without a comprehension, which takes time for one row
             return [networks[0].predict(x)]
         return [network.predict(x) for network in networks]
 
@@ -340,21 +286,21 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def coefs_(self) -> list[Array]:
         """The weights of each layer of the first network, (n_in, n_out): the arrays themselves.
 
-        What they are set to is copied into these; ValueError when it is of other shapes.
+        Assigned arrays are copied into them; ValueError if their shapes differ.
         """
         return [affine.w for affine in affines(self._first_network("coefs_"))]
 
     @coefs_.setter
-    def coefs_(self, arrays: Any) -> None:
+    def coefs_(self, arrays: list[Array]) -> None:
         set_arrays(self.coefs_, arrays, f"{type(self).__name__}: coefs_")
 
     @property
     def intercepts_(self) -> list[Array]:
-        """Its biases, likewise."""
+        """The biases of each layer of the first network, (n_out,), like `coefs_`."""
         return [affine.b for affine in affines(self._first_network("intercepts_"))]
 
     @intercepts_.setter
-    def intercepts_(self, arrays: Any) -> None:
+    def intercepts_(self, arrays: list[Array]) -> None:
         set_arrays(self.intercepts_, arrays, f"{type(self).__name__}: intercepts_")
 
     def _first_network(self, name: str) -> Network:
@@ -363,34 +309,15 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             raise AttributeError(f"{type(self).__name__} has no {name} before fit")
         return networks[0]
 
-    def _can_go_on(self) -> bool:
-        """Return whether there is a `partial_fit`; AttributeError when there is none."""
+    def _has_partial_fit(self) -> bool:
+        """Return True if the solver supports `partial_fit`; raise AttributeError if not."""
         if self.solver == "lbfgs":
             raise AttributeError("partial_fit is only available for solver='adam' and 'sgd'")
         return True
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Tags:
+        tags: Tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         return tags
-
-
-def _transformed(estimator: BaseMLP, rows: Any) -> Array:
-    """Return rows that were read already as the networks take them."""
-    inputs = estimator._inputs
-    if not isinstance(inputs, Columns) and np.isnan(rows.sum()):  # of a later fit, or held out
-        rows = inputs.fill(rows)
-    return inputs.transform(rows, estimator._dtype)
-
-
-def _validation(epoch: Epoch) -> float:
-    return np.inf if epoch.validation_loss is None else epoch.validation_loss
-
-
-def _spawn(rng: np.random.Generator) -> np.random.Generator:
-    """Return a Generator of its own."""
-    if hasattr(rng, "spawn"):
-        return rng.spawn(1)[0]
-    return np.random.default_rng(int(rng.integers(2**63)))  # NumPy is older than 1.25

@@ -2,63 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike
 from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
     check_classification_targets,
     type_of_target,
+    unique_labels,
 )
 from sklearn.utils.validation import column_or_1d
 
 from handnn.arrays import Array
+from handnn.losses import Loss
+from handnn.schedules import Schedule
 from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import CLASS_LOSSES, class_loss
-from handnn.sklearn.inputs import Weights
-from handnn.sklearn.targets import Labels, Target
-from handnn.sklearn.weights import class_weights
-from handnn.tables import recipe as recipes
+from handnn.sklearn.parameters import Auto, RandomState
+from handnn.sklearn.targets import ClassTarget, EstimatorTarget
+from handnn.sklearn.weights import ClassWeight, class_weights
+from handnn.tables.cells import AnyArray, Floats
+from handnn.tables.moments import Weights
+from handnn.tables.recipe import ACTIVATION, HIDDEN
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
-    """A multilayer perceptron for classification: scikit-learn's, with what it lacks, and faster.
+    """A multilayer perceptron for classification, with scikit-learn's interface and more.
 
-    Parameters that scikit-learn's MLPClassifier has mean the same, and those of its own, the rows
-    it takes and its attributes are those of `handnn.sklearn.MLPRegressor`, but for
+    The parameters of `sklearn.neural_network.MLPClassifier` mean the same. Further parameters, the
+    forms of X, and the attributes are those of `handnn.sklearn.MLPRegressor`, except for:
 
-    loss: "log_loss", `BCEWithLogits` (each class against the rest), `SoftmaxCrossEntropy` (with
-        label smoothing, say), or an object of yours, which gets logits and one-hot rows.
-    class_weight: None, "balanced", or a dict from a class to its weight: a factor of the weights of
-        its rows. "balanced" is ``N / (classes·rows of the class)``, where a row of weight 2 is two
-        rows. For several questions "balanced", or a list with a dict for each.
+    Parameters:
+        loss: "log_loss", `BCEWithLogits` (each class against the rest), `SoftmaxCrossEntropy` (for
+            label smoothing, say), or any object with `forward` and `backward`, which gets logits
+            and one-hot rows.
+        class_weight: None, "balanced", or a dict from classes to weights, which multiply the
+            weights of the rows. "balanced" is ``N / (classes·rows of the class)``, where a row of
+            weight 2 counts as two rows. For several targets, "balanced" or a list of dicts.
 
-    y: labels (N,) of any kind, or (N, Y) of 0 and 1 for several questions (multilabel). `classes_`
-    are the labels, sorted.
+    Attributes:
+        classes_: (K,) the labels in ascending order; the numbers of the columns for multilabel.
+
+    Examples:
+        >>> from handnn.sklearn import MLPClassifier
+        >>> size, town = [45, 60, None, 80] * 25, ["Ulm", "Bonn", "Ulm", "Kiel"] * 25
+        >>> table = np.array([size, town], object).T
+        >>> model = MLPClassifier(max_iter=20, random_state=0)
+        >>> model = model.fit(table, ["low", "low", "low", "high"] * 25)
+        >>> model.predict([[78, "Kiel"], [50, "Mainz"]]).tolist()
+        ['high', 'low']
     """
 
     _losses = CLASS_LOSSES
-    classes_: NDArray[Any]
-    class_weight: Any
+    _target: ClassTarget
+    classes_: AnyArray
+    class_weight: ClassWeight
 
     def __init__(
         self,
-        hidden_layer_sizes: Any = recipes.HIDDEN,
-        activation: Any = recipes.ACTIVATION,
+        hidden_layer_sizes: int | Sequence[int] = HIDDEN,
+        activation: str | Sequence[str] = ACTIVATION,
         *,
-        loss: Any = "log_loss",
+        loss: str | Loss = "log_loss",
         solver: Literal["adam", "sgd", "lbfgs"] = "adam",
-        alpha: Any = "auto",
-        batch_size: Any = "auto",
+        alpha: float | Auto = "auto",
+        batch_size: int | Auto = "auto",
         learning_rate: str = "auto",
-        learning_rate_init: Any = "auto",
+        learning_rate_init: float | Auto = "auto",
         power_t: float = 0.5,
-        max_iter: Any = "auto",
+        max_iter: int | Auto = "auto",
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: RandomState = None,
         tol: float = 1e-4,
         verbose: bool = False,
         warm_start: bool = False,
@@ -71,67 +89,87 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        class_weight: Any = None,
-        scale: Any = "auto",
-        weight_decay: Any = "auto",
-        dropout: Any = "auto",
+        class_weight: ClassWeight = None,
+        scale: bool | str = "auto",
+        weight_decay: float | Auto = "auto",
+        dropout: float | Sequence[float] | Auto = "auto",
         batch_norm: bool = False,
-        schedule: Any = None,
+        schedule: str | Schedule | None = None,
         restore_best: bool = True,
         n_ensemble: int = 1,
         n_jobs: int | None = None,
         categories: str = "embedding",
-        dtype: Any = "auto",
+        dtype: DTypeLike = "auto",
     ) -> None:
-        self._take(locals())
+        self._set_parameters(locals())
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
+        self,
+        X: object,
+        y: object,
+        sample_weight: object = None,
+        validation_data: object = None,
     ) -> MLPClassifier:
-        """Train on the rows of X and y, and return self: see `MLPRegressor.fit`."""
+        """Train on the rows of X and y, and return self.
+
+        y: labels (N,) of any type, or (N, Y) of 0 and 1 for several yes-or-no targets (multilabel).
+        The other arguments, and the errors, are those of `MLPRegressor.fit`.
+        """
         self._fit(X, y, sample_weight, validation_data)
         return self
 
-    @available_if(lambda self: self._can_go_on())  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self._has_partial_fit())  # type: ignore[untyped-decorator]
     def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
+        self, X: object, y: object, sample_weight: object = None, classes: object = None
     ) -> MLPClassifier:
-        """Go once over the rows of X and y, and return self.
+        """Train for one epoch on the rows of X and y, and return self.
 
-        classes: all labels there will ever be, in the first call; not needed for multilabel. Scales
-        and names of columns are those of the first call.
+        classes: all labels that will ever occur; required in the first call, except for multilabel.
+        Scales, categories and column names are those of the first call.
         """
         is_multilabel = type_of_target(y, input_name="y").startswith("multilabel")
         if not (is_multilabel and classes is None):
-            _check_partial_fit_first_call(self, classes)
+            self._check_classes(classes)
         self._fit(X, y, sample_weight, is_incremental=True, classes=classes)
         return self
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable label of every row (N,), or 0 and 1 (N, Y) for questions."""
+    def predict(self, X: object) -> AnyArray:
+        """Return the most probable label for every row (N,), or 0 and 1 (N, Y) for multilabel."""
         outputs = self._outputs(X)
         if len(outputs) == 1:
-            labels: NDArray[Any] = self._target.decode(outputs[0])
-            return labels
-        return np.asarray(self._target.choose(self._mean(outputs)))
+            return self._target.decode(outputs[0])
+        return self._target.choose(self._mean(outputs))
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of every class, in the order of `classes_`: (N, K).
+    def predict_proba(self, X: object) -> Floats:
+        """Return the probability of every class, float64 (N, K), in the order of `classes_`.
 
-        Of several questions that of yes, each. Of an ensemble it is the mean.
+        For several targets the probability of yes, (N, Y). The probabilities of an ensemble are
+        averaged.
         """
         return self._mean(self._outputs(X))
 
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+    def predict_log_proba(self, X: object) -> Floats:
         """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def _mean(self, outputs: list[Array]) -> NDArray[np.float64]:
+    def _mean(self, outputs: list[Array]) -> Floats:
         every = [self._target.probabilities(pre) for pre in outputs]
         return every[0] if len(every) == 1 else np.asarray(np.mean(every, axis=0))
 
-    def _check_targets(self, y: NDArray[Any]) -> NDArray[Any]:
+    def _check_classes(self, classes: object) -> None:
+        """Raise ValueError unless `classes` are those of the first `partial_fit`."""
+        known: AnyArray | None = getattr(self, "classes_", None)
+        if known is None and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if known is None or classes is None:
+            return
+        if not np.array_equal(known, unique_labels(classes)):
+            raise ValueError(
+                f"classes={classes!r} must be those of the first call to partial_fit: {known!r}"
+            )
+
+    def _check_targets(self, y: AnyArray) -> AnyArray:
         y = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -149,14 +187,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         return y
 
     def _learn_target(
-        self, y: NDArray[Any], weight: Weights, loss: Any, labels: NDArray[Any]
-    ) -> Target:
+        self, y: AnyArray, weight: Weights, loss: Loss | None, labels: AnyArray
+    ) -> EstimatorTarget:
         is_multilabel = y.ndim == 2
         self.classes_ = np.arange(y.shape[1]) if is_multilabel else np.unique(labels)
         loss = class_loss(loss, len(self.classes_), is_multilabel)
-        return Labels(self.classes_, is_multilabel, loss)
+        return ClassTarget(self.classes_, is_multilabel, loss)
 
-    def _encode(self, y: NDArray[Any]) -> Array:
+    def _encode(self, y: AnyArray) -> Array:
         target = self._target
         if target.is_multilabel != (y.ndim == 2) or (y.ndim == 2 and y.shape[1] != target.n_out):
             raise ValueError(
@@ -169,9 +207,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
                     f"MLPClassifier: y has the class {unknown.tolist()[0]!r}, which is not among "
                     f"classes_: {self.classes_}"
                 )
-        return np.asarray(target.encode(y))
+        return target.encode(y)
 
-    def _weights(self, y: NDArray[Any], weight: Weights, is_incremental: bool) -> Weights:
+    def _weights(self, y: AnyArray, weight: Weights, is_incremental: bool) -> Weights:
         class_weight = self.class_weight
         if class_weight is None:
             return weight
@@ -183,10 +221,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         name = type(self).__name__
         return class_weights(class_weight, y, weight, name, all_are_there=not is_incremental)
 
-    def _strata(self, y: NDArray[Any]) -> NDArray[Any] | None:
+    def _strata(self, y: AnyArray) -> AnyArray | None:
         return y if y.ndim == 1 else None
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

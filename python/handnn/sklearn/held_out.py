@@ -1,67 +1,76 @@
-"""Held-out rows: those that `early_stopping` takes from the training rows, or that a caller gives.
+"""Held-out rows: those that `early_stopping` takes from the training rows, or `validation_data`.
 
-Nothing is learnt from them, no scale and no category: they only say how well training goes.
+Neither scales nor categories are learned from them; they only measure how training goes.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
-from sklearn.utils.validation import _check_y
 
 from handnn.arrays import Array
-from handnn.sklearn.inputs import Weights
-from handnn.sklearn.reading import transform
 from handnn.sklearn.weights import row_weights, without_zeros
+from handnn.tables.cells import AnyArray, Mask
+from handnn.tables.moments import Weights
 
-Rows = tuple[Array, Array, Weights]
-"""x and y as a network takes them, and the weights."""
+
+class EncodedRows(NamedTuple):
+    """Rows as the networks take them."""
+
+    x: Array
+    y: Array
+    weight: Weights
 
 
 def choose_held_out(
-    rows: int, share: float, strata: NDArray[Any] | None, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Return which rows to hold out, (rows,), of each stratum its share.
+    n_rows: int, share: float, strata: AnyArray | None, rng: np.random.Generator
+) -> Mask:
+    """Return which rows to hold out, (n_rows,), the same share of each stratum.
 
-    Raises ValueError when these are fewer than two, or all, or a stratum has one row alone.
+    Raises ValueError if fewer than two or all rows are held out, or a stratum has a single row.
     """
-    count = math.ceil(share * rows)
+    count = math.ceil(share * n_rows)
     if count < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of "
             "your dataset."
         )
-    if count >= rows:
-        raise ValueError(f"validation_fraction={share} leaves none of {rows} rows to train on")
+    if count >= n_rows:
+        raise ValueError(f"validation_fraction={share} leaves none of {n_rows} rows to train on")
     _, held = train_test_split(
-        np.arange(rows), test_size=share, stratify=strata, random_state=int(rng.integers(2**31))
+        np.arange(n_rows), test_size=share, stratify=strata, random_state=int(rng.integers(2**31))
     )
-    chosen = np.zeros(rows, bool)
+    chosen = np.zeros(n_rows, bool)
     chosen[held] = True
     return chosen
 
 
-def validation_rows(estimator: Any, given: Any) -> Rows:
+def validation_rows(
+    name: str,
+    given: object,
+    transform: Callable[[object], Array],
+    encode: Callable[[object], Array],
+) -> EncodedRows:
     """Return the `validation_data` of fit as the networks take them.
 
-    Raises TypeError or ValueError, both with the name of the argument, when they are no rows like
-    those in training.
+    name: of the estimator. transform, encode: of X and of y. Raises TypeError or ValueError, which
+    name the argument, if the rows do not fit those of training.
     """
-    name = f"{type(estimator).__name__}.fit: validation_data"
+    name = f"{name}.fit: validation_data"
     if not (isinstance(given, tuple | list) and len(given) in (2, 3)):
         raise TypeError(f"{name} must be (X, y) or (X, y, sample_weight)")
     X, y, *weight = given
     try:
-        x = transform(estimator, X, estimator._dtype)
-        y = _check_y(y, multi_output=True, y_numeric=estimator._y_is_numeric, estimator=estimator)
-        y = estimator._encode(estimator._check_targets(y))
-        if len(x) != len(y):
-            raise ValueError(f"there are {len(x)} rows of X but {len(y)} of y")
-        return without_zeros(x, y, row_weights(weight[0] if weight else None, y, "weights"))
+        x, encoded = transform(X), encode(y)
+        if len(x) != len(encoded):
+            raise ValueError(f"there are {len(x)} rows of X but {len(encoded)} of y")
+        weights = row_weights(weight[0] if weight else None, len(encoded), "weights")
+        kept, encoded, weights = without_zeros(x, encoded, weights)
+        return EncodedRows(np.asarray(kept), encoded, weights)
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from error
     except ValueError as error:

@@ -1,38 +1,35 @@
-"""Parameters: what an estimator was asked for, checked, and settled for a number of rows."""
+"""The parameters of the estimators: their types, names and validation."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from handnn.arrays import float_dtype, fraction, non_negative_number, positive_number, whole_number
-from handnn.layers import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from handnn.layers import ACTIVATIONS as LAYER_ACTIVATIONS
+from handnn.losses import Loss
 from handnn.schedules import Schedule
-from handnn.sklearn.weights import check_class_weight
-from handnn.tables import recipe as recipes
+from handnn.sklearn.weights import ClassWeight, check_class_weight
 
-ACTIVATIONS: dict[str, Any] = {
-    "identity": None,
-    "logistic": Sigmoid,
-    "tanh": Tanh,
-    "relu": ReLU,
-    "leaky_relu": LeakyReLU,
-    "elu": ELU,
-    "gelu": GELU,
-    "silu": SiLU,
-    "softplus": Softplus,
+Auto: TypeAlias = Literal["auto"]
+RandomState: TypeAlias = int | np.random.RandomState | None
+
+ACTIVATIONS: dict[str, str] = {
+    "identity": "identity",
+    "logistic": "sigmoid",
+    **{name: name for name in LAYER_ACTIVATIONS if name != "sigmoid"},
 }
-"""What may stand behind a hidden layer; the first four are scikit-learn's."""
+"""The activations of hidden layers, by scikit-learn's names, and what handnn calls them."""
 
 SOLVERS = ("adam", "sgd", "lbfgs")
 RATES = ("auto", "constant", "invscaling", "adaptive")
 SCHEDULES = ("constant", "cosine", "one_cycle", "plateau")
-CATEGORIES = ("embedding", "one-hot")
+ENCODINGS = ("embedding", "one-hot")
 
 FLAGS = (
     "shuffle",
@@ -47,104 +44,134 @@ LR = 0.001
 """scikit-learn's learning_rate_init."""
 
 ALPHA = 0.0001
-"""Its alpha."""
+"""scikit-learn's alpha."""
 
-BATCH = 200
-"""Rows of a batch of scikit-learn's "auto", as far as there are so many."""
+BATCH_SIZE = 200
+"""scikit-learn's batch_size "auto", for tables of that many rows."""
 
-EPOCHS = 200
+MAX_ITER = 200
 """scikit-learn's max_iter."""
 
-AS_SCIKIT_LEARN: dict[str, Any] = {
+AS_SCIKIT_LEARN: dict[str, object] = {
     "hidden_layer_sizes": (100,),
     "alpha": ALPHA,
-    "batch_size": BATCH,
+    "batch_size": BATCH_SIZE,
     "learning_rate": "constant",
     "learning_rate_init": LR,
-    "max_iter": EPOCHS,
+    "max_iter": MAX_ITER,
     "scale": False,
 }
-"""With these, ``MLPRegressor(**AS_SCIKIT_LEARN)`` is trained as scikit-learn's own defaults are."""
+"""Parameters that train an estimator as scikit-learn's defaults do.
+
+``MLPRegressor(**AS_SCIKIT_LEARN)`` takes the steps of ``sklearn.neural_network.MLPRegressor()``.
+"""
 
 
-@dataclass(frozen=True)
-class Settled:
-    """What the parameters mean for the rows of one fit."""
+class Parameters(Protocol):
+    """The parameters that both estimators have; `check` validates them."""
 
-    hidden: tuple[int, ...]
-    activations: tuple[str, ...]
-    dropouts: tuple[float, ...]
-    batch_size: int
-    epochs: int
-    lr: float
-    alpha: float
-    weight_decay: float
-    dtype: str
-    schedule: str | Schedule
-    """A name of `SCHEDULES`, "invscaling", "adaptive", or an object."""
+    loss: str | Loss
+    hidden_layer_sizes: int | Sequence[int]
+    activation: str | Sequence[str]
+    solver: str
+    alpha: float | Auto
+    batch_size: int | Auto
+    learning_rate: str
+    learning_rate_init: float | Auto
+    power_t: float
+    max_iter: int | Auto
+    shuffle: bool
+    random_state: RandomState
+    tol: float
+    verbose: bool
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
     early_stopping: bool
-    """L-BFGS does without, as in scikit-learn."""
-    stops: bool
-    """Whether training ends early, after `n_iter_no_change` epochs without progress."""
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    scale: bool | str
+    weight_decay: float | Auto
+    dropout: float | Sequence[float] | Auto
+    batch_norm: bool
+    schedule: str | Schedule | None
+    restore_best: bool
+    n_ensemble: int
+    n_jobs: int | None
+    categories: str
+    dtype: DTypeLike
 
 
-def check(estimator: Any) -> None:
-    """Raise TypeError or ValueError for a parameter that is none, before anything is done."""
-    p, name = estimator, type(estimator).__name__
-    hidden_layers(p)
-    _one_of(name, "solver", p.solver, SOLVERS)
-    _one_of(name, "learning_rate", p.learning_rate, RATES)
-    _one_of(name, "categories", p.categories, CATEGORIES)
-    for number in ("alpha", "weight_decay"):
-        if not _is_auto(getattr(p, number)):
-            non_negative_number(getattr(p, number), f"{name}: {number}")
-    if not _is_auto(p.alpha) and not _is_auto(p.weight_decay) and p.alpha and p.weight_decay:
-        raise ValueError(
-            f"{name}: alpha and weight_decay are two ways to hold weights back; one must be 0"
-        )
-    if not _is_auto(p.learning_rate_init):
-        positive_number(p.learning_rate_init, f"{name}: learning_rate_init")
-    if not _is_auto(p.batch_size):
-        whole_number(p.batch_size, f"{name}: batch_size")
-    if not _is_auto(p.max_iter):
-        whole_number(p.max_iter, f"{name}: max_iter")
-    whole_number(p.max_fun, f"{name}: max_fun")
-    whole_number(p.n_ensemble, f"{name}: n_ensemble")
-    if p.n_iter_no_change != math.inf:
-        whole_number(p.n_iter_no_change, f"{name}: n_iter_no_change")
-    for number in ("tol", "power_t", "momentum"):
-        non_negative_number(getattr(p, number), f"{name}: {number}")
-    fraction(p.momentum, f"{name}: momentum")
-    for number in ("beta_1", "beta_2", "validation_fraction"):
-        fraction(getattr(p, number), f"{name}: {number}", is_below_one=True)
-    positive_number(p.epsilon, f"{name}: epsilon")
-    if not (
-        isinstance(p.scale, bool | np.bool_)
-        or (isinstance(p.scale, str) and p.scale in ("auto", "quantile"))
-    ):
-        raise ValueError(
-            f"{name}: scale must be True, False, 'quantile' or 'auto', not {p.scale!r}"
-        )
+def check(p: Parameters) -> None:
+    """Raise TypeError or ValueError for the first invalid parameter of an estimator."""
+    name = type(p).__name__
+    _, _, dropouts = hidden_layers(p)
+    _check_words(p, name)
+    _check_numbers(p, name)
+    _check_random_state(name, p.random_state)
     for flag in FLAGS:
         if not isinstance(getattr(p, flag), bool | np.bool_):
             raise TypeError(f"{name}: {flag} must be a bool, but is {getattr(p, flag)!r}")
     if not isinstance(p.verbose, Integral | bool | np.bool_):
         raise TypeError(f"{name}: verbose must be a bool or an int, but is {p.verbose!r}")
-    _check_random_state(name, p.random_state)
     if p.dtype is None:  # which NumPy takes for float64
         raise TypeError(f"{name}: dtype must be float32, float64 or 'auto', but is None")
-    if not _is_auto(p.dtype):
+    if not is_auto(p.dtype):
         float_dtype(p.dtype, f"{name}: dtype")
-    if not (p.schedule is None or isinstance(p.schedule, Schedule)):
-        _one_of(name, "schedule", p.schedule, SCHEDULES)
-    if p.n_jobs is not None and (not isinstance(p.n_jobs, Integral) or p.n_jobs == 0):
-        raise ValueError(f"{name}: n_jobs must be None or an int other than 0, not {p.n_jobs!r}")
-    check_class_weight(getattr(p, "class_weight", None), name)
-    if p.solver == "lbfgs" and (any(hidden_layers(p)[2]) or p.batch_norm):
+    n_jobs: object = p.n_jobs
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+        raise ValueError(f"{name}: n_jobs must be None or an int other than 0, not {n_jobs!r}")
+    class_weight: ClassWeight = getattr(p, "class_weight", None)
+    check_class_weight(class_weight, name)
+    if p.solver == "lbfgs" and (any(dropouts) or p.batch_norm):
         raise ValueError(f"{name}: solver='lbfgs' needs dropout=0 and batch_norm=False")
 
 
-def _check_random_state(name: str, value: Any) -> None:
+def _check_words(p: Parameters, name: str) -> None:
+    """Check the parameters that are one of several words."""
+    _one_of(name, "solver", p.solver, SOLVERS)
+    _one_of(name, "learning_rate", p.learning_rate, RATES)
+    _one_of(name, "categories", p.categories, ENCODINGS)
+    if not (p.schedule is None or isinstance(p.schedule, Schedule)):
+        _one_of(name, "schedule", p.schedule, SCHEDULES)
+    scale: object = p.scale
+    is_word = isinstance(scale, str) and scale in ("auto", "quantile")
+    if not (is_word or isinstance(scale, bool | np.bool_)):
+        raise ValueError(f"{name}: scale must be True, False, 'quantile' or 'auto', not {scale!r}")
+
+
+def _check_numbers(p: Parameters, name: str) -> None:
+    """Check the parameters that are numbers, some of which may also be "auto"."""
+    for parameter in ("alpha", "weight_decay"):
+        if not is_auto(getattr(p, parameter)):
+            non_negative_number(getattr(p, parameter), f"{name}: {parameter}")
+    if not is_auto(p.learning_rate_init):
+        positive_number(p.learning_rate_init, f"{name}: learning_rate_init")
+    for parameter in ("batch_size", "max_iter"):
+        if not is_auto(getattr(p, parameter)):
+            whole_number(getattr(p, parameter), f"{name}: {parameter}")
+    if not is_auto(p.alpha) and not is_auto(p.weight_decay) and p.alpha and p.weight_decay:
+        raise ValueError(
+            f"{name}: alpha and weight_decay both shrink the weights; one of them must be 0"
+        )
+    whole_number(p.max_fun, f"{name}: max_fun")
+    whole_number(p.n_ensemble, f"{name}: n_ensemble")
+    n_wait: Any = p.n_iter_no_change
+    if n_wait != math.inf:
+        whole_number(n_wait, f"{name}: n_iter_no_change")
+    for parameter in ("tol", "power_t", "momentum"):
+        non_negative_number(getattr(p, parameter), f"{name}: {parameter}")
+    fraction(p.momentum, f"{name}: momentum")
+    for parameter in ("beta_1", "beta_2", "validation_fraction"):
+        fraction(getattr(p, parameter), f"{name}: {parameter}", is_below_one=True)
+    positive_number(p.epsilon, f"{name}: epsilon")
+
+
+def _check_random_state(name: str, value: object) -> None:
     is_int = isinstance(value, Integral) and 0 <= int(value) < 2**32
     if not (
         value is None or value is np.random or is_int or isinstance(value, np.random.RandomState)
@@ -155,78 +182,29 @@ def _check_random_state(name: str, value: Any) -> None:
         )
 
 
-def hidden_layers(p: Any) -> tuple[tuple[int, ...], tuple[str, ...], tuple[float, ...]]:
-    """Return units, activations and dropouts of the hidden layers, checked."""
-    name, sizes = type(p).__name__, p.hidden_layer_sizes
-    sizes = list(sizes) if hasattr(sizes, "__iter__") and not isinstance(sizes, str) else [sizes]
+def hidden_layers(p: Parameters) -> tuple[tuple[int, ...], tuple[str, ...], tuple[float, ...]]:
+    """Return units, activations and dropouts of the hidden layers, validated."""
+    name = type(p).__name__
+    given: object = p.hidden_layer_sizes
+    sizes: list[Any] = (
+        list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    )
     if any(isinstance(size, Integral) and size <= 0 for size in sizes):
         raise ValueError(f"{name}: hidden_layer_sizes must be > 0, but is {sizes}")
     hidden = tuple(whole_number(size, f"{name}: hidden_layer_sizes") for size in sizes)
-    if isinstance(p.activation, str):  # also where there is no layer to have it
-        _one_of(name, "activation", p.activation, tuple(ACTIVATIONS))
-    activations = _each(name, "activation", p.activation, str, len(hidden))
+    if isinstance(p.activation, str):  # also where no layer has it
+        _one_of(name, "activation", p.activation, ACTIVATIONS)
+    activations = _one_per_layer(name, "activation", p.activation, str, len(hidden))
     for activation in activations:
-        _one_of(name, "activation", activation, tuple(ACTIVATIONS))
-    given = 0.0 if _is_auto(p.dropout) else p.dropout
-    dropouts = _each(name, "dropout", given, Real, len(hidden))
-    for share in dropouts:
-        fraction(share, f"{name}: dropout", is_below_one=True)
-    return hidden, activations, dropouts
+        _one_of(name, "activation", activation, ACTIVATIONS)
+    given_dropout: object = 0.0 if is_auto(p.dropout) else p.dropout
+    dropouts = _one_per_layer(name, "dropout", given_dropout, Real, len(hidden))
+    shares = tuple(fraction(s, f"{name}: dropout", is_below_one=True) for s in dropouts)
+    return hidden, tuple(map(str, activations)), shares
 
 
-def settle(p: Any, rows: int, *, is_incremental: bool = False) -> Settled:
-    """Return what the parameters of the estimator p mean for so many rows, or `partial_fit`."""
-    recipe = recipes.recipe(rows)
-    hidden, activations, dropouts = hidden_layers(p)
-    is_whole = p.solver == "lbfgs"
-    batch_size = rows if is_whole else recipe.batch_size
-    if not _is_auto(p.batch_size) and not is_whole:
-        batch_size = min(int(p.batch_size), rows)
-    while p.batch_norm and rows % batch_size == 1 and batch_size < rows:
-        batch_size += 1  # a batch of one row has no deviation
-    schedule: str | Schedule = "constant"
-    if p.schedule is not None:
-        schedule = p.schedule
-    elif p.solver == "sgd" and not _is_auto(p.learning_rate):
-        schedule = p.learning_rate
-    elif p.solver == "adam" and _is_auto(p.learning_rate) and not p.early_stopping:
-        schedule = "constant" if is_incremental else "one_cycle"
-    has_end = schedule in ("one_cycle", "cosine")
-    lr, epochs = LR, EPOCHS if is_whole else recipe.epochs
-    if not _is_auto(p.learning_rate_init):
-        lr = float(p.learning_rate_init)
-    elif schedule == "one_cycle":
-        lr = recipes.PEAK_LR
-    alpha, weight_decay = 0.0, 0.0
-    if not _is_auto(p.alpha):
-        alpha = float(p.alpha)
-    elif p.solver != "adam" and _is_auto(p.weight_decay):
-        alpha = ALPHA
-    if not _is_auto(p.weight_decay):
-        weight_decay = float(p.weight_decay)
-    elif p.solver == "adam" and _is_auto(p.alpha):
-        weight_decay = recipes.WEIGHT_DECAY
-    dtype = ("float64" if is_whole else recipe.dtype) if _is_auto(p.dtype) else p.dtype
-    is_ours = p.solver == "adam" and _is_auto(p.alpha)
-    if _is_auto(p.dropout) and is_ours:
-        dropouts = (recipes.dropout(rows),) * len(hidden)
-    return Settled(
-        hidden=hidden,
-        activations=activations,
-        dropouts=dropouts,
-        batch_size=batch_size,
-        epochs=epochs if _is_auto(p.max_iter) else int(p.max_iter),
-        lr=lr,
-        alpha=alpha,
-        weight_decay=weight_decay,
-        dtype=str(float_dtype(dtype, "dtype")),
-        schedule=schedule,
-        early_stopping=bool(p.early_stopping) and not is_whole,
-        stops=not is_whole and (bool(p.early_stopping) or not has_end),
-    )
-
-
-def _is_auto(value: Any) -> bool:
+def is_auto(value: object) -> bool:
+    """Return whether a parameter is "auto"."""
     return isinstance(value, str) and value == "auto"
 
 
@@ -236,15 +214,19 @@ def _one_of(name: str, parameter: str, value: object, words: Iterable[str]) -> N
         raise ValueError(f"{name}: {parameter} must be one of {', '.join(words)}, not {value!r}")
 
 
-def _each(name: str, parameter: str, value: Any, kind: type, count: int) -> tuple[Any, ...]:
-    """Return one value for each of `count` layers."""
+def _one_per_layer(
+    name: str, parameter: str, value: object, kind: type, n_layers: int
+) -> tuple[object, ...]:
+    """Return one value for each of `n_layers` layers."""
     if isinstance(value, kind) and not isinstance(value, bool):
-        return (value,) * count
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        raise TypeError(f"{name}: {parameter} must be one for all layers or a list, not {value!r}")
+        return (value,) * n_layers
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{name}: {parameter} must be one value or a list of them, not {value!r}")
     values = tuple(value)
-    if len(values) != count:
-        raise ValueError(f"{name}: {parameter} has {len(values)} entries for {count} hidden layers")
+    if len(values) != n_layers:
+        raise ValueError(
+            f"{name}: {parameter} has {len(values)} entries for {n_layers} hidden layers"
+        )
     if not all(isinstance(one, kind) for one in values):
-        raise TypeError(f"{name}: {parameter} has an entry of another kind: {values!r}")
+        raise TypeError(f"{name}: {parameter} has an entry of another type: {values!r}")
     return values

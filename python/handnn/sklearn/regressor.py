@@ -1,82 +1,97 @@
-"""MLPRegressor: numbers from tables."""
+"""MLPRegressor: numeric targets from tables."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from handnn.arrays import Array
-from handnn.losses import GaussianNLL, Quantile
+from handnn.losses import Loss, facts_of
+from handnn.schedules import Schedule
 from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import REGRESSION_LOSSES
-from handnn.sklearn.inputs import Weights
-from handnn.sklearn.targets import Target, Values
-from handnn.tables import recipe as recipes
+from handnn.sklearn.parameters import Auto, RandomState
+from handnn.sklearn.targets import EstimatorTarget, RegressionTarget
+from handnn.tables.cells import AnyArray, Floats
+from handnn.tables.moments import Weights
+from handnn.tables.recipe import ACTIVATION, HIDDEN
+
+DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
-    """A multilayer perceptron for regression: scikit-learn's, with what it lacks, and faster.
+    """A multilayer perceptron for regression, with scikit-learn's interface and more.
 
-    Parameters that scikit-learn's MLPRegressor has mean the same. Four of them may also be "auto",
-    which is the default: alpha, batch_size, learning_rate (with learning_rate_init) and max_iter
-    follow `handnn.recipes`. docs/scikit-learn.md has the table of all parameters, and the scores
-    behind the defaults. Of its own it has:
+    The parameters of `sklearn.neural_network.MLPRegressor` mean the same. alpha, batch_size,
+    learning_rate, learning_rate_init and max_iter are "auto" by default and then follow
+    `handnn.tables.recipe`. docs/scikit-learn.md lists all parameters, and the scores behind the
+    defaults. Further parameters, and those with more values:
 
-    loss: "squared_error", "absolute_error", "huber", "poisson", "quantile" (0.1, 0.5 and 0.9),
-        "gaussian" (mean and variance), one of `handnn.losses`, or an object of yours with `forward`
-        and `backward`. It sees scaled targets, unless it is Poisson's.
-    activation, dropout: one for all hidden layers, or a list with one for each. dropout "auto" is
-        0.1 with Adam, when alpha is "auto" and there are more than 64 rows, else 0.
-    scale: True brings every column of X, and of y, to mean 0 and deviation 1 within the model;
-        "quantile" also bends those of X so that their values are spread as a normal distribution's;
-        "auto" is "quantile" for up to 256 columns; False leaves all as it is.
-    weight_decay: AdamW's, with solver="adam" and in place of alpha; with "sgd" it is added to the
-        gradient.
-    batch_norm: normalise what every hidden layer gets before its activation.
-    schedule: of the learning rate, instead of `learning_rate`: one of `handnn.schedules`, or
-        "constant", "cosine", "one_cycle" or "plateau".
-    restore_best: keep the weights of the best epoch on held-out or given validation rows.
-    n_ensemble: how many networks to train, whose answers are averaged; n_jobs: how many of them at
-        a time.
-    categories: how columns of text and categories enter: "embedding" or "one-hot".
-    dtype: "float32", "float64", or "auto": float64 for small tables and L-BFGS.
-
-    X: array, pandas or polars frame, or sparse matrix. Text, categories and missing values are
-    handled within the model: see `handnn.Columns`. y: (N,), or (N, Y) for several outputs.
+    Parameters:
+        loss: "squared_error", "absolute_error", "huber", "poisson", "quantile" (0.1, 0.5 and 0.9),
+            "gaussian" (mean and variance), a loss of `handnn.losses`, or any object with `forward`
+            and `backward`. Except for Poisson's it is computed on scaled targets.
+        activation, dropout: one for all hidden layers, or a list with one for each. dropout "auto"
+            is 0.1 with solver="adam", alpha="auto" and more than 64 rows, else 0.
+        scale: True standardizes each column of X, and of y, within the model. "quantile" also maps
+            the columns of X to a normal distribution. "auto" is "quantile" for up to 256 columns,
+            else True. False leaves them as they are.
+        weight_decay: AdamW's, with solver="adam" and instead of alpha; with "sgd" it is added to
+            the gradient.
+        batch_norm: whether the input of each activation is normalized over the batch.
+        schedule: of the learning rate, instead of `learning_rate`: a `handnn.schedules.Schedule`,
+            "constant", "cosine", "one_cycle" or "plateau".
+        restore_best: whether to keep the weights of the best epoch on held-out or given rows.
+        n_ensemble, n_jobs: the number of networks, whose predictions are averaged, and how many of
+            them are trained at a time.
+        categories: the encoding of text and categories, "embedding" or "one-hot".
+        dtype: "float32", "float64", or "auto": float64 for up to 1,000 rows and for L-BFGS.
 
     Attributes:
         networks_, histories_: the trained `handnn.Network`s, and the History of each.
         validation_curve_: the validation loss after every epoch, [] without validation rows.
         coefs_, intercepts_, loss_, best_loss_, loss_curve_, validation_scores_,
             best_validation_score_, n_iter_, t_, n_layers_, n_outputs_, out_activation_,
-            n_features_in_, feature_names_in_: scikit-learn's, of the first network. Losses are
-            without alpha's term.
+            n_features_in_, feature_names_in_: scikit-learn's, of the first network. Losses exclude
+            alpha's term.
+
+    Examples:
+        >>> from handnn.datasets import load_concrete
+        >>> from handnn.sklearn import MLPRegressor
+        >>> data = load_concrete()
+        >>> model = MLPRegressor(max_iter=20, random_state=0).fit(data.x, data.y)
+        >>> model.predict(data.x[:3]).shape
+        (3,)
+        >>> model.score(data.x, data.y) > 0.8
+        True
     """
 
     _losses = REGRESSION_LOSSES
     _y_is_numeric = True
-    scale: Any
+    _target: RegressionTarget
 
     def __init__(
         self,
-        loss: Any = "squared_error",
-        hidden_layer_sizes: Any = recipes.HIDDEN,
-        activation: Any = recipes.ACTIVATION,
+        loss: str | Loss = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = HIDDEN,
+        activation: str | Sequence[str] = ACTIVATION,
         *,
         solver: Literal["adam", "sgd", "lbfgs"] = "adam",
-        alpha: Any = "auto",
-        batch_size: Any = "auto",
+        alpha: float | Auto = "auto",
+        batch_size: int | Auto = "auto",
         learning_rate: str = "auto",
-        learning_rate_init: Any = "auto",
+        learning_rate_init: float | Auto = "auto",
         power_t: float = 0.5,
-        max_iter: Any = "auto",
+        max_iter: int | Auto = "auto",
         shuffle: bool = True,
-        random_state: Any = None,
+        random_state: RandomState = None,
         tol: float = 1e-4,
         verbose: bool = False,
         warm_start: bool = False,
@@ -89,82 +104,92 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
         max_fun: int = 15000,
-        scale: Any = "auto",
-        weight_decay: Any = "auto",
-        dropout: Any = "auto",
+        scale: bool | str = "auto",
+        weight_decay: float | Auto = "auto",
+        dropout: float | Sequence[float] | Auto = "auto",
         batch_norm: bool = False,
-        schedule: Any = None,
+        schedule: str | Schedule | None = None,
         restore_best: bool = True,
         n_ensemble: int = 1,
         n_jobs: int | None = None,
         categories: str = "embedding",
-        dtype: Any = "auto",
+        dtype: DTypeLike = "auto",
     ) -> None:
-        self._take(locals())
+        self._set_parameters(locals())
 
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, validation_data: Any = None
+        self,
+        X: object,
+        y: object,
+        sample_weight: object = None,
+        validation_data: object = None,
     ) -> MLPRegressor:
         """Train on the rows of X and y, and return self.
 
-        sample_weight (N,): a row of weight 2 counts as two rows, one of 0 not at all.
-        validation_data: (X, y) or (X, y, sample_weight), to measure the loss on after every epoch;
-        training returns to the best one, unless restore_best is False.
+        Parameters:
+            X: (N, I) array, pandas or polars frame, or sparse matrix. Text, categories and missing
+                values are encoded within the model: see `handnn.Columns`.
+            y: (N,), or (N, Y) for several outputs; finite numbers.
+            sample_weight: (N,). A row of weight 2 counts as two rows, a row of weight 0 as absent.
+            validation_data: (X, y) or (X, y, sample_weight). The loss on these rows is measured
+                after every epoch; training returns to the best epoch, unless restore_best is False.
+
+        Raises TypeError or ValueError for invalid parameters or data, ArithmeticError if the loss
+        becomes NaN or infinite. The estimator is then as it was before the call.
         """
         self._fit(X, y, sample_weight, validation_data)
         return self
 
-    @available_if(lambda self: self._can_go_on())  # type: ignore[untyped-decorator]
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Go once over the rows of X and y, and return self.
+    @available_if(lambda self: self._has_partial_fit())  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: object, y: object, sample_weight: object = None) -> MLPRegressor:
+        """Train for one epoch on the rows of X and y, and return self.
 
-        Scales, categories and names are those of the first call.
+        Scales, categories and column names are those of the first call. Not with solver="lbfgs".
         """
         self._fit(X, y, sample_weight, is_incremental=True)
         return self
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
-        """Return the prediction for every row of X: (N,), or (N, Y) for several outputs.
+    def predict(self, X: object) -> Floats:
+        """Return the predictions for the rows of X, float64: (N,), or (N, Y) for several outputs.
 
-        The mean; the rate with "poisson"; with "quantile" that nearest to the median.
+        The mean of y; its rate with "poisson"; the quantile nearest to the median with "quantile".
         """
         outputs = self._outputs(X)
         decode = self._target.decode
         answers = decode(outputs[0])
         if len(outputs) > 1:
             answers = sum(map(decode, outputs[1:]), answers) / len(outputs)
-        found: NDArray[np.float64] = answers[:, 0] if answers.shape[1] == 1 else answers
+        found: Floats = answers[:, 0] if answers.shape[1] == 1 else answers
         return found
 
-    def predict_quantiles(self, X: Any, quantiles: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return quantiles (N, Q) of y for every row, or (N, Y, Q) for several outputs.
+    def predict_quantiles(self, X: object, quantiles: ArrayLike | None = None) -> Floats:
+        """Return quantiles of y for the rows of X: (N, Q), or (N, Y, Q) for several outputs.
 
-        With loss Quantile or "quantile" they are those it was trained for, by default all of them;
-        with "gaussian" any, by default 0.1, 0.5 and 0.9. Of an ensemble it is their mean. Raises
-        ValueError for another loss or quantile.
+        With a Quantile loss they must be among those it was trained for, by default all of them;
+        with "gaussian" any between 0 and 1, by default 0.1, 0.5 and 0.9. The quantiles of an
+        ensemble are averaged. Raises ValueError for another loss or quantile.
         """
         outputs = self._outputs(X)
-        where, loss = "MLPRegressor.predict_quantiles", self._target.loss
-        if not isinstance(loss, Quantile | GaussianNLL):
-            raise ValueError(f"{where} needs loss='quantile' or 'gaussian', not {loss}")
-        known = loss.quantiles if isinstance(loss, Quantile) else (0.1, 0.5, 0.9)
+        where, facts = "MLPRegressor.predict_quantiles", facts_of(self._target.loss)
+        is_gaussian = facts.predicts == "mean and variance"
+        if not (is_gaussian or facts.quantiles):
+            raise ValueError(
+                f"{where} needs loss='quantile' or 'gaussian', not {self._target.loss}"
+            )
+        known = DEFAULT_QUANTILES if is_gaussian else facts.quantiles
         try:
             given = np.asarray(known if quantiles is None else quantiles, np.float64)
         except (TypeError, ValueError):
             raise TypeError(f"{where}: quantiles must be numbers, but are {quantiles!r}") from None
         wanted = np.atleast_1d(given)
-        is_known = (
-            np.isin(wanted, known) if isinstance(loss, Quantile) else (wanted > 0) & (wanted < 1)
-        )
+        is_known = (wanted > 0) & (wanted < 1) if is_gaussian else np.isin(wanted, known)
         if wanted.ndim != 1 or not is_known.all():
-            allowed = f"among {known}" if isinstance(loss, Quantile) else "between 0 and 1"
+            allowed = "between 0 and 1" if is_gaussian else f"among {known}"
             raise ValueError(f"{where}: quantiles must be {allowed}, but are {wanted}")
-        found: NDArray[np.float64] = np.mean(
-            [self._target.quantiles(pre, wanted) for pre in outputs], axis=0
-        )
+        found: Floats = np.mean([self._target.quantiles(pre, wanted) for pre in outputs], axis=0)
         return found[:, 0] if found.shape[1] == 1 else found
 
-    def _check_targets(self, y: NDArray[Any]) -> NDArray[Any]:
+    def _check_targets(self, y: AnyArray) -> AnyArray:
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         try:
@@ -178,20 +203,22 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return found
 
     def _learn_target(
-        self, y: NDArray[Any], weight: Weights, loss: Any, labels: NDArray[Any]
-    ) -> Target:
+        self, y: AnyArray, weight: Weights, loss: Loss | None, labels: AnyArray
+    ) -> EstimatorTarget:
+        if loss is None:
+            raise ValueError("MLPRegressor: loss must be given")
         y = y[:, None] if y.ndim == 1 else y
-        return Values(y, weight, loss, self.scale is not False and bool(self.scale))
+        return RegressionTarget(y, weight, loss, self.scale is not False and bool(self.scale))
 
-    def _encode(self, y: NDArray[Any]) -> Array:
+    def _encode(self, y: AnyArray) -> Array:
         y = y[:, None] if y.ndim == 1 else y
         if y.shape[1] != self._target.n_targets:
             raise ValueError(
                 f"MLPRegressor: y has {y.shape[1]} columns, but had {self._target.n_targets} before"
             )
-        return np.asarray(self._target.encode(y))
+        return self._target.encode(y)
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

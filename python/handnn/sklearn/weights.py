@@ -1,34 +1,53 @@
-"""Weights: how much each row counts, from sample_weight and class_weight."""
+"""The weight of each row, from sample_weight and class_weight."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from numbers import Number
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils import check_array
 
 from handnn.arrays import non_negative_number
-from handnn.sklearn.inputs import Weights
-from handnn.sklearn.reading import select
+from handnn.sklearn.tables import TableRows, select
+from handnn.tables.cells import AnyArray
+from handnn.tables.moments import Weights
+from handnn.tables.steps import Label
+
+OneClassWeight: TypeAlias = str | Mapping[Label, float]
+ClassWeight: TypeAlias = OneClassWeight | Sequence[OneClassWeight] | None
 
 
-def row_weights(given: Any, y: Any, name: str) -> Weights:
-    """Return sample_weight as float64 (N,), None for None; ValueError when it is none for y."""
+def row_weights(given: object, n_rows: int, name: str) -> Weights:
+    """Return sample_weight as float64 (N,), None for None; ValueError if it does not fit."""
     if given is None:
         return None
+    if isinstance(given, Number):
+        given = np.full(n_rows, given)
     try:
-        found = _check_sample_weight(given, y, dtype=np.float64, ensure_non_negative=True)
+        weight: Weights = check_array(
+            given, ensure_2d=False, dtype=np.float64, order="C", input_name="sample_weight"
+        )
     except (TypeError, ValueError) as error:
         if "weight" in str(error).lower():
             raise
         raise ValueError(f"{name}: sample_weight must hold numbers: {error}") from None
-    return np.asarray(found)
+    found = np.asarray(weight)
+    if found.shape != (n_rows,):
+        raise ValueError(
+            f"{name}: sample_weight must be one number or have shape ({n_rows},), but has "
+            f"{found.shape}"
+        )
+    if (found < 0).any():
+        raise ValueError(f"Negative values in data passed to {name}: sample_weight")
+    return found
 
 
-def without_zeros(rows: Any, y: Any, weight: Weights) -> tuple[Any, Any, Weights]:
-    """Leave out rows of weight 0, which are as if they were not there."""
+def without_zeros(
+    rows: TableRows, y: AnyArray, weight: Weights
+) -> tuple[TableRows, AnyArray, Weights]:
+    """Drop the rows of weight 0, which count as absent."""
     if weight is None:
         return rows, y, None
     chosen = weight > 0
@@ -39,7 +58,7 @@ def without_zeros(rows: Any, y: Any, weight: Weights) -> tuple[Any, Any, Weights
     return rows, y, weight
 
 
-def check_class_weight(given: Any, name: str) -> None:
+def check_class_weight(given: ClassWeight, name: str) -> None:
     """Raise TypeError or ValueError unless it is None, "balanced", a dict, or a list of dicts."""
     if given is None or (isinstance(given, str) and given == "balanced"):
         return
@@ -49,32 +68,26 @@ def check_class_weight(given: Any, name: str) -> None:
             kind = ValueError if isinstance(one, str) else TypeError
             raise kind(
                 f"{name}: class_weight must be None, 'balanced', a dict from a class to its "
-                f"weight, or for several questions a list of these, not {given!r:.80}"
+                f"weight, or for several targets a list of these, not {given!r:.80}"
             )
         for label, weight in one.items():
             non_negative_number(weight, f"{name}: class_weight[{label!r}]")
 
 
 def class_weights(
-    given: Any, y: NDArray[Any], weight: Weights, name: str, *, all_are_there: bool
+    given: ClassWeight, y: AnyArray, weight: Weights, name: str, *, all_are_there: bool
 ) -> Weights:
     """Return `weight` times the weight of each row's class, (N,).
 
-    y (N,), or (N, Y) for several questions, whose factors are multiplied. "balanced" is the sum of
+    y: (N,), or (N, Y) for several targets, whose factors are multiplied. "balanced" is the sum of
     all weights, divided by that of the row's class and by the number of classes. all_are_there:
-    whether y has all classes, so that a dict with others is wrong, unless it has all of y's too.
+    whether y has all classes; then a dict with a class absent from y is an error, unless it also
+    has all classes of y.
     """
     if given is None:
         return weight
     columns = [y] if y.ndim == 1 else list(y.T)
-    several = [given] * len(columns) if isinstance(given, str) or y.ndim == 1 else given
-    if y.ndim == 2 and (isinstance(several, Mapping) or len(several) != len(columns)):
-        raise ValueError(
-            f"{name}: class_weight must be 'balanced' or a list of {len(columns)} dicts, one for "
-            "each column of y"
-        )
-    if y.ndim == 1 and isinstance(given, list | tuple):
-        raise ValueError(f"{name}: class_weight must be one dict where y is (N,), not a list")
+    several = _per_column(given, y, name)
     found = np.ones(len(y)) if weight is None else weight.copy()
     for column, chosen in zip(columns, several, strict=True):
         labels, place = np.unique(column, return_inverse=True)
@@ -87,8 +100,24 @@ def class_weights(
             odd = [label for label in chosen if label not in known]
             if all_are_there and odd and any(label not in chosen for label in known):
                 raise ValueError(
-                    f"{name}: class_weight has {odd[0]!r}, which is no class of y: {known!s:.80}"
+                    f"{name}: class_weight has {odd[0]!r}, but the classes of y are {known!s:.80}"
                 )
             factors = np.array([float(chosen.get(label, 1)) for label in known])
         found *= factors[place]
     return found
+
+
+def _per_column(given: ClassWeight, y: AnyArray, name: str) -> Sequence[OneClassWeight]:
+    """Return the class_weight of each column of y; ValueError for another number of them."""
+    if isinstance(given, str):
+        return [given] * (1 if y.ndim == 1 else y.shape[1])
+    if y.ndim == 1:
+        if not isinstance(given, Mapping):
+            raise ValueError(f"{name}: class_weight must be one dict where y is (N,), not a list")
+        return [given]
+    if given is None or isinstance(given, Mapping) or len(given) != y.shape[1]:
+        raise ValueError(
+            f"{name}: class_weight must be 'balanced' or a list of {y.shape[1]} dicts, one for "
+            "each column of y"
+        )
+    return given

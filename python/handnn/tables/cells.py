@@ -1,24 +1,29 @@
-"""Cells: one column of a table as it came, with its gaps and its texts marked."""
+"""One column of a table as it was given, with its missing values and its texts marked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import repeat
 from numbers import Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
-Numbers = NDArray[np.float64]
+from handnn.tables.steps import Label
+
+Mask: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+AnyArray: TypeAlias = NDArray[Any]
+"""An array of numbers, bools, text or objects."""
 
 GAPS = {"", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL"}
-"""Texts that stand for a missing value in tables without types: lists, text arrays, CSV files."""
+"""Texts that mean a missing value in untyped tables: lists, text arrays and CSV files."""
 
 MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
-"""The types of None, pandas.NA and pandas.NaT, told by their names: pandas need not be there."""
+"""Type names of None, pandas.NA and pandas.NaT. Names, because pandas may not be installed."""
 
 BOOLS = {"true": True, "false": False}
 
@@ -28,18 +33,18 @@ class Cells:
     """One column of N rows.
 
     Attributes:
-        name: what messages call it: "column 'age'" or "column 3".
-        key: its name or place, as `kinds` has it.
-        values: (N,) numbers, bools or objects; None or NaN where nothing is there.
-        missing: (N,) where nothing is there.
-        text: (N,) where text is there.
-        is_loose: whether the table had no types, so that text may stand for a number or a gap.
-        is_category: whether the table itself calls the column one of categories.
+        name: the column in messages: "column 'age'" or "column 3".
+        key: the name or position of the column, as in `kinds`.
+        values: (N,) numbers, bools or objects; None or NaN where a value is missing.
+        missing: (N,) True where a value is missing.
+        text: (N,) True where the value is text.
+        is_loose: whether the table is untyped, so that text may mean a number or a missing value.
+        is_category: whether the table itself declares the column categorical.
     """
 
     name: str
     key: str | int
-    values: NDArray[Any]
+    values: AnyArray
     missing: Mask
     text: Mask
     is_loose: bool
@@ -47,88 +52,96 @@ class Cells:
 
     @property
     def is_bool(self) -> bool:
-        """Whether all that is there is True or False."""
+        """Whether every value that is present is a bool."""
         if self.values.dtype != object:
             return self.values.dtype == bool
         return set(map(type, self.present)) <= {bool, np.bool_}
 
     @property
-    def present(self) -> list[Any]:
-        """What is there, as Python objects."""
-        found: list[Any] = self.values[~self.missing].tolist()
+    def is_int(self) -> bool:
+        """Whether every value that is present is an int."""
+        if self.values.dtype != object:
+            return self.values.dtype.kind in "iu"
+        return all(issubclass(kind, int | np.integer) for kind in set(map(type, self.present)))
+
+    @property
+    def present(self) -> list[Label]:
+        """The values that are present, as Python objects."""
+        found: list[Label] = self.values[~self.missing].tolist()
         return found
 
     def error(self, where: str, bad: Mask, why: str) -> ValueError:
-        """Return what to raise for the first of the `bad` rows."""
+        """Return a ValueError that names the first of the `bad` rows and its value."""
         row = int(bad.argmax())
         value = self.values[row : row + 1].tolist()[0]
         return ValueError(f"{where}: {self.name}, row {row}: {value!r:.80} {why}")
 
 
-def cells(values: Any, name: str, key: str | int, where: str, *, loose: bool) -> Cells:
-    """Return the Cells of a column: anything that `np.asarray` makes an array (N,) of.
+def read_cells(values: object, name: str, key: str | int, where: str, *, loose: bool) -> Cells:
+    """Return the Cells of a column: of anything that `np.asarray` turns into an array (N,).
 
-    Raises ValueError when it has another shape or cells that are neither numbers, text, bools nor
-    gaps: complex numbers, dates, bytes, lists.
+    Raises ValueError for another shape, and for values that are not numbers, text or bools: complex
+    numbers, dates, bytes, lists.
     """
-    kind = str(getattr(values, "dtype", "")).lower()
-    category = kind.startswith(("category", "categorical", "enum"))  # of pandas, or of polars
+    dtype_name = str(getattr(values, "dtype", "")).lower()
+    is_category = dtype_name.startswith(("category", "categorical", "enum"))  # of pandas, polars
     if isinstance(values, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(values)
         values = np.asarray(values.data).astype(object)
         values[masked] = None
-    array = _objects(values) if isinstance(values, list | tuple) else np.asarray(values)
+    array = _object_array(values) if isinstance(values, list | tuple) else np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"{where}: {name} must have shape (N,), but has {array.shape}")
     if array.dtype.kind in "fiub":
         none = np.zeros(len(array), bool)
         missing = np.isnan(array) if array.dtype.kind == "f" else none
-        return Cells(name, key, array, missing, none, loose, category)
+        return Cells(name, key, array, missing, none, loose, is_category)
     if array.dtype.kind not in "OUT":
         raise ValueError(
             f"{where}: {name} holds {array.dtype}; give numbers, text, or bools"
             + (", such as days since a date" if array.dtype.kind in "Mm" else "")
         )
-    return _of_objects(array.astype(object), name, key, where, loose, category)
+    return _mark_objects(Cells(
+        name, key, array.astype(object), np.zeros(len(array), bool), np.zeros(len(array), bool),
+        loose, is_category,
+    ), where)  # fmt: skip
 
 
-def _objects(values: list[Any] | tuple[Any, ...]) -> NDArray[Any]:
+def _object_array(values: list[object] | tuple[object, ...]) -> AnyArray:
     array = np.empty(len(values), object)
     try:
         array[:] = values
-    except ValueError:  # lists in it, of one length
+    except ValueError:  # the values are lists of one length
         return np.asarray(values)
     return array
 
 
-def _of_objects(
-    array: NDArray[Any], name: str, key: str | int, where: str, loose: bool, category: bool
-) -> Cells:
-    """Mark the gaps and texts of an array of objects, which is the caller's own."""
-    types = list(map(type, array.tolist()))
+def _mark_objects(cells: Cells, where: str) -> Cells:
+    """Mark the missing values and texts of an object array, in place, and return the cells."""
+    array, missing, text = cells.values, cells.missing, cells.text
+    types: list[type] = list(map(type, array.tolist()))
     known = set(types)
-    nothing = {kind for kind in known if kind.__name__ in MISSING_TYPES}
-    texts = {kind for kind in known if issubclass(kind, str)}
-    reals = {kind for kind in known if issubclass(kind, Real | Decimal | np.bool_)}
-    missing = _is_in(types, nothing)
-    text = _is_in(types, texts)
+    missing_types = {kind for kind in known if kind.__name__ in MISSING_TYPES}
+    text_types = {kind for kind in known if issubclass(kind, str)}
+    real_types = {kind for kind in known if issubclass(kind, Real | Decimal | np.bool_)}
+    missing[:] = _is_in(types, missing_types)
+    text[:] = _is_in(types, text_types)
     array[missing] = None
-    odd = _is_in(types, known - nothing - texts - reals)
-    found = Cells(name, key, array, missing, text, loose, category)
+    odd = _is_in(types, known - missing_types - text_types - real_types)
     if odd.any():
-        kind = types[int(odd.argmax())].__name__
-        raise found.error(where, odd, f"is a {kind}, which is neither a number, text, nor a bool")
-    if reals:
-        missing |= (array != array).astype(bool)  # NaN is what differs from itself
-    if texts:
-        there = array[text].tolist()
-        words = GAPS if loose else {""}
-        gaps = {word for word in set(there) if word.strip() in words}
+        name = types[int(odd.argmax())].__name__
+        raise cells.error(where, odd, f"is a {name}, but must be a number, text or a bool")
+    if real_types:
+        missing |= (array != array).astype(bool)  # NaN differs from itself
+    if text_types:
+        texts = array[text].tolist()
+        words = GAPS if cells.is_loose else {""}
+        gaps = {word for word in set(texts) if word.strip() in words}
         if gaps:
-            missing[text] = _is_in(there, gaps)
+            missing[text] = _is_in(texts, gaps)
             text &= ~missing
     array[missing] = None
-    return found
+    return cells
 
 
 def _is_in(values: list[Any], group: set[Any]) -> Mask:
@@ -137,27 +150,27 @@ def _is_in(values: list[Any], group: set[Any]) -> Mask:
     return np.fromiter(map(group.__contains__, values), bool, len(values))
 
 
-def parse(texts: list[str]) -> Numbers:
-    """Return the numbers that texts stand for, NaN for those that stand for none."""
+def parse(texts: list[str]) -> Floats:
+    """Return the numbers that texts represent, NaN for texts that are not numbers."""
     try:
         return np.fromiter(map(float, texts), np.float64, len(texts))
     except ValueError:
-        known = {text: _number(text) for text in set(texts)}
+        known = {text: _parse_one(text) for text in set(texts)}
         return np.fromiter(map(known.__getitem__, texts), np.float64, len(texts))
 
 
-def _number(text: str) -> float:
+def _parse_one(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         return np.nan
 
 
-def numbers(column: Cells, where: str, reads_text: bool) -> Numbers:
-    """Return a column as float64 (N,), NaN where nothing is there.
+def to_numbers(column: Cells, where: str, reads_text: bool) -> Floats:
+    """Return a column as float64 (N,), NaN where a value is missing.
 
-    reads_text: whether text that reads as a number is one. Raises ValueError, naming the row and
-    what stands there, for other text and for infinities.
+    reads_text: whether text that represents a number is converted. Raises ValueError, naming the
+    row and its value, for other text and for infinities.
     """
     if column.values.dtype != object:
         found = column.values.astype(np.float64)
@@ -182,39 +195,47 @@ def numbers(column: Cells, where: str, reads_text: bool) -> Numbers:
     return found
 
 
-def kind(column: Cells, where: str) -> str:
-    """Return what a column holds, "number" or "category".
+def infer_kind(column: Cells, where: str) -> str:
+    """Return "number" or "category", inferred from the values of a column.
 
-    Raises ValueError when it holds nothing, or numbers and text side by side: then for the first
-    cell of the rarer kind.
+    Raises ValueError when every value is missing, or when numbers and text are mixed; the message
+    then names the first cell of the rarer type.
     """
-    texts = int(column.text.sum())
-    others = len(column.values) - int(column.missing.sum()) - texts
-    if texts + others == 0:
+    n_texts = int(column.text.sum())
+    n_others = len(column.values) - int(column.missing.sum()) - n_texts
+    if n_texts + n_others == 0:
         raise ValueError(f"{where}: {column.name} has no value in any row; leave it out")
-    if column.is_category or (texts == 0 and column.is_bool):
+    if column.is_category or (n_texts == 0 and column.is_bool):
         return "category"
-    if texts == 0:
+    if n_texts == 0:
         return "number"
     reads = np.zeros(len(column.values), bool)
     if column.is_loose:
         reads[column.text] = ~np.isnan(parse(column.values[column.text].tolist()))
-    number_like = others + int(reads.sum())
-    if number_like == 0:
+    n_number_like = n_others + int(reads.sum())
+    if n_number_like == 0:
         return "category"
-    if number_like == texts + others:
+    if n_number_like == n_texts + n_others:
         return "number"
     advice = f'; kinds={{{column.key!r}: "category"}} takes every cell as text'
     odd = column.text & ~reads
-    if 2 * number_like >= texts + others:
+    if 2 * n_number_like >= n_texts + n_others:
         raise column.error(
             where, odd, "is text where other rows have numbers" + advice * column.is_loose
         )
-    if others == 0:
+    if n_others == 0:
         return "category"
-    raise column.error(where, ~(column.text | column.missing), "is no text, as other rows have")
+    raise column.error(
+        where, ~(column.text | column.missing), "is not text, unlike the values of other rows"
+    )
 
 
-def look_up(values: list[Any], codes: dict[Any, int], otherwise: int) -> NDArray[np.int64]:
-    """Return the code of every value, `otherwise` for those that have none."""
+def look_up(values: list[Label], codes: Mapping[Label, int], otherwise: int) -> NDArray[np.int64]:
+    """Return the code of every value, `otherwise` for values without a code."""
     return np.fromiter(map(codes.get, values, repeat(otherwise)), np.int64, len(values))
+
+
+def sorted_labels(values: Iterable[Label]) -> list[Label]:
+    """Return the distinct labels in ascending order; they must all be text or all be numbers."""
+    distinct: Any = set(values)
+    return sorted(distinct)

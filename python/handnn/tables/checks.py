@@ -1,19 +1,26 @@
-"""What is read from a file, checked: each raises ValueError for what it does not allow."""
+"""Validation of what a file describes: each function raises ValueError for invalid values."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
+
+from handnn.tables.steps import Label
+
+Entry: TypeAlias = Mapping[str, Any]
+"""A JSON object of a file: `to_dict` returns it, `from_dict` reads it."""
 
 
-def keys(entry: object, names: set[str], what: str) -> None:
-    """Check that `entry` is an object of exactly these names."""
+def keys(entry: object, names: set[str], what: str) -> Entry:
+    """Return an object that has exactly the entries `names`."""
     if not isinstance(entry, dict):
-        raise ValueError(f"{what} is described as {entry!s:.50}")
+        raise ValueError(f"{what} must be an object, but is {entry!s:.50}")
     if set(entry) != names:
         odd = min(set(entry) ^ names)
         raise ValueError(f"{what} has {'an' if odd in entry else 'no'} entry {odd!r:.50}")
+    return entry
 
 
 def number(value: object, what: str) -> float:
@@ -43,16 +50,21 @@ def word(value: object, words: tuple[str, ...], what: str) -> str:
     return value
 
 
-def several(value: object, what: str) -> list[Any]:
+def several(value: object, what: str) -> list[object]:
     """Return a list that is not empty."""
     if not (isinstance(value, list) and value):
         raise ValueError(f"{what} must be a list that is not empty, but is {value!s:.50}")
     return value
 
 
-def labels(value: object, what: str) -> list[Any]:
-    """Return labels: in ascending order, all of text, all true or false, or all finite numbers."""
-    found = several(value, what)
+def numbers(value: object, what: str) -> list[float]:
+    """Return a list of finite numbers that is not empty."""
+    return [number(one, what) for one in several(value, what)]
+
+
+def labels(value: object, what: str) -> list[Label]:
+    """Return ascending labels: all text, all bools, or all finite numbers."""
+    found: list[Any] = several(value, what)
     kinds = set(map(type, found))
     if not (kinds == {str} or kinds == {bool} or kinds <= {int, float}):
         raise ValueError(f"{what} must be all text, all true or false, or all numbers")

@@ -1,47 +1,62 @@
-"""Columns: what is learnt of a table's columns, and how it becomes the input of a network."""
+"""Columns: what is learned of a table's columns, and the network input they become."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from handnn.arrays import Array, float_dtype
 from handnn.initializers import RandomSource
-from handnn.layers import Embedding
+from handnn.layers import Brick, Embedding
 from handnn.layers.embedding import code_columns
 from handnn.network import Network
 from handnn.storage import FormatError
-from handnn.tables import cells, checks
-from handnn.tables.category import MOST_ONE_HOT, CategoryColumn
-from handnn.tables.number import NumberColumn, Scale
-from handnn.tables.reading import Reader, TableLike
+from handnn.tables import checks
+from handnn.tables.category import MAX_ONE_HOT, CategoryColumn
+from handnn.tables.cells import infer_kind
+from handnn.tables.column import Column, ValueColumn
+from handnn.tables.number import NumberColumn
+from handnn.tables.reading import TableLike, TableReader
+from handnn.tables.recipe import ColumnScale
 
-Column = NumberColumn | CategoryColumn
+VALUE_COLUMNS: dict[str, type[ValueColumn]] = {"number": NumberColumn}
+"""The kinds of columns that enter the network as numbers."""
 
-CATEGORIES = ("embedding", "one-hot")
-KINDS = ("number", "category")
+COLUMN_KINDS: dict[str, type[Column]] = {**VALUE_COLUMNS, "category": CategoryColumn}
+"""All kinds of columns, by the names that `kinds` and files use."""
+
+KINDS = tuple(COLUMN_KINDS)
+ENCODINGS = ("embedding", "one-hot")
 
 
 class Columns:
-    """What was learnt of the columns of a table, from its training rows.
+    """The columns of a table as learned from its training rows.
+
+    A table is a pandas or polars DataFrame, a dict from names to columns, a NumPy array (N, I), or
+    a list of N rows. `transform` gives the following inputs, each group in the order of the table:
+
+        numbers      scaled, with the training median in place of a missing value; see NumberColumn
+        indicators   1 where the number is missing, else 0, for columns with gaps in training
+        categories   "one-hot": a column for each label, 1 where the row has it, else 0, and one for
+                     missing values if training had some. Rows with a label absent from training,
+                     or with an unexpected gap, are 0 in all of them
+                     "embedding": a column of codes, which `first_layers` replace by vectors
 
     Attributes:
         columns: a NumberColumn or a CategoryColumn for each, in the order of the training table.
-        feature_names_in: their names, None when that table had none.
+        feature_names_in: their names, None if the table had none.
         categories: "embedding" or "one-hot".
 
-    A table is a pandas or polars DataFrame, a dict from a name to a column, a NumPy array (N, I),
-    or a list of N rows. `transform` gives these columns, each kind in the order of the table:
-
-        numbers      scaled, with the median of the training rows in a gap: see NumberColumn
-        indicators   1 where the number is missing, else 0, for columns that had gaps in training
-        categories   "one-hot": 1 in the column of the row's label, 0 in the others; there is one
-                     for missing values too if the column had some in training. A label that was
-                     not there in training, and an unexpected gap, is 0 in all of them
-                     "embedding": a column of codes, which `first_layers` replace by vectors
+    Examples:
+        >>> table = {"size": [45, 60, None], "town": ["Ulm", "Bonn", "Ulm"]}
+        >>> columns = handnn.Columns.learn(table)
+        >>> columns.names_out
+        ['size', 'size missing', 'town']
+        >>> columns.transform({"size": [60], "town": ["Kiel"]}, "float64").round(3)
+        array([[1.225, 0.   , 3.   ]])
     """
 
     def __init__(
@@ -52,18 +67,26 @@ class Columns:
     ) -> None:
         self.columns: tuple[Column, ...] = tuple(columns)
         self.feature_names_in = None if feature_names_in is None else tuple(feature_names_in)
-        self.categories = checks.word(categories, CATEGORIES, "Columns: categories")
+        self.categories = checks.word(categories, ENCODINGS, "Columns: categories")
         names = self.feature_names_in
         if not self.columns:
             raise ValueError("Columns: there must be at least one column")
         if names is not None and not len(self.columns) == len(names) == len(set(names)):
             raise ValueError("Columns: each column must have a name of its own")
+        self._values: list[tuple[int, ValueColumn]] = []
+        self._categories: list[tuple[int, CategoryColumn]] = []
+        for place, column in enumerate(self.columns):
+            if isinstance(column, CategoryColumn):
+                self._categories.append((place, column))
+            else:
+                self._values.append((place, cast(ValueColumn, column)))
         if categories == "one-hot":
-            for place, column in self._of(CategoryColumn):
-                if len(column.labels) > MOST_ONE_HOT:
+            for place, category in self._categories:
+                if len(category.labels) > MAX_ONE_HOT:
                     raise ValueError(
-                        f"Columns: {self._call(place)} has {len(column.labels)} categories, too "
-                        'many for one-hot columns; write categories="embedding" or leave it out'
+                        f"Columns: {self._describe(place)} has {len(category.labels)} categories, "
+                        f"but one-hot columns take at most {MAX_ONE_HOT}; write "
+                        'categories="embedding" or leave it out'
                     )
 
     @classmethod
@@ -72,88 +95,90 @@ class Columns:
         table: TableLike,
         *,
         categories: str = "embedding",
-        scale: Scale = True,
-        kinds: Mapping[Any, str] | None = None,
+        scale: ColumnScale = True,
+        kinds: Mapping[str, str] | Mapping[int, str] | None = None,
     ) -> Columns:
-        """Learn from the training rows: medians, means and deviations, labels, names.
+        """Learn names, medians, scales and labels from the training rows.
 
-        A column is one of categories when it holds text or bools, or when the frame itself calls it
-        so; else it is one of numbers. In a table without types (a list of rows, a dict of lists, an
-        array of text or objects) text that reads as a number in every row is a number, and "",
-        "NA", "N/A", "#N/A", "NaN", "nan", "null" and "NULL" are gaps. `kinds` overrides that:
-        ``{"zip": "category", "code": "number"}``, by name, or by place if there are no names.
+        A column that holds text or bools, or that the frame declares categorical, is one of
+        categories; any other is one of numbers. In an untyped table (a list of rows, a dict of
+        lists, an array of text or objects) a column whose every text represents a number is one of
+        numbers, and "", "NA", "N/A", "#N/A", "NaN", "nan", "null" and "NULL" are missing values.
 
-        scale: True brings every column of numbers to mean 0 and standard deviation 1; False leaves
-        it as it is, but for gaps. "quantile" brings it to a normal distribution first: each value
-        goes where its share of the training rows lies in one (between 257 quantiles in straight
-        lines, and no farther than the smallest and the largest). It helps with columns that have
-        long tails or heaps, and with numbers never seen before; what grows on beyond the training
-        rows is not followed.
+        Parameters:
+            table: N rows, N ≥ 1.
+            categories: "embedding" or "one-hot".
+            scale: True standardizes columns of numbers to mean 0 and standard deviation 1. False
+                only fills missing values. "quantile" first maps the column to a normal distribution
+                through up to 257 of its quantiles, with linear interpolation between them, then
+                standardizes it. This suits long tails, repeated values and unusual units, but does
+                not extrapolate: values beyond the training range become its nearest end.
+            kinds: overrides the kinds of columns by name, or by position in a table without names:
+                ``{"zip": "category", "code": "number"}``.
 
-        Raises TypeError when `table` is no table. Raises ValueError when a column has no value in
-        any row, holds both numbers and text, infinities or dates, or holds a different text in
-        each of more than 20 rows, as an identifier does (unless `kinds` says what it is); when it
-        has more than 1,000 categories with "one-hot"; and when there are no rows. The message
-        names the column, and the row, counted from 0, and the value of a bad cell.
+        Raises TypeError if `table` is not a table. Raises ValueError if it has no rows; if a column
+        has no value in any row, mixes numbers and text, holds infinities or dates, or holds a
+        different text in each of more than 20 rows, like an identifier (unless `kinds` names it);
+        and if a column has more than 1,000 categories with "one-hot". The message names the column,
+        and for a bad cell its row, counted from 0, and its value.
+
+        Examples:
+            >>> handnn.Columns.learn({"zip": [89073, 53111]}, kinds={"zip": "category"})
+            Columns(1 of categories, embedding; 1→3 columns for the network)
         """
         where = "Columns.learn"
-        checks.word(categories, CATEGORIES, f"{where}: categories")
+        checks.word(categories, ENCODINGS, f"{where}: categories")
         if not (isinstance(scale, bool) or scale == "quantile"):
             raise ValueError(f"{where}: scale must be True, False or 'quantile', but is {scale!r}")
-        reader = Reader(table, where)
+        reader = TableReader(table, where)
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
-        chosen = dict(kinds or {})
+        chosen: dict[str | int, str] = {}
+        for key, kind in (kinds or {}).items():
+            chosen[key] = kind
         keys = [reader.key(place) for place in range(len(reader))]
         for key, kind in chosen.items():
             if key not in keys:
-                raise ValueError(f"{where}: kinds has {key!r}, which is no column")
+                raise ValueError(f"{where}: kinds has {key!r}, but the table has no such column")
             checks.word(kind, KINDS, f"{where}: kinds[{key!r}]")
         columns: list[Column] = []
         for place, key in enumerate(keys):
-            column = reader.cells(place)
-            kind = chosen.get(key) or cells.kind(column, where)
-            if kind == "number":
-                reads_text = key in chosen and not column.is_loose and bool(column.text.any())
-                columns.append(
-                    NumberColumn.learn(column, where, scale=scale, reads_text=reads_text)
-                )
-            else:
-                columns.append(CategoryColumn.learn(column, where, chosen=key in chosen))
+            cells = reader.cells(place)
+            learn = COLUMN_KINDS[chosen.get(key) or infer_kind(cells, where)].learn
+            columns.append(learn(cells, where, scale=scale, is_chosen=key in chosen))
         return cls(columns, reader.names, categories)
 
     def transform(self, table: TableLike, dtype: DTypeLike = "float32") -> Array:
-        """Return the rows of a table as an array (N, n_in) of float32 or float64.
+        """Return the rows of a table as network input (N, n_in), in float32 or float64.
 
-        The columns of a table with names may stand in any order; without names, here or in
-        training, they are taken as they stand. A gap in a column that had none in training is
-        filled too, and has no indicator. The arithmetic is float64, rounded once.
+        The columns of a table with names may come in any order; if this table or the training table
+        has no names, columns are matched by position. A gap in a column without gaps in training is
+        filled, but has no indicator. The arithmetic is in float64, rounded once.
 
-        Raises ValueError when a column is missing, additional or renamed, or a cell is not of the
-        kind that training had: text where numbers were, numbers where text was, an infinity, a
-        number that `dtype` can't hold once it is scaled. The message names the column, the row,
-        counted from 0, and the value.
+        Raises ValueError if a column is missing, additional or renamed, or if a cell does not fit:
+        text in a column of numbers, numbers in a column of text, an infinity, or a number that
+        exceeds `dtype` after scaling. The message names the column, the row, counted from 0, and
+        the value.
         """
         where = "Columns.transform"
         dtype = float_dtype(dtype, f"{where}: dtype")
-        reader = Reader(table, where)
-        places = self._places(reader)
+        reader = TableReader(table, where)
+        places = self._match(reader)
         out = np.zeros((reader.n_rows, self.n_in), dtype)
-        indicator = len(self._of(NumberColumn))
-        for at, (place, number) in enumerate(self._of(NumberColumn)):
-            column = reader.cells(places[place])
+        at, at_indicator = 0, self._n_values
+        for place, column in self._values:
+            cells = reader.cells(places[place])
             with np.errstate(over="ignore"):
-                out[:, at] = number.transform(column, where)
-            if number.has_gaps:
-                out[:, indicator] = column.missing
-                indicator += 1
+                values = column.transform(cells, where)
+                out[:, at : at + values.shape[1]] = values
+            at += values.shape[1]
+            if column.has_gaps:
+                out[:, at_indicator] = cells.missing
+                at_indicator += 1
         if not np.isfinite(out).all():
-            at = int((~np.isfinite(out)).any(axis=0).argmax())
-            column = reader.cells(places[self._of(NumberColumn)[at][0]])
-            too_large = ~np.isfinite(out[:, at])
-            raise column.error(where, too_large, f"is too large for {dtype}, once it is scaled")
-        at = indicator
-        for place, category in self._of(CategoryColumn):
+            self._raise_too_large(reader, places, out)
+        at = at_indicator
+        for place, category in self._categories:
             codes = category.codes(reader.cells(places[place]), where)
             if self.categories == "embedding":
                 out[:, at] = codes
@@ -164,43 +189,57 @@ class Columns:
                 at += category.n_one_hot
         return out
 
-    def first_layers(self, rng: RandomSource = None, dtype: DTypeLike = "float32") -> list[Any]:
+    def _raise_too_large(self, reader: TableReader, places: list[int], out: Array) -> None:
+        """Raise ValueError for the first column with a scaled number that `out` cannot hold."""
+        at = int((~np.isfinite(out)).any(axis=0).argmax())
+        owners = [place for place, c in self._values for _ in c.names_out("")]
+        raise reader.cells(places[owners[at]]).error(
+            reader.where, ~np.isfinite(out[:, at]), f"is too large for {out.dtype} after scaling"
+        )
+
+    def first_layers(self, rng: RandomSource = None, dtype: DTypeLike = "float32") -> list[Brick]:
         """Return the Embeddings that a network for these columns begins with; [] with "one-hot".
 
-        One for each column of categories, with a row for each code (see `CategoryColumn`) and as
-        many numbers as `CategoryColumn.n_embedding`. The rows of codes that training does not have
-        are the mean of the others, to which `settle` sets them anew after training.
+        There is one for each column of categories, with a row for each code (see `CategoryColumn`)
+        and `CategoryColumn.n_embedding` columns. Rows of codes absent from training are the mean of
+        the others; `settle` updates them after training.
+
+        Examples:
+            >>> columns = handnn.Columns.learn({"town": ["Ulm", "Bonn", "Kiel"]})
+            >>> columns.first_layers(0)
+            [Embedding(5 codes→4, column 0)]
         """
         if self.categories != "embedding":
             return []
         rng = np.random.default_rng(rng)
-        column = self._n_plain
-        layers = []
-        for _, category in self._of(CategoryColumn):
-            layers.append(
-                Embedding.random(category.n_codes, category.n_embedding, column, rng, dtype)
+        layers: list[Brick] = []
+        for _, category in self._categories:
+            layer = Embedding.random(
+                category.n_codes, category.n_embedding, self._n_before_codes, rng, dtype
             )
-            _settle(category, layers[-1])
+            _settle(category, layer)
+            layers.append(layer)
         return layers
 
     def settle(self, network: Network) -> None:
-        """Give the codes that training did not have the mean of the vectors of the others.
+        """Set the embeddings of codes absent from training to the mean of the other rows.
 
-        These are the code of unseen labels, and that of missing values when there were none. The
-        mean is weighted by how often each label was in training, so an unseen label counts as the
-        average row. Writes to the arrays of the network's Embeddings; to do it twice changes
-        nothing. Raises ValueError when the network does not begin with Embeddings for these codes.
+        These are the code of unseen labels, and that of missing values if training had none. The
+        mean is weighted by the number of training rows with each label, so an unseen label counts
+        as the average row. Writes to the arrays of the network's Embeddings; calling it twice is
+        the same as once. Raises ValueError if the network does not begin with an Embedding for each
+        column of categories.
         """
         if self.categories != "embedding":
             return
         found = code_columns(network.layers, self.n_in)
         pairs = []
-        for at, (place, category) in enumerate(self._of(CategoryColumn), self._n_plain):
+        for at, (place, category) in enumerate(self._categories, self._n_before_codes):
             layer = found.get(at)
             if layer is None or len(layer.w) != category.n_codes:
                 raise ValueError(
                     f"Columns.settle: the network must begin with an Embedding of "
-                    f"{category.n_codes} codes for {self._call(place)}, in column {at} of its "
+                    f"{category.n_codes} codes for {self._describe(place)}, in column {at} of its "
                     "input; put Columns.first_layers first"
                 )
             pairs.append((category, layer))
@@ -209,44 +248,40 @@ class Columns:
 
     @property
     def n_in(self) -> int:
-        """The number of columns that `transform` gives, and the network takes."""
-        return len(self.names_out)
+        """The number of columns that `transform` gives, and that the network takes."""
+        if self.categories == "embedding":
+            return self._n_before_codes + len(self._categories)
+        return self._n_before_codes + sum(c.n_one_hot for _, c in self._categories)
 
     @property
     def n_after(self) -> int:
-        """The number of columns behind `first_layers`, which the next brick takes."""
+        """The number of columns after `first_layers`, which the next layer takes."""
         if self.categories != "embedding":
             return self.n_in
-        widths = [column.n_embedding for _, column in self._of(CategoryColumn)]
-        return self._n_plain + sum(map(int, widths))
+        return self._n_before_codes + sum(c.n_embedding for _, c in self._categories)
 
     @property
     def names_out(self) -> list[str]:
-        """What the columns are that `transform` gives: "age", "age missing", "town=Ulm", "town"."""
-        names = [self._name(place) for place in range(len(self.columns))]
-        numbers = self._of(NumberColumn)
-        found = [names[place] for place, _ in numbers]
-        found += [f"{names[place]} missing" for place, number in numbers if number.has_gaps]
-        for place, category in self._of(CategoryColumn):
-            if self.categories == "embedding":
-                found.append(names[place])
-            else:
-                found += [f"{names[place]}={label}" for label in category.labels]
-                found += [f"{names[place]} missing"] * category.has_gaps
+        """The names of the inputs: "age", "age missing", "town=Ulm", "town"."""
+        found = [name for place, c in self._values for name in c.names_out(self._name(place))]
+        found += [f"{self._name(place)} missing" for place, c in self._values if c.has_gaps]
+        for place, category in self._categories:
+            name = self._name(place)
+            found += [name] if self.categories == "embedding" else category.names_one_hot(name)
         return found
 
     def summary(self) -> str:
-        """Return a table of the columns: their names, kinds, and what has been learnt."""
+        """Return a table of the columns: their names, kinds, and what was learned."""
         rows = [
             (self._name(place), column.kind, str(column))
             for place, column in enumerate(self.columns)
         ]
-        widths = [max(len(row[0]) for row in rows), len("category")]
+        widths = [max(len(row[0]) for row in rows), max(map(len, KINDS))]
         lines = [f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {text}" for name, kind, text in rows]
         return "\n".join([*lines, self._sizes()])
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` takes: dicts, lists, text, numbers and bools, for a JSON file."""
+    def to_dict(self) -> dict[str, object]:
+        """Return a JSON object for `from_dict`: dicts, lists, text, numbers and bools."""
         names = self.feature_names_in
         return {
             "names": None if names is None else list(names),
@@ -255,10 +290,10 @@ class Columns:
         }
 
     @classmethod
-    def from_dict(cls, entry: Any) -> Columns:
-        """Return the Columns that `to_dict` describes; FormatError when it describes none."""
+    def from_dict(cls, entry: object) -> Columns:
+        """Return the Columns that `to_dict` describes; FormatError for an invalid description."""
         try:
-            checks.keys(entry, {"names", "categories", "columns"}, "the table")
+            entry = checks.keys(entry, {"names", "categories", "columns"}, "the table")
             names = entry["names"]
             if names is not None:
                 names = checks.several(names, "its names")
@@ -267,44 +302,43 @@ class Columns:
             columns: list[Column] = []
             for described in checks.several(entry["columns"], "its columns"):
                 if not isinstance(described, dict):
-                    raise ValueError(f"a column is described as {described!s:.50}")
+                    raise ValueError(f"a column must be an object, but is {described!s:.50}")
                 kind = checks.word(described.get("kind"), KINDS, "the kind of a column")
-                build: Any = NumberColumn if kind == "number" else CategoryColumn
-                columns.append(build.from_dict(described))
+                columns.append(COLUMN_KINDS[kind].from_dict(described))
             return cls(columns, names, entry["categories"])
         except (TypeError, ValueError) as error:
             raise FormatError(f"Columns.from_dict: {error}") from error
 
     def __repr__(self) -> str:
-        """Count the columns: `Columns(8 numbers, 1 category as embedding; 10 → 13)`."""
+        """Count the columns: ``Columns(8 of numbers, 1 of categories, embedding; 10→13 ...)``."""
         return f"Columns({self._sizes()})"
 
     def _sizes(self) -> str:
-        numbers, categories = len(self._of(NumberColumn)), len(self._of(CategoryColumn))
-        texts = [f"{numbers} of numbers"] if numbers else []
-        texts += [f"{categories} of categories, {self.categories}"] if categories else []
+        n_values, n_categories = len(self._values), len(self._categories)
+        texts = [f"{n_values} of numbers"] if n_values else []
+        texts += [f"{n_categories} of categories, {self.categories}"] if n_categories else []
         width = f"{self.n_in}→{self.n_after}" if self.n_in != self.n_after else str(self.n_in)
         return f"{', '.join(texts)}; {width} columns for the network"
 
-    def _of(self, kind: type[Any]) -> list[tuple[int, Any]]:
-        """Return the columns of one kind, with their places."""
-        return [(place, c) for place, c in enumerate(self.columns) if isinstance(c, kind)]
+    @property
+    def _n_values(self) -> int:
+        """The number of inputs before the indicators."""
+        return sum(len(column.names_out("")) for _, column in self._values)
 
     @property
-    def _n_plain(self) -> int:
-        """The columns of numbers and indicators, which come first."""
-        numbers = self._of(NumberColumn)
-        return len(numbers) + sum(int(number.has_gaps) for _, number in numbers)
+    def _n_before_codes(self) -> int:
+        """The number of inputs before those of categories."""
+        return self._n_values + sum(int(column.has_gaps) for _, column in self._values)
 
     def _name(self, place: int) -> str:
         return str(place) if self.feature_names_in is None else self.feature_names_in[place]
 
-    def _call(self, place: int) -> str:
+    def _describe(self, place: int) -> str:
         names = self.feature_names_in
         return f"column {place}" if names is None else f"column {names[place]!r}"
 
-    def _places(self, reader: Reader) -> list[int]:
-        """Return where in the table each column is; ValueError when they are not the same ones."""
+    def _match(self, reader: TableReader) -> list[int]:
+        """Return the position of each column in the table; ValueError if the columns differ."""
         ours, theirs = self.feature_names_in, reader.names
         if ours is None or theirs is None:
             if len(reader) != len(self.columns):
@@ -317,7 +351,7 @@ class Columns:
         additional = [name for name in theirs if name not in ours]
         if missing or additional:
             texts = [f"has no column {_listed(missing)}"] if missing else []
-            texts += [f"has {_listed(additional)}, not there in training"] if additional else []
+            texts += [f"has {_listed(additional)}, absent from training"] if additional else []
             raise ValueError(f"{reader.where}: the table {', but '.join(texts)}")
         found = {name: place for place, name in enumerate(theirs)}
         return [found[name] for name in ours]
@@ -329,6 +363,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _settle(category: CategoryColumn, layer: Embedding) -> None:
+    """Set the rows of codes absent from training to the weighted mean of the labels' rows."""
     count = len(category.labels)
     counts = np.array(category.counts, np.float64)
     mean = counts @ layer.w[:count].astype(np.float64) / counts.sum()

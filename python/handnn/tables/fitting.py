@@ -14,7 +14,8 @@ from handnn.tables.model import TableModel
 from handnn.tables.networks import build_network, build_optimizer
 from handnn.tables.reading import TableLike
 from handnn.tables.recipe import Recipe
-from handnn.tables.target import Target, TargetLike
+from handnn.tables.target import Target
+from handnn.tables.target_values import TargetLike
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.history import History
 from handnn.training.many import train_many

@@ -1,32 +1,47 @@
-"""TableModel: networks, with the columns they take and the target they give, in one file."""
+"""TableModel: networks with the columns they take and the target they predict, in one file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from handnn import storage
 from handnn.arrays import Array
 from handnn.network import Network
+from handnn.tables.cells import AnyArray
 from handnn.tables.columns import Columns
+from handnn.tables.model_html import model_html
 from handnn.tables.reading import TableLike
 from handnn.tables.target import Target
 
+ModelParts = tuple[list[Network], Columns, Target]
+"""The arguments of a TableModel."""
+
 
 class TableModel:
-    """One or more trained networks that take a table and answer in its own words.
+    """One or more trained networks that take a table and predict its target.
 
-    networks: one Network, or several for the same columns and target, whose answers are averaged:
-        values for a regression, probabilities for classes. They are kept, not copied, and their
-        vectors for categories that training did not have are set (see `Columns.settle`).
+    Parameters:
+        networks: a Network, or several for the same columns and target. Their predictions are
+            averaged: values of a regression, probabilities of classes. They are kept, not copied,
+            and their embeddings of labels absent from training are set (see `Columns.settle`).
+        columns: what turns a table into the networks' input.
+        target: what turns the networks' output into predictions.
 
-    The dtype of the networks decides that of x and of the answers. Raises TypeError when a part is
-    of another kind or the networks differ in dtype, ValueError when there is no network or one
-    takes or gives another number of columns.
+    All networks have one dtype, float32 or float64, which the predictions share. Raises TypeError
+    if a part has another type or the networks differ in dtype, ValueError if there is no network or
+    one takes or gives another number of columns.
+
+    Examples:
+        >>> table = {"size": [45, 60, 80, 52], "town": ["Ulm", "Bonn", "Ulm", "Bonn"]}
+        >>> columns = handnn.Columns.learn(table)
+        >>> target = handnn.Target.learn([520.0, 790.0, 1060.0, 650.0])
+        >>> layers = [*columns.first_layers(0), *handnn.mlp([columns.n_after, 8, 1], rng=0).layers]
+        >>> model = handnn.TableModel(handnn.Network(layers), columns, target)
+        >>> model.predict({"size": [64], "town": ["Mainz"]}).shape
+        (1,)
     """
 
     def __init__(
@@ -54,55 +69,66 @@ class TableModel:
                     f"TableModel: network 0 is {found[0].dtype} but network {place} is "
                     f"{network.dtype}"
                 )
-            for end, width in (("in", columns.n_in), ("out", target.n_out)):
-                if network.sizes.get(end, width) != width:
-                    raise ValueError(
-                        f"TableModel: network {place} {'takes' if end == 'in' else 'gives'} "
-                        f"{network.sizes[end]} columns, but the "
-                        f"{'columns' if end == 'in' else 'target'} have {width}"
-                    )
+            self._check_widths(network, place)
         for network in found:
             columns.settle(network)
 
+    def _check_widths(self, network: Network, place: int) -> None:
+        """Raise ValueError if the network does not fit the columns or the target."""
+        sizes = network.sizes
+        if sizes.get("in", self.columns.n_in) != self.columns.n_in:
+            raise ValueError(
+                f"TableModel: network {place} takes {sizes['in']} columns, but the columns have "
+                f"{self.columns.n_in}"
+            )
+        if sizes.get("out", self.target.n_out) != self.target.n_out:
+            raise ValueError(
+                f"TableModel: network {place} gives {sizes['out']} columns, but the target has "
+                f"{self.target.n_out}"
+            )
+
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype[np.floating]:
         """The dtype of the networks: float32 or float64."""
         return self.networks[0].dtype
 
-    def predict(self, table: TableLike) -> NDArray[Any]:
-        """Return the prediction for every row: values, or labels of the type they were given in.
+    def predict(self, table: TableLike) -> AnyArray:
+        """Return the prediction for every row: values, or labels of the type they had in training.
 
-        (N,) when y was (N,), else (N, O). Raises what `Columns.transform` raises for a table that
-        is not like the one in training.
+        (N,) if y was (N,) in training, else (N, O). Raises what `Columns.transform` raises for a
+        table that does not fit the columns.
         """
         if self.target.task == "regression":
             return self._mean(self._values(table))
         return self.target.choose(self.predict_proba(table))
 
     def predict_proba(self, table: TableLike) -> Array:
-        """Return the probabilities (N, K) of the classes, or of yes; see `Target.probabilities`."""
+        """Return the probabilities of the classes (N, K), or of yes (N, O).
+
+        See `Target.probabilities`. Raises ValueError for a regression, and what `predict` raises.
+        """
         if self.target.task == "regression":
             raise ValueError("TableModel.predict_proba: a regression has no probabilities")
         return self._mean(self._probabilities(table))
 
     def spread(self, table: TableLike) -> Array:
-        """Return how far the networks differ: the standard deviation of what `predict` averages.
+        """Return the standard deviation of the networks' predictions for every row.
 
-        In the units and shape of the prediction for a regression, of each probability for classes.
-        It tells where the training rows decide little; it is no error bar. Raises ValueError when
-        there is only one network.
+        In the units and shape of `predict` for a regression, of `predict_proba` for classes. A
+        large spread shows where the training rows decide little; it is not an error bar. Raises
+        ValueError if there is only one network.
         """
         if len(self.networks) < 2:
-            raise ValueError("TableModel.spread: there must be two networks or more")
+            raise ValueError("TableModel.spread: the model must have two networks or more")
         is_regression = self.target.task == "regression"
         answers = self._values(table) if is_regression else self._probabilities(table)
         deviations: Array = np.std(answers, axis=0, dtype=np.float64).astype(self.dtype)
         return deviations
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the networks, columns and target to `path`, all or nothing, for `load`.
+        """Write the networks, columns and target to a safetensors file, all or nothing.
 
-        One safetensors file: see `storage.save`, and for what is raised.
+        `load` reads it. Raises what `Network.save` raises.
         """
         path = storage.as_path(path, "TableModel.save: path")
         storage.write(path, *self.contents("TableModel.save"))
@@ -126,32 +152,41 @@ class TableModel:
     def load(cls, path: str | os.PathLike[str]) -> TableModel:
         """Read the model that `save` wrote to `path`; nothing in a file is ever executed.
 
-        No more memory is taken than what is really in the file needs. Raises FormatError (a
-        ValueError) when the file is no such model, OSError when it can't be read.
+        Takes no more memory than the arrays in the file need. Raises FormatError (a ValueError) if
+        the file does not hold a TableModel, OSError if it cannot be read.
         """
         return storage.read(path, cls.from_file, "a model of a table", "TableModel.load")
 
     @classmethod
     def from_file(cls, file: storage.TensorFile) -> TableModel:
-        """Return the model in an open file; ValueError when the file does not hold one."""
+        """Return the model in an open file; ValueError if the file does not hold one."""
+        return cls(*cls.parts_of(file))
+
+    @staticmethod
+    def parts_of(file: storage.TensorFile) -> ModelParts:
+        """Return the networks, columns and target in an open file; ValueError if it has none."""
         architecture = storage.read_architecture(file.metadata, "table")
         columns = Columns.from_dict(architecture.get("columns"))
         target = Target.from_dict(architecture.get("target"))
         networks = storage.read_all(file, architecture.get("networks"))
-        return cls(map(Network, networks), columns, target)
+        return list(map(Network, networks)), columns, target
 
     def summary(self) -> str:
-        """Return the columns, the target and the networks, for people to read."""
+        """Return the columns, the target and the first network as text."""
         count = len(self.networks)
         heading = "1 network:" if count == 1 else f"{count} networks, averaged; the first one:"
         parts = [self.columns.summary(), repr(self.target), heading, self.networks[0].summary()]
         return "\n".join(parts)
 
     def __repr__(self) -> str:
-        """Name the parts."""
+        """Return the networks, the columns and the target in short."""
         count = len(self.networks)
         networks = repr(self.networks[0]) if count == 1 else f"{count} x {self.networks[0]}"
         return f"TableModel({networks}, {self.columns}, {self.target})"
+
+    def _repr_html_(self) -> str:
+        """Return `summary` as HTML, for notebooks."""
+        return model_html(self.columns, self.target, self.networks)
 
     def _outputs(self, table: TableLike) -> list[Array]:
         x = self.columns.transform(table, self.dtype)

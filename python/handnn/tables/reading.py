@@ -1,46 +1,46 @@
-"""Reading: what people call a table, taken apart into named columns of cells."""
+"""Reading a table: separate it into named columns of cells."""
 
 from __future__ import annotations
 
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from handnn.tables.cells import Cells, cells, parse
+from handnn.tables.cells import AnyArray, Cells, parse, read_cells
 
 TableLike: TypeAlias = object
-"""A DataFrame of pandas or polars, a dict from a name to a column, or rows of cells.
+"""A DataFrame of pandas or polars, a dict from names to columns, or rows of cells.
 
-Anything may be passed; `Reader` raises TypeError for what is not a table.
+Any object may be passed; `TableReader` raises TypeError if it is not a table.
 """
 
 
-class Reader:
-    """The columns of a table, to be asked for one by one.
+class TableReader:
+    """The columns of a table, converted to cells one at a time.
 
-    names: of the columns, None when they have none. Raises TypeError when `table` is no table,
-    ValueError when it has no columns, or two of one name, or rows of different lengths.
+    names: of the columns, None if they have none. Raises TypeError if `table` is not a table,
+    ValueError if it has no columns, duplicate names, or rows of different lengths.
     """
 
-    def __init__(self, table: Any, where: str) -> None:
+    def __init__(self, table: TableLike, where: str) -> None:
         self.where = where
         self.names: tuple[str, ...] | None = None
-        self._columns: list[Any]
+        self._columns: list[object]
         self._is_loose = False
-        if getattr(getattr(table, "dtype", None), "names", None):  # a structured array
+        if isinstance(table, np.ndarray) and table.dtype.names:  # a structured array
             table = {name: table[name] for name in table.dtype.names}
         if isinstance(table, Mapping):
-            self._name(list(table))
+            self._set_names(list(table))
             self._columns = list(table.values())
-        elif hasattr(table, "__len__") and hasattr(table, "columns"):  # a LazyFrame has no length
-            keys = list(table.columns)
-            self._name(keys)
-            self._columns = [table[key] for key in keys]
+        elif isinstance(table, Sized) and hasattr(table, "columns"):  # a LazyFrame has no length
+            frame: Any = table
+            keys = list(frame.columns)
+            self._set_names(keys)
+            self._columns = [frame[key] for key in keys]
         else:
             array = _array(table, where)
             self._columns = list(array.T)
@@ -51,17 +51,19 @@ class Reader:
         for place, length in enumerate(lengths):
             if length != lengths[0]:
                 raise ValueError(
-                    f"{where}: {self.call(0)} has {lengths[0]} rows but {self.call(place)} "
-                    f"has {length}"
+                    f"{where}: {self.describe(0)} has {lengths[0]} rows but "
+                    f"{self.describe(place)} has {length}"
                 )
         self.n_rows = lengths[0]
 
-    def _name(self, keys: list[Any]) -> None:
-        """Take the keys as names if they are text; numbers are only places."""
+    def _set_names(self, keys: list[object]) -> None:
+        """Take text keys as names; numbers are positions, so the columns have no names."""
         is_text = [isinstance(key, str) for key in keys]
         if not any(is_text):
             if any(isinstance(key, tuple) for key in keys) or len(set(keys)) < len(keys):
-                raise ValueError(f"{self.where}: the columns must have names, but are {keys!s:.80}")
+                raise ValueError(
+                    f"{self.where}: the columns must have names, but have {keys!s:.80}"
+                )
             return
         if not all(is_text):
             raise TypeError(
@@ -76,22 +78,22 @@ class Reader:
         """Return the number of columns."""
         return len(self._columns)
 
-    def call(self, place: int) -> str:
-        """Return what a message calls the column in this place."""
+    def describe(self, place: int) -> str:
+        """Return the column at this position as messages name it."""
         return f"column {place}" if self.names is None else f"column {self.names[place]!r}"
 
     def key(self, place: int) -> str | int:
-        """Return its name, or its place when it has none."""
+        """Return the name of the column, or its position if it has none."""
         return place if self.names is None else self.names[place]
 
     def cells(self, place: int) -> Cells:
-        """Return the cells of the column in this place."""
+        """Return the cells of the column at this position."""
         column = self._columns[place]
         if type(column) is np.ndarray:
-            column = np.ascontiguousarray(column)  # a column of an array: it is read several times
-        return cells(
+            column = np.ascontiguousarray(column)  # it is read several times
+        return read_cells(
             column,
-            self.call(place),
+            self.describe(place),
             self.key(place),
             self.where,
             loose=self._is_loose or isinstance(column, list | tuple),
@@ -99,20 +101,20 @@ class Reader:
 
 
 def check_different(names: Iterable[str], what: str) -> None:
-    """Raise ValueError when a name is there twice."""
+    """Raise ValueError if a name occurs twice."""
     for name, count in Counter(names).items():
         if count > 1:
             raise ValueError(f"{what} has two columns {name!r}")
 
 
-def _array(table: Any, where: str) -> NDArray[Any]:
+def _array(table: TableLike, where: str) -> AnyArray:
     """Return rows of cells as a 2-D array: of numbers if they are all numbers, else of objects."""
     if isinstance(table, np.ma.MaskedArray):
         masked = np.ma.getmaskarray(table)
         table = table.data.astype(object)
         table[masked] = None
     if isinstance(table, list | tuple):
-        return _rows(table, where)
+        return _array_of_rows(table, where)
     if isinstance(table, str | bytes) or not (
         hasattr(table, "__array__") or isinstance(table, Iterable)
     ):
@@ -126,12 +128,14 @@ def _array(table: Any, where: str) -> NDArray[Any]:
     return array
 
 
-def _rows(table: list[Any] | tuple[Any, ...], where: str) -> NDArray[Any]:
+def _array_of_rows(table: list[Sized] | tuple[Sized, ...], where: str) -> AnyArray:
     kinds = list(map(type, table))
     for kind in dict.fromkeys(kinds):
         if not issubclass(kind, list | tuple | np.ndarray):
             row = table[kinds.index(kind)]
-            raise ValueError(f"{where}: row {kinds.index(kind)} is no list of cells: {row!r:.80}")
+            raise ValueError(
+                f"{where}: row {kinds.index(kind)} must be a list of cells, but is {row!r:.80}"
+            )
     lengths = list(map(len, table))
     for length in dict.fromkeys(lengths):
         if length != lengths[0]:
@@ -148,21 +152,21 @@ def _rows(table: list[Any] | tuple[Any, ...], where: str) -> NDArray[Any]:
     return array
 
 
-def _length(column: ArrayLike, where: str) -> int:
-    try:
-        return len(column)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(
-            f"{where}: a column must be an array of values, but is {column!r:.80}"
-        ) from None
+def _length(column: object, where: str) -> int:
+    if isinstance(column, Sized):
+        try:
+            return len(column)
+        except TypeError:  # of an array without dimensions
+            pass
+    raise TypeError(f"{where}: a column must be an array of values, but is {column!r:.80}")
 
 
 def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> dict[str, list[str]]:
-    """Read a CSV file in UTF-8 whose first line names the columns: a dict from name to cells.
+    """Read a UTF-8 CSV file with a header: a dict from column names to cells.
 
-    The cells are text as it stands there; `Columns.learn` takes a column whose cells all read as
-    numbers, or are empty, for one of numbers. Empty lines are skipped. Raises ValueError when two
-    columns have one name or a line has more or fewer cells, OSError when it can't be read.
+    The cells are text as in the file; `Columns.learn` detects which columns hold numbers. Empty
+    lines are skipped. Raises ValueError if two columns have the same name or a line has a different
+    number of cells than the header, OSError if the file cannot be read.
     """
     path = os.fspath(path)
     with open(path, encoding="utf-8-sig", newline="") as file:
@@ -182,17 +186,22 @@ def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> dict[str, li
     return dict(zip(names, columns, strict=True))
 
 
-def typed(values: list[str]) -> NDArray[Any] | list[str]:
-    """Return a column of a CSV file as numbers if it holds nothing else, or as the text it is.
+def typed(values: list[str]) -> AnyArray | list[str]:
+    """Return a column of a CSV file as an array of numbers if it holds only numbers, else as it is.
 
-    int64 (N,) when every cell is a whole number written without a point; float64, NaN in gaps, when
-    they are numbers. So a file's target can be told from labels: ``Target.learn(typed(column))``.
+    int64 (N,) if every cell is an integer without a decimal point, else float64 (N,) with NaN for
+    missing values. So `Target.learn` can distinguish values from labels.
+
+    Examples:
+        >>> from handnn.tables import typed
+        >>> typed(["1", "2.5", ""]), typed(["1", "x"])
+        (array([1. , 2.5, nan]), ['1', 'x'])
     """
     try:
         return np.array(list(map(int, values)), np.int64)
     except (OverflowError, ValueError):
         pass
-    column = cells(list(values), "the column", 0, "typed", loose=True)
+    column = read_cells(list(values), "the column", 0, "typed", loose=True)
     found = np.full(len(values), np.nan)
     found[column.text] = parse(column.values[column.text].tolist())
     return list(values) if np.isnan(found[column.text]).any() else found

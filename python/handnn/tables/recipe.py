@@ -69,7 +69,7 @@ class Recipe:
     Attributes:
         n_networks: networks to train; their answers are averaged.
         hidden: units of each hidden layer.
-        activations, dropouts: the name of the activation (a key of `network.ACTIVATIONS`, or
+        activations, dropouts: the name of the activation (a key of `layers.ACTIVATIONS`, or
             "identity") and the share of Dropout after each hidden layer; 0 is no Dropout.
         batch_norm: whether a BatchNorm precedes each activation.
         init: how weights are drawn: "he", or "glorot_uniform" as scikit-learn draws them.

@@ -1,8 +1,6 @@
-"""Target: what is to be predicted, as numbers that a network can be trained on, and back again."""
+"""Target: what is predicted, encoded for training, and predictions decoded from outputs."""
 
 from __future__ import annotations
-
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,27 +10,37 @@ from handnn.arrays import Array, as_float
 from handnn.losses import BCEWithLogits, Loss, MSELoss, SoftmaxCrossEntropy
 from handnn.storage import FormatError
 from handnn.tables import checks
-from handnn.tables.answers import ENOUGH, Answers
-
-TargetLike: TypeAlias = object
-"""The targets of N rows: an array or list (N,) or (N, O), a Series or a DataFrame."""
+from handnn.tables.cells import AnyArray, Floats
+from handnn.tables.checks import Entry
+from handnn.tables.steps import Label
+from handnn.tables.target_values import MIN_CLASSES, TargetLike, TargetValues
 
 TASKS = ("regression", "binary", "multiclass", "multilabel")
 
 
 class Target:
-    """What was learnt of a target, from its training rows.
+    """What is predicted, as learned from the training rows.
 
     Attributes:
         task: "regression", "binary" (two classes), "multiclass", or "multilabel" (several
-            questions, each with its own yes or no).
-        n_out: the columns that the network gives: an output of a regression, 1 for binary, one for
-            each class, one for each question.
-        classes: the labels, sorted, as they were: an array of text, ints, floats or bools; None for
-            regression and multilabel.
-        mean, scale: float64 (n_out,) of a regression's outputs; scale is the standard deviation, 1
-            when they are all the same. Empty for the other tasks.
-        is_flat: whether y was (N,), as predictions then are too.
+            yes-or-no targets).
+        n_out: the number of the network's output columns: one for each value of a regression, 1 for
+            binary, one for each class, one for each yes-or-no target.
+        classes: (K,) the labels in ascending order, text, ints, floats or bools as they were given;
+            None for regression and multilabel.
+        mean, scale: float64 (n_out,) mean and standard deviation of a regression's values; scale is
+            1 for constant values. Empty for the other tasks.
+        is_flat: whether y was (N,); predictions then are too.
+
+    Examples:
+        >>> target = handnn.Target.learn(["low", "high", "low", "mid"])
+        >>> target
+        Target(multiclass, 3 classes: high, low, mid)
+        >>> target.encode(["mid", "high"])
+        array([[2.],
+               [0.]])
+        >>> target.decode([[0.1, 0.2, 3.0]]).tolist()
+        ['mid']
     """
 
     def __init__(
@@ -46,7 +54,7 @@ class Target:
         is_flat: bool = True,
     ) -> None:
         self.task = checks.word(task, TASKS, "Target: task")
-        self.classes: NDArray[Any] | None = None if classes is None else np.asarray(classes)
+        self.classes: AnyArray | None = None if classes is None else np.asarray(classes)
         self.mean = np.asarray([] if mean is None else mean, np.float64)
         self.scale = np.asarray([] if scale is None else scale, np.float64)
         self.is_flat = is_flat
@@ -55,89 +63,116 @@ class Target:
             self.n_out = len(self.classes)
 
     @classmethod
-    def learn(cls, y: Any, task: str = "auto") -> Target:
-        """Learn from the targets of the training rows: a column (N,), or several (N, O).
+    def learn(cls, y: TargetLike, task: str = "auto") -> Target:
+        """Learn from the targets of the training rows.
 
-        y is an array, a list, a Series or a DataFrame. task "auto" takes text, bools and ints of
-        few kinds (at most 20, each twice on the average) for classes: binary if there are two of
-        them; several columns of bools, or of ints that are all 0 or 1, for multilabel; all other
-        numbers for a regression.
+        Parameters:
+            y: (N,) or (N, O): an array, a list, a Series or a DataFrame.
+            task: "auto" takes text, bools, and ints for classes if there are at most 20 different
+                ints, each occurring twice on average: binary if there are two classes, else
+                multiclass. Several columns of bools, or of ints that are all 0 or 1, are
+                multilabel. All other numbers are a regression.
 
-        Raises ValueError when there are no rows, a value is missing or infinite, y holds numbers
-        and text, or `task` asks for what y is not: text in a regression, one class alone, not two
-        classes in a binary task, more than 0 and 1 in a multilabel one.
+        Raises ValueError if there are no rows, a value is missing or infinite, numbers and text are
+        mixed, or y does not fit `task`: text in a regression, a single class, more or fewer than
+        two classes in a binary task, other values than 0 and 1 in a multilabel task.
+
+        Examples:
+            >>> handnn.Target.learn([1.0, 3.0, 5.0])
+            Target(regression: 3 ± 1.633)
+            >>> handnn.Target.learn([1.0, 0.0, 1.0], task="binary")
+            Target(binary, 2 classes: 0.0, 1.0)
         """
         where = "Target.learn"
         checks.word(task, ("auto", *TASKS), f"{where}: task")
-        answers = Answers(y, where)
-        if answers.n_rows == 0:
+        given = TargetValues(y, where)
+        if given.n_rows == 0:
             raise ValueError(f"{where}: y has no rows")
-        task = answers.task() if task == "auto" else task
+        task = given.task() if task == "auto" else task
         if task == "regression":
-            values = answers.numbers()
-            with np.errstate(over="ignore", invalid="ignore"):
-                mean, scale = values.mean(axis=0), values.std(axis=0)
-            if not (np.isfinite(mean) & np.isfinite(scale)).all():
-                raise ValueError(f"{where}: y has numbers too large to be scaled")
-            constant = (values.min(axis=0) == values.max(axis=0)) | (scale == 0)
-            mean, scale = np.where(constant, values[0], mean), np.where(constant, 1, scale)
-            width, flat = values.shape[1], answers.is_flat
-            return cls(task, mean=mean, scale=scale, n_out=width, is_flat=flat)
+            return cls._of_numbers(given.numbers(), given.is_flat, where)
         if task == "multilabel":
-            return cls(task, n_out=answers.questions().shape[1], is_flat=False)
-        classes = answers.classes()
-        if len(classes) < ENOUGH:
+            return cls(task, n_out=given.yes_or_no().shape[1], is_flat=False)
+        classes = given.classes()
+        if len(classes) < MIN_CLASSES:
             raise ValueError(
                 f"{where}: y has {len(classes)} class, {classes[0]!r}, but must have two or more"
             )
-        if task == "binary" and len(classes) != ENOUGH:
+        if task == "binary" and len(classes) != 2:
             raise ValueError(
                 f"{where}: y has {len(classes)} classes, but task='binary' needs two; write "
                 "task='multiclass'"
             )
-        return cls(task, classes=classes, is_flat=answers.is_flat)
+        return cls(task, classes=classes, is_flat=given.is_flat)
 
-    def encode(self, y: Any) -> NDArray[np.float64]:
-        """Return what the network is to be trained on, float64 (N, n_out); (N, 1) for classes.
+    @classmethod
+    def _of_numbers(cls, values: Floats, is_flat: bool, where: str) -> Target:
+        """Return the Target of a regression of values (N, O)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, scale = values.mean(axis=0), values.std(axis=0)
+        if not (np.isfinite(mean) & np.isfinite(scale)).all():
+            raise ValueError(f"{where}: y has numbers too large to be scaled")
+        constant = (values.min(axis=0) == values.max(axis=0)) | (scale == 0)
+        mean, scale = np.where(constant, values[0], mean), np.where(constant, 1, scale)
+        return cls("regression", mean=mean, scale=scale, n_out=values.shape[1], is_flat=is_flat)
 
-        Scaled numbers of a regression; 0 or 1; or the place of the label among the classes.
-        Raises ValueError, naming row and value, for what `learn` refuses, for a label that
-        training did not have, and for another number of columns.
+    def encode(self, y: TargetLike) -> Floats:
+        """Return what the network is trained on, float64 (N, n_out); (N, 1) for classes.
+
+        Scaled values of a regression, 0 or 1 of yes-or-no targets, or the index of the label in
+        `classes`. Raises ValueError for whatever `learn` rejects, for a label absent from training,
+        and for another number of columns; the message names the row and the value.
         """
         where = "Target.encode"
-        answers = Answers(y, where)
-        expected = 1 if self.classes is not None else self.n_out
-        if answers.n_columns != expected:
+        given = TargetValues(y, where)
+        n_expected = 1 if self.classes is not None else self.n_out
+        if given.n_columns != n_expected:
             raise ValueError(
-                f"{where}: y must have {expected} columns, but has {answers.n_columns}"
+                f"{where}: y must have {n_expected} columns, but has {given.n_columns}"
             )
         if self.task == "multilabel":
-            return answers.questions()
+            return given.yes_or_no()
         if self.classes is not None:
-            return answers.places(self.classes.tolist()).astype(np.float64)[:, None]
-        return (answers.numbers() - self.mean) / self.scale
+            return given.class_indices(self.classes.tolist()).astype(np.float64)[:, None]
+        return self.standardize(given.numbers())
 
-    def decode(self, pre: ArrayLike) -> NDArray[Any]:
-        """Return predictions from a network's output (N, n_out).
+    def standardize(self, values: Floats) -> Floats:
+        """Return the scaled values (N, n_out) of a regression."""
+        return (values - self.mean) / self.scale
 
-        Regression: values in the units of y, in the dtype of pre. Classes: the most probable
-        label, the first of equal ones. Multilabel: ints (N, O), 1 where p is above 1/2.
+    def unstandardize(self, pre: Array) -> Floats:
+        """Return the values (N, n_out) of a regression's outputs, in float64."""
+        values: Floats = pre * self.scale  # in float64, as scale is
+        values += self.mean
+        return values
+
+    def decode(self, pre: ArrayLike) -> AnyArray:
+        """Return the predictions of a network's outputs (N, n_out).
+
+        Regression: values in the units of y, in the dtype of `pre`. Classes: the most probable
+        label, the first of equally probable ones. Multilabel: ints (N, O), 1 where the probability
+        exceeds 1/2. Raises ValueError for another shape.
         """
         pre = self._checked(pre, "Target.decode")
         if self.task != "regression":
             return self.choose(self.probabilities(pre))
-        values = (self.mean + self.scale * pre).astype(pre.dtype)
+        values = self.unstandardize(pre).astype(pre.dtype)
         return values[:, 0] if self.is_flat else values
 
     def probabilities(self, pre: ArrayLike) -> Array:
-        """Return the probabilities that a network's output (N, n_out) stands for.
+        """Return the probabilities of a network's outputs (N, n_out), in the dtype of `pre`.
 
-        (N, K) for K classes, in their order, also for two; (N, O) of yes for multilabel. Raises
-        ValueError for a regression.
+        (N, K) for K classes, in the order of `classes`, also for two; (N, O) for yes-or-no targets.
+        Raises ValueError for a regression.
+
+        Examples:
+            >>> handnn.Target.learn(["no", "yes"]).probabilities([[0.0], [2.0]]).round(2)
+            array([[0.5 , 0.5 ],
+                   [0.12, 0.88]])
         """
         pre = self._checked(pre, "Target.probabilities")
         if self.task == "regression":
-            raise ValueError("Target.probabilities: a regression has none")
+            raise ValueError("Target.probabilities: a regression has no probabilities")
         if self.task == "multiclass":
             return functional.softmax_forward(pre)
         yes = functional.sigmoid_forward(pre)
@@ -145,25 +180,25 @@ class Target:
             return yes
         return np.hstack([functional.sigmoid_forward(-pre), yes])
 
-    def choose(self, probabilities: ArrayLike) -> NDArray[Any]:
-        """Return the labels that have these probabilities: see `decode`."""
+    def choose(self, probabilities: ArrayLike) -> AnyArray:
+        """Return the labels of probabilities (N, K) or (N, O): see `decode`."""
         given = as_float(probabilities, None, "Target.choose: probabilities")
         if self.classes is None:
             return (given > 0.5).astype(np.int64)
-        labels: NDArray[Any] = self.classes[given.argmax(axis=1)]
+        labels: AnyArray = self.classes[given.argmax(axis=1)]
         return labels if self.is_flat else labels[:, None]
 
     def loss(self) -> Loss:
-        """Return a new loss that belongs to the task, and takes what `encode` gives.
+        """Return a new loss for the task: MSELoss, SoftmaxCrossEntropy or BCEWithLogits.
 
-        MSELoss, BCEWithLogits (also for multilabel) or SoftmaxCrossEntropy.
+        It takes the outputs of a network, and y as `encode` returns it.
         """
         if self.task == "regression":
             return MSELoss()
         return SoftmaxCrossEntropy() if self.task == "multiclass" else BCEWithLogits()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` takes: dicts, lists, text, numbers and bools, for a JSON file."""
+    def to_dict(self) -> dict[str, object]:
+        """Return a JSON object for `from_dict`: dicts, lists, text, numbers and bools."""
         is_regression = self.task == "regression"
         return {
             "task": self.task,
@@ -175,48 +210,43 @@ class Target:
         }
 
     @classmethod
-    def from_dict(cls, entry: Any) -> Target:
-        """Return the Target that `to_dict` describes; FormatError when it describes none."""
+    def from_dict(cls, entry: object) -> Target:
+        """Return the Target that `to_dict` describes; FormatError for an invalid description."""
         try:
-            return cls._from_dict(entry)
+            names = {"task", "n_out", "is_flat", "classes", "mean", "scale"}
+            return cls._from_entry(checks.keys(entry, names, "the target"))
         except (OverflowError, TypeError, ValueError) as error:
             raise FormatError(f"Target.from_dict: {error}") from error
 
     @classmethod
-    def _from_dict(cls, entry: Any) -> Target:
-        checks.keys(entry, {"task", "n_out", "is_flat", "classes", "mean", "scale"}, "the target")
+    def _from_entry(cls, entry: Entry) -> Target:
+        """Return the Target of an entry; ValueError for an invalid one."""
         task = checks.word(entry["task"], TASKS, "its task")
-        n_out, given = entry["n_out"], dict(entry)
+        n_out = entry["n_out"]
         if type(n_out) is not int or n_out < 1:
             raise ValueError(f"its n_out must be an int above 0, but is {n_out!s:.50}")
         known = {"regression": {"mean", "scale"}, "multilabel": set()}.get(task, {"classes"})
         for name in ("classes", "mean", "scale"):
-            if (given[name] is not None) != (name in known):
-                raise ValueError(f"its {name} must {'be there' if name in known else 'be null'}")
-        if known == {"classes"}:
-            labels = checks.labels(given["classes"], "its classes")
-            count = len(labels)
-            if len(set(map(type, labels))) > 1 or count < ENOUGH:
-                raise ValueError("its classes must be two or more of one type")
-            given["classes"] = label_array(labels)
-            if (count != ENOUGH) if task == "binary" else (n_out != count):
-                raise ValueError(f"it has {count} classes, but is {task} with n_out {n_out}")
-            if task == "binary" and n_out != 1:
-                raise ValueError(f"its n_out must be 1, but is {n_out}")
-        for name in known - {"classes"}:
-            numbers = checks.several(given[name], f"its {name}")
-            given[name] = [checks.number(value, f"its {name}") for value in numbers]
-            if len(numbers) != n_out:
-                raise ValueError(f"its {name} has {len(numbers)} numbers, but its n_out is {n_out}")
-        if "scale" in known and min(given["scale"]) <= 0:
-            raise ValueError("its scale must be above 0")
-        given["is_flat"] = checks.truth(given["is_flat"], "its is_flat")
-        if given["is_flat"] and (task == "multilabel" or (task == "regression" and n_out != 1)):
+            if (entry[name] is not None) != (name in known):
+                raise ValueError(f"its {name} must {'not be null' if name in known else 'be null'}")
+        is_flat = checks.truth(entry["is_flat"], "its is_flat")
+        if is_flat and (task == "multilabel" or (task == "regression" and n_out != 1)):
             raise ValueError(f"its is_flat is true, but it is {task} with n_out {n_out}")
-        return cls(**given)
+        if "classes" in known:
+            labels = _checked_classes(entry["classes"], task, n_out)
+            return cls(task, classes=label_array(labels), n_out=n_out, is_flat=is_flat)
+        if task == "multilabel":
+            return cls(task, n_out=n_out, is_flat=is_flat)
+        mean, scale = (checks.numbers(entry[name], f"its {name}") for name in ("mean", "scale"))
+        for name, values in (("mean", mean), ("scale", scale)):
+            if len(values) != n_out:
+                raise ValueError(f"its {name} has {len(values)} numbers, but its n_out is {n_out}")
+        if min(scale) <= 0:
+            raise ValueError("its scale must be above 0")
+        return cls(task, mean=mean, scale=scale, n_out=n_out, is_flat=is_flat)
 
     def __repr__(self) -> str:
-        """Say what is predicted: `Target(binary: no, yes)`."""
+        """Describe the target: ``Target(binary, 2 classes: no, yes)``."""
         if self.classes is not None:
             shown = ", ".join(f"{label!s:.20}" for label in self.classes[:5].tolist())
             more = ", ..." if len(self.classes) > 5 else ""
@@ -234,7 +264,20 @@ class Target:
         return pre
 
 
-def label_array(labels: list[Any]) -> NDArray[Any]:
-    """Return labels as an array of their own type: text, bools, ints of 64 bits or floats."""
-    kind: Any = {bool: bool, int: np.int64, float: np.float64}.get(type(labels[0]))
-    return np.array(labels) if kind is None else np.array(labels, kind)
+def _checked_classes(value: object, task: str, n_out: int) -> list[Label]:
+    """Return the classes that a file describes; ValueError if they do not fit task and n_out."""
+    labels = checks.labels(value, "its classes")
+    n_classes = len(labels)
+    if len(set(map(type, labels))) > 1 or n_classes < MIN_CLASSES:
+        raise ValueError("its classes must be two or more of one type")
+    is_wrong = (n_classes != 2 or n_out != 1) if task == "binary" else n_out != n_classes
+    if is_wrong:
+        raise ValueError(f"it has {n_classes} classes, but is {task} with n_out {n_out}")
+    return labels
+
+
+def label_array(labels: list[Label]) -> NDArray[np.generic]:
+    """Return labels as an array of their own type: text, bools, 64-bit ints or floats."""
+    if isinstance(labels[0], int) and not isinstance(labels[0], bool):
+        return np.array(labels, np.int64)
+    return np.array(labels)

@@ -31,7 +31,8 @@ from handnn.losses.loss import as_column
 from handnn.progress import progress_bar
 from handnn.tables import CategoryColumn, Columns, NumberColumn, TableModel, Target
 from handnn.tables import recipe as recipes
-from handnn.tables.number import Scale, normal_levels
+from handnn.tables.number import normal_levels
+from handnn.tables.recipe import ColumnScale
 from handnn.training.history import Epoch, History
 from handnn.training.trainer import Trainer
 
@@ -210,7 +211,7 @@ def labels_of(counted: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
-def number_column(learnt: Learnt, scale: Scale) -> NumberColumn:
+def number_column(learnt: Learnt, scale: ColumnScale) -> NumberColumn:
     """Return what `NumberColumn.learn` would, quantiles and what follows of a sample.
 
     Mean and deviation are those after the gaps have been filled with the median.

@@ -1,0 +1,148 @@
+"""The trainings of an estimator's networks: one Trainer each, run one by one or side by side."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from handnn.arrays import Array
+from handnn.losses import Loss
+from handnn.network import Network
+from handnn.optimizers import Optimizer
+from handnn.sklearn.building import build_optimizer, gradient_factor, value_factor
+from handnn.sklearn.held_out import EncodedRows
+from handnn.sklearn.monitoring import ProgressMonitor
+from handnn.sklearn.parameters import Parameters
+from handnn.sklearn.settings import EstimatorRecipe
+from handnn.sklearn.targets import EstimatorTarget
+from handnn.training.history import Epoch
+from handnn.training.many import train_many
+from handnn.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class JobArguments:
+    """The arguments of `Trainer.fit`."""
+
+    x: Array
+    y: Array
+    sample_weight: Array | None
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    validation: tuple[Array, ...] | None
+    metrics: Mapping[str, Callable[..., float]]
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """The training of one network."""
+
+    trainer: Trainer
+    arguments: JobArguments
+    monitor: ProgressMonitor | None = None
+
+
+@dataclass(frozen=True)
+class JobFactory:
+    """Everything that the trainings of one fit share."""
+
+    p: Parameters
+    recipe: EstimatorRecipe
+    target: EstimatorTarget
+    train: EncodedRows
+    held_out: EncodedRows | None
+    is_incremental: bool
+
+    def job(
+        self, network: Network, optimizer: Optimizer | None, rng: np.random.Generator
+    ) -> TrainingJob:
+        """Return the training of a network; optimizer: that of an earlier `partial_fit`."""
+        p, recipe, target = self.p, self.recipe, self.target
+        x, y, weight = self.train
+        mean_weight = 1.0
+        if weight is not None:
+            mean_weight = float(weight.mean())
+            weight = weight / mean_weight
+        held_out = self.held_out
+        if held_out is not None and held_out.weight is not None:
+            held_out = held_out._replace(weight=held_out.weight / held_out.weight.mean())
+        loss = copy.deepcopy(target.loss)
+        if optimizer is None:
+            factor = gradient_factor(loss, target.n_out)
+            optimizer = build_optimizer(p, recipe, factor, len(x), mean_weight)
+        monitor = None if self.is_incremental else self._monitor(loss)
+        trainer = Trainer(
+            network,
+            loss,
+            optimizer,
+            rng=rng,
+            callbacks=[] if monitor is None else [monitor],
+            progress=bool(p.verbose),
+        )
+        scores = held_out is not None and recipe.early_stopping
+        arguments = JobArguments(
+            x=x,
+            y=y,
+            sample_weight=weight,
+            epochs=1 if self.is_incremental else recipe.epochs,
+            batch_size=min(recipe.batch_size, len(x)),
+            shuffle=bool(p.shuffle) and p.solver != "lbfgs",
+            validation=None if held_out is None else tuple(a for a in held_out if a is not None),
+            metrics={"score": target.score} if scores else {},
+        )
+        return TrainingJob(trainer, arguments, monitor)
+
+    def _monitor(self, loss: Loss) -> ProgressMonitor | None:
+        """Return the callback that ends training and keeps the best weights, if one is needed."""
+        p, recipe = self.p, self.recipe
+        factor = value_factor(loss, self.target.n_out)
+        patience = p.n_iter_no_change if recipe.stops else None
+        restores = self.held_out is not None and bool(p.restore_best)
+
+        def validation_score(epoch: Epoch) -> float:
+            return epoch.metrics["score"]
+
+        def validation_gain(epoch: Epoch) -> float:
+            return -factor * (np.inf if epoch.validation_loss is None else epoch.validation_loss)
+
+        def training_gain(epoch: Epoch) -> float:
+            return -factor * epoch.train_loss
+
+        if recipe.early_stopping:
+            value, restores = validation_score, bool(p.restore_best)
+        elif restores:
+            value = validation_gain
+        elif patience is None:
+            return None
+        else:
+            value = training_gain
+        divides = recipe.schedule == "adaptive"
+        return ProgressMonitor(value, patience, p.tol, restores=restores, divides=divides)
+
+
+def run_jobs(jobs: Sequence[TrainingJob], n_threads: int) -> bool:
+    """Run the jobs, up to `n_threads` at a time; the bits of each network do not depend on it.
+
+    Ctrl-C ends all of them with a warning and keeps what they have learned, as in scikit-learn.
+    Returns whether all ran to their end.
+    """
+    is_whole = True
+    try:
+        if n_threads == 1 or len(jobs) == 1:
+            for job in jobs:
+                job.trainer.fit(**vars(job.arguments))
+        else:
+            trainers = [job.trainer for job in jobs]
+            train_many(trainers, each=[vars(job.arguments) for job in jobs], threads=n_threads)
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=6)
+        is_whole = False
+    for job in jobs:
+        if job.monitor is not None:
+            job.monitor.restore(job.trainer)
+    return is_whole

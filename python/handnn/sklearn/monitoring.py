@@ -1,0 +1,71 @@
+"""The callback that ends a training as scikit-learn does, and keeps the best weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from handnn.arrays import Array
+from handnn.optimizers import SGD
+from handnn.training.history import Epoch
+from handnn.training.trainer import Trainer
+
+MIN_RATE = 1e-6
+"""scikit-learn's "adaptive" ends when the learning rate falls below this."""
+
+
+class ProgressMonitor:
+    """Decides after every epoch whether to end; a callback of one Trainer.
+
+    Training ends after more than `patience` epochs in a row (None: never) whose value is not above
+    the best by `tol`.
+
+    Parameters:
+        value: returns the value of an epoch, higher is better.
+        restores: whether to keep the best weights, for `restore`.
+        divides: whether to divide the learning rate by 5 instead of ending, down to 1e-6.
+    """
+
+    def __init__(
+        self,
+        value: Callable[[Epoch], float],
+        patience: float | None,
+        tol: float,
+        *,
+        restores: bool = False,
+        divides: bool = False,
+    ) -> None:
+        self.value = value
+        self.patience = math.inf if patience is None else patience
+        self.tol = tol
+        self.restores = restores
+        self.divides = divides
+        self.best = -math.inf
+        self.waited = 0
+        self.has_stopped = False
+        self.kept: dict[str, Array] = {}
+
+    def __call__(self, trainer: Trainer) -> bool:
+        """Return whether training ends here."""
+        value = self.value(trainer.history.last)
+        self.waited = 0 if value >= self.best + self.tol else self.waited + 1
+        if value > self.best:
+            self.best = value
+            if self.restores:
+                arrays = {**trainer.network.params, **trainer.network.buffers}
+                self.kept = {name: array.copy() for name, array in arrays.items()}
+        if self.waited <= self.patience:
+            return False
+        optimizer = trainer.optimizer
+        if self.divides and isinstance(optimizer, SGD) and optimizer.lr > MIN_RATE:
+            optimizer.lr /= 5
+            self.waited = 0
+            return False
+        self.has_stopped = True
+        return True
+
+    def restore(self, trainer: Trainer) -> None:
+        """Copy the best weights, if they were kept, into the network."""
+        for name, array in {**trainer.network.params, **trainer.network.buffers}.items():
+            if name in self.kept:
+                array[...] = self.kept[name]

@@ -1,0 +1,113 @@
+"""The recipe of one fit: the shared `Recipe`, with the parameters that an estimator was given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handnn.arrays import float_dtype
+from handnn.schedules import Schedule
+from handnn.sklearn.parameters import (
+    ACTIVATIONS,
+    ALPHA,
+    LR,
+    MAX_ITER,
+    Parameters,
+    hidden_layers,
+    is_auto,
+)
+from handnn.tables.recipe import ColumnScale, Recipe, default_recipe, default_scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimatorRecipe(Recipe):
+    """A Recipe with what only scikit-learn's solvers have.
+
+    Attributes:
+        schedule: also "invscaling" and "adaptive".
+        alpha: the factor of scikit-learn's L2 term.
+        early_stopping: whether rows are held out to stop on; never with L-BFGS.
+        stops: whether training ends after `n_iter_no_change` epochs without progress.
+    """
+
+    alpha: float
+    early_stopping: bool
+    stops: bool
+
+
+def settle(
+    p: Parameters, n_rows: int, n_columns: int, *, is_incremental: bool = False
+) -> EstimatorRecipe:
+    """Return the recipe that the parameters mean for a table, or for one `partial_fit`.
+
+    Where more rows are to come, scale "auto" does not use quantiles: every value beyond the first
+    rows would become the same.
+    """
+    default = default_recipe(n_rows)
+    hidden, activations, dropouts = hidden_layers(p)
+    is_lbfgs = p.solver == "lbfgs"
+    schedule = _schedule(p, is_incremental)
+    has_end = schedule in ("one_cycle", "cosine")
+    lr = default.lr if schedule == "one_cycle" else LR
+    epochs = MAX_ITER if is_lbfgs else default.epochs
+    alpha, weight_decay = _penalties(p, default)
+    if is_auto(p.dropout) and p.solver == "adam" and is_auto(p.alpha):
+        dropouts = (default.dropouts[0],) * len(hidden)
+    scale: ColumnScale = "quantile" if p.scale == "quantile" else bool(p.scale)
+    if p.scale == "auto":
+        scale = is_incremental or default_scale(n_columns)
+    dtype = p.dtype
+    if is_auto(dtype):
+        dtype = "float64" if is_lbfgs else default.dtype
+    return EstimatorRecipe(
+        n_networks=int(p.n_ensemble),
+        hidden=hidden,
+        activations=tuple(ACTIVATIONS[name] for name in activations),
+        dropouts=dropouts,
+        batch_norm=bool(p.batch_norm),
+        init="glorot_uniform",
+        scale=scale,
+        dtype=str(float_dtype(dtype, "dtype")),
+        batch_size=_batch_size(p, n_rows, default),
+        epochs=epochs if is_auto(p.max_iter) else int(p.max_iter),
+        lr=lr if is_auto(p.learning_rate_init) else float(p.learning_rate_init),
+        alpha=alpha,
+        weight_decay=weight_decay,
+        schedule=schedule,
+        early_stopping=bool(p.early_stopping) and not is_lbfgs,
+        stops=not is_lbfgs and (bool(p.early_stopping) or not has_end),
+    )
+
+
+def _schedule(p: Parameters, is_incremental: bool) -> str | Schedule:
+    """Return the schedule of the learning rate: by default one cycle with Adam, else constant."""
+    if p.schedule is not None:
+        return p.schedule
+    if p.solver == "sgd" and not is_auto(p.learning_rate):
+        return p.learning_rate
+    if p.solver == "adam" and is_auto(p.learning_rate) and not p.early_stopping:
+        return "constant" if is_incremental else "one_cycle"
+    return "constant"
+
+
+def _penalties(p: Parameters, default: Recipe) -> tuple[float, float]:
+    """Return alpha and weight_decay; the default is weight decay with Adam, else alpha."""
+    alpha = weight_decay = 0.0
+    if not is_auto(p.alpha):
+        alpha = float(p.alpha)
+    elif p.solver != "adam" and is_auto(p.weight_decay):
+        alpha = ALPHA
+    if not is_auto(p.weight_decay):
+        weight_decay = float(p.weight_decay)
+    elif p.solver == "adam" and is_auto(p.alpha):
+        weight_decay = default.weight_decay
+    return alpha, weight_decay
+
+
+def _batch_size(p: Parameters, n_rows: int, default: Recipe) -> int:
+    """Return the rows of a batch; BatchNorm cannot train on a last batch of one row."""
+    if p.solver == "lbfgs":
+        return n_rows
+    size = default.batch_size if is_auto(p.batch_size) else min(int(p.batch_size), n_rows)
+    while p.batch_norm and n_rows % size == 1 and size < n_rows:
+        size += 1
+    return size

@@ -1,0 +1,73 @@
+"""Arrays of numbers without missing values, scaled for a network: fast for a single row."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from handnn.arrays import Array
+from handnn.layers import Brick
+from handnn.tables.moments import Weights, check_finite, deviations, means
+from handnn.tables.quantiles import QuantileCurves
+
+MAX_SCALED = 10
+"""The largest distance from 0 of a scaled training value, such as a pixel that is rarely lit."""
+
+BLOCK_ROWS, BLOCK_CELLS = 8192, 2**22
+"""Rows, and cells of some columns, that are processed at a time, to bound temporary memory."""
+
+
+class DenseInput:
+    """Columns of numbers: ``(f(x) - mean)·(1 / scale)``.
+
+    x: float32 or float64 (N, I) without NaN; weight: (N,) or None. scaling: "standard", f(x) = x;
+    "quantile", f the `QuantileCurves` of the columns; "none", x unchanged.
+
+    Attributes:
+        mean, scale: float64 (I,), weighted. scale is the standard deviation; more where a training
+            value would be farther than 10 from 0 otherwise, and 1 for a constant column.
+        n_in, n_after: I; see `Columns`.
+
+    Raises ValueError where numbers are too large to be scaled.
+    """
+
+    def __init__(self, x: Array, weight: Weights, scaling: str) -> None:
+        self.n_in = self.n_after = x.shape[1]
+        self.scaling = scaling
+        self.curves = QuantileCurves(x, weight) if scaling == "quantile" else None
+        self.mean, self.scale = np.zeros(self.n_in), np.ones(self.n_in)
+        n_columns = max(1, BLOCK_CELLS // len(x))
+        for first in range(0, self.n_in, n_columns):
+            part = slice(first, first + n_columns)
+            levels = x[:, part] if self.curves is None else self.curves.of_columns(x, part)
+            mean = self.mean[part] = means(levels, weight)
+            if scaling != "none":
+                farthest = np.maximum(levels.max(axis=0) - mean, mean - levels.min(axis=0))
+                deviation = deviations(levels, mean, weight)
+                self.scale[part] = np.maximum(deviation, farthest / MAX_SCALED)
+        if scaling != "none":
+            check_finite(self.mean, self.scale, "X")
+        self.center = self.mean if self.curves is None else self.curves.center
+        self._inverse = 1 / self.scale
+
+    def transform(self, x: Array, dtype: DTypeLike) -> Array:
+        """Return x (N, I), float32 or float64, as the network takes it, in `dtype`."""
+        if self.scaling == "none":
+            return np.ascontiguousarray(x, dtype)
+        if len(x) <= BLOCK_ROWS:
+            scaled = (x if self.curves is None else self.curves(x)) - self.mean
+            scaled *= self._inverse
+            return scaled.astype(dtype, order="C", copy=False)
+        out = np.empty(x.shape, dtype)
+        for first in range(0, len(x), BLOCK_ROWS):
+            part = slice(first, first + BLOCK_ROWS)
+            out[part] = self.transform(x[part], dtype)
+        return out
+
+    def fill(self, x: Array) -> Array:
+        """Return x with NaN replaced by the means, or by the medians with "quantile"."""
+        return np.where(np.isnan(x), self.center, x).astype(x.dtype)
+
+    def first_layers(self, rng: np.random.Generator, dtype: str) -> list[Brick]:
+        """Return no layers: numbers enter the network directly."""
+        return []

@@ -1,0 +1,64 @@
+"""Means and deviations: of columns, with weights, and of values that arrive in blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from handnn.arrays import Array
+from handnn.tables.cells import Floats
+
+Weights: TypeAlias = Floats | None
+"""(N,) the weight of each row; None where every row counts once."""
+
+
+@dataclass
+class RunningMoments:
+    """The count, mean and sum of squared deviations of values that arrive in blocks.
+
+    (Chan, Golub and LeVeque 1979.)
+    """
+
+    n: int = 0
+    mean: float = 0.0
+    square: float = 0.0
+    """``Σ (x - mean)²``."""
+
+    def add(self, values: Array) -> None:
+        """Add a block of values (M,)."""
+        if not len(values):
+            return
+        before = self.n
+        self.n += len(values)
+        mean = float(values.mean())
+        shift = mean - self.mean
+        self.square += float(np.square(values - mean).sum())
+        self.square += shift * shift * before * len(values) / self.n
+        self.mean += shift * len(values) / self.n
+
+
+def means(x: Array, weight: Weights) -> Floats:
+    """Return the weighted mean of each column, summed in float64."""
+    with np.errstate(over="ignore", invalid="ignore"):  # see `check_finite`
+        if weight is None:
+            return np.asarray(x.mean(axis=0, dtype=np.float64))
+        return np.asarray(weight @ x.astype(np.float64, copy=False) / weight.sum())
+
+
+def deviations(x: Array, mean: Floats, weight: Weights) -> Floats:
+    """Return the weighted standard deviation of each column, 1 where it is 0 or only rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):  # see `check_finite`
+        variance = np.average((x - mean) ** 2, axis=0, weights=weight)
+    deviation = np.sqrt(variance)
+    is_constant = deviation <= 10 * np.finfo(x.dtype).eps * np.abs(mean)
+    return np.where(is_constant | (deviation == 0), 1.0, deviation)
+
+
+def check_finite(mean: Floats, scale: Floats, name: str) -> None:
+    """Raise ValueError where numbers are so large that mean or deviation has overflowed."""
+    odd = ~(np.isfinite(mean) & np.isfinite(scale))
+    if odd.any():
+        column = int(odd.argmax())
+        raise ValueError(f"{name} has numbers too large to be scaled, in column {column}")
