@@ -1,10 +1,11 @@
-"""Ensemble: the mean of several networks, and by how much they disagree."""
+"""Ensemble: the mean prediction of several networks, and their spread."""
 
 from __future__ import annotations
 
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -38,8 +39,8 @@ def rows(count=7, columns=3, dtype="float32"):
     return np.random.default_rng(9).normal(size=(count, columns)).astype(dtype)
 
 
-def test_by_hand():
-    """Three lines through 0 with slopes 1, 2 and 6: at x = 2 they say 2, 4, 12."""
+def test_example_by_hand():
+    """Three lines through 0 with slopes 1, 2 and 6 give 2, 4 and 12 at x = 2."""
     ensemble = Ensemble([Network([Affine([[slope]], [0.0])]) for slope in (1.0, 2.0, 6.0)])
     assert ensemble.predict_all([[2.0]]).tolist() == [[[2]], [[4]], [[12]]]
     assert ensemble.predict([[2.0]]).tolist() == [[6]]
@@ -49,7 +50,7 @@ def test_by_hand():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_mean_and_spread_are_numpys(dtype, count):
+def test_mean_and_spread_agree_with_numpy(dtype, count):
     networks, x = members(count, dtype=dtype), rows(dtype=dtype)
     ensemble = Ensemble(networks)
     every = ensemble.predict_all(x)
@@ -80,7 +81,7 @@ def test_a_row_has_the_same_bits_alone(dtype, activation):
 
 
 @pytest.mark.parametrize("name", ["softmax", "sigmoid"])
-def test_with_an_activation_probabilities_are_averaged(name):
+def test_activation_averages_probabilities(name):
     networks, x = members(), rows()
     forward = getattr(reference, f"{name}_forward")
     probabilities = [forward(n.predict(x).astype(np.float64)) for n in networks]
@@ -93,11 +94,11 @@ def test_with_an_activation_probabilities_are_averaged(name):
         ensemble.spread(x), np.std(probabilities, axis=0, ddof=1), rtol=0, atol=atol
     )
     of_the_mean_logit = forward(Ensemble(networks).predict(x).astype(np.float64))
-    assert abs(mean - of_the_mean_logit).max() > 1e-3, "that would be something else"
-    assert networks[0].predict(x).min() < 0, "the members give logits as before"
+    assert abs(mean - of_the_mean_logit).max() > 1e-3, "the mean of logits differs"
+    assert networks[0].predict(x).min() < 0, "the members still give logits"
 
 
-def test_what_the_members_learn_later_counts():
+def test_members_are_not_copied():
     networks, x = members(3), rows()
     ensemble = Ensemble(networks, activation="sigmoid")
     before = ensemble.predict(x)
@@ -109,7 +110,7 @@ def test_what_the_members_learn_later_counts():
     assert ensemble.networks == networks
 
 
-def test_inputs_are_those_of_predict():
+def test_accepts_the_inputs_of_predict():
     ensemble, x = Ensemble(members()), rows()
     expected = ensemble.predict(x)
     assert_same_bits(ensemble.predict(x.astype(np.float64)), expected)
@@ -123,7 +124,7 @@ def test_inputs_are_those_of_predict():
         ensemble.predict_all([["a"] * 3])
 
 
-def test_several_threads_may_ask_at_once():
+def test_predicts_in_several_threads():
     ensemble, x = Ensemble(members(), "softmax"), rows(200)
     expected = ensemble.predict(x)
     with ThreadPoolExecutor(4) as pool:
@@ -131,15 +132,15 @@ def test_several_threads_may_ask_at_once():
             assert_same_bits(answer, expected)
 
 
-def test_a_brick_of_ones_own():
+def test_user_bricks():
     networks = [Network([Affine.random(3, 2, rng=seed), Halve()]) for seed in range(3)]
     x = rows()
     expected = sum(n.predict(x).astype(np.float64) for n in networks) / 3
     assert_same_bits(Ensemble(networks).predict(x), expected.astype("f4"))
 
 
-def test_one_member_has_no_spread():
-    with pytest.raises(ValueError, match="two members or more"):
+def test_rejects_the_spread_of_one_member():
+    with pytest.raises(ValueError, match="at least two members"):
         Ensemble(members(1)).spread(rows())
 
 
@@ -150,7 +151,7 @@ def test_one_member_has_no_spread():
         (3, TypeError, "must be a list of Networks"),
         (mlp([3, 1]), TypeError, "must be a list of Networks"),
         ([mlp([3, 1]), 4], TypeError, r"networks\[1\] must be a Network, but is a int"),
-        ([mlp([3, 1])] * 2, ValueError, r"networks\[1\] is there twice"),
+        ([mlp([3, 1])] * 2, ValueError, r"networks\[1\] occurs twice"),
         ([mlp([3, 1]), mlp([4, 1])], ValueError, r"networks\[1\] has 4 columns in.*3"),
         ([mlp([3, 1]), mlp([3, 2])], ValueError, r"networks\[1\] has 2 columns out.*1"),
         (
@@ -161,22 +162,30 @@ def test_one_member_has_no_spread():
         ([mlp([3, 1]), mlp([3, 1], dtype="f8")], ValueError, r"networks\[1\] is float64.*float32"),
     ],
 )
-def test_members_that_do_not_agree(networks, error, words):
+def test_rejects_members_that_do_not_agree(networks, error, words):
     with pytest.raises(error, match=f"Ensemble: .*{words}"):
         Ensemble(networks)
 
 
 @pytest.mark.parametrize("activation", ["max", "Softmax", 3, ["softmax"]])
-def test_an_activation_that_is_none(activation):
+def test_rejects_unknown_activations(activation):
     with pytest.raises(ValueError, match="activation must be None or one of"):
         Ensemble(members(), activation)
 
 
-def test_it_says_what_it_is():
+def test_repr():
     assert repr(Ensemble(members(), "softmax")) == (
         "Ensemble(5 × Network(Affine 3→8, ReLU, Affine 8→2; 50 parameters, float32), "
         "activation='softmax')"
     )
+
+
+def test_html_shows_the_number_of_members_and_the_first():
+    root = ElementTree.fromstring(Ensemble(members(), "softmax")._repr_html_())
+    text = "".join(root.itertext())
+    assert text.startswith("Ensemble of 5 networks, averaged after softmax. The first:3→Affine 3→8")
+    one = Ensemble(members(1))._repr_html_()
+    assert "Ensemble of 1 network. The first:" in one and "currentColor" in one
 
 
 # ---- in a file -----------------------------------------------------------------------------------
@@ -198,7 +207,7 @@ def test_a_saved_ensemble_has_the_same_bits(tmp_path, dtype, activation):
 
     networks, x = [network(seed) for seed in range(12)], rows(dtype=dtype)
     for one in networks:
-        one.forward(x)  # running statistics of their own
+        one.forward(x)  # gives each its own running statistics
     ensemble = Ensemble(networks, activation)
     ensemble.save(tmp_path / "ensemble")
     loaded = Ensemble.load(tmp_path / "ensemble")
@@ -209,19 +218,19 @@ def test_a_saved_ensemble_has_the_same_bits(tmp_path, dtype, activation):
     assert os.listdir(tmp_path) == ["ensemble"]
 
 
-def test_what_is_saved_is_one_safetensors_file(tmp_path):
+def test_saves_one_safetensors_file(tmp_path):
     Ensemble(members(2, (3, 1))).save(tmp_path / "e")
     assert set(load_file(tmp_path / "e")) == {"0.0.w", "0.0.b", "1.0.w", "1.0.b"}
 
 
-def test_code_of_ones_own_is_not_saved(tmp_path):
+def test_rejects_saving_user_bricks(tmp_path):
     networks = [mlp([3, 2], rng=0), Network([Affine.random(3, 2, rng=1), Halve()])]
     with pytest.raises(TypeError, match=r"Ensemble.save: network 1: layer 1 \(Halve\)"):
         Ensemble(networks).save(tmp_path / "e")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_is_no_ensemble_and_an_ensemble_no_network(tmp_path):
+def test_rejects_files_of_the_other_kind(tmp_path):
     mlp([3, 1]).save(tmp_path / "network")
     Ensemble(members()).save(tmp_path / "ensemble")
     with pytest.raises(FormatError, match=r"network is not an ensemble .* read by handnn.load"):
@@ -247,7 +256,7 @@ AFFINE = {"brick": "Affine", "in": 3, "out": 1}
         ({"networks": [[AFFINE]], "activation": None, "format": 2}, "its format is 2"),
     ],
 )
-def test_a_file_that_does_not_hold_together(tmp_path, described, words):
+def test_rejects_inconsistent_files(tmp_path, described, words):
     arrays = {"0.0.w": np.ones((3, 1), "f4"), "0.0.b": np.ones(1, "f4")}
     text = json.dumps({"format": 1, "model": "ensemble", **described})
     save_file(arrays, tmp_path / "e", {"handnn": text})

@@ -1,4 +1,4 @@
-"""Ensemble: several networks that answer together, and by how much they disagree."""
+"""Ensemble: the mean prediction of several networks, and their spread."""
 
 from __future__ import annotations
 
@@ -15,25 +15,39 @@ from handnn.network import Network
 
 
 class Ensemble:
-    """Networks for one and the same problem: their mean prediction, and its spread.
+    """Average the predictions of several networks for the same problem.
 
-        predict(x) = mean of predict_all(x) over the members
-        spread(x)  = their standard deviation, as a sample: sqrt(Σ (member - mean)² / (M - 1))
+        predict(x) = mean over the members
+        spread(x)  = sample standard deviation: sqrt(Σ (member - mean)² / (M - 1))
 
-    M members, which must agree in columns and dtype, as far as they fix them. Networks that differ
-    in their first weights or rows err in different places, so their mean errs less than most of
-    them, and where they disagree is where it errs most. (Hansen and Salamon 1990; Lakshminarayanan,
-    Pritzel and Blundell 2017, for the spread.)
+    Networks with other initial weights, or other training rows, make different errors, so their
+    mean errs less than most of them, and tends to err most where they disagree. (Hansen and Salamon
+    1990; Lakshminarayanan, Pritzel and Blundell 2017, for the spread.)
 
-    activation: what the output of every member goes through before anything else. For members that
-    were trained on logits, "softmax" or "sigmoid" averages their probabilities, which is the usual
-    way, where None averages the logits. Any activation of `mlp` will do.
+    networks: M networks with the same dtype, inputs and outputs. They are not copied: what they
+    learn later counts.
+    activation: applied to the output of each member. For members trained on logits, "softmax" or
+    "sigmoid" averages their probabilities, as is usual; None averages the logits. Any activation of
+    `mlp` is accepted, too.
 
-    `networks` are the members themselves, not copies: what they learn later counts. Sums over the
-    members are in float64 and in their order, so a row has the same bits alone and among others.
+    Sums over the members are in float64 and in their order, so a row has the same bits alone and
+    among others.
 
-    Raises TypeError when a member is no Network, ValueError when there is none, one is there twice,
-    they do not agree, or the activation is not known.
+    Raises:
+        TypeError: If `networks` is not a list of Networks.
+        ValueError: If it is empty, contains a network twice, or contains networks that differ in
+            dtype, inputs or outputs; or if the activation is unknown.
+
+    Examples:
+        >>> from handnn import Affine, Network
+        >>> slopes = [1.0, 2.0, 6.0]
+        >>> ensemble = handnn.Ensemble([Network([Affine([[w]], [0.0])]) for w in slopes])
+        >>> ensemble.predict([[2.0]])
+        array([[6.]])
+        >>> ensemble.predict_all([[2.0]]).ravel()
+        array([ 2.,  4., 12.])
+        >>> ensemble.spread([[2.0]]).round(3)
+        array([[5.292]])
     """
 
     def __init__(self, networks: Iterable[Network], activation: str | None = None) -> None:
@@ -41,50 +55,35 @@ class Ensemble:
             raise TypeError(f"Ensemble: networks must be a list of Networks, but is {networks!r}")
         self.networks = list(networks)
         self.activation = activation
-        if not self.networks:
-            raise ValueError("Ensemble: networks must have at least one Network, but is empty")
-        for place, network in enumerate(self.networks):
-            if not isinstance(network, Network):
-                raise TypeError(
-                    f"Ensemble: networks[{place}] must be a Network, but is a "
-                    f"{type(network).__name__}"
-                )
-            if any(network is other for other in self.networks[:place]):
-                raise ValueError(f"Ensemble: networks[{place}] is there twice")
-        first = self.networks[0]
-        fixed: dict[str, tuple[int, int]] = {}
-        for place, network in enumerate(self.networks):
-            if network.dtype != first.dtype:
-                raise ValueError(
-                    f"Ensemble: networks[{place}] is {network.dtype}, but networks[0] {first.dtype}"
-                )
-            for side, columns in network.sizes.items():
-                owner, others = fixed.setdefault(side, (place, columns))
-                if others != columns:
-                    raise ValueError(
-                        f"Ensemble: networks[{place}] has {columns} columns {side}, but "
-                        f"networks[{owner}] {others}"
-                    )
-        self._members = [Network([*network.layers, *_end(activation)]) for network in self.networks]
+        _check_members(self.networks)
+        end = _activation_bricks(activation)
+        self._members = [Network([*network.layers, *end]) for network in self.networks]
 
     def predict(self, x: ArrayLike) -> Array:
-        """Return the mean of what the members predict for the rows of x: (N, O)."""
+        """Return the mean prediction of the members, (N, O), for the rows of x (N, I).
+
+        Raises:
+            TypeError: If x does not hold real numbers.
+            ValueError: If x has another number of columns.
+        """
         x = self._rows("predict", x)
         return _mean(member.predict(x) for member in self._members).astype(x.dtype)
 
     def predict_all(self, x: ArrayLike) -> Array:
-        """Return what each member predicts for the rows of x, in their order: (M, N, O)."""
+        """Return the predictions of all members, (M, N, O), for the rows of x (N, I)."""
         x = self._rows("predict_all", x)
         return np.stack([member.predict(x) for member in self._members])
 
     def spread(self, x: ArrayLike) -> Array:
-        """Return the standard deviation of what the members predict for the rows of x: (N, O).
+        """Return the standard deviation over the members, (N, O), for the rows of x (N, I).
 
-        It divides by M - 1, for the members are a sample of the networks that training gives.
-        Raises ValueError when there is one member only.
+        The divisor is M - 1, since the members are a sample of the networks that training gives.
+
+        Raises:
+            ValueError: If the ensemble has only one member.
         """
         if len(self) < 2:
-            raise ValueError("Ensemble.spread: there must be two members or more, but is one")
+            raise ValueError("Ensemble.spread: needs at least two members, but there is one")
         x = self._rows("spread", x)
         every = [member.predict(x).astype(np.float64) for member in self._members]
         mean = _mean(every)
@@ -93,7 +92,7 @@ class Ensemble:
         return spread
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all members and the activation to one file, all or nothing: see `storage.save`."""
+        """Write all members and the activation to one file, atomically: see `Network.save`."""
         path = storage.as_path(path, "Ensemble.save: path")
         described, arrays = storage.describe_all(
             (network.layers for network in self.networks), "Ensemble.save"
@@ -103,7 +102,12 @@ class Ensemble:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ensemble:
-        """Read what `save` wrote; raises FormatError and OSError as `handnn.load` does."""
+        """Return the ensemble that `save` wrote to `path`.
+
+        Raises:
+            FormatError: If the file does not hold an ensemble; a ValueError.
+            OSError: If the file cannot be read.
+        """
 
         def build(file: storage.TensorFile) -> Ensemble:
             description = storage.read_architecture(file.metadata, "ensemble")
@@ -117,12 +121,19 @@ class Ensemble:
         return len(self.networks)
 
     def __repr__(self) -> str:
-        """Tell how many members there are, and what the first is."""
+        """Return the number of members, and the first one."""
         end = "" if self.activation is None else f", activation={self.activation!r}"
         return f"Ensemble({len(self)} × {self.networks[0]}{end})"
 
+    def _repr_html_(self) -> str:
+        """Return the number of members, and the bricks of the first one, for notebooks."""
+        members = "1 network" if len(self) == 1 else f"{len(self)} networks"
+        end = "" if self.activation is None else f", averaged after {self.activation}"
+        first = self.networks[0]._repr_html_()
+        return f"<div><div>Ensemble of {members}{end}. The first:</div>{first}</div>"
+
     def _rows(self, method: str, x: ArrayLike) -> Array:
-        """Return x, cast once for all members, and checked as far as they fix its columns."""
+        """Return x in the dtype of the members; check its columns if their number is known."""
         where = f"Ensemble.{method}: x"
         rows = as_float(x, self.networks[0].dtype, where)
         columns = next((n.sizes["in"] for n in self.networks if "in" in n.sizes), None)
@@ -131,8 +142,34 @@ class Ensemble:
         return rows
 
 
+def _check_members(networks: list[Network]) -> None:
+    """Raise TypeError or ValueError unless the networks can be averaged."""
+    if not networks:
+        raise ValueError("Ensemble: networks must have at least one Network, but is empty")
+    known: dict[str, tuple[int, int]] = {}
+    for place, network in enumerate(networks):
+        if not isinstance(network, Network):
+            raise TypeError(
+                f"Ensemble: networks[{place}] must be a Network, but is a {type(network).__name__}"
+            )
+        if any(network is other for other in networks[:place]):
+            raise ValueError(f"Ensemble: networks[{place}] occurs twice")
+        if network.dtype != networks[0].dtype:
+            raise ValueError(
+                f"Ensemble: networks[{place}] is {network.dtype}, but networks[0] "
+                f"{networks[0].dtype}"
+            )
+        for side, columns in network.sizes.items():
+            owner, others = known.setdefault(side, (place, columns))
+            if others != columns:
+                raise ValueError(
+                    f"Ensemble: networks[{place}] has {columns} columns {side}, but "
+                    f"networks[{owner}] {others}"
+                )
+
+
 def _mean(arrays: Iterable[Array]) -> NDArray[np.float64]:
-    """Return the mean of arrays of one shape, added up one after the other."""
+    """Return the mean of arrays of one shape, added in their order."""
     total, count = np.zeros(()), 0
     for array in arrays:
         total = total + array
@@ -141,8 +178,8 @@ def _mean(arrays: Iterable[Array]) -> NDArray[np.float64]:
     return mean
 
 
-def _end(activation: str | None) -> list[Brick]:
-    """Return the brick behind every member, if there is one."""
+def _activation_bricks(activation: str | None) -> list[Brick]:
+    """Return the bricks to append to each member: the activation, or none."""
     if activation is None:
         return []
     known: dict[str, type[Brick]] = {**ACTIVATIONS, "softmax": Softmax}

@@ -1,4 +1,4 @@
-"""Progress: a bar on stderr, or none."""
+"""progress_bar: an optional progress bar on stderr."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def progress_bar(
     *, shows: bool, total: int, unit: str, done: int = 0, scales: bool = False
 ) -> Iterator[Bar]:
-    """Yield a bar of `total` units, of which so many are done, or None.
+    """Yield a bar of `total` units, `done` of them completed, or None unless `shows`.
 
-    scales: whether to write 1.2M for 1,200,000.
+    unit: the name of a unit. scales: whether to write 1.2M for 1,200,000.
 
-    None is not a bar that tqdm hides: that one, too, takes a lock which a process shares with its
-    forks, and of which nobody gets hold any more once one of them was killed with it.
+    A hidden tqdm bar would not do: it takes a lock that a process shares with its forks, and if a
+    fork is killed while it holds the lock, every later bar hangs.
     """
     if not shows:
         yield None

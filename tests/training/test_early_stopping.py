@@ -144,11 +144,11 @@ def test_without_validation_it_watches_the_training_loss():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"monitor": "accuracy"}, "measured are loss, train_loss, auc, own"),
-        ({"monitor": "validation_loss"}, "measured are"),
-        ({"monitor": "own"}, "say higher_is_better"),
-        ({"monitor": "auc", "higher_is_better": False}, "that is True"),
-        ({"monitor": "loss", "higher_is_better": True}, "that is False"),
+        ({"monitor": "accuracy"}, "must be one of loss, train_loss, auc, own"),
+        ({"monitor": "validation_loss"}, "must be one of"),
+        ({"monitor": "own"}, "own is a function, so higher_is_better"),
+        ({"monitor": "auc", "higher_is_better": False}, "must be True for auc"),
+        ({"monitor": "loss", "higher_is_better": True}, "must be False for loss"),
     ],
 )
 def test_what_is_not_measured_is_a_value_error_before_training(options, message):
@@ -224,5 +224,5 @@ def test_divergence_of_bricks_without_params_is_told_as_well(params):
     brick = Halve()
     brick.params = brick.grads = params
     x = np.ones((4, 2))
-    with pytest.raises(DivergenceError, match="there are no params, so it comes from the bricks"):
+    with pytest.raises(DivergenceError, match="the network has no params, so the cause is a brick"):
         Trainer(Network([brick]), Endless(), SGD(0.1)).fit(x, x, epochs=1, batch_size=2)

@@ -193,9 +193,9 @@ def test_bootstrapped_rows_may_repeat():
         ({"rows": 3}, TypeError, "rows must be a list"),
         ({"rows": [[0, 1], [0, 40]]}, ValueError, r"rows\[1\] must be from 0 to 39"),
         ({"rows": [[0, -1], [0, 1]]}, ValueError, r"rows\[0\] must be from 0 to 39"),
-        ({"rows": [[0, 1], [0.5]]}, TypeError, r"rows\[1\] must be numbers of rows"),
-        ({"rows": [[0, 1], []]}, TypeError, r"rows\[1\] must be numbers of rows"),
-        ({"rows": [[0, 1], [True] * 3]}, TypeError, r"rows\[1\] must be numbers of rows"),
+        ({"rows": [[0, 1], [0.5]]}, TypeError, r"rows\[1\] must be row numbers"),
+        ({"rows": [[0, 1], []]}, TypeError, r"rows\[1\] must be row numbers"),
+        ({"rows": [[0, 1], [True] * 3]}, TypeError, r"rows\[1\] must be row numbers"),
         (
             {"rows": [range(5), range(40)], "validation": "rest"},
             ValueError,

@@ -1,4 +1,4 @@
-"""DivergenceError: training has met a loss that is NaN or infinite, and says where and why."""
+"""DivergenceError: a loss is NaN or infinite; where it was found, and its likely cause."""
 
 from __future__ import annotations
 
@@ -9,14 +9,27 @@ import numpy as np
 from handnn.arrays import Array
 
 LARGE = 1e4
-"""Beyond this, inputs and targets are more likely to be the cause than the learning rate."""
+"""Inputs and targets beyond this are a more likely cause than the learning rate."""
 
 
 class DivergenceError(ArithmeticError):
-    """The loss has become NaN or infinite. `epoch` and `step` in it count from 1.
+    """Raised by `Trainer.fit` when a loss is NaN or infinite.
 
-    `step` is None when it was the validation loss after the epoch. The params are those from
-    before the step, whose update was left out.
+    The message names the likely cause: the rows, the params or the learning rate. The params are
+    those from before the step, since its update is left out.
+
+    Attributes:
+        epoch: The epoch, counted from 1.
+        step: The step within the epoch, counted from 1; None if the validation loss after the
+            epoch is not finite.
+
+    Examples:
+        >>> trainer = handnn.Trainer(handnn.mlp([1, 1], rng=0), handnn.MSELoss(), handnn.SGD(0.1))
+        >>> trainer.fit([[1.0], [np.nan]], [0.0, 0.0], epochs=1, batch_size=1, shuffle=False)
+        Traceback (most recent call last):
+        ...
+        handnn.training.divergence.DivergenceError: Trainer.fit: the loss is nan in epoch 1, step 2:
+        x has NaN or inf in 1 of these 1 rows
     """
 
     def __init__(self, message: str, epoch: int, step: int | None) -> None:
@@ -25,7 +38,7 @@ class DivergenceError(ArithmeticError):
         self.step = step
 
     def __reduce__(self) -> tuple[type[DivergenceError], tuple[str, int, int | None]]:
-        """Take all three along into another process."""
+        """Pickle with the epoch and the step."""
         return type(self), (str(self), self.epoch, self.step)
 
 
@@ -37,7 +50,11 @@ def divergence(
     params: Mapping[str, Array],
     optimizer: object,
 ) -> DivergenceError:
-    """Return the error for a loss that is not finite, of these rows and with these params."""
+    """Return the error for a loss that is not finite.
+
+    rows: those of the batch, or of the validation, by name. params: those that gave the loss.
+    step: None for a validation loss. epoch and step count from 1.
+    """
     what, when = "loss", f"in epoch {epoch}"
     if step is None:
         what, when = "validation loss", f"after epoch {epoch}"
@@ -48,6 +65,7 @@ def divergence(
 
 
 def _cause(rows: Mapping[str, Array], params: Mapping[str, Array], optimizer: str) -> str:
+    """Return the likely cause, and a remedy if there is one."""
     for name, array in rows.items():
         wrong = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         if wrong.any():
@@ -58,9 +76,9 @@ def _cause(rows: Mapping[str, Array], params: Mapping[str, Array], optimizer: st
     remedy = f"a smaller lr, or clip_norm=1.0, may help; the optimizer is {optimizer}"
     for name, array in params.items():
         if not np.isfinite(array).all():
-            return f"{name} has NaN or inf, from the updates before or from the start; {remedy}"
+            return f"{name} has NaN or inf, from earlier updates or from the start; {remedy}"
     sizes = [(n, float(abs(a).max())) for n, a in params.items() if a.size]
     if not sizes:
-        return "there are no params, so it comes from the bricks or from the loss"
+        return "the network has no params, so the cause is a brick or the loss"
     name, largest = max(sizes, key=lambda of: of[1])
     return f"{name} has grown up to {largest:.3g} and the outputs overflow; {remedy}"

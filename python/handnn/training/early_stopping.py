@@ -1,4 +1,4 @@
-"""EarlyStopping: end training when it no longer gets better, and keep the best weights."""
+"""EarlyStopping: end training when it no longer improves, and restore the best weights."""
 
 from __future__ import annotations
 
@@ -13,22 +13,43 @@ from handnn.training.history import Epoch
 
 
 class EarlyStopping:
-    """Ends training after `patience` epochs in a row without a new best, for `Trainer.fit`.
+    """End `Trainer.fit` after `patience` consecutive epochs without improvement.
 
-        better = value < best - min_delta      or, where more is better, value > best + min_delta
+        improved = value < best - min_delta      (value > best + min_delta if higher is better)
 
-    monitor: "loss" is the validation loss if there is one and else the training loss; or
-    "train_loss", "validation_loss", or the name of a metric that is measured. For a metric of your
-    own, say `higher_is_better`; of all others it is known. NaN is never better.
+    patience: the number of epochs, at least 1.
+    min_delta: the smallest improvement that counts, finite and not negative.
+    monitor: "loss" for the validation loss, or the training loss without validation; or
+    "train_loss", "validation_loss" or the name of a metric. NaN is never an improvement.
+    restore_best: whether the network has the weights of the best epoch when `fit` returns, whether
+    or not training was stopped early. They include the running statistics of BatchNorm. If `fit`
+    raises, call `restore`.
+    higher_is_better: the direction of a metric that is a function; known for all others.
 
-    With restore_best the network has the weights of the best epoch when `fit` returns, whatever
-    ended it (not when it raises: then call `restore`). BatchNorm's running statistics are weights
-    here. A training loss is measured while an epoch goes on, so the weights that belong to it are
-    nearly those of the epoch before: hold rows out.
+    The training loss of an epoch is measured during the epoch, so its best weights are close to
+    those of the epoch before. Prefer validation.
 
-    `best` and `best_epoch`, counted from 1, tell the best value and when it was; None before. Every
-    `fit` starts anew. Raises TypeError or ValueError for a patience that is no int from 1, a
-    min_delta that is negative or not finite, a monitor that is no name.
+    Each `fit` starts over. One EarlyStopping serves one training at a time.
+
+    Attributes:
+        best: The best value so far; None before the first epoch.
+        best_epoch: Its epoch, counted from 1; None before the first epoch.
+
+    Raises:
+        TypeError: If an argument has a wrong type.
+        ValueError: If patience is below 1, or min_delta is negative or not finite.
+
+    Examples:
+        >>> x = np.linspace(-1, 1, 40)[:, None]
+        >>> trainer = handnn.Trainer(
+        ...     handnn.mlp([1, 8, 1], rng=0), handnn.MSELoss(), handnn.SGD(0.1), rng=0
+        ... )
+        >>> stopping = handnn.EarlyStopping(patience=3, min_delta=1e-3)
+        >>> history = trainer.fit(
+        ...     x, x**2, epochs=500, batch_size=8, validation=0.25, early_stopping=stopping
+        ... )
+        >>> len(history) == stopping.best_epoch + 3
+        True
     """
 
     def __init__(
@@ -57,7 +78,7 @@ class EarlyStopping:
 
     @property
     def settings(self) -> dict[str, object]:
-        """The arguments that build it again."""
+        """The constructor's arguments, by name."""
         return {
             "patience": self.patience,
             "min_delta": self.min_delta,
@@ -67,14 +88,14 @@ class EarlyStopping:
         }
 
     def start(self) -> None:
-        """Forget what was."""
+        """Start over, with no best value."""
         self.best: float | None = None
         self.best_epoch: int | None = None
         self.waited = 0
         self.best_arrays: dict[str, Array] = {}
 
     def take_over(self, other: EarlyStopping | None) -> None:
-        """Go on where `other` was; raise ValueError unless it has the same settings."""
+        """Continue from the state of `other`; raise ValueError if its settings differ."""
         if other is None or other.settings != self.settings:
             raise ValueError(
                 f"Trainer.fit: early_stopping is {self}, but the interrupted fit had {other}"
@@ -83,14 +104,14 @@ class EarlyStopping:
         self.best_arrays = other.best_arrays
 
     def check(self, has_validation: bool, metrics: Mapping[str, bool | None]) -> None:
-        """Raise ValueError when what is monitored is not measured, or better may mean anything.
+        """Raise ValueError if `monitor` is not measured, or if its direction is not known.
 
-        metrics: of each whether more is better, None where that is not known.
+        metrics: for each metric, whether higher is better; None if unknown.
         """
         known = ["loss", "train_loss", *["validation_loss"] * has_validation, *metrics]
         if self.monitor not in known:
             raise ValueError(
-                f"EarlyStopping: monitor is {self.monitor!r}, but measured are {', '.join(known)}"
+                f"EarlyStopping: monitor must be one of {', '.join(known)}, but is {self.monitor!r}"
             )
         self._prefers_more(metrics)
 
@@ -101,7 +122,10 @@ class EarlyStopping:
         arrays: Mapping[str, Array],
         metrics: Mapping[str, bool | None],
     ) -> bool:
-        """Take notice of an epoch, which left the weights `arrays`; return whether to end there."""
+        """Note the measurements of an epoch; return whether training ends here.
+
+        arrays: the weights after the epoch, which are copied if it is the best so far.
+        """
         value = self._value(epoch)
         sign = -1.0 if self._prefers_more(metrics) else 1.0
         best = math.inf if self.best is None else sign * self.best
@@ -114,7 +138,7 @@ class EarlyStopping:
         return self.waited >= self.patience
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Write the best weights into `arrays`, ``{**network.params, **network.buffers}``."""
+        """Write the best weights into `arrays`: ``{**network.params, **network.buffers}``."""
         for name, array in self.best_arrays.items():
             arrays[name][...] = array
 
@@ -131,13 +155,13 @@ class EarlyStopping:
             return self.higher_is_better
         if known is None:
             raise ValueError(
-                f"EarlyStopping: say higher_is_better=True or False, for {self.monitor} is a "
-                "metric of your own"
+                f"EarlyStopping: metric {self.monitor} is a function, so higher_is_better must be "
+                "True or False"
             )
         if self.higher_is_better is not None:
             raise ValueError(
-                f"EarlyStopping: higher_is_better is {self.higher_is_better}, but of "
-                f"{self.monitor} that is {known}"
+                f"EarlyStopping: higher_is_better must be {known} for {self.monitor}, but is "
+                f"{self.higher_is_better}"
             )
         return known
 
@@ -150,6 +174,6 @@ class EarlyStopping:
                 np.copyto(kept, array)
 
     def __repr__(self) -> str:
-        """Show how to build it again."""
+        """Return the call that builds it."""
         settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         return f"EarlyStopping({settings})"

@@ -1,8 +1,8 @@
-"""Ctrl-C during a fit: it waits for the end of a step, so that what training changes stays whole.
+"""Ctrl-C during a fit waits for the end of a step, so that everything a step changes is consistent.
 
-Python raises KeyboardInterrupt between any two instructions: between the updates of two params, or
-after an epoch and before the History has it. So while a fit runs in the main thread, and the signal
-has Python's own handler, `_press` takes that one's place.
+Python may raise KeyboardInterrupt between any two instructions: between the updates of two params,
+or after an epoch but before the History has it. So while a fit runs in the main thread, and SIGINT
+has Python's own handler, `_press` replaces that handler.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from handnn import engine
 
 
 class Interrupts:
-    """What Ctrl-C does to one fit: it sets `stop`, and is raised when the fit has come to an end.
+    """Make Ctrl-C set the `stop` of one fit, and raise KeyboardInterrupt when the fit has ended.
 
-    In a callback it is raised at once, unless the fit is to write a checkpoint first (`writes`).
-    A second Ctrl-C is always raised at once.
+    In a callback it is raised immediately, unless the fit writes a checkpoint first (`writes`). A
+    second Ctrl-C is always raised immediately.
     """
 
     def __init__(self, writes: bool = False) -> None:
         self.stop = engine.Stop()
         self.writes = writes
         self.outer: Interrupts | None = None
-        """That of the fit in a callback of which this one runs."""
+        """Those of the fit that runs this one in a callback."""
         self._is_waiting = False
         self._is_calling = False
         self._hurries = False
 
     @property
     def is_patient(self) -> bool:
-        """Whether Ctrl-C was pressed, once, and is still to be raised."""
+        """Whether Ctrl-C was pressed once, and is still to be raised."""
         return self.stop.is_set and not self._hurries
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Let Ctrl-C set `stop`, and raise KeyboardInterrupt in the end if it did."""
+        """Let Ctrl-C set `stop`; raise KeyboardInterrupt at the end of the context if it did."""
         global _innermost
         from threading import current_thread, main_thread
 
@@ -52,7 +52,7 @@ class Interrupts:
             if self.outer is None:
                 signal.signal(signal.SIGINT, _press)
             self._is_waiting = True
-            with engine.asked_by(None):  # this fit is asked by its own stop
+            with engine.asked_by(None):  # this fit has its own stop
                 yield
         finally:
             try:
@@ -60,12 +60,12 @@ class Interrupts:
                     signal.signal(signal.SIGINT, usual)
             finally:
                 _innermost = self.outer
-        if self.stop.is_set:  # only now can none come that nobody looks for
+        if self.stop.is_set:  # checked last: from here on, SIGINT raises by itself
             raise KeyboardInterrupt
 
     @contextmanager
     def calling(self) -> Iterator[None]:
-        """Let callbacks be interrupted, or what they train with `train_step` or `train_many`."""
+        """Let Ctrl-C interrupt callbacks, or the trainings that they run."""
         if not self._is_waiting:
             yield
             return
@@ -80,12 +80,12 @@ class Interrupts:
             self._is_calling = False
 
     def pressed(self) -> None:
-        """Ask this fit and those around it to end, or raise KeyboardInterrupt at once."""
+        """Stop this fit and the fits around it, or raise KeyboardInterrupt immediately."""
         runs = [self]
         while runs[-1].outer is not None:
             runs.append(runs[-1].outer)
         asked = 0 if self._is_calling else 1
-        for place, run in enumerate(runs):  # what runs within a fit that writes has to end, too
+        for place, run in enumerate(runs):  # a fit that writes waits for the fits in its callbacks
             asked = place + 1 if run.writes else asked
         if any(run.stop.is_set for run in runs[:asked]) or not asked:
             for run in runs:
@@ -99,6 +99,7 @@ _innermost: Interrupts | None = None
 
 
 def _press(number: int, frame: FrameType | None) -> None:
+    """Handle SIGINT in place of Python's handler."""
     if _innermost is None:
         raise KeyboardInterrupt
     _innermost.pressed()

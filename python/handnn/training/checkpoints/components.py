@@ -19,17 +19,7 @@ T = TypeVar("T")
 
 LOSS_NAMES = {loss.__name__: loss for loss in LOSSES}
 OPTIMIZER_NAMES = {optimizer.__name__: optimizer for optimizer in OPTIMIZERS}
-SCHEDULE_NAMES = {
-    schedule.__name__: schedule
-    for schedule in (
-        schedules.Constant,
-        schedules.Step,
-        schedules.Cosine,
-        schedules.WarmUp,
-        schedules.OneCycle,
-        schedules.ReduceOnPlateau,
-    )
-}
+SCHEDULE_NAMES = {schedule.__name__: schedule for schedule in schedules.SCHEDULES}
 PLATEAU_STATE = ("factor_now", "best", "bad_epochs", "cooling")
 GENERATORS = {"PCG64": np.random.PCG64, "PCG64DXSM": np.random.PCG64DXSM}
 COMMON = ("lr", "weight_decay", "decay_all", "clip_value", "clip_norm")
@@ -106,7 +96,7 @@ def _read_schedule(described: object, depth: int = 0) -> schedules.Schedule | No
     entry = as_dict(described, "schedule")
     then = as_dict(entry.get("settings"), "settings").get("then")
     given = {} if then is None else {"then": _read_schedule(then, depth + 1)}
-    schedule: schedules.Schedule = build(entry, SCHEDULE_NAMES, "schedule", **given)
+    schedule = build(entry, SCHEDULE_NAMES, "schedule", **given)
     if isinstance(schedule, schedules.ReduceOnPlateau):
         state = as_dict(entry.get("state"), "state")
         schedule.factor_now = as_number(state.get("factor_now"), "factor_now")

@@ -132,14 +132,14 @@ class ArgumentsOfEach:
                 owner = owners.setdefault(os.path.realpath(path), place)
                 if owner != place:
                     raise ValueError(
-                        f"train_many: checkpoint must be another file for each trainer: each=; "
+                        f"train_many: checkpoint must be another file for each trainer (use each): "
                         f"trainers[{owner}] and trainers[{place}] would both write {path}"
                     )
             stopping = own.get("early_stopping")
             if stopping is not None and owners.setdefault(id(stopping), place) != place:
                 raise ValueError(
                     f"train_many: each[{owners[id(stopping)]}] and each[{place}] share an "
-                    "early_stopping; each needs its own, or give it once for all"
+                    "early_stopping; each needs its own, or pass it once for all trainers"
                 )
 
 
@@ -147,6 +147,7 @@ FIT_NAMES = set(signature(Trainer.fit).parameters) - {"self"}
 
 
 def _check_one_per_trainer(name: str, given: object, n_trainers: int) -> None:
+    """Raise TypeError or ValueError unless `given` is None or has an entry for each trainer."""
     if given is None:
         return
     if not isinstance(given, Sequence | np.ndarray):
@@ -162,7 +163,7 @@ def _as_indices(given: ArrayLike, count: int, name: str) -> Indices:
         return np.flatnonzero(rows)
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
         raise TypeError(
-            f"{name} must be numbers of rows, or a bool for each of the {count} rows, but is "
+            f"{name} must be row numbers, or a bool for each of the {count} rows, but is "
             f"{rows.dtype} {rows.shape}"
         )
     if rows.size and not (rows.min() >= 0 and rows.max() < count):

@@ -42,33 +42,53 @@ def train_many(
     progress: bool = False,
     **arguments: object,
 ) -> list[History]:
-    """Call `fit` of every trainer, several at a time, and return their Histories in order.
+    """Fit several trainers side by side, and return their Histories in order.
 
-    x, y and `arguments` (epochs, batch_size, shuffle, validation ...) are those of `Trainer.fit`,
-    the same for all; of an `early_stopping` each trainer has a copy, and a `checkpoint` can only be
-    of one. What differs from one trainer to the next:
+    Each network gets the bits that ``trainer.fit(...)`` would give it, whatever the threads do.
 
-    each: a dict of arguments of `fit` for every trainer, which go before the common ones.
-    rows: for every trainer the numbers of the rows that it trains on, with repetitions if there are
-    any, or a bool for each row; sample_weight goes with them. validation="rest" then measures the
-    loss on all rows that are not among them, with their weights: the held-out fold, the rows that a
-    bootstrap left out.
+    x, y and `arguments` (epochs, batch_size, validation, ...) are the arguments of `Trainer.fit`
+    that all trainers have in common. A common `early_stopping` is copied for each of them; a
+    `checkpoint` cannot be common.
+    each: a dict of `fit` arguments for each trainer, which replace the common ones.
+    rows: for each trainer, the numbers of the rows to train on, with repetitions if any, or a bool
+    for each row. With ``validation="rest"``, the other rows are its validation rows: the held-out
+    fold of a cross-validation, or what a bootstrap sample left out. Both take their sample_weight
+    along.
+    threads: how many networks train at a time, each on one thread; None for `get_num_threads()`.
+    The most expensive ones begin. Compiled trainings run in parallel. Those in Python (your own
+    bricks, ``engine="bricks"``, LBFGS) run one after another beside them.
+    progress: whether to show a progress bar on stderr.
 
-    threads: how many networks are trained at a time, each by one thread; None is
-    `get_num_threads()`. The costliest begin. Compiled trainings run side by side; those in Python
-    (a brick of your own, engine="bricks", LBFGS) one after another beside them; callbacks take
-    turns. progress: show a bar.
+    Trainers may not share anything that training changes: networks, layers, losses, optimizers,
+    Generators (two Trainers built with ``rng=rng`` share one), a ReduceOnPlateau, or memory of
+    arrays. Callbacks run on the thread of their trainer, so one that belongs to several trainers
+    may run several times at once.
 
-    Each network gets the bits that ``trainer.fit(...)`` would give it, whatever the threads do. So
-    trainers may not share what a training changes: networks, layers, losses, optimizers, Generators
-    (two Trainers built with rng=rng have one), a ReduceOnPlateau, or memory of their arrays.
-    Callbacks are called on the thread of their trainer, so one that several trainers have may run
-    several times at once.
+    If one training fails, the others stop after their current step, and the error is raised with a
+    note that names its trainer. Ctrl-C stops all of them in the same way. Each network and its
+    `trainer.history` are then as an interrupted `fit` leaves them; trainers that have not begun are
+    unchanged.
 
-    All arguments are checked before any training begins: a TypeError or ValueError names the place
-    of the trainer. When a training raises (a callback, say), the others end after the step that
-    runs, and the error is raised with a note of the place; so they do on Ctrl-C. The networks are
-    then as an interrupted `fit` leaves them, and so is every `trainer.history`.
+    Raises:
+        TypeError: If an argument has a wrong type. All arguments are checked before any training
+            begins, and errors name the trainer.
+        ValueError: If an argument does not fit, or two trainers share something.
+
+    Examples:
+        >>> x = np.linspace(-1, 1, 40)[:, None]
+        >>> trainers = [
+        ...     handnn.Trainer(
+        ...         handnn.mlp([1, 8, 1], rng=seed), handnn.MSELoss(), handnn.SGD(0.1), rng=seed
+        ...     )
+        ...     for seed in range(4)
+        ... ]
+        >>> folds = np.array_split(np.arange(40), 4)
+        >>> inside = [np.setdiff1d(np.arange(40), fold) for fold in folds]
+        >>> histories = handnn.train_many(
+        ...     trainers, x, x**2, rows=inside, validation="rest", epochs=5, batch_size=10
+        ... )
+        >>> [len(history.validation_loss) for history in histories]
+        [5, 5, 5, 5]
     """
     trainers = _as_trainers(trainers)
     check_independent(trainers)
