@@ -36,6 +36,17 @@ def test_every_public_function_has_its_reference():
     assert public_functions(functional) == public_functions(reference) - COMPOSED
 
 
+@pytest.mark.parametrize("name", sorted(public_functions(functional)))
+def test_the_reference_has_the_arguments_and_defaults_of_the_function(name):
+    """Apart from the outputs, which it does not write."""
+    outputs = {output for call in CALLS if call.function == name for output in call.outputs}
+    ours = inspect.signature(getattr(functional, name)).parameters.values()
+    theirs = inspect.signature(getattr(reference, name)).parameters.values()
+    assert [(p.name, p.default) for p in theirs] == [
+        (p.name, p.default) for p in ours if p.name not in outputs
+    ]
+
+
 def bricks_of(package, base):
     """Every class of a package that can be built: neither a base nor private."""
     modules = [importlib.import_module(package.__name__)]

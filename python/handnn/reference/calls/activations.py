@@ -23,7 +23,7 @@ def at_least_tiny(values: Array, dtype: DTypeLike) -> Array:
 
 
 def elu_backward_bound(
-    dtype: DTypeLike, expected: Results, dout: Array, out: Array, alpha: float = 1.0
+    dtype: DTypeLike, expected: Results, dout: Array, out: Array, alpha: float
 ) -> Bounds:
     """out + alpha cancels, and alpha is rounded to the dtype: both terms count."""
     slope = np.where(out < 0, abs(out) + alpha, 1)

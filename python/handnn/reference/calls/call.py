@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -68,7 +69,8 @@ class Call:
     """How to call one function of `handnn.functional`, and how far its results may be off.
 
     axes: the shape of each array argument in the letters N, I, O, Q and those of `DERIVED`.
-    bound: takes the dtype, the expected results and the arguments in float64; returns `Bounds`.
+    bound: takes the dtype, the expected results and all arguments, arrays in float64 and those that
+        are left out with their defaults; returns `Bounds`.
     outputs: the shapes of the keyword arguments that receive results (``out=``, ``dx=``, ...).
     state: the arguments that are updated in place, and therefore checked like outputs.
     options: the other arguments, with their values.
@@ -105,6 +107,12 @@ class Call:
     def kind(self) -> str:
         """The `kind` of the brick that the function belongs to: affine_forward is of "affine"."""
         return self.function.rpartition("_")[0]
+
+    @property
+    def defaults(self) -> dict[str, object]:
+        """The arguments that may be left out, with their defaults."""
+        parameters = inspect.signature(getattr(reference, self.function)).parameters.values()
+        return {p.name: p.default for p in parameters if p.default is not p.empty}
 
     @property
     def inputs(self) -> list[str]:
@@ -190,7 +198,7 @@ class Call:
         """Return how far each result may be from the expected one."""
         wide = {name: np.asarray(array, np.float64) for name, array in arrays.items()}
         with np.errstate(all="ignore"):
-            return self.bound(dtype, expected, **wide, **self.options)
+            return self.bound(dtype, expected, **{**self.defaults, **self.options, **wide})
 
     def assert_matches_reference(
         self,

@@ -37,7 +37,7 @@ def affine_backward_bound(
 
 
 def embedding_backward_bound(
-    dtype: DTypeLike, expected: Results, dout: Array, x: Array, w: Array, column: int = 0
+    dtype: DTypeLike, expected: Results, dout: Array, x: Array, w: Array, column: int
 ) -> Bounds:
     """dx is copied; a row of dw is a sum over at most N rows."""
     dx, sums = layers.embedding_backward(abs(dout), x, w, column)
@@ -90,7 +90,7 @@ def moments_bound(dtype: DTypeLike, x: Array, axis: int) -> tuple[Bound, Bound]:
 
 
 def layer_norm_forward_bound(
-    dtype: DTypeLike, expected: Results, x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5
+    dtype: DTypeLike, expected: Results, x: Array, gamma: Array, beta: Array, *, eps: float
 ) -> Bounds:
     """x_hat = (x - mean)·rstd has the errors of both; rstd has half the relative error of var."""
     mean_error, var_error = moments_bound(dtype, x, 1)
@@ -138,7 +138,7 @@ def batch_norm_update_bound(
     var: Array,
     *,
     rows: int,
-    momentum: float = 0.1,
+    momentum: float,
 ) -> Bounds:
     """Two products with a rounded momentum, one of them with rows / (rows - 1) too."""
     magnitudes = layers.batch_norm_update(
@@ -156,7 +156,7 @@ def batch_norm_forward_bound(
     mean: Array,
     var: Array,
     *,
-    eps: float = 1e-5,
+    eps: float,
 ) -> Bounds:
     """The formula with a plus: three terms, and the roundings of gamma / √(var + eps)."""
     scale = abs(gamma) / np.sqrt(var + eps)
@@ -171,16 +171,14 @@ def batch_norm_backward_bound(
     gamma: Array,
     mean: Array,
     var: Array,
-    *,
-    eps: float = 1e-5,
-    training: bool = True,
+    **settings: float,
 ) -> Bounds:
     """As LayerNorm, with sums over rows."""
     N = len(x)
-    rstd = 1 / np.sqrt(var + eps)
+    rstd = 1 / np.sqrt(var + settings["eps"])
     x_hat = (abs(x) + abs(mean)) * rstd
     dgamma, dbeta = (abs(dout) * x_hat).sum(axis=0), abs(dout).sum(axis=0)
-    sums = (dbeta + x_hat * dgamma) / max(N, 1) if training else 0
+    sums = (dbeta + x_hat * dgamma) / max(N, 1) if settings["training"] else 0
     return (
         of_sum(abs(gamma) * rstd * (abs(dout) + sums), N + 8, dtype),
         of_sum(dgamma, N + 4, dtype),

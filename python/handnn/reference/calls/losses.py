@@ -8,6 +8,7 @@ term or a slope is its formula with a plus in every place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -16,7 +17,7 @@ from handnn.arrays import Array
 from handnn.losses import LOSSES
 from handnn.reference import losses
 from handnn.reference.bounds import Bound, Bounds, no_sum, of_sum, without_sum
-from handnn.reference.calls.call import Call, Numbers, Sample, Sizes, between_0_and_1
+from handnn.reference.calls.call import Call, Numbers, Sizes, between_0_and_1
 from handnn.reference.layers import sigmoid_forward
 
 Results = tuple[Array, ...]
@@ -55,8 +56,8 @@ def huber_forward_bound(
     pre: Array,
     y_true: Array,
     *,
-    delta: float = 1.0,
-    sample_weight: Weight = None,
+    delta: float,
+    sample_weight: Weight,
 ) -> Bounds:
     """delta·(|e| - delta/2) cancels."""
     e = abs(pre - losses._columns(y_true))
@@ -69,9 +70,9 @@ def bce_with_logits_backward_bound(
     expected: Results,
     pre: Array,
     y_true: Array,
-    dout: float = 1.0,
+    dout: float,
     *,
-    sample_weight: Weight = None,
+    sample_weight: Weight,
 ) -> Bounds:
     """sigmoid(pre) - y cancels."""
     sizes = sigmoid_forward(pre) + losses._columns(y_true)
@@ -84,7 +85,7 @@ def poisson_nll_forward_bound(
     pre: Array,
     y_true: Array,
     *,
-    sample_weight: Weight = None,
+    sample_weight: Weight,
 ) -> Bounds:
     """exp(pre) - y·pre cancels."""
     sizes = np.exp(pre) + losses._columns(y_true) * abs(pre)
@@ -96,9 +97,9 @@ def poisson_nll_backward_bound(
     expected: Results,
     pre: Array,
     y_true: Array,
-    dout: float = 1.0,
+    dout: float,
     *,
-    sample_weight: Weight = None,
+    sample_weight: Weight,
 ) -> Bounds:
     """exp(pre) - y cancels."""
     sizes = np.exp(pre) + losses._columns(y_true)
@@ -111,7 +112,7 @@ def gaussian_nll_forward_bound(
     pre: Array,
     y_true: Array,
     *,
-    sample_weight: Weight = None,
+    sample_weight: Weight,
 ) -> Bounds:
     """s + (m - y)²·exp(-s) cancels."""
     errors, s = losses._gaussian_parts(pre, y_true)
@@ -123,9 +124,9 @@ def gaussian_nll_backward_bound(
     expected: Results,
     pre: Array,
     y_true: Array,
-    dout: float = 1.0,
+    dout: float,
     *,
-    sample_weight: Weight = None,
+    sample_weight: Weight,
 ) -> Bounds:
     """1 - (m - y)²·exp(-s) cancels; its two terms have a factor that rounds too."""
     errors, s = losses._gaussian_parts(pre, y_true)
@@ -152,9 +153,9 @@ def softmax_cross_entropy_forward_bound(
     pre: Array,
     y_true: Array,
     *,
-    label_smoothing: float = 0.0,
-    class_weight: Weight = None,
-    sample_weight: Weight = None,
+    label_smoothing: float,
+    class_weight: Weight,
+    sample_weight: Weight,
 ) -> Bounds:
     """-log p = log S + (m - pre): neither part is negative, and log S has S's relative error."""
     if pre.size == 0:
@@ -174,11 +175,11 @@ def softmax_cross_entropy_backward_bound(
     expected: Results,
     pre: Array,
     y_true: Array,
-    dout: float = 1.0,
+    dout: float,
     *,
-    label_smoothing: float = 0.0,
-    class_weight: Weight = None,
-    sample_weight: Weight = None,
+    label_smoothing: float,
+    class_weight: Weight,
+    sample_weight: Weight,
 ) -> Bounds:
     """p·Σt - t cancels; p has the errors of exp(pre - m) and S, and Σt is a sum of O terms."""
     if pre.size == 0:
@@ -224,117 +225,113 @@ def unchanged(array: Array) -> Array:
     return array
 
 
+PRE_AND_TARGETS = {"pre": "NO", "y_true": "NO"}
+
+
 def calls_of(
-    kind: str,
-    forward: Callable[..., Bounds] = mean_of_positive_terms,
+    plain: Call,
     backward: Callable[..., Bounds] = no_sum,
-    axes: Mapping[str, str] | None = None,
-    *,
-    variant: str = "",
     weights: Mapping[str, str] | None = None,
-    options: Mapping[str, object] | None = None,
-    samples: Mapping[str, Sample] | None = None,
-    whole: Mapping[str, Callable[[Array], Array] | None] | None = None,
-    value_checked: tuple[str, ...] = (),
-    may_be_labels: tuple[str, ...] = (),
-    never_empty: str = "",
+    **options: float,
 ) -> list[Call]:
     """Return four calls: forward and backward, each plain and with sample weights and `options`.
 
-    forward, backward: their bounds. weights: the axes of arrays that only the weighted calls take.
+    plain: a call named after the kind of the loss, with the bound of forward. backward: the bound
+    of backward. weights: the axes of arrays that only the weighted calls take.
     """
-    plain = axes or {"pre": "NO", "y_true": "NO"}
-    weighted = {**plain, **(weights or {}), "sample_weight": "N"}
-    both = f"{variant}, weighted".removeprefix(", ")
-    options = options or {}
-    made = []
-    for name, arrays, settings in ((variant, plain, {}), (both, weighted, options)):
-        for direction, bound in (("forward", forward), ("backward", backward)):
-            is_scaled = direction == "backward" and name == both
-            made.append(
-                Call(
-                    f"{kind}_{direction}",
-                    arrays,
-                    bound,
-                    {"dx": plain["pre"]} if direction == "backward" else {},
-                    options={**settings, "dout": -0.7} if is_scaled else settings,
-                    variant=name,
-                    samples=samples or {},
-                    value_checked=(*value_checked, "sample_weight", "class_weight"),
-                    whole=whole or {},
-                    may_be_labels=may_be_labels,
-                    never_empty=never_empty,
-                )
-            )
-    return made
+    kind, dx = plain.function, {"dx": plain.axes["pre"]}
+    plain = replace(plain, value_checked=(*plain.value_checked, "sample_weight", "class_weight"))
+    weighted = replace(
+        plain,
+        axes={**plain.axes, **(weights or {}), "sample_weight": "N"},
+        options=options,
+        variant=f"{plain.variant}, weighted".removeprefix(", "),
+    )
+    scaled = replace(weighted, options={**options, "dout": -0.7})
+    return [
+        replace(plain, function=f"{kind}_forward"),
+        replace(plain, function=f"{kind}_backward", bound=backward, outputs=dx),
+        replace(weighted, function=f"{kind}_forward"),
+        replace(scaled, function=f"{kind}_backward", bound=backward, outputs=dx),
+    ]
 
 
 LISTED = [
-    *calls_of("mse_loss"),
+    *calls_of(Call("mse_loss", PRE_AND_TARGETS, mean_of_positive_terms)),
     Call(
         "mse_loss_backward",
-        {"pre": "NO", "y_true": "NO"},
+        PRE_AND_TARGETS,
         no_sum,
         {"dx": "NO"},
         options={"dout": 1.3, "gradient": "article"},
         variant="article",
     ),
-    *calls_of("huber", huber_forward_bound, no_sum, options={"delta": 0.7}),
+    *calls_of(Call("huber", PRE_AND_TARGETS, huber_forward_bound), delta=0.7),
     *calls_of(
-        "quantile",
-        mean_of_positive_terms,
-        no_sum,
-        {"pre": "NT", "y_true": "NO", "quantiles": "Q"},
-        value_checked=("quantiles",),
-        samples={"quantiles": quantiles},
-        whole={"quantiles": None},
-        never_empty="Q",
+        Call(
+            "quantile",
+            {"pre": "NT", "y_true": "NO", "quantiles": "Q"},
+            mean_of_positive_terms,
+            value_checked=("quantiles",),
+            samples={"quantiles": quantiles},
+            whole={"quantiles": None},
+            never_empty="Q",
+        )
     ),
     *calls_of(
-        "bce_with_logits",
-        mean_of_positive_terms,
+        Call(
+            "bce_with_logits",
+            PRE_AND_TARGETS,
+            mean_of_positive_terms,
+            value_checked=("y_true",),
+            samples={"y_true": between_0_and_1},
+            whole={"y_true": np.rint},
+        ),
         bce_with_logits_backward_bound,
-        value_checked=("y_true",),
-        samples={"y_true": between_0_and_1},
-        whole={"y_true": np.rint},
     ),
     *calls_of(
-        "poisson_nll",
-        poisson_nll_forward_bound,
+        Call(
+            "poisson_nll",
+            PRE_AND_TARGETS,
+            poisson_nll_forward_bound,
+            value_checked=("y_true",),
+            samples={"y_true": counts},
+        ),
         poisson_nll_backward_bound,
-        value_checked=("y_true",),
-        samples={"y_true": counts},
     ),
     *calls_of(
-        "gaussian_nll",
-        gaussian_nll_forward_bound,
+        Call("gaussian_nll", {"pre": "NP", "y_true": "NO"}, gaussian_nll_forward_bound),
         gaussian_nll_backward_bound,
-        {"pre": "NP", "y_true": "NO"},
     ),
     *calls_of(
-        "softmax_cross_entropy",
-        softmax_cross_entropy_forward_bound,
+        Call(
+            "softmax_cross_entropy",
+            {"pre": "NO", "y_true": "N1"},
+            softmax_cross_entropy_forward_bound,
+            variant="labels",
+            value_checked=("y_true",),
+            samples={"y_true": labels, "class_weight": between_0_and_1},
+            whole={"y_true": unchanged},
+            never_empty="O",
+        ),
         softmax_cross_entropy_backward_bound,
-        {"pre": "NO", "y_true": "N1"},
-        variant="labels",
-        weights={"class_weight": "O"},
-        options={"label_smoothing": 0.1},
-        value_checked=("y_true",),
-        samples={"y_true": labels, "class_weight": between_0_and_1},
-        whole={"y_true": unchanged},
-        never_empty="O",
+        {"class_weight": "O"},
+        label_smoothing=0.1,
     ),
     *calls_of(
-        "softmax_cross_entropy",
-        softmax_cross_entropy_forward_bound,
+        Call(
+            "softmax_cross_entropy",
+            PRE_AND_TARGETS,
+            softmax_cross_entropy_forward_bound,
+            variant="probabilities",
+            value_checked=("y_true",),
+            samples={"y_true": probabilities, "class_weight": between_0_and_1},
+            whole={"y_true": one_hot},
+            may_be_labels=("y_true",),
+        ),
         softmax_cross_entropy_backward_bound,
-        variant="probabilities",
-        weights={"class_weight": "O"},
-        options={"label_smoothing": 0.1},
-        value_checked=("y_true",),
-        samples={"y_true": probabilities, "class_weight": between_0_and_1},
-        whole={"y_true": one_hot},
-        may_be_labels=("y_true",),
+        {"class_weight": "O"},
+        label_smoothing=0.1,
     ),
 ]
 """The losses with bounds, targets or settings of their own."""
@@ -342,10 +339,10 @@ LISTED = [
 
 def others() -> Iterator[Call]:
     """Yield the calls of every loss that is not listed: its terms are not negative."""
-    listed = {call.kind for call in LISTED if call.function.endswith("_forward")}
+    listed = {call.kind for call in LISTED}
     for loss in LOSSES:
         if loss.kind not in listed:
-            yield from calls_of(loss.kind)
+            yield from calls_of(Call(loss.kind, PRE_AND_TARGETS, mean_of_positive_terms))
 
 
 CALLS = [*LISTED, *others()]

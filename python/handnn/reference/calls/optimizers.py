@@ -21,22 +21,19 @@ def sgd_bound(
     expected: Results,
     param: Array,
     grad: Array,
-    velocity: Array | None = None,
+    velocity: Array | None,
     *,
-    lr: float,
-    momentum: float = 0.0,
-    nesterov: bool = False,
-    **common: float,
+    nesterov: bool,
+    **settings: float,
 ) -> Bounds:
     """The reference on absolute values, with a rate that adds, gives Σ|terms| of each result."""
+    settings["lr"] *= -1
     param_sum, velocity_sum = optimizers.sgd_update(
         abs(param),
         abs(grad),
         None if velocity is None else abs(velocity),
-        lr=-lr,
-        momentum=momentum,
         nesterov=nesterov,
-        **common,
+        **settings,
     )
     # Terms: param, grad, decay, velocity; Nesterov has the last three twice.
     bound = of_sum(param_sum, 7 if nesterov else 4, dtype)
@@ -46,9 +43,9 @@ def sgd_bound(
 def gradient_size(
     param: Array,
     grad: Array,
-    weight_decay: float = 0.0,
-    grad_scale: float = 1.0,
-    clip_value: float = np.inf,
+    weight_decay: float,
+    grad_scale: float,
+    clip_value: float,
 ) -> tuple[Array, Array]:
     """Return g = grad, scaled and clipped, + weight_decay·param, and Σ|terms| of g."""
     g = np.clip(grad * grad_scale, -clip_value, clip_value)
@@ -72,16 +69,13 @@ def adagrad_bound(
     square: Array,
     *,
     lr: float,
-    eps: float = 1e-10,
-    **common: float,
+    eps: float,
+    **shared: float,
 ) -> Bounds:
     """Six roundings for the param: itself, lr, grad, decay, the root and the quotient."""
-    g, size = gradient_size(param, grad, **common)
+    g, size = gradient_size(param, grad, **shared)
     steps = quotient_size(g, size, 1, size, np.sqrt(expected[1]) + eps)
-    return (
-        of_sum(abs(param) + lr * steps, 6, dtype),
-        of_sum(square + size**2, 4, dtype),
-    )
+    return of_sum(abs(param) + lr * steps, 6, dtype), of_sum(square + size**2, 4, dtype)
 
 
 def rmsprop_bound(
@@ -90,16 +84,12 @@ def rmsprop_bound(
     param: Array,
     grad: Array,
     square: Array,
-    velocity: Array | None = None,
-    *,
-    lr: float,
-    alpha: float = 0.99,
-    eps: float = 1e-8,
-    momentum: float = 0.0,
-    **common: float,
+    velocity: Array | None,
+    **settings: float,
 ) -> Bounds:
     """As AdaGrad, and one rounding more for the velocity."""
-    g, size = gradient_size(param, grad, **common)
+    lr, alpha, eps, momentum = (settings.pop(name) for name in ("lr", "alpha", "eps", "momentum"))
+    g, size = gradient_size(param, grad, **settings)
     steps = quotient_size(g, size, 1 - alpha, size, np.sqrt(expected[1]) + eps)
     if velocity is not None:
         steps = momentum * abs(velocity) + steps
@@ -118,18 +108,14 @@ def adam_bound(
     grad: Array,
     mean: Array,
     square: Array,
-    *,
-    step: int,
-    lr: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    eps: float = 1e-8,
-    decoupled: bool = False,
-    weight_decay: float = 0.0,
-    **common: float,
+    **settings: float,
 ) -> Bounds:
     """As RMSProp, with the mean above the root."""
-    _, size = gradient_size(param, grad, 0.0 if decoupled else weight_decay, **common)
+    lr, beta1, beta2, eps = (settings.pop(name) for name in ("lr", "beta1", "beta2", "eps"))
+    step = settings.pop("step")
+    if settings.pop("decoupled"):
+        settings["weight_decay"] = 0.0
+    _, size = gradient_size(param, grad, **settings)
     mean_size = beta1 * abs(mean) + (1 - beta1) * size
     correction = 1 - beta2**step
     divisor = np.sqrt(expected[2] / correction) + eps
