@@ -1,4 +1,4 @@
-"""The gradient check passes for what is right, fails for what is broken, and leaves no trace."""
+"""gradient_check passes correct gradients, fails wrong ones, and changes nothing."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("kind", "wrong"), BROKEN, ids=[kind.__name__ for kind, _ in BROKEN])
-def test_a_brick_broken_on_purpose_fails_and_the_report_says_where(kind, wrong):
+def test_a_wrong_backward_fails_and_the_report_names_the_array(kind, wrong):
     brick = affine(4, 4, kind, seed=2) if issubclass(kind, Affine) else kind()
     network = Network([affine(4, 4), brick, affine(4, 4, seed=3)])
     report = gradient_check(network, MSELoss(), *data(6, 4, 4))
@@ -137,7 +137,7 @@ def test_a_brick_broken_on_purpose_fails_and_the_report_says_where(kind, wrong):
         assert name in repr(report)
 
 
-def test_the_report_shows_the_entry_that_is_wrong():
+def test_the_report_shows_the_wrong_entry():
     network = Network([affine(4, 4, OneEntryWrong)])
     report = gradient_check(network, MSELoss(), *data(6, 4, 4))
     (entry,) = [entry for entry in report.entries if not entry.passed]
@@ -151,12 +151,12 @@ class TwiceTheLoss(MSELoss):
         return 2 * super().backward(dout)
 
 
-def test_a_broken_loss_fails():
+def test_a_wrong_loss_gradient_fails():
     network = Network([affine(4, 2)])
     assert not gradient_check(network, TwiceTheLoss(), *data(5, 4, 2)).passed
 
 
-def test_at_the_kink_of_relu_any_slope_between_its_sides_is_right():
+def test_at_the_kink_of_relu_a_slope_between_both_sides_passes():
     x, y = data(6, 4, 4)
     x[0, 0] = x[3, 2] = 0
     assert gradient_check(Network([ReLU()]), MSELoss(), x, y).passed
@@ -169,13 +169,13 @@ class TwoAtZero(ReLU):
         return dx
 
 
-def test_at_the_kink_a_slope_outside_both_sides_is_wrong():
+def test_at_the_kink_a_slope_outside_both_sides_fails():
     x, y = data(6, 4, 4)
     x[0, 0] = 0
     assert not gradient_check(Network([TwoAtZero()]), MSELoss(), x, y).passed
 
 
-def test_everything_is_as_it_was_afterwards():
+def test_leaves_params_and_data_unchanged():
     network = Network([affine(4, 6), ReLU(), affine(6, 2, seed=2)])
     x, y = data(7, 4, 2)
     x_before, y_before = x.copy(), y.copy()
@@ -199,7 +199,7 @@ class RaisesLater(Halve):
         return super().forward(x)
 
 
-def test_everything_is_as_it_was_even_after_an_error():
+def test_leaves_params_unchanged_after_an_error():
     network = Network([affine(4, 2), RaisesLater()])
     before = {name: array.copy() for name, array in network.params.items()}
     x, y = data(3, 4, 2)
@@ -209,33 +209,33 @@ def test_everything_is_as_it_was_even_after_an_error():
         assert_same_bits(array, before[name], name)
 
 
-def test_float32_is_refused_with_the_way_out():
+def test_rejects_float32_and_names_the_remedy():
     network = mlp([4, 3, 2], rng=0)
     with pytest.raises(ValueError, match="float64"):
         gradient_check(network, MSELoss(), *data(5, 4, 2))
     assert gradient_check(network.astype("float64"), MSELoss(), *data(5, 4, 2)).passed
 
 
-def test_no_rows_have_no_slope_and_are_refused():
+def test_rejects_zero_rows():
     with pytest.raises(ValueError, match="x has no rows"):
         gradient_check(Network([affine(4, 2)]), MSELoss(), *data(0, 4, 2))
 
 
-def test_a_looser_tolerance_lets_a_small_error_pass():
+def test_rtol_decides_what_passes():
     network = Network([affine(4, 4), SlightlyTooMuch()])
     x, y = data(6, 4, 4)
     assert not gradient_check(network, MSELoss(), x, y).passed
     assert gradient_check(network, MSELoss(), x, y, rtol=1e-4).passed
 
 
-def test_the_repr_is_a_table_with_a_row_for_each_array():
+def test_repr_is_a_table_with_a_line_for_each_array():
     report = gradient_check(Network([affine(4, 2)]), MSELoss(), *data(5, 4, 2))
     lines = repr(report).splitlines()
     for name in ("0.w", "0.b", "x"):
         assert sum(name in line.split() for line in lines) == 1, repr(report)
 
 
-def test_a_brick_may_keep_its_gradients_in_one_place():
+def test_a_brick_may_reuse_its_gradient_array():
     class Accumulating(Scale):
         """Adds to its gradient, and starts over in forward."""
 
@@ -257,6 +257,6 @@ def test_a_brick_may_keep_its_gradients_in_one_place():
     assert report.passed, report
 
 
-def test_a_brick_alone_is_a_type_error():
+def test_rejects_a_brick_without_a_network():
     with pytest.raises(TypeError, match="gradient_check: network must be a Network"):
         gradient_check(Affine.random(2, 2, rng=0), MSELoss(), np.ones((1, 2)), np.ones((1, 2)))

@@ -1,4 +1,4 @@
-"""layer_statistics: what activations, gradients and params are like, and what looks wrong."""
+"""layer_statistics: statistics of activations, gradients and params, and warnings."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_by_hand():
     assert (relu.mean, relu.zeros, relu.dead, relu.units) == (0.75, 0.75, 1, 2)
     assert relu.gradient_norm == first.gradient_norm == 1.5  # 2·3/4, and 0 three times
     assert first.params["w"] == (5.0, 1.5, 0.3)
-    assert first.params["b"] == (0.0, 1.5, None)  # of a param of zeros no ratio can be told
+    assert first.params["b"] == (0.0, 1.5, None)  # a param of zeros has no ratio
     assert found.warnings == ["layer 1 (ReLU): 1 of 2 units is 0 on all rows"]
     assert found.rows == 2
 
 
 @every
-def test_they_are_those_of_the_arrays_of_a_step(name):
+def test_statistics_equal_those_of_the_traced_arrays(name):
     network = every_brick.network(name, "float32")
     x, y = every_brick.rows(name, 40, "float32")
     found = layer_statistics(network, x, y)
@@ -70,7 +70,7 @@ def test_they_are_those_of_the_arrays_of_a_step(name):
 
 
 @every
-def test_the_network_and_the_loss_are_left_as_they_are(name):
+def test_leaves_network_and_loss_unchanged(name):
     network, loss = every_brick.network(name), MSELoss()
     x, y = every_brick.rows(name)
     loss.forward(network.forward(x), y)
@@ -81,17 +81,17 @@ def test_the_network_and_the_loss_are_left_as_they_are(name):
     assert every_brick.state([network, loss]) == before
 
 
-def test_without_targets_nothing_is_said_of_gradients():
+def test_without_targets_gradients_are_none():
     network = every_brick.network("BatchNorm")
     x, _ = every_brick.rows("BatchNorm", 30)
     found = layer_statistics(network, x)
     assert [layer.gradient_norm for layer in found.layers] == [None] * 3
     assert {param[1:] for param in found.params.values()} == {(None, None)}
-    # The norm takes its running statistics: this is prediction.
+    # BatchNorm uses its running statistics, as in prediction.
     assert found.layers[-1].mean == pytest.approx(network.predict(x).mean(), rel=1e-12)
 
 
-def test_a_unit_is_dead_when_it_is_0_on_all_rows_and_what_came_in_is_not():
+def test_a_unit_is_dead_if_it_is_0_in_all_rows_and_its_input_is_not():
     x = np.random.default_rng(0).normal(size=(200, 4))
     bias = np.array([-50.0, 0, -50, 0])
     layers = [affine(np.eye(4), bias), ReLU(), Dropout(0.2, rng=0), LeakyReLU(), affine(np.eye(4))]
@@ -101,7 +101,7 @@ def test_a_unit_is_dead_when_it_is_0_on_all_rows_and_what_came_in_is_not():
     assert layer_statistics(Network([affine(np.eye(4)), ReLU()]), x).warnings == []
 
 
-def test_a_relu_of_your_own_dies_too():
+def test_units_of_a_users_own_relu_can_be_dead():
     class Rectifier:
         def forward(self, x):
             self.mask = x > 0
@@ -115,7 +115,7 @@ def test_a_relu_of_your_own_dies_too():
 
 
 @pytest.mark.parametrize(("brick", "at"), [(Sigmoid, 5.0), (Tanh, 2.5)])
-def test_within_a_hundredth_of_its_bounds_a_brick_is_saturated(brick, at):
+def test_outputs_within_1_percent_of_the_bounds_are_saturated(brick, at):
     """sigmoid(5) = 0.9933 and tanh(2.5) = 0.9866, 0.0067 of 2 away; half as far in they are not."""
     x = np.array([[at], [-at], [at], [at / 2]])
     found = layer_statistics(Network([brick(), affine([[1.0]])]), x)
@@ -123,16 +123,16 @@ def test_within_a_hundredth_of_its_bounds_a_brick_is_saturated(brick, at):
     assert found.warnings == [
         f"layer 0 ({brick.__name__}): 75 % of its outputs are saturated",
     ]
-    assert layer_statistics(Network([brick()]), x).warnings == []  # the last may be sure of itself
+    assert layer_statistics(Network([brick()]), x).warnings == []  # in the last brick it is fine
 
 
-def test_a_softmax_is_saturated_in_rows_that_are_sure():
-    x = np.zeros((4, 200))  # shares of 1/200 are near 0, but nothing is decided
+def test_a_softmax_is_saturated_in_rows_with_one_large_output():
+    x = np.zeros((4, 200))  # shares of 1/200 are near 0, but no class is chosen
     x[0, 7] = 20.0
     assert layer_statistics(Network([Softmax()]), x).layers[0].saturated == 0.25
 
 
-def test_what_is_not_finite_is_counted_and_warned_of():
+def test_nan_and_infinity_are_counted_and_warned_about():
     network = Network([affine([[1.0, np.nan]]), Tanh(), affine([[1.0], [0.0]])])
     found = layer_statistics(network, [[2.0], [4.0]], [[0.0], [0.0]])
     assert found.layers[0].not_finite == 2 and found.layers[0].mean == 3.0
@@ -142,7 +142,7 @@ def test_what_is_not_finite_is_counted_and_warned_of():
     assert math.isnan(nothing.mean) and nothing.not_finite == 1
 
 
-def test_gradients_that_vanish():
+def test_warns_about_vanishing_gradients():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(100, 8)), rng.normal(size=100)
     deep = mlp([8, *[32] * 8, 1], "sigmoid", rng=0)
@@ -153,7 +153,7 @@ def test_gradients_that_vanish():
     assert not any("gradients" in warning for warning in straight.warnings)
 
 
-def test_outputs_and_gradients_that_explode():
+def test_warns_about_exploding_outputs_and_gradients():
     layers = [affine(20 * np.eye(2)) for _ in range(4)]
     found = layer_statistics(Network(layers), np.ones((3, 2)), np.zeros((3, 2)))
     assert found.warnings[-2:] == [
@@ -162,18 +162,18 @@ def test_outputs_and_gradients_that_explode():
         "layer 0",
     ]
     for place, warning in enumerate(found.warnings[:-2]):
-        assert warning.startswith(f"layer {place} (Affine 2→2): the gradient of {place}.w is ")
-        assert warning.endswith(" times as long as it")
+        assert warning.startswith(f"layer {place} (Affine 2→2): the gradient of {place}.w has ")
+        assert warning.endswith(f" times the norm of {place}.w")
 
 
-def test_norms_do_not_overflow_on_the_way():
+def test_norms_do_not_overflow_in_float32():
     network = Network([Affine(np.full((1, 1), 1e30, np.float32), np.zeros(1))])
     found = layer_statistics(network, [[1e5]])
     assert found.layers[0].rms == pytest.approx(1e35, rel=1e-6)
     assert found.params["0.w"].norm == pytest.approx(1e30, rel=1e-6)
 
 
-def network_of_all_kinds():
+def network_of_several_kinds():
     rng = np.random.default_rng(0)
     block = [Affine.random(6, 6, rng=rng), Sigmoid(), BatchNorm.new(6)]
     network = Network(
@@ -184,7 +184,7 @@ def network_of_all_kinds():
 
 
 def test_the_text_is_a_table():
-    text = str(layer_statistics(*network_of_all_kinds()))
+    text = str(layer_statistics(*network_of_several_kinds()))
     lines = text.splitlines()
     assert lines[0].split() == [
         "layer", "brick", "mean", "std", "zeros", "dead", "saturated", "gradient",
@@ -199,12 +199,12 @@ def test_the_text_is_a_table():
 
 
 def test_repr_is_one_line():
-    found = layer_statistics(*network_of_all_kinds())
+    found = layer_statistics(*network_of_several_kinds())
     assert repr(found) == "LayerStatistics(7 bricks, 50 rows, 1 warning)"
 
 
-def test_to_dict_is_plain_and_whole():
-    found = layer_statistics(*network_of_all_kinds())
+def test_to_dict_is_plain_and_complete():
+    found = layer_statistics(*network_of_several_kinds())
     made = found.to_dict()
     assert json.loads(json.dumps(made)) == made
     assert set(made) == {"rows", "layers", "warnings"}
@@ -220,7 +220,7 @@ def test_plot_draws_every_brick_and_param(has_targets):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    network, x, y = network_of_all_kinds()
+    network, x, y = network_of_several_kinds()
     found = layer_statistics(network, x, y if has_targets else None)
     figure = found.plot()
     try:
@@ -242,7 +242,7 @@ def test_plot_draws_every_brick_and_param(has_targets):
         pyplot.close(figure)
 
 
-def test_plot_draws_into_a_figure_given_even_where_there_is_nothing_to_draw():
+def test_plot_uses_a_given_figure_even_if_there_is_nothing_to_draw():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
@@ -258,7 +258,7 @@ def test_plot_draws_into_a_figure_given_even_where_there_is_nothing_to_draw():
         matplotlib.backends.backend_agg.FigureCanvasAgg(drawn).draw()
 
 
-def test_without_matplotlib_one_line_says_what_to_install(monkeypatch):
+def test_plot_without_matplotlib_names_the_package_to_install(monkeypatch):
     real = builtins.__import__
 
     def without(name, *arguments, **options):
@@ -282,6 +282,6 @@ def test_without_matplotlib_one_line_says_what_to_install(monkeypatch):
         (mlp([2, 1], rng=0), np.zeros((3, 2)), [1.0], ValueError, "x has 3 rows but y has"),
     ],
 )
-def test_what_it_refuses(network, x, y, error, message):
+def test_rejects_invalid_arguments(network, x, y, error, message):
     with pytest.raises(error, match=f"^layer_statistics: {message}"):
         layer_statistics(network, x, y)

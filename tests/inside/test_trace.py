@@ -1,4 +1,4 @@
-"""trace: one step brick by brick, and nothing of it left behind."""
+"""trace records one step brick by brick, and changes nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 
 def step_by_hand(network, loss, x, y):
-    """What goes in and comes out of each brick: [x, out, dout, dx] of all, and the loss."""
+    """Return [x, out, dout, dx] of each brick, and the loss."""
     seen = []
     out = x
     for layer in network.layers:
@@ -52,7 +52,7 @@ def step_by_hand(network, loss, x, y):
 
 @every
 @both_dtypes
-def test_it_shows_what_the_bricks_compute(name, dtype):
+def test_records_the_arrays_that_the_bricks_compute(name, dtype):
     network = every_brick.network(name, dtype)
     x, y = every_brick.rows(name, dtype=dtype)
     found = trace(network, x, y, Huber(0.5))
@@ -66,8 +66,7 @@ def test_it_shows_what_the_bricks_compute(name, dtype):
 
 
 @every
-def test_its_params_and_gradients_are_those_of_a_training_step(name):
-    """And with the optimizer, so are the params after it."""
+def test_params_gradients_and_updates_are_those_of_train_step(name):
     network = every_brick.network(name)
     x, y = every_brick.rows(name)
     found = trace(network, x, y, MSELoss(), Adam(0.01))
@@ -96,7 +95,7 @@ def test_its_params_and_gradients_are_those_of_a_training_step(name):
 
 @every
 @pytest.mark.parametrize("training", [True, False])
-def test_network_loss_and_optimizer_are_left_as_they_are(name, training):
+def test_leaves_network_loss_and_optimizer_unchanged(name, training):
     network = every_brick.network(name)
     x, y = every_brick.rows(name)
     loss, optimizer = MSELoss(), Adam(0.01)
@@ -110,7 +109,7 @@ def test_network_loss_and_optimizer_are_left_as_they_are(name, training):
     assert optimizer.steps == 1
 
 
-def test_after_training_no_gradient_of_then_is_shown():
+def test_a_prediction_after_training_shows_no_old_gradients():
     network = every_brick.network("BatchNorm")
     x, y = every_brick.rows("BatchNorm")
     Trainer(network, MSELoss(), SGD(0.1), engine="bricks").train_step(x, y)
@@ -119,7 +118,7 @@ def test_after_training_no_gradient_of_then_is_shown():
     assert all(brick.grads == {} and brick.dout is None for brick in shown.layers)
 
 
-def test_dropout_drops_what_the_next_step_drops():
+def test_dropout_drops_the_entries_of_the_next_training_step():
     network = Network([Affine.random(3, 20, rng=0), Dropout(0.5, rng=4)])
     x, y = np.ones((2, 3)), np.zeros((2, 20))
     shown = trace(network, x, y)
@@ -141,7 +140,7 @@ def test_without_targets_it_is_a_prediction(name):
     assert text.startswith("Prediction of ") and "Backward" not in text
 
 
-def test_the_loss_is_the_mean_of_squares_when_none_is_given():
+def test_the_default_loss_is_mse():
     network = mlp([2, 3, 1], rng=0)
     shown = trace(network, [[1, 2], [3, 4]], [0, 1])
     assert shown.loss.name == "MSELoss(gradient='exact')"
@@ -245,7 +244,7 @@ def test_a_block_is_shown_with_its_bricks():
         assert found == sorted(found)
 
 
-def test_bricks_a_loss_and_an_optimizer_of_your_own():
+def test_a_users_own_bricks_loss_and_optimizer():
     class Twice:
         """Double every entry.
 
@@ -292,7 +291,7 @@ def test_bricks_a_loss_and_an_optimizer_of_your_own():
     assert network.layers[1].grads == {"factor": None}
 
 
-def test_what_is_kept_does_not_follow_a_brick_that_writes_into_its_arrays():
+def test_records_are_copies_even_if_a_brick_writes_into_its_arrays():
     class InPlace:
         def forward(self, x):
             x[...] = 0
@@ -311,7 +310,7 @@ def test_what_is_kept_does_not_follow_a_brick_that_writes_into_its_arrays():
     assert shown.layers[1].dout.tolist() == [[4.0]] and shown.layers[1].dx.tolist() == [[5.0]]
 
 
-def test_a_large_network_gives_a_text_that_can_be_read():
+def test_the_text_of_a_large_network_stays_short():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(500, 300))
     x[0, 0] = np.nan
@@ -351,20 +350,20 @@ X, Y = np.ones((4, 2)), np.ones((4, 1))
         ((None, X, Y + 1j), TypeError, "y must hold real numbers"),
     ],
 )
-def test_what_it_refuses(arguments, error, message):
+def test_rejects_invalid_arguments(arguments, error, message):
     network = mlp([2, 1], rng=0) if arguments[0] is None else arguments[0]
     with pytest.raises(error, match=f"^trace: {message}"):
         trace(network, *arguments[1:])
 
 
-def test_the_name_is_the_function_s_however_it_is_reached():
+def test_the_public_names_are_the_functions_of_inside():
     from handnn import inside
 
     assert handnn.trace is inside.trace and callable(handnn.trace)
     assert handnn.layer_statistics is inside.layer_statistics
 
 
-def test_it_can_be_pickled_and_copied():
+def test_a_trace_can_be_pickled_and_copied():
     x, y = every_brick.rows("Residual")
     shown = trace(every_brick.network("Residual"), x, y, optimizer=Adam(0.01))
     for again in (pickle.loads(pickle.dumps(shown)), copy.deepcopy(shown)):

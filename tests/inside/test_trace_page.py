@@ -1,4 +1,4 @@
-"""The page of a trace: valid, in itself, for everyone to read, and safe to open."""
+"""The page of a trace: valid, self-contained, accessible, and safe to open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ VOID = {"meta", "br", "hr", "img", "input", "link"}
 
 
 class Page(HTMLParser):
-    """A page taken apart; raises AssertionError when a tag is closed that is not open."""
+    """A parsed page; raises AssertionError if a tag is closed that is not open."""
 
     def __init__(self, text):
         super().__init__()
@@ -59,7 +59,7 @@ def page(request):
     return Page(shown(request.param).to_html())
 
 
-def test_it_is_one_html_document_in_a_language(page):
+def test_the_page_is_one_html_document_with_a_language(page):
     assert page.text.startswith("<!DOCTYPE html>\n")
     (html,) = page.of("html")
     assert html["lang"] == "en"
@@ -67,8 +67,8 @@ def test_it_is_one_html_document_in_a_language(page):
     assert page.of("meta")[0] == {"charset": "utf-8"}
 
 
-def test_it_needs_nothing_else(page):
-    """No script, no address, and a policy by which a browser would load nothing anyway."""
+def test_the_page_loads_nothing(page):
+    """It has no script and no address, and its policy forbids loading anything."""
     tags = {tag for tag, _, _ in page.tags}
     assert not tags & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
     for _, attributes, _ in page.tags:
@@ -81,7 +81,7 @@ def test_it_needs_nothing_else(page):
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
 
 
-def test_every_link_leads_somewhere_and_every_name_is_there_once(page):
+def test_links_have_targets_and_ids_are_unique(page):
     names = [attributes["id"] for _, attributes, _ in page.tags if "id" in attributes]
     assert len(set(names)) == len(names)
     targets = [attributes["href"].removeprefix("#") for attributes in page.of("a")]
@@ -90,7 +90,7 @@ def test_every_link_leads_somewhere_and_every_name_is_there_once(page):
         assert set(attributes.get("aria-labelledby", "").split()) <= set(names)
 
 
-def test_headings_go_down_one_level_at_a_time(page):
+def test_heading_levels_do_not_skip(page):
     levels = [int(tag[1]) for tag, _, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
@@ -105,13 +105,13 @@ def test_every_array_is_a_table_with_a_caption_and_headers(page):
     assert numbers and all(above[-3:] == ("table", "tbody", "tr") for above in numbers)
 
 
-def test_the_picture_is_told_in_words(page):
+def test_the_picture_has_a_description(page):
     (picture,) = page.of("svg")
     assert picture["role"] == "img" and picture["aria-labelledby"]
     assert "MSELoss gives" in page.said("desc")
 
 
-def test_it_has_what_the_text_has():
+def test_the_page_has_all_formulas_and_numbers_of_the_text():
     step = shown()
     text, page = str(step), Page(step.to_html())
     words = " ".join(data for _, data in page.words)
@@ -123,7 +123,7 @@ def test_it_has_what_the_text_has():
     assert numbers <= set(re.findall(r"-?\d+\.\d+(?:e-\d+)?", words))
 
 
-def test_a_prediction_has_no_way_back():
+def test_a_prediction_has_no_backward_section():
     x, _ = every_brick.rows("ReLU")
     page = Page(trace(every_brick.network("ReLU"), x).to_html())
     assert page.said("h2") == "Forward"
@@ -132,7 +132,7 @@ def test_a_prediction_has_no_way_back():
     assert Page(shown().to_html()).said("h2") == "ForwardLossBackwardUpdate"
 
 
-def test_what_you_name_is_text_and_never_markup():
+def test_names_and_docstrings_are_escaped():
     evil = "</style></section><script>alert(1)</script>&amp;\"'"
     brick = type(
         evil,
@@ -159,7 +159,7 @@ def id_of(loss):
     return type(loss).__name__
 
 
-def test_in_a_notebook_two_of_them_do_not_share_a_name():
+def test_two_traces_in_a_notebook_have_different_ids():
     first, second = shown(), shown("ReLU")
     whole = Page(f"<div>{first._repr_html_()}{second._repr_html_()}</div>")
     assert not whole.of("html") and not whole.of("main")
@@ -171,7 +171,7 @@ def test_in_a_notebook_two_of_them_do_not_share_a_name():
     assert rules and all(".handnn-trace" in rule for rule in rules)
 
 
-def test_colours_tell_sign_and_size_and_leave_the_text_readable():
+def test_colours_show_sign_and_size_and_keep_the_text_readable():
     network = Network([Sigmoid()])
     text = trace(network, [[-10.0, 5.0, 0.1, 0.0, np.nan]]).to_html()
     cells = dict(re.findall(r'<td class="(\w\d)">([^<]+)</td>', text))
@@ -193,7 +193,7 @@ def contrast(a, b):
     return (high + 0.05) / (low + 0.05)
 
 
-def test_it_is_written_all_or_nothing(tmp_path):
+def test_to_html_replaces_a_file_atomically(tmp_path):
     step = trace(mlp([2, 1], rng=0), [[1, 2]], [3], optimizer=SGD(0.1))
     path = tmp_path / "step.html"
     path.write_text("before")
@@ -203,7 +203,7 @@ def test_it_is_written_all_or_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_settings_are_in_the_text_and_not_in_the_picture():
+def test_settings_are_in_headings_but_not_in_the_picture():
     network = Network([BatchNorm.new(2)])
     page = Page(trace(network, np.ones((2, 2))).to_html())
     assert page.said("text") == "2 × 2BatchNorm 2→22 × 2"

@@ -1,4 +1,4 @@
-"""sample_weight of trace and layer_statistics: that of a step of training."""
+"""sample_weight of trace and layer_statistics has the effect it has in training."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ X, Y = np.ones((4, 2)), np.ones((4, 1))
         (Y, np.ones((4, 1)), "sample_weight must be"),
     ],
 )
-def test_weights_that_it_refuses(y, weight, message):
+def test_rejects_invalid_weights(y, weight, message):
     for where, function in (("trace", trace), ("layer_statistics", layer_statistics)):
         with pytest.raises(ValueError, match=f"^{where}: {message}"):
             function(mlp([2, 1], rng=0), X, y, sample_weight=weight)
 
 
 @pytest.mark.parametrize("loss", [MSELoss(), Huber(0.5)], ids=repr)
-def test_sample_weight_is_that_of_a_training_step(loss):
+def test_sample_weight_has_the_effect_of_train_step(loss):
     network = every_brick.network("BatchNorm")
     x, y = every_brick.rows("BatchNorm")
     weight = np.linspace(0, 3, len(x))

@@ -1,4 +1,4 @@
-"""Looking inside: one step brick by brick, statistics of activations, and the gradient check."""
+"""Looking inside a network: one step brick by brick, statistics of layers, the gradient check."""
 
 from __future__ import annotations
 

@@ -1,33 +1,39 @@
-"""What is shown of an array: all of a small one, a corner of a large one and what it is like."""
+"""Excerpts of arrays: a small one in full, a large one by a corner and a summary."""
 
 from __future__ import annotations
 
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST = 8
-"""How many rows or columns are shown whole."""
+MAX_WHOLE = 8
+"""The largest number of rows or columns that is shown in full."""
 
 CORNER = 5
-"""How many are shown of more than that."""
+"""The number of rows or columns shown of a larger array."""
 
 GAP = "…"
 
+AnyArray = NDArray[np.generic]
+"""An array of numbers, or a mask."""
+
 
 class Excerpt(NamedTuple):
-    """An array as a table of words. shades: each number over the largest of them, 0 where none."""
+    """An array as a table of strings.
+
+    rows, columns: the labels, ending with a gap if more follow.
+    shades: each number divided by the largest absolute value; 0 where there is no number.
+    summary: the range, the mean and the count of NaN; "" if all numbers are shown and finite.
+    """
 
     shape: tuple[int, ...]
     rows: list[str]
-    """Their numbers, with a gap behind them where more follow."""
     columns: list[str]
     cells: list[list[str]]
     shades: list[list[float]]
     summary: str
-    """What is to be said of an array that is not shown whole, or of one with NaN or infinities."""
 
     @property
     def size(self) -> str:
@@ -35,8 +41,8 @@ class Excerpt(NamedTuple):
         return " × ".join(map(str, self.shape)) if self.shape else "one number"
 
 
-def excerpt(array: NDArray[Any]) -> Excerpt:
-    """Return what to show of an array; one of other than two dimensions is made a table of rows."""
+def excerpt(array: AnyArray) -> Excerpt:
+    """Return the excerpt of an array; the leading dimensions are flattened into rows."""
     table = (
         array.reshape(-1, array.shape[-1]) if array.ndim and array.size else array.reshape(1, -1)
     )
@@ -54,17 +60,18 @@ def excerpt(array: NDArray[Any]) -> Excerpt:
         cells.append([GAP] * len(columns))
         shades.append([0.0] * len(columns))
     is_whole = GAP not in rows and GAP not in columns
-    told = "" if is_whole and len(finite) == array.size and array.size else summary(array)
-    return Excerpt(array.shape, rows, columns, cells, shades, told)
+    is_plain = is_whole and array.size > 0 and len(finite) == array.size
+    described = "" if is_plain else summary(array)
+    return Excerpt(array.shape, rows, columns, cells, shades, described)
 
 
 def number(value: float) -> str:
-    """Return a number in four digits; a bool as 0 or 1."""
+    """Format a number with four digits, and a bool as 0 or 1."""
     return f"{value:.4g}"
 
 
-def summary(array: NDArray[Any]) -> str:
-    """Return the range of an array, its mean, and how many of its entries are NaN or infinite."""
+def summary(array: AnyArray) -> str:
+    """Describe an array: its range, its mean, and the number of entries that are not finite."""
     values = np.asarray(array, np.float64)
     if not values.size:
         return "no numbers"
@@ -82,8 +89,8 @@ def summary(array: NDArray[Any]) -> str:
     return ", ".join(parts)
 
 
-def text(name: str, array: NDArray[Any], indent: str = "  ") -> list[str]:
-    """Return the lines that show an array: its name and shape, then its numbers in columns."""
+def text(name: str, array: AnyArray, indent: str = "  ") -> list[str]:
+    """Return lines that show an array: its name and shape, then its numbers in columns."""
     shown = excerpt(array)
     width = max(map(len, chain.from_iterable(shown.cells)), default=0)
     lines = [f"{indent}{name} {array.shape}" + (f": {shown.summary}" if shown.summary else "")]
@@ -94,7 +101,7 @@ def text(name: str, array: NDArray[Any], indent: str = "  ") -> list[str]:
 
 
 def _ends(length: int) -> list[str]:
-    if length <= LONGEST:
+    if length <= MAX_WHOLE:
         return list(map(str, range(length)))
     return [*map(str, range(CORNER)), GAP]
 

@@ -1,21 +1,21 @@
-"""The picture of a trace: the bricks in a row, arrays forward above them, gradients back below."""
+"""The picture of a step: bricks side by side, arrows forward above and backward below."""
 
 from __future__ import annotations
 
 from html import escape
 
 from handnn.inside.excerpt import number
-from handnn.inside.step import Step, short_name
+from handnn.inside.records import NetworkStep, short_name
 
 LETTER = 7.6
-"""About how wide a letter is, in pixels."""
+"""The approximate width of a letter in pixels."""
 
 TOP, BOX, BOTTOM = 34, 40, 118
-"""Where boxes begin, how high they are, and how high the picture is."""
+"""The top and height of the boxes, and the height of the picture."""
 
 
-def flow(step: Step, prefix: str) -> str:
-    """Return the picture as SVG; its description says the same in words."""
+def flow(step: NetworkStep, prefix: str) -> str:
+    """Return the picture as SVG, with a description in words; `prefix` begins its ids."""
     boxes = [(short_name(brick.name), _shape(brick.out)) for brick in step.layers]
     is_training = step.loss is not None
     if step.loss is not None:
@@ -23,7 +23,7 @@ def flow(step: Step, prefix: str) -> str:
     drawn: list[str] = []
     before = _shape(step.x)
     x = 8.0
-    told = [f"x {before}"]
+    described = [f"x {before}"]
     for index, (name, after) in enumerate(boxes):
         is_last = is_training and index == len(boxes) - 1
         gap = _width(before) + 14
@@ -37,12 +37,12 @@ def flow(step: Step, prefix: str) -> str:
             f'text-anchor="middle">{escape(name)}</text>'
         )
         x += width
-        told.append(f"{name} gives {after}")
+        described.append(f"{name} gives {after}")
         before = after
     gap = _width(before) + 14
     drawn += _arrows(x, x + gap, before, False)
     x += gap
-    description = f"Forward: {', then '.join(told)}."
+    description = f"Forward: {', then '.join(described)}."
     if is_training:
         description += (
             " Backward, gradients of the same shapes go from the loss to the first brick."
@@ -56,7 +56,7 @@ def flow(step: Step, prefix: str) -> str:
 
 
 def _arrows(start: float, end: float, shape: str, is_training: bool) -> list[str]:
-    """Return the arrow forward, with the shape of what goes along it, and the one back."""
+    """Return the arrow forward, labelled with a shape, and in training the arrow backward."""
     middle = (start + end) / 2
     high, low = TOP + 12, TOP + BOX - 10
     drawn = [

@@ -1,36 +1,42 @@
-"""gradient_check: whether backward gives the slopes that forward has."""
+"""gradient_check: compare the gradients of `backward` with slopes measured on `forward`."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn.arrays import Array, as_float
-
-if TYPE_CHECKING:  # see handnn/__init__.py
-    from handnn.losses import Loss
-    from handnn.network import Network
+from handnn.layers import Dropout
+from handnn.layers.embedding import code_columns
+from handnn.layers.sequence import walk
+from handnn.losses import Loss
+from handnn.losses.loss import as_column
+from handnn.network import Network
 
 EPS = float(np.finfo(np.float64).eps)
 
+Index = tuple[int, ...]
+
 
 class Entry(NamedTuple):
-    """One array's check: its worst relative error, and the entry that has it (None: no entries)."""
+    """The worst entry of one array: its relative error, index and gradients.
+
+    where: None if the array has no entries to check.
+    """
 
     name: str
     worst: float
-    where: tuple[int, ...] | None
+    where: Index | None
     analytic: float
     numeric: float
     passed: bool
 
 
 class GradientReport:
-    """What `gradient_check` found: an Entry for every array; true when all of them passed."""
+    """The result of `gradient_check`: an `Entry` for each array; true if all of them passed."""
 
     def __init__(self, entries: list[Entry], rtol: float) -> None:
         self.entries = entries
@@ -46,7 +52,7 @@ class GradientReport:
         return self.passed
 
     def __repr__(self) -> str:
-        """Show a table of the worst entry of each array."""
+        """Show a table with the worst entry of each array."""
         verdict = "passed" if self.passed else "FAILED"
         lines = [
             f"gradient check {verdict} (rtol {self.rtol:g})",
@@ -64,25 +70,37 @@ def gradient_check(
 ) -> GradientReport:
     """Compare every gradient that `backward` computes with the slope measured on `forward`.
 
-    x (N, I), y (N, O), N at least 1 (else ValueError); the network must be float64 (also a
-    ValueError: float32 is too coarse to measure slopes in). Each entry p of the params and of x is
-    moved by h = eps^(1/3)·max(1, |p|) either way, and (loss(p + h) - loss(p - h)) / 2h should be
-    the gradient there. Two evaluations for every entry: check a small network on a few rows. To
-    check one brick: ``Network([brick])``.
+    Each entry p of the params and of x is moved by h = eps^(1/3)·max(1, |p|) in both directions.
+    Its gradient must be the central difference
 
-    The error is relative to the larger of both slopes, or to a thousandth of the array's largest
-    gradient where they are smaller than that, after allowing for the rounding of the loss,
-    4·eps·|loss|/h. At a kink, such as ReLU's at 0, any value between the one-sided slopes is right;
-    where several meet (a row of zeros before biases of zero) no slope can be measured: check at
-    other rows. Dropout drops the same entries every time. Codes for an Embedding are not moved. The
-    check works on copies: network, loss and x are left as they are.
+        (loss(p + h) - loss(p - h)) / 2h
+
+    up to a relative error of `rtol`. The error is relative to the larger of the two, but at least
+    to a thousandth of the array's largest gradient, after an allowance of 4·eps·|loss| / h for the
+    rounding of the loss. At a kink, such as ReLU's at 0, every value between the one-sided slopes
+    passes; where several kinks meet (a row of zeros before biases of zero), no slope can be
+    measured, so check other rows. (Press et al. 2007, "Numerical Recipes", section 5.7, for h.)
+
+    network: a float64 Network. To check one brick, pass ``Network([brick])``.
+    loss: any loss, also your own.
+    x, y: (N, I) and the targets of the loss, with N at least 1. Each entry costs two forward
+        passes, so a few rows and a small network are enough.
+    rtol: the largest relative error that passes.
+
+    Dropout drops the same entries in every pass. The codes of an Embedding are not moved. Network,
+    loss and x are copied and left unchanged.
+
+    Raises TypeError if network is not a Network, and ValueError if it is not float64 (float32 is
+    too coarse to measure slopes), if x has no rows, or if a gradient has another shape than its
+    array.
+
+    Examples:
+        >>> network = handnn.mlp([3, 4, 1], "tanh", rng=0, dtype="float64")
+        >>> x, y = np.eye(3), [0.0, 1.0, 2.0]
+        >>> report = handnn.gradient_check(network, handnn.MSELoss(), x, y)
+        >>> report.passed, [entry.name for entry in report.entries]
+        (True, ['0.w', '0.b', '2.w', '2.b', 'x'])
     """
-    from handnn.layers import Dropout
-    from handnn.layers.embedding import code_columns
-    from handnn.layers.sequence import walk
-    from handnn.losses.loss import as_column
-    from handnn.network import Network
-
     if not isinstance(network, Network):
         raise TypeError(
             f"gradient_check: network must be a Network, but is a {type(network).__name__}; "
@@ -93,88 +111,92 @@ def gradient_check(
             f"gradient_check: network must be float64, but is {network.dtype}; "
             'check network.astype("float64")'
         )
-    network, loss = copy.deepcopy((network, loss))
     x = as_float(x, np.float64, "gradient_check: x").copy()
     y = as_float(y, np.float64, "gradient_check: y")
     if x.shape[:1] == (0,):
         raise ValueError("gradient_check: x has no rows")
+    measured = _Measured(network, loss, x, y)
+    return GradientReport([measured.entry(name, rtol) for name in measured.arrays], rtol)
 
-    dropouts = [brick for _, brick in walk(network.layers) if isinstance(brick, Dropout)]
-    steps = [brick.step for brick in dropouts]
 
-    def evaluate() -> float:
-        for brick, step in zip(dropouts, steps, strict=True):
+class _Measured:
+    """A copy of a network and a loss, whose loss is measured after moving single entries."""
+
+    def __init__(self, network: Network, loss: Loss, x: Array, y: Array) -> None:
+        self.network, self.loss = copy.deepcopy((network, loss))
+        self.x, self.y = x, y
+        self.dropouts = [
+            (brick, brick.step)
+            for _, brick in walk(self.network.layers)
+            if isinstance(brick, Dropout)
+        ]
+        self.arrays = {**self.network.params, "x": x}
+        self.value = self.evaluate()
+        found = {"x": self.network.backward(self.loss.backward()), **self.network.grads}
+        # Copies, because a brick may keep its gradients in one place and clear them in forward.
+        self.gradients = {name: np.array(found[name], np.float64) for name in found}
+        self.codes = code_columns(self.network.layers, x.shape[1]) if x.ndim == 2 else {}
+
+    def evaluate(self) -> float:
+        """Return the loss of the arrays as they are now."""
+        for brick, step in self.dropouts:
             brick.step = step
-        pre = network.forward(x)
-        return float(loss.forward(pre, as_column(y, pre)))
+        pre = self.network.forward(self.x)
+        return float(self.loss.forward(pre, as_column(self.y, pre)))
 
-    value = evaluate()
-    found = {"x": network.backward(loss.backward()), **network.grads}
-    # Copies, because a brick may keep its gradients in one place and start over in forward.
-    gradients = {name: np.array(gradient, np.float64) for name, gradient in found.items()}
-
-    def slopes(array: Array, index: tuple[int, ...], h: float) -> tuple[float, float, float]:
-        """Return the slope across array[index], that to its left and that to its right, over h."""
+    def slopes(self, array: Array, index: Index, h: float) -> tuple[float, float, float]:
+        """Return the slope across array[index], the one to its left and the one to its right."""
         here = float(array[index])
-        above, below = here + h, here - h  # rounded: the steps are not exactly h
+        above, below = here + h, here - h  # rounded, so the steps are not exactly h
         array[index] = above
-        value_above = evaluate()
+        value_above = self.evaluate()
         array[index] = below
-        value_below = evaluate()
+        value_below = self.evaluate()
         array[index] = here
         return (
             (value_above - value_below) / (above - below),
-            (value - value_below) / (here - below),
-            (value_above - value) / (above - here),
+            (self.value - value_below) / (here - below),
+            (value_above - self.value) / (above - here),
         )
 
-    codes = code_columns(network.layers, x.shape[1]) if x.ndim == 2 else {}
-    entries = []
-    for name, array in {**network.params, "x": x}.items():
-        gradient = gradients.get(name, np.array(np.nan))
+    def entry(self, name: str, rtol: float) -> Entry:
+        """Return the worst entry of an array."""
+        array = self.arrays[name]
+        gradient = self.gradients.get(name, np.array(np.nan))
         if gradient.shape != array.shape:
             raise ValueError(
                 f"gradient_check: {name} has shape {array.shape} "
                 f"but its gradient has shape {gradient.shape}"
             )
-        places = list(np.ndindex(array.shape))
-        if name == "x":
-            places = [place for place in places if place[-1] not in codes]
-        rounding = 4 * EPS * abs(value)
-        entries.append(_check_array(name, array, places, gradient, slopes, rounding, rtol))
-    return GradientReport(entries, rtol)
+        floor = 1e-3 * float(np.max(np.abs(gradient), initial=0.0))
+        worst = Entry(name, 0.0, None, np.nan, np.nan, True)
+        for index in np.ndindex(array.shape):
+            if name == "x" and index[-1] in self.codes:
+                continue
+            analytic = float(gradient[index])
+            error, numeric = self.error(array, index, analytic, floor, rtol)
+            if worst.where is None or error > worst.worst:
+                worst = Entry(name, error, index, analytic, numeric, error <= rtol)
+        return worst
 
-
-def _check_array(
-    name: str,
-    array: Array,
-    places: list[tuple[int, ...]],
-    gradient: Array,
-    slopes: Callable[[Array, tuple[int, ...], float], tuple[float, float, float]],
-    rounding: float,
-    rtol: float,
-) -> Entry:
-    """Return the worst of some entries of an array; each loss has an error of about `rounding`."""
-    floor = 1e-3 * float(np.max(np.abs(gradient), initial=0.0))
-    worst = Entry(name, 0.0, None, np.nan, np.nan, True)
-    for index in places:
-        analytic = float(gradient[index])
+    def error(
+        self, array: Array, index: Index, analytic: float, floor: float, rtol: float
+    ) -> tuple[float, float]:
+        """Return the relative error of a gradient, and the slope that was measured."""
         h = EPS ** (1 / 3) * max(1.0, abs(float(array[index])))
-        numeric, left, right = slopes(array, index, h)
+        rounding = 4 * EPS * abs(self.value) / h
+        numeric, left, right = self.slopes(array, index, h)
         scale = max(abs(analytic), abs(numeric), floor)
         low = high = numeric
-        if abs(analytic - numeric) > rounding / h + rtol * scale:
-            # As the step goes to 0 the one-sided slopes meet where forward is smooth, and stay
-            # apart at a kink. Twice that over h/2 less that over h is a slope's value at 0.
-            _, left_half, right_half = slopes(array, index, h / 2)
+        if abs(analytic - numeric) > rounding + rtol * scale:
+            # As the step goes to 0, the one-sided slopes meet where forward is smooth and stay
+            # apart at a kink. Their limit is twice the slope over h/2 minus the slope over h.
+            _, left_half, right_half = self.slopes(array, index, h / 2)
             left_limit, right_limit = 2 * left_half - left, 2 * right_half - right
             if abs(right_limit - left_limit) > 0.2 * abs(right - left):
                 low = min(left, right, left_limit, right_limit)
                 high = max(left, right, left_limit, right_limit)
-        distance = max(low - analytic, analytic - high, rounding / h) - rounding / h
-        error = distance / scale if distance > 0 else 0.0
         if not (np.isfinite(analytic) and np.isfinite(numeric)):
-            error = np.inf
-        if worst.where is None or error > worst.worst:
-            worst = Entry(name, error, index, analytic, numeric, error <= rtol)
-    return worst
+            return np.inf, numeric
+        distance = max(low - analytic, analytic - high, rounding) - rounding
+        return (distance / scale if distance > 0 else 0.0), numeric

@@ -1,22 +1,20 @@
-"""The page of a trace: HTML that needs no other file, no script and no network."""
+"""The page of a trace: HTML without scripts and without references to other files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import Any
 
-from numpy.typing import NDArray
-
+from handnn.arrays import Array
 from handnn.inside.excerpt import GAP, excerpt
 from handnn.inside.flow import flow
-from handnn.inside.step import BrickStep, LossStep, Step
+from handnn.inside.records import BrickStep, LossStep, NetworkStep
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What a browser may load for the page: nothing."""
+"""The content security policy: a browser may load nothing for the page."""
 
 SHADES = 5
-"""How many depths of colour there are for either sign."""
+"""The number of colour depths for each sign."""
 
 STYLE = """
 .handnn-trace { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto;
@@ -47,14 +45,14 @@ STYLE = """
 """
 
 
-def page(step: Step) -> str:
+def page(step: NetworkStep) -> str:
     """Return the whole page."""
     main = f'<main class="handnn-trace">\n{_body(step, "")}\n</main>'
     return document(_title(step), _style(), main)
 
 
 def document(title: str, style: str, main: str) -> str:
-    """Return a page that needs no other file: its title as text, its style and what it shows."""
+    """Return a self-contained page with a title (text), a style sheet and its content (HTML)."""
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">\n'
@@ -64,34 +62,34 @@ def document(title: str, style: str, main: str) -> str:
     )
 
 
-def fragment(step: Step) -> str:
-    """Return the same to stand within another page, with ids that no other trace there has."""
+def fragment(step: NetworkStep) -> str:
+    """Return the content for embedding in another page, with ids unique to this step."""
     return (
         f'<div class="handnn-trace"><style>{_style()}</style>\n'
         f"{_body(step, f'trace-{id(step):x}-')}\n</div>"
     )
 
 
-def _title(step: Step) -> str:
+def _title(step: NetworkStep) -> str:
     return f"{'A prediction' if step.loss is None else 'One training step'}, brick by brick"
 
 
 def _style() -> str:
     lines = [STYLE]
     for depth in range(1, SHADES + 1):
-        middle, least = 255 - 15 * depth, 255 - 30 * depth  # the text's contrast stays above 7 to 1
-        lines.append(f".handnn-trace td.p{depth} {{ background: rgb(255, {middle}, {least}) }}")
-        lines.append(f".handnn-trace td.n{depth} {{ background: rgb({least}, {middle}, 255) }}")
+        middle, low = 255 - 15 * depth, 255 - 30 * depth  # keeps the contrast of the text above 7:1
+        lines.append(f".handnn-trace td.p{depth} {{ background: rgb(255, {middle}, {low}) }}")
+        lines.append(f".handnn-trace td.n{depth} {{ background: rgb({low}, {middle}, 255) }}")
     return "\n".join(lines)
 
 
-def _body(step: Step, prefix: str) -> str:
+def _body(step: NetworkStep, prefix: str) -> str:
     parts = [
         f"<h1>{escape(_title(step))}</h1>",
         f"<p><code>{escape(step.network)}</code> on {step.rows}.</p>",
         f"<p>{_story(step)}</p>",
-        "<p>The deeper the colour of a number, the larger it is beside the others of its array: "
-        "orange above 0, blue below. Arrays count from 0.</p>",
+        "<p>The deeper the colour of a number, the larger it is relative to the rest of its array: "
+        "orange above 0, blue below. Rows and columns are numbered from 0.</p>",
         '<div class="wide" role="region" aria-label="The bricks in a row" tabindex="0">'
         f"{flow(step, prefix)}</div>",
         _contents(step, prefix),
@@ -107,19 +105,20 @@ def _body(step: Step, prefix: str) -> str:
     return "\n".join(parts)
 
 
-def _story(step: Step) -> str:
+def _story(step: NetworkStep) -> str:
     if step.loss is None:
-        return "Each brick takes what the one before it gives."
+        return "Each brick takes the output of the brick before it."
     story = (
-        "Forward, each brick takes what the one before it gives; the loss compares the last output "
-        "with the targets. Backward, each brick gets <code>dout</code>, how the loss changes with "
-        "what it gave, and returns <code>dx</code>, how the loss changes with what it got; on the "
-        "way it finds the gradients of its own numbers, such as <code>dw</code>."
+        "Forward, each brick takes the output of the brick before it, and the loss compares the "
+        "last output with the targets. Backward, each brick takes <code>dout</code>, the gradient "
+        "of the loss with respect to its output, and returns <code>dx</code>, the gradient with "
+        "respect to its input; on the way it computes the gradients of its params, such as "
+        "<code>dw</code>."
     )
-    return story + (" Then the optimizer changes these numbers." if step.optimizer else "")
+    return story + (" Then the optimizer updates the params." if step.optimizer else "")
 
 
-def _contents(step: Step, prefix: str) -> str:
+def _contents(step: NetworkStep, prefix: str) -> str:
     parts = ["Forward"]
     if step.loss is not None:
         parts += ["Loss", "Backward"]
@@ -167,11 +166,11 @@ def _loss(loss: LossStep) -> str:
 
 
 def _loss_backward(loss: LossStep) -> str:
-    told = "<p>It is the <code>dout</code> of the last brick.</p>"
-    return _brick("", loss.name, 3, [_formulas(loss.formulas[1:]), _arrays({"dx": loss.dx}), told])
+    note = "<p>This is the <code>dout</code> of the last brick.</p>"
+    return _brick("", loss.name, 3, [_formulas(loss.formulas[1:]), _arrays({"dx": loss.dx}), note])
 
 
-def _updates(step: Step) -> str:
+def _updates(step: NetworkStep) -> str:
     parts = [f"<p><code>{escape(step.optimizer)}</code></p>", _formulas(step.optimizer_formulas)]
     for name, update in step.updates.items():
         parts.append(_brick("", name, 3, [_arrays(update.named(name))]))
@@ -198,13 +197,13 @@ def _formulas(formulas: Iterable[str]) -> str:
     return "\n".join(f'<p class="formula"><code>{escape(one)}</code></p>' for one in formulas)
 
 
-def _arrays(arrays: Mapping[str, NDArray[Any] | None]) -> str:
+def _arrays(arrays: Mapping[str, Array | None]) -> str:
     tables = [_table(name, array) for name, array in arrays.items() if array is not None]
     return f'<div class="arrays">\n{"".join(tables)}</div>' if tables else ""
 
 
-def _table(name: str, array: NDArray[Any]) -> str:
-    """Return an array as a table, its rows and columns numbered for those who listen to it."""
+def _table(name: str, array: Array) -> str:
+    """Return an array as a table with row and column headers, for screen readers too."""
     shown = excerpt(array)
     summary = f'<span class="summary">{escape(shown.summary)}</span>' if shown.summary else ""
     caption = f"<strong>{escape(name)}</strong> <span>({shown.size})</span>{summary}"

@@ -1,4 +1,4 @@
-"""The picture of a network's statistics."""
+"""The plot of a network's statistics."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.inside.step import short_name
+from handnn.inside.brick_statistics import BrickStatistics, ParamStatistics
+from handnn.inside.records import short_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from handnn.inside.statistics import LayerStatistics
 
-
-def draw(statistics: LayerStatistics, figure: Figure) -> None:
-    """Draw outputs and shares, and below them, if there are any, the norms of gradients."""
-    layers = statistics.layers
+def draw(
+    layers: Sequence[BrickStatistics], params: Mapping[str, ParamStatistics], figure: Figure
+) -> None:
+    """Draw outputs and shares, and below them the norms of gradients, if there are any."""
     names = [f"{layer.place} {short_name(layer.name)}" for layer in layers]
     has_gradients = layers[-1].gradient_norm is not None
     axes = figure.subplots(2 if has_gradients else 1, 2, squeeze=False)
@@ -51,25 +51,24 @@ def draw(statistics: LayerStatistics, figure: Figure) -> None:
     if not has_gradients:
         return
 
-    gradients, params = axes[1]
+    gradients, norms_of_params = axes[1]
     norms = _positive([layer.gradient_norm for layer in layers])
     gradients.plot(places, norms, "o-")
     gradients.set_title("norm of the gradient that comes back to each")
     _name(gradients, names)
     _logarithmic(gradients, norms)
 
-    of_params = list(statistics.params.values())
-    lengths = _positive([param.norm for param in of_params])
-    steepness = _positive([param.gradient_norm for param in of_params])
-    _bars(params, list(statistics.params), {"param": lengths, "gradient": steepness})
-    params.set_title("norms of params and of their gradients")
-    _logarithmic(params, np.concatenate([lengths, steepness]))
+    lengths = _positive([param.norm for param in params.values()])
+    gradient_norms = _positive([param.gradient_norm for param in params.values()])
+    _bars(norms_of_params, list(params), {"param": lengths, "gradient": gradient_norms})
+    norms_of_params.set_title("norms of params and of their gradients")
+    _logarithmic(norms_of_params, np.concatenate([lengths, gradient_norms]))
 
 
 def _bars(
     ax: Axes, names: list[str], series: Mapping[str, Sequence[float] | NDArray[np.float64]]
 ) -> None:
-    """Draw one group of bars for each name."""
+    """Draw a group of bars for each name, with one bar per series."""
     width = 0.8 / len(series)
     for index, (label, values) in enumerate(series.items()):
         offset = (index - (len(series) - 1) / 2) * width
@@ -83,7 +82,7 @@ def _name(ax: Axes, names: list[str]) -> None:
 
 
 def _positive(values: Sequence[float | None]) -> NDArray[np.float64]:
-    """Return the numbers with NaN, which is not drawn, where a logarithm has nothing to show."""
+    """Return the values with NaN, which is not drawn, in place of those without a logarithm."""
     numbers = np.array([np.nan if value is None else value for value in values], np.float64)
     return np.where(np.isfinite(numbers) & (numbers > 0), numbers, np.nan)
 

@@ -1,58 +1,21 @@
-"""layer_statistics: what activations, gradients and params are like, brick by brick."""
+"""layer_statistics: statistics of activations, gradients and params, brick by brick."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from handnn.arrays import Array
-from handnn.inside.step import BrickStep, short_name, watch
+from handnn.inside.brick_statistics import BrickStatistics, ParamStatistics, statistics_of
+from handnn.inside.picture import draw
+from handnn.inside.records import short_name
 from handnn.inside.warnings import warnings_of
+from handnn.inside.watching import Watched, watch
 from handnn.losses import Loss
 from handnn.network import Network
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-MARGIN = 0.01
-"""How near to its bounds a brick is saturated, as a share of the distance between them."""
-
-
-class ParamStatistics(NamedTuple):
-    """The Euclidean norms of a param and of its gradient, and the second over the first."""
-
-    norm: float
-    gradient_norm: float | None
-    ratio: float | None
-    """None without a gradient, and for a param of zeros."""
-
-
-class BrickStatistics(NamedTuple):
-    """What one brick gave, over all rows and columns, and what gradient came back to it."""
-
-    place: str
-    name: str
-    mean: float
-    std: float
-    rms: float
-    zeros: float
-    """The share of its outputs that are exactly 0."""
-    units: int
-    """How many columns it gives."""
-    dead: int | None
-    """How many of them are 0 on all rows, though what came in was not; None where that is no fault:
-    of bricks that do not work entry by entry."""
-    saturated: float | None
-    """The share of a Sigmoid's or Tanh's outputs that are within 1 % of their bounds, of a
-    Softmax's rows that have an output above 0.99; None for other bricks."""
-    not_finite: int
-    """How many of its outputs are NaN or infinite; they count in no mean."""
-    gradient_norm: float | None
-    """The Euclidean norm of dout, the gradient of the loss with respect to its outputs."""
-    params: dict[str, ParamStatistics]
 
 
 def layer_statistics(
@@ -63,26 +26,37 @@ def layer_statistics(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> LayerStatistics:
-    """Return what activations, gradients and params are like, brick by brick, with warnings.
+    """Return statistics of activations, gradients and params, brick by brick, with warnings.
 
-    x (N, I), y (N, O) or whatever targets the loss takes. With y all is as in a step of training on
-    these rows, with the loss, MSELoss() when it is None, and their sample_weight (N,), if given, as
-    `Trainer.fit` has it: for the gradients, not for means and shares. Without y all is as in
-    prediction, and nothing is said of gradients. Take some hundred rows: of a few, many a unit is 0
-    by chance.
+    network: a Network; it is copied and left unchanged, to the bit.
+    x: (N, I). A few hundred rows: over a few rows, many units are 0 by chance.
+    y: (N, O), or whatever targets the loss takes. With y, everything is as in a training step on
+        these rows; without y it is as in prediction, and the statistics of gradients are None.
+    loss: MSELoss() if None.
+    sample_weight: (N,), as in `Trainer.fit`; it affects the gradients only.
 
-    Works on copies: network and loss are left as they are, to the bit. Raises what `trace` does.
+    Raises what `trace` raises.
+
+    Examples:
+        >>> network = handnn.Network([handnn.Affine([[3.0, -4.0]], [0.0, 0.0]), handnn.ReLU()])
+        >>> statistics = handnn.layer_statistics(network, [[1.0], [2.0]])
+        >>> [layer.mean for layer in statistics.layers]
+        [-0.75, 2.25]
+        >>> statistics.warnings
+        ['layer 1 (ReLU): 1 of 2 units is 0 on all rows']
     """
-    step = watch("layer_statistics", network, x, y, loss, None, sample_weight)
-    bricks = [_of_brick(brick) for layer in step.layers for brick in layer.walk()]
+    given = Watched(network, x, y, loss, None, sample_weight)
+    step = watch("layer_statistics", given)
+    bricks = [statistics_of(brick) for layer in step.layers for brick in layer.walk()]
     return LayerStatistics(len(step.x), bricks, warnings_of(step.x, bricks))
 
 
 class LayerStatistics:
-    """What `layer_statistics` found: `print` shows tables, `plot` a picture.
+    """The result of `layer_statistics`: `print` shows tables, `plot` draws a picture.
 
-    layers: a `BrickStatistics` for each brick, those in a Residual behind it. warnings: what looks
-    wrong, in words.
+    rows: the number of rows.
+    layers: a `BrickStatistics` for each brick; those inside a Residual follow it.
+    warnings: sentences about what looks wrong.
     """
 
     def __init__(self, rows: int, layers: list[BrickStatistics], warnings: list[str]) -> None:
@@ -92,15 +66,15 @@ class LayerStatistics:
 
     @property
     def params(self) -> dict[str, ParamStatistics]:
-        """Those of all params, by the names of `Network.params`."""
+        """The statistics of all params, by the names of `Network.params`."""
         return {
             f"{layer.place}.{name}": param
             for layer in self.layers
             for name, param in layer.params.items()
         }
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return all of it as dicts, lists, numbers and strings."""
+    def to_dict(self) -> dict[str, object]:
+        """Return everything as dicts, lists, numbers and strings, ready for JSON."""
         layers = [
             {**layer._asdict(), "params": {n: p._asdict() for n, p in layer.params.items()}}
             for layer in self.layers
@@ -108,9 +82,9 @@ class LayerStatistics:
         return {"rows": self.rows, "layers": layers, "warnings": list(self.warnings)}
 
     def plot(self, figure: Figure | None = None) -> Figure:
-        """Draw them over the bricks, into `figure` or a new one, and return it.
+        """Plot the statistics over the bricks, into `figure` or a new one, and return it.
 
-        Raises ImportError when matplotlib is not installed.
+        Raises ImportError if matplotlib is not installed.
         """
         if figure is None:
             try:
@@ -120,13 +94,11 @@ class LayerStatistics:
                     "LayerStatistics.plot needs matplotlib: pip install matplotlib"
                 ) from None
             figure = plt.figure(figsize=(11, 8), layout="constrained")
-        from handnn.inside.picture import draw
-
-        draw(self, figure)
+        draw(self.layers, self.params, figure)
         return figure
 
     def __str__(self) -> str:
-        """Show a table of the bricks, one of the params, and the warnings."""
+        """Show a table of the bricks, a table of the params, and the warnings."""
         heads = ["layer", "brick", "mean", "std", "zeros", "dead", "saturated", "gradient"]
         rows = [heads]
         for a in self.layers:
@@ -150,64 +122,10 @@ class LayerStatistics:
         return "\n".join([*lines, *(self.warnings or ["no warnings"])])
 
     def __repr__(self) -> str:
-        """Tell the number of bricks, rows and warnings."""
+        """Show the number of bricks, rows and warnings."""
         counts = {"brick": len(self.layers), "row": self.rows, "warning": len(self.warnings)}
         parts = [f"{count:,} {name}{'s' * (count != 1)}" for name, count in counts.items()]
         return f"LayerStatistics({', '.join(parts)})"
-
-
-def _of_brick(brick: BrickStep) -> BrickStatistics:
-    assert brick.x is not None and brick.out is not None
-    out = brick.out.astype(np.float64)
-    finite = out[np.isfinite(out)]
-    with np.errstate(all="ignore"):
-        mean = float(finite.mean()) if finite.size else math.nan
-        std = float(finite.std()) if finite.size else math.nan
-        rms = float(np.sqrt(np.square(finite).mean())) if finite.size else math.nan
-    return BrickStatistics(
-        brick.place,
-        brick.name,
-        mean,
-        std,
-        rms,
-        float((out == 0).mean()) if out.size else 0.0,
-        out.shape[-1] if out.ndim else 1,
-        _dead(brick, brick.x, out),
-        _saturated(brick, out),
-        int(out.size - finite.size),
-        None if brick.dout is None else norm(brick.dout),
-        {name: _of_param(array, brick.grads.get(name)) for name, array in brick.params.items()},
-    )
-
-
-def _of_param(param: Array, gradient: Array | None) -> ParamStatistics:
-    length = norm(param)
-    if gradient is None:
-        return ParamStatistics(length, None, None)
-    steepness = norm(gradient)
-    return ParamStatistics(length, steepness, steepness / length if length else None)
-
-
-def norm(array: Array) -> float:
-    """Return the Euclidean norm, in float64, so that float32 does not overflow on the way."""
-    with np.errstate(all="ignore"):
-        return float(np.sqrt(np.square(array, dtype=np.float64).sum()))
-
-
-def _dead(brick: BrickStep, x: Array, out: Array) -> int | None:
-    if brick.is_entrywise is False or out.ndim != 2 or out.shape != x.shape:
-        return None
-    return int(((out == 0).all(axis=0) & (x != 0).any(axis=0)).sum())
-
-
-def _saturated(brick: BrickStep, out: Array) -> float | None:
-    if brick.bounds is None or not out.size:
-        return None
-    low, high = brick.bounds
-    margin = MARGIN * (high - low)
-    if brick.is_entrywise:
-        return float(((out < low + margin) | (out > high - margin)).mean())
-    return float((out.max(axis=-1) > high - margin).mean())
 
 
 def _number(value: float | None) -> str:
@@ -219,7 +137,7 @@ def _percent(share: float | None) -> str:
 
 
 def _table(rows: list[list[str]]) -> list[str]:
-    """Return the lines of a table: its first two columns to the left, numbers to the right."""
+    """Return the lines of a table: two columns aligned to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""trace: one step brick by brick, as text and as a page."""
+"""trace: one step of a network, brick by brick, as text and as a page."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from numpy.typing import ArrayLike
 
 from handnn.arrays import Array
 from handnn.inside import excerpt
-from handnn.inside.step import BrickStep, LossStep, Step, Update, watch
+from handnn.inside.page import fragment, page
+from handnn.inside.records import BrickStep, LossStep, NetworkStep, ParamUpdate
+from handnn.inside.watching import Watched, watch
 from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
+from handnn.storage import as_path, replace_file
 
 
 def trace(
@@ -24,47 +27,61 @@ def trace(
     *,
     sample_weight: ArrayLike | None = None,
 ) -> Trace:
-    """Return one step of a network, brick by brick, to be printed, or read as a page.
+    """Return a record of one step of a network, brick by brick: print it, or read it as a page.
 
-    x (N, I), y (N, O) or whatever targets the loss takes; both are cast to the network's dtype.
-    With y it is a step of training, as `Trainer.train_step` takes it: forward, loss, backward, and
-    with an optimizer the update. loss is MSELoss() when it is None. sample_weight (N,) is that of
-    `Trainer.fit`: a row of weight 2 counts as two rows. Without y it is a prediction.
+    network: a Network. The step is taken by copies: network, loss and optimizer are left unchanged,
+        to the bit.
+    x: (N, I), cast to the dtype of the network.
+    y: (N, O), or whatever targets the loss takes. With y, the step is that of
+        `Trainer.train_step`: forward, loss, backward and, with an optimizer, the update. Without y
+        it is a prediction.
+    loss: MSELoss() if None.
+    optimizer: None for no update.
+    sample_weight: (N,), as in `Trainer.fit`: a row of weight 2 counts as two rows.
 
-    The step is taken by copies: network, loss and optimizer are left as they are, to the bit.
-    Bricks of your own are shown too; a tuple of strings `formulas`, if they have one, as theirs.
+    A user's own brick is shown by the first sentence of its docstring and its attribute `formulas`,
+    a tuple of strings, if it has one.
 
-    Raises TypeError when the network is no Network, or loss or optimizer lack a method; ValueError
-    when x has no rows or not the network's columns, y or sample_weight has other rows, y is none
-    that the loss takes, a weight is negative or not finite, a loss, an optimizer or weights have no
-    y, and for LBFGS, which takes no single steps.
+    Raises TypeError if network is not a Network, or loss or optimizer lacks a method. Raises
+    ValueError if x has no rows or the wrong number of columns, y or sample_weight has another
+    number of rows, the loss does not take y, a weight is negative or not finite, a loss, an
+    optimizer or weights come without y, or the optimizer is LBFGS, which takes no single steps.
+
+    Examples:
+        >>> network = handnn.Network([handnn.Affine([[2.0]], [1.0])])
+        >>> step = handnn.trace(network, [[3.0]], [[5.0]], optimizer=handnn.SGD(0.1))
+        >>> step.out, step.loss.value, step.layers[0].grads["w"]
+        (array([[7.]]), 4.0, array([[12.]]))
+        >>> step.updates["0.w"].after.round(6)
+        array([[0.8]])
     """
-    return Trace(watch("trace", network, x, y, loss, optimizer, sample_weight))
+    return Trace(watch("trace", Watched(network, x, y, loss, optimizer, sample_weight)))
 
 
 class Trace:
-    """One step of a network: `print` shows it as text, `to_html` as a page, a notebook by itself.
+    """One step of a network: `print` shows text, `to_html` returns a page; a notebook shows it.
 
-    layers: a `BrickStep` for each brick, with its arrays x, params, out, dout, dx and grads. loss,
-    out and updates are those of the step; loss is None for a prediction.
+    layers: a `BrickStep` for each brick, with the arrays x, params, out, dout, dx and grads.
+    loss: a `LossStep`; None for a prediction.
+    updates: a `ParamUpdate` for each param, by the names of `Network.params`; {} without optimizer.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: NetworkStep) -> None:
         self.step = step
 
     @property
     def x(self) -> Array:
-        """The rows that went in, in the network's dtype."""
+        """The input of the network, in its dtype."""
         return self.step.x
 
     @property
     def out(self) -> Array:
-        """What the network gave for them."""
+        """The output of the network."""
         return self.step.out
 
     @property
     def layers(self) -> list[BrickStep]:
-        """What each brick did."""
+        """The step of each brick."""
         return self.step.layers
 
     @property
@@ -73,43 +90,35 @@ class Trace:
         return self.step.loss
 
     @property
-    def updates(self) -> dict[str, Update]:
-        """What the optimizer made of each param, by the names of `Network.params`."""
+    def updates(self) -> dict[str, ParamUpdate]:
+        """The update of each param, by the names of `Network.params`."""
         return self.step.updates
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return the step as one page that needs nothing else; also write it to `path`, if given.
+        """Return the step as a self-contained page, and write it to `path` if one is given.
 
-        The file is written all or nothing; an OSError when it cannot be.
+        Raises OSError if the file cannot be written; an existing file is then left unchanged.
         """
-        from handnn.inside.page import page
-
-        if path is None:
-            return page(self.step)
-        from handnn.storage import as_path, replace_file
-
-        path = as_path(path, "Trace.to_html: path")
         text = page(self.step)
-        replace_file(path, text.encode())
+        if path is not None:
+            replace_file(as_path(path, "Trace.to_html: path"), text.encode())
         return text
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the same, to stand in a page that is there already."""
-        from handnn.inside.page import fragment
-
+        """Return the content of the page for a notebook."""
         return fragment(self.step)
 
     def __str__(self) -> str:
-        """Show the step as text."""
+        """Return the step as text."""
         return "\n".join(_lines(self.step))
 
     def __repr__(self) -> str:
-        """Name the network, and how far the step went: `Trace(Network(...), 4 rows, loss 0.3)`."""
+        """Show the network and the loss: `Trace(Network(...), 4 rows, loss 0.3)`."""
         loss = f", loss {self.loss.value:.4g}" if self.loss else ""
         return f"Trace({self.step.network}, {self.step.rows}{loss})"
 
 
-def _lines(step: Step) -> Iterable[str]:
+def _lines(step: NetworkStep) -> Iterable[str]:
     kind = "Prediction" if step.loss is None else "One training step"
     yield f"{kind} of {step.network}"
     yield from _heading("Forward")
