@@ -42,7 +42,8 @@ def _of_bricks(bricks: Sequence[BrickStatistics]) -> Iterator[str]:
             if param.gradient_norm is not None and not math.isfinite(param.gradient_norm):
                 yield f"{where}: the gradient of {place} is not finite"
             elif param.ratio is not None and param.ratio > MAX_RATIO:
-                yield f"{where}: the gradient of {place} has {param.ratio:.3g} times the norm of {place}"
+                times = f"{param.ratio:.3g} times"
+                yield f"{where}: the gradient of {place} has {times} the norm of {place}"
 
 
 def _of_outputs(x: Array, bricks: Sequence[BrickStatistics]) -> Iterator[str]:
