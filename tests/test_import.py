@@ -13,14 +13,12 @@ import numpy as np
 import pytest
 
 import handnn
+from handnn import layers, losses
 
 PUBLIC = {
-    "Softmax", "LayerNorm", "BatchNorm",
-    "Affine", "Sigmoid", "ReLU", "LeakyReLU", "Tanh", "ELU", "GELU", "SiLU", "Softplus", "MSELoss",
-    "MAE", "Huber", "Quantile", "BCEWithLogits", "PoissonNLL", "GaussianNLL", "SoftmaxCrossEntropy",
+    *layers.BRICKS, *(loss.__name__ for loss in losses.LOSSES),
     "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "LBFGS", "schedules", "Trainer",
-    "Dropout", "Embedding", "Residual", "DivergenceError", "EarlyStopping", "metrics",
-    "layer_statistics", "trace",
+    "DivergenceError", "EarlyStopping", "metrics", "layer_statistics", "trace",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",
     "from_torch", "load_weights", "to_onnx", "to_c", "to_torch", "Ensemble", "train_many",

@@ -6,6 +6,7 @@ import numpy as np
 
 from handnn import Network, mlp
 from handnn.layers import (
+    ACTIVATIONS,
     ELU,
     GELU,
     Affine,
@@ -16,10 +17,8 @@ from handnn.layers import (
     LeakyReLU,
     ReLU,
     Residual,
-    Sigmoid,
     SiLU,
     Softmax,
-    Softplus,
     Tanh,
 )
 from handnn.layers.sequence import walk
@@ -63,30 +62,27 @@ def residual(columns, rng, dtype):
     return Residual([*block, affine(20, columns, rng, dtype), inner])
 
 
+def activation(brick):
+    return lambda rng, dtype: brick()
+
+
 BRICKS = {
+    **{brick.__name__: activation(brick) for brick in ACTIVATIONS.values()},
     "Affine": lambda rng, dtype: affine(COLUMNS, COLUMNS, rng, dtype),
     "BatchNorm": lambda rng, dtype: batch_norm(COLUMNS, rng, dtype),
     "BatchNorm, settings": lambda rng, dtype: batch_norm(
         COLUMNS, rng, dtype, momentum=0.3, eps=0.1
     ),
     "Dropout": lambda rng, dtype: Dropout(0.3, rng=5),
-    "ELU": lambda rng, dtype: ELU(),
     "ELU, settings": lambda rng, dtype: ELU(0.7),
     "Embedding": lambda rng, dtype: embedding(3, 2, rng, dtype),
     "Embedding of the last column": lambda rng, dtype: embedding(1, 8, rng, dtype),
-    "GELU": lambda rng, dtype: GELU(),
     "GELU, tanh": lambda rng, dtype: GELU("tanh"),
     "LayerNorm": lambda rng, dtype: layer_norm(COLUMNS, rng, dtype),
     "LayerNorm, settings": lambda rng, dtype: layer_norm(COLUMNS, rng, dtype, eps=0.1),
-    "LeakyReLU": lambda rng, dtype: LeakyReLU(),
     "LeakyReLU, settings": lambda rng, dtype: LeakyReLU(1.5),
-    "ReLU": lambda rng, dtype: ReLU(),
     "Residual": lambda rng, dtype: residual(COLUMNS, rng, dtype),
-    "Sigmoid": lambda rng, dtype: Sigmoid(),
-    "SiLU": lambda rng, dtype: SiLU(),
     "Softmax": lambda rng, dtype: Softmax(),
-    "Softplus": lambda rng, dtype: Softplus(),
-    "Tanh": lambda rng, dtype: Tanh(),
 }
 
 

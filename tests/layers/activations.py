@@ -1,20 +1,14 @@
-"""The list of activations, each as it is built by default and with its settings."""
+"""Every activation with its default settings, and those with settings once more."""
 
 from __future__ import annotations
 
-from handnn.layers import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from handnn import layers
+from handnn.layers import ELU, GELU, LeakyReLU
 
 ACTIVATIONS = {
-    "ReLU": ReLU,
-    "LeakyReLU slope=0.01": LeakyReLU,
-    "LeakyReLU slope=0.3": lambda: LeakyReLU(0.3),
-    "Sigmoid": Sigmoid,
-    "Tanh": Tanh,
-    "ELU alpha=1.0": ELU,
+    **{repr(brick()): brick for brick in layers.ACTIVATIONS.values()},
     "ELU alpha=0.7": lambda: ELU(0.7),
-    "GELU form=erf": GELU,
     "GELU form=tanh": lambda: GELU("tanh"),
-    "SiLU": SiLU,
-    "Softplus": Softplus,
+    "LeakyReLU slope=0.3": lambda: LeakyReLU(0.3),
 }
 """By their repr."""

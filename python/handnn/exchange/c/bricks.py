@@ -11,7 +11,8 @@ from handnn.arrays import Array
 from handnn.exchange.c.program import Buffer, Program
 from handnn.exchange.c.reals import number
 from handnn.layers import (
-    GELU,
+    ACTIVATIONS,
+    Activation,
     Affine,
     BatchNorm,
     Brick,
@@ -35,14 +36,10 @@ def add_bricks(program: Program, layers: Iterable[Brick], x: Buffer, place: str 
     return x
 
 
-def _activation(name: str, setting: str = "") -> AddCode:
-    """Return a function that adds an activation, whose function may take a setting."""
-
-    def add(program: Program, layer: Layer, x: Buffer) -> Buffer:
-        settings = [number(getattr(layer, setting), program.real)] if setting else []
-        return program.each(name, x, *settings)
-
-    return add
+def _activation(program: Program, layer: Activation, x: Buffer) -> Buffer:
+    """Call the function of the brick's kind for each entry, with its numeric settings."""
+    settings = [s for s in layer.settings.values() if not isinstance(s, str)]
+    return program.each(layer.kind, x, *(number(setting, program.real) for setting in settings))
 
 
 def _note(layer: Layer, name: str, *letters: str) -> str:
@@ -76,10 +73,6 @@ def _embedding(program: Program, layer: Embedding, x: Buffer) -> Buffer:
     return program.call("embedding", x, x.columns - 1 + size, *arguments)
 
 
-def _gelu(program: Program, layer: GELU, x: Buffer) -> Buffer:
-    return program.each("gelu" if layer.form == "erf" else "gelu_tanh", x)
-
-
 def _layer_norm(program: Program, layer: LayerNorm, x: Buffer) -> Buffer:
     gamma = program.array("gamma", layer.gamma, _note(layer, "gamma", "O"))
     beta = program.array("beta", layer.beta, _note(layer, "beta", "O"))
@@ -101,20 +94,13 @@ def _softmax(program: Program, layer: Layer, x: Buffer) -> Buffer:
 
 
 BRICKS: Mapping[str, AddCode] = {
+    **{activation.__name__: _activation for activation in ACTIVATIONS.values()},
     "Affine": _affine,
     "BatchNorm": _batch_norm,
     "Dropout": lambda program, layer, x: x,
-    "ELU": _activation("elu", "alpha"),
     "Embedding": _embedding,
-    "GELU": _gelu,
     "LayerNorm": _layer_norm,
-    "LeakyReLU": _activation("leaky_relu", "slope"),
-    "ReLU": _activation("relu"),
     "Residual": _residual,
-    "Sigmoid": _activation("sigmoid"),
-    "SiLU": _activation("silu"),
     "Softmax": _softmax,
-    "Softplus": _activation("softplus"),
-    "Tanh": _activation("tanh"),
 }
 """How each brick is added, by its name."""
