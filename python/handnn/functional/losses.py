@@ -9,6 +9,25 @@ from numpy.typing import ArrayLike
 from handnn import _core
 from handnn.arrays import Array, fraction, positive_number
 
+__all__ = [
+    "bce_with_logits_backward",
+    "bce_with_logits_forward",
+    "gaussian_nll_backward",
+    "gaussian_nll_forward",
+    "huber_backward",
+    "huber_forward",
+    "mae_backward",
+    "mae_forward",
+    "mse_loss_backward",
+    "mse_loss_forward",
+    "poisson_nll_backward",
+    "poisson_nll_forward",
+    "quantile_backward",
+    "quantile_forward",
+    "softmax_cross_entropy_backward",
+    "softmax_cross_entropy_forward",
+]
+
 
 def mse_loss_forward(
     pre: ArrayLike, y_true: ArrayLike, *, sample_weight: ArrayLike | None = None

@@ -9,6 +9,15 @@ from numpy.typing import ArrayLike
 from handnn import _core
 from handnn.arrays import Array, whole_number
 
+__all__ = [
+    "adagrad_update",
+    "adam_update",
+    "clip_scale",
+    "rmsprop_update",
+    "sgd_update",
+    "sum_of_squares",
+]
+
 
 def sgd_update(
     param: Array,
