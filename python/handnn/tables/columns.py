@@ -207,7 +207,7 @@ class Columns:
         Examples:
             >>> columns = handnn.Columns.learn({"town": ["Ulm", "Bonn", "Kiel"]})
             >>> columns.first_layers(0)
-            [Embedding(5 codes→4, column 0)]
+            [Embedding 5→4 column=0]
         """
         if self.categories != "embedding":
             return []

@@ -1,0 +1,127 @@
+"""Every kind of column: the checks that a new kind passes from the day it is listed."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import Columns, Network, TableModel, Target, mlp
+from handnn.tables.columns import COLUMN_KINDS, VALUE_COLUMNS
+from handnn.tables.steps import OrdinalEncode
+from tests.bounds import assert_same_bits
+from tests.exchange.c_programs import BUILDS, compile_all, needs_fma, predict
+from tests.tables.test_steps import applied
+
+RNG = np.random.default_rng(0)
+CODES = RNG.integers(-3, 9, 80) * 1.5
+TABLE = {"first": np.where(np.arange(80) % 7, CODES, np.nan), "second": CODES[::-1].copy()}
+NEW = {"first": [1.5, np.nan, 100.0, -3.0], "second": [np.nan, 0.0, 12.0, -1e6]}
+
+every_kind = pytest.mark.parametrize("kind", COLUMN_KINDS)
+every_way = pytest.mark.parametrize(
+    ("categories", "scale"),
+    [("embedding", True), ("embedding", "quantile"), ("one-hot", True), ("one-hot", False)],
+)
+
+
+def learned(kind, categories="embedding", scale=True):
+    return Columns.learn(
+        TABLE, kinds=dict.fromkeys(TABLE, kind), categories=categories, scale=scale
+    )
+
+
+def model_of(columns):
+    rest = mlp([columns.n_after, 4, 1], rng=0, dtype="float64").layers
+    network = Network([*columns.first_layers(0, "float64"), *rest])
+    return TableModel(network, columns, Target.learn(CODES + 0.25))
+
+
+@every_kind
+@every_way
+def test_survives_json(kind, categories, scale):
+    columns = learned(kind, categories, scale)
+    again = Columns.from_dict(json.loads(json.dumps(columns.to_dict())))
+    assert again.columns == columns.columns and again.summary() == columns.summary()
+    assert_same_bits(again.transform(NEW), columns.transform(NEW))
+
+
+@every_kind
+@every_way
+def test_inputs_are_finite_and_named(kind, categories, scale):
+    columns = learned(kind, categories, scale)
+    x = columns.transform(TABLE, "float64")
+    assert x.shape == (80, columns.n_in) == (80, len(columns.names_out))
+    assert np.isfinite(x).all() and np.isfinite(columns.transform(NEW)).all()
+    assert [column.has_gaps for column in columns.columns] == [True, False]
+    assert len(set(columns.names_out)) == len(columns.names_out)
+
+
+@every_kind
+@every_way
+def test_a_row_alone_gets_the_same_bits(kind, categories, scale):
+    columns = learned(kind, categories, scale)
+    every = columns.transform(TABLE, "float64")
+    for row in range(0, 80, 9):
+        alone = {name: values[row : row + 1] for name, values in TABLE.items()}
+        assert_same_bits(columns.transform(alone, "float64")[0], every[row])
+
+
+@every_kind
+@pytest.mark.parametrize("scale", [True, "quantile"])
+def test_steps_in_numpy_equal_transform(kind, scale):
+    columns = learned(kind, scale=scale)
+    x = columns.transform(NEW, "float64")
+    inputs = [name for name in columns.names_out if not name.endswith(" missing")]
+    assert inputs == ["first", "second"]
+    for (name, values), column in zip(NEW.items(), columns.columns, strict=True):
+        for step in column.steps(one_hot=False):
+            if isinstance(step, OrdinalEncode):
+                values = [None if value != value else value for value in values]
+            values = applied(step, values)
+        assert_same_bits(np.asarray(values), x[:, columns.names_out.index(name)].copy())
+
+
+@every_kind
+def test_rejects_a_description_with_an_unknown_entry(kind):
+    entry = learned(kind).to_dict()
+    entry["columns"][0]["more"] = 1
+    with pytest.raises(handnn.FormatError, match="entry 'more'"):
+        Columns.from_dict(entry)
+
+
+@pytest.mark.parametrize("kind", VALUE_COLUMNS)
+def test_rejects_text_and_infinities(kind):
+    columns = learned(kind)
+    for bad, message in (("x", "is not a number"), (np.inf, "is not finite")):
+        with pytest.raises(ValueError, match=f"column 'second', row 0: .*{message}"):
+            columns.transform({"first": [1.0], "second": [bad]})
+    with pytest.raises(ValueError, match="column 'a' has no value in any row"):
+        Columns.learn({"a": [None, None]}, kinds={"a": kind})
+
+
+@every_kind
+@every_way
+def test_onnx_answers_like_the_model(kind, categories, scale):
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = model_of(learned(kind, categories, scale))
+    session = onnxruntime.InferenceSession(
+        handnn.to_onnx(model).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (answers,) = session.run(["y"], {"x": np.column_stack(list(NEW.values()))})
+    np.testing.assert_allclose(answers[:, 0], model.predict(NEW), rtol=1e-12)
+
+
+@needs_fma
+@every_kind
+def test_c_answers_like_the_model(kind, tmp_path):
+    models = [model_of(learned(kind, *way)) for way in (("embedding", "quantile"), ("one-hot",))]
+    headers = {f"table_{k}": handnn.to_c(m, name=f"table_{k}") for k, m in enumerate(models)}
+    program = compile_all(BUILDS["gcc"], headers, "double", tmp_path)
+    x = np.column_stack(list(NEW.values()))
+    for place, model in enumerate(models):
+        answers = predict(BUILDS["gcc"], program, place, x, 1)
+        np.testing.assert_allclose(answers[:, 0], model.predict(NEW), rtol=1e-12)
