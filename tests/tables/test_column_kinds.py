@@ -85,6 +85,16 @@ def test_steps_in_numpy_equal_transform(kind, scale):
 
 
 @every_kind
+@pytest.mark.parametrize("scale", [True, "quantile"])
+def test_a_constant_column_survives_json(kind, scale):
+    table = {"a": [7.0] * 30}
+    columns = Columns.learn(table, kinds={"a": kind}, scale=scale)
+    again = Columns.from_dict(json.loads(json.dumps(columns.to_dict())))
+    assert np.ptp(columns.transform(table)) == 0
+    assert_same_bits(again.transform(table), columns.transform(table))
+
+
+@every_kind
 def test_rejects_a_description_with_an_unknown_entry(kind):
     entry = learned(kind).to_dict()
     entry["columns"][0]["more"] = 1
