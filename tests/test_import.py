@@ -22,7 +22,7 @@ PUBLIC = {
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",
     "from_torch", "load_weights", "to_onnx", "to_c", "to_torch", "Ensemble", "train_many",
-    "Columns", "TableModel", "Target",
+    "Columns", "TableModel", "Target", "train_file",
 }  # fmt: skip
 LAZY = ["safetensors", "handnn.tables", "pandas", "polars", "tqdm", "click", "matplotlib", "scipy"]
 LAZY += ["torch", "onnx", "sklearn", "handnn.tables.recipe", "handnn.reference"]

@@ -21,6 +21,7 @@ __version__ = "0.2.0"
 _NAMES = {
     "ensemble": "Ensemble",
     "exchange": "from_torch load_weights to_c to_onnx to_torch",
+    "files": "train_file",
     "inside": "gradient_check layer_statistics trace",
     "layers": "Affine BatchNorm Dropout ELU Embedding GELU LayerNorm LeakyReLU ReLU Residual SiLU "
     "Sigmoid Softmax Softplus Tanh",

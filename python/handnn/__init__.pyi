@@ -12,6 +12,7 @@ from handnn.exchange import load_weights as load_weights
 from handnn.exchange import to_c as to_c
 from handnn.exchange import to_onnx as to_onnx
 from handnn.exchange import to_torch as to_torch
+from handnn.files import train_file as train_file
 from handnn.inside import gradient_check as gradient_check
 from handnn.inside import layer_statistics as layer_statistics
 from handnn.inside import trace as trace

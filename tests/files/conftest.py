@@ -15,7 +15,7 @@ class Result(NamedTuple):
 
 @pytest.fixture
 def handnn_command(capsys):
-    """Runs `handnn` with some arguments in this process."""
+    """Runs `handnn` with some arguments in this process, and returns its output."""
 
     def run(*args):
         return Result(main([str(arg) for arg in args]), *capsys.readouterr())
@@ -25,7 +25,7 @@ def handnn_command(capsys):
 
 @pytest.fixture
 def table(tmp_path):
-    """Writes a file, given as text or bytes, and returns its path."""
+    """Writes text or bytes to a file, and returns its path."""
 
     def write(content, name="table.csv"):
         path = tmp_path / name

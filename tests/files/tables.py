@@ -6,7 +6,7 @@ import numpy as np
 
 
 def rooms(count=120, seed=0):
-    """Rows of flats as a dict of columns: numbers with gaps, a category, and a price."""
+    """Return rows about flats as a dict of columns: numbers with gaps, a category and a price."""
     rng = np.random.default_rng(seed)
     area = rng.uniform(20, 150, count).round(1)
     floor = rng.integers(0, 9, count)

@@ -1,4 +1,4 @@
-"""Broken files: a result or one paragraph, whatever is in them. Ten thousand of them when slow."""
+"""Thousands of broken files: each gives a result or a one-line error, never a traceback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cells_of(lines):
 
 
 def mutant(rng, base):
-    """A file with one to three things wrong, of those that people and programs do to files."""
+    """Return a file with one to three mutations."""
     data = base
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         data = MUTATIONS[rng.integers(len(MUTATIONS))](rng, data)
@@ -112,7 +112,7 @@ MUTATIONS = [
 
 
 def check(result, left):
-    """A result and no word of trouble, or no result and one paragraph."""
+    """Check that there is a result, or else no output and one line on stderr."""
     assert result.code in (0, 1, 2), result
     if result.code:
         assert result.out == ""
@@ -123,7 +123,7 @@ def check(result, left):
     assert not [name for name in left if name.startswith(".handnn")]
 
 
-def test_training(handnn_command, tmp_path):
+def test_train_on_broken_files(handnn_command, tmp_path):
     base = as_csv(rooms(40)).encode()
     codes = np.zeros(3, int)
     model = tmp_path / "m.safetensors"
@@ -141,7 +141,7 @@ def test_training(handnn_command, tmp_path):
         assert model.exists() == (result.code == 0), seed
         model.unlink(missing_ok=True)
         codes[result.code] += 1
-    assert (codes[:2] > COUNT // 20).all(), codes  # both happen, or nothing is tested
+    assert (codes[:2] > COUNT // 20).all(), codes  # both must happen
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def model(handnn_command, table, tmp_path):
     return path
 
 
-def test_predicting(handnn_command, tmp_path, model):
+def test_predict_and_evaluate_broken_files(handnn_command, tmp_path, model):
     base = as_csv(rooms(20)).encode()
     codes = np.zeros(3, int)
     out = tmp_path / "p.csv"
@@ -168,7 +168,7 @@ def test_predicting(handnn_command, tmp_path, model):
     assert (codes[:2] > 3).all(), codes
 
 
-def test_models_and_parquet_files(handnn_command, tmp_path, model):
+def test_predict_with_broken_models_and_parquet_files(handnn_command, tmp_path, model):
     import polars as pl
 
     parquet = tmp_path / "table.parquet"

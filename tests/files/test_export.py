@@ -1,4 +1,4 @@
-"""`handnn export`: what ONNX Runtime and a C compiler make of it predicts the same."""
+"""`handnn export`: ONNX Runtime and compiled C give the predictions of the model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TARGETS = ["price", "town", "size"]
 
 @pytest.fixture
 def exported(handnn_command, table, tmp_path):
-    """Trains on a target and exports; returns the file, rows for it, and what is expected."""
+    """Trains and exports a model; returns the file, rows for it, and the expected answers."""
 
     def run(target, form, *options, count=1_500, networks=2):
         columns = small(count)
@@ -37,8 +37,8 @@ def exported(handnn_command, table, tmp_path):
         result = handnn_command("export", out, "--to", form, *options)
         assert (result.code, result.out) == (0, "")
         path = out.with_suffix({"onnx": ".onnx", "c": ".c", "header": ".h"}[form])
-        assert f"written to {path}, {path.stat().st_size:,} bytes" in result.err
-        assert (" of constants and " in result.err) == (form != "onnx")
+        assert f"{path} written, {path.stat().st_size:,} bytes" in result.err
+        assert (" bytes of constants and " in result.err) == (form != "onnx")
         model = handnn.TableModel.load(out)
         frame = pl.DataFrame(columns).drop(target)
         return path, frame, lambda rows: answers(model, rows)
@@ -52,7 +52,7 @@ def answers(model, rows):
 
 
 def unseen(frame):
-    """The same with gaps among the text, and kinds that are new."""
+    """Return the rows with gaps and new categories in the text."""
     texts = [name for name in frame.columns if frame[name].dtype == pl.String]
     odd = pl.Series(['new, "1"', None, "Ulme", "x\\y", "日本"] * len(frame))[: len(frame)]
     every = pl.int_range(pl.len()) % 3 == 0
@@ -60,14 +60,14 @@ def unseen(frame):
 
 
 def feed_of(frame, numbers, texts):
-    """The rows of a frame as an ONNX model takes them: NaN and "" in gaps."""
+    """Return the input of an ONNX model for some rows: NaN and "" for gaps."""
     feed = {"x": frame.select(pl.col(numbers).cast(pl.Float64).fill_null(np.nan)).to_numpy()}
     if texts:
         feed["text"] = frame.select(pl.col(texts).fill_null("")).to_numpy().astype(object)
     return feed
 
 
-@pytest.mark.parametrize("count", [300, 1_500])  # a model of float64, and one of float32
+@pytest.mark.parametrize("count", [300, 1_500])  # a float64 model and a float32 model
 @pytest.mark.parametrize("target", TARGETS)
 def test_onnx(exported, target, count):
     pytest.importorskip("onnx", reason="onnx is not installed")
@@ -86,7 +86,7 @@ def test_onnx(exported, target, count):
         (got,) = session.run(None, feed)
         assert got.dtype == expected.dtype
         np.testing.assert_allclose(got, expected, rtol=2e-5, atol=1e-6)
-    if "text" in feed:  # the words for a gap are in the model
+    if "text" in feed:  # the model knows the texts for a gap
         feed["text"][:] = "-"
         (got,) = session.run(None, feed)
         gaps = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in categories)
@@ -98,7 +98,7 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werr
 
 @pytest.fixture(params=["gcc", "clang"])
 def compiled(request, tmp_path):
-    """Compiles a file, and returns what runs the program."""
+    """Compiles a file, and returns a function that runs the program."""
     if not shutil.which(request.param):
         pytest.skip(f"{request.param} is not installed")
 
@@ -133,7 +133,7 @@ def test_a_c_program(exported, compiled, target, networks):
             np.testing.assert_allclose(got, expected_of(rows), rtol=1e-4, atol=1e-5)
 
 
-def test_rows_that_a_program_refuses(exported, compiled):
+def test_the_program_refuses_malformed_rows(exported, compiled):
     path, frame, expected_of = exported("price", "c", "--dtype", "float64")
     run = compiled(path, "-fsanitize=undefined")
     assert frame.columns == ["area", "floor", "town", "size"]
@@ -163,7 +163,7 @@ def test_rows_that_a_program_refuses(exported, compiled):
     np.testing.assert_allclose(float(outputs[0]), expected_of(gaps)[0, 0], rtol=1e-5)
 
 
-def test_a_header_proves_itself_and_names_its_columns(exported, compiled):
+def test_the_header_checks_itself_and_names_its_columns(exported, compiled):
     path, _, _ = exported("price", "header", "--name", "rent", "--dtype", "float64")
     text = path.read_text("ascii")
     for words in (
@@ -179,7 +179,7 @@ def test_a_header_proves_itself_and_names_its_columns(exported, compiled):
         assert words in printed
 
 
-def test_what_cannot_be_exported(handnn_command, exported, tmp_path):
+def test_refuses_what_cannot_be_exported(handnn_command, exported, tmp_path):
     network = tmp_path / "n.safetensors"
     handnn.mlp([2, 1], rng=0).save(network)
     result = handnn_command("export", network, "--to", "c")
@@ -190,15 +190,15 @@ def test_what_cannot_be_exported(handnn_command, exported, tmp_path):
     model = path.with_suffix(".safetensors")
     for name in ("2x", "a b", "a-b", "é", "", "_x"):
         result = handnn_command("export", model, "--to", "header", "--name", name)
-        assert result.code == 2 and "is no identifier of C" in result.err
+        assert result.code == 2 and "is not a C identifier" in result.err
     assert handnn_command("export", model, "--to", "c", "--dtype", "float16").code == 2
     result = handnn_command("export", model, "--to", "c", "--out", model)
-    assert result.code == 1 and "is read from" in result.err
+    assert result.code == 1 and "it is also the input" in result.err
     assert not model.with_suffix(".h").exists()
 
 
 def test_the_command_has_every_exporter():
-    from handnn.cli.export import ENDINGS
+    from handnn.cli.export import SUFFIXES
     from handnn.files.export import EXPORTERS
 
-    assert list(ENDINGS) == list(EXPORTERS)
+    assert list(SUFFIXES) == list(EXPORTERS)

@@ -1,4 +1,4 @@
-"""`handnn predict` and `evaluate`: files like those in training, and files that are not."""
+"""`handnn predict` and `handnn evaluate`, on files like that of the training and on others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pl = pytest.importorskip("polars")
 
 @pytest.fixture
 def model_of(handnn_command, table, tmp_path):
-    """Trains a model of a target, and returns its path."""
+    """Trains a model for a target, and returns its path."""
 
     def train(target="price", columns=None, *options):
         path = tmp_path / f"{target}.safetensors"
@@ -43,50 +43,50 @@ def test_predictions_are_those_of_the_model(handnn_command, table, model_of):
     np.testing.assert_array_equal(numbers(result.out).astype(expected.dtype), expected)
 
 
-def test_order_and_more_columns_are_noted_and_change_nothing(handnn_command, table, model_of):
+def test_notes_additional_and_reordered_columns(handnn_command, table, model_of):
     path, columns = model_of(), rooms(30, seed=1)
     expected = handnn_command("predict", path, table(as_csv(columns))).out
     turned = {"colour": ["red"] * 30, **dict(reversed(columns.items()))}
     del turned["price"]
     result = handnn_command("predict", path, table(as_csv(turned)))
     assert (result.code, result.out) == (0, expected)
-    assert "the columns stand in another order than in training" in result.err
-    assert "not used, as training did not: 'colour'" in result.err
+    assert "the columns are in another order than in training" in result.err
+    assert "columns that training did not use are ignored: 'colour'" in result.err
 
 
-def test_a_missing_column_is_named(handnn_command, table, model_of):
+def test_names_missing_columns(handnn_command, table, model_of):
     columns = rooms(30)
     columns["Area"] = columns.pop("area")
     del columns["floor"]
     result = handnn_command("predict", model_of(), table(as_csv(columns)))
     assert (result.code, result.out) == (1, "")
     assert "has no column 'area', 'floor', which the model was trained on" in result.err
-    assert "is 'Area' meant?" in result.err
+    assert "did you mean 'Area'?" in result.err
 
 
-def test_a_renamed_column_is_found_though_another_is_more_alike(handnn_command, table, model_of):
-    """Not the column that is more alike but is there already."""
+def test_suggests_only_columns_that_are_not_in_use(handnn_command, table, model_of):
+    """Another column has a more similar name, but is already matched."""
     columns = rooms()
     columns["total_rooms"], columns["total_room_s"] = columns["area"], columns["floor"]
     path = model_of("price", columns)
     columns["Total_Rooms"] = columns.pop("total_rooms")
     result = handnn_command("predict", path, table(as_csv(columns)))
     assert (
-        "has no column 'total_rooms', which the model was trained on; is 'Total_Rooms' meant"
+        "has no column 'total_rooms', which the model was trained on; did you mean 'Total_Rooms'"
         in (result.err)
     )
 
 
-def test_text_in_the_place_of_numbers(handnn_command, table, model_of):
+def test_refuses_text_in_a_column_of_numbers(handnn_command, table, model_of):
     columns = rooms(30)
     columns["area"][7] = "large"
     result = handnn_command("predict", model_of(), table(as_csv(columns)))
     assert (result.code, result.out) == (1, "")
-    assert "line 9, column 'area': 'large' is no number" in result.err
+    assert "line 9, column 'area': 'large' is not a number" in result.err
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_numbers_in_the_place_of_text(handnn_command, table, model_of, tmp_path, form):
+def test_refuses_numbers_in_a_column_of_text(handnn_command, table, model_of, tmp_path, form):
     columns = rooms(30)
     columns["town"] = [1, 2, 3] * 10
     path = table(as_csv(columns))
@@ -98,12 +98,15 @@ def test_numbers_in_the_place_of_text(handnn_command, table, model_of, tmp_path,
     assert "column 'town' holds numbers, such as '1', but in training it held text" in result.err
 
 
-def test_a_new_category_is_noted(handnn_command, table, model_of):
+def test_notes_new_categories(handnn_command, table, model_of):
     columns = rooms(30)
     columns["town"][:2] = ["Mars", "Mars"]
     result = handnn_command("predict", model_of(), table(as_csv(columns)))
     assert result.code == 0
-    assert "column 'town' has in 2 rows what training had not: 'Mars'" in result.err
+    assert (
+        "column 'town' has categories that training did not have in 2 rows, such as 'Mars'"
+        in result.err
+    )
 
 
 def test_probabilities_and_kept_columns(handnn_command, table, model_of):
@@ -124,7 +127,7 @@ def test_json_is_an_object_a_line(handnn_command, table, model_of):
     assert [list(json.loads(line)) for line in result.out.splitlines()] == [["prediction"]] * 3
 
 
-def test_out_is_written_whole_or_not_at_all(handnn_command, table, model_of, tmp_path):
+def test_out_is_replaced_atomically(handnn_command, table, model_of, tmp_path):
     path, out = model_of(), tmp_path / "out.csv"
     columns = rooms(30)
     assert handnn_command("predict", path, table(as_csv(columns)), "--out", out).code == 0
@@ -137,7 +140,7 @@ def test_out_is_written_whole_or_not_at_all(handnn_command, table, model_of, tmp
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.csv.gz", "p.tsv.gz", "p.parquet"])
-def test_the_name_of_the_file_says_what_it_is(handnn_command, table, model_of, tmp_path, name):
+def test_the_suffix_decides_the_format(handnn_command, table, model_of, tmp_path, name):
     path, columns, out = model_of("town"), rooms(30), tmp_path / name
     data = table(as_csv(columns))
     arguments = ["predict", path, data, "--keep", "--probabilities"]
@@ -159,7 +162,7 @@ def test_the_name_of_the_file_says_what_it_is(handnn_command, table, model_of, t
     assert sorted(os.listdir(tmp_path)) == sorted([name, data.name, path.name, "train.csv"])
 
 
-def test_parquet_is_written_whole_or_not_at_all(handnn_command, table, model_of, tmp_path):
+def test_parquet_is_replaced_atomically(handnn_command, table, model_of, tmp_path):
     columns = rooms(30)
     columns["area"][29] = "x"
     path, out = model_of(), tmp_path / "out.parquet"
@@ -167,10 +170,10 @@ def test_parquet_is_written_whole_or_not_at_all(handnn_command, table, model_of,
     assert (result.code, result.out) == (1, "") and "column 'area': 'x'" in result.err
     assert not [n for n in os.listdir(tmp_path) if n.startswith((".handnn", "out"))]
     result = handnn_command("predict", path, table(as_csv(rooms(9))), "--out", out, "--json")
-    assert result.code == 2 and "--json writes lines of text, no Parquet" in result.err
+    assert result.code == 2 and "--json cannot be written to a Parquet file" in result.err
 
 
-def test_a_full_disk_is_said_of_the_parquet_file(
+def test_a_full_disk_is_reported_for_the_parquet_file(
     handnn_command, table, model_of, tmp_path, monkeypatch
 ):
     path, out = model_of(), tmp_path / "out.parquet"
@@ -187,8 +190,8 @@ def test_a_full_disk_is_said_of_the_parquet_file(
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.csv.gz"])
-def test_what_is_no_file_is_left_alone(handnn_command, table, model_of, tmp_path, name):
-    """Such as /dev/null, which root could replace by a file for everyone."""
+def test_refuses_to_replace_what_is_not_a_file(handnn_command, table, model_of, tmp_path, name):
+    """Such as /dev/null, which root could replace with a file."""
     out = tmp_path / name
     os.mkfifo(out)
     result = handnn_command("predict", model_of(), table(as_csv(rooms(9))), "--out", out)
@@ -196,23 +199,23 @@ def test_what_is_no_file_is_left_alone(handnn_command, table, model_of, tmp_path
     assert out.is_fifo() and not [n for n in os.listdir(tmp_path) if n.startswith(".handnn")]
 
 
-def test_what_is_read_is_not_written_over(handnn_command, table, model_of):
+def test_refuses_to_overwrite_its_inputs(handnn_command, table, model_of):
     path, data = model_of(), table(as_csv(rooms(30)))
     before = path.read_bytes(), data.read_bytes()
     for name in (path, data):
         result = handnn_command("predict", path, data, "--out", name)
-        assert result.code == 1 and f"{name} is read from; name another file" in result.err
+        assert result.code == 1 and f"cannot write {name}: it is also the input" in result.err
     arguments = ["train", data, "--target", "price"]
     result = handnn_command(*arguments, "--out", data)
-    assert result.code == 1 and f"{data} is read from" in result.err
+    assert result.code == 1 and f"cannot write {data}: it is also the input" in result.err
     result = handnn_command(*arguments, "--out", path, "--report", path)
-    assert result.code == 1 and f"{path} is written already" in result.err
+    assert result.code == 1 and f"cannot write {path}: it is also another output" in result.err
     result = handnn_command("export", path, "--to", "c", "--out", path)
-    assert result.code == 1 and f"{path} is read from" in result.err
+    assert result.code == 1 and f"cannot write {path}: it is also the input" in result.err
     assert (path.read_bytes(), data.read_bytes()) == before
 
 
-def test_the_model_knows_gaps_and_decimal_point_of_training(handnn_command, table, tmp_path):
+def test_predict_remembers_gaps_and_decimal_point(handnn_command, table, tmp_path):
     columns = rooms()
     columns["floor"][0] = "?"
     data, model = table(as_csv(columns, ";", decimal=",")), tmp_path / "m.safetensors"
@@ -222,7 +225,7 @@ def test_the_model_knows_gaps_and_decimal_point_of_training(handnn_command, tabl
     assert (result.code, len(result.out.splitlines())) == (0, 121)
 
 
-def test_evaluate_gives_the_scores_of_all_rows(handnn_command, table, model_of):
+def test_evaluate_scores_all_rows(handnn_command, table, model_of):
     path, columns = model_of(), rooms(40, seed=2)
     result = handnn_command("evaluate", path, table(as_csv(columns)), "--json")
     told = json.loads(result.out)
@@ -234,7 +237,7 @@ def test_evaluate_gives_the_scores_of_all_rows(handnn_command, table, model_of):
 
 
 @pytest.mark.parametrize("labels", [["yes", "no"], [1, 2], [0.5, 1.5], ["true", "false"]])
-def test_evaluate_knows_labels_of_every_kind(handnn_command, table, model_of, labels):
+def test_evaluate_reads_labels_of_every_kind(handnn_command, table, model_of, labels):
     columns = rooms()
     columns["kind"] = [labels[price > 1000] for price in columns.pop("price")]
     path = model_of("kind", columns, *(["--task", "binary"] if labels[0] == 0.5 else []))
@@ -245,15 +248,18 @@ def test_evaluate_knows_labels_of_every_kind(handnn_command, table, model_of, la
     assert told["scores"]["accuracy"] == pytest.approx(right)
 
 
-def test_evaluate_refuses_what_has_no_target(handnn_command, table, model_of):
+def test_evaluate_refuses_files_without_the_target(handnn_command, table, model_of):
     path, columns = model_of(), rooms(20)
     columns["price"][4] = None
     result = handnn_command("evaluate", path, table(as_csv(columns)))
     assert result.code == 1 and "line 6: the target 'price' has no value" in result.err
     del columns["price"]
     result = handnn_command("evaluate", path, table(as_csv(columns)))
-    assert result.code == 1 and "no column 'price', the target of the model" in result.err
+    assert result.code == 1 and "no column 'price' to compare predictions with" in result.err
     columns = rooms(20)
     columns["town"][5] = "Mars"
     result = handnn_command("evaluate", model_of("town"), table(as_csv(columns)))
-    assert result.code == 1 and "line 7: 'Mars' is no class of the target 'town'" in result.err
+    assert (
+        result.code == 1
+        and "line 7: training did not have the class 'Mars' of the target 'town'" in result.err
+    )

@@ -1,4 +1,4 @@
-"""The report: all its parts, nothing from outside, and no text of the data as HTML."""
+"""The HTML report has all its sections, loads nothing, and escapes the text of the data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VOID = {"meta", "rect", "line", "path", "polyline"}
 
 
 class Page(HTMLParser):
-    """Checks that tags are closed in order, and collects their attributes and the text."""
+    """Checks that tags are closed in order, and collects attributes and text."""
 
     def __init__(self, text):
         super().__init__()
@@ -40,7 +40,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def report(handnn_command, table, tmp_path):
-    """Trains, and returns the text of the report."""
+    """Trains a model, and returns its report."""
 
     def run(columns, target, *options):
         page = tmp_path / "report.html"
@@ -67,20 +67,21 @@ def yes_or_no(count=150):
         (
             rooms(),
             "price",
-            ["the mean", "rmse", "On the line, the prediction is what was measured"],
+            ["the mean", "rmse", "On the line, the prediction is exact"],
         ),
         (rooms(), "town", ["the most frequent class", "balanced_accuracy", "ROC curve", "Köln"]),
-        (yes_or_no(), "is_large", ["auc", "Held-out rows: what was measured, by row", "ROC curve"]),
+        (yes_or_no(), "is_large", ["auc", "Held-out rows by actual class", "ROC curve"]),
     ],
 )
 @pytest.mark.parametrize("stream", [(), ("--stream",)])
-def test_has_all_its_parts(report, columns, target, parts, stream):
+def test_has_all_sections(report, columns, target, parts, stream):
     text = report(columns, target, *stream)
     page = Page(text)
     words = " ".join(page.words)
     for part in (
-        "Score", "Learning curve", "Predicted and measured", "What it looks at", "Worst rows",
-        "How to reproduce", "least squares", "this model", "SHA-256", f"--target {target}", *parts,
+        "Scores", "Learning curves", "Predicted and actual values", "Column importance",
+        "Worst predictions", "How to reproduce", "least squares", "this model",
+        "SHA-256", f"--target {target}", *parts,
     ):  # fmt: skip
         assert part in words, part
     assert "'the data.csv'" not in words.split("How to")[0]  # quoted for the shell alone
@@ -90,7 +91,7 @@ def test_has_all_its_parts(report, columns, target, parts, stream):
     assert "nan" not in re.findall(r"[a-z]+", " ".join(re.findall(r'points="[^"]*"', text)))
 
 
-def test_needs_nothing_from_outside(report):
+def test_loads_nothing(report):
     text = report(rooms(), "price")
     page = Page(text)
     assert not re.search(r"https?://|@import|url\(|<script|<link|<img", text)
@@ -99,7 +100,7 @@ def test_needs_nothing_from_outside(report):
     assert policy.startswith("default-src 'none'")
 
 
-def test_text_of_the_data_is_shown_as_text(report):
+def test_escapes_the_text_of_the_data(report):
     columns = rooms()
     columns['<b>"area"&'.replace('"', "")] = columns.pop("area")
     columns["town"] = ["<script>1</script>" if town == "Ulm" else town for town in columns["town"]]
@@ -108,7 +109,7 @@ def test_text_of_the_data_is_shown_as_text(report):
     assert "&lt;script&gt;1&lt;/script&gt;" in text and "&lt;b&gt;area&amp;" in text
 
 
-def test_worst_rows_tell_their_lines(report):
+def test_worst_rows_name_their_lines(report):
     columns = rooms(300)
     columns["price"] = [float(1_000 + 7 * row) for row in range(300)]
     text = report(columns, "price")
@@ -118,7 +119,7 @@ def test_worst_rows_tell_their_lines(report):
         assert float(price.replace(",", "")) == columns["price"][int(line) - 2]
 
 
-def test_shuffling_what_decides_costs_most(report):
+def test_the_decisive_column_is_the_most_important(report):
     columns = rooms(400)
     columns["noise"] = [(k * 7919) % 101 for k in range(400)]
     text = report(columns, "price", "--epochs", 60)

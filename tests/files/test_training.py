@@ -1,4 +1,4 @@
-"""`handnn train`, `predict`, `evaluate`, `inspect`: what they give, and where their words go."""
+"""`handnn train` and `handnn inspect`: models, scores, messages and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCORES = {
 
 @pytest.fixture
 def train(handnn_command, tmp_path):
-    """Trains a small model, and returns the path of it and what was printed."""
+    """Trains a small model, and returns its path and the printed JSON."""
 
     def run(data, target="price", *options):
         out = tmp_path / "model.safetensors"
@@ -53,7 +53,7 @@ def labelled(count=150):
     ],
 )
 @pytest.mark.parametrize("stream", [(), ("--stream",)])
-def test_scores_stand_beside_baselines(table, train, columns, target, task, trivial, stream):
+def test_scores_are_better_than_baselines(table, train, columns, target, task, trivial, stream):
     _, told = train(table(as_csv(columns)), target, *stream)
     assert told["task"] == task
     assert list(told["baselines"]) == [trivial, "least squares"]
@@ -61,12 +61,12 @@ def test_scores_stand_beside_baselines(table, train, columns, target, task, triv
         assert list(scores) == SCORES[task]
     first = SCORES[task][0]
     ours, theirs = told["scores"][first], told["baselines"][trivial][first]
-    if target != "town":  # which the other columns tell little of
+    if target != "town":  # on which the other columns depend little
         assert ours < 0.6 * theirs if task == "regression" else ours > theirs + 0.1
 
 
-def test_least_squares_takes_the_numbers_as_they_are(table, train):
-    """Not along lines through quantiles, as the networks: then a straight line fits at once."""
+def test_least_squares_uses_unscaled_numbers(table, train):
+    """Scaled by quantiles, as for the networks, they would not be linear."""
     rng = np.random.default_rng(0)
     income = rng.lognormal(10, 1, 200).round(2)
     columns = {"income": income.tolist(), "tax": (0.3 * income + rng.normal(0, 1, 200)).tolist()}
@@ -74,7 +74,7 @@ def test_least_squares_takes_the_numbers_as_they_are(table, train):
     assert told["baselines"]["least squares"]["rmse"] < 5
 
 
-def test_networks_and_estimators_have_one_recipe(table, train):
+def test_networks_follow_the_recipe(table, train):
     model, _ = train(table(as_csv(rooms())))
     loaded = handnn.TableModel.load(model)
     assert all(c.knots for c in loaded.columns.columns if c.kind == "number")
@@ -84,19 +84,19 @@ def test_networks_and_estimators_have_one_recipe(table, train):
     assert len(seeds) == len(set(seeds)) == 2 * len(loaded.networks)
 
 
-def test_the_score_is_that_of_rows_held_out(table, train, handnn_command):
+def test_scores_are_those_of_the_held_out_rows(table, train, handnn_command):
     columns = rooms(200)
     model, told = train(table(as_csv(columns)))
     assert told["rows"] == {"trained": 160, "held_out": 40}
     loaded = handnn.TableModel.load(model)
     frame = pl.DataFrame(columns)
     wrong = loaded.predict(frame.drop("price")) - frame["price"].to_numpy()
-    # Held-out rows are as they come from the seed: the first 40 of a permutation.
+    # The held-out rows are the first 40 of a permutation by the seed.
     rows = np.random.default_rng(0).permutation(200)[:40]
     assert np.sqrt(np.mean(wrong[rows] ** 2)) == pytest.approx(told["scores"]["rmse"], rel=1e-6)
 
 
-def test_each_class_is_learnt_from_however_few_rows_it_has(table, train):
+def test_every_class_has_a_training_row(table, train):
     columns = rooms(60)
     columns["town"][:3] = ["Mars", "Venus", "Venus"]
     model, told = train(table(as_csv(columns)), "town", "--hold-out", 0.8)
@@ -104,7 +104,7 @@ def test_each_class_is_learnt_from_however_few_rows_it_has(table, train):
     assert told["rows"]["held_out"] < 48
 
 
-def test_nothing_of_held_out_rows_reaches_the_model(table, train):
+def test_held_out_rows_do_not_affect_the_model(table, train):
     columns = rooms(200)
     before = train(table(as_csv(columns)))[0].read_bytes()
     for row in np.random.default_rng(0).permutation(200)[:40]:
@@ -117,7 +117,7 @@ def test_nothing_of_held_out_rows_reaches_the_model(table, train):
 
 
 @pytest.mark.parametrize("form", ["tsv", "gz", "parquet", "semicolon"])
-def test_the_form_of_the_file_makes_no_difference(table, train, tmp_path, form):
+def test_the_file_format_does_not_affect_the_model(table, train, tmp_path, form):
     columns = rooms()
     expected, _ = train(table(as_csv(columns)))
     arrays = handnn.TableModel.load(expected).networks[1].params
@@ -134,70 +134,82 @@ def test_the_form_of_the_file_makes_no_difference(table, train, tmp_path, form):
         np.testing.assert_array_equal(array, arrays[name])
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(table, train):
+def test_the_seed_decides_the_bytes_of_the_model(table, train):
     data = table(as_csv(rooms()))
     first = train(data)[0].read_bytes()
     assert train(data)[0].read_bytes() == first
     assert train(data, "price", "--seed", 1)[0].read_bytes() != first
 
 
-def test_words_go_to_stderr_and_quiet_has_none(handnn_command, table, tmp_path):
+def test_messages_go_to_stderr_unless_quiet(handnn_command, table, tmp_path):
     data, out = table(as_csv(rooms())), tmp_path / "m.safetensors"
     arguments = ["train", data, "--target", "price", *QUICK, "--out", out]
-    code, printed, words = handnn_command(*arguments)
+    code, printed, messages = handnn_command(*arguments)
     assert code == 0
     assert [line.split("  ")[0] for line in printed.splitlines()] == [
         "24 held-out rows", "the mean", "least squares", "this model",
     ]  # fmt: skip
-    assert "96 rows to train on, 24 held out" in words
-    assert "1 of categories ('town')" in words and "gaps are filled in 'floor'" in words
+    assert "96 rows to train on, 24 held out" in messages
+    assert "2 columns of numbers, 1 of categories ('town')" in messages
+    assert "gaps are filled in 'floor'" in messages
     assert handnn_command(*arguments, "--quiet") == (0, printed, "")
 
 
-def test_columns_that_are_ignored_or_called_categories(table, train, handnn_command):
+def test_ignored_columns_and_chosen_categories(table, train, handnn_command):
     columns = rooms()
     columns["id"] = [f"flat {k}" for k in range(120)]
     data = table(as_csv(columns))
     refused = handnn_command("train", data, "--target", "price", *QUICK)
-    assert refused.code == 1 and "--ignore id leaves it out" in refused.err
+    assert refused.code == 1 and "use --ignore id to leave it out" in refused.err
     model, _ = train(data, "price", "--ignore", "id", "--category", "floor")
     told = json.loads(handnn_command("inspect", model, "--json").out)
     assert told["columns"] == {"area": "number", "floor": "category", "town": "category"}
 
 
-def test_gaps_in_the_target(table, train, handnn_command):
+def test_drop_gaps_leaves_out_rows_without_target(table, train, handnn_command):
     columns = rooms()
     columns["price"][3] = columns["price"][70] = None
     data = table(as_csv(columns))
     refused = handnn_command("train", data, "--target", "price", *QUICK)
-    assert refused.code == 1 and "no value in 2 rows, the first in line 5" in refused.err
+    assert (
+        refused.code == 1
+        and "no value in 2 rows, the first in line 5; use --drop-gaps" in refused.err
+    )
     _, told = train(data, "price", "--drop-gaps")
     assert sum(told["rows"].values()) == 118
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "code", "message"),
     [
-        ([], 2, "--target must name the column to predict: 'area', 'floor', 'town', 'price'"),
+        ([], 2, "--target must name a column: 'area', 'floor', 'town', 'price'"),
         (["--target", "Price"], 1, "did you mean 'price'?"),
         (["--target", "price", "--ignore", "aera"], 1, "did you mean 'area'?"),
-        (["--target", "price", "--ignore", "area,floor,town"], 1, "no column beside the target"),
-        (["--target", "price", "--hidden", "a,b"], 2, "'a,b' are no widths of layers"),
+        (["--target", "price", "--ignore", "area,floor,town"], 1, "no column except the target"),
+        (
+            ["--target", "price", "--hidden", "a,b"],
+            2,
+            "'a,b' is not a list of layer widths such as 64,64",
+        ),
         (["--target", "price", "--epochs", 0], 2, "Invalid value for '--epochs'"),
-        (["--target", "price", "--task", "binary"], 1, "different values; --task binary needs two"),
+        (
+            ["--target", "price", "--task", "binary"],
+            1,
+            "distinct values, but the task 'binary' needs two",
+        ),
         (["--target", "town", "--task", "regression"], 1, "in line 2"),
         (["--target", "price", "--out", "no/such/folder/m"], 1, "cannot write no/such/folder/m"),
         (["--target", "price", "--delimiter", "xx"], 1, "the delimiter must be one character"),
     ],
 )
-def test_what_cannot_be_is_one_paragraph(handnn_command, table, arguments, code, words):
+def test_errors_are_one_line(handnn_command, table, arguments, code, message):
     result = handnn_command("train", table(as_csv(rooms())), *QUICK, *arguments)
     assert (result.code, result.out) == (code, "")
-    assert words in result.err
+    assert message in result.err
     assert result.err.count("\n") == 1
 
 
-def test_files_that_are_not_there(handnn_command, tmp_path):
+def test_missing_files_are_named(handnn_command, tmp_path):
     for command in ("train", "predict", "evaluate", "inspect"):
         arguments = [tmp_path / "no.csv"] * (1 if command in ("train", "inspect") else 2)
         result = handnn_command(command, *arguments)
@@ -207,7 +219,7 @@ def test_files_that_are_not_there(handnn_command, tmp_path):
     assert result.code == 1 and "is a folder" in result.err
 
 
-def test_without_polars_it_says_how_to_get_it(handnn_command, table, monkeypatch):
+def test_without_polars_the_error_says_what_to_install(handnn_command, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     result = handnn_command("train", table("a,b\n"), "--target", "a")
     assert result.code == 1
@@ -215,12 +227,12 @@ def test_without_polars_it_says_how_to_get_it(handnn_command, table, monkeypatch
 
 
 def test_ctrl_c_leaves_no_file(handnn_command, table, tmp_path, monkeypatch):
-    from handnn.files.learning import in_memory as training
+    from handnn.files.learning import in_memory
 
     def press(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train_many", press)
+    monkeypatch.setattr(in_memory, "fit_table", press)
     data, folder = table(as_csv(rooms())), tmp_path / "out"
     folder.mkdir()
     options = ["--out", folder / "m", "--report", folder / "r"]
@@ -230,7 +242,7 @@ def test_ctrl_c_leaves_no_file(handnn_command, table, tmp_path, monkeypatch):
     assert os.listdir(folder) == []
 
 
-def test_a_network_is_no_model_of_a_table(handnn_command, tmp_path):
+def test_inspect_refuses_a_plain_network(handnn_command, tmp_path):
     path = tmp_path / "network.safetensors"
     handnn.mlp([2, 3, 1], rng=0).save(path)
     result = handnn_command("inspect", path)
@@ -241,7 +253,7 @@ def test_a_network_is_no_model_of_a_table(handnn_command, tmp_path):
 @pytest.mark.skipif(
     "HANDNN_HOUSING" not in os.environ, reason="HANDNN_HOUSING does not say where housing.csv is"
 )
-def test_california_with_nothing_but_a_target(handnn_command, tmp_path):
+def test_california_housing_with_defaults(handnn_command, tmp_path):
     result = handnn_command(
         "train", os.environ["HANDNN_HOUSING"], "--target", "median_house_value", "--json",
         "--out", tmp_path / "m",

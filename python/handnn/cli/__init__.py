@@ -1,4 +1,4 @@
-"""The command `handnn`. The only room that imports click."""
+"""The command `handnn`. Only this package imports click."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: its commands, its errors and its exit codes."""
+"""The command line: its commands, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from handnn.cli.check import check
 from handnn.cli.demo import demo
 from handnn.cli.export import export
 from handnn.cli.info import info
-from handnn.cli.predict import evaluate, inspect, predict
+from handnn.cli.inspect_model import inspect
+from handnn.cli.predict import evaluate, predict
 from handnn.cli.train import train
 
 FAILED = 1
@@ -22,7 +23,7 @@ INTERRUPTED = 130
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.",
 )
 @click.version_option(handnn.__version__, "--version", message="handnn %(version)s")
 def handnn_command() -> None:
@@ -33,8 +34,8 @@ def handnn_command() -> None:
       handnn demo                 train a network on real measurements
       handnn train houses.csv --target price
       handnn predict model.safetensors rows.csv --out predictions.csv
-      handnn check                prove that the installation computes correctly
-      handnn info --json          what a bug report needs
+      handnn check                verify that the installation computes correctly
+      handnn info --json          versions and settings for a bug report
     """
 
 
@@ -43,14 +44,14 @@ for subcommand in (demo, train, predict, evaluate, inspect, export, check, info)
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line `args` (default: the process's own) and return its exit code.
+    """Run a command line and return its exit code.
 
-    Without any, it shows the help.
+    args: default those of the process; without any, the help is shown.
     """
     args = list(sys.argv[1:] if args is None else args) or ["--help"]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without ² must not end the program
+            stream.reconfigure(errors="replace")  # some terminals cannot show ²
     try:
         status = handnn_command.main(
             args, prog_name="handnn", standalone_mode=False, obj=list(args)
@@ -63,8 +64,8 @@ def main(args: Sequence[str] | None = None) -> int:
         hint = f"; see '{where} --help'" if where else ""
         click.echo(f"{where or 'handnn'}: {error.format_message().rstrip('.')}{hint}", err=True)
         return error.exit_code
-    except OSError as error:  # of the output: commands report their own files themselves
-        what = str(error) if error.filename else f"cannot write the output: {error.strerror}"
-        click.echo(f"handnn: {what}", err=True)
+    except OSError as error:  # of the output: commands report other files themselves
+        reason = str(error) if error.filename else f"cannot write the output: {error.strerror}"
+        click.echo(f"handnn: {reason}", err=True)
         return FAILED
     return int(status or 0)

@@ -1,4 +1,4 @@
-"""`handnn export`: a saved model for where there is no Python."""
+"""`handnn export`: write a saved model to run without Python."""
 
 from __future__ import annotations
 
@@ -7,71 +7,71 @@ from pathlib import Path
 
 import click
 
-from handnn.cli import shared as tables
+from handnn.cli import output
+from handnn.cli.options import PATH
 from handnn.storage import replace_file
 
-ENDINGS = {"onnx": ".onnx", "c": ".c", "header": ".h"}
+SUFFIXES = {"onnx": ".onnx", "c": ".c", "header": ".h"}
 
-
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 def identifier(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Return a word of C."""
-    if not NAME.fullmatch(value):
-        raise click.BadParameter(f"{value!r} is no identifier of C")
+    """Return a C identifier."""
+    if not IDENTIFIER.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is not a C identifier")
     return value
 
 
 @click.command(
-    short_help="Write a saved model as ONNX, as a C program or a C header.",
+    short_help="Export a saved model to ONNX, a C program or a C header.",
     epilog="Examples: handnn export model.safetensors --to onnx; handnn export model.safetensors "
     "--to c --out model.c && cc -std=c99 -O2 model.c -lm -o model && ./model < rows.csv",
 )
-@click.argument("model", type=tables.EXISTING)
-@click.option("--to", "form", type=click.Choice(list(ENDINGS)), required=True, help="The form.")
+@click.argument("model", type=PATH)
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE",
-    help="Where it goes; by default beside MODEL, with another ending.",
+    "--to", "form", type=click.Choice(list(SUFFIXES)), required=True, help="What to write."
+)
+@click.option(
+    "--out", type=PATH, metavar="FILE",
+    help="Where to write it. [default: MODEL with the suffix .onnx, .c or .h]",
 )  # fmt: skip
 @click.option(
-    "--name", default="model", show_default=True, metavar="WORD", callback=identifier,
-    help="What all that is in C begins with: one for each model in a program.",
+    "--name", default="model", show_default=True, metavar="NAME", callback=identifier,
+    help="Prefix of all names in C; each model of a program needs its own.",
 )  # fmt: skip
 @click.option(
     "--dtype", type=click.Choice(["float32", "float64"]),
-    help="What the networks compute in. [default: as trained]",
+    help="Precision of the computation. [default: as trained]",
 )  # fmt: skip
-@click.option("--quiet", is_flag=True, help="No words on stderr but errors.")
+@click.option("--quiet", is_flag=True, help="Print only errors.")
 def export(
     model: Path, form: str, out: Path | None, name: str, dtype: str | None, quiet: bool
 ) -> None:
-    """Write MODEL with all that is done before and after its networks.
+    """Write MODEL, with the preprocessing of its columns, to run without Python.
 
-    c is a program that reads rows of CSV, the columns as in training without the target, and prints
-    what predict says, or probabilities of the classes. header is for programs of your own: one
-    function model_predict that takes a row of numbers, and model_code for text. onnx takes numbers
-    and text. What is what in a row is told in the file: in a comment, or ONNX's metadata.
+    c is a program that reads CSV rows, with the columns of the training except the target, and
+    prints what predict prints, or the probabilities of the classes. header is for programs of your
+    own: model_predict takes a row of numbers, and model_code converts text to numbers. onnx takes
+    numbers and text. A comment in the file, or the metadata of ONNX, describes inputs and outputs.
     """
-    with tables.told_in_words():
-        from handnn.files.export import EXPORTERS
-        from handnn.files.model import load_model
-        from handnn.tables import TableModel
+    with output.one_line_errors():
+        from handnn.files import FileModel
+        from handnn.files.export import EXPORTERS, cast_model
 
-        loaded, notes = load_model(model)
+        loaded = FileModel.load(model)
         if dtype is not None:
-            networks = [network.astype(dtype) for network in loaded.networks]
-            loaded = TableModel(networks, loaded.columns, loaded.target)
-        path = model.with_suffix(ENDINGS[form]) if out is None else out
-        tables.check_apart([path], [model])
-        data = EXPORTERS[form](loaded, notes, name)
+            loaded = cast_model(loaded, dtype)
+        path = model.with_suffix(SUFFIXES[form]) if out is None else out
+        output.check_distinct([path], [model])
+        data = EXPORTERS[form](loaded, name)
         replace_file(path, data)
-    sizes = sizes_of(data.decode("ascii")) if form in ("c", "header") else ""
-    tables.speaker(quiet)(f"written to {path}, {len(data):,} bytes{sizes}")
+    memory = memory_of(data.decode("ascii")) if form in ("c", "header") else ""
+    output.printer(quiet)(f"{path} written, {len(data):,} bytes{memory}")
 
 
-def sizes_of(source: str) -> str:
-    """Say what a model in C needs, which stands in it; cycles are what its main prints."""
+def memory_of(source: str) -> str:
+    """Return a note on the memory that a model in C needs, as its source defines it."""
     found = re.findall(r"^#define \w+_(CONSTANT|SCRATCH)_BYTES (\d+)$", source, re.MULTILINE)
     sizes = {kind: int(size) for kind, size in found}
-    return f"; {sizes['CONSTANT']:,} of constants and {sizes['SCRATCH']:,} of scratch in memory"
+    return f"; needs {sizes['CONSTANT']:,} bytes of constants and {sizes['SCRATCH']:,} of scratch"

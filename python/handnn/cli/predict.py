@@ -1,25 +1,36 @@
-"""`handnn predict`, `evaluate` and `inspect`: what a saved model says, and of itself."""
+"""`handnn predict` and `handnn evaluate`: apply a saved model to a file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from handnn.cli import shared as tables
+from handnn.cli import output
+from handnn.cli.options import PATH, DialectOptions, dialect_options, output_options
+
+if TYPE_CHECKING:
+    from handnn.files import FileModel
+    from handnn.files.predicting.predictions import ModelInput
 
 
-def opened(model: Path, rows: Path, **given: Any) -> Any:
-    """Return the model, its notes, and the file as a Table for it."""
-    from handnn.files.model import dialect_of, load_model
-    from handnn.files.predicting.predictions import Table
-    from handnn.files.reading.source import Dialect, open_table
+@contextmanager
+def opened(
+    model_path: Path, rows_path: Path, options: DialectOptions
+) -> Iterator[tuple[FileModel, ModelInput]]:
+    """Open a model, and a file as its input."""
+    from handnn.files import FileModel
+    from handnn.files.predicting.predictions import ModelInput
+    from handnn.files.reading.dialect import Dialect
+    from handnn.files.reading.source import open_table
 
-    loaded, notes = load_model(model)
-    dialect = dialect_of(notes, Dialect(**given))
-    return loaded, notes, Table(open_table(rows, dialect), loaded, notes)
+    model = FileModel.load(model_path)
+    with open_table(rows_path, model.dialect(Dialect(**options))) as source:
+        yield model, ModelInput(source, model)
 
 
 @click.command(
@@ -27,115 +38,93 @@ def opened(model: Path, rows: Path, **given: Any) -> Any:
     epilog="Examples: handnn predict model.safetensors rows.parquet --out predictions.csv; "
     "handnn predict model.safetensors rows.csv > predictions.csv",
 )
-@click.argument("model", type=tables.EXISTING)
-@click.argument("rows", type=tables.EXISTING)
+@click.argument("model", type=PATH)
+@click.argument("rows", type=PATH)
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE",
-    help="Where the predictions go: CSV, or what .parquet, .tsv and .gz say; stdout by default.",
+    "--out", type=PATH, metavar="FILE",
+    help="Where to write the predictions: CSV, or TSV, Parquet or gzip as the ending .tsv, "
+    ".parquet or .gz asks. [default: stdout]",
 )  # fmt: skip
-@click.option("--probabilities", is_flag=True, help="A column p(class) for each class, too.")
-@click.option("--keep", is_flag=True, help="The columns of ROWS stand before the predictions.")
-@tables.dialect_options
-@tables.output_options
+@click.option("--probabilities", is_flag=True, help="Add a column p(class) for each class.")
+@click.option("--keep", is_flag=True, help="Put the columns of ROWS before the predictions.")
+@dialect_options
+@output_options
 def predict(
-    model: Path, rows: Path, out: Path | None, probabilities: bool, keep: bool, as_json: bool,
-    quiet: bool, gaps: tuple[str, ...], **given: Any,
-) -> None:  # fmt: skip
-    """Predict what MODEL has learnt to predict for each of the ROWS, in their order.
+    model: Path,
+    rows: Path,
+    out: Path | None,
+    probabilities: bool,
+    keep: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Unpack[DialectOptions],
+) -> None:
+    """Predict each row of ROWS with MODEL, in their order.
 
-    ROWS may be larger than memory. Columns go by their names. A missing column, or one that holds
-    something else than in training, is an error; a category that training did not have counts as
-    an average one, with a note. With --json each row is a JSON object on a line of its own.
+    ROWS may be larger than memory. Columns are matched by name. A missing column is an error, and
+    so is a column that does not hold what it held in training. A category that training did not
+    have counts as an average one, with a note. With --json each row is a JSON object on a line of
+    its own.
     """
-    with tables.told_in_words():
+    log = output.printer(quiet)
+    with output.one_line_errors():
         from handnn.files.predicting.predictions import predictions
-        from handnn.files.predicting.writing import is_parquet_name, rows_written
+        from handnn.files.predicting.writing import is_parquet_name, row_writer
 
-        if as_json and is_parquet_name(out):
-            raise click.UsageError("--json writes lines of text, no Parquet")
-        tables.check_apart([out], [model, rows])
-        loaded, _, table = opened(model, rows, gaps=gaps, **given)
-        count = 0
-        with rows_written(out, partial(click.echo, nl=False), as_json=as_json) as write:
+        is_parquet = is_parquet_name(out)
+        if as_json and is_parquet:
+            raise click.UsageError("--json cannot be written to a Parquet file")
+        output.check_distinct([out], [model, rows])
+        n_rows = 0
+        show = partial(click.echo, nl=False)
+        with (
+            opened(model, rows, options) as (loaded, table),
+            row_writer(out, show, as_json=as_json) as write,
+        ):
             for frame, block in table.blocks():
                 found = predictions(loaded, frame, probabilities=probabilities)
                 if keep:
                     taken = set(found.columns) & set(block.frame.columns)
                     if taken:
-                        raise click.ClickException(f"{rows} has a column {min(taken)!r} already")
+                        raise click.ClickException(f"{rows} already has a column {min(taken)!r}")
                     kept = block.frame
-                    if is_parquet_name(out):  # which has types: numbers are no text there
+                    if is_parquet:  # the numbers of a CSV file are still text
                         kept = kept.with_columns(frame.select(table.numbers))
                     found = kept.hstack(found)
                 write(found)
-                count += len(found)
-    say = tables.speaker(quiet)
+                n_rows += len(found)
     for note in table.notes:
-        say(f"note: {note}")
-    say(f"{count:,} rows predicted" + ("" if out is None else f", in {out}"))
+        log(f"note: {note}")
+    log(f"{n_rows:,} rows predicted" + ("" if out is None else f", written to {out}"))
 
 
 @click.command(
     short_help="Score a saved model on a file that has the target.",
     epilog="Example: handnn evaluate model.safetensors test.csv --json",
 )
-@click.argument("model", type=tables.EXISTING)
-@click.argument("rows", type=tables.EXISTING)
-@tables.dialect_options
-@tables.output_options
+@click.argument("model", type=PATH)
+@click.argument("rows", type=PATH)
+@dialect_options
+@output_options
 def evaluate(
-    model: Path, rows: Path, as_json: bool, quiet: bool, gaps: tuple[str, ...], **given: Any
+    model: Path, rows: Path, as_json: bool, quiet: bool, **options: Unpack[DialectOptions]
 ) -> None:
-    """Score MODEL on ROWS, which have the column that it predicts, beside its score in training."""
-    with tables.told_in_words():
-        from handnn.files.predicting.predictions import evaluate as score_on
-        from handnn.files.train import plain
+    """Score MODEL on ROWS, which must have the target column, beside its score in training."""
+    log = output.printer(quiet)
+    with output.one_line_errors():
+        from handnn.files.predicting.predictions import evaluate_file
+        from handnn.files.train import plain_scores
 
-        loaded, notes, table = opened(model, rows, gaps=gaps, **given)
-        scores, count = score_on(loaded, notes, table)
-    found = plain(scores)
+        with opened(model, rows, options) as (loaded, table):
+            found, n_rows = evaluate_file(loaded, table)
+    scores = plain_scores(found)
     if as_json:
-        tables.print_json({"rows": count, "target": notes.target, "scores": found})
+        target = loaded.notes.target
+        output.print_json({"rows": n_rows, "target": target, "scores": scores})
     else:
-        lines = {"these rows": found}
-        then = notes.story.get("scores")
-        if isinstance(then, dict) and set(then) == set(found):
-            lines["held out in training"] = then
-        click.echo(tables.score_lines(lines, f"{count:,} rows"))
+        methods = {"these rows": scores}
+        if set(loaded.scores) == set(scores):
+            methods["held out in training"] = loaded.scores
+        click.echo(output.score_table(methods, f"{n_rows:,} rows"))
     for note in table.notes:
-        tables.speaker(quiet)(f"note: {note}")
-
-
-@click.command(
-    short_help="Show what a saved model takes, gives, and was trained on.",
-    epilog="Example: handnn inspect model.safetensors",
-)
-@click.argument("model", type=tables.EXISTING)
-@tables.output_options
-def inspect(model: Path, as_json: bool, quiet: bool) -> None:
-    """Show the columns that MODEL takes, what it predicts, its networks, and how it was trained."""
-    with tables.told_in_words():
-        from handnn.files.model import kinds_of, load_model
-
-        loaded, notes = load_model(model)
-    target = loaded.target
-    if as_json:
-        tables.print_json(
-            {
-                "target": notes.target,
-                "task": target.task,
-                "classes": None if target.classes is None else target.classes.tolist(),
-                "columns": kinds_of(loaded),
-                "networks": [repr(network) for network in loaded.networks],
-                "decimal": notes.decimal,
-                "gaps": list(notes.gaps),
-                **notes.story,
-            }
-        )
-        return
-    click.echo(f"predicts {notes.target!r}\n\n{loaded.summary()}")
-    if quiet:
-        return
-    click.echo("")
-    for name, value in notes.story.items():
-        click.echo(f"{name:<10}{value}")
+        log(f"note: {note}")

@@ -1,17 +1,44 @@
-"""`handnn train`: a model from a file."""
+"""`handnn train`: train a model on a file."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from handnn.cli import shared as tables
+from handnn.cli import output
+from handnn.cli.options import PATH, DialectOptions, dialect_options, output_options
 from handnn.storage import replace_file
 
+if TYPE_CHECKING:
+    from handnn.files import FileModel
 
-def widths(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+MAX_WIDTH = 65_536
+MAX_LAYERS = 64
+
+
+class TrainOptions(DialectOptions):
+    """The options of `handnn.train_file`, with the same names."""
+
+    task: str
+    hidden: tuple[int, ...] | None
+    networks: int | None
+    epochs: int | None
+    batch_size: int | None
+    lr: float | None
+    hold_out: float
+    seed: int
+    ignore: tuple[str, ...]
+    categories: tuple[str, ...]
+    stream: bool | None
+    drop_gaps: bool
+
+
+def widths(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
     """Return "64,64" as (64, 64)."""
     if value is None:
         return None
@@ -19,16 +46,9 @@ def widths(context: click.Context, parameter: click.Parameter, value: str | None
         found = tuple(int(part) for part in value.split(",") if part.strip())
     except ValueError:
         found = (0,)
-    if any(not 1 <= width <= 65_536 for width in found) or len(found) > 64:
-        raise click.BadParameter(f"{value!r} are no widths of layers, as 64,64 are")
+    if any(not 1 <= width <= MAX_WIDTH for width in found) or len(found) > MAX_LAYERS:
+        raise click.BadParameter(f"{value!r} is not a list of layer widths such as 64,64")
     return found
-
-
-def page_of(result: Any, settings: Any) -> str:
-    """Return the report of a training by this very command."""
-    from handnn.files.report.html import report
-
-    return report(result, ["handnn", *click.get_current_context().obj], settings.seed)
 
 
 @click.command(
@@ -36,11 +56,12 @@ def page_of(result: Any, settings: Any) -> str:
     epilog="Examples: handnn train houses.csv --target price; handnn train houses.csv --target "
     "price --hidden 64,64 --seed 1 --out houses.safetensors --report houses.html",
 )
-@click.argument("data", type=tables.EXISTING)
+@click.argument("data", type=PATH)
 @click.option("--target", metavar="COLUMN", help="The column to predict.")
 @click.option(
     "--task", type=click.Choice(["auto", "regression", "binary", "multiclass"]), default="auto",
-    show_default=True, help="auto: classes for text and for up to 20 whole numbers.",
+    show_default=True,
+    help="auto: classes for text and for up to 20 distinct integers, else regression.",
 )  # fmt: skip
 @click.option(
     "--hidden", metavar="N,N", callback=widths,
@@ -48,103 +69,125 @@ def page_of(result: Any, settings: Any) -> str:
 )  # fmt: skip
 @click.option(
     "--networks", metavar="N", type=click.IntRange(1, 100),
-    help="How many are trained and averaged. [default: 5, or 1 when streaming]",
+    help="Networks to train and average. [default: 5, or 1 with --stream]",
 )  # fmt: skip
 @click.option(
     "--epochs", metavar="N", type=click.IntRange(1, 1_000_000),
-    help="How often each sees the rows, at the most. [default: by the number of rows]",
+    help="Maximum number of passes over the rows. [default: depends on the number of rows]",
 )  # fmt: skip
 @click.option(
     "--batch-size", metavar="N", type=click.IntRange(1, 1_000_000),
-    help="Rows of a step. [default: by the number of rows]",
+    help="Rows per step. [default: depends on the number of rows]",
 )  # fmt: skip
 @click.option(
     "--lr", metavar="RATE", type=click.FloatRange(0, 10, min_open=True),
-    help="The highest learning rate. [default: 0.005]",
+    help="Highest learning rate. [default: 0.005]",
 )  # fmt: skip
 @click.option(
-    "--hold-out", "share", metavar="SHARE", default=0.2, show_default=True,
+    "--hold-out", metavar="SHARE", default=0.2, show_default=True,
     type=click.FloatRange(0, 0.9, min_open=True),
-    help="The share of the rows that only score the model.",
+    help="Share of the rows that is only used to score the model.",
 )  # fmt: skip
 @click.option(
     "--seed", metavar="N", type=click.IntRange(min=0), default=0, show_default=True,
-    help="Decides rows held out, first weights and the order of the rows.",
+    help="Decides the held-out rows, the first weights and the order of the rows.",
 )  # fmt: skip
 @click.option(
-    "--ignore", metavar="COLUMNS", multiple=True, help="Columns to leave out: a,b or repeated."
-)
+    "--ignore", metavar="COLUMNS", multiple=True,
+    help="Columns to leave out, separated by commas. May be repeated.",
+)  # fmt: skip
 @click.option(
     "--category", "categories", metavar="COLUMNS", multiple=True,
-    help="Columns whose numbers only tell kinds apart, such as a zip code.",
+    help="Columns of numbers that are categories, such as zip codes. May be repeated.",
 )  # fmt: skip
 @click.option(
     "--stream/--no-stream", default=None,
-    help="Read the file anew for each epoch instead of keeping it. [default: above 256 MB]",
+    help="Read the file again for each epoch instead of keeping it in memory. [default: above 256 "
+    "MB, or 48 MB if compressed]",
 )  # fmt: skip
-@click.option("--drop-gaps", is_flag=True, help="Leave out rows whose target is missing.")
-@tables.dialect_options
+@click.option("--drop-gaps", is_flag=True, help="Leave out rows without a target.")
+@dialect_options
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("model.safetensors"),
-    show_default=True, metavar="FILE", help="Where the model goes.",
+    "--out", type=PATH, default=Path("model.safetensors"), show_default=True, metavar="FILE",
+    help="Where to write the model.",
 )  # fmt: skip
-@click.option(
-    "--report", type=click.Path(path_type=Path), metavar="FILE", help="Write an HTML page, too."
-)
-@tables.output_options
+@click.option("--report", type=PATH, metavar="FILE", help="Where to write an HTML report.")
+@output_options
+@click.pass_context
 def train(
-    data: Path, target: str | None, out: Path, report: Path | None, as_json: bool, quiet: bool,
-    delimiter: str | None, encoding: str | None, decimal: str, gaps: tuple[str, ...],
-    ignore: tuple[str, ...], categories: tuple[str, ...], stream: bool | None, **chosen: Any,
-) -> None:  # fmt: skip
-    """Train a model that predicts a column of a file from the others, score it on rows that it
-    has never seen beside two baselines, and save it with all that predict needs.
+    context: click.Context,
+    data: Path,
+    target: str | None,
+    out: Path,
+    report: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Unpack[TrainOptions],
+) -> None:
+    """Train a model to predict one column of a file from the others.
 
-    DATA is CSV with a header (any delimiter, packed with gzip or not) or Parquet. Text is a
-    category, gaps are filled. A column that can't be learnt from is an error, which says how to
-    leave it out.
+    The model is scored on held-out rows beside two baselines, and saved with everything that
+    predict needs. DATA is Parquet, or CSV with a header (any delimiter, plain or compressed with
+    gzip). Text becomes categories, gaps are filled. A column that cannot be learned from is an
+    error that says how to leave it out.
     """
-    say = tables.speaker(quiet)
-    with tables.told_in_words():
-        from handnn.files.learning.settings import Settings
-        from handnn.files.model import save_model
-        from handnn.files.reading.source import Dialect, listed, open_table
-        from handnn.files.train import train_file
+    log = output.printer(quiet)
+    with output.one_line_errors():
+        from handnn.files import train_file
 
-        dialect = Dialect(delimiter, encoding, decimal, gaps)
-        known = open_table(data, dialect).names
         if target is None:
-            raise click.UsageError(f"--target must name the column to predict: {listed(known)}")
-        tables.check_apart([out, report], [data])
+            raise click.UsageError(f"--target must name a column: {_columns(data, options)}")
+        output.check_distinct([out, report], [data])
         for path in filter(None, (out, report)):
-            tables.check_writable(path)
-        settings = Settings(
-            target,
-            ignore=tables.names(ignore, known),
-            categories=tables.names(categories, known),
-            **{name: value for name, value in chosen.items() if value is not None},
-        )
-        result = train_file(
-            data, settings, dialect, stream=stream, progress=tables.shows_progress(quiet), say=say
-        )
-        page = None if report is None else page_of(result, settings)
-        save_model(out, result.trained.model, result.notes)
+            output.check_writable(path)
+        progress = output.shows_progress(quiet)
+        model = train_file(data, target, progress=progress, log=log, **options)
+        page = None if report is None else _report_page(model, context)
+        model.save(out)
         if report is not None and page is not None:
-            replace_file(report, page.encode())
-    facts = {
-        **result.notes.story,
-        "target": target,
-        "task": result.trained.model.target.task,
-        "seconds": round(result.trained.seconds, 3),
-        "model": str(out),
-        "report": None if report is None else str(report),
-    }
-    if as_json:
-        tables.print_json(facts)
-    else:
-        heading = f"{facts['rows']['held_out']:,} held-out rows"
-        lines = {**facts["baselines"], "this model": facts["scores"]}
-        click.echo(tables.score_lines(lines, heading))
+            replace_file(report, page)
+    _print_scores(model, out, report, as_json)
     if report is not None:
-        say(f"the report is {report}")
-    say(f"trained in {result.trained.seconds:.1f} s; the model is {out}")
+        log(f"report written to {report}")
+    log(f"trained in {_seconds(model):.1f} s; model written to {out}")
+
+
+def _columns(data: Path, options: TrainOptions) -> str:
+    """Return the names of the columns of a file, for a message."""
+    from handnn.files.reading.columns import listed
+    from handnn.files.reading.dialect import Dialect
+    from handnn.files.reading.source import open_table
+
+    names = (options["delimiter"], options["encoding"], options["decimal"], options["gaps"])
+    with open_table(data, Dialect(*names)) as source:
+        return listed(source.names)
+
+
+def _report_page(model: FileModel, context: click.Context) -> bytes:
+    """Return the report, which ends with the command line of this process."""
+    from handnn.files.report.report_page import report_page
+
+    return report_page(model, shlex.join(["handnn", *context.obj])).encode()
+
+
+def _seconds(model: FileModel) -> float:
+    return model.training.seconds if model.training else 0.0
+
+
+def _print_scores(model: FileModel, out: Path, report: Path | None, as_json: bool) -> None:
+    """Print the scores as a table, or with all facts about the training as JSON."""
+    if as_json:
+        output.print_json(
+            {
+                **model.notes.story,
+                "target": model.notes.target,
+                "task": model.target.task,
+                "seconds": round(_seconds(model), 3),
+                "model": str(out),
+                "report": None if report is None else str(report),
+            }
+        )
+        return
+    n_test = len(model.training.split.test) if model.training else 0
+    methods = {**model.baselines, "this model": model.scores}
+    click.echo(output.score_table(methods, f"{n_test:,} held-out rows"))

@@ -1,4 +1,4 @@
-"""Exports of a model from `handnn train`: every format of `handnn export`."""
+"""Export the model of a file to run without Python: every format of `handnn export`."""
 
 from __future__ import annotations
 
@@ -7,32 +7,38 @@ from collections.abc import Callable, Mapping
 from handnn.exchange.c.csv import table_program
 from handnn.exchange.c.table import table_header
 from handnn.exchange.onnx.table import table_to_onnx
-from handnn.files.model import Notes
+from handnn.files.model import FileModel
 from handnn.tables import TableModel
 from handnn.tables.cells import GAPS
 
 
-def _onnx(model: TableModel, notes: Notes, name: str) -> bytes:
-    data: bytes = table_to_onnx(model, notes.target, _gaps(notes)).SerializeToString()
-    return data
+def cast_model(model: FileModel, dtype: str) -> FileModel:
+    """Return a copy of a model that computes in float32 or float64."""
+    networks = [network.astype(dtype) for network in model.networks]
+    return FileModel(TableModel(networks, model.columns, model.target), model.notes)
 
 
-def _program(model: TableModel, notes: Notes, name: str) -> bytes:
-    return table_program(model, name, notes.target, _gaps(notes)).encode("ascii")
+def _onnx(model: FileModel, name: str) -> bytes:
+    exported = table_to_onnx(model, model.notes.target, _gaps(model))
+    return bytes(exported.SerializeToString())
 
 
-def _header(model: TableModel, notes: Notes, name: str) -> bytes:
-    return table_header(model, name, notes.target).encode("ascii")
+def _program(model: FileModel, name: str) -> bytes:
+    return table_program(model, name, model.notes.target, _gaps(model)).encode("ascii")
 
 
-def _gaps(notes: Notes) -> set[str]:
-    """Return the texts that stood for a missing value in training."""
-    return {*GAPS, *notes.gaps}
+def _header(model: FileModel, name: str) -> bytes:
+    return table_header(model, name, model.notes.target).encode("ascii")
 
 
-EXPORTERS: Mapping[str, Callable[[TableModel, Notes, str], bytes]] = {
+def _gaps(model: FileModel) -> set[str]:
+    """Return the texts that marked a missing value in training."""
+    return {*GAPS, *model.notes.gaps}
+
+
+EXPORTERS: Mapping[str, Callable[[FileModel, str], bytes]] = {
     "onnx": _onnx,
     "c": _program,
     "header": _header,
 }
-"""The contents of a file in each format, given a model, its notes, and an identifier for C."""
+"""The contents of a file in each format, given a model and a prefix for the names in C."""

@@ -1,61 +1,129 @@
-"""A model in a file, with what it takes to read the files that it predicts: all in one."""
+"""FileModel: a TableModel that knows the file it was trained on, and how to read others like it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from handnn import storage
-from handnn.files.reading.source import Dialect
-from handnn.files.reading.text import TableError
+from handnn.files.errors import TableError
+from handnn.files.learning.trained import Trained
+from handnn.files.reading.dialect import Dialect
 from handnn.tables import CategoryColumn, TableModel, checks
 
 ENTRY = "file"
-"""The name of our entry in what the file says of the model."""
+"""The entry of the architecture in a model file that holds the notes."""
 
 KINDS = ("number", "category")
 
+PlainScores = dict[str, float | None]
+"""Scores by name, as JSON can hold them: None stands for NaN."""
+
 
 @dataclass(frozen=True)
-class Notes:
-    """What a model file says beside the model.
+class ModelNotes:
+    """What a model file says besides the model.
 
-    target: the name of the column that is predicted. kind: "number" or "category". decimal, gaps:
-    how the text of the file was read. story: how it was trained, and its scores, for people.
+    Attributes:
+        target: the name of the column that is predicted.
+        kind: "number" or "category", what that column held.
+        decimal, gaps: how the text of the file was read; see `Dialect`.
+        story: for people, how the model was trained: "handnn" (the version), "file" (its name),
+            "place" ("line" or "row"), "bytes" and "sha256" of the file, "rows" ("trained" and
+            "held_out"), "seed", "scores" and "baselines".
     """
 
     target: str
     kind: str
     decimal: str
     gaps: tuple[str, ...]
-    story: dict[str, Any]
+    story: Mapping[str, object]
 
 
-def save_model(path: str | os.PathLike[str], model: TableModel, notes: Notes) -> None:
-    """Write a model and its notes to `path`, all or nothing; `TableModel.load` reads it, too."""
-    arrays, architecture = model.contents("TableModel.save")
-    storage.write(path, arrays, {**architecture, ENTRY: asdict(notes)})
+class FileModel(TableModel):
+    """A `TableModel` trained on a file, with its scores; `handnn.train_file` returns it.
+
+    Attributes:
+        notes: what the model file says besides the model.
+        training: how it was trained and the rows that were held out, None for a loaded model.
+
+    `save` writes the file that `handnn train` writes, which `TableModel.load` reads, too.
+    """
+
+    def __init__(
+        self, model: TableModel, notes: ModelNotes, training: Trained | None = None
+    ) -> None:
+        super().__init__(model.networks, model.columns, model.target)
+        self.notes = notes
+        self.training = training
+
+    @property
+    def scores(self) -> PlainScores:
+        """The scores on the rows that were held out of training, by name.
+
+        "rmse", "mae" and "r2" for a regression; "accuracy", "auc" and "log_loss" for two classes;
+        "accuracy", "balanced_accuracy" and "log_loss" for more. None stands for a score that these
+        rows do not have, and all are missing if the file does not tell them.
+        """
+        return _scores(self.notes.story.get("scores"))
+
+    @property
+    def baselines(self) -> dict[str, PlainScores]:
+        """The scores on these rows of "the mean" or "the most frequent class", and of a line."""
+        entry = self.notes.story.get("baselines")
+        entry = entry if isinstance(entry, dict) else {}
+        return {str(name): _scores(scores) for name, scores in entry.items()}
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kind of each column that the model takes, "number" or "category", by its name."""
+        names = self.columns.feature_names_in
+        if names is None:
+            raise TableError("the model was trained on columns without names")
+        return {name: column.kind for name, column in zip(names, self.columns.columns, strict=True)}
+
+    def labels(self, name: str) -> tuple[object, ...]:
+        """Return the categories of a column."""
+        column = self.columns.columns[list(self.kinds).index(name)]
+        return column.labels if isinstance(column, CategoryColumn) else ()
+
+    def dialect(self, given: Dialect) -> Dialect:
+        """Return how to read a file for this model: as in training, unless `given` says more."""
+        decimal = given.decimal if given.decimal != "." else self.notes.decimal
+        return Dialect(given.delimiter, given.encoding, decimal, (*self.notes.gaps, *given.gaps))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write model and notes to `path`, all or nothing; see `TableModel.save`."""
+        path = storage.as_path(path, "FileModel.save: path")
+        arrays, architecture = self.contents("FileModel.save")
+        storage.write(path, arrays, {**architecture, ENTRY: asdict(self.notes)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> FileModel:
+        """Read the model that `save` or `handnn train` wrote to `path`.
+
+        Raises FormatError (a ValueError) when the file is not such a model, OSError when it cannot
+        be read.
+        """
+        if os.path.isdir(path):
+            raise TableError(f"{os.fspath(path)} is a folder, not a model")
+        return storage.read(path, cls.from_file, "a model of a table", "FileModel.load")
+
+    @classmethod
+    def from_file(cls, file: storage.TensorFile) -> FileModel:
+        """Return the model in an open file; ValueError when the file does not hold one."""
+        model = TableModel.from_file(file)
+        entry = storage.read_architecture(file.metadata, "table").get(ENTRY)
+        if entry is None:
+            raise ValueError("it was not saved by handnn train, and does not name its target")
+        return cls(model, _notes(entry))
 
 
-def load_model(path: str | os.PathLike[str]) -> tuple[TableModel, Notes]:
-    """Return what `save_model` wrote; FormatError when the file is none, OSError if unreadable."""
-    path = os.fspath(path)
-    if os.path.isdir(path):
-        raise TableError(f"{path} is a folder, not a model")
-    return storage.read(path, _read_model, "a model of a table", "handnn predict")
-
-
-def _read_model(file: storage.TensorFile) -> tuple[TableModel, Notes]:
-    model = TableModel.from_file(file)
-    entry = storage.read_architecture(file.metadata, "table").get(ENTRY)
-    if entry is None:
-        raise ValueError("it was not saved by handnn train, and does not name its target")
-    return model, _notes(entry)
-
-
-def _notes(entry: Any) -> Notes:
-    checks.keys(entry, set(Notes.__dataclass_fields__), "the entry of handnn train")
+def _notes(entry: object) -> ModelNotes:
+    """Return the notes that a file holds; ValueError when they are not such notes."""
+    checks.keys(entry, set(ModelNotes.__dataclass_fields__), "the entry of handnn train")
+    assert isinstance(entry, dict)
     kind = checks.word(entry["kind"], KINDS, "the kind of the target")
     decimal = checks.word(entry["decimal"], (".", ","), "the decimal point")
     gaps, target, story = entry["gaps"], entry["target"], entry["story"]
@@ -63,25 +131,13 @@ def _notes(entry: Any) -> Notes:
         raise ValueError("its gaps must be texts")
     if not (isinstance(target, str) and isinstance(story, dict)):
         raise ValueError("its target must be a name, and its story an object")
-    return Notes(target, kind, decimal, tuple(gaps), story)
+    return ModelNotes(target, kind, decimal, tuple(gaps), story)
 
 
-def kinds_of(model: TableModel) -> dict[str, str]:
-    """Return the kind of every column that the model takes, by its name."""
-    names = model.columns.feature_names_in
-    if names is None:
-        raise TableError("the model was trained on columns without names")
-    return {name: c.kind for name, c in zip(names, model.columns.columns, strict=True)}
-
-
-def labels_of(model: TableModel, name: str) -> tuple[Any, ...]:
-    """Return the categories of a column."""
-    place = list(kinds_of(model)).index(name)
-    column = model.columns.columns[place]
-    return column.labels if isinstance(column, CategoryColumn) else ()
-
-
-def dialect_of(notes: Notes, given: Dialect) -> Dialect:
-    """Return how to read a file for this model: as in training, but for what is told anew."""
-    decimal = given.decimal if given.decimal != "." else notes.decimal
-    return Dialect(given.delimiter, given.encoding, decimal, (*notes.gaps, *given.gaps))
+def _scores(entry: object) -> PlainScores:
+    """Return the scores in a story, which may come from a file that someone changed."""
+    found: PlainScores = {}
+    for name, value in (entry if isinstance(entry, dict) else {}).items():
+        if isinstance(value, float | int | None):
+            found[str(name)] = None if value is None else float(value)
+    return found

@@ -1,133 +1,199 @@
-"""From a file to a model: read strictly, decide what each column is, train, score."""
+"""Train a model on a file: read it, decide what each column is, train, and score."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import fields
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handnn.files.learning.in_memory import split_rows, train
-from handnn.files.learning.result import Trained
-from handnn.files.learning.settings import Say, Settings
-from handnn.files.learning.streaming import train_stream
-from handnn.files.learning.survey import Plan, frame_of, plan
-from handnn.files.model import Notes
-from handnn.files.reading.source import Dialect, listed
-from handnn.files.reading.text import GZIP, PARQUET
-from handnn.files.report.table_scores import Scores, answers_of, baselines, measured_of, score
-
-if TYPE_CHECKING:
-    pass
-
-LARGE, LARGE_PACKED = 256 * 2**20, 48 * 2**20
-"""Bytes of a text file, and of a packed one, from which on a file is read anew for each epoch."""
-
-
-@dataclass
-class Result:
-    """What a training gave: the model with its notes, its scores, and those of the baselines."""
-
-    trained: Trained
-    notes: Notes
-    scores: Scores
-    baselines: dict[str, Scores]
+from handnn.files.learning.in_memory import train_in_memory
+from handnn.files.learning.settings import Log, TrainingSettings
+from handnn.files.learning.streamed import train_streamed
+from handnn.files.learning.survey import survey
+from handnn.files.learning.trained import Trained
+from handnn.files.model import FileModel, ModelNotes, PlainScores
+from handnn.files.reading.dialect import Dialect
+from handnn.files.reading.source import Source, open_table
+from handnn.files.report.report_page import report_page
+from handnn.files.report.table_scores import (
+    Scores,
+    answers_of,
+    baselines,
+    measured_values,
+    score,
+)
+from handnn.storage import replace_file
 
 
 def train_file(
     path: str | os.PathLike[str],
-    settings: Settings,
-    dialect: Dialect | None = None,
+    target: str,
     *,
+    task: str = "auto",
+    ignore: str | Iterable[str] = (),
+    categories: str | Iterable[str] = (),
+    drop_gaps: bool = False,
+    hold_out: float = 0.2,
+    hidden: Iterable[int] | None = None,
+    networks: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    seed: int = 0,
     stream: bool | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    decimal: str = ".",
+    gaps: Iterable[str] = (),
+    report: str | os.PathLike[str] | None = None,
     progress: bool = False,
-    say: Say = lambda words: None,
-) -> Result:
-    """Train on a file, score the model on rows that were held out, and return both.
+    log: Log | None = None,
+) -> FileModel:
+    """Train a model that predicts one column of a file from the others, and score it.
 
-    stream: whether to read it anew for each epoch instead of keeping it; None does so for files
-    that are large.
+    This is what `handnn train` does, with the same bits. The file is CSV with a header (any
+    delimiter, plain or compressed with gzip) or Parquet. Text becomes categories, and gaps are
+    filled. A share of the rows, drawn at random, is held out to score the model beside two
+    baselines. The returned model predicts DataFrames as every `TableModel` does; its `save` writes
+    the file that `handnn predict` reads.
 
-    Raises TableError (a ValueError), which names column, line and value, for a file that can't be
-    read or learnt from; OSError when it can't be opened; ImportError without polars.
+    Arguments:
+        path: the file.
+        target: the name of the column to predict.
+        task: "regression", "binary", "multiclass" or "auto": classes for text and for up to 20
+            distinct integers, else a regression.
+        ignore: the names of columns to leave out.
+        categories: the names of columns of numbers that are categories, such as a zip code.
+        drop_gaps: whether to leave out rows without a target; otherwise they are an error.
+        hold_out: the share of the rows that only scores the model, above 0 and at most 0.9.
+        hidden: the widths of the hidden layers; by default (128, 128).
+        networks: how many networks to train and average; by default 5, or 1 when streaming.
+        epochs, batch_size: by default chosen by the number of rows.
+        lr: the highest learning rate; by default 0.005.
+        seed: decides the rows held out, the first weights and the order of the rows.
+        stream: whether to read the file again for each epoch instead of keeping it in memory; by
+            default for files above 256 MB, or above 48 MB if compressed or Parquet.
+        delimiter, encoding: of a CSV file; by default detected, and UTF-8.
+        decimal: the decimal point, "." or ",".
+        gaps: texts that mark a missing value, besides empty cells, NA, NaN and null.
+        report: where to write the HTML report, if anywhere.
+        progress: whether to show a progress bar on stderr.
+        log: is called with a line of text at each stage.
+
+    ignore and categories may also be one text with names separated by commas.
+
+    Returns a `FileModel`: a `TableModel` with `scores` and `baselines` on the held-out rows.
+
+    Raises TableError (a ValueError), naming column, line and value, when the file cannot be read or
+    learned from, ValueError for other values of the arguments, OSError when the file cannot be
+    opened, and ImportError without polars.
+
+    Examples:
+        >>> model = handnn.train_file("rents.csv", "rent")  # doctest: +SKIP
+        >>> model.scores  # doctest: +SKIP
+        {'rmse': 59.3, 'mae': 46.1, 'r2': 0.98}
+        >>> model.save("model.safetensors")  # doctest: +SKIP
     """
-    path, dialect = os.fspath(path), dialect or Dialect()
-    streams = is_large(path) if stream is None else stream
-    planned = plan(path, settings, dialect, streams=streams)
-    if streams:
-        say(f"{planned.target.n_values:,} rows, read anew for each epoch; {described(planned)}")
-        trained = train_stream(planned, settings, progress=progress, say=say)
-    else:
-        frame, places = frame_of(planned, settings)
-        rng = np.random.default_rng(settings.seed)
-        x, y = frame.drop(settings.target), frame[settings.target]
-        split = split_rows(x, y, places, settings.share, rng)
-        rows = f"{len(split.y_train):,} rows to train on, {len(split.y_test):,} held out"
-        say(f"{rows}; {described(planned)}")
-        trained = train(split, planned.kinds, settings, rng, progress=progress, say=say)
-    split, model = trained.split, trained.model
-    measured = measured_of(model.target, split.y_test)
-    found = score(model.target, measured, answers_of(model, split.x_test))
-    others = baselines(split, model.columns, model.target)
-    notes = notes_of(planned, settings, dialect, found, others, trained.n_train, len(measured))
-    return Result(trained, notes, found, others)
+    if decimal not in (".", ","):
+        raise ValueError(f"train_file: decimal must be '.' or ',', not {decimal!r}")
+    dialect = Dialect(delimiter, encoding, decimal, tuple(gaps))
+    with open_table(path, dialect, is_hashed=True) as source:
+        settings = TrainingSettings(
+            target=target,
+            task=task,
+            ignore=column_names(ignore, source),
+            categories=column_names(categories, source),
+            drop_gaps=drop_gaps,
+            hold_out=hold_out,
+            hidden=None if hidden is None else tuple(hidden),
+            networks=networks,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            seed=seed,
+        )
+        model = _train(source, settings, dialect, stream, progress, log or _ignore)
+    if report is not None:
+        call = python_call(path, settings, dialect, stream)
+        replace_file(report, report_page(model, call).encode())
+    return model
 
 
-def is_large(path: str) -> bool:
-    """Return whether a file had better not be kept in memory."""
-    with open(path, "rb") as file:
-        start = file.read(4)
-    is_packed = start[:2] == GZIP or start == PARQUET
-    return os.path.getsize(path) > (LARGE_PACKED if is_packed else LARGE)
+def column_names(given: str | Iterable[str], source: Source) -> tuple[str, ...]:
+    """Return names of columns; a text that is not a column may list several, as "a,b"."""
+    names: list[str] = []
+    for text in [given] if isinstance(given, str) else given:
+        names += [text] if text in source.names else [name.strip() for name in text.split(",")]
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
-def described(planned: Plan) -> str:
-    """Say what was found in a file."""
-    categories = [name for name, kind in planned.kinds.items() if kind == "category"]
-    numbers = len(planned.kinds) - len(categories)
-    gaps = [name for name, fact in planned.facts.items() if fact.n_gaps]
-    told = f"{numbers} columns of numbers"
-    told += f", {len(categories)} of categories ({listed(categories)})" if categories else ""
-    return told + (f"; gaps are filled in {listed(gaps)}" if gaps else "")
+def python_call(
+    path: str | os.PathLike[str], settings: TrainingSettings, dialect: Dialect, stream: bool | None
+) -> str:
+    """Return the call of `train_file` that trains the same model, without default values."""
+    arguments = [repr(os.fspath(path)), repr(settings.target)]
+    for part in (settings, dialect):
+        for field in fields(part):
+            value = getattr(part, field.name)
+            if field.name != "target" and value != field.default:
+                shown = list(value) if isinstance(value, tuple) else value
+                arguments.append(f"{field.name}={shown!r}")
+    if stream is not None:
+        arguments.append(f"stream={stream}")
+    return f"handnn.train_file({', '.join(arguments)})"
 
 
-def notes_of(
-    planned: Plan,
-    settings: Settings,
+def _train(
+    source: Source,
+    settings: TrainingSettings,
     dialect: Dialect,
-    found: Scores,
+    stream: bool | None,
+    progress: bool,
+    log: Log,
+) -> FileModel:
+    """Train on an open file, and score the model on the rows that were held out."""
+    streams = source.is_large if stream is None else stream
+    surveyed = survey(source, settings, streams=streams)
+    train = train_streamed if streams else train_in_memory
+    trained = train(surveyed, settings, progress=progress, log=log)
+    model, split = trained.model, trained.split
+    measured = measured_values(model.target, split.test.y)
+    scores = score(model.target, measured, answers_of(model, split.test.x))
+    others = baselines(split, model.columns, model.target)
+    story = _story(source, settings, trained, scores, others)
+    notes = ModelNotes(settings.target, surveyed.target_kind, dialect.decimal, dialect.gaps, story)
+    return FileModel(model, notes, trained)
+
+
+def _story(
+    source: Source,
+    settings: TrainingSettings,
+    trained: Trained,
+    scores: Scores,
     others: dict[str, Scores],
-    n_train: int,
-    n_test: int,
-) -> Notes:
-    """Return what the model file says of how it came to be."""
-    story = {
+) -> dict[str, object]:
+    """Return what the model file tells about the training; see `ModelNotes`."""
+    digest, n_bytes = source.sha256()
+    return {
         "handnn": version("handnn"),
-        "file": os.path.basename(planned.source.path),
-        "place": planned.source.place,
-        "bytes": os.path.getsize(planned.source.path),
-        "sha256": sha256(planned.source.path),
-        "rows": {"trained": n_train, "held_out": n_test},
+        "file": os.path.basename(source.path),
+        "place": source.place,
+        "bytes": n_bytes,
+        "sha256": digest,
+        "rows": {"trained": trained.n_train, "held_out": len(trained.split.test)},
         "seed": settings.seed,
-        "scores": plain(found),
-        "baselines": {name: plain(their) for name, their in others.items()},
+        "scores": plain_scores(scores),
+        "baselines": {name: plain_scores(their) for name, their in others.items()},
     }
-    return Notes(settings.target, planned.target_kind, dialect.decimal, dialect.gaps, story)
 
 
-def sha256(path: str) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    import hashlib
-
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while data := file.read(2**20):
-            found.update(data)
-    return found.hexdigest()
+def plain_scores(scores: Scores) -> PlainScores:
+    """Return scores as JSON can hold them, with None for NaN."""
+    return {name: value if np.isfinite(value) else None for name, value in scores.items()}
 
 
-def plain(found: Scores) -> dict[str, float | None]:
-    """Return scores as JSON has them: None for NaN."""
-    return {name: value if np.isfinite(value) else None for name, value in found.items()}
+def _ignore(text: str) -> None:
+    """Log nothing."""

@@ -1,40 +1,47 @@
-"""Facts: what a column of a file holds, counted block by block, and what it is taken for."""
+"""Facts about a column of a file, collected block by block."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.reading.values import LARGEST, is_too_large, label_texts, parsed
+from handnn.files.reading.block import Places
+from handnn.files.reading.values import (
+    MAX_NUMBER,
+    MAX_SHOWN_CELLS,
+    as_labels,
+    as_numbers,
+    is_too_large,
+)
 
 if TYPE_CHECKING:
     from polars import Series
 
-SHOWN = 5
-"""How many bad cells of a column are told one by one."""
+MAX_LABELS = 100_000
+"""Distinct texts of a column that are counted."""
 
-MOST_LABELS = 100_000
-"""How many different texts of a column are counted."""
+MAX_NUMBER_LABELS = 1_000
+"""The same while all of them are numbers."""
 
-MOST_OF_NUMBERS = 1_000
-"""How many are, as long as all of them are numbers."""
+MAX_SAMPLE = 50_000
+"""Numbers of a column that are kept for its quantiles."""
 
-SAMPLED = 50_000
-"""How many numbers of a column the median is taken of."""
-
-BadCell = tuple[int, str]
-"""The place of a cell, and what stands there."""
+PlacedCell = tuple[int, str]
+"""The place of a cell, and its text."""
 
 
 @dataclass
-class Learnt:
-    """What the rows that are trained on say of a column, for those who can't keep them.
+class TrainingFacts:
+    """Statistics of one column in the training rows of a streamed file.
 
-    mean and square are those of Welford and Chan: square is Σ(x - mean)².
+    Attributes:
+        mean, square: the mean and Σ(x - mean)², updated as by Chan, Golub and LeVeque (1983).
+        labels: how often each text occurs.
+        sample: every `step`-th number, at most `MAX_SAMPLE` of them.
     """
 
     n_gaps: int = 0
@@ -43,88 +50,98 @@ class Learnt:
     square: float = 0.0
     labels: Counter[str] = field(default_factory=Counter)
     sample: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    """Every 2^k-th of the numbers, so few that they can be kept."""
     step: int = 1
 
     def add(self, values: NDArray[np.float64]) -> None:
-        """Take numbers into the mean, the deviation and the sample."""
-        before = self.n_numbers
+        """Update mean, square and sample with more numbers."""
+        n_before = self.n_numbers
         self.n_numbers += len(values)
         if not len(values):
             return
         mean = float(values.mean())
         shift = mean - self.mean
         self.square += float(np.square(values - mean).sum())
-        self.square += shift * shift * before * len(values) / self.n_numbers
+        self.square += shift * shift * n_before * len(values) / self.n_numbers
         self.mean += shift * len(values) / self.n_numbers
-        self.sample = np.concatenate([self.sample, values[-before % self.step :: self.step]])
-        while len(self.sample) > SAMPLED:
+        self.sample = np.concatenate([self.sample, values[-n_before % self.step :: self.step]])
+        while len(self.sample) > MAX_SAMPLE:
             self.sample, self.step = self.sample[::2], 2 * self.step
 
 
 @dataclass
-class Facts:
-    """What is known of one column so far.
+class ColumnFacts:
+    """Facts about one column, from the blocks that have been added.
 
-    texts and numbers hold the first few cells of either kind; counts of all are in n_texts and
-    n_numbers.
+    Attributes:
+        is_chosen: whether the user says that it is a column of categories.
+        n_gaps, n_texts, n_numbers, n_too_large: the numbers of missing cells, of texts that are not
+            numbers, of numbers, and of those among them that are beyond `MAX_NUMBER`.
+        first_gap: the place of the first missing cell.
+        texts, numbers, too_large: the first few cells of each kind.
+        is_whole: whether all numbers are integers that are written without a point.
+        minimum, maximum: of the numbers that are not too large.
+        labels: how often each text or number occurs; complete only if `is_counted`.
+        training: the same for the training rows of a streamed file.
     """
 
     name: str
     is_chosen: bool = False
-    """Whether the caller calls it a column of categories."""
     n_gaps: int = 0
     n_texts: int = 0
     n_numbers: int = 0
-    n_infinite: int = 0
+    n_too_large: int = 0
     first_gap: int = 0
-    texts: list[BadCell] = field(default_factory=list)
-    numbers: list[BadCell] = field(default_factory=list)
-    infinite: list[BadCell] = field(default_factory=list)
+    texts: list[PlacedCell] = field(default_factory=list)
+    numbers: list[PlacedCell] = field(default_factory=list)
+    too_large: list[PlacedCell] = field(default_factory=list)
     is_whole: bool = True
-    least: float = np.inf
-    most: float = -np.inf
+    minimum: float = np.inf
+    maximum: float = -np.inf
     is_counted: bool = True
-    """Whether `labels` are all there are."""
     labels: Counter[str] = field(default_factory=Counter)
-    learnt: Learnt = field(default_factory=Learnt)
+    training: TrainingFacts = field(default_factory=TrainingFacts)
 
     @property
     def n_values(self) -> int:
-        """In how many rows something stands."""
+        """The number of cells that are not missing."""
         return self.n_texts + self.n_numbers
 
     @property
+    def first_value(self) -> str:
+        """The text of the first few cells that are shown."""
+        return (self.texts or self.numbers)[0][1]
+
+    @property
     def kind(self) -> str:
-        """Return "number", "category", "empty", or "mixed": numbers, and fewer texts."""
+        """Return "number", "category", "empty", or "mixed" for numbers and fewer texts."""
         if self.n_values == 0:
             return "empty"
         if self.n_texts == 0:
             return "number"
-        is_rare = 2 * self.n_numbers >= self.n_values or (self.n_numbers and not self.is_counted)
-        return "mixed" if is_rare else "category"
+        is_mixed = 2 * self.n_numbers >= self.n_values or (self.n_numbers and not self.is_counted)
+        return "mixed" if is_mixed else "category"
 
     @property
     def is_constant(self) -> bool:
-        """Whether the same stands in every row."""
+        """Whether all rows have the same value."""
         if self.n_gaps or self.n_values == 0:
             return False
         if self.n_texts == 0:
-            return self.least == self.most and not self.n_infinite
+            return self.minimum == self.maximum and not self.n_too_large
         return len(self.labels) == 1
 
     def add(
         self,
         cells: Series,
-        places: NDArray[np.int64],
+        places: Places,
         decimal: str,
         is_typed: bool = False,
-        is_learnt: Series | None = None,
+        is_training: Series | None = None,
     ) -> None:
-        """Count the cells of one more block.
+        """Add the cells of one more block.
 
-        is_typed: whether text is text, even if it is "3". is_learnt: the rows that go into
-        `learnt`; None for none.
+        is_typed: whether text is never a number. is_training: the rows to collect `training` from;
+        None for none.
         """
         gaps = cells.is_null()
         n_gaps = int(gaps.sum())
@@ -132,55 +149,59 @@ class Facts:
             self.first_gap = int(places[int(gaps.arg_true()[0])])
         self.n_gaps += n_gaps
         is_text = str(cells.dtype) == "String"
-        values = parsed(cells.clear(len(cells)) if is_typed and is_text else cells, decimal)
+        values = as_numbers(cells.clear(len(cells)) if is_typed and is_text else cells, decimal)
         is_number = values.is_not_null()
-        self._keep(self.numbers, cells, is_number, places)
-        self._keep(self.texts, cells, ~is_number & ~gaps, places)
-        finite = values.drop_nulls().to_numpy()
-        ends = ~(abs(finite) <= LARGEST)
-        if ends.any():
-            self._keep(self.infinite, cells, is_too_large(values), places)
-            self.n_infinite += int(ends.sum())
-            finite = finite[~ends]
-        self.n_texts += len(cells) - n_gaps - int(is_number.sum())
-        self.n_numbers += len(ends)
-        if len(finite):
-            self.least = min(self.least, float(finite.min()))
-            self.most = max(self.most, float(finite.max()))
-        if self.is_whole and len(finite):
-            self.is_whole = _are_whole(cells)
+        n_numbers = int(is_number.sum())
+        self.n_texts += len(cells) - n_gaps - n_numbers
+        self.n_numbers += n_numbers
+        _keep(self.numbers, cells, is_number, places)
+        _keep(self.texts, cells, ~is_number & ~gaps, places)
+        self._add_numbers(cells, values, places)
         if self.is_counted:
-            self._count(cells if is_text else label_texts(cells), is_learnt)
-        if is_learnt is not None:
-            learnt = values.filter(is_learnt).drop_nulls().to_numpy()
-            self.learnt.n_gaps += int((gaps & is_learnt).sum())
-            self.learnt.add(learnt[abs(learnt) <= LARGEST])
+            self._count(cells if is_text else as_labels(cells), is_training)
+        if is_training is not None:
+            numbers = values.filter(is_training).drop_nulls().to_numpy()
+            self.training.n_gaps += int((gaps & is_training).sum())
+            self.training.add(numbers[abs(numbers) <= MAX_NUMBER])
 
-    def _count(self, cells: Series, is_learnt: Series | None) -> None:
-        """Count the labels, as long as it may be a column of categories."""
-        self.labels.update(_counted(cells))
-        if is_learnt is not None:
-            self.learnt.labels.update(_counted(cells.filter(is_learnt)))
-        is_of_numbers = self.n_texts == 0 and not self.is_chosen
-        if len(self.labels) > (MOST_OF_NUMBERS if is_of_numbers else MOST_LABELS):
+    def _add_numbers(self, cells: Series, values: Series, places: Places) -> None:
+        """Update the range of the numbers and whether they are integers."""
+        numbers = values.drop_nulls().to_numpy()
+        is_large = ~(abs(numbers) <= MAX_NUMBER)
+        if is_large.any():
+            _keep(self.too_large, cells, is_too_large(values), places)
+            self.n_too_large += int(is_large.sum())
+            numbers = numbers[~is_large]
+        if len(numbers):
+            self.minimum = min(self.minimum, float(numbers.min()))
+            self.maximum = max(self.maximum, float(numbers.max()))
+            self.is_whole = self.is_whole and _are_integers(cells)
+
+    def _count(self, cells: Series, is_training: Series | None) -> None:
+        """Count the labels, as long as this may be a column of categories."""
+        self.labels.update(label_counts(cells))
+        if is_training is not None:
+            self.training.labels.update(label_counts(cells.filter(is_training)))
+        has_only_numbers = self.n_texts == 0 and not self.is_chosen
+        if len(self.labels) > (MAX_NUMBER_LABELS if has_only_numbers else MAX_LABELS):
             self.is_counted = False
 
-    def _keep(
-        self, kept: list[BadCell], cells: Series, mask: Any, places: NDArray[np.int64]
-    ) -> None:
-        if len(kept) < SHOWN:
-            rows = mask.arg_true()[: SHOWN - len(kept)].to_list()
-            kept += [(int(places[row]), str(cells[row])) for row in rows]
 
-
-def _counted(cells: Series) -> dict[str, int]:
-    """Return how often each label is there."""
+def label_counts(cells: Series) -> dict[str, int]:
+    """Return how often each label occurs."""
     counts = cells.drop_nulls().value_counts()
     return dict(zip(*(column.to_list() for column in counts), strict=True))
 
 
-def _are_whole(cells: Series) -> bool:
-    """Return whether all numbers are written without a point, in 64 bits."""
+def _keep(kept: list[PlacedCell], cells: Series, is_kept: Series, places: Places) -> None:
+    """Keep the first few of some cells, with their places."""
+    if len(kept) < MAX_SHOWN_CELLS:
+        rows = is_kept.arg_true()[: MAX_SHOWN_CELLS - len(kept)].to_list()
+        kept += [(int(places[row]), str(cells[row])) for row in rows]
+
+
+def _are_integers(cells: Series) -> bool:
+    """Return whether all numbers are integers of up to 18 digits, written without a point."""
     if str(cells.dtype) != "String":
         return bool(cells.dtype.is_integer())
     return bool(cells.str.contains(r"^[+-]?[0-9]{1,18}$").all())

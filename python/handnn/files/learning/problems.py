@@ -1,137 +1,121 @@
-"""Problems: columns that cannot be learnt from, all told at once, each with what to do about it."""
+"""What each column of a file is, and errors for columns that cannot be learned from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from handnn.files.learning.facts import MOST_OF_NUMBERS, SHOWN, Facts
-from handnn.files.learning.hold_out import HeldOut
-from handnn.files.reading.text import TableError
-from handnn.files.reading.values import hint_for
+from handnn.files.errors import Option, Remedy, TableError
+from handnn.files.learning.facts import MAX_NUMBER_LABELS, ColumnFacts, PlacedCell
+from handnn.files.reading.csv_checks import counted
+from handnn.files.reading.source import Source
+from handnn.files.reading.values import hint_for, remedies_for
 
-MANY = 20
-"""Up to how many rows a column may have a different text in each of them."""
+MAX_DISTINCT_ROWS = 20
+"""Up to this number of rows, a column of text may differ in every row."""
 
-MOSTLY_DIFFERENT = 0.9
-TOO_LARGE = "no number up to 1e100"
-MOST_CLASSES = 1_000
-MOST_LABELS = 10_000
-"""More categories would each have few rows, and as many vectors to learn."""
+MAX_DISTINCT_SHARE = 0.9
+"""Distinct texts per row above which a column of text is not taken for categories."""
 
+MAX_CLASSES = 1_000
+MAX_CATEGORIES = 10_000
+"""With more, each category would have few rows, and a vector of its own to learn."""
 
-def count_facts(
-    source: Any,
-    names: Iterable[str],
-    categories: Iterable[str] = (),
-    held_out: HeldOut | None = None,
-) -> dict[str, Facts]:
-    """Read the whole file once, and return what its columns hold; TableError without rows.
-
-    With `held_out`, they have also `learnt` of the rows that are not held out.
-    """
-    import polars as pl
-
-    chosen = set(categories)
-    facts = {name: Facts(name, name in chosen) for name in names}
-    n_rows = 0
-    for number, block in enumerate(source.blocks()):
-        n_rows += len(block.places)
-        learnt = None
-        if held_out is not None:
-            learnt = pl.Series(held_out.learnt(number, block, n_rows))
-        for name, fact in facts.items():
-            fact.add(block.frame[name], block.places, source.decimal, source.is_typed, learnt)
-    if n_rows == 0:
-        raise TableError(f"{source.path} has a header, but no rows")
-    return facts
+NOT_A_NUMBER = "not a number"
+TOO_LARGE = "not a number up to 1e100"
 
 
-def choose_kinds(facts: Mapping[str, Facts], source: Any) -> dict[str, str]:
+def choose_kinds(facts: Mapping[str, ColumnFacts], source: Source) -> dict[str, str]:
     """Return "number" or "category" for each column.
 
-    Raises TableError, which tells of every column that has no values, the same one everywhere,
-    numbers beside text, or almost everywhere another text.
+    Raises one TableError for all columns that cannot be learned from: those without values, with
+    the same value in every row, with numbers and text, or with text that differs almost everywhere.
     """
-    kinds, found, useless = {}, [], []
+    kinds: dict[str, str] = {}
+    problems: list[str] = []
+    ignored: list[str] = []
+    remedies: list[Remedy] = []
     for name, fact in facts.items():
         kinds[name] = "category" if fact.is_chosen and fact.n_values else fact.kind
-        problem = _problem(fact, kinds[name], source)
-        if problem:
-            found.append(f"column {name!r} {problem}")
-            useless += [name] * (kinds[name] != "mixed" and not fact.n_infinite)
-    if found:
-        out = f"; --ignore {','.join(useless)} leaves it out" if useless else ""
-        if len(useless) > 1:
-            out = f"; --ignore '{','.join(useless)}' leaves them out"
-        raise TableError(f"{source.path}: " + "; ".join(found) + out)
+        problem, cells = _problem(fact, kinds[name], source)
+        if not problem:
+            continue
+        problems.append(f"column {name!r} {problem}")
+        remedies += _remedies(cells, source)
+        if not cells:
+            ignored.append(name)
+    if problems:
+        remedies += [Remedy(Option.IGNORE, tuple(ignored))] if ignored else []
+        raise TableError(f"{source.path}: {'; '.join(problems)}", *remedies)
     return kinds
 
 
-def _problem(fact: Facts, kind: str, source: Any) -> str:
-    """Return why a column can't be learnt from, or ""."""
+def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[PlacedCell]]:
+    """Return why a column cannot be learned from, or "", and the cells to blame, if any."""
     if kind == "empty":
-        return "has no value in any row"
+        return "has no value in any row", []
     if fact.is_constant:
-        value = (fact.texts or fact.numbers)[0][1]
-        return f"has the same value {value!r:.40} in every row"
+        return f"has the same value {fact.first_value!r:.40} in every row", []
     if kind == "mixed":
-        return odd_cells(fact.texts, fact.n_texts, source, "no number, as other rows have")
-    if kind == "number" and fact.n_infinite:
-        return odd_cells(fact.infinite, fact.n_infinite, source, TOO_LARGE)
-    different = len(fact.labels)
+        what = f"{NOT_A_NUMBER}, unlike other rows"
+        return describe_cells(fact.texts, fact.n_texts, source, what), fact.texts
+    if kind == "number" and fact.n_too_large:
+        return describe_cells(fact.too_large, fact.n_too_large, source, TOO_LARGE), fact.too_large
+    n_labels = len(fact.labels)
     if kind == "category" and not fact.is_chosen:
-        comma = hint_for([value for _, value in fact.texts], source.decimal)
-        if comma and not source.is_typed and ("--decimal" in comma or "point" in comma):
-            return odd_cells(fact.texts, fact.n_texts, source, "no number")
-        if different > MANY and different > MOSTLY_DIFFERENT * fact.n_values:
-            example = fact.texts[0][1]
+        if any(remedy.option is Option.DECIMAL for remedy in _remedies(fact.texts, source)):
+            return describe_cells(fact.texts, fact.n_texts, source, NOT_A_NUMBER), fact.texts
+        if n_labels > MAX_DISTINCT_ROWS and n_labels > MAX_DISTINCT_SHARE * fact.n_values:
             return (
-                f"has {different:,} different texts in {fact.n_values:,} rows, such as "
-                f"{example!r:.40}: an identifier, a date or free text"
-            )
-    if kind == "category" and different > MOST_LABELS:
-        return f"has more than {MOST_LABELS:,} categories"
-    return ""
+                f"has {n_labels:,} distinct texts in {fact.n_values:,} rows, such as "
+                f"{fact.first_value!r:.40}: an identifier, a date or free text"
+            ), []
+    if kind == "category" and n_labels > MAX_CATEGORIES:
+        return f"has more than {MAX_CATEGORIES:,} categories", []
+    return "", []
 
 
-def odd_cells(cells: list[tuple[int, str]], count: int, source: Any, what: str) -> str:
-    """Tell of the first odd cells of a column, and how many there are."""
-    shown = ", ".join(f"{value!r:.40} in {source.place} {place:,}" for place, value in cells)
+def describe_cells(cells: Iterable[PlacedCell], count: int, source: Source, what: str) -> str:
+    """Describe `count` wrong cells of a column, of which the first few are given."""
+    cells = list(cells)
+    shown = ", ".join(f"{text!r:.40} in {source.place} {place:,}" for place, text in cells)
     more = f" and {count - len(cells):,} more" if count > len(cells) else ""
-    is_are = "is" if count == 1 else "are"
-    hint = (
-        "" if source.is_typed else hint_for([value for _, value in cells[:SHOWN]], source.decimal)
-    )
-    return f"has {shown}{more}, which {is_are} {what}{hint}"
+    verb = "is" if count == 1 else "are"
+    return f"has {shown}{more}, which {verb} {what}{hint_for([t for _, t in cells], source)}"
 
 
-def check_target(fact: Facts, source: Any, task: str, drops_gaps: bool) -> str:
-    """Return the kind of the target, "number" or "category"; TableError when it is none."""
+def _remedies(cells: Iterable[PlacedCell], source: Source) -> list[Remedy]:
+    return remedies_for([text for _, text in cells], source)
+
+
+def check_target(fact: ColumnFacts, source: Source, task: str, drop_gaps: bool) -> str:
+    """Return the kind of the target, "number" or "category"; TableError when it has none."""
     name = f"{source.path}: target {fact.name!r}"
     if fact.n_values == 0:
         raise TableError(f"{name} has no value in any row")
-    if fact.n_gaps and not drops_gaps:
-        rows = "1 row" if fact.n_gaps == 1 else f"{fact.n_gaps:,} rows"
+    if fact.n_gaps and not drop_gaps:
         raise TableError(
-            f"{name} has no value in {rows}, the first in {source.place} {fact.first_gap:,}; "
-            "--drop-gaps leaves such rows out"
+            f"{name} has no value in {counted(fact.n_gaps, 'row')}, the first in {source.place} "
+            f"{fact.first_gap:,}",
+            Remedy(Option.DROP_GAPS),
         )
-    if fact.n_infinite:
-        raise TableError(f"{name} {odd_cells(fact.infinite, fact.n_infinite, source, TOO_LARGE)}")
-    kind = fact.kind
-    if task == "regression" and kind == "category":
-        kind = "mixed"
-    if kind == "mixed":
-        told = odd_cells(fact.texts, fact.n_texts, source, "no number")
-        raise TableError(f"{name} {told}")
-    if len(fact.labels) == 1 and fact.is_counted:
-        value = (fact.texts or fact.numbers)[0][1]
-        raise TableError(f"{name} has the same value {value!r:.40} in every row")
-    different = f"{len(fact.labels):,}" if fact.is_counted else f"more than {MOST_OF_NUMBERS:,}"
-    if task == "binary" and (len(fact.labels) > 2 or not fact.is_counted):
-        raise TableError(f"{name} has {different} different values; --task binary needs two")
-    is_of_classes = task == "multiclass" or (task == "auto" and kind == "category")
-    if is_of_classes and (not fact.is_counted or len(fact.labels) > MOST_CLASSES):
-        raise TableError(f"{name} has {different} different values, too many for classes")
-    return kind
+    if fact.n_too_large:
+        problem = describe_cells(fact.too_large, fact.n_too_large, source, TOO_LARGE)
+        raise TableError(f"{name} {problem}", *_remedies(fact.too_large, source))
+    if fact.kind == "mixed" or (task == "regression" and fact.kind == "category"):
+        problem = describe_cells(fact.texts, fact.n_texts, source, NOT_A_NUMBER)
+        raise TableError(f"{name} {problem}", *_remedies(fact.texts, source))
+    _check_classes(fact, name, task)
+    return fact.kind
+
+
+def _check_classes(fact: ColumnFacts, name: str, task: str) -> None:
+    """Raise TableError when the target has too few or too many distinct values for the task."""
+    n_labels = len(fact.labels) if fact.is_counted else None
+    if n_labels == 1:
+        raise TableError(f"{name} has the same value {fact.first_value!r:.40} in every row")
+    shown = f"more than {MAX_NUMBER_LABELS:,}" if n_labels is None else f"{n_labels:,}"
+    if task == "binary" and n_labels != 2:
+        raise TableError(f"{name} has {shown} distinct values, but the task 'binary' needs two")
+    has_classes = task == "multiclass" or (task == "auto" and fact.kind == "category")
+    if has_classes and (n_labels is None or n_labels > MAX_CLASSES):
+        raise TableError(f"{name} has {shown} distinct values, too many for classes")

@@ -1,33 +1,65 @@
-"""Settings: what may be chosen of a training on a file."""
+"""Settings of a training on a file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from handnn.tables import recipe as recipes
+from handnn.arrays import positive_number, whole_number
+from handnn.tables.recipe import Recipe
 
-Say = Callable[[str], object]
+Log = Callable[[str], object]
+"""Is called with a line of text at each stage of a training."""
+
+TASKS = ("auto", "regression", "binary", "multiclass")
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What may be chosen of a training; None is decided by the number of rows (`recipes`).
+class TrainingSettings:
+    """What a user chooses of a training on a file; see `handnn.train_file`.
 
-    networks: how many are trained and averaged, each from first weights of its own; None is 5, or 1
-        for a file that is streamed.
-    share: of the rows that are held out to score the model, and never trained on.
+    hidden, networks, epochs, batch_size, lr: None leaves the choice to the recipe. hold_out: the
+    share of the rows that scores the model and is never trained on.
+
+    Raises TypeError or ValueError for a value that `train_file` does not allow.
     """
 
     target: str
     task: str = "auto"
-    hidden: tuple[int, ...] = recipes.HIDDEN
-    networks: int | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    lr: float = recipes.PEAK_LR
-    share: float = 0.2
-    seed: int = 0
     ignore: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     drop_gaps: bool = False
+    hold_out: float = 0.2
+    hidden: tuple[int, ...] | None = None
+    networks: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        where = "train_file:"
+        if self.task not in TASKS:
+            raise ValueError(f"{where} task must be one of {', '.join(TASKS)}, not {self.task!r}")
+        if not positive_number(self.hold_out, f"{where} hold_out") <= 0.9:
+            raise ValueError(f"{where} hold_out must be at most 0.9, but is {self.hold_out}")
+        for width in self.hidden or ():
+            whole_number(width, f"{where} a width in hidden")
+        for name in ("networks", "epochs", "batch_size"):
+            value: int | None = getattr(self, name)
+            if value is not None:
+                whole_number(value, f"{where} {name}")
+        if self.lr is not None:
+            positive_number(self.lr, f"{where} lr")
+        whole_number(self.seed, f"{where} seed", 0)
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """Return a recipe with what the user chose."""
+        return replace(
+            recipe if self.hidden is None else recipe.with_hidden(self.hidden),
+            n_networks=self.networks or recipe.n_networks,
+            epochs=self.epochs or recipe.epochs,
+            batch_size=self.batch_size or recipe.batch_size,
+            lr=self.lr or recipe.lr,
+        )

@@ -1,4 +1,4 @@
-"""Writing rows block by block: CSV, TSV or Parquet, packed or not, as the name of the file says."""
+"""Write rows block by block to CSV, TSV or Parquet, compressed or not, as the name asks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from handnn.storage import replacing
 
@@ -18,83 +18,84 @@ Write = Callable[["DataFrame"], None]
 
 
 def is_parquet_name(path: str | os.PathLike[str] | None) -> bool:
-    """Return whether a file of this name is to be Parquet."""
+    """Return whether a path ends with .parquet."""
     return path is not None and os.fspath(path).lower().endswith(".parquet")
 
 
-def text_of(frame: DataFrame, *, as_json: bool, has_header: bool, separator: str = ",") -> str:
-    """Return rows as lines of CSV, or each as a JSON object."""
+def format_rows(frame: DataFrame, *, as_json: bool, has_header: bool, separator: str) -> str:
+    """Return rows as lines of CSV or, with `as_json`, as a JSON object for each."""
     if as_json:
         return str(frame.write_ndjson())
     return str(frame.write_csv(include_header=has_header, separator=separator))
 
 
 @contextmanager
-def rows_written(
+def row_writer(
     path: str | os.PathLike[str] | None, show: Callable[[str], None], *, as_json: bool = False
 ) -> Iterator[Write]:
-    """Give a function that writes rows to a file, or with `show` if there is none.
+    """Yield a function that writes rows to a file or, without a path, calls `show` with them.
 
-    A name that ends with .parquet makes it Parquet, with .tsv cells divided by tabs; .gz behind
-    that packs it. See `storage.replacing` for what happens to the file when something goes wrong.
+    A path that ends with .parquet makes the file Parquet, .tsv separates cells by tabs, and .gz
+    compresses. The file is replaced when the block ends without an exception; see
+    `storage.replacing`.
     """
     if path is None:
-        yield _as_text(show, as_json, ",")
+        yield _text_writer(show, as_json, ",")
         return
     name = os.fspath(path).lower()
     with replacing(path) as file:
         if is_parquet_name(path):
-            with _as_parquet(file, path) as write:
+            with _parquet_writer(file, path) as write:
                 yield write
             return
         separator = "\t" if name.removesuffix(".gz").endswith(".tsv") else ","
         if not name.endswith(".gz"):
-            yield _as_text(lambda text: _put(file, text), as_json, separator)
+            yield _text_writer(lambda text: _put(file, text), as_json, separator)
             return
-        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-            yield _as_text(lambda text: _put(packed, text), as_json, separator)
+        with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as compressed:
+            yield _text_writer(lambda text: _put(compressed, text), as_json, separator)
 
 
-def _put(file: Any, text: str) -> None:
+def _put(file: IO[bytes] | gzip.GzipFile, text: str) -> None:
     file.write(text.encode())
 
 
-def _as_text(put: Callable[[str], None], as_json: bool, separator: str) -> Write:
+def _text_writer(put: Callable[[str], None], as_json: bool, separator: str) -> Write:
     is_first = True
 
     def write(frame: DataFrame) -> None:
         nonlocal is_first
-        put(text_of(frame, as_json=as_json, has_header=is_first, separator=separator))
+        put(format_rows(frame, as_json=as_json, has_header=is_first, separator=separator))
         is_first = False
 
     return write
 
 
 @contextmanager
-def _as_parquet(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[Write]:
-    """Give a function that keeps blocks beside `file`; at the end they are written to it.
+def _parquet_writer(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[Write]:
+    """Yield a function that keeps blocks in temporary files, which form `file` at the end.
 
-    `path` is the name that `file` will take.
+    path: what `file` will be called; the temporary files are in the same folder.
     """
     import polars as pl
 
     folder = os.path.dirname(os.path.realpath(path))
-    with tempfile.TemporaryDirectory(prefix=".handnn-", dir=folder) as parts:
-        paths: list[str] = []
+    with tempfile.TemporaryDirectory(prefix=".handnn-", dir=folder) as temporary:
+        parts: list[str] = []
 
         def write(frame: DataFrame) -> None:
-            paths.append(os.path.join(parts, f"{len(paths)}.arrow"))
-            with _named(path):
-                frame.write_ipc(paths[-1])
+            parts.append(os.path.join(temporary, f"{len(parts)}.arrow"))
+            with _naming(path):
+                frame.write_ipc(parts[-1])
 
         yield write
-        with _named(path):
-            pl.scan_ipc(paths).sink_parquet(file.name)
+        with _naming(path):
+            pl.scan_ipc(parts).sink_parquet(file.name)
 
 
 @contextmanager
-def _named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Say of which file an OSError is, which polars does not."""
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name the file in an OSError, as polars does not."""
     try:
         yield
     except OSError as error:

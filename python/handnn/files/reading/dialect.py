@@ -1,32 +1,47 @@
-"""The dialect of a CSV file: what stands between its cells, and what its columns are called."""
+"""The dialect of a CSV file: its delimiter, its encoding and the names in its header."""
 
 from __future__ import annotations
 
 import csv
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from handnn.files.reading.text import TableError
+from handnn.files.errors import TableError
 
 DELIMITERS = (",", ";", "\t", "|")
 
-SAMPLE = 2**16
-"""Characters in which the delimiter is sought."""
+SAMPLE_CHARACTERS = 2**16
+"""Characters from which the delimiter is detected."""
 
-SAMPLED_LINES = 50
+SAMPLE_LINES = 50
 
 
-def find_delimiter(sample: str, path: str) -> str:
-    """Return what stands between the cells: what divides the first lines most evenly.
+@dataclass(frozen=True)
+class Dialect:
+    """How to read a text file; what is None is detected.
 
-    It is the candidate that makes the most lines have as many cells as the header, and of equal
-    ones that which makes more cells. A table of one column has none: then it is ",".
+    delimiter: the character between cells. encoding: a name that Python knows. decimal: the decimal
+    point, "." or ",". gaps: texts that mark a missing value, besides `tables.cells.GAPS`.
     """
-    lines = [line for line in sample.split("\n")[: SAMPLED_LINES + 1] if line.strip()]
-    if len(lines) > SAMPLED_LINES:
-        lines = lines[:SAMPLED_LINES]  # the last one of a sample may be cut
-    elif len(sample) >= SAMPLE and len(lines) > 1:
-        lines = lines[:-1]
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    decimal: str = "."
+    gaps: tuple[str, ...] = ()
+
+
+def find_delimiter(sample: str) -> str:
+    """Return the delimiter that splits the first lines of a file most evenly.
+
+    It is the candidate with which most lines have as many cells as the header; of several, the one
+    that gives more cells. A table of one column has none, and "," is returned.
+    """
+    lines = [line for line in sample.split("\n")[: SAMPLE_LINES + 1] if line.strip()]
+    if len(lines) > SAMPLE_LINES:
+        lines = lines[:SAMPLE_LINES]
+    elif len(sample) >= SAMPLE_CHARACTERS and len(lines) > 1:
+        lines = lines[:-1]  # it may be cut off
     best, best_score = ",", (0.0, 0)
     for candidate in DELIMITERS:
         try:
@@ -45,41 +60,44 @@ def find_delimiter(sample: str, path: str) -> str:
 
 
 def check_delimiter(delimiter: str) -> str:
-    """Return the delimiter that was asked for: one character, or the words "tab" and "\\t"."""
+    """Return a delimiter: one character, or a tab for "tab" and "\\t"; else raise TableError."""
     delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
     if len(delimiter) != 1 or delimiter in '"\n\r\0' or delimiter.isalnum() or delimiter in "+-.":
-        raise TableError(f"the delimiter must be one character, as , ; | or tab, not {delimiter!r}")
+        raise TableError(
+            f"the delimiter must be one character, such as , ; | or tab, not {delimiter!r}"
+        )
     return delimiter
 
 
-def check_names(cells: Sequence[str], path: str) -> list[str]:
-    """Return the names of the columns, from the first line.
+def check_names(cells: Sequence[str], where: str) -> list[str]:
+    """Return the names of the columns from the cells of the header; `where` begins messages.
 
-    Raises TableError when one is missing or comes twice, or all of them are numbers: then the file
-    has no header.
+    Raises TableError when one is missing or comes twice, or when all of them are numbers, which
+    means that the file has no header.
     """
     names = [cell.strip() for cell in cells]
     if names[0].lower().startswith("sep="):
-        raise TableError(f"{path}, line 1: {names[0]!r:.20} is Excel's; delete this line")
+        raise TableError(f"{where}: {names[0]!r:.20} is a line for Excel; delete it")
     filled = [name for name in names if name]
     if filled and all(map(is_number, filled)):
         raise TableError(
-            f"{path}, line 1: {', '.join(names)!r:.60} are numbers, not names; put a line with the "
-            "names of the columns before it"
+            f"{where}: {', '.join(names)!r:.60} are numbers, not names; insert a line with the "
+            "names of the columns"
         )
     for place, name in enumerate(names):
         if not name:
             hint = ""
             if place == 0:
-                hint = "; is it pandas' index? df.to_csv(..., index=False) leaves it out"
+                hint = "; if it is the index of pandas, use df.to_csv(..., index=False)"
             elif place == len(names) - 1:
                 hint = "; does the line end with a delimiter?"
-            told = f"column {place + 1} of {len(names)} has no name{hint}"
-            raise TableError(f"{path}, line 1: {told}")
+            raise TableError(f"{where}: column {place + 1} of {len(names)} has no name{hint}")
         first = names.index(name)
         if first != place:
-            told = f"columns {first + 1} and {place + 1} are both called {name!r:.60}; rename one"
-            raise TableError(f"{path}, line 1: {told}")
+            raise TableError(
+                f"{where}: columns {first + 1} and {place + 1} are both called {name!r:.60}; "
+                "rename one of them"
+            )
     return names
 
 

@@ -1,4 +1,4 @@
-"""Memory: what is free goes back to the system."""
+"""Return free memory to the operating system."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import ctypes
 import sys
 
 
-def give_back() -> None:
-    """Let the C library return memory that is free, where it is glibc.
+def release_memory() -> None:
+    """Make glibc return its free memory to the operating system; do nothing elsewhere.
 
-    Left alone it keeps what was freed below the little that is still used, and so a file that is
-    read block by block, with some rows of each kept, takes more memory the longer it is.
+    By default glibc keeps free memory that lies below memory in use. When a file is read block by
+    block and some rows of each are kept, the process would grow with the file.
     """
     if not sys.platform.startswith("linux"):
         return

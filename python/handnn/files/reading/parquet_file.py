@@ -1,4 +1,4 @@
-"""A Parquet file as blocks of rows: what CSV files are, but with types."""
+"""A Parquet file in blocks of rows, as `CsvFile` gives them, but with types."""
 
 from __future__ import annotations
 
@@ -6,114 +6,125 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handnn.files.reading.csv_file import Block
+from handnn.files.errors import TableError
+from handnn.files.reading.block import Block
 from handnn.files.reading.dialect import check_names
-from handnn.files.reading.text import TableError
+from handnn.files.reading.input_file import InputFile
 
 if TYPE_CHECKING:
-    from polars import DataFrame
+    import polars as pl
 
-CELLS = 2**19
-"""Cells of a block, about."""
+BLOCK_CELLS = 2**19
+"""About how many cells a block has."""
 
 
 class ParquetFile:
-    """A Parquet file, opened as far as its schema.
+    """A Parquet file whose schema has been read; polars reads the rest by its path.
 
-    Numbers are as they are, text and categories are text, bools the texts "true" and "false".
-    Raises TableError when it is damaged, or a column holds dates, lists or the like.
+    Numbers stay numbers, text and categories are text, bools are the texts "true" and "false". Text
+    is stripped of white space; empty text and NaN are None.
+
+    Raises TableError when the file is damaged, or when a column has another type, such as a date or
+    a list.
     """
 
     place = "row"
     is_typed = True
     decimal = "."
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, file: InputFile) -> None:
         import polars as pl
 
-        self.path = path
-        with told(path):
-            self._lazy = pl.scan_parquet(path, glob=False)
+        self.path = file.path
+        with _polars_errors(self.path):
+            self._lazy = pl.scan_parquet(self.path, glob=False)
             schema = self._lazy.collect_schema()
-            self.n_rows = int(self._lazy.select(pl.len()).collect().item())
-        self.names = check_names(list(schema), path)
-        self._casts: list[Any] = []
-        for name, kind in schema.items():
-            column = pl.col(name)
-            if kind.is_numeric():
-                whole = kind.is_integer() and kind not in (pl.UInt64, pl.Int128)
-                column = column.cast(pl.Int64 if whole else pl.Float64)
-            elif kind in (pl.Categorical, pl.Enum, pl.Boolean, pl.Null):
-                column = column.cast(pl.String)
-            elif kind != pl.String:
-                raise TableError(
-                    f"{path}: column {name!r} holds {kind}; make it numbers or text, as the days "
-                    "since a date, or leave it out with --ignore"
-                )
-            self._casts.append(column)
+            self._n_rows = int(self._lazy.select(pl.len()).collect().item())
+        self.names = check_names(list(schema), self.path)
+        self._columns = [self._column(name, dtype) for name, dtype in schema.items()]
 
-    def blocks(self, size: int = CELLS) -> Iterator[Block]:
+    def close(self) -> None:
+        """Do nothing; polars opens and closes the file itself."""
+
+    def blocks(self, size: int = BLOCK_CELLS) -> Iterator[Block]:
         """Yield the rows in blocks of about `size` cells."""
         import polars as pl
 
-        count = max(1, size // len(self.names))
-        for first in range(0, self.n_rows, count):
-            with told(self.path):
-                frame: DataFrame = self._lazy.slice(first, count).select(self._casts).collect()
-            frame = frame.with_columns(pl.col(pl.String).str.strip_chars())
+        n_rows = max(1, size // len(self.names))
+        for first in range(0, self._n_rows, n_rows):
+            with _polars_errors(self.path):
+                frame = self._lazy.slice(first, n_rows).select(self._columns).collect()
+            text = pl.col(pl.String)
+            frame = frame.with_columns(text.str.strip_chars())
             frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
-            empty = pl.col(pl.String)
-            frame = frame.with_columns(pl.when(empty != "").then(empty))
+            frame = frame.with_columns(pl.when(text != "").then(text))
             yield Block(frame, np.arange(first + 1, first + len(frame) + 1))
+
+    def _column(self, name: str, dtype: pl.DataType) -> pl.Expr:
+        """Return the column as Int64, Float64 or String."""
+        import polars as pl
+
+        column = pl.col(name)
+        if dtype.is_numeric():
+            fits = dtype.is_integer() and dtype not in (pl.UInt64, pl.Int128)
+            return column.cast(pl.Int64 if fits else pl.Float64)
+        if dtype in (pl.Categorical, pl.Enum, pl.Boolean, pl.Null):
+            return column.cast(pl.String)
+        if dtype == pl.String:
+            return column
+        raise TableError(
+            f"{self.path}: column {name!r} has the type {dtype}; convert it to numbers, such as "
+            "days since a date, or to text, or remove it"
+        )
 
 
 @contextmanager
-def told(path: str) -> Iterator[None]:
-    """Make of whatever polars raises for a damaged file a TableError.
+def _polars_errors(path: str) -> Iterator[None]:
+    """Convert what polars raises for a damaged file to a TableError.
 
-    Some damage makes it panic, which is no Exception and writes to the process's stderr; what is
-    written there meanwhile is shown unless it was that.
+    Some damage makes polars panic: that is not an Exception, and writes to the stderr of the
+    process. What is written there meanwhile is shown later, or dropped after a panic.
     """
     import polars as pl
 
-    with set_aside_stderr() as is_shown:
+    with _deferred_stderr() as shown:
         try:
             yield
         except (pl.exceptions.PolarsError, OSError, OverflowError) as error:
-            words = str(error).split("\n", 1)[0]
+            reason = str(error).split("\n", 1)[0]
         except BaseException as error:
             if type(error).__name__ != "PanicException":
                 raise
-            is_shown.clear()
-            words = "its parts do not fit together"
+            shown.clear()
+            reason = "its parts contradict each other"
         else:
             return
-    raise TableError(f"{path} is no Parquet file that can be read: {words:.200}") from None
+    raise TableError(f"{path} is not a Parquet file that can be read: {reason:.200}") from None
 
 
 @contextmanager
-def set_aside_stderr() -> Iterator[list[bool]]:
-    """Keep what is written to the process's stderr, and write it there at the end.
+def _deferred_stderr() -> Iterator[list[bool]]:
+    """Collect what is written to the stderr of the process, and write it at the end.
 
-    Yields a list; when it is empty at the end, what was kept is dropped.
+    Yields a list; if the caller clears it, what was collected is dropped.
     """
-    is_shown = [True]
+    shown = [True]
     try:
-        usual = os.dup(2)
-    except OSError:  # there is none
-        yield is_shown
+        stderr = os.dup(2)
+    except OSError:  # the process has none
+        yield shown
         return
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
+    with tempfile.TemporaryFile() as collected:
+        os.dup2(collected.fileno(), 2)
         try:
-            yield is_shown
+            yield shown
         finally:
-            os.dup2(usual, 2)
-            os.close(usual)
-            kept.seek(0)
-            if is_shown and (words := kept.read()):
-                os.write(2, words)
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            collected.seek(0)
+            if shown and (text := collected.read()):
+                os.write(2, text)

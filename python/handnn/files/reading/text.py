@@ -1,130 +1,144 @@
-"""Text files as they come: packed or not, with a byte order mark or not, in any encoding."""
+"""Text files: plain or compressed, with or without a byte order mark, in any encoding."""
 
 from __future__ import annotations
 
 import codecs
 import gzip
 import io
-import os
 import zlib
-from typing import IO, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-GZIP = b"\x1f\x8b"
-PARQUET = b"PAR1"
+from handnn.files.errors import Option, Remedy, TableError
+from handnn.files.reading.input_file import InputFile
 
-MARKS = {
+ENCODINGS_BY_MARK = {
     codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16's, which it begins with
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""Byte order marks, and the encodings that they tell."""
+"""Encodings by their byte order marks."""
 
-FOREIGN = {
-    b"PK\x03\x04": "a zip archive, perhaps of Excel; save the sheet as CSV",
+OTHER_FORMATS = {
+    b"PK\x03\x04": "a zip archive, perhaps an Excel file; save the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "an old Excel file; save the sheet as CSV",
-    b"BZh": "packed with bzip2; unpack it, or pack it with gzip",
-    b"\xfd7zXZ": "packed with xz; unpack it, or pack it with gzip",
-    b"\x28\xb5\x2f\xfd": "packed with zstd; unpack it, or pack it with gzip",
+    b"BZh": "compressed with bzip2; decompress it, or use gzip",
+    b"\xfd7zXZ": "compressed with xz; decompress it, or use gzip",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; decompress it, or use gzip",
     b"SQLite format 3": "an SQLite database; export the table as CSV",
     b"%PDF": "a PDF",
 }
-"""What a file is that begins so, and what to do about it."""
-
-
-class TableError(ValueError):
-    """A file is not the table that it should be: the message tells column, line and value."""
+"""Formats that are not text, by their first bytes, and what to do about them."""
 
 
 class TextFile:
-    """An open text file, its line ends all made into line feeds.
+    """The text of a file, with all line ends converted to line feeds.
 
-    encoding: None finds a byte order mark, and takes UTF-8 without one. Raises TableError for an
-    unknown encoding and for files that are known to be no text; OSError when it can't be read.
+    encoding: by default that of the byte order mark, or UTF-8 without one.
+
+    Raises TableError for an unknown encoding, for other file formats and for bytes that are not in
+    the encoding; OSError when the file cannot be read.
     """
 
-    def __init__(self, path: str, encoding: str | None = None) -> None:
-        self.path = path
-        self._raw: IO[bytes] = open_bytes(path)
-        start = self._raw.read(16)
-        self._raw.seek(0)
-        for mark, what in FOREIGN.items():
+    def __init__(self, file: InputFile, encoding: str | None = None) -> None:
+        self.path = file.path
+        self._file = file
+        self._bytes = self._decompressed()
+        with self._gzip_errors():
+            start = self._bytes.peek(16)[:16]
+        for mark, what in OTHER_FORMATS.items():
             if start.startswith(mark):
-                self._raw.close()
-                raise TableError(f"{path} is {what}")
-        found = [name for mark, name in MARKS.items() if start.startswith(mark)]
+                raise TableError(f"{self.path} is {what}")
+        found = [name for mark, name in ENCODINGS_BY_MARK.items() if start.startswith(mark)]
         self.encoding = encoding or (found[0] if found else "utf-8")
-        if encoding and codecs_name(encoding) == "utf-8":
+        if encoding and check_encoding(encoding) == "utf-8":
             self.encoding = "utf-8-sig"
-        self._text = io.TextIOWrapper(self._raw, self.encoding, errors="strict")
+        self._text = io.TextIOWrapper(self._bytes, self.encoding, errors="strict")
+        self._ahead = io.StringIO()
+
+    def peek(self, count: int) -> str:
+        """Return up to `count` characters from the beginning, which are still to be read."""
+        text = self.read(count)
+        self._ahead = io.StringIO(text, newline="\n")
+        return text
 
     def read(self, count: int) -> str:
-        """Return up to `count` characters, "" at the end."""
+        """Return the next `count` characters; fewer at the end, "" after it."""
+        text = self._ahead.read(count)
+        if len(text) < count:
+            with self._decoding_errors():
+                text += self._text.read(count - len(text))
+        return text
+
+    def readline(self, max_length: int) -> str:
+        """Return the rest of the line, up to `max_length` characters; "" at the end."""
+        text = self._ahead.readline(max_length)
+        if len(text) < max_length and not text.endswith("\n"):
+            with self._decoding_errors():
+                text += self._text.readline(max_length - len(text))
+        return text
+
+    def rewind(self) -> None:
+        """Go back to the first character."""
+        self.detach()
+        self._file.rewind()
+        self._bytes = self._decompressed()
+        self._text = io.TextIOWrapper(self._bytes, self.encoding, errors="strict")
+        self._ahead = io.StringIO()
+
+    def detach(self) -> None:
+        """Leave the file open, but read no text of it any longer."""
+        self._text.detach()
+
+    def _decompressed(self) -> io.BufferedReader[io.FileIO] | gzip.GzipFile:
+        if not self._file.is_gzip:
+            return self._file.buffer
+        return gzip.GzipFile(fileobj=self._file.buffer, mode="rb")
+
+    @contextmanager
+    def _decoding_errors(self) -> Iterator[None]:
         try:
-            return self._text.read(count)
+            with self._gzip_errors():
+                yield
         except UnicodeError:
-            raise TableError(self._undecodable()) from None
+            raise self._undecodable() from None
+
+    @contextmanager
+    def _gzip_errors(self) -> Iterator[None]:
+        try:
+            yield
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise TableError(f"{self.path} is a damaged gzip file: {error}") from None
 
-    def readline(self, most: int = -1) -> str:
-        """Return the rest of the line, up to `most` characters, "" at the end."""
-        try:
-            return self._text.readline(most)
-        except UnicodeError:
-            raise TableError(self._undecodable()) from None
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise TableError(f"{self.path} is a damaged gzip file: {error}") from None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._text.close()
-        self._raw.close()
-
-    def _undecodable(self) -> str:
-        """Say where the bytes stop being text."""
+    def _undecodable(self) -> TableError:
+        """Return the error that names the first bytes that are not in the encoding."""
         if self.encoding not in ("utf-8", "utf-8-sig"):
-            return f"{self.path} is not in the encoding {self.encoding}; --encoding names another"
-        with open_bytes(self.path) as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    line.decode()
-                except UnicodeDecodeError as error:
-                    byte = line[error.start]
-                    shown = line[max(0, error.start - 15) : error.start + 15].decode("latin-1")
-                    if b"\0" in line:
-                        return f"{self.path} is no UTF-8; it may be UTF-16: --encoding utf-16-le"
-                    return (
-                        f"{self.path}, line {number}: byte 0x{byte:02x} at {shown.strip()!r} is no "
-                        "UTF-8; say --encoding windows-1252, or what it is in"
-                    )
-        return f"{self.path} ends within a character of UTF-8"
+            problem = f"{self.path} is not in the encoding {self.encoding}"
+            return TableError(problem, Remedy(Option.ENCODING, "utf-8"))
+        self.rewind()
+        for number, line in enumerate(self._bytes, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                if b"\0" in line:
+                    problem = f"{self.path} is not UTF-8 but perhaps UTF-16"
+                    return TableError(problem, Remedy(Option.ENCODING, "utf-16-le"))
+                shown = line[max(0, error.start - 15) : error.start + 15].decode("latin-1").strip()
+                return TableError(
+                    f"{self.path}, line {number}: byte 0x{line[error.start]:02x} at {shown!r} is "
+                    "not UTF-8",
+                    Remedy(Option.ENCODING, "windows-1252"),
+                )
+        return TableError(f"{self.path} ends within a UTF-8 character")
 
 
-def open_bytes(path: str) -> IO[bytes]:
-    """Open a file that may be packed with gzip, whatever its name is."""
-    if os.path.isdir(path):
-        raise TableError(f"{path} is a folder, not a table")
-    with open(path, "rb") as file:
-        is_packed = file.read(2) == GZIP
-    opened: Any = gzip.open(path, "rb") if is_packed else open(path, "rb")  # noqa: SIM115
-    return opened  # type: ignore[no-any-return]
-
-
-def is_parquet(path: str) -> bool:
-    """Return whether a file says at its beginning that it is of Parquet."""
-    if os.path.isdir(path):
-        raise TableError(f"{path} is a folder, not a table")
-    with open(path, "rb") as file:
-        return file.read(len(PARQUET)) == PARQUET
-
-
-def codecs_name(encoding: str) -> str:
-    """Return Python's own name of an encoding; TableError when it is none of text."""
+def check_encoding(encoding: str) -> str:
+    """Return Python's name of an encoding; TableError when it is not a text encoding."""
     try:
         found = codecs.lookup(encoding)
         "a".encode(encoding)
     except (LookupError, ValueError):
-        raise TableError(f"{encoding!r} is no encoding that Python knows") from None
+        raise TableError(f"{encoding!r} is not an encoding that Python knows") from None
     return found.name

@@ -1,83 +1,90 @@
-"""Values: the cells of a file as numbers or text, and what is said of those that are neither."""
+"""Values: cells as numbers or categories, and errors for cells that are neither."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from handnn.files.errors import Option, Remedy, TableError
+from handnn.files.reading.block import Block
 from handnn.files.reading.dialect import is_number
-from handnn.files.reading.text import TableError
+from handnn.files.reading.source import Source
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
 
-    from handnn.files.reading.csv_file import Block
+MAX_SHOWN_CELLS = 5
+"""Cells that a message shows."""
 
-SHOWN = 5
-
-LARGEST = 1e100
-"""Numbers beyond are taken for mistakes: nothing that is measured is so large, and squares of sums
-of such numbers still are numbers."""
+MAX_NUMBER = 1e100
+"""Larger numbers are taken for mistakes. The squares of sums of smaller ones are finite."""
 
 BOOLS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
-"""How bools are written, beside "true" and "false"."""
+"""Spellings of bools, and the categories that they are."""
 
-COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+$"
-"""A number with a decimal comma."""
+DECIMAL_COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+$"
+"""A number with a decimal comma, such as 1.234,5."""
+
+COMMA_THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$"
+"""A number that may have commas between thousands, such as 1,234."""
 
 
-THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$"
-"""A number that may have commas between thousands."""
+def as_numbers(cells: Series, decimal: str = ".") -> Series:
+    """Return cells as Float64, None where a cell is not a number.
 
-
-def parsed(cells: Series, decimal: str = ".") -> Series:
-    """Return cells as Float64, None for those that are no number."""
+    With a decimal comma, text with a point is not a number: 1.000 may be either 1 or 1000.
+    """
     import polars as pl
 
     if cells.dtype != pl.String:
         return cells.cast(pl.Float64)
     if decimal != ".":
-        # A point is then no decimal point: 1.5 is no number, and 1.000 is not guessed at.
         cells = pl.select(pl.when(~cells.str.contains(".", literal=True)).then(cells)).to_series()
         cells = cells.str.replace(decimal, ".", literal=True)
     return cells.cast(pl.Float64, strict=False).fill_nan(None)
 
 
-def typed(block: Block, kinds: Mapping[str, str], source: Any) -> DataFrame:
-    """Return the columns that `kinds` names: Float64 for "number", text for "category".
+def typed(block: Block, kinds: Mapping[str, str], source: Source) -> DataFrame:
+    """Return the columns that `kinds` names: Float64 for "number", String for "category".
 
-    Raises TableError, naming places, columns and values, for cells that are no finite numbers in a
-    column of numbers.
+    Raises TableError, naming places, columns and values, when cells in a column of numbers are not
+    finite numbers.
     """
     import polars as pl
 
-    columns, bad, count = [], [], 0
+    columns = []
+    wrong: list[tuple[int, str, str]] = []
+    n_wrong = 0
     for name, kind in kinds.items():
         cells = block.frame[name]
         if kind == "category":
-            text = cells if cells.dtype == pl.String else label_texts(cells)
+            text = cells if cells.dtype == pl.String else as_labels(cells)
             columns.append(text.replace(BOOLS))
             continue
-        is_text = source.is_typed and cells.dtype == pl.String
-        values = cells.is_null() if is_text else parsed(cells, source.decimal)
-        odd = cells.is_not_null() & (True if is_text else values.is_null() | is_too_large(values))
-        if odd.any():
-            count += int(odd.sum())
-            rows = odd.arg_true()[:SHOWN].to_list()
-            bad += [(int(block.places[row]), name, str(cells[row])) for row in rows]
-        columns.append(values.cast(pl.Float64).alias(name))
-    if bad:
-        raise TableError(bad_cells(bad, count, source))
+        if source.is_typed and cells.dtype == pl.String:
+            values = cells.clear(len(cells)).cast(pl.Float64)
+            is_wrong = cells.is_not_null()
+        else:
+            values = as_numbers(cells, source.decimal)
+            is_wrong = cells.is_not_null() & (values.is_null() | is_too_large(values))
+        if is_wrong.any():
+            n_wrong += int(is_wrong.sum())
+            rows = is_wrong.arg_true()[:MAX_SHOWN_CELLS].to_list()
+            wrong += [(int(block.places[row]), name, str(cells[row])) for row in rows]
+        columns.append(values.alias(name))
+    if wrong:
+        raise wrong_cells(wrong, n_wrong, source)
     return pl.DataFrame(columns)
 
 
 def is_too_large(values: Series) -> Series:
-    """Return where numbers are infinite or beyond `LARGEST`."""
-    return (values.abs() > LARGEST).fill_null(False)
+    """Return where numbers are infinite or larger than `MAX_NUMBER`."""
+    return (values.abs() > MAX_NUMBER).fill_null(False)
 
 
-def label_texts(cells: Series) -> Series:
-    """Return numbers as the texts that a CSV file would have: 3 for 3.0."""
+def as_labels(cells: Series) -> Series:
+    """Return numbers as the texts that a CSV file would have: "3" for 3.0."""
     import polars as pl
 
     if cells.dtype.is_float() and cells.drop_nulls().round().eq(cells.drop_nulls()).all():
@@ -85,33 +92,52 @@ def label_texts(cells: Series) -> Series:
     return cells.cast(pl.String)
 
 
-def bad_cells(bad: Iterable[tuple[int, str, str]], count: int, source: Any) -> str:
-    """Say which cells are no numbers, and why that may be."""
-    bad = sorted(bad)
-    lines = [
-        f"{source.place} {place:,}, column {name!r}: {value!r:.60} is no number"
-        + " up to 1e100" * is_number(value)
-        for place, name, value in bad[:SHOWN]
+def wrong_cells(cells: Iterable[tuple[int, str, str]], count: int, source: Source) -> TableError:
+    """Return the error for `count` cells that are not numbers: place, column and text of some."""
+    shown = sorted(cells)[:MAX_SHOWN_CELLS]
+    texts = [text for _, _, text in shown]
+    parts = [
+        f"{source.place} {place:,}, column {name!r}: {value!r:.60} is "
+        + ("beyond 1e100" if _is_huge(value) else "not a number")
+        for place, name, value in shown
     ]
-    if count > len(lines):
-        lines.append(f"and {count - len(lines):,} more")
-    values = [value for _, _, value in bad]
-    hint = hint_for(values, source.decimal) if not source.is_typed else ""
-    return f"{source.path}: " + "; ".join(lines) + hint
+    if count > len(parts):
+        parts.append(f"and {count - len(parts):,} more")
+    return TableError(
+        f"{source.path}: {'; '.join(parts)}{hint_for(texts, source)}", *remedies_for(texts, source)
+    )
 
 
-def hint_for(values: list[str], decimal: str) -> str:
-    """Return what may help to read `values` as numbers, or ""."""
-    import re
+def remedies_for(texts: Sequence[str], source: Source) -> list[Remedy]:
+    """Return the option with which `texts` would be numbers or gaps, if one is known."""
+    if source.is_typed or not texts:
+        return []
+    has_commas = _matches(texts, COMMA_THOUSANDS) or _matches(texts, DECIMAL_COMMA)
+    if source.decimal == "." and has_commas:
+        return [Remedy(Option.DECIMAL, ",")]
+    if len(set(texts)) == 1 and len(texts[0]) <= 8 and not any(map(str.isdigit, texts[0])):
+        return [Remedy(Option.GAPS, (texts[0],))]
+    return []
 
-    if decimal == "." and all(re.match(THOUSANDS, value) for value in values):
-        return "; take the commas out if they divide thousands; if not, say --decimal ,"
-    if decimal == "." and all(re.match(COMMA, value) for value in values):
-        if any("." in value for value in values):
-            return "; --decimal , reads the comma, but take the points between thousands out"
-        return "; --decimal , reads a comma as the decimal point"
-    if decimal == "," and all("." in value for value in values):
-        return "; with --decimal , a number must not have a point"
-    if len(set(values)) == 1 and len(values[0]) <= 8 and not any(map(str.isdigit, values[0])):
-        return f"; if that stands for a gap, say --gap {values[0]!r}"
+
+def hint_for(texts: Sequence[str], source: Source) -> str:
+    """Return what to change in a file for `texts` to be numbers, as an addition to a message."""
+    if source.is_typed or not texts:
+        return ""
+    has_points = any("." in text for text in texts)
+    if source.decimal == ".":
+        if _matches(texts, COMMA_THOUSANDS):
+            return "; remove the commas if they separate thousands"
+        if _matches(texts, DECIMAL_COMMA) and has_points:
+            return "; remove the points between thousands"
+    elif all("." in text for text in texts):
+        return "; with a decimal comma, numbers must not contain points"
     return ""
+
+
+def _is_huge(text: str) -> bool:
+    return is_number(text) and abs(float(text)) > MAX_NUMBER
+
+
+def _matches(texts: Sequence[str], pattern: str) -> bool:
+    return all(re.match(pattern, text) for text in texts)

@@ -1,87 +1,90 @@
-"""Scores of a file that need not fit into memory: block by block, what `scores.score` gives."""
+"""Scores of a file that is larger than memory, updated block by block."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.report.table_scores import Scores, score
+from handnn.arrays import Array
+from handnn.files.report.table_scores import Scores, Values, score
 from handnn.tables import Target
 
-MANY = 2**20
-"""How many scores are looked up at once."""
+MAX_LOOKUPS = 2**20
+"""Scores that are looked up at once."""
 
 
-class Running:
-    """The scores of all the answers that were added.
+class BlockScores:
+    """The scores of all answers that have been added, as `score` gives them for all rows at once.
 
-    All of them are sums, but for auc: that keeps the probability of each row, in its own dtype.
+    All but auc are sums. For auc the probability of each row is kept, in its own dtype.
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.count = 0
+        self.n_rows = 0
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._mean = self._square = 0.0
-        classes = 0 if target.classes is None else len(target.classes)
-        self._rows, self._right = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
-        self._no: list[NDArray[Any]] = []
-        self._yes: list[NDArray[Any]] = []
+        n_classes = 0 if target.classes is None else len(target.classes)
+        self._n_of_class = np.zeros(n_classes, np.int64)
+        self._n_right = np.zeros(n_classes, np.int64)
+        self._no: list[Array] = []
+        self._yes: list[Array] = []
 
-    def add(self, measured: NDArray[np.float64], answers: NDArray[Any]) -> None:
-        """Take some more rows, as `scores.score` takes them; answers in any dtype."""
-        before, more = self.count, len(measured)
-        self.count += more
+    def add(self, measured: Values, answers: Array) -> None:
+        """Add some more rows; measured, answers: as `score` takes them, answers in any dtype."""
+        n_before, n_more = self.n_rows, len(measured)
+        self.n_rows += n_more
         found = score(self.target, measured, answers.astype(np.float64))
-        with np.errstate(over="ignore", invalid="ignore"):  # of rows far from all in training
+        with np.errstate(over="ignore", invalid="ignore"):  # as in `score`
             for name in ("mae", "accuracy", "log_loss"):
-                self._sums[name] += found.get(name, 0.0) * more
+                self._sums[name] += found.get(name, 0.0) * n_more
             if self.target.classes is None:
-                self._sums["square"] += found["rmse"] ** 2 * more
+                self._sums["square"] += found["rmse"] ** 2 * n_more
                 mean = float(measured.mean())
                 shift = mean - self._mean
                 self._square += float(np.square(measured - mean).sum())
-                self._square += shift * shift * before * more / self.count
-                self._mean += shift * more / self.count
+                self._square += shift * shift * n_before * n_more / self.n_rows
+                self._mean += shift * n_more / self.n_rows
                 return
-        places = measured.astype(np.int64)
-        classes = len(self._rows)
-        self._rows += np.bincount(places, minlength=classes)
-        self._right += np.bincount(places[answers.argmax(axis=1) == places], minlength=classes)
+        classes = measured.astype(np.int64)
+        n_classes = len(self._n_of_class)
+        is_right = answers.argmax(axis=1) == classes
+        self._n_of_class += np.bincount(classes, minlength=n_classes)
+        self._n_right += np.bincount(classes[is_right], minlength=n_classes)
         if self.target.task == "binary":
-            self._no.append(answers[places == 0, 1])
-            self._yes.append(answers[places == 1, 1])
+            self._no.append(answers[classes == 0, 1])
+            self._yes.append(answers[classes == 1, 1])
 
     def scores(self) -> Scores:
-        """Return the scores of all rows so far; there must be one."""
-        means = {name: total / self.count for name, total in self._sums.items()}
+        """Return the scores of all rows that have been added, at least one."""
+        means = {name: total / self.n_rows for name, total in self._sums.items()}
         if self.target.classes is None:
-            share = means["square"] * self.count / self._square if self._square > 0 else None
-            none = 1.0 if means["square"] == 0 else 0.0
-            r2 = none if share is None else 1 - share
+            share = means["square"] * self.n_rows / self._square if self._square > 0 else None
+            constant = 1.0 if means["square"] == 0 else 0.0
+            r2 = constant if share is None else 1 - share
             return {"rmse": float(np.sqrt(means["square"])), "mae": means["mae"], "r2": r2}
         found = {"accuracy": means["accuracy"]}
         if self.target.task == "binary":
-            found["auc"] = area(np.concatenate(self._yes), np.concatenate(self._no))
+            found["auc"] = roc_area(np.concatenate(self._yes), np.concatenate(self._no))
         else:
-            there = self._rows > 0
-            found["balanced_accuracy"] = float((self._right[there] / self._rows[there]).mean())
+            occurs = self._n_of_class > 0
+            recall = self._n_right[occurs] / self._n_of_class[occurs]
+            found["balanced_accuracy"] = float(recall.mean())
         return {**found, "log_loss": means["log_loss"]}
 
 
-def area(yes: NDArray[Any], no: NDArray[Any]) -> float:
+def roc_area(yes: NDArray[np.floating], no: NDArray[np.floating]) -> float:
     """Return how often a yes has a higher score than a no, where equal ones count half.
 
-    That is `metrics.auc`, without an order of all rows. NaN when one side has no rows.
+    That is `metrics.auc` without sorting all rows. NaN when one side has no rows.
     """
     if not (len(yes) and len(no)):
         return float("nan")
     no = np.sort(no)
-    above = 0
-    for first in range(0, len(yes), MANY):
-        some = np.sort(yes[first : first + MANY])
-        above += int(no.searchsorted(some, "left").sum() + no.searchsorted(some, "right").sum())
-    return above / 2 / (len(yes) * len(no))
+    n_above = 0
+    for first in range(0, len(yes), MAX_LOOKUPS):
+        some = np.sort(yes[first : first + MAX_LOOKUPS])
+        n_above += int(no.searchsorted(some, "left").sum() + no.searchsorted(some, "right").sum())
+    return n_above / 2 / (len(yes) * len(no))

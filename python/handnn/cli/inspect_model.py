@@ -1,0 +1,46 @@
+"""`handnn inspect`: describe a saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from handnn.cli import output
+from handnn.cli.options import PATH, output_options
+
+
+@click.command(
+    short_help="Show the columns, networks and scores of a saved model.",
+    epilog="Example: handnn inspect model.safetensors",
+)
+@click.argument("model", type=PATH)
+@output_options
+def inspect(model: Path, as_json: bool, quiet: bool) -> None:
+    """Show the columns that MODEL takes, what it predicts, its networks, and how it was trained."""
+    with output.one_line_errors():
+        from handnn.files import FileModel
+
+        loaded = FileModel.load(model)
+        kinds = loaded.kinds
+    notes, target = loaded.notes, loaded.target
+    if as_json:
+        output.print_json(
+            {
+                "target": notes.target,
+                "task": target.task,
+                "classes": None if target.classes is None else target.classes.tolist(),
+                "columns": kinds,
+                "networks": [repr(network) for network in loaded.networks],
+                "decimal": notes.decimal,
+                "gaps": list(notes.gaps),
+                **notes.story,
+            }
+        )
+        return
+    click.echo(f"predicts {notes.target!r}\n\n{loaded.summary()}")
+    if quiet:
+        return
+    click.echo("")
+    for name, value in notes.story.items():
+        click.echo(f"{name:<10}{value}")

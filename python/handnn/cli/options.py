@@ -1,0 +1,54 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+PATH = click.Path(path_type=Path)
+
+
+class DialectOptions(TypedDict):
+    """How a text file is to be read; see `files.reading.dialect.Dialect`."""
+
+    delimiter: str | None
+    encoding: str | None
+    decimal: str
+    gaps: tuple[str, ...]
+
+
+def dialect_options(command: Command) -> Command:
+    """Add the options that `DialectOptions` holds."""
+    options = [
+        click.option(
+            "--delimiter", metavar="CHAR",
+            help="The character between cells: , ; | or tab. [default: detected]",
+        ),
+        click.option(
+            "--encoding", metavar="NAME",
+            help="For example windows-1252. [default: from the byte order mark, else UTF-8]",
+        ),
+        click.option(
+            "--decimal", type=click.Choice([".", ","]), default=".",
+            help="The decimal point. predict and evaluate remember the one used in training.",
+        ),
+        click.option(
+            "--gap", "gaps", multiple=True, metavar="TEXT",
+            help="A text that marks a missing value, besides empty cells, NA, NaN and null. May be "
+            "repeated.",
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def output_options(command: Command) -> Command:
+    """Add --json and --quiet."""
+    command = click.option("--quiet", is_flag=True, help="Print only results and errors.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")(command)

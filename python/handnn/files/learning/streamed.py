@@ -1,0 +1,188 @@
+"""Train on a file that is larger than memory, by reading it once for each epoch.
+
+A first pass collects facts about the columns: means, deviations and categories of all training
+rows, and the quantiles of a sample of them. Each further pass is an epoch. Rows fill a buffer, the
+networks are trained on it in random order, and the next rows replace them. So rows are shuffled
+within a buffer only: a file that is sorted by its target should be shuffled first. Networks do not
+stop early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn.arrays import Array
+from handnn.files.errors import Option, Remedy, TableError
+from handnn.files.learning.hold_out import HeldOut
+from handnn.files.learning.settings import Log, TrainingSettings
+from handnn.files.learning.split import LabeledRows, Split, check_row_count
+from handnn.files.learning.streamed_columns import columns_of, target_of
+from handnn.files.learning.survey import Survey, typed_rows
+from handnn.files.learning.trained import Trained
+from handnn.files.reading.block import Places
+from handnn.files.reading.memory import release_memory
+from handnn.losses.loss import as_column
+from handnn.progress import progress_bar
+from handnn.tables import Columns, TableModel, Target
+from handnn.tables.networks import build_network, build_optimizer
+from handnn.tables.recipe import STREAM_BUFFER, Recipe, stream_recipe
+from handnn.training.history import Epoch, History
+from handnn.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+MAX_VALIDATION_ROWS = 20_000
+"""Rows that are kept to compute the validation loss."""
+
+MAX_SAMPLE_ROWS = 20_000
+"""Training rows that are kept for the baselines."""
+
+VALIDATION_SHARE = 0.1
+
+
+def train_streamed(
+    survey: Survey, settings: TrainingSettings, *, progress: bool, log: Log
+) -> Trained:
+    """Train on the file of a survey; TableError when it has too few rows."""
+    n_rows = survey.target.n_values
+    log(f"{n_rows:,} rows, read again for each epoch; {survey.described()}")
+    check_row_count(n_rows)
+    began = perf_counter()
+    columns, target = columns_of(survey), target_of(survey, settings)
+    stream = RowStream(survey, settings, columns, target)
+    recipe = settings.applied_to(stream_recipe(n_rows, len(survey.kinds)))
+    trainers = _new_trainers(recipe, columns, target, n_rows, settings.seed)
+    histories = [History() for _ in trainers]
+    with progress_bar(shows=progress, total=recipe.epochs * n_rows, unit="row", scales=True) as bar:
+        for number in range(recipe.epochs):
+            start = perf_counter()
+            totals, n_train = np.zeros(len(trainers)), 0
+            for x, y in stream.buffers(keeps=number == 0):
+                for place, trainer in enumerate(trainers):
+                    history = trainer.fit(x, y, epochs=1, batch_size=recipe.batch_size)
+                    totals[place] += history.train_loss[0] * len(x)
+                n_train += len(x)
+                if bar is not None:
+                    bar.update(len(x))
+            seconds = (perf_counter() - start) / len(trainers)
+            for history, trainer, total in zip(histories, trainers, totals, strict=True):
+                loss = stream.validation_loss(trainer)
+                history.extend([Epoch(float(total / n_train), loss, seconds)])
+            if (number + 1) % max(1, recipe.epochs // 10) == 0:
+                log(f"epoch {number + 1} of {recipe.epochs}: {histories[0]}")
+    model = TableModel([trainer.network for trainer in trainers], columns, target)
+    return Trained(
+        model,
+        histories,
+        stream.split(),
+        n_train=n_train,
+        keeps_best_epoch=False,
+        seconds=perf_counter() - began,
+    )
+
+
+def _new_trainers(
+    recipe: Recipe, columns: Columns, target: Target, n_rows: int, seed: int
+) -> list[Trainer]:
+    """Return a trainer for each network; they share a random generator."""
+    rng = np.random.default_rng(seed)
+    n_steps = recipe.epochs * (n_rows // recipe.batch_size + n_rows // STREAM_BUFFER + 1)
+    trainers = []
+    for _ in range(recipe.n_networks):
+        network = build_network(recipe, columns, target.n_out, rng)
+        optimizer = build_optimizer(recipe, n_steps)
+        trainers.append(Trainer(network, target.loss(), optimizer, rng=rng))
+    return trainers
+
+
+class RowStream:
+    """The rows of a file in buffers, except those that are kept to score and to validate."""
+
+    def __init__(
+        self, survey: Survey, settings: TrainingSettings, columns: Columns, target: Target
+    ) -> None:
+        self._survey = survey
+        self._columns, self._target = columns, target
+        self._held_out = HeldOut(settings.target, settings.hold_out, settings.seed)
+        n_rows = survey.target.n_values + survey.target.n_gaps
+        self._test_share = self._held_out.share_of(n_rows)
+        self._validation_share = min(VALIDATION_SHARE, MAX_VALIDATION_ROWS / n_rows)
+        self._sample_share = min(1.0, MAX_SAMPLE_ROWS / n_rows)
+        self._test: list[tuple[DataFrame, Places]] = []
+        self._sample: list[tuple[DataFrame, Places]] = []
+        self._validation: list[tuple[Array, Array]] = []
+
+    def buffers(self, *, keeps: bool) -> Iterator[tuple[Array, Array]]:
+        """Yield x and y of the training rows; keeps: whether to keep the other rows."""
+        parts: list[tuple[Array, Array]] = []
+        size = 0
+        for number, block in enumerate(self._survey.source.blocks()):
+            draws = self._held_out.draws(number, block)
+            has_target = block.frame[self._survey.target.name].is_not_null().to_numpy()
+            frame, places = typed_rows(self._survey, block)
+            rows = self._training_rows(frame, places, draws[has_target], keeps)
+            parts.append(self._arrays(rows))
+            size += len(parts[-1][0])
+            if size >= STREAM_BUFFER:
+                yield _concatenated(parts)
+                parts, size = [], 0
+                release_memory()
+        if size:
+            yield _concatenated(parts)
+
+    def validation_loss(self, trainer: Trainer) -> float | None:
+        """Return the loss of a network on the validation rows; None without any."""
+        x, y = _concatenated(self._validation)
+        if len(x) == 0:
+            return None
+        pre = trainer.network.predict(x)
+        return float(trainer.loss.forward(pre, as_column(y.astype(pre.dtype), pre)))
+
+    def split(self) -> Split:
+        """Return a sample of the training rows, and the rows that score the model."""
+        train, test = self._labeled(self._sample), self._labeled(self._test)
+        if len(train) == 0 or len(test) == 0:
+            raise TableError("no rows are left to score the model", Remedy(Option.HOLD_OUT))
+        return Split(train, test)
+
+    def _training_rows(
+        self, frame: DataFrame, places: Places, draws: NDArray[np.float64], keeps: bool
+    ) -> DataFrame:
+        """Return the training rows of a block."""
+        is_test = draws < self._test_share
+        is_validation = ~is_test & (draws < self._test_share + self._validation_share)
+        is_train = ~is_test & ~is_validation
+        if keeps:
+            is_sampled = is_train & (draws > 1 - self._sample_share)
+            self._test.append((frame.filter(is_test), places[is_test]))
+            self._sample.append((frame.filter(is_sampled), places[is_sampled]))
+            self._validation.append(self._arrays(frame.filter(is_validation)))
+        return frame.filter(is_train)
+
+    def _labeled(self, parts: list[tuple[DataFrame, Places]]) -> LabeledRows:
+        import polars as pl
+
+        name = self._survey.target.name
+        frame = pl.concat([frame for frame, _ in parts])
+        places = np.concatenate([places for _, places in parts])
+        return LabeledRows(frame.drop(name), frame[name], places)
+
+    def _arrays(self, frame: DataFrame) -> tuple[Array, Array]:
+        """Return rows as float32 inputs and targets of the networks."""
+        name = self._survey.target.name
+        if len(frame) == 0:
+            width = 1 if self._target.classes is not None else self._target.n_out
+            return np.empty((0, self._columns.n_in), np.float32), np.empty((0, width), np.float32)
+        x = self._columns.transform(frame.drop(name), "float32")
+        return x, self._target.encode(frame[name]).astype(np.float32)
+
+
+def _concatenated(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    x, y = zip(*parts, strict=True)
+    return np.concatenate(x), np.concatenate(y)

@@ -1,0 +1,21 @@
+"""Blocks: consecutive rows of a table, and where they stand in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+Places = NDArray[np.int64]
+"""(N,) for each row the line, from 1, on which it begins; its number, from 1, in Parquet files."""
+
+
+class Block(NamedTuple):
+    """Rows of a table: their cells, None where one is missing, and their places."""
+
+    frame: DataFrame
+    places: Places

@@ -1,0 +1,140 @@
+"""Checks of CSV text: rows as wide as the header, cells and lines that are not too long, no NUL."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from handnn.files.errors import Option, Remedy, TableError
+
+MAX_LINE = 2**24
+"""Characters of a line."""
+
+MAX_CELL = 131_072
+"""Characters of a cell, as in the csv module."""
+
+
+Reader = Callable[[int], str]
+"""Returns the next line, up to a number of characters; "" at the end."""
+
+
+class Layout(NamedTuple):
+    """The path of a CSV file, its delimiter and the names of its columns."""
+
+    path: str
+    delimiter: str
+    names: list[str]
+
+
+class Record(NamedTuple):
+    """A row as the csv module reads it, the line it begins on and the line after its last."""
+
+    cells: list[str]
+    line: int
+    next_line: int
+
+
+def records(readers: Iterable[Reader], path: str, delimiter: str, line: int) -> Iterator[Record]:
+    """Yield the rows of lines that `readers` return one after another, the first being `line`.
+
+    An empty line is a row without cells. Raises TableError for text that is not CSV.
+    """
+    reader = csv.reader(_lines(readers, path, line), delimiter=delimiter, strict=True)
+    start = line
+    while True:
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise TableError(f"{path}, line {start}: {_described(error)}") from None
+        if cells is None:
+            return
+        next_line = line + reader.line_num
+        yield Record(cells, start, next_line)
+        start = next_line
+
+
+def _lines(readers: Iterable[Reader], path: str, line: int) -> Iterator[str]:
+    for read in readers:
+        while text := read(MAX_LINE):
+            check_line(text, path, line)
+            check_nul(text, path, line)
+            line += 1
+            yield text
+
+
+def _described(error: csv.Error) -> str:
+    message = str(error)
+    if "unexpected end" in message:
+        return "a quote is opened and never closed"
+    if "field larger" in message:
+        return f"a cell has more than {MAX_CELL:,} characters; is a quote not closed?"
+    return message
+
+
+def check_line(text: str, path: str, line: int) -> None:
+    """Raise TableError when a line is too long."""
+    if len(text) >= MAX_LINE:
+        raise TableError(
+            f"{path}, line {line} has more than {MAX_LINE:,} characters; is this a table?"
+        )
+
+
+def check_nul(text: str, path: str, line: int) -> None:
+    """Raise TableError when text that begins on `line` has a NUL character."""
+    if "\0" in text:
+        line += text.count("\n", 0, text.index("\0"))
+        problem = f"{path}, line {line}: NUL character, so the file is damaged or not UTF-8"
+        raise TableError(problem, Remedy(Option.ENCODING, "utf-16-le"))
+
+
+def check_width(cells: list[str], layout: Layout, line: int) -> None:
+    """Raise TableError when a row does not have one cell for each column."""
+    if len(cells) == len(layout.names):
+        return
+    row = layout.delimiter.join(cells)
+    problem = (
+        f"{layout.path}, line {line}: {row!r:.70} has {counted(len(cells), 'cell')}, but the "
+        f"header has {counted(len(layout.names), 'column')}"
+    )
+    if len(cells) > len(layout.names) and layout.delimiter == ",":
+        problem += "; quote cells that contain commas"
+    raise TableError(problem)
+
+
+def check_lines(data: bytes, n_lines: int, layout: Layout, line: int) -> None:
+    """Raise TableError for the first of `n_lines` lines without quotes that is not a row."""
+    delimiter = layout.delimiter.encode()
+    array = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(array == ord("\n"))
+    if len(ends) < n_lines:
+        ends = np.append(ends, len(array))
+
+    def cells(place: int) -> list[bytes]:
+        start = int(ends[place - 1]) + 1 if place else 0
+        return data[start : int(ends[place])].split(delimiter)
+
+    if len(delimiter) == 1:
+        delimiters = np.flatnonzero(array == delimiter[0])
+        n_delimiters = np.diff(np.searchsorted(delimiters, ends), prepend=0)
+    else:
+        n_delimiters = np.array([text.count(delimiter) for text in data.split(b"\n")[:n_lines]])
+    wrong = np.flatnonzero(n_delimiters != len(layout.names) - 1)
+    if len(wrong):
+        place = int(wrong[0])
+        texts = [cell.decode("utf-8", "replace") for cell in cells(place)]
+        check_width(texts, layout, line + place)
+    for place in np.flatnonzero(np.diff(ends, prepend=-1) > MAX_CELL).tolist():
+        longest = max(map(len, cells(place)))
+        if longest > MAX_CELL:
+            raise TableError(
+                f"{layout.path}, line {line + place}: a cell has {longest:,} characters, more than "
+                f"{MAX_CELL:,}; is this a table?"
+            )
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 row", "1,200 rows" and the like."""
+    return f"{count:,} {noun}" + "s" * (count != 1)

@@ -1,0 +1,68 @@
+"""Least squares on a table, the baseline that a network should beat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn.files.learning.split import Split
+from handnn.tables import CategoryColumn, Columns, NumberColumn
+
+if TYPE_CHECKING:
+    from polars import DataFrame
+
+Matrix = NDArray[np.float64]
+
+MAX_LABELS = 50
+"""Categories of a column that get an indicator, the most frequent ones."""
+
+RIDGE = 1e-6
+"""Added to the diagonal for each row, so that dependent columns do no harm."""
+
+
+def linear_designs(columns: Columns, split: Split, max_rows: int) -> tuple[Matrix, Matrix]:
+    """Return the standardised columns of training rows (up to `max_rows`) and of test rows.
+
+    Numbers are as in the file, not scaled by quantiles. The last column is constant.
+    """
+    plain = [
+        replace(column, mean=0.0, scale=1.0, knots=(), levels=())
+        if isinstance(column, NumberColumn)
+        else column
+        for column in columns.columns
+    ]
+    unscaled = Columns(plain, columns.feature_names_in, columns.categories)
+    train = _design(unscaled, split.train.x[:max_rows])
+    test = _design(unscaled, split.test.x)
+    mean: Matrix = train.mean(axis=0)
+    deviation: Matrix = train.std(axis=0)
+    deviation[deviation == 0] = 1
+
+    def standardised(design: Matrix) -> Matrix:
+        return np.column_stack([(design - mean) / deviation, np.ones(len(design))])
+
+    return standardised(train), standardised(test)
+
+
+def solve_least_squares(design: Matrix, y: Matrix) -> Matrix:
+    """Return the coefficients (I, O) of least squares for a design (N, I) and targets (N, O)."""
+    gram = design.T @ design
+    gram[np.diag_indices_from(gram)] += RIDGE * len(design)
+    return np.asarray(np.linalg.solve(gram, design.T @ y), np.float64)
+
+
+def _design(columns: Columns, x: DataFrame) -> Matrix:
+    """Return a table as numbers, with indicators in place of the codes of categories."""
+    given = np.asarray(columns.transform(x, "float64"), np.float64)
+    categories = [c for c in columns.columns if isinstance(c, CategoryColumn)]
+    if columns.categories != "embedding" or not categories:
+        return given
+    n_codes = len(categories)
+    parts = [given[:, : given.shape[1] - n_codes]]
+    for code, category in zip(given[:, -n_codes:].T, categories, strict=True):
+        most_frequent = np.argsort(category.counts)[::-1][:MAX_LABELS]
+        parts.append((code[:, None] == most_frequent).astype(np.float64))
+    return np.column_stack(parts)

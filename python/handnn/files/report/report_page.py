@@ -1,0 +1,159 @@
+"""The report of a training: one HTML page without other files, scripts or network access."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from handnn import charts
+from handnn.files.learning.trained import Trained
+from handnn.files.model import FileModel, PlainScores
+from handnn.files.report.answer_charts import answers_section
+from handnn.files.report.html import Cell, section, table
+from handnn.files.report.importance import WorstRow, permutation_importance, worst_rows
+from handnn.files.report.table_scores import answers_of, measured_values
+from handnn.inside.page import document
+
+MAX_BARS = 30
+"""Columns in the chart of importance."""
+
+MEANINGS = {
+    "rmse": "root mean squared error",
+    "mae": "mean absolute error",
+    "r2": "R², the share of the variance that is explained",
+    "accuracy": "share of correct predictions",
+    "balanced_accuracy": "share of correct predictions of each class, averaged",
+    "auc": "area under the ROC curve",
+    "log_loss": "mean of -log of the probability of the true class",
+}
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff }
+main { max-width: 60rem; margin: 0 auto; padding: 1rem }
+h1 { font-size: 1.6rem; line-height: 1.25 }
+h2 { font-size: 1.3rem; margin-top: 2.5rem; border-bottom: 2px solid #999 }
+p { max-width: 46rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .95rem }
+caption { text-align: left; padding-bottom: .3rem; white-space: nowrap }
+th, td { padding: .2rem .7rem; border: 1px solid #ccc; text-align: right }
+th { font-weight: 600; background: #f4f4f4 }
+th[scope=row] { text-align: left }
+tr.ours td { font-weight: 600 }
+div.wide { overflow-x: auto }
+svg { max-width: 100%; height: auto }
+svg text { font: 13px system-ui, sans-serif; fill: #1b1b1b }
+pre { background: #f4f4f4; padding: .8rem; white-space: pre-wrap; overflow-wrap: anywhere }
+"""
+
+
+def report_page(model: FileModel, command: str) -> str:
+    """Return the report of a model that has just been trained.
+
+    command: what trains the same model again, shown at the end. Raises ValueError for a model that
+    was loaded from a file, since the rows that were held out of it are not known.
+    """
+    trained = model.training
+    if trained is None:
+        raise ValueError("report_page: the model must come from train_file, not from a file")
+    story, target, test = model.notes.story, model.target, trained.split.test
+    title = f"Predicting {model.notes.target} from {story['file']}"
+    importance = permutation_importance(model, test, np.random.default_rng(_integer(story["seed"])))
+    measured, answers = measured_values(target, test.y), answers_of(model, test.x)
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f"<p>A {target.task} model, trained on {trained.n_train:,} rows and scored on "
+        f"{len(test):,} other rows, which were drawn at random.</p>",
+        section("Scores", _scores(model)),
+        section("Learning curves", _learning_curves(trained)),
+        section(
+            "Predicted and actual values",
+            answers_section(target, model.notes.target, measured, answers),
+        ),
+        section("Column importance", _importance(target.task, importance)),
+        section(
+            "Worst predictions",
+            _worst(worst_rows(model, test), str(story["place"]), target.task),
+        ),
+        section("Columns", f"<pre>{escape(model.columns.summary())}</pre>"),
+        section("How to reproduce", _reproduce(model, command)),
+    ]
+    inner = "\n".join(parts)
+    return document(title, STYLE, f"<main>\n{inner}\n</main>")
+
+
+def _scores(model: FileModel) -> str:
+    methods: dict[str, PlainScores] = {**model.baselines, "this model": model.scores}
+    names = list(model.scores)
+    rows = [[method, *(_number(scores[n]) for n in names)] for method, scores in methods.items()]
+    meanings = "; ".join(f"{name}: {MEANINGS[name]}" for name in names)
+    return table("On the held-out rows", ["", *names], rows, "this model") + f"<p>{meanings}.</p>"
+
+
+def _learning_curves(trained: Trained) -> str:
+    histories = trained.histories
+    groups: dict[str, Sequence[Sequence[float]]] = {
+        "training rows": [history.train_loss for history in histories]
+    }
+    held_out = [history.validation_loss for history in histories]
+    if any(held_out):
+        groups["validation rows"] = held_out
+    text = "The loss of each network over the epochs"
+    n_epochs = max(map(len, histories))
+    described = f"{text}, on a logarithmic scale; the longest training has {n_epochs} epochs"
+    after = "; it keeps the weights of its best epoch" if trained.keeps_best_epoch else ""
+    return f"<p>{text}{after}.</p>" + charts.curves(groups, ("epoch", "loss"), described)
+
+
+def _importance(task: str, importance: dict[str, float]) -> str:
+    error = "RMSE" if task == "regression" else "log loss"
+    shown = dict(list(importance.items())[:MAX_BARS])
+    text = f"By how much the {error} rises when a column of the held-out rows is shuffled."
+    note = "Columns with the same information share it, so each alone may look unimportant."
+    if len(shown) < len(importance):
+        note += f" The {MAX_BARS} highest of {len(importance)}."
+    return f"<p>{text} {note}</p>" + charts.bars(shown, text)
+
+
+def _worst(worst: list[WorstRow], place: str, task: str) -> str:
+    error = "error" if task == "regression" else "-log p(true class)"
+    head = [place, "actual", "predicted", error, *worst[0].cells]
+    rows = [
+        [
+            row.place,
+            _cell(row.measured),
+            _cell(row.predicted),
+            _number(row.error),
+            *map(_cell, row.cells.values()),
+        ]
+        for row in worst
+    ]
+    return table("The held-out rows with the worst predictions", head, rows)
+
+
+def _reproduce(model: FileModel, command: str) -> str:
+    story = model.notes.story
+    return (
+        f"<pre>{escape(command)}</pre>"
+        f"<p>The file had {_integer(story['bytes']):,} bytes and the SHA-256 <code>"
+        f"{escape(str(story['sha256']))}</code>. handnn {escape(str(story['handnn']))} with this "
+        "file and these options gives the same model, with any number of threads.</p>"
+    )
+
+
+def _integer(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _number(value: float | None) -> str:
+    return charts.number(value) if value is not None and np.isfinite(value) else "–"
+
+
+def _cell(value: object) -> Cell:
+    if value is None:
+        return "–"
+    if isinstance(value, float | np.floating):
+        return _number(float(value))
+    return f"{value!s:.60}"
