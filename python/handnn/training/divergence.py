@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from handnn.arrays import Array
+from handnn.training.parts import Parts
+from handnn.training.rows import Samples
 
 LARGE = 1e4
 """Inputs and targets beyond this are a more likely cause than the learning rate."""
@@ -43,25 +45,19 @@ class DivergenceError(ArithmeticError):
 
 
 def divergence(
-    loss: float,
-    epoch: int,
-    step: int | None,
-    rows: Mapping[str, Array],
-    params: Mapping[str, Array],
-    optimizer: object,
+    parts: Parts, loss: float, rows: Samples, epoch: int, step: int | None = None
 ) -> DivergenceError:
-    """Return the error for a loss that is not finite.
+    """Return the error for a loss of these rows that is not finite.
 
-    rows: those of the batch, or of the validation, by name. params: those that gave the loss.
-    step: None for a validation loss. epoch and step count from 1.
+    epoch and step count from 0. A step of None stands for the validation after the epoch.
     """
-    what, when = "loss", f"in epoch {epoch}"
-    if step is None:
-        what, when = "validation loss", f"after epoch {epoch}"
-    else:
-        when += f", step {step}"
-    cause = _cause(rows, params, f"{optimizer}")
-    return DivergenceError(f"Trainer.fit: the {what} is {loss} {when}: {cause}", epoch, step)
+    named = dict(zip(("x", "y", "sample_weight"), rows, strict=False))
+    cause = _cause(named, parts.network.params, f"{parts.optimizer}")
+    what, when = "validation loss", f"after epoch {epoch + 1}"
+    if step is not None:
+        step += 1
+        what, when = "loss", f"in epoch {epoch + 1}, step {step}"
+    return DivergenceError(f"Trainer.fit: the {what} is {loss} {when}: {cause}", epoch + 1, step)
 
 
 def _cause(rows: Mapping[str, Array], params: Mapping[str, Array], optimizer: str) -> str:

@@ -81,15 +81,18 @@ class Measuring(NamedTuple):
         loss = float(self.loss.forward(pre, y, *weight))
         return loss, self._metrics(y, pre, *weight)
 
-    def on_training(self, rows: Samples, outputs: Array | None, order: Indices) -> dict[str, float]:
+    def on_training(
+        self, rows: Samples, outputs: Array | None = None, order: Indices | None = None
+    ) -> dict[str, float]:
         """Return the metrics of the training rows.
 
-        outputs: those of the rows numbered `order`, from the epoch's batches; None predicts them.
+        outputs: those of the rows numbered `order`, from the batches of an epoch. By default, all
+        rows are predicted.
         """
         x, y, *weight = rows
         if outputs is None:
             outputs = self.network.predict(x)
-        else:
+        elif order is not None:
             y, *weight = (array[order] for array in (y, *weight))
         return self._metrics(as_column(y, outputs), outputs, *weight)
 

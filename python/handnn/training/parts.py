@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from handnn import engine
 from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
@@ -19,3 +20,10 @@ class Parts(NamedTuple):
     optimizer: Optimizer
     engine: str
     rng: np.random.Generator
+
+    def compiles(self) -> bool:
+        """Return whether training runs in the compiled engine, with the parts as they are now.
+
+        Raises ValueError if `engine` is "compiled", but a part cannot be compiled.
+        """
+        return engine.compiles(self.engine, self.network.layers, self.loss, self.optimizer)

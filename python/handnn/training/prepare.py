@@ -117,7 +117,7 @@ def prepare(
         rng_state=rng_state if resumed is None else parts.rng.bit_generator.state,
     )
     if parts.engine == "compiled":
-        _ = run.is_compiled  # raises if it cannot be
+        parts.compiles()  # raises ValueError if that is not possible
     if stopping is not None:
         stopping.check(held_out is not None, run.measuring.directions)
     if given.checkpoint is not None:

@@ -6,24 +6,22 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from handnn import engine
 from handnn.arrays import Array
-from handnn.losses import Loss, is_ours
-from handnn.losses.loss import as_column
-from handnn.network import Network
-from handnn.optimizers import LBFGS, GradientOptimizer
+from handnn.optimizers import LBFGS
 from handnn.training.checkpoints import Checkpoint, Resumed
-from handnn.training.divergence import DivergenceError, divergence
+from handnn.training.divergence import divergence
 from handnn.training.history import Epoch
 from handnn.training.interrupts import Interrupts
 from handnn.training.measures import Measuring
 from handnn.training.parts import Parts
 from handnn.training.rows import Samples, Selection
 from handnn.training.state import FitState
+from handnn.training.steps import LossAndSeconds, Steps, new_outputs
 
 if TYPE_CHECKING:
     from handnn.progress import Bar
@@ -36,9 +34,6 @@ MAX_STEPS_PER_CALL = 2**20
 
 BAR_UPDATE_SECONDS = 0.05
 """How long epochs may pass between two updates of the bar."""
-
-LossAndSeconds: TypeAlias = tuple[float, float]
-"""The mean training loss of an epoch, and how long the epoch took."""
 
 
 @dataclass
@@ -59,19 +54,8 @@ class Run:
     """The state of `parts.rng` once this fit has drawn its held-out rows and its seed."""
     checkpoint: Checkpoint | None = None
     interrupts: Interrupts = field(default_factory=Interrupts)
-    _samples: Samples = ()
     _validation: Samples = ()
-    _program: engine.TrainingProgram | None = None
-    """The parts, compiled; None for the loop over bricks."""
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether the bricks, as they are now, run in the compiled engine.
-
-        Raises ValueError if they do not, but ``engine="compiled"`` asks for it.
-        """
-        network, loss, optimizer, choice, _ = self.parts
-        return engine.compiles(choice, network.layers, loss, optimizer)
+    _steps: Steps = field(init=False)
 
     @property
     def cost(self) -> int:
@@ -96,7 +80,7 @@ class Run:
             dtype = self.parts.network.dtype
             if outputs is None or outputs.dtype != dtype or len(outputs) != done:
                 raise ValueError("Trainer.fit: the checkpoint lacks the outputs of its last steps")
-            whole = self._new_outputs(outputs.shape[1:])
+            whole = new_outputs(self.sampler, outputs.shape[1:], self.parts.network)
             whole[:done] = outputs
             outputs = whole
         stopping = self.state.early_stopping
@@ -117,7 +101,14 @@ class Run:
 
     def gather(self) -> None:
         """Copy the selected rows, unless they are all of the arrays."""
-        self._samples = self.rows.gather()
+        self._steps = Steps(
+            parts=self.parts,
+            sampler=self.sampler,
+            state=self.state,
+            rows=self.rows.gather(),
+            keeps_outputs=self.measuring.uses_training_outputs,
+            stop=self.interrupts.stop,
+        )
         if self.held_out is not None:
             self._validation = self.held_out.gather()
 
@@ -135,13 +126,11 @@ class Run:
             def after(losses: list[LossAndSeconds]) -> bool:
                 return self._after(losses, bar)
 
-            optimizer.minimize(self.parts.network.params, self._evaluate, state.epochs, after)
+            optimizer.minimize(self.parts.network.params, self._steps.evaluate, state.epochs, after)
         else:
             self._train_epochs(bar)
         if state.early_stopping is not None:
             state.early_stopping.restore(self._weights())
-
-    # ---- epochs ----------------------------------------------------------------------------------
 
     def _train_epochs(self, bar: Bar) -> None:
         state, max_epochs = self.state, self._max_epochs_per_call()
@@ -154,7 +143,7 @@ class Run:
             if self.checkpoint is not None:
                 count = min(count, self.checkpoint.every - done % self.checkpoint.every)
             try:
-                self._run_epochs(count, losses)
+                self._steps.run(count, losses)
             except BaseException:  # whole epochs count, even if a later one fails or is interrupted
                 if self.held_out is None and not self.measuring.measures:
                     state.history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
@@ -185,94 +174,6 @@ class Run:
             return MAX_EPOCHS_PER_CALL
         return max(1, MAX_STEPS_PER_CALL // self.sampler.steps)
 
-    def _run_epochs(self, epochs: int, losses: list[LossAndSeconds]) -> None:
-        """Train for `epochs` epochs, and append the loss and the seconds of each to `losses`."""
-        program = self._current_program()
-        if program is not None:
-            self._run_compiled(program, epochs, losses)
-        else:
-            self._run_bricks(epochs, losses)
-
-    def _current_program(self) -> engine.TrainingProgram | None:
-        """Return the compiled parts, None if the bricks, as they are now, do not compile."""
-        network, loss, optimizer = self.parts[:3]
-        now = self._program
-        if now is None or not now.is_still(network.layers):
-            self._program = None
-            if self.is_compiled and is_ours(loss) and isinstance(optimizer, GradientOptimizer):
-                self._program = engine.TrainingProgram(network.layers, loss, optimizer)
-        return self._program
-
-    def _run_bricks(self, epochs: int, losses: list[LossAndSeconds]) -> None:
-        """Run the visible loop: for each batch forward, loss, backward and an optimizer step."""
-        state, size = self.state, self.sampler.batch_size
-        network, loss, optimizer = self.parts[:3]
-        first_epoch = len(state.history)
-        for epoch in range(first_epoch, first_epoch + epochs):
-            start = perf_counter()
-            order = self.sampler.order(len(self._samples[0]), epoch)
-            while state.step < self.sampler.steps:
-                if self.interrupts.stop.is_set:
-                    return
-                batch = order[state.step * size : (state.step + 1) * size]
-                rows = tuple(array[batch] for array in self._samples)
-                value, pre = loss_and_gradients(network, loss, *rows)
-                total = state.total + len(batch) * value
-                if not math.isfinite(total):
-                    raise self._diverged(value, epoch, rows)
-                optimizer.step(network.params, network.grads)
-                self._keep_outputs(pre, state.step * size)
-                state.step, state.total = state.step + 1, total
-            losses.append((state.total / len(order), perf_counter() - start))
-            state.step, state.total = 0, 0.0
-
-    def _run_compiled(
-        self, program: engine.TrainingProgram, epochs: int, losses: list[LossAndSeconds]
-    ) -> None:
-        """Do the same in one call of the compiled engine."""
-        state, done, network = self.state, len(self.state.history), self.parts.network
-        keeps = self.measuring.uses_training_outputs
-        shape = (network.sizes["out"],) if keeps else ()
-        if shape and (state.outputs is None or state.outputs.shape[1:] != shape):
-            state.outputs = self._new_outputs(shape)
-        steps, state.total = engine.train(
-            program,
-            self._samples,
-            self.sampler,
-            engine.TrainingSpan(epochs, done, state.step, state.total),
-            losses,
-            outputs=state.outputs if keeps else None,
-            stop=self.interrupts.stop,
-        )
-        state.step += steps - len(losses) * self.sampler.steps
-        if not math.isfinite(state.total):
-            epoch = done + len(losses)
-            first = state.step * self.sampler.batch_size
-            order = self.sampler.order(len(self._samples[0]), epoch)
-            batch = order[first : first + self.sampler.batch_size]
-            raise self._diverged(state.total, epoch, tuple(a[batch] for a in self._samples))
-
-    def _evaluate(self) -> tuple[float, dict[str, Array | None]]:
-        """Return the loss and the gradients of all rows, for L-BFGS."""
-        if self.interrupts.stop.is_set:
-            raise KeyboardInterrupt
-        network, loss = self.parts[:2]
-        value, _ = loss_and_gradients(network, loss, *self._samples)
-        return value, network.grads
-
-    def _keep_outputs(self, pre: Array, first: int) -> None:
-        """Keep the outputs of a batch if metrics are measured on them."""
-        if not self.measuring.uses_training_outputs:
-            return
-        if self.state.outputs is None or self.state.outputs.shape[1:] != pre.shape[1:]:
-            self.state.outputs = self._new_outputs(pre.shape[1:])
-        self.state.outputs[first : first + len(pre)] = pre
-
-    def _new_outputs(self, shape: tuple[int, ...]) -> Array:
-        return np.empty((self.sampler.rows_per_epoch, *shape), self.parts.network.dtype)
-
-    # ---- after an epoch --------------------------------------------------------------------------
-
     def _after(self, losses: list[LossAndSeconds], bar: Bar) -> bool:
         """Do what follows an epoch, in the order that `Trainer` documents; return if it is over."""
         start = perf_counter()
@@ -282,7 +183,7 @@ class Run:
         history.extend(Epoch(loss, validation_loss, more + last, metrics) for loss, last in losses)
         epoch, number = history.last, len(history)
         if validation_loss is not None and not math.isfinite(validation_loss):
-            raise self._diverged(validation_loss, number - 1, self._validation, False)
+            raise divergence(self.parts, validation_loss, self._validation, number - 1)
         optimizer = self.parts.optimizer
         if getattr(getattr(optimizer, "schedule", None), "is_watching", False):
             watch: Callable[[float], object] = getattr(optimizer, "watch")  # noqa: B009
@@ -307,10 +208,11 @@ class Run:
             return measuring.on_validation(self._validation)
         if not measuring.measures:
             return None, {}
-        is_lbfgs = isinstance(self.parts.optimizer, LBFGS)
-        outputs = None if is_lbfgs else self.state.outputs
-        order = self.sampler.order(len(self._samples[0]), len(self.state.history))
-        return None, measuring.on_training(self._samples, outputs, order)
+        rows = self._steps.rows
+        if isinstance(self.parts.optimizer, LBFGS):
+            return None, measuring.on_training(rows)
+        order = self.sampler.order(len(rows[0]), len(self.state.history))
+        return None, measuring.on_training(rows, self.state.outputs, order)
 
     def _call_back(self) -> bool:
         """Call the callbacks; return whether one of them ends the fit."""
@@ -330,23 +232,3 @@ class Run:
 
     def _weights(self) -> dict[str, Array]:
         return {**self.parts.network.params, **self.parts.network.buffers}
-
-    def _diverged(
-        self, loss: float, epoch: int, rows: Samples, is_training: bool = True
-    ) -> DivergenceError:
-        named = dict(zip(("x", "y", "sample_weight"), rows, strict=False))
-        step = self.state.step + 1 if is_training else None
-        network, optimizer = self.parts.network, self.parts.optimizer
-        return divergence(loss, epoch + 1, step, named, network.params, optimizer)
-
-
-def loss_and_gradients(
-    network: Network, loss: Loss, x: Array, y: Array, *weight: Array
-) -> tuple[float, Array]:
-    """Go forward and backward once; return the loss and the outputs it is computed from."""
-    engine.check_stop()
-    with network.in_mode(training=True):
-        pre = network.forward(x)
-        value = float(loss.forward(pre, as_column(y, pre), *weight))
-        network.backward(loss.backward())
-    return value, pre

@@ -24,7 +24,8 @@ from handnn.training.history import History
 from handnn.training.parts import Parts
 from handnn.training.prepare import FitArguments, prepare
 from handnn.training.rows import as_rows
-from handnn.training.run import Run, loss_and_gradients
+from handnn.training.run import Run
+from handnn.training.steps import loss_and_gradients
 
 
 class Trainer:
@@ -285,7 +286,7 @@ class Trainer:
 
         Raises ValueError if `engine` is "compiled" but a part cannot be compiled.
         """
-        return engine.compiles(self.engine, self.network.layers, self.loss, self.optimizer)
+        return self._parts.compiles()
 
     @property
     def _parts(self) -> Parts:

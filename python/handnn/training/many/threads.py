@@ -140,8 +140,10 @@ def _train(
     stop = engine.Stop()
     # Only the first thread runs Python loops: two would pass the GIL back and forth, and Ctrl-C
     # would wait for it.
-    compiled = deque(job for job in jobs if job[1].is_compiled)
-    in_python = deque(job for job in jobs if not job[1].is_compiled)
+    compiled: Jobs = deque()
+    in_python: Jobs = deque()
+    for job in jobs:
+        (compiled if job[1].parts.compiles() else in_python).append(job)
     jobs.clear()  # so that a run, with its rows, is freed when it ends
     news: Queue[News] = Queue()
 

@@ -1,0 +1,137 @@
+"""The steps of a training: the visible loop over batches, or the same in the compiled engine."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TypeAlias
+
+import numpy as np
+
+from handnn import engine
+from handnn.arrays import Array
+from handnn.losses import Loss, is_ours
+from handnn.losses.loss import as_column
+from handnn.network import Network
+from handnn.optimizers import GradientOptimizer
+from handnn.training.divergence import divergence
+from handnn.training.parts import Parts
+from handnn.training.rows import Samples
+from handnn.training.state import FitState
+
+LossAndSeconds: TypeAlias = tuple[float, float]
+"""The mean training loss of an epoch, and how long the epoch took."""
+
+
+@dataclass
+class Steps:
+    """Take the steps of one fit on its training rows, and count them in `state`."""
+
+    parts: Parts
+    sampler: engine.BatchSampler
+    state: FitState
+    rows: Samples
+    keeps_outputs: bool
+    """Whether `state.outputs` receives the outputs of the epoch, for the metrics."""
+    stop: engine.Stop
+    program: engine.TrainingProgram | None = None
+    """The compiled parts; None for the visible loop."""
+
+    def run(self, epochs: int, losses: list[LossAndSeconds]) -> None:
+        """Train for `epochs` epochs, and append the loss and the seconds of each to `losses`.
+
+        Starts at ``state.step`` of the first epoch. Ends early, after a whole step, once `stop` is
+        set. Raises DivergenceError at a loss that is not finite.
+        """
+        program = self._current_program()
+        if program is not None:
+            self._run_compiled(program, epochs, losses)
+        else:
+            self._run_bricks(epochs, losses)
+
+    def _current_program(self) -> engine.TrainingProgram | None:
+        """Return the compiled parts, or None if they do not compile as they are now."""
+        network, loss, optimizer = self.parts[:3]
+        if self.program is None or not self.program.is_still(network.layers):
+            self.program = None
+            if self.parts.compiles() and is_ours(loss) and isinstance(optimizer, GradientOptimizer):
+                self.program = engine.TrainingProgram(network.layers, loss, optimizer)
+        return self.program
+
+    def _run_bricks(self, epochs: int, losses: list[LossAndSeconds]) -> None:
+        """Run the visible loop: for each batch forward, loss, backward and an optimizer step."""
+        state, size = self.state, self.sampler.batch_size
+        network, loss, optimizer = self.parts[:3]
+        first_epoch = len(state.history)
+        for epoch in range(first_epoch, first_epoch + epochs):
+            start = perf_counter()
+            order = self.sampler.order(len(self.rows[0]), epoch)
+            while state.step < self.sampler.steps:
+                if self.stop.is_set:
+                    return
+                batch = order[state.step * size : (state.step + 1) * size]
+                rows = tuple(array[batch] for array in self.rows)
+                value, pre = loss_and_gradients(network, loss, *rows)
+                total = state.total + len(batch) * value
+                if not math.isfinite(total):
+                    raise divergence(self.parts, value, rows, epoch, state.step)
+                optimizer.step(network.params, network.grads)
+                if self.keeps_outputs:
+                    first = state.step * size
+                    self._outputs(pre.shape[1:])[first : first + len(pre)] = pre
+                state.step, state.total = state.step + 1, total
+            losses.append((state.total / len(order), perf_counter() - start))
+            state.step, state.total = 0, 0.0
+
+    def _run_compiled(
+        self, program: engine.TrainingProgram, epochs: int, losses: list[LossAndSeconds]
+    ) -> None:
+        """Do the same in one call of the compiled engine."""
+        state, done = self.state, len(self.state.history)
+        outputs = None
+        if self.keeps_outputs:
+            outputs = self._outputs((self.parts.network.sizes["out"],))
+        span = engine.TrainingSpan(epochs, done, state.step, state.total)
+        steps, state.total = engine.train(
+            program, self.rows, self.sampler, span, losses, outputs=outputs, stop=self.stop
+        )
+        state.step += steps - len(losses) * self.sampler.steps
+        if not math.isfinite(state.total):
+            epoch = done + len(losses)
+            first = state.step * self.sampler.batch_size
+            order = self.sampler.order(len(self.rows[0]), epoch)
+            batch = order[first : first + self.sampler.batch_size]
+            rows = tuple(array[batch] for array in self.rows)
+            raise divergence(self.parts, state.total, rows, epoch, state.step)
+
+    def evaluate(self) -> tuple[float, dict[str, Array | None]]:
+        """Return the loss and the gradients of all rows, for L-BFGS."""
+        if self.stop.is_set:
+            raise KeyboardInterrupt
+        network, loss = self.parts[:2]
+        value, _ = loss_and_gradients(network, loss, *self.rows)
+        return value, network.grads
+
+    def _outputs(self, shape: tuple[int, ...]) -> Array:
+        """Return `state.outputs`, new if the outputs of a row have another shape now."""
+        if self.state.outputs is None or self.state.outputs.shape[1:] != shape:
+            self.state.outputs = new_outputs(self.sampler, shape, self.parts.network)
+        return self.state.outputs
+
+
+def new_outputs(sampler: engine.BatchSampler, shape: tuple[int, ...], network: Network) -> Array:
+    """Return an array for the outputs of one epoch, those of a row with this shape."""
+    return np.empty((sampler.rows_per_epoch, *shape), network.dtype)
+
+
+def loss_and_gradients(
+    network: Network, loss: Loss, x: Array, y: Array, *weight: Array
+) -> tuple[float, Array]:
+    """Go forward and backward once; return the loss and the outputs it is computed from."""
+    engine.check_stop()
+    with network.in_mode(training=True):
+        pre = network.forward(x)
+        value = float(loss.forward(pre, as_column(y, pre), *weight))
+        network.backward(loss.backward())
+    return value, pre
