@@ -253,7 +253,8 @@ def workflows(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Verify handnn and its peers, then time them in turns."""
-    session.install(".[test]")
+    session.install(".[plot]")
+    install_groups(session, "bench")
     session.run("python", "-m", "benchmarks", *session.posargs)
 
 

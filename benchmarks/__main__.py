@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 from benchmarks import (
     chart,
@@ -28,29 +27,29 @@ SHORT = {"sklearn": "scikit-learn", "ort": "onnxruntime"}
 
 
 def arguments() -> argparse.Namespace:
-    """Return the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="handnn beside its peers: first verified, then timed in one run.",
+        description="Verify handnn and its peers, then time them in turns.",
     )
     libraries = ",".join(dict.fromkeys(contestant.library for contestant in CONTESTANTS))
-    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--only", choices=PARTS, help="run one part only")
+    parser.add_argument("--quick", action="store_true", help="take fewer and shorter rounds")
     parser.add_argument(
         "--threads",
         nargs="+",
         choices=("1", "all"),
         default=["1"],
-        help="1: one pinned thread; all: as many as there are CPUs; or one after the other",
+        help="1: one pinned thread; all: one thread per CPU; both may be given",
     )
-    parser.add_argument("--peers", metavar="NAMES", help=f"some of {libraries}")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write all numbers there")
-    parser.add_argument("--chart", metavar="FILE", type=Path, help="draw the steps there (PNG)")
+    parser.add_argument("--peers", metavar="NAMES", help=f"run these peers only, of {libraries}")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all numbers to FILE")
+    parser.add_argument("--chart", metavar="FILE", type=Path, help="draw the steps as a PNG")
     return parser.parse_args()
 
 
 def choose(names: str | None) -> list[Contestant]:
-    """Return the contestants that are asked for and installed, and always ours."""
+    """Return handnn and the selected contestants that are installed."""
     known = {contestant.library for contestant in CONTESTANTS}
     wanted = known if names is None else {SHORT.get(name, name) for name in names.split(",")}
     if unknown := wanted - known:
@@ -59,7 +58,7 @@ def choose(names: str | None) -> list[Contestant]:
 
 
 def force_blas(contestants: list[Contestant], core: str | None) -> list[Contestant]:
-    """Return the contestants; those that force their BLAS do so, or are left out without one."""
+    """Set the BLAS kernels of contestants that force them; without any, drop the forced NumPy."""
     if core is None:
         return [c for c in contestants if c.label != "NumPy, forced BLAS"]
     variables = {"OPENBLAS_CORETYPE": core}
@@ -70,11 +69,11 @@ def force_blas(contestants: list[Contestant], core: str | None) -> list[Contesta
 
 
 def describe(core: str | None) -> dict[str, str]:
-    """Print and return the machine, and the versions of the peers."""
+    """Print and return the machine and the versions of the peers."""
     facts = machine.describe()
     libraries = {contestant.library: contestant.version for contestant in CONTESTANTS}
     del libraries["handnn"]
-    libraries["optax"] = machine.version("optax")  # has the optimizers of JAX
+    libraries["optax"] = machine.version("optax")  # the optimizers of JAX
     facts |= {library: version or "skipped" for library, version in libraries.items()}
     facts["forced BLAS"] = core or "-"
     for name, value in facts.items():
@@ -83,17 +82,17 @@ def describe(core: str | None) -> dict[str, str]:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write the results."""
     args = arguments()
     parts = PARTS if args.only is None else (args.only,)
     if args.chart and "steps" not in parts:
-        raise SystemExit("--chart needs the steps")
+        raise SystemExit("--chart needs the part steps")
     effort = Effort(seconds=0.008, rounds=7) if args.quick else Effort(seconds=0.03, rounds=25)
     contestants = choose(args.peers)
     core = best_core() if {"steps", "inference"} & set(parts) else None
     contestants = force_blas(contestants, core)
     facts = describe(core)
-    results: dict[str, Any] = {"machine": facts}
+    results: dict[str, object] = {"machine": facts}
 
     if "kernels" in parts:
         kernel_rows = kernels.measure(effort)
@@ -103,21 +102,25 @@ def main() -> None:
         product_rows = products.measure(effort)
         products.show(*product_rows)
         results["products"] = products.as_json(*product_rows)
+    step_results: dict[int, object] = {}
+    call_results: dict[int, object] = {}
     for name in args.threads:
         threads = 1 if name == "1" else len(machine.usable_cpus())
-        # Threads that still spin after their own turn must not steal from the next one.
+        # Threads that spin after their turn must not slow the next contestant down.
         patient = effort if threads == 1 else dataclasses.replace(effort, pause=0.1)
         if "steps" in parts:
             step_rows = steps.measure(contestants, threads, patient)
             steps.show(step_rows, threads)
-            results.setdefault("steps", {})[threads] = steps.as_json(step_rows)
+            step_results[threads] = steps.as_json(step_rows)
             if args.chart and name == args.threads[0]:
                 where = "one thread" if threads == 1 else f"{threads} threads"
                 chart.draw(step_rows, args.chart, f"{where} of {facts['CPU'].partition(',')[0]}")
         if "inference" in parts:
             call_rows = inference.measure(contestants, threads, patient)
             inference.show(call_rows, threads)
-            results.setdefault("inference", {})[threads] = inference.as_json(call_rows)
+            call_results[threads] = inference.as_json(call_rows)
+    results |= {"steps": step_results} if step_results else {}
+    results |= {"inference": call_results} if call_results else {}
     if "trainings" in parts:
         training_rows = trainings.measure(args.quick)
         trainings.show(training_rows)

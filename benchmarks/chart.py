@@ -1,4 +1,4 @@
-"""The chart of the training steps: a panel for each network, a bar for each library."""
+"""A chart of the training steps: one panel per network, one bar per library."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK, QUIET, ACCENT, BAR = "#1f2430", "#6b7280", "#d9480f", "#c3cad6"
-LONGEST = 8.0  # a bar that is longer, in times ours, is cut off
+MAX_RATIO = 8.0  # longer bars are cut off
 
 
 def families(row: Row) -> list[tuple[str, float]]:
-    """Return the libraries with their seconds a step, each in its fastest way, fastest first."""
+    """Return the seconds per step of each library in its fastest configuration, fastest first."""
     groups = {
         "handnn": [OURS],
         "NumPy": ["NumPy", "NumPy, forced BLAS"],
@@ -36,16 +36,16 @@ def families(row: Row) -> list[tuple[str, float]]:
 
 
 def panel(ax: Axes, row: Row) -> None:
-    """Draw one network."""
+    """Draw the bars of one network."""
     bars = families(row)
     ours = row.result.seconds[OURS]
     for place, (name, seconds) in enumerate(bars):
         is_ours = name == OURS
-        length = min(seconds / ours, LONGEST)
+        length = min(seconds / ours, MAX_RATIO)
         ax.barh(place, length, height=0.68, color=ACCENT if is_ours else BAR)
         ratio = "" if is_ours else f"   {seconds / ours:.1f}×"
-        cut = seconds / ours > LONGEST
-        inside = length > 0.7 * LONGEST  # beside the bar there would be no room
+        cut = seconds / ours > MAX_RATIO
+        inside = length > 0.7 * MAX_RATIO  # no space is left beside the bar
         ax.text(
             length - 0.12 if inside else length + 0.12,
             place,
@@ -62,7 +62,7 @@ def panel(ax: Axes, row: Row) -> None:
             label.set_fontweight("bold")
             label.set_color(ACCENT)
     ax.invert_yaxis()
-    ax.set_xlim(0, LONGEST * 1.02)
+    ax.set_xlim(0, MAX_RATIO * 1.02)
     ax.set_xticks([])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

@@ -1,4 +1,4 @@
-"""All contestants at the start: their processes, verified on a problem and then timed in turns."""
+"""All contestants in one comparison: verified on a problem, then timed in turns."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from benchmarks.worker import Worker, WorkerError
 
 OURS = "handnn"
 Makers = Callable[[Contestant], str | None]
-"""Chooses the class that makes a contestant's task, None when it has none."""
+"""Returns the name of the class that makes a contestant's task, or None."""
 Expected = Callable[[Contestant], tuple[list[Array], float]]
-"""Says what a contestant's result should be, and the tolerance."""
+"""Returns the expected result of a contestant, and the tolerance."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One problem: seconds and errors by label. Errors are shares of the tolerance."""
+    """Seconds and errors of one problem by label; errors are in units of the tolerance."""
 
     seconds: dict[str, float]
     errors: dict[str, float]
     peak: float | None
 
     def ratio(self, label: str) -> float | None:
-        """Return how many times longer than handnn a contestant takes."""
+        """Return the time of a contestant divided by handnn's."""
         return self.seconds[label] / self.seconds[OURS] if label in self.seconds else None
 
     def best_peer(self) -> str | None:
-        """Return the label of the fastest contestant that is not handnn."""
+        """Return the label of the fastest contestant other than handnn."""
         peers = [label for label in self.seconds if not label.startswith(OURS)]
         return min(peers, key=self.seconds.__getitem__, default=None)
 
 
 class Field:
-    """A process for each contestant that has such a task."""
+    """One process for each contestant that has the task."""
 
     def __init__(self, workers: dict[Contestant, Worker], makers: Makers, threads: int) -> None:
         self.workers = workers
@@ -54,7 +54,7 @@ class Field:
         repeats: int,
         rows: int = 0,
     ) -> Result:
-        """Verify what everyone has after so many repeats, then time everyone in turns."""
+        """Verify all results after `repeats` repeats, then time all contestants in turns."""
         runs: dict[str, Timed] = {}
         errors = {}
         for contestant, worker in self.workers.items():
@@ -77,7 +77,7 @@ class Field:
         measures_peak = ours.fma_peak(0.001) is not None
 
         def operations(count: int) -> float:
-            """Return the seconds that so many operations take at the peak."""
+            """Return the seconds that `count` operations take at the peak."""
             return count / (ours.fma_peak(effort.seconds / 4) or 1)
 
         peak_run: dict[str, Timed] = {"peak": operations} if measures_peak else {}
@@ -87,13 +87,13 @@ class Field:
 
 
 def labels(results: list[Result]) -> list[str]:
-    """Return who took part in any of them, in the order of the start."""
+    """Return the labels that occur in any of the results, in the order of CONTESTANTS."""
     return list(dict.fromkeys(label for result in results for label in result.seconds))
 
 
 @contextlib.contextmanager
 def field(contestants: list[Contestant], makers: Makers, threads: int) -> Iterator[Field]:
-    """Start the processes, and end them afterwards."""
+    """Start the processes of the contestants, and end them afterwards."""
     with contextlib.ExitStack() as stack:
         workers = {
             contestant: stack.enter_context(Worker(contestant, threads))

@@ -1,10 +1,9 @@
-"""Predictions: one row and 1,024 rows through four networks."""
+"""Predictions of 1 and of 1,024 rows by four networks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from benchmarks import report, verify
 from benchmarks.field import OURS, Result, field, labels
@@ -17,7 +16,7 @@ ROWS = (1, 1024)
 
 @dataclass(frozen=True)
 class Row:
-    """One network and number of rows: seconds a call."""
+    """Seconds per call for one network and number of rows."""
 
     network: str
     rows: int
@@ -25,18 +24,18 @@ class Row:
 
 
 def expected(problem: Problem, rows: int, contestant: Contestant) -> tuple[list[Array], float]:
-    """Return the prediction there should be, and the tolerance."""
+    """Return the expected prediction and the tolerance."""
     return verify.predicted(problem, rows)
 
 
 def measure(contestants: list[Contestant], threads: int, effort: Effort) -> list[Row]:
     """Verify and time the predictions."""
-    with field(contestants, lambda contestant: contestant.predictor, threads) as racers:
+    with field(contestants, lambda contestant: contestant.predictor, threads) as contest:
         return [
             Row(
                 problem.name,
                 rows,
-                racers.compare(problem, effort, partial(expected, problem, rows), 1, rows),
+                contest.compare(problem, effort, partial(expected, problem, rows), 1, rows),
             )
             for rows in ROWS
             for problem in PROBLEMS[:4]
@@ -48,7 +47,7 @@ def show(rows: list[Row], threads: int) -> None:
     entrants = labels([row.result for row in rows])
     where = "one pinned thread" if threads == 1 else f"{threads} threads"
     report.table(
-        f"Prediction: µs a call, {where}",
+        f"Prediction: µs per call, {where}",
         ["network", "rows", *entrants],
         [
             [
@@ -61,7 +60,7 @@ def show(rows: list[Row], threads: int) -> None:
     )
     peers = [label for label in entrants if label != OURS]
     report.table(
-        f"Prediction: their time over ours, {where}",
+        f"Prediction: time divided by handnn's, {where}",
         ["network", "rows", *peers],
         [
             [row.network, f"{row.rows:,}", *(report.times(row.result.ratio(k)) for k in peers)]
@@ -70,8 +69,8 @@ def show(rows: list[Row], threads: int) -> None:
     )
 
 
-def as_json(rows: list[Row]) -> list[dict[str, Any]]:
-    """Return the rows for the JSON file."""
+def as_json(rows: list[Row]) -> list[dict[str, object]]:
+    """Return the rows as JSON values."""
     return [
         {
             "network": row.network,

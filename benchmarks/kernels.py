@@ -1,4 +1,4 @@
-"""The functions of `handnn.functional` beside the same formulas in NumPy, in one pinned process."""
+"""Functions of `handnn.functional` against the same formulas in NumPy, in one pinned process."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import multiprocessing
 import timeit
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from benchmarks import report
 from benchmarks.machine import pin, usable_cpus
+from benchmarks.problems import Array
 from benchmarks.timing import Effort, Timed, interleave
 from benchmarks.worker import environment, settings
 from handnn import functional
 
-PAIRWISE = 64  # NumPy adds in pairs: no term of its sums goes through more additions
+PAIRWISE_DEPTH = 64  # an upper limit of the additions per term in NumPy's pairwise sums
 
 
 @dataclass(frozen=True)
 class Case:
-    """One function on arrays of one size, as two statements.
+    """One function on arrays of one size, as a statement of handnn and one of NumPy.
 
-    Each sum has `terms` terms, whose absolute values add up to `magnitude`; the two results may
-    differ by 4·eps·terms·magnitude, each being off by half of that at most.
+    Each sum has `terms` terms, and `magnitude` is the sum of their absolute values. The two results
+    may differ by 4·eps·terms·magnitude, because the error of each is at most half of that.
     """
 
     ours: str
@@ -37,7 +37,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured: seconds a call."""
+    """Seconds per call."""
 
     function: str
     numpy_formula: str
@@ -49,12 +49,12 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """How many times longer NumPy takes."""
+        """NumPy's time divided by handnn's."""
         return self.numpy / self.handnn
 
 
 def elementwise(shape: tuple[int, ...], target: float | None = None) -> list[Case]:
-    """Return the cases that go through arrays element by element."""
+    """Return the cases of element-wise functions."""
     sigmoid, mean = "1 / (1 + np.exp(-x))", "np.mean((x - y) ** 2)"
     difference, sgd = "2 / x.size * (abs(x) + abs(y))", "np.subtract(q, 0.01 * dout, out=q)"
     return [
@@ -62,14 +62,14 @@ def elementwise(shape: tuple[int, ...], target: float | None = None) -> list[Cas
         Case("relu_backward(dout, x)", "dout * (x >= 0)", "abs(dout)", 1, shape),
         Case("sigmoid_forward(x)", sigmoid, sigmoid, 2, shape),
         Case("sigmoid_backward(dout, y)", "dout * (1 - y) * y", "abs(dout)", 2, shape),
-        Case("mse_loss_forward(x, y)", mean, mean, PAIRWISE, shape),
+        Case("mse_loss_forward(x, y)", mean, mean, PAIRWISE_DEPTH, shape),
         Case("mse_loss_backward(x, y)", "2 / x.size * (x - y)", difference, 2, shape),
         Case("sgd_update(p, dout, lr=0.01)", sgd, "abs(q) + abs(dout)", 2, shape),
     ]
 
 
 def affine(N: int, I: int, O: int, target: float | None = None) -> list[Case]:
-    """Return both directions of Affine."""
+    """Return the cases of Affine, forward and backward."""
     forward = Case(
         "affine_forward(x, w, b)", "x @ w + b", "abs(x) @ abs(w) + abs(b)", I + 1, (N, I, O), target
     )
@@ -92,14 +92,14 @@ CASES = [
 ]
 
 
-def arrays(case: Case, dtype: str) -> dict[str, Any]:
-    """Return what the statements of a case are about."""
+def arrays(case: Case, dtype: str) -> dict[str, object]:
+    """Return the names that the statements of a case use."""
     rng = np.random.default_rng(0)
 
-    def draw(*shape: int) -> Any:
+    def draw(*shape: int) -> Array:
         return rng.standard_normal(shape).astype(dtype)
 
-    names: dict[str, Any] = {"np": np, "functional": functional}
+    names: dict[str, object] = {"np": np, "functional": functional}
     if case.ours.startswith("affine"):
         N, I, O = case.shape
         return names | {"x": draw(N, I), "w": draw(I, O), "b": draw(O), "d": draw(N, O)}
@@ -114,8 +114,8 @@ def arrays(case: Case, dtype: str) -> dict[str, Any]:
     }
 
 
-def verify(case: Case, names: dict[str, Any], dtype: str) -> None:
-    """Raise ArithmeticError if handnn and NumPy do not agree."""
+def verify(case: Case, names: dict[str, object], dtype: str) -> None:
+    """Raise ArithmeticError if handnn and NumPy disagree."""
     ours, numpy, magnitude = (
         result if isinstance(result, tuple) else (result,)
         for result in (
@@ -131,13 +131,13 @@ def verify(case: Case, names: dict[str, Any], dtype: str) -> None:
             raise ArithmeticError(f"{case.ours} is not {case.numpy}")
 
 
-def timed(statement: str, names: dict[str, Any]) -> Timed:
-    """Return what times so many executions of a statement, nothing around it."""
+def timed(statement: str, names: dict[str, object]) -> Timed:
+    """Return a function that times n executions of a statement."""
     return timeit.Timer(statement, globals=names).timeit
 
 
 def compare(case: Case, dtype: str, effort: Effort) -> Row:
-    """Verify one case, then time it."""
+    """Verify and time one case."""
     names = arrays(case, dtype)
     verify(case, names, dtype)
     function, _, arguments = case.ours.partition("(")
@@ -158,13 +158,13 @@ def compare(case: Case, dtype: str, effort: Effort) -> Row:
 
 
 def compare_all(effort: Effort) -> list[Row]:
-    """Verify and time all cases, on one CPU."""
+    """Verify and time all cases on one CPU."""
     pin(usable_cpus()[-1])
     return [compare(case, dtype, effort) for dtype in ("float32", "float64") for case in CASES]
 
 
 def measure(effort: Effort) -> list[Row]:
-    """Do so in a process in which every library has one thread."""
+    """Run `compare_all` in a process in which every library has one thread."""
     report.progress("kernels")
     context = multiprocessing.get_context("spawn")
     with environment(settings(1)), ProcessPoolExecutor(1, mp_context=context) as process:
@@ -174,7 +174,7 @@ def measure(effort: Effort) -> list[Row]:
 def show(rows: list[Row]) -> None:
     """Print the table."""
     report.table(
-        "Kernels: µs a call, one pinned thread; ratio is NumPy's time over ours",
+        "Kernels: µs per call, one pinned thread; ratio is NumPy's time divided by handnn's",
         ["function", "NumPy", "shape", "dtype", "handnn", "NumPy", "ratio", "target"],
         [
             [
@@ -193,12 +193,12 @@ def show(rows: list[Row]) -> None:
 
 
 def verdict(row: Row) -> str:
-    """Return the target and whether it is met, if the row has one."""
+    """Return the target and whether it is met, or "" without a target."""
     if row.target is None:
         return ""
     return f"≥ {row.target:.2f} {'met' if row.ratio >= row.target else 'MISSED'}"
 
 
-def as_json(rows: list[Row]) -> list[dict[str, Any]]:
-    """Return the rows for the JSON file."""
+def as_json(rows: list[Row]) -> list[dict[str, object]]:
+    """Return the rows as JSON values."""
     return [asdict(row) | {"ratio": row.ratio} for row in rows]

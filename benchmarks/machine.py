@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Facts about the machine and its processes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def usable_cpus() -> list[int]:
 
 
 def pin(cpu: int) -> None:
-    """Let this process run on one CPU only, where the system can do that."""
+    """Pin this process to one CPU where the system supports it."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {cpu})
 
 
 def fma_peak(seconds: float) -> float | None:
-    """Return the float32 operations a second of one core doing nothing but multiply-adds."""
+    """Return the float32 operations per second of one core that only multiplies and adds."""
     measure = getattr(_core, "measure_fma_peak", None)
     return float(measure(seconds)) if measure else None
 
@@ -38,7 +38,7 @@ def version(distribution: str) -> str | None:
 
 
 def peak_memory() -> int:
-    """Return the most bytes of memory that this process ever held; 0 if the system hides it."""
+    """Return the peak resident memory of this process in bytes, or 0 if unknown."""
     status = Path("/proc/self/status")
     if not status.exists():
         return 0
@@ -47,7 +47,7 @@ def peak_memory() -> int:
 
 
 def describe() -> dict[str, str]:
-    """Return the machine in words."""
+    """Describe the machine."""
     cpu = cpu_info()
     return {
         "CPU": f"{cpu['cpu']}, {len(usable_cpus())} usable",

@@ -1,11 +1,10 @@
-"""Which of OpenBLAS's kernels is best here: its own choice is not always."""
+"""Find the OpenBLAS kernels that are fastest here, which need not be its default."""
 
 from __future__ import annotations
 
 import platform
 import subprocess
 import sys
-from typing import Any
 
 import numpy as np
 
@@ -31,8 +30,8 @@ print(total)
 
 
 def best_core() -> str | None:
-    """Return the OPENBLAS_CORETYPE whose products are fastest; None without OpenBLAS or choice."""
-    built_with: dict[str, Any] = dict(np.show_config(mode="dicts"))
+    """Return the OPENBLAS_CORETYPE with the fastest products; None unless OpenBLAS is used."""
+    built_with = np.show_config(mode="dicts")
     blas = built_with["Build Dependencies"]["blas"]["name"]
     if "openblas" not in blas or platform.machine() not in ("x86_64", "AMD64"):
         return None
@@ -40,6 +39,6 @@ def best_core() -> str | None:
     for core in CORES:
         with environment(settings(1) | {"OPENBLAS_CORETYPE": core}):
             done = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True)
-        if done.returncode == 0:  # not so where the CPU lacks the instructions
+        if done.returncode == 0:  # fails where the CPU lacks the instructions
             scores[core] = float(done.stdout)
     return min(scores, key=scores.__getitem__, default=None)

@@ -1,4 +1,4 @@
-"""The networks to train: sizes, first weights, rows. Every process draws the same ones."""
+"""The networks to train: sizes, first weights and rows, the same in every process."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Weights = list[tuple[Array, Array]]
 """w (I, O) and b (O,) of each layer."""
 
 BETAS, EPS = (0.9, 0.999), 1e-8
-"""Adam's settings, but for its learning rate."""
+"""Settings of Adam, except for the learning rate."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A multilayer perceptron, the rows it learns, and how.
+    """A multilayer perceptron, its training rows, loss and optimizer.
 
-    Cross entropy comes after a softmax. "sgd" is plain gradient descent.
+    Cross entropy includes a softmax; "sgd" is gradient descent without momentum.
     """
 
     name: str
@@ -36,20 +36,20 @@ class Problem:
 
     @property
     def lr(self) -> float:
-        """The learning rate: small enough that all numbers stay usual, however long the run."""
+        """A learning rate small enough that no number overflows or underflows in a long run."""
         if self.optimizer == "adam":
             return 0.001
         return 0.01 if self.activation == "relu" else 0.1
 
     @property
     def title(self) -> str:
-        """What tells this problem from the others, in a line."""
+        """Network, activation, batch size, loss and optimizer in one line."""
         loss = "" if self.loss == "mse" else f", {self.loss}"
         optimizer = "" if self.optimizer == "sgd" else f", {self.optimizer.capitalize()}"
         return f"{self.name} {self.activation}, {self.batch}{loss}{optimizer}"
 
     def weights(self) -> Weights:
-        """Return the weights that everyone starts from: "he" for relu, "xavier" for sigmoid."""
+        """Return the first weights: "he" for relu, "xavier" for sigmoid."""
         rng = np.random.default_rng(1)
         weights = []
         for n_in, n_out in pairwise(self.sizes):
@@ -60,9 +60,9 @@ class Problem:
         return weights
 
     def rows(self, count: int | None = None) -> tuple[Array, Array]:
-        """Return x and y: `count` rows, or as many as an epoch has.
+        """Return x (N, I) and y (N, O), or labels y (N,) for cross entropy.
 
-        y (N, O), or labels (N,) for cross entropy.
+        N is `count`, or the number of rows of an epoch.
         """
         rng = np.random.default_rng(2)
         count = count or self.batch * self.batches
@@ -80,7 +80,7 @@ class Problem:
 
     @property
     def operations(self) -> int:
-        """The floating-point operations of the matrix products of one step.
+        """The number of floating-point operations in the matrix products of one step.
 
         Two for each multiply-add; x·W and xᵀ·dout for every layer, dout·Wᵀ for all but the first.
         """
@@ -89,17 +89,17 @@ class Problem:
 
 
 class Task(Protocol):
-    """What a peer's file makes of a problem: something to repeat, with a result to verify."""
+    """A peer's implementation of a problem: repeatable, with a result to verify."""
 
     def run(self, repeats: int) -> None:
-        """Train for so many epochs, or predict so many times."""
+        """Train for `repeats` epochs, or predict `repeats` times."""
 
     def result(self) -> list[Array]:
-        """Return the weights w, b, w, b, ... as they are now, or the prediction."""
+        """Return the current weights w, b, w, b, ..., or the prediction."""
 
 
 TaskMaker = Callable[[Problem, int, int], Task]
-"""(problem, rows, threads) -> Task; rows is the rows of one prediction, unused in training."""
+"""(problem, rows, threads) -> Task; rows is the size of one prediction, unused in training."""
 
 PROBLEMS = (
     Problem("2-16-1", (2, 16, 1), "sigmoid", 32, 32),
@@ -116,4 +116,4 @@ LEARNING = (
     Problem("784-50-10", (784, 50, 10), "relu", 100, 32, "cross entropy"),
     Problem("784-50-50-10", (784, 50, 50, 10), "relu", 100, 32, "cross entropy"),
 )
-"""Other ways to learn than the mean squared error with gradient descent."""
+"""Networks that are trained with Adam or with cross entropy."""

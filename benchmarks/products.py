@@ -1,4 +1,4 @@
-"""The three products of training, alone: what share of the FMA peak they reach, at which sizes."""
+"""The three matrix products of training: their share of the FMA peak at many sizes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -20,16 +19,16 @@ from handnn import _core, cpu_info
 FORMS = {"nn": "x·w + b", "tn": "xᵀ·dout", "nt": "dout·wᵀ"}
 CUBES = (64, 256, 1024)
 LANES = {"v2": 4, "v3": 8, "v4": 16, "neon": 4}
-"""How many float32 numbers a vector of each instruction set has."""
+"""The number of float32 lanes of each instruction set."""
 
-FMA_LATENCY = 4  # cycles until the sum of a fused multiply-add can be added to again
-LARGEST, LEAST_WORK, SAMPLE = 130, 4096, 60
-"""The sweep: so many random sizes up to the largest, with at least so many multiply-adds."""
+FMA_LATENCY = 4  # cycles between dependent fused multiply-adds
+MAX_SIZE, MIN_WORK, N_SIZES = 130, 4096, 60
+"""The sweep: largest size, fewest multiply-adds, and number of random sizes."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One product for x (N, I), w (I, O), dout (N, O): its share of the peak, and of its floor."""
+    """One product of x (N, I), w (I, O), dout (N, O): shares of the peak and of the bound below."""
 
     form: str
     N: int
@@ -41,16 +40,17 @@ class Row:
 
 
 def floor_cycles(M: int, K: int, J: int, lanes: int) -> float:
-    """Return the cycles that (M, K) · (K, J) takes at least on a core with two FMA units.
+    """Return a lower bound of the cycles of (M, K) · (K, J) on a core with two FMA units.
 
-    Whole vectors, along the columns or along the rows, at two a cycle; or one chain's latency.
+    It is the larger of two times: that of whole vectors, along the columns or the rows, at two per
+    cycle; and the latency of one chain.
     """
     padded = min(M * -(-J // lanes), J * -(-M // lanes)) * K / 2
     return max(padded, FMA_LATENCY * K)
 
 
 def measure_one(form: str, N: int, I: int, O: int, dtype: str, seconds: float) -> Row:
-    """Measure one product beside the peak, in turns."""
+    """Measure one product and the peak in turns."""
     speed, peak = _core.measure_product(form, N, I, O, dtype == "float32", seconds)
     lanes = LANES[cpu_info()["isa"]] * 4 // np.dtype(dtype).itemsize
     M, K, J = {"nn": (N, I, O), "tn": (I, N, O), "nt": (N, O, I)}[form]
@@ -59,7 +59,7 @@ def measure_one(form: str, N: int, I: int, O: int, dtype: str, seconds: float) -
 
 
 def measure_named(effort: Effort) -> list[Row]:
-    """Measure cubes, and the products of the six networks."""
+    """Measure cubes and the products of the six networks."""
     seconds = effort.seconds * effort.rounds / 4
     sizes = [(size, size, size, dtype) for dtype in ("float32", "float64") for size in CUBES]
     for problem in PROBLEMS:
@@ -72,21 +72,21 @@ def measure_swept(effort: Effort) -> list[Row]:
     seconds = effort.seconds * effort.rounds / 32
     rng = np.random.default_rng(3)
     rows: list[Row] = []
-    while len(rows) < SAMPLE * len(FORMS):
-        N, I, O = map(int, rng.integers(1, LARGEST + 1, 3))
-        if N * I * O >= LEAST_WORK:
+    while len(rows) < N_SIZES * len(FORMS):
+        N, I, O = map(int, rng.integers(1, MAX_SIZE + 1, 3))
+        if N * I * O >= MIN_WORK:
             rows += [measure_one(form, N, I, O, "float32", seconds) for form in FORMS]
     return rows
 
 
 def measure_both(effort: Effort) -> tuple[list[Row], list[Row]]:
-    """Measure all of them on one CPU."""
+    """Measure named and random sizes on one CPU."""
     pin(usable_cpus()[-1])
     return measure_named(effort), measure_swept(effort)
 
 
 def measure(effort: Effort) -> tuple[list[Row], list[Row]]:
-    """Return the named sizes and the swept ones, measured in a process of their own."""
+    """Run `measure_both` in a process in which every library has one thread."""
     report.progress("products")
     context = multiprocessing.get_context("spawn")
     with environment(settings(1)), ProcessPoolExecutor(1, mp_context=context) as process:
@@ -94,7 +94,7 @@ def measure(effort: Effort) -> tuple[list[Row], list[Row]]:
 
 
 def show(named: list[Row], swept: list[Row]) -> None:
-    """Print the named sizes, then how the shares of the floor are spread over the others."""
+    """Print the named sizes, then quantiles over the random sizes."""
     report.table(
         "Products: share of the FMA peak, one pinned thread",
         ["N × I × O", "dtype", *FORMS.values()],
@@ -108,7 +108,7 @@ def show(named: list[Row], swept: list[Row]) -> None:
         ],
     )
     report.table(
-        f"Products of random sizes up to {LARGEST}: share of what their lanes and chains allow",
+        f"Products of random sizes up to {MAX_SIZE}: share of what lanes and latency allow",
         ["product", "median", "worst tenth", "worst", "its N × I × O"],
         [
             [
@@ -124,8 +124,8 @@ def show(named: list[Row], swept: list[Row]) -> None:
     )
 
 
-def as_json(named: list[Row], swept: list[Row]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows for the JSON file."""
+def as_json(named: list[Row], swept: list[Row]) -> dict[str, list[dict[str, object]]]:
+    """Return the rows as JSON values."""
     return {
         "named": [asdict(row) for row in named],
         "swept": [asdict(row) for row in swept],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: the first column to the left, the others to the right."""
+    """Print a table with the first column left-aligned and the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     print(f"\n{title}")
     for row in [header, *rows]:
@@ -17,12 +17,12 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
 
 
 def progress(text: str) -> None:
-    """Say what is going on, where it does not mix with the tables."""
+    """Print progress to standard error, apart from the tables."""
     print(f"... {text}", file=sys.stderr, flush=True)
 
 
 def micro(seconds: float | None) -> str:
-    """Return a time in microseconds with three digits that matter, "-" for None."""
+    """Return a time in microseconds with three significant digits, "-" for None."""
     if seconds is None:
         return "-"
     value = seconds * 1e6
@@ -41,5 +41,5 @@ def percent(share: float | None) -> str:
 
 
 def megabytes(size: float | None) -> str:
-    """Return bytes in megabytes, "-" for None or 0."""
+    """Return a number of bytes in megabytes, "-" for None or 0."""
     return f"{size / 1e6:,.1f}" if size else "-"

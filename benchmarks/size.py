@@ -1,4 +1,4 @@
-"""What a library costs before it computes anything: disk, import time, memory while training."""
+"""Disk space, import time and peak memory of each library."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import handnn
 from benchmarks import report
@@ -20,7 +19,7 @@ from handnn import _core
 TRAINED = PROBLEMS[3]
 
 IMPORTS = {"scikit-learn": "sklearn.neural_network"}
-"""What is imported to train or predict, where that is not the library's name."""
+"""The module to import, if it does not have the library's name."""
 
 IMPORT_TIME = """
 from time import perf_counter
@@ -33,7 +32,7 @@ print(perf_counter() - start)
 
 @dataclass(frozen=True)
 class Row:
-    """One library. Bytes on disk, with all it requires but NumPy; bytes of memory at the peak."""
+    """One library: bytes on disk, alone and with its requirements except NumPy; peak memory."""
 
     library: str
     version: str | None
@@ -44,7 +43,7 @@ class Row:
 
 
 def required(distribution: str) -> set[str]:
-    """Return the names of a distribution and of all that it requires, NumPy left out."""
+    """Return a distribution and all its requirements, except NumPy."""
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
@@ -66,7 +65,7 @@ def required(distribution: str) -> set[str]:
 
 
 def disk_bytes(distribution: str) -> int:
-    """Return the bytes of a distribution's files, compiled Python left out."""
+    """Return the size of a distribution's files, without compiled Python."""
     if distribution == "handnn":  # an editable installation does not list its files
         root = Path(handnn.__file__).parent
         paths = {path.resolve() for path in root.rglob("*")} | {Path(_core.__file__).resolve()}
@@ -76,7 +75,7 @@ def disk_bytes(distribution: str) -> int:
 
 
 def import_seconds(library: str) -> float:
-    """Return the median time of a warm import in a new process, NumPy's own left out."""
+    """Return the median time of a warm import in a new process, after importing NumPy."""
     module = IMPORTS.get(library, library)
     before = "" if library == "numpy" else "import numpy"
     code = IMPORT_TIME.format(before=before, module=module)
@@ -89,7 +88,7 @@ def import_seconds(library: str) -> float:
 
 
 def training_bytes(contestant: Contestant) -> int:
-    """Return the peak memory of a process that trains a network."""
+    """Return the peak memory of a process that trains `TRAINED`."""
     assert contestant.trainer is not None
     with Worker(contestant, threads=1) as worker:
         worker.make(contestant.trainer, TRAINED)
@@ -98,7 +97,7 @@ def training_bytes(contestant: Contestant) -> int:
 
 
 def measure(contestants: list[Contestant]) -> list[Row]:
-    """Measure each library once, training as its first contestant does."""
+    """Measure each library once, with its first contestant for training."""
     rows = []
     for library in dict.fromkeys(contestant.library for contestant in contestants):
         report.progress(f"size: {library}")
@@ -119,8 +118,8 @@ def measure(contestants: list[Contestant]) -> list[Row]:
 def show(rows: list[Row]) -> None:
     """Print the table."""
     report.table(
-        "Size: MB on disk alone and with what it requires, ms to import (both on top of NumPy), "
-        f"MB of memory at the peak of training {TRAINED.name}",
+        "Size: MB on disk, alone and with requirements; ms to import (both without NumPy); "
+        f"MB of peak memory in training {TRAINED.name}",
         ["library", "version", "alone", "installed", "import", "training"],
         [
             [
@@ -136,6 +135,6 @@ def show(rows: list[Row]) -> None:
     )
 
 
-def as_json(rows: list[Row]) -> list[dict[str, Any]]:
-    """Return the rows for the JSON file."""
+def as_json(rows: list[Row]) -> list[dict[str, object]]:
+    """Return the rows as JSON values."""
     return [asdict(row) for row in rows]

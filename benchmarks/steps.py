@@ -1,10 +1,9 @@
-"""Training steps: forward, loss, backward, update; Adam and cross entropy on some networks, too."""
+"""Training steps: forward, loss, backward, update."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from benchmarks import report, verify
 from benchmarks.field import OURS, Result, field, labels
@@ -17,31 +16,31 @@ VERIFIED_EPOCHS = 2
 
 @dataclass(frozen=True)
 class Row:
-    """One problem: seconds a step, and what share of the peak our step reaches."""
+    """Seconds per step for one problem, and handnn's share of the peak."""
 
     problem: Problem
     result: Result
 
     @property
     def share_of_peak(self) -> float | None:
-        """Return our operations a second over the peak's."""
+        """handnn's operations per second divided by the peak's."""
         peak = self.result.peak
         return self.problem.operations / self.result.seconds[OURS] / peak if peak else None
 
 
 def expected(problem: Problem, contestant: Contestant) -> tuple[list[Array], float]:
-    """Return the weights there should be, and the tolerance."""
+    """Return the expected weights and the tolerance."""
     eps_first = problem.optimizer == "adam" and contestant.adam_adds_eps_first
     return verify.trained(problem, VERIFIED_EPOCHS, eps_first)
 
 
 def measure(contestants: list[Contestant], threads: int, effort: Effort) -> list[Row]:
-    """Verify and time the training of all networks, in the order of PROBLEMS, then LEARNING."""
+    """Verify and time the training of all networks in PROBLEMS and LEARNING."""
     rows = []
-    with field(contestants, lambda contestant: contestant.trainer, threads) as racers:
+    with field(contestants, lambda contestant: contestant.trainer, threads) as contest:
         for problem in PROBLEMS + LEARNING:
             wanted = partial(expected, problem)
-            epochs = racers.compare(problem, effort, wanted, VERIFIED_EPOCHS)
+            epochs = contest.compare(problem, effort, wanted, VERIFIED_EPOCHS)
             steps = {label: time / problem.batches for label, time in epochs.seconds.items()}
             rows.append(Row(problem, Result(steps, epochs.errors, epochs.peak)))
     return rows
@@ -53,7 +52,7 @@ def show(rows: list[Row], threads: int) -> None:
     names = [row.problem.title for row in rows]
     where = "one pinned thread" if threads == 1 else f"{threads} threads"
     report.table(
-        f"Training: µs a step; MSE and SGD unless named; {where}",
+        f"Training: µs per step; MSE and SGD unless named; {where}",
         ["network, batch", *entrants],
         [
             [name, *(report.micro(row.result.seconds.get(label)) for label in entrants)]
@@ -62,7 +61,7 @@ def show(rows: list[Row], threads: int) -> None:
     )
     peers = [label for label in entrants if label != OURS]
     report.table(
-        f"Training: their time over ours, {where}; of the FMA peak, without the first layer's dx",
+        f"Training: time divided by handnn's, {where}; handnn's share of the FMA peak",
         ["network, batch", *peers, "best peer", "of peak"],
         [
             [
@@ -76,8 +75,8 @@ def show(rows: list[Row], threads: int) -> None:
     )
 
 
-def as_json(rows: list[Row]) -> list[dict[str, Any]]:
-    """Return the rows for the JSON file."""
+def as_json(rows: list[Row]) -> list[dict[str, object]]:
+    """Return the rows as JSON values."""
     return [
         {
             "network": row.problem.name,

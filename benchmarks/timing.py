@@ -1,4 +1,4 @@
-"""Rounds: everyone's turn comes once in each, so that a noisy moment strikes everyone alike."""
+"""Timing in rounds: each contestant runs once per round, so noise affects all alike."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from statistics import median
 
 Timed = Callable[[int], float]
-"""Repeats something so many times and returns the seconds that it took."""
+"""Repeats something n times and returns the seconds it took."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long a turn shall be, how many rounds there are, and the pause before each turn."""
+    """The seconds of a turn, the number of rounds, and the pause before each turn."""
 
     seconds: float
     rounds: int
@@ -21,7 +21,7 @@ class Effort:
 
 
 def calibrate(timed: Timed, seconds: float) -> int:
-    """Return how many repeats take about so many seconds, at least one."""
+    """Return the number of repeats that take about `seconds`, at least 1."""
     repeats = 1
     while (spent := timed(repeats)) < seconds / 4:
         repeats *= 2 if spent <= 0 else min(16, max(2, int(seconds / 2 / spent)))
@@ -29,13 +29,13 @@ def calibrate(timed: Timed, seconds: float) -> int:
 
 
 def interleave(contestants: Mapping[str, Timed], effort: Effort) -> dict[str, float]:
-    """Return the median seconds of one repeat for each of the contestants."""
+    """Return the median seconds of one repeat of each contestant."""
     repeats = {name: calibrate(timed, effort.seconds) for name, timed in contestants.items()}
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(effort.rounds):
         for name, timed in contestants.items():
             if effort.pause:
                 time.sleep(effort.pause)
-                timed(-(-repeats[name] // 3))  # CPUs and threads are awake again
+                timed(-(-repeats[name] // 3))  # wakes CPUs and threads
             seconds[name].append(timed(repeats[name]) / repeats[name])
     return {name: median(turns) for name, turns in seconds.items()}

@@ -1,4 +1,4 @@
-"""Whole trainings: many networks at once beside one after another, and what watching one costs."""
+"""Whole trainings: train_many against single fits, and the cost of progress and metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import median
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
@@ -28,12 +27,12 @@ from handnn import (
 NETWORKS, TABLE_ROWS, TABLE_EPOCHS = 64, 506, 400
 DIGITS = 60_000
 WATCHED = {(784, 50, 10): 20, (784, 256, 128, 10): 3}
-"""Networks, and for how many epochs they are trained."""
+"""The number of epochs of each network."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Seconds of two ways to do the same."""
+    """Seconds of two ways to do the same training."""
 
     what: str
     one_way: str
@@ -43,20 +42,20 @@ class Row:
 
 
 def in_turns(rounds: int, *ways: Callable[[], float]) -> list[float]:
-    """Return the median seconds of each of the ways, one after the other in each round."""
+    """Return the median seconds of each way; each round runs all of them."""
     turns = [[way() for way in ways] for _ in range(rounds)]
     return [median(seconds) for seconds in zip(*turns, strict=True)]
 
 
 def seconds_of(train: Callable[[], object]) -> float:
-    """Return the seconds that it takes."""
+    """Return the seconds that a call takes."""
     start = perf_counter()
     train()
     return perf_counter() - start
 
 
 def measure_many(rounds: int, epochs: int) -> Row:
-    """Train networks for a table one after another, and all at once, to the same bits."""
+    """Train networks one after another and with train_many; check that the bits are the same."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(TABLE_ROWS, 13)).astype(np.float32)
     y = np.sin(x[:, :1])
@@ -90,13 +89,13 @@ def measure_many(rounds: int, epochs: int) -> Row:
         ),
     )
     if any(result != results[0] for result in results):
-        raise SystemExit("train_many: other bits than one after another")
+        raise SystemExit("train_many: the bits differ from those of single fits")
     what = f"{NETWORKS} × 13-64-64-1, {TABLE_ROWS} rows, {epochs} epochs"
     return Row(what, "one after another", times[0], f"train_many, {threads} threads", times[1])
 
 
 def measure_watched(sizes: tuple[int, ...], epochs: int, rounds: int) -> Row:
-    """Train with nothing to look at, and with a bar, a metric and the history of both."""
+    """Train without output, and with a progress bar and a metric."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(DIGITS, sizes[0])).astype(np.float32)
     y = rng.integers(0, sizes[-1], DIGITS)
@@ -107,7 +106,7 @@ def measure_watched(sizes: tuple[int, ...], epochs: int, rounds: int) -> Row:
 
     def watched() -> object:
         trainer = Trainer(mlp(sizes, rng=0), SoftmaxCrossEntropy(), SGD(0.01), rng=0, progress=True)
-        with contextlib.redirect_stderr(io.StringIO()):  # of a terminal's width, but not shown
+        with contextlib.redirect_stderr(io.StringIO()):  # hides the bar
             return trainer.fit(x, y, epochs=epochs, batch_size=100, metrics="accuracy")
 
     times = in_turns(rounds, lambda: seconds_of(plain), lambda: seconds_of(watched))
@@ -116,7 +115,7 @@ def measure_watched(sizes: tuple[int, ...], epochs: int, rounds: int) -> Row:
 
 
 def measure(quick: bool) -> list[Row]:
-    """Measure all of them, with one thread for each network."""
+    """Measure all of them with one thread per network."""
     rounds = 2 if quick else 7
     threads = get_num_threads()
     set_num_threads(1)
@@ -132,7 +131,7 @@ def measure(quick: bool) -> list[Row]:
 
 
 def show(rows: list[Row]) -> None:
-    """Print seconds and ratios."""
+    """Print the table."""
     report.table(
         "Whole trainings: seconds, each network on one thread",
         ["training", "", "seconds", "", "seconds", "first / second"],
@@ -150,6 +149,6 @@ def show(rows: list[Row]) -> None:
     )
 
 
-def as_json(rows: list[Row]) -> list[dict[str, Any]]:
-    """Return the rows for the JSON file."""
+def as_json(rows: list[Row]) -> list[dict[str, object]]:
+    """Return the rows as JSON values."""
     return [asdict(row) for row in rows]

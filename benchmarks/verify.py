@@ -1,17 +1,16 @@
-"""What a result must be, and how far from it rounding to float32 may lead.
+"""The expected result, and how far a correct float32 result may be from it.
 
-The reference computes in float64. A second one computes the same, but disturbs every operation as
-rounding would: a sum of K terms by up to 3·√K·u·Σ|terms|, u = 2⁻²⁴ (Higham and Mary 2019, "A new
-approach to probabilistic rounding error analysis", theorem 2.4 with λ = 3). How far the two end up
-from each other is how far a correct float32 result may be from the first. A few entries can make
-most of that: those that rounding takes to the other side of a relu's edge. One disturbed run could
-spare them, so there are several, and the farthest counts.
+The reference computes in float64. Further runs disturb every operation as rounding would: a sum of
+K terms by up to 3·√K·u·Σ|terms|, u = 2⁻²⁴ (Higham and Mary 2019, "A new approach to probabilistic
+rounding error analysis", theorem 2.4 with λ = 3). The tolerance is the largest distance of these
+runs from the reference. A few entries may dominate it: those that rounding moves to the other side
+of a relu's edge. One run may miss them, so there are several.
 
-Adam has more of these entries. It divides a mean by the root of a mean of squares, and in the first
-steps that is nearly the sign of the gradient: where the gradient is no more than its own rounding
-error, the weight moves by any part of ±lr. A library may also keep the betas as float32 numbers and
-compute 1 - beta^t from them, as Optax does: 0.999 is then off by up to u, and 1 - 0.999^t by about
-1,000·u of itself. That counts as correct, too: the disturbed runs do the same.
+Adam has more of these entries. It divides a mean by the root of a mean of squares, which in the
+first steps is nearly the sign of the gradient: where the gradient is smaller than its rounding
+error, the weight moves by any amount up to lr. A library may also store the betas in float32 and
+compute 1 - beta^t from them, as Optax does; this changes 0.999 by up to u and 1 - 0.999^t by about
+1,000·u of its value. The disturbed runs allow for that, too.
 """
 
 from __future__ import annotations
@@ -25,19 +24,19 @@ from benchmarks.problems import BETAS, EPS, Array, Problem
 
 UNIT_ROUNDOFF = 2.0**-24
 LAMBDA = 3
-SIGMOID_ERROR = 4  # in units of the last place of 1: libraries approximate exp or tanh
-DISTURBED_RUNS = 4
+SIGMOID_ERROR = 4  # in units of u: libraries approximate exp or tanh
+N_DISTURBED_RUNS = 4
 
 
 class Arithmetic:
-    """Operations in float64, disturbed as rounding to float32 would if `rounding` is true."""
+    """Operations in float64, with simulated rounding to float32 if `rounding` is true."""
 
     def __init__(self, rounding: bool, seed: int = 3) -> None:
         self.rounding = rounding
         self.rng = np.random.default_rng(seed)
 
     def disturbed(self, value: Array, bound: Array) -> Array:
-        """Return value, with a random error of the size of `bound` units of rounding."""
+        """Return the value with a random error of scale u·bound."""
         if not self.rounding:
             return value
         noise: Array = self.rng.standard_normal(value.shape) * UNIT_ROUNDOFF * bound
@@ -58,7 +57,7 @@ class Arithmetic:
 
     def softmax(self, x: Array) -> Array:
         """Return the probabilities of each row."""
-        depth = x.max(axis=1, keepdims=True) - x  # rounded, which exp makes a factor
+        depth = x.max(axis=1, keepdims=True) - x  # its rounding error becomes a factor of exp
         out = np.exp(-depth)
         out /= out.sum(axis=1, keepdims=True)
         return self.disturbed(out, out * (depth + SIGMOID_ERROR))
@@ -67,7 +66,7 @@ class Arithmetic:
 def forward(
     problem: Problem, weights: list[Array], x: Array, arithmetic: Arithmetic
 ) -> list[Array]:
-    """Return x, the output of every hidden layer, and the prediction."""
+    """Return x, the outputs of the hidden layers, and the prediction."""
     outputs = [x]
     last = len(weights) - 2
     for index in range(0, len(weights), 2):
@@ -99,20 +98,20 @@ def gradients(
 
 
 class Descent:
-    """Plain gradient descent: the move is lr·gradient."""
+    """Gradient descent: the step is lr·gradient."""
 
     def __init__(self, problem: Problem) -> None:
         self.lr = problem.lr
 
     def moves(self, grads: list[Array]) -> list[Array]:
-        """Return what is to be subtracted from the weights."""
+        """Return the steps to subtract from the weights."""
         return [self.lr * grad for grad in grads]
 
 
 class Adam:
     """lr·(mean / (1 - beta1^t)) / (√(square / (1 - beta2^t)) + eps), t from 1.
 
-    With eps_first eps is added to √square, before the correction.
+    With eps_first, eps is added to √square before the correction.
     """
 
     def __init__(self, problem: Problem, arithmetic: Arithmetic, eps_first: bool) -> None:
@@ -124,7 +123,7 @@ class Adam:
         self.means: list[list[Array]] = [[], []]
 
     def corrected(self, place: int, terms: list[Array]) -> list[Array]:
-        """Return the running means of the gradients (place 0) or their squares, with these."""
+        """Update and return the corrected running means of gradients (place 0) or squares (1)."""
         kept, disturbed = self.kept[place], self.arithmetic.disturbed
         old = self.means[place] or [np.zeros_like(term) for term in terms]
         new = [(1 - BETAS[place]) * term for term in terms]
@@ -136,7 +135,7 @@ class Adam:
         return [mean / correction for mean in self.means[place]]
 
     def moves(self, grads: list[Array]) -> list[Array]:
-        """Return what is to be subtracted from the weights."""
+        """Return the steps to subtract from the weights."""
         self.steps += 1
         means = self.corrected(0, grads)
         squares = self.corrected(1, [grad**2 for grad in grads])
@@ -148,15 +147,15 @@ class Adam:
 
 
 def first_weights(problem: Problem) -> list[Array]:
-    """Return the weights at the start in float64: w, b, w, b, ..."""
+    """Return the first weights in float64: w, b, w, b, ..."""
     return [array.astype(np.float64) for layer in problem.weights() for array in layer]
 
 
 @cache
 def trained(problem: Problem, epochs: int, eps_first: bool = False) -> tuple[list[Array], float]:
-    """Return the weights after some epochs, and how far from them a float32 result may be.
+    """Return the weights after some epochs, and the tolerance of a float32 result.
 
-    eps_first chooses the formula of Adam.
+    eps_first selects the formula of Adam.
     """
 
     def train(arithmetic: Arithmetic) -> list[Array]:
@@ -171,32 +170,32 @@ def trained(problem: Problem, epochs: int, eps_first: bool = False) -> tuple[lis
         return weights
 
     exact = train(Arithmetic(rounding=False))
-    runs = [Arithmetic(rounding=True, seed=3 + run) for run in range(DISTURBED_RUNS)]
+    runs = [Arithmetic(rounding=True, seed=3 + run) for run in range(N_DISTURBED_RUNS)]
     return exact, max(distance(exact, train(arithmetic)) for arithmetic in runs)
 
 
 @cache
 def predicted(problem: Problem, rows: int) -> tuple[list[Array], float]:
-    """Return the prediction for the first rows, and how far from it a float32 result may be."""
+    """Return the prediction of the first rows, and the tolerance of a float32 result."""
     x = problem.rows(rows)[0].astype(np.float64)
     weights = first_weights(problem)
     exact = forward(problem, weights, x, Arithmetic(rounding=False))[-1]
-    copies = 64  # one row alone could be lucky
+    copies = 64  # averages the disturbance of a single row
     disturbed = forward(problem, weights, np.tile(x, (copies, 1)), Arithmetic(rounding=True))[-1]
     tolerance = distance([np.tile(exact, (copies, 1))], [disturbed]) / math.sqrt(copies)
     return [exact], tolerance
 
 
 def distance(a: list[Array], b: list[Array]) -> float:
-    """Return the Euclidean distance of two lists of arrays, over all their elements."""
+    """Return the Euclidean distance of two lists of arrays."""
     return math.sqrt(sum(float(np.sum((p - q) ** 2)) for p, q in zip(a, b, strict=True)))
 
 
 def check(label: str, result: list[Array], expected: list[Array], tolerance: float) -> float:
-    """Return the error of a result as a share of the tolerance; ArithmeticError above 1."""
+    """Return the error in units of the tolerance; raise ArithmeticError above 1."""
     for got, wanted in zip(result, expected, strict=True):
         if got.shape != wanted.shape:
-            raise ArithmeticError(f"{label} gave the shape {got.shape}, not {wanted.shape}")
+            raise ArithmeticError(f"{label} returned shape {got.shape}, expected {wanted.shape}")
     share = distance(result, expected) / tolerance
     if not share <= 1:
         raise ArithmeticError(f"{label} is wrong: its error is {share:.3g} times the tolerance")

@@ -1,4 +1,4 @@
-"""One process for each contestant, because threads and BLAS kernels are settings of a process."""
+"""One process per contestant, because threads and BLAS kernels are set per process."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from benchmarks.problems import Array, Problem, Task
 
 
 class WorkerError(RuntimeError):
-    """Something went wrong in a contestant's process."""
+    """Raised when a call in a contestant's process fails."""
 
 
 class Worker:
-    """A contestant's process; its methods are those of `Session`, called there."""
+    """A contestant's process; each method calls that of `Session` in it."""
 
     def __init__(self, contestant: Contestant, threads: int) -> None:
         self.label = contestant.label
@@ -37,11 +37,11 @@ class Worker:
         other_end.close()
 
     def make(self, maker: str, problem: Problem, rows: int = 0) -> None:
-        """Make the task that is next."""
+        """Make the next task."""
         self._call("make", maker, problem, rows)
 
     def run(self, repeats: int) -> float:
-        """Run the task, and return the seconds that took."""
+        """Run the task and return the seconds it took."""
         return float(self._call("run", repeats))
 
     def result(self) -> list[Array]:
@@ -50,20 +50,20 @@ class Worker:
         return result
 
     def peak_memory(self) -> int:
-        """Return the most bytes that the process ever held."""
+        """Return the peak memory of the process in bytes."""
         return int(self._call("peak_memory"))
 
     def fma_peak(self, seconds: float) -> float | None:
-        """Return the float32 operations a second of this process's core at best."""
+        """Return the peak float32 operations per second of the process's core."""
         peak: float | None = self._call("fma_peak", seconds)
         return peak
 
-    def _call(self, method: str, *arguments: Any) -> Any:
+    def _call(self, method: str, *arguments: object) -> Any:
         try:
             self._pipe.send((method, arguments))
             succeeded, answer = self._pipe.recv()
         except (EOFError, OSError):
-            raise WorkerError(f"{self.label}: its process ended in {method}") from None
+            raise WorkerError(f"{self.label}: the process ended during {method}") from None
         if not succeeded:
             raise WorkerError(f"{self.label}: {method} failed\n{answer.rstrip()}")
         return answer
@@ -84,7 +84,7 @@ class Worker:
 
 
 class Session:
-    """What goes on inside a worker."""
+    """The calls that a worker process executes."""
 
     def __init__(self, module: str, threads: int) -> None:
         self.module = importlib.import_module(f"benchmarks.peers.{module}")
@@ -94,12 +94,12 @@ class Session:
         self.fma_peak = fma_peak
 
     def make(self, maker: str, problem: Problem, rows: int) -> None:
-        """Make the task; the one before it goes."""
+        """Make the task after freeing the previous one."""
         self.task = None
         self.task = getattr(self.module, maker)(problem, rows, self.threads)
 
     def run(self, repeats: int) -> float:
-        """Run the task, and return the seconds that took."""
+        """Run the task and return the seconds it took."""
         assert self.task is not None
         start = time.perf_counter()
         self.task.run(repeats)
@@ -112,7 +112,7 @@ class Session:
 
 
 def serve(pipe: Connection, module: str, threads: int) -> None:
-    """Answer the parent's calls until it closes the pipe. With one thread: on the last CPU."""
+    """Execute the parent's calls until it closes the pipe; pinned to a CPU if single-threaded."""
     if threads == 1:
         pin(usable_cpus()[-1])
     session = None
@@ -129,7 +129,7 @@ def serve(pipe: Connection, module: str, threads: int) -> None:
 
 
 def settings(threads: int) -> dict[str, str]:
-    """Return the environment variables that give every library so many threads."""
+    """Return the environment variables that set the threads of every library."""
     names = ("HANDNN", "OMP", "OPENBLAS", "MKL")
     variables = {f"{name}_NUM_THREADS": str(threads) for name in names}
     variables |= {"JAX_PLATFORMS": "cpu", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
@@ -140,7 +140,7 @@ def settings(threads: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes that are started inside."""
+    """Set environment variables for processes started in the context."""
     before = dict(os.environ)
     os.environ.update(variables)
     try:

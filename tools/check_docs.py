@@ -1,16 +1,16 @@
-"""Runs what the documentation shows, and follows its links.
+"""Run the code of the documentation and check its links.
 
     python tools/check_docs.py [PAGE ...]            all pages: README.md and docs/**/*.md
 
-A `python` block is run; the blocks of one page share their names and an empty folder. A block of
-`>>>` lines is a doctest. A `text` block after a plain one is what it prints (`...` stands for
-anything). A comment on the line before a block says that it is something else:
+A `python` block is run; the blocks of a page share their names and an empty folder. A block of
+`>>>` lines is a doctest. A `text` block after a plain block is its expected output, in which `...`
+matches anything. A comment on the line before a block changes that:
 
     <!-- from cpp/kernels/layers/relu.hpp -->        an excerpt of that file, word for word
-    <!-- needs torch onnx -->                        run only where these modules are installed
-    <!-- not run -->                                 anything else that cannot run by itself
+    <!-- needs torch onnx -->                        run only if these modules are installed
+    <!-- not run -->                                 not run
 
-Links and pictures in the repository must exist, and so must the headings they point to.
+Links and pictures within the repository must exist, and so must the headings they point to.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -44,7 +43,7 @@ FENCE = re.compile(
 
 @dataclass
 class Block:
-    """One fenced block of a page and what the comment before it says."""
+    """One fenced block of a page, and the comment before it."""
 
     page: Path
     line: int
@@ -57,6 +56,7 @@ class Block:
 
 
 def blocks_of(page: Path) -> list[Block]:
+    """Return the fenced blocks of a page."""
     content = page.read_text(encoding="utf-8")
     return [
         Block(
@@ -70,17 +70,20 @@ def blocks_of(page: Path) -> list[Block]:
     ]
 
 
-def words(text: str) -> str:
+def stripped(text: str) -> str:
+    """Return the text without the white space around its lines."""
     return "\n".join(line.strip() for line in text.strip().splitlines())
 
 
 def check_excerpt(block: Block, path: str) -> None:
-    source = words((REPOSITORY / path).read_text(encoding="utf-8"))
-    if words(block.text) not in source:
+    """Raise AssertionError unless the block is an excerpt of the file."""
+    source = stripped((REPOSITORY / path).read_text(encoding="utf-8"))
+    if stripped(block.text) not in source:
         raise AssertionError(f"not an excerpt of {path}")
 
 
-def check_doctest(block: Block, names: dict[str, Any]) -> None:
+def check_doctest(block: Block, names: dict[str, object]) -> None:
+    """Run a block of `>>>` lines; raise AssertionError if its output differs."""
     test = doctest.DocTestParser().get_doctest(
         block.text, names, str(block), str(block.page), block.line - 1
     )
@@ -93,7 +96,8 @@ def check_doctest(block: Block, names: dict[str, Any]) -> None:
         raise AssertionError(report.getvalue())
 
 
-def check_python(block: Block, names: dict[str, Any], expected: str | None) -> None:
+def check_python(block: Block, names: dict[str, object], expected: str | None) -> None:
+    """Run a block; raise AssertionError if it prints anything but the expected text."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile("\n" * (block.line - 1) + block.text, block.page, "exec"), names)
@@ -106,14 +110,14 @@ def check_python(block: Block, names: dict[str, Any], expected: str | None) -> N
 
 
 def missing_modules(block: Block) -> list[str]:
-    """The modules that a block says it needs and that are not installed here."""
+    """Return the modules that the block needs and that are not installed."""
     if not block.comment.startswith("needs "):
         return []
     return [name for name in block.comment.split()[1:] if not importlib.util.find_spec(name)]
 
 
-def check_block(block: Block, following: Block | None, names: dict[str, Any]) -> bool:
-    """Whether there was anything to check."""
+def check_block(block: Block, following: Block | None, names: dict[str, object]) -> bool:
+    """Check a block; return whether it holds anything to check."""
     if block.comment.startswith("from "):
         check_excerpt(block, block.comment.removeprefix("from "))
     elif block.language != "python" or block.comment == "not run" or missing_modules(block):
@@ -127,13 +131,14 @@ def check_block(block: Block, following: Block | None, names: dict[str, Any]) ->
 
 
 def anchors_of(page: Path) -> set[str]:
-    """The anchors that GitHub makes of a page's headings."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ +(.*?) *$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def broken_links(page: Path) -> Iterator[str]:
+    """Yield a message for each link of a page that leads nowhere."""
     text = re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
     for target in map("".join, LINK.findall(text)):
         if re.match(r"[a-z]+:", target):
@@ -145,10 +150,10 @@ def broken_links(page: Path) -> Iterator[str]:
 
 
 def check_page(page: Path) -> tuple[int, list[str]]:
-    """How many blocks hold, and what went wrong."""
+    """Return the number of blocks that pass, and the failures."""
     passed, failures = 0, list(broken_links(page))
     blocks = blocks_of(page)
-    names: dict[str, Any] = {"__name__": "__main__"}
+    names: dict[str, object] = {"__name__": "__main__"}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")
         os.chdir(folder)
@@ -170,8 +175,8 @@ def main() -> int:
         count, failures = check_page(page)
         passed, failed = passed + count, failed + len(failures)
         missing = sorted({name for block in blocks_of(page) for name in missing_modules(block)})
-        left_out = f"; those that need {', '.join(missing)} were left out" if missing else ""
-        print(f"{page.relative_to(REPOSITORY)}: {count} blocks hold{left_out}")
+        skipped = f"; skipped those that need {', '.join(missing)}" if missing else ""
+        print(f"{page.relative_to(REPOSITORY)}: {count} blocks pass{skipped}")
         print(*(f"{failure}\n" for failure in failures), sep="", end="", file=sys.stderr)
     print(f"{passed} passed, {failed} failed")
     return int(failed > 0)

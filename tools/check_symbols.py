@@ -1,10 +1,10 @@
-"""Proves that no instruction set leaks out of its own object.
+"""Check that the code of one instruction set is not visible to the code of another.
 
-The same kernels are compiled once for each instruction set. Were a function of theirs visible to
-the linker, it could keep the AVX-512 copy for a CPU that has none. So each of these objects may
-define one global symbol, its table, and no weak one; the registers in its code must be as wide as
-its instruction set's and no wider; and all other objects get by with the registers that every
-x86-64 CPU has. The tests, each compiled for one instruction set, are left out.
+The same kernels are compiled once per instruction set. If the linker could see one of their
+functions, it could choose the AVX-512 copy for a CPU without AVX-512. So each of these objects may
+define one global symbol, its table, and no weak symbol; its widest registers must be those of its
+instruction set; and all other objects may use only the registers of every x86-64 CPU. The tests,
+each compiled for one instruction set, are not checked.
 
     python tools/check_symbols.py build/release [--tool-prefix aarch64-linux-gnu-]
 """
@@ -25,7 +25,7 @@ WEAK_OR_UNIQUE = "VWu"
 
 @dataclass
 class Object:
-    """One object file: who it is, what it shows to the linker, its widest registers."""
+    """One object file: its name, its visible symbols, its widest registers."""
 
     name: str
     isa: str | None
@@ -34,6 +34,7 @@ class Object:
     width: str | None
 
     def complaints(self) -> list[str]:
+        """Return the rules that the object breaks."""
         if self.isa is None:
             return [f"uses {self.width} registers"] if self.width in WIDTHS[1:] else []
         found = [f"weak: {symbol}" for symbol in self.weak]
@@ -46,10 +47,12 @@ class Object:
 
 
 def run(*command: str | Path) -> str:
+    """Return the output of a command."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def read(path: Path, build: Path, prefix: str) -> Object:
+    """Read the symbols and registers of an object file."""
     match = re.search(r"/handnn_kernels_(v2|v3|v4|neon)\.dir/", path.as_posix())
     isa = match[1] if match else None
     strong: list[str] = []
@@ -64,15 +67,15 @@ def read(path: Path, build: Path, prefix: str) -> Object:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("build", type=Path, help="a build folder of CMake's")
-    parser.add_argument("--tool-prefix", default="", help="of nm, for another architecture")
+    parser.add_argument("build", type=Path, help="a build folder of CMake")
+    parser.add_argument("--tool-prefix", default="", help="prefix of nm for another architecture")
     options = parser.parse_args()
 
     paths = [path for path in options.build.rglob("*.o") if "tests" not in path.parts]
     objects = [read(path, options.build, options.tool_prefix) for path in sorted(paths)]
     tables = [item for item in objects if item.isa]
     if not tables:
-        print(f"{options.build}: no object of an instruction set found", file=sys.stderr)
+        print(f"{options.build}: no objects of the kernels found", file=sys.stderr)
         return 1
 
     print(f"{'instruction set':16}{'global':>7}{'weak':>6}  {'widest':8}object")

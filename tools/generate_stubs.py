@@ -1,9 +1,8 @@
-"""Writes python/handnn/_core.pyi from the installed extension, or checks that it is up to date.
+"""Write python/handnn/_core.pyi from the installed extension, or check that it is up to date.
 
     python tools/generate_stubs.py [--check]
 
-pybind11-stubgen reads the signatures; what it loses is put right here: the
-type arguments that mypy's strict mode asks for.
+pybind11-stubgen reads the signatures; this script adds the type arguments that strict mypy needs.
 """
 
 from __future__ import annotations
@@ -28,12 +27,14 @@ COMPLETE = {
 
 
 def is_docstring_or_all(node: ast.stmt) -> bool:
+    """Return whether a statement is a docstring or `__all__`."""
     return isinstance(node, ast.Expr) or (
         isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "__all__"
     )
 
 
-def mend(stub: str) -> str:
+def complete(stub: str) -> str:
+    """Remove docstrings and add missing type arguments."""
     module = ast.parse(stub.replace("import numpy\n", "import numpy\nimport numpy.typing\n"))
     module.body = [node for node in module.body if not is_docstring_or_all(node)]
     for node in module.body:
@@ -46,6 +47,7 @@ def mend(stub: str) -> str:
 
 
 def formatted(stub: str) -> str:
+    """Return the stub as ruff formats it."""
     for command in (["check", "--quiet", "--fix", "--select=I,F401"], ["format", "--quiet"]):
         ruff = [sys.executable, "-m", "ruff", *command, f"--stdin-filename={STUB}", "-"]
         stub = subprocess.run(ruff, check=True, input=stub, capture_output=True, text=True).stdout
@@ -53,16 +55,19 @@ def formatted(stub: str) -> str:
 
 
 def generate() -> str:
+    """Return the stub of the installed extension."""
     stubgen = [sys.executable, "-m", "pybind11_stubgen", MODULE, "--exit-code", "--output-dir"]
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([*stubgen, folder], check=True)
         stub = Path(folder, *MODULE.split(".")).with_suffix(".pyi").read_text(encoding="utf-8")
-    return formatted(mend(stub))
+    return formatted(complete(stub))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
+    parser.add_argument(
+        "--check", action="store_true", help="compare without writing; fail on a difference"
+    )
     check = parser.parse_args().check
 
     new = generate()

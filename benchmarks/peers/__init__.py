@@ -1,4 +1,4 @@
-"""The peers: one file each shows how to take this step best with that library."""
+"""The peers: each file implements the problems as that library does them best."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.machine import version
 
 @dataclass(frozen=True)
 class Contestant:
-    """One way of one library: the file and the classes that do it, in a process of its own."""
+    """One configuration of one library: its module and classes, run in their own process."""
 
     label: str
     library: str
@@ -17,12 +17,12 @@ class Contestant:
     trainer: str | None = None
     predictor: str | None = None
     forces_blas: bool = False
-    adam_adds_eps_first: bool = False  # before the correction of the root, not after it
+    adam_adds_eps_first: bool = False  # before the correction, not after it
     environment: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def version(self) -> str | None:
-        """The library's version, None when it is not installed."""
+        """The library's version, or None if it is not installed."""
         return version(self.library)
 
 
@@ -47,4 +47,4 @@ CONTESTANTS = (
     Contestant("ONNX Runtime", "onnxruntime", "onnxruntime_", predictor="Predictor"),
     Contestant("ONNX Runtime, bound", "onnxruntime", "onnxruntime_", predictor="BoundPredictor"),
 )
-"""Ours come first. Every label has one process, and all of them take turns."""
+"""handnn comes first. Each label has its own process, and all take turns."""

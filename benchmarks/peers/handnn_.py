@@ -1,4 +1,4 @@
-"""handnn: `Trainer.fit` and `Network.predict`, as in its README."""
+"""handnn: `Trainer.fit` and `Network.predict`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def network(problem: Problem) -> Network:
 
 
 class Auto:
-    """The fastest engine there is for these bricks."""
+    """The compiled engine."""
 
     engine = "auto"
 
@@ -33,7 +33,7 @@ class Auto:
         self.trainer = HandnnTrainer(self.network, loss, optimizer, engine=self.engine)
 
     def run(self, repeats: int) -> None:
-        """Train for so many epochs."""
+        """Train for `repeats` epochs."""
         self.trainer.fit(self.x, self.y, epochs=repeats, batch_size=self.batch, shuffle=False)
 
     def result(self) -> list[Array]:
@@ -42,13 +42,13 @@ class Auto:
 
 
 class Bricks(Auto):
-    """The visible Python loop, brick by brick."""
+    """The Python loop over bricks."""
 
     engine = "bricks"
 
 
 class Predictor:
-    """`Network.predict` into an array that is there already."""
+    """`Network.predict` into a preallocated array."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         self.network = network(problem)
@@ -56,7 +56,7 @@ class Predictor:
         self.out = np.empty((rows, problem.sizes[-1]), np.float32)
 
     def run(self, repeats: int) -> None:
-        """Predict so many times."""
+        """Predict `repeats` times."""
         predict, x, out = self.network.predict, self.x, self.out
         for _ in range(repeats):
             predict(x, out)

@@ -1,10 +1,10 @@
 # mypy: disable-error-code="import-not-found, import-untyped, no-untyped-call"
-"""JAX: one jitted step with its buffers donated; and the whole training in one jit."""
+"""JAX: one jitted step with donated buffers, and the whole training in one jit."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,10 @@ from jax import lax
 
 from benchmarks.problems import BETAS, EPS, Array, Problem
 
+Tree: TypeAlias = Any  # a nest of tuples and lists of arrays
 
-def forward(activation: str, params: Any, x: Any) -> Any:
+
+def forward(activation: str, params: Tree, x: jax.Array) -> jax.Array:
     """Return the prediction."""
     activate = jax.nn.relu if activation == "relu" else jax.nn.sigmoid
     for w, b in params[:-1]:
@@ -23,7 +25,7 @@ def forward(activation: str, params: Any, x: Any) -> Any:
     return x @ w + b
 
 
-def loss(problem: Problem, params: Any, batch: Any) -> Any:
+def loss(problem: Problem, params: Tree, batch: Tree) -> jax.Array:
     """Return the loss on a batch."""
     x, y = batch
     out = forward(problem.activation, params, x)
@@ -33,11 +35,11 @@ def loss(problem: Problem, params: Any, batch: Any) -> Any:
 
 
 class Learner:
-    """The state of a training, (weights, what the optimizer keeps), and one step of it."""
+    """The training state (weights, optimizer state) and one step."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
-        self.optimizer: Any = None
+        self.optimizer: Tree = None
         params = jax.tree.map(jnp.array, problem.weights())
         if problem.optimizer == "adam":
             import optax
@@ -45,7 +47,7 @@ class Learner:
             self.optimizer = optax.adam(problem.lr, *BETAS, EPS)
         self.state = (params, self.optimizer.init(params) if self.optimizer else ())
 
-    def step(self, state: Any, batch: Any) -> Any:
+    def step(self, state: Tree, batch: Tree) -> Tree:
         """Return the state after one step, and the loss before it."""
         params, kept = state
         value, grads = jax.value_and_grad(partial(loss, self.problem))(params, batch)
@@ -57,17 +59,17 @@ class Learner:
 
 
 class Jit:
-    """One jitted call a step; the new weights may take the place of the old ones."""
+    """One jitted call per step, with the old weights donated."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
-        jax.config.update("jax_cpu_enable_async_dispatch", False)  # no hand-over to a thread
+        jax.config.update("jax_cpu_enable_async_dispatch", False)  # run in the calling thread
         self.learner = Learner(problem)
         self.state = self.learner.state
         self.batches = [jax.device_put(batch) for batch in problem.split()]
         self.step = jax.jit(self.learner.step, donate_argnums=0)
 
     def run(self, repeats: int) -> None:
-        """Train for so many epochs."""
+        """Train for `repeats` epochs."""
         state = self.state
         for _ in range(repeats):
             for batch in self.batches:
@@ -80,14 +82,14 @@ class Jit:
 
 
 class Scan(Jit):
-    """`lax.scan` over the batches inside a loop over the epochs: one call for all of them."""
+    """One call for all epochs: `lax.scan` over the batches in a loop over the epochs."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         super().__init__(problem, rows, threads)
         self.data = jax.tree.map(lambda *batches: jnp.stack(batches), *self.batches)
 
-        def train(state: Any, data: Any, epochs: Any) -> Any:
-            def epoch(_: Any, carried: Any) -> Any:
+        def train(state: Tree, data: Tree, epochs: jax.Array) -> Tree:
+            def epoch(_: jax.Array, carried: Tree) -> Tree:
                 state, values = lax.scan(self.learner.step, carried[0], data)
                 return state, jnp.mean(values)
 
@@ -96,12 +98,12 @@ class Scan(Jit):
         self.train = jax.jit(train, donate_argnums=0)
 
     def run(self, repeats: int) -> None:
-        """Train for so many epochs."""
+        """Train for `repeats` epochs."""
         self.state, _ = jax.block_until_ready(self.train(self.state, self.data, repeats))
 
 
 class Predictor:
-    """A jitted forward; JAX's arrays in and out."""
+    """A jitted forward from JAX arrays to JAX arrays."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
@@ -110,7 +112,7 @@ class Predictor:
         self.forward = jax.jit(partial(forward, problem.activation))
 
     def run(self, repeats: int) -> None:
-        """Predict so many times."""
+        """Predict `repeats` times."""
         for _ in range(repeats):
             self.forward(self.params, self.x).block_until_ready()
 

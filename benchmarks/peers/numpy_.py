@@ -1,4 +1,4 @@
-"""NumPy: the formulas as they stand, in place wherever that spares an array."""
+"""NumPy: the formulas, computed in place where that saves an array."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from benchmarks.problems import BETAS, EPS, Array, Problem, Weights
 
 
 def relu(x: Array) -> None:
-    """x = max(x, 0), in place."""
+    """Compute x = max(x, 0) in place."""
     np.maximum(x, 0, out=x)
 
 
 def sigmoid(x: Array) -> None:
-    """x = 1 / (1 + exp(-x)), in place."""
+    """Compute x = 1 / (1 + exp(-x)) in place."""
     np.negative(x, out=x)
     np.exp(x, out=x)
     x += 1
@@ -23,7 +23,7 @@ def sigmoid(x: Array) -> None:
 
 
 class Net:
-    """The weights, and the way forward."""
+    """The weights, and forward."""
 
     def __init__(self, problem: Problem) -> None:
         self.weights = problem.weights()
@@ -45,7 +45,7 @@ class Net:
 
 
 class Trainer(Net):
-    """Forward, loss, backward, update: the last of all weights at once, in one array."""
+    """Forward, loss, backward, and an update of all weights in one array."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         super().__init__(problem)
@@ -53,18 +53,18 @@ class Trainer(Net):
         self.is_mse = problem.loss == "mse"
         self.params = np.concatenate([a.ravel() for layer in self.weights for a in layer])
         self.grads = np.empty_like(self.params)
-        self.weights, self.slopes = self.views(self.params), self.views(self.grads)
+        self.weights, self.gradients = self.views(self.params), self.views(self.grads)
         self.update = (Adam if problem.optimizer == "adam" else Descent)(problem, self.params.size)
 
     def views(self, flat: Array) -> Weights:
-        """Return the layers' w and b that such an array consists of."""
+        """Return views of w and b of each layer in a flat array."""
         arrays = [array for layer in self.weights for array in layer]
         parts = np.split(flat, np.cumsum([array.size for array in arrays])[:-1])
         shaped = [part.reshape(a.shape) for part, a in zip(parts, arrays, strict=True)]
         return list(zip(shaped[::2], shaped[1::2], strict=True))
 
     def run(self, repeats: int) -> None:
-        """Train for so many epochs."""
+        """Train for `repeats` epochs."""
         for _ in range(repeats):
             for x, y in self.batches:
                 self.step(x, y)
@@ -75,7 +75,7 @@ class Trainer(Net):
         dout = (self.mse if self.is_mse else self.cross_entropy)(outputs[-1], y)
         for index in reversed(range(len(self.weights))):
             w, _ = self.weights[index]
-            dw, db = self.slopes[index]
+            dw, db = self.gradients[index]
             out = outputs[index]
             np.matmul(out.T, dout, out=dw)
             dout.sum(axis=0, out=db)
@@ -90,14 +90,14 @@ class Trainer(Net):
         self.update(self.params, self.grads)
 
     def mse(self, out: Array, y: Array) -> Array:
-        """Keep the mean squared error, and return its slope, in place of out."""
+        """Set the mean squared error as `loss`; replace out by its gradient."""
         out -= y
         self.loss = np.vdot(out, out) / out.size
         out *= np.float32(2 / out.size)
         return out
 
     def cross_entropy(self, out: Array, y: Array) -> Array:
-        """Keep the mean of -log softmax(out)[label], and return its slope, in place of out."""
+        """Set the mean of -log softmax(out)[label] as `loss`; replace out by its gradient."""
         out -= out.max(axis=1, keepdims=True)
         chosen = (np.arange(len(y)), y)
         logits = out[chosen]
@@ -115,7 +115,7 @@ class Trainer(Net):
 
 
 class Descent:
-    """params -= lr·grads, and grads are used up."""
+    """params -= lr·grads; overwrites grads."""
 
     def __init__(self, problem: Problem, size: int) -> None:
         self.lr = np.float32(problem.lr)
@@ -127,7 +127,7 @@ class Descent:
 
 
 class Adam:
-    """params -= lr·(mean / c1) / (√(square / c2) + eps), with c1 and c2 drawn into two numbers."""
+    """params -= lr·(mean / c1) / (√(square / c2) + eps), with c1, c2 folded into lr and eps."""
 
     def __init__(self, problem: Problem, size: int) -> None:
         self.lr = problem.lr
@@ -135,7 +135,7 @@ class Adam:
         self.mean, self.square, self.scratch = np.zeros((3, size), np.float32)
 
     def __call__(self, params: Array, grads: Array) -> None:
-        """Take one step; grads are used up."""
+        """Take one step; overwrites grads."""
         self.steps += 1
         beta1, beta2 = BETAS
         root = math.sqrt(1 - beta2**self.steps)
@@ -163,7 +163,7 @@ class Predictor(Net):
         self.x, _ = problem.rows(rows)
 
     def run(self, repeats: int) -> None:
-        """Predict so many times."""
+        """Predict `repeats` times."""
         for _ in range(repeats):
             self.forward(self.x)
 

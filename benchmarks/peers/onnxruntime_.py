@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found, import-untyped"
-"""ONNX Runtime: the network as Gemm, Relu and Sigmoid nodes, in a session of its own."""
+"""ONNX Runtime: the network as Gemm, Relu and Sigmoid nodes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.problems import Array, Problem
 
 
 def model(problem: Problem, rows: int) -> bytes:
-    """Return the network as an ONNX model for inputs of exactly so many rows."""
+    """Return the network as an ONNX model for inputs of `rows` rows."""
     nodes, initializers = [], []
     activation = "Relu" if problem.activation == "relu" else "Sigmoid"
     last = len(problem.sizes) - 2
@@ -37,7 +37,7 @@ def model(problem: Problem, rows: int) -> bytes:
 
 
 class Predictor:
-    """`session.run`, every graph optimisation on."""
+    """`session.run` with all graph optimisations."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         options = onnxruntime.SessionOptions()
@@ -50,7 +50,7 @@ class Predictor:
         self.inputs = {"x": problem.rows(rows)[0]}
 
     def run(self, repeats: int) -> None:
-        """Predict so many times."""
+        """Predict `repeats` times."""
         run, outputs, inputs = self.session.run, ["out"], self.inputs
         for _ in range(repeats):
             run(outputs, inputs)
@@ -61,7 +61,7 @@ class Predictor:
 
 
 class BoundPredictor(Predictor):
-    """The same session with its input and output bound beforehand."""
+    """The same session with preallocated input and output."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         super().__init__(problem, rows, threads)
@@ -70,7 +70,7 @@ class BoundPredictor(Predictor):
         self.binding.bind_output("out")
 
     def run(self, repeats: int) -> None:
-        """Predict so many times."""
+        """Predict `repeats` times."""
         run, binding = self.session.run_with_iobinding, self.binding
         for _ in range(repeats):
             run(binding)

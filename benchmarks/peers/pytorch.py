@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found, import-untyped, no-untyped-call"
-"""PyTorch: eager, with its two fast kinds of optimizer; and compiled, the step as one graph."""
+"""PyTorch: eager with its two fast kinds of optimizer, and a step compiled as one graph."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch.nn.functional import cross_entropy, linear, mse_loss
 
 from benchmarks.problems import BETAS, EPS, Array, Problem
 
-Params = list[Any]
-"""Tensors w (O, I), b (O,), w, b, ...: PyTorch keeps w transposed."""
+Params = list[torch.Tensor]
+"""Tensors w (O, I), b (O,), w, b, ...: PyTorch stores w transposed."""
 
 
 def params(problem: Problem) -> Params:
@@ -22,7 +22,7 @@ def params(problem: Problem) -> Params:
     return [torch.from_numpy(array) for array in arrays]
 
 
-def batches(problem: Problem) -> list[tuple[Any, Any]]:
+def batches(problem: Problem) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Return the batches as tensors."""
     return [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in problem.split()]
 
@@ -32,7 +32,7 @@ def arrays(params: Params) -> list[Array]:
     return [np.ascontiguousarray(p.detach().numpy().T) for p in params]
 
 
-def forward(params: Params, x: Any, activation: str) -> Any:
+def forward(params: Params, x: torch.Tensor, activation: str) -> torch.Tensor:
     """Return the prediction."""
     activate = torch.relu if activation == "relu" else torch.sigmoid
     for index in range(0, len(params) - 2, 2):
@@ -40,14 +40,14 @@ def forward(params: Params, x: Any, activation: str) -> Any:
     return linear(x, params[-2], params[-1])
 
 
-def loss(problem: Problem, params: Params, x: Any, y: Any) -> Any:
+def loss(problem: Problem, params: Params, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return the loss on a batch."""
     mean_loss = mse_loss if problem.loss == "mse" else cross_entropy
     return mean_loss(forward(params, x, problem.activation), y)
 
 
 class Eager:
-    """The usual loop: loss, `backward()`, the optimizer's step, all parameters in one kernel."""
+    """The usual loop, with one kernel for the update of all parameters."""
 
     kind = "fused"
 
@@ -63,7 +63,7 @@ class Eager:
             self.optimizer = torch.optim.SGD(self.params, **how)
 
     def run(self, repeats: int) -> None:
-        """Train for so many epochs."""
+        """Train for `repeats` epochs."""
         for _ in range(repeats):
             for x, y in self.batches:
                 self.optimizer.zero_grad(set_to_none=True)
@@ -76,25 +76,25 @@ class Eager:
 
 
 class EagerForeach(Eager):
-    """The same, with a kernel for each operation on the list of all parameters."""
+    """The usual loop, with one kernel per operation on the list of all parameters."""
 
     kind = "foreach"
 
 
 class Descent:
-    """p = p - lr·g, to be traced."""
+    """p = p - lr·g, for tracing."""
 
     def __init__(self, problem: Problem, params: Params) -> None:
         self.lr = problem.lr
 
     def __call__(self, params: Params, grads: Params) -> None:
-        """Move the parameters, in place."""
+        """Update the parameters in place."""
         for param, grad in zip(params, grads, strict=True):
             param.sub_(grad, alpha=self.lr)
 
 
 class Adam:
-    """The formula of `torch.optim.Adam`, to be traced; the corrections in float64, as there."""
+    """The formula of `torch.optim.Adam`, for tracing; corrections are in float64, as there."""
 
     def __init__(self, problem: Problem, params: Params) -> None:
         self.lr = problem.lr
@@ -104,7 +104,7 @@ class Adam:
         self.squares = [torch.zeros_like(param) for param in params]
 
     def __call__(self, params: Params, grads: Params) -> None:
-        """Move the parameters, in place."""
+        """Update the parameters in place."""
         self.powers.mul_(self.betas)
         corrections = 1 - self.powers
         rate, root = (self.lr / corrections[0]).float(), corrections[1].sqrt().float()
@@ -115,28 +115,30 @@ class Adam:
 
 
 class Compiled:
-    """Forward, loss, backward and update traced into one graph, compiled for these shapes."""
+    """Forward, loss, backward and update as one graph, compiled for fixed shapes."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(False)
-        torch.compiler.reset()  # or each call asks first whether it is for the last problem
+        torch.compiler.reset()  # else each call first checks the guards of the previous problem
         self.params = params(problem)
         self.batches = batches(problem)
         update = (Adam if problem.optimizer == "adam" else Descent)(problem, self.params)
         gradients = torch.func.grad_and_value(partial(loss, problem))
 
-        def step(params: Params, x: Any, y: Any) -> Any:
+        def step(params: Params, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             grads, value = gradients(params, x, y)
             update(params, grads)
-            return value
+            mean_loss: torch.Tensor = value
+            return mean_loss
 
-        # From kernel to kernel in the generated C++, without Python in between.
-        options: dict[str, Any] = {"cpp_wrapper": True}
-        self.step = torch.compile(step, fullgraph=True, dynamic=False, options=options)
+        # The generated C++ calls the kernels without returning to Python.
+        self.step = torch.compile(
+            step, fullgraph=True, dynamic=False, options={"cpp_wrapper": True}
+        )
 
     def run(self, repeats: int) -> None:
-        """Train for so many epochs."""
+        """Train for `repeats` epochs."""
         for _ in range(repeats):
             for x, y in self.batches:
                 self.step(self.params, x, y)
@@ -147,7 +149,7 @@ class Compiled:
 
 
 class Predictor:
-    """Eager forward in inference mode, which compiling only slows; tensors in, tensors out."""
+    """Eager forward in inference mode, which is faster than a compiled one here."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -155,12 +157,12 @@ class Predictor:
         self.x = torch.from_numpy(problem.rows(rows)[0])
         self.activation = problem.activation
 
-    def predict(self) -> Any:
+    def predict(self) -> torch.Tensor:
         """Return the prediction."""
         return forward(self.params, self.x, self.activation)
 
     def run(self, repeats: int) -> None:
-        """Predict so many times."""
+        """Predict `repeats` times."""
         with torch.inference_mode():
             for _ in range(repeats):
                 self.predict()

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found, import-untyped"
-"""scikit-learn: `partial_fit` of its MLPs, which takes one epoch of minibatch steps a call."""
+"""scikit-learn: `partial_fit`, which takes one epoch of minibatch steps per call."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from benchmarks.problems import BETAS, EPS, Array, Problem
 
 
 class Trainer:
-    """No momentum, no penalty, the rows in order."""
+    """No momentum, no penalty, rows in order."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         x, y = problem.rows()
         self.x, self.y = x, y.ravel() if y.shape[-1] == 1 else y
         is_mse = problem.loss == "mse"
-        # Its gradient is (pre - y) / N, that of the mean over N·O squared errors twice it / O.
+        # Its gradient is (pre - y) / N; that of the mean over N·O squares is 2/O times as large.
         scale = 2 / problem.sizes[-1] if is_mse else 1
         is_adam = problem.optimizer == "adam"
         self.mlp = (MLPRegressor if is_mse else MLPClassifier)(
@@ -25,7 +25,7 @@ class Trainer:
             solver=problem.optimizer,
             alpha=0,
             batch_size=problem.batch,
-            # Adam does not care for the scale of a gradient, only for that of eps beside it.
+            # Adam is invariant to the scale of the gradient, except relative to eps.
             learning_rate_init=problem.lr if is_adam else problem.lr * scale,
             beta_1=BETAS[0],
             beta_2=BETAS[1],
@@ -34,15 +34,15 @@ class Trainer:
             nesterovs_momentum=False,
             shuffle=False,
         )
-        # This makes the arrays that the problem's weights go into.
+        # The first call allocates the arrays that receive the problem's weights.
         self.mlp.partial_fit(self.x, self.y, **({} if is_mse else {"classes": np.unique(y)}))
         for place, (w, b) in enumerate(problem.weights()):
             self.mlp.coefs_[place][...] = w
             self.mlp.intercepts_[place][...] = b
-        del self.mlp._optimizer  # and with it what Adam has seen
+        del self.mlp._optimizer  # discards the state of Adam
 
     def run(self, repeats: int) -> None:
-        """Train for so many epochs."""
+        """Train for `repeats` epochs."""
         for _ in range(repeats):
             self.mlp.partial_fit(self.x, self.y)
 

@@ -1,4 +1,4 @@
-"""Draws bricks.png: a network snapped together, forward on top and backward below.
+"""Draw bricks.png: a network of bricks, forward above and backward below.
 
 python docs/pictures/draw_bricks.py
 """
@@ -26,7 +26,7 @@ PLATE, PLATE_HEIGHT = "#9aa79b", 0.35
 
 @dataclass
 class Brick:
-    """One brick of the picture: where it starts, how many studs it is wide, what stands on it."""
+    """One brick: its position, its width in studs, and its text."""
 
     left: float
     width: int
@@ -80,7 +80,7 @@ BRICKS = [
 
 
 def shade(color: str, factor: float) -> tuple[float, float, float]:
-    """A darker color for a factor below 1, a lighter one above."""
+    """Return a darker color for a factor below 1, a lighter one above."""
     towards = 0.0 if factor < 1 else 1.0
     amount = abs(1 - factor)
     red, green, blue = (part + (towards - part) * amount for part in to_rgb(color))
@@ -88,7 +88,7 @@ def shade(color: str, factor: float) -> tuple[float, float, float]:
 
 
 def place(x: float, y: float, depth: float = 0.0) -> Point:
-    """Where a point `depth` studs behind the front lies on the page."""
+    """Return the position on the page of a point `depth` studs behind the front."""
     return x + depth * SLANT[0], y + depth * SLANT[1]
 
 
@@ -107,7 +107,7 @@ def draw_stud(axes: Axes, center: Point, color: str, order: float) -> None:
 def draw_box(
     axes: Axes, left: float, bottom: float, size: tuple[float, float, int], color: str, order: float
 ) -> None:
-    """A box with studs on its top: front, top and right side."""
+    """Draw a box with studs: front, top and right side."""
     width, height, depth = size
     top, right = bottom + height, left + width
     faces = {
@@ -161,7 +161,7 @@ def draw_arrow(axes: Axes, start: Point, end: Point, color: str, bend: float = 0
 
 
 def draw_flow(axes: Axes) -> None:
-    """The arrows: forward hops above the studs, backward hops below the plate."""
+    """Draw the arrows: forward above the studs, backward below the plate."""
     top, bottom, gap = 2.95, -0.95, 0.16
     stops = [-1.8, *(brick.middle for brick in BRICKS), 23.8]
     forward = ["x (N, 8)", *(brick.out for brick in BRICKS)]

@@ -1,4 +1,4 @@
-"""Draws tile.png and halves.png: how a product is computed, and how threads share a step.
+"""Draw tile.png and halves.png: the tiles of a product, and how threads share a step.
 
 python docs/pictures/draw_engine.py
 """
@@ -22,7 +22,7 @@ Color = str | tuple[float, float, float]
 
 
 def new_card(width: float, height: float) -> tuple[Figure, Axes]:
-    """An empty card; a unit is 10 pixels, and y grows downwards as the rows of a matrix do."""
+    """Return an empty card; a unit is 10 pixels, and y grows downwards like matrix rows."""
     figure = Figure(figsize=(width / 10, height / 10), dpi=100)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
@@ -42,7 +42,7 @@ def draw_plate(
     color_of: Callable[[int, int], str],
     pitch: float = 1.5,
 ) -> None:
-    """A matrix seen from above: a stud for each number."""
+    """Draw a matrix from above, one stud per entry."""
     left, top = corner
     for studs in (False, True):
         patches: list[Rectangle | Circle] = []
@@ -72,7 +72,7 @@ def draw_frame(axes: Axes, corner: tuple[float, float], width: float, height: fl
 
 
 def draw_tile(path: Path) -> None:
-    """The register tile of AVX-512 in float32: 14 rows, two vectors of 16."""
+    """Draw the register tile of AVX-512 in float32: 14 rows of two vectors of 16."""
     rows, lanes, depth, k, pitch = 14, 16, 13, 9, 1.3
     figure, axes = new_card(108, 53)
     a_left, gap, top = 4.0, 2.6, 6.5
@@ -130,7 +130,7 @@ def draw_tile(path: Path) -> None:
 
 
 def draw_halves(path: Path) -> None:
-    """A step of Affine 4→6, ReLU, Affine 6→2 with two threads."""
+    """Draw a step of Affine 4→6, ReLU, Affine 6→2 on two threads."""
     figure, axes = new_card(120, 38)
     pitch, count, top = 1.5, 8, 13.0
     bottom = top + count * pitch
