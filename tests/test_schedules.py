@@ -1,4 +1,4 @@
-"""Schedules: the values on paper, the same factors from wherever a run begins."""
+"""Schedules: values by hand, and factors that do not depend on where a run begins."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SCHEDULES = [
 every = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
 
 
-# Values on paper
+# Values by hand
 
 
 def test_constant_by_hand():
@@ -66,7 +66,7 @@ def test_step_at_the_edges_of_its_factor():
     assert Step(2, 1).factors(0, 5).tolist() == [1, 1, 1, 1, 1]
 
 
-def test_step_is_the_exact_power_rounded_as_often_as_it_is_multiplied():
+def test_step_is_within_one_rounding_per_product_of_the_exact_power():
     """A product of k factors has k - 1 roundings of eps/2 each."""
     factors = Step(1, 0.97).factors(0, 500)
     expected = [float(Fraction(0.97) ** k) for k in range(500)]
@@ -90,11 +90,11 @@ def test_warm_up_by_hand():
     assert WarmUp(2, Cosine(2)).factors(0, 6).tolist() == [0.5, 1, 1, 0.5, 0, 0]
 
 
-def test_warm_up_rises_to_where_the_next_one_begins():
+def test_warm_up_rises_to_the_first_factor_of_the_next_schedule():
     assert WarmUp(2, OneCycle(6, 0.5, start=0.5)).factors(0, 3).tolist() == [0.25, 0.5, 0.5]
 
 
-def test_a_warm_up_in_a_warm_up():
+def test_nested_warm_ups():
     """The inner one begins with 1/2: 1/4, 1/2, and then its own 1/2, 1, 1."""
     assert WarmUp(2, WarmUp(2)).factors(0, 5).tolist() == [0.25, 0.5, 0.5, 1, 1]
 
@@ -124,7 +124,7 @@ def test_reduce_on_plateau_by_hand():
     assert (schedule.best, schedule.bad_epochs, schedule.cooling) == (2, 0, 0)
 
 
-def test_a_good_epoch_begins_the_count_anew():
+def test_a_good_epoch_resets_the_count():
     assert seen_by(ReduceOnPlateau(0.5, patience=1), [4, 5, 3, 4, 2, 3, 3]) == [1] * 6 + [0.5]
 
 
@@ -141,15 +141,15 @@ def test_cooldown_by_hand():
     assert schedule.cooling == 2
 
 
-def test_the_minimum_is_where_it_stays():
+def test_the_factor_stays_at_the_minimum():
     assert seen_by(ReduceOnPlateau(0.5, 0, minimum=0.3), [1] * 5) == [1, 0.5, 0.3, 0.3, 0.3]
 
 
-def test_a_loss_that_is_not_a_number_is_a_bad_one():
+def test_nan_and_infinity_count_as_bad_epochs():
     assert seen_by(ReduceOnPlateau(0.5, 1), [math.nan, math.inf, 1.0]) == [1, 0.5, 0.5]
 
 
-def test_a_warm_up_tells_the_next_one_the_losses():
+def test_a_warm_up_passes_losses_on():
     schedule = WarmUp(2, ReduceOnPlateau(0.5, patience=0))
     schedule.watch(1.0)
     assert schedule.factors(0, 4).tolist() == [0.5, 1, 1, 1]
@@ -158,7 +158,7 @@ def test_a_warm_up_tells_the_next_one_the_losses():
 
 
 def seen_by(schedule, losses):
-    """The factor after every loss."""
+    """Return the factor after each loss."""
     factors = []
     for loss in losses:
         schedule.watch(loss)
@@ -169,7 +169,7 @@ def seen_by(schedule, losses):
 # What holds for every schedule
 
 
-def test_the_list_is_whole():
+def test_the_list_has_every_schedule():
     of_ours = {
         value
         for value in vars(schedules).values()
@@ -187,8 +187,8 @@ def test_factors_are_float64_from_0_to_1(schedule, count):
 
 
 @every
-def test_a_run_that_is_resumed_goes_on_exactly(schedule):
-    """Every part of the factors is what a call for that part gives, at every place in a vector."""
+def test_factors_do_not_depend_on_where_a_call_begins(schedule):
+    """A call for part of the factors returns that part, at every offset within a vector."""
     assert_same_bits(schedule.factors(0, 10)[3:], schedule.factors(3, 7))
     whole = schedule.factors(0, 48)
     for first in range(48):
@@ -197,14 +197,14 @@ def test_a_run_that_is_resumed_goes_on_exactly(schedule):
 
 
 @every
-def test_asking_changes_nothing(schedule):
+def test_factors_returns_new_arrays_and_keeps_no_state(schedule):
     first = schedule.factors(0, 20)
     first[:] = 7
     assert_same_bits(schedule.factors(0, 20), copy.deepcopy(schedule).factors(0, 20))
 
 
 @every
-def test_far_behind_the_end(schedule):
+def test_factors_long_after_the_end(schedule):
     last = schedule
     while isinstance(last, WarmUp):
         last = last.then
@@ -217,20 +217,20 @@ def test_far_behind_the_end(schedule):
 
 @pytest.mark.parametrize("final", [0.0, 1e-4, 0.1, 1 / 3, 0.7, 1.0])
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 1000, 99_991])
-def test_both_ends_of_a_cosine_are_exact_and_it_only_falls(steps, final):
+def test_a_cosine_is_exact_at_both_ends_and_never_rises(steps, final):
     factors = Cosine(steps, final).factors(0, steps + 3)
     assert factors[0] == 1 and (factors[steps:] == final).all()
     assert (np.diff(factors) <= EPS).all()
 
 
-def test_the_half_cosine_is_within_two_roundings_of_the_libms():
+def test_the_half_cosine_is_within_two_roundings_of_libm():
     factors = Cosine(5000).factors(0, 5001)
     expected = [(1 + math.cos(math.pi * step / 5000)) / 2 for step in range(5001)]
     assert_within(factors, expected, 2 * EPS)
 
 
 @pytest.mark.parametrize("steps", [10, 100, 1000])
-def test_one_cycle_begins_peaks_and_ends_exactly(steps):
+def test_one_cycle_is_exact_at_start_peak_and_end(steps):
     schedule = OneCycle(steps, warm=0.3, start=0.1, final=0.01)
     factors = schedule.factors(0, steps + 2)
     assert factors[0] == 0.1 and (factors[steps - 1 :] == 0.01).all()
@@ -238,7 +238,7 @@ def test_one_cycle_begins_peaks_and_ends_exactly(steps):
 
 
 @every
-def test_repr_and_settings_build_it_again(schedule):
+def test_repr_and_settings_rebuild_the_schedule(schedule):
     again = eval(repr(schedule), dict(vars(schedules)))
     assert type(again) is type(schedule) and repr(again) == repr(schedule)
     assert_same_bits(again.factors(0, 50), schedule.factors(0, 50))
@@ -253,14 +253,14 @@ def test_settings_are_plain_numbers():
     assert WarmUp(3).settings["steps"] == 3 and repr(WarmUp(3).then) == "Constant()"
 
 
-def test_only_what_depends_on_the_loss_is_watching():
+def test_only_schedules_that_depend_on_the_loss_are_watching():
     assert {type(s) for s in SCHEDULES if s.is_watching} == {WarmUp, ReduceOnPlateau}
     assert not WarmUp(3, Cosine(4)).is_watching and WarmUp(3, ReduceOnPlateau()).is_watching
     Cosine(4).watch(1.0)
 
 
 @pytest.mark.parametrize("stop", range(12))
-def test_a_plateau_goes_on_from_its_state(stop):
+def test_a_plateau_resumes_from_its_state(stop):
     losses = [5, 4, 4, 4, 3.9, 3.9, 3.9, 3.9, 3.9, 3.9, 3.9, 3.9]
     settings = {"factor": 0.5, "patience": 1, "cooldown": 1, "minimum": 0.2}
     whole = seen_by(ReduceOnPlateau(**settings), losses)
@@ -273,7 +273,7 @@ def test_a_plateau_goes_on_from_its_state(stop):
     assert pickle.loads(pickle.dumps(first)).__dict__ == first.__dict__
 
 
-def test_your_own_schedule_is_one_method():
+def test_a_users_own_schedule_needs_one_method():
     class InverseRoot(Schedule):
         def __init__(self, scale):
             self.scale = scale
@@ -297,13 +297,13 @@ STEPS = [(Step, "every"), (Cosine, "steps"), (WarmUp, "steps"), (OneCycle, "step
 
 @pytest.mark.parametrize("value", NO_INTS, ids=repr)
 @pytest.mark.parametrize(("kind", "name"), STEPS)
-def test_a_schedule_without_an_end_is_a_type_error(kind, name, value):
+def test_rejects_lengths_that_are_not_ints(kind, name, value):
     with pytest.raises(TypeError, match=rf"^{kind.__name__}: {name} must be an int, but is "):
         kind(**{name: value})
 
 
 @pytest.mark.parametrize(("kind", "name"), STEPS)
-def test_a_schedule_of_no_steps_is_a_value_error(kind, name):
+def test_rejects_lengths_out_of_range(kind, name):
     for value in (0, -3):
         message = f"^{kind.__name__}: {name} must be at least 1, but is {value}$"
         with pytest.raises(ValueError, match=message):
@@ -326,7 +326,7 @@ FRACTIONS = [
 
 
 @pytest.mark.parametrize(("kind", "name"), FRACTIONS)
-def test_what_is_no_fraction_is_refused(kind, name):
+def test_rejects_numbers_that_are_not_fractions(kind, name):
     steps = {} if kind is ReduceOnPlateau else {"every" if kind is Step else "steps": 10}
     for value in (-0.1, 1.1, math.nan, math.inf, 10**400):
         with pytest.raises(ValueError, match=f"^{kind.__name__}: {name} must be .*but is {value}$"):
@@ -337,14 +337,14 @@ def test_what_is_no_fraction_is_refused(kind, name):
 
 
 @pytest.mark.parametrize("name", ["factor", "threshold"])
-def test_a_plateau_without_an_effect_is_refused(name):
+def test_rejects_a_plateau_without_effect(name):
     message = f"ReduceOnPlateau: {name} must be at least 0 and below 1, but is 1"
     with pytest.raises(ValueError, match=message):
         ReduceOnPlateau(**{name: 1})
 
 
 @pytest.mark.parametrize("name", ["patience", "cooldown"])
-def test_patience_and_cooldown_are_whole_and_not_negative(name):
+def test_rejects_invalid_patience_and_cooldown(name):
     with pytest.raises(ValueError, match=f"ReduceOnPlateau: {name} must be at least 0, but is -1"):
         ReduceOnPlateau(**{name: -1})
     with pytest.raises(TypeError, match=f"ReduceOnPlateau: {name} must be an int, but is True"):
@@ -352,7 +352,7 @@ def test_patience_and_cooldown_are_whole_and_not_negative(name):
 
 
 @pytest.mark.parametrize("loss", [None, "1", [1.0], 1j], ids=repr)
-def test_a_loss_is_a_number(loss):
+def test_watch_rejects_losses_that_are_not_numbers(loss):
     schedule = ReduceOnPlateau()
     with pytest.raises(TypeError, match=r"ReduceOnPlateau.watch: loss must be a number"):
         schedule.watch(loss)
@@ -360,13 +360,13 @@ def test_a_loss_is_a_number(loss):
 
 
 @pytest.mark.parametrize("then", [3, Cosine, "Cosine", 0.5], ids=repr)
-def test_what_follows_a_warm_up_is_a_schedule(then):
+def test_warm_up_rejects_what_is_not_a_schedule(then):
     with pytest.raises(TypeError, match="WarmUp: then must be a Schedule or None, but is"):
         WarmUp(3, then)
 
 
 @every
-def test_the_steps_asked_for_are_whole_and_not_negative(schedule):
+def test_factors_rejects_invalid_steps(schedule):
     kind = type(schedule).__name__
     with pytest.raises(ValueError, match=f"^{kind}: first must be at least 0, but is -1$"):
         schedule.factors(-1, 3)

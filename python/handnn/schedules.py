@@ -1,7 +1,7 @@
 """Learning-rate schedules: the factor that multiplies an optimizer's `lr` at every step.
 
-A step is the update of one batch, counted from 0, and lengths are in steps. Factors are made with
-+, -, · and / alone: every machine rounds those alike, but not a library's cosines and powers.
+A step is the update of one batch, counted from 0; lengths are in steps. Factors are computed with
++, -, · and / alone, which every machine rounds alike, unlike the cosines and powers of C libraries.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from numbers import Real
-from typing import Any, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,21 +22,35 @@ Factors = NDArray[np.float64]
 
 
 class Schedule(ABC):
-    """What schedules share. Your own has `at`, and keeps its arguments under their names."""
+    """Base class of all schedules.
+
+    A schedule of your own implements `at`, and keeps the arguments of its constructor in attributes
+    of the same names.
+
+    Examples:
+        >>> from handnn.schedules import Schedule
+        >>> class Halving(Schedule):
+        ...     def at(self, steps):
+        ...         return 0.5**steps
+        >>> Halving().factors(first=1, count=3)
+        array([0.5  , 0.25 , 0.125])
+    """
 
     is_watching = False
-    """Whether `watch` must be told the loss of every epoch."""
+    """Whether `watch` must be called with the loss of every epoch."""
 
     @abstractmethod
     def at(self, steps: Steps) -> Factors:
-        """Return the factor of every one of `steps`, each from its own number alone."""
+        """Return the factors (S,) of `steps` (S,); each depends on its own step alone."""
 
     def factors(self, first: SupportsIndex, count: SupportsIndex) -> Factors:
-        """Return the factors (count,) of the steps first, first + 1, ..., first + count - 1.
+        """Return the float64 factors (count,) of the steps first, ..., first + count - 1.
 
-        They depend on the numbers of the steps (and on the losses, if it is watching), not on
-        where a call begins: ``factors(0, 10)[3:]`` is ``factors(3, 7)``, bit for bit.
-        Raises TypeError unless both are ints, ValueError when one is negative or above 2**53.
+        A factor does not depend on where a call begins: ``factors(0, 10)[3:]`` equals
+        ``factors(3, 7)``, bit for bit. If the schedule is watching, it also depends on the losses.
+
+        Raises TypeError if `first` or `count` is not an int. Raises ValueError if one is negative
+        or above 2**53, or if `at` returns a factor that is negative or not finite.
         """
         start = _whole(self, "first", first, 0)
         steps = np.arange(start, start + _whole(self, "count", count, 0), dtype=np.int64)
@@ -49,30 +63,45 @@ class Schedule(ABC):
         return factors
 
     def watch(self, loss: float) -> None:  # noqa: B027 - most schedules have nothing to watch
-        """Take notice of the loss of an epoch that has just ended."""
+        """Take the loss of an epoch that has just ended into account."""
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The arguments that build it again."""
+    def settings(self) -> dict[str, object]:
+        """The arguments of the constructor, by name."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def __repr__(self) -> str:
-        """Show how to build it again."""
+        """Show the constructor call."""
         settings = ", ".join(f"{name}={value!r}" for name, value in self.settings.items())
         return f"{type(self).__name__}({settings})"
 
 
 class Constant(Schedule):
-    """The factor is 1 at every step. It has no end."""
+    """Keep the learning rate: the factor is 1 at every step.
+
+    Examples:
+        >>> handnn.schedules.Constant().factors(0, 3)
+        array([1., 1., 1.])
+    """
 
     def at(self, steps: Steps) -> Factors:
         return np.ones(len(steps))
 
 
 class Step(Schedule):
-    """The factor is multiplied by `factor`, from 0 to 1, after every `every` steps.
+    """Multiply the learning rate by `factor` after every `every` steps.
 
-    It is factor ** (step // every), and has no end: it falls on towards 0.
+        factor ** (step // every)
+
+    every: at least 1.
+    factor: from 0 to 1.
+
+    Raises TypeError if an argument is not a number (`every`: an int), and ValueError if it is out
+    of range.
+
+    Examples:
+        >>> handnn.schedules.Step(2, factor=0.5).factors(0, 5)
+        array([1.  , 1.  , 0.5 , 0.5 , 0.25])
     """
 
     def __init__(self, every: int, factor: float = 0.1) -> None:
@@ -80,7 +109,7 @@ class Step(Schedule):
         self.factor = _fraction(self, "factor", factor)
 
     def at(self, steps: Steps) -> Factors:
-        """Return the powers, from the squares of squares that their exponents have as bits."""
+        """Compute the powers by repeated squaring, one bit of the exponents at a time."""
         exponents = steps // self.every
         power, square = np.ones(len(steps)), self.factor
         while exponents.any():
@@ -91,12 +120,22 @@ class Step(Schedule):
 
 
 class Cosine(Schedule):
-    """The factor falls from 1 to `final` along half a cosine over `steps` steps.
+    """Lower the factor from 1 to `final` along half a cosine, over `steps` steps.
 
         final + (1 - final)·(1 + cos(π·step / steps)) / 2
 
-    From step `steps` on, where the formula would rise again, it stays at `final`. (Loshchilov and
-    Hutter 2017, "SGDR", eq. 5, without the restarts.)
+    From step `steps` on it stays at `final`. (Loshchilov and Hutter 2017, "SGDR", eq. 5, without
+    restarts.)
+
+    steps: at least 1.
+    final: from 0 to 1.
+
+    Raises TypeError if an argument is not a number (`steps`: an int), and ValueError if it is out
+    of range.
+
+    Examples:
+        >>> handnn.schedules.Cosine(2).factors(0, 4)
+        array([1. , 0.5, 0. , 0. ])
     """
 
     def __init__(self, steps: int, final: float = 0.0) -> None:
@@ -108,13 +147,22 @@ class Cosine(Schedule):
 
 
 class WarmUp(Schedule):
-    """The factor rises in a line over `steps` steps to where `then` begins, and goes on with it.
+    """Raise the factor linearly over `steps` steps to the first factor of `then`; continue with it.
 
         (step + 1) / steps · then(0)    while step < steps   (Goyal et al. 2017, section 2.2)
         then(step - steps)              from there on
 
-    `then`, Constant() when None, says what happens after its end; if it is watching, it is told
-    the losses of the warm-up too. The last step of the warm-up has the factor of then's first.
+    steps: at least 1.
+    then: the schedule that follows; Constant() if None. If it is watching, it also receives the
+        losses of the warm-up.
+
+    Raises TypeError if `steps` is not an int or `then` not a Schedule, and ValueError if `steps` is
+    out of range.
+
+    Examples:
+        >>> from handnn.schedules import Cosine, WarmUp
+        >>> WarmUp(2, then=Cosine(2)).factors(0, 5)
+        array([0.5, 1. , 1. , 0.5, 0. ])
     """
 
     def __init__(self, steps: int, then: Schedule | None = None) -> None:
@@ -134,17 +182,28 @@ class WarmUp(Schedule):
 
 
 class OneCycle(Schedule):
-    """The factor rises from `start` to 1, and then falls to `final`, each along half a cosine.
+    """Raise the factor from `start` to 1, then lower it to `final`, each along half a cosine.
 
         1 + (start - 1)·(1 + cos(π·step / peak)) / 2                         up to the peak
         final + (1 - final)·(1 + cos(π·(step - peak) / (last - peak))) / 2   up to last
 
         peak = max(warm·steps - 1, 0)    last = steps - 1
 
-    `warm` is the share of the rise. From step `steps` on it stays at `final`. (Smith and Topin
-    2018, "Super-Convergence", as PyTorch's OneCycleLR with max_lr = lr, div_factor = 1 / start,
-    final_div_factor = start / final; but where warm·steps ≤ 1, PyTorch begins beyond the peak or
-    divides by zero, and we begin at the peak.)
+    From step `steps` on it stays at `final`. (Smith and Topin 2018, "Super-Convergence"; as
+    PyTorch's OneCycleLR with max_lr = lr, div_factor = 1 / start and final_div_factor = start /
+    final, except that this begins at the peak if warm·steps ≤ 1, where PyTorch begins beyond it or
+    divides by zero.)
+
+    steps: at least 1.
+    warm: the share of the rise, from 0 to 1.
+    start, final: from 0 to 1.
+
+    Raises TypeError if an argument is not a number (`steps`: an int), and ValueError if it is out
+    of range.
+
+    Examples:
+        >>> handnn.schedules.OneCycle(5, warm=0.6, start=0.5, final=0.0).factors(0, 5)
+        array([0.5 , 0.75, 1.  , 0.5 , 0.  ])
     """
 
     def __init__(
@@ -163,16 +222,32 @@ class OneCycle(Schedule):
 
 
 class ReduceOnPlateau(Schedule):
-    """The factor is multiplied by `factor`, below 1, when the loss no longer falls.
+    """Multiply the factor by `factor` whenever the loss has stopped falling.
 
-        a loss is good when it is below best·(1 - threshold), and then it is the new best
-        more than `patience` bad epochs in a row: factor_now = max(factor·factor_now, minimum)
+        an epoch is good if its loss is below best·(1 - threshold), and its loss is the new best
+        after more than `patience` bad epochs in a row: factor_now = max(factor·factor_now, minimum)
 
-    After that, `cooldown` epochs do not count as bad ones. `watch` is to be told the loss after
-    every epoch, the validation loss if there is one; NaN is a bad one. All steps until the next
-    `watch` have the factor `factor_now`, which starts at 1. It has no end: it stays at `minimum`.
-    `factor_now`, `best`, `bad_epochs` and `cooling` are its state, which a resumed run needs.
-    (PyTorch's ReduceLROnPlateau with mode "min", threshold_mode "rel", min_lr = minimum·lr, eps 0.)
+    `Trainer.fit` calls `watch` after every epoch, with the validation loss if there is one; NaN is
+    bad. All steps until the next `watch` have the factor `factor_now`, which starts at 1. (As
+    PyTorch's ReduceLROnPlateau with mode "min", threshold_mode "rel", min_lr = minimum·lr, eps 0.)
+
+    factor: at least 0 and below 1.
+    patience: the number of bad epochs to tolerate, at least 0.
+    threshold: the relative improvement that counts, at least 0 and below 1.
+    cooldown: the number of epochs after a reduction that do not count as bad, at least 0.
+    minimum: the lowest factor, from 0 to 1.
+
+    `factor_now`, `best`, `bad_epochs` and `cooling` are the state that a resumed run needs.
+
+    Raises TypeError if an argument is not a number (`patience` and `cooldown`: an int), and
+    ValueError if it is out of range.
+
+    Examples:
+        >>> schedule = handnn.schedules.ReduceOnPlateau(0.5, patience=1)
+        >>> for loss in [4.0, 3.0, 3.0, 3.0]:
+        ...     schedule.watch(loss)
+        >>> schedule.factor_now
+        0.5
     """
 
     is_watching = True
@@ -196,13 +271,13 @@ class ReduceOnPlateau(Schedule):
     def at(self, steps: Steps) -> Factors:
         return np.full(len(steps), self.factor_now)
 
-    def watch(self, loss: Any) -> None:
-        """Count the epoch as a good or a bad one; raise TypeError when `loss` is no number."""
+    def watch(self, loss: object) -> None:
+        """Count the epoch as good or bad; raise TypeError if `loss` is not a number."""
         if not isinstance(loss, Real):
             raise TypeError(f"ReduceOnPlateau.watch: loss must be a number, but is {loss!r}")
-        loss = float(loss)
-        if loss < self.best * (1 - self.threshold):
-            self.best, self.bad_epochs = loss, 0
+        value = float(loss)
+        if value < self.best * (1 - self.threshold):
+            self.best, self.bad_epochs = value, 0
         else:
             self.bad_epochs += 1
         if self.cooling > 0:
@@ -220,15 +295,14 @@ SCHEDULES: tuple[type[Schedule], ...] = (
     OneCycle,
     ReduceOnPlateau,
 )
-"""Every schedule of handnn: what a checkpoint may hold and `handnn check` covers."""
-
+"""Every schedule of handnn: those that a checkpoint may hold and that `handnn check` covers."""
 
 SINE = [(-1) ** k / math.factorial(2 * k + 1) for k in range(12)]
-"""Of sin z = z·(1 - z²/3! + z⁴/5! - ...); the next term is below 1e-20 for |z| ≤ π/2."""
+"""Coefficients of sin z = z·(1 - z²/3! + z⁴/5! - ...); for |z| ≤ π/2 the rest is below 1e-20."""
 
 
-def _half_cosine(start: float, end: float, part: NDArray[Any], whole: float) -> Factors:
-    """Go from `start` to `end`, exactly there at both, as part / whole goes from 0 to 1.
+def _half_cosine(start: float, end: float, part: NDArray[np.number], whole: float) -> Factors:
+    """Return half a cosine from `start` to `end`, exact at both, over part / whole from 0 to 1.
 
     (1 + cos(πx)) / 2 = (1 + sin(π·(1/2 - x))) / 2 is 1 at x = 0, 1/2 at 1/2 and 0 at 1, exactly.
     """
@@ -242,12 +316,14 @@ def _half_cosine(start: float, end: float, part: NDArray[Any], whole: float) -> 
     return start * weight + end * (1 - weight)
 
 
-def _whole(owner: Schedule, name: str, value: SupportsIndex, least: int = 1) -> int:
-    number = whole_number(value, f"{type(owner).__name__}: {name}", least)
-    if number > 2**53:  # up to there a float64 holds every whole number
+def _whole(owner: Schedule, name: str, value: SupportsIndex, minimum: int = 1) -> int:
+    """Return `value` as an int that a float64 represents exactly."""
+    number = whole_number(value, f"{type(owner).__name__}: {name}", minimum)
+    if number > 2**53:
         raise ValueError(f"{type(owner).__name__}: {name} must be at most 2**53, but is {number}")
     return number
 
 
 def _fraction(owner: Schedule, name: str, value: object, is_below_one: bool = False) -> float:
+    """Return `value` as a float from 0 to 1."""
     return fraction(value, f"{type(owner).__name__}: {name}", is_below_one)

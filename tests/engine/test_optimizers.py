@@ -197,7 +197,7 @@ def test_a_schedule_of_more_steps_than_are_asked_for_at_once(name, most, engine,
     """6 steps an epoch, in calls of 1, 1, 2 and 7 epochs."""
     whole = fit(new_trainer(name, schedule=OneCycle(40)), epochs=7)
     monkeypatch.setattr("handnn.training.run.MAX_STEPS_PER_CALL", most)
-    monkeypatch.setattr("handnn.optimizers.optimizer.STEPS_AT_ONCE", most)
+    monkeypatch.setattr("handnn.optimizers.optimizer.N_CACHED_FACTORS", most)
     assert_same_fit(fit(new_trainer(name, engine=engine, schedule=OneCycle(40)), epochs=7), whole)
 
 

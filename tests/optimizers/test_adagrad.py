@@ -1,4 +1,4 @@
-"""AdaGrad: steps that shrink where gradients have been large, in PyTorch's convention."""
+"""AdaGrad by hand: steps shrink where gradients have been large."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_weight_decay_by_hand(dtype):
 
 
 @both_dtypes
-def test_a_gradient_of_zero_is_no_step(dtype):
+def test_a_zero_gradient_changes_nothing(dtype):
     param, square = np.ones(2, dtype), np.zeros(2, dtype)
     functional.adagrad_update(param, np.zeros(2, dtype), square, lr=0.5)
     assert param.tolist() == [1, 1] and square.tolist() == [0, 0]
 
 
-def test_its_state_and_its_repr():
+def test_state_and_repr():
     assert AdaGrad().states == ("square",)
     assert repr(AdaGrad()) == "AdaGrad(lr=0.01, eps=1e-10, weight_decay=0.0)"

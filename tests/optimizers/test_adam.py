@@ -21,7 +21,7 @@ def test_the_first_step_by_hand(dtype):
 
 
 @both_dtypes
-def test_equal_gradients_are_equal_steps(dtype):
+def test_equal_gradients_give_equal_steps(dtype):
     """Corrected, the means of equal numbers are these: each step is that of the first by hand."""
     optimizer = Adam(lr=0.5, beta1=0.5, beta2=0.75, eps=4)
     params = {"w": np.ones(1, dtype)}
@@ -32,7 +32,7 @@ def test_equal_gradients_are_equal_steps(dtype):
 
 
 @both_dtypes
-def test_without_betas_it_looks_at_one_gradient_only(dtype):
+def test_with_betas_of_zero_only_the_last_gradient_counts(dtype):
     param, mean, square = np.ones(2, dtype), np.ones(2, dtype), np.ones(2, dtype)
     functional.adam_update(
         param, np.array([3, -1], dtype), mean, square, step=5, lr=0.5, beta1=0, beta2=0, eps=1
@@ -54,7 +54,7 @@ def test_coupled_weight_decay_by_hand(dtype):
 
 @both_dtypes
 def test_decoupled_weight_decay_by_hand(dtype):
-    """4·(1 - 0.5·0.5) = 3, and a step of a quarter; the means know nothing of the decay."""
+    """4·(1 - 0.5·0.5) = 3, and a step of a quarter; the decay does not enter the means."""
     optimizer = AdamW(lr=0.5, beta1=0.5, beta2=0.75, eps=4, weight_decay=0.5)
     params = {"w": np.full(1, 4, dtype)}
     optimizer.step(params, {"w": np.full(1, 4, dtype)})
@@ -63,8 +63,8 @@ def test_decoupled_weight_decay_by_hand(dtype):
 
 
 @both_dtypes
-def test_without_a_gradient_adamw_shrinks_and_adam_steps(dtype):
-    """Coupled, the decay is divided by its own root and has lost its size."""
+def test_with_a_zero_gradient_adamw_shrinks_and_adam_steps(dtype):
+    """A coupled decay is divided by its own root, so its size is lost."""
     params = {name: np.full(1, 4, dtype) for name in ("w", "v")}
     grads = {name: np.zeros(1, dtype) for name in params}
     AdamW(lr=0.5, weight_decay=0.25).step(params, grads)
@@ -91,7 +91,7 @@ def test_steps_are_counted_from_one(step, error):
         functional.adam_update(*[np.ones(2) for _ in range(4)], step=step, lr=0.1)
 
 
-def test_their_states_and_reprs():
+def test_states_and_reprs():
     assert Adam().states == AdamW().states == ("mean", "square")
     numbers = "lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay="
     assert repr(Adam()) == f"Adam({numbers}0.0)"

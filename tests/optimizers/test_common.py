@@ -1,4 +1,4 @@
-"""What all optimizers share: clipping, decay, rates by layer, schedules, counted steps, errors."""
+"""What all optimizers share: clipping, decay, lr_scales, schedules, step counts and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def network_and_rows(dtype="float64"):
 
 
 def some_params(dtype=np.float64, seed=0):
-    """Params of two layers, and gradients."""
+    """Return params of two layers, and gradients."""
     rng = np.random.default_rng(seed)
     shapes = {"0.w": (3, 5), "0.b": (5,), "2.w": (5, 2), "2.b": (2,)}
     params = {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
@@ -31,7 +31,7 @@ def some_params(dtype=np.float64, seed=0):
 
 
 def stepped(optimizer, params, grads):
-    """The params after one step, in new arrays."""
+    """Return the params after one step, in new arrays."""
     params = {name: param.copy() for name, param in params.items()}
     optimizer.step(params, grads)
     return params
@@ -64,7 +64,7 @@ def test_clip_norm_scales_all_gradients_together(dtype):
 
 @both_dtypes
 @every_optimizer
-def test_clip_norm_is_that_of_numpy(kind, dtype):
+def test_clip_norm_uses_the_joint_norm(kind, dtype):
     params, grads = some_params(dtype)
     total = sum(functional.sum_of_squares(grad) for grad in grads.values())
     norm = np.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in grads.values()))
@@ -78,7 +78,7 @@ def test_clip_norm_is_that_of_numpy(kind, dtype):
 
 
 @every_optimizer
-def test_a_norm_within_the_limit_changes_no_bit(kind):
+def test_a_norm_below_clip_norm_changes_nothing(kind):
     params, grads = some_params()
     assert_same_params(
         stepped(kind(0.1, clip_norm=100, clip_value=100), params, grads),
@@ -88,7 +88,7 @@ def test_a_norm_within_the_limit_changes_no_bit(kind):
 
 @both_dtypes
 @every_optimizer
-def test_clip_value_holds_every_entry(kind, dtype):
+def test_clip_value_clips_every_entry(kind, dtype):
     params, grads = some_params(dtype)
     clipped = {name: grad.clip(-0.25, 0.25) for name, grad in grads.items()}
     assert_same_params(
@@ -97,7 +97,7 @@ def test_clip_value_holds_every_entry(kind, dtype):
 
 
 @every_optimizer
-def test_the_norm_is_clipped_first_then_the_values_and_the_decay_is_not(kind):
+def test_clip_norm_comes_before_clip_value_and_decay_after_both(kind):
     params, grads = some_params()
     norm = np.sqrt(sum((grad**2).sum() for grad in grads.values()))
     scale = 0.5 / (norm + 1e-6)
@@ -120,7 +120,7 @@ def test_clip_scale_by_hand(clip_norm, sum_of_squares, expected):
 
 
 @both_dtypes
-def test_the_sum_of_squares_is_in_float64(dtype):
+def test_sum_of_squares_accumulates_in_float64(dtype):
     assert functional.sum_of_squares(np.array([[3, 4]], dtype)) == 25
     assert functional.sum_of_squares(np.zeros((0, 3), dtype)) == 0
     assert functional.sum_of_squares(np.full(2, 2.0**100, dtype)) == 2.0**201
@@ -134,7 +134,7 @@ def test_the_sum_of_squares_is_in_float64(dtype):
 
 @both_dtypes
 @every_optimizer
-def test_decay_spares_biases_unless_it_is_of_all(kind, dtype):
+def test_weight_decay_exempts_biases_unless_decay_all(kind, dtype):
     params = {name: np.ones(2, dtype) for name in ("0.w", "0.b", "w", "b")}
     grads = {name: np.zeros(2, dtype) for name in params}
     some = stepped(kind(0.5, weight_decay=0.5), params, grads)
@@ -148,7 +148,7 @@ def test_decay_spares_biases_unless_it_is_of_all(kind, dtype):
 
 @every_optimizer
 def test_lr_scales_by_layer_and_by_name(kind):
-    """A name beats its layer; what is not named keeps the rate."""
+    """A param's name takes precedence over its layer; other params keep lr."""
     params, grads = some_params()
     scaled = stepped(kind(0.5, lr_scales={"0": 0.5, "0.b": 2, "2.w": 0}), params, grads)
     for name, scale in {"0.w": 0.5, "0.b": 2.0, "2.w": 0.0, "2.b": 1.0}.items():
@@ -156,7 +156,7 @@ def test_lr_scales_by_layer_and_by_name(kind):
     assert_same_bits(scaled["2.w"], params["2.w"], "a rate of 0")
 
 
-def test_lr_scales_of_a_layers_own_names():
+def test_lr_scales_with_names_of_a_single_layer():
     params = {"w": np.ones(1), "b": np.ones(1)}
     SGD(0.5, lr_scales={"b": 0}).step(params, {"w": np.ones(1), "b": np.ones(1)})
     assert params["w"][0] == 0.5 and params["b"][0] == 1
@@ -164,7 +164,7 @@ def test_lr_scales_of_a_layers_own_names():
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
 @every_optimizer
-def test_a_name_that_is_no_params_is_a_value_error_before_anything_is_changed(kind, engine):
+def test_rejects_unknown_names_in_lr_scales_before_any_change(kind, engine):
     network, x, y = network_and_rows()
     before = {name: param.copy() for name, param in network.params.items()}
     optimizer = kind(0.1, lr_scales={"0": 1, "7.w": 2})
@@ -179,8 +179,8 @@ def test_a_name_that_is_no_params_is_a_value_error_before_anything_is_changed(ki
 
 
 @every_optimizer
-def test_a_schedule_multiplies_the_rate_of_every_step(kind):
-    """Three train_steps with a schedule: three with rates changed by hand."""
+def test_a_schedule_multiplies_lr_at_every_step(kind):
+    """Three train_steps with a schedule equal three with lr changed by hand."""
     networks = []
     for schedule in (Step(1, 0.5), None):
         network, x, y = network_and_rows()
@@ -196,15 +196,15 @@ def test_a_schedule_multiplies_the_rate_of_every_step(kind):
 
 
 @every_optimizer
-def test_a_constant_schedule_changes_no_bit(kind):
+def test_a_constant_schedule_changes_nothing(kind):
     params, grads = some_params()
     assert_same_params(
         stepped(kind(0.1, schedule=Constant()), params, grads), stepped(kind(0.1), params, grads)
     )
 
 
-def test_a_schedule_goes_on_beyond_the_factors_that_are_asked_for_at_once(monkeypatch):
-    monkeypatch.setattr("handnn.optimizers.optimizer.STEPS_AT_ONCE", 3)
+def test_a_schedule_continues_beyond_the_cached_factors(monkeypatch):
+    monkeypatch.setattr("handnn.optimizers.optimizer.N_CACHED_FACTORS", 3)
     params, optimizer = {"w": np.zeros(1)}, SGD(1.0, schedule=Cosine(10))
     for _ in range(10):
         optimizer.step(params, {"w": np.ones(1)})
@@ -214,7 +214,7 @@ def test_a_schedule_goes_on_beyond_the_factors_that_are_asked_for_at_once(monkey
     assert params["w"][0] == total
 
 
-def test_a_schedule_that_is_replaced_counts_from_the_next_step_on():
+def test_a_replaced_schedule_takes_effect_at_the_next_step():
     params, optimizer = {"w": np.zeros(1)}, SGD(1.0, schedule=Constant())
     optimizer.step(params, {"w": np.ones(1)})
     optimizer.schedule = Step(1, 0.5)
@@ -222,7 +222,7 @@ def test_a_schedule_that_is_replaced_counts_from_the_next_step_on():
     assert params["w"][0] == -1.5
 
 
-def test_watch_is_heeded_at_the_next_step():
+def test_watch_takes_effect_at_the_next_step():
     params, optimizer = {"w": np.zeros(1)}, SGD(1.0, schedule=ReduceOnPlateau(0.5, patience=0))
     for _ in range(3):
         optimizer.step(params, {"w": np.ones(1)})
@@ -233,7 +233,7 @@ def test_watch_is_heeded_at_the_next_step():
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
 @every_optimizer
-def test_steps_are_batches(kind, engine):
+def test_steps_counts_batches(kind, engine):
     network, x, y = network_and_rows()
     optimizer = kind(0.01)
     trainer = Trainer(network, MSELoss(), optimizer, engine=engine)
@@ -308,13 +308,13 @@ every_bad_setting = pytest.mark.parametrize(
 
 
 @every_bad_setting
-def test_a_bad_setting_is_named_with_its_optimizer(kind, name, value, error):
+def test_rejects_invalid_settings_and_names_the_optimizer(kind, name, value, error):
     with pytest.raises(error, match=rf"^{kind.__name__}: {name}\b"):
         kind(**{"lr": 0.1, name: value})
 
 
 @every_bad_setting
-def test_a_setting_that_was_spoilt_is_named_before_anything_is_changed(kind, name, value, error):
+def test_rejects_settings_made_invalid_later_before_any_change(kind, name, value, error):
     params, grads = some_params()
     optimizer, before = kind(lr=0.1), {key: param.copy() for key, param in params.items()}
     setattr(optimizer, name, value)
@@ -325,13 +325,13 @@ def test_a_setting_that_was_spoilt_is_named_before_anything_is_changed(kind, nam
 
 
 @every_optimizer
-def test_an_unknown_setting_is_a_type_error(kind):
+def test_rejects_unknown_settings(kind):
     with pytest.raises(TypeError, match="rate"):
         kind(0.1, rate=1)
 
 
 @every_optimizer
-def test_the_repr_builds_it_again(kind):
+def test_repr_evaluates_to_an_equal_optimizer(kind):
     assert "schedule" not in repr(kind(0.1)) and "clip" not in repr(kind(0.1))
     one = kind(
         0.1, weight_decay=0.2, decay_all=True, schedule=Cosine(9, final=0.1),

@@ -1,4 +1,4 @@
-"""L-BFGS: an epoch is an iteration with all rows, and training ends where no gain is left."""
+"""L-BFGS: an epoch is an iteration with all rows, and training ends at a tolerance."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def rows(dtype="float64", count=40):
 
 
 def trainer(optimizer=None, dtype="float64", at=None, **options):
-    """A trainer of a network whose last brick is a Counting, which sees every forward."""
+    """Return a Trainer of a network that ends in a Counting, which records every forward."""
     layers = [*mlp([3, 6, 1], "tanh", rng=0, dtype=dtype).layers, Counting(at)]
     return Trainer(Network(layers), MSELoss(), optimizer or LBFGS(), **options)
 
@@ -43,7 +43,7 @@ def assert_same_params(actual, expected):
 
 
 def after(epochs):
-    """The params after so many iterations."""
+    """Return the params after a number of iterations."""
     one = trainer()
     if epochs:
         one.fit(*rows(), epochs=epochs, batch_size=40)
@@ -65,7 +65,7 @@ def test_by_hand():
     assert abs(optimizer.final_loss) < 1e-12  # the History has 16 and 9
 
 
-def test_it_finds_the_least_squares():
+def test_solves_least_squares():
     x, _ = rows()
     y = np.random.default_rng(1).normal(size=(40, 2))
     network, optimizer = mlp([3, 2], rng=0, dtype="float64"), LBFGS(**EXACT)
@@ -76,7 +76,7 @@ def test_it_finds_the_least_squares():
 
 
 @pytest.mark.parametrize("decay_all", [False, True])
-def test_it_finds_the_weighted_ridge(decay_all):
+def test_solves_weighted_ridge_regression(decay_all):
     """Of Σ u·(x·w - y)²/N + decay/2·Σ w² the gradient is 2·xᵀ·u·(x·w - y)/N + decay·w."""
     x, y = rows()
     weight = np.random.default_rng(1).uniform(0, 3, 40)
@@ -94,8 +94,8 @@ def test_it_finds_the_weighted_ridge(decay_all):
     assert history.train_loss[-1] == pytest.approx(loss, rel=1e-6), "without the decay"
 
 
-def test_it_goes_the_way_of_scipy():
-    """The same problem in plain NumPy, handed to SciPy by hand."""
+def test_takes_the_steps_of_scipy():
+    """SciPy is called with the same problem in plain NumPy."""
     x, y = rows()
     one = trainer(LBFGS(history=4))
     shapes = [array.shape for array in one.network.params.values()]
@@ -127,7 +127,7 @@ def test_it_goes_the_way_of_scipy():
 
 
 @both_dtypes
-def test_concrete_gets_lower_than_with_many_steps_of_adam(dtype):
+def test_reaches_a_lower_loss_on_concrete_than_adam(dtype):
     data = load_concrete()
     x = (data.x - data.x.mean(0)) / data.x.std(0)
     y = (data.y - data.y.mean()) / data.y.std()
@@ -139,7 +139,7 @@ def test_concrete_gets_lower_than_with_many_steps_of_adam(dtype):
     assert losses[0] < 0.9 * losses[1]
 
 
-def test_history_has_the_loss_from_before_every_iteration():
+def test_history_has_the_loss_before_each_iteration():
     x, y = rows()
     seen = [copied(trainer().network.params)]
     one = trainer(callbacks=[lambda t: seen.append(copied(t.network.params))])
@@ -168,7 +168,7 @@ def test_the_same_seed_gives_the_same_bits(dtype):
     assert runs[0][1:] == runs[1][1:]
 
 
-def test_every_fit_starts_anew():
+def test_every_fit_starts_without_memory():
     x, y = rows()
     one = trainer()
     one.fit(x, y, epochs=5, batch_size=40)
@@ -180,7 +180,7 @@ def test_every_fit_starts_anew():
 
 
 @both_dtypes
-def test_params_are_changed_in_place_and_scipy_has_float64(dtype, monkeypatch):
+def test_updates_params_in_place_and_gives_scipy_float64(dtype, monkeypatch):
     real, vectors = scipy_optimize.minimize, []
 
     def minimize(function, start, **options):
@@ -201,7 +201,7 @@ def test_params_are_changed_in_place_and_scipy_has_float64(dtype, monkeypatch):
     assert last <= history.train_loss[-1] * (1 + 40 * eps)
 
 
-def test_own_bricks_train():
+def test_trains_a_users_own_bricks():
     x, y = rows()
     network = Network([Scale(3), Affine.random(3, 1, rng=0, dtype="float64")])
     history = Trainer(network, MSELoss(), LBFGS()).fit(x, y[:, 0], epochs=9, batch_size=40)
@@ -209,7 +209,7 @@ def test_own_bricks_train():
     assert not np.array_equal(network.params["0.factor"], Scale(3).params["factor"])
 
 
-def test_it_trains_in_training_mode():
+def test_trains_in_training_mode():
     class Mode(Counting):
         training = False
 
@@ -235,7 +235,7 @@ def test_it_trains_in_training_mode():
     ],
     ids=["gradient", "loss"],
 )
-def test_it_ends_early_where_little_is_left_to_gain(settings, message):
+def test_ends_early_when_a_tolerance_is_met(settings, message):
     one = trainer(LBFGS(**settings))
     history = one.fit(*rows(), epochs=500, batch_size=40)
     assert 1 < len(history) < 500
@@ -243,7 +243,7 @@ def test_it_ends_early_where_little_is_left_to_gain(settings, message):
     assert one.optimizer.message.startswith(message)
 
 
-def test_a_fit_that_begins_at_the_minimum_has_no_iterations():
+def test_a_fit_that_starts_at_the_minimum_has_no_iterations():
     x, y = rows()
     network = mlp([3, 1], rng=0, dtype="float64")
     one = Trainer(network, MSELoss(), LBFGS(tol_gradient=1e-5, tol_loss=0))
@@ -255,7 +255,7 @@ def test_a_fit_that_begins_at_the_minimum_has_no_iterations():
     assert_same_params(network.params, before)
 
 
-def test_a_line_search_that_finds_nothing_is_no_error():
+def test_a_failed_line_search_ends_training_without_an_error():
     class Uphill(MSELoss):
         def backward(self, dout=1.0):
             return -super().backward(dout)
@@ -285,7 +285,7 @@ def test_callbacks_end_training():
 
 
 @pytest.mark.parametrize("evaluation", [1, 2, 3, 4, 9, 16, 17, 18, 19, 27, 30])
-def test_an_interrupt_leaves_the_last_whole_iteration(evaluation):
+def test_an_interrupt_leaves_the_last_complete_iteration(evaluation):
     def interrupt(batch):
         if batch == evaluation:
             raise KeyboardInterrupt
@@ -299,7 +299,7 @@ def test_an_interrupt_leaves_the_last_whole_iteration(evaluation):
     assert one.optimizer.message == "interrupted" and not one.optimizer.converged
 
 
-def test_an_error_in_a_callback_comes_after_a_whole_iteration():
+def test_an_error_in_a_callback_leaves_a_complete_iteration():
     def callback(t):
         if len(t.history) == 4:
             raise ZeroDivisionError
@@ -311,8 +311,8 @@ def test_an_error_in_a_callback_comes_after_a_whole_iteration():
     assert_same_params(one.network.params, after(4))
 
 
-def test_a_stop_iteration_of_a_callback_is_an_error_as_any_other():
-    """SciPy takes one for the wish to end, and swallows it."""
+def test_a_stop_iteration_of_a_callback_is_raised():
+    """SciPy would take it as a request to end, and swallow it."""
     error = StopIteration("of an iterator in the callback")
 
     def callback(trainer):
@@ -347,7 +347,7 @@ def test_validation_is_measured_after_every_iteration():
     assert_same_params(one.network.params, after(5))
 
 
-def test_all_rows_are_in_one_batch_in_their_order():
+def test_one_batch_holds_all_rows_in_order():
     x, y = rows()
     brick = Counting()
     network = Network([brick, *mlp([3, 1], rng=0, dtype="float64").layers])
@@ -357,13 +357,13 @@ def test_all_rows_are_in_one_batch_in_their_order():
         assert_same_bits(batch, x)
 
 
-def test_a_fraction_held_out_leaves_fewer_rows_than_the_batch():
+def test_batch_size_may_exceed_the_rows_left_by_validation():
     history = trainer(rng=0).fit(*rows(), epochs=3, batch_size=40, validation=0.25)
     assert len(history.validation_loss) == 3
 
 
-def test_no_more_evaluations_than_allowed():
-    """Training ends behind the iteration in which they are used up."""
+def test_max_evaluations_limits_the_evaluations():
+    """Training ends after the iteration in which they run out."""
     optimizer = LBFGS(max_evaluations=6)
     seen = []
     one = trainer(optimizer, at=seen.append)
@@ -381,7 +381,7 @@ def test_no_more_evaluations_than_allowed():
 
 
 @pytest.mark.parametrize("epochs", [1, 7, 500])
-def test_the_final_loss_is_that_of_the_network(epochs):
+def test_final_loss_is_the_loss_of_the_network(epochs):
     x, y = rows()
     one = trainer(optimizer := LBFGS(weight_decay=0.01))
     one.fit(x, y, epochs=epochs, batch_size=40)

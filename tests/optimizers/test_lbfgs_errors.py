@@ -1,4 +1,4 @@
-"""LBFGS: what it refuses, and what it leaves behind then."""
+"""Errors of LBFGS, and the state of the network after them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.optimizers.test_lbfgs import after, assert_same_params, copied, rows,
 from tests.own_bricks import Counting, Scale
 
 
-def test_a_smaller_batch_is_an_error_that_says_what_to_write():
+def test_rejects_smaller_batches_and_names_the_remedy():
     one = trainer()
     before, history = copied(one.network.params), one.history
     with pytest.raises(ValueError, match=r"all 40 rows at once.* is 39; write batch_size=len\(x\)"):
@@ -22,7 +22,7 @@ def test_a_smaller_batch_is_an_error_that_says_what_to_write():
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_a_loss_that_is_not_finite_is_an_error(wrong):
+def test_rejects_a_loss_that_is_not_finite(wrong):
     x, y = rows()
     y[7] = wrong
     one = trainer()
@@ -33,7 +33,7 @@ def test_a_loss_that_is_not_finite_is_an_error(wrong):
     assert_same_params(one.network.params, before)
 
 
-def test_a_loss_that_overflows_later_leaves_the_last_whole_iteration():
+def test_an_overflow_leaves_the_last_complete_iteration():
     class Overflowing(MSELoss):
         calls = 0
 
@@ -49,7 +49,7 @@ def test_a_loss_that_overflows_later_leaves_the_last_whole_iteration():
     assert_same_params(one.network.params, after(len(one.history)))
 
 
-def test_a_gradient_that_is_not_finite_is_an_error():
+def test_rejects_a_gradient_that_is_not_finite():
     class Steep(MSELoss):
         def backward(self, dout=1.0):
             return super().backward(dout) * np.nan
@@ -60,7 +60,7 @@ def test_a_gradient_that_is_not_finite_is_an_error():
         one.fit(*rows(), epochs=5, batch_size=40)
 
 
-def test_gradients_that_are_missing_or_do_not_fit_are_errors():
+def test_rejects_missing_and_misshapen_gradients():
     class Forgetful(Scale):
         def backward(self, dout):
             return dout
@@ -80,12 +80,12 @@ def test_gradients_that_are_missing_or_do_not_fit_are_errors():
             Trainer(Network([brick, last]), MSELoss(), LBFGS()).fit(*rows(), 2, 40)
 
 
-def test_nothing_to_learn_is_an_error():
+def test_rejects_a_network_without_params():
     with pytest.raises(ValueError, match="has no params"):
         Trainer(Network([Counting()]), MSELoss(), LBFGS()).fit([[1.0]], [[2.0]], 2, 1)
 
 
-def test_single_steps_are_an_error():
+def test_step_raises():
     one = trainer()
     before = copied(one.network.params)
     with pytest.raises(RuntimeError, match=r"no single steps; write Trainer\(...\).fit"):
@@ -93,7 +93,7 @@ def test_single_steps_are_an_error():
     assert_same_params(one.network.params, before)
 
 
-def test_the_compiled_engine_does_not_have_it():
+def test_rejects_the_compiled_engine():
     with pytest.raises(ValueError, match="engine='compiled' is not possible here.*LBFGS"):
         trainer(engine="compiled")
 
@@ -111,7 +111,7 @@ def test_the_compiled_engine_does_not_have_it():
     ],
     ids=str,
 )
-def test_settings_that_make_no_sense(settings, kind):
+def test_rejects_invalid_settings(settings, kind):
     ((name, value),) = settings.items()
     with pytest.raises(kind, match=f"LBFGS: {name}"):
         LBFGS(**settings)
@@ -123,7 +123,7 @@ def test_settings_that_make_no_sense(settings, kind):
     assert_same_params(one.network.params, before)
 
 
-def test_without_scipy_one_line_says_what_to_install(monkeypatch):
+def test_without_scipy_names_the_package_to_install(monkeypatch):
     real = builtins.__import__
 
     def without(name, *arguments, **options):
@@ -138,7 +138,7 @@ def test_without_scipy_one_line_says_what_to_install(monkeypatch):
     assert "\n" not in str(error.value)
 
 
-def test_repr_shows_how_to_build_it():
+def test_repr_is_the_constructor_call():
     shown = "LBFGS(history=10, tol_gradient=1e-07, tol_loss=1e-09, weight_decay=0.0)"
     assert repr(LBFGS()) == shown
     assert repr(eval(repr(LBFGS(decay_all=True)))) == repr(LBFGS(decay_all=True))

@@ -42,13 +42,13 @@ def test_weight_decay_by_hand(dtype):
     assert (square[0], param[0]) == (16, 3.75)
 
 
-def test_a_momentum_needs_a_velocity():
+def test_rejects_momentum_without_velocity():
     ones = [np.ones(2) for _ in range(3)]
     with pytest.raises(ValueError, match="rmsprop_update: momentum needs a velocity"):
         functional.rmsprop_update(*ones, lr=0.1, momentum=0.5)
 
 
-def test_there_is_a_velocity_as_soon_as_there_is_a_momentum():
+def test_a_velocity_is_kept_once_momentum_is_set():
     optimizer, params, grads = RMSProp(), {"w": np.ones(2)}, {"w": np.ones(2)}
     assert optimizer.states == ("square",)
     optimizer.step(params, grads)
@@ -60,6 +60,6 @@ def test_there_is_a_velocity_as_soon_as_there_is_a_momentum():
     assert (optimizer.state["velocity"]["w"] > 0).all()
 
 
-def test_its_repr():
+def test_repr():
     expected = "RMSProp(lr=0.01, alpha=0.99, eps=1e-08, momentum=0.0, weight_decay=0.0)"
     assert repr(RMSProp()) == expected

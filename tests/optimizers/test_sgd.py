@@ -60,7 +60,7 @@ SETTINGS = [
 
 @both_dtypes
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_the_optimizer_is_pytorchs_rule_written_in_numpy(dtype, settings):
+def test_equals_pytorchs_rule_in_numpy(dtype, settings):
     """torch.optim.SGD, dampening 0: its buffer starts as the first gradient, that is, at zero."""
     rng = np.random.default_rng(16)
     start = {"0.w": rng.normal(size=(5, 3)).astype(dtype)}
@@ -84,7 +84,7 @@ def test_the_optimizer_is_pytorchs_rule_written_in_numpy(dtype, settings):
 
 
 @both_dtypes
-def test_weight_decay_spares_biases(dtype):
+def test_weight_decay_exempts_biases(dtype):
     grads = {"0.w": np.zeros(2, dtype), "0.b": np.zeros(2, dtype), "2.b": np.zeros(2, dtype)}
     params = {name: np.ones(2, dtype) for name in grads}
     SGD(lr=0.5, weight_decay=0.5).step(params, grads)
@@ -101,13 +101,13 @@ def test_each_array_has_its_own_velocity(dtype):
     assert params["0.w"][0] == -1.5 and params["1.w"][0] == -1
 
 
-def test_a_layers_own_names_work_too():
+def test_works_on_the_params_of_a_single_layer():
     params = {"w": np.ones(1), "b": np.ones(1)}
     SGD(lr=0.5, weight_decay=1.0).step(params, {"w": np.zeros(1), "b": np.zeros(1)})
     assert params["w"][0] == 0.5 and params["b"][0] == 1
 
 
-def test_the_update_is_in_place():
+def test_updates_in_place():
     param = np.ones(3)
     params = {"w": param}
     SGD(lr=1.0).step(params, {"w": np.ones(3)})
@@ -115,7 +115,7 @@ def test_the_update_is_in_place():
 
 
 @both_dtypes
-def test_a_rate_of_zero_changes_no_bit(dtype):
+def test_an_lr_of_zero_changes_nothing(dtype):
     param = np.array([1.5, -0.25, 3], dtype)
     before = param.copy()
     functional.sgd_update(param, np.ones(3, dtype), lr=0.0)
@@ -135,25 +135,25 @@ def test_a_rate_of_zero_changes_no_bit(dtype):
     ],
     ids=str,
 )
-def test_settings_that_make_no_sense_are_refused(settings):
+def test_rejects_invalid_settings(settings):
     with pytest.raises(ValueError):
         SGD(**settings)
 
 
-def test_a_parameter_without_its_gradient_is_an_error_that_changes_nothing():
+def test_rejects_a_missing_gradient_before_any_change():
     params = {"0.w": np.ones(2), "1.w": np.ones(2)}
     with pytest.raises((KeyError, ValueError, RuntimeError), match=r"1\.w"):
         SGD(lr=1.0).step(params, {"0.w": np.ones(2)})
     assert params["0.w"].tolist() == params["1.w"].tolist() == [1, 1]
 
 
-def test_repr_shows_the_rate():
+def test_repr_shows_the_settings():
     assert "0.05" in repr(SGD(lr=0.05)) and repr(SGD(lr=0.05)).startswith("SGD(")
 
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
 @pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay"])
-def test_a_setting_that_was_spoilt_is_named_before_anything_is_changed(engine, name):
+def test_rejects_settings_made_invalid_later_before_any_change(engine, name):
     network, optimizer = mlp([2, 3, 1], rng=0), SGD(0.1)
     setattr(optimizer, name, None)
     before = {name: array.copy() for name, array in network.params.items()}
@@ -162,11 +162,11 @@ def test_a_setting_that_was_spoilt_is_named_before_anything_is_changed(engine, n
     assert all(np.array_equal(before[key], array) for key, array in network.params.items())
 
 
-def test_nesterov_is_a_bool():
+def test_rejects_a_nesterov_that_is_not_a_bool():
     with pytest.raises(TypeError, match="SGD: nesterov must be a bool"):
         SGD(0.1, momentum=0.9, nesterov=1)
 
 
-def test_a_rate_too_large_for_a_float_is_a_value_error():
+def test_rejects_an_lr_too_large_for_a_float():
     with pytest.raises(ValueError, match="SGD: lr must be finite"):
         SGD(10**400)

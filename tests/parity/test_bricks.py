@@ -47,7 +47,7 @@ ACTIVATIONS = {
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_every_activation_and_its_slope(name):
+def test_activations_and_their_gradients(name):
     ours, theirs = ACTIVATIONS[name]
     rng = np.random.default_rng(0)
     x, dout = rng.normal(0, 2, (50, 40)), rng.normal(size=(50, 40))
@@ -59,8 +59,8 @@ def test_every_activation_and_its_slope(name):
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_at_zero(name):
-    """At a kink the slope is that of the right side here, of the left side there."""
+def test_activations_at_zero(name):
+    """At a kink, handnn takes the slope of the right side and PyTorch that of the left."""
     ours, theirs = ACTIVATIONS[name]
     x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     out = theirs(x)
@@ -94,7 +94,7 @@ def assert_the_same_forward_and_backward(ours, theirs, x, dout, norms=True):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_softmax_and_its_slope(shape):
+def test_softmax_and_its_gradient(shape):
     rng = np.random.default_rng(4)
     x, dout = rng.normal(0, 5, shape), rng.normal(size=shape)
     theirs = torch.nn.Softmax(dim=1)
@@ -102,7 +102,7 @@ def test_softmax_and_its_slope(shape):
 
 
 def learnt_by(theirs, rng):
-    """Give a norm of theirs random weights, in float64; return them as arrays of our own."""
+    """Give a PyTorch norm random float64 weights, and return them as NumPy arrays."""
     theirs.double()
     arrays = rng.normal(size=(2, len(theirs.weight)))
     with torch.no_grad():
@@ -138,8 +138,8 @@ def test_batch_norm_its_gradients_and_its_running_statistics(shape, settings):
         assert_close(ours.running_var, theirs.running_var)
 
 
-def test_an_embedding_and_its_gradients():
-    """Codes of 7 kinds in column 2; there the vectors are put behind the other columns by hand."""
+def test_embedding_and_its_gradients():
+    """7 codes in column 2; for PyTorch, the vectors are appended to the other columns by hand."""
     rng = np.random.default_rng(4)
     x, w, dout = rng.normal(size=(50, 5)), rng.normal(size=(7, 3)), rng.normal(size=(50, 7))
     x[:, 2] = rng.integers(7, size=50)
@@ -153,7 +153,7 @@ def test_an_embedding_and_its_gradients():
     assert_close(ours.dw, their_w.grad)
 
 
-def test_a_residual_block_and_its_gradients():
+def test_residual_and_its_gradients():
     rng = np.random.default_rng(5)
     x, dout = rng.normal(size=(2, 30, 6))
     w, b, v, c = (rng.normal(size=shape) for shape in [(6, 9), 9, (9, 6), 6])
@@ -169,8 +169,8 @@ def test_a_residual_block_and_its_gradients():
 
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9])
-def test_dropout_scales_what_it_keeps(p):
-    """The masks differ; what is kept is scaled alike, forward and backward."""
+def test_dropout_scales_the_kept_entries(p):
+    """The masks differ; kept entries are scaled alike, forward and backward."""
     rng = np.random.default_rng(6)
     x, dout = rng.normal(size=(2, 200, 50))
     their_x = torch.tensor(x, requires_grad=True)
@@ -209,7 +209,7 @@ CLIPS = {
 @pytest.mark.parametrize("weight_decay", [None, 0.0, 0.01])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_hundred_steps_of_every_optimizer(name, weight_decay, clip):
-    """With new random gradients at each, of a norm of 25 or so; None is the default decay."""
+    """Each step has new random gradients with a norm of about 25; None is the default decay."""
     ours, theirs, settings = OPTIMIZERS[name]
     if weight_decay is not None:
         settings = {**settings, "weight_decay": weight_decay}
@@ -236,7 +236,7 @@ def test_a_hundred_steps_of_every_optimizer(name, weight_decay, clip):
 
 
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if "betas" not in name])
-def test_rates_of_layers_are_pytorchs_groups(name):
+def test_lr_scales_equal_pytorchs_param_groups(name):
     ours, theirs, settings = OPTIMIZERS[name]
     rng = np.random.default_rng(3)
     params = {"0.w": rng.normal(size=40), "2.w": rng.normal(size=40)}

@@ -103,7 +103,7 @@ def assert_close(actual, expected):
 @pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_and_its_gradient(name, is_weighted):
-    """The mean of the terms; with weights each row times its own, and the divisor as it was."""
+    """The mean of the terms; weights multiply the rows but not the divisor."""
     ours, theirs, y = LOSSES[name]
     pre = 2 * np.random.default_rng(1).normal(size=(ROWS, COLUMNS))
     their_pre = torch.tensor(pre, requires_grad=True)
@@ -120,7 +120,7 @@ MEANS = [name for name in LOSSES if not name.startswith(("labels, c", "labels, b
 
 
 @pytest.mark.parametrize("name", [name for name in MEANS if name != "gaussian"])
-def test_where_pytorchs_own_mean_is_ours(name):
+def test_losses_whose_mean_is_pytorchs(name):
     ours, theirs, y = LOSSES[name]
     theirs.reduction = "mean"
     try:
@@ -130,8 +130,8 @@ def test_where_pytorchs_own_mean_is_ours(name):
         theirs.reduction = "none"
 
 
-def test_where_it_is_not():
-    """With class weights and labels it divides by the sum of the weights of the labels."""
+def test_cross_entropy_with_class_weights_has_another_divisor():
+    """With class weights and labels, PyTorch divides by the sum of the labels' weights."""
     pre = np.random.default_rng(3).normal(size=(ROWS, COLUMNS))
     theirs = nn.CrossEntropyLoss(weight=torch.tensor(CLASS_WEIGHT))
     expected = theirs(torch.tensor(pre), torch.tensor(LABELS))

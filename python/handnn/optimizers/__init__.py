@@ -1,4 +1,4 @@
-"""How gradients become steps, one optimizer a file."""
+"""The optimizers, one a file: how gradients become steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from handnn.optimizers.rmsprop import RMSProp
 from handnn.optimizers.sgd import SGD
 
 OPTIMIZERS: tuple[type[GradientOptimizer], ...] = (SGD, AdaGrad, RMSProp, Adam, AdamW)
-"""Every optimizer that steps along gradients: what the engine compiles. LBFGS is not one."""
+"""Every optimizer that steps along gradients: what the engine compiles. Without LBFGS."""
 
 __all__ = [
     "LBFGS",

@@ -1,25 +1,36 @@
-"""Adam, and AdamW: the mean of the gradients divided by the root of the mean of their squares."""
+"""Adam and AdamW: the running mean of the gradients over the root of that of their squares."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Unpack
 
 from handnn import functional
 from handnn.arrays import Array, fraction, positive_number
-from handnn.optimizers.optimizer import GradientOptimizer
+from handnn.optimizers.optimizer import CommonSettings, GradientOptimizer, UpdateSettings
 
 
 class Adam(GradientOptimizer):
-    """The running mean of the gradients divided by the root of the running mean of their squares.
+    """Divide the running mean of the gradients by the root of the running mean of their squares.
 
         g = grad + weight_decay·param
         mean = beta1·mean + (1 - beta1)·g
         square = beta2·square + (1 - beta2)·g²
         param = param - lr / (1 - beta1^t)·mean / (sqrt(square / (1 - beta2^t)) + eps)
 
-    t is the number of the step, from 1; means and squares start at 0. For the other arguments see
-    `GradientOptimizer`. Raises ValueError when a number is negative or not finite, a beta is not
-    below 1 or eps is 0, and TypeError when one is no number. (Kingma and Ba 2015, algorithm 1.)
+    t is the number of the step, from 1. Means and squares start at 0, which the powers of the betas
+    correct. (Kingma and Ba 2015, algorithm 1.)
+
+    beta1, beta2: the weights of the past in the running means; at least 0 and below 1.
+    eps: added to the denominator for numerical stability; above 0.
+    common: see `GradientOptimizer`, also for what is raised.
+
+    Examples:
+        >>> params = {"w": np.array([1.0])}
+        >>> optimizer = handnn.Adam(lr=0.5, beta1=0.5, beta2=0.75, eps=4.0)
+        >>> optimizer.step(params, {"w": np.array([4.0])})  # 4 / (sqrt(16) + 4) = 1/2
+        >>> params["w"]
+        array([0.75])
     """
 
     kind = "adam"
@@ -37,7 +48,7 @@ class Adam(GradientOptimizer):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
-        **common: Any,
+        **common: Unpack[CommonSettings],
     ) -> None:
         super().__init__(lr, weight_decay=weight_decay, **common)
         self.beta1 = beta1
@@ -46,7 +57,7 @@ class Adam(GradientOptimizer):
         self.check()
 
     def check(self) -> None:
-        """Raise TypeError or ValueError when a setting is none that Adam can take."""
+        """Raise TypeError or ValueError if a setting is invalid."""
         super().check()
         name = type(self).__name__
         fraction(self.beta1, f"{name}: beta1", is_below_one=True)
@@ -59,11 +70,13 @@ class Adam(GradientOptimizer):
         return ("mean", "square")
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The weights of what was, and what keeps a division from being one by 0."""
+    def settings(self) -> dict[str, float]:
+        """The weights of the past, and the term added to the denominator."""
         return {"beta1": self.beta1, "beta2": self.beta2, "eps": self.eps}
 
-    def update(self, param: Array, grad: Array, states: list[Any], **settings: Any) -> None:
+    def update(
+        self, param: Array, grad: Array, states: Sequence[Array], **shared: Unpack[UpdateSettings]
+    ) -> None:
         """Update `param` and its means in place."""
         mean, square = states
         functional.adam_update(
@@ -72,17 +85,30 @@ class Adam(GradientOptimizer):
             mean,
             square,
             step=self.steps + 1,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            eps=self.eps,
             decoupled=self.decoupled,
-            **settings,
-            **self.settings,
+            **shared,
         )
 
 
 class AdamW(Adam):
-    """Adam whose weight decay is no part of the gradient: param is shrunk by lr·weight_decay first.
+    """Adam with decoupled weight decay: shrink the param, then take a step of Adam without decay.
 
-    ``param = (1 - lr·weight_decay)·param``, then a step of Adam with g = grad. (Loshchilov and
-    Hutter 2019, algorithm 2; the default weight decay is PyTorch's.)
+        param = (1 - lr·weight_decay)·param
+        g = grad, and mean, square and param as in Adam
+
+    (Loshchilov and Hutter 2019, algorithm 2; the default weight_decay is PyTorch's.)
+
+    The arguments and errors are those of `Adam`.
+
+    Examples:
+        >>> params = {"w": np.array([4.0])}
+        >>> optimizer = handnn.AdamW(lr=0.5, weight_decay=0.25)
+        >>> optimizer.step(params, {"w": np.array([0.0])})
+        >>> params["w"]
+        array([3.5])
     """
 
     decoupled = True
@@ -95,6 +121,6 @@ class AdamW(Adam):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.01,
-        **common: Any,
+        **common: Unpack[CommonSettings],
     ) -> None:
         super().__init__(lr, beta1, beta2, eps, weight_decay, **common)

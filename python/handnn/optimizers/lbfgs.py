@@ -1,11 +1,11 @@
-"""L-BFGS: steps that know the curvature, found with all rows at once, by SciPy."""
+"""L-BFGS: steps that use the curvature, computed with all rows at once, by SciPy."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any, SupportsIndex
+from typing import Protocol, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,34 +14,48 @@ from handnn.arrays import Array, non_negative_number, whole_number
 from handnn.optimizers.optimizer import UNDECAYED
 
 Vector = NDArray[np.float64]
-"""All params, or all gradients, one after the other."""
+"""All params, or all gradients, concatenated."""
 
 Evaluate = Callable[[], tuple[float, Mapping[str, Array | None]]]
-"""Gives the loss and the gradients for the params as they are."""
+"""Returns the loss and the gradients at the current params."""
+
+After = Callable[[list[tuple[float, float]]], bool]
+"""Called after an iteration with [(loss before it, seconds)]; returns True to end training."""
 
 
 class LBFGS:
-    """Steps that know the curvature, for problems whose rows all fit into one batch.
+    """Limited-memory BFGS, for problems whose rows all fit into one batch.
 
         param = param - a·H·grad
 
-    H is the inverse of a Hessian, guessed from the last `history` steps and changes of the
-    gradient; a is 1, or what a line search finds where 1 is too long. Needs SciPy, which does this
-    in float64 (method "L-BFGS-B"); loss and gradients have the dtype of the network.
+    H approximates the inverse of the Hessian from the last `history` steps and gradient changes; a
+    is 1, or the result of a line search. SciPy does this in float64 (method "L-BFGS-B"); loss and
+    gradients have the dtype of the network. (Liu and Nocedal 1989; Byrd, Lu, Nocedal and Zhu 1995.)
 
-    An epoch of `Trainer.fit` is one iteration: one forward and backward with all rows, more when it
-    searches. Training ends early when no entry of the gradient is above tol_gradient, or when the
-    loss has fallen by at most tol_loss·max(loss, 1) in an iteration (0: only when it stands still);
-    `message` then says so, and `converged` is True. It also ends after so many forwards and
-    backwards as max_evaluations allows (None: any number); when that or the epochs were the end,
-    `is_used_up` is True. `final_loss` is the loss at the end; the History has those from before
-    each iteration. Every fit starts anew, with no steps in memory.
+    An epoch of `Trainer.fit` is one iteration: one forward and backward with all rows, and more for
+    the line search. The loss must depend on the params alone: random bricks, such as Dropout,
+    mislead the line search. Every fit starts without memory of the last one.
 
-    weight_decay adds weight_decay/2·param² to what is minimized, except for biases, params called
-    "b", unless decay_all; the History has the losses without it. The loss must depend on the params
-    alone: random bricks lead the line search astray. Raises ValueError when a number is negative or
-    not finite or history is below 1, TypeError when one is no number. (Liu and Nocedal 1989; Byrd,
-    Lu, Nocedal and Zhu 1995.)
+    history: the number of steps remembered.
+    tol_gradient: stop if no entry of the gradient exceeds it.
+    tol_loss: stop if an iteration lowers the loss by at most tol_loss·max(loss, 1).
+    weight_decay: adds weight_decay/2·param² to the objective; params named "b", "gamma" or "beta"
+        are exempt unless `decay_all`. The History has the losses without it.
+    max_evaluations: the limit of forward and backward passes; None for no limit.
+
+    After a fit, `message` says why it ended, `converged` is True if a tolerance was met,
+    `is_used_up` is True if the epochs or evaluations ran out, and `final_loss` is the loss at the
+    end. (The History has the losses before each iteration.)
+
+    Raises TypeError if a setting has the wrong type, and ValueError if a number is out of range.
+
+    Examples:
+        >>> x, y = np.array([[0.0], [1.0], [2.0]]), np.array([1.0, 3.0, 5.0])
+        >>> network = handnn.mlp([1, 1], rng=0, dtype="float64")
+        >>> optimizer = handnn.LBFGS()
+        >>> _ = handnn.Trainer(network, handnn.MSELoss(), optimizer).fit(x, y, 100, batch_size=3)
+        >>> optimizer.converged, network.params["0.w"].round(6), network.params["0.b"].round(6)
+        (True, array([[2.]]), array([1.]))
     """
 
     def __init__(
@@ -66,7 +80,7 @@ class LBFGS:
         self.check()
 
     def check(self) -> None:
-        """Raise TypeError or ValueError when a setting is none that L-BFGS can take."""
+        """Raise TypeError or ValueError if a setting is invalid."""
         whole_number(self.history, "LBFGS: history")
         if self.max_evaluations is not None:
             whole_number(self.max_evaluations, "LBFGS: max_evaluations")
@@ -75,23 +89,18 @@ class LBFGS:
         if not isinstance(self.decay_all, bool):
             raise TypeError(f"LBFGS: decay_all must be a bool, but is {self.decay_all!r}")
 
-    def step(self, params: dict[str, Array], grads: dict[str, Any], /) -> None:
-        """Raise RuntimeError: a line search needs more than the gradient at one place."""
+    def step(self, params: dict[str, Array], grads: Mapping[str, Array | None], /) -> None:
+        """Raise RuntimeError: a line search needs more than one gradient."""
         raise RuntimeError("LBFGS takes no single steps; write Trainer(...).fit(...)")
 
     def minimize(
-        self,
-        params: Mapping[str, Array],
-        evaluate: Evaluate,
-        iterations: int,
-        after: Callable[[list[tuple[float, float]]], bool],
+        self, params: Mapping[str, Array], evaluate: Evaluate, iterations: int, after: After
     ) -> None:
-        """Change the arrays of `params` in place, in at most so many iterations.
+        """Minimize the loss in at most `iterations` iterations; update `params` in place.
 
-        ``after([(loss, seconds)])`` follows each, with the loss from before it; True ends training.
-        However this ends, the params are those of the last whole iteration. Raises ImportError
-        without SciPy, ValueError when there are no params or a loss or gradient is not finite, and
-        RuntimeError when a param has no gradient.
+        However this ends, the params are those after the last complete iteration. Raises
+        ImportError without SciPy, ValueError if there are no params or a loss or gradient is not
+        finite, and RuntimeError if a param has no gradient.
         """
         try:
             from scipy.optimize import minimize
@@ -100,31 +109,8 @@ class LBFGS:
         self.check()
         self.message, self.converged, self.is_used_up = "interrupted", False, False
         self.final_loss = math.nan
-        spared = () if self.decay_all else UNDECAYED
-        decays = {
-            name: 0.0 if name.rpartition(".")[2] in spared else float(self.weight_decay)
-            for name in params
-        }
-        objective = _Objective(params, evaluate, decays)
-        whole = objective.params()
-        start = perf_counter()
-        is_ended = False
-        raised: StopIteration | None = None
-
-        def iterated(intermediate_result: Any) -> None:  # SciPy looks for an argument of this name
-            nonlocal whole, start, is_ended, raised
-            whole = intermediate_result.x.copy()  # SciPy goes on with its own
-            objective.set_params(whole)
-            losses = [(objective.next_iteration(), perf_counter() - start)]
-            try:
-                is_ended = after(losses)
-            except StopIteration as error:  # which SciPy would take for its own
-                raised = error
-                raise
-            if is_ended:
-                raise StopIteration
-            start = perf_counter()
-
+        objective = _Objective(params, evaluate, self._decays(params))
+        iterates = _Iterates(objective, after)
         options = {
             "maxcor": whole_number(self.history, "LBFGS: history"),
             "gtol": self.tol_gradient,
@@ -133,14 +119,31 @@ class LBFGS:
             "maxfun": math.inf if self.max_evaluations is None else int(self.max_evaluations),
         }
         try:
-            result: Any = minimize(
-                objective, whole, jac=True, method="L-BFGS-B", callback=iterated, options=options
+            result = minimize(
+                objective,
+                iterates.params,
+                jac=True,
+                method="L-BFGS-B",
+                callback=iterates.add,
+                options=options,
             )
-        finally:  # the last place where the line search looked need not be a whole iteration's
-            objective.set_params(whole)
+        finally:  # the last evaluation of the line search need not be that of an iteration
+            objective.set_params(iterates.params)
             self.final_loss = objective.loss_so_far()
-        if raised is not None:
-            raise raised
+        if iterates.raised is not None:
+            raise iterates.raised
+        self._explain(result, iterates.is_ended, iterations)
+
+    def _decays(self, params: Mapping[str, Array]) -> dict[str, float]:
+        """Return the weight decay of each param."""
+        exempt = () if self.decay_all else UNDECAYED
+        return {
+            name: 0.0 if name.rpartition(".")[2] in exempt else float(self.weight_decay)
+            for name in params
+        }
+
+    def _explain(self, result: _ScipyResult, is_ended: bool, iterations: int) -> None:
+        """Set `message`, `converged` and `is_used_up` from what SciPy returned."""
         if is_ended:
             self.message = "a callback ended training"
         elif result.status == 0:
@@ -159,7 +162,7 @@ class LBFGS:
             )
 
     def __repr__(self) -> str:
-        """Show how to build it again."""
+        """Show the constructor call."""
         names = ("history", "tol_gradient", "tol_loss", "weight_decay")
         shown = {name: getattr(self, name) for name in names}
         if self.decay_all:
@@ -169,8 +172,42 @@ class LBFGS:
         return f"LBFGS({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
+class _ScipyResult(Protocol):
+    """What `_explain` reads of SciPy's result."""
+
+    x: Vector
+    jac: Vector
+    status: int
+    nit: int
+
+
+class _Iterates:
+    """The params after each complete iteration, and how `after` ended the training."""
+
+    def __init__(self, objective: _Objective, after: After) -> None:
+        self.params = objective.params()
+        self.is_ended = False
+        self.raised: StopIteration | None = None
+        self._objective, self._after = objective, after
+        self._start = perf_counter()
+
+    def add(self, intermediate_result: _ScipyResult) -> None:  # SciPy requires this name
+        """Keep the params of an iteration, and report it; StopIteration tells SciPy to end."""
+        self.params = intermediate_result.x.copy()  # SciPy goes on to use its array
+        self._objective.set_params(self.params)
+        losses = [(self._objective.next_iteration(), perf_counter() - self._start)]
+        try:
+            self.is_ended = self._after(losses)
+        except StopIteration as error:  # a user's own, which SciPy would swallow
+            self.raised = error
+            raise
+        if self.is_ended:
+            raise StopIteration
+        self._start = perf_counter()
+
+
 class _Objective:
-    """What is minimized, as SciPy sees it: a function of one float64 vector."""
+    """The objective as SciPy sees it: a function of one float64 vector."""
 
     def __init__(
         self, params: Mapping[str, Array], evaluate: Evaluate, decays: Mapping[str, float]
@@ -184,7 +221,7 @@ class _Objective:
         self._losses: list[float] = []
 
     def __call__(self, vector: Vector) -> tuple[float, Vector]:
-        """Return the value and its gradient; the params are then those of `vector`."""
+        """Set the params to `vector`, and return the value of the objective and its gradient."""
         self.set_params(vector)
         loss, grads = self._evaluate()
         value, gradient = loss, _joined(grads, self._params)
@@ -199,25 +236,27 @@ class _Objective:
                 )
             raise ValueError(
                 f"LBFGS: in the line search the loss is {loss}, or its gradient not finite; the "
-                "params are those of the last whole iteration. Do x and y have huge numbers?"
+                "params are those of the last complete iteration. Do x and y have huge numbers?"
             )
         self._losses.append(loss)
         return value, gradient
 
     def next_iteration(self) -> float:
-        """Return the loss from before the iteration that has just ended, and begin another."""
+        """Return the loss before the iteration that has just ended, and start the next one."""
         loss = self._losses[0]
-        del self._losses[:-1]  # the line search ends with the place that it takes
+        del self._losses[:-1]  # the line search ends at the params it accepts
         return loss
 
     def loss_so_far(self) -> float:
-        """Return the loss behind the last whole iteration."""
+        """Return the loss after the last complete iteration."""
         return self._losses[0] if self._losses else math.nan
 
     def params(self) -> Vector:
+        """Return the current params as one vector."""
         return _joined(self._params, self._params)
 
     def set_params(self, vector: Vector) -> None:
+        """Copy `vector` into the arrays of the params."""
         first = 0
         for param in self._params.values():
             param[...] = vector[first : first + param.size].reshape(param.shape)
@@ -225,7 +264,7 @@ class _Objective:
 
 
 def _joined(arrays: Mapping[str, Array | None], params: Mapping[str, Array]) -> Vector:
-    """Return one array for each param, checked and in the order of `params`, as one vector."""
+    """Concatenate the arrays of all params in their order, after checking them."""
     parts = []
     for name, param in params.items():
         array = arrays.get(name)

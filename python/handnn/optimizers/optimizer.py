@@ -1,11 +1,11 @@
-"""What optimizers share."""
+"""The interface of an optimizer, and what handnn's own gradient-based optimizers share."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,42 +15,67 @@ from handnn.arrays import Array, as_float, in_own_lines, non_negative_number, po
 from handnn.schedules import Schedule
 
 UNDECAYED = ("b", "gamma", "beta")
-"""Last parts of the names of params that weight decay spares: it is to hold back slopes."""
+"""Params whose name ends so are exempt from weight decay, which is meant for slopes."""
 
-STEPS_AT_ONCE = 1024
-"""For how many steps a schedule is asked at a time when steps are taken one by one."""
+N_CACHED_FACTORS = 1024
+"""The number of factors that are taken from a schedule at a time."""
 
 
 class Optimizer(Protocol):
-    """Anything with `step`: handnn's own optimizers, and yours."""
+    """Any object with ``step(params, grads)``: handnn's own optimizers, and a user's."""
 
     def step(self, params: dict[str, Array], grads: dict[str, Any], /) -> None:
-        """Change every array of `params` in place, guided by the gradient of the same name."""
+        """Update every array of `params` in place, by the gradient of the same name."""
         ...
 
 
+class CommonSettings(TypedDict, total=False):
+    """The keyword arguments that every `GradientOptimizer` takes, besides lr and weight_decay."""
+
+    decay_all: bool
+    schedule: Schedule | None
+    clip_value: float | None
+    clip_norm: float | None
+    lr_scales: Mapping[str, float] | None
+
+
+class UpdateSettings(TypedDict):
+    """The settings of one update that all optimizers share, as the kernels take them."""
+
+    lr: float
+    weight_decay: float
+    grad_scale: float
+    clip_value: float
+
+
 class GradientOptimizer(ABC):
-    """What handnn's own optimizers have in common.
+    """Base class of handnn's optimizers that step along gradients.
 
-    schedule: its factor multiplies `lr` at every step. weight_decay spares params called "b",
-    "gamma" or "beta" (as in "0.b"), unless decay_all: a bias is no slope, and a norm's gamma is to
-    stay near 1. clip_value holds every entry of the gradients within ± it; clip_norm scales all
-    gradients together so that their norm is at most it, before. lr_scales: factors of `lr` for some
-    params, by their own name ("0.w", in a Residual "2.0.w") or else the number of their layer ("0",
-    "2.0", "2").
+    lr: the learning rate, not negative.
+    weight_decay: adds weight_decay·param to each gradient; AdamW shrinks the param instead. Params
+        named "b", "gamma" or "beta" (as in "0.b") are exempt unless `decay_all`.
+    decay_all: apply weight decay to all params.
+    schedule: a `handnn.schedules.Schedule`; its factor multiplies lr at every step.
+    clip_value: clip every entry of the gradients to ± clip_value, after clip_norm.
+    clip_norm: scale all gradients together so that their joint norm is at most clip_norm.
+    lr_scales: factors of lr by the name of a param ("0.w", in a Residual "2.0.w") or of a layer
+        ("0", "2.0", "2"); the longest name wins.
 
-    `steps` counts the steps taken, `state` has the arrays kept between them, by name of the state
-    and of the param: so an optimizer belongs to one network. Settings may be changed between steps.
+    Settings may be changed between steps. `steps` counts the steps taken. `state` holds the arrays
+    kept between steps, by the name of the state and of the param, so an optimizer belongs to one
+    network.
+
+    Raises TypeError if a setting has the wrong type, and ValueError if a number is out of range.
     """
 
     kind: ClassVar[str]
-    """What the compiled engine calls the optimizer."""
+    """The compiled engine's name for the optimizer."""
 
     formulas: ClassVar[tuple[str, ...]] = ()
-    """Its step, line by line: those of its docstring, which `handnn.trace` shows."""
+    """The step line by line, as in the docstring; `handnn.trace` shows it."""
 
     decoupled: ClassVar[bool] = False
-    """Whether weight decay shrinks a param by itself, instead of being added to its gradient."""
+    """Whether weight decay shrinks the param instead of being added to the gradient."""
 
     def __init__(
         self,
@@ -69,7 +94,7 @@ class GradientOptimizer(ABC):
         self.schedule = schedule
         self.clip_value = clip_value
         self.clip_norm = clip_norm
-        self.lr_scales = {} if lr_scales is None else lr_scales
+        self.lr_scales: Mapping[str, float] = {} if lr_scales is None else lr_scales
         self.steps = 0
         self.state: dict[str, dict[str, Array]] = {}
         self._factors: tuple[str, int, NDArray[np.float64]] = ("", 0, np.empty(0))
@@ -77,19 +102,29 @@ class GradientOptimizer(ABC):
     @property
     @abstractmethod
     def states(self) -> tuple[str, ...]:
-        """The names of the arrays that are kept for each param, in the order of the kernel."""
+        """The names of the arrays kept for each param, in the order of the kernel's arguments."""
 
     @property
     @abstractmethod
-    def settings(self) -> dict[str, Any]:
-        """The numbers of this optimizer alone, as its update takes them."""
+    def settings(self) -> dict[str, float]:
+        """The optimizer's own settings besides lr and weight_decay, by name."""
 
     @abstractmethod
-    def update(self, param: Array, grad: Array, states: list[Any], **settings: Any) -> None:
+    def update(
+        self,
+        param: Array,
+        grad: Array,
+        states: Sequence[Array],
+        *,
+        lr: float,
+        weight_decay: float,
+        grad_scale: float,
+        clip_value: float,
+    ) -> None:
         """Update `param` and its states in place."""
 
     def check(self) -> None:
-        """Raise TypeError or ValueError when a setting is none that the optimizer can take."""
+        """Raise TypeError or ValueError if a setting is invalid."""
         name = type(self).__name__
         for setting in ("lr", "weight_decay"):
             non_negative_number(getattr(self, setting), f"{name}: {setting}")
@@ -109,10 +144,10 @@ class GradientOptimizer(ABC):
             non_negative_number(scale, f"{name}: lr_scales[{key!r}]")
 
     def step(self, params: Mapping[str, Array], grads: Mapping[str, Array | None]) -> None:
-        """Take one step: every array of `params` is changed in place.
+        """Take one step: update every array of `params` in place.
 
-        Raises RuntimeError, before anything is changed, when a param has no gradient yet, and
-        ValueError when `lr_scales` names none of the params.
+        Raises RuntimeError if a param has no gradient yet, and ValueError if `lr_scales` names none
+        of the params; no array is changed then.
         """
         self.check()
         self.check_names(params)
@@ -125,22 +160,28 @@ class GradientOptimizer(ABC):
             param: as_float(given[param], array.dtype, f"{name}: the gradient of {param}")
             for param, array in params.items()
         }
-        common = {"clip_value": self.clip_value_or_inf}
+        grad_scale = 1.0
         if self.clip_norm is not None:
             total = 0.0
             for grad in known.values():
                 total += functional.sum_of_squares(grad)
-            common["grad_scale"] = functional.clip_scale(self.clip_norm, total)
+            grad_scale = functional.clip_scale(self.clip_norm, total)
         lr = self.lr * self._factor()
         for param, array in params.items():
             states, lr_scale, weight_decay = self.learnt(param, array)
             self.update(
-                array, known[param], states, lr=lr * lr_scale, weight_decay=weight_decay, **common
+                array,
+                known[param],
+                states,
+                lr=lr * lr_scale,
+                weight_decay=weight_decay,
+                grad_scale=grad_scale,
+                clip_value=self.clip_value_or_inf,
             )
         self.steps += 1
 
     def check_names(self, params: Mapping[str, Array]) -> None:
-        """Raise ValueError when `lr_scales` has a name that belongs to none of the params."""
+        """Raise ValueError if a key of `lr_scales` belongs to none of the params."""
         if not self.lr_scales:
             return
         known = {place for param in params for place in _places(param)}
@@ -151,8 +192,8 @@ class GradientOptimizer(ABC):
                     f"{', '.join(params)}"
                 )
 
-    def learnt(self, name: str, param: Array) -> tuple[list[Any], float, float]:
-        """Return a param's states, made where missing, its factor of lr, and its weight decay."""
+    def learnt(self, name: str, param: Array) -> tuple[list[Array], float, float]:
+        """Return a param's states, created where missing, its factor of lr and its decay."""
         states = []
         for state in self.states:
             kept = self.state.setdefault(state, {})
@@ -162,20 +203,20 @@ class GradientOptimizer(ABC):
         scales = self.lr_scales
         named = [place for place in _places(name) if place in scales] if scales else ()
         lr_scale = float(scales[named[0]]) if named else 1.0
-        spared = name.rpartition(".")[2] in UNDECAYED and not self.decay_all
-        return states, lr_scale, 0.0 if spared else float(self.weight_decay)
+        is_exempt = name.rpartition(".")[2] in UNDECAYED and not self.decay_all
+        return states, lr_scale, 0.0 if is_exempt else float(self.weight_decay)
 
     @property
     def clip_value_or_inf(self) -> float:
-        """`clip_value`, as the kernels take it: inf for None."""
+        """`clip_value` as the kernels take it: inf for None."""
         return math.inf if self.clip_value is None else self.clip_value
 
     def factors(self, count: int) -> NDArray[np.float64] | None:
-        """Return the schedule's factors of the next `count` steps, None without a schedule."""
+        """Return the schedule's factors of the next `count` steps; None without a schedule."""
         return None if self.schedule is None else self.schedule.factors(self.steps, count)
 
     def watch(self, loss: float) -> None:
-        """Tell the schedule the loss after an epoch."""
+        """Report the loss of an epoch to the schedule."""
         if self.schedule is not None:
             self.schedule.watch(loss)
 
@@ -184,14 +225,14 @@ class GradientOptimizer(ABC):
             return 1.0
         if self.schedule.is_watching:
             return float(self.schedule.factors(self.steps, 1)[0])
-        which, first, factors = self._factors  # asked for many at once, for that takes no longer
+        which, first, factors = self._factors  # cached: many cost about as much as one
         if which != repr(self.schedule) or not first <= self.steps < first + len(factors):
-            first, factors = self.steps, self.schedule.factors(self.steps, STEPS_AT_ONCE)
+            first, factors = self.steps, self.schedule.factors(self.steps, N_CACHED_FACTORS)
             self._factors = repr(self.schedule), first, factors
         return float(factors[self.steps - first])
 
     def __repr__(self) -> str:
-        """Show how to build it again; of what all optimizers take, only what is not the default."""
+        """Show the constructor call, without the common settings that have their defaults."""
         own = {"lr": self.lr, **self.settings, "weight_decay": self.weight_decay}
         common = {
             "decay_all": self.decay_all,
@@ -205,6 +246,6 @@ class GradientOptimizer(ABC):
 
 
 def _places(name: str) -> list[str]:
-    """Return what a param may be called by, the nearest first: "2.0.w", "2.0", "2"."""
+    """Return the names that `lr_scales` may use for a param, longest first: "2.0.w", "2.0", "2"."""
     parts = name.split(".")
     return [".".join(parts[:count]) for count in range(len(parts), 0, -1)]

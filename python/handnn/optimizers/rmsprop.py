@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Unpack
 
 from handnn import functional
 from handnn.arrays import Array, fraction, non_negative_number, positive_number
-from handnn.optimizers.optimizer import GradientOptimizer
+from handnn.optimizers.optimizer import CommonSettings, GradientOptimizer, UpdateSettings
 
 
 class RMSProp(GradientOptimizer):
-    """Gradients divided by the root of the running mean of their squares, with momentum if wanted.
+    """Divide each gradient by the root of the running mean of its squares, then add momentum.
 
         g = grad + weight_decay·param
         square = alpha·square + (1 - alpha)·g²
         velocity = momentum·velocity + g / (sqrt(square) + eps)
         param = param - lr·velocity
 
-    Squares and velocities start at 0. For the other arguments see `GradientOptimizer`. Raises
-    ValueError when a number is negative or not finite, alpha is not below 1 or eps is 0, and
-    TypeError when one is no number. (Tieleman and Hinton 2012; the conventions are PyTorch's.)
+    Squares and velocities start at 0. (Tieleman and Hinton 2012, "Neural Networks for Machine
+    Learning", lecture 6.5; momentum and eps as in PyTorch.)
+
+    alpha: the weight of the past in the running mean; at least 0 and below 1.
+    eps: added to the denominator for numerical stability; above 0.
+    momentum: the weight of the past in the velocity; without it, no velocity is kept.
+    common: see `GradientOptimizer`, also for what is raised.
+
+    Examples:
+        >>> params = {"w": np.array([1.0])}
+        >>> optimizer = handnn.RMSProp(lr=0.5, alpha=0.75, eps=2.0)
+        >>> optimizer.step(params, {"w": np.array([4.0])})  # square = 4
+        >>> params["w"]
+        array([0.5])
     """
 
     kind = "rmsprop"
@@ -37,7 +49,7 @@ class RMSProp(GradientOptimizer):
         eps: float = 1e-8,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
-        **common: Any,
+        **common: Unpack[CommonSettings],
     ) -> None:
         super().__init__(lr, weight_decay=weight_decay, **common)
         self.alpha = alpha
@@ -46,7 +58,7 @@ class RMSProp(GradientOptimizer):
         self.check()
 
     def check(self) -> None:
-        """Raise TypeError or ValueError when a setting is none that RMSProp can take."""
+        """Raise TypeError or ValueError if a setting is invalid."""
         super().check()
         fraction(self.alpha, "RMSProp: alpha", is_below_one=True)
         positive_number(self.eps, "RMSProp: eps")
@@ -54,15 +66,18 @@ class RMSProp(GradientOptimizer):
 
     @property
     def states(self) -> tuple[str, ...]:
-        """The running mean of squares, and a velocity as soon as there is a momentum."""
+        """The running mean of the squares, and a velocity once momentum has been used."""
         return ("square", "velocity") if self.momentum or "velocity" in self.state else ("square",)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """The weight of what was, what keeps a division from being one by 0, and the momentum."""
+    def settings(self) -> dict[str, float]:
+        """The weight of the past, the term added to the denominator, and the momentum."""
         return {"alpha": self.alpha, "eps": self.eps, "momentum": self.momentum}
 
-    def update(self, param: Array, grad: Array, states: list[Any], **settings: Any) -> None:
+    def update(
+        self, param: Array, grad: Array, states: Sequence[Array], **shared: Unpack[UpdateSettings]
+    ) -> None:
         """Update `param`, its squares and its velocity in place."""
         square, velocity = [*states, None][:2]
-        functional.rmsprop_update(param, grad, square, velocity, **settings, **self.settings)
+        assert square is not None
+        functional.rmsprop_update(param, grad, square, velocity, **self.settings, **shared)

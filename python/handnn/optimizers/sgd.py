@@ -1,25 +1,37 @@
-"""SGD: step against the gradient, with momentum if wanted."""
+"""SGD: steps against the gradient, with momentum if wanted."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Unpack
 
 from handnn import functional
 from handnn.arrays import Array, non_negative_number
-from handnn.optimizers.optimizer import GradientOptimizer
+from handnn.optimizers.optimizer import CommonSettings, GradientOptimizer, UpdateSettings
 
 
 class SGD(GradientOptimizer):
-    """Stochastic gradient descent, with momentum if wanted.
+    """Step against the gradient: stochastic gradient descent, with momentum if wanted.
 
         g = grad + weight_decay·param
         velocity = momentum·velocity + g
         step = g + momentum·velocity if nesterov else velocity
         param = param - lr·step
 
-    Velocities start at 0. For the other arguments see `GradientOptimizer`. Raises ValueError when a
-    number is negative or not finite, or nesterov has no momentum, and TypeError when one is no
-    number, or nesterov no bool.
+    Velocities start at 0. (Sutskever, Martens, Dahl and Hinton 2013, eq. 1-4, with lr outside the
+    velocity as in PyTorch.)
+
+    momentum: the weight of the past in the velocity; without it, no velocity is kept.
+    nesterov: look ahead by one velocity; needs a momentum above 0.
+    common: see `GradientOptimizer`, also for what is raised.
+
+    Examples:
+        >>> params = {"w": np.array([4.0])}
+        >>> optimizer = handnn.SGD(lr=0.5, momentum=0.5)
+        >>> for _ in range(2):  # the velocities are 1 and 1.5
+        ...     optimizer.step(params, {"w": np.array([1.0])})
+        >>> params["w"]
+        array([2.75])
     """
 
     kind = "sgd"
@@ -36,7 +48,7 @@ class SGD(GradientOptimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float = 0.0,
-        **common: Any,
+        **common: Unpack[CommonSettings],
     ) -> None:
         super().__init__(lr, weight_decay=weight_decay, **common)
         self.momentum = momentum
@@ -44,7 +56,7 @@ class SGD(GradientOptimizer):
         self.check()
 
     def check(self) -> None:
-        """Raise TypeError or ValueError when a setting is none that SGD can take."""
+        """Raise TypeError or ValueError if a setting is invalid."""
         super().check()
         non_negative_number(self.momentum, "SGD: momentum")
         if not isinstance(self.nesterov, bool):
@@ -54,20 +66,24 @@ class SGD(GradientOptimizer):
 
     @property
     def states(self) -> tuple[str, ...]:
-        """A velocity, as soon as there is a momentum."""
+        """A velocity, once momentum has been used."""
         return ("velocity",) if self.momentum or "velocity" in self.state else ()
 
     @property
     def velocities(self) -> dict[str, Array]:
-        """The velocity of each param, by its name; {} as long as there are none."""
+        """The velocity of each param, by name; {} before momentum has been used."""
         return self.state.get("velocity", {})
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, float]:
         """The momentum, and whether it is Nesterov's."""
         return {"momentum": self.momentum, "nesterov": self.nesterov}
 
-    def update(self, param: Array, grad: Array, states: list[Any], **settings: Any) -> None:
+    def update(
+        self, param: Array, grad: Array, states: Sequence[Array], **shared: Unpack[UpdateSettings]
+    ) -> None:
         """Update `param` and its velocity in place."""
         velocity = states[0] if states else None
-        functional.sgd_update(param, grad, velocity, **settings, **self.settings)
+        functional.sgd_update(
+            param, grad, velocity, momentum=self.momentum, nesterov=self.nesterov, **shared
+        )

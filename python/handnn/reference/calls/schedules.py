@@ -67,8 +67,11 @@ class PlateauCall(NamedTuple):
         for loss in LOSSES:
             self.schedule.watch(loss)
             factors.append(self.schedule.factors(0, 1)[0])
-        expected = [*schedules.reduce_on_plateau(LOSSES, **self.schedule.settings)]
-        return np.array(factors), np.array(expected), np.zeros(len(LOSSES))
+        own = self.schedule
+        expected = schedules.reduce_on_plateau(
+            LOSSES, own.factor, own.patience, own.threshold, own.cooldown, own.minimum
+        )
+        return np.array(factors), np.array([*expected]), np.zeros(len(LOSSES))
 
 
 def schedule_calls() -> list[ScheduleCall | PlateauCall]:
