@@ -74,7 +74,7 @@ inline bool packs_right(Strided<T> a, Strided<T> b, Size M, Size K) {
 
 // The product in panels of C vectors of columns; M, K, J >= 1.
 template <int C, class T>
-void product_in_panels(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T> start, T* scratch,
+void product_in_panels(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch,
                        Size M, Size K, Size J) {
   constexpr int R = tile_rows<C>;
   constexpr Size panel = C * lanes<T>;
@@ -91,7 +91,7 @@ void product_in_panels(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T
   for (Size k = 0; k < K; k += K_most) {
     const Size K_part = K_most < K - k ? K_most : K - k;
     // The first block's chains start from `start`, the others' from where the block before stopped.
-    const Start<T> from = k == 0 ? start : Start<T>{out, out_row};
+    const Start<T> from = k == 0 ? start : Start<T>{out.data, out.row};
     for (Size j = 0, J_part; j < J; j += J_part) {
       J_part = J - j <= widest || J - j < J_most ? J - j : J_most;
       if (packs_b) pack_right(packed_b, b.from(k, j), panel, widest, K_part, J_part);
@@ -104,16 +104,15 @@ void product_in_panels(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T
         }
         for (Size i = 0, width; i < J_part; i += width) {
           width = J_part - i <= widest ? J_part - i : panel;
-          const T* b_part = packs_b ? packed_b + i * K_part : b.from(k, j + i).data;
-          const Size b_row = packs_b ? packed_row<T>(width) : b.row;
-          T* out_part = out + m * out_row + j + i;
-          const Start<T> part_start = from.from(m, j + i);
+          const RowMajor<const T> b_part =
+              packs_b ? RowMajor<const T>{packed_b + i * K_part, packed_row<T>(width)}
+                      : RowMajor<const T>{b.from(k, j + i).data, b.row};
+          const RowMajor<T> out_part = out.from(m, j + i);
+          const Start<T> start_part = from.from(m, j + i);
           if (packs_a) {
-            packed_tiles<C, R>(out_part, out_row, left, b_part, b_row, part_start, M_part, K_part,
-                               width);
+            packed_tiles<C, R>(out_part, left, b_part, start_part, M_part, K_part, width);
           } else {
-            tiles<C_widest>(out_part, out_row, left, b_part, b_row, part_start, M_part, K_part,
-                            width);
+            tiles<C_widest>(out_part, left, b_part, start_part, M_part, K_part, width);
           }
         }
       }
@@ -122,29 +121,29 @@ void product_in_panels(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T
 }
 
 template <class T>
-void product_in_rows(T* out, Size out_row, Strided<T> a, Strided<T> b, Start<T> start, T* scratch,
+void product_in_rows(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch,
                      Size M, Size K, Size J) {
   constexpr Size L = lanes<T>;
   if (M <= tile_rows<8> && J > 4 * L) {
-    product_in_panels<8>(out, out_row, a, b, start, scratch, M, K, J);
+    product_in_panels<8>(out, a, b, start, scratch, M, K, J);
   } else if (J > 2 * L && (has_32_registers || M <= tile_rows<4>)) {
-    product_in_panels<4>(out, out_row, a, b, start, scratch, M, K, J);
+    product_in_panels<4>(out, a, b, start, scratch, M, K, J);
   } else if (J > L) {
-    product_in_panels<2>(out, out_row, a, b, start, scratch, M, K, J);
+    product_in_panels<2>(out, a, b, start, scratch, M, K, J);
   } else {
-    product_in_panels<1>(out, out_row, a, b, start, scratch, M, K, J);
+    product_in_panels<1>(out, a, b, start, scratch, M, K, J);
   }
 }
 
 // The same product as its transpose, out^T (J, M) = b^T (J, K) . a^T (K, M), for J <= tile_rows<2>.
 template <class T>
-void product_transposed(T* out, Size out_row, Strided<T> a, Strided<T> b, const T* bias, T* scratch,
+void product_transposed(RowMajor<T> out, Strided<T> a, Strided<T> b, const T* bias, T* scratch,
                         Size M, Size K, Size J) {
   if (J > tile_rows<2>) __builtin_unreachable();
-  if (out_row == 1) {  // a single column is its own transpose
-    for (Size m = 0; m < M; ++m) out[m] = bias ? bias[0] : T(0);
-    return product_in_rows(out, M, b.transposed(), a.transposed(), Start<T>{out, M}, scratch, 1, K,
-                           M);
+  if (out.row == 1) {  // a single column is its own transpose
+    for (Size m = 0; m < M; ++m) out.data[m] = bias ? bias[0] : T(0);
+    return product_in_rows<T>({out.data, M}, b.transposed(), a.transposed(), {out.data, M}, scratch,
+                              1, K, M);
   }
   constexpr Size wide = 8 * lanes<T>;
   T part[tile_rows<2> * wide];
@@ -153,10 +152,10 @@ void product_transposed(T* out, Size out_row, Strided<T> a, Strided<T> b, const 
     for (Size j = 0; j < J; ++j) {
       for (Size i = 0; i < width; ++i) part[j * wide + i] = bias ? bias[j] : T(0);
     }
-    product_in_rows(part, wide, b.transposed(), a.from(m, 0).transposed(), Start<T>{part, wide},
-                    scratch, J, K, width);
+    product_in_rows<T>({part, wide}, b.transposed(), a.from(m, 0).transposed(), {part, wide},
+                       scratch, J, K, width);
     for (Size i = 0; i < width; ++i) {
-      for (Size j = 0; j < J; ++j) out[(m + i) * out_row + j] = part[j * wide + i];
+      for (Size j = 0; j < J; ++j) out.data[(m + i) * out.row + j] = part[j * wide + i];
     }
   }
 }
@@ -168,7 +167,7 @@ void product(T* out, Strided<T> a, Strided<T> b, const T* bias, T* scratch, Size
   if (K == 0) return product_naive(out, a, b, bias, M, K, J);
   if constexpr (can_share_tails<T>) {
     if (has_tail_to_share(J) && a.step == 1 && b.step == 1 && M >= 8 && K <= most_depth) {
-      return product_with_shared_tail(out, J, a, b.data, b.row, Start<T>{bias, 0}, M, K, J);
+      return product_with_shared_tail({out, J}, a, {b.data, b.row}, {bias, 0}, M, K, J);
     }
   }
   constexpr Size L = lanes<T>;
@@ -178,10 +177,10 @@ void product(T* out, Strided<T> a, Strided<T> b, const T* bias, T* scratch, Size
   const Size transposed = rest * ((M + L - 1) / L) + (a.row == 1 ? 0 : M * 3 / 4);
   const bool transposes = rest > 0 && rest <= tile_rows<2> && transposed < M;
   const Size J_rows = transposes ? full : J;
-  if (J_rows > 0) product_in_rows(out, J, a, b, Start<T>{bias, 0}, scratch, M, K, J_rows);
+  if (J_rows > 0) product_in_rows<T>({out, J}, a, b, {bias, 0}, scratch, M, K, J_rows);
   if (transposes) {
-    product_transposed(out + full, J, a, b.from(0, full), bias ? bias + full : nullptr, scratch, M,
-                       K, rest);
+    product_transposed<T>({out + full, J}, a, b.from(0, full), bias ? bias + full : nullptr,
+                          scratch, M, K, rest);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "each_vector.hpp"
 #include "tile.hpp"
+#include "transpose.hpp"
 
 namespace handnn {
 namespace {

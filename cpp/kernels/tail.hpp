@@ -27,7 +27,7 @@ inline bool has_tail_to_share(Size J) {
 // L / 2 rows of out = start + a (L / 2, K) . b (K, J), where J is C vectors and one or two columns.
 // It is always the last two that share a vector: of a single one, the one before is computed twice.
 template <int C>
-void rows_with_shared_tail(float* out, Size out_row, Strided<float> a, const float* b, Size b_row,
+void rows_with_shared_tail(RowMajor<float> out, Strided<float> a, RowMajor<const float> b,
                            Start<float> start, Size K, Size J) {
   constexpr int L = lanes<float>, R = L / 2;
   Floats sum[R][C] = {}, tail{};
@@ -45,7 +45,7 @@ void rows_with_shared_tail(float* out, Size out_row, Strided<float> a, const flo
   for (Size k = 0; k < K; ++k) {
     Floats b_part[C], a_elements{};
     HANDNN_UNROLL
-    for (int c = 0; c < C; ++c) b_part[c] = load(b + k * b_row + c * L);
+    for (int c = 0; c < C; ++c) b_part[c] = load(b.data + k * b.row + c * L);
     HANDNN_UNROLL
     for (int r = 0; r < R; ++r) {
       const Floats a_element = splat(a.data[r * a.row + k]);
@@ -53,32 +53,32 @@ void rows_with_shared_tail(float* out, Size out_row, Strided<float> a, const flo
       HANDNN_UNROLL
       for (int c = 0; c < C; ++c) sum[r][c] = fma(a_element, b_part[c], sum[r][c]);
     }
-    tail = fma(a_elements, splat_pair(b + k * b_row + J - 2), tail);
+    tail = fma(a_elements, splat_pair(b.data + k * b.row + J - 2), tail);
   }
   store(tails, tail);
   HANDNN_UNROLL
   for (int r = 0; r < R; ++r) {
+    float* row = out.data + r * out.row;
     HANDNN_UNROLL
-    for (int c = 0; c < C; ++c) store(out + r * out_row + c * L, sum[r][c]);
-    out[r * out_row + J - 2] = tails[2 * r];
-    out[r * out_row + J - 1] = tails[2 * r + 1];
+    for (int c = 0; c < C; ++c) store(row + c * L, sum[r][c]);
+    row[J - 2] = tails[2 * r];
+    row[J - 1] = tails[2 * r + 1];
   }
 }
 
 // All M rows, for such a J.
-inline void product_with_shared_tail(float* out, Size out_row, Strided<float> a, const float* b,
-                                     Size b_row, Start<float> start, Size M, Size K, Size J) {
+inline void product_with_shared_tail(RowMajor<float> out, Strided<float> a, RowMajor<const float> b,
+                                     Start<float> start, Size M, Size K, Size J) {
   constexpr Size R = lanes<float> / 2;
   const auto rows = J / lanes<float> == 1   ? rows_with_shared_tail<1>
                     : J / lanes<float> == 2 ? rows_with_shared_tail<2>
                                             : rows_with_shared_tail<3>;
   Size m = 0;
   for (; m + R <= M; m += R) {
-    rows(out + m * out_row, out_row, a.from(m, 0), b, b_row, start.from(m, 0), K, J);
+    rows(out.from(m, 0), a.from(m, 0), b, start.from(m, 0), K, J);
   }
   if (m == M) return;
-  tiles<4>(out + m * out_row, out_row, Left<float>{a.from(m, 0), 0}, b, b_row, start.from(m, 0),
-           M - m, K, J);
+  tiles<4>(out.from(m, 0), Left<float>{a.from(m, 0), 0}, b, start.from(m, 0), M - m, K, J);
 }
 
 }  // namespace

@@ -48,7 +48,16 @@ struct Strided {
   T at(Size m, Size k) const { return data[m * row + k * step]; }
 };
 
-// What a tile's sums start from: row m, column j is data[m * row + j]; null data is 0.
+// A matrix with contiguous rows: m(i, j) = data[i * row + j].
+template <class T>
+struct RowMajor {
+  T* data;
+  Size row;
+
+  RowMajor from(Size i, Size j) const { return {data + i * row + j, row}; }
+};
+
+// The values that chains start from, laid out likewise; null data means 0.
 template <class T>
 struct Start {
   const T* data;
@@ -58,12 +67,12 @@ struct Start {
 };
 
 // A column of `count` tiles, one below the other; the last vector of each row holds only the lanes
-// of `last`. Chains start from `start` and go on over K >= 1 steps. One tile's a begins a_next
-// elements behind that of the tile before.
+// of `last`. Chains start from `start`, or from 0 if that is null, and run over K >= 1 steps. The a
+// of a tile begins a_next elements after that of the tile before.
 template <int R, int C, bool a_in_columns, class T, class Last>
-__attribute__((noinline)) void tile_column(T* out, Size out_row, Strided<T> a, Size a_next,
-                                           const T* b, Size b_row, Start<T> start, Size K,
-                                           Last last, Size count) {
+__attribute__((noinline)) void tile_column(RowMajor<T> out, Strided<T> a, Size a_next,
+                                           RowMajor<const T> b, Start<T> start, Size K, Last last,
+                                           Size count) {
   if (K < 1 || count < 1) __builtin_unreachable();
   const Size a_row = a_in_columns ? 1 : a.row, a_step = a_in_columns ? a.step : 1;
   do {
@@ -84,7 +93,7 @@ __attribute__((noinline)) void tile_column(T* out, Size out_row, Strided<T> a, S
       }
     }
     const T* a_k = a.data;
-    const T* b_k = b;
+    const T* b_k = b.data;
     for (Size k = K; k > 0; --k) {
       Vector<T> b_part[C];
       HANDNN_UNROLL
@@ -97,14 +106,14 @@ __attribute__((noinline)) void tile_column(T* out, Size out_row, Strided<T> a, S
         for (int c = 0; c < C; ++c) sum[r][c] = fma(a_element, b_part[c], sum[r][c]);
       }
       a_k += a_step;
-      b_k += b_row;
+      b_k += b.row;
     }
     HANDNN_UNROLL
     for (int r = 0; r < R; ++r) {
       HANDNN_UNROLL
-      for (int c = 0; c < C - 1; ++c) store(out + c * lanes<T>, sum[r][c]);
-      last.store(out + (C - 1) * lanes<T>, sum[r][C - 1]);
-      out += out_row;
+      for (int c = 0; c < C - 1; ++c) store(out.data + c * lanes<T>, sum[r][c]);
+      last.store(out.data + (C - 1) * lanes<T>, sum[r][C - 1]);
+      out.data += out.row;
     }
     a.data += a_next;
   } while (--count > 0);
@@ -133,36 +142,35 @@ struct Left {
 
 // `count` tiles of `rows` rows each, 1 to R.
 template <int R, int C, class T, class Last>
-inline void tiles_of(Size rows, T* out, Size out_row, Left<T> left, const T* b, Size b_row,
-                     Start<T> start, Size K, Last last, Size count) {
+inline void tiles_of(Size rows, RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start,
+                     Size K, Last last, Size count) {
   if constexpr (R > 1) {
     if (rows < R) {
-      return tiles_of<R - 1, C>(rows, out, out_row, left, b, b_row, start, K, last, count);
+      return tiles_of<R - 1, C>(rows, out, left, b, start, K, last, count);
     }
   }
   const Size a_next = left.panel ? left.panel : R * left.a.row;
   if (left.a.row == 1) {
-    tile_column<R, C, true>(out, out_row, left.a, a_next, b, b_row, start, K, last, count);
+    tile_column<R, C, true>(out, left.a, a_next, b, start, K, last, count);
   } else {
-    tile_column<R, C, false>(out, out_row, left.a, a_next, b, b_row, start, K, last, count);
+    tile_column<R, C, false>(out, left.a, a_next, b, start, K, last, count);
   }
 }
 
 // out (M, width) = start + a (M, K) . b (K, width) in tiles of up to R rows, for a width that takes
 // C vectors; M, K >= 1.
 template <int C, int R, class T>
-void tiles_of_rows(T* out, Size out_row, Left<T> left, const T* b, Size b_row, Start<T> start,
-                   Size M, Size K, Size width) {
+void tiles_of_rows(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M,
+                   Size K, Size width) {
   constexpr Size L = lanes<T>;
   const Heights h = heights<R>(M);
   const Size m = h.high * h.rows;
   const Left<T> lower = {left.panel ? left.a.from(h.high * left.panel, 0) : left.a.from(m, 0),
                          left.panel};
   const auto both = [&](auto last) {
-    tiles_of<R, C>(h.rows, out, out_row, left, b, b_row, start, K, last, h.high);
+    tiles_of<R, C>(h.rows, out, left, b, start, K, last, h.high);
     if (h.low == 0) return;
-    tiles_of<R, C>(h.rows - 1, out + m * out_row, out_row, lower, b, b_row, start.from(m, 0), K,
-                   last, h.low);
+    tiles_of<R, C>(h.rows - 1, out.from(m, 0), lower, b, start.from(m, 0), K, last, h.low);
   };
   if (width == C * L) {
     both(WholeVector<T>{0});
@@ -173,26 +181,26 @@ void tiles_of_rows(T* out, Size out_row, Left<T> left, const T* b, Size b_row, S
 
 // The same for at most C vectors of columns, in tiles as high as their width allows.
 template <int C, class T>
-void tiles(T* out, Size out_row, Left<T> left, const T* b, Size b_row, Start<T> start, Size M,
-           Size K, Size width) {
+void tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M, Size K,
+           Size width) {
   if constexpr (C > 1) {
     if (width <= (C - 1) * lanes<T>) {
-      return tiles<C - 1>(out, out_row, left, b, b_row, start, M, K, width);
+      return tiles<C - 1>(out, left, b, start, M, K, width);
     }
   }
-  tiles_of_rows<C, tile_rows<C>>(out, out_row, left, b, b_row, start, M, K, width);
+  tiles_of_rows<C, tile_rows<C>>(out, left, b, start, M, K, width);
 }
 
 // The same with a packed for tiles of R rows.
 template <int C, int R, class T>
-void packed_tiles(T* out, Size out_row, Left<T> left, const T* b, Size b_row, Start<T> start,
-                  Size M, Size K, Size width) {
+void packed_tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M,
+                  Size K, Size width) {
   if constexpr (C > 1) {
     if (width <= (C - 1) * lanes<T>) {
-      return packed_tiles<C - 1, R>(out, out_row, left, b, b_row, start, M, K, width);
+      return packed_tiles<C - 1, R>(out, left, b, start, M, K, width);
     }
   }
-  tiles_of_rows<C, R>(out, out_row, left, b, b_row, start, M, K, width);
+  tiles_of_rows<C, R>(out, left, b, start, M, K, width);
 }
 
 }  // namespace

@@ -1,0 +1,89 @@
+// Transposing small squares of a matrix in registers: as many rows and columns as a vector has lanes.
+#pragma once
+
+#include "simd.hpp"
+
+namespace handnn {
+namespace {
+
+// out[i][j] = rows[j][first + i] for lanes x lanes elements; the stride is in elements.
+#if defined(__AVX2__) && !defined(__AVX512F__)
+
+// AVX2 shuffles within halves only. So the halves are brought together as they are loaded, and each
+// group of rows is then transposed within them.
+inline Floats load_halves(const float* low, const float* high) {
+  return Floats(
+      _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1));
+}
+inline Doubles load_halves(const double* low, const double* high) {
+  return Doubles(
+      _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1));
+}
+inline void transpose(float* out, Size out_stride, const float* const* rows, Size first) {
+  for (int j = 0; j < 8; j += 4) {
+    __m256 part[4];
+    for (int i = 0; i < 4; ++i) {
+      part[i] = __m256(load_halves(rows[i] + first + j, rows[i + 4] + first + j));
+    }
+    const __m256d low_01 = _mm256_castps_pd(_mm256_unpacklo_ps(part[0], part[1])),
+                  high_01 = _mm256_castps_pd(_mm256_unpackhi_ps(part[0], part[1])),
+                  low_23 = _mm256_castps_pd(_mm256_unpacklo_ps(part[2], part[3])),
+                  high_23 = _mm256_castps_pd(_mm256_unpackhi_ps(part[2], part[3]));
+    store(out + j * out_stride, Floats(_mm256_unpacklo_pd(low_01, low_23)));
+    store(out + (j + 1) * out_stride, Floats(_mm256_unpackhi_pd(low_01, low_23)));
+    store(out + (j + 2) * out_stride, Floats(_mm256_unpacklo_pd(high_01, high_23)));
+    store(out + (j + 3) * out_stride, Floats(_mm256_unpackhi_pd(high_01, high_23)));
+  }
+}
+inline void transpose(double* out, Size out_stride, const double* const* rows, Size first) {
+  for (int j = 0; j < 4; j += 2) {
+    const __m256d a = __m256d(load_halves(rows[0] + first + j, rows[2] + first + j)),
+                  b = __m256d(load_halves(rows[1] + first + j, rows[3] + first + j));
+    store(out + j * out_stride, Doubles(_mm256_unpacklo_pd(a, b)));
+    store(out + (j + 1) * out_stride, Doubles(_mm256_unpackhi_pd(a, b)));
+  }
+}
+
+#else
+
+// log2(lanes) rounds of interleaving the first half of the rows with the second half do the whole
+// transposition.
+template <class T>
+inline void transpose(T* out, Size out_stride, const T* const* rows, Size first) {
+  constexpr int L = lanes<T>;
+#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
+  Vector<T> now[L], next[L];
+  for (int i = 0; i < L; ++i) now[i] = load(rows[i] + first);
+  for (int round = 1; round < L; round *= 2) {
+    for (int i = 0; i < L / 2; ++i) {
+      const Vector<T> a = now[i], b = now[i + L / 2];
+      if constexpr (L == 2) {
+        next[2 * i] = __builtin_shufflevector(a, b, 0, 2);
+        next[2 * i + 1] = __builtin_shufflevector(a, b, 1, 3);
+      } else if constexpr (L == 4) {
+        next[2 * i] = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+        next[2 * i + 1] = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      } else if constexpr (L == 8) {
+        next[2 * i] = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+        next[2 * i + 1] = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+      } else {
+        next[2 * i] =
+            __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        next[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,
+                                                  29, 14, 30, 15, 31);
+      }
+    }
+    for (int i = 0; i < L; ++i) now[i] = next[i];
+  }
+  for (int i = 0; i < L; ++i) store(out + i * out_stride, now[i]);
+#else
+  for (int i = 0; i < L; ++i) {
+    for (int j = 0; j < L; ++j) out[i * out_stride + j] = rows[j][first + i];
+  }
+#endif
+}
+
+#endif
+
+}  // namespace
+}  // namespace handnn
