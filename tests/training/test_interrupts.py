@@ -1,7 +1,7 @@
-"""Ctrl-C at any moment of a fit: History, network, optimizer and early stopping stay together.
+"""Ctrl-C at any moment of a fit: history, network, optimizer and early stopping are consistent.
 
-Forty interrupts; a hundred with HANDNN_SLOW_TESTS=1. They come from a timer, as SIGALRM whose
-handler raises SIGINT, in a process of their own: see the bottom of this file.
+Forty interrupts; a hundred with HANDNN_SLOW_TESTS=1. A timer sends SIGALRM, whose handler raises
+SIGINT, in a separate process: see the end of this file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.training.checkpoints.fits import digest, rows, schedule
 
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 INTERRUPTS = 100 if SLOW else 40
-LONGEST_WAIT = 0.06  # seconds until the interrupt
+LONGEST_WAIT = 0.06  # seconds
 FOREVER = 10**8
 
 needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
@@ -67,7 +67,7 @@ def options(kind="all"):
 
 
 def state(one, stopping):
-    """All that a fit has changed."""
+    """Return everything that a fit has changed."""
     network, optimizer = one.network, one.optimizer
     arrays = {**network.params, **network.buffers}
     for kept, of_params in getattr(optimizer, "state", {}).items():
@@ -88,7 +88,7 @@ class Enough(BaseException):
 
 
 def trained(kind, epochs, steps):
-    """What so many epochs are and so many steps, those of a last epoch that is not whole among."""
+    """Return the state after `epochs` epochs and `steps` steps in total."""
     one, given = trainer("bricks", kind), options(kind)
     usual, done = handnn.training.steps.loss_and_gradients, []
 
@@ -110,7 +110,7 @@ def trained(kind, epochs, steps):
 
 
 def interrupted(engine, kind, wait):
-    """Interrupt a fit; return how late that was, and whether it left whole steps."""
+    """Interrupt a fit; return its delay, and whether it left complete steps."""
     one, given = trainer(engine, kind, [lambda trainer: None] * (kind != "nobody looks")), {}
     given = options(kind)
     due = perf_counter() + wait
@@ -119,7 +119,7 @@ def interrupted(engine, kind, wait):
         one.fit(*rows(), epochs=FOREVER, **given)
     except KeyboardInterrupt:
         late = perf_counter() - due
-    else:  # the line search of LBFGS has found the end
+    else:  # the line search of LBFGS has converged
         signal.setitimer(signal.ITIMER_REAL, 0)
         return 0.0, kind == "LBFGS"
     expected = trained(kind, len(one.history), getattr(one.optimizer, "steps", None))
@@ -151,7 +151,7 @@ def press():
 
 
 def press_soon(times):
-    """Press Ctrl-C in 0.1 s, and note when that was."""
+    """Press Ctrl-C after 0.1 s, and append the time to `times`."""
 
     def ring():
         times.append(perf_counter())
@@ -161,7 +161,7 @@ def press_soon(times):
 
 
 def assert_written_after(path, epochs):
-    """The checkpoint is that of so many epochs, and from it training goes on to the same bits."""
+    """Assert that the checkpoint has `epochs` epochs and leads to the same bits."""
     one, whole = Trainer.resume(path), trainer()
     assert len(one.history) == epochs
     one.fit(*rows(), epochs=4, early_stopping=EarlyStopping(FOREVER, monitor="auc"))
@@ -170,14 +170,14 @@ def assert_written_after(path, epochs):
 
 
 def fits_within(engine, path):
-    """What a callback may train, for longer than anyone waits."""
+    """Return trainings for a callback that would run for a very long time."""
 
     def steps(one):
         while True:
             one.train_step(*rows())
 
     def searches(one):
-        while True:  # for each finds its end
+        while True:  # each one converges
             trainer("bricks", "LBFGS").fit(*rows(), epochs=FOREVER, **options("LBFGS"))
 
     x, y = rows()
@@ -196,10 +196,8 @@ def fits_within(engine, path):
 @needs_timers
 @both_engines
 @pytest.mark.parametrize("within", fits_within(None, None))
-def test_a_fit_in_a_callback_of_one_with_a_checkpoint_ends_and_that_is_written(
-    engine, within, tmp_path
-):
-    """Promised are 0.1 s, on a machine with nothing else to do."""
+def test_training_in_a_callback_stops_and_the_checkpoint_is_written(engine, within, tmp_path):
+    """The documented delay is 0.1 s on an idle machine."""
     times, called = [], []
     trainer("bricks", "LBFGS").fit(*rows(), epochs=1, **options("LBFGS"))  # imports SciPy
 
@@ -219,7 +217,7 @@ def test_a_fit_in_a_callback_of_one_with_a_checkpoint_ends_and_that_is_written(
         assert len(Trainer.resume(tmp_path / "inner").history) > 0
 
 
-def test_after_ctrl_c_in_a_callback_no_fit_begins(tmp_path):
+def test_no_fit_begins_after_ctrl_c_in_a_callback(tmp_path):
     def callback(outer):
         press()
         trainer().fit(*rows(), epochs=FOREVER, batch_size=8)
@@ -248,7 +246,7 @@ def test_a_second_ctrl_c_does_not_wait(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["all", "LBFGS"])
-def test_without_a_checkpoint_a_callback_is_interrupted_at_once(kind):
+def test_callback_is_interrupted_immediately_without_a_checkpoint(kind):
     called = []
 
     def callback(one):
@@ -264,8 +262,8 @@ def test_without_a_checkpoint_a_callback_is_interrupted_at_once(kind):
     assert state(one, given["early_stopping"]) == expected
 
 
-def test_a_callback_may_catch_the_ctrl_c_of_its_own_fit():
-    """Without a checkpoint to write the fit around it goes on, as any Python code does."""
+def test_callback_may_catch_ctrl_c_of_its_own_fit():
+    """Without a checkpoint, the outer fit continues, like any Python code."""
     ended = []
 
     def callback(one):
@@ -281,7 +279,7 @@ def test_a_callback_may_catch_the_ctrl_c_of_its_own_fit():
     assert ended == [1, 1, 1] and len(one.history) == 3
 
 
-def test_a_handler_of_one_s_own_stays():
+def test_user_handlers_are_kept():
     pressed = []
     before = signal.signal(signal.SIGINT, lambda *_: pressed.append(1))
     try:

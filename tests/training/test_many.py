@@ -1,4 +1,4 @@
-"""train_many: every network gets the bits that it has alone, whatever the threads do."""
+"""train_many: each network gets the bits that `fit` would give it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def trainer(seed=0, dtype="float32", optimizer=None, **options):
 
 
 def dropping(seed, dtype, engine):
-    """Everything that has a state: dropout, running statistics, Adam, a schedule, a plateau."""
+    """Return a trainer with all kinds of state: Dropout, BatchNorm, Adam, watching schedules."""
     layers = [
         Affine.random(3, 8, rng=seed, dtype=dtype),
         BatchNorm(np.ones(8, dtype), np.zeros(8, dtype)),
@@ -61,7 +61,7 @@ def dropping(seed, dtype, engine):
 
 
 def assert_same(ours, theirs):
-    """The same bits in networks, optimizers and histories, and the same state to go on from."""
+    """Assert the same bits in networks, optimizers and histories, and equal generators."""
     for one, other in zip(ours, theirs, strict=True):
         for arrays, others in (
             (one.network.params, other.network.params),
@@ -80,12 +80,12 @@ def assert_same(ours, theirs):
 @pytest.mark.parametrize("threads", [None, 1, 2, 5])
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_each_has_the_bits_it_has_alone(dtype, engine, threads):
+def test_same_bits_as_fit(dtype, engine, threads):
     x, y = data(dtype=dtype)
     arguments = {"epochs": 5, "batch_size": 8, "validation": 0.2, "sample_weight": WEIGHT}
     many = [dropping(seed, dtype, engine) for seed in range(7)]
     alone = [dropping(seed, dtype, engine) for seed in range(7)]
-    for _ in range(2):  # the second time they go on from where they are
+    for _ in range(2):  # the second time continues from the first
         histories = train_many(many, x, y, threads=threads, **arguments)
         for one in alone:
             one.fit(x, y, **arguments)
@@ -93,8 +93,8 @@ def test_each_has_the_bits_it_has_alone(dtype, engine, threads):
         assert all(h is one.history and len(h) == 5 for h, one in zip(histories, many, strict=True))
 
 
-def test_networks_of_all_kinds_at_once():
-    """Both dtypes and engines, own bricks, and L-BFGS, which needs all rows at once."""
+def test_mixed_networks():
+    """Both dtypes and engines, user bricks, and L-BFGS, which needs all rows in one batch."""
     pytest.importorskip("scipy")
 
     def some():
@@ -118,8 +118,8 @@ def test_networks_of_all_kinds_at_once():
         assert_same_bits(array, alone[4].network.params[name])
 
 
-def test_large_networks_too_take_one_thread_each():
-    """Steps that the pool would share: here each has a thread, and get the same bits."""
+def test_large_networks_train_on_one_thread_each():
+    """Steps that `fit` would split among the threads of the pool."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(128, 300)).astype("float32")
 
@@ -136,10 +136,10 @@ def test_large_networks_too_take_one_thread_each():
     assert_same(many, alone)
 
 
-# ---- what each is trained on ---------------------------------------------------------------------
+# ---- the data of each network --------------------------------------------------------------------
 
 
-def test_each_may_have_arguments_of_its_own():
+def test_arguments_of_each_trainer():
     x, y = data()
     many, alone = [trainer(s) for s in range(3)], [trainer(s) for s in range(3)]
     each = [{"x": x[:20], "y": y[:20]}, {"epochs": 4}, {"batch_size": 5, "validation": (x, y)}]
@@ -150,7 +150,7 @@ def test_each_may_have_arguments_of_its_own():
     assert [len(history) for history in histories] == [2, 4, 2]
 
 
-def test_rows_are_those_of_each_and_the_rest_validates():
+def test_rows_and_validation_on_the_rest():
     x, y = data()
     weight = np.linspace(0.5, 1.5, 40)
     folds = np.array_split(np.random.default_rng(1).permutation(40), 3)
@@ -174,7 +174,7 @@ def test_rows_are_those_of_each_and_the_rest_validates():
         assert_same(many, alone)
 
 
-def test_bootstrapped_rows_may_repeat():
+def test_bootstrap_samples():
     x, y = data()
     drawn = [np.random.default_rng(s).integers(40, size=40) for s in range(2)]
     many, alone = [trainer(s) for s in range(2)], [trainer(s) for s in range(2)]
@@ -216,7 +216,7 @@ def test_bootstrapped_rows_may_repeat():
         ({"x": ["a"]}, TypeError, "train_many: x must hold real numbers"),
     ],
 )
-def test_a_bad_argument_is_an_error_before_anything_is_changed(arguments, error, words):
+def test_rejects_invalid_arguments_before_training(arguments, error, words):
     x, y = data()
     many, alone = [trainer(s) for s in range(2)], [trainer(s) for s in range(2)]
     histories = [one.history for one in many]
@@ -226,7 +226,7 @@ def test_a_bad_argument_is_an_error_before_anything_is_changed(arguments, error,
     assert [one.history for one in many] == histories
 
 
-def test_a_bad_optimizer_too():
+def test_rejects_invalid_optimizers():
     x, y = data()
     bad = trainer(1, optimizer=SGD(0.1, lr_scales={"7.w": 2}))
     with pytest.raises(ValueError, match=r"trainers\[1\]: SGD: lr_scales"):
@@ -237,7 +237,7 @@ def test_a_bad_optimizer_too():
         train_many([trainer(0), bad], x, y, epochs=2, batch_size=8)
 
 
-def test_what_is_no_list_of_trainers():
+def test_rejects_what_is_not_a_list_of_trainers():
     x, y = data()
     with pytest.raises(TypeError, match="trainers must be a list"):
         train_many(trainer(), x, y, epochs=1, batch_size=8)
@@ -246,11 +246,11 @@ def test_what_is_no_list_of_trainers():
     assert train_many([], x, y, epochs=1, batch_size=8) == []
 
 
-# ---- what they may not share ---------------------------------------------------------------------
+# ---- what trainers may not share -----------------------------------------------------------------
 
 
 def sharing():
-    """Two trainers for every thing that two can share."""
+    """Yield two trainers for each thing that two trainers can share."""
     first, second = trainer(0), trainer(1)
     yield "a network", first, first
     yield "a network", first, Trainer(first.network, MSELoss(), SGD(0.1))
@@ -286,7 +286,7 @@ def sharing():
 
 
 @pytest.mark.parametrize("case", range(14))
-def test_trainers_that_share_what_training_changes_are_refused(case):
+def test_rejects_trainers_that_share_state(case):
     words, first, second = list(sharing())[case]
     between = trainer(9)
     with pytest.raises(ValueError, match=words) as caught:
@@ -294,8 +294,8 @@ def test_trainers_that_share_what_training_changes_are_refused(case):
     assert "trainers[0]" in str(caught.value) and "trainers[2]" in str(caught.value)
 
 
-def test_parts_of_one_array_that_lie_apart_are_fine():
-    """A stack of weights, one for each member; and a schedule that is the same for all."""
+def test_disjoint_views_of_one_array():
+    """A stack of weights with one slice per network, and one schedule for all."""
     stack = np.random.default_rng(0).normal(size=(4, 3, 1))
     biases = np.zeros((4, 1))
     schedule = schedules.Cosine(10)
@@ -315,10 +315,10 @@ def test_parts_of_one_array_that_lie_apart_are_fine():
     assert_same(many, alone)
 
 
-# ---- order, threads, the bar ---------------------------------------------------------------------
+# ---- order, threads, progress --------------------------------------------------------------------
 
 
-def test_the_costliest_begin():
+def test_most_expensive_networks_begin():
     begun = []
 
     def note(one):
@@ -340,7 +340,7 @@ def test_the_costliest_begin():
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_as_many_threads_as_asked_for_and_none_is_left(threads):
+def test_number_of_threads(threads):
     names = set()
     barrier = threading.Barrier(threads)
 
@@ -354,7 +354,7 @@ def test_as_many_threads_as_asked_for_and_none_is_left(threads):
     assert not [t for t in threading.enumerate() if t.name.startswith("train_many")]
 
 
-def test_no_more_threads_than_networks():
+def test_at_most_one_thread_per_network():
     def count(one):
         names.extend(t.name for t in threading.enumerate() if t.name.startswith("train_many"))
 
@@ -363,7 +363,7 @@ def test_no_more_threads_than_networks():
     assert len(names) == 1
 
 
-def test_the_number_of_the_pools_threads_is_left_alone():
+def test_thread_pool_is_unchanged():
     before = handnn.get_num_threads()
     train_many([trainer(s) for s in range(3)], *data(), epochs=1, batch_size=8, threads=2)
     assert handnn.get_num_threads() == before
@@ -377,8 +377,8 @@ def test_progress_counts_networks(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_each_stops_early_by_itself():
-    """One EarlyStopping for all, of which each trainer has a copy."""
+def test_each_trainer_stops_early_on_its_own():
+    """A common EarlyStopping is copied for each trainer."""
     x, y = data()
     alone = [trainer(seed) for seed in range(3)]
     for one in alone:
@@ -393,7 +393,7 @@ def test_each_stops_early_by_itself():
         assert_same_bits(one.network.params["0.w"], other.network.params["0.w"])
 
 
-def test_checkpoints_are_of_one_trainer_each(tmp_path):
+def test_one_checkpoint_per_trainer(tmp_path):
     x, y = data()
     arguments = {"epochs": 3, "batch_size": 8}
     pair = [trainer(0), trainer(1)]
@@ -414,7 +414,7 @@ def test_checkpoints_are_of_one_trainer_each(tmp_path):
     train_many(twice, x, y, epochs=7, each=[{}, {"checkpoint": tmp_path / "c"}])
 
 
-def test_one_early_stopping_in_two_places_is_refused():
+def test_rejects_a_shared_early_stopping():
     x, y = data()
     pair = [trainer(0), trainer(1)]
     each = [{"early_stopping": EarlyStopping(2)}] * 2
@@ -422,7 +422,7 @@ def test_one_early_stopping_in_two_places_is_refused():
         train_many(pair, x, y, epochs=3, batch_size=8, validation=0.3, each=each)
 
 
-def test_metrics_from_an_iterator_are_measured_by_all():
+def test_metrics_from_an_iterator():
     x, y = data()
     pair = [trainer(0), trainer(1)]
     histories = train_many(pair, x, y, epochs=2, batch_size=8, metrics=iter(["mae", "r2"]))

@@ -1,4 +1,4 @@
-"""Ctrl-C or an error during train_many: all threads end soon, every network after a whole step."""
+"""Ctrl-C or an error during train_many: all threads end soon, each after a complete step."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from tests.engine.fits import ROOT, rows, run_python, trainer
 from tests.own_bricks import Counting
 
 FOREVER = 10**7
-ROWS, STEPS = 600, 75  # of an epoch, in batches of 8: of shorter ones many go into a History
+ROWS, STEPS = 600, 75  # per epoch, in batches of 8; shorter epochs would make long histories
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 
 needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
 
 
 class Alarm(BaseException):
-    """What the handler raises; as KeyboardInterrupt, it is no Exception."""
+    """Raised by the handler. Like KeyboardInterrupt, it is not an Exception."""
 
 
 @contextmanager
 def alarm(seconds):
-    """Raise Alarm in the main thread after so many seconds."""
+    """Raise Alarm in the main thread after this many seconds."""
 
     def ring(number, frame):
         raise Alarm
@@ -50,7 +50,7 @@ def workers():
 
 
 def assert_whole_steps(one, x, y, again):
-    """As many steps as the optimizer counts, taken by `again`, give the same bits."""
+    """Assert that `again` has the same bits after as many steps as the optimizer counts."""
     epochs, more = divmod(one.optimizer.steps, STEPS)
     assert len(one.history) == epochs
     again.callbacks = ()
@@ -85,8 +85,8 @@ def options_of(kind):
 
 @needs_timers
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_interrupt_ends_all_after_a_whole_step(kind):
-    """Promised are 0.2 s from the signal to the exception, on a machine with nothing else to do."""
+def test_interrupt_ends_all_after_a_whole_step(kind):
+    """The documented delay is 0.2 s on an idle machine."""
     for _ in range(3):
         late = seconds_late(kind)
         if sorted(late)[len(late) // 2] <= 0.2 and max(late) <= 1:
@@ -95,7 +95,7 @@ def test_an_interrupt_ends_all_after_a_whole_step(kind):
 
 
 def seconds_late(kind):
-    """Interrupt some trainings; return how many seconds each went on."""
+    """Interrupt some trainings; return the delay of each in seconds."""
     x, y, _ = rows(ROWS, 5, 3)
     late = []
     for turn in range(10 if SLOW else 4):
@@ -117,12 +117,12 @@ def seconds_late(kind):
 
 
 @needs_timers
-def test_lbfgs_ends_too():
+def test_interrupt_of_lbfgs():
     pytest.importorskip("scipy")
     x, y, _ = rows(100, 5, 3, "float64")
     flat = LBFGS(tol_loss=0, tol_gradient=0)
     one = Trainer(mlp([5, 50, 50, 3], "tanh", rng=0, dtype="float64"), MSELoss(), flat)
-    due = perf_counter() + 0.1  # by itself it ends after half a second
+    due = perf_counter() + 0.1  # without an interrupt, it takes half a second
     with pytest.raises(Alarm), alarm(0.1):
         train_many([one], x, y, epochs=FOREVER, batch_size=100)
     assert perf_counter() - due < 1
@@ -132,7 +132,7 @@ def test_lbfgs_ends_too():
 def test_ctrl_c_ends_the_script():
     script = (
         "import signal\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells have jobs ignore it
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells ignore it in jobs
         "from handnn import train_many\n"
         "from tests.engine.fits import rows, trainer\n"
         "x, y, _ = rows(60, 5, 3)\n"
@@ -157,7 +157,7 @@ def test_ctrl_c_ends_the_script():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_error_in_one_ends_the_others_and_names_it(kind):
+def test_error_in_one_ends_the_others_and_names_it(kind):
     class Broken(Exception):
         pass
 
@@ -178,7 +178,7 @@ def test_an_error_in_one_ends_the_others_and_names_it(kind):
         assert_whole_steps(one, x, y, trainer(engine="compiled"))
 
 
-def test_networks_that_are_done_stay_done():
+def test_finished_networks_are_kept():
     x, y, _ = rows(ROWS, 5, 3)
 
     def fail(one):
@@ -194,8 +194,8 @@ def test_networks_that_are_done_stay_done():
         assert_whole_steps(one, x, y, trainer())
 
 
-def test_training_goes_on_afterwards():
-    """Nothing is left behind that would stop the next training, here or in another thread."""
+def test_training_continues_afterwards():
+    """A failed training leaves nothing behind that would stop the next one."""
 
     def fail(one):
         raise KeyboardInterrupt
@@ -210,8 +210,8 @@ def test_training_goes_on_afterwards():
 
 
 @needs_timers
-def test_one_within_the_other_ends_too():
-    """A callback that trains many itself: Ctrl-C reaches those as well."""
+def test_interrupt_of_a_nested_train_many():
+    """Ctrl-C reaches a train_many within a callback."""
     x, y, _ = rows(ROWS, 5, 3)
     inner = trainer()
 
@@ -227,7 +227,7 @@ def test_one_within_the_other_ends_too():
     assert_whole_steps(inner, x, y, trainer())
 
 
-def test_an_interrupt_within_a_step_of_bricks_leaves_the_last_whole_one():
+def test_interrupt_within_a_step_of_bricks():
     def interrupt(batch):
         if batch == 6:
             raise KeyboardInterrupt
@@ -241,8 +241,8 @@ def test_an_interrupt_within_a_step_of_bricks_leaves_the_last_whole_one():
 
 
 @needs_timers
-def test_a_handler_that_takes_longer_than_a_look_does_not_hang_it():
-    """In a process of its own, which can be given up: the wait it is about has no end."""
+def test_slow_signal_handler_does_not_block():
+    """In a separate process with a time limit, because a failure would wait forever."""
     code = (
         "import signal, time\n"
         "import numpy as np\n"

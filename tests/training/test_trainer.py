@@ -39,7 +39,7 @@ def test_one_step_by_hand():
     assert network.params["0.w"].tolist() == [[4]] and network.params["0.b"].tolist() == [1.5]
 
 
-def test_it_learns():
+def test_loss_decreases():
     x, y = data(200)
     history = trainer().fit(x, y, epochs=60, batch_size=20)
     assert history.train_loss[-1] < 0.1 * history.train_loss[0]
@@ -47,8 +47,8 @@ def test_it_learns():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("rows", [20, 22, 3])
-def test_an_epoch_is_its_train_steps_and_the_last_short_batch_counts(dtype, rows):
-    """The epoch's loss is the mean over rows of the losses before each update."""
+def test_an_epoch_equals_its_train_steps(dtype, rows):
+    """Its loss is the mean of the batch losses, weighted by rows; the last batch may be short."""
     x, y = data(rows, dtype=dtype)
     fitted, stepped = trainer(dtype), trainer(dtype)
     history = fitted.fit(x, y, epochs=2, batch_size=5, shuffle=False)
@@ -64,7 +64,7 @@ def test_an_epoch_is_its_train_steps_and_the_last_short_batch_counts(dtype, rows
     np.testing.assert_allclose(history.train_loss, expected, rtol=2 * rows * np.finfo(float).eps)
 
 
-def test_shuffling_visits_every_row_once_in_an_order_of_its_own_each_epoch():
+def test_each_epoch_has_its_own_order():
     brick = Counting()
     x = np.arange(22.0)[:, None]
     trainer(layers=[brick, Affine([[0.1]], [0.0])]).fit(x, x, epochs=3, batch_size=5)
@@ -77,7 +77,7 @@ def test_shuffling_visits_every_row_once_in_an_order_of_its_own_each_epoch():
 
 
 def test_targets_stay_with_their_rows():
-    """y is a function of x: whatever the order, a batch's loss is small once w says so."""
+    """y is an exact function of x, so the loss is 0 in any order of the pairs."""
     x = np.arange(30.0)[:, None]
     t = trainer(layers=[Affine([[2.0]], [1.0])])
     assert t.fit(x, 2 * x + 1, epochs=2, batch_size=7).train_loss == [0, 0]
@@ -96,13 +96,13 @@ def test_the_same_seed_gives_the_same_bits(dtype):
     assert runs[0][1] != runs[2][1]
 
 
-def test_global_random_numbers_are_not_touched():
+def test_global_random_state_is_unchanged():
     before = np.random.get_state()[1].copy()
     trainer(rng=None).fit(*data(), epochs=2, batch_size=7, validation=0.25)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
-def test_auto_and_bricks_are_the_same_loop():
+def test_auto_and_bricks_agree():
     x, y = data(23)
     results = []
     for engine in ("auto", "bricks"):
@@ -113,12 +113,12 @@ def test_auto_and_bricks_are_the_same_loop():
 
 
 @pytest.mark.parametrize("engine", ["", "Bricks", "gpu", None, 1], ids=str)
-def test_another_engine_is_a_value_error(engine):
+def test_rejects_unknown_engines(engine):
     with pytest.raises(ValueError, match="engine"):
         trainer(engine=engine)
 
 
-def test_history_has_a_row_for_every_epoch():
+def test_history_has_an_entry_for_each_epoch():
     x, y = data()
     t = trainer()
     history = t.fit(x, y, epochs=3, batch_size=7)
@@ -129,7 +129,7 @@ def test_history_has_a_row_for_every_epoch():
     assert t.history is history
 
 
-def test_validation_data_of_ones_own():
+def test_validation_pair():
     x, y = data(30)
     t = trainer()
     held_x, held_y = data(9, seed=5)
@@ -145,7 +145,7 @@ def test_validation_data_of_ones_own():
     assert history.validation_loss[-1] == pytest.approx(expected, rel=4 * eps)
 
 
-def test_validation_rows_may_have_weights():
+def test_weighted_validation_rows():
     x, y = data(30)
     held_x, held_y = data(9, seed=5)
     weight = np.arange(9.0)
@@ -163,7 +163,7 @@ def test_validation_rows_may_have_weights():
 
 
 @pytest.mark.parametrize(("fraction", "held"), [(0.25, 5), (0.5, 10), (0.1, 2)])
-def test_a_fraction_of_the_rows_is_held_out(fraction, held):
+def test_validation_fraction(fraction, held):
     brick = Counting()
     x = np.arange(20.0)[:, None]
     t = trainer(layers=[brick, Affine([[0.0]], [0.0])])
@@ -180,7 +180,7 @@ def test_a_fraction_of_the_rows_is_held_out(fraction, held):
     assert sorted(validated[0].ravel()) != x.ravel()[-held:].tolist(), "not simply the last rows"
 
 
-def test_sample_weights_reach_loss_and_gradient():
+def test_sample_weights_apply_to_loss_and_gradient():
     x, y = data(6, dtype="float64")
     weight = np.array([0, 1, 2, 0.5, 1, 3])
     w, b = np.ones((3, 1)), np.zeros(1)
@@ -197,7 +197,7 @@ def test_sample_weights_reach_loss_and_gradient():
 
 
 def test_sample_weights_are_shuffled_with_their_rows():
-    """Rows of weight 0 hold nonsense: training is exact only if the weights follow them."""
+    """Rows of weight 0 have wrong targets: the loss is 0 only if the weights follow the rows."""
     x = np.arange(30.0)[:, None]
     y, weight = 2 * x + 1, np.ones(30)
     y[::3], weight[::3] = 1e6, 0
@@ -215,7 +215,7 @@ def test_flat_targets_for_one_output():
     assert_same_weights(weights(one), weights(other))
 
 
-def test_data_is_cast_to_the_network_once_and_left_alone():
+def test_data_is_cast_and_not_modified():
     x, y = data(23, dtype="float64")
     x_before, y_before = x.copy(), y.copy()
     one, other = trainer(), trainer()
@@ -226,13 +226,13 @@ def test_data_is_cast_to_the_network_once_and_left_alone():
     assert_same_bits(y, y_before)
 
 
-def test_lists_and_integers_are_welcome():
+def test_accepts_lists_and_integers():
     t = trainer(layers=[Affine([[1.0], [1.0]], [0.0])])
     t.fit([[1, 2], [3, 4]], [3, 7], epochs=1, batch_size=2)
     assert t.history.train_loss == [0]
 
 
-def test_own_bricks_train():
+def test_user_bricks():
     x, _ = data(60, dtype="float64")
     y = x @ [[1.0], [-2.0], [0.5]] + 1
     layers = [Scale(3), Affine.random(3, 1, rng=0, dtype="float64"), Halve()]
@@ -243,7 +243,7 @@ def test_own_bricks_train():
     assert all(not np.array_equal(before[name], after) for name, after in weights(t).items())
 
 
-def test_an_own_loss_and_an_own_optimizer_train():
+def test_user_loss_and_optimizer():
     class HalfSquare:
         def forward(self, pre, y_true):
             self.error = pre - y_true
@@ -265,7 +265,7 @@ def test_an_own_loss_and_an_own_optimizer_train():
     assert network.params["0.w"].tolist() == [[1.5]]
 
 
-def test_callbacks_are_called_in_order_after_each_epoch_and_can_end_training():
+def test_callbacks_run_in_order_and_can_end_training():
     seen = []
 
     def first(t):
@@ -285,13 +285,13 @@ def test_callbacks_are_called_in_order_after_each_epoch_and_can_end_training():
     assert seen == [(name, epoch) for epoch in (1, 2) for name in names]
 
 
-def test_what_a_callback_returns_besides_true_is_ignored():
+def test_only_true_from_a_callback_ends_training():
     x, y = data()
     history = trainer(callbacks=[lambda t: None, lambda t: False]).fit(x, y, epochs=3, batch_size=7)
     assert len(history) == 3
 
 
-def test_an_interrupt_between_epochs_leaves_a_whole_history():
+def test_interrupt_between_epochs():
     def interrupt(t):
         if len(t.history) == 2:
             raise KeyboardInterrupt
@@ -306,8 +306,8 @@ def test_an_interrupt_between_epochs_leaves_a_whole_history():
     assert len(history) == len(history.validation_loss) == len(history.epoch_seconds) == 2
 
 
-def test_an_interrupt_within_an_epoch_leaves_whole_steps():
-    """Interrupted in its sixth backward (three batches an epoch): five steps, one whole epoch."""
+def test_interrupt_within_an_epoch():
+    """The sixth backward is interrupted, with three batches per epoch: five steps, one epoch."""
 
     def interrupt(batch):
         if batch == 6:
@@ -326,7 +326,7 @@ def test_an_interrupt_within_an_epoch_leaves_whole_steps():
     assert len(history) == len(history.train_loss) == len(history.epoch_seconds) == 1
 
 
-def test_training_goes_on_after_an_interrupt():
+def test_training_continues_after_an_interrupt():
     t = trainer(callbacks=[lambda t: (_ for _ in ()).throw(KeyboardInterrupt)])
     x, y = data()
     with pytest.raises(KeyboardInterrupt):
@@ -335,7 +335,7 @@ def test_training_goes_on_after_an_interrupt():
     assert len(t.fit(x, y, epochs=2, batch_size=7)) == 2
 
 
-def test_a_loss_that_is_not_finite_ends_training():
+def test_nonfinite_loss_ends_training():
     x, y = data(dtype="float64")
     y[10] = np.nan
     t, other = trainer("float64"), trainer("float64")

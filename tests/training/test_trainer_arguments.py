@@ -1,4 +1,4 @@
-"""Trainer.fit: bad arguments are told before anything is changed."""
+"""Trainer.fit rejects invalid arguments before anything is changed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def assert_refused(kind, x=X, y=Y, match=None, **options):
         t.fit(x, y, **{**GOOD, **options})
     assert_same_weights(weights(t), before)
     assert repr(t.history) == state
-    assert all(grad is None for grad in t.network.grads.values()), "it had begun"
+    assert all(grad is None for grad in t.network.grads.values()), "training had begun"
     assert not t.optimizer.velocities
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch_size"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, np.nan], ids=repr)
-def test_epochs_and_batch_size_are_positive_ints(name, value):
+def test_rejects_invalid_epochs_and_batch_sizes(name, value):
     assert_refused((ValueError, TypeError), match=name, **{name: value})
 
 
 @pytest.mark.parametrize("value", [2, np.int64(2), np.int32(2)], ids=repr)
-def test_numpys_ints_are_ints(value):
+def test_accepts_numpy_ints(value):
     assert len(trainer().fit(X, Y, epochs=value, batch_size=value)) == 2
 
 
@@ -49,12 +49,12 @@ def test_numpys_ints_are_ints(value):
     ],
     ids=["y short", "x short", "no rows", "columns", "x 1-D", "x 3-D", "y wide", "y 2x5", "y 0-D"],
 )
-def test_data_that_does_not_fit_is_a_value_error(x, y):
+def test_rejects_data_that_does_not_fit(x, y):
     assert_refused(ValueError, x, y)
 
 
 @pytest.mark.parametrize("kind", [complex, object, str], ids=str)
-def test_data_of_no_number_is_a_type_error(kind):
+def test_rejects_data_that_is_not_numeric(kind):
     assert_refused(TypeError, X.astype(kind), Y)
     assert_refused(TypeError, X, Y.astype(kind))
 
@@ -64,7 +64,7 @@ def test_data_of_no_number_is_a_type_error(kind):
     [(X,), (X, Y, Y), (X, Y[:3]), (X[:, :2], Y), (X[:0], Y[:0]), "half", (X, np.ones((10, 2)))],
     ids=["one", "three", "rows", "columns", "empty", "word", "y wide"],
 )
-def test_validation_data_that_does_not_fit_is_refused(validation):
+def test_rejects_invalid_validation(validation):
     assert_refused((ValueError, TypeError), validation=validation)
 
 
@@ -80,11 +80,11 @@ def test_validation_data_that_does_not_fit_is_refused(validation):
     ],
     ids=["short", "2-D", "negative", "nan", "inf", "word"],
 )
-def test_sample_weights_that_do_not_fit_are_refused(weight):
+def test_rejects_invalid_sample_weights(weight):
     assert_refused((ValueError, TypeError), sample_weight=weight)
 
 
-def test_a_negative_weight_in_the_last_row_is_seen_before_the_first_step():
+def test_rejects_a_negative_weight_in_the_last_row_before_the_first_step():
     weight = np.ones(10)
     weight[-1] = -1
     assert_refused(ValueError, sample_weight=weight, match="sample_weight")
@@ -104,12 +104,12 @@ NONE = np.zeros(10)
     ],
     ids=["training", "of float32", "validation", "with metrics", "fraction"],
 )
-def test_rows_to_measure_that_have_no_weight_are_refused(options, where):
+def test_rejects_unweighted_rows_to_measure_on(options, where):
     assert_refused(ValueError, match=f"{where} to measure have sample_weight 0", **options)
 
 
-def test_a_fraction_that_happens_to_draw_rows_without_weight_is_refused():
-    """Of weights 0, 0, ..., 1, 1 most seeds hold out one that counts, but not all."""
+def test_rejects_a_fraction_that_draws_unweighted_rows():
+    """With weights 0, 0, ..., 1, 1, most seeds hold out a weighted row, but not all."""
     weight = np.repeat([0.0, 1.0], 5)
     refused = 0
     for seed in range(20):
@@ -125,7 +125,7 @@ def test_a_fraction_that_happens_to_draw_rows_without_weight_is_refused():
     assert 0 < refused < 20
 
 
-def test_rows_without_weight_may_be_trained_on():
+def test_accepts_unweighted_training_rows():
     t = trainer()
     before = weights(t)
     t.fit(X, Y, **GOOD, sample_weight=NONE)
@@ -137,7 +137,7 @@ def test_rows_without_weight_may_be_trained_on():
     ("batch_size", "steps"),
     [(10, 2**62), (10, 2**63), (2**40, 2**40), (1, 2**60), (2**60, 1), (10**30, 10**30)],
 )
-def test_an_epoch_of_more_rows_than_memory_can_number_is_a_value_error(engine, batch_size, steps):
+def test_rejects_epochs_with_too_many_rows(engine, batch_size, steps):
     t = trainer(engine=engine)
     with pytest.raises(ValueError, match=f"steps_per_epoch {steps} of batch_size {batch_size} are"):
         t.fit(X, Y, 1, batch_size, shuffle="replacement", steps_per_epoch=steps)
@@ -145,30 +145,30 @@ def test_an_epoch_of_more_rows_than_memory_can_number_is_a_value_error(engine, b
 
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_there_may_be_any_number_of_epochs(engine):
+def test_accepts_any_number_of_epochs(engine):
     t = trainer(engine=engine, callbacks=[lambda t: True])
     t.fit(X, Y, 10**30, 5, shuffle="replacement", steps_per_epoch=3)
     assert len(t.history) == 1
 
 
 @pytest.mark.parametrize("wrong", [np.inf, -np.inf, np.nan, 0.0, 1.0, 2])
-def test_a_fraction_that_is_none_is_a_value_error(wrong):
+def test_rejects_invalid_fractions(wrong):
     trainer = Trainer(mlp([2, 1], rng=0), MSELoss(), SGD(0.1))
     with pytest.raises(ValueError, match="validation"):
         trainer.fit(np.ones((4, 2)), np.ones(4), epochs=1, batch_size=2, validation=wrong)
 
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_a_batch_may_be_larger_than_any_number_of_rows(engine):
+def test_accepts_any_batch_size(engine):
     trainer = Trainer(mlp([2, 1], rng=0), MSELoss(), SGD(0.1), engine=engine)
     trainer.fit(np.ones((4, 2)), np.ones(4), epochs=1, batch_size=10**30)
 
 
-def test_repr_names_the_parts():
+def test_repr():
     trainer = Trainer(mlp([2, 1], rng=0), MSELoss(), SGD(0.1))
     assert repr(trainer).startswith("Trainer(Network(Affine 2→1; 3 parameters, float32), MSELoss(")
 
 
 @pytest.mark.parametrize("validation", [0.0, 1.0, -0.1, 1.5, np.nan, 0.001, 0.999])
-def test_a_fraction_that_leaves_nothing_on_one_side_is_a_value_error(validation):
+def test_rejects_fractions_that_leave_one_side_empty(validation):
     assert_refused(ValueError, validation=validation)

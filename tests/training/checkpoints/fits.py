@@ -1,4 +1,4 @@
-"""What the tests of checkpoints train: dropout, batch statistics, Adam and schedules that move."""
+"""Trainings for the tests of checkpoints: Dropout, BatchNorm, Adam and schedules."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def trainer(engine="auto", of_schedule="plateau", dtype="float32", **options):
 
 
 def options(**more):
-    """What fit is called with."""
+    """Return arguments of fit."""
     given = {
         "epochs": EPOCHS,
         "batch_size": 8,
@@ -60,7 +60,7 @@ def options(**more):
 
 
 def digest(one):
-    """A hash of all that training has changed, and of the history without its times."""
+    """Return a hash of everything that training changes, except times."""
     total = hashlib.sha256()
     network, optimizer = one.network, one.optimizer
     for arrays in (network.params, network.buffers, *optimizer.state.values()):

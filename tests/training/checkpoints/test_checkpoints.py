@@ -1,4 +1,4 @@
-"""A resumed training ends with the bits of one that was never interrupted."""
+"""Resumed trainings end with the bits of uninterrupted ones."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def path(tmp_path):
 
 
 def interrupted(one, path, after, x, y, **given):
-    """Train until the callbacks `after` so many epochs; the checkpoint is from one epoch before."""
+    """Interrupt a training after `after` epochs; its checkpoint is from one epoch before."""
     one.callbacks = (stop_after(after),)
     with pytest.raises(Stop):
         one.fit(x, y, checkpoint=path, **given)
@@ -82,7 +82,7 @@ def interrupted(one, path, after, x, y, **given):
     ],
     ids=lambda more: ", ".join(map(str, more)) or "all",
 )
-def test_the_same_bits(engine, of_schedule, more, path):
+def test_resumed_training_has_the_same_bits(engine, of_schedule, more, path):
     x, y = rows()
     whole = trainer(engine, of_schedule)
     whole.fit(x, y, **options(**more))
@@ -98,7 +98,7 @@ def test_the_same_bits(engine, of_schedule, more, path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_engines_take_over_from_each_other(path, dtype):
+def test_resume_with_the_other_engine(path, dtype):
     x, y = rows(dtype=dtype)
     whole = trainer("bricks", dtype=dtype)
     whole.fit(x, y, **options())
@@ -125,7 +125,7 @@ def test_the_engines_take_over_from_each_other(path, dtype):
     ],
     ids=str,
 )
-def test_losses_optimizers_and_bricks_come_back(path, loss, optimizer):
+def test_losses_optimizers_and_layers_are_restored(path, loss, optimizer):
     def new():
         layers = [
             *(Affine.random(5, 6, rng=0), Residual([Affine.random(6, 6, rng=1), Dropout(0.2, 3)])),
@@ -144,7 +144,7 @@ def test_losses_optimizers_and_bricks_come_back(path, loss, optimizer):
     assert digest(one) == digest(whole)
 
 
-def test_many_epochs_in_one_call_and_every_third_written(path):
+def test_checkpoint_every(path):
     x, y = rows()
     plain = {"validation": None, "metrics": (), "early_stopping": None}
     whole, one = trainer(of_schedule="cosine"), trainer(of_schedule="cosine")
@@ -160,7 +160,7 @@ def test_many_epochs_in_one_call_and_every_third_written(path):
     assert again.fit(x, y).train_loss == whole.history.train_loss and digest(again) == digest(whole)
 
 
-def test_epochs_is_the_total_to_go_on_to(path):
+def test_epochs_is_the_total(path):
     x, y = rows()
     whole = trainer()
     whole.fit(x, y, **options(epochs=20, early_stopping=None))
@@ -171,11 +171,11 @@ def test_epochs_is_the_total_to_go_on_to(path):
     one = Trainer.resume(path)
     assert len(one.fit(x, y, epochs=5)) == 20
     one.fit(x, y, epochs=3, batch_size=8)
-    assert len(one.history) == 3, "the next fit is a new one"
+    assert len(one.history) == 3, "the next fit starts over"
 
 
 @both_engines
-def test_whatever_number_fit_takes_a_checkpoint_gives_back(engine, path):
+def test_large_numbers_are_restored(engine, path):
     x, y = rows()
     given = {"epochs": 2**64, "batch_size": 2**65, "checkpoint_every": 2**66, "checkpoint": path}
     one = trainer(engine, "none", callbacks=[lambda t: True])
@@ -187,7 +187,7 @@ def test_whatever_number_fit_takes_a_checkpoint_gives_back(engine, path):
 
 
 def test_one_script_starts_and_resumes(path):
-    """What fit was called with may be said again."""
+    """The arguments of the interrupted fit may be repeated."""
     x, y = rows()
     given = options(checkpoint=path, checkpoint_every=2)
     interrupted(trainer(), path, 4, x, y, **options(checkpoint_every=2))
@@ -200,7 +200,7 @@ def test_one_script_starts_and_resumes(path):
     assert digest(one) == digest(whole)
 
 
-def test_training_that_was_ended_stays_ended(path):
+def test_finished_training_stays_finished(path):
     x, y = rows()
     plain = options(early_stopping=None)
     one = trainer(callbacks=[lambda t: len(t.history) == 3])
@@ -211,13 +211,13 @@ def test_training_that_was_ended_stays_ended(path):
     assert len(Trainer.resume(path).fit(x, y, epochs=EPOCHS + 1)) == EPOCHS + 1
 
 
-def test_early_stopping_that_ended_it_restores_the_best_weights_again(path):
+def test_early_stopping_restores_the_best_weights_again(path):
     x, y = rows()
     whole = trainer()
     whole.fit(x, y, **options(epochs=50), checkpoint=path)
     assert len(whole.history) < 50
     one = Trainer.resume(path)
-    assert digest(one) != digest(whole), "these are the last weights, not the best"
+    assert digest(one) != digest(whole), "the file has the last weights, not the best"
     stopping = EarlyStopping(5, monitor="auc")
     assert len(one.fit(x, y, early_stopping=stopping)) == len(whole.history)
     assert digest(one) == digest(whole)
@@ -226,7 +226,7 @@ def test_early_stopping_that_ended_it_restores_the_best_weights_again(path):
 
 @both_engines
 def test_ctrl_c_in_the_middle_of_an_epoch(engine, path, monkeypatch):
-    """The compiled engine looks at signals every 50 ms, so its epochs are made to last."""
+    """The compiled engine checks for signals every 50 ms, so its epochs are long."""
     x, y = rows()
     given = {"batch_size": 2, "metrics": "auc", "shuffle": "replacement", "epochs": 3}
     given["steps_per_epoch"] = 150_000 if engine == "compiled" else 30
@@ -263,7 +263,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch(engine, path, monkeypatch):
     assert digest(one) == digest(whole)
 
 
-def test_ctrl_c_while_its_handler_is_taken_away(path, monkeypatch):
+def test_ctrl_c_while_the_handler_is_restored(path, monkeypatch):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     usual = signal.signal
 
@@ -327,7 +327,7 @@ def test_ctrl_c_ends_the_script_and_leaves_a_checkpoint(path):
         (lambda x, y: (x, y, {"early_stopping": EarlyStopping(6)}), "early_stopping is"),
     ],
 )
-def test_another_fit_or_other_data_is_a_value_error(path, change, message):
+def test_rejects_other_arguments_and_other_data(path, change, message):
     x, y = rows()
     one = interrupted(trainer(), path, 3, x, y, **options())
     before = digest(one)
@@ -380,14 +380,14 @@ def part(network=None, loss=None, optimizer=None, rng=0):
         (part(), {"early_stopping": OwnStopping()}, "early_stopping is a OwnStopping"),
     ],
 )
-def test_what_a_file_cannot_hold_is_an_error_before_training(path, one, given, message):
+def test_rejects_unsupported_parts_before_training(path, one, given, message):
     before = one.network.params["0.w"].copy()
     with pytest.raises(TypeError, match=f"Trainer.fit: checkpoint.*{message}"):
         one.fit(*rows(), **{"epochs": 1, "batch_size": 8, **given}, checkpoint=path)
     assert (one.network.params["0.w"] == before).all() and not path.exists()
 
 
-def test_wrong_arguments(path):
+def test_rejects_invalid_arguments(path):
     one = part()
     with pytest.raises(FileNotFoundError, match="the folder .* does not exist"):
         one.fit(*rows(), epochs=1, batch_size=8, checkpoint=path / "nowhere" / "file")
@@ -408,7 +408,7 @@ def test_wrong_arguments(path):
         Trainer.resume(path)
 
 
-def test_a_network_is_no_checkpoint_and_a_checkpoint_no_network(path):
+def test_rejects_files_of_the_other_kind(path):
     one = part()
     one.network.save(path)
     with pytest.raises(FormatError, match="no entry 'training'"):
@@ -418,7 +418,7 @@ def test_a_network_is_no_checkpoint_and_a_checkpoint_no_network(path):
         handnn.load(path)
 
 
-def test_divergence_leaves_the_last_good_checkpoint(path):
+def test_divergence_keeps_the_last_checkpoint(path):
     x, y = rows()
 
     def spoil(t):

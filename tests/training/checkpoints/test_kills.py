@@ -1,7 +1,7 @@
-"""SIGKILL at any moment, a full disk, a folder that takes nothing: the checkpoint before is whole.
+"""After SIGKILL at any moment, or a failed write, the previous checkpoint is intact.
 
-Twenty kills; two hundred with HANDNN_SLOW_TESTS=1. A process of its own forks the trainings that it
-kills: see the bottom of this file.
+Twenty kills; two hundred with HANDNN_SLOW_TESTS=1. A separate process forks the trainings that it
+kills: see the end of this file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 
 
 def start_or_resume(engine, path):
-    """What a script does that is to survive: the same call whether there is a checkpoint or not."""
+    """Train as a script that may be killed: the same call with or without a checkpoint."""
     one = Trainer.resume(path) if path.exists() else trainer(engine)
     stopping = EarlyStopping(1000, monitor="auc")
     one.fit(*rows(), **options(epochs=EPOCHS, early_stopping=stopping), checkpoint=path)
@@ -39,7 +39,7 @@ def start_or_resume(engine, path):
 
 
 def forked(engine, path):
-    """Start it in a child, and return the child's number."""
+    """Start it in a child process, and return the process id."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -55,7 +55,7 @@ def forked(engine, path):
 
 
 def killed_training(engine, path, rng, longest):
-    """Kill a training until it comes to its end; return the kills and where each left it."""
+    """Kill a training until it ends by itself; return the epochs that each kill left."""
     left = []
     while True:
         child = forked(engine, path)
@@ -70,7 +70,7 @@ def killed_training(engine, path, rng, longest):
 
 
 def main():
-    rng = np.random.default_rng()  # other moments each time
+    rng = np.random.default_rng()  # different moments in each run
     folder = Path(tempfile.mkdtemp())
     found = {"left": [], "different": 0, "trainings": 0}
     try:
@@ -101,7 +101,7 @@ def test_kills_at_random_moments():
 
 
 def failing_write(path, script):
-    """Train 3 epochs with checkpoints; then do as `script` says, and train on in vain."""
+    """Train 3 epochs with checkpoints, run `script`, and assert that further writes fail."""
     code = (
         "import errno, os, pathlib, sys\n"
         "from handnn import Trainer\n"
@@ -123,15 +123,15 @@ def failing_write(path, script):
     return result.stdout.split()
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
-    """A limit on the size of files stops a write half-way, as a full disk does."""
+def test_full_disk_keeps_the_last_checkpoint(tmp_path):
+    """A limit on the size of files stops a write halfway, like a full disk."""
     pytest.importorskip("resource")
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
     assert failing_write(tmp_path / "file", limit) == ["EFBIG", "4"]
 
 
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
-def test_an_unwritable_folder_leaves_the_checkpoint_before(tmp_path):
+def test_unwritable_folder_keeps_the_last_checkpoint(tmp_path):
     (tmp_path / "folder").mkdir()
     try:
         found = failing_write(tmp_path / "folder" / "file", "path.parent.chmod(0o500)")
@@ -141,7 +141,7 @@ def test_an_unwritable_folder_leaves_the_checkpoint_before(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that takes no files")
-def test_a_folder_that_takes_no_files_is_an_error(tmp_path):
+def test_rejects_a_folder_without_files(tmp_path):
     one = trainer()
     with pytest.raises(OSError) as error:
         one.fit(*rows(), **options(), checkpoint="/proc/self/training.safetensors")

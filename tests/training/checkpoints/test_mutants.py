@@ -1,7 +1,7 @@
-"""Damaged models and checkpoints load, or are a FormatError, within bounds of memory.
+"""Damaged models and checkpoints load or raise FormatError, within a limit on memory.
 
-Two thousand mutants; a hundred thousand with HANDNN_SLOW_TESTS=1. A process of its own reads
-them, and its memory is limited.
+Two thousand mutants; a hundred thousand with HANDNN_SLOW_TESTS=1. A separate process with limited
+memory reads them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def joined(header, data):
 
 
 def huge_size(rng, raw):
-    """Another number in place of one in the header: shapes, offsets, sizes."""
+    """Replace a number in the header: a shape, an offset or a size."""
     header, data = parts(raw)
     found = list(re.finditer(rb"\d+", header))
     which = found[rng.integers(len(found))]
@@ -81,7 +81,7 @@ def huge_size(rng, raw):
 
 
 def duplicate(rng, raw):
-    """A key of the header, or of the JSON in it, that comes twice."""
+    """Duplicate a key of the header, or of the JSON in it."""
     header, data = parts(raw)
     quote = rb"\\*\"" if rng.random() < 0.5 else rb"\""
     pairs = rb"(" + quote + rb"[\w.]+" + quote + rb": ?(?:[\d.]+|\{[^{}]*\}|\[[^][]*\]))(,)"
@@ -103,7 +103,7 @@ def nan_weights(rng, raw):
 
 
 def other_value(rng, raw):
-    """An odd value somewhere in the JSON of the metadata, which stays JSON."""
+    """Put an unexpected value into the JSON of the metadata."""
     header, data = parts(raw)
     header = json.loads(header)
     entry = rng.choice(sorted(header["__metadata__"]))
@@ -134,7 +134,7 @@ MUTATIONS = [
 
 
 def mutant(rng, files):
-    """One file of `files`, changed in one way or two; or with the header of another."""
+    """Return one of the files with one or two mutations, or with the header of another."""
     raw = bytearray(files[rng.integers(len(files))])
     if rng.random() < 0.05:
         header, _ = parts(files[rng.integers(len(files))])
@@ -144,14 +144,14 @@ def mutant(rng, files):
             change = MUTATIONS[rng.integers(len(MUTATIONS))]
             raw = bytearray(change(rng, raw))
         except (ValueError, KeyError, IndexError, struct.error, UnicodeDecodeError, TypeError):
-            pass  # the first change left nothing for the second
+            pass  # the first mutation left nothing for the second
         if len(raw) < 16:
             break
     return raw
 
 
 def originals(folder):
-    """A model, and checkpoints of the beginning, the middle and the end of trainings."""
+    """Return a model, and checkpoints from the start, the middle and the end of trainings."""
     model, path = folder / "model", folder / "training"
     one = trainer()
     one.network.save(model)
@@ -175,7 +175,7 @@ def main(count, seed):
     with tempfile.TemporaryDirectory() as name:
         files = originals(Path(name))
         path = Path(name, "mutant")
-        for raw in files:  # everything that is imported late is, and the trainings' threads run
+        for raw in files:  # import lazy modules and start the threads before memory is limited
             path.write_bytes(raw)
             read(path)
         pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -207,7 +207,7 @@ def main(count, seed):
 
 
 def read(path):
-    """Read it as what it may be; the other reader must refuse it or read it too."""
+    """Read a file as a network or as a checkpoint."""
     try:
         return handnn.load(path)
     except FormatError:
@@ -215,7 +215,7 @@ def read(path):
 
 
 def train(one, path, found, turn):
-    """What was read trains, or says what is wrong with it."""
+    """Train what was read, or count its error as wrong if it is unexpected."""
     try:
         with np.errstate(all="ignore"):
             one.fit(*rows(), epochs=min(len(one.history) + 1, 20), checkpoint=path)
@@ -229,7 +229,7 @@ def train(one, path, found, turn):
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as Linux does it")
 @pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer takes all memory there is")
 def test_mutants():
-    """Seeded: mutants that load are many enough to mean something, and so are those that don't."""
+    """With this seed, enough mutants load and enough are rejected."""
     result = run_python(
         *("-m", "tests.training.checkpoints.test_mutants", str(MUTANTS), "7"),
         timeout=120 + MUTANTS // 100,
@@ -242,8 +242,8 @@ def test_mutants():
     assert min(found["loaded"], found["refused"]) > MUTANTS / 20 and found["trained"] > 0
 
 
-def test_that_check_can_fail(tmp_path):
-    """Every mutation changes a file, and the undamaged ones load."""
+def test_mutations_change_files(tmp_path):
+    """Each mutation changes a file, and the original files load."""
     rng = np.random.default_rng(0)
     path = tmp_path / "file"
     for number, raw in enumerate(originals(tmp_path)):
@@ -253,7 +253,7 @@ def test_that_check_can_fail(tmp_path):
             assert any(bytes(change(rng, bytearray(raw))) != raw for _ in range(20)), change
 
 
-def test_every_schedule_of_handnn_has_a_name_in_the_table():
+def test_all_schedules_can_be_read():
     # type(found), for Python 3.10 takes list[int] for a type.
     classes = {found for found in vars(schedules).values() if issubclass(type(found), type)}
     ours = {found for found in classes if issubclass(found, schedules.Schedule)}
@@ -296,7 +296,7 @@ def changed(path, change):
         lambda t: t.pop("step"),
     ],
 )
-def test_a_wrong_description_is_a_format_error(tmp_path, change):
+def test_rejects_invalid_descriptions(tmp_path, change):
     path = tmp_path / "file"
     stopping = EarlyStopping(3)
     trainer().fit(*rows(), **options(epochs=2, early_stopping=stopping), checkpoint=path)

@@ -1,4 +1,4 @@
-"""A callback that changes the bricks of the network while it is trained."""
+"""Callbacks that change the layers of the network during training."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.training.test_trainer import assert_same_weights, data, trainer, weig
 
 
 @pytest.mark.parametrize("engine", ["auto", "bricks"])
-def test_a_callback_may_add_bricks_of_one_s_own(engine):
-    """The engine stops compiling there, with the bits that the bricks would have had."""
+def test_callback_may_add_user_bricks(engine):
+    """Training continues in the Python loop, with the same bits."""
 
     def grow(t):
         if len(t.history) == 2:
@@ -32,7 +32,7 @@ def test_a_callback_may_add_bricks_of_one_s_own(engine):
     assert_same_weights(weights(t), weights(other))
 
 
-def test_what_cannot_be_compiled_any_more_is_named():
+def test_names_layers_that_no_longer_compile():
     t = trainer(engine="compiled", callbacks=[lambda t: t.network.layers.append(Halve())])
     with pytest.raises(ValueError, match="engine='compiled' is not possible.*layer 3 is a Halve"):
         t.fit(*data(), epochs=3, batch_size=7)
@@ -40,8 +40,8 @@ def test_what_cannot_be_compiled_any_more_is_named():
 
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_a_callback_may_widen_the_network(engine):
-    """Labels fit any number of outputs, and so must what the metrics are measured on."""
+def test_callback_may_widen_the_network(engine):
+    """Labels fit any number of outputs, so the outputs kept for metrics must follow."""
     x, _ = data(40)
     layers = [Affine.random(3, 4, rng=0)]
     t = Trainer(Network(layers), SoftmaxCrossEntropy(), SGD(0.1), engine=engine, rng=0)

@@ -1,4 +1,4 @@
-"""Which rows an epoch has: shuffled, as they stand, or drawn with replacement; and how many."""
+"""The batches of an epoch: shuffled, in order, or drawn with replacement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.bounds import assert_same_bits
 
 
 class Diary:
-    """Keeps the rows that come by."""
+    """Record the rows of each batch."""
 
     def __init__(self):
         self.batches = []
@@ -26,7 +26,7 @@ class Diary:
 
 
 def batches(count, epochs=1, batch_size=4, seed=0, **how):
-    """The rows of each batch, by number."""
+    """Return the row numbers of each batch."""
     diary = Diary()
     network = Network([diary, Affine([[0.0]], [0.0])])
     x = np.arange(float(count))[:, None]
@@ -35,23 +35,23 @@ def batches(count, epochs=1, batch_size=4, seed=0, **how):
     return diary.batches
 
 
-def test_shuffled_every_row_comes_once():
+def test_shuffle_visits_each_row_once():
     assert sorted(chain(*batches(10))) == list(range(10))
     assert [len(batch) for batch in batches(10)] == [4, 4, 2]
 
 
-def test_with_replacement_some_come_twice_and_each_is_as_likely():
+def test_replacement_draws_uniformly():
     rows = list(chain(*batches(10, epochs=400, shuffle="replacement")))
     assert len(rows) == 4000
     counts = np.bincount(rows, minlength=10)
     assert abs(counts - 400).max() < 5 * np.sqrt(4000 * 0.1 * 0.9)
     epochs = np.reshape(rows, (400, 10))
     alike = sum(len(set(epoch)) == 10 for epoch in epochs.tolist())
-    assert alike < 10, "10!/10^10 of all draws have every row once"
-    assert len(set(map(tuple, epochs.tolist()))) == 400, "each epoch is drawn anew"
+    assert alike < 10, "only 10!/10^10 of all draws have each row once"
+    assert len(set(map(tuple, epochs.tolist()))) == 400, "each epoch has its own draws"
 
 
-def test_the_seed_decides_what_is_drawn():
+def test_seed_determines_the_draws():
     draw = {"epochs": 3, "shuffle": "replacement"}
     assert batches(10, seed=1, **draw) == batches(10, seed=1, **draw)
     assert batches(10, seed=1, **draw) != batches(10, seed=2, **draw)
@@ -70,11 +70,11 @@ def test_the_seed_decides_what_is_drawn():
     ],
     ids=str,
 )
-def test_an_epoch_ends_after_so_many_steps(how, sizes):
+def test_steps_per_epoch(how, sizes):
     assert [len(batch) for batch in batches(10, epochs=2, **how)] == sizes * 2
 
 
-def test_as_they_stand():
+def test_without_shuffling():
     rows = batches(10, shuffle=False, steps_per_epoch=2)
     assert rows == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
@@ -108,6 +108,6 @@ def test_both_engines_have_the_same_bits(shuffle, steps, dtype):
     ],
     ids=str,
 )
-def test_bad_arguments(wrong, error, what):
+def test_rejects_invalid_arguments(wrong, error, what):
     with pytest.raises(error, match=f"Trainer.fit: {what}"):
         batches(10, **wrong)

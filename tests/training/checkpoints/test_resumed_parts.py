@@ -1,4 +1,4 @@
-"""A resumed trainer goes on with the parts of its checkpoint, and whatever settings they have."""
+"""A resumed trainer continues with the parts of its checkpoint, and their current settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Stop(Exception):
 
 
 def interrupted(path):
-    """Train two of the epochs."""
+    """Return a trainer that is resumed after two epochs."""
 
     def stop(one):
         if len(one.history) == 3:
@@ -47,7 +47,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_other_parts_are_a_value_error(change, tmp_path):
+def test_rejects_other_parts(change, tmp_path):
     one = interrupted(tmp_path / "run")
     CHANGES[change](one)
     before, history = one.network.params["0.w"].copy(), len(one.history)
@@ -58,7 +58,7 @@ def test_other_parts_are_a_value_error(change, tmp_path):
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
-def test_a_copy_of_a_resumed_trainer_goes_on_too(copied, tmp_path):
+def test_copies_of_a_resumed_trainer_continue(copied, tmp_path):
     whole = trainer()
     whole.fit(*rows(), **options())
     one = copied(interrupted(tmp_path / "run"))
@@ -66,8 +66,8 @@ def test_a_copy_of_a_resumed_trainer_goes_on_too(copied, tmp_path):
     assert digest(one) == digest(whole)
 
 
-def test_settings_may_be_changed_on_purpose(tmp_path):
-    """So it is as if they had been changed while the first training went on."""
+def test_settings_may_be_changed(tmp_path):
+    """The result is the same as if they had been changed during the first training."""
 
     def slower(one):
         if len(one.history) == 2:
