@@ -1,1 +1,1 @@
-"""handnn.sklearn: scikit-learn's checks, its algorithm, and what is ours."""
+"""handnn.sklearn: scikit-learn's checks, its algorithm, and handnn's additions."""

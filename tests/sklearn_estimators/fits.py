@@ -1,4 +1,4 @@
-"""A table that must be scaled to be learnt, and a regressor that was fitted to it."""
+"""A table that must be scaled to be learned, and a regressor fitted to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad input: an error that names the parameter, and an estimator that is as it was before."""
+"""Invalid input raises an error that names the parameter, and leaves the estimator unchanged."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from tests.sklearn_estimators.fits import X, Y, fitted
     ],
     ids=str,
 )
-def test_bad_parameters(settings, error, text):
+def test_rejects_bad_parameters(settings, error, text):
     model = MLPRegressor(**settings)
     with pytest.raises(error, match=text):
         model.fit(X, Y)
@@ -81,7 +81,7 @@ def test_bad_parameters(settings, error, text):
     ],
     ids=range(12),
 )
-def test_bad_validation_data(given):
+def test_rejects_bad_validation_data(given):
     with pytest.raises((TypeError, ValueError), match="^MLPRegressor.fit: validation_data"):
         MLPRegressor().fit(X, Y, validation_data=given)
 
@@ -95,22 +95,22 @@ def test_bad_validation_data(given):
     ],
     ids=["gap", "text", "huge"],
 )
-def test_bad_targets(y, text):
+def test_rejects_bad_targets(y, text):
     with pytest.raises(ValueError, match=text):
         MLPRegressor().fit(X, y)
 
 
-def test_bad_weights_are_named():
+def test_names_bad_weights():
     with pytest.raises(ValueError, match="MLPRegressor.fit: sample_weight must hold numbers"):
         MLPRegressor().fit(X, Y, np.full(300, "a"))
 
 
-def test_columns_that_are_too_large_to_be_scaled():
+def test_rejects_numbers_too_large_to_scale():
     with pytest.raises(ValueError, match="X has numbers too large to be scaled, in column 1"):
         fitted(max_iter=1, scale=True).fit(X * [1, 1e300, 1], Y)
 
 
-def test_a_first_fit_that_fails_leaves_no_model():
+def test_a_failed_first_fit_leaves_no_model():
     model = MLPRegressor(learning_rate="constant", solver="sgd", scale=False)
     with pytest.raises(ArithmeticError):
         model.fit(1e6 * X, Y)
@@ -121,7 +121,7 @@ def test_a_first_fit_that_fails_leaves_no_model():
 
 
 @pytest.mark.parametrize("given", [{"validation_data": (X, Y)}, {"sample_weight": "x"}], ids=str)
-def test_a_fit_that_fails_leaves_the_model_as_it_was(given):
+def test_a_failed_fit_restores_the_model(given):
     model = fitted(max_iter=2)
     before = model.predict(X)
     with pytest.raises(ValueError):

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of an estimator, all of them."""
+"""All of scikit-learn's own estimator checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MLPClassifier: what is ours."""
+"""MLPClassifier: its classes, weights and probabilities."""
 
 from __future__ import annotations
 
@@ -59,28 +59,28 @@ def test_probabilities_in_the_tails():
 
 
 @pytest.mark.parametrize("weight", ["balanced", {"yes": 20, "no": 1}])
-def test_class_weights_move_the_border(weight):
+def test_class_weights_shift_the_decision_boundary(weight):
     rare = (X[:, 0] > 1.2) | (RNG.random(300) < 0.05)
     y = np.where(rare, "yes", "no")
     plain, weighted = (fitted(y, class_weight=w, max_iter=10) for w in (None, weight))
     assert (weighted.predict(X) == "yes").sum() > (plain.predict(X) == "yes").sum() + 10
 
 
-def test_class_weights_are_weights():
+def test_class_weights_equal_sample_weights():
     given = fitted(THREE, class_weight={10: 1, 20: 2, 40: 3}, max_iter=5)
     weight = THREE / 10 * (THREE < 40) + 3 * (THREE == 40)
     alike = MLPClassifier(random_state=0, max_iter=5).fit(X, THREE, weight)
     assert_same_bits(given.predict_proba(X), alike.predict_proba(X))
 
 
-def test_early_stopping_keeps_a_share_of_every_class():
+def test_early_stopping_stratifies_by_class():
     y = np.r_[np.zeros(270, int), np.ones(30, int)]
     model = fitted(y, early_stopping=True, validation_fraction=0.2, max_iter=30)
     assert model.best_validation_score_ == max(model.validation_scores_) >= 0.9
     assert set(np.round(np.array(model.validation_scores_) * 60, 6) % 1) == {0}
 
 
-def test_an_ensemble_averages_probabilities():
+def test_ensemble_averages_probabilities():
     model = fitted(THREE, n_ensemble=2, max_iter=4)
     x = model._inputs.transform(X, "float64")
     every = [model._target.probabilities(network.predict(x)) for network in model.networks_]
@@ -104,13 +104,13 @@ def test_partial_fit():
     assert (questions.predict(X) == QUESTIONS).mean() > 0.9
 
 
-def test_one_class_alone():
+def test_a_single_class():
     model = fitted(np.full(300, "only"), max_iter=2)
     assert (model.predict(X) == "only").all()
     assert model.predict_proba(X).shape == (300, 1)
 
 
-def test_warm_start_needs_the_same_classes():
+def test_warm_start_rejects_other_classes():
     model = fitted(THREE, warm_start=True, max_iter=2)
     with pytest.raises(ValueError, match="class 30"):
         model.fit(X, THREE + 10)
@@ -125,7 +125,7 @@ def test_warm_start_needs_the_same_classes():
     ],
     ids=["numbers", "several labels", "rows"],
 )
-def test_bad_targets(y, text):
+def test_rejects_bad_targets(y, text):
     with pytest.raises(ValueError, match=text):
         MLPClassifier().fit(X, y)
 

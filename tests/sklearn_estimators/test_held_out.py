@@ -1,4 +1,4 @@
-"""Nothing is learnt from rows that are held out."""
+"""Nothing is learned from held-out rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def quietly(model, *rows):
 
 
 @pytest.mark.parametrize("scale", [True, "quantile"])
-def test_scales_are_those_of_the_training_rows(scale, monkeypatch):
+def test_learns_scales_from_training_rows_only(scale, monkeypatch):
     from handnn.sklearn import base
 
     chosen = []
@@ -57,7 +57,7 @@ def test_scales_are_those_of_the_training_rows(scale, monkeypatch):
 
 
 def test_categories_of_held_out_rows_are_unseen():
-    text = np.array([f"row {row // 2}" for row in range(200)], object)  # each is there twice
+    text = np.array([f"row {row // 2}" for row in range(200)], object)  # each occurs twice
     rows = np.stack([text, X[:, 0].astype(object)], axis=1)
     model = quietly(early(validation_fraction=0.5), rows, Y)
     assert len(model._inputs.columns[0].labels) < 100
@@ -72,7 +72,7 @@ def test_gaps_in_held_out_rows_only():
         assert np.isfinite(model.predict(x)).all()
 
 
-def test_classes_of_all_rows_are_known():
+def test_knows_the_classes_of_all_rows():
     y = np.repeat([0, 1, 2], [98, 100, 2])
     model = quietly(early(MLPClassifier, validation_fraction=0.5), X, y)
     assert list(model.classes_) == [0, 1, 2]
@@ -80,7 +80,7 @@ def test_classes_of_all_rows_are_known():
         early(MLPClassifier).fit(X, np.r_[y[:-1], 3])
 
 
-def test_how_many():
+def test_number_of_held_out_rows():
     rng = np.random.default_rng(0)
     assert choose_held_out(11, 0.2, None, rng).sum() == 3
     strata = np.repeat([0, 1], [90, 10])

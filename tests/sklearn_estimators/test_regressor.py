@@ -1,4 +1,4 @@
-"""MLPRegressor: what is ours."""
+"""MLPRegressor: its losses, inputs, validation, and attributes."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tests.bounds import assert_same_bits
 from tests.sklearn_estimators.fits import NOISY, SIGNAL, X, Y, fitted
 
 
-def test_columns_and_targets_far_from_1_are_learnt():
+def test_learns_columns_and_targets_far_from_1():
     assert fitted(max_iter=100).score(X, Y) > 0.98
 
 
-def test_without_scaling_they_are_not():
+def test_does_not_learn_them_without_scaling():
     settings = {**AS_SCIKIT_LEARN, "max_iter": 60, "random_state": 0}
     with pytest.warns(ConvergenceWarning):
         assert MLPRegressor(**settings).fit(X, Y).score(X, Y) < 0.5
 
 
-def test_a_row_has_the_same_bits_alone():
+def test_a_single_row_gets_the_same_bits():
     model = fitted(dtype="float32")
     every = model.predict(X)
     assert every.dtype == np.float64
@@ -43,20 +43,20 @@ def test_a_row_has_the_same_bits_alone():
     [X.astype(np.float32), np.asfortranarray(X), X[::-1][::-1], X.tolist(), X.astype(object)],
     ids=["float32", "fortran", "strides", "list", "object"],
 )
-def test_the_fast_way_and_the_long_way_agree(rows):
+def test_fast_and_validated_input_agree(rows):
     model = fitted()
     np.testing.assert_allclose(model.predict(rows), model.predict(X), rtol=1e-3)
 
 
 @pytest.mark.parametrize("bad", [np.inf, -np.inf])
-def test_infinities_are_refused(bad):
+def test_rejects_infinities(bad):
     row = X[:1].copy()
     row[0, 1] = bad
     with pytest.raises(ValueError, match="infinity"):
         fitted(max_iter=1).predict(row)
 
 
-def test_what_the_fast_way_refuses_is_refused_in_scikit_learns_words():
+def test_invalid_input_raises_scikit_learns_errors():
     with pytest.raises(NotFittedError):
         MLPRegressor().predict(X)
     model = fitted(max_iter=1)
@@ -71,7 +71,7 @@ def test_what_the_fast_way_refuses_is_refused_in_scikit_learns_words():
 
 
 @pytest.mark.parametrize(("scale", "middle"), [(True, np.mean), (False, np.mean)], ids=str)
-def test_a_gap_that_training_had_not_is_the_mean(scale, middle):
+def test_an_unexpected_gap_becomes_the_center(scale, middle):
     model = fitted(scale=scale)
     row = X[:2].copy()
     row[0, 0] = np.nan
@@ -98,14 +98,14 @@ def test_losses(loss, kind):
     assert model.score(X, Y) > 0.8
 
 
-def test_a_loss_object_is_left_as_it_is():
+def test_does_not_modify_the_loss_object():
     loss = losses.Huber(0.3)
     fitted(loss=loss, max_iter=2)
     assert loss.pre is None and loss.y_true is None
 
 
 class CubeLoss:
-    """|pre - y|³, of a user who knows no handnn."""
+    """|pre - y|³, a loss with nothing but forward and backward."""
 
     def forward(self, pre, y_true):
         self.error = pre - y_true
@@ -115,7 +115,7 @@ class CubeLoss:
         return 3 * self.error * np.abs(self.error) / self.error.size
 
 
-def test_a_loss_of_your_own():
+def test_custom_loss():
     assert fitted(loss=CubeLoss(), max_iter=200).score(X, Y) > 0.8
 
 
@@ -159,7 +159,7 @@ def test_quantiles_of_a_normal_distribution():
         model.predict_quantiles(X, [1.0])
 
 
-def test_quantiles_need_a_loss_that_has_them():
+def test_predict_quantiles_rejects_other_losses():
     with pytest.raises(ValueError, match="needs loss='quantile' or 'gaussian'"):
         fitted(max_iter=1).predict_quantiles(X)
 
@@ -172,7 +172,7 @@ def test_several_outputs():
     assert model.n_outputs_ == 2
 
 
-def test_validation_rows_and_the_best_epoch():
+def test_returns_to_the_best_epoch_on_validation_rows():
     settings = {"max_iter": 40, "learning_rate": "constant", "learning_rate_init": 0.05}
     settings |= {"n_iter_no_change": 1000, "weight_decay": 0}
     train, held = slice(0, 200), slice(200, None)
@@ -194,7 +194,7 @@ def test_validation_rows_and_the_best_epoch():
     np.testing.assert_allclose(of_model[False], curve[-1], rtol=1e-6)
 
 
-def test_validation_rows_have_weights():
+def test_weights_of_validation_rows():
     weight = np.r_[np.ones(50), np.zeros(50)]
     curves = []
     for given in ((X[200:250], Y[200:250]), (X[200:], Y[200:], weight)):
@@ -215,7 +215,7 @@ def test_early_stopping():
 
 @pytest.mark.parametrize("loss", ["quantile", "gaussian", "poisson", "huber"])
 @pytest.mark.parametrize("outputs", [1, 2])
-def test_scores_of_early_stopping_are_those_of_score(loss, outputs):
+def test_early_stopping_scores_equal_score(loss, outputs):
     y = np.stack([NOISY - NOISY.min(), 3 * (Y - Y.min())], axis=1) / 1e5
     y = y if outputs == 2 else y[:, 0]
     with pytest.warns(ConvergenceWarning):
@@ -227,12 +227,12 @@ def test_scores_of_early_stopping_are_those_of_score(loss, outputs):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_huge_rows_take_the_long_way_without_a_word(dtype):
+def test_huge_rows_are_validated_without_warnings(dtype):
     rows = np.full((2, 3), np.finfo(dtype).max / 2, dtype)
     assert np.isfinite(fitted(max_iter=1).predict(rows)).all()
 
 
-def test_weights_are_repetitions_and_zeros_are_nothing():
+def test_weights_equal_repetitions_and_zeros_absence():
     weight = np.arange(60) % 4
     alone = MLPRegressor(random_state=0, batch_size=1000, dropout=0).fit(X[:60], Y[:60], weight)
     repeated = MLPRegressor(random_state=0, batch_size=1000, dropout=0)
@@ -244,7 +244,7 @@ def test_weights_are_repetitions_and_zeros_are_nothing():
         MLPRegressor().fit(X, Y, -np.ones(300))
 
 
-def test_an_ensemble_answers_with_the_mean():
+def test_ensemble_predicts_the_mean():
     model = fitted(NOISY, n_ensemble=3, max_iter=10, n_jobs=2)
     assert len(model.networks_) == len(model.histories_) == 3
     x = model._inputs.transform(X, "float64")
@@ -257,7 +257,7 @@ def test_an_ensemble_answers_with_the_mean():
 
 @pytest.mark.parametrize("networks", [1, 2])
 @pytest.mark.parametrize("jobs", [None, 2])
-def test_ctrl_c_keeps_what_was_learnt(networks, jobs, monkeypatch):
+def test_ctrl_c_keeps_trained_weights(networks, jobs, monkeypatch):
     def third(self, trainer):
         if len(trainer.history) == 3:
             raise KeyboardInterrupt
@@ -267,13 +267,13 @@ def test_ctrl_c_keeps_what_was_learnt(networks, jobs, monkeypatch):
     model = MLPRegressor(schedule="constant", n_ensemble=networks, n_jobs=jobs, random_state=0)
     with pytest.warns(UserWarning, match="interrupted"):
         model.fit(X, Y)
-    epochs = list(map(len, model.histories_))  # beside the one that is interrupted any number
+    epochs = list(map(len, model.histories_))  # the others may have fewer
     assert max(epochs) == 3 and min(epochs) > 0 and model.n_iter_ == epochs[0]
     assert len(model.networks_) == len(epochs) <= networks
     assert np.isfinite(model.predict(X)).all()
 
 
-def test_layers_are_what_was_asked_for():
+def test_builds_the_requested_layers():
     model = fitted(
         hidden_layer_sizes=(8, 4),
         activation=("gelu", "tanh"),
@@ -303,7 +303,7 @@ def test_dropout_by_default():
         assert not any(isinstance(layer, Dropout) for layer in model.networks_[0].layers)
 
 
-def test_batch_norm_has_no_batch_of_one_row():
+def test_batch_norm_avoids_batches_of_one_row():
     rows = 65
     model = MLPRegressor(batch_norm=True, batch_size=32, max_iter=2).fit(X[:rows], Y[:rows])
     assert model.n_iter_ == 2
@@ -316,7 +316,7 @@ def test_schedules_by_name(name):
         assert fitted(schedule=name, learning_rate_init=0.01).score(X, Y) > 0.9
 
 
-def test_a_schedule_object_is_copied():
+def test_copies_a_schedule_object():
     schedule = schedules.ReduceOnPlateau(0.5, 0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -330,13 +330,13 @@ def test_dtypes(dtype):
     assert model.networks_[0].dtype == dtype == model.coefs_[0].dtype
 
 
-def test_one_seed_one_model():
+def test_seed_determines_the_model():
     assert_same_bits(fitted(max_iter=3).predict(X), fitted(max_iter=3).predict(X))
     other = fitted(max_iter=3, random_state=1)
     assert not np.array_equal(other.predict(X), fitted(max_iter=3).predict(X))
 
 
-def test_lbfgs_says_when_there_were_too_few_iterations():
+def test_lbfgs_warns_unless_converged():
     with pytest.warns(ConvergenceWarning, match="max_iter=2, max_fun=15000") as caught:
         MLPRegressor(solver="lbfgs", max_iter=2).fit(X, Y)
     assert caught[0].filename == __file__
@@ -351,8 +351,8 @@ def test_max_fun_ends_lbfgs():
     assert longer.n_iter_ > model.n_iter_
 
 
-def test_lbfgs_takes_no_notice_of_early_stopping():
-    """As in scikit-learn, so that one grid may have all solvers."""
+def test_lbfgs_ignores_early_stopping():
+    """As in scikit-learn, so that one grid can hold all solvers."""
     settings = {"solver": "lbfgs", "max_iter": 5}
     with pytest.warns(ConvergenceWarning):
         models = [fitted(early_stopping=early, **settings) for early in (True, False)]
@@ -360,20 +360,20 @@ def test_lbfgs_takes_no_notice_of_early_stopping():
     assert models[0].validation_scores_ is None and models[0].best_loss_ > 0
 
 
-def test_warnings_point_at_the_line_that_fits():
+def test_warnings_point_at_the_call_of_fit():
     with pytest.warns(ConvergenceWarning) as caught:
         MLPRegressor(max_iter=1, schedule="constant").fit(X, Y)
     assert caught[0].filename == __file__
 
 
-def test_no_hidden_layer_is_a_line():
+def test_no_hidden_layer_is_a_linear_model():
     y = X @ [3.0, 0.1, 50]
     model = fitted(y, hidden_layer_sizes=(), scale=True, max_iter=200)
     assert [w.shape for w in model.coefs_] == [(3, 1)] and model.n_layers_ == 2
     assert model.score(X, y) > 0.99
 
 
-def test_bools_of_numpy_are_bools():
+def test_accepts_numpy_bools():
     flags = ("shuffle", "warm_start", "batch_norm", "restore_best", "nesterovs_momentum", "scale")
     for value in (True, False):
         models = [
@@ -384,7 +384,7 @@ def test_bools_of_numpy_are_bools():
         assert_same_bits(models[0].predict(X), models[1].predict(X))
 
 
-def test_coefs_can_be_set():
+def test_sets_coefs():
     model, other = fitted(max_iter=2), fitted(max_iter=2, random_state=1)
     network = model.networks_[0]
     model.coefs_, model.intercepts_ = other.coefs_, other.intercepts_
@@ -395,7 +395,7 @@ def test_coefs_can_be_set():
     assert_same_bits(model.predict(X), other.predict(X))
 
 
-def test_how_many_train_at_a_time_is_joblibs_to_say(monkeypatch):
+def test_n_jobs_follows_joblib(monkeypatch):
     threads = []
 
     def count(jobs, number):

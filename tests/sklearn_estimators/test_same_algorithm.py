@@ -1,4 +1,4 @@
-"""With the same settings and the same first weights, the weights go where scikit-learn's go."""
+"""With the same settings and initial weights, training gives scikit-learn's weights."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ TARGETS = {
     "three": np.digitize(X[:, 1], [-0.5, 0.5]),
     "questions": (X[:, :3] > 0).astype(int),
 }
-# scikit-learn's Adam adds epsilon before the bias of the squares is corrected, ours after, which is
-# not seen when it is small.
+# scikit-learn's Adam adds epsilon before the bias correction of the squares, handnn's after it. A
+# small epsilon hides the difference.
 EPSILON = 1e-14
 TOLERANCE = 1e-7
 
@@ -51,7 +51,7 @@ def pair_of(target, **settings):
 
 
 def trained(target, weight=None, **settings):
-    """Both, trained from scikit-learn's first weights: those of its fit with tiny steps."""
+    """Train both from scikit-learn's initial weights, taken from a fit with tiny steps."""
     ours, theirs = pair_of(target, **settings)
     rate = theirs.learning_rate_init
     with warnings.catch_warnings():
@@ -64,7 +64,7 @@ def trained(target, weight=None, **settings):
                 assert array.shape == first.shape
                 array[...] = first
         first = [array.copy() for array in theirs.coefs_]
-        # A warm start of scikit-learn's goes on counting these, too.
+        # scikit-learn's warm start continues these counts.
         theirs.t_, theirs._no_improvement_count, theirs.best_loss_ = 0, 0, np.inf
         for one in (ours, theirs):
             one.set_params(learning_rate_init=rate).fit(X, TARGETS[target], sample_weight=weight)
@@ -89,7 +89,7 @@ def test_solvers(target, solver, alpha):
     assert ours.n_layers_ == theirs.n_layers_
     assert ours.out_activation_ == theirs.out_activation_
     assert ours.n_iter_ == theirs.n_iter_ == EPOCHS
-    assert ours.t_ == theirs.t_ + EPOCHS * ROWS == 2 * EPOCHS * ROWS  # theirs was set back
+    assert ours.t_ == theirs.t_ + EPOCHS * ROWS == 2 * EPOCHS * ROWS  # theirs was reset
     if alpha == 0:
         assert len(ours.loss_curve_) == len(theirs.loss_curve_) == 2 * EPOCHS
         curves = (one.loss_curve_[EPOCHS:] for one in (ours, theirs))
@@ -122,7 +122,7 @@ def test_rates_and_momentum(settings):
     assert_same(*trained("one", solver="sgd", **settings))
 
 
-def test_weights_of_a_whole_batch():
+def test_weights_of_a_full_batch():
     weight = RNG.uniform(0.5, 2, ROWS)
     ours, theirs = trained("one", weight, solver="sgd", batch_size=ROWS, alpha=1.0)
     assert_same(ours, theirs)
@@ -143,7 +143,7 @@ def test_poisson():
 
 
 def test_lbfgs_finds_the_same_minimum():
-    # Without a hidden layer's kinks there is one minimum, and alpha makes it a single point.
+    # Without hidden layers the loss is convex, and alpha makes the minimum unique.
     settings = {"solver": "lbfgs", "activation": "identity", "alpha": 5.0, "max_iter": 3000}
     settings |= {"tol": 1e-9, "hidden_layer_sizes": (4,), "random_state": 1}
     with warnings.catch_warnings():
@@ -151,17 +151,17 @@ def test_lbfgs_finds_the_same_minimum():
         ours = MLPRegressor(**{**AS_SCIKIT_LEARN, **settings}).fit(X, TARGETS["one"])
         theirs = neural_network.MLPRegressor(**settings).fit(X, TARGETS["one"])
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X), atol=1e-4)
-    term = 5.0 / 2 / ROWS * sum(np.sum(w**2) for w in ours.coefs_)  # of alpha, not in ours
+    term = 5.0 / 2 / ROWS * sum(np.sum(w**2) for w in ours.coefs_)  # alpha's term
     np.testing.assert_allclose(ours.loss_ + term, theirs.loss_, rtol=1e-7)
 
 
-def test_stopping_when_the_training_loss_stands_still():
+def test_stops_without_progress_of_the_training_loss():
     settings = {"tol": 0.02, "n_iter_no_change": 3, "max_iter": 300, "solver": "sgd"}
     ours, theirs = trained("one", **settings)
     assert ours.n_iter_ == theirs.n_iter_ < 300
 
 
-def test_first_weights_are_drawn_alike():
+def test_initial_weights_have_the_same_distribution():
     y = TARGETS["one"]
     for activation, numerator in (("logistic", 2), ("relu", 6)):
         settings = {"activation": activation, "hidden_layer_sizes": (400,), "max_iter": 1}

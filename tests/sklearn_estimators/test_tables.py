@@ -1,4 +1,4 @@
-"""Frames with text, categories and gaps go straight in."""
+"""The estimators take frames with text, categories and gaps."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_unseen_labels_and_gaps():
     assert np.isfinite(model.predict(rows)).all()
 
 
-def test_names_in_another_order():
+def test_matches_names_in_another_order():
     model = regressor(max_iter=5).fit(FRAME, PRICE)
     turned = FRAME[["town", "age", "area"]]
     assert_same_bits(model.predict(turned), model.predict(FRAME))
@@ -128,22 +128,22 @@ def test_target_in_a_frame():
 
 
 @pytest.mark.parametrize("bad", [np.inf, "much"])
-def test_bad_cells(bad):
+def test_names_bad_cells(bad):
     rows = FRAME.astype({"area": object})
     rows.loc[7, "area"] = bad
     with pytest.raises(ValueError, match="area"):
         regressor().fit(rows, PRICE)
 
 
-def test_rows_that_do_not_fit():
+def test_rejects_rows_that_do_not_fit():
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         regressor().fit(FRAME, PRICE[:10])
     with pytest.raises(ValueError, match="NaN"):
         regressor().fit(FRAME, np.full(ROWS, np.nan))
 
 
-def test_bools_are_numbers_in_frames_of_any_kind():
-    """As get_dummies makes them by the hundred."""
+def test_bools_are_numbers_in_frames():
+    """As get_dummies returns them."""
     frame = NUMBERS.assign(dear=np.median(PRICE) < PRICE)
     models = [regressor(max_iter=3).fit(rows, PRICE) for rows in (frame, polars_of(frame))]
     assert models[0]._inputs.n_after == models[1]._inputs.n_after == 3
@@ -155,7 +155,7 @@ def test_nullable_columns_of_pandas(kind):
     column = pandas.array([1, None, 0] * 80, dtype=kind)
     frame = NUMBERS.assign(more=column)
     model = regressor(max_iter=3).fit(frame, PRICE)
-    rows = frame.to_numpy(object)  # pandas.NA beside numbers, and no text
+    rows = frame.to_numpy(object)  # pandas.NA and numbers, without text
     assert rows[1, 1] is pandas.NA
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         assert_same_bits(model.predict(rows), model.predict(frame))
@@ -163,7 +163,7 @@ def test_nullable_columns_of_pandas(kind):
         assert_same_bits(regressor(max_iter=3).fit(rows, PRICE).predict(rows), model.predict(frame))
 
 
-def test_what_is_masked_is_a_gap():
+def test_masked_entries_are_gaps():
     numbers = FRAME[["area", "age"]].to_numpy()
     masked = np.ma.masked_array(np.nan_to_num(numbers, nan=-1e9), np.isnan(numbers))
     model = regressor(max_iter=3).fit(numbers, PRICE)

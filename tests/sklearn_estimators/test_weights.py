@@ -1,4 +1,4 @@
-"""Weights of classes, and rows that weigh nothing."""
+"""Weights of classes, and rows of weight 0."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def test_balanced_by_hand():
     assert weights("balanced", [0, 1], np.array([3.0, 1.0])).tolist() == [2.0, 2.0]
 
 
-def test_balanced_knows_the_weights_of_rows():
-    """A row of weight 2 is two rows, and one of 0 is none."""
+def test_balanced_respects_row_weights():
+    """A row of weight 2 counts as two rows, a row of weight 0 as absent."""
     weight = RNG.integers(1, 4, 90)
     found = weights("balanced", weight=weight.astype(float))
     repeated = weights("balanced", Y.repeat(weight))
@@ -41,7 +41,7 @@ def test_balanced_knows_the_weights_of_rows():
     assert_same_bits(models[0].predict_proba(X), models[1].predict_proba(X))
 
 
-def test_several_questions():
+def test_multilabel():
     y = np.array([[0, 1], [0, 0], [1, 0], [0, 0]])
     of_first, of_second = np.array([2 / 3, 2 / 3, 2, 2 / 3]), np.array([2, 2 / 3, 2 / 3, 2 / 3])
     np.testing.assert_allclose(weights("balanced", y), of_first * of_second)
@@ -50,7 +50,7 @@ def test_several_questions():
         weights({1: 3}, y)
 
 
-def test_a_class_of_weight_0_is_known_but_not_learnt():
+def test_a_class_of_weight_0_is_known_but_not_learned():
     rows = X + 3 * (Y == "b")[:, None]
     plain, without = (
         MLPClassifier(class_weight=weight, random_state=0, max_iter=20).fit(rows, Y)
@@ -75,10 +75,10 @@ def test_a_class_of_weight_0_is_known_but_not_learnt():
     ],
     ids=str,
 )
-def test_bad_class_weights(given, error, text):
+def test_rejects_bad_class_weights(given, error, text):
     with pytest.raises(error, match=text):
         MLPClassifier(class_weight=given).fit(X, Y)
 
 
-def test_a_dict_may_know_more_classes_than_a_fold_has():
+def test_class_weight_may_have_more_classes_than_a_fold():
     assert weights({"a": 1, "b": 2, "c": 3, "d": 4})[-1] == 3

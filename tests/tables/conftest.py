@@ -1,4 +1,4 @@
-"""A table with everything in it, small enough to work out by hand, and a model of it."""
+"""A small table with every kind of column, and models of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of column: the checks that a new kind passes from the day it is listed."""
+"""Checks of every kind of column in COLUMN_KINDS."""
 
 from __future__ import annotations
 

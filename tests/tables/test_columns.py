@@ -1,4 +1,4 @@
-"""Columns: what is learnt of a table, and the array that it becomes, worked out by hand."""
+"""Columns: learning and transforming tables, with results worked out by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from handnn import Columns, FormatError
 
 
-def test_numbers_are_scaled_gaps_filled_and_marked(table):
+def test_scales_numbers_and_fills_and_marks_gaps(table):
     columns = Columns.learn({"age": table["age"], "rooms": table["rooms"]})
     age, rooms = columns.columns
     assert (age.median, age.mean, age.has_gaps) == (2.5, 3, False)
@@ -31,7 +31,7 @@ def test_numbers_are_scaled_gaps_filled_and_marked(table):
     assert columns.names_out == ["age", "rooms", "rooms missing"]
 
 
-def test_codes_of_categories_stand_behind_the_numbers(table):
+def test_codes_follow_numbers(table):
     columns = Columns.learn(table)
     assert columns.names_out == ["age", "rooms", "rooms missing", "town", "garden"]
     x = columns.transform(table)
@@ -53,7 +53,7 @@ def test_one_hot_columns(table):
     assert columns.transform(table)[:, 3:].tolist() == expected
 
 
-def test_what_training_did_not_have(table):
+def test_unseen_labels_and_unexpected_gaps(table):
     new = {
         "age": [None, 3.0],
         "rooms": [3, 4],
@@ -67,7 +67,7 @@ def test_what_training_did_not_have(table):
     assert one_hot[:, 3:].tolist() == [[0, 0, 0, 0, 0], [0, 0, 1, 1, 0]]
 
 
-def test_nothing_is_learnt_from_other_rows(table):
+def test_transform_learns_nothing(table):
     columns = Columns.learn(table)
     before = columns.to_dict()
     columns.transform({"age": [1e6], "rooms": [None], "town": ["Kiel"], "garden": [False]})
@@ -81,13 +81,13 @@ def test_a_constant_column_has_scale_1():
         assert columns.transform({"a": np.full(3, value)}).tolist() == [[0], [0], [0]]
 
 
-def test_without_scaling_only_gaps_are_filled(table):
+def test_scale_false_only_fills_gaps(table):
     columns = Columns.learn({"rooms": table["rooms"]}, scale=False)
     assert columns.transform({"rooms": [None, 5]}).tolist() == [[2, 1], [5, 0]]
 
 
-def test_quantiles_go_to_those_of_a_normal_distribution():
-    """Of 0, 1, ..., 1000, cubed: the middle goes to 0, an outlier no farther than the largest."""
+def test_quantiles_map_to_a_normal_distribution():
+    """The middle of 0, 1, ..., 1000, cubed, becomes 0; an outlier becomes the largest level."""
     values = np.arange(1001.0) ** 3
     columns = Columns.learn({"a": values}, scale="quantile")
     x = columns.transform({"a": values}, "float64")[:, 0]
@@ -102,7 +102,7 @@ def test_quantiles_go_to_those_of_a_normal_distribution():
 
 
 @pytest.mark.parametrize("values", [[3.0] * 5, [0.0, 0, 0, 1], [1.0, None, 2, 2, 2]])
-def test_quantiles_of_few_values(values):
+def test_quantile_scaling_of_few_values(values):
     columns = Columns.learn({"a": values}, scale="quantile")
     x = columns.transform({"a": values}, "float64")[:, 0]
     assert abs(x.mean()) < 1e-12
@@ -111,14 +111,14 @@ def test_quantiles_of_few_values(values):
     assert abs(x.std() - expected) < 1e-12
 
 
-def test_names_decide_and_not_the_order(table):
+def test_matches_columns_by_name(table):
     columns = Columns.learn(table)
     turned = dict(reversed(table.items()))
     assert columns.feature_names_in == ("age", "rooms", "town", "garden")
     assert np.array_equal(columns.transform(turned), columns.transform(table))
 
 
-def test_without_names_the_order_decides(table):
+def test_matches_columns_by_position_without_names(table):
     rows = [list(row) for row in zip(*table.values(), strict=True)]
     columns = Columns.learn(rows)
     assert columns.feature_names_in is None
@@ -139,7 +139,7 @@ def test_an_array_of_numbers(dtype):
     assert np.array_equal(columns.transform(x[::-1]), columns.transform(x)[::-1])
 
 
-def test_what_is_given_is_left_as_it_is(table):
+def test_does_not_modify_its_input(table):
     before = {name: values.copy() for name, values in table.items()}
     Columns.learn(table, scale="quantile").transform(table)
     for name, values in table.items():
@@ -151,14 +151,14 @@ MISSING = [("town", "has no column 'town'"), ("age", "has no column 'age'")]
 
 
 @pytest.mark.parametrize(("name", "message"), MISSING)
-def test_a_missing_column_is_named(table, name, message):
+def test_names_a_missing_column(table, name, message):
     columns = Columns.learn(table)
     del table[name]
     with pytest.raises(ValueError, match=message):
         columns.transform(table)
 
 
-def test_an_additional_and_a_renamed_column_are_named(table):
+def test_names_additional_and_renamed_columns(table):
     columns = Columns.learn(table)
     with pytest.raises(ValueError, match="has 'extra', absent from training"):
         columns.transform({**table, "extra": [1, 2, 3, 4]})
@@ -186,7 +186,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_cell_is_named_with_its_column_row_and_value(table, name):
+def test_names_column_row_and_value_of_a_bad_cell(table, name):
     column, values, message = BAD[name]
     columns = Columns.learn(table)
     with pytest.raises(ValueError, match=f"^Columns.transform: .*{message}"):
@@ -206,25 +206,25 @@ BAD_TO_LEARN = {
 
 
 @pytest.mark.parametrize("name", BAD_TO_LEARN)
-def test_what_cannot_be_learnt_is_named(name):
+def test_rejects_unlearnable_columns(name):
     values, message = BAD_TO_LEARN[name]
     with pytest.raises(ValueError, match=f"^Columns.learn: .*{message}"):
         Columns.learn({"a": values})
 
 
 @pytest.mark.parametrize("table", [5, None, "abc", object()])
-def test_what_is_no_table_is_a_type_error(table):
+def test_rejects_non_tables(table):
     with pytest.raises(TypeError, match=r"^Columns\.learn: "):
         Columns.learn(table)
 
 
 @pytest.mark.parametrize("table", [{}, np.ones(3), np.ones((2, 2, 2)), [[1, 2], [3]], [1, 2], []])
-def test_a_table_of_another_shape_is_a_value_error(table):
+def test_rejects_tables_of_another_shape(table):
     with pytest.raises(ValueError, match=r"^Columns\.learn: "):
         Columns.learn(table)
 
 
-def test_wrong_arguments(table):
+def test_rejects_invalid_arguments(table):
     with pytest.raises(ValueError, match="categories must be one of embedding, one-hot"):
         Columns.learn(table, categories="hash")
     with pytest.raises(ValueError, match="scale must be"):
@@ -237,7 +237,7 @@ def test_wrong_arguments(table):
         Columns.learn(table).transform(table, "float16")
 
 
-def test_too_many_one_hot_columns():
+def test_rejects_too_many_one_hot_columns():
     many = {"a": np.arange(2002) // 2}
     kinds = {"a": "category"}
     assert Columns.learn(many, kinds=kinds).n_in == 1
@@ -247,7 +247,7 @@ def test_too_many_one_hot_columns():
 
 @pytest.mark.parametrize("scale", [True, False, "quantile"])
 @pytest.mark.parametrize("categories", ["embedding", "one-hot"])
-def test_what_was_learnt_comes_back_from_json(table, categories, scale):
+def test_json_round_trip(table, categories, scale):
     table["zip"] = [89073, 53111, None, 2.5]
     columns = Columns.learn(table, categories=categories, scale=scale, kinds={"zip": "category"})
     again = Columns.from_dict(json.loads(json.dumps(columns.to_dict())))
@@ -301,16 +301,16 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_wrong_description_is_a_format_error(name):
+def test_rejects_invalid_descriptions(name):
     with pytest.raises(FormatError, match=r"^Columns\.from_dict: "):
         Columns.from_dict(broken(BROKEN[name]))
 
 
-def test_that_description_is_right_before_it_is_broken():
+def test_unbroken_description_is_valid():
     assert Columns.from_dict(broken(lambda *entries: None)).n_in == 3
 
 
-def test_the_summary_names_every_column(table):
+def test_summary_names_every_column(table):
     lines = Columns.learn(table).summary().splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["age", "rooms", "town", "garden"]
     assert "with gaps" in lines[1] and "Ulm (2), Bonn (1)" in lines[2]
@@ -331,8 +331,8 @@ def big(kind):
 
 
 @pytest.mark.parametrize("kind", ["numbers", "array", "ints", "text"])
-def test_a_million_rows_take_well_under_a_second(kind):
-    """Processor time, best of three: other work on the machine can only make it slower."""
+def test_transforms_a_million_rows_within_a_second(kind):
+    """Processor time, the best of three, which other work on the machine only increases."""
     table = big(kind)
     kinds = {"a": "category"} if kind == "ints" else None
     head = {k: v[:999] for k, v in table.items()} if isinstance(table, dict) else table[:999]

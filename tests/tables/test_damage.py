@@ -1,4 +1,4 @@
-"""Damaged and made-up files of a TableModel: an error of our own, and nothing else."""
+"""Damaged and forged files of a TableModel raise FormatError, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def saved(request, tmp_path):
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_foreign_file_is_a_format_error(tmp_path, name):
+def test_rejects_foreign_files(tmp_path, name):
     path = tmp_path / "model.safetensors"
     path.write_bytes(FOREIGN[name])
     with pytest.raises(FormatError, match=r"model\.safetensors is not a model of a table"):
         TableModel.load(path)
 
 
-def test_every_truncation_is_a_format_error(saved):
+def test_rejects_every_truncation(saved):
     whole = saved.read_bytes()
     for length in range(0, len(whole), 3):
         saved.write_bytes(whole[:length])
@@ -38,7 +38,7 @@ def test_every_truncation_is_a_format_error(saved):
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x20, 0xFF])
-def test_every_damaged_byte_gives_a_model_of_that_shape_or_a_format_error(saved, flip):
+def test_a_damaged_byte_keeps_the_shapes_or_is_rejected(saved, flip):
     sizes = TableModel.load(saved)
     whole = saved.read_bytes()
     refused = 0
@@ -56,7 +56,7 @@ def test_every_damaged_byte_gives_a_model_of_that_shape_or_a_format_error(saved,
 
 
 def put(*keys, value):
-    """Return a change of the description that puts a value in the place of these keys."""
+    """Return a function that replaces the value at these keys of a description."""
 
     def change(architecture):
         inner = architecture
@@ -106,7 +106,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_description_is_a_format_error(saved, name):
+def test_rejects_invalid_descriptions(saved, name):
     with_architecture(saved, WRONG[name])
     with pytest.raises(FormatError, match=r"model\.safetensors is not a model of a table"):
         TableModel.load(saved)
@@ -130,13 +130,13 @@ WRONG_ARRAYS = {
 
 
 @pytest.mark.parametrize("name", WRONG_ARRAYS)
-def test_arrays_that_do_not_fit_are_a_format_error(saved, name):
+def test_rejects_arrays_that_do_not_fit(saved, name):
     with_arrays(saved, WRONG_ARRAYS[name])
     with pytest.raises(FormatError):
         TableModel.load(saved)
 
 
-def test_those_changes_start_from_a_good_file(saved):
+def test_unchanged_file_is_valid(saved):
     before = saved.read_bytes()
     with_architecture(saved, copy.deepcopy)
     with_arrays(saved, len)

@@ -1,4 +1,4 @@
-"""The embeddings that stand first, and what codes mean there that training did not have."""
+"""The Embeddings for categories, and their rows for codes absent from training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def network_of(columns, rng=0, dtype="float32"):
     return Network([*columns.first_layers(rng, dtype), *rest])
 
 
-def test_sizes_are_by_the_rule_of_thumb(columns):
+def test_embedding_sizes(columns):
     town, garden = columns.columns[2:]
     assert (town.n_codes, garden.n_codes) == (4, 4)
     assert town.n_embedding == round(1.6 * 4**0.56) == 3
@@ -28,7 +28,7 @@ def test_sizes_are_by_the_rule_of_thumb(columns):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_vectors_take_the_place_of_their_codes(columns, table, dtype):
+def test_embeddings_replace_codes(columns, table, dtype):
     layers = columns.first_layers(0, dtype)
     town, garden = (layer.w for layer in layers)
     assert town.dtype == dtype
@@ -40,7 +40,7 @@ def test_vectors_take_the_place_of_their_codes(columns, table, dtype):
     assert np.array_equal(out[:, 6:], garden[[1, 0, 1, 1]])
 
 
-def test_a_seed_gives_the_same_vectors(columns):
+def test_seed_determines_embeddings(columns):
     for ours, again in zip(columns.first_layers(3), columns.first_layers(3), strict=True):
         assert np.array_equal(ours.w, again.w)
 
@@ -49,7 +49,7 @@ def mean_of(w, counts):
     return np.average(w[: len(counts)].astype("float64"), axis=0, weights=counts)
 
 
-def test_an_unseen_label_is_the_mean_of_the_others(columns, table):
+def test_unseen_labels_get_the_mean_of_the_others(columns, table):
     network = network_of(columns, dtype="float64")
     town, garden = network.layers[:2]
     Trainer(network, MSELoss(), Adam(0.1), rng=0).fit(
@@ -66,7 +66,7 @@ def test_an_unseen_label_is_the_mean_of_the_others(columns, table):
     assert all(np.array_equal(array, before[name]) for name, array in network.params.items())
 
 
-def test_training_leaves_unseen_codes_alone(columns, table):
+def test_training_does_not_update_unseen_codes(columns, table):
     network = network_of(columns)
     before = network.layers[0].w[3].copy()
     Trainer(network, MSELoss(), SGD(0.1), rng=0).fit(
@@ -75,7 +75,7 @@ def test_training_leaves_unseen_codes_alone(columns, table):
     assert np.array_equal(network.layers[0].w[3], before)
 
 
-def test_a_network_that_begins_otherwise_is_refused_and_left_alone(columns):
+def test_settle_rejects_other_networks_unchanged(columns):
     plain = Network([Affine.random(columns.n_in, 1, rng=0)])
     with pytest.raises(ValueError, match="must begin with an Embedding of 4 codes for .*'town'"):
         columns.settle(plain)

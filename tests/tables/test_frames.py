@@ -1,4 +1,4 @@
-"""DataFrames of pandas and polars: each gives what the same dict gives."""
+"""DataFrames of pandas and polars give the same results as dicts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def frame_of(request):
 
 
 @pytest.mark.parametrize("categories", ["embedding", "one-hot"])
-def test_a_frame_is_the_same_as_a_dict(frame_of, categories):
+def test_frames_equal_dicts(frame_of, categories):
     frame = frame_of(TABLE)
     columns = Columns.learn(frame, categories=categories)
     plain = Columns.learn(TABLE, categories=categories)
@@ -52,7 +52,7 @@ def test_a_frame_is_the_same_as_a_dict(frame_of, categories):
             assert np.array_equal(learnt.transform(table), x)
 
 
-def test_a_bad_cell_of_a_frame_is_named(frame_of):
+def test_names_a_bad_cell_of_a_frame(frame_of):
     columns = Columns.learn(frame_of(TABLE))
     with pytest.raises(ValueError, match="column 'count', row 0: 'x' is text where numbers"):
         columns.transform(frame_of({**TABLE, "count": ["x", "1", "2", "3"]}))
@@ -62,7 +62,7 @@ def test_a_bad_cell_of_a_frame_is_named(frame_of):
         columns.transform(frame_of({"Age" if k == "age" else k: v for k, v in TABLE.items()}))
 
 
-def test_dates_are_told(frame_of):
+def test_rejects_dates(frame_of):
     day = datetime.datetime(2020, 1, 1)
     with pytest.raises(ValueError, match=r"column 'day' holds datetime64.*days since"):
         Columns.learn(frame_of({"day": [day, day]}))
@@ -97,13 +97,13 @@ def test_categories_of_polars():
     assert columns.transform(frame).tolist() == [[0, 1], [2, 0], [1, 1]]
 
 
-def test_columns_of_pandas_that_are_numbered_have_no_names():
+def test_numbered_pandas_columns_have_no_names():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(np.arange(6.0).reshape(3, 2))
     assert Columns.learn(frame).feature_names_in is None
 
 
-def test_two_columns_of_one_name():
+def test_rejects_duplicate_names():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame([[1.0, 2.0]], columns=["a", "a"])
     with pytest.raises(ValueError, match="the table has two columns 'a'"):

@@ -1,4 +1,4 @@
-"""Made-up tables: what is learnt fits, or is refused in words; nothing else happens."""
+"""Random tables are learned and transformed, or rejected with a ValueError."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def tables(draw):
 @given(
     tables(), st.sampled_from([True, False, "quantile"]), st.sampled_from(["embedding", "one-hot"])
 )
-def test_every_row_is_what_it_is_alone_and_comes_back_from_json(table, scale, categories):
+def test_single_rows_and_json_give_the_same_bits(table, scale, categories):
     try:
         columns = Columns.learn(table, scale=scale, categories=categories)
     except ValueError as error:
@@ -48,7 +48,7 @@ def test_every_row_is_what_it_is_alone_and_comes_back_from_json(table, scale, ca
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(st.floats(-1e6, 1e6), st.none()), min_size=2, max_size=40))
-def test_numbers_are_what_scikit_learn_makes_of_them(values):
+def test_numbers_equal_scikit_learns(values):
     pytest.importorskip("sklearn")
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import StandardScaler
@@ -60,5 +60,5 @@ def test_numbers_are_what_scikit_learn_makes_of_them(values):
     expected = np.hstack([StandardScaler().fit_transform(filled[:, :1]), filled[:, 1:]])
     found = Columns.learn(column).transform(column, "float64")
     spread = np.ptp(filled[:, 0])
-    if spread == 0 or spread > 1e-6 * abs(filled[:, 0]).max():  # else rounding is all there is
+    if spread == 0 or spread > 1e-6 * abs(filled[:, 0]).max():  # otherwise it is only rounding
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Which columns are numbers and which are categories, in tables with and without types."""
+"""Which columns are numbers and which are categories, in typed and untyped tables."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-def test_the_kind_of_a_column(name):
+def test_infers_the_kind_of_a_column(name):
     values, kind = COLUMNS[name]
     assert Columns.learn({"a": values}).columns[0].kind == kind
 
 
 @pytest.mark.parametrize("gap", [None, np.nan, "", "  ", "NA", "N/A", "#N/A", "nan", "NaN", "null"])
-def test_what_a_gap_is_in_a_table_without_types(gap):
+def test_gaps_of_untyped_tables(gap):
     columns = Columns.learn([[1.0, "x"], [gap, gap], [3.0, "y"]])
     assert [column.has_gaps for column in columns.columns] == [True, True]
     assert columns.columns[0].median == 2 and columns.columns[1].labels == ("x", "y")
 
 
-def test_with_types_only_blank_text_is_a_gap():
+def test_only_blank_text_is_a_gap_in_typed_tables():
     column = Columns.learn({"a": np.array(["NA", "", "nan", "b"], object)}).columns[0]
     assert column.labels == ("NA", "b", "nan") and column.has_gaps
 
@@ -59,7 +59,7 @@ def test_a_structured_array_has_names():
     assert [column.kind for column in columns.columns] == ["number", "category"]
 
 
-def test_kinds_make_categories_of_numbers():
+def test_kinds_turn_numbers_into_categories():
     columns = Columns.learn({"zip": [89073, 53111, 89073, None]}, kinds={"zip": "category"})
     assert columns.columns[0].labels == (53111, 89073)
     assert all(type(label) is int for label in columns.columns[0].labels)
@@ -71,12 +71,12 @@ def test_kinds_make_categories_of_numbers():
         columns.transform({"zip": np.array(["53111"])})
 
 
-def test_kinds_keep_text_that_reads_as_numbers_as_it_is():
+def test_kinds_keep_numeric_text_as_labels():
     columns = Columns.learn([["01067", 1.0], ["89073", 2.0]], kinds={0: "category"})
     assert columns.columns[0].labels == ("01067", "89073")
 
 
-def test_kinds_make_numbers_of_text():
+def test_kinds_turn_text_into_numbers():
     values = np.array(["1", "2", "6"])
     columns = Columns.learn({"a": values}, kinds={"a": "number"})
     assert columns.columns[0].mean == 3
@@ -85,25 +85,25 @@ def test_kinds_make_numbers_of_text():
         columns.transform({"a": ["3", "x"]})
 
 
-def test_kinds_allow_a_different_text_in_each_row():
+def test_kinds_allow_identifiers():
     identifiers = [f"id{n}" for n in range(40)]
     columns = Columns.learn({"a": identifiers}, kinds={"a": "category"})
     assert len(columns.columns[0].labels) == 40
 
 
-def test_one_bad_cell_among_numbers_of_a_file_says_what_to_do():
+def test_error_for_a_bad_cell_of_a_file_names_the_remedy():
     with pytest.raises(ValueError, match=r"row 2: '\?' is text.*kinds=\{'a': \"category\"\}"):
         Columns.learn({"a": ["1", "2", "?", "4"]})
 
 
-def test_bools_read_from_text():
+def test_reads_bools_from_text():
     columns = Columns.learn({"a": [True, False, True]})
     assert columns.transform({"a": ["true", "False", "1", "0", ""]})[:, 0].tolist() == [
         1, 0, 1, 0, 2,
     ]  # fmt: skip
 
 
-def test_names_must_be_text_or_places():
+def test_names_must_be_text_or_positions():
     with pytest.raises(TypeError, match="names of the columns must all be text, but one is 3"):
         Columns.learn({"a": [1.0], 3: [2.0]})
     assert Columns.learn({0: [1.0], 1: [2.0]}).feature_names_in is None
@@ -114,7 +114,7 @@ def csv(path, text):
     return path
 
 
-def test_a_csv_file(tmp_path):
+def test_read_csv(tmp_path):
     path = csv(tmp_path / "t.csv", '\ufeffage,town\n1,"Ulm, Donau"\n\n,Köln\n3,\n')
     table = read_csv(path)
     assert table == {"age": ["1", "", "3"], "town": ["Ulm, Donau", "Köln", ""]}
@@ -134,12 +134,12 @@ WRONG_FILES = {
 
 
 @pytest.mark.parametrize("text", WRONG_FILES)
-def test_a_wrong_csv_file_is_a_value_error_that_names_the_line(tmp_path, text):
+def test_read_csv_names_the_line_of_an_error(tmp_path, text):
     with pytest.raises(ValueError, match=f"^read_csv: .*{WRONG_FILES[text]}"):
         read_csv(csv(tmp_path / "t.csv", text))
 
 
-def test_a_csv_file_that_is_not_utf_8(tmp_path):
+def test_read_csv_rejects_other_encodings(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(b"a\n\xff\n")
     with pytest.raises(ValueError, match=r"^read_csv: .*utf-8"):
@@ -154,17 +154,17 @@ TYPED = [
 
 
 @pytest.mark.parametrize(("values", "expected", "kind"), TYPED)
-def test_a_column_of_a_file_with_its_type(values, expected, kind):
+def test_typed_detects_numbers(values, expected, kind):
     found = typed(values)
     assert found.tolist() == expected and found.dtype.kind == kind
 
 
-def test_a_column_of_a_file_with_gaps_or_text():
+def test_typed_with_gaps_or_text():
     assert np.array_equal(typed(["1", "", "NA"]), [1, np.nan, np.nan], equal_nan=True)
     assert typed(["1", "x"]) == ["1", "x"]
 
 
-def test_one_number_written_twice_is_one_category():
+def test_equal_numbers_are_one_category():
     columns = Columns.learn({"a": [3, 3.0, 2.5, 3]}, kinds={"a": "category"})
     assert (columns.columns[0].labels, columns.columns[0].counts) == ((2.5, 3), (1, 3))
     assert type(columns.columns[0].labels[1]) is int
@@ -172,7 +172,7 @@ def test_one_number_written_twice_is_one_category():
         Columns.learn({"a": [1.0, np.inf]}, kinds={"a": "category"})
 
 
-def test_rows_must_be_lists_of_one_length():
+def test_rejects_ragged_rows():
     with pytest.raises(ValueError, match="row 1 must be a list of cells, but is {'a': 2}"):
         Columns.learn([[1], {"a": 2}])
     with pytest.raises(ValueError, match="row 0 has 1 cells but row 2 has 2"):

@@ -1,4 +1,4 @@
-"""TableModel: tables in, answers out, and one file that holds all it needs."""
+"""TableModel: predictions for tables, averages, and its file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handnn import Adam, Affine, Columns, Network, TableModel, Target, Trainer, 
 from tests.own_bricks import Halve
 
 
-def test_one_network_answers_in_the_units_of_y(model, table):
+def test_one_network_predicts_in_the_units_of_y(model, table):
     one = TableModel(model.networks[0], model.columns, model.target)
     pre = model.networks[0].predict(model.columns.transform(table))
     expected = (model.target.mean + model.target.scale * pre)[:, 0].astype(np.float32)
@@ -22,7 +22,7 @@ def test_one_network_answers_in_the_units_of_y(model, table):
     assert np.array_equal(one.predict(table), expected) and one.predict(table).shape == (4,)
 
 
-def test_values_of_several_networks_are_averaged(model, table):
+def test_averages_values_of_several_networks(model, table):
     answers = [
         TableModel(network, model.columns, model.target).predict(table).astype(np.float64)
         for network in model.networks
@@ -33,8 +33,8 @@ def test_values_of_several_networks_are_averaged(model, table):
 
 
 @pytest.mark.parametrize("count", [2, 8, 9, 40])
-def test_a_row_alone_has_the_bits_that_it_has_among_others(count):
-    """Whatever the number of networks, whose answers are added in their order."""
+def test_a_single_row_gets_the_same_bits(count):
+    """For any number of networks, whose predictions are added in order."""
     columns, target = Columns.learn({"x": [1.0, 2.0]}), Target.learn([0.3, 10.7, 99.1])
     networks = [mlp([1, 5, 1], "tanh", rng=seed, dtype="float64") for seed in range(count)]
     model = TableModel(networks, columns, target)
@@ -44,12 +44,12 @@ def test_a_row_alone_has_the_bits_that_it_has_among_others(count):
 
 
 def bias(*values):
-    """A network that gives these values, whatever its one column is."""
+    """Return a network of one input that always gives these values."""
     return Network([Affine(np.zeros((1, len(values))), np.array(values))])
 
 
-def test_probabilities_of_several_networks_are_averaged():
-    """Two networks are weakly for b, one is strongly for a: the mean is for a."""
+def test_averages_probabilities_of_several_networks():
+    """Two networks weakly favor b, one strongly favors a; the mean favors a."""
     columns, target = Columns.learn({"x": [1.0, 2.0]}), Target.learn(["a", "b"])
     networks = [bias(-np.log(99.0)), bias(np.log(1.5)), bias(np.log(1.5))]
     model = TableModel(networks, columns, target)
@@ -60,7 +60,7 @@ def test_probabilities_of_several_networks_are_averaged():
     np.testing.assert_allclose(model.spread({"x": [7.0]}), [[deviation] * 2], rtol=1e-12)
 
 
-def test_several_questions_and_several_outputs():
+def test_multilabel_and_several_outputs():
     columns = Columns.learn({"x": [1.0, 2.0]})
     questions = TableModel(bias(1.0, -1.0), columns, Target.learn([[0, 1], [1, 0]]))
     assert questions.predict({"x": [1, 2, 3]}).tolist() == [[1, 0]] * 3
@@ -69,13 +69,13 @@ def test_several_questions_and_several_outputs():
     assert outputs.predict({"x": [1]}).tolist() == [[20, 1]]
 
 
-def test_unseen_labels_are_settled(model, table):
+def test_settles_unseen_labels(model, table):
     for network in model.networks:
         w = network.layers[0].w
         np.testing.assert_allclose(w[3], (w[0] + 2 * w[1]) / 3, rtol=1e-6)
 
 
-def test_it_learns_a_table_with_gaps_and_text():
+def test_learns_a_table_with_gaps_and_text():
     rng = np.random.default_rng(0)
     size, town = rng.normal(50, 20, 600), rng.choice(["Ulm", "Bonn", "Kiel"], 600)
     price = 3 * size + np.select([town == "Ulm", town == "Bonn"], [100, 50], 0)
@@ -95,7 +95,7 @@ def test_it_learns_a_table_with_gaps_and_text():
     assert 150 < known[3] < 250, "an unseen town is like the average one"
 
 
-def test_wrong_parts(model):
+def test_rejects_parts_that_do_not_fit(model):
     columns, target, network = model.columns, model.target, model.networks[0]
     with pytest.raises(ValueError, match="at least one network"):
         TableModel([], columns, target)
@@ -119,15 +119,26 @@ def test_wrong_parts(model):
         TableModel(network, columns, target).spread({})
 
 
-def test_the_summary_tells_columns_target_and_networks(model, classifier):
+def test_summary_describes_all_parts(model, classifier):
     text = model.summary()
     for words in ("town", "2 networks, averaged", "Embedding 4→3", "regression", "parameters"):
         assert words in text
     assert "high, low, mid" in classifier.summary() and "TableModel(" in repr(classifier)
 
 
+def test_html_escapes_names_and_labels():
+    columns = Columns.learn({"<b>": ["<i>", "&", None], "n": [1.0, 2.0, 4.0]})
+    network = Network([*columns.first_layers(0), *mlp([columns.n_after, 2], rng=0).layers])
+    model = TableModel(network, columns, Target.learn([[1.0, 2.0]] * 3))
+    html = model._repr_html_()
+    assert "<b>" not in html and "<i>" not in html
+    for words in ("&lt;b&gt;", "&lt;i&gt;", "&amp;", "category", "yes", "regression", "parameters"):
+        assert words in html
+    assert html.startswith("<div") and html.count("<tr>") == 3
+
+
 @pytest.mark.parametrize("kind", ["model", "classifier"])
-def test_a_model_comes_back_bit_for_bit(kind, request, table, tmp_path):
+def test_save_and_load_keep_every_bit(kind, request, table, tmp_path):
     model = request.getfixturevalue(kind)
     path = tmp_path / "model.safetensors"
     model.save(path)
@@ -139,7 +150,7 @@ def test_a_model_comes_back_bit_for_bit(kind, request, table, tmp_path):
     assert (tmp_path / "again.safetensors").read_bytes() == path.read_bytes()
 
 
-def test_another_process_predicts_the_same_from_the_file_alone(model, table, tmp_path):
+def test_another_process_predicts_the_same_from_the_file(model, table, tmp_path):
     path = tmp_path / "model.safetensors"
     model.save(path)
     script = (
@@ -154,7 +165,7 @@ def test_another_process_predicts_the_same_from_the_file_alone(model, table, tmp
     assert result.stdout.strip() == str(model.predict(table).tolist())
 
 
-def test_text_of_any_alphabet_is_kept(tmp_path):
+def test_keeps_text_of_any_alphabet(tmp_path):
     labels = ["Ärger", "名", "\ud800", 'a"b\\c\n', ""]
     columns = Columns.learn({"名": labels[:4]}, categories="one-hot")
     model = TableModel(mlp([4, 2], rng=0), columns, Target.learn([[1.0, 2.0]] * 2))
@@ -166,7 +177,7 @@ def test_text_of_any_alphabet_is_kept(tmp_path):
     )
 
 
-def test_own_bricks_cannot_be_saved(tmp_path):
+def test_rejects_saving_bricks_of_a_user(tmp_path):
     columns, target = Columns.learn({"x": [1.0, 2.0]}), Target.learn([1.0, 2.0])
     model = TableModel(Network([Halve(), Affine.random(1, 1, rng=0)]), columns, target)
     with pytest.raises(TypeError, match=r"TableModel.save: network 0: layer 0 \(Halve\)"):
@@ -174,7 +185,7 @@ def test_own_bricks_cannot_be_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_save_that_fails_leaves_the_old_file(model, tmp_path, monkeypatch):
+def test_a_failed_save_keeps_the_old_file(model, tmp_path, monkeypatch):
     path = tmp_path / "model.safetensors"
     model.save(path)
     before = path.read_bytes()
@@ -188,7 +199,7 @@ def test_a_save_that_fails_leaves_the_old_file(model, tmp_path, monkeypatch):
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
-def test_each_kind_of_file_says_what_reads_it(model, tmp_path):
+def test_errors_name_the_function_that_reads_a_file(model, tmp_path):
     path = tmp_path / "model.safetensors"
     model.save(path)
     with pytest.raises(handnn.FormatError, match=r"read by handnn\.TableModel\.load"):

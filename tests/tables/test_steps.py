@@ -18,7 +18,7 @@ from tests.bounds import assert_same_bits
 
 
 def applied(step, x):
-    """What a step makes of a list of values or an array (N,)."""
+    """Apply a step to a list of values or an array (N,)."""
     if isinstance(step, Impute):
         return np.where(np.isnan(x), step.median, x)
     if isinstance(step, PiecewiseLinear):
@@ -35,7 +35,7 @@ def applied(step, x):
 
 @pytest.mark.parametrize("categories", ["embedding", "one-hot"])
 @pytest.mark.parametrize("scale", [True, False, "quantile"])
-def test_the_steps_in_numpy_give_what_transform_gives(categories, scale):
+def test_steps_in_numpy_equal_transform(categories, scale):
     rng = np.random.default_rng(0)
     sizes = rng.normal(50, 9, 60)
     sizes[::7] = np.nan
@@ -46,7 +46,7 @@ def test_the_steps_in_numpy_give_what_transform_gives(categories, scale):
         "open": [bool(k) for k in rng.integers(0, 2, 60)],
     }
     columns = Columns.learn(table, categories=categories, scale=scale)
-    table = {**table, "town": ["Kiel", *table["town"][1:]]}  # a label that training did not have
+    table = {**table, "town": ["Kiel", *table["town"][1:]]}  # a label absent from training
     plain, indicators, encoded = [], [], []
     for column, values in zip(columns.columns, table.values(), strict=True):
         steps, x = column.steps(one_hot=categories == "one-hot"), values

@@ -1,4 +1,4 @@
-"""Targets: which task they make, what a network is trained on, and what its output means."""
+"""Target: the inferred task, encoded targets, and decoded outputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TASKS = {
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_task_that_targets_make(name):
+def test_infers_the_task(name):
     y, task = TASKS[name]
     assert Target.learn(y).task == task
 
@@ -45,7 +45,7 @@ def test_a_regression_by_hand():
     assert type(target.loss()) is MSELoss
 
 
-def test_several_outputs_are_scaled_each_by_itself():
+def test_scales_each_output_by_itself():
     y = np.array([[1.0, 100.0, 7.0], [3.0, 300.0, 7.0]])
     target = Target.learn(y)
     assert (target.mean.tolist(), target.scale.tolist()) == ([2, 200, 7], [1, 100, 1])
@@ -54,7 +54,7 @@ def test_several_outputs_are_scaled_each_by_itself():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_what_is_decoded_has_the_dtype_of_the_output(dtype):
+def test_decodes_in_the_dtype_of_the_output(dtype):
     assert Target.learn([1.0, 3, 5]).decode(np.zeros((2, 1), dtype)).dtype == dtype
     assert Target.learn(YES).probabilities(np.zeros((2, 1), dtype)).dtype == dtype
 
@@ -106,7 +106,7 @@ def test_probabilities_of_several_classes():
     assert target.decode([[1.0, 1.0, 0.0]]).tolist() == ["a"]
 
 
-def test_several_questions():
+def test_multilabel():
     target = Target.learn([[1, 0, 1], [0, 0, 1]])
     assert (target.n_out, target.encode([[True, False, True]]).tolist()) == (3, [[1, 0, 1]])
     np.testing.assert_allclose(
@@ -135,13 +135,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_targets_are_told(name):
+def test_rejects_bad_targets(name):
     arguments, message = BAD[name]
     with pytest.raises(ValueError, match=f"^Target.learn: .*{message}"):
         Target.learn(*arguments)
 
 
-def test_what_is_encoded_must_be_like_what_was_learnt():
+def test_encode_rejects_targets_unlike_those_learned():
     with pytest.raises(ValueError, match=r"^Target.encode: y, row 1: 'c' is a label absent from"):
         Target.learn(["a", "b"]).encode(["a", "c"])
     with pytest.raises(ValueError, match="y, row 0: 'a' is text"):
@@ -156,7 +156,7 @@ def test_what_is_encoded_must_be_like_what_was_learnt():
         Target.learn([1.0, 2.0]).probabilities([[1.0]])
 
 
-def test_what_is_no_target_is_a_type_error():
+def test_rejects_non_targets():
     with pytest.raises(TypeError, match=r"^Target\.learn: "):
         Target.learn(5)
 
@@ -170,7 +170,7 @@ DESCRIPTIONS = {
 
 
 @pytest.mark.parametrize("task", DESCRIPTIONS)
-def test_what_was_learnt_comes_back_from_json(task):
+def test_json_round_trip(task):
     target = DESCRIPTIONS[task]
     again = Target.from_dict(json.loads(json.dumps(target.to_dict())))
     assert again.to_dict() == target.to_dict() and repr(again) == repr(target)
@@ -204,7 +204,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_wrong_description_is_a_format_error(name):
+def test_rejects_invalid_descriptions(name):
     task, changes = BROKEN[name]
     with pytest.raises(FormatError, match=r"^Target\.from_dict: "):
         Target.from_dict({**DESCRIPTIONS[task].to_dict(), **changes})

@@ -1,4 +1,4 @@
-"""Curves: the quantiles of `Columns`, with weights, and for one row."""
+"""QuantileCurves and DenseInput: weighted quantiles, fast for a single row."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ X = np.stack([RNG.lognormal(size=4000), RNG.integers(0, 3, 4000), np.full(4000, 
 
 
 def test_by_hand():
-    x = np.arange(1.0, 25)[:, None]  # 24 rows: knots at the first, the middle and the last
+    x = np.arange(1.0, 25)[:, None]  # 24 rows have 3 knots
     curves = QuantileCurves(x, None)
     assert curves.knots.tolist() == [[1, 12, 24, np.inf]]
-    sixth = 0.967421566101701  # of a normal distribution, so much of it is above a sixth's end
+    sixth = 0.967421566101701  # the 5/6 quantile of the normal distribution
     np.testing.assert_allclose(curves.levels, [[-sixth, 0, sixth, 0]], rtol=1e-12, atol=1e-15)
     found = curves(np.array([[-5.0], [6.5], [12.0], [18.0], [99.0]]))[:, 0]
     np.testing.assert_allclose(found, [-sixth, -sixth / 2, 0, sixth / 2, sixth], atol=1e-12)
     assert curves.center.tolist() == [12]
 
 
-def test_they_are_those_of_columns():
+def test_close_to_those_of_columns():
     ours = DenseInput(X, None, "quantile").transform(X, "float64")
     theirs = Columns.learn(X, scale="quantile").transform(X, "float64")
     assert abs(ours - theirs)[:, :2].max() < 0.05
     assert abs(ours - theirs).mean() < 0.002
-    assert set(ours[:, 2]) == {0}  # a column that never varies
+    assert set(ours[:, 2]) == {0}  # the constant column
 
 
-def test_weights_are_repetitions():
+def test_weights_equal_repetitions():
     weight = RNG.integers(0, 4, 4000)
     weighted = QuantileCurves(X[weight > 0], weight[weight > 0].astype(float))
     repeated = QuantileCurves(X.repeat(weight, axis=0), None)
@@ -47,11 +47,11 @@ def test_weights_are_repetitions():
         assert_same_bits(getattr(weighted, name), getattr(repeated, name))
 
 
-def test_a_row_has_the_same_bits_alone():
+def test_a_single_row_gets_the_same_bits():
     curves = QuantileCurves(X, None)
     assert (
         len(X) * curves.knots.size > MAX_COMPARISONS >= curves.knots.size
-    )  # many rows go another way
+    )  # many rows are searched
     rows = np.vstack([X, X.min(axis=0) - 1, X.max(axis=0) + 1, [[1e308, -1e308, 0]]])
     every = curves(rows)
     alone = np.vstack([curves(rows[place : place + 1]) for place in range(len(rows))])
@@ -59,7 +59,7 @@ def test_a_row_has_the_same_bits_alone():
     assert np.isfinite(every).all()
 
 
-def test_an_outlier_is_held_back():
+def test_quantiles_bound_outliers():
     y = np.log(X[:, 0])
     x = X.copy()
     x[5, 0] = 1e12
@@ -69,14 +69,14 @@ def test_an_outlier_is_held_back():
     assert bent.score(X, y) > 0.98 > 0.5 > straight.score(X, y)
 
 
-def test_a_gap_that_training_had_not_is_the_median():
+def test_an_unexpected_gap_becomes_the_median():
     model = MLPRegressor(max_iter=2, random_state=0).fit(X, X[:, 0])
     rows = np.array([[np.nan, 1, 7], [np.sort(X[:, 0])[1999], 1, 7]])
     answers = model.predict(rows)
     np.testing.assert_allclose(answers[0], answers[1], rtol=0.01)
 
 
-def test_a_value_that_nearly_no_row_has_is_not_far_out():
+def test_bounds_rare_values():
     x = np.zeros((1000, 2))
     x[0, 0], x[:, 1] = 255, np.arange(1000)
     scaled = DenseInput(x, None, "standard").transform(x, "float64")
@@ -84,7 +84,7 @@ def test_a_value_that_nearly_no_row_has_is_not_far_out():
     assert scaled[:, 1].std() == pytest.approx(1)
 
 
-def test_many_columns_are_only_standardised():
+def test_standardizes_many_columns_without_quantiles():
     wide = RNG.normal(size=(20, 300))
     model = MLPRegressor(max_iter=1).fit(wide, wide[:, 0])
     assert model._inputs.scaling == "standard"
@@ -92,7 +92,7 @@ def test_many_columns_are_only_standardised():
 
 
 @pytest.mark.parametrize("scaling", ["standard", "quantile"])
-def test_no_more_memory_than_for_the_result(scaling, monkeypatch):
+def test_memory_is_bounded_by_the_result(scaling, monkeypatch):
     x = RNG.lognormal(size=(40_000, 20)).astype(np.float32)
     whole = DenseInput(x, None, scaling)
     expected = whole.transform(x[: dense.BLOCK_ROWS], "float32")
@@ -113,6 +113,6 @@ def test_no_more_memory_than_for_the_result(scaling, monkeypatch):
     np.testing.assert_allclose(out[: len(expected)], expected, rtol=1e-5, atol=1e-6)
 
 
-def test_columns_one_by_one_are_those_of_all():
+def test_of_columns_equals_all_columns():
     curves = QuantileCurves(X, None)
     np.testing.assert_allclose(curves.of_columns(X, slice(1, 3)), curves(X)[:, 1:], atol=1e-12)

@@ -1,4 +1,4 @@
-"""Trainings that go on: warm_start and partial_fit."""
+"""Continued trainings: warm_start and partial_fit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from handnn.sklearn import MLPClassifier, MLPRegressor
 from tests.sklearn_estimators.fits import X, Y, fitted
 
 
-def test_warm_start_goes_on():
+def test_warm_start_continues():
     once = fitted(max_iter=5, warm_start=True)
     networks, loss = once.networks_, once.loss_
     once.fit(X, Y)
@@ -37,7 +37,7 @@ def test_partial_fit():
     assert not hasattr(MLPRegressor(solver="lbfgs"), "partial_fit")
 
 
-def test_curves_of_a_warm_start_go_on():
+def test_warm_start_extends_the_curves():
     model = MLPRegressor(random_state=0, warm_start=True, max_iter=3)
     for count in (1, 2, 3):
         model.fit(X, Y, validation_data=(X[:50], Y[:50]))
@@ -48,17 +48,17 @@ def test_curves_of_a_warm_start_go_on():
     assert len(model.loss_curve_) == 3 and model.validation_curve_ == [] and model.t_ == 900
 
 
-def test_scores_of_a_warm_start_go_on():
+def test_warm_start_extends_the_scores():
     model = MLPRegressor(random_state=0, warm_start=True, max_iter=2, early_stopping=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(X, Y).fit(X, Y)
     assert len(model.validation_scores_) == 4
     assert model.best_validation_score_ == max(model.validation_scores_)
-    assert model.t_ == 4 * 270  # the rows that are held out are not trained on
+    assert model.t_ == 4 * 270  # held-out rows do not count
 
 
-def test_rows_seen_are_counted():
+def test_counts_rows_seen():
     model = MLPRegressor(random_state=0)
     for rows in (100, 50, 33):
         model.partial_fit(X[:rows], Y[:rows])
@@ -66,8 +66,8 @@ def test_rows_seen_are_counted():
 
 
 @pytest.mark.parametrize("rows", [5, 20])
-def test_first_rows_do_not_bound_what_can_be_told_apart(rows):
-    """Their quantiles would: what lies beyond them would all be one value."""
+def test_later_rows_beyond_the_first_ones_stay_distinct(rows):
+    """With quantile scaling, all values beyond the first rows would become one."""
     model = MLPRegressor(random_state=0, dropout=0)
     for _ in range(20):
         for first in range(0, 300, rows):
@@ -92,7 +92,7 @@ def test_first_rows_do_not_bound_what_can_be_told_apart(rows):
     ],
     ids=str,
 )
-def test_what_cannot_be_changed_any_more(settings, text):
+def test_rejects_changes_of_the_architecture(settings, text):
     model = fitted(max_iter=1, warm_start=True)
     before = model.predict(X)
     with pytest.raises(ValueError, match=text):
@@ -102,7 +102,7 @@ def test_what_cannot_be_changed_any_more(settings, text):
     assert np.array_equal(model.predict(X), before)
 
 
-def test_class_weights_of_a_batch_that_lacks_a_class():
+def test_class_weights_of_a_batch_without_a_class():
     model = MLPClassifier(class_weight={"b": 2}, random_state=0)
     model.partial_fit(X[:9], np.full(9, "a"), classes=["a", "b"])
     assert list(model.classes_) == ["a", "b"]

@@ -1,4 +1,4 @@
-"""Without scikit-learn one line says what to install."""
+"""Without scikit-learn, the import error names what to install."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HIDDEN = {
 
 
 @pytest.mark.parametrize("how", HIDDEN)
-def test_one_line(how):
+def test_import_error_is_one_line(how):
     script = f"{HIDDEN[how]}; import handnn; import handnn.tables.recipe; import handnn.sklearn"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 1

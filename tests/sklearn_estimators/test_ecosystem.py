@@ -1,4 +1,4 @@
-"""In scikit-learn's company: pipelines, searches in processes and threads, copies, routing."""
+"""Pipelines, searches in processes and threads, copies, and metadata routing."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def test_joblib_file(tmp_path):
     model = regressor().partial_fit(X, Y)
     joblib.dump(model, tmp_path / "model.joblib")
     again = joblib.load(tmp_path / "model.joblib")
-    for one in (model, again):  # an interrupted training goes on in another process
+    for one in (model, again):  # as if continued in another process
         one.partial_fit(X, Y)
     assert_same_bits(again.predict(X), model.predict(X))
 
 
-def test_clone_knows_all_parameters_and_nothing_else():
+def test_clone_copies_exactly_the_parameters():
     model = regressor(loss=losses.Huber(2), dropout=[0.1], alpha=3, weight_decay=0).fit(X, Y)
     new = clone(model)
     assert {**new.get_params(), "loss": 0} == {**model.get_params(), "loss": 0}
@@ -91,7 +91,7 @@ def test_clone_knows_all_parameters_and_nothing_else():
     assert "dropout=[0.1]" in repr(new)
 
 
-def test_weights_are_routed():
+def test_metadata_routing_of_weights():
     weight = RNG.uniform(0, 2, 200)
     with sklearn.config_context(enable_metadata_routing=True):
         model = regressor().set_fit_request(sample_weight=True)
@@ -101,7 +101,7 @@ def test_weights_are_routed():
     assert_same_bits(search.best_estimator_.predict(X), alone.predict(X))
 
 
-def test_around_the_estimator():
+def test_inside_meta_estimators():
     assert MultiOutputRegressor(regressor()).fit(X, np.c_[Y, -Y]).predict(X).shape == (200, 2)
     around = TransformedTargetRegressor(regressor(), func=np.sinh, inverse_func=np.arcsinh)
     assert around.fit(X, Y).predict(X).shape == (200,)

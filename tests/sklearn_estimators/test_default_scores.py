@@ -1,4 +1,4 @@
-"""With defaults a first try is a good one: held-out scores that the documentation promises."""
+"""The held-out scores with default parameters that the documentation promises."""
 
 from __future__ import annotations
 

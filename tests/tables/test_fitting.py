@@ -1,0 +1,88 @@
+"""fit_table: the pipeline from a table to a trained model, by a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from handnn import AdamW, Columns, Network, Target, Trainer, mlp
+from handnn.schedules import Constant, Cosine, OneCycle, ReduceOnPlateau
+from handnn.tables.fitting import fit_table, training_rows
+from handnn.tables.networks import build_network, build_schedule
+from handnn.tables.recipe import default_recipe, file_recipe
+from tests.bounds import assert_same_bits
+
+RNG = np.random.default_rng(0)
+TABLE = {"size": RNG.normal(50, 20, 200), "town": RNG.choice(["Ulm", "Bonn"], 200)}
+PRICE = 3 * TABLE["size"] + 100 * (TABLE["town"] == "Ulm")
+RECIPE = replace(default_recipe(200, 2).with_hidden((8,)), epochs=4, dropouts=(0.0,))
+
+
+def test_does_what_its_parts_do():
+    """The same steps, one by one."""
+    fitted = fit_table(TABLE, PRICE, RECIPE, rng=3)
+    rng = np.random.default_rng(3)
+    order = rng.permutation(200)
+    columns, target = Columns.learn(TABLE, scale="quantile"), Target.learn(PRICE)
+    layers = [*columns.first_layers(rng, RECIPE.dtype)]
+    layers += mlp([columns.n_after, 8, 1], rng=rng, dtype=RECIPE.dtype).layers
+    network = Network(layers)
+    steps = 4 * -(-200 // RECIPE.batch_size)
+    optimizer = AdamW(RECIPE.lr, weight_decay=RECIPE.weight_decay, schedule=OneCycle(steps))
+    trainer = Trainer(network, target.loss(), optimizer, rng=int(rng.integers(2**63)))
+    x, y = columns.transform(TABLE, RECIPE.dtype), target.encode(PRICE)
+    history = trainer.fit(x[order], y[order], epochs=4, batch_size=RECIPE.batch_size)
+    assert fitted.histories[0].train_loss == history.train_loss
+    columns.settle(network)
+    for name, array in network.params.items():
+        assert_same_bits(fitted.model.networks[0].params[name], array)
+
+
+def test_each_network_holds_out_other_rows_and_returns_to_its_best_epoch():
+    recipe = replace(RECIPE, n_networks=3, n_validation=20, patience=1, epochs=30)
+    rows = training_rows(200, recipe, np.random.default_rng(0))
+    held = [set(range(200)) - set(part.tolist()) for part in rows]
+    assert [len(part) for part in held] == [20, 20, 20] and not set.intersection(*held)
+    fitted = fit_table(TABLE, PRICE, recipe, rng=0)
+    assert len(fitted.histories) == len(fitted.model.networks) == 3
+    assert all(len(history.validation_loss) == len(history) for history in fitted.histories)
+
+
+def test_learns_classes_of_chosen_kinds():
+    codes = {"code": np.arange(200) % 4}
+    labels = np.array(["low", "high"])[np.arange(200) % 4 % 2]
+    recipe = replace(RECIPE, epochs=60)
+    model = fit_table(codes, labels, recipe, kinds={"code": "category"}, rng=0).model
+    assert model.columns.columns[0].kind == "category" and model.target.task == "binary"
+    assert (model.predict(codes) == labels).all()
+
+
+def test_a_seed_determines_the_model():
+    one, other = (fit_table(TABLE, PRICE, RECIPE, rng=5).model.predict(TABLE) for _ in range(2))
+    assert_same_bits(one, other)
+
+
+@pytest.mark.parametrize("init", ["he", "glorot_uniform"])
+def test_builds_every_layer_of_a_recipe(init):
+    recipe = replace(
+        file_recipe(100).with_hidden((8, 4)),
+        activations=("gelu", "identity"),
+        dropouts=(0.2, 0.0),
+        batch_norm=True,
+        init=init,
+    )
+    network = build_network(recipe, Columns.learn(TABLE), 2, np.random.default_rng(0))
+    names = [type(layer).__name__ for layer in network.layers]
+    hidden = ["Affine", "BatchNorm", "GELU", "Dropout", "Affine", "BatchNorm"]
+    assert names == ["Embedding", *hidden, "Affine"]
+    assert network.sizes["out"] == 2 and network.dtype == recipe.dtype
+
+
+def test_schedules_by_name():
+    assert build_schedule("constant", 10) is None
+    for name, kind in {"cosine": Cosine, "one_cycle": OneCycle, "plateau": ReduceOnPlateau}.items():
+        assert type(build_schedule(name, 10)) is kind
+    given = Constant()
+    assert type(build_schedule(given, 10)) is Constant and build_schedule(given, 10) is not given
