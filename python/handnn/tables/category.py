@@ -34,6 +34,11 @@ class CategoryColumn:
         labels: (K,) all text, all bools, or all numbers; ascending.
         counts: (K,) the number of training rows with each label.
         has_gaps: whether values were missing in training.
+
+    Examples:
+        >>> column = handnn.Columns.learn({"town": ["Ulm", "Bonn", "Ulm"]}).columns[0]
+        >>> column.labels, column.counts, column.n_codes
+        (('Bonn', 'Ulm'), (1, 2), 4)
     """
 
     labels: tuple[Label, ...]

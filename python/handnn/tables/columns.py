@@ -159,6 +159,12 @@ class Columns:
         text in a column of numbers, numbers in a column of text, an infinity, or a number that
         exceeds `dtype` after scaling. The message names the column, the row, counted from 0, and
         the value.
+
+        Examples:
+            >>> columns = handnn.Columns.learn({"town": ["Ulm", "Bonn"]}, categories="one-hot")
+            >>> columns.transform({"town": ["Bonn", "Kiel"]})
+            array([[1., 0.],
+                   [0., 0.]], dtype=float32)
         """
         where = "Columns.transform"
         dtype = float_dtype(dtype, f"{where}: dtype")
@@ -229,6 +235,14 @@ class Columns:
         as the average row. Writes to the arrays of the network's Embeddings; calling it twice is
         the same as once. Raises ValueError if the network does not begin with an Embedding for each
         column of categories.
+
+        Examples:
+            >>> columns = handnn.Columns.learn({"town": ["Ulm", "Bonn"]})
+            >>> network = handnn.Network(columns.first_layers(0))
+            >>> columns.settle(network)
+            >>> w = network.layers[0].w
+            >>> bool(np.allclose(w[3], (w[0] + w[1]) / 2))
+            True
         """
         if self.categories != "embedding":
             return
@@ -271,7 +285,13 @@ class Columns:
         return found
 
     def summary(self) -> str:
-        """Return a table of the columns: their names, kinds, and what was learned."""
+        """Return a table of the columns: their names, kinds, and what was learned.
+
+        Examples:
+            >>> print(handnn.Columns.learn({"size": [45, 60, None]}).summary())
+            size  number    median 52.5, mean 52.5, scale 6.124, with gaps
+            1 of numbers; 2 columns for the network
+        """
         rows = [
             (self._name(place), column.kind, str(column))
             for place, column in enumerate(self.columns)

@@ -42,11 +42,28 @@ def fit_table(
 ) -> FittedTable:
     """Learn columns and target from the training rows, and train the networks of a recipe on them.
 
-    table, y: as `Columns.learn` and `Target.learn` take them, N rows. kinds, task: of these.
     With `recipe.n_validation` each network holds out other rows of its own and returns to its best
     epoch on them, so that together the networks learn from every row.
 
+    Parameters:
+        table, kinds: N rows, and the kinds of columns, as `Columns.learn` takes them.
+        y, task: the targets and the task, as `Target.learn` takes them.
+        recipe: every setting of the training.
+        rng: None, an int, or a Generator: draws rows, weights and the order of training.
+        progress: whether to show a bar.
+
     Raises what `Columns.learn`, `Target.learn` and `train_many` raise.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> from handnn.datasets import load_concrete
+        >>> from handnn.tables.fitting import fit_table
+        >>> from handnn.tables.recipe import default_recipe
+        >>> data = load_concrete()
+        >>> recipe = replace(default_recipe(*data.x.shape), epochs=10)
+        >>> fitted = fit_table(data.x, data.y, recipe, rng=0)
+        >>> fitted.model.predict(data.x).shape
+        (1030,)
     """
     rng = np.random.default_rng(rng)
     columns = Columns.learn(table, kinds=kinds, scale=recipe.scale)

@@ -117,6 +117,13 @@ class TableModel:
         In the units and shape of `predict` for a regression, of `predict_proba` for classes. A
         large spread shows where the training rows decide little; it is not an error bar. Raises
         ValueError if there is only one network.
+
+        Examples:
+            >>> columns = handnn.Columns.learn({"size": [45.0, 60.0]})
+            >>> target = handnn.Target.learn([520.0, 790.0])
+            >>> networks = [handnn.mlp([1, 4, 1], rng=seed) for seed in (0, 1)]
+            >>> handnn.TableModel(networks, columns, target).spread({"size": [50.0]}).shape
+            (1,)
         """
         if len(self.networks) < 2:
             raise ValueError("TableModel.spread: the model must have two networks or more")

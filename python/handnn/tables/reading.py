@@ -167,6 +167,16 @@ def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> dict[str, li
     The cells are text as in the file; `Columns.learn` detects which columns hold numbers. Empty
     lines are skipped. Raises ValueError if two columns have the same name or a line has a different
     number of cells than the header, OSError if the file cannot be read.
+
+    Examples:
+        >>> import os, tempfile
+        >>> from handnn.tables import read_csv
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "flats.csv")
+        ...     with open(path, "w") as file:
+        ...         _ = file.write("size,town\\n45,Ulm\\n,Bonn\\n")
+        ...     read_csv(path)
+        {'size': ['45', ''], 'town': ['Ulm', 'Bonn']}
     """
     path = os.fspath(path)
     with open(path, encoding="utf-8-sig", newline="") as file:

@@ -9,7 +9,7 @@ docs/scikit-learn.md has the measurements.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, SupportsIndex
+from typing import Literal, SupportsIndex
 
 from handnn.arrays import whole_number
 from handnn.schedules import Schedule
@@ -115,7 +115,13 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
     that an epoch has about a hundred steps. There are 200 epochs, or fewer where they would exceed
     15,000 steps, but at least 20.
 
-    Raises TypeError when a count is not an int, ValueError when it is below 1.
+    Raises TypeError if a count is not an int, ValueError if it is below 1.
+
+    Examples:
+        >>> from handnn.tables.recipe import default_recipe
+        >>> recipe = default_recipe(16_512, n_columns=9)
+        >>> recipe.batch_size, recipe.epochs, recipe.dtype, recipe.scale
+        (165, 148, 'float32', 'quantile')
     """
     n_rows = whole_number(n_rows, "default_recipe: n_rows")
     n_columns = whole_number(n_columns, "default_recipe: n_columns")
@@ -171,25 +177,3 @@ def default_scale(n_columns: SupportsIndex) -> ColumnScale:
     """
     n_columns = whole_number(n_columns, "default_scale: n_columns")
     return "quantile" if n_columns <= MAX_QUANTILE_COLUMNS else True
-
-
-class _Steps(NamedTuple):
-    """Batches and epochs of a training."""
-
-    batch_size: int
-    epochs: int
-    dtype: str
-
-
-def recipe(rows: SupportsIndex) -> _Steps:
-    """Return batch size, epochs and dtype of `default_recipe`."""
-    found = default_recipe(whole_number(rows, "recipe: rows"))
-    return _Steps(found.batch_size, found.epochs, found.dtype)
-
-
-def dropout(rows: SupportsIndex) -> float:
-    """Return the share that Dropout drops after each hidden layer, for a number of rows."""
-    return DROPOUT if whole_number(rows, "dropout: rows") > MAX_FULL_BATCH_ROWS else 0.0
-
-
-scale = default_scale

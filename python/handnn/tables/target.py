@@ -122,6 +122,10 @@ class Target:
         Scaled values of a regression, 0 or 1 of yes-or-no targets, or the index of the label in
         `classes`. Raises ValueError for whatever `learn` rejects, for a label absent from training,
         and for another number of columns; the message names the row and the value.
+
+        Examples:
+            >>> handnn.Target.learn([1.0, 3.0]).encode([5.0]).tolist()
+            [[3.0]]
         """
         where = "Target.encode"
         given = TargetValues(y, where)
@@ -152,6 +156,10 @@ class Target:
         Regression: values in the units of y, in the dtype of `pre`. Classes: the most probable
         label, the first of equally probable ones. Multilabel: ints (N, O), 1 where the probability
         exceeds 1/2. Raises ValueError for another shape.
+
+        Examples:
+            >>> handnn.Target.learn(["no", "yes"]).decode([[-0.5], [2.0]]).tolist()
+            ['no', 'yes']
         """
         pre = self._checked(pre, "Target.decode")
         if self.task != "regression":
