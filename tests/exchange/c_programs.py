@@ -1,4 +1,4 @@
-"""Headers of `handnn.to_c` compiled: a program that reads rows and writes what they predict."""
+"""Compile headers of `handnn.to_c` into a program that reads rows and writes predictions."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SANITIZERS = "-fsanitize=address,undefined -fno-sanitize-recover=all"
 NATIVE = "-mfma" if platform.machine() in ("x86_64", "AMD64") else ""
 
 needs_fma = pytest.mark.skipif(
-    not handnn.cpu_info()["fma"], reason="without FMA predict has other bits than the header"
+    not handnn.cpu_info()["fma"], reason="without FMA the bits of predict differ"
 )
 
 
 def environment():
-    """The one for other programs: not what a sanitizer of this process wants to watch."""
+    """The environment of compilers and programs, without the sanitizer of this process."""
     return {**os.environ, "LC_ALL": "C", "LD_PRELOAD": ""}
 
 
 @dataclass(frozen=True)
 class Build:
-    """A compiler with its options; what the program is started with, if anything."""
+    """A compiler with its options, and the emulator that runs its programs, if any."""
 
     compiler: str
     options: str
@@ -64,7 +64,7 @@ class Build:
 
 ARM = "aarch64-linux-gnu-gcc"
 
-# In GNU mode, and in C++ in any, GCC joins products with sums unless it is kept from it.
+# In GNU mode and in C++, GCC contracts products and sums unless it is told not to.
 BUILDS = {
     "gcc": Build("gcc", "-std=c99 -O2", is_thorough=True),
     "gcc -O0": Build("gcc", "-std=c99 -O0"),
@@ -92,7 +92,7 @@ static int run_{name}(void) {{
 
 
 def compile_all(build, headers, real, folder):
-    """Compile headers, by their names, into one program; `predict` calls it."""
+    """Compile headers, given by name, into one program for `predict`."""
     lines = ["#include <stdio.h>", "#include <stdlib.h>"]
     for name, text in headers.items():
         if build.switch:
@@ -111,14 +111,14 @@ def compile_all(build, headers, real, folder):
 
 
 def predict(build, program, index, x, outputs):
-    """What header number `index` of a program gives for rows; its own rows hold too."""
+    """Return the predictions of header number `index` for rows, after checking its test rows."""
     done = build.run(program, index, stdin=np.ascontiguousarray(x).tobytes())
     assert done.returncode == 0, done.stderr.decode()[:2000]
     return np.frombuffer(done.stdout, x.dtype).reshape(len(x), outputs)
 
 
 def assert_same_numbers(actual, expected):
-    """The same bits, where they are not NaN on both sides."""
+    """Assert the same bits, or NaN on both sides."""
     assert actual.dtype == expected.dtype and actual.shape == expected.shape
     np.testing.assert_array_equal(actual, expected)
     is_number = ~np.isnan(expected)

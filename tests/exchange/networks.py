@@ -1,4 +1,4 @@
-"""The list of networks that are handed on, one or more for each brick; how near a copy must be."""
+"""Networks to export, one or more for each brick, and the error that a copy may have."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from handnn.layers.sequence import walk
 
 COLUMNS = 9
 CODES = 6
-"""Column 2 of x holds codes from 0 to 5, and so does column 8."""
+"""Columns 2 and 8 of x hold codes from 0 to 5."""
 
 RELATIVE = {"float32": 1e-6, "float64": 1e-14}
-"""How far the output of one brick may be off, of the largest one."""
+"""The error that one brick may have, relative to the largest output."""
 
 
 def affine(n_in, n_out, rng, dtype):
@@ -37,7 +37,7 @@ def affine(n_in, n_out, rng, dtype):
 
 
 def norm_arrays(columns, rng, dtype, count):
-    """gamma, beta, and for a BatchNorm means and variances."""
+    """Return gamma, beta, and for BatchNorm means and variances."""
     arrays = rng.normal(size=(4, columns))
     arrays[0] += 2
     arrays[3] = rng.uniform(0.5, 2, columns)
@@ -87,18 +87,18 @@ BRICKS = {
 
 
 def of_one_brick(name, dtype, seed=0):
-    """The brick behind an Affine of 1 that changes no bit, which fixes dtype and columns."""
+    """Return the brick behind an identity Affine, which determines dtype and columns."""
     brick = BRICKS[name](np.random.default_rng(seed), dtype)
     return Network([Affine(np.eye(COLUMNS, dtype=dtype), np.zeros(COLUMNS, dtype)), brick])
 
 
 def tabular(dtype, seed=0):
-    """Two columns of codes, a norm, a residual block: everything that rows of a table ask for."""
+    """Return a network for a table: two columns of codes, a norm, and a residual block."""
     rng = np.random.default_rng(seed)
     return Network(
         [
             embedding(4, 2, rng, dtype),
-            embedding(2, 7, rng, dtype),  # column 8 of x, now that column 2 is gone
+            embedding(2, 7, rng, dtype),  # column 8 of x; column 2 is removed
             batch_norm(13, rng, dtype),
             affine(13, 24, rng, dtype),
             residual(24, rng, dtype),
@@ -124,14 +124,14 @@ def network_of(name, dtype):
 
 
 def allowed(name, dtype):
-    """How far the output of a network may be off: that of each of its bricks, one after another."""
+    """Return the error that a network may have: the sum over its bricks."""
     if name in BRICKS:
         return RELATIVE[dtype]
     return RELATIVE[dtype] * sum(1 for _ in walk(network_of(name, dtype).layers))
 
 
 def rows_of(count, dtype, scale=2.0, seed=3):
-    """Rows for a network; the columns of codes have codes."""
+    """Return rows for a network, with codes in the columns of codes."""
     rng = np.random.default_rng(seed)
     x = rng.normal(0, scale, (count, COLUMNS))
     x[:, [2, 8]] = rng.integers(0, CODES, (count, 2))
@@ -139,7 +139,7 @@ def rows_of(count, dtype, scale=2.0, seed=3):
 
 
 def error(actual, expected):
-    """The largest difference, of the largest number that was expected."""
+    """Return the largest difference relative to the largest expected number."""
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     assert actual.shape == expected.shape
     if not expected.size:

@@ -1,4 +1,4 @@
-"""Models of tables that are handed on, and a table with names and kinds as hostile as can be."""
+"""Table models to export, and a table with hostile names and labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = [
 
 
 def table(count=200, seed=0):
-    """Numbers, two of them with gaps; text with gaps; numbers that tell kinds apart; bools."""
+    """Return numbers, two columns with gaps; text with gaps; numeric labels; and bools."""
     rng = np.random.default_rng(seed)
     numbers = [
         rng.normal(-122, 2, count),
@@ -38,7 +38,7 @@ def table(count=200, seed=0):
 
 
 def mixed(count=300):
-    """The same with gaps everywhere, and kinds that were not there."""
+    """Return such a table with gaps in every column, and unseen labels."""
     found = table(count, seed=1)
     rng = np.random.default_rng(2)
     for name in NAMES[:4]:
@@ -63,7 +63,7 @@ def targets(task, count=200):
 
 
 def table_model(task, dtype, categories="embedding", scale=True, count=2, seed=4):
-    """A model with weights as they are drawn: nothing is learnt but the columns and the target."""
+    """Return a model with random weights; only the columns and the target are learnt."""
     rng = np.random.default_rng(seed)
     columns = Columns.learn(table(), categories=categories, scale=scale, kinds={"zip": "category"})
     target = Target.learn(targets(task))
@@ -81,14 +81,14 @@ def table_model(task, dtype, categories="embedding", scale=True, count=2, seed=4
 
 
 def answers(model, rows):
-    """What an export gives for the rows of a table, (N, O)."""
+    """Return the answers that an export must give for a table, (N, O)."""
     is_regression = model.target.task == "regression"
     found = model.predict(rows) if is_regression else model.predict_proba(rows)
     return found.reshape(len(found), -1)
 
 
 def c_rows(model, rows):
-    """The rows of a table as the header takes them: numbers, then categories, text as codes."""
+    """Return a table as rows of the header: numbers, then categories, text as codes."""
     dtype = model.dtype
     numbers = [np.asarray(rows[name], float) for name in NAMES[:4]]
     text, kinds = rows[NAMES[4]], sorted(KINDS_OF_TEXT)

@@ -1,4 +1,4 @@
-"""to_c: what compilers make of the header predicts what we predict, bit by bit."""
+"""to_c: the compiled header has the bits of predict, for every brick and every compiler."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REALS = {"float32": "float", "float64": "double"}
 
 
 def one_column(name):
-    """The brick behind an Affine that lets every number through as it is, also inf and -0."""
+    """Return a function that builds the brick behind an Affine that keeps inf and -0."""
 
     def build(dtype):
         brick = networks.BRICKS[name](np.random.default_rng(0), dtype)
@@ -31,7 +31,7 @@ def one_column(name):
 
 
 def nested(dtype):
-    """Rooms that wait, rows that narrow and widen, a Residual of nothing, products before sums."""
+    """Return nested Residuals, narrow and wide rows, an empty block, and products before sums."""
     rng = np.random.default_rng(1)
     widened = [networks.affine(7, 40, rng, dtype), GELU(), networks.affine(40, 7, rng, dtype)]
     inner = Residual([networks.affine(7, 7, rng, dtype), Tanh()])
@@ -62,7 +62,7 @@ EVERY = {
     "nested": nested,
 }
 FEW = ["GELU", "GELU, tanh", "Softplus", "Tanh", "tabular", "13-64-64-1", "nested"]
-"""Every function with a long chain of roundings, for builds that are not to take long."""
+"""The functions with the longest chains of roundings, for builds that should be quick."""
 
 
 def names_for(build):
@@ -79,14 +79,14 @@ def dtype(request):
 
 @pytest.fixture(scope="module")
 def programs(dtype, tmp_path_factory):
-    """All networks of a build in one program, compiled once: so their names do not meet either."""
+    """Compile all networks of a build into one program, once; so their names must not clash."""
     compiled = {}
 
     def program(key):
         if key not in compiled:
             headers = {}
             for index, name in enumerate(names_for(BUILDS[key])):
-                x = rows_of(8, dtype) if name.startswith("Embedding") else None  # behind an Affine
+                x = rows_of(8, dtype) if name.startswith("Embedding") else None
                 network = EVERY[name](dtype)
                 headers[f"net_{index}"] = handnn.to_c(network, name=f"net_{index}", x=x)
             folder = tmp_path_factory.mktemp("c")
@@ -97,7 +97,7 @@ def programs(dtype, tmp_path_factory):
 
 
 def specials(dtype):
-    """Numbers at which formulas break: NaN, the largest, denormals, 0 and the ends of exp."""
+    """Return numbers at which formulas fail: NaN, the largest, denormals, 0, the limits of exp."""
     info = np.finfo(dtype)
     sizes = [0, info.smallest_subnormal, 3 * info.smallest_subnormal, info.tiny, info.max, np.inf]
     sizes += [87.3, 88.8, 103.3, 104.5, 708.4, 709.9, 744.5, 746.5, 13.3, 14.5, 37.6, 38.7]
@@ -107,7 +107,7 @@ def specials(dtype):
 
 def rows_for(name, network, dtype):
     columns = network.sizes["in"]
-    if columns == 1:  # everything, many times over
+    if columns == 1:  # all special numbers, many times
         info = np.finfo(dtype)
         sizes = np.concatenate(
             [
@@ -121,7 +121,7 @@ def rows_for(name, network, dtype):
     if columns != networks.COLUMNS:
         return np.random.default_rng(2).normal(size=(200, columns)).astype(dtype)
     x = np.concatenate([rows_of(200, dtype), rows_of(100, dtype, scale=1e-5)])
-    if name.startswith("Embedding"):  # the Affine before it would make NaN of the codes, too
+    if name.startswith("Embedding"):  # the Affine before it would turn the codes into NaN
         return x
     numbers = [column for column in range(columns) if column not in (2, 8)]
     for row, value in enumerate(specials(dtype)):
@@ -140,7 +140,7 @@ def test_the_header_has_the_bits_of_predict(key, name, dtype, programs):
     assert_same_numbers(actual, expected)
 
 
-def test_every_brick_is_among_them():
+def test_the_list_has_every_brick():
     from handnn.exchange.c.bricks import BRICKS
     from handnn.layers.sequence import walk
 

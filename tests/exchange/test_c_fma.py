@@ -1,4 +1,4 @@
-"""How a header of to_c rounds: once in an fma, of the machine or its own, twice elsewhere."""
+"""The rounding of to_c: once in an fma, of the machine or in software, and twice elsewhere."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ int main(void) {
 
 @needs_fma
 @both_dtypes
-def test_its_own_fma_rounds_once(dtype, tmp_path):
-    """Against that of our kernels: sums that cancel, ties, numbers far apart, special ones."""
+def test_the_software_fma_rounds_once(dtype, tmp_path):
+    """Compare with the kernels: cancelling sums, ties, numbers far apart, special numbers."""
     rng = np.random.default_rng(0)
     a, b, c = rng.uniform(1, 2, (3, 4000))
-    a[::2] = np.round(1024 * a[::2]) / 1024  # short, so that there are ties
+    a[::2] = np.round(1024 * a[::2]) / 1024  # few digits, so that ties occur
     powers = 2.0 ** rng.integers(-30, 30, (3, 4000))
     a, b, c = (np.stack([a, b, c]) * powers * rng.choice([-1, 1], (3, 4000))).astype(dtype)
     c[::3] = -a[::3] * b[::3]
@@ -72,8 +72,8 @@ def test_its_own_fma_rounds_once(dtype, tmp_path):
 
 @needs_fma
 @pytest.mark.parametrize("key", ["gcc", "gcc that contracts", "clang that contracts", "g++"])
-def test_no_product_is_joined_with_a_sum(key, tmp_path):
-    """out·scale + mean is rounded twice, also where a compiler would rather do it once."""
+def test_no_product_and_sum_are_contracted(key, tmp_path):
+    """out·scale + mean is rounded twice, even if the compiler contracts by default."""
     build, real = BUILDS[key], "float"
     x = np.random.default_rng(0).normal(size=(200, 1)).astype("float32")
     network = Network([Affine(np.ones((1, 1), "float32"), np.array([-0.0], "float32"))])
@@ -90,13 +90,13 @@ def test_no_product_is_joined_with_a_sum(key, tmp_path):
         assert (out != Scale(*after).undo(x)[:, 0]).any()
 
 
-def test_fast_math_is_refused(tmp_path):
+def test_rejects_fast_math(tmp_path):
     (tmp_path / "model.h").write_text(handnn.to_c(mlp([2, 1])), encoding="ascii")
-    with pytest.raises(AssertionError, match="its rounding is meant"):
+    with pytest.raises(AssertionError, match="-ffast-math changes the rounding"):
         GCC.compile(tmp_path / "model.h", tmp_path / "main", "-DMODEL_MAIN", "-ffast-math")
 
 
-def test_rows_that_are_predicted_without_fma_are_not_held_to_the_last_bit():
+def test_allows_any_error_if_predicted_without_fma():
     script = "import handnn; print(handnn.to_c(handnn.mlp([2, 1])))"
     for isa, allowed in ((None, "0" if handnn.cpu_info()["fma"] else "DBL_MAX"), ("v2", "DBL_MAX")):
         if isa and isa not in handnn.cpu_info()["supported"]:

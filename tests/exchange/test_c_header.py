@@ -1,4 +1,4 @@
-"""What a header of to_c says of itself, its switches, the steps before a network, and refusals."""
+"""The header of to_c: its comment, its switches, its names, and its main."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def run_main(text, folder, *options, build=GCC):
-    """Compile the header itself, with its main, and run it."""
+    """Compile a header with its main and run it."""
     (folder / "model.h").write_text(text, encoding="ascii")
     build.compile(folder / "model.h", folder / "main", "-DMODEL_MAIN", *options)
     done = build.run(folder / "main")
@@ -39,7 +39,7 @@ def defined(text, name):
 @needs_fma
 @both_dtypes
 @pytest.mark.parametrize("key", ["gcc", "g++", "clang", "arm64"])
-def test_its_main_proves_it_and_prints_what_it_takes(key, dtype, tmp_path):
+def test_main_checks_the_rows_and_prints_time_and_memory(key, dtype, tmp_path):
     build = BUILDS[key]
     real = {"float32": "float", "float64": "double"}[dtype]
     text = handnn.to_c(mlp([13, 64, 64, 1], rng=0, dtype=dtype))
@@ -59,7 +59,7 @@ def test_its_main_proves_it_and_prints_what_it_takes(key, dtype, tmp_path):
 
 
 @needs_fma
-def test_its_main_fails_where_a_prediction_differs(tmp_path):
+def test_main_fails_if_a_prediction_differs(tmp_path):
     network = mlp([3, 2], rng=0)
     x = np.ones((2, 3), "float32")
     text = handnn.to_c(network, x=x)
@@ -77,7 +77,7 @@ def test_its_main_fails_where_a_prediction_differs(tmp_path):
     assert run_main(text, tmp_path)[0] == 0
 
 
-def test_its_switches(tmp_path):
+def test_switches(tmp_path):
     text = handnn.to_c(networks.tabular("float32"))
     status, printed = run_main(text, tmp_path, "-DMODEL_NO_TESTS")
     assert status == 0 and "ulp" not in printed
@@ -89,7 +89,7 @@ def test_its_switches(tmp_path):
 
 
 @pytest.mark.skipif(
-    sys.platform != "linux" or not shutil.which("size"), reason="the size of GNU is not installed"
+    sys.platform != "linux" or not shutil.which("size"), reason="GNU size is not installed"
 )
 def test_scratch_is_on_the_stack_or_static(tmp_path):
     text = handnn.to_c(mlp([2, 300, 300, 1], rng=0))
@@ -108,8 +108,8 @@ def test_scratch_is_on_the_stack_or_static(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["gcc", "g++", "clang"])
-def test_what_is_not_used_is_no_warning(key, tmp_path):
-    """Two models in one file of C, of which one is not called and one is included twice."""
+def test_unused_functions_give_no_warning(key, tmp_path):
+    """Include two models in one file, of which one is not called and one is included twice."""
     build = BUILDS[key]
     for name in ("first", "second"):
         network = networks.tabular("float32")
@@ -122,7 +122,7 @@ def test_what_is_not_used_is_no_warning(key, tmp_path):
     assert build.run(tmp_path / "use").returncode == 0
 
 
-def test_it_says_what_it_is(tmp_path):
+def test_contents_of_the_header(tmp_path):
     network = networks.tabular("float64")
     path = tmp_path / "model.h"
     text = handnn.to_c(network, path, name="price_2")
@@ -136,7 +136,7 @@ def test_it_says_what_it_is(tmp_path):
     assert not re.search(r"\b(malloc|calloc|free|fopen)\b", text)
 
 
-def test_only_functions_that_are_used_are_there():
+def test_contains_only_used_functions():
     text = handnn.to_c(mlp([2, 3, 1]))
     found = re.findall(r"^static inline \w+ (\w+)", text, re.MULTILINE)
     assert set(found) - {"model_soft_fma"} == {
@@ -144,7 +144,7 @@ def test_only_functions_that_are_used_are_there():
     }  # fmt: skip
 
 
-def test_the_network_is_left_alone():
+def test_does_not_change_the_network():
     network = networks.tabular("float32")
     before = {name: array.copy() for name, array in network.params.items()}
     handnn.to_c(network)
@@ -153,8 +153,8 @@ def test_the_network_is_left_alone():
 
 
 @pytest.mark.parametrize("name", ["model_x", "MODEL_X", "MODEL", "real", "R", "x", "int", "Fma2"])
-def test_any_identifier_may_be_its_name(name, tmp_path):
-    """Also those that the text of the templates uses for something else."""
+def test_accepts_any_identifier_as_name(name, tmp_path):
+    """Even those that the templates use for something else."""
     text = handnn.to_c(networks.tabular("float32"), name=name, scale_out=(1, 2))
     assert f"void {name}_predict(const float *x, float *y) {{" in text and f"/* {name}: " in text
     (tmp_path / "model.h").write_text(text, encoding="ascii")
@@ -164,6 +164,6 @@ def test_any_identifier_may_be_its_name(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "2model", "my model", "modèle", "a-b", "_model", None, 3])
-def test_names_that_c_cannot_have(name):
+def test_rejects_names_that_are_not_identifiers(name):
     with pytest.raises(ValueError, match="^to_c: name must be an identifier of C, but is "):
         handnn.to_c(mlp([2, 1]), name=name)

@@ -1,4 +1,4 @@
-"""What to_c refuses: arguments and networks that do not fit, before anything is written."""
+"""to_c rejects arguments and networks that do not fit, before it writes anything."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ NORMAL = mlp([3, 2], rng=0)
         ),
         (
             {"steps": [OneHot(2)], "x": np.ones((1, 3))},
-            "to_c: x has 3 columns, of which the steps make 4, but the network takes 3",
+            r"to_c: x has 3 columns \(the steps make 4 of them\) but the network takes 3",
         ),
         ({"steps": [Fill(1e39)]}, r"steps\[0\]: Fill: median is too large for float32"),
         (
@@ -67,10 +67,10 @@ NORMAL = mlp([3, 2], rng=0)
         ),
         ({"x": np.ones((0, 3))}, r"to_c: x must be rows \(N, I\), at least one, but has \(0, 3\)"),
         ({"x": np.ones(3)}, r"to_c: x must be rows \(N, I\), at least one, but has \(3,\)"),
-        ({"x": np.ones((1, 4))}, "to_c: x has 4 columns, but the network takes 3"),
+        ({"x": np.ones((1, 4))}, "to_c: x has 4 columns but the network takes 3"),
     ],
 )
-def test_what_does_not_fit_is_a_value_error(arguments, message, tmp_path):
+def test_rejects_arguments_that_do_not_fit(arguments, message, tmp_path):
     path = tmp_path / "model.h"
     with pytest.raises(ValueError, match=message) as caught:
         handnn.to_c(NORMAL, path, **arguments)
@@ -94,7 +94,7 @@ def test_what_does_not_fit_is_a_value_error(arguments, message, tmp_path):
         ({"x": "rows"}, "x must hold real numbers of up to 64 bits, but is <U4"),
     ],
 )
-def test_what_is_of_another_kind_is_a_type_error(arguments, message, tmp_path):
+def test_rejects_arguments_of_another_type(arguments, message, tmp_path):
     path = tmp_path / "model.h"
     with pytest.raises(TypeError, match=f"^to_c: {message}"):
         handnn.to_c(NORMAL, path, **arguments)
@@ -145,19 +145,19 @@ def test_what_is_of_another_kind_is_a_type_error(arguments, message, tmp_path):
         (lambda: LookUp([1], "a"), TypeError, "LookUp: column must be an int, but is 'a'"),
     ],
 )
-def test_steps_are_checked_when_they_are_made(build, error, message):
+def test_steps_check_their_arguments(build, error, message):
     with pytest.raises(error, match=f"^{message}"):
         build()
 
 
-def test_columns_that_nothing_fixes():
+def test_rejects_an_unknown_number_of_columns():
     network = Network([Sigmoid(), Residual([ReLU()])])
     with pytest.raises(ValueError, match="^to_c: no layer determines the number of columns"):
         handnn.to_c(network)
     assert defined(handnn.to_c(network, x=np.ones((2, 5))), "INPUTS") == "5"
 
 
-def test_codes_that_are_computed():
+def test_rejects_computed_codes_without_rows():
     network = Network([Affine(np.eye(2), np.zeros(2)), Embedding(np.ones((3, 2)), 1)])
     with pytest.raises(ValueError, match="^to_c: no random rows can be made, because codes are c"):
         handnn.to_c(network)
@@ -166,13 +166,13 @@ def test_codes_that_are_computed():
         handnn.to_c(NORMAL, steps=[Fill([0.0], indicator=[0]), OneHot(2, column=1)])
 
 
-def test_an_array_without_entries():
+def test_rejects_an_array_without_entries():
     network = Network([Affine(np.ones((0, 3)), np.zeros(3))])
     with pytest.raises(ValueError, match=r"^to_c: layer 0 \(Affine 0→3\) has an array without"):
         handnn.to_c(network)
 
 
-def test_the_file_is_written_all_or_nothing(tmp_path, monkeypatch):
+def test_writes_the_file_atomically(tmp_path, monkeypatch):
     path = tmp_path / "model.h"
     handnn.to_c(NORMAL, path)
     before = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The steps around a network in C have the bits of their NumPy; the rows that test them."""
+"""The steps around a network have the same bits in C and in NumPy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STEPS = [
 
 @needs_fma
 @both_dtypes
-def test_steps_and_scales_are_those_of_numpy(dtype, tmp_path):
+def test_steps_and_scales_have_the_bits_of_numpy(dtype, tmp_path):
     rng = np.random.default_rng(0)
     network = Network([Embedding(rng.normal(size=(5, 2)).astype(dtype), 1), Sigmoid(),
                        networks.affine(10, 3, rng, dtype)])  # fmt: skip
@@ -56,7 +56,7 @@ def test_steps_and_scales_are_those_of_numpy(dtype, tmp_path):
     expected = Scale(*after).undo(network.predict(rows))
     assert np.isfinite(expected).all()
     assert_same_numbers(predict_in_c(text, x, tmp_path), expected)
-    # As a reader would write it, without the steps.
+    # the same written out by hand, without steps
     plain = network.predict(by_hand(x, before)) * after[1].astype(dtype) + after[0].astype(dtype)
     assert_same_numbers(expected, plain)
 
@@ -75,8 +75,8 @@ def by_hand(x, before):
 
 
 @needs_fma
-def test_rows_are_drawn_as_a_network_sees_them(tmp_path):
-    """In the units of the columns, with codes for Embedding and OneHot, and NaN that is filled."""
+def test_random_rows_are_in_the_units_of_the_columns(tmp_path):
+    """With codes for Embedding and OneHot, and NaN where it is filled."""
     rng = np.random.default_rng(0)
     layers = [Dropout(0.1), Embedding.random(3, 2, 0, rng), Affine.random(10, 2, rng=rng)]
     steps = [
@@ -98,7 +98,7 @@ def test_rows_are_drawn_as_a_network_sees_them(tmp_path):
 
 @needs_fma
 @both_dtypes
-def test_a_code_that_there_is_not_is_nan(dtype, tmp_path):
+def test_an_invalid_code_gives_nan(dtype, tmp_path):
     rng = np.random.default_rng(0)
     network = Network([Embedding(rng.normal(size=(3, 2)).astype(dtype), 1)])
     text = handnn.to_c(network, x=[[1.0, 2.0]])
@@ -109,7 +109,7 @@ def test_a_code_that_there_is_not_is_nan(dtype, tmp_path):
 
 
 @needs_fma
-def test_weights_that_are_no_numbers(tmp_path):
+def test_special_numbers_as_weights(tmp_path):
     info = np.finfo("float32")
     w = np.array([[np.nan, np.inf, -np.inf, -0.0, info.smallest_subnormal, info.max]], "float32")
     network = Network([Affine(w, np.full(6, -0.0, "float32"))])

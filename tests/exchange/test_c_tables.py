@@ -1,4 +1,4 @@
-"""to_c of models of tables: columns, networks and their mean in one header, which proves itself."""
+"""to_c of table models: columns, networks and their mean in one header."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    """All models of a dtype in one program of a build, compiled once."""
+    """Compile all models of a dtype into one program for each build, once."""
     compiled = {}
 
     def program(key, dtype):
@@ -58,14 +58,14 @@ def programs(tmp_path_factory):
 @needs_fma
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("name", CASES)
-def test_in_float64_the_header_has_the_bits_of_predict(name, key, programs):
+def test_float64_header_has_the_bits_of_predict(name, key, programs):
     model, rows = of_case(name, "float64"), mixed()
     expected = answers(model, rows)
     x = c_rows(model, rows)
     assert np.isnan(x).any(axis=0).all() and np.isfinite(expected).all()
     place = list(CASES).index(name)
     out = predict(BUILDS[key], programs(key, "float64"), place, x, expected.shape[1])
-    if name in ("quantile", "all"):  # NumPy's interp may join products with sums, on arm64
+    if name in ("quantile", "all"):  # NumPy's interp may contract products and sums, on arm64
         assert (abs(out - expected) <= 2 * np.spacing(abs(expected))).all()
     else:
         assert_same_numbers(out, expected)
@@ -74,8 +74,8 @@ def test_in_float64_the_header_has_the_bits_of_predict(name, key, programs):
 @needs_fma
 @pytest.mark.parametrize("key", ["gcc", "arm64"])
 @pytest.mark.parametrize("name", CASES)
-def test_in_float32_it_is_close_to_predict(name, key, programs):
-    """Also where numbers lie far from 0, and beside what `predict` makes of the same float32."""
+def test_float32_header_is_close_to_predict(name, key, programs):
+    """Even where numbers are far from 0."""
     model, rows = of_case(name, "float32"), mixed()
     for number in NAMES[:4]:
         rows[number] = np.asarray(rows[number], np.float32).astype(float)
@@ -89,7 +89,7 @@ def test_in_float32_it_is_close_to_predict(name, key, programs):
 @needs_fma
 @both_dtypes
 @pytest.mark.parametrize("key", KEYS)
-def test_its_main_proves_all_of_it_and_prints_what_it_takes(key, dtype, tmp_path):
+def test_main_checks_the_rows_and_prints_time_and_memory(key, dtype, tmp_path):
     build = BUILDS[key]
     text = handnn.to_c(of_case("binary", dtype), tmp_path / "model.h")
     build.compile(tmp_path / "model.h", tmp_path / "main", "-DMODEL_MAIN")
@@ -107,7 +107,7 @@ def test_its_main_proves_all_of_it_and_prints_what_it_takes(key, dtype, tmp_path
     assert build.run(tmp_path / "main").returncode == 1  # the last network of three
 
 
-def test_text_becomes_codes(tmp_path):
+def test_model_code_returns_the_code_of_a_text(tmp_path):
     (tmp_path / "model.h").write_text(handnn.to_c(of_case("regression", "float32")), "ascii")
     (tmp_path / "codes.c").write_text(
         '#include "model.h"\n#include <stdio.h>\nint main(int n, char **texts) {\n'
@@ -124,7 +124,7 @@ def test_text_becomes_codes(tmp_path):
     assert printed[count + 4 :] == ["nan"] * 3
 
 
-def test_names_and_labels_are_told_in_a_comment_that_nothing_ends():
+def test_no_name_or_label_ends_the_comment():
     text = handnn.to_c(of_case("regression", "float64"))
     comment = text[: text.index("*/")]
     words = " ".join(comment.split())
@@ -132,7 +132,14 @@ def test_names_and_labels_are_told_in_a_comment_that_nothing_ends():
         assert " ".join(in_comment(name).split()) in words
     assert "MODEL_TICKS()" in comment and "#ifdef MODEL_H\n" in text
     assert max(map(len, text.splitlines())) <= 100
-    for word in ("real", "R(1)", "C(fabs)", "@", "<comment>", "$x"):  # no words of the templates
+    for word in (
+        "real",
+        "R(1)",
+        "C(fabs)",
+        "@",
+        "<comment>",
+        "$x",
+    ):
         assert word in comment
 
 
@@ -144,7 +151,7 @@ def test_names_and_labels_are_told_in_a_comment_that_nothing_ends():
         ("*\\/", "*\\/"), ("\ud800", "\\ud800"),
     ],
 )  # fmt: skip
-def test_what_stands_in_a_comment(text, told):
+def test_in_comment_escapes(text, told):
     assert in_comment(text) == told
 
 
@@ -154,7 +161,7 @@ def use(folder, *headers):
     GCC.compile(folder / "use.c", folder / "use")
 
 
-def test_two_headers_of_one_name_are_an_error_and_one_twice_is_none(tmp_path):
+def test_rejects_two_headers_of_one_name(tmp_path):
     model = of_case("binary", "float32")
     handnn.to_c(model, tmp_path / "first.h")
     handnn.to_c(of_case("outputs", "float32"), tmp_path / "second.h")
@@ -167,7 +174,7 @@ def test_two_headers_of_one_name_are_an_error_and_one_twice_is_none(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("nm"), reason="nm is not installed")
-def test_float32_calls_no_function_of_double(tmp_path):
+def test_float32_header_calls_no_double_function(tmp_path):
     from tests.exchange.networks import BRICKS, network_of
 
     called = set()
@@ -204,7 +211,7 @@ def small(column, kinds=None, dtype="float32"):
     return TableModel(Network(layers), columns, Target.learn([0.5, 1.5]))
 
 
-def test_what_cannot_be_exported_is_named_before_anything_is_written(tmp_path):
+def test_rejects_what_cannot_be_exported(tmp_path):
     refused(small(["x", "y\0z"]), r"^to_c: column 'a' has the category 'y\\x00z', wh", tmp_path)
     refused(small(["x", "\ud800"]), r"^to_c: column 'a' has the category '\\ud800'", tmp_path)
     codes = small([2**24, 2**24 + 1], {"a": "category"})
@@ -225,13 +232,13 @@ def test_what_cannot_be_exported_is_named_before_anything_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_table_without_names(tmp_path):
+def test_numbers_the_columns_of_a_table_without_names(tmp_path):
     columns = Columns.learn(np.arange(6.0).reshape(3, 2))
     model = TableModel(handnn.mlp([2, 3, 1], rng=0), columns, Target.learn([1.5, 2, 3]))
     assert "x[1]  column 1\n   y[0]  the target\n" in handnn.to_c(model)
 
 
-def test_a_model_of_one_class_of_columns_and_nothing_to_scale():
+def test_omits_steps_and_functions_that_are_not_needed():
     text = handnn.to_c(table_model("regression", "float64", scale=False))
     assert "standardize" not in text
     assert "model_code" not in handnn.to_c(small([1, 2]))

@@ -1,4 +1,4 @@
-"""from_torch: what it takes, and that it names what it cannot have by PyTorch's name."""
+"""from_torch: the modules it accepts, and errors that give PyTorch's name of the others."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_every_module_predicts_the_same(name):
-    """Behind a Linear that changes no bit, and fixes the dtype."""
+def test_predicts_what_the_module_predicts(name):
+    """Each module is behind an identity Linear, which determines the dtype."""
     torch.manual_seed(1)
     ones = nn.Linear(6, 6)
     with torch.no_grad():
@@ -71,14 +71,14 @@ def test_every_module_predicts_the_same(name):
     assert network.dtype == (np.float32 if network.params else np.float64)
 
 
-def test_settings_come_along():
+def test_copies_settings():
     norm = handnn.from_torch(TAKEN["BatchNorm1d"]()).layers[0]
     assert (norm.eps, norm.momentum) == (0.01, 0.4)
     assert handnn.from_torch(nn.GELU("tanh")).layers[0].form == "tanh"
     assert handnn.from_torch(nn.Dropout(0.3)).layers[0].p == 0.3
 
 
-def test_a_network_as_people_write_them():
+def test_a_typical_sequential():
     torch.manual_seed(0)
     hidden = nn.Sequential(OrderedDict(fc=nn.Linear(8, 8), bn=with_statistics(nn.BatchNorm1d(8))))
     parts = [nn.Flatten(), nn.Linear(6, 8), hidden, nn.Identity(), nn.GELU(), nn.Linear(8, 2)]
@@ -87,14 +87,14 @@ def test_a_network_as_people_write_them():
     assert [type(layer).__name__ for layer in network.layers] == kinds
 
 
-def test_one_activation_module_in_several_places_becomes_several_bricks():
+def test_one_module_in_several_places_becomes_several_bricks():
     torch.manual_seed(0)
     act = nn.Tanh()
     network = assert_the_same(nn.Sequential(nn.Linear(6, 3), act, nn.Linear(3, 6), act))
     assert [type(layer).__name__ for layer in network.layers] == ["Affine", "Tanh"] * 2
 
 
-def test_the_bias_that_is_not_there_is_0_and_one_bit_of_the_weights_is_as_it_was():
+def test_a_missing_bias_becomes_0_and_weights_keep_their_bits():
     linear = nn.Linear(6, 1, bias=False)
     layer = handnn.from_torch(linear).layers[0]
     assert layer.b.tolist() == [0]
@@ -104,7 +104,7 @@ def test_the_bias_that_is_not_there_is_0_and_one_bit_of_the_weights_is_as_it_was
     assert torch.equal(linear.weight, before)
 
 
-def test_the_seeds_of_dropout_come_from_rng():
+def test_rng_seeds_dropout():
     module = nn.Sequential(nn.Linear(2, 2), nn.Dropout(), nn.Dropout())
     one, two = (handnn.from_torch(module, rng=3) for _ in range(2))
     seeds = [layer.seed for layer in one.layers[1:]]
@@ -179,26 +179,26 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_what_handnn_has_no_brick_for_is_named(name):
+def test_rejects_modules_without_a_brick(name):
     build, shown = UNKNOWN[name]
     with pytest.raises(TypeError, match=rf"^from_torch: .*{re.escape(shown)}"):
         handnn.from_torch(nn.Sequential(build(), nn.Linear(2, 2)))
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_setting_that_the_brick_cannot_have_is_named(name):
+def test_rejects_settings_that_the_brick_does_not_have(name):
     build, shown, reason = REFUSED[name]
     with pytest.raises(ValueError, match=rf"^from_torch: .*{re.escape(shown)}.*{reason}"):
         handnn.from_torch(nn.Sequential(build(), nn.Linear(2, 2)))
 
 
-def test_mixed_dtypes_are_named():
+def test_rejects_mixed_dtypes():
     module = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2).double())
     with pytest.raises(TypeError, match=r"0\.weight is torch\.float32 but 2\.weight is torch\.f"):
         handnn.from_torch(module)
 
 
-def test_tied_weights_are_named():
+def test_rejects_tied_weights():
     first, second = nn.Linear(3, 3), nn.Linear(3, 3)
     second.weight = first.weight
     for module in (nn.Sequential(first, nn.ReLU(), second), nn.Sequential(first, first)):
@@ -207,23 +207,23 @@ def test_tied_weights_are_named():
 
 
 @pytest.mark.parametrize("module", [nn.Sequential(), nn.Sequential(nn.Identity(), nn.Sequential())])
-def test_a_module_without_layers_is_a_value_error(module):
+def test_rejects_a_module_without_layers(module):
     with pytest.raises(ValueError, match="from_torch: module has no layers"):
         handnn.from_torch(module)
 
 
 @pytest.mark.parametrize("module", [None, [nn.ReLU()], nn.ReLU, "Linear"])
-def test_what_is_no_module_is_a_type_error(module):
+def test_rejects_non_modules(module):
     with pytest.raises(TypeError, match="from_torch: module must be a torch.nn.Module"):
         handnn.from_torch(module)
 
 
-def test_layers_that_do_not_fit_are_a_value_error():
+def test_rejects_layers_that_do_not_fit():
     with pytest.raises(ValueError, match="takes 4 columns"):
         handnn.from_torch(nn.Sequential(nn.Linear(2, 3), nn.Linear(4, 2)))
 
 
-def test_the_modules_of_our_own_come_back_unless_they_differ():
+def test_residual_and_embedding_modules():
     from handnn.exchange.torch.modules import Embedding, Residual
 
     block = Residual(nn.Linear(4, 4), nn.Sequential(nn.Tanh()), Residual(nn.ReLU()))

@@ -1,4 +1,4 @@
-"""to_onnx: the reference evaluator and ONNX Runtime make of the model what we predict."""
+"""to_onnx: the reference evaluator and ONNX Runtime predict what the network predicts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.exchange.networks import NAMES, allowed, error, network_of, rows_of
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: nothing to export to")
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
-# What an evaluator does not have or does in float32 alone, in float64.
+# Operators that an evaluator lacks in float64, or computes in float32.
 ONLY_FLOAT32_ERF = "GELU"
 REFERENCE_ERF = 1e-7
 
@@ -22,7 +22,7 @@ REFERENCE_ERF = 1e-7
 def reference(model, x):
     from onnx.reference import ReferenceEvaluator
 
-    with np.errstate(all="ignore"):  # its NumPy overflows where ours does without a word
+    with np.errstate(all="ignore"):  # it computes with NumPy, which warns of overflow
         return ReferenceEvaluator(model).run(None, {"x": x})[0]
 
 
@@ -65,8 +65,8 @@ ACTIVATIONS = {"ELU", "LeakyReLU", "ReLU", "Sigmoid", "SiLU", "Softplus", "Tanh"
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n.split(",")[0] in ACTIVATIONS])
-def test_activations_are_right_entry_by_entry(name, evaluate):
-    """Small outputs too: beside 0 and far out, where the obvious formulas cancel."""
+def test_activations_have_small_relative_errors(name, evaluate):
+    """Even near 0 and far from it, where the textbook formulas cancel."""
     network = network_of(name, "float32")
     x = np.concatenate([np.linspace(-80, 80, 900), np.geomspace(1e-6, 1, 450)])
     x = np.concatenate([x, -x[-450:]]).reshape(-1, networks.COLUMNS).astype(np.float32)
@@ -86,7 +86,7 @@ def test_activations_of_special_numbers(name, dtype, evaluate):
 
 @pytest.mark.parametrize("name", ["BatchNorm", "LayerNorm"])
 def test_norms_of_columns_far_from_0(name, evaluate):
-    """Where the statistics are hundreds of deviations from 0, and a difference of means cancels."""
+    """The means are hundreds of deviations from 0, so a difference of means cancels."""
     network = network_of(name, "float32")
     norm = network.layers[1]
     x = rows_of(300, "float32", scale=1) + np.float32(700)
@@ -98,7 +98,7 @@ def test_norms_of_columns_far_from_0(name, evaluate):
 
 @both_dtypes
 @pytest.mark.parametrize("rows", [0, 1, 2, 1000])
-def test_the_batch_may_have_any_number_of_rows(rows, dtype, evaluate):
+def test_accepts_any_number_of_rows(rows, dtype, evaluate):
     network = networks.tabular(dtype)
     x = rows_of(rows, dtype)
     out = evaluate(handnn.to_onnx(network), x)
@@ -111,7 +111,7 @@ def shape(value):
 
 
 @both_dtypes
-def test_the_model_says_what_it_is(dtype):
+def test_metadata_of_the_model(dtype):
     network = mlp([4, 7, 2], rng=0, dtype=dtype)
     model = handnn.to_onnx(network)
     (opset,) = model.opset_import
@@ -124,7 +124,7 @@ def test_the_model_says_what_it_is(dtype):
     assert {value.type.tensor_type.elem_type for value in (x, y)} == {elements}
 
 
-def test_an_affine_is_one_gemm_with_pytorchs_weights():
+def test_affine_is_one_gemm_with_pytorchs_weights():
     network = mlp([4, 7, 2], rng=0)
     graph = handnn.to_onnx(network).graph
     assert [node.op_type for node in graph.node] == ["Gemm", "Relu", "Gemm"]
@@ -138,7 +138,7 @@ def test_an_affine_is_one_gemm_with_pytorchs_weights():
         assert_same_bits(arrays[f"{place}.bias"], network.params[f"{place}.b"])
 
 
-def test_every_name_is_given_once():
+def test_names_are_unique():
     graph = handnn.to_onnx(networks.tabular("float32")).graph
     given = [tensor.name for tensor in graph.initializer] + [n.output[0] for n in graph.node]
     assert len(set(given)) == len(given)
@@ -146,7 +146,7 @@ def test_every_name_is_given_once():
     assert {"4.0.weight", "4.4.0.weight", "2.running_mean"} <= set(given)
 
 
-def test_what_is_dropped_in_training_is_not_dropped_here(evaluate):
+def test_dropout_drops_nothing(evaluate):
     network = Network([Dropout(0.9), Affine.random(9, 9, rng=0), Residual([Dropout(0.9)])])
     x = rows_of(40, "float32")
     assert network.layers[0].training
@@ -156,7 +156,7 @@ def test_what_is_dropped_in_training_is_not_dropped_here(evaluate):
     assert_same_bits(evaluate(handnn.to_onnx(alone), x), x)
 
 
-def test_a_network_that_does_not_know_its_columns(evaluate):
+def test_an_unknown_number_of_columns(evaluate):
     network = Network([Sigmoid(), Residual([ReLU()])])
     model = handnn.to_onnx(network)
     onnx.checker.check_model(model, full_check=True)
@@ -169,7 +169,7 @@ def test_a_network_that_does_not_know_its_columns(evaluate):
 @pytest.mark.parametrize("column", [0, 1, 2])
 @pytest.mark.parametrize("is_known", [True, False])
 def test_codes_in_any_column(column, is_known, evaluate):
-    """Also where the model cannot know whether a column is left behind the codes."""
+    """Even if the number of columns behind the codes is not known."""
     rng = np.random.default_rng(0)
     layers = [Embedding(rng.normal(size=(4, 2)), column)]
     if is_known:
@@ -180,14 +180,14 @@ def test_codes_in_any_column(column, is_known, evaluate):
     assert error(evaluate(handnn.to_onnx(network), x), network.predict(x)) <= 1e-14
 
 
-def test_a_table_of_nothing_but_codes(evaluate):
+def test_a_row_of_codes_alone(evaluate):
     rng = np.random.default_rng(0)
     network = Network([Embedding.random(5, 3, rng=rng), Affine.random(3, 2, rng=rng)])
     x = np.arange(5, dtype=np.float32)[:, None]
     assert error(evaluate(handnn.to_onnx(network), x), network.predict(x)) <= 1e-6
 
 
-def test_the_file_is_the_model_and_is_written_all_or_nothing(tmp_path, monkeypatch):
+def test_writes_the_model_atomically(tmp_path, monkeypatch):
     import os
 
     path = tmp_path / "network.onnx"
@@ -214,7 +214,7 @@ def test_the_model_is_a_copy():
     assert model.SerializeToString() == before != handnn.to_onnx(network).SerializeToString()
 
 
-def test_more_than_a_message_of_protobuf_holds_is_a_value_error(monkeypatch):
+def test_rejects_params_beyond_the_limit_of_protobuf(monkeypatch):
     monkeypatch.setattr("handnn.exchange.onnx.graph.MAX_BYTES", 100)
     with pytest.raises(ValueError, match="to_onnx: the params have 104 bytes, more than 100"):
         handnn.to_onnx(mlp([12, 2], rng=0))

@@ -1,4 +1,4 @@
-"""to_onnx of models of tables: gaps, text and kinds that were not there go in as they are."""
+"""to_onnx of table models: gaps, text and unseen labels enter untransformed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 def reference(model, feed):
     from onnx.reference import ReferenceEvaluator
 
-    with np.errstate(all="ignore"):  # its NumPy overflows where ours does without a word
+    with np.errstate(all="ignore"):  # it computes with NumPy, which warns of overflow
         return ReferenceEvaluator(model).run(None, feed)[0]
 
 
@@ -42,7 +42,7 @@ def evaluate(request):
 
 
 def feed_of(rows):
-    """What the model takes of a table: numbers with NaN, and text with ""."""
+    """Return the inputs for a table: numbers with NaN, and text with ""."""
     is_open = [np.nan if o is None else float(o) for o in rows["open"]]
     numbers = [np.asarray(rows[name], float) for name in NAMES[:4]]
     text = np.array([[text or ""] for text in rows[NAMES[4]]], object)
@@ -51,7 +51,7 @@ def feed_of(rows):
 
 @both_dtypes
 @pytest.mark.parametrize("name", CASES)
-def test_the_model_answers_as_the_model_of_the_table(name, dtype, evaluate):
+def test_predicts_what_the_table_model_predicts(name, dtype, evaluate):
     model, rows = of_case(name, dtype), mixed()
     exported = handnn.to_onnx(model)
     onnx.checker.check_model(exported, full_check=True)
@@ -64,7 +64,7 @@ def test_the_model_answers_as_the_model_of_the_table(name, dtype, evaluate):
     )
 
 
-def test_small_probabilities_of_two_classes_keep_their_digits(evaluate):
+def test_small_probabilities_keep_their_digits(evaluate):
     columns = Columns.learn({"a": [0.0, 1.0]}, scale=False)
     network = Network([handnn.Affine(np.ones((1, 1)), np.zeros(1))])
     model = TableModel(network, columns, Target.learn(["no", "yes"]))
@@ -74,7 +74,7 @@ def test_small_probabilities_of_two_classes_keep_their_digits(evaluate):
 
 
 @pytest.mark.parametrize("count", [0, 1, 50])
-def test_any_number_of_rows(count, evaluate):
+def test_accepts_any_number_of_rows(count, evaluate):
     model, rows = of_case("all", "float64"), mixed()
     feed = {key: array[:count] for key, array in feed_of(rows).items()}
     np.testing.assert_allclose(
@@ -82,7 +82,7 @@ def test_any_number_of_rows(count, evaluate):
     )
 
 
-def test_it_says_what_its_columns_are(tmp_path):
+def test_metadata_names_the_columns(tmp_path):
     model = of_case("multiclass", "float32")
     exported = handnn.to_onnx(model, tmp_path / "model.onnx")
     assert onnx.load(tmp_path / "model.onnx") == exported
@@ -103,7 +103,7 @@ def of_columns(table, **settings):
     return TableModel(Network(layers), columns, Target.learn([0.5, 1.5]))
 
 
-def test_only_inputs_that_there_are(evaluate):
+def test_has_only_inputs_with_columns(evaluate):
     text = of_columns({"a": ["x", "y\0z"], "b": ["p", "q"]})
     exported = handnn.to_onnx(text)
     assert [value.name for value in exported.graph.input] == ["text"]
@@ -116,15 +116,15 @@ def test_only_inputs_that_there_are(evaluate):
     assert [entry.domain for entry in numbers.opset_import] == [""]
 
 
-def test_words_for_gaps(evaluate):
-    model = of_columns({"a": ["x", "NA"]})  # which is a kind here
+def test_texts_that_stand_for_gaps(evaluate):
+    model = of_columns({"a": ["x", "NA"]})  # a label here
     exported = table_to_onnx(model, gaps=["NA", "-"])
     out = evaluate(exported, {"text": np.array([["NA"], ["-"], ["?"], [""]], object)})[:, 0]
     expected = model.predict({"a": ["NA", None, "?", None]})
     np.testing.assert_allclose(out, expected, rtol=1e-6)
 
 
-def test_what_cannot_be_exported_is_named_before_anything_is_written(tmp_path, monkeypatch):
+def test_rejects_what_cannot_be_exported(tmp_path, monkeypatch):
     model = of_columns({"a": [1.0, 2.0]})
     with monkeypatch.context() as patched:
         patched.setattr("handnn.exchange.onnx.graph.MAX_BYTES", 7)

@@ -1,4 +1,4 @@
-"""What cannot be handed on is named, before anything else; and so is a library that is missing."""
+"""Errors that all exports share: bricks without a counterpart, and missing libraries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FUNCTIONS = {"to_torch": handnn.to_torch, "to_onnx": handnn.to_onnx, "to_c": han
 
 
 class MyReLU(ReLU):
-    """A brick of one's own that descends from one of ours."""
+    """A subclass of one of handnn's bricks."""
 
 
 @pytest.fixture(params=FUNCTIONS)
@@ -33,12 +33,12 @@ def name(request):
         ([mlp([2, 2])], r"0 \(Network\)"),
     ],
 )
-def test_a_brick_of_ones_own_is_named(name, layers, place):
+def test_rejects_own_bricks(name, layers, place):
     with pytest.raises(TypeError, match=rf"^{name}: \w+ has nothing for layer {place}; it has for"):
         FUNCTIONS[name](Network(layers))
 
 
-def test_a_brick_of_ours_that_has_no_counterpart_is_named(monkeypatch):
+def test_rejects_bricks_without_a_counterpart(monkeypatch):
     from handnn.exchange.c import bricks
     from handnn.exchange.onnx.bricks import NODES
     from handnn.exchange.torch.settings import BRICKS_OF
@@ -52,12 +52,12 @@ def test_a_brick_of_ours_that_has_no_counterpart_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize("network", [None, [ReLU()], ReLU(), "network"])
-def test_what_is_no_network_is_a_type_error(name, network):
+def test_rejects_non_networks(name, network):
     with pytest.raises(TypeError, match=f"^{name}: network must be a Network, but is a "):
         FUNCTIONS[name](network)
 
 
-def test_arrays_that_do_not_fit_are_a_value_error(name):
+def test_rejects_replaced_arrays_that_do_not_fit(name):
     network = mlp([3, 2], rng=0)
     network.layers[0].b = np.zeros(5, np.float32)
     with pytest.raises(ValueError, match="Affine: b has shape"):
@@ -72,7 +72,7 @@ def test_arrays_that_do_not_fit_are_a_value_error(name):
         (lambda: handnn.to_onnx(mlp([2, 1])), "onnx", "to_onnx needs onnx: pip install onnx"),
     ],
 )
-def test_a_library_that_is_missing_is_one_line(call, module, line, monkeypatch):
+def test_a_missing_library_is_a_one_line_error(call, module, line, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=f"^{line}") as caught:
         call()

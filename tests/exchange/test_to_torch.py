@@ -1,4 +1,4 @@
-"""to_torch: the copy predicts and trains as the network does, and shares nothing with it."""
+"""to_torch: the module predicts and trains as the network does, and shares no memory with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.bounds import assert_same_bits
 from tests.exchange import networks
 from tests.exchange.networks import NAMES, RELATIVE, allowed, error, network_of, rows_of
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to hand on to")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -32,7 +32,7 @@ def test_the_list_has_every_brick():
 
 @both_dtypes
 @pytest.mark.parametrize("name", NAMES)
-def test_the_copy_predicts_what_the_network_predicts(name, dtype, record_property):
+def test_predicts_what_the_network_predicts(name, dtype, record_property):
     network = network_of(name, dtype)
     x = rows_of(300, dtype)
     out = predicted(handnn.to_torch(network), x)
@@ -44,7 +44,7 @@ def test_the_copy_predicts_what_the_network_predicts(name, dtype, record_propert
 
 @both_dtypes
 @pytest.mark.parametrize("name", NAMES)
-def test_there_and_back_every_bit_and_every_setting_is_the_same(name, dtype):
+def test_round_trip_keeps_bits_and_settings(name, dtype):
     network = network_of(name, dtype)
     again = handnn.from_torch(handnn.to_torch(network))
     assert repr(again) == repr(network)
@@ -61,7 +61,7 @@ def test_there_and_back_every_bit_and_every_setting_is_the_same(name, dtype):
     assert_same_bits(again.predict(x), network.predict(x))
 
 
-def test_the_modules_are_pytorchs_own():
+def test_modules_are_those_of_torch_nn():
     layers = mlp([4, 8, 8, 1], rng=0).layers
     module = handnn.to_torch(Network([*layers[:3], Dropout(0.25), *layers[3:]]))
     assert type(module) is torch.nn.Sequential
@@ -73,8 +73,8 @@ def test_the_modules_are_pytorchs_own():
 
 @both_dtypes
 @pytest.mark.parametrize("name", ["an mlp", "one column", "tabular"])
-def test_they_share_no_memory(name, dtype):
-    """Nor where a transposed array is still one row of numbers; either way."""
+def test_shares_no_memory(name, dtype):
+    """In both directions, even if a transposed array is contiguous."""
     network = network_of(name, dtype)
     before = {n: a.copy() for n, a in {**network.params, **network.buffers}.items()}
     module = handnn.to_torch(network)
@@ -91,7 +91,7 @@ def test_they_share_no_memory(name, dtype):
         assert (array == 7).all(), key
 
 
-def test_the_copy_trains_as_the_network_does():
+def test_trains_as_the_network_does():
     """Ten steps of SGD on a network with a BatchNorm, in float64."""
     rng = np.random.default_rng(0)
     make = networks.affine
@@ -112,7 +112,7 @@ def test_the_copy_trains_as_the_network_does():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_mode_comes_along(training):
+def test_copies_the_mode(training):
     network = networks.tabular("float32").train(training)
     module = handnn.to_torch(network)
     assert all(child.training is training for child in module.modules())
@@ -120,7 +120,7 @@ def test_the_mode_comes_along(training):
     assert all(layer.training is training for _, layer in walk(again.layers))
 
 
-def test_the_mode_of_each_layer_comes_along():
+def test_copies_the_mode_of_each_layer():
     network = networks.tabular("float32")
     network.layers[2].training = False
     network.layers[4].block[2].training = False
@@ -131,7 +131,7 @@ def test_the_mode_of_each_layer_comes_along():
     assert {place for place, layer in walk(again.layers) if not layer.training} == {"2", "4.2"}
 
 
-def test_the_random_states_are_left_alone():
+def test_does_not_change_random_states():
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
@@ -139,7 +139,7 @@ def test_the_random_states_are_left_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_neither_the_default_dtype_nor_the_default_device_matters():
+def test_ignores_default_dtype_and_device():
     torch.set_default_dtype(torch.float64)
     try:
         with torch.device("meta"):
@@ -150,8 +150,8 @@ def test_neither_the_default_dtype_nor_the_default_device_matters():
     assert {tensor.device.type for tensor in module.state_dict().values()} == {"cpu"}
 
 
-def test_large_numbers_go_through_softplus():
-    """Both sides of PyTorch's threshold, and where exp overflows."""
+def test_softplus_of_large_numbers():
+    """On both sides of PyTorch's threshold, and where exp overflows."""
     for dtype in ("float32", "float64"):
         network = networks.of_one_brick("Softplus", dtype)
         x = np.linspace(-800, 800, 9 * 500).reshape(-1, 9).astype(dtype)
@@ -160,7 +160,7 @@ def test_large_numbers_go_through_softplus():
         np.testing.assert_allclose(out, network.predict(x), rtol=RELATIVE[dtype], atol=1e-30)
 
 
-def test_a_copy_with_blocks_is_saved_by_pytorch_too():
+def test_pytorch_saves_a_module_with_blocks():
     network = networks.tabular("float32")
     module = handnn.to_torch(network)
     file = io.BytesIO()
@@ -173,7 +173,7 @@ def test_a_copy_with_blocks_is_saved_by_pytorch_too():
     assert "column=2" in repr(module)
 
 
-def test_arrays_that_were_put_in_later_are_what_is_copied():
+def test_copies_replaced_arrays():
     network = mlp([3, 4, 2], rng=0)
     network.layers[0].w = np.asfortranarray(np.arange(12, dtype=np.float32).reshape(3, 4))
     module = handnn.to_torch(network)
@@ -183,7 +183,7 @@ def test_arrays_that_were_put_in_later_are_what_is_copied():
         handnn.to_torch(network)
 
 
-def test_one_affine_is_a_sequential_of_one():
+def test_one_affine_becomes_a_sequential_of_one():
     layer = Affine.random(3, 2, rng=0)
     module = handnn.to_torch(Network([layer]))
     assert_same_bits(module[0].weight.detach().numpy(), layer.w.T.copy())

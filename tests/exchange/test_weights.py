@@ -1,4 +1,4 @@
-"""Files with PyTorch's names and shapes, and weights from a file into a network that is there."""
+"""Files with PyTorch's names and shapes, and load_weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def assert_equal_networks(one, other):
 
 @both_dtypes
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_with_pytorchs_names_comes_back_bit_for_bit(name, dtype, path):
+def test_load_returns_the_bits_from_pytorchs_names(name, dtype, path):
     network = network_of(name, dtype)
     network.save(path, names="torch")
     loaded = handnn.load(path)
@@ -47,7 +47,7 @@ def test_a_file_with_pytorchs_names_comes_back_bit_for_bit(name, dtype, path):
     assert all(array.flags.c_contiguous for array in loaded.params.values())
 
 
-def test_the_names_and_shapes_are_pytorchs(path):
+def test_names_and_shapes_are_pytorchs(path):
     network = networks.tabular("float32")
     network.save(path, names="torch")
     found = {name: (array.shape, array.dtype.name) for name, array in load_file(path).items()}
@@ -74,7 +74,7 @@ def test_the_names_and_shapes_are_pytorchs(path):
     assert json.loads(header["__metadata__"]["handnn"])["names"] == "torch"
 
 
-def test_every_array_of_every_brick_has_a_name_there():
+def test_torch_names_has_every_array_of_every_brick():
     for name in networks.BRICKS:
         brick = networks.of_one_brick(name, "float32").layers[1]
         if not brick.block:
@@ -82,7 +82,7 @@ def test_every_array_of_every_brick_has_a_name_there():
             assert set(known) == {*brick.params, *brick.buffers}, name
 
 
-def test_pytorch_takes_the_file_as_it_stands(path):
+def test_pytorch_loads_the_file(path):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     from safetensors.torch import load_file as load_tensors
 
@@ -104,18 +104,18 @@ def test_pytorch_takes_the_file_as_it_stands(path):
     x = rows_of(50, "float32")
     with torch.no_grad():
         out = module.eval()(torch.tensor(x)).numpy()
-    assert networks.error(out, network.predict(x)) <= 5e-6  # of five bricks
+    assert networks.error(out, network.predict(x)) <= 5e-6  # five bricks
     assert list(module.state_dict()) == list(state_dict(network.layers))
 
 
-def test_what_pytorch_saves_is_loaded(path):
+def test_loads_a_file_of_pytorch(path):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     from safetensors.torch import save_file as save_tensors
 
     nn = torch.nn
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(9, 12), nn.BatchNorm1d(12), nn.Tanh(), nn.Linear(12, 1))
-    module(torch.randn(30, 9))  # moves the statistics
+    module(torch.randn(30, 9))  # changes the running statistics
     save_tensors(module.state_dict(), path)
     network = handnn.from_torch(module)
     for array in arrays_of(network).values():
@@ -129,7 +129,7 @@ def test_what_pytorch_saves_is_loaded(path):
 @both_dtypes
 @pytest.mark.parametrize("names", ["handnn", "torch"])
 @pytest.mark.parametrize("name", ["an mlp", "tabular"])
-def test_weights_go_into_the_arrays_that_are_there(name, names, dtype, path):
+def test_writes_into_the_existing_arrays(name, names, dtype, path):
     network = network_of(name, dtype)
     network.save(path, names=names)
     other = network_of(name, dtype)
@@ -137,14 +137,14 @@ def test_weights_go_into_the_arrays_that_are_there(name, names, dtype, path):
     for array in arrays_of(other).values():
         array[:] = 0.5
     before = arrays_of(other)
-    other.predict(x)  # what is compiled sees them too
+    other.predict(x)  # the compiled program must see the new weights, too
     handnn.load_weights(other, path, names=names)
     assert all(array is before[key] for key, array in arrays_of(other).items())
     assert_equal_networks(other, network)
     assert_same_bits(other.predict(x), network.predict(x))
 
 
-def test_bricks_of_ones_own_take_part(path):
+def test_includes_own_bricks(path):
     network = Network([Affine.random(3, 3, dtype="float64"), Halve(), Residual([Scale(3)])])
     arrays = {name: np.full_like(array, 0.25) for name, array in network.params.items()}
     save_file(arrays, path)
@@ -153,7 +153,7 @@ def test_bricks_of_ones_own_take_part(path):
 
 
 def change(**changes):
-    """A file for mlp([2, 3, 1]) with some arrays replaced, or left out with None."""
+    """Return the arrays of mlp([2, 3, 1]), some replaced, or left out with None."""
 
     def arrays():
         found = {**state_dict(mlp([2, 3, 1], rng=5).layers)}
@@ -175,7 +175,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_file_that_does_not_fit_changes_nothing(name, path):
+def test_a_file_that_does_not_fit_leaves_the_network_unchanged(name, path):
     arrays, message = WRONG[name]
     save_file(arrays(), path)
     network = mlp([2, 3, 1], rng=0)
@@ -188,7 +188,7 @@ def test_a_file_that_does_not_fit_changes_nothing(name, path):
         assert_same_bits(array, before[key], key)
 
 
-def test_an_array_that_cannot_be_written_is_told_before_any_is(path):
+def test_a_read_only_array_leaves_the_network_unchanged(path):
     network = mlp([2, 3, 1], rng=0)
     mlp([2, 3, 1], rng=1).save(path)
     before = network.params["0.w"].copy()
@@ -199,15 +199,15 @@ def test_an_array_that_cannot_be_written_is_told_before_any_is(path):
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"\x80\x04\x8c\x02os\x8c\x06system\x93."])
-def test_a_file_that_is_none_is_a_format_error(path, data):
+def test_rejects_foreign_files(path, data):
     path.write_bytes(data)
     with pytest.raises(FormatError, match=r"network\.safetensors does not fit"):
         handnn.load_weights(mlp([2, 1]), path)
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x20, 0x80])
-def test_every_damaged_byte_is_a_format_error_or_other_numbers(path, flip):
-    """And a network that is there is either filled or as it was."""
+def test_rejects_every_damaged_byte_or_reads_other_numbers(path, flip):
+    """load_weights fills the network or leaves it unchanged."""
     mlp([2, 3, 1], rng=0).save(path, names="torch")
     whole = path.read_bytes()
     refused = 0
@@ -228,12 +228,12 @@ def test_every_damaged_byte_is_a_format_error_or_other_numbers(path, flip):
     assert refused > len(whole) / 4
 
 
-def test_a_file_that_is_not_there_is_an_oserror(path):
+def test_a_missing_file_raises_file_not_found(path):
     with pytest.raises(FileNotFoundError):
         handnn.load_weights(mlp([2, 1]), path)
 
 
-def test_other_arguments_are_refused(path):
+def test_rejects_other_arguments(path):
     network = mlp([2, 1], rng=0)
     for names in ("pytorch", None, ["torch"]):
         with pytest.raises(ValueError, match="Network.save: names must be 'handnn' or 'torch', b"):
@@ -247,7 +247,7 @@ def test_other_arguments_are_refused(path):
 
 
 @pytest.mark.parametrize("names", ["keras", 3, None, ["torch"]])
-def test_a_file_that_says_it_has_other_names_is_a_format_error(path, names):
+def test_rejects_unknown_names_in_the_metadata(path, names):
     mlp([2, 1], rng=0).save(path)
     arrays = load_file(path)
     header, _ = header_and_data(path)
@@ -257,8 +257,8 @@ def test_a_file_that_says_it_has_other_names_is_a_format_error(path, names):
         handnn.load(path)
 
 
-def test_a_file_that_has_the_names_of_the_other_is_a_format_error(path):
-    """One says "torch" over our names, the other nothing over PyTorch's."""
+def test_rejects_names_that_contradict_the_metadata(path):
+    """The metadata says "torch" but the names are handnn's, and the other way round."""
     network = mlp([2, 3, 1], rng=0)
     for saved, said in (("handnn", "torch"), ("torch", "handnn")):
         network.save(path, names=saved)
@@ -269,7 +269,7 @@ def test_a_file_that_has_the_names_of_the_other_is_a_format_error(path):
             handnn.load(path)
 
 
-def test_without_names_the_file_is_what_it_always_was(path):
+def test_the_default_names_are_not_in_the_metadata(path):
     mlp([2, 1], rng=0).save(path)
     header, _ = header_and_data(path)
     assert set(json.loads(header["__metadata__"]["handnn"])) == {"format", "bricks"}

@@ -140,17 +140,17 @@ def test_the_program_refuses_malformed_rows(exported, compiled):
     good = '50.5,2, Ulm ,"large"\n'
     assert run(text=good).returncode == 0
     bad = {
-        "50.5,2,Ulm\n": "line 1 has no column 'size', number 4 of 4",
+        "50.5,2,Ulm\n": "line 1 lacks column 'size', number 4 of 4",
         good + "\n50.5,2,Ulm,large,1\n": "line 3 has more than 4 columns",
-        "x,2,Ulm,large\n": "line 1, column 'area': 'x' is no number",
-        "0x10,2,Ulm,large\n": "'0x10' is no number",
-        "1e400,2,Ulm,large\n": "'1e400' is no number",
-        "inf,2,Ulm,large\n": "'inf' is no number",
-        "1 2,2,Ulm,large\n": "'1 2' is no number",
-        '50.5,2,"Ulm,large\n': "line 1 has no column 'town', number 3 of 4",
-        '50.5,2,"U"lm,large\n': "line 1 has no column 'town', number 3 of 4",
-        "50.5,2,Ulm\0,large\n": "line 1 is too long, or has a NUL",
-        "5" * 70_000 + ",2,Ulm,large\n": "line 1 is too long, or has a NUL",
+        "x,2,Ulm,large\n": "line 1, column 'area': 'x' is not a number",
+        "0x10,2,Ulm,large\n": "'0x10' is not a number",
+        "1e400,2,Ulm,large\n": "'1e400' is not a number",
+        "inf,2,Ulm,large\n": "'inf' is not a number",
+        "1 2,2,Ulm,large\n": "'1 2' is not a number",
+        '50.5,2,"Ulm,large\n': "line 1 lacks column 'town', number 3 of 4",
+        '50.5,2,"U"lm,large\n': "line 1 lacks column 'town', number 3 of 4",
+        "50.5,2,Ulm\0,large\n": "line 1 is too long or contains NUL",
+        "5" * 70_000 + ",2,Ulm,large\n": "line 1 is too long or contains NUL",
     }
     for text, words in bad.items():
         done = run(text=text)

@@ -1,4 +1,4 @@
-"""A place for a network, and one that is saved there."""
+"""A path for a network, and a network saved there."""
 
 from __future__ import annotations
 

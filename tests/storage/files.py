@@ -1,4 +1,4 @@
-"""What the tests of storage read and write past handnn: a file of safetensors, byte by byte."""
+"""Safetensors files read and written byte by byte, without handnn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write(path, header, data):
 
 
 def with_architecture(path, change):
-    """Rewrite the file's own description of its bricks."""
+    """Change the description of the bricks in a file."""
     header, data = header_and_data(path)
     architecture = json.loads(header["__metadata__"]["handnn"])
     changed = change(architecture)

@@ -1,4 +1,4 @@
-"""Files that are damaged, foreign or made up: an error of our own, and nothing else."""
+"""Damaged, foreign and forged files raise FormatError and nothing else."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("name", FOREIGN)
-def test_a_foreign_file_is_a_format_error(path, name):
+def test_rejects_foreign_files(path, name):
     path.write_bytes(FOREIGN[name])
     with pytest.raises(FormatError):
         handnn.load(path)
 
 
-def test_a_foreign_safetensors_file_is_a_format_error(path):
+def test_rejects_foreign_safetensors_files(path):
     arrays = {"0.w": np.ones((2, 3), np.float32), "0.b": np.ones(3, np.float32)}
     for metadata in (None, {}, {"format": "pt"}, {"handnn": ""}, {"handnn": "[]"}):
         path.write_bytes(to_safetensors(arrays, metadata))
@@ -56,7 +56,7 @@ def test_a_foreign_safetensors_file_is_a_format_error(path):
             handnn.load(path)
 
 
-def test_every_truncation_is_a_format_error(saved):
+def test_rejects_every_truncated_file(saved):
     whole = saved.read_bytes()
     for length in range(len(whole)):
         saved.write_bytes(whole[:length])
@@ -64,14 +64,14 @@ def test_every_truncation_is_a_format_error(saved):
             handnn.load(saved)
 
 
-def test_anything_after_the_end_is_a_format_error(saved):
+def test_rejects_bytes_after_the_end(saved):
     saved.write_bytes(saved.read_bytes() + b"\0")
     with pytest.raises(FormatError):
         handnn.load(saved)
 
 
 @pytest.mark.parametrize("flip", [0x01, 0x20, 0x80, 0xFF])
-def test_every_damaged_byte_gives_a_network_of_that_shape_or_a_format_error(saved, flip):
+def test_rejects_every_damaged_byte_or_loads_a_network_of_that_shape(saved, flip):
     whole = bytearray(saved.read_bytes())
     refused = 0
     for place in range(len(whole)):
@@ -125,14 +125,14 @@ WRONG_ARCHITECTURES = {
     "unknown brick": brick(1, brick="Swoosh"),
     "a brick by its module": brick(1, brick="os.system"),
     "a private word": brick(1, brick="__class__"),
-    "a name that is no string": brick(1, brick=["ReLU"]),
+    "a name that is not a string": brick(1, brick=["ReLU"]),
     "a name that is an object": brick(1, brick={"a": 1}),
     "an extra word": brick(1, slope=0.1),
     "a brick too few": lambda a: a["bricks"].pop() and None,
     "a brick too many": lambda a: a["bricks"].append({"brick": "Affine", "in": 1, "out": 1}),
     "bricks in another order": lambda a: a["bricks"].reverse(),
     "no bricks": entry("bricks", []),
-    "bricks that are no list": entry("bricks", {"0": {"brick": "ReLU"}}),
+    "bricks that are not a list": entry("bricks", {"0": {"brick": "ReLU"}}),
     "bricks that are null": entry("bricks", None),
     "a brick that is a string": entry("bricks", ["ReLU"]),
     "nothing": lambda a: {},
@@ -142,13 +142,13 @@ WRONG_ARCHITECTURES = {
 
 
 @pytest.mark.parametrize("name", WRONG_ARCHITECTURES)
-def test_a_wrong_architecture_is_a_format_error(saved, name):
+def test_rejects_a_wrong_architecture(saved, name):
     with_architecture(saved, WRONG_ARCHITECTURES[name])
     with pytest.raises(FormatError):
         handnn.load(saved)
 
 
-def test_an_architecture_nested_beyond_reason_is_a_format_error(saved):
+def test_rejects_a_deeply_nested_architecture(saved):
     header, data = header_and_data(saved)
     header["__metadata__"]["handnn"] = "[" * 200_000
     write(saved, header, data)
@@ -156,7 +156,7 @@ def test_an_architecture_nested_beyond_reason_is_a_format_error(saved):
         handnn.load(saved)
 
 
-def test_a_later_format_says_so(saved):
+def test_rejects_a_later_format_by_its_number(saved):
     header, _ = header_and_data(saved)
     architecture = json.loads(header["__metadata__"]["handnn"])
     (version,) = [key for key, value in architecture.items() if value == 1]
@@ -166,7 +166,7 @@ def test_a_later_format_says_so(saved):
 
 
 def saved_arrays(path, **changes):
-    """The arrays of a good file, some replaced (or, with None, left out), under its metadata."""
+    """Rewrite a valid file with some arrays replaced, or left out with None."""
     header, _ = header_and_data(path)
     arrays = {name: array.copy() for name, array in handnn.load(path).params.items()}
     arrays.update({name.replace("_", "."): array for name, array in changes.items()})
@@ -190,14 +190,14 @@ WRONG_ARRAYS = {
 
 
 @pytest.mark.parametrize("name", WRONG_ARRAYS)
-def test_arrays_that_do_not_fit_are_a_format_error(saved, name):
+def test_rejects_arrays_that_do_not_fit(saved, name):
     saved_arrays(saved, **WRONG_ARRAYS[name])
     with pytest.raises(FormatError):
         handnn.load(saved)
 
 
 @pytest.mark.parametrize("dtype", ["BF16", "F8_E4M3", "C64", "U64"])
-def test_dtypes_numpy_does_not_have_are_a_format_error(path, dtype):
+def test_rejects_dtypes_that_numpy_does_not_have(path, dtype):
     size = {"BF16": 2, "F8_E4M3": 1, "C64": 8, "U64": 8}[dtype]
     description = {"format": 1, "bricks": [{"brick": "Affine", "in": 1, "out": 1}]}
     header = {
@@ -210,7 +210,7 @@ def test_dtypes_numpy_does_not_have_are_a_format_error(path, dtype):
         handnn.load(path)
 
 
-def test_loading_imports_no_module_that_is_named_in_the_file(saved, tmp_path):
+def test_load_imports_no_module_named_in_the_file(saved, tmp_path):
     (tmp_path / "trap.py").write_text("print('executed')")
     with_architecture(saved, brick(1, brick="trap"))
     script = "import sys, handnn\ntry:\n    handnn.load(sys.argv[1])\nexcept ValueError:\n    pass"

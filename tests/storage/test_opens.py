@@ -1,4 +1,4 @@
-"""Saving writes one file, once; loading opens one file, once, and leaves nothing open."""
+"""Every save writes one file once, and every load opens one file once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTES = Notes("y", "number", ".", ("-",), {"rows": 3})
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Every file that Python opens, and every rename, in order."""
+    """Record every file that Python opens, and every rename."""
     found = []
     plain_open, replace = builtins.open, os.replace
 
@@ -61,11 +61,11 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_save_writes_once_and_a_load_opens_once(kind, tmp_path, calls):
+def test_save_writes_once_and_load_opens_once(kind, tmp_path, calls):
     save, load = KINDS[kind]
     path = tmp_path / "model"
     save(path)
-    load(path)  # imports what it needs
+    load(path)  # so that later opens are not imports
     calls.clear()
     save(path)
     (_, mode), renamed = calls

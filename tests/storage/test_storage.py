@@ -1,4 +1,4 @@
-"""Saved networks come back bit for bit; every other file is a FormatError and nothing worse."""
+"""Network.save and handnn.load: bits, metadata, atomic writes, and errors of the file system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.storage.files import header_and_data
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_network_comes_back_bit_for_bit(path, dtype):
+def test_load_returns_the_bits_that_were_saved(path, dtype):
     network = Network(
         [
             Affine.random(4, 7, rng=0, dtype=dtype),
@@ -49,7 +49,7 @@ def test_a_loaded_network_can_be_trained(saved):
     assert not np.array_equal(trainer.network.params["0.w"], before)
 
 
-def test_arrays_in_fortran_order_come_back_as_they_look(path):
+def test_saves_arrays_in_fortran_order(path):
     w = np.asfortranarray(np.arange(6.0).reshape(2, 3))
     layer = Affine(np.ones((2, 3)), np.zeros(3))
     layer.w = w
@@ -57,20 +57,20 @@ def test_arrays_in_fortran_order_come_back_as_they_look(path):
     assert handnn.load(path).params["0.w"].tolist() == w.tolist()
 
 
-def test_a_path_may_be_a_string(tmp_path):
+def test_accepts_a_path_as_a_string(tmp_path):
     path = str(tmp_path / "network.safetensors")
     mlp([2, 1], rng=0).save(path)
     assert len(handnn.load(path).layers) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a whole path has 260 letters there")
-def test_a_name_as_long_as_names_can_be(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are limited to 260 letters")
+def test_accepts_a_name_of_maximal_length(tmp_path):
     path = tmp_path / ("a" * 255)
     mlp([2, 1], rng=0).save(path)
     assert len(handnn.load(path).layers) == 1
 
 
-def test_the_file_is_safetensors_with_the_architecture_in_its_metadata(saved):
+def test_metadata_describes_the_bricks(saved):
     header, data = header_and_data(saved)
     architecture = json.loads(header.pop("__metadata__")["handnn"])
     assert architecture["bricks"] == [
@@ -82,14 +82,14 @@ def test_the_file_is_safetensors_with_the_architecture_in_its_metadata(saved):
     assert len(data) == 4 * 13
 
 
-def test_own_bricks_cannot_be_saved(path):
+def test_rejects_own_bricks(path):
     with pytest.raises(TypeError, match="Halve"):
         Network([Affine.random(2, 3), Halve()]).save(path)
     assert not list(path.parent.iterdir())
 
 
 class MyReLU(ReLU):
-    """A brick of one's own that descends from one of ours."""
+    """A subclass of one of handnn's bricks."""
 
 
 class Impostor(Halve):
@@ -100,23 +100,23 @@ Impostor.__name__ = "ReLU"
 
 
 @pytest.mark.parametrize("kind", [MyReLU, Impostor])
-def test_neither_can_what_only_looks_like_ours(path, kind):
+def test_rejects_bricks_that_only_look_like_handnns(path, kind):
     with pytest.raises(TypeError):
         Network([Affine.random(2, 3), kind()]).save(path)
     assert not path.exists()
 
 
-def test_a_file_that_is_not_there_is_an_oserror(path):
+def test_load_of_a_missing_file_raises_file_not_found(path):
     with pytest.raises(FileNotFoundError):
         handnn.load(path)
 
 
-def test_a_folder_is_an_oserror(tmp_path):
+def test_load_of_a_folder_raises_oserror(tmp_path):
     with pytest.raises(OSError):
         handnn.load(tmp_path)
 
 
-def test_a_save_that_fails_leaves_the_old_file(saved, monkeypatch):
+def test_a_failed_save_keeps_the_old_file(saved, monkeypatch):
     before = saved.read_bytes()
 
     def fail(*arguments, **options):
@@ -129,11 +129,11 @@ def test_a_save_that_fails_leaves_the_old_file(saved, monkeypatch):
                 mlp([5, 5], rng=1).save(saved)
         assert saved.read_bytes() == before
         assert [file.name for file in saved.parent.iterdir()] == [saved.name], (
-            "left something behind"
+            "left a temporary file"
         )
 
 
-def test_a_save_that_is_interrupted_leaves_the_old_file(saved, monkeypatch):
+def test_an_interrupted_save_keeps_the_old_file(saved, monkeypatch):
     before = saved.read_bytes()
 
     def interrupt(*arguments, **options):
@@ -146,8 +146,8 @@ def test_a_save_that_is_interrupted_leaves_the_old_file(saved, monkeypatch):
     assert [file.name for file in saved.parent.iterdir()] == [saved.name]
 
 
-def test_a_save_is_written_through_before_it_takes_the_name(saved, monkeypatch):
-    """The file is synced, then renamed, then its folder is synced (where folders can be)."""
+def test_save_syncs_before_it_renames(saved, monkeypatch):
+    """The file is synced, then renamed; then its folder is synced where the system allows it."""
     done = []
     fsync, replace = os.fsync, os.replace
 
@@ -170,9 +170,9 @@ def test_a_save_is_written_through_before_it_takes_the_name(saved, monkeypatch):
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="everything is writable for root"
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
 )
-def test_a_folder_that_cannot_be_written_is_an_oserror(tmp_path):
+def test_save_into_a_read_only_folder_raises_oserror(tmp_path):
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(OSError):
@@ -182,25 +182,25 @@ def test_a_folder_that_cannot_be_written_is_an_oserror(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_not_there_is_an_oserror(tmp_path):
+def test_save_into_a_missing_folder_raises_oserror(tmp_path):
     with pytest.raises(OSError):
         mlp([2, 1], rng=0).save(tmp_path / "missing" / "network.safetensors")
 
 
-def test_saving_over_a_file_of_the_same_name_replaces_it(saved):
+def test_save_replaces_an_existing_file(saved):
     mlp([5, 5], rng=1).save(saved)
     assert handnn.load(saved).params["0.w"].shape == (5, 5)
 
 
-def test_an_error_of_saving_names_the_callers_path(tmp_path):
+def test_an_error_names_the_path_that_was_given(tmp_path):
     path = tmp_path / "missing" / "network.safetensors"
     with pytest.raises(OSError) as caught:
         mlp([2, 1], rng=0).save(path)
     assert caught.value.filename == str(path)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such files here")
-def test_what_is_no_regular_file_is_left_alone(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes")
+def test_rejects_paths_that_are_not_regular_files(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, tmp_path):

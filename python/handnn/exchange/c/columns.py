@@ -1,7 +1,7 @@
 """The preprocessing of a table as steps on a row of C: one function for each type of step.
 
-The row holds the plain columns, then the encoded ones, of which those of text arrive as codes: see
-`InputRow`. All columns are filled by one `Fill` and standardised by one `Scale`.
+The row holds the plain columns, then the encoded ones (see `InputRow`); text arrives as codes. All
+columns are filled by one `Fill` and standardised by one `Scale`.
 """
 
 from __future__ import annotations

@@ -107,9 +107,9 @@ def _predictions(
                 x = step.apply(x)
         needed = networks[0].sizes.get("in", x.shape[1])
         if needed != x.shape[1]:
-            made = f", of which the steps make {x.shape[1]}" if steps else ""
+            made = f" (the steps make {x.shape[1]} of them)" if steps else ""
             raise ValueError(
-                f"to_c: x has {rows.shape[1]} columns{made}, but the network takes {needed}"
+                f"to_c: x has {rows.shape[1]} columns{made} but the network takes {needed}"
             )
         with errors_of("x"):
             answers = [network.predict(x) for network in networks]

@@ -1,10 +1,9 @@
-"""Numbers as C writes them, and what the functions of the header need for float and for double."""
+"""Numbers as constants of C, and what depends on the type: float or double."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,9 +12,9 @@ from handnn.arrays import Array
 
 @dataclass(frozen=True)
 class Real:
-    """One of C's types: what it is called, and the constants of the functions in it.
+    """float or double: its names in C, and the constants of the functions for it.
 
-    The constants are those of the kernels: exp.hpp, erf.hpp and log.hpp tell where they come from.
+    The constants are those of the kernels: exp.hpp, erf.hpp and log.hpp give their sources.
     """
 
     name: str
@@ -97,12 +96,12 @@ REALS: Mapping[str, Real] = {
 }
 
 
-MOST_COLUMNS = 96
-"""Of a line of numbers."""
+MAX_LINE = 96
+"""Letters in a line of numbers."""
 
 
 def number(value: float, real: Real) -> str:
-    """Return the constant that is this number of float32 or float64, to the last bit.
+    """Return a number of float32 or float64 as an exact constant of C.
 
     Decimal where that is short and exact, hexadecimal otherwise.
     """
@@ -120,20 +119,20 @@ def number(value: float, real: Real) -> str:
 
 
 def numbers(array: Array | tuple[float, ...], real: Real, indent: str = "  ") -> str:
-    """Return the constants of an array in C order, with commas, in lines."""
-    flat: Any = array.ravel().tolist() if isinstance(array, np.ndarray) else array
+    """Return the entries of an array as constants in C order, with commas, wrapped."""
+    flat: Iterable[float] = array.ravel().tolist() if isinstance(array, np.ndarray) else array
     return _in_lines((number(value, real) for value in flat), indent)
 
 
 def bytes_in_c(data: bytes) -> str:
-    """Return bytes as numbers, with commas, in lines: unlike a string, of any length."""
+    """Return bytes as numbers with commas, wrapped; a string literal would be limited in length."""
     return _in_lines(map(str, data), "  ")
 
 
 def _in_lines(words: Iterable[str], indent: str) -> str:
     lines = [indent]
     for word in words:
-        if len(lines[-1]) + len(word) > MOST_COLUMNS:
+        if len(lines[-1]) + len(word) > MAX_LINE:
             lines.append(indent)
         lines[-1] += f"{word}, "
     return "\n".join(line.rstrip() for line in lines).strip().rstrip(",")

@@ -1,4 +1,4 @@
-"""The fixed text of the header: its functions in C, written once for float and double."""
+"""The templates of the header, written once for float and double."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from handnn.exchange.c.reals import Real, number, numbers
 
 @cache
 def template(name: str) -> str:
-    """Return the text of one of the files beside this one."""
+    """Return the text of a template in this folder."""
     return (Path(__file__).parent / f"{name}.h.in").read_text(encoding="ascii")
 
 
 @cache
 def functions(real: str) -> dict[str, tuple[set[str], str]]:
-    """Return every function of the templates: what it needs for that type, and its text."""
+    """Return every function of the templates: the functions it needs, and its text."""
     found = {}
     text = "\n".join([template("fma"), template("functions")])
     text = text.replace("soft_fma_real", f"soft_fma_{real}")
@@ -30,7 +30,7 @@ def functions(real: str) -> dict[str, tuple[set[str], str]]:
 
 
 def chosen(names: Iterable[str], real: Real) -> str:
-    """Return these functions and those that they need, in the order of the file."""
+    """Return these functions and those they need, in the order of the templates."""
     known, wanted, queue = functions(real.name), set(), list(names)
     while queue:
         name = queue.pop()
@@ -41,10 +41,10 @@ def chosen(names: Iterable[str], real: Real) -> str:
 
 
 def in_c(text: str, real: Real, prefix: str) -> str:
-    """Return a text of the templates as C: of one type, under the name of the model.
+    """Return a text of the templates as C for one type and one name.
 
-    There R(1.5) is a constant and C(fabs) a function of that type, `real` the type itself, `word`
-    the unsigned integer of its size, and model_, MODEL_ and @ stand for the name.
+    In the templates, R(1.5) is a constant and C(fabs) a function of the type, `real` is the type,
+    `word` the unsigned integer of its size, and model_, MODEL_ and @ stand for the name.
     """
 
     def constant(match: re.Match[str]) -> str:

@@ -35,8 +35,8 @@ def from_torch(module: Module, rng: RandomSource = None) -> Network:
     places; ImportError when PyTorch is not installed. The message has PyTorch's name of the module.
 
     Examples:
-        >>> from torch import nn  # doctest: +SKIP
-        >>> handnn.from_torch(nn.Sequential(nn.Linear(3, 2), nn.ReLU()))  # doctest: +SKIP
+        >>> from torch import nn
+        >>> handnn.from_torch(nn.Sequential(nn.Linear(3, 2), nn.ReLU()))
         Network(Affine 3→2, ReLU; 8 parameters, float32)
     """
     torch = imported_torch("from_torch")
@@ -49,7 +49,7 @@ def from_torch(module: Module, rng: RandomSource = None) -> Network:
     if not layers:
         raise ValueError("from_torch: module has no layers")
     network = Network(layers)
-    for brick, training in reader.modes:  # a Residual before the bricks in it, whose mode it sets
+    for brick, training in reader.modes:  # a Residual sets the mode of its block, so it comes first
         brick.training = training
     return network
 

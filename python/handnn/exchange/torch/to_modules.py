@@ -46,7 +46,7 @@ def to_torch(network: Network) -> Sequential:
     replaced by one that does not fit, ImportError when PyTorch is not installed.
 
     Examples:
-        >>> handnn.to_torch(handnn.mlp([3, 4, 1], rng=0))  # doctest: +SKIP
+        >>> handnn.to_torch(handnn.mlp([3, 4, 1], rng=0))
         Sequential(
           (0): Linear(in_features=3, out_features=4, bias=True)
           (1): ReLU()
@@ -130,7 +130,7 @@ def _residual(torch: ModuleType, layer: Residual) -> Module:
 
 
 def _same_name(torch: ModuleType, layer: Layer) -> Module:
-    """Return a module without settings whose name is that of the brick."""
+    """Return the module of the same name, without settings."""
     return getattr(torch.nn, type(layer).__name__)()
 
 

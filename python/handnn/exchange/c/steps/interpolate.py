@@ -15,9 +15,9 @@ from handnn.exchange.c.steps.row_step import rounded
 class Interpolate:
     """Interpolate a column linearly: ``out = np.interp(x, knots, levels)``.
 
-    knots (K,) ascending, levels (K,); x, out (N, I), of which `column` changes. Beyond the first
-    and last knot the output is constant. Knots, levels and slopes are rounded to the dtype of the
-    network.
+    knots (K,) ascending, levels (K,); x, out (N, I), which differ in `column` alone.
+    Beyond the first and last knot the output is constant. Knots, levels and slopes are rounded to
+    the dtype of the network.
 
     Raises ValueError unless knots and levels are finite, of one shape (K,), and knots ascend.
 

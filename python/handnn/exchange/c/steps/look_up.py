@@ -15,8 +15,8 @@ from handnn.exchange.c.steps.row_step import rounded
 class LookUp:
     """Replace numeric labels by codes: ``out = index of x in labels``.
 
-    labels (K,), all different in the dtype of the network; x, out (N, I), of which `column`
-    changes. NaN has code K, any other number code K + 1.
+    labels (K,), all different in the dtype of the network; x, out (N, I), which differ in `column`
+    alone. NaN has code K, any other number code K + 1.
 
     Raises ValueError unless labels are finite numbers of shape (K,), K ≥ 1.
 
