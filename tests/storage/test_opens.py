@@ -10,11 +10,11 @@ import pytest
 
 import handnn
 from handnn import SGD, Ensemble, MSELoss, Trainer, mlp
-from handnn.files.model import Notes, load_model, save_model
+from handnn.files.model import FileModel, ModelNotes
 from handnn.tables import TableModel
 from tests.exchange.table_models import of_case
 
-NOTES = Notes("y", "number", ".", ("-",), {"rows": 3})
+NOTES = ModelNotes("y", "number", ".", ("-",), {"rows": 3})
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ KINDS = {
     "ensemble": (lambda path: Ensemble([mlp([2, 1]), mlp([2, 1])]).save(path), Ensemble.load),
     "table": (lambda path: of_case("regression", "float32").save(path), TableModel.load),
     "file": (
-        lambda path: save_model(path, of_case("regression", "float32"), NOTES),
-        load_model,
+        lambda path: FileModel(of_case("regression", "float32"), NOTES).save(path),
+        FileModel.load,
     ),
     "weights": (
         lambda path: mlp([2, 1]).save(path),

@@ -35,8 +35,8 @@ def from_torch(module: Module, rng: RandomSource = None) -> Network:
     places; ImportError when PyTorch is not installed. The message has PyTorch's name of the module.
 
     Examples:
-        >>> from torch import nn
-        >>> handnn.from_torch(nn.Sequential(nn.Linear(3, 2), nn.ReLU()))
+        >>> from torch import nn  # doctest: +SKIP
+        >>> handnn.from_torch(nn.Sequential(nn.Linear(3, 2), nn.ReLU()))  # doctest: +SKIP
         Network(Affine 3→2, ReLU; 8 parameters, float32)
     """
     torch = imported_torch("from_torch")

@@ -46,7 +46,7 @@ def to_torch(network: Network) -> Sequential:
     replaced by one that does not fit, ImportError when PyTorch is not installed.
 
     Examples:
-        >>> handnn.to_torch(handnn.mlp([3, 4, 1], rng=0))
+        >>> handnn.to_torch(handnn.mlp([3, 4, 1], rng=0))  # doctest: +SKIP
         Sequential(
           (0): Linear(in_features=3, out_features=4, bias=True)
           (1): ReLU()
