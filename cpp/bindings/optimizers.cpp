@@ -7,12 +7,14 @@ namespace handnn {
 
 namespace {
 
-// One step of the optimizer number `which`: param and its states are updated in place. Only a
+// One step of the optimizer called `kind`: param and its states are updated in place. Only a
 // velocity may be None, as it is without a momentum.
-void update(int which, const char* function, py::handle param_any, py::handle grad_any,
+void update(const std::string& kind, py::handle param_any, py::handle grad_any,
             py::handle state_0_any, py::handle state_1_any, const py::dict& settings) {
+  const std::string function = kind + "_update";
+  Gate gate(function.c_str());
+  const int which = optimizer_called(gate, kind);
   const OptimizerFacts& facts = optimizer_facts[which];
-  Gate gate(function);
   const OptimizerSettings with = optimizer_settings(gate, which, settings);
   Array param, grad, states[2];
   gate.inputs({{"param", param_any, param}, {"grad", grad_any, grad}});
@@ -37,22 +39,8 @@ void update(int which, const char* function, py::handle param_any, py::handle gr
 }  // namespace
 
 void bind_optimizers(py::module_& module) {
-  constexpr const char* names[] = {
-#define HANDNN_NAMES(name, ...) #name "_update",
-      HANDNN_OPTIMIZERS(HANDNN_NAMES)
-#undef HANDNN_NAMES
-  };
-  for (int which = 0; which < optimizer_count; ++which) {
-    const char* name = names[which];
-    module.def(
-        name,
-        [=](py::handle param, py::handle grad, py::handle state_0, py::handle state_1,
-            const py::dict& settings) {
-          update(which, name, param, grad, state_0, state_1, settings);
-        },
-        py::arg("param"), py::arg("grad"), py::arg("state_0"), py::arg("state_1"),
-        py::arg("settings"));
-  }
+  module.def("optimizer_update", update, py::arg("kind"), py::arg("param"), py::arg("grad"),
+             py::arg("state_0"), py::arg("state_1"), py::arg("settings"));
   module.def("clip_scale", clip_scale, py::arg("clip_norm"), py::arg("sum_of_squares"));
   module.def(
       "sum_of_squares",

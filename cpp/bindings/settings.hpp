@@ -8,6 +8,14 @@
 
 namespace handnn {
 
+// The number of the optimizer called `name`; a ValueError if there is none.
+inline int optimizer_called(const Gate& gate, std::string_view name) {
+  for (int which = 0; which < optimizer_count; ++which) {
+    if (name == optimizer_facts[which].name) return which;
+  }
+  gate.bad_value("no optimizer is called ", name);
+}
+
 inline constexpr struct {
   std::string_view name;
   double OptimizerSettings::* member;

@@ -51,13 +51,6 @@ struct TrainingRequest {
   int threads;         // 0 for all of the pool
 };
 
-int optimizer_called(const std::string& name) {
-  for (int which = 0; which < optimizer_count; ++which) {
-    if (name == optimizer_facts[which].name) return which;
-  }
-  throw py::value_error("Trainer.fit: no optimizer is called \"" + name + "\"");
-}
-
 // Takes the GIL for a moment to run signal handlers, which may raise or set `stop`. Python runs
 // them in the main thread only.
 bool is_to_stop(const Stop& stop) {
@@ -142,7 +135,7 @@ class CheckedTraining {
 
   void take_optimizer() {
     const auto& [name, settings, clip_norm, lr_factors] = request_.program.optimizer;
-    optimizer_ = optimizer_settings(gate_, optimizer_called(name), settings);
+    optimizer_ = optimizer_settings(gate_, optimizer_called(gate_, name), settings);
     if (lr_factors.is_none()) return;
     Gate gate = Gate::casting_to<double>(function);
     gate.inputs({{"lr_factors", lr_factors, lr_factors_}});

@@ -76,20 +76,6 @@ class TrainingResult:
     @property
     def total(self) -> float: ...
 
-def adagrad_update(
-    param: typing.Any,
-    grad: typing.Any,
-    state_0: typing.Any,
-    state_1: typing.Any,
-    settings: dict[str, typing.Any],
-) -> None: ...
-def adam_update(
-    param: typing.Any,
-    grad: typing.Any,
-    state_0: typing.Any,
-    state_1: typing.Any,
-    settings: dict[str, typing.Any],
-) -> None: ...
 def affine_backward(
     dout: typing.Any,
     x: typing.Any,
@@ -317,6 +303,14 @@ def mse_loss_backward(
 def mse_loss_forward(
     pre: typing.Any, y_true: typing.Any, sample_weight: typing.Any = None
 ) -> float: ...
+def optimizer_update(
+    kind: str,
+    param: typing.Any,
+    grad: typing.Any,
+    state_0: typing.Any,
+    state_1: typing.Any,
+    settings: dict[str, typing.Any],
+) -> None: ...
 def poisson_nll_backward(
     pre: typing.Any,
     y_true: typing.Any,
@@ -356,26 +350,12 @@ def relu_backward(
     dout: typing.Any, x: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def relu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
-def rmsprop_update(
-    param: typing.Any,
-    grad: typing.Any,
-    state_0: typing.Any,
-    state_1: typing.Any,
-    settings: dict[str, typing.Any],
-) -> None: ...
 def row_order(
     count: typing.SupportsInt | typing.SupportsIndex,
     seed: typing.SupportsInt | typing.SupportsIndex,
     epoch: typing.SupportsInt | typing.SupportsIndex,
 ) -> numpy.typing.NDArray[typing.Any]: ...
 def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
-def sgd_update(
-    param: typing.Any,
-    grad: typing.Any,
-    state_0: typing.Any,
-    state_1: typing.Any,
-    settings: dict[str, typing.Any],
-) -> None: ...
 def sigmoid_backward(
     dout: typing.Any, out: typing.Any, dx: typing.Any = None
 ) -> numpy.typing.NDArray[typing.Any]: ...

@@ -56,7 +56,7 @@ def sgd_update(
         "grad_scale": grad_scale,
         "clip_value": clip_value,
     }
-    _core.sgd_update(param, grad, velocity, None, settings)
+    _core.optimizer_update("sgd", param, grad, velocity, None, settings)
 
 
 def adagrad_update(
@@ -86,7 +86,7 @@ def adagrad_update(
         "grad_scale": grad_scale,
         "clip_value": clip_value,
     }
-    _core.adagrad_update(param, grad, square, None, settings)
+    _core.optimizer_update("adagrad", param, grad, square, None, settings)
 
 
 def rmsprop_update(
@@ -125,7 +125,7 @@ def rmsprop_update(
         "grad_scale": grad_scale,
         "clip_value": clip_value,
     }
-    _core.rmsprop_update(param, grad, square, velocity, settings)
+    _core.optimizer_update("rmsprop", param, grad, square, velocity, settings)
 
 
 def adam_update(
@@ -166,7 +166,7 @@ def adam_update(
         "grad_scale": grad_scale,
         "clip_value": clip_value,
     }
-    _core.adam_update(param, grad, mean, square, settings)
+    _core.optimizer_update("adam", param, grad, mean, square, settings)
 
 
 def sum_of_squares(x: ArrayLike) -> float:
