@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def assert_continue_alike(one, other, **options):
 
 
 TRAINED_BY = {
-    "SGD": lambda: SGD(0.05),
+    **{optimizer.__name__: partial(optimizer, 0.05) for optimizer in OPTIMIZERS},
     "SGD, momentum": lambda: SGD(0.05, momentum=0.9, nesterov=True, clip_norm=1.0),
     "AdaGrad": lambda: AdaGrad(0.05, lr_scales={"0": 0.5}),
     "RMSProp": lambda: RMSProp(0.01, momentum=0.5),

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import layers, losses
+from handnn import layers, losses, optimizers
 
 PUBLIC = {
     *layers.BRICKS, *(loss.__name__ for loss in losses.LOSSES),
-    "Network", "mlp", "SGD", "AdaGrad", "RMSProp", "Adam", "AdamW", "LBFGS", "schedules", "Trainer",
+    *(optimizer.__name__ for optimizer in optimizers.OPTIMIZERS), "LBFGS",
+    "Network", "mlp", "schedules", "Trainer",
     "DivergenceError", "EarlyStopping", "metrics", "layer_statistics", "trace",
     "History", "gradient_check", "load", "cpu_info", "get_num_threads", "set_num_threads",
     "functional", "article", "FormatError", "__version__",

@@ -188,19 +188,16 @@ def test_a_wrong_loss_or_gradient_fails(monkeypatch, loss):
             assert fails <= {what for _, what in failures(brick)}
 
 
-@pytest.mark.parametrize(
-    ("brick", "update"),
-    [("SGD", "sgd"), ("AdaGrad", "adagrad"), ("RMSProp", "rmsprop"), ("Adam", "adam"),
-     ("AdamW", "adam")],
-)  # fmt: skip
-def test_a_wrong_optimizer_fails(monkeypatch, brick, update):
+@pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
+def test_a_wrong_optimizer_fails(monkeypatch, optimizer):
     """An lr that is a thousandth too large fails parity, and no longer has the engine's bits."""
-    right = getattr(functional, f"{update}_update")
+    brick, function = optimizer.__name__, f"{optimizer.kind}_update"
+    right = getattr(functional, function)
 
     def wrong(*args, lr, **more):
         right(*args, lr=lr * 1.001, **more)
 
-    monkeypatch.setattr(functional, f"{update}_update", wrong)
+    monkeypatch.setattr(functional, function, wrong)
     assert failures(brick) == {(brick, "param"), (brick, "engines")}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import SGD, AdaGrad, Adam, AdamW, MSELoss, RMSProp, Trainer, functional, mlp, reference
+from handnn import SGD, MSELoss, Trainer, functional, mlp, reference
 from handnn.optimizers import OPTIMIZERS
 from handnn.reference.calls import DTYPES
 from handnn.schedules import Constant, Cosine, ReduceOnPlateau, Step
@@ -285,24 +285,25 @@ COMMON = [
     ("lr_scales", {"0.w": "x"}, TypeError),
 ]
 FRACTION = [(1, ValueError), (-0.1, ValueError), (np.nan, ValueError), ("x", TypeError)]
-BETAS = [(name, *row) for name in ("beta1", "beta2") for row in FRACTION]
-EPS = [
-    ("eps", 0, ValueError),
-    ("eps", -1e-8, ValueError),
-    ("eps", np.nan, ValueError),
-    ("eps", "x", TypeError),
-]
-MOMENTUM = [("momentum", -0.1, ValueError), ("momentum", "x", TypeError)]
 OWN = {
-    SGD: [*MOMENTUM, ("nesterov", True, ValueError), ("nesterov", "x", TypeError)],
-    AdaGrad: EPS,
-    RMSProp: [*EPS, *MOMENTUM, ("alpha", 1, ValueError), ("alpha", "x", TypeError)],
-    Adam: [*BETAS, *EPS],
-    AdamW: [*BETAS, *EPS],
+    "alpha": FRACTION,
+    "beta1": FRACTION,
+    "beta2": FRACTION,
+    "eps": [(0, ValueError), (-1e-8, ValueError), (np.nan, ValueError), ("x", TypeError)],
+    "momentum": [(-0.1, ValueError), ("x", TypeError)],
+    "nesterov": [(True, ValueError), ("x", TypeError)],  # True without a momentum
 }
+"""Invalid values of the settings that not all optimizers have."""
+
+
+def invalid_settings(kind):
+    own = [(name, *row) for name in kind(0.1).settings for row in OWN[name]]
+    return [(kind, *row) for row in [*COMMON, *own]]
+
+
 every_bad_setting = pytest.mark.parametrize(
     ("kind", "name", "value", "error"),
-    [(kind, *row) for kind in OPTIMIZERS for row in (*COMMON, *OWN[kind])],
+    [row for kind in OPTIMIZERS for row in invalid_settings(kind)],
     ids=lambda value: getattr(value, "__name__", repr(value)),
 )
 
