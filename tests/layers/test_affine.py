@@ -14,7 +14,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 @both_dtypes
 def test_by_hand(dtype):
-    """Two rows, three inputs, two outputs; every number fits in the head."""
+    """Two rows, three inputs, two outputs."""
     w = np.array([[1, 2], [3, 4], [5, 6]], dtype)
     b = np.array([10, 20], dtype)
     x = np.array([[1, 0, 2], [0, -1, 1]], dtype)
@@ -29,7 +29,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_the_layer_is_the_reference(dtype):
+def test_equals_the_reference(dtype):
     rng = np.random.default_rng(1)
     x, w = rng.normal(size=(19, 13)).astype(dtype), rng.normal(size=(13, 7)).astype(dtype)
     b, dout = rng.normal(size=7).astype(dtype), rng.normal(size=(19, 7)).astype(dtype)
@@ -52,8 +52,8 @@ def test_gradients():
 
 
 @both_dtypes
-def test_a_batch_gives_the_bits_of_its_rows(dtype):
-    """The numeric contract: one batch or row by row, whatever tile the product chooses."""
+def test_a_row_has_the_same_bits_alone_and_in_a_batch(dtype):
+    """The bits do not depend on the number of rows or on the tile of the product."""
     rng = np.random.default_rng(3)
     for n, i, o in [(64, 64, 64), (1, 3, 1), (2, 5, 17), (15, 33, 1), (31, 1, 40), (29, 700, 35)]:
         x, w = rng.normal(size=(n, i)).astype(dtype), rng.normal(size=(i, o)).astype(dtype)
@@ -67,7 +67,7 @@ def test_a_batch_gives_the_bits_of_its_rows(dtype):
 
 
 @both_dtypes
-def test_an_output_does_not_depend_on_how_many_stand_beside_it(dtype):
+def test_an_output_does_not_depend_on_the_number_of_outputs(dtype):
     rng = np.random.default_rng(4)
     x, w = rng.normal(size=(30, 21)).astype(dtype), rng.normal(size=(21, 67)).astype(dtype)
     b = rng.normal(size=67).astype(dtype)
@@ -78,8 +78,8 @@ def test_an_output_does_not_depend_on_how_many_stand_beside_it(dtype):
 
 
 @both_dtypes
-def test_every_element_is_one_chain_of_fused_multiply_adds(dtype):
-    """(1 + e)² - (1 + 2e) is e² when the product is not rounded before it is added, else 0."""
+def test_each_output_is_one_chain_of_fused_multiply_adds(dtype):
+    """(1 + e)² - (1 + 2e) is e² with a fused multiply-add, else 0."""
     from handnn import cpu_info
 
     if not cpu_info()["fma"]:
@@ -93,7 +93,7 @@ def test_every_element_is_one_chain_of_fused_multiply_adds(dtype):
 
 
 @both_dtypes
-def test_it_keeps_the_arrays_it_is_given(dtype):
+def test_uses_the_given_arrays(dtype):
     w, b = np.ones((2, 3), dtype), np.zeros(3, dtype)
     layer = Affine(w, b)
     assert layer.w is w and layer.b is b
@@ -105,20 +105,20 @@ def test_it_keeps_the_arrays_it_is_given(dtype):
     assert w.tolist() == [[-1, -1, -1], [-1, -1, -1]], "the step did not reach the caller's array"
 
 
-def test_before_its_first_forward_and_backward():
+def test_before_the_first_forward():
     layer = Affine(np.ones((2, 3)), np.zeros(3))
     assert layer.x is None and layer.dw is None and layer.db is None
     with pytest.raises(RuntimeError, match="forward"):
         layer.backward(np.ones((1, 3)))
 
 
-def test_integers_become_float64_and_lists_are_welcome():
+def test_accepts_integers_and_lists():
     layer = Affine([[1, 2], [3, 4]], [0, 1])
     assert layer.w.dtype == layer.b.dtype == np.float64
     assert layer.forward([[1, 1]]).tolist() == [[4, 7]]
 
 
-def test_input_of_the_other_float_is_cast_to_the_weights():
+def test_input_is_converted_to_the_dtype_of_the_weights():
     layer = Affine(np.ones((2, 3), np.float32), np.zeros(3, np.float32))
     assert layer.forward(np.ones((4, 2), np.float64)).dtype == np.float32
     assert layer.backward(np.ones((4, 3), np.float32)).dtype == np.float32
@@ -137,12 +137,12 @@ def test_input_of_the_other_float_is_cast_to_the_weights():
     ],
     ids=["w 1-D", "b short", "b 2-D", "w 3-D", "w complex", "b strings", "w objects"],
 )
-def test_weights_that_fit_nothing_are_refused(w, b, kind):
+def test_rejects_invalid_weights(w, b, kind):
     with pytest.raises(kind):
         Affine(w, b)
 
 
-def test_random_is_repeatable_and_starts_with_no_bias():
+def test_random_is_repeatable_with_zero_biases():
     one, same = Affine.random(6, 4, rng=3), Affine.random(6, 4, rng=3)
     assert_same_bits(one.w, same.w)
     assert one.w.shape == (6, 4) and one.b.tolist() == [0] * 4
@@ -152,7 +152,7 @@ def test_random_is_repeatable_and_starts_with_no_bias():
     assert Affine.random(6, 4, init="zeros").w.tolist() == np.zeros((6, 4)).tolist()
 
 
-def test_random_touches_no_global_state():
+def test_random_does_not_use_global_state():
     before = np.random.get_state()[1].copy()
     Affine.random(6, 4)
     Affine.random(6, 4, rng=1)
@@ -160,12 +160,12 @@ def test_random_touches_no_global_state():
 
 
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (-1, 2), (2, -1)])
-def test_random_refuses_sizes_that_are_not_positive(sizes):
+def test_random_rejects_sizes_below_one(sizes):
     with pytest.raises(ValueError):
         Affine.random(*sizes)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int32", "complex64", "no dtype"])
-def test_random_refuses_other_dtypes(dtype):
+def test_random_rejects_other_dtypes(dtype):
     with pytest.raises((TypeError, ValueError)):
         Affine.random(3, 2, dtype=dtype)

@@ -16,13 +16,13 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 
 def arrays_of(brick):
-    """All that belongs to a brick, as bytes."""
+    """The arrays of a brick as bytes."""
     return {name: a.tobytes() for name, a in {**brick.params, **brick.buffers}.items()}
 
 
 @both_dtypes
 def test_by_hand(dtype):
-    """The mean of 1, 5, 3, 7 is 4, their variance (9 + 1 + 1 + 9) / 4 = 5; 5 + 4 has the root 3."""
+    """The mean of 1, 5, 3, 7 is 4, the variance (9 + 1 + 1 + 9) / 4 = 5, and √(5 + 4) = 3."""
     layer = BatchNorm(np.array([3], dtype), np.array([10], dtype), momentum=0.25, eps=4)
     x = np.array([[1], [5], [3], [7]], dtype)
     out = layer.forward(x)
@@ -34,7 +34,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_its_slopes_by_hand(dtype):
+def test_backward_by_hand(dtype):
     """x_hat is -1, 1/3, -1/3, 1; dout = (4, 0, 0, 0) has the mean 1, dout·x_hat the mean -1."""
     layer = BatchNorm(np.array([3], dtype), np.array([0], dtype), eps=4)
     layer.forward(np.array([[1], [5], [3], [7]], dtype))
@@ -47,7 +47,7 @@ def test_its_slopes_by_hand(dtype):
 
 @both_dtypes
 def test_prediction_by_hand(dtype):
-    """The running mean 1 and variance 5 stand, whatever comes; dx is dout · 3 / 3."""
+    """Prediction uses the running mean 1 and variance 5; dx is dout · 3 / 3."""
     arrays = (np.array([v], dtype) for v in (3, 10, 1, 5))
     layer = BatchNorm(*arrays, eps=4)
     layer.training = False
@@ -61,7 +61,7 @@ def test_prediction_by_hand(dtype):
     assert arrays_of(layer) == before
 
 
-def test_gradients_in_either_mode():
+def test_gradients_in_both_modes():
     rng = np.random.default_rng(1)
     for columns in (1, 3, 8, 21):
         norm = BatchNorm(*rng.normal(size=(3, columns)), rng.uniform(0.5, 2, columns))
@@ -75,7 +75,7 @@ def test_gradients_in_either_mode():
 
 
 @both_dtypes
-def test_many_rows_match_the_reference(dtype):
+def test_many_rows_equal_the_reference(dtype):
     rng = np.random.default_rng(2)
     for loc in (0, 100):
         x = rng.normal(loc, 2, (5000, 3)).astype(dtype)
@@ -89,8 +89,8 @@ def test_many_rows_match_the_reference(dtype):
             call_of("batch_norm_backward", variant).check(dtype, dout=dout, **own)
 
 
-def test_a_large_mean_costs_float32_no_more_than_its_rounding():
-    """10⁵ ± 1: the mean is right to its last bit, though a plain sum is off by many."""
+def test_a_large_mean_does_not_cancel_in_float32():
+    """10⁵ ± 1: the mean is correctly rounded, whereas a plain sum has a large error."""
     x = np.random.default_rng(3).normal(1e5, 1, (10_000, 4)).astype(np.float32)
     mean, var = handnn.functional.batch_norm_statistics(x)
     wide = x.astype(np.float64)
@@ -99,8 +99,8 @@ def test_a_large_mean_costs_float32_no_more_than_its_rounding():
 
 
 @both_dtypes
-def test_backward_belongs_to_the_forward_before_it(dtype):
-    """Though the mode has changed between them."""
+def test_backward_uses_the_mode_of_the_last_forward(dtype):
+    """The mode changes between forward and backward."""
     rng = np.random.default_rng(4)
     x, dout = rng.normal(size=(2, 6, 3)).astype(dtype)
     layer = BatchNorm.new(3, dtype)
@@ -119,7 +119,7 @@ def test_a_constant_column_becomes_beta(dtype):
 
 
 @both_dtypes
-def test_nan_and_infinity_spoil_their_column_alone(dtype):
+def test_nan_and_infinity_affect_only_their_column(dtype):
     x = np.random.default_rng(5).normal(size=(9, 40)).astype(dtype)
     x[3, 2], x[8, 33], x[0, 39] = np.nan, np.inf, -np.inf
     layer = BatchNorm.new(40, dtype)
@@ -131,7 +131,7 @@ def test_nan_and_infinity_spoil_their_column_alone(dtype):
 
 
 @both_dtypes
-def test_a_column_does_not_depend_on_how_many_stand_beside_it(dtype):
+def test_a_column_does_not_depend_on_other_columns(dtype):
     rng = np.random.default_rng(6)
     x, dout = rng.normal(size=(2, 13, 67)).astype(dtype)
     whole = BatchNorm(*rng.normal(size=(2, 67)).astype(dtype))
@@ -145,7 +145,7 @@ def test_a_column_does_not_depend_on_how_many_stand_beside_it(dtype):
 
 
 @pytest.mark.parametrize("rows", [0, 1])
-def test_training_on_fewer_than_two_rows_is_an_error_that_changes_nothing(rows):
+def test_rejects_training_on_fewer_than_two_rows(rows):
     layer = BatchNorm.new(3)
     layer.forward(np.ones((4, 3)))
     kept, before = (layer.x, layer.mean, layer.var), arrays_of(layer)
@@ -159,7 +159,7 @@ def test_training_on_fewer_than_two_rows_is_an_error_that_changes_nothing(rows):
 
 
 @pytest.mark.parametrize("shape", [(2, 4), (3,), (2, 3, 1)])
-def test_x_of_another_shape_is_an_error_that_changes_nothing(shape):
+def test_rejects_x_of_another_shape(shape):
     layer = BatchNorm.new(3)
     before = arrays_of(layer)
     with pytest.raises(ValueError, match=r"\bx\b"):
@@ -167,7 +167,7 @@ def test_x_of_another_shape_is_an_error_that_changes_nothing(shape):
     assert arrays_of(layer) == before
 
 
-def test_a_last_batch_of_one_row_is_found_before_the_first_step():
+def test_fit_rejects_a_last_batch_of_one_row_before_the_first_step():
     x, y = np.ones((7, 3)), np.ones((7, 2))
     network = Network([Affine.random(3, 2, rng=0), BatchNorm.new(2)])
     before = {name: array.copy() for name, array in network.params.items()}
@@ -182,7 +182,7 @@ def test_a_last_batch_of_one_row_is_found_before_the_first_step():
     assert len(trainer.fit(x, y, epochs=1, batch_size=6, validation=1 / 7)) == 1
 
 
-def test_it_learns_and_prediction_takes_the_running_statistics():
+def test_learns_and_predicts_with_running_statistics():
     rng = np.random.default_rng(7)
     x = rng.normal(3, 5, (60, 2))
     norm = BatchNorm.new(8, "float64")
@@ -206,7 +206,7 @@ def test_it_learns_and_prediction_takes_the_running_statistics():
 
 
 @both_dtypes
-def test_the_running_statistics_are_saved_and_cast(dtype, tmp_path):
+def test_running_statistics_are_saved_and_converted(dtype, tmp_path):
     network = Network([BatchNorm.new(3, dtype), Affine.random(3, 1, rng=0, dtype=dtype)])
     network.forward(np.random.default_rng(8).normal(2, 3, (9, 3)))
     norm = network.layers[0]
@@ -225,7 +225,7 @@ def test_the_running_statistics_are_saved_and_cast(dtype, tmp_path):
     assert arrays_of(copy.deepcopy(norm)) == arrays_of(norm)
 
 
-def test_a_buffer_of_another_dtype_is_an_error():
+def test_rejects_buffers_of_another_dtype():
     norm = BatchNorm.new(3)
     norm.running_var = norm.running_var.astype("float64")
     with pytest.raises(TypeError, match=r"0\.gamma is float32 but 0\.running_var is float64"):
@@ -233,7 +233,7 @@ def test_a_buffer_of_another_dtype_is_an_error():
 
 
 @both_dtypes
-def test_new_does_nothing_yet_and_its_arrays_are_kept(dtype):
+def test_new_is_the_identity_and_uses_the_given_arrays(dtype):
     layer = BatchNorm.new(2, dtype)
     values = {name: a.tolist() for name, a in {**layer.params, **layer.buffers}.items()}
     assert values == {
@@ -262,12 +262,12 @@ def test_new_does_nothing_yet_and_its_arrays_are_kept(dtype):
         ({"eps": 0.0}, ValueError, "eps must be above 0"),
     ],
 )
-def test_what_fits_nothing_is_an_error_that_names_it(arguments, kind, words):
+def test_rejects_invalid_arguments(arguments, kind, words):
     with pytest.raises(kind, match=f"BatchNorm: {words}"):
         BatchNorm(**{"gamma": np.ones(3), "beta": np.ones(3), **arguments})
 
 
-def test_backward_without_forward_and_rows_below_two_are_errors():
+def test_functions_reject_fewer_than_two_rows():
     with pytest.raises(RuntimeError, match=r"BatchNorm\.backward: call forward first"):
         BatchNorm.new(2).backward(np.ones((3, 2)))
     ones = np.ones(2)
@@ -277,7 +277,7 @@ def test_backward_without_forward_and_rows_below_two_are_errors():
 
 
 @pytest.mark.parametrize("make", [Adam, handnn.AdamW, handnn.SGD])
-def test_weight_decay_spares_gamma_and_beta(make):
+def test_weight_decay_does_not_apply_to_gamma_and_beta(make):
     params = {"0.w": np.ones(3), "1.gamma": np.ones(3), "1.beta": np.ones(3)}
     make(0.1, weight_decay=0.5).step(params, {name: np.zeros(3) for name in params})
     assert (params["0.w"] < 1).all()

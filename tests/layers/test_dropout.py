@@ -1,4 +1,4 @@
-"""Dropout: out = 0 with probability p, x / (1 - p) otherwise, by a mask that can be had again."""
+"""Dropout: out = 0 with probability p, x / (1 - p) otherwise, by a reproducible mask."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 
 def dropped(p, seed, step, count):
-    """Where an array of `count` entries is dropped, as 0 and 1."""
+    """Return the mask of `count` entries as 0 and 1."""
     return (functional.dropout_forward(np.ones(count, np.float32), p, seed, step) == 0).astype(int)
 
 
@@ -35,8 +35,8 @@ def test_by_hand(dtype):
 
 
 @pytest.mark.parametrize("p", [0.01, 0.1, 0.25, 0.5, 0.9, 0.999])
-def test_the_share_that_is_dropped_is_p(p):
-    """In 2²⁰ entries at each of several steps, within five standard deviations."""
+def test_the_dropped_fraction_is_p(p):
+    """Among 2²⁰ entries at each of several steps, within five standard deviations."""
     count = 2**20
     for seed, step in [(0, 0), (0, 1), (1, 0), (2**63 - 1, 2**63 - 1), (123456789, 1000)]:
         share = dropped(p, seed, step, count).mean()
@@ -44,13 +44,13 @@ def test_the_share_that_is_dropped_is_p(p):
 
 
 def correlation(a, b):
-    """Of two masks, in standard deviations of that of independent ones."""
+    """Return the correlation of two masks in standard deviations of independent ones."""
     return np.corrcoef(a, b)[0, 1] * np.sqrt(len(a))
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
 def test_neighbours_and_rows_are_independent(p):
-    """An entry tells nothing of the next, nor of one a power of two or a row further on."""
+    """Entries at distance 1, powers of two, and a row are uncorrelated."""
     mask = dropped(p, 3, 4, 2**19)
     for lag in [*range(1, 18), 32, 50, 64, 100, 128, 256, 784, 1000, 1024, 4096, 65536]:
         assert abs(correlation(mask[lag:], mask[:-lag])) < 5, lag
@@ -58,15 +58,15 @@ def test_neighbours_and_rows_are_independent(p):
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
 def test_steps_and_seeds_are_independent(p):
-    """An entry's fate at one step or seed tells nothing of its fate at another."""
+    """Masks of different steps and seeds are uncorrelated."""
     first = dropped(p, 0, 0, 2**18)
     for other in range(1, 40):
         assert abs(correlation(first, dropped(p, 0, other, 2**18))) < 5, f"step {other}"
         assert abs(correlation(first, dropped(p, other, 0, 2**18))) < 5, f"seed {other}"
 
 
-def test_patterns_of_eight_neighbours_are_all_as_likely():
-    """Chi-squared of the 256 patterns, at p = 1/2: 255 on average, with a deviation of 22.6."""
+def test_patterns_of_eight_neighbours_are_equally_likely():
+    """Chi-squared of the 256 patterns at p = 1/2 has mean 255 and deviation 22.6."""
     for seed in range(20):
         bits = dropped(0.5, seed, 0, 2**19).reshape(-1, 8)
         counts = np.bincount(bits @ (1 << np.arange(8)), minlength=256)
@@ -75,14 +75,14 @@ def test_patterns_of_eight_neighbours_are_all_as_likely():
         assert 255 - 5 * 22.6 < chi_squared < 255 + 5 * 22.6, (seed, chi_squared)
 
 
-def test_one_entry_over_the_steps_is_as_random_as_many_entries_at_one():
-    """Runs over time: the counts of 64 entries over 4096 steps, as a chi-squared."""
+def test_one_entry_is_random_over_the_steps():
+    """Chi-squared of the counts of 64 entries over 4096 steps."""
     counts = sum(dropped(0.5, 5, step, 64) for step in range(4096))
     chi_squared = ((counts - 2048) ** 2 / 1024).sum()
     assert 64 - 5 * 11.3 < chi_squared < 64 + 5 * 11.3, chi_squared
 
 
-def test_the_mean_stays_that_of_x():
+def test_the_mean_is_that_of_x():
     x = np.full(2**20, 3.0)
     for p in (0.1, 0.5, 0.9):
         deviation = 3 * np.sqrt(p / (1 - p) / x.size)
@@ -90,7 +90,7 @@ def test_the_mean_stays_that_of_x():
 
 
 @both_dtypes
-def test_both_dtypes_and_any_shape_drop_the_same_entries(dtype):
+def test_masks_do_not_depend_on_dtype_and_shape(dtype):
     flat = functional.dropout_forward(np.ones(210, dtype), 0.4, 8, 9)
     assert_same_bits(flat == 0, dropped(0.4, 8, 9, 210).astype(bool))
     for shape in [(210, 1), (3, 70), (2, 3, 5, 7)]:
@@ -99,7 +99,7 @@ def test_both_dtypes_and_any_shape_drop_the_same_entries(dtype):
 
 
 @both_dtypes
-def test_what_is_dropped_is_0_whatever_it_was(dtype):
+def test_dropped_nan_and_infinity_become_zero(dtype):
     x = np.tile(np.array([np.nan, np.inf, -np.inf, -1.0, -0.0], dtype), 40)
     gone = dropped(0.5, 1, 1, 200).astype(bool)
     with np.errstate(all="raise"):
@@ -109,7 +109,7 @@ def test_what_is_dropped_is_0_whatever_it_was(dtype):
 
 
 @both_dtypes
-def test_forward_and_backward_use_one_mask_and_the_next_step_another(dtype):
+def test_backward_uses_the_mask_of_forward(dtype):
     layer = Dropout(0.3, rng=4)
     x = np.ones((20, 30), dtype)
     out = layer.forward(x)
@@ -124,7 +124,7 @@ def test_forward_and_backward_use_one_mask_and_the_next_step_another(dtype):
     assert_same_bits(layer.forward(x), out)
 
 
-def test_backward_asks_what_forward_did_not_what_the_settings_are_now():
+def test_backward_does_not_depend_on_settings_changed_after_forward():
     layer = Dropout(0.3, rng=4)
     out = layer.forward(np.ones((20, 30)))
     layer.p, layer.seed, layer.step, layer.training = 0.9, 5, 77, False
@@ -132,7 +132,7 @@ def test_backward_asks_what_forward_did_not_what_the_settings_are_now():
 
 
 @both_dtypes
-def test_where_it_does_not_train_it_is_the_identity(dtype):
+def test_prediction_is_the_identity(dtype):
     layer = Dropout(0.9, rng=0)
     layer.training = False
     x = np.random.default_rng(0).normal(size=(5, 4)).astype(dtype)
@@ -141,7 +141,7 @@ def test_where_it_does_not_train_it_is_the_identity(dtype):
     assert layer.step == 0 and not layer.mask.any() and layer.mask.shape == x.shape
 
 
-def test_p_of_0_drops_nothing_and_p_just_below_1_nearly_all():
+def test_p_of_0_and_just_below_1():
     x = np.random.default_rng(0).normal(size=1000)
     assert_same_bits(functional.dropout_forward(x, 0.0, 1, 2), x)
     p = np.nextafter(1, 0)
@@ -149,13 +149,13 @@ def test_p_of_0_drops_nothing_and_p_just_below_1_nearly_all():
     assert np.isfinite(out).all() and (out == 0).mean() > 0.99
 
 
-def test_no_rows():
+def test_zero_rows():
     layer = Dropout(rng=0)
     assert layer.forward(np.empty((0, 3))).shape == (0, 3)
     assert layer.backward(np.empty((0, 3))).shape == (0, 3)
 
 
-def test_where_the_seed_comes_from():
+def test_seed_from_rng():
     assert Dropout(0.5, rng=7).seed == Dropout(0.5, rng=np.int64(7)).seed == 7
     assert Dropout(0.5, 2**63 - 1).seed == 2**63 - 1
     a, b = (Dropout(rng=np.random.default_rng(3)).seed for _ in range(2))
@@ -166,19 +166,19 @@ def test_where_the_seed_comes_from():
 
 
 @pytest.mark.parametrize("rng", [-1, 2**63, 10**30])
-def test_a_seed_out_of_bounds_is_a_value_error(rng):
+def test_rejects_seeds_out_of_bounds(rng):
     with pytest.raises(ValueError, match="Dropout: rng must be at"):
         Dropout(rng=rng)
 
 
 @pytest.mark.parametrize("rng", [True, 1.5, "seed"])
-def test_a_seed_that_is_none_is_a_type_error(rng):
+def test_rejects_invalid_rng(rng):
     with pytest.raises(TypeError):
         Dropout(rng=rng)
 
 
 @pytest.mark.parametrize("p", [-0.1, 1, 1.0, 2, np.nan, np.inf])
-def test_p_out_of_bounds_is_a_value_error(p):
+def test_rejects_p_out_of_bounds(p):
     with pytest.raises(ValueError, match="Dropout: p must be at least 0 and below 1"):
         Dropout(p)
     for function in (functional.dropout_forward, functional.dropout_backward):
@@ -187,13 +187,13 @@ def test_p_out_of_bounds_is_a_value_error(p):
 
 
 @pytest.mark.parametrize("p", ["0.5", None, True, 0.5j])
-def test_p_that_is_no_number_is_a_type_error(p):
+def test_rejects_p_that_is_not_a_number(p):
     with pytest.raises(TypeError, match="Dropout: p must be a number"):
         Dropout(p)
 
 
 @pytest.mark.parametrize("name", ["seed", "step"])
-def test_seed_and_step_are_whole_numbers_within_bounds(name):
+def test_functions_reject_seeds_and_steps_out_of_bounds(name):
     for function in (functional.dropout_forward, functional.dropout_backward):
         given = {"p": 0.5, "seed": 0, "step": 0}
         for bad in (-1, 2**63):
@@ -204,7 +204,7 @@ def test_seed_and_step_are_whole_numbers_within_bounds(name):
                 function(np.ones(3), **{**given, name: bad})
 
 
-def test_backward_checks_its_shape_and_that_there_was_a_forward():
+def test_backward_rejects_other_shapes_and_a_missing_forward():
     layer = Dropout()
     assert layer.mask is None
     with pytest.raises(RuntimeError, match=r"Dropout\.backward: call forward first"):
@@ -226,7 +226,7 @@ def network(dtype="float64", rng=0):
     )
 
 
-def test_gradients_with_the_mask_held_fixed():
+def test_gradients_with_a_fixed_mask():
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(6, 4)), rng.normal(size=(6, 2))
     checked = network()
@@ -238,7 +238,7 @@ def test_gradients_with_the_mask_held_fixed():
     assert gradient_check(Network([Dropout(0.5, rng=2)]), MSELoss(), y, x[:, :2], rtol=1e-6)
 
 
-def test_a_copy_drops_as_the_brick_does(tmp_path):
+def test_copies_repeat_the_masks(tmp_path):
     layer = Dropout(0.3)
     x = np.ones((40, 4), np.float32)
     small = Network([layer, Affine.random(4, 1, rng=0)])
@@ -257,7 +257,7 @@ def test_a_copy_drops_as_the_brick_does(tmp_path):
         assert other.layers[0].settings == layer.settings == {"p": 0.3, "rng": layer.seed}
 
 
-def test_predict_drops_nothing_and_counts_nothing():
+def test_predict_does_not_drop_or_advance_step():
     made = network()
     x = np.random.default_rng(2).normal(size=(50, 4))
     pre = made.predict(x)
@@ -266,7 +266,7 @@ def test_predict_drops_nothing_and_counts_nothing():
     assert (made.train().forward(x) != pre).any()
 
 
-def test_training_counts_its_steps_and_is_repeatable():
+def test_training_advances_step_and_is_repeatable():
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(50, 4)), rng.normal(size=(50, 2))
     results = []

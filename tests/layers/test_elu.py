@@ -16,7 +16,7 @@ ALPHAS = [1.0, 0.7, 2.0]
 
 
 def whole_range(dtype):
-    """Past where exp becomes 0, close around 0, and down to denormal numbers."""
+    """Inputs beyond the underflow of exp, around 0, and denormal."""
     edge = -np.log(float(np.finfo(dtype).smallest_subnormal)) + 2
     parts = np.linspace(0, edge, 10007), np.linspace(0, 6, 10007), np.logspace(-40, 1, 999)
     x = np.concatenate(parts).astype(dtype)
@@ -25,7 +25,7 @@ def whole_range(dtype):
 
 @both_dtypes
 def test_by_hand(dtype):
-    """2·(1/2 - 1) = -1 at -ln 2, with slope 2·1/2; 2·(1/4 - 1) = -3/2 at -ln 4, with slope 1/2."""
+    """With derivatives 2·1/2 at -ln 2 and 1/2 at -ln 4: -1 and 2·(1/4 - 1) = -3/2."""
     layer = ELU(alpha=2)
     out = layer.forward(np.array([[0, 3, -np.log(2), -np.log(4)]], dtype))
     assert out[0, :2].tolist() == [0, 3]
@@ -37,7 +37,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_against_the_reference_over_the_whole_range(dtype):
+def test_equals_the_reference_over_the_whole_range(dtype):
     x = whole_range(dtype)
     for variant in ("", "alpha"):
         call_of("elu_forward", variant).check(dtype, x=x)
@@ -45,7 +45,7 @@ def test_against_the_reference_over_the_whole_range(dtype):
 
 
 @both_dtypes
-def test_the_ends_are_stable_and_silent(dtype):
+def test_extreme_inputs_do_not_overflow_or_warn(dtype):
     info = np.finfo(dtype)
     x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
     with np.errstate(all="raise"):
@@ -58,12 +58,12 @@ def test_the_ends_are_stable_and_silent(dtype):
 
 
 @pytest.mark.parametrize("alpha", [0, -1, np.inf, np.nan])
-def test_an_alpha_not_above_0_or_not_finite_is_a_value_error(alpha):
+def test_rejects_alpha_out_of_bounds(alpha):
     with pytest.raises(ValueError, match="ELU: alpha must be"):
         ELU(alpha)
 
 
 @pytest.mark.parametrize("alpha", ["a", None, 1j, [0.1]])
-def test_an_alpha_that_is_no_number_is_a_type_error(alpha):
+def test_rejects_alpha_that_is_not_a_number(alpha):
     with pytest.raises(TypeError, match="ELU: alpha must be a number"):
         ELU(alpha)

@@ -28,8 +28,8 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_a_row_of_dw_is_summed_from_the_first_row_to_the_last(dtype):
-    """In this order 1 is lost beside the large number, in the other it would not be."""
+def test_dw_is_summed_in_ascending_order_of_rows(dtype):
+    """In ascending order, 1 is absorbed by the large number; in another it would not be."""
     large = 2 / np.finfo(dtype).eps
     layer = Embedding(np.ones((2, 1), dtype))
     layer.forward(np.zeros((3, 1), dtype))
@@ -38,7 +38,7 @@ def test_a_row_of_dw_is_summed_from_the_first_row_to_the_last(dtype):
 
 
 def test_several_columns_of_codes():
-    """As the docstring says: after the first brick, column 3 has become column 2."""
+    """After the first brick, column 3 has become column 2, as in the docstring."""
     v, w = np.array([[10.0], [11]]), np.array([[20.0, 21], [22, 23]])
     network = Network([Embedding(v, column=1), Embedding(w, column=2)])
     out = network.forward([[0.1, 1, 0.2, 0, 0.3]])
@@ -52,7 +52,7 @@ def test_only_a_column_of_codes():
 
 
 @both_dtypes
-def test_no_rows(dtype):
+def test_zero_rows(dtype):
     layer = Embedding(np.ones((4, 3), dtype))
     assert layer.forward(np.empty((0, 2), dtype)).shape == (0, 4)
     assert layer.backward(np.empty((0, 4), dtype)).shape == (0, 2)
@@ -60,7 +60,7 @@ def test_no_rows(dtype):
 
 
 @both_dtypes
-def test_other_columns_pass_whatever_they_hold(dtype):
+def test_other_columns_may_hold_any_values(dtype):
     x = np.array([[np.nan, -0.0], [np.inf, 1]], dtype)
     out = functional.embedding_forward(x, np.array([[np.nan], [-np.inf]], dtype), 1)
     assert_same_bits(out, np.array([[np.nan, np.nan], [np.inf, -np.inf]], dtype))
@@ -68,7 +68,7 @@ def test_other_columns_pass_whatever_they_hold(dtype):
 
 @both_dtypes
 @pytest.mark.parametrize("code", [-1, 10, 0.5, 9.5, np.nan, np.inf, -np.inf, 1e30, -1e-30])
-def test_a_code_that_is_no_row_of_w_is_a_value_error_that_names_it(dtype, code):
+def test_rejects_codes_without_a_row_in_w(dtype, code):
     layer = Embedding(np.ones((10, 2), dtype), column=1)
     x = np.zeros((6, 3), dtype)
     layer.forward(x)
@@ -85,21 +85,21 @@ def test_a_code_that_is_no_row_of_w_is_a_value_error_that_names_it(dtype, code):
     assert str(error.value) == f"embedding_backward: {message}"
 
 
-def test_codes_are_exact_whole_numbers_up_to_the_last():
+def test_the_largest_codes_of_float32_are_exact():
     w = np.arange(12.0)[:, None]
     codes = np.arange(12)[:, None]
     for dtype in (np.int8, np.uint64, np.float16, np.float32, np.float64):
         assert_same_bits(Embedding(w).forward(codes.astype(dtype)), w)
 
 
-def test_a_w_with_more_rows_than_float32_counts_is_a_value_error():
+def test_rejects_more_rows_than_float32_can_count():
     Embedding(np.empty((2**24, 0), np.float32))
     Embedding(np.empty((2**24 + 1, 0), np.float64))
     with pytest.raises(ValueError, match="w has 16777217 rows, more than float32 can count"):
         Embedding(np.empty((2**24 + 1, 0), np.float32))
 
 
-def test_w_must_be_a_table_and_the_column_a_whole_number():
+def test_rejects_invalid_w_and_column():
     with pytest.raises(ValueError, match=r"Embedding: w must have 2 dimensions \(K, D\)"):
         Embedding(np.ones(3))
     with pytest.raises(TypeError, match="Embedding: w must hold real numbers"):
@@ -112,7 +112,7 @@ def test_w_must_be_a_table_and_the_column_a_whole_number():
 
 
 @pytest.mark.parametrize("columns", [0, 1, 2])
-def test_a_column_that_x_does_not_have_is_a_value_error(columns):
+def test_rejects_x_without_the_column(columns):
     message = f"embedding_forward: x has {columns} columns, so there is no column 2"
     with pytest.raises(ValueError, match=message):
         Embedding(np.ones((2, 2)), 2).forward(np.ones((3, columns)))
@@ -120,7 +120,7 @@ def test_a_column_that_x_does_not_have_is_a_value_error(columns):
         Embedding(np.ones((2, 2)), 0).forward(np.ones(3))
 
 
-def test_shapes_of_backward_are_checked():
+def test_backward_rejects_other_shapes():
     x, w = np.zeros((3, 2)), np.ones((4, 5))
     with pytest.raises(ValueError, match="dout has 5 columns but x has 2 and w has 5"):
         functional.embedding_backward(np.ones((3, 5)), x, w)
@@ -130,7 +130,7 @@ def test_shapes_of_backward_are_checked():
         Embedding(w).backward(np.ones((3, 6)))
 
 
-def test_random_vectors_are_of_the_size_of_standardised_columns():
+def test_random_vectors_have_the_scale_of_standardized_columns():
     layer = Embedding.random(1000, 50, column=3, rng=0)
     assert layer.w.shape == (1000, 50) and layer.w.dtype == np.float32 and layer.column == 3
     assert abs(layer.w.mean()) < 0.02 and abs(layer.w.std() - 1) < 0.02
@@ -142,7 +142,7 @@ def test_random_vectors_are_of_the_size_of_standardised_columns():
 
 
 def network(dtype="float64"):
-    """Takes 5 columns, codes of 3 kinds in column 1 and of 4 in column 3."""
+    """A network for 5 columns, with 3 codes in column 1 and 4 in column 3."""
     rng = np.random.default_rng(0)
     return Network(
         [
@@ -162,7 +162,7 @@ def rows(count, seed=1):
     return x, x[:, 0] * (x[:, 1] == 1) + (x[:, 3] == 2)
 
 
-def test_gradients_at_every_place_that_is_no_code():
+def test_gradients_of_all_but_the_codes():
     x, y = rows(9)
     report = gradient_check(network(), MSELoss(), x, y, rtol=1e-6)
     assert report.passed, report
@@ -171,7 +171,7 @@ def test_gradients_at_every_place_that_is_no_code():
     assert alone.passed and alone.entries[-1].where is None, "codes alone: x has nothing to move"
 
 
-def test_a_network_knows_its_widths():
+def test_widths_of_a_network():
     made = network()
     assert made.sizes == {"in": 5, "out": 1}
     assert repr(made.layers[0]) == "Embedding 3→2 column=1"
@@ -181,7 +181,7 @@ def test_a_network_knows_its_widths():
         Network([Affine.random(4, 4, rng=0), *network("float32").layers[1:2], Affine.random(8, 1)])
 
 
-def test_neighbours_that_leave_no_column_of_codes_are_a_value_error():
+def test_rejects_neighbours_without_the_column_of_codes():
     message = r"layer 1 \(Embedding 3→2 column=4\) takes at least 5 columns, but .* get 3"
     with pytest.raises(ValueError, match=message):
         Network([Affine.random(2, 3, rng=0), Embedding.random(3, 2, column=4)])
@@ -190,7 +190,7 @@ def test_neighbours_that_leave_no_column_of_codes_are_a_value_error():
         Network([Embedding.random(3, 9), Affine.random(4, 1, rng=0)])
 
 
-def test_it_learns_what_a_category_means():
+def test_learns_the_effect_of_a_category():
     x, y = rows(400)
     made = network("float32")
     history = Trainer(made, MSELoss(), SGD(lr=0.05, momentum=0.9), rng=0).fit(x, y, 60, 20)
@@ -199,7 +199,7 @@ def test_it_learns_what_a_category_means():
 
 
 @pytest.mark.parametrize(("column", "count"), [(1, 3), (3, 4)])
-def test_fit_looks_at_every_code_before_the_first_step(column, count):
+def test_fit_checks_all_codes_before_the_first_step(column, count):
     x, y = rows(50)
     made = network()
     trainer = Trainer(made, MSELoss(), SGD(lr=0.1), rng=0)
@@ -217,7 +217,7 @@ def test_fit_looks_at_every_code_before_the_first_step(column, count):
         assert_same_bits(array, before[name])
 
 
-def test_its_file_and_its_copies(tmp_path):
+def test_files_and_copies(tmp_path):
     made = network()
     made.save(tmp_path / "network")
     loaded = handnn.load(tmp_path / "network")

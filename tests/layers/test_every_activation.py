@@ -1,4 +1,4 @@
-"""What holds of every activation: its gradient, its file, and what it says before it is asked."""
+"""Common tests of all activations: gradients, files, and the state before the first forward."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.layers.activations import ACTIVATIONS
 every_activation = pytest.mark.parametrize("name", ACTIVATIONS)
 
 
-def test_every_activation_there_is_is_listed():
+def test_every_activation_is_listed():
     listed = {type(build()) for build in ACTIVATIONS.values()}
     assert listed == {brick for brick in BRICKS.values() if issubclass(brick, Activation)}
 
 
 @every_activation
-def test_its_gradient(name):
+def test_gradients(name):
     rng = np.random.default_rng(7)
     first = Affine.random(4, 3, rng=rng, dtype="float64")
     network = Network([first, ACTIVATIONS[name]()])
@@ -29,7 +29,7 @@ def test_its_gradient(name):
 
 
 @every_activation
-def test_before_its_first_forward(name):
+def test_before_the_first_forward(name):
     layer = ACTIVATIONS[name]()
     assert layer.params == {} and layer.grads == {}
     assert all(getattr(layer, kept) is None for kept in layer.kept)
@@ -38,7 +38,7 @@ def test_before_its_first_forward(name):
 
 
 @every_activation
-def test_its_repr_and_its_file(name, tmp_path):
+def test_repr_and_file(name, tmp_path):
     layer = ACTIVATIONS[name]()
     assert repr(layer) == name
     network = Network([Affine.random(4, 3, rng=0), layer])

@@ -18,7 +18,7 @@ both_forms = pytest.mark.parametrize("form", FORMS)
 
 
 def whole_range(dtype):
-    """Past where exp becomes 0, close around 0, and down to denormal numbers."""
+    """Inputs beyond the underflow of exp, around 0, and denormal."""
     edge = -np.log(float(np.finfo(dtype).smallest_subnormal)) + 2
     parts = np.linspace(0, edge, 10007), np.linspace(0, 6, 10007), np.logspace(-40, 1, 999)
     x = np.concatenate(parts).astype(dtype)
@@ -53,7 +53,7 @@ def test_the_tanh_form_by_hand(dtype):
 
 @both_dtypes
 @both_forms
-def test_against_the_reference_over_the_whole_range(form, dtype):
+def test_equals_the_reference_over_the_whole_range(form, dtype):
     x = whole_range(dtype)
     call_of(f"{NAMES[form]}_forward").check(dtype, x=x)
     call_of(f"{NAMES[form]}_backward").check(dtype, dout=np.ones_like(x), x=x)
@@ -61,7 +61,7 @@ def test_against_the_reference_over_the_whole_range(form, dtype):
 
 @both_dtypes
 @both_forms
-def test_the_brick_calls_the_functions_of_its_form(form, dtype):
+def test_calls_the_functions_of_its_form(form, dtype):
     x = np.random.default_rng(3).normal(size=(4, 9)).astype(dtype)
     layer = GELU(form)
     forward = getattr(functional, f"{NAMES[form]}_forward")
@@ -71,7 +71,7 @@ def test_the_brick_calls_the_functions_of_its_form(form, dtype):
 
 
 @both_dtypes
-def test_the_forms_are_close(dtype):
+def test_the_forms_differ_by_less_than_0_0005(dtype):
     """The largest distance is 0.00047, near |x| = 2.7."""
     x = whole_range(dtype)
     distance = abs(functional.gelu_forward(x) - functional.gelu_tanh_forward(x))
@@ -80,8 +80,8 @@ def test_the_forms_are_close(dtype):
 
 @both_dtypes
 @both_forms
-def test_the_ends_are_stable_and_silent(form, dtype):
-    """Infinity times 0 is NaN, here as in PyTorch; what is huge but finite is right."""
+def test_extreme_inputs_do_not_overflow_or_warn(form, dtype):
+    """Infinity times 0 is NaN, as in PyTorch; large finite inputs are correct."""
     info = np.finfo(dtype)
     layer = GELU(form)
     x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
@@ -97,6 +97,6 @@ def test_the_ends_are_stable_and_silent(form, dtype):
 
 
 @pytest.mark.parametrize("form", ["x", "", "ERF", None, 1])
-def test_another_form_is_a_value_error(form):
+def test_rejects_other_forms(form):
     with pytest.raises(ValueError, match="GELU: form must be 'erf' or 'tanh', but is"):
         GELU(form)

@@ -24,7 +24,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 @both_dtypes
 def test_by_hand(dtype):
-    """The mean of 1, 5, 3, 7 is 4, their variance (9 + 1 + 1 + 9) / 4 = 5; 5 + 4 has the root 3."""
+    """The mean of 1, 5, 3, 7 is 4, the variance (9 + 1 + 1 + 9) / 4 = 5, and √(5 + 4) = 3."""
     layer = LayerNorm(np.array([3, 3, 6, 3], dtype), np.array([0, 10, 0, 0], dtype), eps=4)
     x = np.array([[1, 5, 3, 7]], dtype)
     out = layer.forward(x)
@@ -34,7 +34,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_its_slopes_by_hand(dtype):
+def test_backward_by_hand(dtype):
     """x_hat is -1, 1/3, -1/3, 1; g = (4, 0, 0, 0) has the mean 1, g·x_hat the mean -1."""
     layer = LayerNorm(np.array([2, 2, 2, 2], dtype), np.zeros(4, dtype), eps=4)
     layer.forward(np.array([[1, 5, 3, 7]], dtype))
@@ -57,7 +57,7 @@ def test_gradients():
 
 
 @both_dtypes
-def test_long_rows_match_the_reference(dtype):
+def test_long_rows_equal_the_reference(dtype):
     rng = np.random.default_rng(2)
     for loc in (0, 100):
         x, dout = rng.normal(loc, 2, (3, 5000)), rng.normal(size=(3, 5000))
@@ -70,8 +70,8 @@ def test_long_rows_match_the_reference(dtype):
         )
 
 
-def test_a_large_mean_costs_float32_no_more_than_its_rounding():
-    """10⁵ ± 1: the mean is right to its last bit, though a plain sum is off by many."""
+def test_a_large_mean_does_not_cancel_in_float32():
+    """10⁵ ± 1: the mean is correctly rounded, whereas a plain sum has a large error."""
     x = np.random.default_rng(3).normal(1e5, 1, (4, 10_000)).astype(np.float32)
     ones, zeros = np.ones(10_000, np.float32), np.zeros(10_000, np.float32)
     out, mean, _ = functional.layer_norm_forward(x, ones, zeros)
@@ -83,7 +83,7 @@ def test_a_large_mean_costs_float32_no_more_than_its_rounding():
 
 
 @both_dtypes
-def test_a_row_of_one_value_becomes_beta(dtype):
+def test_a_constant_row_becomes_beta(dtype):
     beta = np.array([1, -2, 3], dtype)
     layer = LayerNorm(np.ones(3, dtype), beta)
     out = layer.forward(np.array([[0.1] * 3, [1e6] * 3], dtype))
@@ -94,7 +94,7 @@ def test_a_row_of_one_value_becomes_beta(dtype):
 
 
 @both_dtypes
-def test_nan_and_infinity_spoil_their_row_alone(dtype):
+def test_nan_and_infinity_affect_only_their_row(dtype):
     x = np.random.default_rng(4).normal(size=(4, 33)).astype(dtype)
     x[0, 5], x[1, 32], x[2, 0] = np.nan, np.inf, -np.inf
     layer = LayerNorm.new(33, dtype)
@@ -104,7 +104,7 @@ def test_nan_and_infinity_spoil_their_row_alone(dtype):
 
 
 @both_dtypes
-def test_a_batch_gives_the_bits_of_its_rows(dtype):
+def test_a_row_has_the_same_bits_alone_and_in_a_batch(dtype):
     rng = np.random.default_rng(5)
     for columns in (1, 10, 16, 33, 100):
         x, dout = (rng.normal(size=(9, columns)).astype(dtype) for _ in range(2))
@@ -116,7 +116,7 @@ def test_a_batch_gives_the_bits_of_its_rows(dtype):
 
 
 @both_dtypes
-def test_no_rows(dtype):
+def test_zero_rows(dtype):
     layer = LayerNorm.new(3, dtype)
     assert layer.forward(np.empty((0, 3), dtype)).shape == (0, 3)
     assert layer.backward(np.empty((0, 3), dtype)).shape == (0, 3)
@@ -124,7 +124,7 @@ def test_no_rows(dtype):
 
 
 @both_dtypes
-def test_new_does_nothing_yet_and_its_arrays_are_kept(dtype):
+def test_new_is_the_identity_and_uses_the_given_arrays(dtype):
     layer = LayerNorm.new(3, dtype)
     assert layer.gamma.tolist() == [1, 1, 1] and layer.beta.tolist() == [0, 0, 0]
     assert layer.gamma.dtype == layer.beta.dtype == dtype
@@ -148,12 +148,12 @@ def test_new_does_nothing_yet_and_its_arrays_are_kept(dtype):
         ((np.ones(3), np.ones(3), "small"), TypeError, "eps must be a number"),
     ],
 )
-def test_what_fits_nothing_is_an_error_that_names_it(arguments, kind, words):
+def test_rejects_invalid_arguments(arguments, kind, words):
     with pytest.raises(kind, match=f"LayerNorm: {words}"):
         LayerNorm(*arguments)
 
 
-def test_x_of_another_width_is_an_error():
+def test_rejects_x_of_another_width():
     with pytest.raises(ValueError, match="gamma has 3 elements but x has 4 columns"):
         LayerNorm.new(3).forward(np.ones((2, 4)))
     with pytest.raises(ValueError, match="columns must be at least 1"):
@@ -162,7 +162,7 @@ def test_x_of_another_width_is_an_error():
         LayerNorm.new(3, "int32")
 
 
-def test_it_learns_and_is_saved(tmp_path):
+def test_learns_and_is_saved(tmp_path):
     import handnn
 
     rng = np.random.default_rng(6)

@@ -15,7 +15,7 @@ SLOPES = [0.01, 0.3, 0.0, 1.5]
 
 
 def whole_range(dtype):
-    """Past where exp becomes 0, close around 0, and down to denormal numbers."""
+    """Inputs beyond the underflow of exp, around 0, and denormal."""
     edge = -np.log(float(np.finfo(dtype).smallest_subnormal)) + 2
     parts = np.linspace(0, edge, 10007), np.linspace(0, 6, 10007), np.logspace(-40, 1, 999)
     x = np.concatenate(parts).astype(dtype)
@@ -32,7 +32,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_against_the_reference_over_the_whole_range(dtype):
+def test_equals_the_reference_over_the_whole_range(dtype):
     x = whole_range(dtype)
     for variant in ("", "slope", "flat"):
         call_of("leaky_relu_forward", variant).check(dtype, x=x)
@@ -40,7 +40,7 @@ def test_against_the_reference_over_the_whole_range(dtype):
 
 
 @both_dtypes
-def test_the_ends_are_stable_and_silent(dtype):
+def test_extreme_inputs_do_not_overflow_or_warn(dtype):
     info = np.finfo(dtype)
     x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
     with np.errstate(all="raise"):
@@ -53,18 +53,18 @@ def test_the_ends_are_stable_and_silent(dtype):
 
 
 @both_dtypes
-def test_with_slope_1_everything_passes(dtype):
+def test_slope_1_is_the_identity(dtype):
     x = whole_range(dtype)
     np.testing.assert_array_equal(functional.leaky_relu_forward(x, 1), x)
 
 
 @pytest.mark.parametrize("slope", [-1, -1e-300, np.inf, -np.inf, np.nan])
-def test_a_slope_below_0_or_not_finite_is_a_value_error(slope):
+def test_rejects_slopes_out_of_bounds(slope):
     with pytest.raises(ValueError, match="LeakyReLU: slope must be finite and not negative"):
         LeakyReLU(slope)
 
 
 @pytest.mark.parametrize("slope", ["a", None, 1j, [0.1]])
-def test_a_slope_that_is_no_number_is_a_type_error(slope):
+def test_rejects_slopes_that_are_not_numbers(slope):
     with pytest.raises(TypeError, match="LeakyReLU: slope must be a number"):
         LeakyReLU(slope)

@@ -22,7 +22,7 @@ def test_by_hand(dtype):
 
 
 def specials(dtype):
-    """Every kind of number there is, long enough for whole vectors and a tail."""
+    """Special numbers of all kinds, enough for full vectors and a tail."""
     info = np.finfo(dtype)
     kinds = [0.0, -0.0, 1, -1, np.nan, np.inf, -np.inf, info.tiny, -info.tiny, info.max, info.min]
     kinds += [info.smallest_subnormal, -info.smallest_subnormal]
@@ -30,8 +30,8 @@ def specials(dtype):
 
 
 @both_dtypes
-def test_special_numbers_have_the_references_bits(dtype):
-    """-0 stays -0, NaN passes, denormals are kept, and nothing is rounded."""
+def test_special_numbers_equal_the_reference(dtype):
+    """-0, NaN and denormals pass through, and nothing is rounded."""
     x = specials(dtype)
     dout = np.arange(1, x.size + 1).astype(dtype)
     assert_same_bits(functional.relu_forward(x), reference.relu_forward(x))
@@ -40,13 +40,13 @@ def test_special_numbers_have_the_references_bits(dtype):
 
 
 @both_dtypes
-def test_where_the_slope_is_zero_even_nan_and_infinity_stop(dtype):
+def test_negative_entries_block_nan_and_infinity(dtype):
     dout = np.array([np.nan, np.inf, -np.inf] * 9, dtype)
     assert functional.relu_backward(dout, np.full(27, -1, dtype)).tolist() == [0.0] * 27
 
 
 @both_dtypes
-def test_backward_leaves_the_callers_gradient_alone(dtype):
+def test_backward_does_not_overwrite_dout(dtype):
     layer = ReLU()
     layer.forward(np.array([[-1, 1]], dtype))
     dout = np.array([[3, 4]], dtype)
@@ -73,7 +73,7 @@ def test_gradients():
     assert report.passed, report
 
 
-def test_before_its_first_forward():
+def test_before_the_first_forward():
     layer = ReLU()
     assert layer.mask is None and layer.params == {} and layer.grads == {}
     with pytest.raises(RuntimeError, match="forward"):

@@ -67,7 +67,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_it_adds_what_its_bricks_give(dtype):
+def test_adds_the_output_of_its_block(dtype):
     rng = np.random.default_rng(2)
     x, dout = rng.normal(size=(2, 7, 4)).astype(dtype)
     layer, alone = Residual(block(4, dtype)), Network(block(4, dtype))
@@ -77,7 +77,7 @@ def test_it_adds_what_its_bricks_give(dtype):
         assert_same_bits(array, alone.grads[name])
 
 
-def test_a_network_may_be_the_block():
+def test_accepts_a_network_as_block():
     inner = Network(block())
     layer = Residual(inner)
     assert layer.block == inner.layers and layer.block is not inner.layers
@@ -85,7 +85,7 @@ def test_a_network_may_be_the_block():
     assert all(layer.params[name] is inner.params[name] for name in inner.params)
 
 
-def test_no_rows_and_infinities_are_silent():
+def test_zero_rows_and_infinities_do_not_warn():
     layer = Residual(block())
     assert layer.forward(np.empty((0, 4))).shape == (0, 4)
     assert layer.backward(np.empty((0, 4))).shape == (0, 4)
@@ -118,7 +118,7 @@ def test_gradients():
     assert report.passed, report
 
 
-def test_what_makes_no_block():
+def test_rejects_invalid_blocks():
     with pytest.raises(ValueError, match="Residual: block is empty"):
         Residual([])
     with pytest.raises(TypeError, match="Residual: block must be a list of bricks, but is 3"):
@@ -136,7 +136,7 @@ def test_what_makes_no_block():
         Network([shared, Residual([shared])])
 
 
-def test_widths_that_do_not_fit_are_a_value_error():
+def test_rejects_different_widths():
     with pytest.raises(ValueError, match="Residual: the block takes 8 columns but gives 4"):
         Residual([Affine.random(8, 4)])
     with pytest.raises(ValueError, match=r"Residual: layer 1 \(Affine 8→4\) takes 8 columns"):
@@ -153,7 +153,7 @@ def test_widths_that_do_not_fit_are_a_value_error():
         own.forward(np.ones((5, 3)))
 
 
-def test_blocks_are_nested_32_deep_at_most(tmp_path):
+def test_rejects_more_than_32_nested_blocks(tmp_path):
     deep = ReLU()
     for _ in range(32):
         deep = Residual([deep])
@@ -168,7 +168,7 @@ def test_blocks_are_nested_32_deep_at_most(tmp_path):
     assert loaded.astype("float64").sizes == {"in": 2, "out": 2}
 
 
-def test_the_mode_reaches_the_block():
+def test_the_mode_applies_to_the_block():
     drop, inner = Dropout(0.5, rng=0), Dropout(0.5, rng=1)
     made = Network([Residual([drop, Residual([inner])]), Affine.random(3, 1, rng=0)])
     modes = [made.layers[0], drop, inner]
@@ -183,7 +183,7 @@ def test_the_mode_reaches_the_block():
     assert (drop.step, inner.step) == (0, 0)
 
 
-def test_own_bricks_take_part():
+def test_user_bricks():
     counting = Counting()
     made = Network([Residual([Scale(3), counting]), Affine.random(3, 1, rng=0, dtype="float64")])
     x = np.random.default_rng(4).normal(size=(6, 3))
@@ -198,7 +198,7 @@ def test_own_bricks_take_part():
 
 
 @both_dtypes
-def test_it_trains(dtype):
+def test_trains(dtype):
     rng = np.random.default_rng(5)
     x = rng.normal(size=(200, 3))
     y = np.stack([np.sin(x[:, 0]), x[:, 1] * x[:, 2]], axis=1)
@@ -207,7 +207,7 @@ def test_it_trains(dtype):
     assert history.train_loss[-1] < history.train_loss[0] / 5
 
 
-def test_optimizers_know_the_nested_names():
+def test_optimizers_use_the_nested_names():
     rng = np.random.default_rng(6)
     x, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
     scales = {"2": 0.5, "2.0": 0.0, "2.2.w": 0.25, "2.3": 1.0, "2.3.0": 2.0}
@@ -224,7 +224,7 @@ def test_optimizers_know_the_nested_names():
             Trainer(made, MSELoss(), SGD(lr=0.1, lr_scales={wrong: 1.0})).train_step(x, y)
 
 
-def test_weight_decay_spares_nested_biases():
+def test_weight_decay_does_not_apply_to_nested_biases():
     made = network()
     for array in made.params.values():
         array[...] = 1
@@ -234,7 +234,7 @@ def test_weight_decay_spares_nested_biases():
         assert (array == (1 if name.endswith(".b") else 0.75)).all(), name
 
 
-def test_its_file_and_its_copies(tmp_path):
+def test_files_and_copies(tmp_path):
     made = network("float32")
     made.save(tmp_path / "network")
     x = np.random.default_rng(7).normal(size=(20, 3)).astype(np.float32)
@@ -301,13 +301,13 @@ def test_the_file_by_hand(tmp_path):
     ],
     ids=str,
 )
-def test_a_malformed_file_is_a_format_error(bricks, tmp_path):
+def test_rejects_malformed_files(bricks, tmp_path):
     with pytest.raises(handnn.FormatError):
         handnn.load(file_of(tmp_path, bricks))
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 100_000])
-def test_nesting_without_end_is_a_format_error(depth, tmp_path):
+def test_rejects_deeply_nested_files(depth, tmp_path):
     text = '{"brick": "Residual", "block": [' * depth + '{"brick": "ReLU"}' + "]}" * depth
     path = tmp_path / "network"
     path.write_bytes(save(ARRAYS, {"handnn": f'{{"format": 1, "bricks": [{text}]}}'}))
@@ -315,13 +315,13 @@ def test_nesting_without_end_is_a_format_error(depth, tmp_path):
         handnn.load(path)
 
 
-def test_widths_that_do_not_fit_in_a_file_are_a_format_error(tmp_path):
+def test_rejects_files_with_different_widths(tmp_path):
     arrays = {"0.0.w": np.ones((2, 3), np.float32), "0.0.b": np.ones(3, np.float32)}
     with pytest.raises(handnn.FormatError, match="takes 2 columns but gives 3"):
         handnn.load(file_of(tmp_path, [nested(1, {**AFFINE, "out": 3})], arrays))
 
 
-def test_an_mlp_as_a_block_learns():
+def test_learns_with_an_mlp_as_block():
     made = Network([Residual(mlp([2, 8, 2], rng=0)), Affine.random(2, 1, rng=1)])
     x = np.random.default_rng(8).normal(size=(100, 2))
     history = Trainer(made, MSELoss(), SGD(lr=0.05), rng=0).fit(x, abs(x[:, 0]), 40, 10)

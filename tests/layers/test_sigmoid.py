@@ -14,7 +14,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 @both_dtypes
 def test_by_hand(dtype):
-    """sigmoid(0) is 1/2 with slope 1/4; sigmoid(ln 3) is 3/4 with slope 3/16."""
+    """sigmoid(0) is 1/2 with derivative 1/4; sigmoid(ln 3) is 3/4 with derivative 3/16."""
     layer = Sigmoid()
     x = np.array([[0, np.log(3), -np.log(3)]], dtype)
     out = layer.forward(x)
@@ -27,7 +27,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_against_the_reference_over_the_whole_range(dtype):
+def test_equals_the_reference_over_the_whole_range(dtype):
     info = np.finfo(dtype)
     edge = -np.log(float(info.smallest_subnormal)) + 2
     x = np.concatenate([np.linspace(-edge, edge, 20011), np.logspace(-40, 1, 999)]).astype(dtype)
@@ -37,7 +37,7 @@ def test_against_the_reference_over_the_whole_range(dtype):
 
 
 @both_dtypes
-def test_the_ends_are_stable_and_silent(dtype):
+def test_extreme_inputs_do_not_overflow_or_warn(dtype):
     info = np.finfo(dtype)
     x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
     with np.errstate(all="raise"):
@@ -47,7 +47,7 @@ def test_the_ends_are_stable_and_silent(dtype):
 
 
 @both_dtypes
-def test_denormal_results_are_kept(dtype):
+def test_returns_denormal_results(dtype):
     info = np.finfo(dtype)
     x = np.full(37, np.log(float(info.tiny)) - 3, dtype)
     out = functional.sigmoid_forward(x)
@@ -55,7 +55,7 @@ def test_denormal_results_are_kept(dtype):
 
 
 @both_dtypes
-def test_larger_inputs_never_give_smaller_outputs_beyond_rounding(dtype):
+def test_is_monotonic_up_to_rounding(dtype):
     x = np.linspace(-30, 30, 50001).astype(dtype)
     out = functional.sigmoid_forward(x).astype(np.float64)
     assert np.all(np.diff(out) >= -without_sum(out[1:], dtype))
@@ -75,8 +75,8 @@ def test_any_shape(dtype, shape):
 
 
 @both_dtypes
-def test_an_element_does_not_depend_on_its_place(dtype):
-    """Whole vectors and masked tails compute the same polynomial."""
+def test_an_element_does_not_depend_on_its_position(dtype):
+    """Full vectors and masked tails use the same polynomial."""
     x = np.random.default_rng(6).normal(0, 5, 67).astype(dtype)
     out = functional.sigmoid_forward(x)
     alone = [functional.sigmoid_forward(x[k : k + 1]) for k in range(x.size)]
@@ -90,7 +90,7 @@ def test_gradients():
     assert report.passed, report
 
 
-def test_before_its_first_forward():
+def test_before_the_first_forward():
     layer = Sigmoid()
     assert layer.out is None and layer.params == {} and layer.grads == {}
     with pytest.raises(RuntimeError, match="forward"):

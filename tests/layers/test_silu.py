@@ -14,7 +14,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 
 def whole_range(dtype):
-    """Past where exp becomes 0, close around 0, and down to denormal numbers."""
+    """Inputs beyond the underflow of exp, around 0, and denormal."""
     edge = -np.log(float(np.finfo(dtype).smallest_subnormal)) + 2
     parts = np.linspace(0, edge, 10007), np.linspace(0, 6, 10007), np.logspace(-40, 1, 999)
     x = np.concatenate(parts).astype(dtype)
@@ -23,7 +23,7 @@ def whole_range(dtype):
 
 @both_dtypes
 def test_by_hand(dtype):
-    """sigmoid(±ln 3) is 3/4 and 1/4, and its slope 3/16 at both."""
+    """sigmoid(±ln 3) is 3/4 and 1/4, with derivative 3/16 at both."""
     layer = SiLU()
     ln3 = np.log(3)
     x = np.array([[0, ln3, -ln3]], dtype)
@@ -37,15 +37,15 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_against_the_reference_over_the_whole_range(dtype):
+def test_equals_the_reference_over_the_whole_range(dtype):
     x = whole_range(dtype)
     call_of("silu_forward").check(dtype, x=x)
     call_of("silu_backward").check(dtype, dout=np.ones_like(x), x=x)
 
 
 @both_dtypes
-def test_the_ends_are_stable_and_silent(dtype):
-    """Infinity times 0 is NaN, here as in PyTorch; what is huge but finite is right."""
+def test_extreme_inputs_do_not_overflow_or_warn(dtype):
+    """Infinity times 0 is NaN, as in PyTorch; large finite inputs are correct."""
     info = np.finfo(dtype)
     x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
     with np.errstate(all="raise"):

@@ -14,7 +14,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 @both_dtypes
 def test_by_hand(dtype):
-    """exp of log 1, log 2 and log 5 is 1, 2 and 5, of 8 in all."""
+    """exp of log 1, log 2 and log 5 is 1, 2 and 5, with the sum 8."""
     layer = Softmax()
     out = layer.forward(np.log(np.array([[1, 2, 5], [4, 4, 8]], dtype)))
     expected = np.array([[0.125, 0.25, 0.625], [0.25, 0.25, 0.5]])
@@ -23,8 +23,8 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_its_slope_by_hand(dtype):
-    """Of two equal entries each is 1/2, and the slope is 1/4 of what one gets more than another."""
+def test_backward_by_hand(dtype):
+    """Two equal entries become 1/2, and dx is a quarter of the difference of dout."""
     layer = Softmax()
     assert layer.forward(np.array([[7, 7]], dtype)).tolist() == [[0.5, 0.5]]
     assert layer.backward(np.array([[3, 1]], dtype)).tolist() == [[0.5, -0.5]]
@@ -41,7 +41,7 @@ def test_gradients():
 
 
 @both_dtypes
-def test_long_rows_match_the_reference(dtype):
+def test_long_rows_equal_the_reference(dtype):
     rng = np.random.default_rng(2)
     x, dout = rng.normal(0, 20, (3, 5000)).astype(dtype), rng.normal(size=(3, 5000)).astype(dtype)
     call_of("softmax_forward").check(dtype, x=x)
@@ -49,7 +49,7 @@ def test_long_rows_match_the_reference(dtype):
 
 
 @both_dtypes
-def test_huge_entries_overflow_nowhere(dtype):
+def test_large_entries_do_not_overflow(dtype):
     info = np.finfo(dtype)
     x = np.array([[info.max, info.max, info.min], [1e4, 1e4 - 1, -1e4], [-1e4, -1e4, -1e4]], dtype)
     with np.errstate(all="raise"):
@@ -60,7 +60,7 @@ def test_huge_entries_overflow_nowhere(dtype):
 
 
 @both_dtypes
-def test_nan_and_infinity_spoil_their_row_alone(dtype):
+def test_nan_and_infinity_affect_only_their_row(dtype):
     x = np.zeros((5, 40), dtype)
     x[0, 17], x[1, 39], x[2, 0] = np.nan, np.inf, -np.inf
     x[3] = -np.inf
@@ -71,7 +71,7 @@ def test_nan_and_infinity_spoil_their_row_alone(dtype):
 
 
 @both_dtypes
-def test_one_column_is_all_there_is(dtype):
+def test_a_single_column_becomes_one(dtype):
     layer = Softmax()
     assert layer.forward(np.array([[-3], [1e30]], dtype)).tolist() == [[1], [1]]
     assert layer.backward(np.array([[5], [-2]], dtype)).tolist() == [[0], [0]]
@@ -79,14 +79,14 @@ def test_one_column_is_all_there_is(dtype):
 
 @both_dtypes
 @pytest.mark.parametrize("shape", [(0, 3), (2, 0), (0, 0)])
-def test_nothing_in_is_nothing_out(dtype, shape):
+def test_empty_input(dtype, shape):
     layer = Softmax()
     assert layer.forward(np.empty(shape, dtype)).shape == shape
     assert layer.backward(np.empty(shape, dtype)).shape == shape
 
 
 @both_dtypes
-def test_a_batch_gives_the_bits_of_its_rows(dtype):
+def test_a_row_has_the_same_bits_alone_and_in_a_batch(dtype):
     rng = np.random.default_rng(3)
     for columns in (1, 10, 16, 33, 100):
         x, dout = (rng.normal(size=(9, columns)).astype(dtype) for _ in range(2))
@@ -97,14 +97,14 @@ def test_a_batch_gives_the_bits_of_its_rows(dtype):
             assert_same_bits(layer.backward(dout[n : n + 1]), dx[n : n + 1])
 
 
-def test_it_keeps_the_width_of_what_is_before_it():
+def test_keeps_the_width_of_its_input():
     network = Network([Affine.random(4, 3, rng=0), Softmax()])
     assert network.sizes == {"in": 4, "out": 3}
     with pytest.raises(ValueError, match=r"takes 4 columns, but layer 1 gives 3"):
         Network([*network.layers, Affine.random(4, 3)])
 
 
-def test_what_fits_nothing_is_an_error_that_names_it():
+def test_rejects_invalid_arguments():
     layer = Softmax()
     with pytest.raises(RuntimeError, match=r"Softmax\.backward: call forward first"):
         layer.backward(np.ones((1, 2)))

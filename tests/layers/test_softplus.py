@@ -14,7 +14,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 
 def whole_range(dtype):
-    """Past where exp becomes 0, close around 0, and down to denormal numbers."""
+    """Inputs beyond the underflow of exp, around 0, and denormal."""
     edge = -np.log(float(np.finfo(dtype).smallest_subnormal)) + 2
     parts = np.linspace(0, edge, 10007), np.linspace(0, 6, 10007), np.logspace(-40, 1, 999)
     x = np.concatenate(parts).astype(dtype)
@@ -23,7 +23,7 @@ def whole_range(dtype):
 
 @both_dtypes
 def test_by_hand(dtype):
-    """log(1 + 3) = 2 ln 2 at ln 3, with slope 3/4; log(1 + 1/3) at -ln 3, with slope 1/4."""
+    """log(1 + 3) = 2 ln 2 at ln 3, derivative 3/4; log(1 + 1/3) at -ln 3, derivative 1/4."""
     layer = Softplus()
     x = np.array([[0, np.log(3), -np.log(3)]], dtype)
     expected = [[np.log(2), 2 * np.log(2), np.log(4 / 3)]]
@@ -34,14 +34,14 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_against_the_reference_over_the_whole_range(dtype):
+def test_equals_the_reference_over_the_whole_range(dtype):
     x = whole_range(dtype)
     call_of("softplus_forward").check(dtype, x=x)
     call_of("softplus_backward").check(dtype, dout=np.ones_like(x), x=x)
 
 
 @both_dtypes
-def test_the_ends_are_stable_and_silent(dtype):
+def test_extreme_inputs_do_not_overflow_or_warn(dtype):
     info = np.finfo(dtype)
     x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
     with np.errstate(all="raise"):
@@ -53,7 +53,7 @@ def test_the_ends_are_stable_and_silent(dtype):
 
 
 @both_dtypes
-def test_its_slope_has_the_bits_of_sigmoid(dtype):
+def test_derivative_has_the_bits_of_sigmoid(dtype):
     x = whole_range(dtype)
     dx = functional.softplus_backward(np.ones_like(x), x)
     assert_same_bits(dx, functional.sigmoid_forward(x))

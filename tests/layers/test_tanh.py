@@ -14,7 +14,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 
 def whole_range(dtype):
-    """Past where exp becomes 0, close around 0, and down to denormal numbers."""
+    """Inputs beyond the underflow of exp, around 0, and denormal."""
     edge = -np.log(float(np.finfo(dtype).smallest_subnormal)) + 2
     parts = np.linspace(0, edge, 10007), np.linspace(0, 6, 10007), np.logspace(-40, 1, 999)
     x = np.concatenate(parts).astype(dtype)
@@ -23,7 +23,7 @@ def whole_range(dtype):
 
 @both_dtypes
 def test_by_hand(dtype):
-    """tanh(ln 2) = (4 - 1) / (4 + 1) = 3/5 with slope 1 - 9/25; tanh(ln 3) is 4/5, slope 9/25."""
+    """tanh(ln 2) = 3/5, derivative 1 - 9/25; tanh(ln 3) = 4/5, derivative 9/25."""
     layer = Tanh()
     out = layer.forward(np.array([[0, np.log(2), -np.log(3)]], dtype))
     assert out[0, 0] == 0
@@ -35,7 +35,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_against_the_reference_over_the_whole_range(dtype):
+def test_equals_the_reference_over_the_whole_range(dtype):
     x = whole_range(dtype)
     call_of("tanh_forward").check(dtype, x=x)
     out = np.clip(x, -1, 1)
@@ -43,7 +43,7 @@ def test_against_the_reference_over_the_whole_range(dtype):
 
 
 @both_dtypes
-def test_the_ends_are_stable_and_silent(dtype):
+def test_extreme_inputs_do_not_overflow_or_warn(dtype):
     info = np.finfo(dtype)
     x = np.array([np.inf, -np.inf, np.nan, info.max, info.min, 1e4, -1e4, -0.0], dtype)
     with np.errstate(all="raise"):
@@ -55,7 +55,7 @@ def test_the_ends_are_stable_and_silent(dtype):
 
 
 @both_dtypes
-def test_it_is_odd_and_never_beyond_one(dtype):
+def test_is_odd_and_at_most_one(dtype):
     x = whole_range(dtype)
     out = functional.tanh_forward(x)
     np.testing.assert_array_equal(out, -functional.tanh_forward(-x))

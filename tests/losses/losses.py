@@ -48,7 +48,7 @@ class Example:
     targets: Callable = one_number_each  # (rng, rows) -> y beside pre (rows, OUTPUTS)
 
     def rows(self, count, dtype="float64", seed=0):
-        """pre, y_true and weights, one of which is 0."""
+        """Return pre, y_true and weights, one of them 0."""
         rng = np.random.default_rng(seed)
         pre = rng.normal(size=(count, OUTPUTS)).astype(dtype)
         weight = rng.uniform(0.5, 3, count).astype(dtype)
@@ -85,7 +85,7 @@ LOSSES = {
 
 
 def functions_of(loss):
-    """functional's forward and backward, with the settings of the loss."""
+    """Return functional's forward and backward with the settings of the loss."""
     forward = getattr(functional, f"{loss.kind}_forward")
     backward = getattr(functional, f"{loss.kind}_backward")
     only_backward = {"gradient": loss.settings["gradient"]} if loss.kind == "mse_loss" else {}
@@ -97,7 +97,7 @@ def functions_of(loss):
 
 
 def assert_fit_refuses(loss, y, message, outputs=OUTPUTS, error=ValueError):
-    """Neither engine changes anything, though the last batch is the first that has a bad row."""
+    """Both engines raise before any change, although only the last batch has a bad row."""
     x = np.random.default_rng(0).normal(size=(len(y), 4))
     for engine in ("compiled", "bricks"):
         network = mlp([4, 5, outputs], rng=0, dtype="float64")
@@ -112,7 +112,7 @@ def assert_fit_refuses(loss, y, message, outputs=OUTPUTS, error=ValueError):
 
 
 def assert_targets_refused(loss, y, message, outputs=OUTPUTS):
-    """By both functions, by the loss and by fit, whose messages all say the same of y."""
+    """Check the functions, the loss and fit, which raise the same message."""
     pre = np.zeros((len(y), outputs))
     for call in functions_of(loss):
         with pytest.raises(ValueError, match=rf"^{loss.kind}_\w+: .*{message}"):
@@ -123,7 +123,7 @@ def assert_targets_refused(loss, y, message, outputs=OUTPUTS):
 
 
 def assert_row_refused(name, bad, message):
-    """The last of twenty rows is bad; the message says which it is, and what is wrong."""
+    """The last of twenty rows is bad; the message has its index and the reason."""
     example = LOSSES[name]
     _, y, _ = example.rows(20)
     y[19] = bad

@@ -13,7 +13,7 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 @both_dtypes
 def test_by_hand(dtype):
-    """p is 1/2 and 3/4, so that the terms are log 2 and log 4, and the slopes -1/2 and 3/4."""
+    """p is 1/2 and 3/4; the terms are log 2 and log 4, the derivatives -1/2 and 3/4."""
     loss = BCEWithLogits()
     value = loss.forward(np.array([[0, np.log(3)]], dtype), np.array([[1, 0]], dtype))
     eps = float(np.finfo(dtype).eps)
@@ -22,8 +22,8 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_probabilities_count_by_halves(dtype):
-    """y = 1/2 is half a yes and half a no, and nothing is lost where p is 1/2 too."""
+def test_targets_between_0_and_1(dtype):
+    """For y = 1/2, the gradient is 0 at p = 1/2."""
     loss = BCEWithLogits()
     pre = np.array([[1, -2, 0.5]], dtype)
     yes, no = loss.forward(pre, np.ones_like(pre)), loss.forward(pre, np.zeros_like(pre))
@@ -34,8 +34,8 @@ def test_probabilities_count_by_halves(dtype):
 
 
 @both_dtypes
-def test_logits_of_a_thousand(dtype):
-    """Being sure and right costs nothing, being sure and wrong 1000: no log 0, no overflow."""
+def test_large_logits(dtype):
+    """The loss of a confident correct prediction is 0, of a confident wrong one 1000."""
     pre = np.array([[1000, -1000]], dtype)
     loss = BCEWithLogits()
     assert loss.forward(pre, [[1, 0]]) == 0
@@ -46,14 +46,14 @@ def test_logits_of_a_thousand(dtype):
 
 @both_dtypes
 def test_a_small_loss_does_not_cancel(dtype):
-    """log(1 + exp(-30)) is exp(-30) to half of exp(-30); softplus(30) - 30 would be 0."""
+    """log(1 + exp(-30)) is about exp(-30); softplus(30) - 30 would be 0."""
     small = float(np.finfo(dtype).eps) * 4
     value = BCEWithLogits().forward(np.array([[30]], dtype), np.array([[1]], dtype))
     assert value == pytest.approx(np.exp(-30.0), rel=small)
 
 
 @pytest.mark.parametrize("bad", [-0.25, 1.25, np.nan, np.inf, -np.inf, 2, -1])
-def test_targets_are_from_0_to_1(bad):
+def test_rejects_targets_outside_0_to_1(bad):
     row = np.full(6, 0.5)
     row[2] = bad
     assert_row_refused("BCEWithLogits()", row, f"has {bad:g}: targets must be from 0 to 1")

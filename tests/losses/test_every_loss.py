@@ -1,4 +1,4 @@
-"""What holds of every loss: its gradient, its settings, what it keeps, and its weights."""
+"""Common tests of all losses: gradients, settings, kept arguments and sample weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FINITE_EVERYWHERE = [name for name in LOSSES if not name.startswith(("Poisson", 
 
 
 class Weighted:
-    """A loss with its weights, for who calls forward without."""
+    """A loss with fixed weights, for callers that pass none."""
 
     def __init__(self, loss, weight):
         self.loss, self.weight = loss, weight
@@ -32,12 +32,12 @@ class Weighted:
         return self.loss.backward()
 
 
-def test_every_loss_there_is_is_listed():
+def test_every_loss_is_listed():
     assert {type(example.build()) for example in LOSSES.values()} == set(losses.LOSSES)
 
 
 @every_loss
-def test_its_settings_and_its_repr_build_it_again(name):
+def test_settings_and_repr_rebuild_the_loss(name):
     loss = LOSSES[name].build()
     assert name.startswith(repr(loss))
     for again in (type(loss)(**loss.settings), eval(repr(loss), vars(handnn))):
@@ -47,7 +47,7 @@ def test_its_settings_and_its_repr_build_it_again(name):
 
 
 @every_loss
-def test_before_its_first_forward(name):
+def test_before_the_first_forward(name):
     loss = LOSSES[name].build()
     assert all(getattr(loss, kept) is None for kept in KEPT)
     with pytest.raises(RuntimeError, match=f"^{type(loss).__name__}.backward: call forward first"):
@@ -56,7 +56,7 @@ def test_before_its_first_forward(name):
 
 @every_loss
 @both_dtypes
-def test_it_keeps_what_it_was_called_with_and_gives_what_the_functions_give(name, dtype):
+def test_keeps_its_arguments_and_equals_the_functions(name, dtype):
     loss = LOSSES[name].build()
     pre, y, weight = LOSSES[name].rows(7, dtype)
     forward, backward = functions_of(loss)
@@ -73,9 +73,9 @@ def test_it_keeps_what_it_was_called_with_and_gives_what_the_functions_give(name
 
 @every_loss
 @pytest.mark.parametrize("is_weighted", [False, True])
-def test_its_gradient(name, is_weighted):
+def test_gradients(name, is_weighted):
     if "article" in name:
-        pytest.skip("the article's is not the derivative of the mean")
+        pytest.skip("the article's gradient is not the derivative of the mean")
     network = Network([Affine.random(4, OUTPUTS, rng=7, dtype="float64")])
     x = np.random.default_rng(7).normal(size=(6, 4))
     _, y, weight = LOSSES[name].rows(6)
@@ -86,7 +86,7 @@ def test_its_gradient(name, is_weighted):
 
 @every_loss
 @both_dtypes
-def test_a_row_of_weight_two_counts_twice_and_one_of_weight_zero_not_at_all(name, dtype):
+def test_weights_two_and_zero(name, dtype):
     pre, y, _ = LOSSES[name].rows(5, dtype)
     forward, backward = functions_of(LOSSES[name].build())
     weight = np.array([1, 2, 1, 0, 1], dtype)
@@ -103,7 +103,7 @@ def test_a_row_of_weight_two_counts_twice_and_one_of_weight_zero_not_at_all(name
 
 @every_loss
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
-def test_weights_are_finite_and_not_negative(name, bad):
+def test_rejects_weights_that_are_negative_or_not_finite(name, bad):
     pre, y, weight = LOSSES[name].rows(9)
     weight[-1] = bad
     for call in functions_of(LOSSES[name].build()):
@@ -115,7 +115,7 @@ def test_weights_are_finite_and_not_negative(name, bad):
 
 @every_loss
 @both_dtypes
-def test_no_rows_have_no_mean(name, dtype):
+def test_the_loss_of_zero_rows_is_nan(name, dtype):
     pre, y, weight = (array[:0] for array in LOSSES[name].rows(3, dtype))
     loss = LOSSES[name].build()
     for weights in (None, weight):
@@ -125,7 +125,7 @@ def test_no_rows_have_no_mean(name, dtype):
 
 @every_loss
 @both_dtypes
-def test_nan_makes_the_loss_nan_and_stays_in_its_row(name, dtype):
+def test_nan_stays_in_its_row_of_the_gradient(name, dtype):
     pre, y, _ = LOSSES[name].rows(9, dtype)
     pre[4, 1] = np.nan
     loss = LOSSES[name].build()
@@ -137,7 +137,7 @@ def test_nan_makes_the_loss_nan_and_stays_in_its_row(name, dtype):
 
 @pytest.mark.parametrize("name", FINITE_EVERYWHERE)
 @both_dtypes
-def test_predictions_of_a_thousand_neither_overflow_nor_warn(name, dtype):
+def test_large_predictions_do_not_overflow_or_warn(name, dtype):
     pre, y, _ = LOSSES[name].rows(9, dtype)
     pre = np.where(pre < 0, -1000, 1000).astype(dtype)
     loss = LOSSES[name].build()
@@ -152,8 +152,8 @@ def test_predictions_of_a_thousand_neither_overflow_nor_warn(name, dtype):
 
 @every_loss
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_what_it_keeps_of_a_fit(name, engine):
-    """A compiled one leaves nothing behind, the loop of the bricks what the last batch was."""
+def test_what_it_keeps_after_fit(name, engine):
+    """A compiled fit resets the attributes to None; the Python loop keeps the last batch."""
     loss = LOSSES[name].build()
     _, y, _ = LOSSES[name].rows(20, "float32")
     x = np.random.default_rng(1).normal(size=(20, 4))
@@ -166,7 +166,7 @@ def test_what_it_keeps_of_a_fit(name, engine):
 
 @pytest.mark.parametrize("name", [n for n in LOSSES if not n.startswith(("Soft", "Gauss"))])
 @both_dtypes
-def test_one_target_a_row_may_come_flat(name, dtype):
+def test_accepts_flat_targets(name, dtype):
     loss = LOSSES[name].build()
     pre, y, weight = LOSSES[name].rows(7, dtype)
     columns = len(loss.settings.get("quantiles", [0]))

@@ -1,4 +1,4 @@
-"""What each loss states about the outputs that it trains."""
+"""LossFacts: what a loss states about the outputs that it trains."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_links_do_not_overflow():
     assert LINKS["softmax"](far).tolist() == [[0, 0, 1]]
 
 
-def test_the_point_prediction_of_quantiles_is_the_one_nearest_the_median():
+def test_point_prediction_of_quantiles_is_nearest_the_median():
     assert Quantile([0.1, 0.6, 0.9]).point(PRE[:, :3]).tolist() == PRE[:, 1:2].tolist()
     assert Quantile([0.25, 0.75]).point(PRE).tolist() == PRE[:, ::2].tolist()
 
@@ -81,7 +81,7 @@ class OwnMSE(MSELoss):
     """A subclass of a loss of handnn."""
 
 
-def test_an_own_loss_has_neutral_facts():
+def test_a_user_loss_has_default_facts():
     facts = facts_of(Own())
     assert (facts.predicts, facts.link, facts.takes_labels, facts.kind) == (
         "value", "identity", False, "",
@@ -90,7 +90,7 @@ def test_an_own_loss_has_neutral_facts():
     assert facts.n_outputs(3) == 3 and facts.point(PRE) is PRE
 
 
-def test_an_own_loss_may_state_its_facts():
+def test_a_user_loss_can_state_its_facts():
     loss = OwnRate()
     assert facts_of(loss) is loss
     (mae,) = measures("mae", loss)

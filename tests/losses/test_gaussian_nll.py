@@ -27,7 +27,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_means_come_first_and_then_the_log_variances(dtype):
+def test_means_precede_the_log_variances(dtype):
     """Two targets: the errors are 1 and 2, their variances 1 and 4."""
     pre = np.array([[1, 2, 0, np.log(4)]], dtype)
     loss = GaussianNLL()
@@ -38,8 +38,8 @@ def test_means_come_first_and_then_the_log_variances(dtype):
 
 
 @both_dtypes
-def test_means_and_log_variances_of_a_thousand(dtype):
-    """A variance of exp(1000) forgives every error; of one of exp(-1000) none is forgiven."""
+def test_large_means_and_log_variances(dtype):
+    """Errors vanish for a variance of exp(1000) and overflow for exp(-1000)."""
     loss = GaussianNLL()
     assert loss.forward(np.array([[1000, 1000]], dtype), np.array([[-1000]], dtype)) == 500
     assert loss.backward().tolist() == [[0, 0.5]]
@@ -47,7 +47,7 @@ def test_means_and_log_variances_of_a_thousand(dtype):
     assert loss.backward().tolist() == [[np.inf, -np.inf]]
 
 
-def test_what_is_learnt_are_mean_and_variance():
+def test_is_minimized_by_mean_and_variance():
     y = np.random.default_rng(0).normal(2, 0.5, 1000)
     network = mlp([1, 2], rng=0, dtype="float64")
     Trainer(network, GaussianNLL(), Adam(0.02), rng=0).fit(np.zeros((1000, 1)), y, 60, 100)
@@ -55,7 +55,7 @@ def test_what_is_learnt_are_mean_and_variance():
     np.testing.assert_allclose([mean, np.exp(log_variance)], [y.mean(), y.var()], rtol=0.05)
 
 
-def test_an_odd_number_of_columns_is_refused():
+def test_rejects_an_odd_number_of_columns():
     message = "pre has 5 columns, but must have two for each of y_true's"
     for function in (functional.gaussian_nll_forward, functional.gaussian_nll_backward):
         with pytest.raises(ValueError, match=rf"^{function.__name__}: {message}"):
@@ -64,11 +64,11 @@ def test_an_odd_number_of_columns_is_refused():
 
 
 @pytest.mark.parametrize("shape", [(20, 6), (20, 1), (20,)], ids=str)
-def test_targets_of_another_shape_are_refused(shape):
+def test_rejects_targets_of_another_shape(shape):
     assert_targets_refused(GaussianNLL(), np.zeros(shape), r"shape .*\(20, 3\)")
 
 
-def test_one_target_may_come_flat():
+def test_accepts_flat_targets():
     pre, y = np.random.default_rng(0).normal(size=(7, 2)), np.arange(7.0)
     loss = GaussianNLL()
     assert loss.forward(pre, y) == loss.forward(pre, y[:, None])

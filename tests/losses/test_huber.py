@@ -1,4 +1,4 @@
-"""Huber: squared errors as long as they are small, absolute ones beyond delta."""
+"""Huber: squared error up to delta, absolute error beyond."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def test_by_hand(delta, loss, slopes, dtype):
     assert (4 * huber.backward()).tolist() == slopes
 
 
-def test_both_parts_meet_at_delta_in_value_and_slope():
-    """A step over delta changes the slope by as little as a step before it."""
+def test_is_continuously_differentiable_at_delta():
+    """The gradient changes by as little across delta as before it."""
     for delta in (0.3, 1.0, 50.0):
         pre = np.array([[np.nextafter(delta, 0)], [delta], [np.nextafter(delta, np.inf)]])
         values = [functional.huber_forward(row[None], [[0.0]], delta=delta) for row in pre]
@@ -39,7 +39,7 @@ def test_both_parts_meet_at_delta_in_value_and_slope():
 
 
 @both_dtypes
-def test_infinite_errors_pull_no_harder_than_delta(dtype):
+def test_gradient_of_infinite_errors_is_delta(dtype):
     pre = np.array([[np.inf, -np.inf]], dtype)
     loss = Huber(0.5)
     assert loss.forward(pre, np.zeros((1, 2), dtype)) == np.inf
@@ -54,7 +54,7 @@ def test_infinite_errors_pull_no_harder_than_delta(dtype):
     ],
     ids=repr,
 )
-def test_delta_is_a_number_above_zero(delta, error):
+def test_rejects_invalid_delta(delta, error):
     with pytest.raises(error, match="^Huber: delta must be "):
         Huber(delta)
     spoilt = Huber()
@@ -63,7 +63,7 @@ def test_delta_is_a_number_above_zero(delta, error):
 
 
 @pytest.mark.parametrize("delta", [0, -1, np.inf, np.nan])
-def test_the_functions_say_so_too(delta):
+def test_functions_reject_invalid_delta(delta):
     for function in (functional.huber_forward, functional.huber_backward):
         with pytest.raises(ValueError, match=rf"^{function.__name__}: delta must be "):
             function([[1.0]], [[0.0]], delta=delta)

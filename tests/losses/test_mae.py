@@ -24,19 +24,19 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_errors_too_small_for_a_normal_number_still_have_a_sign(dtype):
+def test_denormal_errors_have_a_sign(dtype):
     tiny = np.finfo(dtype).smallest_subnormal
     loss = MAE()
     loss.forward(np.array([[tiny, -tiny, 0]], dtype), np.zeros((1, 3), dtype))
     assert np.sign(loss.backward()).tolist() == [[1, -1, 0]]
 
 
-def test_what_makes_it_small_is_the_median():
+def test_is_minimized_by_the_median():
     y = np.array([[1.0], [2.0], [10.0]])
     losses = {guess: MAE().forward(np.full((3, 1), guess), y) for guess in (1.0, 2.0, 13 / 3, 10.0)}
     assert min(losses, key=losses.get) == 2.0
 
 
 @pytest.mark.parametrize("shape", [(20, 5), (20, 7), (20, 6, 1), (20, 1), (120,), (20,)], ids=str)
-def test_targets_of_another_shape_are_refused(shape):
+def test_rejects_targets_of_another_shape(shape):
     assert_targets_refused(MAE(), np.zeros(shape), "shape")

@@ -37,7 +37,7 @@ def test_the_articles_gradient_by_hand(dtype):
 
 
 @both_dtypes
-def test_a_weight_of_two_counts_a_row_twice(dtype):
+def test_weight_two_counts_a_row_twice(dtype):
     """By hand: (1 + 4)·2 + (0 + 9)·1 over 4; and as if the row stood there twice, over 6·4/6."""
     pre, y_true = np.array([[2, 0], [5, 4]], dtype), np.array([[1, 2], [5, 1]], dtype)
     weight = np.array([2, 1], dtype)
@@ -49,7 +49,7 @@ def test_a_weight_of_two_counts_a_row_twice(dtype):
 
 
 @both_dtypes
-def test_a_weight_of_zero_removes_a_row_and_ones_change_nothing(dtype):
+def test_weight_zero_excludes_a_row_and_ones_change_nothing(dtype):
     rng = np.random.default_rng(11)
     pre, y_true = rng.normal(size=(2, 9, 3)).astype(dtype)
     weight = np.ones(9, dtype)
@@ -66,7 +66,7 @@ def test_a_weight_of_zero_removes_a_row_and_ones_change_nothing(dtype):
 
 @pytest.mark.parametrize("bad", [-1.0, -1e-300, np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, 17, 36])
-def test_weights_are_finite_and_not_negative(bad, place):
+def test_rejects_weights_that_are_negative_or_not_finite(bad, place):
     weight = np.ones(37)
     weight[place] = bad
     pre = np.ones((37, 2))
@@ -75,12 +75,12 @@ def test_weights_are_finite_and_not_negative(bad, place):
             function(pre, pre, sample_weight=weight)
 
 
-def test_a_weight_of_minus_zero_is_zero():
+def test_accepts_a_weight_of_minus_zero():
     assert functional.mse_loss_forward([[3.0]], [[1.0]], sample_weight=[-0.0]) == 0
 
 
 @both_dtypes
-def test_one_column_may_come_flat(dtype):
+def test_accepts_a_flat_column(dtype):
     rng = np.random.default_rng(12)
     pre, y_true = rng.normal(size=(2, 7, 1)).astype(dtype)
     flat = y_true.reshape(7)
@@ -96,7 +96,7 @@ def test_one_column_may_come_flat(dtype):
      ((7,), (7, 1)), ((1, 7), (7,)), ((2, 2, 2), (2, 2, 2)), ((), ())],
     ids=str,
 )  # fmt: skip
-def test_no_other_shape_is_reshaped_or_broadcast(pre, y_true):
+def test_rejects_other_shapes(pre, y_true):
     for function in (functional.mse_loss_forward, functional.mse_loss_backward):
         with pytest.raises(ValueError, match=rf"^{function.__name__}: "):
             function(np.ones(pre), np.ones(y_true))
@@ -104,7 +104,7 @@ def test_no_other_shape_is_reshaped_or_broadcast(pre, y_true):
 
 @both_dtypes
 @no_loss
-def test_nothing_has_no_mean(dtype, shape):
+def test_the_loss_of_empty_arrays_is_nan(dtype, shape):
     nothing = np.zeros(shape, dtype)
     assert math.isnan(functional.mse_loss_forward(nothing, nothing))
     assert_same_bits(functional.mse_loss_backward(nothing, nothing), nothing)
@@ -112,7 +112,7 @@ def test_nothing_has_no_mean(dtype, shape):
 
 @both_dtypes
 def test_the_loss_is_a_python_float_summed_in_float64(dtype):
-    """A hundred thousand squares of 1/10: a float32 sum would be off in the fifth digit."""
+    """100,000 squares of 1/10: a float32 sum would have an error in the fifth digit."""
     pre = np.full((50_000, 2), 0.1, dtype)
     loss = functional.mse_loss_forward(pre, np.zeros_like(pre))
     assert type(loss) is float
@@ -122,8 +122,8 @@ def test_the_loss_is_a_python_float_summed_in_float64(dtype):
 
 
 @both_dtypes
-def test_the_order_of_the_sum_is_fixed_by_the_position_alone(dtype):
-    """Sixteen interleaved float64 sums give the same bits whatever the shape that holds them."""
+def test_the_order_of_the_sum_depends_only_on_the_position(dtype):
+    """The sixteen interleaved float64 sums do not depend on the shape."""
     rng = np.random.default_rng(13)
     pre, y_true = rng.normal(size=(2, 720)).astype(dtype)
     losses = {
@@ -147,7 +147,7 @@ def test_dout_scales_the_gradient(dtype):
 
 
 @pytest.mark.parametrize("gradient", ["", "Exact", "exact ", "2", None, 2])
-def test_only_the_two_gradients_there_are(gradient):
+def test_rejects_other_gradients(gradient):
     with pytest.raises((ValueError, TypeError), match="gradient"):
         functional.mse_loss_backward(np.ones((1, 1)), np.ones((1, 1)), gradient=gradient)
     with pytest.raises((ValueError, TypeError), match="gradient"):
@@ -163,7 +163,7 @@ def test_gradients():
     assert not broken.passed, "(pre - y)·dout is not the derivative of the mean"
 
 
-def test_what_the_loss_remembers():
+def test_keeps_its_arguments():
     loss = MSELoss()
     assert loss.pre is None and loss.y_true is None and loss.loss is None
     with pytest.raises(RuntimeError, match="forward"):

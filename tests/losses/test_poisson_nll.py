@@ -13,7 +13,7 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 @both_dtypes
 def test_by_hand(dtype):
-    """The rates are 1 and 2 beside the counts 1 and 3: 1 - 0 and 2 - 3·log 2; slopes 0 and -1."""
+    """Rates 1 and 2, counts 1 and 3: 1 - 0 and 2 - 3·log 2; derivatives 0 and -1."""
     loss = PoissonNLL()
     value = loss.forward(np.array([[0, np.log(2)]], dtype), np.array([[1, 3]], dtype))
     eps = float(np.finfo(dtype).eps)
@@ -22,8 +22,8 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_log_rates_of_a_thousand(dtype):
-    """A rate of 0 costs a thousand for every event there was; one of exp(1000) is no number."""
+def test_large_log_rates(dtype):
+    """A rate of exp(-1000) has a loss of 1000 per event; exp(1000) overflows."""
     loss = PoissonNLL()
     assert loss.forward(np.array([[-1000, -1000]], dtype), [[0, 3]]) == 1500
     assert loss.backward().tolist() == [[0, -1.5]]
@@ -31,7 +31,7 @@ def test_log_rates_of_a_thousand(dtype):
     assert loss.backward().tolist() == [[np.inf]]
 
 
-def test_what_is_learnt_is_the_logarithm_of_the_mean():
+def test_is_minimized_by_the_logarithm_of_the_mean():
     y = np.random.default_rng(0).poisson(3.0, 500)
     network = mlp([1, 1], rng=0, dtype="float64")
     Trainer(network, PoissonNLL(), SGD(0.1), rng=0).fit(np.zeros((500, 1)), y, 60, 50)
@@ -40,7 +40,7 @@ def test_what_is_learnt_is_the_logarithm_of_the_mean():
 
 
 @pytest.mark.parametrize("bad", [-1, -1e-300, np.nan, np.inf, -np.inf])
-def test_targets_are_finite_and_not_negative(bad):
+def test_rejects_targets_that_are_negative_or_not_finite(bad):
     row = np.ones(6)
     row[5] = bad
     message = f"has {bad:g}: targets must be finite and not negative"

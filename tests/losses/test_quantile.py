@@ -1,4 +1,4 @@
-"""Quantile: errors above and below the prediction cost differently."""
+"""Quantile: the pinball loss."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_by_hand(dtype):
 
 
 @both_dtypes
-def test_the_columns_of_a_target_stand_together(dtype):
+def test_columns_of_a_target_are_consecutive(dtype):
     """pre (1, 4) beside y (1, 2): two quantiles of the first target, then two of the second."""
     pre, y = np.array([[0, 0, 0, 0]], dtype), np.array([[4, -4]], dtype)
     loss = Quantile([0.25, 0.75])
@@ -40,8 +40,8 @@ def test_the_median_is_half_of_mae():
     assert Quantile(0.5).forward(pre, y) == pytest.approx(MAE().forward(pre, y) / 2, rel=1e-15)
 
 
-def test_what_is_learnt_are_the_quantiles():
-    """Of 999 numbers evenly spread over 0 to 1, by a network that sees nothing of them."""
+def test_is_minimized_by_the_quantiles():
+    """A constant network learns the quantiles of 999 evenly spaced numbers from 0 to 1."""
     y = np.arange(1, 1000) / 1000
     network = mlp([1, 3], rng=0, dtype="float64")
     trainer = Trainer(network, Quantile(), SGD(0.02), rng=0)
@@ -53,7 +53,7 @@ BAD = [[], [0.0], [1.0], [0.5, 1.5], [-0.1], [np.nan], [[0.5]]]
 
 
 @pytest.mark.parametrize("quantiles", BAD, ids=repr)
-def test_quantiles_are_between_0_and_1(quantiles):
+def test_rejects_quantiles_outside_0_to_1(quantiles):
     message = "^Quantile: quantiles must be numbers between 0 and 1"
     with pytest.raises(ValueError, match=message):
         Quantile(quantiles)
@@ -66,7 +66,7 @@ def test_quantiles_are_between_0_and_1(quantiles):
 
 
 @pytest.mark.parametrize("quantiles", ["0.5", None, [None], 1j])
-def test_quantiles_that_are_no_numbers_are_a_type_error(quantiles):
+def test_rejects_quantiles_that_are_not_numbers(quantiles):
     with pytest.raises(TypeError, match="^Quantile: quantiles must hold real numbers"):
         Quantile(quantiles)
     for function in (functional.quantile_forward, functional.quantile_backward):
@@ -74,7 +74,7 @@ def test_quantiles_that_are_no_numbers_are_a_type_error(quantiles):
             function(np.zeros((2, 2)), np.zeros((2, 2)), quantiles)
 
 
-def test_the_columns_must_be_a_multiple_of_the_quantiles():
+def test_rejects_columns_that_are_not_a_multiple_of_the_quantiles():
     message = "7 columns, but must have one for each of 3 quantiles, or a multiple of them"
     for function in (functional.quantile_forward, functional.quantile_backward):
         with pytest.raises(ValueError, match=message):
@@ -85,13 +85,13 @@ def test_the_columns_must_be_a_multiple_of_the_quantiles():
 
 
 @pytest.mark.parametrize("shape", [(20, 1), (20, 6), (20, 3), (20,)], ids=str)
-def test_there_is_a_target_for_every_group_of_columns(shape):
-    """Beside six columns and three quantiles: two."""
+def test_rejects_another_number_of_targets(shape):
+    """Six columns and three quantiles require two targets."""
     assert_targets_refused(Quantile(), np.zeros(shape), r"shape .*\(20, 2\)")
 
 
 @both_dtypes
-def test_the_quantiles_take_the_dtype_of_pre(dtype):
+def test_quantiles_are_converted_to_the_dtype_of_pre(dtype):
     rng = np.random.default_rng(1)
     pre, y = rng.normal(size=(4, 6)).astype(dtype), rng.normal(size=(4, 2)).astype(dtype)
     loss = Quantile()

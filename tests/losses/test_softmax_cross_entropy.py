@@ -39,7 +39,7 @@ def assert_gives(loss, y, dtype, value, slopes):
 
 @both_dtypes
 def test_by_hand(dtype):
-    """Labels 0 and 1 got 1/4 and 1/2: log 4 and log 2, over 2 rows; p less 1 for the label."""
+    """Labels 0 and 1 have p 1/4 and 1/2: log 4 and log 2, over 2 rows; dx is p minus one-hot."""
     slopes = [[-3 / 8, 3 / 8], [1 / 4, -1 / 4]]
     assert_gives(SoftmaxCrossEntropy(), [0, 1], dtype, 1.5 * np.log(2), slopes)
 
@@ -54,7 +54,7 @@ def test_by_hand_with_probabilities(dtype):
 
 @both_dtypes
 def test_by_hand_with_label_smoothing(dtype):
-    """A half of it makes t (3/4, 1/4) of label 0 and (1/4, 3/4) of label 1."""
+    """A smoothing of 1/2 gives t = (3/4, 1/4) for label 0 and (1/4, 3/4) for label 1."""
     value = (0.75 * np.log(4) + 0.25 * np.log(4 / 3) + np.log(2)) / 2
     slopes = [[-1 / 4, 1 / 4], [1 / 8, -1 / 8]]
     assert_gives(SoftmaxCrossEntropy(0.5), [0, 1], dtype, value, slopes)
@@ -62,15 +62,15 @@ def test_by_hand_with_label_smoothing(dtype):
 
 @both_dtypes
 def test_by_hand_with_class_weights(dtype):
-    """The first row counts twice, the second thrice; the sum is still divided by 2."""
+    """The rows have the weights 2 and 3; the divisor is still 2."""
     loss = SoftmaxCrossEntropy(class_weight=[2, 3])
     slopes = [[-3 / 4, 3 / 4], [3 / 4, -3 / 4]]
     assert_gives(loss, [0, 1], dtype, (2 * np.log(4) + 3 * np.log(2)) / 2, slopes)
 
 
 @both_dtypes
-def test_by_hand_with_both(dtype):
-    """t is (2·3/4, 4/4) and (2/4, 4·3/4); the slopes are (p·Σt - t) / 2."""
+def test_by_hand_with_smoothing_and_weights(dtype):
+    """t is (2·3/4, 4/4) and (2/4, 4·3/4); dx is (p·Σt - t) / 2."""
     loss = SoftmaxCrossEntropy(0.5, [2, 4])
     value = (1.5 * np.log(4) + np.log(4 / 3) + 3.5 * np.log(2)) / 2
     slopes = [[(0.25 * 2.5 - 1.5) / 2, (0.75 * 2.5 - 1) / 2], [(1.75 - 0.5) / 2, (1.75 - 3) / 2]]
@@ -81,7 +81,7 @@ def test_by_hand_with_both(dtype):
 @pytest.mark.parametrize(
     "settings", [{}, {"label_smoothing": 0.2}, {"class_weight": [1, 2, 3, 4, 5, 6]}], ids=str
 )
-def test_labels_in_any_form_give_the_same_loss(dtype, settings):
+def test_labels_of_any_shape_and_dtype_give_the_same_loss(dtype, settings):
     pre, y, _ = LOSSES[OF_LABELS].rows(9, dtype)
     loss = SoftmaxCrossEntropy(**settings)
     expected, dx = loss.forward(pre, y), loss.backward()
@@ -98,8 +98,8 @@ def test_labels_in_any_form_give_the_same_loss(dtype, settings):
 
 
 @both_dtypes
-def test_logits_of_a_thousand(dtype):
-    """Sure and right costs nothing, sure and wrong 2000."""
+def test_large_logits(dtype):
+    """The loss of a confident correct prediction is 0, of a confident wrong one 2000."""
     pre = np.array([[1000, -1000, 0]], dtype)
     loss = SoftmaxCrossEntropy()
     for y, value in (([0], 0), ([1], 2000), ([2], 1000), ([[0, 0.5, 0.5]], 1500)):
@@ -110,7 +110,7 @@ def test_logits_of_a_thousand(dtype):
 
 
 @both_dtypes
-def test_what_is_added_to_all_logits_of_a_row_changes_nothing(dtype):
+def test_adding_a_constant_to_a_row_of_logits_changes_nothing(dtype):
     pre = np.array([[1, 2, 4, 0.5]], dtype)
     loss = SoftmaxCrossEntropy(0.1)
     expected, dx = loss.forward(pre, [2]), loss.backward()
@@ -120,7 +120,7 @@ def test_what_is_added_to_all_logits_of_a_row_changes_nothing(dtype):
 
 @both_dtypes
 @pytest.mark.parametrize("columns", [*range(2, 40), 1000])
-def test_the_slopes_of_a_row_add_up_to_nothing(columns, dtype):
+def test_each_row_of_the_gradient_sums_to_zero(columns, dtype):
     rng = np.random.default_rng(columns)
     pre = rng.normal(0, 3, (5, columns)).astype(dtype)
     dx = functional.softmax_cross_entropy_backward(pre, rng.integers(0, columns, 5))
@@ -128,7 +128,7 @@ def test_the_slopes_of_a_row_add_up_to_nothing(columns, dtype):
 
 
 @pytest.mark.parametrize("bad", [6, -1, 1.5, 0.999, np.nan, np.inf, -np.inf, 2**40])
-def test_labels_are_whole_numbers_below_the_number_of_classes(bad):
+def test_rejects_invalid_labels(bad):
     message = f"is {bad:g}, but a label must be a whole number from 0 to 5"
     assert_row_refused(OF_LABELS, bad, message)
 
@@ -144,24 +144,24 @@ def test_labels_are_whole_numbers_below_the_number_of_classes(bad):
         ([np.nan, 0, 0, 0, 0, 1], "has nan: probabilities must be from 0 to 1"),
     ],
 )
-def test_rows_of_probabilities_add_up_to_one(bad, message):
+def test_rejects_rows_that_do_not_sum_to_one(bad, message):
     assert_row_refused(OF_PROBABILITIES, bad, message)
 
 
-def test_a_thousandth_is_what_rows_may_be_off():
+def test_accepts_rows_that_sum_to_one_within_a_thousandth():
     for total in (0.9995, 1.0005):
         SoftmaxCrossEntropy().forward(np.zeros((1, 2)), [[total / 2, total / 2]])
 
 
 @pytest.mark.parametrize("shape", [(20, 5), (20, 7), (20, 1, 1), (20, 2)], ids=str)
-def test_targets_of_another_shape_are_refused(shape):
+def test_rejects_targets_of_another_shape(shape):
     message = r"shape .*\(20, 6\).*" if shape == (20, 1, 1) else "shape"
     assert_targets_refused(SoftmaxCrossEntropy(), np.zeros(shape), message)
 
 
 @both_functions
 @pytest.mark.parametrize("bad", [-0.1, 1.1, np.nan, np.inf])
-def test_label_smoothing_is_from_0_to_1(function, bad):
+def test_rejects_label_smoothing_outside_0_to_1(function, bad):
     with pytest.raises(ValueError, match=rf"^{function.__name__}: label_smoothing must be from 0"):
         function([[1.0, 2.0]], [0], label_smoothing=bad)
     message = "^SoftmaxCrossEntropy: label_smoothing must be from 0 to 1"
@@ -173,14 +173,14 @@ def test_label_smoothing_is_from_0_to_1(function, bad):
 
 
 @pytest.mark.parametrize("bad", ["0.1", None, True, [0.1]])
-def test_label_smoothing_that_is_no_number_is_a_type_error(bad):
+def test_rejects_label_smoothing_that_is_not_a_number(bad):
     with pytest.raises(TypeError, match="^SoftmaxCrossEntropy: label_smoothing must be a number"):
         SoftmaxCrossEntropy(bad)
 
 
 @both_functions
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
-def test_class_weights_are_finite_and_not_negative(function, bad):
+def test_rejects_class_weights_that_are_negative_or_not_finite(function, bad):
     with pytest.raises(ValueError, match=rf"^{function.__name__}: class_weight must be finite and"):
         function([[1.0, 2.0]], [0], class_weight=[1.0, bad])
     with pytest.raises(ValueError, match="^SoftmaxCrossEntropy: class_weight must be numbers that"):
@@ -192,7 +192,7 @@ def test_class_weights_are_finite_and_not_negative(function, bad):
 
 @both_functions
 @pytest.mark.parametrize("count", [0, 1, 5, 7])
-def test_there_is_a_class_weight_for_each_class(function, count):
+def test_rejects_another_number_of_class_weights(function, count):
     message = f"class_weight has {count} numbers but pre has 6 columns"
     with pytest.raises(ValueError, match=rf"^{function.__name__}: {message}"):
         function(np.zeros((2, OUTPUTS)), [0, 1], class_weight=np.ones(count))
@@ -201,19 +201,19 @@ def test_there_is_a_class_weight_for_each_class(function, count):
 
 
 @pytest.mark.parametrize("bad", ["words", [None], [1j]])
-def test_class_weights_that_are_no_numbers_are_a_type_error(bad):
+def test_rejects_class_weights_that_are_not_numbers(bad):
     with pytest.raises(TypeError, match="^SoftmaxCrossEntropy: class_weight must hold real"):
         SoftmaxCrossEntropy(class_weight=bad)
 
 
-def test_it_keeps_class_weights_of_its_own():
+def test_copies_class_weights():
     weights = np.ones(OUTPUTS)
     loss = SoftmaxCrossEntropy(class_weight=weights)
     weights[:] = 5
     assert loss.settings["class_weight"] == [1.0] * OUTPUTS
 
 
-def test_labels_to_validate_with_are_checked_before_training_too():
+def test_fit_checks_validation_labels_before_training():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, 4)), rng.integers(0, OUTPUTS, 20)
     for engine in ("compiled", "bricks"):
