@@ -220,10 +220,11 @@ def package(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
-    """Run the code of README.md and docs/, follow their links, and build the site."""
-    session.install(".[all]")
+    """Run the code of README.md, docs/ and the docstrings, follow links, and build the site."""
+    session.install(".[test]")
     install_groups(session, "docs")
     session.run("python", "tools/check_docs.py", *session.posargs)
+    session.run("pytest", "tests/test_docstrings.py")
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "docs", "docs/_build/html")
 
 

@@ -20,6 +20,12 @@ class Dataset:
         target_name: the name of the target.
         units: I units, in the order of the columns of `x`.
         target_unit: the unit of `y`.
+
+    Examples:
+        >>> from handnn.datasets import load_concrete
+        >>> data = load_concrete()
+        >>> data.feature_names[-1], data.units[-1]
+        ('Age', 'day')
     """
 
     x: NDArray[np.float64]

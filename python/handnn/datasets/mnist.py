@@ -47,6 +47,12 @@ class Mnist:
         y_train: digits from 0 to 9, int64 (60000,).
         x_test: images by other writers, float32 (10000, 784).
         y_test: their digits, int64 (10000,).
+
+    Examples:
+        >>> from handnn.datasets import Mnist
+        >>> images, labels = np.zeros((3, 784), np.float32), np.array([5, 0, 4])
+        >>> Mnist(images, labels, images[:1], labels[:1])
+        Mnist(3 training and 1 test digits of 784 pixels)
     """
 
     x_train: NDArray[np.float32]
