@@ -1,9 +1,9 @@
-"""Estimators: handnn.sklearn beside sklearn.neural_network with the same settings.
+"""Compare handnn.sklearn with sklearn.neural_network at the same settings.
 
-Both get the same prepared arrays in float32, hidden layers, batches and epochs, Adam and no early
-stopping, in one process on one pinned thread. Houses come from the CSV file that HANDNN_HOUSING
-names (the table of 1990's census in California with median_house_value), digits from MNIST's files
-in HANDNN_MNIST.
+Both train on the same prepared float32 arrays, with the same hidden layers, batches and epochs,
+with Adam and without early stopping, in one process on one pinned thread. HANDNN_HOUSING is the
+path of a CSV file (the table of the 1990 census in California, with median_house_value),
+HANDNN_MNIST the folder with MNIST's files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from benchmarks.machine import pin, usable_cpus, version
 from benchmarks.timing import Effort, interleave
 from benchmarks.worker import environment, settings
 
-Array = NDArray[Any]
+Array = NDArray[np.generic]
 
 HOUSING = "HANDNN_HOUSING"
 MNIST = "HANDNN_MNIST"
@@ -34,7 +34,7 @@ SEEDS = 5
 
 
 class Data(NamedTuple):
-    """Rows to train on, and rows held out."""
+    """Training rows and held-out rows."""
 
     x_train: Array
     y_train: Array
@@ -44,14 +44,14 @@ class Data(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained: a table and the size of a network."""
+    """A table, and the size of the networks to train on it."""
 
     name: str
     kind: str
     hidden: tuple[int, ...]
     epochs: int
     variable: str
-    """The environment variable that says where the table is."""
+    """The environment variable with the path of the table."""
 
 
 CASES = (
@@ -60,9 +60,28 @@ CASES = (
 )
 
 
+class Estimator(Protocol):
+    """A fitted estimator of either library."""
+
+    coefs_: list[NDArray[np.floating]]
+    n_iter_: int
+
+    def fit(self, X: Array, y: Array) -> object:
+        """Train on the rows of X and y."""
+        ...
+
+    def predict(self, X: Array) -> Array:
+        """Return the predictions for the rows of X."""
+        ...
+
+    def score(self, X: Array, y: Array) -> float:
+        """Return R², or the accuracy."""
+        ...
+
+
 @dataclass(frozen=True)
-class Row:
-    """One case: theirs and ours, means over the seeds; seconds a fit and a call, score held out."""
+class Comparison:
+    """Seconds per fit and per call, and held-out scores: theirs and ours, means over the seeds."""
 
     name: str
     fit: tuple[float, float]
@@ -71,7 +90,7 @@ class Row:
 
 
 def housing(path: Path, seed: int) -> Data:
-    """Hold out a fifth of the rows; fill gaps, scale numbers, make kinds columns of 0 and 1."""
+    """Hold out a fifth of the rows; fill gaps, scale numbers, and one-hot encode categories."""
     from handnn.tables import Columns, read_csv
 
     table = read_csv(path)
@@ -88,7 +107,7 @@ def housing(path: Path, seed: int) -> Data:
 
 
 def mnist(path: Path, seed: int) -> Data:
-    """Return the digits as they were published."""
+    """Return the digits with their published split."""
     from handnn.datasets import load_mnist
 
     digits = load_mnist(path)
@@ -98,40 +117,43 @@ def mnist(path: Path, seed: int) -> Data:
 LOADERS: dict[str, Callable[[Path, int], Data]] = {HOUSING: housing, MNIST: mnist}
 
 
-def compare(case: Case, seeds: int, effort: Effort) -> Row:
-    """Train and time both; in a process of its own."""
+def compare(case: Case, seeds: int, effort: Effort) -> Comparison:
+    """Train and time both; runs in a process of its own."""
     from sklearn import neural_network
 
     import handnn.sklearn
     from handnn.sklearn import AS_SCIKIT_LEARN
 
     pin(usable_cpus()[-1])
-    warnings.simplefilter("ignore")  # that training had not converged
+    warnings.simplefilter("ignore")  # that training has not converged
     seconds, scores = np.zeros((seeds, 2)), np.zeros((seeds, 2))
-    given: dict[str, Any] = {"hidden_layer_sizes": case.hidden, "max_iter": case.epochs}
+    given: dict[str, object] = {"hidden_layer_sizes": case.hidden, "max_iter": case.epochs}
     given |= {"n_iter_no_change": case.epochs}
     for seed in range(seeds):
         data = LOADERS[case.variable](Path(os.environ[case.variable]), seed)
         makers = (getattr(neural_network, case.kind), getattr(handnn.sklearn, case.kind))
-        models: list[Any] = [None, None]
-        for place in (0, 1) if seed % 2 == 0 else (1, 0):  # a noisy moment strikes either
+        models: dict[int, Estimator] = {}
+        for place in (0, 1) if seed % 2 == 0 else (1, 0):  # noise affects both alike
             own = {**AS_SCIKIT_LEARN, "dtype": "float32"} if place else {}
-            model = makers[place](**{**own, **given, "random_state": seed})
+            model: Estimator = makers[place](**{**own, **given, "random_state": seed})
             start = perf_counter()
             model.fit(data.x_train, data.y_train)
             seconds[seed, place] = perf_counter() - start
             scores[seed, place] = model.score(data.x_test, data.y_test)
             models[place] = model
-        check_alike(case, *models)
+        check_alike(case, *models.values())
     row = data.x_test[:1].copy()
-    calls = interleave({name: _timed(m, row) for name, m in zip("ab", models, strict=True)}, effort)
+    timed = {"theirs": _timed(models[0], row), "ours": _timed(models[1], row)}
+    calls = interleave(timed, effort)
     theirs, ours = seconds.mean(axis=0)
     their_score, our_score = scores.mean(axis=0)
-    return Row(case.name, (theirs, ours), (their_score, our_score), (calls["a"], calls["b"]))
+    return Comparison(
+        case.name, (theirs, ours), (their_score, our_score), (calls["theirs"], calls["ours"])
+    )
 
 
-def check_alike(case: Case, *models: Any) -> None:
-    """Raise AssertionError unless both have trained networks of one size and dtype, all epochs."""
+def check_alike(case: Case, *models: Estimator) -> None:
+    """Raise AssertionError unless both trained float32 networks of one size for all epochs."""
     for model in models:
         sizes = tuple(coefs.shape[1] for coefs in model.coefs_[:-1])
         dtypes = {coefs.dtype for coefs in model.coefs_}
@@ -141,7 +163,7 @@ def check_alike(case: Case, *models: Any) -> None:
             raise AssertionError(f"{type(model).__module__}: {done} instead of {expected}")
 
 
-def _timed(model: Any, row: Array) -> Callable[[int], float]:
+def _timed(model: Estimator, row: Array) -> Callable[[int], float]:
     def run(repeats: int) -> float:
         start = perf_counter()
         for _ in range(repeats):
@@ -151,8 +173,8 @@ def _timed(model: Any, row: Array) -> Callable[[int], float]:
     return run
 
 
-def measure(effort: Effort, quick: bool = False) -> list[Row]:
-    """Measure the cases whose tables are there."""
+def measure(effort: Effort, quick: bool = False) -> list[Comparison]:
+    """Measure the cases with available tables."""
     if version("scikit-learn") is None:
         report.progress("estimators skipped: scikit-learn is not installed")
         return []
@@ -160,7 +182,7 @@ def measure(effort: Effort, quick: bool = False) -> list[Row]:
     context = multiprocessing.get_context("spawn")
     for case in CASES:
         if not Path(os.environ.get(case.variable, "")).exists() or case.variable not in os.environ:
-            report.progress(f"{case.name} skipped: {case.variable} does not say where the data are")
+            report.progress(f"{case.name} skipped: {case.variable} is not the path of the data")
             continue
         report.progress(case.name)
         with environment(settings(1)), ProcessPoolExecutor(1, mp_context=context) as process:
@@ -168,8 +190,8 @@ def measure(effort: Effort, quick: bool = False) -> list[Row]:
     return rows
 
 
-def show(rows: list[Row]) -> None:
-    """Print theirs, ours and the ratio."""
+def show(rows: list[Comparison]) -> None:
+    """Print the values of both libraries, and their ratio."""
     if not rows:
         return
     lines = []
@@ -194,6 +216,6 @@ def _ratio(pair: tuple[float, float]) -> float:
     return pair[0] / pair[1]
 
 
-def as_json(rows: list[Row]) -> list[dict[str, Any]]:
+def as_json(rows: list[Comparison]) -> list[dict[str, object]]:
     """Return the rows for the JSON file."""
     return [asdict(row) for row in rows]

@@ -15,7 +15,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4))
 YES = np.where(X[:, 0] + X[:, 1] > 0, "yes", "no")
 THREE = np.array([10, 20, 40])[np.digitize(X[:, 0], [-0.5, 0.5])]
-QUESTIONS = (X[:, :3] > 0).astype(int)
+MULTILABEL = (X[:, :3] > 0).astype(int)
 
 
 def fitted(y, **settings):
@@ -44,10 +44,10 @@ def test_classes(y, loss):
 def test_multilabel(kind):
     from scipy import sparse
 
-    y = QUESTIONS if kind == "array" else sparse.csr_array(QUESTIONS)
+    y = MULTILABEL if kind == "array" else sparse.csr_array(MULTILABEL)
     model = fitted(y)
     assert model.predict(X).shape == (300, 3) and set(np.unique(model.predict(X))) == {0, 1}
-    assert (model.predict(X) == QUESTIONS).mean() > 0.9
+    assert (model.predict(X) == MULTILABEL).mean() > 0.9
     assert ((model.predict_proba(X) > 0.5) == model.predict(X)).all()
 
 
@@ -98,10 +98,10 @@ def test_partial_fit():
     assert list(model.classes_) == [10, 20, 40]
     with pytest.raises(ValueError, match="class 7"):
         model.partial_fit(X, np.full(300, 7))
-    questions = MLPClassifier(random_state=0, learning_rate_init=0.01)
+    multilabel = MLPClassifier(random_state=0, learning_rate_init=0.01)
     for _ in range(20):
-        questions.partial_fit(X, QUESTIONS)
-    assert (questions.predict(X) == QUESTIONS).mean() > 0.9
+        multilabel.partial_fit(X, MULTILABEL)
+    assert (multilabel.predict(X) == MULTILABEL).mean() > 0.9
 
 
 def test_a_single_class():

@@ -22,7 +22,7 @@ TARGETS = {
     "two": np.stack([X[:, 0], 3 * X[:, 1] * X[:, 2]], axis=1),
     "yes": (X[:, 0] > 0).astype(int),
     "three": np.digitize(X[:, 1], [-0.5, 0.5]),
-    "questions": (X[:, :3] > 0).astype(int),
+    "multilabel": (X[:, :3] > 0).astype(int),
 }
 # scikit-learn's Adam adds epsilon before the bias correction of the squares, handnn's after it. A
 # small epsilon hides the difference.

@@ -47,9 +47,9 @@ def test_frames_equal_dicts(frame_of, categories):
     plain = Columns.learn(TABLE, categories=categories)
     assert columns.to_dict() == plain.to_dict()
     x = plain.transform(TABLE)
-    for learnt in (columns, plain):
+    for learned in (columns, plain):
         for table in (frame, TABLE, frame_of(dict(reversed(TABLE.items())))):
-            assert np.array_equal(learnt.transform(table), x)
+            assert np.array_equal(learned.transform(table), x)
 
 
 def test_names_a_bad_cell_of_a_frame(frame_of):

@@ -62,9 +62,9 @@ def test_averages_probabilities_of_several_networks():
 
 def test_multilabel_and_several_outputs():
     columns = Columns.learn({"x": [1.0, 2.0]})
-    questions = TableModel(bias(1.0, -1.0), columns, Target.learn([[0, 1], [1, 0]]))
-    assert questions.predict({"x": [1, 2, 3]}).tolist() == [[1, 0]] * 3
-    assert questions.predict_proba({"x": [1]}).shape == (1, 2)
+    multilabel = TableModel(bias(1.0, -1.0), columns, Target.learn([[0, 1], [1, 0]]))
+    assert multilabel.predict({"x": [1, 2, 3]}).tolist() == [[1, 0]] * 3
+    assert multilabel.predict_proba({"x": [1]}).shape == (1, 2)
     outputs = TableModel(bias(1.0, -1.0), columns, Target.learn([[10.0, 1], [20.0, 3]]))
     assert outputs.predict({"x": [1]}).tolist() == [[20, 1]]
 

@@ -126,7 +126,7 @@ BAD = {
     "one class": ((["a", "a"],), "y has 1 class, .*'a'"),
     "text for a regression": ((["a", "b"], "regression"), "y, row 0: 'a' is text"),
     "three classes for binary": (([1, 2, 3], "binary"), "y has 3 classes"),
-    "2 in several questions": (([[0, 1], [2, 1]], "multilabel"), "column 0, row 1: 2 is neither"),
+    "2 in multilabel": (([[0, 1], [2, 1]], "multilabel"), "column 0, row 1: 2 is neither"),
     "columns of classes": (([["a", "b"], ["c", "d"]],), "must be [(]N,[)] to have classes"),
     "another task": (([1.0], "ranking"), "task must be one of auto, regression"),
     "three dimensions": ((np.ones((2, 2, 2)),), "y must have shape"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -16,13 +15,12 @@ from handnn.arrays import Array
 from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
-from handnn.schedules import Schedule
 from handnn.sklearn import parameters
 from handnn.sklearn.building import LossFactory, affines, build_loss, set_arrays
 from handnn.sklearn.held_out import EncodedRows, choose_held_out, validation_rows
 from handnn.sklearn.jobs import JobFactory, TrainingJob, run_jobs
-from handnn.sklearn.parameters import Auto, RandomState
-from handnn.sklearn.results import note_results, warn_unless_converged
+from handnn.sklearn.parameters import Parameters
+from handnn.sklearn.results import Results, note_results, warn_unless_converged
 from handnn.sklearn.settings import EstimatorRecipe, settle
 from handnn.sklearn.tables import select
 from handnn.sklearn.targets import EstimatorTarget
@@ -39,63 +37,15 @@ from handnn.tables import Columns
 from handnn.tables.cells import AnyArray
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network
-from handnn.training.history import History
 
 
-class BaseMLP(BaseEstimator):  # type: ignore[misc]
+class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
     """A multilayer perceptron as a scikit-learn estimator: see MLPRegressor and MLPClassifier."""
 
     _losses: Mapping[str, LossFactory | None] = {}
     _y_is_numeric = False
 
-    loss: str | Loss
-    hidden_layer_sizes: int | Sequence[int]
-    activation: str | Sequence[str]
-    solver: str
-    alpha: float | Auto
-    batch_size: int | Auto
-    learning_rate: str
-    learning_rate_init: float | Auto
-    power_t: float
-    max_iter: int | Auto
-    shuffle: bool
-    random_state: RandomState
-    tol: float
-    verbose: bool
-    warm_start: bool
-    momentum: float
-    nesterovs_momentum: bool
-    early_stopping: bool
-    validation_fraction: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    n_iter_no_change: float
-    max_fun: int
-    scale: bool | str
-    weight_decay: float | Auto
-    dropout: float | Sequence[float] | Auto
-    batch_norm: bool
-    schedule: str | Schedule | None
-    restore_best: bool
-    n_ensemble: int
-    n_jobs: int | None
-    categories: str
-    dtype: DTypeLike
-
     networks_: list[Network]
-    histories_: list[History]
-    loss_: float
-    loss_curve_: list[float]
-    validation_curve_: list[float]
-    validation_scores_: list[float] | None
-    best_validation_score_: float | None
-    best_loss_: float | None
-    n_iter_: int
-    n_layers_: int
-    n_outputs_: int
-    out_activation_: str
-    t_: int
     n_features_in_: int
     _inputs: Inputs
     _target: EstimatorTarget

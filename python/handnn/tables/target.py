@@ -260,7 +260,7 @@ class Target:
             more = ", ..." if len(self.classes) > 5 else ""
             return f"Target({self.task}, {len(self.classes)} classes: {shown}{more})"
         if self.task != "regression":
-            return f"Target({self.task}, {self.n_out} questions)"
+            return f"Target({self.task}, {self.n_out} outputs)"
         pairs = zip(self.mean.tolist(), self.scale.tolist(), strict=True)
         shown = ", ".join(f"{mean:.4g} ± {scale:.4g}" for mean, scale in list(pairs)[:5])
         return f"Target({self.task}: {shown}{', ...' if self.n_out > 5 else ''})"
