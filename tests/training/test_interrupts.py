@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-import handnn.training.steps
+import handnn.training.loop
 from handnn import (
     LBFGS,
     Adam,
@@ -90,7 +90,7 @@ class Enough(BaseException):
 def trained(kind, epochs, steps):
     """Return the state after `epochs` epochs and `steps` steps in total."""
     one, given = trainer("bricks", kind), options(kind)
-    usual, done = handnn.training.steps.loss_and_gradients, []
+    usual, done = handnn.training.loop.loss_and_gradients, []
 
     def step(*arguments):
         if len(done) == steps:
@@ -98,14 +98,14 @@ def trained(kind, epochs, steps):
         done.append(1)
         return usual(*arguments)
 
-    handnn.training.steps.loss_and_gradients = usual if kind == "LBFGS" else step
+    handnn.training.loop.loss_and_gradients = usual if kind == "LBFGS" else step
     try:
         if epochs or kind != "LBFGS":
             one.fit(*rows(), epochs=epochs + (kind != "LBFGS"), **given)
     except Enough:
         pass
     finally:
-        handnn.training.steps.loss_and_gradients = usual
+        handnn.training.loop.loss_and_gradients = usual
     return state(one, given["early_stopping"])
 
 

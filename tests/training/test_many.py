@@ -209,6 +209,11 @@ def test_bootstrap_samples():
         ({"each": [{}, {"epochs": 0}]}, ValueError, r"trainers\[1\]: Trainer.fit: epochs"),
         ({"each": [{}, {"epoch": 1}]}, TypeError, r"trainers\[1\]: .*'epoch'"),
         ({"each": [{}, {"x": np.ones((9, 3))}]}, ValueError, r"trainers\[1\]: .*9 rows"),
+        (
+            {"each": [{}, {"x": np.full((40, 3), "a")}]},
+            TypeError,
+            r"trainers\[1\]: Trainer.fit: x must hold real numbers",
+        ),
         ({"each": [{}, {"x": np.ones((40, 2))}]}, ValueError, r"trainers\[1\]: .*\(40, 3\)"),
         ({"each": [{}, {"x": np.ones((9, 3))}], "rows": [[0, 1]] * 2}, ValueError, "9 rows but y"),
         ({"threads": 0}, ValueError, "threads must be at least 1"),

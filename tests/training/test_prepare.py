@@ -124,8 +124,8 @@ def test_train_many_keeps_no_more_copies_than_threads(monkeypatch):
 
     def gather(run):
         usual(run)
-        rows = run._steps.rows[0].view(Rows)
-        run._steps.rows = (rows, *run._steps.rows[1:])
+        rows = run._loop.rows[0].view(Rows)
+        run._loop.rows = (rows, *run._loop.rows[1:])
         alive.add(rows)
         gc.collect()
         most.append(len(alive))

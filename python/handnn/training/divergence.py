@@ -61,7 +61,7 @@ def divergence(
 
 
 def _cause(rows: Mapping[str, Array], params: Mapping[str, Array], optimizer: str) -> str:
-    """Return the likely cause, and a remedy if there is one."""
+    """Return the likely cause, and possibly a remedy."""
     for name, array in rows.items():
         wrong = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         if wrong.any():

@@ -22,8 +22,8 @@ class Epoch(NamedTuple):
 class History:
     """The losses, metrics and times of one `Trainer.fit`, with one entry for each complete epoch.
 
-    All lists have as many entries as there are epochs, also if training was interrupted, except
-    `validation_loss`, which is empty without validation. ``len(history)`` is the number of epochs.
+    All lists have one entry per epoch, even if training was interrupted, except `validation_loss`,
+    which is empty without validation. ``len(history)`` is the number of epochs.
     In a notebook, a History shows its loss curve.
 
     Examples:

@@ -17,7 +17,7 @@ from handnn.losses import Loss, is_ours
 from handnn.network import Network
 
 Samples = tuple[Array, ...]
-"""x, y and, if given, sample_weight: arrays whose first axis has one entry for each sample."""
+"""x, y and, if given, sample_weight: arrays with the same number of rows, one per sample."""
 
 Indices = NDArray[np.integer]
 """Row numbers."""
@@ -87,7 +87,7 @@ def as_rows(
     y: ArrayLike,
     sample_weight: ArrayLike | None = None,
 ) -> Samples:
-    """Return x and y, and the weights if there are any, checked and cast: see `checked`."""
+    """Return x, y and, if given, sample_weight, checked and cast: see `checked`."""
     return tuple(checked(where, network, loss, named(x, y, sample_weight)).values())
 
 

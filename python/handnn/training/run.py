@@ -17,11 +17,11 @@ from handnn.training.checkpoints import Checkpoint, Resumed
 from handnn.training.divergence import divergence
 from handnn.training.history import Epoch
 from handnn.training.interrupts import Interrupts
+from handnn.training.loop import LossAndSeconds, TrainingLoop, new_outputs
 from handnn.training.measures import Measuring
 from handnn.training.parts import Parts
 from handnn.training.rows import Samples, Selection
 from handnn.training.state import FitState
-from handnn.training.steps import LossAndSeconds, Steps, new_outputs
 
 if TYPE_CHECKING:
     from handnn.progress import Bar
@@ -36,7 +36,7 @@ BAR_UPDATE_SECONDS = 0.05
 """How long epochs may pass between two updates of the bar."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """One fit: what it trains, on which rows, and how far it has come.
 
@@ -55,7 +55,7 @@ class Run:
     checkpoint: Checkpoint | None = None
     interrupts: Interrupts = field(default_factory=Interrupts)
     _validation: Samples = ()
-    _steps: Steps = field(init=False)
+    _loop: TrainingLoop = field(init=False, repr=False)
 
     @property
     def cost(self) -> int:
@@ -101,7 +101,7 @@ class Run:
 
     def gather(self) -> None:
         """Copy the selected rows, unless they are all of the arrays."""
-        self._steps = Steps(
+        self._loop = TrainingLoop(
             parts=self.parts,
             sampler=self.sampler,
             state=self.state,
@@ -126,13 +126,14 @@ class Run:
             def after(losses: list[LossAndSeconds]) -> bool:
                 return self._after(losses, bar)
 
-            optimizer.minimize(self.parts.network.params, self._steps.evaluate, state.epochs, after)
+            optimizer.minimize(self.parts.network.params, self._loop.evaluate, state.epochs, after)
         else:
             self._train_epochs(bar)
         if state.early_stopping is not None:
             state.early_stopping.restore(self._weights())
 
     def _train_epochs(self, bar: Bar) -> None:
+        """Train, and write checkpoints; several epochs at a time if nothing happens in between."""
         state, max_epochs = self.state, self._max_epochs_per_call()
         max_now = max_epochs if bar is None else 1
         is_written = True
@@ -143,7 +144,7 @@ class Run:
             if self.checkpoint is not None:
                 count = min(count, self.checkpoint.every - done % self.checkpoint.every)
             try:
-                self._steps.run(count, losses)
+                self._loop.run(count, losses)
             except BaseException:  # whole epochs count, even if a later one fails or is interrupted
                 if self.held_out is None and not self.measuring.measures:
                     state.history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
@@ -208,7 +209,7 @@ class Run:
             return measuring.on_validation(self._validation)
         if not measuring.measures:
             return None, {}
-        rows = self._steps.rows
+        rows = self._loop.rows
         if isinstance(self.parts.optimizer, LBFGS):
             return None, measuring.on_training(rows)
         order = self.sampler.order(len(rows[0]), len(self.state.history))

@@ -21,11 +21,11 @@ from handnn.training.checkpoints import Resumed, read
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.exclusive import exclusively
 from handnn.training.history import History
+from handnn.training.loop import loss_and_gradients
 from handnn.training.parts import Parts
 from handnn.training.prepare import FitArguments, prepare
 from handnn.training.rows import as_rows
 from handnn.training.run import Run
-from handnn.training.steps import loss_and_gradients
 
 
 class Trainer:
@@ -114,7 +114,7 @@ class Trainer:
         callbacks: Sequence[Callable[[Trainer], object]] = (),
         progress: bool = False,
     ) -> Trainer:
-        """Return the trainer whose `fit` wrote the checkpoint `path`, in the state it had then.
+        """Return a trainer in the state in which its `fit` wrote the checkpoint `path`.
 
         The next `fit`, with the same data, finishes the interrupted one, with the bits that it
         would have had. Settings such as ``optimizer.lr`` may be changed before it; network, layers,
@@ -191,14 +191,14 @@ class Trainer:
         shuffle: True visits the rows in a new random order in each epoch, False in the order they
         have. "replacement" draws each row independently, so in an epoch some rows occur several
         times and others not at all.
-        validation: (x, y) or (x, y, sample_weight) to measure the loss on after each epoch, or a
-        fraction between 0 and 1: so many of the rows are drawn at random and held out for this.
+        validation: (x, y) or (x, y, sample_weight) to measure the loss on after each epoch, or the
+        fraction of the rows, between 0 and 1, to draw at random and hold out for this.
         sample_weight: (N,), finite and not negative. A row of weight 2 counts as two rows.
         steps_per_epoch: the number of batches that end an epoch; without replacement, an epoch
         also ends when all rows have been visited.
         metrics: names in `metrics.METRICS`, or functions ``metric(y_true, outputs)`` that return a
-        number and get the weights, if there are any, as a third argument. A dict renames them. They
-        are measured on the validation rows, or, without validation, on the outputs that the
+        number; with sample_weight, they get the weights as a third argument. A dict renames them.
+        They are measured on the validation rows, or, without validation, on the outputs that the
         training loss is computed from.
         early_stopping: an `EarlyStopping`.
         checkpoint: the path of a file that is replaced atomically after each `checkpoint_every`

@@ -239,7 +239,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch(engine, path, monkeypatch):
             alarm = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
             signal.setitimer(signal.ITIMER_REAL, 0.02)
         else:
-            usual = handnn.training.steps.loss_and_gradients
+            usual = handnn.training.loop.loss_and_gradients
 
             def step(*arguments):
                 steps.append(1)
@@ -247,7 +247,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch(engine, path, monkeypatch):
                     signal.raise_signal(signal.SIGINT)
                 return usual(*arguments)
 
-            monkeypatch.setattr("handnn.training.steps.loss_and_gradients", step)
+            monkeypatch.setattr("handnn.training.loop.loss_and_gradients", step)
         with pytest.raises(KeyboardInterrupt):
             trainer(engine, "cosine").fit(x, y, checkpoint=path, **given)
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -166,7 +166,7 @@ def read_history(columns: Mapping[str, Array], names: list[str]) -> History:
 
 
 def read_generator(state: Mapping[str, object]) -> np.random.Generator:
-    """Build a generator in this state, whose values are checked before NumPy gets them."""
+    """Build a generator in this state, after checking the values."""
     make = GENERATORS[one_of(state.get("bit_generator"), tuple(GENERATORS), "bit_generator")]
     inner = as_dict(state.get("state"), "state")
     numbers = {name: as_int(inner.get(name), name, 2**128) for name in ("state", "inc")}

@@ -61,7 +61,7 @@ class ArgumentsOfEach:
             found.update(self._each[place])
         for name in ARRAYS:
             values = found.get(name)
-            if values is self._common.get(name) or isinstance(values, np.ndarray):
+            if values is self._common.get(name) or _is_numeric(values):
                 found[name] = self._cast(name, values, trainer)
         for name in ("x", "y"):
             if found[name] is None:
@@ -144,6 +144,11 @@ class ArgumentsOfEach:
 
 
 FIT_NAMES = set(signature(Trainer.fit).parameters) - {"self"}
+
+
+def _is_numeric(values: object) -> bool:
+    """Return whether `values` is an array that can be cast; `fit` rejects others."""
+    return isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.itemsize <= 8
 
 
 def _check_one_per_trainer(name: str, given: object, n_trainers: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, SupportsIndex, TypeAlias
 
@@ -44,7 +44,7 @@ def train_many(
 ) -> list[History]:
     """Fit several trainers side by side, and return their Histories in order.
 
-    Each network gets the bits that ``trainer.fit(...)`` would give it, whatever the threads do.
+    Each network gets the bits that ``trainer.fit(...)`` would give it, with any number of threads.
 
     x, y and `arguments` (epochs, batch_size, validation, ...) are the arguments of `Trainer.fit`
     that all trainers have in common. A common `early_stopping` is copied for each of them; a
@@ -133,77 +133,111 @@ def _train(
     trainers: Sequence[Trainer], jobs: list[tuple[int, Run]], n_threads: int, progress: bool
 ) -> None:
     """Train the runs, in this order, on `n_threads` threads."""
-    from collections import deque
-    from queue import Queue
-    from threading import Thread
-
-    stop = engine.Stop()
-    # Only the first thread runs Python loops: two would pass the GIL back and forth, and Ctrl-C
-    # would wait for it.
-    compiled: Jobs = deque()
-    in_python: Jobs = deque()
-    for job in jobs:
-        (compiled if job[1].parts.compiles() else in_python).append(job)
-    jobs.clear()  # so that a run, with its rows, is freed when it ends
-    news: Queue[News] = Queue()
-
-    def work(mine: Jobs) -> None:
-        with engine.one_of_many(stop), suppress(engine.Stopped):
-            while mine or compiled:
-                try:
-                    place, run = (mine or compiled).popleft()
-                except IndexError:  # another thread took the last one
-                    break
-                engine.check_stop()
-                try:
-                    trainers[place]._run(run)
-                except engine.Stopped:
-                    raise
-                except BaseException as error:
-                    news.put((place, error))
-                    return
-                del run
-                if progress:  # otherwise the main thread sleeps on and does not compete for the GIL
-                    news.put((place, None))
-            news.put(None)
-
-    workers = [
-        Thread(target=work, args=[deque() if number else in_python], name=f"train_many-{number}")
-        for number in range(n_threads)
-    ]
+    workers = _Workers(trainers, jobs, n_threads, progress)
     with progress_bar(shows=progress, total=len(trainers), unit="network") as bar:
         try:
-            for worker in workers:
-                worker.start()
-            n_working = n_threads
-            while n_working:
-                one = _next(news)
-                if one is None:
-                    n_working -= 1
-                    continue
-                place, error = one
+            workers.start()
+            for place, error in workers.ended():
                 if error is not None:
                     error.add_note(f"train_many: this was in the fit of trainers[{place}]")
                     raise error
                 if bar is not None:
                     bar.update()
         finally:
-            stop.set()
-            for worker in workers:
-                if worker.ident is not None:
-                    worker.join()
+            workers.end()
 
 
-def _next(news: Queue[News]) -> News:
-    """Wait for the next entry, and raise KeyboardInterrupt if this training is to stop."""
-    from queue import Empty
+class _Workers:
+    """Threads that train runs until none is left, or until they are ended.
 
-    # A wait without a timeout may never end: if a signal handler returns after the timeout of a
-    # SimpleQueue, CPython passes on a negative rest, which means no timeout.
-    while True:
-        engine.check_stop()  # this may run in a callback of another train_many
-        with suppress(Empty):
-            return news.get(timeout=POLL_SECONDS)
+    reports: whether each run that ends is reported. Otherwise only errors are, so that the main
+    thread sleeps and does not compete for the GIL.
+    """
+
+    def __init__(
+        self,
+        trainers: Sequence[Trainer],
+        jobs: list[tuple[int, Run]],
+        n_threads: int,
+        reports: bool,
+    ) -> None:
+        from collections import deque
+        from queue import Queue
+        from threading import Thread
+
+        self._trainers = trainers
+        self._reports = reports
+        self._stop = engine.Stop()
+        self._news: Queue[News] = Queue()
+        # Only the first thread runs Python loops: two would pass the GIL back and forth, and Ctrl-C
+        # would wait for it.
+        self._compiled: Jobs = deque()
+        in_python: Jobs = deque()
+        for job in jobs:
+            (self._compiled if job[1].parts.compiles() else in_python).append(job)
+        jobs.clear()  # so that a run, with its rows, is freed when it ends
+        self._threads = [
+            Thread(
+                target=self._work,
+                args=[deque() if number else in_python],
+                name=f"train_many-{number}",
+            )
+            for number in range(n_threads)
+        ]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Stop all trainings after their current step, and wait for the threads."""
+        self._stop.set()
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+
+    def ended(self) -> Iterator[tuple[int, BaseException | None]]:
+        """Yield the place of each run that has ended, and its error, until all threads end."""
+        n_working = len(self._threads)
+        while n_working:
+            one = self._next()
+            if one is None:
+                n_working -= 1
+            else:
+                yield one
+
+    def _work(self, mine: Jobs) -> None:
+        """Train the runs of this thread, then those that any thread may train."""
+        with engine.one_of_many(self._stop), suppress(engine.Stopped):
+            while mine or self._compiled:
+                try:
+                    place, run = (mine or self._compiled).popleft()
+                except IndexError:  # another thread took the last one
+                    break
+                engine.check_stop()
+                try:
+                    self._trainers[place]._run(run)
+                except engine.Stopped:
+                    raise
+                except BaseException as error:
+                    self._news.put((place, error))
+                    return
+                del run
+                if self._reports:
+                    self._news.put((place, None))
+            self._news.put(None)
+
+    def _next(self) -> News:
+        """Wait for news, and raise KeyboardInterrupt if this training is to stop."""
+        from queue import Empty
+
+        # A wait without a timeout may never end: if a signal handler returns after the timeout of a
+        # SimpleQueue, CPython passes on a negative rest, which means no timeout.
+        while True:
+            engine.check_stop()  # this may run in a callback of another train_many
+            with suppress(Empty):
+                return self._news.get(timeout=POLL_SECONDS)
 
 
 def _as_trainers(trainers: Iterable[Trainer]) -> tuple[Trainer, ...]:

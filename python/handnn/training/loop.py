@@ -1,4 +1,4 @@
-"""The steps of a training: the visible loop over batches, or the same in the compiled engine."""
+"""The training loop: visible in Python, or the same in the compiled engine."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ LossAndSeconds: TypeAlias = tuple[float, float]
 
 
 @dataclass
-class Steps:
-    """Take the steps of one fit on its training rows, and count them in `state`."""
+class TrainingLoop:
+    """Take the steps of one fit on its training rows, and record them in `state`."""
 
     parts: Parts
     sampler: engine.BatchSampler
