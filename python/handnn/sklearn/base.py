@@ -17,12 +17,13 @@ from handnn.network import Network
 from handnn.optimizers import Optimizer
 from handnn.sklearn import parameters
 from handnn.sklearn.building import LossFactory, affines, build_loss, set_arrays
+from handnn.sklearn.estimator_recipe import EstimatorRecipe, settle
+from handnn.sklearn.frames import select
 from handnn.sklearn.held_out import EncodedRows, choose_held_out, validation_rows
 from handnn.sklearn.jobs import JobFactory, TrainingJob, run_jobs
 from handnn.sklearn.parameters import Parameters
 from handnn.sklearn.results import Results, note_results, warn_unless_converged
-from handnn.sklearn.settings import EstimatorRecipe, settle
-from handnn.sklearn.tables import select
+from handnn.sklearn.sample_weights import row_weights, without_zeros
 from handnn.sklearn.targets import EstimatorTarget
 from handnn.sklearn.validation import (
     Inputs,
@@ -32,7 +33,6 @@ from handnn.sklearn.validation import (
     transform,
     transform_read,
 )
-from handnn.sklearn.weights import row_weights, without_zeros
 from handnn.tables import Columns
 from handnn.tables.cells import AnyArray
 from handnn.tables.moments import Weights

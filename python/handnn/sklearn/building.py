@@ -24,8 +24,8 @@ from handnn.losses import (
 from handnn.network import Network
 from handnn.optimizers import LBFGS, SGD, Adam, AdamW, Optimizer
 from handnn.schedules import Schedule
+from handnn.sklearn.estimator_recipe import EstimatorRecipe
 from handnn.sklearn.parameters import Parameters
-from handnn.sklearn.settings import EstimatorRecipe
 from handnn.tables.networks import build_schedule
 
 LossFactory = Callable[[], Loss]

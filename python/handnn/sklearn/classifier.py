@@ -23,8 +23,8 @@ from handnn.schedules import Schedule
 from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import CLASS_LOSSES, class_loss
 from handnn.sklearn.parameters import Auto, RandomState
+from handnn.sklearn.sample_weights import ClassWeight, class_weights
 from handnn.sklearn.targets import ClassTarget, EstimatorTarget
-from handnn.sklearn.weights import ClassWeight, class_weights
 from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.moments import Weights
 from handnn.tables.recipe import ACTIVATION, HIDDEN

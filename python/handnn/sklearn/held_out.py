@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from handnn.arrays import Array
-from handnn.sklearn.weights import row_weights, without_zeros
+from handnn.sklearn.sample_weights import row_weights, without_zeros
 from handnn.tables.cells import AnyArray, Mask
 from handnn.tables.moments import Weights
 

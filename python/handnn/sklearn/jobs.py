@@ -14,10 +14,10 @@ from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
 from handnn.sklearn.building import build_optimizer, gradient_factor, value_factor
+from handnn.sklearn.estimator_recipe import EstimatorRecipe
 from handnn.sklearn.held_out import EncodedRows
 from handnn.sklearn.monitoring import ProgressMonitor
 from handnn.sklearn.parameters import Parameters
-from handnn.sklearn.settings import EstimatorRecipe
 from handnn.sklearn.targets import EstimatorTarget
 from handnn.training.history import Epoch
 from handnn.training.many import train_many

@@ -14,7 +14,7 @@ from handnn.arrays import float_dtype, fraction, non_negative_number, positive_n
 from handnn.layers import ACTIVATIONS as LAYER_ACTIVATIONS
 from handnn.losses import Loss
 from handnn.schedules import Schedule
-from handnn.sklearn.weights import ClassWeight, check_class_weight
+from handnn.sklearn.sample_weights import ClassWeight, check_class_weight
 
 Auto: TypeAlias = Literal["auto"]
 RandomState: TypeAlias = int | np.random.RandomState | None

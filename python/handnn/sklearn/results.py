@@ -11,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from handnn.optimizers import LBFGS
 from handnn.sklearn.building import value_factor
+from handnn.sklearn.estimator_recipe import EstimatorRecipe
 from handnn.sklearn.jobs import JobFactory, TrainingJob
-from handnn.sklearn.settings import EstimatorRecipe
 from handnn.training.history import History
 
 

@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from handnn.arrays import Array
-from handnn.sklearn.tables import TableRows, has_gaps, needs_columns, unmasked
+from handnn.sklearn.frames import TableRows, has_gaps, needs_columns, unmasked
 from handnn.tables import Columns
 from handnn.tables.cells import AnyArray
 from handnn.tables.dense import DenseInput

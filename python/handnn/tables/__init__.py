@@ -6,7 +6,7 @@ from handnn.tables.category import CategoryColumn
 from handnn.tables.columns import Columns
 from handnn.tables.model import TableModel
 from handnn.tables.number import NumberColumn
-from handnn.tables.reading import read_csv, typed
+from handnn.tables.table_reader import read_csv, typed
 from handnn.tables.target import Target
 
 __all__ = ["CategoryColumn", "Columns", "NumberColumn", "TableModel", "Target", "read_csv", "typed"]

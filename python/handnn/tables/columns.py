@@ -19,8 +19,8 @@ from handnn.tables.category import MAX_ONE_HOT, CategoryColumn
 from handnn.tables.cells import infer_kind
 from handnn.tables.column import Column, ValueColumn
 from handnn.tables.number import NumberColumn
-from handnn.tables.reading import TableLike, TableReader
 from handnn.tables.recipe import ColumnScale
+from handnn.tables.table_reader import TableLike, TableReader
 
 VALUE_COLUMNS: dict[str, type[ValueColumn]] = {"number": NumberColumn}
 """The kinds of columns that enter the network as numbers."""

@@ -12,8 +12,8 @@ from handnn.initializers import RandomSource
 from handnn.tables.columns import Columns
 from handnn.tables.model import TableModel
 from handnn.tables.networks import build_network, build_optimizer
-from handnn.tables.reading import TableLike
 from handnn.tables.recipe import Recipe
+from handnn.tables.table_reader import TableLike
 from handnn.tables.target import Target
 from handnn.tables.target_values import TargetLike
 from handnn.training.early_stopping import EarlyStopping

@@ -13,7 +13,7 @@ from handnn.network import Network
 from handnn.tables.cells import AnyArray
 from handnn.tables.columns import Columns
 from handnn.tables.model_html import model_html
-from handnn.tables.reading import TableLike
+from handnn.tables.table_reader import TableLike
 from handnn.tables.target import Target
 
 ModelParts = tuple[list[Network], Columns, Target]

@@ -8,8 +8,6 @@ the outermost levels are those of half a step, so that all levels are finite.
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 
 from handnn.arrays import Array
@@ -47,6 +45,8 @@ def _parts(n_rows: int) -> Floats:
 
 def _curve(quantiles: Floats, parts: Floats) -> tuple[Floats, Floats]:
     """Return the distinct quantiles as knots, and their levels."""
+    from statistics import NormalDist  # its import takes milliseconds
+
     knots, place = np.unique(quantiles, return_inverse=True)
     place = place.ravel()
     middles = np.bincount(place, parts) / np.bincount(place)

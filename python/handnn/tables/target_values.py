@@ -17,8 +17,8 @@ from handnn.tables.cells import (
     sorted_labels,
     to_numbers,
 )
-from handnn.tables.reading import TableReader
 from handnn.tables.steps import Label
+from handnn.tables.table_reader import TableReader
 
 TargetLike: TypeAlias = object
 """The targets of N rows: an array or list (N,) or (N, O), a Series or a DataFrame."""

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimators")
 
 from handnn.sklearn import MLPClassifier
-from handnn.sklearn.weights import class_weights
+from handnn.sklearn.sample_weights import class_weights
 from tests.bounds import assert_same_bits
 
 RNG = np.random.default_rng(0)

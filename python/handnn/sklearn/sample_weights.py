@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from handnn.arrays import non_negative_number
-from handnn.sklearn.tables import TableRows, select
+from handnn.sklearn.frames import TableRows, select
 from handnn.tables.cells import AnyArray
 from handnn.tables.moments import Weights
 from handnn.tables.steps import Label
