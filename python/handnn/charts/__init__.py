@@ -11,7 +11,6 @@ from handnn.charts.axes import (
     TOP,
     WIDTH,
     Axes,
-    Points,
     number,
     picture,
 )
@@ -26,7 +25,6 @@ __all__ = [
     "TOP",
     "WIDTH",
     "Axes",
-    "Points",
     "bars",
     "curves",
     "number",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from html import escape
+from typing import TypeAlias
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 92, 14, 14, 44
@@ -12,7 +13,7 @@ LEFT, RIGHT, TOP, BOTTOM = 92, 14, 14, 44
 COLOURS = ("#1f5fa8", "#b3501b", "#3d7a35", "#7a3d8f", "#8a6d00")
 """Colors of curves, each with a contrast above 4.5 to 1 on white."""
 
-Points = Iterable[tuple[float, float]]
+Coordinates: TypeAlias = Iterable[tuple[float, float]]
 
 
 class Axes:
@@ -49,7 +50,7 @@ class Axes:
             HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM),
         )
 
-    def curve(self, points: Points, colour: str, dashes: str = "", width: float = 1.5) -> None:
+    def curve(self, points: Coordinates, colour: str, dashes: str = "", width: float = 1.5) -> None:
         """Draw a line through points."""
         line = " ".join("{:.1f},{:.1f}".format(*self.at(*point)) for point in points)
         dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
@@ -58,7 +59,7 @@ class Axes:
             f"{dashed}/>"
         )
 
-    def dots(self, points: Points, colour: str) -> None:
+    def dots(self, points: Coordinates, colour: str) -> None:
         """Draw a dot at each point."""
         dots = ("{:.1f} {:.1f}".format(*self.at(*point)) for point in points)
         path = "".join(f"M{dot}h0" for dot in dots)
