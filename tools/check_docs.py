@@ -1,6 +1,6 @@
 """Run the code of the documentation and check its links.
 
-    python tools/check_docs.py [PAGE ...]            all pages: README.md and docs/**/*.md
+    python tools/check_docs.py [PAGE ...]            all pages: *.md and docs/**/*.md
 
 A `python` block is run; the blocks of a page share their names and an empty folder. A block of
 `>>>` lines is a doctest. A `text` block after a plain block is its expected output, in which `...`
@@ -169,7 +169,7 @@ def check_page(page: Path) -> tuple[int, list[str]]:
 def main() -> int:
     os.environ.setdefault("MPLBACKEND", "agg")
     given = [Path(name).resolve() for name in sys.argv[1:]]
-    everything = [*REPOSITORY.glob("README.md"), *sorted(REPOSITORY.glob("docs/**/*.md"))]
+    everything = [*sorted(REPOSITORY.glob("*.md")), *sorted(REPOSITORY.glob("docs/**/*.md"))]
     passed, failed = 0, 0
     for page in given or everything:
         count, failures = check_page(page)
