@@ -147,13 +147,15 @@ def _check_members(networks: list[Network]) -> None:
     if not networks:
         raise ValueError("Ensemble: networks must have at least one Network, but is empty")
     known: dict[str, tuple[int, int]] = {}
+    seen: set[int] = set()
     for place, network in enumerate(networks):
         if not isinstance(network, Network):
             raise TypeError(
                 f"Ensemble: networks[{place}] must be a Network, but is a {type(network).__name__}"
             )
-        if any(network is other for other in networks[:place]):
+        if id(network) in seen:
             raise ValueError(f"Ensemble: networks[{place}] occurs twice")
+        seen.add(id(network))
         if network.dtype != networks[0].dtype:
             raise ValueError(
                 f"Ensemble: networks[{place}] is {network.dtype}, but networks[0] "
