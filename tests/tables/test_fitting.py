@@ -80,6 +80,18 @@ def test_builds_every_layer_of_a_recipe(init):
     assert network.sizes["out"] == 2 and network.dtype == recipe.dtype
 
 
+@pytest.mark.parametrize("hidden", [(), (8,), (8, 4)])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_he_draws_the_weights_of_mlp(hidden, activation):
+    recipe = replace(default_recipe(50), activations=(activation,) * 2).with_hidden(hidden)
+    columns = Columns.learn({"a": [1.0, 2.0]})
+    found = build_network(recipe, columns, 1, np.random.default_rng(0)).params.values()
+    expected = mlp([1, *hidden, 1], activation, rng=0, dtype=recipe.dtype).params.values()
+    if hidden or activation == "relu":
+        for one, other in zip(found, expected, strict=True):
+            assert_same_bits(one, other)
+
+
 def test_schedules_by_name():
     assert build_schedule("constant", 10) is None
     for name, kind in {"cosine": Cosine, "one_cycle": OneCycle, "plateau": ReduceOnPlateau}.items():

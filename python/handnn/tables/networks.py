@@ -61,11 +61,11 @@ def _affines(recipe: Recipe, widths: list[int], rng: np.random.Generator) -> Ite
     """Yield the Affine layers with new weights, drawn one after another."""
     activations = recipe.activations or ("identity",)
     for place, (n_in, n_out) in enumerate(pairwise(widths)):
-        activation = activations[min(place, len(activations) - 1)]  # the last one twice
+        activation = activations[min(place, len(activations) - 1)]  # the last Affine has none
         if recipe.init == "glorot_uniform":
             yield _glorot_affine(n_in, n_out, activation, rng, recipe.dtype)
         else:
-            init = ACTIVATIONS[activation].init if activation != "identity" else "xavier"
+            init = "he" if activation == "identity" else ACTIVATIONS[activation].init
             yield Affine.random(n_in, n_out, init, rng, recipe.dtype)
 
 

@@ -26,7 +26,7 @@ PEAK_LR = 0.005
 """The highest learning rate of AdamW in a `schedules.OneCycle`."""
 
 WEIGHT_DECAY = 0.1
-"""AdamW's. It regularises in place of early stopping, so no rows need to be held out."""
+"""AdamW's. It regularizes in place of early stopping, so no rows need to be held out."""
 
 DROPOUT = 0.1
 """After each hidden layer, for tables of more than `MAX_FULL_BATCH_ROWS` rows."""
@@ -72,7 +72,8 @@ class Recipe:
         activations, dropouts: the name of the activation (a key of `layers.ACTIVATIONS`, or
             "identity") and the share of Dropout after each hidden layer; 0 is no Dropout.
         batch_norm: whether a BatchNorm precedes each activation.
-        init: how weights are drawn: "he", or "glorot_uniform" as scikit-learn draws them.
+        init: how weights are drawn: "he" draws them as `mlp` does for the activation,
+            "glorot_uniform" as scikit-learn does.
         scale: how `Columns.learn` scales columns of numbers.
         dtype: "float32" or "float64".
         batch_size, epochs: of `Trainer.fit`.
