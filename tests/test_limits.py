@@ -1,0 +1,147 @@
+"""Limits that keep the package readable: no import circles, short files, few `Any` and `cast`."""
+
+from __future__ import annotations
+
+import ast
+import tokenize
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from tests.test_rooms import CPP, PACKAGE, ROOT, imports_of, known_modules, modules
+
+pytestmark = pytest.mark.skipif(
+    not (PACKAGE.is_dir() and CPP.is_dir()), reason="the tests stand without their source tree"
+)
+
+MAX_LOOSE_MODULES = 12
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+MAX_PARAMETERS = 8
+MAX_ANY = 150
+MAX_CAST = 15
+
+EXEMPT = {"__init__", "fit", "train_file", "train_many"}
+"""Constructors and public functions that are called with many keywords."""
+
+
+def is_exempt(module, name):
+    """Return whether users call this function with keywords, which need not be few."""
+    return name.split(".")[-1] in EXEMPT or module.startswith("handnn.functional.")
+
+
+def trees():
+    for module, file in modules().items():
+        yield module, ast.parse(file.read_text(encoding="utf-8"))
+
+
+def functions(tree, prefix=""):
+    """Yield the qualified name and node of every function in a syntax tree."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{prefix}{node.name}", node
+            yield from functions(node, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.ClassDef):
+            yield from functions(node, f"{prefix}{node.name}.")
+        else:
+            yield from functions(node, prefix)
+
+
+def circles(graph):
+    """Return the strongly connected components of more than one module, by Tarjan's algorithm."""
+    index, low, stack, found = {}, {}, [], []
+
+    def visit(node):
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for target in sorted(graph[node]):
+            if target not in index:
+                visit(target)
+                low[node] = min(low[node], low[target])
+            elif target in stack:
+                low[node] = min(low[node], index[target])
+        if low[node] == index[node]:
+            component = []
+            while not component or component[-1] != node:
+                component.append(stack.pop())
+            if len(component) > 1:
+                found.append(sorted(component))
+
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return found
+
+
+def import_graph():
+    """Map each module to what it imports anywhere in its file, also for type checkers only."""
+    known = known_modules()
+    graph = {name.removesuffix(".__init__"): set() for name in modules()}
+    for module, file in modules().items():
+        name = module.removesuffix(".__init__")
+        found = imports_of(file.read_text(encoding="utf-8"), module, known)
+        graph[name] |= {target for target in found if target in graph and target != name}
+    return graph
+
+
+def test_the_root_has_few_loose_modules():
+    loose = [file.stem for file in PACKAGE.glob("*.py")]
+    assert len(loose) <= MAX_LOOSE_MODULES, sorted(loose)
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles(import_graph()) == []
+
+
+def test_the_circle_check_finds_circles():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
+def test_files_are_short():
+    files = [*PACKAGE.rglob("*.py"), *(f for f in CPP.rglob("*") if f.suffix in (".cpp", ".hpp"))]
+    lines = {str(f.relative_to(ROOT)): f.read_text(encoding="utf-8").count("\n") for f in files}
+    assert {name: n for name, n in lines.items() if n > MAX_FILE_LINES} == {}
+
+
+def test_functions_are_short():
+    lengths = {
+        f"{module}:{name}": node.end_lineno - node.lineno + 1
+        for module, tree in trees()
+        for name, node in functions(tree)
+        if not is_exempt(module, name)
+    }
+    assert {name: n for name, n in lengths.items() if n > MAX_FUNCTION_LINES} == {}
+
+
+def test_functions_take_few_parameters():
+    counts = {}
+    for module, tree in trees():
+        for name, node in functions(tree):
+            arguments = node.args
+            named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+            count = sum(argument.arg not in ("self", "cls") for argument in named)
+            if not is_exempt(module, name):
+                counts[f"{module}:{name}"] = count
+    assert {name: n for name, n in counts.items() if n > MAX_PARAMETERS} == {}
+
+
+def words(name):
+    """Count a word in the package's code by room, leaving out imports and comments."""
+    found = Counter()
+    for module, file in modules().items():
+        with tokenize.open(file) as source:
+            tokens = list(tokenize.generate_tokens(source.readline))
+        statement = ""
+        for previous, token in pairwise([tokens[0], *tokens]):
+            if previous.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.NL):
+                statement = statement if previous.type == tokenize.NL else token.string
+            if token.type == tokenize.NAME and token.string == name:
+                found[".".join(module.split(".")[1:3])] += statement not in ("from", "import")
+    return +found
+
+
+def test_any_and_cast_are_rare():
+    anys, casts = words("Any"), words("cast")
+    assert sum(anys.values()) < MAX_ANY, anys.most_common()
+    assert sum(casts.values()) < MAX_CAST, casts.most_common()
