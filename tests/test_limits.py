@@ -27,8 +27,9 @@ EXEMPT = {"__init__", "fit", "train_file", "train_many"}
 
 
 def is_exempt(module, name):
-    """Return whether users call this function with keywords, which need not be few."""
-    return name.split(".")[-1] in EXEMPT or module.startswith("handnn.functional.")
+    """Return whether users call this function with keywords, or it mirrors one that they call."""
+    mirrors = ("handnn.functional.", "handnn.reference.optimizers")
+    return name.split(".")[-1] in EXEMPT or module.startswith(mirrors)
 
 
 def trees():
