@@ -137,7 +137,7 @@ def words(name):
         for previous, token in pairwise([tokens[0], *tokens]):
             if previous.type in (tokenize.NEWLINE, tokenize.INDENT, tokenize.NL):
                 statement = statement if previous.type == tokenize.NL else token.string
-            if token.type == tokenize.NAME and token.string == name:
+            if token.string == name and previous.string != ".":
                 found[".".join(module.split(".")[1:3])] += statement not in ("from", "import")
     return +found
 
