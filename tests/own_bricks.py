@@ -1,4 +1,4 @@
-"""Bricks of a user's own: any object with forward and backward; params and grads if it learns."""
+"""Bricks of a user: objects with forward and backward, and params and grads if they learn."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class Halve:
-    """A brick that does not learn; not a handnn class, no params, no grads."""
+    """A brick without params, grads or a handnn base class."""
 
     def forward(self, x):
         return x / 2
@@ -16,7 +16,7 @@ class Halve:
 
 
 class Scale:
-    """out = factor · x, with one factor for each column, which it learns."""
+    """out = factor · x, with a learned factor for each column."""
 
     def __init__(self, columns, dtype="float64"):
         self.params = {"factor": np.linspace(0.5, 1.5, columns).astype(dtype)}
@@ -32,7 +32,7 @@ class Scale:
 
 
 class Counting:
-    """Passes everything through, remembers its batches, and calls `at` before each backward."""
+    """The identity; keeps its batches and calls `at` before each backward."""
 
     def __init__(self, at=None):
         self.batches = []

@@ -27,7 +27,16 @@ from handnn.arrays import Array, as_float
 
 
 class Affine:
-    """Compute ``out = x·w + b`` for x (N, I), w (I, O) and b, which broadcasts to (O,)."""
+    """Compute ``out = x·w + b`` for x (N, I), w (I, O) and b, which broadcasts to (O,).
+
+    Examples:
+        >>> from handnn.article import Affine
+        >>> affine = Affine([[1.0], [2.0]], [0.5])
+        >>> affine.forward([[1.0, 1.0]])
+        array([[3.5]])
+        >>> affine.backward([[2.0]])
+        array([[2., 4.]])
+    """
 
     def __init__(self, w: ArrayLike, b: ArrayLike) -> None:
         self.w = as_float(w, np.float64, "Affine: w")
@@ -52,7 +61,16 @@ class Affine:
 
 
 class Sigmoid:
-    """Compute ``out = 1 / (1 + exp(-x))``, entry by entry, for x of any shape."""
+    """Compute ``out = 1 / (1 + exp(-x))``, entry by entry, for x of any shape.
+
+    Examples:
+        >>> from handnn.article import Sigmoid
+        >>> sigmoid = Sigmoid()
+        >>> sigmoid.forward([0.0, np.log(3)])
+        array([0.5 , 0.75])
+        >>> sigmoid.backward([1.0, 16.0])
+        array([0.25, 3.  ])
+    """
 
     def __init__(self) -> None:
         self.out: Array | None = None
@@ -71,7 +89,16 @@ class Sigmoid:
 
 
 class ReLU:
-    """Compute ``out = 0 where x < 0, x elsewhere`` for x of any shape."""
+    """Compute ``out = 0 where x < 0, x elsewhere`` for x of any shape.
+
+    Examples:
+        >>> from handnn.article import ReLU
+        >>> relu = ReLU()
+        >>> relu.forward([-2.0, 0.0, 3.0])
+        array([0., 0., 3.])
+        >>> relu.backward([5.0, 5.0, 5.0])
+        array([0., 5., 5.])
+    """
 
     def __init__(self) -> None:
         self.x: Array | None = None
@@ -97,6 +124,15 @@ class MSELoss:
     """Compute the mean of ``(pre - y_true)²``; the gradient is the article's, without 2/n.
 
     Shapes: pre of any shape; y_true is reshaped to it.
+
+    Examples:
+        >>> from handnn.article import MSELoss
+        >>> loss = MSELoss()
+        >>> loss.forward([[1.0], [5.0]], [2.0, 3.0])
+        2.5
+        >>> loss.backward(1.0)
+        array([[-1.],
+               [ 2.]])
     """
 
     def __init__(self) -> None:

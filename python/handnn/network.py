@@ -186,9 +186,10 @@ class Network:
         names: "handnn" names and shapes the arrays as in `params` and `buffers`; "torch" as in the
             `state_dict` of the `torch.nn.Sequential` of the same bricks. `handnn.load` reads both.
 
-        Raises TypeError when a layer is not one of handnn's bricks or `path` is not a path,
-        ValueError for other `names` or when an array has been replaced by one that does not fit,
-        OSError when the file cannot be written.
+        Raises:
+            TypeError: If a layer is not one of handnn's bricks, or `path` is not a path.
+            ValueError: If `names` is unknown, or an array was replaced by one of another shape.
+            OSError: If the file cannot be written.
 
         Examples:
             >>> import os, tempfile
