@@ -165,5 +165,5 @@ def test_accepts_any_identifier_as_name(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "2model", "my model", "modèle", "a-b", "_model", None, 3])
 def test_rejects_names_that_are_not_identifiers(name):
-    with pytest.raises(ValueError, match="^to_c: name must be an identifier of C, but is "):
+    with pytest.raises(ValueError, match="^to_c: name must be a C identifier, but is "):
         handnn.to_c(mlp([2, 1]), name=name)

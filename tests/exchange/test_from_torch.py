@@ -202,7 +202,7 @@ def test_rejects_tied_weights():
     first, second = nn.Linear(3, 3), nn.Linear(3, 3)
     second.weight = first.weight
     for module in (nn.Sequential(first, nn.ReLU(), second), nn.Sequential(first, first)):
-        with pytest.raises(ValueError, match=r"0\.weight and \d\.weight are one tensor"):
+        with pytest.raises(ValueError, match=r"0\.weight and \d\.weight are the same tensor"):
             handnn.from_torch(module)
 
 

@@ -204,6 +204,6 @@ def test_rejects_paths_that_are_not_regular_files(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, tmp_path):
-        with pytest.raises(OSError, match="left alone"):
+        with pytest.raises(OSError, match="left unchanged"):
             mlp([2, 1], rng=0).save(path)
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]

@@ -22,8 +22,8 @@ def copy_of_ours(network: Network, where: str, library: str, known: Collection[s
         name = type(layer).__name__
         if not is_ours(layer) or name not in known:
             raise TypeError(
-                f"{where}: {library} has nothing for layer {place} ({name}); it has for handnn's "
-                f"own {', '.join(sorted(known))}"
+                f"{where}: layer {place} ({name}) cannot be exported to {library}; handnn's own "
+                f"{', '.join(sorted(known))} can"
             )
     copy = network.astype(network.dtype)
     for (_, old), (_, new) in zip(walk(network.layers), walk(copy.layers), strict=True):

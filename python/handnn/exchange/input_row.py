@@ -1,4 +1,4 @@
-"""The row that an exported table model takes, and what its outputs are."""
+"""The input row and the outputs of an exported table model."""
 
 from __future__ import annotations
 

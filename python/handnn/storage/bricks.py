@@ -1,4 +1,4 @@
-"""Bricks in a file: what describes them there, and building them again.
+"""Bricks in a file: describing them, and building them from a description.
 
 The metadata of the file has an entry "handnn", a JSON text:
 
@@ -228,7 +228,7 @@ def _read_layers(arrays: BrickArrays, bricks: object) -> list[Brick]:
 
 @cache
 def _parameters(name: str) -> tuple[str, ...]:
-    """Return the names of what a brick is built from: its arrays, and its settings."""
+    """Return the parameters of a brick's constructor: its arrays and its settings."""
     import inspect
 
     return tuple(inspect.signature(BRICKS[name]).parameters)
@@ -279,7 +279,7 @@ def read_architecture(metadata: Mapping[str, str], model: str = "network") -> di
         raise ValueError("its metadata has no entry 'handnn'")
     architecture = json.loads(metadata["handnn"])
     if not isinstance(architecture, dict) or "format" not in architecture:
-        raise ValueError("its metadata names no format")
+        raise ValueError("its metadata does not name a format")
     if architecture["format"] != FORMAT:
         raise ValueError(
             f"its format is {architecture['format']!r:.50}, and this handnn reads only {FORMAT}"

@@ -183,7 +183,7 @@ def place_of(path: str | os.PathLike[str]) -> str:
     place = os.path.realpath(path)
     if os.path.exists(place) and not os.path.isfile(place):
         kind = errno.EISDIR if os.path.isdir(place) else errno.EINVAL
-        raise OSError(kind, "not a regular file, and left alone", os.fspath(path))
+        raise OSError(kind, "not a regular file; left unchanged", os.fspath(path))
     return place
 
 

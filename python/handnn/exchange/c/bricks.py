@@ -1,4 +1,4 @@
-"""Each brick as a call of a function of the header, or two."""
+"""Each brick as calls of functions in the header."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def to_c(
     """
     given: object = name
     if not (isinstance(given, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", given)):
-        raise ValueError(f"to_c: name must be an identifier of C, but is {name!r:.50}")
+        raise ValueError(f"to_c: name must be a C identifier, but is {name!r:.50}")
     path = None if path is None else as_path(path, "to_c: path")
     if isinstance(network, TableModel):
         if x is not None or len(steps) or scale_in is not None or scale_out is not None:
@@ -87,7 +87,7 @@ def _checked_steps(
     for index, step in enumerate(steps):
         if type(step) not in STEPS:
             known = ", ".join(kind.__name__ for kind in STEPS)
-            raise TypeError(f"to_c: steps[{index}] ({type(step).__name__}) is none of {known}")
+            raise TypeError(f"to_c: steps[{index}] ({type(step).__name__}) is not one of {known}")
     found = {f"steps[{index}]": step for index, step in enumerate(steps)}
     return found if scale_in is None else {**found, "scale_in": _scale_of(scale_in, "scale_in")}
 

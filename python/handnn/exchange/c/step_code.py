@@ -1,4 +1,4 @@
-"""Each step around a network as a call of a function of the header, or two."""
+"""Each step around a network as calls of functions in the header."""
 
 from __future__ import annotations
 

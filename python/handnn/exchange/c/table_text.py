@@ -1,4 +1,4 @@
-"""The words of a table model's header: what its columns are, and the labels it looks up."""
+"""The text of a table model's header: the comment on its columns, and the lookup of labels."""
 
 from __future__ import annotations
 

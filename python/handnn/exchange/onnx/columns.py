@@ -56,7 +56,7 @@ def _signature(column: InputColumn) -> tuple[str, tuple[type[ColumnStep], ...]]:
 
 
 class Block:
-    """What the functions below share: the graph, the words for gaps, and indicators so far."""
+    """The graph, the texts that stand for gaps, and the indicators added so far."""
 
     def __init__(self, graph: Graph, gaps: Collection[str]) -> None:
         self.graph = graph

@@ -96,8 +96,8 @@ class _Reader:
         known = self.ours.Embedding if kind == "Embedding" else getattr(self.torch.nn, kind, None)
         if kind not in BRICKS_OF or known is not type(module):
             raise TypeError(
-                f"from_torch: handnn has no brick for {shown}; it has some for Sequential, "
-                f"Identity, {', '.join(BRICKS_OF)}"
+                f"from_torch: handnn has no brick for {shown}; it has bricks for "
+                f"{', '.join(BRICKS_OF)}"
             )
         build, settings = BRICKS_OF[kind]
         arrays: dict[str, Array] = {}
@@ -114,7 +114,7 @@ class _Reader:
         try:
             more = settings(module)
         except ValueError as error:
-            raise ValueError(f"from_torch: handnn has no such {shown}: {error}") from None
+            raise ValueError(f"from_torch: {shown} is not supported: {error}") from None
         seed = {"rng": self.rng} if build is Dropout else {}
         return self._built(shown, build, {**arrays, **seed, **more})
 
@@ -122,7 +122,7 @@ class _Reader:
         try:
             return build(**parts)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"from_torch: handnn has no such {shown}: {error}") from None
+            raise type(error)(f"from_torch: {shown} is not supported: {error}") from None
 
     def _array(self, name: str, tensor: Tensor) -> Array:
         """Return the numbers of a tensor, which may share its memory."""
@@ -135,7 +135,8 @@ class _Reader:
             )
         if id(tensor) in self.seen:
             raise ValueError(
-                f"from_torch: {self.seen[id(tensor)]} and {name} are one tensor; bricks share none"
+                f"from_torch: {self.seen[id(tensor)]} and {name} are the same tensor, "
+                "which bricks cannot share"
             )
         if self.dtype is None:
             self.dtype, self.dtype_of = tensor.dtype, name

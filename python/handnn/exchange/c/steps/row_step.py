@@ -1,4 +1,4 @@
-"""What the steps around a network share: two protocols, and checks of their settings."""
+"""The protocols of steps around a network, and helpers for their settings."""
 
 from __future__ import annotations
 
