@@ -27,8 +27,8 @@ class Ensemble:
     networks: M networks with the same dtype, inputs and outputs. They are not copied: what they
     learn later counts.
     activation: applied to the output of each member. For members trained on logits, "softmax" or
-    "sigmoid" averages their probabilities, as is usual; None averages the logits. Any activation of
-    `mlp` is accepted, too.
+    "sigmoid" averages their probabilities, as is usual; None averages the logits. The activations
+    of `mlp` are accepted, too.
 
     Sums over the members are in float64 and in their order, so a row has the same bits alone and
     among others.
