@@ -13,9 +13,9 @@ import pytest
 import handnn
 
 MODULES = [
-    "handnn", "handnn.article", "handnn.datasets", "handnn.exchange", "handnn.functional",
-    "handnn.initializers", "handnn.inside", "handnn.metrics", "handnn.schedules", "handnn.sklearn",
-    "handnn.tables",
+    "handnn", "handnn.article", "handnn.datasets", "handnn.exchange", "handnn.files",
+    "handnn.functional", "handnn.initializers", "handnn.inside", "handnn.metrics",
+    "handnn.schedules", "handnn.sklearn", "handnn.tables",
 ]  # fmt: skip
 NEEDS = {"handnn.sklearn": "sklearn"}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -29,12 +29,7 @@ def public_things():
         if needed and not importlib.util.find_spec(needed):
             continue
         module = import_module(module_name)
-        names = getattr(module, "__all__", None) or [
-            name
-            for name, thing in vars(module).items()
-            if not name.startswith("_") and getattr(thing, "__module__", None) == module_name
-        ]
-        for name in sorted(names):
+        for name in sorted(module.__all__):
             thing = getattr(module, name)
             if callable(thing) and all(thing is not other for other in things.values()):
                 things[f"{module_name}.{name}"] = thing

@@ -1,7 +1,7 @@
 """Sphinx extension: write one page for every public name, and one list for every public module.
 
-The names are those of `handnn.__all__` and of the public modules, so that a new name has a page as
-soon as it is public.
+The names are those in `__all__` of the public modules, so that a new name has a page as soon as it
+is public.
 """
 
 from __future__ import annotations
@@ -16,27 +16,16 @@ from sphinx.application import Sphinx
 
 MODULES = (
     "handnn", "handnn.functional", "handnn.metrics", "handnn.schedules", "handnn.initializers",
-    "handnn.tables", "handnn.sklearn", "handnn.inside", "handnn.exchange", "handnn.datasets",
-    "handnn.article",
+    "handnn.tables", "handnn.files", "handnn.sklearn", "handnn.inside", "handnn.exchange",
+    "handnn.datasets", "handnn.article",
 )  # fmt: skip
 FOLDER = Path(__file__).parents[1] / "reference" / "generated"
-
-
-def public_names(module_name: str) -> list[str]:
-    """Return the public names of a module: its `__all__`, or else what is defined in it."""
-    module = import_module(module_name)
-    names = getattr(module, "__all__", None) or [
-        name
-        for name, thing in vars(module).items()
-        if not name.startswith("_") and getattr(thing, "__module__", None) == module_name
-    ]
-    return sorted(name for name in names if not name.startswith("__"))
 
 
 def things_of(module_name: str) -> dict[str, object]:
     """Return the public classes and functions of a module by name."""
     module = import_module(module_name)
-    things = {name: getattr(module, name) for name in public_names(module_name)}
+    things = {name: getattr(module, name) for name in sorted(module.__all__)}
     return {name: thing for name, thing in things.items() if callable(thing)}
 
 

@@ -155,3 +155,6 @@ class MSELoss:
             raise RuntimeError("MSELoss.backward: call forward first")
         dout = as_float(dout, np.float64, "MSELoss.backward: dout")
         return dout * functional.mse_loss_backward(self.pre, self.y_true, gradient="article")
+
+
+__all__ = ["Affine", "MSELoss", "ReLU", "Sigmoid"]

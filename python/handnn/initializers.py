@@ -66,3 +66,6 @@ def initial_weights(
         bound = math.sqrt(3) * deviation
         return in_own_lines(rng.uniform(-bound, bound, shape), dtype)
     return in_own_lines(rng.normal(0, deviation, shape), dtype)
+
+
+__all__ = ["initial_weights"]

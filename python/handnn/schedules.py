@@ -287,6 +287,17 @@ class ReduceOnPlateau(Schedule):
             self.cooling, self.bad_epochs = self.cooldown, 0
 
 
+__all__ = [
+    "SCHEDULES",
+    "Constant",
+    "Cosine",
+    "OneCycle",
+    "ReduceOnPlateau",
+    "Schedule",
+    "Step",
+    "WarmUp",
+]
+
 SCHEDULES: tuple[type[Schedule], ...] = (
     Constant,
     Step,
