@@ -108,3 +108,16 @@ def test_the_library_reads_the_same_from_every_accepted_file(path):
         except SafetensorError as error:  # ours is the more lenient one
             raise AssertionError(bytes(raw[:length])) from error
     assert accepted > 10
+
+
+def test_rejects_a_file_that_shrinks_while_it_is_read(path):
+    """A library that maps the file would end the process with SIGBUS."""
+    save_file({"large": np.zeros(2**20)}, path)
+
+    def read():
+        with opened(path, "is damaged") as file:
+            path.write_bytes(path.read_bytes()[:5000])
+            file.read("large")
+
+    with pytest.raises(FormatError, match="ends within its array large"):
+        read()
