@@ -12,7 +12,7 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from handnn import engine, storage
+from handnn import engine
 from handnn.arrays import Array, as_float, check_output, float_dtype, whole_number
 from handnn.initializers import RandomSource
 from handnn.jacobian import jacobian
@@ -198,6 +198,8 @@ class Network:
             >>> handnn.load(path)
             Network(Affine 2→3, ReLU, Affine 3→1; 13 parameters, float32)
         """
+        from handnn import storage
+
         storage.save(self.layers, path, names, "Network.save")
 
     def summary(self) -> str:
@@ -260,7 +262,11 @@ def load(path: str | os.PathLike[str]) -> Network:
         FormatError: If the file does not hold a network; a ValueError.
         OSError: If the file cannot be read.
     """
-    return storage.read(path, _from_file, "a network", "handnn.load")
+    from handnn import storage
+
+    return storage.read(
+        path, lambda file: Network(storage.read_bricks(file)), "a network", "handnn.load"
+    )
 
 
 _ROW = "display:flex;flex-wrap:wrap;align-items:center;gap:0.4em"
@@ -286,10 +292,6 @@ def _box(layer: Brick) -> str:
     if n_params:
         lines.append(f'<small style="opacity:0.7">{n_params:,} parameters</small>')
     return f'<div style="{_BOX}">{"".join(f"<div>{line}</div>" for line in lines)}</div>'
-
-
-def _from_file(file: storage.TensorFile) -> Network:
-    return Network(storage.read_bricks(file))
 
 
 def mlp(
