@@ -105,7 +105,7 @@ NONE = np.zeros(10)
     ids=["training", "of float32", "validation", "with metrics", "fraction"],
 )
 def test_rejects_unweighted_rows_to_measure_on(options, where):
-    assert_refused(ValueError, match=f"{where} to measure have sample_weight 0", **options)
+    assert_refused(ValueError, match=f"{where} to measure on have sample_weight 0", **options)
 
 
 def test_rejects_a_fraction_that_draws_unweighted_rows():
@@ -118,7 +118,7 @@ def test_rejects_a_fraction_that_draws_unweighted_rows():
         try:
             t.fit(X, Y, **GOOD, validation=0.2, sample_weight=weight)
         except ValueError as error:
-            assert "validation: all 2 rows to measure have sample_weight 0" in str(error)
+            assert "validation: all 2 rows to measure on have sample_weight 0" in str(error)
             assert_same_weights(weights(t), before)
             assert t.rng.bit_generator.state == state
             refused += 1
@@ -139,7 +139,9 @@ def test_accepts_unweighted_training_rows():
 )
 def test_rejects_epochs_with_too_many_rows(engine, batch_size, steps):
     t = trainer(engine=engine)
-    with pytest.raises(ValueError, match=f"steps_per_epoch {steps} of batch_size {batch_size} are"):
+    with pytest.raises(
+        ValueError, match=f"steps_per_epoch {steps} times batch_size {batch_size} must"
+    ):
         t.fit(X, Y, 1, batch_size, shuffle="replacement", steps_per_epoch=steps)
     assert len(t.fit(X, Y, 1, batch_size, steps_per_epoch=steps)) == 1
 

@@ -28,7 +28,7 @@ from handnn.training.run import Run
 from handnn.training.state import FitSettings, FitState, Shuffle
 
 MAX_ROWS = sys.maxsize // 8
-"""Of an epoch: the order of its rows is an array of 64-bit numbers."""
+"""How many rows an epoch may have: their order is an array of 64-bit integers."""
 
 
 @dataclass(kw_only=True)
@@ -78,10 +78,9 @@ def prepare(
     callbacks: Sequence[Callable[[], object]],
     resumed: Resumed | None = None,
 ) -> Run:
-    """Return a fit that can begin.
+    """Return a fit that is ready to begin; raise the errors of `Trainer.fit` for bad arguments.
 
-    Raises what `Trainer.fit` raises for bad arguments. Changes nothing: what is drawn with
-    `parts.rng` counts when the Run begins.
+    Nothing is changed. The generator `parts.rng` advances when the Run begins.
     """
     if resumed is not None:
         resumed.checkpoint.check_parts(parts)
@@ -132,9 +131,9 @@ def prepare(
 
 @contextmanager
 def _drawing(parts: Parts, resumed: Resumed | None) -> Iterator[Mapping[str, object]]:
-    """Yield the state that the generator draws from, and restore its present state at the end.
+    """Draw with the generator of `parts`, and restore its state afterwards; yield the state before.
 
-    A resumed fit draws from the state before the interrupted fit, so it draws the same.
+    A resumed fit starts from the state before the interrupted fit, so it draws the same numbers.
     """
     bit_generator = parts.rng.bit_generator
     now = bit_generator.state
@@ -195,8 +194,8 @@ def _sampler(parts: Parts, count: int, batch_size: int, given: FitArguments) -> 
         rows_per_epoch = steps * batch_size if replaces else min(steps * batch_size, count)
         if rows_per_epoch > MAX_ROWS:
             raise ValueError(
-                f"Trainer.fit: steps_per_epoch {steps} of batch_size {batch_size} are more "
-                f"rows than memory can number, {MAX_ROWS:,}"
+                f"Trainer.fit: steps_per_epoch {steps} times batch_size {batch_size} must be at "
+                f"most {MAX_ROWS:,} rows"
             )
     seed = int(parts.rng.integers(2**63)) if given.shuffle else None
     return engine.BatchSampler(min(batch_size, rows_per_epoch), rows_per_epoch, seed, replaces)

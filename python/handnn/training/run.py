@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from handnn.progress import Bar
 
 MAX_EPOCHS_PER_CALL = 2**31
-"""Of the compiled engine."""
+"""How many epochs one call of the compiled engine may train."""
 
 MAX_STEPS_PER_CALL = 2**20
-"""Of the compiled engine, when a schedule gives each step its own learning rate."""
+"""How many steps it may take if a schedule gives each step its own learning rate."""
 
 BAR_UPDATE_SECONDS = 0.05
-"""How long epochs may pass between two updates of the bar."""
+"""The time between two updates of the progress bar, for epochs shorter than this."""
 
 
 @dataclass(eq=False)
@@ -100,7 +100,7 @@ class Run:
             stopping.check(self.held_out is not None, self.measuring.directions)
 
     def gather(self) -> None:
-        """Copy the selected rows, unless they are all of the arrays."""
+        """Copy the selected rows; arrays that are selected as a whole are used in place."""
         self._loop = TrainingLoop(
             parts=self.parts,
             sampler=self.sampler,
@@ -224,7 +224,7 @@ class Run:
             for callback in self.callbacks:
                 try:
                     answer = callback()
-                except KeyboardInterrupt:  # of a fit in the callback, which had to end like this
+                except KeyboardInterrupt:  # of a fit in the callback, which had to end as well
                     if not self.interrupts.is_patient:
                         raise
                 else:
