@@ -1,4 +1,4 @@
-"""What both estimators share: reading tables, training networks, and their attributes."""
+"""The base class of both estimators: it reads tables, trains networks and sets attributes."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
     def _learn_target(
         self, y: AnyArray, weight: Weights, loss: Loss | None, labels: AnyArray
     ) -> EstimatorTarget:
-        """Return the target learned from y, which is not held out; labels: all there are."""
+        """Return the target learned from the training targets; labels: all that occur."""
         raise NotImplementedError
 
     def _encode(self, y: AnyArray) -> Array:
-        """Return y as the networks are trained on it; ValueError if it does not fit."""
+        """Return y encoded for the loss; ValueError if it does not fit the target."""
         raise NotImplementedError
 
     def _weights(self, y: AnyArray, weight: Weights, is_incremental: bool) -> Weights:
@@ -79,7 +79,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         return weight
 
     def _strata(self, y: AnyArray) -> AnyArray | None:
-        """Return the groups to hold the same share of, or None."""
+        """Return the labels by which held-out rows are stratified, or None."""
         return None
 
     def _fit(
@@ -160,17 +160,17 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         self._train(factory, is_first=is_first)
 
     def _encoded(self, rows: object, y: AnyArray, weight: Weights) -> EncodedRows:
-        """Return rows that were read already as the networks take them."""
+        """Encode rows that `read_rows` returned."""
         x = transform_read(self._inputs, rows, self._dtype)
         return EncodedRows(x, self._encode(y), weight)
 
     def _encode_new(self, y: object) -> Array:
-        """Return targets that were not read yet as the networks take them."""
+        """Validate and encode targets."""
         read = check_targets(self, y, is_numeric=self._y_is_numeric)
         return self._encode(self._check_targets(read))
 
     def _architecture_of(self, recipe: EstimatorRecipe) -> dict[str, object]:
-        """Return the parameters that a training that continues cannot change."""
+        """Return the parameters that a continued training cannot change."""
         return {
             "hidden_layer_sizes": recipe.hidden,
             "activation": recipe.activations,
@@ -180,7 +180,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         }
 
     def _check_architecture(self, recipe: EstimatorRecipe) -> None:
-        """Raise ValueError if the parameters ask for other networks than there are."""
+        """Raise ValueError if the parameters do not match the existing networks."""
         built = dict(self._architecture)
         if self.networks_:
             built["n_ensemble"] = len(self.networks_)  # fewer if training was interrupted

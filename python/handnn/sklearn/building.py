@@ -1,4 +1,4 @@
-"""The loss and the optimizer that an estimator's parameters ask for, in scikit-learn's scale."""
+"""Build the loss and the optimizer for an estimator's parameters, on scikit-learn's scale."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ REGRESSION_LOSSES: dict[str, LossFactory | None] = {
 }
 
 CLASS_LOSSES: dict[str, LossFactory | None] = {"log_loss": None}
-"""None: `class_loss` chooses by the number of classes."""
+"""The loss of "log_loss" depends on the number of classes: see `class_loss`."""
 
 GRADIENT_FACTORS: dict[type, Callable[[int], float]] = {
     MSELoss: lambda n_out: 2 / n_out,
     BCEWithLogits: lambda n_out: 1 / n_out,
     PoissonNLL: lambda n_out: 1 / n_out,
 }
-"""Our gradient divided by scikit-learn's, for `n_out` output columns.
+"""The ratio of handnn's gradient to scikit-learn's, for `n_out` output columns.
 
 scikit-learn takes half of the squared error, and divides by the number of rows where handnn divides
 by rows times columns.
@@ -57,7 +57,7 @@ VALUE_FACTORS: dict[type, Callable[[int], float]] = {
     MSELoss: lambda n_out: 0.5,
     BCEWithLogits: float,
 }
-"""scikit-learn's loss divided by ours."""
+"""The ratio of scikit-learn's loss to handnn's, for `n_out` output columns."""
 
 
 class InverseScaling(Schedule):
@@ -99,13 +99,13 @@ def class_loss(loss: Loss | None, n_classes: int, is_multilabel: bool) -> Loss:
 
 
 def gradient_factor(loss: Loss, n_out: int) -> float:
-    """Return our gradient of a loss divided by scikit-learn's."""
+    """Return the ratio of handnn's gradient of a loss to scikit-learn's."""
     factor = GRADIENT_FACTORS.get(type(loss))
     return 1.0 if factor is None else factor(n_out)
 
 
 def value_factor(loss: Loss, n_out: int) -> float:
-    """Return scikit-learn's value of a loss divided by ours."""
+    """Return the ratio of scikit-learn's value of a loss to handnn's."""
     factor = VALUE_FACTORS.get(type(loss))
     return 1.0 if factor is None else factor(n_out)
 

@@ -1,4 +1,4 @@
-"""The recipe of one fit: the shared `Recipe`, with the parameters that an estimator was given."""
+"""The recipe of one fit: the shared `Recipe` with an estimator's parameters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from handnn.tables.recipe import ColumnScale, Recipe, default_recipe, default_sc
 
 @dataclass(frozen=True, kw_only=True)
 class EstimatorRecipe(Recipe):
-    """A Recipe with what only scikit-learn's solvers have.
+    """A Recipe with the settings of scikit-learn's solvers.
 
     Attributes:
         schedule: also "invscaling" and "adaptive".
@@ -37,7 +37,7 @@ class EstimatorRecipe(Recipe):
 def settle(
     p: Parameters, n_rows: int, n_columns: int, *, is_incremental: bool = False
 ) -> EstimatorRecipe:
-    """Return the recipe that the parameters mean for a table, or for one `partial_fit`.
+    """Return the recipe of the parameters for a table, or for one `partial_fit`.
 
     Where more rows are to come, scale "auto" does not use quantiles: every value beyond the first
     rows would become the same.
@@ -79,7 +79,7 @@ def settle(
 
 
 def _schedule(p: Parameters, is_incremental: bool) -> str | Schedule:
-    """Return the schedule of the learning rate: by default one cycle with Adam, else constant."""
+    """Return the schedule of the learning rate; the default with Adam is one cycle."""
     if p.schedule is not None:
         return p.schedule
     if p.solver == "sgd" and not is_auto(p.learning_rate):

@@ -19,7 +19,7 @@ from handnn.tables.moments import Weights
 
 
 class EncodedRows(NamedTuple):
-    """Rows as the networks take them."""
+    """Rows encoded for training: network input, targets and weights."""
 
     x: Array
     y: Array
@@ -55,7 +55,7 @@ def validation_rows(
     transform: Callable[[object], Array],
     encode: Callable[[object], Array],
 ) -> EncodedRows:
-    """Return the `validation_data` of fit as the networks take them.
+    """Validate and encode the `validation_data` of fit.
 
     name: of the estimator. transform, encode: of X and of y. Raises TypeError or ValueError, which
     name the argument, if the rows do not fit those of training.

@@ -1,4 +1,4 @@
-"""The trainings of an estimator's networks: one Trainer each, run one by one or side by side."""
+"""Train an estimator's networks, one Trainer each, sequentially or in parallel."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class JobFactory:
-    """Everything that the trainings of one fit share."""
+    """Builds the jobs of one fit."""
 
     p: Parameters
     recipe: EstimatorRecipe

@@ -1,4 +1,4 @@
-"""X and y in the forms that scikit-learn takes, validated by its own rules."""
+"""Validate X and y by scikit-learn's rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FLOATS = (np.float64, np.float32)
 NATIVE = (np.dtype(np.float64), np.dtype(np.float32))
 
 Inputs: TypeAlias = DenseInput | Columns
-"""What turns rows into network input: DenseInput for arrays without gaps in training."""
+"""The encoder of rows: DenseInput for numeric arrays without gaps in training, else Columns."""
 
 
 class HasInputs(Protocol):
@@ -68,7 +68,7 @@ def read_rows(
 def _read_numbers(
     estimator: HasInputs, X: object, y: object, *, reset: bool, is_numeric: bool
 ) -> tuple[TableRows, AnyArray]:
-    """Return X of numbers as an array; a frame with gaps as it is, so that `Columns` has names."""
+    """Return numeric X as an array, or unchanged if it is a frame with gaps, to keep its names."""
     x, targets = validate_data(
         estimator,
         X,
@@ -87,7 +87,7 @@ def _read_numbers(
 
 
 def learn_inputs(rows: TableRows, weight: Weights, recipe: Recipe, categories: str) -> Inputs:
-    """Return the inputs learned from the training rows."""
+    """Return the encoder learned from the training rows."""
     if isinstance(rows, np.ndarray) and rows.dtype in FLOATS and not has_gaps(rows):
         if recipe.scale == "quantile":
             return DenseInput(rows, weight, "quantile")
@@ -96,7 +96,7 @@ def learn_inputs(rows: TableRows, weight: Weights, recipe: Recipe, categories: s
 
 
 def transform(estimator: HasInputs, X: object, dtype: DTypeLike) -> Array:
-    """Return the rows of X as the networks of a fitted estimator take them."""
+    """Validate the rows of X and return them as network input."""
     inputs = estimator._inputs
     if isinstance(inputs, Columns):
         return inputs.transform(_table(estimator, unmasked(X)), dtype)
@@ -128,7 +128,7 @@ def transform(estimator: HasInputs, X: object, dtype: DTypeLike) -> Array:
 
 
 def transform_read(inputs: Inputs, rows: TableRows, dtype: DTypeLike) -> Array:
-    """Return rows that `read_rows` returned as the networks take them."""
+    """Return rows that `read_rows` returned as network input."""
     if isinstance(inputs, Columns):
         return inputs.transform(rows, dtype)
     x: Array = np.asarray(rows)
@@ -138,7 +138,7 @@ def transform_read(inputs: Inputs, rows: TableRows, dtype: DTypeLike) -> Array:
 
 
 def _table(estimator: object, X: object) -> TableRows:
-    """Return X as `Columns` takes it, which compares names, or counts columns without names."""
+    """Return X as a table for `Columns`; without names, check the number of its columns."""
     table = _dense(X)
     if not hasattr(table, "columns"):  # warns if training had names
         validate_data(estimator, table, skip_check_array=True, reset=False)
@@ -146,5 +146,5 @@ def _table(estimator: object, X: object) -> TableRows:
 
 
 def _dense(x: object) -> TableRows:
-    """Return a sparse matrix as an array, and anything else as it is."""
+    """Return a sparse matrix as an array, anything else unchanged."""
     return x.toarray(order="C") if hasattr(x, "toarray") else x

@@ -1,4 +1,4 @@
-"""The interface of a kind of column: what `Columns`, files and exporters need of it.
+"""The interface of a kind of column, as `Columns` and the exporters use it.
 
 docs/adding-column.md describes how to add a kind.
 """

@@ -1,4 +1,4 @@
-"""Building what a recipe asks for: the network, the schedule and the optimizer."""
+"""Build the network, the schedule and the optimizer of a recipe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from handnn.tables.recipe import Recipe
 
 
 class NetworkInput(Protocol):
-    """What turns rows into the input of a network: `Columns`, for one."""
+    """An encoder of rows, such as `Columns`."""
 
     @property
     def n_after(self) -> int:
