@@ -22,9 +22,12 @@ def load_weights(network: Network, path: str | os.PathLike[str], names: str = "h
         ``safetensors.torch.save_file(sequential.state_dict(), path)``, in which the number of each
         module is the place of its brick.
 
-    Raises FormatError (a ValueError) when an array is missing, superfluous or does not fit, or when
-    the file is damaged; ValueError for other `names`; TypeError when `network` is not a Network;
-    OSError when the file cannot be read. The network is then unchanged.
+    Raises:
+        TypeError: If `network` is not a Network.
+        ValueError: If `names` is unknown.
+        FormatError: If an array is missing, superfluous or does not fit, or the file is damaged; a
+            ValueError. The network is then unchanged.
+        OSError: If the file cannot be read.
 
     Examples:
         >>> import os, tempfile

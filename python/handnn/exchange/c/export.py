@@ -47,10 +47,12 @@ def to_c(
     scale_in = (mean, scale), each (I,) or a number: a last step (x - mean) / scale.
     scale_out = (mean, scale): the outputs become out·scale + mean.
 
-    Raises TypeError for a brick that is not one of handnn's or a step that is none of the five;
-    ValueError for a name that is not an identifier, shapes that do not fit, an array without
-    entries, an option other than `name` with a TableModel, a label that C text cannot hold, or an
-    unknown number of columns; OSError when the file cannot be written. Nothing is written then.
+    Raises:
+        TypeError: If a brick is not one of handnn's, or a step is not one of these five.
+        ValueError: If `name` is not an identifier, shapes do not fit, an array has no entries, the
+            number of columns is unknown, a TableModel has an option other than `name`, or C cannot
+            hold a label or a number of it.
+        OSError: If the file cannot be written; an old one then remains.
 
     Examples:
         >>> text = handnn.to_c(handnn.mlp([3, 4, 1], rng=0), name="pump")

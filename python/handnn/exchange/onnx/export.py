@@ -30,8 +30,11 @@ def to_onnx(
     The model has operator set 13. The codes of an Embedding are truncated to integers and not
     checked; some runtimes count negative codes from the end. The file is written atomically.
 
-    Raises TypeError for a brick that is not one of handnn's, ValueError when the arrays have 2 GiB
-    or more, OSError when the file cannot be written, ImportError when onnx is not installed.
+    Raises:
+        TypeError: If a brick is not one of handnn's.
+        ValueError: If the arrays have 2 GiB or more.
+        OSError: If the file cannot be written; an old one then remains.
+        ImportError: If onnx is not installed.
 
     Examples:
         >>> model = handnn.to_onnx(handnn.mlp([3, 4, 1], rng=0))

@@ -30,9 +30,11 @@ def from_torch(module: Module, rng: RandomSource = None) -> Network:
 
     rng: None, an int or a numpy Generator; it seeds Dropout.
 
-    Raises TypeError for a module that has no brick and for a dtype other than float32 and float64;
-    ValueError for a setting that the brick does not have, for hooks, and for a parameter in two
-    places; ImportError when PyTorch is not installed. The message has PyTorch's name of the module.
+    Raises:
+        TypeError: If a module has no brick, or its dtype is neither float32 nor float64.
+        ValueError: If a brick does not have a setting of the module, a module has hooks, or a
+            parameter is in two places. The message has PyTorch's name of the module.
+        ImportError: If PyTorch is not installed.
 
     Examples:
         >>> from torch import nn  # doctest: +SKIP

@@ -42,8 +42,10 @@ def to_torch(network: Network) -> Sequential:
     Residual and Embedding become the modules of `handnn.exchange.torch.modules`. The random state
     of PyTorch does not change. Outputs agree up to rounding: see docs/exchange.md.
 
-    Raises TypeError for a brick that is not one of handnn's, ValueError when an array has been
-    replaced by one that does not fit, ImportError when PyTorch is not installed.
+    Raises:
+        TypeError: If a brick is not one of handnn's.
+        ValueError: If an array was replaced by one that does not fit.
+        ImportError: If PyTorch is not installed.
 
     Examples:
         >>> handnn.to_torch(handnn.mlp([3, 4, 1], rng=0))  # doctest: +SKIP

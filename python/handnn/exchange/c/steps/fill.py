@@ -21,7 +21,9 @@ class Fill:
     columns in `indicator` there is a further column, 1 where that column is NaN, else 0, so out is
     (N, I + J).
 
-    Raises TypeError or ValueError for arguments that are not numbers, or columns, of this kind.
+    Raises:
+        TypeError: If a median is not a number, or an indicator is not an integer.
+        ValueError: If an indicator is negative.
 
     Examples:
         >>> from handnn.exchange.c import Fill

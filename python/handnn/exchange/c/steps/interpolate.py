@@ -19,7 +19,8 @@ class Interpolate:
     Beyond the first and last knot the output is constant. Knots, levels and slopes are rounded to
     the dtype of the network.
 
-    Raises ValueError unless knots and levels are finite, of one shape (K,), and knots ascend.
+    Raises:
+        ValueError: If knots and levels differ in shape or are not finite, or knots do not ascend.
 
     Examples:
         >>> from handnn.exchange.c import Interpolate

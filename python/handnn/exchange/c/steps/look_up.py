@@ -18,7 +18,8 @@ class LookUp:
     labels (K,), all different in the dtype of the network; x, out (N, I), which differ in `column`
     alone. NaN has code K, any other number code K + 1.
 
-    Raises ValueError unless labels are finite numbers of shape (K,), K ≥ 1.
+    Raises:
+        ValueError: If labels is empty, not one-dimensional, or not finite.
 
     Examples:
         >>> from handnn.exchange.c import LookUp

@@ -16,7 +16,9 @@ class OneHot:
     x (N, I), out (N, I - 1 + count); the other columns keep their order, as with an Embedding. A
     code is an integer from 0 to count - 1; anything else, NaN included, gives 0 in all columns.
 
-    Raises TypeError or ValueError unless count is at least 1 and column at least 0.
+    Raises:
+        TypeError: If count or column is not an integer.
+        ValueError: If count is below 1, or column is negative.
 
     Examples:
         >>> from handnn.exchange.c import OneHot

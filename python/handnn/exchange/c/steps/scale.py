@@ -18,7 +18,8 @@ class Scale:
     x, out (N, I); mean and scale (I,) or one number, rounded to the dtype of the network. Mean 0
     and scale 1 leave a column as it is.
 
-    Raises ValueError when a number is not finite or a scale is 0.
+    Raises:
+        ValueError: If a number is not finite, or a scale is 0.
 
     Examples:
         >>> from handnn.exchange.c import Scale
