@@ -36,14 +36,14 @@ from tests.training.checkpoints.fits import digest, rows, schedule
 
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 INTERRUPTS = 100 if SLOW else 40
-LONGEST_WAIT = 0.06  # seconds
+MAX_WAIT = 0.06  # seconds
 FOREVER = 10**8
 
 needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
 both_engines = pytest.mark.parametrize("engine", ["compiled", "bricks"])
 
 KINDS = {
-    "nobody looks": {},
+    "plain": {},
     "training metrics": {"metrics": ["auc", "log_loss"]},
     "all": {"validation": 0.25, "metrics": ["auc", "log_loss"]},
     "LBFGS": {"validation": 0.25, "metrics": "auc", "batch_size": 90},
@@ -83,7 +83,7 @@ def state(one, stopping):
     ]
 
 
-class Enough(BaseException):
+class EnoughSteps(BaseException):
     pass
 
 
@@ -94,7 +94,7 @@ def trained(kind, epochs, steps):
 
     def step(*arguments):
         if len(done) == steps:
-            raise Enough
+            raise EnoughSteps
         done.append(1)
         return usual(*arguments)
 
@@ -102,7 +102,7 @@ def trained(kind, epochs, steps):
     try:
         if epochs or kind != "LBFGS":
             one.fit(*rows(), epochs=epochs + (kind != "LBFGS"), **given)
-    except Enough:
+    except EnoughSteps:
         pass
     finally:
         handnn.training.loop.loss_and_gradients = usual
@@ -111,7 +111,7 @@ def trained(kind, epochs, steps):
 
 def interrupted(engine, kind, wait):
     """Interrupt a fit; return its delay, and whether it left complete steps."""
-    one, given = trainer(engine, kind, [lambda trainer: None] * (kind != "nobody looks")), {}
+    one, given = trainer(engine, kind, [lambda trainer: None] * (kind != "plain")), {}
     given = options(kind)
     due = perf_counter() + wait
     signal.setitimer(signal.ITIMER_REAL, wait)
@@ -297,7 +297,7 @@ def main():
     for turn in range(INTERRUPTS):
         kind = list(KINDS)[turn % len(KINDS)]
         engine = "bricks" if kind == "LBFGS" or turn // len(KINDS) % 2 else "compiled"
-        fits.append([engine, kind, *interrupted(engine, kind, rng.uniform(0, LONGEST_WAIT))])
+        fits.append([engine, kind, *interrupted(engine, kind, rng.uniform(0, MAX_WAIT))])
     print(json.dumps(fits))
 
 

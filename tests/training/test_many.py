@@ -351,7 +351,7 @@ def test_number_of_threads(threads):
 
     def meet(one):
         names.add(threading.current_thread().name)
-        barrier.wait(timeout=30)  # all of them are here at the same time
+        barrier.wait(timeout=30)  # all threads meet
 
     many = [trainer(s, callbacks=[meet]) for s in range(2 * threads)]
     train_many(many, *data(), epochs=1, batch_size=8, threads=threads)

@@ -168,7 +168,7 @@ def test_error_in_one_ends_the_others_and_names_it(kind):
     x, y, _ = rows(ROWS, 5, 3)
     many = [trainer(**KINDS[kind]) for _ in range(4)]
     many[1].callbacks = (fail,)
-    each = [{"epochs": FOREVER}, {"epochs": 2 * FOREVER}, {}, {}]  # the second is the first to go
+    each = [{"epochs": FOREVER}, {"epochs": 2 * FOREVER}, {}, {}]  # the second one begins first
     with pytest.raises(Broken) as caught:
         train_many(many, x, y, epochs=1, threads=2, each=each, **options_of(kind))
     assert caught.value.__notes__ == ["train_many: this was in the fit of trainers[1]"]

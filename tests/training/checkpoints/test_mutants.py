@@ -254,8 +254,7 @@ def test_mutations_change_files(tmp_path):
 
 
 def test_all_schedules_can_be_read():
-    # type(found), for Python 3.10 takes list[int] for a type.
-    classes = {found for found in vars(schedules).values() if issubclass(type(found), type)}
+    classes = {found for found in vars(schedules).values() if isinstance(found, type)}
     ours = {found for found in classes if issubclass(found, schedules.Schedule)}
     assert ours - {schedules.Schedule} == set(SCHEDULE_NAMES.values())
 
