@@ -15,7 +15,7 @@ class Result(NamedTuple):
 
 @pytest.fixture
 def handnn_command(capsys):
-    """Runs `handnn` with some arguments in this process."""
+    """Runs `handnn` with some arguments in this process, and returns its output."""
 
     def run(*args):
         return Result(main([str(arg) for arg in args]), *capsys.readouterr())

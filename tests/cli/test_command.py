@@ -1,4 +1,4 @@
-"""The command line's manners: help, version, errors, exit codes."""
+"""The command line: help, version, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_help_shows_an_example(handnn_command, args):
     assert "handnn " in result.out.split("Example")[1]
 
 
-def test_alone_it_shows_the_help(handnn_command):
+def test_without_arguments_it_shows_the_help(handnn_command):
     assert handnn_command() == handnn_command("--help")
 
 
@@ -38,7 +38,7 @@ def test_python_m_handnn():
 
 
 @pytest.mark.parametrize(
-    ("args", "words"),
+    ("args", "message"),
     [
         (["dmo"], "handnn: No such command 'dmo'"),
         (["demo", "--epochs", "0"], "handnn demo: Invalid value for '--epochs'"),
@@ -47,16 +47,16 @@ def test_python_m_handnn():
         (["info", "extra"], "handnn info: Got unexpected extra argument"),
     ],
 )
-def test_wrong_usage_is_one_line_and_exit_code_2(handnn_command, args, words):
+def test_wrong_usage_is_one_line_and_exit_code_2(handnn_command, args, message):
     code, out, err = handnn_command(*args)
     assert code == 2
     assert out == ""
-    assert err.startswith(words)
+    assert err.startswith(message)
     assert err.count("\n") == 1
     assert "--help" in err
 
 
-def test_a_terminal_without_the_letters_does_not_end_the_program(monkeypatch):
+def test_prints_on_terminals_without_some_characters(monkeypatch):
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stdout)
     assert main(["demo", "--help"]) == 0
@@ -65,7 +65,7 @@ def test_a_terminal_without_the_letters_does_not_end_the_program(monkeypatch):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_output_that_cannot_be_written_is_one_line():
+def test_unwritable_output_is_a_one_line_error():
     with open("/dev/full", "w") as full:
         result = subprocess.run(
             [sys.executable, "-m", "handnn", "info"],

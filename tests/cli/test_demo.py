@@ -1,4 +1,4 @@
-"""`handnn demo`: the score it must reach, the files it leaves, and how it fails."""
+"""`handnn demo`: its scores, files, output and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from handnn.datasets import load_concrete
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def test_reaches_its_score_over_five_seeds():
+def test_reaches_its_score_with_five_seeds():
     data = load_concrete()
     r2 = []
     for seed in range(5):
@@ -32,7 +32,7 @@ def test_reaches_its_score_over_five_seeds():
     assert np.mean(r2) >= 0.89
 
 
-def test_leaves_a_model_and_a_picture_and_shows_scores_and_code(handnn_command, tmp_path):
+def test_writes_model_and_picture_and_prints_scores_and_code(handnn_command, tmp_path):
     pytest.importorskip("matplotlib")
     folder = tmp_path / "new" / "folder"
     code, out, err = handnn_command("demo", "--epochs", 2, "--out", folder)
@@ -46,13 +46,13 @@ def test_leaves_a_model_and_a_picture_and_shows_scores_and_code(handnn_command, 
     assert model.predict([[540, 0, 0, 162, 2.5, 1040, 676, 28]]).shape == (1, 1)
 
 
-def test_quiet_prints_the_scores_alone(handnn_command, tmp_path):
+def test_quiet_prints_only_the_scores(handnn_command, tmp_path):
     code, out, err = handnn_command("demo", "--epochs", 1, "--out", tmp_path, "--quiet")
     assert (code, err) == (0, "")
     assert len(out.splitlines()) == 4
 
 
-def test_printed_code_runs_and_gives_the_same_numbers(handnn_command, tmp_path, capsys):
+def test_the_printed_code_gives_the_same_model(handnn_command, tmp_path, capsys):
     args = ["demo", "--seed", 3, "--epochs", 3, "--out", tmp_path, "--json"]
     code, out, err = handnn_command(*args)
     result = json.loads(out)
@@ -67,7 +67,7 @@ def test_printed_code_runs_and_gives_the_same_numbers(handnn_command, tmp_path, 
     assert (tmp_path / "concrete.safetensors").read_bytes() == saved
 
 
-def test_json_is_one_object_and_silent_when_quiet(handnn_command, tmp_path):
+def test_json_is_one_object_without_messages_when_quiet(handnn_command, tmp_path):
     code, out, err = handnn_command("demo", "--epochs", 1, "--out", tmp_path, "--json", "--quiet")
     result = json.loads(out)
     assert (code, err) == (0, "")
@@ -78,7 +78,7 @@ def test_json_is_one_object_and_silent_when_quiet(handnn_command, tmp_path):
     assert os.path.exists(result["model"])
 
 
-def test_the_saved_model_is_the_scored_one(handnn_command, tmp_path):
+def test_saves_the_model_that_was_scored(handnn_command, tmp_path):
     _, out, _ = handnn_command("demo", "--epochs", 2, "--out", tmp_path, "--json")
     result = json.loads(out)
     _, _, held_out = concrete.train_on_concrete(seed=0, epochs=2)
@@ -87,7 +87,7 @@ def test_the_saved_model_is_the_scored_one(handnn_command, tmp_path):
     assert score("", data.y[held_out], predicted).rmse == result["scores"][-1]["rmse"]
 
 
-def test_nothing_of_the_held_out_rows_reaches_the_model(monkeypatch):
+def test_held_out_rows_do_not_affect_the_model(monkeypatch):
     _, _, held_out = concrete.train_on_concrete(seed=0, epochs=1)
     data = load_concrete()
     data.y[held_out] = 1e6
@@ -99,7 +99,7 @@ def test_nothing_of_the_held_out_rows_reaches_the_model(monkeypatch):
         np.testing.assert_array_equal(after.params[name], array)
 
 
-def test_without_matplotlib_it_says_how_to_get_it(handnn_command, tmp_path, monkeypatch):
+def test_without_matplotlib_it_says_what_to_install(handnn_command, tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -114,12 +114,12 @@ def test_without_matplotlib_it_says_how_to_get_it(handnn_command, tmp_path, monk
 @pytest.fixture
 def no_training(monkeypatch):
     def train(*args):
-        pytest.fail("trained before looking where to write")
+        pytest.fail("training began before the folder was checked")
 
     monkeypatch.setattr(concrete, "train_on_concrete", train)
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_before_training(
+def test_checks_before_training_that_the_folder_can_be_created(
     handnn_command, tmp_path, no_training
 ):
     (tmp_path / "file").write_text("")
@@ -132,15 +132,15 @@ def test_a_folder_that_cannot_be_made_is_an_error_before_training(
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
 )
-def test_a_read_only_folder_is_an_error_before_training(handnn_command, tmp_path, no_training):
+def test_checks_before_training_that_the_folder_is_writable(handnn_command, tmp_path, no_training):
     tmp_path.chmod(0o500)
     code, _, err = handnn_command("demo", "--out", tmp_path)
     tmp_path.chmod(0o700)
     assert code == 1
-    assert "--out chooses another folder" in err
+    assert "choose another folder with --out" in err
 
 
-def test_a_folder_in_the_place_of_a_file_is_an_error_before_training(
+def test_checks_before_training_that_the_files_are_not_folders(
     handnn_command, tmp_path, no_training
 ):
     (tmp_path / "concrete.png").mkdir()
@@ -149,7 +149,7 @@ def test_a_folder_in_the_place_of_a_file_is_an_error_before_training(
     assert "it is a folder" in err
 
 
-def test_a_disk_that_fills_up_is_one_line(handnn_command, tmp_path, monkeypatch):
+def test_a_full_disk_is_a_one_line_error(handnn_command, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
@@ -160,7 +160,7 @@ def test_a_disk_that_fills_up_is_one_line(handnn_command, tmp_path, monkeypatch)
     assert err.count("\n") == 1
 
 
-def test_interrupting_training_leaves_nothing(handnn_command, tmp_path, monkeypatch):
+def test_interrupting_the_training_leaves_no_file(handnn_command, tmp_path, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
@@ -170,7 +170,7 @@ def test_interrupting_training_leaves_nothing(handnn_command, tmp_path, monkeypa
     assert os.listdir(tmp_path) == []
 
 
-def test_interrupting_the_saving_leaves_the_old_model(handnn_command, tmp_path, monkeypatch):
+def test_interrupting_the_saving_keeps_the_old_model(handnn_command, tmp_path, monkeypatch):
     def interrupt(*args):
         raise KeyboardInterrupt
 

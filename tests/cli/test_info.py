@@ -1,4 +1,4 @@
-"""`handnn info` tells what a bug report needs."""
+"""`handnn info` shows versions, machine and environment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import handnn
 
 
-def test_json_holds_versions_machine_and_environment(handnn_command, monkeypatch):
+def test_json_has_versions_machine_and_environment(handnn_command, monkeypatch):
     monkeypatch.setenv("HANDNN_SOMETHING", "3")
     code, out, err = handnn_command("info", "--json")
     facts = json.loads(out)
@@ -26,7 +26,7 @@ def test_json_holds_versions_machine_and_environment(handnn_command, monkeypatch
     assert "matplotlib" in facts["optional"]
 
 
-def test_text_says_the_same(handnn_command, monkeypatch):
+def test_text_has_the_same_facts(handnn_command, monkeypatch):
     monkeypatch.setenv("HANDNN_SOMETHING", "3")
     monkeypatch.setattr("handnn.cli.machine.OPTIONAL_PACKAGES", ("no-such-package",))
     code, out, _ = handnn_command("info")

@@ -9,8 +9,7 @@ from handnn import Target, metrics
 
 pytest.importorskip("polars")
 
-from handnn.files.report import block_scores
-from handnn.files.report.block_scores import BlockScores, roc_area
+from handnn.files.report.block_scores import BlockScores
 from handnn.files.report.table_scores import score
 
 
@@ -44,11 +43,3 @@ def test_r2_of_constant_measured_values(values):
         found.add(np.array([3.0]), np.array([value]))
     expected = metrics.r2([3.0, 3.0], values)
     assert found.scores()["r2"] == expected
-
-
-def test_roc_area_equals_auc_and_is_nan_for_one_class(monkeypatch):
-    assert np.isnan(roc_area(np.ones(3), np.ones(0)))
-    monkeypatch.setattr(block_scores, "MAX_LOOKUPS", 3)
-    yes, no = np.array([3, 1, 2, 2, 5.0]), np.array([2, 0, 1, 4.0])
-    expected = metrics.auc([1] * 5 + [0] * 4, [*yes, *no])
-    assert roc_area(yes, no) == pytest.approx(expected, rel=1e-15)

@@ -59,9 +59,9 @@ def test_facts_do_not_depend_on_the_blocks(size):
     assert (facts.minimum, facts.maximum) == (there.min(), there.max())
     kept = [float(cell) for cell, is_one in zip(cells, is_training, strict=True) if is_one and cell]
     training = facts.training
-    assert (training.n_numbers, training.n_gaps) == (len(kept), is_training.sum() - len(kept))
-    assert training.mean == pytest.approx(np.mean(kept), rel=1e-14)
-    assert np.sqrt(training.square / len(kept)) == pytest.approx(np.std(kept), rel=1e-9)
+    assert (training.moments.n, training.n_gaps) == (len(kept), is_training.sum() - len(kept))
+    assert training.moments.mean == pytest.approx(np.mean(kept), rel=1e-14)
+    assert np.sqrt(training.moments.square / len(kept)) == pytest.approx(np.std(kept), rel=1e-9)
     np.testing.assert_array_equal(training.sample, kept)
 
 

@@ -1,4 +1,4 @@
-"""What there is to know about this machine and this installation."""
+"""Facts about this machine and this installation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import numpy as np
 
 import handnn
 
+REQUIRED_PACKAGES = ("safetensors", "tqdm", "click")
 OPTIONAL_PACKAGES = ("matplotlib", "polars", "scikit-learn", "scipy", "onnx", "mpi4py")
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of handnn and of what it stands on."""
+    """Return the versions of handnn, Python and NumPy, and the operating system."""
     return {
         "handnn": handnn.__version__,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -26,10 +27,10 @@ def versions() -> dict[str, str]:
 
 
 def cores() -> dict[str, int]:
-    """Return how many cores the machine has, and on how many of them this process may run."""
-    there = os.cpu_count() or 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
-    return {"cores": there, "usable_cores": usable}
+    """Return the number of cores of the machine, and of those that this process may use."""
+    n_cores = os.cpu_count() or 1
+    n_usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else n_cores
+    return {"cores": n_cores, "usable_cores": n_usable}
 
 
 def installed(package: str) -> str | None:
@@ -46,7 +47,7 @@ def environment() -> dict[str, str]:
 
 
 def readable(value: object) -> str:
-    """Return a value as a person writes it."""
+    """Return a value as text."""
     if value is None:
         return "not installed"
     if isinstance(value, bool):
@@ -55,7 +56,7 @@ def readable(value: object) -> str:
 
 
 def show(title: str, facts: Mapping[str, object]) -> None:
-    """Print one section of facts, their values in a column."""
+    """Print a section of facts, their values aligned."""
     click.echo(title)
     width = max(map(len, facts), default=0)
     for name, value in facts.items():

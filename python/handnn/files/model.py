@@ -81,7 +81,10 @@ class FileModel(TableModel):
         names = self.columns.feature_names_in
         if names is None:
             raise TableError("the model was trained on columns without names")
-        return {name: column.kind for name, column in zip(names, self.columns.columns, strict=True)}
+        return {
+            name: "category" if isinstance(column, CategoryColumn) else "number"
+            for name, column in zip(names, self.columns.columns, strict=True)
+        }
 
     def labels(self, name: str) -> tuple[object, ...]:
         """Return the categories of a column."""

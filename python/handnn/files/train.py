@@ -92,10 +92,14 @@ def train_file(
     opened, and ImportError without polars.
 
     Examples:
-        >>> model = handnn.train_file("rents.csv", "rent")  # doctest: +SKIP
-        >>> model.scores  # doctest: +SKIP
-        {'rmse': 59.3, 'mae': 46.1, 'r2': 0.98}
-        >>> model.save("model.safetensors")  # doctest: +SKIP
+        >>> from importlib.resources import files
+        >>> path = files("handnn") / "data" / "concrete.csv"
+        >>> target = "Concrete compressive strength"
+        >>> model = handnn.train_file(path, target, epochs=20, networks=1)
+        >>> list(model.scores)
+        ['rmse', 'mae', 'r2']
+        >>> model.scores["r2"] > model.baselines["least squares"]["r2"]
+        True
     """
     if decimal not in (".", ","):
         raise ValueError(f"train_file: decimal must be '.' or ',', not {decimal!r}")

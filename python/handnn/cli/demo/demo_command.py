@@ -1,4 +1,4 @@
-"""`handnn demo`: a network trained on real measurements, with a score, a picture and a model."""
+"""`handnn demo`: train a network on real measurements, and save its scores, picture and model."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import inspect
 import json
 import sys
 import tempfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import click
 
+from handnn.arrays import Array
 from handnn.cli.demo import concrete
-from handnn.cli.demo.concrete_scores import baselines, score
+from handnn.cli.demo.concrete_scores import Score, baselines, score
 from handnn.datasets import load_concrete
 from handnn.storage import replace_file
+from handnn.training.history import History
 
 MODEL, FIGURE = "concrete.safetensors", "concrete.png"
-MISSING_FIGURE = "not drawn; it needs matplotlib: pip install matplotlib"
+NO_FIGURE = "not drawn; it needs matplotlib: pip install matplotlib"
 
 ENDING = """
 
@@ -27,19 +29,38 @@ data = load_concrete()
 measured, predicted = data.y[held_out], model.predict(data.x[held_out])[:, 0]
 mse = np.mean((predicted - measured) ** 2)
 print(f"RMSE {{np.sqrt(mse):.2f}} MPa, R² {{1 - mse / np.var(measured):.3f}}")
-model.save({model!r})  # handnn.load brings it back
+model.save({model!r})  # handnn.load reads it
 """
 
 
-def code(seed: int, epochs: int, model: Path) -> str:
-    """Return the Python that does what the demo does: the recipe, less its heading, and a call."""
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo did; as a dict it is what --json prints."""
+
+    seed: int
+    epochs: int
+    rows: dict[str, int]
+    network: str
+    seconds: float
+    scores: list[Score]
+    model: str
+    figure: str | None
+    code: str
+
+    def to_dict(self) -> dict[str, object]:
+        """Return a JSON object."""
+        return {**asdict(self), "scores": [entry._asdict() for entry in self.scores]}
+
+
+def python_code(seed: int, epochs: int, model: Path) -> str:
+    """Return the Python code of the demo: the module `concrete`, and a call."""
     source = inspect.getsource(concrete)
     ending = ENDING.format(seed=seed, epochs=epochs, model=str(model))
     return source[source.index("import numpy") :].rstrip() + "\n" + ending
 
 
-def prepare(folder: Path) -> None:
-    """Make the folder, and prove before the work that its result can be written there."""
+def prepare_folder(folder: Path) -> None:
+    """Create the folder, and check before training that the results can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -52,24 +73,24 @@ def prepare(folder: Path) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> click.ClickException:
-    """Return the error to raise when `path` cannot be written."""
+    """Return the error for a path that cannot be written."""
     reason = error.strerror or str(error)
-    return click.ClickException(f"cannot write {path}: {reason}; --out chooses another folder")
+    return click.ClickException(f"cannot write {path}: {reason}; choose another folder with --out")
 
 
-def draw_png(**what: Any) -> bytes | None:
-    """Return the figure, or None without matplotlib."""
+def draw_png(history: History, measured: Array, predicted: Array, score: Score) -> bytes | None:
+    """Return the picture as PNG, or None without matplotlib."""
     try:
         from handnn.cli.demo import figure
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("matplotlib"):
             raise
         return None
-    return figure.draw_png(**what)
+    return figure.draw_png(history, measured, predicted, score)
 
 
-def run(seed: int, epochs: int, folder: Path, progress: bool) -> dict[str, Any]:
-    """Train, score, draw and save; return all there is to report."""
+def run_demo(seed: int, epochs: int, folder: Path, progress: bool) -> DemoResult:
+    """Train, score, draw and save."""
     start = perf_counter()
     model, history, held_out = concrete.train_on_concrete(seed, epochs, progress)
     seconds = perf_counter() - start
@@ -77,32 +98,31 @@ def run(seed: int, epochs: int, folder: Path, progress: bool) -> dict[str, Any]:
     data = load_concrete()
     measured, predicted = data.y[held_out], model.predict(data.x[held_out])[:, 0]
     scores = [*baselines(data, held_out), score("this network", measured, predicted)]
-    png = draw_png(history=history, measured=measured, predicted=predicted, score=scores[-1])
+    png = draw_png(history, measured, predicted, scores[-1])
     try:
         model.save(folder / MODEL)
         if png:
             replace_file(folder / FIGURE, png)
     except OSError as error:
         raise unwritable(folder, error) from error
-    return {
-        "seed": seed,
-        "epochs": epochs,
-        "rows": {"trained": len(data.y) - len(held_out), "held_out": len(held_out)},
-        "network": repr(model),
-        "seconds": seconds,
-        "scores": [entry._asdict() for entry in scores],
-        "model": str(folder / MODEL),
-        "figure": str(folder / FIGURE) if png else None,
-        "code": code(seed, epochs, folder / MODEL),
-    }
+    return DemoResult(
+        seed=seed,
+        epochs=epochs,
+        rows={"trained": len(data.y) - len(held_out), "held_out": len(held_out)},
+        network=repr(model),
+        seconds=seconds,
+        scores=scores,
+        model=str(folder / MODEL),
+        figure=str(folder / FIGURE) if png else None,
+        code=python_code(seed, epochs, folder / MODEL),
+    )
 
 
-def table(result: dict[str, Any]) -> str:
+def score_table(result: DemoResult) -> str:
     """Return the scores as lines of text."""
-    heading = f"{result['rows']['held_out']} held-out rows"
+    heading = f"{result.rows['held_out']} held-out rows"
     lines = [f"{heading:<18}  RMSE, MPa      R²"]
-    for entry in result["scores"]:
-        lines.append(f"{entry['name']:<18}  {entry['rmse']:9.2f}  {entry['r2']:6.3f}")
+    lines += [f"{name:<18}  {rmse:9.2f}  {r2:6.3f}" for name, rmse, r2 in result.scores]
     return "\n".join(lines)
 
 
@@ -112,41 +132,41 @@ def table(result: dict[str, Any]) -> str:
 )
 @click.option(
     "--seed", metavar="N", type=click.IntRange(min=0), default=0, show_default=True,
-    help="Decides which rows are held out, the first weights and the order of the rows.",
+    help="Decides the held-out rows, the first weights and the order of the rows.",
 )  # fmt: skip
 @click.option(
     "--epochs", metavar="N", type=click.IntRange(min=1), default=300, show_default=True,
-    help="How often the network sees every training row.",
+    help="Passes over the training rows.",
 )  # fmt: skip
 @click.option(
     "--out", "folder", type=click.Path(path_type=Path, file_okay=False), default=".",
     show_default=True, metavar="FOLDER",
-    help=f"Where {MODEL} and {FIGURE} go; made if it is not there.",
+    help=f"Where to write {MODEL} and {FIGURE}; created if it does not exist.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; words go to stderr.")
-@click.option("--quiet", is_flag=True, help="Print the scores alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object; messages go to stderr.")
+@click.option("--quiet", is_flag=True, help="Print only the scores.")
 def demo(seed: int, epochs: int, folder: Path, as_json: bool, quiet: bool) -> None:
-    """Train a network to predict the strength of concrete from its ingredients and age, and score
-    it on a fifth of the rows that it has never seen, beside the mean and least squares.
+    """Train a network to predict the strength of concrete from its ingredients and age.
 
-    The model is saved, the losses and predictions are drawn (with matplotlib), and the Python that
-    does the same is printed. The data are 1030 laboratory measurements: I-Cheng Yeh, 1998, from the
-    UCI Machine Learning Repository, CC BY 4.0.
+    It is scored on a fifth of the rows, held out of training, beside the mean and least squares.
+    The model is saved, losses and predictions are drawn (with matplotlib), and equivalent Python
+    code is printed. The data are 1030 laboratory measurements: I-Cheng Yeh, 1998, from the UCI
+    Machine Learning Repository, CC BY 4.0.
     """
 
-    def say(words: str) -> None:
+    def log(message: str) -> None:
         if not quiet:
-            click.echo(words, err=as_json)
+            click.echo(message, err=as_json)
 
-    prepare(folder)
-    say("The strength of concrete, from 7 ingredients and its age (Yeh 1998, UCI, CC BY 4.0)")
-    result = run(seed, epochs, folder, progress=sys.stderr.isatty() and not quiet)
-    say(result["network"])
-    say(f"{epochs} epochs over {result['rows']['trained']} rows in {result['seconds']:.1f} s\n")
+    prepare_folder(folder)
+    log("The strength of concrete, from 7 ingredients and its age (Yeh 1998, UCI, CC BY 4.0)")
+    result = run_demo(seed, epochs, folder, progress=sys.stderr.isatty() and not quiet)
+    log(result.network)
+    log(f"{epochs} epochs over {result.rows['trained']} rows in {result.seconds:.1f} s\n")
     if as_json:
-        click.echo(json.dumps(result, indent=2))
+        click.echo(json.dumps(result.to_dict(), indent=2))
     else:
-        click.echo(table(result))
-    say(f"\nmodel   {result['model']}")
-    say(f"figure  {result['figure'] or MISSING_FIGURE}")
-    say("\nThe same in Python:\n\n" + result["code"].rstrip())
+        click.echo(score_table(result))
+    log(f"\nmodel   {result.model}")
+    log(f"figure  {result.figure or NO_FIGURE}")
+    log("\nThe same in Python:\n\n" + result.code.rstrip())

@@ -1,4 +1,4 @@
-"""The demo's picture: how it learned, and how its predictions compare with the measurements."""
+"""The picture of the demo: the loss curves, and predicted against measured strength."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLUE, ORANGE, GREY = "#2f6db3", "#e07b39", "#8a8f98"
 
 
 def draw_png(history: History, measured: Array, predicted: Array, score: Score) -> bytes:
-    """Draw the loss curves beside predicted versus measured strength; return the bytes of a PNG."""
+    """Return the picture as PNG."""
     figure = Figure(figsize=(9.6, 4.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     draw_losses(left, history)
@@ -37,7 +37,7 @@ def draw_losses(ax: Axes, history: History) -> None:
     marker = "o" if len(history) == 1 else None
     curves = (
         ("training rows", history.train_loss, BLUE),
-        ("held-out", history.validation_loss, ORANGE),
+        ("held-out rows", history.validation_loss, ORANGE),
     )
     for label, loss, color in curves:
         ax.plot(epochs, loss, color=color, linewidth=1.4, marker=marker, label=label)
@@ -52,7 +52,7 @@ def draw_losses(ax: Axes, history: History) -> None:
 
 
 def draw_predictions(ax: Axes, measured: Array, predicted: Array) -> None:
-    """Draw one point a held-out row; on the diagonal, the prediction is what was measured."""
+    """Draw a dot for each held-out row, and the line of exact predictions."""
     limits = (min(0, predicted.min() - 3), max(measured.max(), predicted.max()) + 3)
     ax.plot(limits, limits, color=GREY, linewidth=1, linestyle="--", zorder=1)
     ax.scatter(

@@ -17,6 +17,7 @@ from handnn.files.reading.values import (
     as_numbers,
     is_too_large,
 )
+from handnn.tables.moments import RunningMoments
 
 if TYPE_CHECKING:
     from polars import Series
@@ -39,30 +40,21 @@ class TrainingFacts:
     """Statistics of one column in the training rows of a streamed file.
 
     Attributes:
-        mean, square: the mean and Σ(x - mean)², updated as by Chan, Golub and LeVeque (1983).
+        moments: count, mean and deviation of the numbers.
         labels: how often each text occurs.
         sample: every `step`-th number, at most `MAX_SAMPLE` of them.
     """
 
     n_gaps: int = 0
-    n_numbers: int = 0
-    mean: float = 0.0
-    square: float = 0.0
+    moments: RunningMoments = field(default_factory=RunningMoments)
     labels: Counter[str] = field(default_factory=Counter)
     sample: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     step: int = 1
 
     def add(self, values: NDArray[np.float64]) -> None:
-        """Update mean, square and sample with more numbers."""
-        n_before = self.n_numbers
-        self.n_numbers += len(values)
-        if not len(values):
-            return
-        mean = float(values.mean())
-        shift = mean - self.mean
-        self.square += float(np.square(values - mean).sum())
-        self.square += shift * shift * n_before * len(values) / self.n_numbers
-        self.mean += shift * len(values) / self.n_numbers
+        """Update moments and sample with more numbers."""
+        n_before = self.moments.n
+        self.moments.add(values)
         self.sample = np.concatenate([self.sample, values[-n_before % self.step :: self.step]])
         while len(self.sample) > MAX_SAMPLE:
             self.sample, self.step = self.sample[::2], 2 * self.step

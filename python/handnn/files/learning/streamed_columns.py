@@ -23,7 +23,7 @@ def columns_of(survey: Survey) -> Columns:
     for name, kind in survey.kinds.items():
         training = survey.facts[name].training
         labels = count_labels(training.labels)
-        if not (training.n_numbers if kind == "number" else labels):
+        if not (training.moments.n if kind == "number" else labels):
             raise TableError(
                 f"{survey.source.path}: column {name!r} has no value in the training rows",
                 Remedy(Option.IGNORE, (name,)),
@@ -49,7 +49,8 @@ def count_labels(counts: Mapping[str, int]) -> dict[str, int]:
 def number_column(training: TrainingFacts, scale: ColumnScale) -> NumberColumn:
     """Return what `NumberColumn.learn` would learn; mean and deviation are of filled gaps."""
     median = filled = float(np.median(training.sample))
-    n_numbers, mean, square = training.n_numbers, training.mean, training.square
+    moments = training.moments
+    n_numbers, mean, square = moments.n, moments.mean, moments.square
     knots, levels = normal_levels(training.sample) if scale == "quantile" else ((), ())
     if knots:
         values = np.interp(training.sample, knots, levels)
@@ -79,7 +80,7 @@ def target_of(survey: Survey, settings: TrainingSettings) -> Target:
             raise TableError(f"the target {fact.name!r} has too many distinct numbers for classes")
         read = int if fact.is_whole else float
         return Target.learn(np.array([read(label) for label in fact.labels]), task)
-    if not fact.training.n_numbers:
+    if not fact.training.moments.n:
         raise TableError(f"the target {fact.name!r} has no value in the training rows")
     column = number_column(fact.training, True)
     return Target("regression", mean=[column.mean], scale=[column.scale])

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.files.report.table_scores import Scores, Values, score
+from handnn.metrics import roc_area
 from handnn.tables import Target
-
-MAX_LOOKUPS = 2**20
-"""Scores that are looked up at once."""
+from handnn.tables.moments import RunningMoments
 
 
 class BlockScores:
@@ -25,7 +23,7 @@ class BlockScores:
         self.target = target
         self.n_rows = 0
         self._sums: defaultdict[str, float] = defaultdict(float)
-        self._mean = self._square = 0.0
+        self._moments = RunningMoments()
         n_classes = 0 if target.classes is None else len(target.classes)
         self._n_of_class = np.zeros(n_classes, np.int64)
         self._n_right = np.zeros(n_classes, np.int64)
@@ -34,7 +32,7 @@ class BlockScores:
 
     def add(self, measured: Values, answers: Array) -> None:
         """Add some more rows; measured, answers: as `score` takes them, answers in any dtype."""
-        n_before, n_more = self.n_rows, len(measured)
+        n_more = len(measured)
         self.n_rows += n_more
         found = score(self.target, measured, answers.astype(np.float64))
         with np.errstate(over="ignore", invalid="ignore"):  # as in `score`
@@ -42,11 +40,7 @@ class BlockScores:
                 self._sums[name] += found.get(name, 0.0) * n_more
             if self.target.classes is None:
                 self._sums["square"] += found["rmse"] ** 2 * n_more
-                mean = float(measured.mean())
-                shift = mean - self._mean
-                self._square += float(np.square(measured - mean).sum())
-                self._square += shift * shift * n_before * n_more / self.n_rows
-                self._mean += shift * n_more / self.n_rows
+                self._moments.add(measured)
                 return
         classes = measured.astype(np.int64)
         n_classes = len(self._n_of_class)
@@ -61,7 +55,8 @@ class BlockScores:
         """Return the scores of all rows that have been added, at least one."""
         means = {name: total / self.n_rows for name, total in self._sums.items()}
         if self.target.classes is None:
-            share = means["square"] * self.n_rows / self._square if self._square > 0 else None
+            square = self._moments.square
+            share = means["square"] * self.n_rows / square if square > 0 else None
             constant = 1.0 if means["square"] == 0 else 0.0
             r2 = constant if share is None else 1 - share
             return {"rmse": float(np.sqrt(means["square"])), "mae": means["mae"], "r2": r2}
@@ -73,18 +68,3 @@ class BlockScores:
             recall = self._n_right[occurs] / self._n_of_class[occurs]
             found["balanced_accuracy"] = float(recall.mean())
         return {**found, "log_loss": means["log_loss"]}
-
-
-def roc_area(yes: NDArray[np.floating], no: NDArray[np.floating]) -> float:
-    """Return how often a yes has a higher score than a no, where equal ones count half.
-
-    That is `metrics.auc` without sorting all rows. NaN when one side has no rows.
-    """
-    if not (len(yes) and len(no)):
-        return float("nan")
-    no = np.sort(no)
-    n_above = 0
-    for first in range(0, len(yes), MAX_LOOKUPS):
-        some = np.sort(yes[first : first + MAX_LOOKUPS])
-        n_above += int(no.searchsorted(some, "left").sum() + no.searchsorted(some, "right").sum())
-    return n_above / 2 / (len(yes) * len(no))
