@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from io import TextIOWrapper
 
 import click
 
 import handnn
-from handnn.cli.check import check
-from handnn.cli.demo import demo
-from handnn.cli.export import export
-from handnn.cli.info import info
-from handnn.cli.inspect_model import inspect
-from handnn.cli.predict import evaluate, predict
-from handnn.cli.train import train
 
 FAILED = 1
 INTERRUPTED = 130
 
+COMMANDS = {
+    "demo": "demo.demo_command",
+    "train": "train",
+    "predict": "predict",
+    "evaluate": "predict",
+    "inspect": "inspect_model",
+    "export": "export",
+    "check": "check.check_command",
+    "info": "info",
+}
+"""The module of each command, which is imported when the command is used."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports its commands when they are used, so that each starts quickly."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, None if there is none with this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: object = getattr(import_module(f"handnn.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
 
 @click.group(
+    cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.",
 )
@@ -37,10 +60,6 @@ def handnn_command() -> None:
       handnn check                verify that the installation computes correctly
       handnn info --json          versions and settings for a bug report
     """
-
-
-for subcommand in (demo, train, predict, evaluate, inspect, export, check, info):
-    handnn_command.add_command(subcommand)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -9,7 +9,6 @@ import click
 
 from handnn.cli import output
 from handnn.cli.options import PATH
-from handnn.storage import replace_file
 
 SUFFIXES = {"onnx": ".onnx", "c": ".c", "header": ".h"}
 
@@ -58,6 +57,7 @@ def export(
     with output.one_line_errors():
         from handnn.files import FileModel
         from handnn.files.export import EXPORTERS, cast_model
+        from handnn.storage import replace_file
 
         loaded = FileModel.load(model)
         if dtype is not None:

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from handnn.training.divergence import DivergenceError
-
 if TYPE_CHECKING:
     from handnn.files.errors import Remedy
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 def one_line_errors() -> Iterator[None]:
     """Convert errors in data, models and files to a ClickException: one line and exit code 1."""
     from handnn.files.errors import TableError
+    from handnn.training.divergence import DivergenceError
 
     try:
         yield

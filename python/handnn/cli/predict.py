@@ -113,7 +113,7 @@ def evaluate(
     log = output.printer(quiet)
     with output.one_line_errors():
         from handnn.files.predicting.predictions import evaluate_file
-        from handnn.files.train import plain_scores
+        from handnn.files.report.table_scores import plain_scores
 
         with opened(model, rows, options) as (loaded, table):
             found, n_rows = evaluate_file(loaded, table)

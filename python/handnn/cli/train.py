@@ -10,7 +10,6 @@ import click
 
 from handnn.cli import output
 from handnn.cli.options import PATH, DialectOptions, dialect_options, output_options
-from handnn.storage import replace_file
 
 if TYPE_CHECKING:
     from handnn.files import FileModel
@@ -134,6 +133,7 @@ def train(
     log = output.printer(quiet)
     with output.one_line_errors():
         from handnn.files import train_file
+        from handnn.storage import replace_file
 
         if target is None:
             raise click.UsageError(f"--target must name a column: {_columns(data, options)}")

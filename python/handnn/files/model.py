@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from handnn import storage
 from handnn.files.errors import TableError
-from handnn.files.learning.trained import Trained
 from handnn.files.reading.dialect import Dialect
 from handnn.tables import CategoryColumn, TableModel, checks
+
+if TYPE_CHECKING:
+    from handnn.files.learning.trained import Trained
 
 ENTRY = "file"
 """The entry of the architecture in a model file that holds the notes."""

@@ -7,22 +7,20 @@ from collections.abc import Iterable
 from dataclasses import fields
 from importlib.metadata import version
 
-import numpy as np
-
 from handnn.files.learning.in_memory import train_in_memory
 from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.streamed import train_streamed
 from handnn.files.learning.survey import survey
 from handnn.files.learning.trained import Trained
-from handnn.files.model import FileModel, ModelNotes, PlainScores
+from handnn.files.model import FileModel, ModelNotes
 from handnn.files.reading.dialect import Dialect
 from handnn.files.reading.source import Source, open_table
-from handnn.files.report.report_page import report_page
 from handnn.files.report.table_scores import (
     Scores,
     answers_of,
     baselines,
     measured_values,
+    plain_scores,
     score,
 )
 from handnn.storage import replace_file
@@ -121,6 +119,8 @@ def train_file(
         )
         model = _train(source, settings, dialect, stream, progress, log or _ignore)
     if report is not None:
+        from handnn.files.report.report_page import report_page
+
         call = python_call(path, settings, dialect, stream)
         replace_file(report, report_page(model, call).encode())
     return model
@@ -192,11 +192,6 @@ def _story(
         "scores": plain_scores(scores),
         "baselines": {name: plain_scores(their) for name, their in others.items()},
     }
-
-
-def plain_scores(scores: Scores) -> PlainScores:
-    """Return scores as JSON can hold them, with None for NaN."""
-    return {name: value if np.isfinite(value) else None for name, value in scores.items()}
 
 
 def _ignore(text: str) -> None:

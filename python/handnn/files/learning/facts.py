@@ -16,6 +16,7 @@ from handnn.files.reading.values import (
     as_labels,
     as_numbers,
     is_too_large,
+    label_counts,
 )
 from handnn.tables.moments import RunningMoments
 
@@ -177,12 +178,6 @@ class ColumnFacts:
         has_only_numbers = self.n_texts == 0 and not self.is_chosen
         if len(self.labels) > (MAX_NUMBER_LABELS if has_only_numbers else MAX_LABELS):
             self.is_counted = False
-
-
-def label_counts(cells: Series) -> dict[str, int]:
-    """Return how often each label occurs."""
-    counts = cells.drop_nulls().value_counts()
-    return dict(zip(*(column.to_list() for column in counts), strict=True))
 
 
 def _keep(kept: list[PlacedCell], cells: Series, is_kept: Series, places: Places) -> None:

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.files.errors import TableError
-from handnn.files.learning.facts import label_counts
 from handnn.files.model import FileModel
 from handnn.files.reading.block import Block
 from handnn.files.reading.columns import check_column, check_same_columns
 from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.dialect import is_number
 from handnn.files.reading.source import Source
-from handnn.files.reading.values import typed
+from handnn.files.reading.values import label_counts, typed
 from handnn.files.report.block_scores import BlockScores
 from handnn.files.report.table_scores import Scores
 

@@ -29,12 +29,8 @@ class Layout(NamedTuple):
     names: list[str]
 
 
-class Record(NamedTuple):
-    """A row as the csv module reads it, the line it begins on and the line after its last."""
-
-    cells: list[str]
-    line: int
-    next_line: int
+Record = tuple[list[str], int, int]
+"""The cells of a row as the csv module reads it, its first line, and the line after its last."""
 
 
 def records(readers: Iterable[Reader], path: str, delimiter: str, line: int) -> Iterator[Record]:
@@ -52,15 +48,16 @@ def records(readers: Iterable[Reader], path: str, delimiter: str, line: int) -> 
         if cells is None:
             return
         next_line = line + reader.line_num
-        yield Record(cells, start, next_line)
+        yield cells, start, next_line
         start = next_line
 
 
 def _lines(readers: Iterable[Reader], path: str, line: int) -> Iterator[str]:
     for read in readers:
         while text := read(MAX_LINE):
-            check_line(text, path, line)
-            check_nul(text, path, line)
+            if "\0" in text or len(text) >= MAX_LINE:
+                check_line(text, path, line)
+                check_nul(text, path, line)
             line += 1
             yield text
 
@@ -90,10 +87,8 @@ def check_nul(text: str, path: str, line: int) -> None:
         raise TableError(problem, Remedy(Option.ENCODING, "utf-16-le"))
 
 
-def check_width(cells: list[str], layout: Layout, line: int) -> None:
-    """Raise TableError when a row does not have one cell for each column."""
-    if len(cells) == len(layout.names):
-        return
+def wrong_width(cells: list[str], layout: Layout, line: int) -> TableError:
+    """Return the error for a row that does not have one cell for each column."""
     row = layout.delimiter.join(cells)
     problem = (
         f"{layout.path}, line {line}: {row!r:.70} has {counted(len(cells), 'cell')}, but the "
@@ -101,7 +96,7 @@ def check_width(cells: list[str], layout: Layout, line: int) -> None:
     )
     if len(cells) > len(layout.names) and layout.delimiter == ",":
         problem += "; quote cells that contain commas"
-    raise TableError(problem)
+    return TableError(problem)
 
 
 def check_lines(data: bytes, n_lines: int, layout: Layout, line: int) -> None:
@@ -125,7 +120,7 @@ def check_lines(data: bytes, n_lines: int, layout: Layout, line: int) -> None:
     if len(wrong):
         place = int(wrong[0])
         texts = [cell.decode("utf-8", "replace") for cell in cells(place)]
-        check_width(texts, layout, line + place)
+        raise wrong_width(texts, layout, line + place)
     for place in np.flatnonzero(np.diff(ends, prepend=-1) > MAX_CELL).tolist():
         longest = max(map(len, cells(place)))
         if longest > MAX_CELL:

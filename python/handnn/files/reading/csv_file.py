@@ -18,8 +18,8 @@ from handnn.files.reading.csv_checks import (
     check_line,
     check_lines,
     check_nul,
-    check_width,
     records,
+    wrong_width,
 )
 from handnn.files.reading.dialect import (
     SAMPLE_CHARACTERS,
@@ -69,9 +69,8 @@ class CsvFile:
         check_nul(sample, self.path, 1)
         given = None if dialect.delimiter is None else check_delimiter(dialect.delimiter)
         self.delimiter = given or find_delimiter(sample)
-        header = self._read_header()
-        self._first_line = header.next_line
-        self.names = check_names(header.cells, f"{self.path}, line {header.line}")
+        header, line, self._first_line = self._read_header()
+        self.names = check_names(header, f"{self.path}, line {line}")
         self._layout = Layout(self.path, self.delimiter, self.names)
         self._is_at_start = True
 
@@ -104,7 +103,7 @@ class CsvFile:
     def _read_header(self) -> Record:
         """Read the first row."""
         for record in records([self._text.readline], self.path, self.delimiter, 1):
-            if record.cells:
+            if record[0]:
                 return record
         raise TableError(f"{self.path} is empty")
 
@@ -141,12 +140,13 @@ class CsvFile:
         n_read = 0
         ahead = io.StringIO(text, newline="\n")
         readers: list[Reader] = [ahead.readline, self._text.readline]
-        for record in records(readers, self.path, self.delimiter, line):
-            if record.cells:
-                check_width(record.cells, self._layout, record.line)
-                rows.append(record.cells)
-                places.append(record.line)
-            n_read = record.next_line - line
+        for cells, place, next_line in records(readers, self.path, self.delimiter, line):
+            if cells:
+                if len(cells) != len(self.names):
+                    raise wrong_width(cells, self._layout, place)
+                rows.append(cells)
+                places.append(place)
+            n_read = next_line - line
             if n_read >= n_lines:
                 break
         columns = zip(*rows, strict=True) if rows else ([] for _ in self.names)

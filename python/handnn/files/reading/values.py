@@ -92,6 +92,12 @@ def as_labels(cells: Series) -> Series:
     return cells.cast(pl.String)
 
 
+def label_counts(cells: Series) -> dict[str, int]:
+    """Return how often each label occurs."""
+    counts = cells.drop_nulls().value_counts()
+    return dict(zip(*(column.to_list() for column in counts), strict=True))
+
+
 def wrong_cells(cells: Iterable[tuple[int, str, str]], count: int, source: Source) -> TableError:
     """Return the error for `count` cells that are not numbers: place, column and text of some."""
     shown = sorted(cells)[:MAX_SHOWN_CELLS]

@@ -47,6 +47,11 @@ def score(target: Target, measured: Values, answers: Values) -> Scores:
     return found
 
 
+def plain_scores(scores: Scores) -> dict[str, float | None]:
+    """Return scores as JSON can hold them, with None for NaN."""
+    return {name: value if np.isfinite(value) else None for name, value in scores.items()}
+
+
 def measured_values(target: Target, y: Series) -> Values:
     """Return the targets of a regression, or the indices of the true classes."""
     if target.task == "regression":
