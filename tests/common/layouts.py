@@ -1,4 +1,4 @@
-"""The same numbers in every layout NumPy has: each function returns an equal array."""
+"""Copies of an array in other memory layouts: each function returns an equal array."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def strided(a):
-    """Every second element along every axis of a larger array."""
+    """Return every second element along every axis of a larger array."""
     big = np.full(tuple(2 * n for n in a.shape), 99, a.dtype)
     view = big[(slice(None, None, 2),) * a.ndim]
     view[...] = a
@@ -14,7 +14,7 @@ def strided(a):
 
 
 def negative(a):
-    """Backwards in memory along every axis."""
+    """Return a view with negative strides along every axis."""
     back = (slice(None, None, -1),) * a.ndim
     return np.ascontiguousarray(a[back])[back]
 
@@ -30,7 +30,7 @@ def read_only(a):
 
 
 def misaligned(a):
-    """Contiguous, one byte past where its dtype would have to start."""
+    """Return a contiguous array that starts one byte past an aligned address."""
     raw = np.zeros(a.nbytes + a.itemsize + 1, np.uint8)
     start = (-raw.ctypes.data) % a.itemsize + 1
     view = raw[start : start + a.nbytes].view(a.dtype).reshape(a.shape)
@@ -43,7 +43,7 @@ def byte_swapped(a):
 
 
 def padded_rows(a):
-    """Rows that are contiguous, but further apart than they are long."""
+    """Return contiguous rows with padding between them."""
     if a.ndim == 0:
         return a.copy()
     big = np.full((*a.shape[:-1], a.shape[-1] + 3), 99, a.dtype)
@@ -53,7 +53,7 @@ def padded_rows(a):
 
 
 def at_offset(a, elements):
-    """A writable copy that starts `elements` past a 64-byte boundary, with its guard around it."""
+    """Return a copy `elements` past a 64-byte boundary, the guard around it, and its start."""
     margin = 64 // a.itemsize
     guard = np.full(a.size + 4 * margin + elements, 99, a.dtype)
     start = ((-guard.ctypes.data) % 64) // a.itemsize + margin + elements

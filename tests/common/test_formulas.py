@@ -1,4 +1,4 @@
-"""Every brick, loss and optimizer says what it computes, in the words of its docstring."""
+"""Bricks, losses and optimizers have formulas, which their docstrings contain."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_brick_and_every_loss_is_listed():
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "prediction"])
 @pytest.mark.parametrize("name", OURS)
-def test_a_brick_has_a_formula_of_its_output_and_of_each_gradient(name, training):
+def test_bricks_have_formulas_of_output_and_gradients(name, training):
     layer = brick(name)
     layer.training = training
     forward, backward, *of_params = layer.formulas
@@ -43,7 +43,7 @@ def test_a_brick_has_a_formula_of_its_output_and_of_each_gradient(name, training
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_its_docstring_has_the_formula_of_its_output(name):
+def test_docstrings_contain_the_formula_of_the_output(name):
     layer = brick(name)
     documented = in_one_line(type(layer).__doc__)
     for part in layer.formulas[0].removeprefix("out = ").split(", "):
@@ -51,12 +51,12 @@ def test_its_docstring_has_the_formula_of_its_output(name):
 
 
 @pytest.mark.parametrize("name", EXAMPLES_OF_LOSSES)
-def test_a_loss_has_a_formula_of_its_value_and_of_its_gradient(name):
+def test_losses_have_formulas_of_value_and_gradient(name):
     value, gradient = EXAMPLES_OF_LOSSES[name].build().formulas
     assert value.startswith("loss = ") and gradient.startswith("dx = ")
 
 
-def test_the_formula_of_the_article_s_gradient_is_another():
+def test_the_articles_gradient_has_a_formula_of_its_own():
     exact, article = (
         EXAMPLES_OF_LOSSES[f"MSELoss(gradient='{which}')"].build() for which in ("exact", "article")
     )
@@ -69,7 +69,7 @@ def test_the_formula_of_the_article_s_gradient_is_another():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_an_optimizer_has_the_lines_of_its_docstring(optimizer):
+def test_docstrings_contain_the_formulas_of_optimizers(optimizer):
     documented = in_one_line("".join(a.__doc__ or "" for a in optimizer.__mro__))
     assert optimizer.formulas[-1].startswith("param = param - ")
     for line in optimizer.formulas:

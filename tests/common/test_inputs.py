@@ -1,4 +1,4 @@
-"""The gate for inputs: anything np.asarray takes is welcome, and nothing is changed."""
+"""Inputs: everything np.asarray accepts is accepted, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"
 
 
 def every(what):
-    """A parametrisation over each argument of each call that `what` names."""
+    """Parametrize over each argument of each call in the list `what`."""
     rows = [(call, name) for call in CALLS for name in getattr(call, what)]
     return pytest.mark.parametrize(
         ("call", "name"), rows, ids=[f"{call}-{name}" for call, name in rows]
@@ -35,7 +35,7 @@ def assert_speaks_of(error, call, *names):
 @every_call
 @both_dtypes
 @pytest.mark.parametrize("rows", [0, 1, 3, 17])
-def test_the_layout_of_an_input_changes_no_bit(call, dtype, rows):
+def test_the_layout_of_an_input_does_not_change_the_bits(call, dtype, rows):
     sizes = {**SIZES, "N": rows}
     arrays = call.arrays(dtype, sizes)
     plain = call.run(arrays)
@@ -51,7 +51,7 @@ def test_the_layout_of_an_input_changes_no_bit(call, dtype, rows):
 
 @every_call
 @both_dtypes
-def test_a_broadcast_input_is_read_as_it_looks(call, dtype):
+def test_broadcast_inputs(call, dtype):
     arrays = call.arrays(dtype)
     for name in call.inputs:
         first = arrays[name][:1] if name in call.value_checked else arrays[name].reshape(-1)[0]
@@ -63,7 +63,7 @@ def test_a_broadcast_input_is_read_as_it_looks(call, dtype):
 
 @every_call
 @both_dtypes
-def test_no_input_is_changed(call, dtype):
+def test_inputs_are_left_unchanged(call, dtype):
     for layout in (np.copy, *LAYOUTS):
         arrays = call.arrays(dtype)
         inputs = {name: layout(arrays[name]) for name in call.inputs}
@@ -88,7 +88,7 @@ TAKE_THE_DTYPE_BESIDE_THEM = {
 
 
 def as_kind(kind, call, name, array):
-    """The array as another kind; or as it is, when no whole numbers are valid there."""
+    """Return the array as another type, or unchanged if no whole numbers are valid for it."""
     convert = TAKE_THE_DTYPE_BESIDE_THEM[kind]
     if convert not in WHOLE_KINDS:
         return convert(array)
@@ -98,10 +98,10 @@ def as_kind(kind, call, name, array):
 
 @every_call
 @both_dtypes
-def test_other_kinds_take_the_dtype_of_the_floats_beside_them(call, dtype):
+def test_other_types_take_the_dtype_of_the_float_arrays(call, dtype):
     arrays = call.arrays(dtype)
     if len(arrays) < 2:
-        pytest.skip("nothing is beside its only array")
+        pytest.skip("it has one array only")
     for name, kind in product(call.inputs, TAKE_THE_DTYPE_BESIDE_THEM):
         other = as_kind(kind, call, name, arrays[name])
         plain = call.run({**arrays, name: np.asarray(other).astype(dtype)})
@@ -111,7 +111,7 @@ def test_other_kinds_take_the_dtype_of_the_floats_beside_them(call, dtype):
 
 @pytest.mark.parametrize("call", [call for call in CALLS if not call.state], ids=str)
 @pytest.mark.parametrize("kind", TAKE_THE_DTYPE_BESIDE_THEM)
-def test_without_floats_everything_is_float64(call, kind):
+def test_without_float_arrays_the_dtype_is_float64(call, kind):
     other = {n: as_kind(kind, call, n, a) for n, a in call.arrays(np.float64).items()}
     if kind == "memoryview":
         other = {n: memoryview(np.asarray(a)) for n, a in other.items()}
@@ -122,7 +122,7 @@ def test_without_floats_everything_is_float64(call, kind):
 
 @every("axes")
 @both_dtypes
-def test_float32_and_float64_are_never_mixed(call, name, dtype):
+def test_rejects_a_mix_of_float32_and_float64(call, name, dtype):
     arrays = call.arrays(dtype)
     if len(arrays) < 2:
         pytest.skip("it has one array only")
@@ -148,7 +148,7 @@ WRONG_DTYPES = {
 
 @every("axes")
 @both_dtypes
-def test_other_dtypes_are_a_type_error(call, name, dtype):
+def test_rejects_other_dtypes(call, name, dtype):
     arrays = call.arrays(dtype)
     for kind, make in WRONG_DTYPES.items():
         if kind == "longdouble" and np.dtype(np.longdouble).itemsize == 8:
@@ -159,15 +159,15 @@ def test_other_dtypes_are_a_type_error(call, name, dtype):
         assert_speaks_of(error, call, name)
 
 
-NO_ARRAYS_AT_ALL = [
+NOT_ARRAYS = [
     None, "words", b"bytes", object(), {}, {1.0}, 1j, [1j], ["a"], [None], lambda: 0, int,
 ]  # fmt: skip
 
 
 @every("axes")
-def test_what_is_no_array_at_all_is_a_type_error(call, name):
+def test_rejects_objects_that_are_not_arrays(call, name):
     arrays = call.arrays(np.float64)
-    for nothing in NO_ARRAYS_AT_ALL:
+    for nothing in NOT_ARRAYS:
         if nothing is None and name in ("velocity", "sample_weight", "class_weight"):
             continue  # it may be left out
         with pytest.raises(TypeError) as error:
@@ -176,7 +176,7 @@ def test_what_is_no_array_at_all_is_a_type_error(call, name):
 
 
 @every("inputs")
-def test_a_ragged_list_is_an_error_that_names_it(call, name):
+def test_rejects_ragged_lists_by_name(call, name):
     with pytest.raises((TypeError, ValueError)) as error:
         call.call({**call.arrays(np.float64), name: [[1.0, 2.0], [3.0]]})
     assert_speaks_of(error, call, name)
@@ -184,7 +184,7 @@ def test_a_ragged_list_is_an_error_that_names_it(call, name):
 
 @every("axes")
 @both_dtypes
-def test_an_axis_that_disagrees_is_a_value_error(call, name, dtype):
+def test_rejects_axes_that_disagree(call, name, dtype):
     arrays = call.arrays(dtype)
     others = "".join(axes for other, axes in call.axes.items() if other != name)
     shared = set(letters_of(call.axes[name])) & set(letters_of(others))
@@ -200,10 +200,10 @@ def test_an_axis_that_disagrees_is_a_value_error(call, name, dtype):
 
 @every("axes")
 @both_dtypes
-def test_an_axis_too_many_or_too_few_is_a_value_error(call, name, dtype):
+def test_rejects_the_wrong_number_of_axes(call, name, dtype):
     arrays = call.arrays(dtype)
     if len(arrays) < 2:
-        pytest.skip("it takes any shape")
+        pytest.skip("it accepts any shape")
     array = arrays[name]
     for wrong in (array[..., None], array[None], array.reshape(-1)[:1].reshape(()), array[0]):
         with pytest.raises(ValueError) as error:
@@ -212,7 +212,7 @@ def test_an_axis_too_many_or_too_few_is_a_value_error(call, name, dtype):
 
 
 @every_call
-def test_a_huge_shape_without_memory_behind_it_is_an_error_not_a_crash(call):
+def test_huge_broadcast_shapes_raise_and_do_not_crash(call):
     arrays = call.arrays(np.float64)
     huge = np.broadcast_to(np.float64(1), (2**30, 2**28))
     for name in call.inputs:
@@ -222,11 +222,11 @@ def test_a_huge_shape_without_memory_behind_it_is_an_error_not_a_crash(call):
 
 @every_call
 @both_dtypes
-def test_a_good_input_is_not_copied(call, dtype):
+def test_contiguous_inputs_are_not_copied(call, dtype):
     sizes = {"N": 512, "I": 384, "O": 640}
     arrays = call.arrays(dtype, sizes)
     if all(array.ndim < 2 for array in arrays.values()):
-        pytest.skip("its arrays are too small to see a copy of one")
+        pytest.skip("its arrays are too small to detect a copy")
     outputs = call.new_outputs(dtype, sizes)
     call.call(arrays, **outputs)
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""The list of bricks is whole: every public function is in it, with the arguments it really has."""
+"""The list of calls is complete, and agrees with the functions and the reference."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_public_function_has_its_reference():
 
 @pytest.mark.parametrize("name", sorted(public_functions(functional)))
 def test_the_reference_has_the_arguments_and_defaults_of_the_function(name):
-    """Apart from the outputs, which it does not write."""
+    """The reference has no arguments for outputs."""
     outputs = {output for call in CALLS if call.function == name for output in call.outputs}
     ours = inspect.signature(getattr(functional, name)).parameters.values()
     theirs = inspect.signature(getattr(reference, name)).parameters.values()
@@ -48,7 +48,7 @@ def test_the_reference_has_the_arguments_and_defaults_of_the_function(name):
 
 
 def bricks_of(package, base):
-    """Every class of a package that can be built: neither a base nor private."""
+    """Return every class of a package that derives from `base`, without the bases."""
     modules = [importlib.import_module(package.__name__)]
     modules += [
         importlib.import_module(f"{package.__name__}.{module.name}")
@@ -68,7 +68,7 @@ def test_every_brick_is_in_the_list_of_its_kind():
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_the_row_names_the_arguments_the_function_has(call):
+def test_calls_name_arguments_of_the_function(call):
     parameters = inspect.signature(getattr(functional, call.function)).parameters
     named = [*call.axes, *call.outputs, *call.options]
     assert set(named) <= set(parameters)
@@ -78,7 +78,7 @@ def test_the_row_names_the_arguments_the_function_has(call):
 
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
-def test_the_function_is_documented(call):
+def test_docstrings_mention_every_array(call):
     function = getattr(functional, call.function)
     assert function.__doc__ and len(function.__doc__.strip()) > 40
     missing = [name for name in call.axes if name not in function.__doc__]

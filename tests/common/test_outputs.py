@@ -1,4 +1,4 @@
-"""The gate for outputs: exactly right, and then used; anything else is refused and left alone."""
+"""Outputs: exactly the right array is filled; anything else is rejected and left unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ with_outputs = pytest.mark.parametrize("call", [c for c in CALLS if c.outputs], 
 
 @with_outputs
 @both_dtypes
-def test_a_right_output_is_filled_and_returned(call, dtype):
+def test_given_outputs_are_filled_and_returned(call, dtype):
     arrays = call.arrays(dtype)
     plain = call.run(arrays)
     outputs = call.new_outputs(dtype)
@@ -40,7 +40,7 @@ def test_one_output_can_be_given_without_the_others(call, dtype):
 
 @with_outputs
 @both_dtypes
-def test_a_result_of_its_own_is_new_contiguous_and_native(call, dtype):
+def test_new_results_are_contiguous_and_own_their_memory(call, dtype):
     arrays = call.arrays(dtype)
     for result in call.run(arrays):
         assert type(result) is np.ndarray
@@ -51,7 +51,7 @@ def test_a_result_of_its_own_is_new_contiguous_and_native(call, dtype):
 
 @pytest.mark.parametrize("call", [c for c in CALLS if c.state], ids=str)
 @both_dtypes
-def test_state_is_updated_in_place_and_nothing_is_returned(call, dtype):
+def test_state_is_updated_in_place(call, dtype):
     arrays = call.arrays(dtype)
     expected = call.run(arrays)
     assert call.call(arrays) is None
@@ -60,7 +60,7 @@ def test_state_is_updated_in_place_and_nothing_is_returned(call, dtype):
 
 
 def refuse(call, name, dtype, make, kind):
-    """The call with a spoilt `name` raises `kind`, and writes into none of its outputs."""
+    """Require that the call with an invalid `name` raises `kind` and writes no output."""
     arrays = call.arrays(dtype)
     outputs = call.new_outputs(dtype)
     holder = arrays if name in call.state else outputs
@@ -71,7 +71,7 @@ def refuse(call, name, dtype, make, kind):
         call.call(arrays, **outputs)
     assert_speaks_of(error, call, name)
     after = {n: np.array(a).tobytes() for n, a in {**arrays, **outputs}.items()}
-    assert after == before, "it wrote before it refused"
+    assert after == before, "it wrote before it raised"
 
 
 WRONG_DTYPES = {
@@ -87,12 +87,12 @@ WRONG_DTYPES = {
 
 @every("strict")
 @both_dtypes
-def test_an_output_of_another_dtype_is_a_type_error(call, name, dtype):
+def test_rejects_outputs_of_another_dtype(call, name, dtype):
     for make in WRONG_DTYPES.values():
         refuse(call, name, dtype, make, TypeError)
 
 
-NO_ARRAYS = {
+NOT_ARRAYS = {
     "list": lambda a: a.tolist(),
     "memoryview": memoryview,
     "bytearray": lambda a: bytearray(a.tobytes()),
@@ -102,8 +102,8 @@ NO_ARRAYS = {
 
 
 @every("strict")
-def test_an_output_that_is_no_ndarray_is_a_type_error(call, name):
-    for make in NO_ARRAYS.values():
+def test_rejects_outputs_that_are_not_arrays(call, name):
+    for make in NOT_ARRAYS.values():
         refuse(call, name, np.float64, make, TypeError)
 
 
@@ -122,7 +122,7 @@ WRONG_SHAPES = {
 
 @every("strict")
 @both_dtypes
-def test_an_output_of_another_shape_is_a_value_error(call, name, dtype):
+def test_rejects_outputs_of_another_shape(call, name, dtype):
     for make in WRONG_SHAPES.values():
         refuse(call, name, dtype, make, ValueError)
 
@@ -132,18 +132,18 @@ WRONG_LAYOUTS = [strided, negative, padded_rows, fortran, misaligned, read_only]
 
 @every("strict")
 @both_dtypes
-def test_an_output_of_another_layout_is_a_value_error(call, name, dtype):
+def test_rejects_outputs_of_another_layout(call, name, dtype):
     for layout in WRONG_LAYOUTS:
         if layout in (fortran, padded_rows) and len(call.strict[name]) == 1:
-            continue  # one axis is contiguous either way
+            continue  # an array with one axis is contiguous in both orders
         refuse(call, name, dtype, layout, ValueError)
 
 
 @every("outputs")
 @both_dtypes
 @pytest.mark.parametrize("shift", [0, 1, -1])
-def test_an_output_that_overlaps_an_input_is_a_value_error(call, name, dtype, shift):
-    """The same memory, or one element further on: only the ends of the two then overlap."""
+def test_rejects_outputs_that_overlap_an_input(call, name, dtype, shift):
+    """They share all of their memory, or one element at either end."""
     for source in call.inputs:
         arrays = call.arrays(dtype)
         output = call.new_outputs(dtype)[name]
@@ -165,7 +165,7 @@ def test_an_output_that_overlaps_an_input_is_a_value_error(call, name, dtype, sh
 
 @every("outputs")
 @both_dtypes
-def test_an_output_that_overlaps_an_input_the_gate_would_copy_is_refused_too(call, name, dtype):
+def test_rejects_outputs_that_overlap_an_input_that_is_copied(call, name, dtype):
     for source in call.inputs:
         arrays = call.arrays(dtype)
         output = call.new_outputs(dtype)[name]
@@ -180,7 +180,7 @@ def test_an_output_that_overlaps_an_input_the_gate_would_copy_is_refused_too(cal
 
 @every("outputs")
 @both_dtypes
-def test_neighbours_in_memory_do_not_overlap(call, name, dtype):
+def test_accepts_outputs_adjacent_to_an_input(call, name, dtype):
     for source in call.inputs:
         arrays = call.arrays(dtype)
         plain = call.run(arrays)
@@ -196,7 +196,7 @@ def test_neighbours_in_memory_do_not_overlap(call, name, dtype):
 
 @pytest.mark.parametrize("call", [c for c in CALLS if len(c.outputs) > 1], ids=str)
 @both_dtypes
-def test_outputs_that_overlap_each_other_are_a_value_error(call, dtype):
+def test_rejects_outputs_that_overlap_each_other(call, dtype):
     outputs = call.new_outputs(dtype)
     names = list(outputs)
     for one, other in zip(names, names[1:] + names[:1], strict=True):
@@ -210,7 +210,7 @@ def test_outputs_that_overlap_each_other_are_a_value_error(call, dtype):
 
 @pytest.mark.parametrize("call", [c for c in CALLS if c.state], ids=str)
 @both_dtypes
-def test_state_that_overlaps_another_argument_is_a_value_error(call, dtype):
+def test_rejects_state_that_overlaps_another_argument(call, dtype):
     for name in call.state:
         for other in call.axes:
             if other == name:
@@ -233,10 +233,10 @@ def test_two_inputs_may_be_the_same_array(call, dtype):
     first = next((n for n in call.inputs if len(call.axes[n]) == 2), call.inputs[0])
     same = [name for name in call.inputs if arrays[name].shape == arrays[first].shape]
     if len(same) < 2:
-        pytest.skip("it has one such input")
+        pytest.skip("it has one input of this shape")
     shared = arrays[next((name for name in same if name in call.value_checked), first)]
     if any(arrays[name].shape != shared.shape for name in same):
-        pytest.skip("they have different shapes whatever the sizes are")
+        pytest.skip("its inputs never have one shape")
     apart = call.run({**arrays, **{name: shared.copy() for name in same}})
     together = call.run({**arrays, **dict.fromkeys(same, shared)})
     for actual, expected in zip(together, apart, strict=True):

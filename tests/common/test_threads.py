@@ -15,7 +15,7 @@ THREADS = 4
 ROUNDS = 20
 
 
-def test_calls_from_several_threads_give_the_bits_of_one():
+def test_several_threads_give_the_bits_of_one():
     sizes = {"N": 64, "I": 33, "O": 65}
     work = [
         (call, call.arrays(dtype, sizes), call.run(call.arrays(dtype, sizes)))
@@ -37,8 +37,8 @@ def test_calls_from_several_threads_give_the_bits_of_one():
         assert all(pool.map(run, range(THREADS)))
 
 
-def test_a_shape_that_changes_meanwhile_is_harmless():
-    """A call computes with the shapes it has checked, whatever another thread does to the array."""
+def test_a_shape_changed_by_another_thread_is_harmless():
+    """A call computes with the shapes that it has checked."""
     x = np.ones((400, 250), np.float32)
     y = np.zeros((400, 250), np.float32)
     stop = Event()

@@ -1,4 +1,4 @@
-"""Every call gives the reference's numbers: at every length, at every offset, for NaN and Inf."""
+"""Every call matches the reference: at every length and offset, and for NaN and infinity."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_length_matches_the_reference(call, dtype):
 
 @every_call
 @both_dtypes
-def test_every_length_at_every_offset_has_the_same_bits_and_writes_nowhere_else(call, dtype):
+def test_offsets_do_not_change_the_bits_and_nothing_else_is_written(call, dtype):
     for length in LENGTHS:
         for sizes in call.sweep(length, {"N": 1, "I": 2, "O": 3}):
             arrays = call.arrays(dtype, sizes, seed=length)
@@ -77,14 +77,14 @@ def check_at_offset(call, dtype, sizes, arrays, plain, offset):
 @every_call
 @both_dtypes
 @pytest.mark.parametrize("rows", [0, 1])
-def test_no_rows_and_one_row(call, dtype, rows):
+def test_zero_rows_and_one_row(call, dtype, rows):
     arrays = call.arrays(dtype, {**SIZES, "N": rows})
     call.assert_matches_reference(arrays, dtype, call.run(arrays))
 
 
 @every_call
 @both_dtypes
-def test_every_axis_can_be_empty_at_once(call, dtype):
+def test_all_axes_empty(call, dtype):
     arrays = call.arrays(dtype, {"N": 0, "I": 0, "O": 0})
     call.assert_matches_reference(arrays, dtype, call.run(arrays))
 
@@ -92,7 +92,7 @@ def test_every_axis_can_be_empty_at_once(call, dtype):
 @every_call
 @both_dtypes
 @pytest.mark.parametrize("length", [1, 5, 16, 37])
-def test_nan_and_infinity_go_where_numpy_carries_them(call, dtype, length):
+def test_nan_and_infinity_propagate_as_in_numpy(call, dtype, length):
     for sizes in call.sweep(length):
         for name, special in product(call.axes, [np.nan, np.inf, -np.inf]):
             if name in call.value_checked:
@@ -114,8 +114,8 @@ def test_the_same_call_gives_the_same_bits(call, dtype):
 
 @every_call
 @both_dtypes
-def test_the_floating_point_environment_is_as_it_was(call, dtype):
-    """Denormals are kept and rounding is to nearest on this thread after every call."""
+def test_the_floating_point_environment_is_left_unchanged(call, dtype):
+    """After every call, denormals are kept and rounding is to nearest on this thread."""
     call.run(call.arrays(dtype))
     info = np.finfo(dtype)
     one = np.ones(1, dtype)

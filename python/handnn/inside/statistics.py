@@ -57,6 +57,11 @@ class LayerStatistics:
     rows: the number of rows.
     layers: a `BrickStatistics` for each brick; those inside a Residual follow it.
     warnings: sentences about what looks wrong.
+
+    Examples:
+        >>> network = handnn.Network([handnn.Affine([[3.0, -4.0]], [0.0, 0.0]), handnn.ReLU()])
+        >>> handnn.layer_statistics(network, [[1.0], [2.0]])
+        LayerStatistics(2 bricks, 2 rows, 1 warning)
     """
 
     def __init__(self, rows: int, layers: list[BrickStatistics], warnings: list[str]) -> None:

@@ -64,6 +64,11 @@ class Trace:
     layers: a `BrickStep` for each brick, with the arrays x, params, out, dout, dx and grads.
     loss: a `LossStep`; None for a prediction.
     updates: a `ParamUpdate` for each param, by the names of `Network.params`; {} without optimizer.
+
+    Examples:
+        >>> network = handnn.Network([handnn.Affine([[2.0]], [1.0])])
+        >>> handnn.trace(network, [[3.0]], [[5.0]])
+        Trace(Network(Affine 1→1; 2 parameters, float64), 1 row, loss 4)
     """
 
     def __init__(self, step: NetworkStep) -> None:
