@@ -255,12 +255,18 @@ class Network:
 def load(path: str | os.PathLike[str]) -> Network:
     """Return the network that `Network.save` wrote to `path`.
 
-    Nothing in the file is executed, and memory is bounded by the size of the file. See
-    `Network.save` for an example.
+    Nothing in the file is executed, and memory is bounded by the size of the file.
 
     Raises:
         FormatError: If the file does not hold a network; a ValueError.
         OSError: If the file cannot be read.
+
+    Examples:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "network.safetensors")
+        >>> handnn.mlp([2, 1], rng=0).save(path)
+        >>> handnn.load(path)
+        Network(Affine 2→1; 3 parameters, float32)
     """
     from handnn import storage
 
