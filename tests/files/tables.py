@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def rooms(count=120, seed=0):
+def flats(count=120, seed=0):
     """Return rows about flats as a dict of columns: numbers with gaps, a category and a price."""
     rng = np.random.default_rng(seed)
     area = rng.uniform(20, 150, count).round(1)

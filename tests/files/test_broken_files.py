@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from tests.files.tables import as_csv, rooms
+from tests.files.tables import as_csv, flats
 
 pytest.importorskip("polars")
 
@@ -124,7 +124,7 @@ def check(result, left):
 
 
 def test_train_on_broken_files(handnn_command, tmp_path):
-    base = as_csv(rooms(40)).encode()
+    base = as_csv(flats(40)).encode()
     codes = np.zeros(3, int)
     model = tmp_path / "m.safetensors"
     for seed in range(COUNT):
@@ -147,13 +147,13 @@ def test_train_on_broken_files(handnn_command, tmp_path):
 @pytest.fixture
 def model(handnn_command, table, tmp_path):
     path = tmp_path / "model.safetensors"
-    data = table(as_csv(rooms()), "train.csv")
+    data = table(as_csv(flats()), "train.csv")
     assert handnn_command("train", data, "--target", "price", *QUICK, "--out", path).code == 0
     return path
 
 
 def test_predict_and_evaluate_broken_files(handnn_command, tmp_path, model):
-    base = as_csv(rooms(20)).encode()
+    base = as_csv(flats(20)).encode()
     codes = np.zeros(3, int)
     out = tmp_path / "p.csv"
     for seed in range(COUNT // 3):
@@ -172,7 +172,7 @@ def test_predict_with_broken_models_and_parquet_files(handnn_command, tmp_path, 
     import polars as pl
 
     parquet = tmp_path / "table.parquet"
-    pl.DataFrame(rooms(20)).write_parquet(parquet)
+    pl.DataFrame(flats(20)).write_parquet(parquet)
     whole = {path: path.read_bytes() for path in (model, parquet)}
     for seed in range(COUNT // 3):
         rng = np.random.default_rng([2, seed])

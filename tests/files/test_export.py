@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import handnn
-from tests.files.tables import as_csv, rooms
+from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
 
 def small(count=1_500):
-    columns = rooms(count)
+    columns = flats(count)
     columns["size"] = ["large" if price > 1000 else "small" for price in columns["price"]]
     return columns
 
@@ -74,8 +74,8 @@ def test_onnx(exported, target, count):
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     path, frame, expected_of = exported(target, "onnx", count=count)
     session = runtime.InferenceSession(path)
-    told = session.get_modelmeta().custom_metadata_map
-    numbers, categories = json.loads(told["numbers"]), json.loads(told["categories"])
+    printed = session.get_modelmeta().custom_metadata_map
+    numbers, categories = json.loads(printed["numbers"]), json.loads(printed["categories"])
     assert numbers == [name for name in frame.columns if frame[name].dtype != pl.String]
     assert categories == {
         name: sorted(set(frame[name])) for name in frame.columns if name not in numbers

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from tests.files.tables import as_csv, rooms
+from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
@@ -65,7 +65,7 @@ def test_train_opens_its_file_once_and_parses_it_once_per_pass(
     In memory there is one pass. When streaming, one pass decides what the columns are, and each
     epoch is another.
     """
-    text = as_csv(rooms()).replace("Ulm", f"{quote}Ulm{quote}")
+    text = as_csv(flats()).replace("Ulm", f"{quote}Ulm{quote}")
     path = tmp_path / "table.csv"
     path.write_bytes(pack(text.encode()))
     arguments = ["train", path, "--target", "price", "--epochs", 2, "--hidden", 4, *options]
@@ -75,7 +75,7 @@ def test_train_opens_its_file_once_and_parses_it_once_per_pass(
 
 
 def test_predict_opens_model_and_rows_once(handnn_command, table, tmp_path):
-    path, model = table(as_csv(rooms())), tmp_path / "m"
+    path, model = table(as_csv(flats())), tmp_path / "m"
     arguments = ["train", path, "--target", "price", "--epochs", 1, "--hidden", 4]
     assert handnn_command(*arguments, "--out", model).code == 0
     for command in ("predict", "evaluate"):
@@ -85,7 +85,7 @@ def test_predict_opens_model_and_rows_once(handnn_command, table, tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_train_and_predict_read_pipes(handnn_command, table, tmp_path):
-    text, pipe = as_csv(rooms()), tmp_path / "pipe"
+    text, pipe = as_csv(flats()), tmp_path / "pipe"
     os.mkfifo(pipe)
 
     def run(*arguments):
@@ -97,7 +97,7 @@ def test_train_and_predict_read_pipes(handnn_command, table, tmp_path):
         return result.out
 
     options = ["--target", "price", "--epochs", 2, "--hidden", 4, "--json", "--out"]
-    told = json.loads(run("train", pipe, *options, tmp_path / "piped"))
+    printed = json.loads(run("train", pipe, *options, tmp_path / "piped"))
     expected = json.loads(handnn_command("train", table(text), *options, tmp_path / "m").out)
-    assert all(told[key] == expected[key] for key in ("bytes", "sha256", "scores"))
+    assert all(printed[key] == expected[key] for key in ("bytes", "sha256", "scores"))
     assert run("predict", tmp_path / "m", pipe) == run("predict", tmp_path / "piped", pipe)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import handnn
-from tests.files.tables import as_csv, rooms
+from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
@@ -22,7 +22,7 @@ def model_of(handnn_command, table, tmp_path):
 
     def train(target="price", columns=None, *options):
         path = tmp_path / f"{target}.safetensors"
-        data = table(as_csv(columns or rooms()), "train.csv")
+        data = table(as_csv(columns or flats()), "train.csv")
         quick = ("--epochs", 5, "--networks", 2, "--hidden", 8, "--out", path)
         assert handnn_command("train", data, "--target", target, *quick, *options).code == 0
         return path
@@ -35,7 +35,7 @@ def numbers(text):
 
 
 def test_predictions_are_those_of_the_model(handnn_command, table, model_of):
-    path, columns = model_of(), rooms(30, seed=1)
+    path, columns = model_of(), flats(30, seed=1)
     frame = pl.DataFrame(columns).drop("price")
     expected = handnn.TableModel.load(path).predict(frame)
     result = handnn_command("predict", path, table(as_csv(columns)), "--quiet")
@@ -44,7 +44,7 @@ def test_predictions_are_those_of_the_model(handnn_command, table, model_of):
 
 
 def test_notes_additional_and_reordered_columns(handnn_command, table, model_of):
-    path, columns = model_of(), rooms(30, seed=1)
+    path, columns = model_of(), flats(30, seed=1)
     expected = handnn_command("predict", path, table(as_csv(columns))).out
     turned = {"colour": ["red"] * 30, **dict(reversed(columns.items()))}
     del turned["price"]
@@ -55,18 +55,18 @@ def test_notes_additional_and_reordered_columns(handnn_command, table, model_of)
 
 
 def test_names_missing_columns(handnn_command, table, model_of):
-    columns = rooms(30)
+    columns = flats(30)
     columns["Area"] = columns.pop("area")
     del columns["floor"]
     result = handnn_command("predict", model_of(), table(as_csv(columns)))
     assert (result.code, result.out) == (1, "")
-    assert "has no column 'area', 'floor', which the model was trained on" in result.err
+    assert "has no columns 'area', 'floor', which the model was trained on" in result.err
     assert "did you mean 'Area'?" in result.err
 
 
 def test_suggests_only_columns_that_are_not_in_use(handnn_command, table, model_of):
     """Another column has a more similar name, but is already matched."""
-    columns = rooms()
+    columns = flats()
     columns["total_rooms"], columns["total_room_s"] = columns["area"], columns["floor"]
     path = model_of("price", columns)
     columns["Total_Rooms"] = columns.pop("total_rooms")
@@ -78,7 +78,7 @@ def test_suggests_only_columns_that_are_not_in_use(handnn_command, table, model_
 
 
 def test_refuses_text_in_a_column_of_numbers(handnn_command, table, model_of):
-    columns = rooms(30)
+    columns = flats(30)
     columns["area"][7] = "large"
     result = handnn_command("predict", model_of(), table(as_csv(columns)))
     assert (result.code, result.out) == (1, "")
@@ -87,7 +87,7 @@ def test_refuses_text_in_a_column_of_numbers(handnn_command, table, model_of):
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_refuses_numbers_in_a_column_of_text(handnn_command, table, model_of, tmp_path, form):
-    columns = rooms(30)
+    columns = flats(30)
     columns["town"] = [1, 2, 3] * 10
     path = table(as_csv(columns))
     if form == "parquet":
@@ -99,7 +99,7 @@ def test_refuses_numbers_in_a_column_of_text(handnn_command, table, model_of, tm
 
 
 def test_notes_new_categories(handnn_command, table, model_of):
-    columns = rooms(30)
+    columns = flats(30)
     columns["town"][:2] = ["Mars", "Mars"]
     result = handnn_command("predict", model_of(), table(as_csv(columns)))
     assert result.code == 0
@@ -110,7 +110,7 @@ def test_notes_new_categories(handnn_command, table, model_of):
 
 
 def test_probabilities_and_kept_columns(handnn_command, table, model_of):
-    path, columns = model_of("town"), rooms(12, seed=1)
+    path, columns = model_of("town"), flats(12, seed=1)
     result = handnn_command("predict", path, table(as_csv(columns)), "--probabilities", "--keep")
     got = pl.read_csv(io.StringIO(result.out))
     assert got.columns == [
@@ -123,13 +123,13 @@ def test_probabilities_and_kept_columns(handnn_command, table, model_of):
 
 
 def test_json_is_an_object_a_line(handnn_command, table, model_of):
-    result = handnn_command("predict", model_of(), table(as_csv(rooms(3))), "--json")
+    result = handnn_command("predict", model_of(), table(as_csv(flats(3))), "--json")
     assert [list(json.loads(line)) for line in result.out.splitlines()] == [["prediction"]] * 3
 
 
 def test_out_is_replaced_atomically(handnn_command, table, model_of, tmp_path):
     path, out = model_of(), tmp_path / "out.csv"
-    columns = rooms(30)
+    columns = flats(30)
     assert handnn_command("predict", path, table(as_csv(columns)), "--out", out).code == 0
     before = out.read_bytes()
     assert len(before.splitlines()) == 31
@@ -141,7 +141,7 @@ def test_out_is_replaced_atomically(handnn_command, table, model_of, tmp_path):
 
 @pytest.mark.parametrize("name", ["p.csv", "p.tsv", "p.csv.gz", "p.tsv.gz", "p.parquet"])
 def test_the_suffix_decides_the_format(handnn_command, table, model_of, tmp_path, name):
-    path, columns, out = model_of("town"), rooms(30), tmp_path / name
+    path, columns, out = model_of("town"), flats(30), tmp_path / name
     data = table(as_csv(columns))
     arguments = ["predict", path, data, "--keep", "--probabilities"]
     expected = pl.read_csv(io.StringIO(handnn_command(*arguments).out))
@@ -163,13 +163,13 @@ def test_the_suffix_decides_the_format(handnn_command, table, model_of, tmp_path
 
 
 def test_parquet_is_replaced_atomically(handnn_command, table, model_of, tmp_path):
-    columns = rooms(30)
+    columns = flats(30)
     columns["area"][29] = "x"
     path, out = model_of(), tmp_path / "out.parquet"
     result = handnn_command("predict", path, table(as_csv(columns)), "--out", out)
     assert (result.code, result.out) == (1, "") and "column 'area': 'x'" in result.err
     assert not [n for n in os.listdir(tmp_path) if n.startswith((".handnn", "out"))]
-    result = handnn_command("predict", path, table(as_csv(rooms(9))), "--out", out, "--json")
+    result = handnn_command("predict", path, table(as_csv(flats(9))), "--out", out, "--json")
     assert result.code == 2 and "--json cannot be written to a Parquet file" in result.err
 
 
@@ -182,7 +182,7 @@ def test_a_full_disk_is_reported_for_the_parquet_file(
         raise OSError("No space left on device (os error 28)")  # in the words of polars
 
     monkeypatch.setattr(pl.DataFrame, "write_ipc", full)
-    result = handnn_command("predict", path, table(as_csv(rooms(9))), "--out", out)
+    result = handnn_command("predict", path, table(as_csv(flats(9))), "--out", out)
     assert (result.code, result.out) == (1, "")
     assert result.err.strip() == f"handnn: {out}: No space left on device (os error 28)"
     assert not [n for n in os.listdir(tmp_path) if n.startswith((".handnn", "out"))]
@@ -194,13 +194,13 @@ def test_refuses_to_replace_what_is_not_a_file(handnn_command, table, model_of, 
     """Such as /dev/null, which root could replace with a file."""
     out = tmp_path / name
     os.mkfifo(out)
-    result = handnn_command("predict", model_of(), table(as_csv(rooms(9))), "--out", out)
+    result = handnn_command("predict", model_of(), table(as_csv(flats(9))), "--out", out)
     assert (result.code, result.out) == (1, "") and "not a regular file" in result.err
     assert out.is_fifo() and not [n for n in os.listdir(tmp_path) if n.startswith(".handnn")]
 
 
 def test_refuses_to_overwrite_its_inputs(handnn_command, table, model_of):
-    path, data = model_of(), table(as_csv(rooms(30)))
+    path, data = model_of(), table(as_csv(flats(30)))
     before = path.read_bytes(), data.read_bytes()
     for name in (path, data):
         result = handnn_command("predict", path, data, "--out", name)
@@ -216,7 +216,7 @@ def test_refuses_to_overwrite_its_inputs(handnn_command, table, model_of):
 
 
 def test_predict_remembers_gaps_and_decimal_point(handnn_command, table, tmp_path):
-    columns = rooms()
+    columns = flats()
     columns["floor"][0] = "?"
     data, model = table(as_csv(columns, ";", decimal=",")), tmp_path / "m.safetensors"
     options = ["--decimal", ",", "--gap", "?", "--epochs", 2, "--hidden", 4, "--out", model]
@@ -226,37 +226,37 @@ def test_predict_remembers_gaps_and_decimal_point(handnn_command, table, tmp_pat
 
 
 def test_evaluate_scores_all_rows(handnn_command, table, model_of):
-    path, columns = model_of(), rooms(40, seed=2)
+    path, columns = model_of(), flats(40, seed=2)
     result = handnn_command("evaluate", path, table(as_csv(columns)), "--json")
-    told = json.loads(result.out)
+    printed = json.loads(result.out)
     frame = pl.DataFrame(columns)
     wrong = handnn.TableModel.load(path).predict(frame.drop("price")) - frame["price"].to_numpy()
-    assert told["rows"] == 40
-    assert told["scores"]["rmse"] == pytest.approx(np.sqrt(np.mean(wrong**2)), rel=1e-6)
-    assert told["scores"]["mae"] == pytest.approx(np.mean(abs(wrong)), rel=1e-6)
+    assert printed["rows"] == 40
+    assert printed["scores"]["rmse"] == pytest.approx(np.sqrt(np.mean(wrong**2)), rel=1e-6)
+    assert printed["scores"]["mae"] == pytest.approx(np.mean(abs(wrong)), rel=1e-6)
 
 
 @pytest.mark.parametrize("labels", [["yes", "no"], [1, 2], [0.5, 1.5], ["true", "false"]])
 def test_evaluate_reads_labels_of_every_kind(handnn_command, table, model_of, labels):
-    columns = rooms()
+    columns = flats()
     columns["kind"] = [labels[price > 1000] for price in columns.pop("price")]
     path = model_of("kind", columns, *(["--task", "binary"] if labels[0] == 0.5 else []))
     result = handnn_command("evaluate", path, table(as_csv(columns)), "--json")
-    told = json.loads(result.out)
+    printed = json.loads(result.out)
     predicted = handnn_command("predict", path, table(as_csv(columns))).out.splitlines()[1:]
     right = np.mean([str(a) == b for a, b in zip(columns["kind"], predicted, strict=True)])
-    assert told["scores"]["accuracy"] == pytest.approx(right)
+    assert printed["scores"]["accuracy"] == pytest.approx(right)
 
 
 def test_evaluate_refuses_files_without_the_target(handnn_command, table, model_of):
-    path, columns = model_of(), rooms(20)
+    path, columns = model_of(), flats(20)
     columns["price"][4] = None
     result = handnn_command("evaluate", path, table(as_csv(columns)))
     assert result.code == 1 and "line 6: the target 'price' has no value" in result.err
     del columns["price"]
     result = handnn_command("evaluate", path, table(as_csv(columns)))
     assert result.code == 1 and "no column 'price' to compare predictions with" in result.err
-    columns = rooms(20)
+    columns = flats(20)
     columns["town"][5] = "Mars"
     result = handnn_command("evaluate", model_of("town"), table(as_csv(columns)))
     assert (

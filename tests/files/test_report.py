@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.files.tables import as_csv, rooms
+from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
@@ -56,7 +56,7 @@ def report(handnn_command, table, tmp_path):
 
 
 def yes_or_no(count=150):
-    columns = rooms(count)
+    columns = flats(count)
     columns["is_large"] = [int(price > 1000) for price in columns.pop("price")]
     return columns
 
@@ -65,11 +65,11 @@ def yes_or_no(count=150):
     ("columns", "target", "parts"),
     [
         (
-            rooms(),
+            flats(),
             "price",
             ["the mean", "rmse", "On the line, the prediction is exact"],
         ),
-        (rooms(), "town", ["the most frequent class", "balanced_accuracy", "ROC curve", "Köln"]),
+        (flats(), "town", ["the most frequent class", "balanced_accuracy", "ROC curve", "Köln"]),
         (yes_or_no(), "is_large", ["auc", "Held-out rows by actual class", "ROC curve"]),
     ],
 )
@@ -92,7 +92,7 @@ def test_has_all_sections(report, columns, target, parts, stream):
 
 
 def test_loads_nothing(report):
-    text = report(rooms(), "price")
+    text = report(flats(), "price")
     page = Page(text)
     assert not re.search(r"https?://|@import|url\(|<script|<link|<img", text)
     assert not [a for _, a in page.tags if {"src", "href"} & set(a)]
@@ -101,7 +101,7 @@ def test_loads_nothing(report):
 
 
 def test_escapes_the_text_of_the_data(report):
-    columns = rooms()
+    columns = flats()
     columns['<b>"area"&'.replace('"', "")] = columns.pop("area")
     columns["town"] = ["<script>1</script>" if town == "Ulm" else town for town in columns["town"]]
     text = report(columns, "town")
@@ -110,7 +110,7 @@ def test_escapes_the_text_of_the_data(report):
 
 
 def test_worst_rows_name_their_lines(report):
-    columns = rooms(300)
+    columns = flats(300)
     columns["price"] = [float(1_000 + 7 * row) for row in range(300)]
     text = report(columns, "price")
     rows = re.findall(r'<tr><th scope="row">(\d+)</th><td>([\d,]+)</td>', text)
@@ -120,7 +120,7 @@ def test_worst_rows_name_their_lines(report):
 
 
 def test_the_decisive_column_is_the_most_important(report):
-    columns = rooms(400)
+    columns = flats(400)
     columns["noise"] = [(k * 7919) % 101 for k in range(400)]
     text = report(columns, "price", "--epochs", 60)
     names = re.findall(r'text-anchor="end">([a-z]+)</text><rect', text)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import handnn
-from tests.files.tables import as_csv, rooms
+from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
@@ -82,7 +82,7 @@ def test_columns_and_target_equal_those_learned_in_memory(
     monkeypatch.setattr(
         "handnn.files.learning.streamed_columns.default_scale", lambda columns: scale
     )
-    columns = rooms(300)
+    columns = flats(300)
     columns[target][7:30:3] = [None] * 8
     settings = TrainingSettings(target, hold_out=0.3, drop_gaps=True)
     path = table(as_csv(columns))
@@ -136,7 +136,7 @@ def test_targets_of_every_kind(table, surveyed, tmp_path, cells, task, expected,
 
 
 def test_every_row_has_one_role(table, surveyed):
-    columns = rooms(500)
+    columns = flats(500)
     columns["area"] = list(map(float, range(500)))
     settings = TrainingSettings("price")
     found = surveyed(table(as_csv(columns)), settings)
@@ -159,7 +159,7 @@ def test_every_row_has_one_role(table, surveyed):
 
 
 def test_held_out_rows_do_not_affect_the_model(table, tmp_path, handnn_command):
-    columns = rooms(400)
+    columns = flats(400)
     path, out = table(as_csv(columns)), tmp_path / "m"
     arguments = ["train", path, "--target", "price", "--stream", "--epochs", 1, "--out", out]
     assert handnn_command(*arguments).code == 0
@@ -183,7 +183,7 @@ def test_held_out_rows_do_not_affect_the_model(table, tmp_path, handnn_command):
 
 @pytest.mark.parametrize("kind", ["number", "category"])
 def test_refuses_columns_with_values_in_held_out_rows_only(table, tmp_path, handnn_command, kind):
-    columns = rooms(100)
+    columns = flats(100)
     path = table(as_csv(columns))
     held = np.flatnonzero(~training_rows(path, "price")).tolist()
     texts = ["1", "2"] if kind == "number" else ["a", "b"]
@@ -199,7 +199,7 @@ def test_refuses_columns_with_values_in_held_out_rows_only(table, tmp_path, hand
 
 
 def test_the_held_out_share_falls_and_never_takes_training_rows(table):
-    with open_table(table(as_csv(rooms(100)))) as source:
+    with open_table(table(as_csv(flats(100)))) as source:
         (block,) = source.blocks()
     held_out = HeldOut("price", 0.5, 3)
     draws = held_out.draws(4, block)
@@ -211,12 +211,12 @@ def test_the_held_out_share_falls_and_never_takes_training_rows(table):
 
 
 def test_streaming_scores_like_training_in_memory(handnn_command, table, tmp_path):
-    data, out = table(as_csv(rooms(2_000))), tmp_path / "m"
+    data, out = table(as_csv(flats(2_000))), tmp_path / "m"
     arguments = ["train", data, "--target", "price", "--epochs", 20, "--networks", 1, "--out", out]
     scores = []
     for stream in ("--stream", "--no-stream"):
-        told = json.loads(handnn_command(*arguments, stream, "--json").out)
-        scores.append(told["scores"]["rmse"])
+        printed = json.loads(handnn_command(*arguments, stream, "--json").out)
+        scores.append(printed["scores"]["rmse"])
     assert scores[0] < 1.5 * scores[1]
 
 

@@ -11,13 +11,13 @@ import handnn
 from handnn.cli.output import as_flag
 from handnn.files import FileModel, TableError
 from handnn.files.errors import Option, Remedy
-from tests.files.tables import as_csv, rooms
+from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
 
 def test_gives_the_bytes_and_scores_of_the_command(handnn_command, table, tmp_path):
-    path, out = table(as_csv(rooms(), ";", decimal=",")), tmp_path / "command"
+    path, out = table(as_csv(flats(), ";", decimal=",")), tmp_path / "command"
     flags = ["--epochs", 3, "--networks", 2, "--hidden", "8,4", "--seed", 3, "--lr", 0.01]
     flags += ["--hold-out", 0.3, "--ignore", "floor", "--decimal", ",", "--gap", "?", "--out", out]
     assert handnn_command("train", path, "--target", "price", *flags).code == 0
@@ -44,7 +44,7 @@ def test_gives_the_bytes_and_scores_of_the_command(handnn_command, table, tmp_pa
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_predicts_frames_and_logs_each_stage(table, stream):
-    columns = rooms()
+    columns = flats()
     lines = []
     model = handnn.train_file(
         table(as_csv(columns)), "town", stream=stream, epochs=2, hidden=(4,), log=lines.append
@@ -57,7 +57,7 @@ def test_predicts_frames_and_logs_each_stage(table, stream):
 
 
 def test_the_report_ends_with_the_call(table, tmp_path):
-    path, report = table(as_csv(rooms())), tmp_path / "report.html"
+    path, report = table(as_csv(flats())), tmp_path / "report.html"
     options = {"seed": 1, "hidden": (4,), "epochs": 2, "ignore": "floor,town"}
     handnn.train_file(path, "price", **options, report=report)
     page = report.read_text("utf-8").replace("&#x27;", "'")
@@ -82,7 +82,7 @@ def test_the_report_ends_with_the_call(table, tmp_path):
 )
 def test_checks_its_arguments(table, options, error):
     with pytest.raises(error, match=rf"train_file: .*{next(iter(options))}"):
-        handnn.train_file(table(as_csv(rooms())), "price", **options)
+        handnn.train_file(table(as_csv(flats())), "price", **options)
 
 
 REMEDIES = [
@@ -120,7 +120,7 @@ def test_no_message_of_files_names_a_flag():
 
 
 def test_errors_suggest_arguments(table):
-    columns = rooms()
+    columns = flats()
     columns["price"][3] = None
     with pytest.raises(TableError, match=r"no value in 1 row.*; use drop_gaps=True"):
         handnn.train_file(table(as_csv(columns)), "price")
@@ -129,13 +129,13 @@ def test_errors_suggest_arguments(table):
 def test_a_loaded_model_has_no_report(table, tmp_path):
     from handnn.files.report.report_page import report_page
 
-    handnn.train_file(table(as_csv(rooms())), "price", epochs=1, hidden=[4]).save(tmp_path / "m")
+    handnn.train_file(table(as_csv(flats())), "price", epochs=1, hidden=[4]).save(tmp_path / "m")
     with pytest.raises(ValueError, match="must come from train_file"):
         report_page(FileModel.load(tmp_path / "m"), "")
 
 
 def test_the_model_file_is_that_of_a_table_model(table, tmp_path):
-    columns = rooms()
+    columns = flats()
     model = handnn.train_file(table(as_csv(columns)), "price", epochs=1, hidden=[4])
     model.save(tmp_path / "m")
     frame = pl.DataFrame(columns).drop("price")

@@ -12,7 +12,7 @@ import pytest
 
 import handnn
 from handnn.layers import Dropout
-from tests.files.tables import as_csv, rooms
+from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
@@ -39,7 +39,7 @@ def train(handnn_command, tmp_path):
 
 
 def labelled(count=150):
-    columns = rooms(count)
+    columns = flats(count)
     columns["size"] = ["large" if price > 1000 else "small" for price in columns.pop("price")]
     return columns
 
@@ -47,20 +47,20 @@ def labelled(count=150):
 @pytest.mark.parametrize(
     ("columns", "target", "task", "trivial"),
     [
-        (rooms(), "price", "regression", "the mean"),
-        (rooms(), "town", "multiclass", "the most frequent class"),
+        (flats(), "price", "regression", "the mean"),
+        (flats(), "town", "multiclass", "the most frequent class"),
         (labelled(), "size", "binary", "the most frequent class"),
     ],
 )
 @pytest.mark.parametrize("stream", [(), ("--stream",)])
 def test_scores_are_better_than_baselines(table, train, columns, target, task, trivial, stream):
-    _, told = train(table(as_csv(columns)), target, *stream)
-    assert told["task"] == task
-    assert list(told["baselines"]) == [trivial, "least squares"]
-    for scores in (told["scores"], *told["baselines"].values()):
+    _, printed = train(table(as_csv(columns)), target, *stream)
+    assert printed["task"] == task
+    assert list(printed["baselines"]) == [trivial, "least squares"]
+    for scores in (printed["scores"], *printed["baselines"].values()):
         assert list(scores) == SCORES[task]
     first = SCORES[task][0]
-    ours, theirs = told["scores"][first], told["baselines"][trivial][first]
+    ours, theirs = printed["scores"][first], printed["baselines"][trivial][first]
     if target != "town":  # on which the other columns depend little
         assert ours < 0.6 * theirs if task == "regression" else ours > theirs + 0.1
 
@@ -70,12 +70,12 @@ def test_least_squares_uses_unscaled_numbers(table, train):
     rng = np.random.default_rng(0)
     income = rng.lognormal(10, 1, 200).round(2)
     columns = {"income": income.tolist(), "tax": (0.3 * income + rng.normal(0, 1, 200)).tolist()}
-    _, told = train(table(as_csv(columns)), "tax")
-    assert told["baselines"]["least squares"]["rmse"] < 5
+    _, printed = train(table(as_csv(columns)), "tax")
+    assert printed["baselines"]["least squares"]["rmse"] < 5
 
 
 def test_networks_follow_the_recipe(table, train):
-    model, _ = train(table(as_csv(rooms())))
+    model, _ = train(table(as_csv(flats())))
     loaded = handnn.TableModel.load(model)
     assert all(c.knots for c in loaded.columns.columns if c.kind == "number")
     seeds = [
@@ -85,27 +85,27 @@ def test_networks_follow_the_recipe(table, train):
 
 
 def test_scores_are_those_of_the_held_out_rows(table, train, handnn_command):
-    columns = rooms(200)
-    model, told = train(table(as_csv(columns)))
-    assert told["rows"] == {"trained": 160, "held_out": 40}
+    columns = flats(200)
+    model, printed = train(table(as_csv(columns)))
+    assert printed["rows"] == {"trained": 160, "held_out": 40}
     loaded = handnn.TableModel.load(model)
     frame = pl.DataFrame(columns)
     wrong = loaded.predict(frame.drop("price")) - frame["price"].to_numpy()
     # The held-out rows are the first 40 of a permutation by the seed.
     rows = np.random.default_rng(0).permutation(200)[:40]
-    assert np.sqrt(np.mean(wrong[rows] ** 2)) == pytest.approx(told["scores"]["rmse"], rel=1e-6)
+    assert np.sqrt(np.mean(wrong[rows] ** 2)) == pytest.approx(printed["scores"]["rmse"], rel=1e-6)
 
 
 def test_every_class_has_a_training_row(table, train):
-    columns = rooms(60)
+    columns = flats(60)
     columns["town"][:3] = ["Mars", "Venus", "Venus"]
-    model, told = train(table(as_csv(columns)), "town", "--hold-out", 0.8)
+    model, printed = train(table(as_csv(columns)), "town", "--hold-out", 0.8)
     assert "Mars" in handnn.TableModel.load(model).target.classes.tolist()
-    assert told["rows"]["held_out"] < 48
+    assert printed["rows"]["held_out"] < 48
 
 
 def test_held_out_rows_do_not_affect_the_model(table, train):
-    columns = rooms(200)
+    columns = flats(200)
     before = train(table(as_csv(columns)))[0].read_bytes()
     for row in np.random.default_rng(0).permutation(200)[:40]:
         columns["area"][row], columns["price"][row] = 1e6, -1e6
@@ -118,7 +118,7 @@ def test_held_out_rows_do_not_affect_the_model(table, train):
 
 @pytest.mark.parametrize("form", ["tsv", "gz", "parquet", "semicolon"])
 def test_the_file_format_does_not_affect_the_model(table, train, tmp_path, form):
-    columns = rooms()
+    columns = flats()
     expected, _ = train(table(as_csv(columns)))
     arrays = handnn.TableModel.load(expected).networks[1].params
     if form == "parquet":
@@ -135,14 +135,14 @@ def test_the_file_format_does_not_affect_the_model(table, train, tmp_path, form)
 
 
 def test_the_seed_decides_the_bytes_of_the_model(table, train):
-    data = table(as_csv(rooms()))
+    data = table(as_csv(flats()))
     first = train(data)[0].read_bytes()
     assert train(data)[0].read_bytes() == first
     assert train(data, "price", "--seed", 1)[0].read_bytes() != first
 
 
 def test_messages_go_to_stderr_unless_quiet(handnn_command, table, tmp_path):
-    data, out = table(as_csv(rooms())), tmp_path / "m.safetensors"
+    data, out = table(as_csv(flats())), tmp_path / "m.safetensors"
     arguments = ["train", data, "--target", "price", *QUICK, "--out", out]
     code, printed, messages = handnn_command(*arguments)
     assert code == 0
@@ -156,18 +156,18 @@ def test_messages_go_to_stderr_unless_quiet(handnn_command, table, tmp_path):
 
 
 def test_ignored_columns_and_chosen_categories(table, train, handnn_command):
-    columns = rooms()
+    columns = flats()
     columns["id"] = [f"flat {k}" for k in range(120)]
     data = table(as_csv(columns))
     refused = handnn_command("train", data, "--target", "price", *QUICK)
     assert refused.code == 1 and "use --ignore id to leave it out" in refused.err
     model, _ = train(data, "price", "--ignore", "id", "--category", "floor")
-    told = json.loads(handnn_command("inspect", model, "--json").out)
-    assert told["columns"] == {"area": "number", "floor": "category", "town": "category"}
+    printed = json.loads(handnn_command("inspect", model, "--json").out)
+    assert printed["columns"] == {"area": "number", "floor": "category", "town": "category"}
 
 
 def test_drop_gaps_leaves_out_rows_without_target(table, train, handnn_command):
-    columns = rooms()
+    columns = flats()
     columns["price"][3] = columns["price"][70] = None
     data = table(as_csv(columns))
     refused = handnn_command("train", data, "--target", "price", *QUICK)
@@ -175,8 +175,8 @@ def test_drop_gaps_leaves_out_rows_without_target(table, train, handnn_command):
         refused.code == 1
         and "no value in 2 rows, the first in line 5; use --drop-gaps" in refused.err
     )
-    _, told = train(data, "price", "--drop-gaps")
-    assert sum(told["rows"].values()) == 118
+    _, printed = train(data, "price", "--drop-gaps")
+    assert sum(printed["rows"].values()) == 118
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_drop_gaps_leaves_out_rows_without_target(table, train, handnn_command):
     ],
 )
 def test_errors_are_one_line(handnn_command, table, arguments, code, message):
-    result = handnn_command("train", table(as_csv(rooms())), *QUICK, *arguments)
+    result = handnn_command("train", table(as_csv(flats())), *QUICK, *arguments)
     assert (result.code, result.out) == (code, "")
     assert message in result.err
     assert result.err.count("\n") == 1
@@ -233,7 +233,7 @@ def test_ctrl_c_leaves_no_file(handnn_command, table, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(in_memory, "fit_table", press)
-    data, folder = table(as_csv(rooms())), tmp_path / "out"
+    data, folder = table(as_csv(flats())), tmp_path / "out"
     folder.mkdir()
     options = ["--out", folder / "m", "--report", folder / "r"]
     result = handnn_command("train", data, "--target", "price", *QUICK, *options)
@@ -258,6 +258,6 @@ def test_california_housing_with_defaults(handnn_command, tmp_path):
         "train", os.environ["HANDNN_HOUSING"], "--target", "median_house_value", "--json",
         "--out", tmp_path / "m",
     )  # fmt: skip
-    told = json.loads(result.out)
-    assert told["scores"]["rmse"] <= 47_000
-    assert told["seconds"] < 30
+    printed = json.loads(result.out)
+    assert printed["scores"]["rmse"] <= 47_000
+    assert printed["seconds"] < 30

@@ -43,4 +43,15 @@ def inspect(model: Path, as_json: bool, quiet: bool) -> None:
         return
     click.echo("")
     for name, value in notes.story.items():
-        click.echo(f"{name:<10}{value}")
+        click.echo(f"{name:<10}{described(value)}")
+
+
+def described(value: object) -> str:
+    """Return a value of the story as text: the entries of an object, separated by commas."""
+    if not isinstance(value, dict):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    parts = (
+        f"{name} ({described(inner)})" if isinstance(inner, dict) else f"{name} {described(inner)}"
+        for name, inner in value.items()
+    )
+    return ", ".join(parts)

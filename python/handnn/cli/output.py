@@ -30,8 +30,8 @@ def one_line_errors() -> Iterator[None]:
     except TableError as error:
         raise _failure(error.worded(as_flag)) from error
     except OSError as error:
-        has_name = error.filename and error.strerror
-        raise _failure(f"{error.filename}: {error.strerror}" if has_name else str(error)) from error
+        reason = error.strerror or str(error)
+        raise _failure(f"{error.filename}: {reason}" if error.filename else reason) from error
     except DivergenceError as error:
         raise _failure(f"training diverged: {error}; try a smaller --lr") from error
     except (ImportError, ValueError, TypeError) as error:

@@ -53,6 +53,12 @@ class TableError(ValueError):
     Attributes:
         problem: the message without remedies.
         remedies: options that remedy the error.
+
+    Examples:
+        >>> from handnn.files.errors import Option, Remedy, TableError
+        >>> error = TableError("rents.csv: '?' is not a number", Remedy(Option.GAPS, ("?",)))
+        >>> print(error)
+        rents.csv: '?' is not a number; if it marks a missing value, use gaps=['?']
     """
 
     def __init__(self, problem: str, *remedies: Remedy) -> None:

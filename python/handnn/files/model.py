@@ -52,6 +52,19 @@ class FileModel(TableModel):
         training: how it was trained and the rows that were held out, None for a loaded model.
 
     `save` writes the file that `handnn train` writes, which `TableModel.load` reads, too.
+
+    Examples:
+        >>> import os, tempfile
+        >>> from importlib.resources import files
+        >>> from handnn.files import FileModel
+        >>> path = files("handnn") / "data" / "concrete.csv"
+        >>> target = "Concrete compressive strength"
+        >>> model = handnn.train_file(path, target, epochs=5, networks=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(os.path.join(folder, "concrete.safetensors"))
+        ...     loaded = FileModel.load(os.path.join(folder, "concrete.safetensors"))
+        >>> loaded.scores == model.scores, loaded.notes.target
+        (True, 'Concrete compressive strength')
     """
 
     def __init__(

@@ -39,8 +39,9 @@ def check_same_columns(source: Source, names: Iterable[str], target: str) -> lis
     if missing:
         similar = _similar(missing[0], [name for name in source.names if name not in names])
         hint = f"; did you mean {similar!r}?" if similar else ""
+        noun = "column" if len(missing) == 1 else "columns"
         raise TableError(
-            f"{source.path} has no column {listed(missing)}, which the model was trained on{hint}"
+            f"{source.path} has no {noun} {listed(missing)}, which the model was trained on{hint}"
         )
     notes = []
     if [name for name in source.names if name in names] != names:
