@@ -53,7 +53,7 @@ def test_predicts_frames_and_logs_each_stage(table, stream):
     assert set(model.predict(pl.DataFrame(columns).drop("town"))) <= {"Ulm", "Bonn", "Köln"}
     assert len(lines) == (3 if stream else 6)
     assert model.kinds == {"area": "number", "floor": "number", "price": "number"}
-    assert model.training is not None and len(model.training.split.test) > 0
+    assert model.training is not None and len(model.training.held_out) > 0
 
 
 def test_the_report_ends_with_the_call(table, tmp_path):
@@ -117,6 +117,13 @@ def test_no_message_of_files_names_a_flag():
     for path in folder.rglob("*.py"):
         for line in path.read_text("utf-8").splitlines():
             assert " --" not in line and '"--' not in line, f"{path.name}: {line.strip()}"
+
+
+def test_gaps_may_be_one_text(table):
+    columns = flats()
+    columns["area"][3] = "n.a."
+    model = handnn.train_file(table(as_csv(columns)), "price", gaps="n.a.", epochs=1, hidden=[4])
+    assert model.notes.gaps == ("n.a.",) and model.kinds["area"] == "number"
 
 
 def test_errors_suggest_arguments(table):

@@ -13,7 +13,7 @@ from handnn.files.reading.dialect import Dialect
 from handnn.tables import CategoryColumn, TableModel, checks
 
 if TYPE_CHECKING:
-    from handnn.files.learning.trained import Trained
+    from handnn.files.learning.trained import TrainingRun
 
 ENTRY = "file"
 """The entry of the architecture in a model file that holds the notes."""
@@ -49,7 +49,7 @@ class FileModel(TableModel):
 
     Attributes:
         notes: what the model file says besides the model.
-        training: how it was trained and the rows that were held out, None for a loaded model.
+        training: how it was trained, with the rows that were held out; None for a loaded model.
 
     `save` writes the file that `handnn train` writes, which `TableModel.load` reads, too.
 
@@ -68,7 +68,7 @@ class FileModel(TableModel):
     """
 
     def __init__(
-        self, model: TableModel, notes: ModelNotes, training: Trained | None = None
+        self, model: TableModel, notes: ModelNotes, training: TrainingRun | None = None
     ) -> None:
         super().__init__(model.networks, model.columns, model.target)
         self.notes = notes

@@ -11,7 +11,7 @@ from handnn.files.learning.in_memory import train_in_memory
 from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.streamed import train_streamed
 from handnn.files.learning.survey import survey
-from handnn.files.learning.trained import Trained
+from handnn.files.learning.trained import TrainingRun
 from handnn.files.model import FileModel, ModelNotes
 from handnn.files.reading.dialect import Dialect
 from handnn.files.reading.source import Source, open_table
@@ -45,7 +45,7 @@ def train_file(
     delimiter: str | None = None,
     encoding: str | None = None,
     decimal: str = ".",
-    gaps: Iterable[str] = (),
+    gaps: str | Iterable[str] = (),
     report: str | os.PathLike[str] | None = None,
     progress: bool = False,
     log: Log | None = None,
@@ -101,7 +101,8 @@ def train_file(
     """
     if decimal not in (".", ","):
         raise ValueError(f"train_file: decimal must be '.' or ',', not {decimal!r}")
-    dialect = Dialect(delimiter, encoding, decimal, tuple(gaps))
+    texts = (gaps,) if isinstance(gaps, str) else tuple(gaps)
+    dialect = Dialect(delimiter, encoding, decimal, texts)
     with open_table(path, dialect, is_hashed=True) as source:
         settings = TrainingSettings(
             target=target,
@@ -167,15 +168,15 @@ def _train(
     measured = measured_values(model.target, split.test.y)
     scores = score(model.target, measured, answers_of(model, split.test.x))
     others = baselines(split, model.columns, model.target)
-    story = _story(source, settings, trained, scores, others)
+    story = _story(source, settings, trained.run, scores, others)
     notes = ModelNotes(settings.target, surveyed.target_kind, dialect.decimal, dialect.gaps, story)
-    return FileModel(model, notes, trained)
+    return FileModel(model, notes, trained.run)
 
 
 def _story(
     source: Source,
     settings: TrainingSettings,
-    trained: Trained,
+    run: TrainingRun,
     scores: Scores,
     others: dict[str, Scores],
 ) -> dict[str, object]:
@@ -187,7 +188,7 @@ def _story(
         "place": source.place,
         "bytes": n_bytes,
         "sha256": digest,
-        "rows": {"trained": trained.n_train, "held_out": len(trained.split.test)},
+        "rows": {"trained": run.n_train, "held_out": len(run.held_out)},
         "seed": settings.seed,
         "scores": plain_scores(scores),
         "baselines": {name: plain_scores(their) for name, their in others.items()},

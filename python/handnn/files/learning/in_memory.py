@@ -9,7 +9,7 @@ import numpy as np
 from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.split import split_rows
 from handnn.files.learning.survey import Survey, take_rows
-from handnn.files.learning.trained import Trained
+from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.tables.fitting import fit_table
 from handnn.tables.recipe import file_recipe
 
@@ -36,11 +36,11 @@ def train_in_memory(
     )
     for number, history in enumerate(fitted.histories, 1):
         log(f"network {number} of {len(fitted.histories)}: {history}")
-    return Trained(
-        fitted.model,
+    run = TrainingRun(
         fitted.histories,
-        split,
+        split.test,
         n_train=len(train),
         keeps_best_epoch=recipe.n_validation > 0,
         seconds=perf_counter() - start,
     )
+    return Trained(fitted.model, run, split)

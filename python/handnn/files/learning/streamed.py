@@ -23,7 +23,7 @@ from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.split import LabeledRows, Split, check_row_count
 from handnn.files.learning.streamed_columns import columns_of, target_of
 from handnn.files.learning.survey import Survey, typed_rows
-from handnn.files.learning.trained import Trained
+from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.files.reading.block import Places
 from handnn.files.reading.memory import release_memory
 from handnn.losses.loss import as_column
@@ -77,14 +77,11 @@ def train_streamed(
             if (number + 1) % max(1, recipe.epochs // 10) == 0:
                 log(f"epoch {number + 1} of {recipe.epochs}: {histories[0]}")
     model = TableModel([trainer.network for trainer in trainers], columns, target)
-    return Trained(
-        model,
-        histories,
-        stream.split(),
-        n_train=n_train,
-        keeps_best_epoch=False,
-        seconds=perf_counter() - began,
+    split, seconds = stream.split(), perf_counter() - began
+    run = TrainingRun(
+        histories, split.test, n_train=n_train, keeps_best_epoch=False, seconds=seconds
     )
+    return Trained(model, run, split)
 
 
 def _new_trainers(

@@ -1,29 +1,37 @@
-"""A model trained on a file, and the rows it was trained and scored on."""
+"""A model trained on a file, and how it was trained."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from handnn.files.learning.split import Split
+from handnn.files.learning.split import LabeledRows, Split
 from handnn.tables import TableModel
 from handnn.training.history import History
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A model and how it was trained.
+class TrainingRun:
+    """How a model was trained.
 
     Attributes:
         histories: one for each network.
-        split: the rows that were held out, and those trained on; of a streamed file a sample.
+        held_out: the rows that score the model.
         n_train: the number of rows trained on.
         keeps_best_epoch: whether each network has the weights of its best epoch, not of its last.
         seconds: how long it took.
     """
 
-    model: TableModel
     histories: list[History]
-    split: Split
+    held_out: LabeledRows
     n_train: int
     keeps_best_epoch: bool
     seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model, how it was trained, and the rows it was trained on; of a streamed file a sample."""
+
+    model: TableModel
+    run: TrainingRun
+    split: Split

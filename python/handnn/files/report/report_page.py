@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from handnn import charts
-from handnn.files.learning.trained import Trained
+from handnn.files.learning.trained import TrainingRun
 from handnn.files.model import FileModel, PlainScores
 from handnn.files.report.answer_charts import answers_section
 from handnn.files.report.html import Cell, section, table
@@ -54,19 +54,19 @@ def report_page(model: FileModel, command: str) -> str:
     command: what trains the same model again, shown at the end. Raises ValueError for a model that
     was loaded from a file, since the rows that were held out of it are not known.
     """
-    trained = model.training
-    if trained is None:
+    run = model.training
+    if run is None:
         raise ValueError("report_page: the model must come from train_file, not from a file")
-    story, target, test = model.notes.story, model.target, trained.split.test
+    story, target, test = model.notes.story, model.target, run.held_out
     title = f"Predicting {model.notes.target} from {story['file']}"
     importance = permutation_importance(model, test, np.random.default_rng(_integer(story["seed"])))
     measured, answers = measured_values(target, test.y), answers_of(model, test.x)
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>A {target.task} model, trained on {trained.n_train:,} rows and scored on "
+        f"<p>A {target.task} model, trained on {run.n_train:,} rows and scored on "
         f"{len(test):,} other rows, which were drawn at random.</p>",
         section("Scores", _scores(model)),
-        section("Learning curves", _learning_curves(trained)),
+        section("Learning curves", _learning_curves(run)),
         section(
             "Predicted and actual values",
             answers_section(target, model.notes.target, measured, answers),
@@ -91,8 +91,8 @@ def _scores(model: FileModel) -> str:
     return table("On the held-out rows", ["", *names], rows, "this model") + f"<p>{meanings}.</p>"
 
 
-def _learning_curves(trained: Trained) -> str:
-    histories = trained.histories
+def _learning_curves(run: TrainingRun) -> str:
+    histories = run.histories
     groups: dict[str, Sequence[Sequence[float]]] = {
         "training rows": [history.train_loss for history in histories]
     }
@@ -102,7 +102,7 @@ def _learning_curves(trained: Trained) -> str:
     text = "The loss of each network over the epochs"
     n_epochs = max(map(len, histories))
     described = f"{text}, on a logarithmic scale; the longest training has {n_epochs} epochs"
-    after = "; it keeps the weights of its best epoch" if trained.keeps_best_epoch else ""
+    after = "; it keeps the weights of its best epoch" if run.keeps_best_epoch else ""
     return f"<p>{text}{after}.</p>" + charts.curves(groups, ("epoch", "loss"), described)
 
 
