@@ -228,7 +228,7 @@ def test_watch_takes_effect_at_the_next_step():
         optimizer.step(params, {"w": np.ones(1)})
         optimizer.watch(1.0)
     assert params["w"][0] == -(1 + 1 + 0.5)
-    SGD(1.0).watch(1.0)  # without a schedule there is nothing to tell
+    SGD(1.0).watch(1.0)  # without a schedule, watch does nothing
 
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])

@@ -22,14 +22,17 @@ SPREAD = 1.5
 def results(calls: Iterable[Call], dtype: str) -> Iterator[Case]:
     """Yield a case for each result of each call, at many sizes.
 
-    Every axis has every length once. For the first call of a function, axes have all combinations
-    of the edges too.
+    In the first call of a function, each axis has every length, and the axes have all combinations
+    of the edges. In its other calls, which run the same loops with other settings, each axis has
+    the lengths of the edges.
     """
     functions = set()
     for call in calls:
-        sizes_of_calls = [sizes for length in LENGTHS for sizes in call.sweep(length)]
-        if call.function not in functions:
-            functions.add(call.function)
+        is_first = call.function not in functions
+        functions.add(call.function)
+        lengths = LENGTHS if is_first else EDGES
+        sizes_of_calls = [sizes for length in lengths for sizes in call.sweep(length)]
+        if is_first:
             sizes_of_calls += call.grid(EDGES)
         for seed, sizes in enumerate(sizes_of_calls):
             arrays = call.arrays(dtype, sizes, seed, SPREAD)

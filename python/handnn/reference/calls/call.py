@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import product
 from typing import Self
 
@@ -108,7 +109,7 @@ class Call:
         """The `kind` of the brick that the function belongs to: affine_forward is of "affine"."""
         return self.function.rpartition("_")[0]
 
-    @property
+    @cached_property
     def defaults(self) -> dict[str, object]:
         """The arguments that may be left out, with their defaults."""
         parameters = inspect.signature(getattr(reference, self.function)).parameters.values()
