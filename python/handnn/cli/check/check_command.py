@@ -46,7 +46,7 @@ def line(result: Result) -> str:
 def check(context: click.Context, as_json: bool) -> None:
     """Check every layer, loss, optimizer and schedule; exit with 0 if all pass, else with 1.
 
-    Results are compared with plain NumPy in float32 and float64, at lengths around those of
+    Results are compared with plain NumPy in float32 and float64, at lengths around the widths of
     vectors, in new arrays and in given ones; gradients with slopes measured on forward; and a fit
     by the compiled engine with the same fit in Python, bit for bit.
 
