@@ -14,4 +14,5 @@ def imported_torch(where: str) -> ModuleType:
         import torch
     except ImportError:
         raise ImportError(f"{where} needs PyTorch: pip install torch") from None
-    return torch
+    module: ModuleType = torch
+    return module

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="no-any-return"
+# mypy: disable-error-code="no-any-return, no-untyped-call"
 """to_torch: a Network as a `torch.nn.Sequential`."""
 
 from __future__ import annotations
