@@ -41,7 +41,19 @@ FLOATS: Mapping[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F64": np
 
 
 class FormatError(ValueError):
-    """A file is not what handnn saves: damaged, foreign, or of a later format."""
+    """Raised for a file that handnn cannot read: damaged, foreign, or of a later format.
+
+    Examples:
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "network.safetensors")
+        >>> with open(path, "wb") as file:
+        ...     _ = file.write(b"not a network")
+        >>> try:
+        ...     handnn.load(path)
+        ... except handnn.FormatError as error:
+        ...     print("refused")
+        refused
+    """
 
 
 class Entry(NamedTuple):
