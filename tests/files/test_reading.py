@@ -178,10 +178,10 @@ def test_takes_numbers_for_categories_on_request(table):
         (["", "", "NA"], "column 'a' has no value in any row; use ignore=['a'] to leave it out"),
         (["5", "5", "5"], "column 'a' has the same value '5' in every row; use ignore=['a']"),
         (["x", "x", "x"], "column 'a' has the same value 'x' in every row; use ignore=['a']"),
-        (["1", "2", "?", "3", "?"], "has '?' in line 4, '?' in line 6, which are not a number"),
+        (["1", "2", "?", "3", "?"], "has '?' in line 4, '?' in line 6, which are not numbers"),
         (["1", "2", "?", "3"], "if it marks a missing value, use gaps=['?']"),
-        (["1", "2", "inf", "3"], "has 'inf' in line 4, which is not a number up to 1e100"),
-        (["1", "2", "1e999", "3"], "has '1e999' in line 4, which is not a number up to 1e100"),
+        (["1", "2", "inf", "3"], "has 'inf' in line 4, which is beyond 1e100"),
+        (["1", "2", "1e999", "3"], "has '1e999' in line 4, which is beyond 1e100"),
         (['"1,5"', '"2,5"', '"3,5"'], "use decimal=',' if the comma is the decimal point"),
         (['"1.234,5"', '"2,5"', '"3,5"'], "remove the points between thousands; use decimal=','"),
         (['"1,234"', '"2,000"', '"3,500,000"'], "remove the commas if they separate thousands"),
@@ -217,7 +217,7 @@ def test_one_error_names_all_columns(table):
         (["x", "x", "x"], "auto", "has the same value 'x' in every row"),
         (["1", "2", "x", "3"], "auto", "has 'x' in line 4, which is not a number"),
         (["x", "y", "x"], "regression", "has 'x' in line 2, 'y' in line 3, 'x' in line 4"),
-        (["1", "inf", "2"], "auto", "'inf' in line 3, which is not a number up to 1e100"),
+        (["1", "inf", "2"], "auto", "'inf' in line 3, which is beyond 1e100"),
     ],
 )
 def test_refuses_targets_that_cannot_be_predicted(table, cells, task, message):

@@ -20,8 +20,12 @@ MAX_CLASSES = 1_000
 MAX_CATEGORIES = 10_000
 """With more, each category would have few rows, and a vector of its own to learn."""
 
-NOT_A_NUMBER = "not a number"
-TOO_LARGE = "not a number up to 1e100"
+Predicate = tuple[str, str]
+"""What is said of one cell, and of several."""
+
+NOT_A_NUMBER = ("is not a number", "are not numbers")
+UNLIKE_OTHERS = ("is not a number, unlike other rows", "are not numbers, unlike other rows")
+TOO_LARGE = ("is beyond 1e100", "are beyond 1e100")
 
 
 def choose_kinds(facts: Mapping[str, ColumnFacts], source: Source) -> dict[str, str]:
@@ -56,8 +60,7 @@ def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[Pl
     if fact.is_constant:
         return f"has the same value {fact.first_value!r:.40} in every row", []
     if kind == "mixed":
-        what = f"{NOT_A_NUMBER}, unlike other rows"
-        return describe_cells(fact.texts, fact.n_texts, source, what), fact.texts
+        return describe_cells(fact.texts, fact.n_texts, source, UNLIKE_OTHERS), fact.texts
     if kind == "number" and fact.n_too_large:
         return describe_cells(fact.too_large, fact.n_too_large, source, TOO_LARGE), fact.too_large
     n_labels = len(fact.labels)
@@ -74,13 +77,13 @@ def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[Pl
     return "", []
 
 
-def describe_cells(cells: Iterable[PlacedCell], count: int, source: Source, what: str) -> str:
+def describe_cells(cells: Iterable[PlacedCell], count: int, source: Source, what: Predicate) -> str:
     """Describe `count` wrong cells of a column, of which the first few are given."""
     cells = list(cells)
     shown = ", ".join(f"{text!r:.40} in {source.place} {place:,}" for place, text in cells)
     more = f" and {count - len(cells):,} more" if count > len(cells) else ""
-    verb = "is" if count == 1 else "are"
-    return f"has {shown}{more}, which {verb} {what}{hint_for([t for _, t in cells], source)}"
+    hint = hint_for([text for _, text in cells], source)
+    return f"has {shown}{more}, which {what[count != 1]}{hint}"
 
 
 def _remedies(cells: Iterable[PlacedCell], source: Source) -> list[Remedy]:

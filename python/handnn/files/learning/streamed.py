@@ -30,7 +30,7 @@ from handnn.losses.loss import as_column
 from handnn.progress import progress_bar
 from handnn.tables import Columns, TableModel, Target
 from handnn.tables.networks import build_network, build_optimizer
-from handnn.tables.recipe import STREAM_BUFFER, Recipe, stream_recipe
+from handnn.tables.recipe import STREAM_BUFFER, VALIDATION_SHARE, Recipe, stream_recipe
 from handnn.training.history import Epoch, History
 from handnn.training.trainer import Trainer
 
@@ -42,8 +42,6 @@ MAX_VALIDATION_ROWS = 20_000
 
 MAX_SAMPLE_ROWS = 20_000
 """Training rows that are kept for the baselines."""
-
-VALIDATION_SHARE = 0.1
 
 
 def train_streamed(
