@@ -232,6 +232,8 @@ def test_reads_decimal_commas_on_request(table):
     with open_table(path, Dialect(decimal=",")) as source:
         frame = typed(whole(source), {"a": "number"}, source)
     assert frame["a"].to_list() == [1.5, -2.25, 10.0]
+    with pytest.raises(TableError, match=r"'1.5' in line 2, .* must not contain points"):
+        kinds_of(table("a;z\n1.5;1\n2.5;2\n-1.5;3\n"), decimal=",")
     with pytest.raises(TableError, match=r"'1.5' in line 4.*must not contain points"):
         kinds_of(table("a;z\n1,5;1\n2;2\n1.5;3\n"), decimal=",")
 

@@ -65,7 +65,7 @@ def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[Pl
         return describe_cells(fact.too_large, fact.n_too_large, source, TOO_LARGE), fact.too_large
     n_labels = len(fact.labels)
     if kind == "category" and not fact.is_chosen:
-        if any(remedy.option is Option.DECIMAL for remedy in _remedies(fact.texts, source)):
+        if _are_other_numbers(fact.texts, source):
             return describe_cells(fact.texts, fact.n_texts, source, NOT_A_NUMBER), fact.texts
         if n_labels > MAX_DISTINCT_ROWS and n_labels > MAX_DISTINCT_SHARE * fact.n_values:
             return (
@@ -84,6 +84,14 @@ def describe_cells(cells: Iterable[PlacedCell], count: int, source: Source, what
     more = f" and {count - len(cells):,} more" if count > len(cells) else ""
     hint = hint_for([text for _, text in cells], source)
     return f"has {shown}{more}, which {what[count != 1]}{hint}"
+
+
+def _are_other_numbers(cells: Iterable[PlacedCell], source: Source) -> bool:
+    """Return whether texts would be numbers if they had another decimal point or no commas."""
+    texts = [text for _, text in cells]
+    remedies = remedies_for(texts, source)
+    is_decimal = any(remedy.option is Option.DECIMAL for remedy in remedies)
+    return is_decimal or hint_for(texts, source) != ""
 
 
 def _remedies(cells: Iterable[PlacedCell], source: Source) -> list[Remedy]:
