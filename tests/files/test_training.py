@@ -146,9 +146,11 @@ def test_messages_go_to_stderr_unless_quiet(handnn_command, table, tmp_path):
     arguments = ["train", data, "--target", "price", *QUICK, "--out", out]
     code, printed, messages = handnn_command(*arguments)
     assert code == 0
-    assert [line.split("  ")[0] for line in printed.splitlines()] == [
+    *scores, verdict = printed.splitlines()
+    assert [line.split("  ")[0] for line in scores] == [
         "24 held-out rows", "the mean", "least squares", "this model",
     ]  # fmt: skip
+    assert verdict.startswith("not better than least squares on the held-out rows: RMSE ")
     assert "96 rows to train on, 24 held out" in messages
     assert "2 columns of numbers, 1 of categories ('town')" in messages
     assert "gaps are filled in 'floor'" in messages

@@ -191,3 +191,4 @@ def _print_scores(model: FileModel, out: Path, report: Path | None, as_json: boo
     n_test = len(model.training.held_out) if model.training else 0
     methods = {**model.baselines, "this model": model.scores}
     click.echo(output.score_table(methods, f"{n_test:,} held-out rows"))
+    click.echo(model.verdict)

@@ -34,7 +34,7 @@ class ModelNotes:
         decimal, gaps: how the text of the file was read; see `Dialect`.
         story: for people, how the model was trained: "handnn" (the version), "file" (its name),
             "place" ("line" or "row"), "bytes" and "sha256" of the file, "rows" ("trained" and
-            "held_out"), "seed", "scores" and "baselines".
+            "held_out"), "seed", "scores", "baselines" and "verdict".
     """
 
     target: str
@@ -90,6 +90,12 @@ class FileModel(TableModel):
         entry = self.notes.story.get("baselines")
         entry = entry if isinstance(entry, dict) else {}
         return {str(name): _scores(scores) for name, scores in entry.items()}
+
+    @property
+    def verdict(self) -> str:
+        """The score beside that of the best baseline, in words; "" if the file does not tell it."""
+        entry = self.notes.story.get("verdict")
+        return str(entry.get("text", "")) if isinstance(entry, dict) else ""
 
     @property
     def kinds(self) -> dict[str, str]:

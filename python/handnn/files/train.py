@@ -16,13 +16,13 @@ from handnn.files.model import FileModel, ModelNotes
 from handnn.files.reading.dialect import Dialect
 from handnn.files.reading.source import Source, open_table
 from handnn.files.report.table_scores import (
-    Scores,
     answers_of,
-    baselines,
+    baseline_answers,
     measured_values,
     plain_scores,
     score,
 )
+from handnn.files.report.verdict import compare
 from handnn.storage import replace_file
 
 
@@ -166,21 +166,23 @@ def _train(
     trained = train(surveyed, settings, progress=progress, log=log)
     model, split = trained.model, trained.split
     measured = measured_values(model.target, split.test.y)
-    scores = score(model.target, measured, answers_of(model, split.test.x))
-    others = baselines(split, model.columns, model.target)
-    story = _story(source, settings, trained.run, scores, others)
+    answers = answers_of(model, split.test.x)
+    others = baseline_answers(split, model.columns, model.target)
+    story = {
+        **_story(source, settings, trained.run),
+        "scores": plain_scores(score(model.target, measured, answers)),
+        "baselines": {
+            name: plain_scores(score(model.target, measured, theirs))
+            for name, theirs in others.items()
+        },
+        "verdict": compare(model.target, measured, answers, others).to_dict(),
+    }
     notes = ModelNotes(settings.target, surveyed.target_kind, dialect.decimal, dialect.gaps, story)
     return FileModel(model, notes, trained.run)
 
 
-def _story(
-    source: Source,
-    settings: TrainingSettings,
-    run: TrainingRun,
-    scores: Scores,
-    others: dict[str, Scores],
-) -> dict[str, object]:
-    """Return what the model file tells about the training; see `ModelNotes`."""
+def _story(source: Source, settings: TrainingSettings, run: TrainingRun) -> dict[str, object]:
+    """Return what the model file tells about the file and the training; see `ModelNotes`."""
     digest, n_bytes = source.sha256()
     return {
         "handnn": version("handnn"),
@@ -190,8 +192,6 @@ def _story(
         "sha256": digest,
         "rows": {"trained": run.n_train, "held_out": len(run.held_out)},
         "seed": settings.seed,
-        "scores": plain_scores(scores),
-        "baselines": {name: plain_scores(their) for name, their in others.items()},
     }
 
 

@@ -20,7 +20,7 @@ def train_in_memory(
     """Hold out rows of a file and train on the others; TableError when there are too few rows."""
     frame, places = take_rows(survey)
     rng = np.random.default_rng(settings.seed)
-    split = split_rows(frame, settings.target, places, settings.hold_out, rng)
+    split = split_rows(frame, settings.target, places, settings.hold_out, rng, settings.task)
     train = split.train
     log(f"{len(train):,} rows to train on, {len(split.test):,} held out; {survey.described()}")
     start = perf_counter()

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handnn.files.errors import TableError
 from handnn.files.reading.block import Places
+from handnn.tables.target_values import TargetValues
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -45,31 +47,52 @@ def check_row_count(n_rows: int) -> None:
 
 
 def split_rows(
-    frame: DataFrame, target: str, places: Places, share: float, rng: np.random.Generator
+    frame: DataFrame,
+    target: str,
+    places: Places,
+    share: float,
+    rng: np.random.Generator,
+    task: str = "auto",
 ) -> Split:
-    """Hold out a random share of the rows, and that share of each class if there are few classes.
+    """Hold out a random share of the rows, of classes that share of each.
 
-    Targets are classes unless they are real numbers or have more than one distinct value for every
-    two rows. Raises TableError when there are too few rows.
+    Every row has the same chance to be held out; see `draw_rows`. task: as `Target.learn` takes it,
+    which decides whether targets are classes. Raises TableError when there are too few rows.
     """
     x, y = frame.drop(target), frame[target]
-    n_rows = len(y)
-    check_row_count(n_rows)
-    order = rng.permutation(n_rows)
-    classes = np.zeros(n_rows, np.int64)
-    if str(y.dtype) != "Float64":
-        ranks = y.rank("dense").to_numpy().astype(np.int64)
-        classes = ranks if 2 * ranks.max() <= n_rows else classes
-    held_out = []
-    for label in np.unique(classes):
-        rows = order[classes[order] == label]
-        held_out.append(rows[: min(round(share * len(rows)), len(rows) - 1)])  # one to learn from
-    test = np.sort(np.concatenate(held_out))
-    if len(test) == 0:
-        test = order[:1]
-    is_train = np.ones(n_rows, bool)
-    is_train[test] = False
-    train = np.flatnonzero(is_train)
+    check_row_count(len(y))
+    if task == "auto":
+        task = TargetValues(y, "split_rows").task()
+    classes = None
+    if task != "regression":
+        classes = y.rank("dense").to_numpy().astype(np.int64)
+    is_test = draw_rows(len(y), share, classes, rng)
+    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     return Split(
         LabeledRows(x[train], y[train], places[train]), LabeledRows(x[test], y[test], places[test])
     )
+
+
+def draw_rows(
+    n_rows: int, share: float, classes: NDArray[np.int64] | None, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Return which rows to hold out, (n_rows,): at least one row, and not all rows of a class.
+
+    Every row has the same chance. The number of rows of each class, if `classes` (n_rows,) are
+    given, is the exact share, rounded up or down at random. (Systematic sampling with one random
+    start, of the rows in random order within each class: Madow 1949.)
+    """
+    order = rng.permutation(n_rows)
+    chosen = np.zeros(n_rows, bool)
+    if classes is None:
+        chosen[order[: min(max(1, round(share * n_rows)), n_rows - 1)]] = True
+        return chosen
+    order = order[np.argsort(classes[order], kind="stable")]
+    chosen[order] = np.diff(np.floor(share * np.arange(n_rows + 1) + rng.random())) > 0
+    _, first, counts = np.unique(classes[order], return_index=True, return_counts=True)
+    for start, count in zip(first.tolist(), counts.tolist(), strict=True):
+        if chosen[order[start : start + count]].all():
+            chosen[order[start]] = False  # one to learn from
+    if not chosen.any():
+        chosen[order[first[counts.argmax()]]] = True
+    return chosen

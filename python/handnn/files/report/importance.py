@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from handnn.files.learning.split import LabeledRows
-from handnn.files.report.table_scores import Values, answers_of, measured_values
+from handnn.files.report.table_scores import answers_of, measured_values, row_errors
 from handnn.tables import TableModel
 
 if TYPE_CHECKING:
@@ -29,17 +29,6 @@ class WorstRow(NamedTuple):
     cells: dict[str, object]
 
 
-def row_errors(model: TableModel, measured: Values, answers: Values) -> Values:
-    """Return the error of each answer.
-
-    The absolute error of a regression; for classes -log of the probability of the true class.
-    """
-    if model.target.task == "regression":
-        return np.asarray(abs(answers - measured))
-    of_truth = answers[np.arange(len(answers)), measured.astype(int)]
-    return np.asarray(-np.log(np.clip(of_truth, 1e-15, 1)))
-
-
 def permutation_importance(
     model: TableModel, rows: LabeledRows, rng: np.random.Generator
 ) -> dict[str, float]:
@@ -53,7 +42,7 @@ def permutation_importance(
     x, measured = rows.x[chosen], measured_values(model.target, rows.y[chosen])
 
     def error(table: DataFrame) -> float:
-        errors = row_errors(model, measured, answers_of(model, table))
+        errors = row_errors(model.target, measured, answers_of(model, table))
         if model.target.task == "regression":
             return float(np.sqrt(np.mean(errors**2)))
         return float(errors.mean())
@@ -72,7 +61,7 @@ def permutation_importance(
 def worst_rows(model: TableModel, rows: LabeledRows, count: int = 10) -> list[WorstRow]:
     """Return the rows with the largest errors, the largest first."""
     answers = answers_of(model, rows.x)
-    errors = row_errors(model, measured_values(model.target, rows.y), answers)
+    errors = row_errors(model.target, measured_values(model.target, rows.y), answers)
     predicted = answers if model.target.classes is None else model.target.choose(answers)
     return [
         WorstRow(

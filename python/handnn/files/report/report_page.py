@@ -88,7 +88,9 @@ def _scores(model: FileModel) -> str:
     names = list(model.scores)
     rows = [[method, *(_number(scores[n]) for n in names)] for method, scores in methods.items()]
     meanings = "; ".join(f"{name}: {MEANINGS[name]}" for name in names)
-    return table("On the held-out rows", ["", *names], rows, "this model") + f"<p>{meanings}.</p>"
+    best = "this model" if model.verdict.startswith("better") else ""
+    scores = table("On the held-out rows", ["", *names], rows, best)
+    return f"<p>This model is {escape(model.verdict)}.</p>{scores}<p>{meanings}.</p>"
 
 
 def _learning_curves(run: TrainingRun) -> str:

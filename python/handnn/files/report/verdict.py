@@ -1,0 +1,95 @@
+"""The verdict on a model: its score beside that of the best baseline, and how sure the order is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from handnn import charts
+from handnn.files.report.table_scores import Values, row_errors
+from handnn.tables import Target
+
+MIN_STANDARD_ERRORS = 2.0
+"""A difference of fewer standard errors may be chance."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The score of a model beside that of a baseline, on the same held-out rows.
+
+    Attributes:
+        metric: "rmse" or "log_loss"; lower is better.
+        model, baseline: their scores.
+        baseline_name: of the better baseline.
+        difference: model - baseline.
+        standard_error: of the difference, as it varies with the rows that are drawn.
+    """
+
+    metric: str
+    model: float
+    baseline: float
+    baseline_name: str
+    difference: float
+    standard_error: float
+
+    def __str__(self) -> str:
+        """Return the verdict in words: ``better than least squares on the held-out rows: ...``."""
+        beats = self.difference < 0
+        is_sure = abs(self.difference) > MIN_STANDARD_ERRORS * self.standard_error
+        words = ("better than" if is_sure else "not clearly better than") if beats else (
+            "not better than"
+        )  # fmt: skip
+        name = {"rmse": "RMSE", "log_loss": "log loss"}[self.metric]
+        number = charts.number
+        return (
+            f"{words} {self.baseline_name} on the held-out rows: {name} {number(self.model)} "
+            f"beside {number(self.baseline)} (difference {number(self.difference)} ± "
+            f"{number(self.standard_error)})"
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the verdict as JSON can hold it, with its words as "text"."""
+        entries = {**asdict(self), "text": str(self)}
+        return {
+            name: None if isinstance(value, float) and not np.isfinite(value) else value
+            for name, value in entries.items()
+        }
+
+
+def compare(
+    target: Target, measured: Values, answers: Values, baselines: Mapping[str, Values]
+) -> Verdict:
+    """Compare answers with those of the best baseline; all as `table_scores.score` takes them.
+
+    The standard error is that of a mean of differences of paired rows. For the RMSE, a root, it
+    follows from that of the mean square by the delta method: ``se / (rmse_1 + rmse_2)``.
+    """
+    is_regression = target.task == "regression"
+
+    def losses(given: Values) -> Values:
+        errors = row_errors(target, measured, given)
+        return np.asarray(errors**2) if is_regression else errors
+
+    def total(given: Values) -> float:
+        mean = float(given.mean())
+        return float(np.sqrt(mean)) if is_regression else mean
+
+    with np.errstate(over="ignore", invalid="ignore"):  # rows may be far from those in training
+        ours = losses(answers)
+        others = {name: losses(theirs) for name, theirs in baselines.items()}
+        name = min(others, key=lambda name: total(others[name]))
+        theirs = others[name]
+        n_rows = len(ours)
+        error = float(np.std(ours - theirs, ddof=1) / np.sqrt(n_rows)) if n_rows > 1 else np.inf
+        if is_regression and error > 0:
+            error /= total(ours) + total(theirs)
+        return Verdict(
+            metric="rmse" if is_regression else "log_loss",
+            model=total(ours),
+            baseline=total(theirs),
+            baseline_name=name,
+            difference=total(ours) - total(theirs),
+            standard_error=error,
+        )
