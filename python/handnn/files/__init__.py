@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from handnn.files.errors import TableError
-    from handnn.files.model import FileModel
-    from handnn.files.train import train_file
+from handnn.files.errors import TableError
+from handnn.files.model import FileModel
 
-# Imported when first used, so that a prediction does not wait for what only training needs.
-_MODULE_OF = {"FileModel": "model", "TableError": "errors", "train_file": "train"}
+if TYPE_CHECKING:
+    from handnn.files.train import train_file
 
 __all__ = ["FileModel", "TableError", "train_file"]
 
 
 def __getattr__(name: str) -> object:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"handnn.files.{_MODULE_OF[name]}"), name)
+    if name == "train_file":  # later, so that predictions do not wait for what training imports
+        from handnn.files import train
+
+        return train.train_file
     raise AttributeError(f"module 'handnn.files' has no attribute {name!r}")
