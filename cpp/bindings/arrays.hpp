@@ -13,20 +13,16 @@
 // to follow it is float64.
 #pragma once
 
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-
 #include <array>
 #include <initializer_list>
 #include <memory>
 #include <sstream>
 #include <string>
 
+#include "arguments.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace handnn {
-
-namespace py = pybind11;
 
 constexpr std::size_t most_dimensions = 64;  // NumPy's own limit
 

@@ -16,7 +16,7 @@ namespace handnn {
 namespace {
 
 template <class T>
-py::array predict_as(const Bricks<T>& bricks, py::handle x_any, py::handle out_any) {
+FloatArray predict_as(const Bricks<T>& bricks, ArrayLike x_any, OutArray out_any) {
   Gate gate = Gate::casting_to<T>("Network.predict");
   Array x;
   gate.inputs({{"x", x_any, x}});
@@ -34,18 +34,18 @@ py::array predict_as(const Bricks<T>& bricks, py::handle x_any, py::handle out_a
   return out.as_array();
 }
 
-using Predictor = py::typing::Callable<py::array(py::object, py::object)>;
+using Predictor = py::typing::Callable<FloatArray(ArrayLike, OutArray)>;
 
 template <class T>
 Predictor predictor_as(const py::list& described) {
   const auto bricks = std::make_shared<const Bricks<T>>("Network.predict", described);
   return Predictor(py::cpp_function(
-      [bricks](py::handle x, py::handle out) { return predict_as<T>(*bricks, x, out); }));
+      [bricks](ArrayLike x, OutArray out) { return predict_as<T>(*bricks, x, out); }));
 }
 
 // A network's forward pass as a function (x, out or None) -> out. The bricks are read once, so that
 // the overhead of a call with one row is small. Several threads may call it at once.
-Predictor predictor(const py::list& bricks, bool float32) {
+Predictor predictor(const BrickList& bricks, bool float32) {
   return float32 ? predictor_as<float>(bricks) : predictor_as<double>(bricks);
 }
 

@@ -21,7 +21,7 @@ void require_product(const Gate& gate, const Array& x, const Array& w) {
     gate.bad_value("x has ", x.shape[1], " columns but w has ", w.shape[0], " rows");
 }
 
-py::array affine_forward(py::handle x_any, py::handle w_any, py::handle b_any, py::handle out_any) {
+FloatArray affine_forward(ArrayLike x_any, ArrayLike w_any, ArrayLike b_any, OutArray out_any) {
   Gate gate("affine_forward");
   Array x, w, b;
   gate.inputs({{"x", x_any, x}, {"w", w_any, w}, {"b", b_any, b}});
@@ -36,9 +36,9 @@ py::array affine_forward(py::handle x_any, py::handle w_any, py::handle b_any, p
   return out.as_array();
 }
 
-py::typing::Tuple<py::array, py::array, py::array> affine_backward(
-    py::handle dout_any, py::handle x_any, py::handle w_any, py::handle dx_any, py::handle dw_any,
-    py::handle db_any) {
+py::typing::Tuple<FloatArray, FloatArray, FloatArray> affine_backward(
+    ArrayLike dout_any, ArrayLike x_any, ArrayLike w_any, OutArray dx_any, OutArray dw_any,
+    OutArray db_any) {
   Gate gate("affine_backward");
   Array dout, x, w;
   gate.inputs({{"dout", dout_any, dout}, {"x", x_any, x}, {"w", w_any, w}});
@@ -58,14 +58,14 @@ py::typing::Tuple<py::array, py::array, py::array> affine_backward(
 }
 
 // What decides which entries are dropped, and how the others are scaled.
-double drop_probability(const Gate& gate, py::handle p_any) {
+double drop_probability(const Gate& gate, Number p_any) {
   const double p = gate.number("p", p_any);
   if (!(p >= 0 && p < 1)) gate.bad_value("p must be at least 0 and below 1, but is ", p);
   return p;
 }
 
-py::array dropout_forward(py::handle x_any, py::handle p_any, std::uint64_t seed,
-                          std::uint64_t step, py::handle out_any) {
+FloatArray dropout_forward(ArrayLike x_any, Number p_any, std::uint64_t seed, std::uint64_t step,
+                           OutArray out_any) {
   Gate gate("dropout_forward");
   const double p = drop_probability(gate, p_any);
   Array x;
@@ -77,8 +77,8 @@ py::array dropout_forward(py::handle x_any, py::handle p_any, std::uint64_t seed
   return out.as_array();
 }
 
-py::array dropout_backward(py::handle dout_any, py::handle p_any, std::uint64_t seed,
-                           std::uint64_t step, py::handle dx_any) {
+FloatArray dropout_backward(ArrayLike dout_any, Number p_any, std::uint64_t seed,
+                            std::uint64_t step, OutArray dx_any) {
   Gate gate("dropout_backward");
   const double p = drop_probability(gate, p_any);
   Array dout;
@@ -98,7 +98,7 @@ void require_codes(const Gate& gate, const Array& x, const Array& w, Size column
   gate.run(0, [&]<class T>(const Kernels<T>&) { require_codes<T>(gate, x, N, I, K, column); });
 }
 
-py::array embedding_forward(py::handle x_any, py::handle w_any, Size column, py::handle out_any) {
+FloatArray embedding_forward(ArrayLike x_any, ArrayLike w_any, Size column, OutArray out_any) {
   Gate gate("embedding_forward");
   Array x, w;
   gate.inputs({{"x", x_any, x}, {"w", w_any, w}});
@@ -111,9 +111,9 @@ py::array embedding_forward(py::handle x_any, py::handle w_any, Size column, py:
   return out.as_array();
 }
 
-py::typing::Tuple<py::array, py::array> embedding_backward(py::handle dout_any, py::handle x_any,
-                                                           py::handle w_any, Size column,
-                                                           py::handle dx_any, py::handle dw_any) {
+py::typing::Tuple<FloatArray, FloatArray> embedding_backward(ArrayLike dout_any, ArrayLike x_any,
+                                                             ArrayLike w_any, Size column,
+                                                             OutArray dx_any, OutArray dw_any) {
   Gate gate("embedding_backward");
   Array dout, x, w;
   gate.inputs({{"dout", dout_any, dout}, {"x", x_any, x}, {"w", w_any, w}});
@@ -140,8 +140,8 @@ struct ActivationNames {
   const char *forward, *backward;
 };
 
-py::array activation_forward(int which, const char* function, py::handle x_any, py::handle setting,
-                             py::handle out_any) {
+FloatArray activation_forward(int which, const char* function, ArrayLike x_any, Number setting,
+                              OutArray out_any) {
   const ActivationFacts& facts = activation_facts[which];
   Gate gate(function);
   const double number = setting ? gate.number(facts.setting, setting) : 0;
@@ -156,8 +156,8 @@ py::array activation_forward(int which, const char* function, py::handle x_any, 
 
 const char* name_of(Kept kept) { return kept == Kept::out ? "out" : "x"; }
 
-py::array activation_backward(int which, const char* function, py::handle dout_any,
-                              py::handle kept_any, py::handle setting, py::handle dx_any) {
+FloatArray activation_backward(int which, const char* function, ArrayLike dout_any,
+                               ArrayLike kept_any, Number setting, OutArray dx_any) {
   const ActivationFacts& facts = activation_facts[which];
   Gate gate(function);
   const double number = setting ? gate.number(facts.setting, setting) : 0;
@@ -180,26 +180,26 @@ void bind_activation(py::module_& module, int which, ActivationNames names) {
   if (*facts.setting) {
     module.def(
         names.forward,
-        [=](py::handle x, py::handle setting, py::handle out) {
+        [=](ArrayLike x, Number setting, OutArray out) {
           return activation_forward(which, names.forward, x, setting, out);
         },
         x, setting, out);
     module.def(
         names.backward,
-        [=](py::handle dout, py::handle kept, py::handle setting, py::handle dx) {
+        [=](ArrayLike dout, ArrayLike kept, Number setting, OutArray dx) {
           return activation_backward(which, names.backward, dout, kept, setting, dx);
         },
         dout, kept, setting, dx);
   } else {
     module.def(
         names.forward,
-        [=](py::handle x, py::handle out) {
+        [=](ArrayLike x, OutArray out) {
           return activation_forward(which, names.forward, x, {}, out);
         },
         x, out);
     module.def(
         names.backward,
-        [=](py::handle dout, py::handle kept, py::handle dx) {
+        [=](ArrayLike dout, ArrayLike kept, OutArray dx) {
           return activation_backward(which, names.backward, dout, kept, {}, dx);
         },
         dout, kept, dx);

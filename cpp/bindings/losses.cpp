@@ -146,8 +146,8 @@ struct LossCall {
   Size N = 0, O = 0, Y = 0;
   double setting = 0;
 
-  LossCall(int which, const char* function, py::handle pre_any, py::handle y_true_any,
-           py::handle sample_weight_any, py::handle setting_any, py::handle numbers_any)
+  LossCall(int which, const char* function, ArrayLike pre_any, ArrayLike y_true_any,
+           OptionalArrayLike sample_weight_any, Number setting_any, OptionalArrayLike numbers_any)
       : gate(function), facts(loss_facts[which]) {
     if (*facts.setting) setting = gate.number(facts.setting, setting_any);
     if (sample_weight_any.is_none()) {
@@ -168,8 +168,8 @@ struct LossCall {
   CheckedLoss loss(int which) const { return {gate, which, setting, numbers, O}; }
 };
 
-double loss_forward(int which, const char* function, py::handle pre, py::handle y_true,
-                    py::handle sample_weight, py::handle setting, py::handle numbers) {
+double loss_forward(int which, const char* function, ArrayLike pre, ArrayLike y_true,
+                    OptionalArrayLike sample_weight, Number setting, OptionalArrayLike numbers) {
   const LossCall call(which, function, pre, y_true, sample_weight, setting, numbers);
   return call.gate.run(double(call.pre.size), [&]<class T>(const Kernels<T>& kernels) {
     return kernels.losses[which].forward(call.pre, call.y_true, call.sample_weight,
@@ -177,9 +177,9 @@ double loss_forward(int which, const char* function, py::handle pre, py::handle 
   });
 }
 
-py::array loss_backward(int which, const char* function, py::handle pre, py::handle y_true,
-                        py::handle dout_any, py::handle sample_weight, py::handle setting,
-                        py::handle numbers, bool exact, py::handle dx_any) {
+FloatArray loss_backward(int which, const char* function, ArrayLike pre, ArrayLike y_true,
+                         Number dout_any, OptionalArrayLike sample_weight, Number setting,
+                         OptionalArrayLike numbers, bool exact, OutArray dx_any) {
   const double dout = Gate(function).number("dout", dout_any);
   LossCall call(which, function, pre, y_true, sample_weight, setting, numbers);
   const Array dx = call.gate.output_like("dx", dx_any, call.pre);
@@ -193,7 +193,7 @@ py::array loss_backward(int which, const char* function, py::handle pre, py::han
 
 // gradient "exact": the derivative of the mean, 2 (pre - y_true) / (N O); "article": the article's,
 // pre - y_true.
-bool is_exact(const char* function, py::handle gradient_any) {
+bool is_exact(const char* function, Word gradient_any) {
   const Gate gate(function);
   const std::string gradient = gate.word("gradient", gradient_any);
   if (gradient != "exact" && gradient != "article") {
@@ -216,14 +216,14 @@ void bind_loss(py::module_& module, int which, LossNames names) {
   if (std::string(loss_facts[which].name) == "mse_loss") {
     module.def(
         names.forward,
-        [=](py::handle pre, py::handle y_true, py::handle weight) {
+        [=](ArrayLike pre, ArrayLike y_true, OptionalArrayLike weight) {
           return loss_forward(which, names.forward, pre, y_true, weight, {}, py::none());
         },
         pre, y_true, weight);
     module.def(
         names.backward,
-        [=](py::handle pre, py::handle y_true, py::handle dout, py::handle weight,
-            py::handle gradient, py::handle dx) {
+        [=](ArrayLike pre, ArrayLike y_true, Number dout, OptionalArrayLike weight, Word gradient,
+            OutArray dx) {
           const bool exact = is_exact(names.backward, gradient);
           return loss_backward(which, names.backward, pre, y_true, dout, weight, {}, py::none(),
                                exact, dx);
@@ -233,15 +233,15 @@ void bind_loss(py::module_& module, int which, LossNames names) {
   }
   module.def(
       names.forward,
-      [=](py::handle pre, py::handle y_true, py::handle weight, py::handle setting,
-          py::handle numbers) {
+      [=](ArrayLike pre, ArrayLike y_true, OptionalArrayLike weight, Number setting,
+          OptionalArrayLike numbers) {
         return loss_forward(which, names.forward, pre, y_true, weight, setting, numbers);
       },
       pre, y_true, weight, setting, numbers);
   module.def(
       names.backward,
-      [=](py::handle pre, py::handle y_true, py::handle dout, py::handle weight, py::handle setting,
-          py::handle numbers, py::handle dx) {
+      [=](ArrayLike pre, ArrayLike y_true, Number dout, OptionalArrayLike weight, Number setting,
+          OptionalArrayLike numbers, OutArray dx) {
         return loss_backward(which, names.backward, pre, y_true, dout, weight, setting, numbers,
                              true, dx);
       },
@@ -250,7 +250,7 @@ void bind_loss(py::module_& module, int which, LossNames names) {
 
 // Raises ValueError unless y (N, Y) can be the targets of a network with `outputs` columns.
 void check_targets(const std::string& function, const std::string& loss, double setting,
-                   py::handle numbers_any, py::handle y_any, Size outputs) {
+                   OptionalArrayLike numbers_any, ArrayLike y_any, Size outputs) {
   Gate gate(function.c_str());
   Array y, numbers;
   gate.inputs({{"y", y_any, y}});
@@ -260,7 +260,7 @@ void check_targets(const std::string& function, const std::string& loss, double 
   CheckedLoss(gate, which, setting, numbers, outputs).check_targets(gate, y, y.shape[0]);
 }
 
-py::array largest_columns(py::handle pre_any) {
+IndexArray largest_columns(ArrayLike pre_any) {
   Gate gate("largest_columns");
   Array pre;
   gate.inputs({{"pre", pre_any, pre}});

@@ -1,5 +1,7 @@
 #include "engine/measure.hpp"
 
+#include <pybind11/typing.h>
+
 #include <algorithm>
 #include <string>
 
@@ -19,8 +21,8 @@ Product product_called(const std::string& form) {
                         "\"");
 }
 
-py::tuple product_beside_peak(const std::string& form, Size N, Size I, Size O, bool float32,
-                              double seconds) {
+py::typing::Tuple<double, double> product_beside_peak(const std::string& form, Size N, Size I,
+                                                      Size O, bool float32, double seconds) {
   const Product product = product_called(form);
   if (std::min({N, I, O}) < 1 || std::max({N, I, O}) > 4096) {
     throw py::value_error("measure_product: N, I and O must be from 1 to 4096");

@@ -8,8 +8,8 @@ namespace handnn {
 
 namespace {
 
-using TwoArrays = py::typing::Tuple<py::array, py::array>;
-using ThreeArrays = py::typing::Tuple<py::array, py::array, py::array>;
+using TwoArrays = py::typing::Tuple<FloatArray, FloatArray>;
+using ThreeArrays = py::typing::Tuple<FloatArray, FloatArray, FloatArray>;
 
 // About how many multiply-adds an entry is worth, in the forward or the backward of each.
 constexpr double softmax_cost = 16, norm_cost = 8;
@@ -28,7 +28,7 @@ void require_for_rows(const Gate& gate, const Array& array, const Array& x) {
                  " rows");
 }
 
-py::array softmax_forward(py::handle x_any, py::handle out_any) {
+FloatArray softmax_forward(ArrayLike x_any, OutArray out_any) {
   Gate gate("softmax_forward");
   Array x;
   gate.inputs({{"x", x_any, x}});
@@ -41,7 +41,7 @@ py::array softmax_forward(py::handle x_any, py::handle out_any) {
   return out.as_array();
 }
 
-py::array softmax_backward(py::handle dout_any, py::handle out_any, py::handle dx_any) {
+FloatArray softmax_backward(ArrayLike dout_any, ArrayLike out_any, OutArray dx_any) {
   Gate gate("softmax_backward");
   Array dout, out;
   gate.inputs({{"dout", dout_any, dout}, {"out", out_any, out}});
@@ -55,9 +55,9 @@ py::array softmax_backward(py::handle dout_any, py::handle out_any, py::handle d
   return dx.as_array();
 }
 
-ThreeArrays layer_norm_forward(py::handle x_any, py::handle gamma_any, py::handle beta_any,
-                               py::handle eps_any, py::handle out_any, py::handle mean_any,
-                               py::handle rstd_any) {
+ThreeArrays layer_norm_forward(ArrayLike x_any, ArrayLike gamma_any, ArrayLike beta_any,
+                               Number eps_any, OutArray out_any, OutArray mean_any,
+                               OutArray rstd_any) {
   Gate gate("layer_norm_forward");
   const double eps = gate.number("eps", eps_any);
   Array x, gamma, beta;
@@ -76,9 +76,9 @@ ThreeArrays layer_norm_forward(py::handle x_any, py::handle gamma_any, py::handl
   return py::make_tuple(out.object, mean.object, rstd.object);
 }
 
-ThreeArrays layer_norm_backward(py::handle dout_any, py::handle x_any, py::handle gamma_any,
-                                py::handle mean_any, py::handle rstd_any, py::handle dx_any,
-                                py::handle dgamma_any, py::handle dbeta_any) {
+ThreeArrays layer_norm_backward(ArrayLike dout_any, ArrayLike x_any, ArrayLike gamma_any,
+                                ArrayLike mean_any, ArrayLike rstd_any, OutArray dx_any,
+                                OutArray dgamma_any, OutArray dbeta_any) {
   Gate gate("layer_norm_backward");
   Array dout, x, gamma, mean, rstd;
   gate.inputs({{"dout", dout_any, dout},
@@ -103,7 +103,7 @@ ThreeArrays layer_norm_backward(py::handle dout_any, py::handle x_any, py::handl
   return py::make_tuple(dx.object, dgamma.object, dbeta.object);
 }
 
-TwoArrays batch_norm_statistics(py::handle x_any, py::handle mean_any, py::handle var_any) {
+TwoArrays batch_norm_statistics(ArrayLike x_any, OutArray mean_any, OutArray var_any) {
   Gate gate("batch_norm_statistics");
   Array x;
   gate.inputs({{"x", x_any, x}});
@@ -118,8 +118,8 @@ TwoArrays batch_norm_statistics(py::handle x_any, py::handle mean_any, py::handl
 }
 
 // running_mean and running_var are updated in place, and therefore as strict as outputs.
-void batch_norm_update(py::handle running_mean_any, py::handle running_var_any, py::handle mean_any,
-                       py::handle var_any, Size rows, py::handle momentum_any) {
+void batch_norm_update(InOutArray running_mean_any, InOutArray running_var_any, ArrayLike mean_any,
+                       ArrayLike var_any, Size rows, Number momentum_any) {
   Gate gate("batch_norm_update");
   const double momentum = gate.number("momentum", momentum_any);
   Array running_mean, running_var, mean, var;
@@ -139,9 +139,9 @@ void batch_norm_update(py::handle running_mean_any, py::handle running_var_any, 
   });
 }
 
-py::array batch_norm_forward(py::handle x_any, py::handle gamma_any, py::handle beta_any,
-                             py::handle mean_any, py::handle var_any, py::handle eps_any,
-                             py::handle out_any) {
+FloatArray batch_norm_forward(ArrayLike x_any, ArrayLike gamma_any, ArrayLike beta_any,
+                              ArrayLike mean_any, ArrayLike var_any, Number eps_any,
+                              OutArray out_any) {
   Gate gate("batch_norm_forward");
   const double eps = gate.number("eps", eps_any);
   Array x, gamma, beta, mean, var;
@@ -161,10 +161,10 @@ py::array batch_norm_forward(py::handle x_any, py::handle gamma_any, py::handle 
   return out.as_array();
 }
 
-ThreeArrays batch_norm_backward(py::handle dout_any, py::handle x_any, py::handle gamma_any,
-                                py::handle mean_any, py::handle var_any, py::handle eps_any,
-                                py::handle training_any, py::handle dx_any, py::handle dgamma_any,
-                                py::handle dbeta_any) {
+ThreeArrays batch_norm_backward(ArrayLike dout_any, ArrayLike x_any, ArrayLike gamma_any,
+                                ArrayLike mean_any, ArrayLike var_any, Number eps_any,
+                                Flag training_any, OutArray dx_any, OutArray dgamma_any,
+                                OutArray dbeta_any) {
   Gate gate("batch_norm_backward");
   const double eps = gate.number("eps", eps_any);
   const bool training = gate.flag("training", training_any);

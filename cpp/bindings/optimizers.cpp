@@ -9,8 +9,8 @@ namespace {
 
 // One step of the optimizer called `kind`: param and its states are updated in place. Only a
 // velocity may be None, as it is without a momentum.
-void update(const std::string& kind, py::handle param_any, py::handle grad_any,
-            py::handle state_0_any, py::handle state_1_any, const py::dict& settings) {
+void update(const std::string& kind, InOutArray param_any, ArrayLike grad_any, OutArray state_0_any,
+            OutArray state_1_any, const SettingsDict& settings) {
   const std::string function = kind + "_update";
   Gate gate(function.c_str());
   const int which = optimizer_called(gate, kind);
@@ -44,7 +44,7 @@ void bind_optimizers(py::module_& module) {
   module.def("clip_scale", clip_scale, py::arg("clip_norm"), py::arg("sum_of_squares"));
   module.def(
       "sum_of_squares",
-      [](py::handle x_any) {
+      [](ArrayLike x_any) {
         Gate gate("sum_of_squares");
         Array x;
         gate.inputs({{"x", x_any, x}});

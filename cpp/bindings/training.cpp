@@ -28,15 +28,15 @@ struct Stop {
 };
 
 // A loss: its name, number, array or None, and whether its gradient is exact.
-using LossSpec = std::tuple<std::string, double, py::object, bool>;
+using LossSpec = std::tuple<std::string, double, OptionalArrayObject, bool>;
 
 // An optimizer: its name, settings, clip_norm (infinity for none), and the schedule's factor of
 // each step or None.
-using OptimizerSpec = std::tuple<std::string, py::dict, double, py::object>;
+using OptimizerSpec = std::tuple<std::string, SettingsDict, double, OptionalFactors>;
 
 // What to train: the bricks (see bricks.hpp), the loss, the optimizer, and whether in float32.
 struct ProgramSpec {
-  py::list bricks;
+  BrickList bricks;
   LossSpec loss;
   OptimizerSpec optimizer;
   bool float32;
@@ -44,11 +44,11 @@ struct ProgramSpec {
 
 struct TrainingRequest {
   ProgramSpec program;
-  py::tuple rows;  // x, y and optionally sample_weight
+  RowArrays rows;  // x, y and optionally sample_weight
   BatchSampler sampler;
   TrainingSpan span;
-  py::object outputs;  // or None
-  int threads;         // 0 for all of the pool
+  OptionalArrayObject outputs;
+  int threads;  // 0 for all of the pool
 };
 
 // Takes the GIL for a moment to run signal handlers, which may raise or set `stop`. Python runs
@@ -166,20 +166,20 @@ py::typing::List<py::typing::Tuple<double, double>> finished_epochs(const Traini
   return py::typing::List<py::typing::Tuple<double, double>>(epochs);
 }
 
-py::array row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
+IndexArray row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
   const Indices order = new_indices(count);
   shuffle_rows(order.data, count, seed, epoch);
   return order.array;
 }
 
-py::array rows_of_epoch(const BatchSampler& sampler, Size n_rows, std::uint64_t epoch) {
+IndexArray rows_of_epoch(const BatchSampler& sampler, Size n_rows, std::uint64_t epoch) {
   const Size count = sampler.rows_per_epoch;
   if (n_rows < 1 || (!sampler.replacement && n_rows < count)) {
     throw py::value_error("BatchSampler.order: cannot take " + std::to_string(count) + " of " +
                           std::to_string(n_rows) + " rows");
   }
   if (sampler.seed && !sampler.replacement) {
-    return row_order(n_rows, *sampler.seed, epoch)[py::slice(0, count, 1)];
+    return py::array(row_order(n_rows, *sampler.seed, epoch)[py::slice(0, count, 1)]);
   }
   const Indices order = new_indices(count);
   if (sampler.seed) {
@@ -213,10 +213,10 @@ void bind_training(py::module_& module) {
            py::arg("first_step") = 0, py::arg("total") = 0.0)
       .def_readonly("epochs", &TrainingSpan::epochs)
       .def_readonly("first_step", &TrainingSpan::first_step);
-  using ProgramTuple = std::tuple<py::list, LossSpec, OptimizerSpec, bool>;
+  using ProgramTuple = std::tuple<BrickList, LossSpec, OptimizerSpec, bool>;
   py::class_<TrainingRequest>(module, "TrainingRequest", plain)
-      .def(py::init([](ProgramTuple program, py::tuple rows, const BatchSampler& sampler,
-                       const TrainingSpan& span, py::object outputs, int threads) {
+      .def(py::init([](ProgramTuple program, RowArrays rows, const BatchSampler& sampler,
+                       const TrainingSpan& span, OptionalArrayObject outputs, int threads) {
              return TrainingRequest{std::make_from_tuple<ProgramSpec>(std::move(program)),
                                     std::move(rows),
                                     sampler,

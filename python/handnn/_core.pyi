@@ -24,7 +24,7 @@ class BatchSampler:
         self,
         n_rows: typing.SupportsInt | typing.SupportsIndex,
         epoch: typing.SupportsInt | typing.SupportsIndex,
-    ) -> numpy.typing.NDArray[typing.Any]: ...
+    ) -> numpy.typing.NDArray[numpy.int64]: ...
     @property
     def batch_size(self) -> int: ...
     @property
@@ -53,17 +53,39 @@ class TrainingRequest:
     def __init__(
         self,
         program: tuple[
-            list[typing.Any],
-            tuple[str, typing.SupportsFloat | typing.SupportsIndex, typing.Any, bool],
+            list[
+                tuple[
+                    str,
+                    collections.abc.Mapping[str, float],
+                    collections.abc.Mapping[str, numpy.typing.NDArray[numpy.floating]],
+                    collections.abc.Mapping[
+                        str,
+                        tuple[
+                            collections.abc.Sequence[numpy.typing.NDArray[numpy.floating] | None],
+                            float,
+                            float,
+                        ],
+                    ],
+                ]
+            ],
             tuple[
-                str, dict[str, typing.Any], typing.SupportsFloat | typing.SupportsIndex, typing.Any
+                str,
+                typing.SupportsFloat | typing.SupportsIndex,
+                numpy.typing.NDArray[numpy.floating] | None,
+                bool,
+            ],
+            tuple[
+                str,
+                dict[str, float],
+                typing.SupportsFloat | typing.SupportsIndex,
+                numpy.typing.NDArray[numpy.float64] | None,
             ],
             bool,
         ],
-        rows: tuple[typing.Any, ...],
+        rows: tuple[numpy.typing.NDArray[numpy.floating], ...],
         sampler: BatchSampler,
         span: TrainingSpan,
-        outputs: typing.Any,
+        outputs: numpy.typing.NDArray[numpy.floating] | None,
         threads: typing.SupportsInt | typing.SupportsIndex,
     ) -> None: ...
 
@@ -76,79 +98,98 @@ class TrainingResult:
     @property
     def total(self) -> float: ...
 
+def adagrad_update(
+    param: numpy.typing.NDArray[numpy.floating],
+    grad: numpy.typing.ArrayLike,
+    state_0: numpy.typing.NDArray[numpy.floating] | None,
+    state_1: numpy.typing.NDArray[numpy.floating] | None,
+    settings: dict[str, float],
+) -> None: ...
+def adam_update(
+    param: numpy.typing.NDArray[numpy.floating],
+    grad: numpy.typing.ArrayLike,
+    state_0: numpy.typing.NDArray[numpy.floating] | None,
+    state_1: numpy.typing.NDArray[numpy.floating] | None,
+    settings: dict[str, float],
+) -> None: ...
 def affine_backward(
-    dout: typing.Any,
-    x: typing.Any,
-    w: typing.Any,
-    dx: typing.Any = None,
-    dw: typing.Any = None,
-    db: typing.Any = None,
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    w: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+    dw: numpy.typing.NDArray[numpy.floating] | None = None,
+    db: numpy.typing.NDArray[numpy.floating] | None = None,
 ) -> tuple[
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[numpy.floating],
+    numpy.typing.NDArray[numpy.floating],
+    numpy.typing.NDArray[numpy.floating],
 ]: ...
 def affine_forward(
-    x: typing.Any, w: typing.Any, b: typing.Any, out: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
+    x: numpy.typing.ArrayLike,
+    w: numpy.typing.ArrayLike,
+    b: numpy.typing.ArrayLike,
+    out: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def batch_norm_backward(
-    dout: typing.Any,
-    x: typing.Any,
-    gamma: typing.Any,
-    mean: typing.Any,
-    var: typing.Any,
-    eps: typing.Any,
-    training: typing.Any,
-    dx: typing.Any = None,
-    dgamma: typing.Any = None,
-    dbeta: typing.Any = None,
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    gamma: numpy.typing.ArrayLike,
+    mean: numpy.typing.ArrayLike,
+    var: numpy.typing.ArrayLike,
+    eps: float,
+    training: bool,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+    dgamma: numpy.typing.NDArray[numpy.floating] | None = None,
+    dbeta: numpy.typing.NDArray[numpy.floating] | None = None,
 ) -> tuple[
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[numpy.floating],
+    numpy.typing.NDArray[numpy.floating],
+    numpy.typing.NDArray[numpy.floating],
 ]: ...
 def batch_norm_forward(
-    x: typing.Any,
-    gamma: typing.Any,
-    beta: typing.Any,
-    mean: typing.Any,
-    var: typing.Any,
-    eps: typing.Any,
-    out: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    x: numpy.typing.ArrayLike,
+    gamma: numpy.typing.ArrayLike,
+    beta: numpy.typing.ArrayLike,
+    mean: numpy.typing.ArrayLike,
+    var: numpy.typing.ArrayLike,
+    eps: float,
+    out: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def batch_norm_statistics(
-    x: typing.Any, mean: typing.Any = None, var: typing.Any = None
-) -> tuple[numpy.typing.NDArray[typing.Any], numpy.typing.NDArray[typing.Any]]: ...
+    x: numpy.typing.ArrayLike,
+    mean: numpy.typing.NDArray[numpy.floating] | None = None,
+    var: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> tuple[numpy.typing.NDArray[numpy.floating], numpy.typing.NDArray[numpy.floating]]: ...
 def batch_norm_update(
-    running_mean: typing.Any,
-    running_var: typing.Any,
-    mean: typing.Any,
-    var: typing.Any,
+    running_mean: numpy.typing.NDArray[numpy.floating],
+    running_var: numpy.typing.NDArray[numpy.floating],
+    mean: numpy.typing.ArrayLike,
+    var: numpy.typing.ArrayLike,
     rows: typing.SupportsInt | typing.SupportsIndex,
-    momentum: typing.Any,
+    momentum: float,
 ) -> None: ...
 def bce_with_logits_backward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    dout: typing.Any = 1.0,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
-    dx: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    dout: float = 1.0,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def bce_with_logits_forward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
 def check_targets(
     function: str,
     loss: str,
     setting: typing.SupportsFloat | typing.SupportsIndex,
-    numbers: typing.Any,
-    y: typing.Any,
+    numbers: numpy.typing.ArrayLike | None,
+    y: numpy.typing.ArrayLike,
     outputs: typing.SupportsInt | typing.SupportsIndex,
 ) -> None: ...
 def clip_scale(
@@ -157,131 +198,143 @@ def clip_scale(
 ) -> float: ...
 def cpu_info() -> dict[str, typing.Any]: ...
 def dropout_backward(
-    dout: typing.Any,
-    p: typing.Any,
+    dout: numpy.typing.ArrayLike,
+    p: float,
     seed: typing.SupportsInt | typing.SupportsIndex,
     step: typing.SupportsInt | typing.SupportsIndex,
-    dx: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def dropout_forward(
-    x: typing.Any,
-    p: typing.Any,
+    x: numpy.typing.ArrayLike,
+    p: float,
     seed: typing.SupportsInt | typing.SupportsIndex,
     step: typing.SupportsInt | typing.SupportsIndex,
-    out: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    out: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def elu_backward(
-    dout: typing.Any, out: typing.Any, alpha: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
+    dout: numpy.typing.ArrayLike,
+    out: numpy.typing.ArrayLike,
+    alpha: float,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def elu_forward(
-    x: typing.Any, alpha: typing.Any, out: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
+    x: numpy.typing.ArrayLike, alpha: float, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def embedding_backward(
-    dout: typing.Any,
-    x: typing.Any,
-    w: typing.Any,
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    w: numpy.typing.ArrayLike,
     column: typing.SupportsInt | typing.SupportsIndex,
-    dx: typing.Any = None,
-    dw: typing.Any = None,
-) -> tuple[numpy.typing.NDArray[typing.Any], numpy.typing.NDArray[typing.Any]]: ...
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+    dw: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> tuple[numpy.typing.NDArray[numpy.floating], numpy.typing.NDArray[numpy.floating]]: ...
 def embedding_forward(
-    x: typing.Any,
-    w: typing.Any,
+    x: numpy.typing.ArrayLike,
+    w: numpy.typing.ArrayLike,
     column: typing.SupportsInt | typing.SupportsIndex,
-    out: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    out: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def gaussian_nll_backward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    dout: typing.Any = 1.0,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
-    dx: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    dout: float = 1.0,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def gaussian_nll_forward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
 def gelu_backward(
-    dout: typing.Any, x: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
-def gelu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
+def gelu_forward(
+    x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def gelu_tanh_backward(
-    dout: typing.Any, x: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def gelu_tanh_forward(
-    x: typing.Any, out: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
+    x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def get_num_threads() -> int: ...
 def huber_backward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    dout: typing.Any = 1.0,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
-    dx: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    dout: float = 1.0,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def huber_forward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
-def largest_columns(pre: typing.Any) -> numpy.typing.NDArray[typing.Any]: ...
+def largest_columns(pre: numpy.typing.ArrayLike) -> numpy.typing.NDArray[numpy.int64]: ...
 def layer_norm_backward(
-    dout: typing.Any,
-    x: typing.Any,
-    gamma: typing.Any,
-    mean: typing.Any,
-    rstd: typing.Any,
-    dx: typing.Any = None,
-    dgamma: typing.Any = None,
-    dbeta: typing.Any = None,
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    gamma: numpy.typing.ArrayLike,
+    mean: numpy.typing.ArrayLike,
+    rstd: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+    dgamma: numpy.typing.NDArray[numpy.floating] | None = None,
+    dbeta: numpy.typing.NDArray[numpy.floating] | None = None,
 ) -> tuple[
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[numpy.floating],
+    numpy.typing.NDArray[numpy.floating],
+    numpy.typing.NDArray[numpy.floating],
 ]: ...
 def layer_norm_forward(
-    x: typing.Any,
-    gamma: typing.Any,
-    beta: typing.Any,
-    eps: typing.Any,
-    out: typing.Any = None,
-    mean: typing.Any = None,
-    rstd: typing.Any = None,
+    x: numpy.typing.ArrayLike,
+    gamma: numpy.typing.ArrayLike,
+    beta: numpy.typing.ArrayLike,
+    eps: float,
+    out: numpy.typing.NDArray[numpy.floating] | None = None,
+    mean: numpy.typing.NDArray[numpy.floating] | None = None,
+    rstd: numpy.typing.NDArray[numpy.floating] | None = None,
 ) -> tuple[
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
-    numpy.typing.NDArray[typing.Any],
+    numpy.typing.NDArray[numpy.floating],
+    numpy.typing.NDArray[numpy.floating],
+    numpy.typing.NDArray[numpy.floating],
 ]: ...
 def leaky_relu_backward(
-    dout: typing.Any, x: typing.Any, slope: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    slope: float,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def leaky_relu_forward(
-    x: typing.Any, slope: typing.Any, out: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
+    x: numpy.typing.ArrayLike, slope: float, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def mae_backward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    dout: typing.Any = 1.0,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
-    dx: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    dout: float = 1.0,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def mae_forward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
 def measure_fma_peak(seconds: typing.SupportsFloat | typing.SupportsIndex) -> float: ...
 def measure_product(
@@ -291,106 +344,156 @@ def measure_product(
     O: typing.SupportsInt | typing.SupportsIndex,
     float32: bool,
     seconds: typing.SupportsFloat | typing.SupportsIndex,
-) -> tuple[typing.Any, ...]: ...
+) -> tuple[float, float]: ...
 def mse_loss_backward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    dout: typing.Any = 1.0,
-    sample_weight: typing.Any = None,
-    gradient: typing.Any = "exact",
-    dx: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    dout: float = 1.0,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    gradient: str = "exact",
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def mse_loss_forward(
-    pre: typing.Any, y_true: typing.Any, sample_weight: typing.Any = None
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    sample_weight: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
-def optimizer_update(
-    kind: str,
-    param: typing.Any,
-    grad: typing.Any,
-    state_0: typing.Any,
-    state_1: typing.Any,
-    settings: dict[str, typing.Any],
-) -> None: ...
 def poisson_nll_backward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    dout: typing.Any = 1.0,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
-    dx: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    dout: float = 1.0,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def poisson_nll_forward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
 def predictor(
-    bricks: list[typing.Any], float32: bool
-) -> collections.abc.Callable[[typing.Any, typing.Any], numpy.typing.NDArray[typing.Any]]: ...
+    bricks: list[
+        tuple[
+            str,
+            collections.abc.Mapping[str, float],
+            collections.abc.Mapping[str, numpy.typing.NDArray[numpy.floating]],
+            collections.abc.Mapping[
+                str,
+                tuple[
+                    collections.abc.Sequence[numpy.typing.NDArray[numpy.floating] | None],
+                    float,
+                    float,
+                ],
+            ],
+        ]
+    ],
+    float32: bool,
+) -> collections.abc.Callable[
+    [numpy.typing.ArrayLike, numpy.typing.NDArray[numpy.floating] | None],
+    numpy.typing.NDArray[numpy.floating],
+]: ...
 def quantile_backward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    dout: typing.Any = 1.0,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
-    dx: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    dout: float = 1.0,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def quantile_forward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
 def relu_backward(
-    dout: typing.Any, x: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
-def relu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
+def relu_forward(
+    x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
+def rmsprop_update(
+    param: numpy.typing.NDArray[numpy.floating],
+    grad: numpy.typing.ArrayLike,
+    state_0: numpy.typing.NDArray[numpy.floating] | None,
+    state_1: numpy.typing.NDArray[numpy.floating] | None,
+    settings: dict[str, float],
+) -> None: ...
 def row_order(
     count: typing.SupportsInt | typing.SupportsIndex,
     seed: typing.SupportsInt | typing.SupportsIndex,
     epoch: typing.SupportsInt | typing.SupportsIndex,
-) -> numpy.typing.NDArray[typing.Any]: ...
+) -> numpy.typing.NDArray[numpy.int64]: ...
 def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+def sgd_update(
+    param: numpy.typing.NDArray[numpy.floating],
+    grad: numpy.typing.ArrayLike,
+    state_0: numpy.typing.NDArray[numpy.floating] | None,
+    state_1: numpy.typing.NDArray[numpy.floating] | None,
+    settings: dict[str, float],
+) -> None: ...
 def sigmoid_backward(
-    dout: typing.Any, out: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
-def sigmoid_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+    dout: numpy.typing.ArrayLike,
+    out: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
+def sigmoid_forward(
+    x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def silu_backward(
-    dout: typing.Any, x: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
-def silu_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
+def silu_forward(
+    x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def softmax_backward(
-    dout: typing.Any, out: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
+    dout: numpy.typing.ArrayLike,
+    out: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def softmax_cross_entropy_backward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    dout: typing.Any = 1.0,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
-    dx: typing.Any = None,
-) -> numpy.typing.NDArray[typing.Any]: ...
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    dout: float = 1.0,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def softmax_cross_entropy_forward(
-    pre: typing.Any,
-    y_true: typing.Any,
-    sample_weight: typing.Any = None,
-    setting: typing.Any = 0.0,
-    numbers: typing.Any = None,
+    pre: numpy.typing.ArrayLike,
+    y_true: numpy.typing.ArrayLike,
+    sample_weight: numpy.typing.ArrayLike | None = None,
+    setting: float = 0.0,
+    numbers: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
-def softmax_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+def softmax_forward(
+    x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def softplus_backward(
-    dout: typing.Any, x: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
-def softplus_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
-def sum_of_squares(x: typing.Any) -> float: ...
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
+def softplus_forward(
+    x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
+def sum_of_squares(x: numpy.typing.ArrayLike) -> float: ...
 def tanh_backward(
-    dout: typing.Any, out: typing.Any, dx: typing.Any = None
-) -> numpy.typing.NDArray[typing.Any]: ...
-def tanh_forward(x: typing.Any, out: typing.Any = None) -> numpy.typing.NDArray[typing.Any]: ...
+    dout: numpy.typing.ArrayLike,
+    out: numpy.typing.ArrayLike,
+    dx: numpy.typing.NDArray[numpy.floating] | None = None,
+) -> numpy.typing.NDArray[numpy.floating]: ...
+def tanh_forward(
+    x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def train(request: TrainingRequest, result: TrainingResult, stop: Stop) -> None: ...
