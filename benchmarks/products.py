@@ -52,7 +52,7 @@ def floor_cycles(M: int, K: int, J: int, lanes: int) -> float:
 def measure_one(form: str, N: int, I: int, O: int, dtype: str, seconds: float) -> Row:
     """Measure one product and the peak in turns."""
     speed, peak = _core.measure_product(form, N, I, O, dtype == "float32", seconds)
-    lanes = LANES[cpu_info()["isa"]] * 4 // np.dtype(dtype).itemsize
+    lanes = LANES[str(cpu_info()["isa"])] * 4 // np.dtype(dtype).itemsize
     M, K, J = {"nn": (N, I, O), "tn": (I, N, O), "nt": (N, O, I)}[form]
     cycles = 2 * N * I * O / speed * peak / (4 * lanes)
     return Row(form, N, I, O, dtype, speed / peak, floor_cycles(M, K, J, lanes) / cycles)

@@ -27,7 +27,7 @@ def lines(array):
 
 @pytest.mark.parametrize("shape", [(), (1,), (17,), (3, 5), (16, 16)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_copy_has_the_values_and_begins_a_line(shape, dtype):
+def test_in_own_lines_copies_and_aligns(shape, dtype):
     values = np.random.default_rng(0).normal(size=shape)
     copy = in_own_lines(values, dtype)
     assert copy.__array_interface__["data"][0] % CACHE_LINE == 0
@@ -38,7 +38,7 @@ def test_a_copy_has_the_values_and_begins_a_line(shape, dtype):
 
 
 @pytest.mark.parametrize("make", [lambda network: network, lambda network: network.astype("f8")])
-def test_params_and_states_have_lines_of_their_own(make):
+def test_params_and_states_share_no_cache_line(make):
     network = make(Network(LAYERS))
     trainer = Trainer(network, MSELoss(), Adam())
     trainer.fit(np.ones((8, 2)), np.ones((8, 1)), epochs=1, batch_size=4)

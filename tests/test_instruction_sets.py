@@ -21,7 +21,7 @@ LENGTHS = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 70, 129]
 
 
 def digests():
-    """A hash of every call's bits over many sizes, and the instruction set they were made with."""
+    """Return a hash of the bits of all calls over many sizes, and the active instruction set."""
     made = {"isa": handnn.cpu_info()["isa"]}
     for call in CALLS:
         for dtype in (np.float32, np.float64):
@@ -58,11 +58,11 @@ def made_by():
 
 
 @pytest.mark.parametrize("isa", SUPPORTED)
-def test_each_is_used_when_it_is_asked_for_and_matches_the_reference(made_by, isa):
+def test_environment_selects_the_instruction_set(made_by, isa):
     assert made_by[isa]["isa"] == isa
 
 
-def test_those_with_fma_give_the_same_bits(made_by):
+def test_instruction_sets_with_fma_have_the_same_bits(made_by):
     with_fma = [made for isa, made in made_by.items() if isa != "v2"]
     if len(with_fma) < 2:
         pytest.skip(f"this CPU has {SUPPORTED}")
@@ -71,7 +71,7 @@ def test_those_with_fma_give_the_same_bits(made_by):
         assert other == first
 
 
-def test_the_best_one_is_the_default():
+def test_the_default_is_the_best_supported_set():
     environment = {name: value for name, value in os.environ.items() if name != "HANDNN_ISA"}
     script = "import handnn; print(handnn.cpu_info()['isa'])"
     result = subprocess.run(
@@ -81,7 +81,7 @@ def test_the_best_one_is_the_default():
 
 
 @pytest.mark.parametrize("isa", ["v5", "V3", "avx2", "v3 ", "neon,v3", "3", "x" * 5000])
-def test_an_unknown_one_is_an_error_that_lists_what_there_is(isa):
+def test_an_unknown_set_is_an_import_error_that_lists_the_known(isa):
     result = run(["-c", "import handnn"], HANDNN_ISA=isa)
     last = result.stderr.strip().splitlines()[-1]
     assert result.returncode == 1, result.stderr
@@ -89,7 +89,7 @@ def test_an_unknown_one_is_an_error_that_lists_what_there_is(isa):
     assert "HANDNN_ISA" in last and all(name in last for name in SUPPORTED)
 
 
-def test_one_that_this_cpu_does_not_have_is_an_error_too():
+def test_an_unsupported_set_is_an_import_error():
     missing = [isa for isa in ("v2", "v3", "v4", "neon") if isa not in SUPPORTED]
     for isa in missing:
         result = run(["-c", "import handnn"], HANDNN_ISA=isa)

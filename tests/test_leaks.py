@@ -28,7 +28,7 @@ SIZES = {"N": 2, "I": 3, "O": 4}
 
 @pytest.fixture(scope="module", autouse=True)
 def only_what_is_new():
-    """The garbage collector looks past all that was there before, or it would take minutes."""
+    """Freeze existing objects, so that garbage collections are fast."""
     gc.collect()
     gc.freeze()
     yield
@@ -89,7 +89,7 @@ TAKES_ANY_SHAPE = {"sum_of_squares"}
 
 
 def has(call, path):
-    """Whether the path is one that the call can take."""
+    """Return whether the path applies to the call."""
     if path is wrong_shape:
         return call.function not in TAKES_ANY_SHAPE
     return path is not wrong_output or call.strict
@@ -115,7 +115,7 @@ every_case = pytest.mark.parametrize(
 
 
 def own_bytes():
-    """Memory of this process alone: pages of files come and go as the system likes."""
+    """Return the private memory of this process, without pages of files."""
     with open("/proc/self/statm", encoding="ascii") as file:
         _, resident, shared, *_ = map(int, file.read().split())
     return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
@@ -127,8 +127,8 @@ def repeat(function, times):
 
 
 @every_case
-def test_no_reference_is_leaked(call, path):
-    """Inputs and dtypes have the reference counts they had: one leak a call would add 500."""
+def test_leaks_no_references(call, path):
+    """Reference counts of inputs and dtypes stay the same; a leak would add 500."""
     arrays, function = path(call)
     repeat(function, 10)
     gc.collect()
@@ -141,8 +141,8 @@ def test_no_reference_is_leaked(call, path):
 
 
 @every_case
-def test_no_python_memory_is_leaked(call, path):
-    """NumPy's and Python's allocations, traced: no object is smaller than sixteen bytes."""
+def test_leaks_no_python_memory(call, path):
+    """Trace allocations of Python and NumPy; the smallest object has 16 bytes."""
     _, function = path(call)
     repeat(function, 100)
     gc.collect()
@@ -184,13 +184,13 @@ def watches_memory(test):
 @watches_memory
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_the_process_does_not_grow(call):
-    """Nor does C++ keep anything: the smallest leak, 16 bytes of malloc a call, would show."""
+    """C++ leaks nothing: 16 bytes per call, the smallest leak, would be detected."""
     functions = [path(call)[1] for path in PATHS if has(call, path)]
     assert_no_growth(functions, repeats_of_one(call))
 
 
 def engine_calls():
-    """Calls of the extension's other functions, each once as meant and once refused."""
+    """Return a valid and an invalid call of each other function of the extension."""
     network = mlp([2, 3, 1], rng=0)
     kinds = ["affine", "relu", "affine"]
     params = [layer.params for layer in network.layers]
@@ -253,7 +253,7 @@ def engine_calls():
 
 @watches_memory
 @pytest.mark.parametrize("name", engine_calls())
-def test_nor_does_it_with_the_other_functions(name):
+def test_other_functions_do_not_grow_the_process(name):
     good, bad = engine_calls()[name]
 
     def refuse():

@@ -31,7 +31,7 @@ def load_path():
 
 
 def executes_what_it_reads(source):
-    """Everything in a syntax tree that can turn data into running code."""
+    """Return all uses of names that can execute data."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -48,7 +48,7 @@ def executes_what_it_reads(source):
 
 
 @pytest.mark.parametrize("file", load_path(), ids=lambda file: file.relative_to(PACKAGE).as_posix())
-def test_the_load_path_cannot_execute_what_it_reads(file):
+def test_the_load_path_cannot_execute_data(file):
     assert executes_what_it_reads(file.read_text(encoding="utf-8")) == []
 
 
@@ -57,5 +57,5 @@ def test_the_load_path_cannot_execute_what_it_reads(file):
     ["import pickle", "from pickle import loads", "eval('1')", "import importlib.util",
      "__import__('os')", "f = exec", "np.load(p, allow_pickle=True)", "os.system('ls')"],
 )  # fmt: skip
-def test_that_check_can_fail(source):
+def test_the_check_detects_unsafe_code(source):
     assert executes_what_it_reads(source)

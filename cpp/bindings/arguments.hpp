@@ -50,11 +50,12 @@ HANDNN_KIND(Word, "str")
 HANDNN_KIND(OptionalDoubles, "numpy.typing.NDArray[numpy.float64] | None")
 HANDNN_KIND(Rows, "tuple[numpy.typing.NDArray[numpy.floating], ...]")
 HANDNN_KIND(Settings, "dict[str, float]")
+HANDNN_KIND(CpuInfo, "dict[str, str | bool | list[str]]")
 HANDNN_KIND(Bricks,
             "list[tuple[str, collections.abc.Mapping[str, float], "
             "collections.abc.Mapping[str, numpy.typing.NDArray[numpy.floating]], "
             "collections.abc.Mapping[str, tuple[collections.abc.Sequence["
-            "numpy.typing.NDArray[numpy.floating] | None], float, float]]]]")
+            "numpy.typing.NDArray[numpy.floating]], float, float]]]]")
 #undef HANDNN_KIND
 
 }  // namespace kinds
@@ -77,6 +78,7 @@ struct Annotated : Container {
 };
 using SettingsDict = Annotated<py::dict, kinds::Settings>;  // see settings.hpp
 using BrickList = Annotated<py::list, kinds::Bricks>;       // see bricks.hpp
+using CpuInfo = Annotated<py::dict, kinds::CpuInfo>;
 using RowArrays = Annotated<py::tuple, kinds::Rows>;
 using OptionalArrayObject = Annotated<py::object, kinds::OptionalFloatArray>;
 using OptionalFactors = Annotated<py::object, kinds::OptionalDoubles>;

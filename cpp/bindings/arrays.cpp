@@ -45,7 +45,7 @@ Array passed(const char* name, const py::array& array, const py::object& given) 
   return result;
 }
 
-// The bytes an array lies in, whatever its strides: [first, second).
+// The range of bytes [first, second) that an array spans, for any strides.
 std::pair<const char*, const char*> extent(const py::array& array) {
   const char* first = static_cast<const char*>(array.data());
   if (array.size() == 0) return {first, first};
@@ -130,7 +130,7 @@ void Gate::inputs(std::initializer_list<Input> inputs) {
           py::module_::import("numpy").attr("require")(given, dtype_name(dtype_), "CA");
     }
   }
-  // Last, because a conversion may run Python code (a warning's hook), which may reshape an array.
+  // Last, because a conversion may run Python code (a warning filter), which may reshape an array.
   for (const Input& input : inputs) {
     const py::array array = input.array.as_array();
     seen_.at(seen_count_++) = {input.name, input.array.given.ptr()};
@@ -138,7 +138,7 @@ void Gate::inputs(std::initializer_list<Input> inputs) {
   }
 }
 
-// What an output must be, but for its shape.
+// Checks everything but the shape of an output.
 Array Gate::checked_output(const char* name, py::handle given) {
   if (!py::isinstance<py::array>(given))
     bad_type(name, " must be a NumPy array, but is a ", type_text(given));

@@ -1,16 +1,18 @@
-// The one gate that every buffer passes, on its way in and on its way out. A binding reads:
+// The gate that every array passes, on its way in and out. A binding reads:
 //
-//   Gate gate("affine_forward");                       every message starts with this name
+//   Gate gate("affine_forward");                       messages start with this name
 //   Array x, w;
-//   gate.inputs({{"x", x_any, x}, {"w", w_any, w}});   whatever np.asarray takes, now of one dtype
+//   gate.inputs({{"x", x_any, x}, {"w", w_any, w}});   converted by np.asarray to one dtype
 //   gate.require_dimensions(x, 2); ...                 check the shapes
-//   Array out = gate.output("out", out_any, {N, O});   exactly right, or new if None came
+//   Array out = gate.output("out", out_any, {N, O});   checked strictly, or new for None
 //   gate.run(work, [&](auto& kernels) { kernels.affine_forward(out, x, w, ...); });
 //
 // An input that is C-contiguous, aligned and of the call's dtype is used in place; any other is
 // copied. The call's dtype is that of its float32 or float64 arrays, which must agree. Integers,
-// booleans, float16, and lists and numbers that are no arrays yet, follow it; if there is nothing
-// to follow it is float64.
+// booleans, float16, lists and numbers are converted to it; without a float array it is float64.
+//
+// The gate reads arrays before the call releases the GIL, and holds them until it returns. Another
+// thread must not resize or write them meanwhile, as for NumPy's own functions.
 #pragma once
 
 #include <array>
@@ -24,21 +26,21 @@
 
 namespace handnn {
 
-constexpr std::size_t most_dimensions = 64;  // NumPy's own limit
+constexpr std::size_t max_dimensions = 64;  // NumPy's own limit
 
 // A buffer that has passed: C-contiguous, aligned, native, of the call's dtype.
 struct Array {
   const char* name = nullptr;
   py::object object;  // the NumPy array, held until the binding returns
-  py::object given;   // what it was made from; the same object unless it had to be copied
+  py::object given;   // the original; the same object unless it was copied
   void* data = nullptr;
-  // A copy: without the GIL, another thread may give the array another shape meanwhile.
-  std::array<Size, most_dimensions> shape;
+  // A copy, because another thread may reshape the array while the GIL is released.
+  std::array<Size, max_dimensions> shape;
   Size dimensions = 0, size = 0;
 
   py::array as_array() const { return py::reinterpret_borrow<py::array>(object); }
 
-  // The address, as the kernel at hand wants it: gate.run calls the kernels of the call's dtype.
+  // The address for a kernel: gate.run calls the kernels of the call's dtype.
   template <class T>
   operator T*() const {
     return static_cast<T*>(data);
@@ -58,7 +60,7 @@ class Gate {
  public:
   explicit Gate(const char* function) : function_(function) {}
 
-  // A call whose dtype is decided beforehand, T: inputs of the other float dtype are cast to it.
+  // A gate for a call of dtype T: inputs of the other float dtype are cast.
   template <class T>
   static Gate casting_to(const char* function) {
     Gate gate(function);
@@ -69,18 +71,18 @@ class Gate {
 
   void inputs(std::initializer_list<Input> inputs);
 
-  // An array the call writes: `given`, if it is exactly right, else TypeError or ValueError; a new
-  // one for None.
+  // An array that the call writes: `given`, which must have the exact dtype and shape (else
+  // TypeError or ValueError), or a new one for None.
   Array output(const char* name, py::handle given, std::initializer_list<Size> shape);
   Array output_like(const char* name, py::handle given, const Array& like);
 
-  // An input that the call also writes is as strict as an output.
+  // Checks an input that the call also writes as strictly as an output.
   void require_writable(const Array& input, py::handle given) { checked_output(input.name, given); }
 
-  // That an output overlaps nothing the call reads besides its inputs.
+  // Raises ValueError if an output overlaps an array that is not among the inputs.
   void require_apart(const Array& output, const Array& other) const;
 
-  // Options that are no arrays.
+  // Options: TypeError for another type.
   double number(const char* name, py::handle given) const;
   bool flag(const char* name, py::handle given) const;
   std::string word(const char* name, py::handle given) const;
@@ -98,7 +100,7 @@ class Gate {
   }
 
   // Calls f with the kernels of the call's dtype; without the GIL if the work is worth it.
-  // `work` counts multiply-adds, or what takes as long; a double, because it cannot overflow.
+  // `work` is the cost in multiply-adds, a double because it cannot overflow.
   template <class F>
   auto run(double work, F f) const {
     const Unlocked unlocked(work >= worth_unlocking);
@@ -111,7 +113,7 @@ class Gate {
     return dtype == Dtype::float32 ? "float32" : "float64";
   }
 
-  // Giving the GIL up and taking it back costs 0.1 microseconds; this much work takes about 2.
+  // Releasing and taking back the GIL costs 0.1 microseconds; this much work takes about 2.
   static constexpr double worth_unlocking = 32768;
   struct Unlocked {
     PyThreadState* state;
@@ -141,13 +143,13 @@ class Gate {
     const char* name;
     PyObject* array;  // alive as long as the Array that the binding holds
   };
-  static constexpr std::size_t most_arrays = 8;
+  static constexpr std::size_t max_arrays = 8;
 
   const char* function_;
   Dtype dtype_ = Dtype::undecided;
   const char* decided_by_ = nullptr;  // the argument whose dtype it was
   bool casts_ = false;
-  std::array<Seen, most_arrays> seen_;
+  std::array<Seen, max_arrays> seen_;
   std::size_t seen_count_ = 0;
 };
 
@@ -166,7 +168,7 @@ T* scratch_memory(Size size) {
   return memory.get();
 }
 
-// A new array of row numbers.
+// A new array of row indices.
 struct Indices {
   py::array array;
   Size* data;

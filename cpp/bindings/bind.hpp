@@ -1,4 +1,4 @@
-// The rooms of the extension module. module.cpp lists them; each has a file of its name.
+// The parts of the extension module, each in a file of its name; module.cpp calls them.
 #pragma once
 
 #include <pybind11/pybind11.h>

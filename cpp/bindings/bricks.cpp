@@ -42,7 +42,7 @@ void Bricks<T>::require_apart(const Gate& gate, const Array& out) const {
 
 template <class T>
 void Bricks<T>::check_codes(const Gate& gate, const Array& x) const {
-  // Every embedding takes its column out of what the one before it left.
+  // Each embedding removes its column from the columns that the one before has left.
   std::vector<Size> columns;
   for (const Brick<T>& brick : bricks) {
     if (brick.kind != Kind::embedding) return;
@@ -95,7 +95,7 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
     const Array w = taken(gate, brick.w, "w", arrays, learnt);
     gate.require_dimensions(w, 2);
     brick.codes = w.shape[0];
-    brick.O = w.shape[1];  // for now: set_widths adds what stands beside it
+    brick.O = w.shape[1];  // set_widths adds the other columns
     brick.column = settings["column"].cast<Size>();
     if (brick.codes == 0) gate.bad_value("w has no rows");
   } else if (kind == "dropout") {
@@ -109,7 +109,7 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
   } else if (kind == "fork") {
     brick.kind = Kind::fork;
     forks_.push_back(bricks.size());
-    if (forks_.size() > most_nested) bad("blocks are nested too deep");
+    if (forks_.size() > max_nested) bad("blocks are nested too deep");
   } else if (kind == "add") {
     brick.kind = Kind::add;
     if (forks_.empty() || forks_.back() + 1 == bricks.size()) bad("an add has no fork");
@@ -125,13 +125,13 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
   bricks.push_back(brick);
 }
 
-// The columns of the bricks that do not fix them are those of their neighbours.
+// Bricks that do not fix their number of columns take it from their neighbours.
 template <class T>
 void Bricks<T>::set_widths() {
   const auto fixes = [](const Brick<T>& brick) {
     return brick.kind != Kind::embedding && brick.I > 0;
   };
-  // Back from the first brick that fixes them to x.
+  // Back from the first brick that fixes it to x.
   std::size_t first = 0;
   while (first < bricks.size() && !fixes(bricks[first])) ++first;
   if (first == bricks.size()) bad("no brick fixes the number of columns");
@@ -153,7 +153,7 @@ void Bricks<T>::set_widths() {
   }
 }
 
-// A param, its memory and how it is learnt.
+// A param, its states and how it is updated.
 template <class T>
 Array Bricks<T>::taken(Gate& gate, Param<T>& param, const char* name, const py::dict& arrays,
                        const py::dict& learnt) {

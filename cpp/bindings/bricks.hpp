@@ -1,4 +1,4 @@
-// The bricks of a network, as Python hands them over.
+// The bricks of a network, as Python passes them.
 #pragma once
 
 #include <vector>
@@ -14,10 +14,10 @@ namespace handnn {
 //   settings  a dict of numbers by name: "eps", "momentum", "p", "seed", "step", "column", and
 //             "setting" of an activation
 //   arrays    a dict of its params and running statistics by name
-//   learnt    how each param is learnt, {} for prediction: {"w": (states, lr_scale, weight_decay),
+//   learnt    how each param is updated, {} for prediction: {"w": (states, lr_scale, weight_decay),
 //             ...}, states a list of arrays or None
 //
-// A residual block comes as ("fork", {}, {}, {}), its bricks, and ("add", {}, {}, {}).
+// A residual block is passed as ("fork", {}, {}, {}), its bricks, and ("add", {}, {}, {}).
 template <class T>
 class Bricks {
  public:

@@ -8,7 +8,8 @@
 
 namespace handnn {
 
-// That column `column` of x (N, I) holds whole numbers from 0 to K - 1; ValueError names the row.
+// Raises ValueError, with the row, unless column `column` of x (N, I) holds integers from 0 to K -
+// 1.
 template <class T>
 void require_codes(const Gate& gate, const T* x, Size N, Size I, Size K, Size column) {
   for (Size n = 0; n < N; ++n) {

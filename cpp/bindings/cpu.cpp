@@ -2,12 +2,11 @@
 #include <cstring>
 #include <string>
 
+#include "arguments.hpp"
 #include "bind.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace handnn {
-
-namespace py = pybind11;
 
 namespace {
 
@@ -23,13 +22,13 @@ constexpr const char* compiler = "Clang " __clang_version__;
 constexpr const char* compiler = "GCC " __VERSION__;
 #endif
 
-py::dict cpu_info() {
+CpuInfo cpu_info() {
   py::list compiled, supported;
   for (const Isa& isa : compiled_isas()) {
     compiled.append(isa.name);
     if (isa.supported) supported.append(isa.name);
   }
-  py::dict info;
+  CpuInfo info;
   info["cpu"] = cpu_name();
   info["architecture"] = architecture;
   info["isa"] = active_isa().name;
@@ -40,7 +39,7 @@ py::dict cpu_info() {
   return info;
 }
 
-// HANDNN_ISA names the instruction set to use; without it the best one is.
+// HANDNN_ISA names the instruction set to use; the best one is the default.
 void choose_isa() {
   const char* wanted = std::getenv("HANDNN_ISA");
   if (activate_isa(wanted)) return;

@@ -8,7 +8,7 @@ namespace handnn {
 
 namespace {
 
-// What the products of `kernels` work in.
+// Working memory for the products of `kernels`.
 template <class T>
 T* scratch(const Kernels<T>& kernels) {
   return scratch_memory<T>(kernels.scratch_size);
@@ -57,7 +57,7 @@ py::typing::Tuple<FloatArray, FloatArray, FloatArray> affine_backward(
   return py::make_tuple(dx.object, dw.object, db.object);
 }
 
-// What decides which entries are dropped, and how the others are scaled.
+// The checked probability of dropping an entry.
 double drop_probability(const Gate& gate, Number p_any) {
   const double p = gate.number("p", p_any);
   if (!(p >= 0 && p < 1)) gate.bad_value("p must be at least 0 and below 1, but is ", p);

@@ -137,7 +137,7 @@ void check_weights(const Gate& gate, const Array& sample_weight, Size N) {
 
 namespace {
 
-// What a loss over rows takes: pre (N, O), y_true (N, Y), sample_weight (N,) or None, its number
+// The arguments of a loss: pre (N, O), y_true (N, Y), sample_weight (N,) or None, its number
 // and its array or None.
 struct LossCall {
   Gate gate;

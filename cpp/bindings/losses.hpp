@@ -1,4 +1,4 @@
-// What a loss takes, checked: for its functions, and for a network that is trained with it.
+// The checks of a loss's arguments, for its functions and for training.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace handnn {
 
-// The number of a loss in the table; ValueError for another name.
+// The index of a loss in loss_facts; raises ValueError for an unknown name.
 int loss_called(const Gate& gate, const std::string& name);
 
 // A loss with its number and its array, for pre with O columns.
@@ -15,8 +15,8 @@ class CheckedLoss {
  public:
   CheckedLoss(const Gate& gate, int which, double setting, const Array& numbers, Size O);
 
-  // Y, after y_true has been seen to be (N, Y), or (N,) when Y is 1, and to hold what the loss
-  // takes.
+  // Returns Y. Raises ValueError unless y_true is (N, Y), or (N,) when Y is 1, and holds valid
+  // targets.
   Size check_targets(const Gate& gate, const Array& y_true, Size N) const;
 
   template <class T>
@@ -29,11 +29,11 @@ class CheckedLoss {
 
   const LossFacts& facts_;
   double setting_;
-  const Array& numbers_;  // none, or of the call's dtype
+  const Array& numbers_;  // empty, or of the call's dtype
   Size O_;
 };
 
-// That there is a weight for each of N rows, none of them negative or infinite.
+// Raises ValueError unless there is a finite weight, not negative, for each of N rows.
 void check_weights(const Gate& gate, const Array& sample_weight, Size N);
 
 }  // namespace handnn

@@ -1,8 +1,13 @@
-// handnn._core: the kernels as functions of NumPy arrays. Use them through handnn.functional, which
-// says what each takes.
+// handnn._core: the kernels and the engine for Python. handnn.functional and handnn.engine document
+// what each function takes.
+//
+// The module does not need the GIL: process-wide state is the table of kernels, chosen once at
+// import, and the thread pool, which guards itself; scratch memory belongs to a thread; compiled
+// networks are immutable. As in NumPy, a caller must not resize or write an array in one thread
+// while a call in another thread uses it.
 #include "bind.hpp"
 
-PYBIND11_MODULE(_core, module) {
+PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   handnn::bind_cpu(module);
   handnn::bind_layers(module);
   handnn::bind_norms(module);

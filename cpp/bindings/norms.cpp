@@ -1,4 +1,4 @@
-// The bricks that look at a whole row or column: Softmax, LayerNorm, BatchNorm.
+// The bricks that work on whole rows or columns: Softmax, LayerNorm, BatchNorm.
 #include <pybind11/typing.h>
 
 #include "arrays.hpp"
@@ -11,7 +11,7 @@ namespace {
 using TwoArrays = py::typing::Tuple<FloatArray, FloatArray>;
 using ThreeArrays = py::typing::Tuple<FloatArray, FloatArray, FloatArray>;
 
-// About how many multiply-adds an entry is worth, in the forward or the backward of each.
+// The approximate cost of an entry, in multiply-adds.
 constexpr double softmax_cost = 16, norm_cost = 8;
 
 void require_for_columns(const Gate& gate, const Array& array, const Array& x) {

@@ -1,4 +1,4 @@
-// One block of memory for everything a run needs, taken before its first step.
+// One block of memory for all intermediate arrays of a program, allocated before its first step.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace handnn {
 
-// Used twice: once with no memory, to measure, then again to hand out what was measured.
+// Arrays are taken twice in the same order: first to measure, then, after commit, to get memory.
 class Arena {
  public:
   Arena() = default;
@@ -16,14 +16,14 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // Takes the memory for all that was asked for so far, and starts handing out anew.
+  // Allocates memory for the arrays taken so far, and starts over.
   void commit() {
     release();
     memory_ = static_cast<std::byte*>(::operator new(used_ + line, std::align_val_t(line)));
     used_ = 0;
   }
 
-  // `count` elements on cache lines of their own; null while measuring. Not initialised.
+  // `count` uninitialised elements that share no cache line with others; null while measuring.
   template <class T>
   T* take(Size count) {
     std::byte* place = memory_ ? memory_ + used_ : nullptr;

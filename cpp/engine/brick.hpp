@@ -1,4 +1,4 @@
-// The bricks of a program: flat, so that a loop can run them.
+// The bricks of a program as a flat list.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace handnn {
 
-// An array that is learnt, the states that the optimizer keeps for it, each of them or null, and
-// what it is learnt with: a factor of the learning rate, and its weight decay.
+// A trainable array, the optimizer's states for it (null if unused), its factor of the learning
+// rate and its weight decay.
 template <class T>
 struct Param {
   T* value = nullptr;
@@ -17,10 +17,10 @@ struct Param {
   double lr_scale = 1, weight_decay = 0;
 };
 
-// So many blocks may lie in one another.
-constexpr int most_nested = 32;
+// The largest depth of nested residual blocks.
+constexpr int max_nested = 32;
 
-// A residual block is a fork, what is in the block, and an add.
+// A residual block is a fork, the bricks of the block, and an add.
 enum class Kind {
   affine,
   activation,
@@ -33,7 +33,7 @@ enum class Kind {
   add
 };
 
-// A brick takes I columns and gives O, and learns none, one or two arrays:
+// A brick takes I columns, returns O, and has up to two params:
 //
 //   affine                   w (I, O), b (O)
 //   layer_norm, batch_norm   w is gamma (O), b is beta (O); batch_norm's running statistics (O)
@@ -50,18 +50,18 @@ struct Brick {
   T *running_mean = nullptr, *running_var = nullptr;
   T momentum = 0;                          // of these
   double p = 0;                            // of dropout
-  std::uint64_t seed = 0, first_step = 0;  // of dropout: what was drawn before is not again
+  std::uint64_t seed = 0, first_step = 0;  // of dropout
   Size codes = 0, column = 0;              // of embedding
-  std::size_t fork = 0;                    // of add: where its block begins
+  std::size_t fork = 0;                    // of add: the index of its fork
 
   bool learns() const { return w.value; }
   Size vector_size() const { return O - I + 1; }  // D of an embedding
 
-  // Whether it changes entries where they lie on the way back, and needs its dout no more.
+  // Whether its backward may overwrite dout.
   bool works_in_place() const {
     return kind != Kind::affine && kind != Kind::layer_norm && kind != Kind::embedding;
   }
-  // About how many multiply-adds a row is worth in training.
+  // The approximate cost of a row in training, in multiply-adds.
   double work() const {
     switch (kind) {
       case Kind::affine:

@@ -16,9 +16,9 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-constexpr Size turns = 20000;  // of fma_chains: a tenth of a millisecond or so
+constexpr Size turns = 20000;  // of fma_chains: about a tenth of a millisecond
 
-// Operations a second of one thread that does nothing but multiply-adds, in one short round.
+// Operations per second of multiply-adds alone, in one short round.
 template <class T>
 double peak_round() {
   alignas(64) T sink[64 / sizeof(T)] = {};
@@ -64,7 +64,7 @@ Speeds measure_product(Product product, Size N, Size I, Size O, double seconds) 
     for (Size i = 0; i < repeats; ++i) multiply();
     best.product = std::max(best.product, operations * double(repeats) / seconds_since(start));
     best.peak = std::max(best.peak, peak_round<T>());
-    // All numbers as they were: sums of sums would soon be infinite.
+    // Reset, because sums of sums soon overflow.
     std::fill(x.begin(), x.end(), T(0.5));
     std::fill(w.begin(), w.end(), T(0.5));
     std::fill(out.begin(), out.end(), T(0.5));

@@ -29,17 +29,17 @@ inline void relax() {
 #endif
 }
 
-// How long a thread waits busily, some tens of microseconds, before it sleeps or yields.
+// The turns that a thread spins, some tens of microseconds, before it sleeps or yields.
 constexpr int busy_turns = 2000;
 
 class Pool {
  public:
-  // As many threads as the system grants, up to `threads` with the caller's.
+  // Starts `threads` - 1 threads, or as many as the system allows.
   explicit Pool(int threads) {
     try {
       for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
     } catch (const std::system_error&) {
-      // Fewer threads do the same work.
+      // Fewer threads do the work.
     }
   }
 
@@ -59,7 +59,7 @@ class Pool {
     done_.store(0, std::memory_order_relaxed);
     offer(parts);
     take_parts();
-    // A worker that has not woken in time is not waited for: it will find nothing left to take.
+    // Does not wait for workers that are still asleep: they will find no parts left.
     for (int i = 0; done_.load(std::memory_order_acquire) < parts; ++i) {
       i < busy_turns ? relax() : std::this_thread::yield();
     }
@@ -67,8 +67,8 @@ class Pool {
   }
 
  private:
-  // What is on offer, in one word, so that a part can be taken only from the work it belongs to:
-  // which work it is (32 bits), how many parts it has (16), how many of them are taken (16).
+  // The offer in one word, so that a part is taken only from the work it belongs to: the number of
+  // the work (32 bits), of its parts (16) and of the parts taken (16).
   static std::uint64_t parts_of(std::uint64_t offer) { return offer >> 16 & 0xffff; }
   static std::uint64_t taken_of(std::uint64_t offer) { return offer & 0xffff; }
   static std::uint64_t work_of(std::uint64_t offer) { return offer >> 32; }
@@ -140,11 +140,11 @@ int available_cpus() {
 
 std::atomic<int> wanted_threads = 0;  // 0: as many as there are CPUs
 std::atomic<bool> pool_is_busy = false;
-Pool* pool = nullptr;  // never destroyed at exit, where its threads may be gone already
+Pool* pool =
+    nullptr;  // not destroyed at exit, when its threads may be gone; guarded by pool_is_busy
 int pool_threads = 0;
 
-// After a fork the child has the pool, but none of its threads: it makes a new one when it needs
-// it.
+// After a fork the child has the pool without its threads. It makes a new one when it needs it.
 void forget_pool() {
   pool = nullptr;
   pool_is_busy = false;

@@ -1,27 +1,27 @@
-// The threads that share one step's work.
+// The threads that share the work of a step.
 //
-// A part of the work is a range of an output, never a part of a sum: so the bits do not depend on
-// how many threads there are.
+// A part of the work is a range of an output, never a part of a sum, so the bits do not depend on
+// the number of threads.
 #pragma once
 
 #include "kernels/size.hpp"
 
 namespace handnn {
 
-// Does f(part) for part = 0 ... parts - 1, each once, on the pool's threads and the calling one,
-// and returns when all are done. An exception from any of them is thrown here. Where the pool is
-// busy with another caller's work, or has one thread only, the calling thread does all parts.
+// Calls f(part) once for each part = 0 ... parts - 1, on the pool's threads and the calling one,
+// and returns when all are done. Rethrows an exception of one of them. If the pool is busy with
+// another caller's work or has only one thread, the calling thread does all parts.
 template <class F>
 void run_parts(int parts, F f);
 
-// How many threads there are to work, the calling one included. At first HANDNN_NUM_THREADS, or as
-// many as this process may use CPUs.
+// The number of threads, including the calling one. The default is HANDNN_NUM_THREADS, else the
+// number of CPUs that this process may use.
 int num_threads();
 
-// 1 or more; the threads themselves start with the next work that needs them.
+// At least 1. The threads start with the next work that needs them.
 void set_num_threads(int threads);
 
-// The share of `part` of `parts` in `count` elements, in whole multiples of `grain`: [first, last).
+// The share [first, last) of `part` out of `parts` in `count` elements, in multiples of `grain`.
 struct Share {
   Size first, last;
 };

@@ -17,7 +17,7 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
     case Kind::softmax:
       return kernels.softmax_forward(out, x, N, O);
     case Kind::layer_norm:
-      for (Size n = 0; n < N; ++n) {  // row by row, for mean and rstd are not kept
+      for (Size n = 0; n < N; ++n) {  // row by row, because mean and rstd are not kept
         kernels.layer_norm_forward(out + n * O, scratch, scratch + 1, x + n * O, w, b,
                                    brick.setting, 1, O);
       }
@@ -44,13 +44,13 @@ Size widest(const std::vector<Brick<T>>& bricks) {
   return width;
 }
 
-// How many rows go through the network at a time. Few, so that what lies between two bricks stays
-// in the cache; but wide weights are packed anew for every block, and so want more.
+// The number of rows of a block. Small blocks keep the arrays between two bricks in the cache;
+// large ones amortise the packing of wide weights, which each block repeats.
 Size rows_at_a_time(Size width) { return width <= 96 ? 64 : 256; }
 
-// How many forks wait for their add at most.
+// The largest number of nested forks.
 template <class T>
-int deepest(const std::vector<Brick<T>>& bricks) {
+int max_depth(const std::vector<Brick<T>>& bricks) {
   int most = 0, depth = 0;
   for (const Brick<T>& brick : bricks) {
     depth += (brick.kind == Kind::fork) - (brick.kind == Kind::add);
@@ -61,27 +61,27 @@ int deepest(const std::vector<Brick<T>>& bricks) {
 
 }  // namespace
 
-// What lies between two bricks has a room; so has what waits at a fork.
+// One buffer for the input and one for the output of a brick, and one for each waiting fork.
 template <class T>
 Size predict_scratch(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks) {
   const Size width = widest(bricks);
-  return kernels.scratch_size + (2 + deepest(bricks)) * rows_at_a_time(width) * width;
+  return kernels.scratch_size + (2 + max_depth(bricks)) * rows_at_a_time(width) * width;
 }
 
 template <class T>
 void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* out, const T* x,
              T* scratch, Size N) {
   const Size width = widest(bricks), most_rows = rows_at_a_time(width);
-  T* const rooms = scratch + kernels.scratch_size;
+  T* const buffers = scratch + kernels.scratch_size;
   std::size_t count = bricks.size();
   while (bricks[count - 1].kind == Kind::dropout) --count;
   for (Size n = 0; n < N; n += most_rows) {
     const Size rows = std::min(most_rows, N - n);
     const T* here = x + n * bricks.front().I;
-    const T* waiting[most_nested];
+    const T* waiting[max_nested];
     int depth = 0;
-    const auto is_free = [&](const T* room) {
-      return room != here && std::find(waiting, waiting + depth, room) == waiting + depth;
+    const auto is_free = [&](const T* buffer) {
+      return buffer != here && std::find(waiting, waiting + depth, buffer) == waiting + depth;
     };
     for (std::size_t i = 0; i < count; ++i) {
       const Brick<T>& brick = bricks[i];
@@ -90,7 +90,7 @@ void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* 
         waiting[depth++] = here;
         continue;
       }
-      T* there = rooms;
+      T* there = buffers;
       while (!is_free(there)) there += most_rows * width;
       if (i + 1 == count) there = out + n * brick.O;
       if (brick.kind == Kind::add) {

@@ -1,4 +1,4 @@
-// A network's forward pass, which keeps nothing.
+// The forward pass of a network, for prediction.
 #pragma once
 
 #include <vector>
@@ -7,15 +7,15 @@
 
 namespace handnn {
 
-// out (N, O) = what the brick makes of x (N, I) in prediction. Not for a fork and an add. scratch
-// (kernels.scratch_size) is what it works in.
+// out (N, O) = the brick's output for x (N, I) in prediction, for bricks other than fork and add.
+// scratch (kernels.scratch_size) is working memory.
 template <class T>
 void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, T* out, const T* x,
                               T* scratch, Size N);
 
 // out (N, O of the last brick) = the network's output for x (N, I of the first).
-// Runs in blocks of rows, so that what lies between two bricks stays in the cache. scratch
-// (predict_scratch) is what it works in.
+// Runs in blocks of rows, so that the arrays between two bricks stay in the cache. scratch
+// (predict_scratch) is working memory. Several threads may share the bricks.
 template <class T>
 void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* out, const T* x,
              T* scratch, Size N);

@@ -11,13 +11,13 @@ namespace handnn {
 
 namespace {
 
-// Multiply-adds that make a step worth sharing: some tens of microseconds for one thread.
+// The multiply-adds of a step that is worth sharing: some tens of microseconds for one thread.
 constexpr double worth_sharing = 2e6;
 
-// Rows of w whose gradient is computed and used before the next: it is still in the cache then.
+// The rows of w that are computed and used at a time, while their gradient is in the cache.
 constexpr Size rows_at_once = 256;
 
-// Rows of w are dealt out in groups of so many, which share cache lines of x.
+// Rows of w are distributed in groups that share cache lines of x.
 constexpr Size cache_line = 16;
 
 }  // namespace
@@ -81,7 +81,7 @@ void TrainingProgram<T>::lay_out() {
     widest = std::max(widest, brick.O);
     most_weights = std::max(most_weights, std::min(rows_at_once, brick.I) * brick.O);
   }
-  // What an add hands to its block, the fork will need once more.
+  // The gradient that an add passes to its block is needed again at the fork.
   bool is_shared = false;
   dout_[count - 1] = arena_.take<T>(most_rows_ * bricks_[count - 1].O);
   for (std::size_t i = count - 1; i > 0; --i) {
@@ -167,7 +167,7 @@ double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Si
   return value;
 }
 
-// Rows first ... last - 1 of the output of brick i, which is no batch_norm.
+// Rows first ... last - 1 of the output of brick i, not a batch_norm.
 template <class T>
 void TrainingProgram<T>::forward_rows(std::size_t i, int part, Size first, Size last) {
   const Brick<T>& brick = bricks_[i];
@@ -217,7 +217,7 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size
     case Kind::embedding:
       return kernels_.embedding_backward_dx(dx, dout, N, I, brick.vector_size(), brick.column);
     case Kind::fork: {
-      // The block's gradient, and that which went past it.
+      // The gradient through the block plus the gradient past it.
       std::size_t add = i;
       while (bricks_[add].kind != Kind::add || bricks_[add].fork != i) ++add;
       return kernels_.add(dx, dout, dout_[add] + first * O, N * O);
@@ -264,7 +264,7 @@ void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
   }
 }
 
-// This part's share of the gradients of a brick. They are stored, or used at once.
+// This part's share of a brick's gradients, which are stored or applied at once.
 template <class T>
 void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
   const Brick<T>& brick = bricks_[i];
@@ -306,7 +306,7 @@ void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts
   if (!stored_db_[i]) apply(brick.b, db, b_rates_[i], 0, O);
 }
 
-// Of all stored gradients: each array's sum, added in the order of the arrays.
+// Of all stored gradients: the sums of the arrays, added in their order.
 template <class T>
 double TrainingProgram<T>::gradient_sum_of_squares(int parts) {
   run_parts(parts, [&](int part) {

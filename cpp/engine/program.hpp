@@ -1,9 +1,8 @@
-// A network in training as one program: a list of bricks, run forward, backward and updated without
-// asking anyone.
+// The training of a network as one program: a list of bricks, run forward and backward and updated
+// without calling back into Python.
 //
-// The arrays of the Python bricks are the program's arrays: params, running statistics and the
-// optimizer's states are read and updated where they lie. What a step computes on its way lies in
-// one arena.
+// The program works on the arrays of the Python bricks: params, running statistics and optimizer
+// states are read and updated in place. The intermediate arrays of a step lie in one arena.
 #pragma once
 
 #include <limits>
@@ -17,7 +16,7 @@
 
 namespace handnn {
 
-// The loss with this number in the table. Its gradient is exact, or, of MSELoss, the article's.
+// `which` is an index into loss_facts. Without `exact`, MSELoss has the gradient of the article.
 template <class T>
 struct LossSettings {
   int which = 0;
@@ -25,19 +24,18 @@ struct LossSettings {
   bool exact = true;
 };
 
-// A step has two halves, each shared among the threads, and each thread meets the others only at
-// their ends:
+// A step has two halves. Threads share each of them and synchronise only at its end:
 //
-//   by rows      forward through all bricks, the loss's gradient, and back through all bricks, to
-//                the gradient of every output that a brick learns from: a row needs no other row
-//   by weights   each brick's weight gradient, which sums over all rows, and its update: a weight
-//                needs no other weight
+//   by rows      forward through all bricks, the gradient of the loss, and back to the gradient of
+//                each learning brick's output: rows are independent
+//   by weights   the gradient of each brick's params, a sum over all rows, and the update: params
+//                are independent
 //
-// A BatchNorm needs all rows of a column, but no other column. So the first half stops at each, on
-// the way forward and on the way back, and the columns are shared among the threads.
+// A BatchNorm needs all rows of a column. So the first half stops at each one, forward and
+// backward, and the threads share its columns.
 //
-// Where the norm of all gradients is clipped, no weight can be updated before every gradient is
-// there. Then they are stored, and a third part of the step updates.
+// Clipping the norm of all gradients needs every gradient before the first update. Then they are
+// stored, and a third part of the step updates.
 template <class T>
 class TrainingProgram {
  public:
@@ -46,18 +44,18 @@ class TrainingProgram {
   TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks, LossSettings<T> loss,
                   OptimizerSettings optimizer, double clip_norm, Size most_rows, int threads = 0);
 
-  // One step on N rows: x (N, I), y_true (N, Y), weight (N) or null. lr_factor is the schedule's.
-  // The loss before the update, which is left out if that is NaN or infinite.
+  // One step on N rows: x (N, I), y_true (N, Y), weight (N) or null. lr_factor multiplies the
+  // learning rate. Returns the loss before the update; if it is not finite, nothing is updated.
   double step(const T* x, const T* y_true, const T* weight, Size N, double lr_factor = 1);
 
   Size inputs() const { return bricks_.front().I; }
   Size targets() const { return loss_.options.columns; }
 
-  // What the last step's loss was of: (N, columns()), before the update.
+  // The outputs of the last step, (N, columns()), from before its update.
   const T* outputs() const { return output(bricks_.size() - 1); }
   Size columns() const { return bricks_.back().O; }
 
-  // What a step costs for each row, in multiply-adds.
+  // The cost of a step per row, in multiply-adds.
   double work_per_row() const { return work_per_row_; }
 
  private:
@@ -86,19 +84,19 @@ class TrainingProgram {
   Size most_rows_;
   int threads_;
   double work_per_row_ = 0;
-  std::size_t first_learning_ = 0;  // the gradient needs to reach no brick before this one
+  std::size_t first_learning_ = 0;  // backward stops at this brick
   std::uint64_t steps_ = 0;         // taken so far
   const T* x_ = nullptr;            // of the step
   Arena arena_;
   std::vector<T*> out_;   // out_[i] (most_rows, O): the output of brick i; null for x itself
   std::vector<T*> dout_;  // dout_[i] (most_rows, O): its gradient; bricks in place share one
-  std::vector<T*> mean_, spread_;  // a layer_norm's mean, rstd of rows, a batch_norm's mean, var
+  std::vector<T*> mean_, spread_;  // mean and rstd of layer_norm, mean and var of batch_norm
   std::vector<Rates<T>> w_rates_, b_rates_;
   T* db_ = nullptr;  // the widest b of an affine
-  // One for each thread: they need not be at the same brick.
+  // One for each thread.
   std::vector<T*> scratch_;
   std::vector<T*> dw_;  // rows_at_once rows of the largest w of all affines
-  // One for each brick whose gradients are stored: all but those of affines, unless norms are
+  // One for each brick that stores gradients: all bricks but affines, or all if the norm is
   // clipped.
   std::vector<T*> stored_dw_, stored_db_;
   std::vector<double> sums_of_squares_;

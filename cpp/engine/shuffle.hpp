@@ -1,5 +1,5 @@
-// The order of the rows in an epoch, which only (seed, epoch, count) decide: a random permutation,
-// or rows drawn one by one.
+// The order of the rows in an epoch, a function of (seed, epoch, count) only: a random permutation,
+// or rows drawn with replacement.
 #pragma once
 
 #include <cstdint>
@@ -42,14 +42,14 @@ inline SplitMix64 random_of_epoch(std::uint64_t seed, std::uint64_t epoch) {
   return SplitMix64(SplitMix64(seed).next() + SplitMix64(~epoch).next());
 }
 
-// order (drawn) = numbers from 0 to count - 1, each as likely at each place.
+// order (drawn) = independent uniform numbers from 0 to count - 1.
 inline void draw_rows(Size* order, Size drawn, Size count, std::uint64_t seed,
                       std::uint64_t epoch) {
   SplitMix64 random = random_of_epoch(seed, epoch);
   for (Size i = 0; i < drawn; ++i) order[i] = Size(random.below(std::uint64_t(count)));
 }
 
-// order (count) = a permutation of 0 ... count - 1 (Fisher and Yates; Knuth, TAOCP 3.4.2 P).
+// order (count) = a uniform permutation of 0 ... count - 1 (Fisher-Yates; Knuth, TAOCP 3.4.2 P).
 inline void shuffle_rows(Size* order, Size count, std::uint64_t seed, std::uint64_t epoch) {
   SplitMix64 random = random_of_epoch(seed, epoch);
   for (Size i = 0; i < count; ++i) order[i] = i;

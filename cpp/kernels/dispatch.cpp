@@ -62,16 +62,21 @@ Isas compiled_isas() {
 }
 
 const char* cpu_name() {
-  static char name[3 * 16 + 1];
-  char* end = name;
-  for (unsigned leaf = 0x80000002; leaf <= 0x80000004; ++leaf) {
-    const Registers r = cpuid(leaf);
-    std::memcpy(end, &r, sizeof r);
-    end += sizeof r;
-  }
-  end = name + std::strlen(name);
-  while (end > name && end[-1] == ' ') *--end = '\0';
-  return name;
+  struct Name {
+    char text[3 * 16 + 1] = {};
+    Name() {
+      char* end = text;
+      for (unsigned leaf = 0x80000002; leaf <= 0x80000004; ++leaf) {
+        const Registers r = cpuid(leaf);
+        std::memcpy(end, &r, sizeof r);
+        end += sizeof r;
+      }
+      end = text + std::strlen(text);
+      while (end > text && end[-1] == ' ') *--end = '\0';
+    }
+  };
+  static const Name name;  // several threads may ask
+  return name.text;
 }
 
 #else

@@ -11,7 +11,7 @@ struct Isa {
   bool supported;            // by this CPU and its operating system
 };
 
-// What was compiled into this library, lowest first.
+// The instruction sets compiled into this library, lowest first.
 struct Isas {
   const Isa* first;
   int count;
@@ -20,9 +20,9 @@ struct Isas {
 };
 Isas compiled_isas();
 
-// Makes the instruction set called `name` the active one, or the best supported one for null or "".
-// False, with nothing changed, if there is no such one or this CPU does not support it. Called
-// once, at import.
+// Activates the instruction set called `name`, or the best supported one for null or "". Returns
+// false and changes nothing if it is unknown or this CPU does not support it. Called once, at
+// import; the choice is not guarded against other threads.
 bool activate_isa(const char* name);
 
 const Isa& active_isa();
@@ -31,7 +31,7 @@ const Isa& active_isa();
 template <class T>
 const Kernels<T>& active_kernels();
 
-// The CPU's own name, such as "AMD EPYC 9654"; empty where it has none.
+// The name that the CPU reports, such as "AMD EPYC 9654", or "".
 const char* cpu_name();
 
 }  // namespace handnn

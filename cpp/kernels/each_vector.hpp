@@ -6,8 +6,8 @@
 namespace handnn {
 namespace {
 
-// Calls f once for every vector of the elements, the last one partial. f gets `at`: at.load(p) is
-// p's part of this vector, at.store(p, v) writes it.
+// Calls f(at) for each vector of the elements, the last one partial. at.load(p) loads the elements
+// of p that belong to this vector, at.store(p, v) stores them.
 template <class T>
 struct WholeVector {
   Size i;
@@ -21,7 +21,7 @@ struct PartialVector {
   Vector<T> load(const T* p) const { return handnn::load(p + i, first); }
   void store(T* p, Vector<T> v) const { handnn::store(p + i, v, first); }
 };
-// For the elements from `first` up to `last`, or for n from the first on.
+// For the elements first ... last - 1, or the first n.
 template <class T, class F>
 inline void for_each_vector(Size first, Size last, F f) {
   Size i = first;

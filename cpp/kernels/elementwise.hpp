@@ -1,12 +1,12 @@
-// What the bricks that work entry by entry share. Such a brick is a formula:
+// What activations share. An activation works entry by entry and is a formula:
 //
 //   struct Formula {
 //     template <class V> static V forward(V x, V setting);               -> out
 //     template <class V> static V backward(V dout, V kept, V setting);   -> dx; kept is x or out
 //   };
 //
-// written once for vectors and single numbers, so that the kernel and its naive twin are one text.
-// `setting` is the brick's only number, such as LeakyReLU's slope; most have none.
+// written once for vectors and scalars, so that the kernel and its naive twin share one text.
+// `setting` is the brick's only number, such as LeakyReLU's slope; most bricks ignore it.
 #pragma once
 
 #include <type_traits>
@@ -16,14 +16,14 @@
 namespace handnn {
 namespace {
 
-// What a formula is derived from that is a long chain of operations, each waiting for the one
-// before. A CPU overlaps the chains of as many vectors as it can look ahead, and of half chains it
-// sees twice as many. So such a formula is
+// Base of a formula that is a long chain of dependent operations. A CPU overlaps the chains of as
+// many vectors as fit into its reorder window, and half a chain takes half the space. So such a
+// formula is
 //
 //     template <class V> static Half<V> first_half(V x);
 //     template <class V> static V second_half(V x, Half<V> half);        -> out
 //
-// and is computed for some vectors up to the half, which is kept, and then to the end.
+// and the kernel computes the first half for a group of vectors, then the second.
 template <class Formula>
 struct InHalves {
   template <class V>
@@ -32,7 +32,7 @@ struct InHalves {
   }
 };
 
-// The entries of as many whole groups of vectors as there are; how many they are.
+// Computes all whole groups of vectors and returns the number of their entries.
 template <class Formula, class T>
 Size forward_in_halves(T* out, const T* x, Size n) {
   constexpr Size L = lanes<T>, group = 16;

@@ -4,12 +4,11 @@
 //   Phi(-a) = t g(u) exp(-a^2 / 2) for a >= 0,  t = 1 / (1 + a / 4),  u = 2t - 1
 //   Phi(a) = 1 - Phi(-a)
 //
-// which is one formula for every a (W. H. Press and others, "Numerical Recipes", 3rd edition,
-// section 6.2.2, have the polynomial in the exponent, where its rounding errors grow). g falls
-// smoothly from 1/2, at a = 0, to 1 / (4 sqrt(2 pi)), so that its last addition is the only one
-// whose rounding counts. It is a polynomial, fitted with mpmath at Chebyshev's points for the
-// relative error, over all a up to where Phi(-a) is 0; off by at most 0.36 * 2^-24 (float) and
-// 0.32 * 2^-53 (double).
+// This is one formula for every a. (Press et al., "Numerical Recipes", 3rd edition, section 6.2.2,
+// put the polynomial into the exponent, which amplifies its rounding errors.) g decreases smoothly
+// from 1/2 at a = 0 to 1 / (4 sqrt(2 pi)), so only the rounding of its last addition matters. It is
+// a polynomial, fitted with mpmath at Chebyshev nodes for the relative error over all a up to where
+// Phi(-a) is 0; its error is at most 0.36 * 2^-24 (float) and 0.32 * 2^-53 (double).
 //
 // Results below the smallest normal number are denormal, not flushed; NaN stays NaN. Measured over
 // all 2^32 floats: Phi at most 3.19 ulp, phi at most 1.79.
@@ -45,9 +44,9 @@ struct NormalConstants<double> {
       0x1.8c6dbf2cfc2c6p-4,   0x1.373e3a893c28ap-3,  0x1.82b4bb8c94dcep-3};
 };
 
-// exp(-a^2 / 2) for 0 <= a <= NormalConstants::end, or NaN. What the rounding of a^2 loses is put
-// back, because exp makes an error of a^2 / 2 ulp of it. It is computed from the square of a's
-// upper half, which is exact, and not by fma, so that this holds without FMA, too.
+// exp(-a^2 / 2) for 0 <= a <= NormalConstants::end, or NaN. The rounding error of a^2 is
+// compensated, because exp would turn it into a^2 / 2 ulp. It is computed from the square of a's
+// upper half, which is exact, and not by fma, so that this also holds without FMA.
 template <class V>
 inline ExpParts<V> exp_minus_half_square(V a) {
   using C = ExpConstants<Scalar<V>>;
@@ -58,7 +57,7 @@ inline ExpParts<V> exp_minus_half_square(V a) {
   return exp_parts(constant<V>(-0.5) * square, constant<V>(-0.5) * lost);
 }
 
-// a, or where the functions become 0 if that is less.
+// The smaller of a and the point where the functions become 0.
 template <class V>
 inline V normal_argument(V x) {
   return at_most(absolute(x), constant<V>(NormalConstants<Scalar<V>>::end));
@@ -69,7 +68,7 @@ inline V normal_cdf(V x) {
   using C = NormalConstants<Scalar<V>>;
   const V zero = constant<V>(0), one = constant<V>(1);
   const V a = normal_argument(x);
-  // t + t_low is 1 / (1 + a / 4): the remainder of the division, with what d lost in rounding.
+  // t + t_low is 1 / (1 + a / 4): the remainder of the division, and the rounding error of d.
   const V quarter = constant<V>(0.25) * a;
   const V d = one + quarter;
   const V d_lost = quarter - (d - one);

@@ -1,5 +1,5 @@
-// exp(x) for scalars and vectors alike, the same bits on every instruction set that has FMA; at
-// most 1 ulp off.
+// exp(x) for scalars and vectors, within 1 ulp and with the same bits on every instruction set that
+// has FMA.
 //
 //   x = n ln 2 + r,  |r| <= ln 2 / 2        n = x / ln 2 rounded to an integer
 //   exp(x) = 2^n (1 + r + r^2 q(r))         q a minimax polynomial
@@ -84,8 +84,8 @@ struct ExpParts {
   V p, shifted;
 };
 
-// For the same x. What the rounding of 1 + r_high loses is put back: only the last addition rounds
-// by half an ulp.
+// For the same x. The rounding error of 1 + r_high is compensated, so that only the last addition
+// rounds by half an ulp.
 template <class V>
 inline ExpParts<V> exp_parts(V x, V x_low = constant<V>(0)) {
   const Reduced<V> reduced = reduce(x, x_low);
@@ -110,8 +110,8 @@ inline ExpParts<V> exp_minus_abs_parts(V x) {
   return exp_parts(at_least(minus_abs, constant<V>(C::smallest)));
 }
 
-// Where it is too small for a normal number, and would be slow to compute with, it `is_tiny`: then
-// value is about 2^-64, and tiny_exp gives what it really is.
+// A result below the smallest normal number would be slow to compute with: it `is_tiny`, `value` is
+// then about 2^-64, and tiny_exp returns the true result.
 template <class V>
 struct ExpMinusAbs {
   V value;
@@ -127,8 +127,8 @@ inline ExpMinusAbs<V> exp_minus_abs(ExpParts<V> parts) {
   return {parts.p * from_bits<V>(power << C::mantissa_bits), parts, is_tiny};
 }
 
-// What exp_minus_abs says is tiny. In units of the smallest denormal number it is rounded as
-// 2^mantissa_bits is added, and the whole number that stays in the mantissa is its bit pattern.
+// The result of an exp_minus_abs that is tiny. Adding 2^mantissa_bits rounds it to units of the
+// smallest denormal number, and the integer left in the mantissa is its bit pattern.
 template <class V>
 inline V tiny_exp(ExpMinusAbs<V> exp) {
   using C = ExpConstants<Scalar<V>>;

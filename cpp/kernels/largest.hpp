@@ -1,6 +1,6 @@
-// The column of the largest number in each row: what a row of logits answers.
+// The column of the largest number in each row, such as the predicted class of a row of logits.
 //
-//   largest_columns   columns (N) of x (N, O): the first column of the largest; NaN is the largest
+//   largest_columns   columns (N) of x (N, O): the first of equal ones; NaN counts as the largest
 #pragma once
 
 #include "pack.hpp"
@@ -20,12 +20,12 @@ void largest_columns_naive(Size* columns, const T* x, Size N, Size O) {
   }
 }
 
-// A vector has a column of as many rows as it has lanes, and another one the columns of their
-// largest so far: no branch, which a CPU would guess wrong twice a row. Of x, which is seldom in a
-// cache, a few pages are asked for ahead, or each vector would wait for memory.
+// Works on as many rows at once as a vector has lanes: one vector holds their largest number so
+// far, another its column. So there is no branch, which a CPU would mispredict about twice a row. x
+// is rarely in a cache, so it is prefetched a few pages ahead.
 template <class T>
 void largest_columns(Size* columns, const T* x, Size N, Size O) {
-  constexpr Size L = lanes<T>, most = 1 << 24;  // to which all whole numbers are floats
+  constexpr Size L = lanes<T>, most = 1 << 24;  // up to which every integer is a float
   constexpr Size line = 64 / sizeof(T), ahead = 128 * line;
   if (O > most) return largest_columns_naive(columns, x, N, O);
   T part[L * L], found[L];

@@ -1,10 +1,10 @@
-// log(x) and log(1 + y), at most 1 ulp off, for what follows sums of exponentials: x >= 1 and
-// 0 <= y <= 1.
+// log(x) for x >= 1 and log(1 + y) for 0 <= y <= 1, within 1 ulp: the arguments that sums of
+// exponentials have.
 //
 //   x = 2^n m, sqrt(1/2) <= m < sqrt 2      f = m - 1,  s = f / (2 + f)
 //   log m = 2 atanh(s) = f - (f^2/2 - s (f^2/2 + R)),  R = s^2 (2/3 + 2/5 s^2 + 2/7 s^4 + ...)
 //
-// (the way of fdlibm's e_log.c, Sun Microsystems 1993). s^2 is at most 0.0295, so the series itself
+// (as in fdlibm's e_log.c, Sun Microsystems 1993). s^2 is at most 0.0295, so the series itself
 // serves as the polynomial.
 #pragma once
 

@@ -7,8 +7,8 @@
 //
 // All are row-major, overwrite their output, and add in one fixed order: an element of a product is
 // one chain of fused multiply-adds in ascending k, started from its bias or from 0; a column sum
-// adds rows in ascending n. No tile shape, block or vector width can change that chain, and so none
-// can change a bit of the result.
+// adds rows in ascending n. Tile shapes, blocks and vector widths do not change that chain, and so
+// they do not change a bit of the result.
 //
 // One routine serves all three: product, in tiles (tile.hpp) and, where that pays, from packed
 // copies of its factors (pack.hpp) or with a vector for columns of several rows (tail.hpp).
@@ -32,14 +32,14 @@ void product_naive(T* out, Strided<T> a, Strided<T> b, const T* bias, Size M, Si
   }
 }
 
-// Then panels of four vectors are best, which read the left factor less often than those of two.
+// With 32 registers, panels of four vectors are fastest: they read the left factor less often.
 constexpr bool has_32_registers = tile_rows<2> == 14;
 
-// What is packed at a time: so much of the left factor stays in the second level of the cache, one
-// panel of the right one in the first or second.
+// The sizes of packed blocks: one of the left factor stays in the second-level cache, one panel of
+// the right factor in the first or second.
 constexpr Size most_depth = has_32_registers ? 1024 : 384, most_rows = 168, most_columns = 512;
 
-// How many elements of scratch memory a product needs; its contents mean nothing afterwards.
+// The number of elements of scratch memory that a product needs.
 template <class T>
 constexpr Size matmul_scratch = most_depth * most_columns + most_rows * (most_depth + lanes<T>);
 
@@ -49,14 +49,14 @@ inline Size bytes_apart(Strided<T> matrix) {
   return (matrix.step == 1 ? matrix.row : matrix.step) * Size(sizeof(T));
 }
 
-// Parts of `count`, nearly equal, in whole multiples of `grain`, of which none is larger than most.
+// The size of nearly equal parts of `count`, a multiple of `grain` and about `most` or less.
 inline Size part_size(Size count, Size most, Size grain) {
   if (count <= most) return count;
   const Size parts = (count + most - 1) / most;
   return ((count + parts - 1) / parts + grain - 1) / grain * grain;
 }
 
-// Whether to pack, from how often a factor is read and how it lies: what was measured to pay.
+// Whether packing pays, by how often a factor is read and how it lies; the limits are measured.
 template <int R, int C, class T>
 inline bool packs_left(Strided<T> a, Size M, Size K, Size J) {
   const Size apart = bytes_apart(a), panel = C * lanes<T>;
@@ -79,18 +79,18 @@ void product_in_panels(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> sta
   constexpr int R = tile_rows<C>;
   constexpr Size panel = C * lanes<T>;
   const bool packs_a = packs_left<R, C>(a, M, K, J), packs_b = packs_right<R>(a, b, M, K);
-  // Three vectors that are left over make one panel, of lower tiles, rather than two plus one.
+  // A remainder of three vectors is one panel of lower tiles, not a panel of two and one of one.
   constexpr int C_widest = C == 2 ? 3 : C;
   const Size widest = packs_a ? panel : C_widest * lanes<T>;
   T *const packed_b = scratch, *const packed_a = scratch + most_depth * most_columns;
   const Size K_most = part_size(K, most_depth, 1);
-  // A panel that is packed for one use of a is used while it is in the first level.
+  // Without packing a, each panel of b is packed and used at once, while it is in the L1 cache.
   const Size J_most = !packs_b ? J : packs_a ? part_size(J, most_columns, panel) : panel;
   const Size M_most = packs_a ? part_size(M, most_rows, R) : M;
 
   for (Size k = 0; k < K; k += K_most) {
     const Size K_part = K_most < K - k ? K_most : K - k;
-    // The first block's chains start from `start`, the others' from where the block before stopped.
+    // The chains of the first block start from `start`, those of the others continue in `out`.
     const Start<T> from = k == 0 ? start : Start<T>{out.data, out.row};
     for (Size j = 0, J_part; j < J; j += J_part) {
       J_part = J - j <= widest || J - j < J_most ? J - j : J_most;
@@ -171,8 +171,9 @@ void product(T* out, Strided<T> a, Strided<T> b, const T* bias, T* scratch, Size
     }
   }
   constexpr Size L = lanes<T>;
-  // The columns that fill no vector: as a partly filled vector they cost M multiply-adds a step of
-  // k; as a transpose one for each column and vector of rows, and a's packing, if it needs any.
+  // The columns that do not fill a vector cost, for each step of k, M multiply-adds as a partial
+  // vector; transposed, one per column and vector of rows, plus the packing of a where it is
+  // needed.
   const Size rest = J % L, full = J - rest;
   const Size transposed = rest * ((M + L - 1) / L) + (a.row == 1 ? 0 : M * 3 / 4);
   const bool transposes = rest > 0 && rest <= tile_rows<2> && transposed < M;
@@ -193,7 +194,7 @@ void matmul_naive(T* out, const T* x, const T* w, const T* b, Size N, Size I, Si
   product_naive(out, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, b, N, I, O);
 }
 
-// The rows of x lie x_row apart, and are longer than I where dw is a part of a larger matrix.
+// The rows of x are x_row apart, more than I where dw is a part of a larger matrix.
 template <class T>
 void matmul_tn(T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, Size x_row) {
   const T* no_bias = nullptr;
@@ -216,7 +217,7 @@ void matmul_nt_naive(T* dx, const T* dout, const T* w, Size N, Size I, Size O) {
   product_naive(dx, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, no_bias, N, O, I);
 }
 
-// Four vectors of columns at a time, so that the additions of one row do not wait for each other.
+// Four vectors of columns at a time, so that additions do not wait for each other.
 template <class T>
 void column_sums(T* db, const T* dout, Size N, Size O) {
   constexpr Size L = lanes<T>;

@@ -1,7 +1,7 @@
 // Copies of parts of a product's factors, laid out in the order in which tiles read them.
 //
-// Copying pays where a part is read often and lies badly: its rows far apart, where each takes a
-// page of its own, or a power of two apart, where they crowd into a few sets of the cache.
+// Copying pays for parts that are read often and lie unfavourably: with rows far apart, each in a
+// page of its own, or a power of two apart, where they compete for a few sets of the cache.
 #pragma once
 
 #include "each_vector.hpp"
@@ -11,16 +11,16 @@
 namespace handnn {
 namespace {
 
-// How many elements a tile's rows take when they are packed: K columns of R, and what the last
-// column's whole vectors write too much.
+// The number of elements of a packed tile: K columns of R, and the lanes that the last column's
+// whole vectors write beyond it.
 template <int R, class T>
 constexpr Size packed_tile(Size K) {
   return K * R + lanes<T>;
 }
 
 // to[k * stride + i] = from[i * row + k] for i < count <= lanes and k < K. Whole vectors are
-// written, column after column: what is too much may be in the next one. When whole vectors of k do
-// not come out even, the last columns are written twice.
+// written, column after column, and may reach into the next column, which is written later. If K is
+// not a multiple of the vector length, the last columns are written twice.
 template <class T>
 void pack_transposed(T* to, Size stride, const T* from, Size row, Size count, Size K) {
   constexpr Size L = lanes<T>;
@@ -44,8 +44,8 @@ void pack_transposed(T* to, Size stride, const T* from, Size row, Size count, Si
 
 // to[k * R + r] = from(r, k): the rows of one tile, one column behind the other.
 //
-// Here and in pack_columns whole vectors are written. What is too much lies in the next column,
-// whose own elements are written later: so columns are filled in order, and each from its end.
+// Here and in pack_columns whole vectors are written. They reach into the next column, which is
+// written later: so columns are filled in order, and each from its end.
 template <int R, class T>
 void pack_tile(T* to, Strided<T> from, Size rows, Size K) {
   constexpr Size L = lanes<T>;
@@ -60,8 +60,8 @@ void pack_tile(T* to, Strided<T> from, Size rows, Size K) {
   }
 }
 
-// The same for `count` tiles of a matrix whose columns are contiguous: each column through all of
-// them before the next, because few columns find room in the cache.
+// The same for `count` tiles of a matrix whose columns are contiguous: each column is
+// copied for all tiles before the next, because the cache holds few columns.
 template <int R, class T>
 void pack_columns(T* to, Strided<T> from, Size count, Size rows, Size K) {
   constexpr Size L = lanes<T>;
@@ -98,7 +98,7 @@ void pack_left(T* to, Strided<T> a, Size M, Size K) {
   }
 }
 
-// to[k * columns + j] = from(k, j) for `width` columns of each row, and anything behind them.
+// to[k * columns + j] = from(k, j) for `width` columns of each row; the rest is unspecified.
 template <class T>
 void pack_panel(T* to, Size columns, Strided<T> from, Size K, Size width) {
   constexpr Size L = lanes<T>;
@@ -115,7 +115,7 @@ void pack_panel(T* to, Size columns, Strided<T> from, Size K, Size width) {
   }
 }
 
-// How many elements a row of a panel takes when it is packed: whole vectors.
+// The number of elements of a row of a packed panel: whole vectors.
 template <class T>
 inline Size packed_row(Size width) {
   return (width + lanes<T> - 1) / lanes<T> * lanes<T>;
@@ -125,7 +125,7 @@ inline Size packed_row(Size width) {
 // `widest`.
 template <class T>
 void pack_right(T* to, Strided<T> b, Size columns, Size widest, Size K, Size J) {
-  constexpr Size group = 4;  // panels whose rows are read together: they are neighbours in b
+  constexpr Size group = 4;  // neighbouring panels whose rows are read together
   for (Size j = 0; j < J;) {
     if (b.step == 1 && J - j > group * columns + widest) {
       for (Size k = 0; k < K; ++k) {

@@ -1,4 +1,4 @@
-// What the CPU could do at most: the yardstick for products.
+// The peak rate of multiply-adds, which products are compared with.
 #pragma once
 
 #include "simd.hpp"
@@ -7,12 +7,13 @@ namespace handnn {
 namespace {
 
 // `turns` rounds of 12 independent fused multiply-adds of whole vectors; returns the floating-point
-// operations done (two for each lane), and in *sink what keeps the compiler from leaving them out.
+// operations done (two per lane); *sink receives a sum, so that the compiler keeps them.
 template <class T>
 double fma_chains(T* sink, Size turns) {
   constexpr int chains = 12;
   Vector<T> sum[chains];
-  for (int i = 0; i < chains; ++i) sum[i] = splat(T(i));  // all different, or one would do for all
+  for (int i = 0; i < chains; ++i)
+    sum[i] = splat(T(i));  // different, or the compiler computes one chain only
   const Vector<T> a = load(sink), b = splat(T(0.5));
   for (Size turn = 0; turn < turns; ++turn) {
     for (int i = 0; i < chains; ++i) sum[i] = fma(sum[i], b, a);

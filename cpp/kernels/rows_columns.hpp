@@ -5,7 +5,7 @@
 //                  pairwise at the end
 //   column_sum     one chain in ascending n
 //
-// What is summed is a function that adds a term: add(at, sum) gives sum + the term at `at`.
+// The terms are given by a function: add(at, sum) returns sum plus the term at `at`.
 #pragma once
 
 #include "each_vector.hpp"
@@ -44,8 +44,7 @@ inline T row_sum_naive(Size O, Add add) {
   return add_pairwise(partial);
 }
 
-// x (O) -> its largest element; -inf if there is none. What it is beside a NaN depends on the
-// order.
+// x (O) -> its largest element, -inf for O = 0. With a NaN the result depends on the order.
 template <class T>
 inline T row_max(const T* x, Size O) {
   T most = -__builtin_inf();
@@ -70,15 +69,15 @@ inline T row_max_naive(const T* x, Size O) {
   return most;
 }
 
-// How many of the N rows to take at a time, down the columns of a matrix (N, O). Far apart, rows
-// share few places in a cache: then it is to be left after a few.
+// The number of rows of a strip when walking down the columns of a matrix (N, O). Rows that lie far
+// apart compete for few sets of a cache, so strips of long rows are short.
 template <class T>
 inline Size strip_rows(Size N, Size O) {
   return O * Size(sizeof(T)) <= 512 ? N : 4;
 }
 
-// Calls f(at, start, end) for the rows from `start` up to `end` of every vector of the columns from
-// `first` up to `last`.
+// Calls f(at, start, end) for the rows start ... end - 1 of each vector of the columns first ...
+// last - 1.
 template <class T, class F>
 inline void for_each_strip(Size N, Size O, Size first, Size last, F f) {
   const Size rows = strip_rows<T>(N, O);
@@ -88,8 +87,8 @@ inline void for_each_strip(Size N, Size O, Size first, Size last, F f) {
   }
 }
 
-// -> sums (O), those of the columns from `first` up to `last`; the term is add(at, n, sum). Four
-// vectors of columns at a time, so that the additions of one row do not wait for each other.
+// -> sums (O), of the columns first ... last - 1; the term is add(at, n, sum). Four vectors of
+// columns at a time, so that additions do not wait for each other.
 template <class T, class Add>
 inline void column_sum(T* sums, Size N, Size O, Size first, Size last, Add add) {
   constexpr Size L = lanes<T>;

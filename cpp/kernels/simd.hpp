@@ -1,4 +1,4 @@
-// The only file that knows vectors. What stands on it is written once, for any width and dtype.
+// Vectors. Code on top of this file is written once, for any width and dtype.
 //
 //   Vector<T>       as many lanes of T (float or double) as this instruction set's registers hold;
 //                   + - * / < and ?: work lane by lane (GCC/Clang vector extensions)
@@ -23,7 +23,8 @@
 #error "handnn has kernels for x86-64 and arm64 only"
 #endif
 
-// Before a loop over the rows or vectors of a tile: its sums stay in registers only if it is gone.
+// For loops over the rows or vectors of a tile: its sums stay in registers only if they are
+// unrolled.
 #if defined(__clang__)
 #define HANDNN_UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -49,7 +50,7 @@ typedef double Doubles __attribute__((vector_size(vector_bytes)));
 typedef std::int32_t Int32s __attribute__((vector_size(vector_bytes)));
 typedef std::int64_t Int64s __attribute__((vector_size(vector_bytes)));
 
-// Of(V): what a scalar or a vector is made of, and the integer of the same shape.
+// Of<V>: the scalar type of V, and the integer type of the same shape.
 template <class V>
 struct Of;
 template <>
@@ -88,7 +89,7 @@ typedef std::uint32_t DoubleWords __attribute__((vector_size(vector_bytes / 2)))
 template <class T>
 using Words = std::conditional_t<sizeof(T) == 4, FloatWords, DoubleWords>;
 
-// What a comparison of two Vs gives: a truth for each lane, -1 or 0; of scalars, a bool.
+// The result of comparing two Vs: -1 or 0 in each lane; a bool for scalars.
 template <class V>
 using Mask = decltype(V{} < V{});
 
@@ -172,9 +173,8 @@ inline Floats fma(Floats a, Floats b, Floats c) {
 inline Doubles fma(Doubles a, Doubles b, Doubles c) {
   return Doubles(_mm512_fmadd_pd(__m512d(a), __m512d(b), __m512d(c)));
 }
-// a * 2^n for whole n, rounded once. Only AVX-512 has an instruction for it; exp.hpp does the
-// others'. (The form with a mask of all lanes, because GCC 12 warns of its own header in the form
-// without.)
+// a * 2^n for integral n, rounded once. Only AVX-512 has an instruction for it; exp.hpp has a
+// function for the others. (The masked form avoids a warning in GCC 12's own header.)
 inline Floats scale_exponent(Floats a, Floats n) {
   return Floats(_mm512_maskz_scalef_ps(__mmask16(-1), __m512(a), __m512(n)));
 }
@@ -248,7 +248,7 @@ inline Doubles fma(Doubles a, Doubles b, Doubles c) { return a * b + c; }
 
 #endif
 
-// The first n lanes of v, and the others of `rest`.
+// The first n lanes of v and the other lanes of `rest`.
 template <class T>
 inline Vector<T> with_rest(Vector<T> v, Vector<T> rest, Size n) {
   Int<Vector<T>> lane;
@@ -302,7 +302,7 @@ inline Doubles at_most(Doubles x, Doubles bound) {
 }
 #endif
 
-// 0, 1, 2, ...: the number of each lane.
+// The index of each lane: 0, 1, 2, ...
 template <class T>
 inline Words<T> counting() {
   Words<T> lane;
@@ -310,13 +310,13 @@ inline Words<T> counting() {
   return lane;
 }
 
-// The truths of words, as they choose among the lanes of a vector of T.
+// The truths of words as a mask for vectors of T.
 template <class T, class M>
 inline Mask<Vector<T>> of_words(M truths) {
   return __builtin_convertvector(truths, Mask<Vector<T>>);
 }
 
-// One element, or the same element in every lane: what splat is to vectors.
+// The value as a scalar, or in every lane of a vector.
 template <class V>
 inline V constant(double value) {
   return Scalar<V>(value) - V{};

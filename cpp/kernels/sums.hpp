@@ -1,6 +1,6 @@
 // Sums of many terms, in double for both dtypes and in an order that does not depend on the
 // machine: term i goes to partial sum i mod 16, each in ascending i, and the 16 are added pairwise
-// at the end. 16 is what keeps every instruction set's registers busy.
+// at the end. 16 partial sums keep the registers of every instruction set busy.
 #pragma once
 
 #include "each_vector.hpp"
@@ -36,7 +36,7 @@ double sum_of_terms(const T* weight, Size n, Size columns, F term) {
   }
   return add_pairwise(sums);
 }
-// The same of single entries, term(i).
+// The same with term(i) for single entries.
 template <class T, class F>
 double sum_of_terms_naive(const T* weight, Size n, Size columns, F term) {
   double sums[partial_sums] = {};

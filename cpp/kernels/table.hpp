@@ -15,9 +15,8 @@ namespace handnn {
 
 // clang-format off
 
-// The bricks that work entry by entry: the brick's word, its formula (see elementwise.hpp), what
-// its backward needs of the forward, the name of its setting or "", and about how many
-// multiply-adds an entry is worth.
+// The activations: word, formula (see elementwise.hpp), the array of the forward pass that backward
+// needs, the name of the setting or "", and the cost of an entry in multiply-adds.
 #define HANDNN_ACTIVATIONS(ACTIVATION) \
   ACTIVATION(relu, ReLU, x, "", 1) \
   ACTIVATION(leaky_relu, LeakyReLU, x, "slope", 1) \
@@ -29,9 +28,9 @@ namespace handnn {
   ACTIVATION(gelu, GELU, x, "", 16) \
   ACTIVATION(gelu_tanh, GELUTanh, x, "", 10)
 
-// The losses: word, kernels (see losses/loss.hpp), what their slopes are divided by, what may be a
-// target, how many columns of pre belong to one of y_true, and the names of their number and their
-// array, or "".
+// The losses: word, kernels (see losses/loss.hpp), the divisor of their slopes, the valid targets,
+// the number of columns of pre for one of y_true, and the names of their number and their array, or
+// "".
 #define HANDNN_LOSSES(LOSS) \
   LOSS(mse_loss, MSELoss, halves, numbers, one, "", "") \
   LOSS(mae, MAE, entries, numbers, one, "", "") \
@@ -118,14 +117,14 @@ struct ActivationKernels {
   void (*backward)(T* dx, const T* dout, const T* kept, T setting, Size n);  // dx may be dout
 };
 
-// For pre (N, O): N O; N O / 2, which has the 2 of a square's slope, or leaves half of pre's
-// columns out; N.
+// For pre (N, O): N O; N O / 2, for the slope of a square or if half of the columns of pre are
+// targets; N.
 enum class Divisor { entries, halves, rows };
-// What y_true may hold: any number; probabilities from 0 to 1; what is not below 0; or labels or
+// Valid targets: any numbers; probabilities from 0 to 1; numbers that are not negative; labels, or
 // rows of probabilities that add up to 1.
 enum class Target { numbers, probabilities, counts, classes };
 
-// The columns of pre for one of y_true; one_a_number: as many as the loss has numbers.
+// The columns of pre for one of y_true; one_a_number: one for each of the loss's numbers.
 enum class Columns { one, two, one_a_number };
 
 struct LossFacts {
@@ -135,7 +134,7 @@ struct LossFacts {
   Columns columns;
   const char *setting, *numbers;  // "" for none
 
-  // What the slopes of one entry, or row, are multiplied with.
+  // The factor of the slopes.
   double slope_scale(Size N, Size O) const {
     const double entries = double(N) * double(O);
     return divisor == Divisor::entries  ? 1 / entries

@@ -1,12 +1,11 @@
-// A product whose last one or two columns fill no vector of their own: the columns of several rows
-// share one.
+// A product whose last one or two columns do not fill a vector: those of several rows share one.
 //
 //   a row of out:    | vector | vector | vector | j j |            50 columns of 16 lanes
 //   L / 2 rows:      their last two columns side by side, | j j | j j | j j | ... |
 //
-// Their vector of a's elements, each twice, is put together from those that the whole vectors need
-// anyway, by blends, which other units do than multiply-adds. As a vector that is filled by two
-// columns of one row alone, they would cost each row as much as 16 columns.
+// Their vector of a's elements, each twice, is blended from the broadcasts that the whole vectors
+// need anyway; blends run on other units than multiply-adds. In a vector of its own, the tail of a
+// row would cost as much as 16 columns.
 #pragma once
 
 #include "tile.hpp"
@@ -14,18 +13,18 @@
 namespace handnn {
 namespace {
 
-// Whether there are registers for it: for the sums of L / 2 rows of up to three vectors.
+// Whether the registers hold the sums of L / 2 rows of up to three vectors.
 template <class T>
 constexpr bool can_share_tails = vector_bytes == 64 && sizeof(T) == 4;
 
-// Whether J columns are one to three vectors, and one or two columns more.
+// Whether J columns are one to three vectors plus one or two columns.
 inline bool has_tail_to_share(Size J) {
   constexpr Size L = lanes<float>;
   return J / L >= 1 && J / L <= 3 && (J % L == 1 || J % L == 2);
 }
 
 // L / 2 rows of out = start + a (L / 2, K) . b (K, J), where J is C vectors and one or two columns.
-// It is always the last two that share a vector: of a single one, the one before is computed twice.
+// The last two columns share a vector; if the tail is one column, the one before is computed twice.
 template <int C>
 void rows_with_shared_tail(RowMajor<float> out, Strided<float> a, RowMajor<const float> b,
                            Start<float> start, Size K, Size J) {
@@ -66,7 +65,7 @@ void rows_with_shared_tail(RowMajor<float> out, Strided<float> a, RowMajor<const
   }
 }
 
-// All M rows, for such a J.
+// All M rows.
 inline void product_with_shared_tail(RowMajor<float> out, Strided<float> a, RowMajor<const float> b,
                                      Start<float> start, Size M, Size K, Size J) {
   constexpr Size R = lanes<float> / 2;

@@ -1,8 +1,8 @@
-// exp(x) - 1 for x <= 0, and tanh(x) for scalars and vectors alike, the same bits on every
+// exp(x) - 1 for x <= 0, and tanh(x), for scalars and vectors, with the same bits on every
 // instruction set that has FMA.
 //
-// Both are exact where x is so small that they equal x; NaN stays NaN. Measured over all 2^32
-// floats: tanh at most 0.90 ulp.
+// Both are exact for x so small that the result rounds to x; NaN stays NaN. Measured over all 2^32
+// floats: tanh within 0.90 ulp.
 #pragma once
 
 #include "exp.hpp"
@@ -14,8 +14,8 @@ namespace {
 //
 //   exp(x) - 1 = (2^n - 1) + 2^n r_high + 2^n rest       see exp.hpp
 //
-// The first sum cancels little, because n = 0 or 2^n - 1 <= -1/2. What the roundings of 2^n - 1 and
-// of the sum lose goes to low.
+// The first sum cancels little, because n = 0 or 2^n - 1 <= -1/2. `low` has the rounding errors of
+// 2^n - 1 and of the sum.
 template <class V>
 struct Expm1Parts {
   V high, low;
@@ -24,7 +24,8 @@ struct Expm1Parts {
 template <class V>
 inline Expm1Parts<V> expm1_parts(V x) {
   using C = ExpConstants<Scalar<V>>;
-  const Reduced<V> reduced = reduce(at_least(x, constant<V>(-50)));  // -1 is reached before
+  const Reduced<V> reduced =
+      reduce(at_least(x, constant<V>(-50)));  // the result is -1 from there on
   const V scale = from_bits<V>(bits(reduced.shifted) << C::mantissa_bits);
   const V one = constant<V>(1);
   const V whole = scale - one, r = scale * reduced.r_high;

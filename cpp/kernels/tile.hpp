@@ -8,7 +8,7 @@
 //      |    |  '---'
 //      '----'  tile: R x C vectors
 //
-// a is read with two strides, of which one is 1: so x and x^T cost the same.
+// a is read with two strides, one of them 1, so that x and x^T cost the same.
 #pragma once
 
 #include "each_vector.hpp"
@@ -16,8 +16,8 @@
 namespace handnn {
 namespace {
 
-// How many rows a tile of C vectors may have: its sums, C vectors of b and a broadcast fill the
-// registers. It takes eight chains to keep two units busy, so few rows want many vectors.
+// The number of rows of a tile of C vectors: its sums, C vectors of b and a broadcast fill the
+// registers. Eight independent chains keep two FMA units busy, so low tiles are wide.
 template <int C>
 constexpr int tile_rows =
 #if defined(__AVX512F__) || defined(__aarch64__)
@@ -119,8 +119,8 @@ __attribute__((noinline)) void tile_column(RowMajor<T> out, Strided<T> a, Size a
   } while (--count > 0);
 }
 
-// How M >= 1 rows are cut into tiles of up to R rows and nearly the same height: 32 rows are
-// 11 + 11 + 10, not 14 + 14 + 4. First `high` tiles of `rows` rows, then `low` of one row less.
+// M >= 1 rows cut into tiles of up to R rows and nearly equal height: 32 rows are 11 + 11 + 10, not
+// 14 + 14 + 4. First `high` tiles of `rows` rows, then `low` tiles of one row less.
 struct Heights {
   Size rows, high, low;
 };
@@ -132,8 +132,8 @@ inline Heights heights(Size M) {
   return {rows, count - low, low};
 }
 
-// The left factor of a product. Where it is packed, the tiles' rows lie `panel` elements apart;
-// else panel is 0, and they lie where the matrix has them.
+// The left factor of a product. If it is packed, its tiles are `panel` elements apart; otherwise
+// panel is 0, and they are rows of the matrix.
 template <class T>
 struct Left {
   Strided<T> a;
@@ -157,8 +157,8 @@ inline void tiles_of(Size rows, RowMajor<T> out, Left<T> left, RowMajor<const T>
   }
 }
 
-// out (M, width) = start + a (M, K) . b (K, width) in tiles of up to R rows, for a width that takes
-// C vectors; M, K >= 1.
+// out (M, width) = start + a (M, K) . b (K, width) in tiles of up to R rows, where `width` columns
+// take C vectors; M, K >= 1.
 template <int C, int R, class T>
 void tiles_of_rows(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M,
                    Size K, Size width) {
@@ -179,7 +179,7 @@ void tiles_of_rows(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> 
   }
 }
 
-// The same for at most C vectors of columns, in tiles as high as their width allows.
+// The same for at most C vectors of columns, in the highest tiles for that width.
 template <int C, class T>
 void tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M, Size K,
            Size width) {
@@ -191,7 +191,7 @@ void tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, S
   tiles_of_rows<C, tile_rows<C>>(out, left, b, start, M, K, width);
 }
 
-// The same with a packed for tiles of R rows.
+// The same with a left factor that is packed in tiles of R rows.
 template <int C, int R, class T>
 void packed_tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M,
                   Size K, Size width) {

@@ -1,4 +1,5 @@
-// Transposing small squares of a matrix in registers: as many rows and columns as a vector has lanes.
+// Transposing small squares of a matrix in registers: as many rows and columns as a vector has
+// lanes.
 #pragma once
 
 #include "simd.hpp"
@@ -9,8 +10,8 @@ namespace {
 // out[i][j] = rows[j][first + i] for lanes x lanes elements; the stride is in elements.
 #if defined(__AVX2__) && !defined(__AVX512F__)
 
-// AVX2 shuffles within halves only. So the halves are brought together as they are loaded, and each
-// group of rows is then transposed within them.
+// AVX2 shuffles within 128-bit halves only. So loads bring the halves together, and each group of
+// rows is transposed within them.
 inline Floats load_halves(const float* low, const float* high) {
   return Floats(
       _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1));
@@ -46,8 +47,7 @@ inline void transpose(double* out, Size out_stride, const double* const* rows, S
 
 #else
 
-// log2(lanes) rounds of interleaving the first half of the rows with the second half do the whole
-// transposition.
+// log2(lanes) rounds of interleaving the first half of the rows with the second half.
 template <class T>
 inline void transpose(T* out, Size out_stride, const T* const* rows, Size first) {
   constexpr int L = lanes<T>;

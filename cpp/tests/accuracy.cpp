@@ -58,7 +58,7 @@ W exact_normal_pdf(W x) {
   return std::exp(-square / 2) * (1 - square_lost / 2) / std::sqrt(2 * std::acos(W(-1)));
 }
 
-// By erfc; what the rounding of x / sqrt 2 loses, which would be felt in the tail, is put back to
+// By erfc; the rounding error of x / sqrt 2, which matters in the tail, is compensated to
 // first order.
 template <class W>
 W exact_normal_cdf(W x) {

@@ -1,4 +1,4 @@
-// Random numbers for the kernels, and the comparison of what two of them made of these.
+// Buffers of random numbers for the kernels, and the comparison of two results.
 //
 // Each buffer is its own allocation of exactly the right size, so that AddressSanitizer sees a
 // kernel read or write past either end.

@@ -1,7 +1,6 @@
-// The engine: its pool of threads, and that a training has the same bits for any number of them and
-// on any instruction set, and allocates nothing for a step.
+// The engine: a training has the same bits for any number of threads and on any instruction set,
+// and its steps allocate nothing.
 #include <atomic>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -10,17 +9,13 @@
 #include <new>
 #include <optional>
 #include <set>
-#include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "engine/pool.hpp"
 #include "engine/predict.hpp"
-#include "engine/shuffle.hpp"
-#include "engine/train.hpp"
-#include "kernels/dispatch.hpp"
 #include "run.hpp"
+#include "training.hpp"
 
 namespace {
 
@@ -48,206 +43,7 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std
 namespace handnn {
 namespace {
 
-bool good = true;
-
-void check(bool holds, const std::string& what) {
-  if (holds) return;
-  std::printf("FAILED: %s\n", what.c_str());
-  good = false;
-}
-
-// Whether run_parts does each part once.
-bool does_all(int parts) {
-  std::vector<std::atomic<int>> times(size_t(parts) + 1);
-  run_parts(parts, [&](int part) { ++times[size_t(part)]; });
-  bool right = times.back() == 0;
-  for (int part = 0; part < parts; ++part) right &= times[size_t(part)] == 1;
-  return right;
-}
-
-void check_parts() {
-  for (int threads : {1, 2, 3, 8, 2, 1, 4}) {
-    set_num_threads(threads);
-    check(num_threads() == threads, "num_threads is what was set");
-    for (int turn = 0; turn < 200; ++turn) {
-      for (int parts : {0, 1, 2, 3, 7, 64}) {
-        check(does_all(parts), std::to_string(parts) + " parts, " + std::to_string(threads));
-      }
-    }
-  }
-  check(does_all(70000), "more parts than the pool can count");
-}
-
-void check_exceptions() {
-  for (int threads : {1, 3}) {
-    set_num_threads(threads);
-    for (int thrower = 0; thrower < 6; ++thrower) {
-      std::string caught;
-      try {
-        run_parts(6, [&](int part) {
-          if (part == thrower) throw std::runtime_error(std::to_string(part));
-        });
-      } catch (const std::runtime_error& error) {
-        caught = error.what();
-      }
-      check(caught == std::to_string(thrower), "an exception reaches the caller");
-      check(does_all(6), "work after an exception");
-    }
-  }
-}
-
-void check_busy_pool() {
-  set_num_threads(3);
-  std::atomic<int> inner = 0;
-  std::atomic<bool> stays = true;
-  run_parts(6, [&](int) {
-    const std::thread::id here = std::this_thread::get_id();
-    run_parts(5, [&](int) {
-      ++inner;
-      if (std::this_thread::get_id() != here) stays = false;
-    });
-  });
-  check(inner == 30, "work within work is done");
-  check(stays, "work within work stays on its thread");
-
-  // A second caller does not wait for the first, which here waits for the second.
-  std::atomic<bool> second_started = false, second_is_done = false;
-  bool second_right = false;
-  std::thread second;
-  run_parts(2, [&](int part) {
-    if (part == 0) {
-      second = std::thread([&] {
-        second_started = true;
-        second_right = does_all(9);
-        second_is_done = true;
-      });
-    }
-    while (!second_started || !second_is_done) std::this_thread::yield();
-  });
-  second.join();
-  check(second_right, "work beside work is done");
-
-  // Callers in turns, while the number of threads changes.
-  std::vector<std::thread> callers;
-  std::atomic<bool> all_right = true;
-  for (int caller = 0; caller < 4; ++caller) {
-    callers.emplace_back([&, caller] {
-      for (int turn = 0; turn < 200; ++turn) {
-        if (turn % 20 == 0) set_num_threads(1 + (turn / 20 + caller) % 4);
-        if (!does_all(5)) all_right = false;
-      }
-    });
-  }
-  for (std::thread& caller : callers) caller.join();
-  check(all_right, "callers beside each other");
-}
-
-void check_shares() {
-  for (Size count : {0, 1, 5, 64, 257, 1000}) {
-    for (int parts : {1, 2, 3, 7, 8}) {
-      for (Size grain : {1, 16, 256}) {
-        Size next = 0;
-        for (int part = 0; part < parts; ++part) {
-          const auto [first, last] = share_of(count, part, parts, grain);
-          check(first == next && last >= first, "shares follow each other");
-          check(last % grain == 0 || last == count, "shares are whole grains");
-          next = last;
-        }
-        check(next == count, "shares cover all");
-      }
-    }
-  }
-}
-
-// `size` numbers in [-1, 1), exact in both dtypes.
-template <class T>
-std::vector<T> numbers(Size size, std::uint64_t seed, T scale = 1) {
-  SplitMix64 random(seed);
-  std::vector<T> drawn(static_cast<size_t>(size));
-  for (T& number : drawn) number = (T(random.next() >> 44) / T(1 << 19) - 1) * scale;
-  return drawn;
-}
-
-// The number of an activation in the table.
-int activation(const std::string& name) {
-  int which = 0;
-  while (activation_facts[which].name != name) ++which;
-  return which;
-}
-
-OptimizerSettings nesterov() {
-  OptimizerSettings sgd;
-  while (std::string(optimizer_facts[sgd.which].name) != "sgd") ++sgd.which;
-  sgd.lr = 0.05;
-  sgd.mean_decay = 0.9;
-  sgd.nesterov = true;
-  return sgd;
-}
-
-// A fixed network, 600-40-30-7 with a ReLU and a Sigmoid, and 100 fixed rows. Wide enough that two
-// steps of three, which are of 40 rows, are shared among threads; the third, of 20, is not.
-template <class T>
-class Training {
- public:
-  static constexpr Size rows = 100, batch_size = 40;
-
-  Training() {
-    const Size sizes[] = {600, 40, 30, 7};
-    for (std::uint64_t i = 0; i < 3; ++i) {
-      const Size I = sizes[i], O = sizes[i + 1];
-      arrays_[4 * i] = numbers<T>(I * O, i, T(0.125));
-      arrays_[4 * i + 1] = numbers<T>(O, i + 10);
-      arrays_[4 * i + 2].assign(size_t(I * O), 0);
-      arrays_[4 * i + 3].assign(size_t(O), 0);
-      T* a[4];
-      for (std::uint64_t k = 0; k < 4; ++k) a[k] = arrays_[4 * i + k].data();
-      Brick<T> affine = {Kind::affine, I, O, {a[0], I * O, {a[2]}, 1, 0.001}, {a[1], O, {a[3]}}};
-      bricks.push_back(affine);
-      Brick<T> between = {Kind::activation, O, O, {}, {}, activation(i ? "sigmoid" : "relu")};
-      if (i < 2) bricks.push_back(between);
-    }
-  }
-
-  std::vector<EpochResult> train(Size epochs,
-                                 double clip_norm = std::numeric_limits<double>::infinity()) {
-    TrainingProgram<T> program(active_kernels<T>(), bricks, mse_loss(), nesterov(), clip_norm,
-                               batch_size);
-    const TrainingResult result =
-        handnn::train<T>(program, {x.data(), y.data(), weight.data(), rows},
-                         {batch_size, rows, 7, false}, {epochs, 0}, nullptr, [] { return false; });
-    return result.epochs;
-  }
-
-  static LossSettings<T> mse_loss() {
-    LossSettings<T> loss;
-    while (std::string(loss_facts[loss.which].name) != "mse_loss") ++loss.which;
-    loss.options.columns = 7;
-    return loss;
-  }
-
-  // FNV-1a over the bits of all weights.
-  std::uint64_t checksum() const {
-    using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-    std::uint64_t sum = 0xcbf29ce484222325;
-    for (const Brick<T>& brick : bricks) {
-      for (Size i = 0; brick.learns() && i < (brick.I + 1) * brick.O; ++i) {
-        const Size weights = brick.I * brick.O;
-        sum ^= std::bit_cast<Bits>(i < weights ? brick.w.value[i] : brick.b.value[i - weights]);
-        sum *= 0x100000001b3;
-      }
-    }
-    return sum;
-  }
-
-  std::vector<Brick<T>> bricks;
-  std::vector<T> x = numbers<T>(rows * 600, 20), y = numbers<T>(rows * 7, 21),
-                 weight = std::vector<T>(rows, T(0.75));
-
- private:
-  std::vector<T> arrays_[12];
-};
-
-// What every instruction set with FMA gives, on any machine.
+// The checksum on every instruction set with FMA and every machine.
 template <class T>
 constexpr std::uint64_t expected_checksum =
     sizeof(T) == 4 ? 0xcbad168200bb2b1b : 0x27ba1fda1eed1b74;
@@ -293,8 +89,8 @@ void check_prediction(const char* dtype) {
   check(at_once == one_by_one, std::string(dtype) + ": rows at once and one by one");
 }
 
-// An epoch whose first two steps have been taken before: the same weights as in one go, and the
-// outputs of its own steps.
+// Resuming an epoch after two steps gives the weights of an uninterrupted epoch, and the outputs of
+// the steps taken.
 template <class T>
 void check_going_on(const char* dtype) {
   Training<T> whole, parts;
@@ -373,10 +169,6 @@ void check_allocations(const char* dtype) {
 int run(int, char**) {
   using namespace handnn;
   if (!activate_isa(HANDNN_ISA_NAME)) return 1;
-  check_shares();
-  check_parts();
-  check_exceptions();
-  check_busy_pool();
   check_training<float>("float32");
   check_training<double>("float64");
   check_prediction<float>("float32");

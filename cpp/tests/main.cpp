@@ -1,5 +1,5 @@
-// Runs a test, or says why not. Apart from the test, because the test may be compiled for more than
-// this CPU can run.
+// Runs a test if this CPU supports its instruction set. Compiled apart from the test, with flags
+// that every CPU supports.
 #include <cstdio>
 #include <cstring>
 

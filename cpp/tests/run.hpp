@@ -1,5 +1,5 @@
 #pragma once
 
-// What each test defines; 0 for success. HANDNN_ISA_NAME is the instruction set that it was
-// compiled for.
+// Defined by each test; returns 0 for success. HANDNN_ISA_NAME is the instruction set that the test
+// is compiled for.
 int run(int argc, char** argv);

@@ -75,7 +75,7 @@ void test_dropout(Size n) {
   }
 }
 
-// Into an array of its own and in place: all must be alike.
+// Into a separate array and in place, with the same bits.
 template <class T>
 void test_add(Size n) {
   const Buffer<T> a = numbers<T>(n, true), b = numbers<T>(n, true);
@@ -224,7 +224,7 @@ void test_all() {
     test_largest<T>(size, 1 + p);
     test_largest<T>(p, 1 + size);
   }
-  // Past what is packed at a time, and rows a power of two apart; then whatever comes.
+  // Larger than one packed block, rows a power of two apart, and random sizes.
   test_affine<T>(300, 520, 35);
   test_affine<T>(35, 300, 520);
   test_affine<T>(520, 35, 300);

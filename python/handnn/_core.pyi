@@ -61,7 +61,7 @@ class TrainingRequest:
                     collections.abc.Mapping[
                         str,
                         tuple[
-                            collections.abc.Sequence[numpy.typing.NDArray[numpy.floating] | None],
+                            collections.abc.Sequence[numpy.typing.NDArray[numpy.floating]],
                             float,
                             float,
                         ],
@@ -98,20 +98,6 @@ class TrainingResult:
     @property
     def total(self) -> float: ...
 
-def adagrad_update(
-    param: numpy.typing.NDArray[numpy.floating],
-    grad: numpy.typing.ArrayLike,
-    state_0: numpy.typing.NDArray[numpy.floating] | None,
-    state_1: numpy.typing.NDArray[numpy.floating] | None,
-    settings: dict[str, float],
-) -> None: ...
-def adam_update(
-    param: numpy.typing.NDArray[numpy.floating],
-    grad: numpy.typing.ArrayLike,
-    state_0: numpy.typing.NDArray[numpy.floating] | None,
-    state_1: numpy.typing.NDArray[numpy.floating] | None,
-    settings: dict[str, float],
-) -> None: ...
 def affine_backward(
     dout: numpy.typing.ArrayLike,
     x: numpy.typing.ArrayLike,
@@ -196,7 +182,7 @@ def clip_scale(
     clip_norm: typing.SupportsFloat | typing.SupportsIndex,
     sum_of_squares: typing.SupportsFloat | typing.SupportsIndex,
 ) -> float: ...
-def cpu_info() -> dict[str, typing.Any]: ...
+def cpu_info() -> dict[str, str | bool | list[str]]: ...
 def dropout_backward(
     dout: numpy.typing.ArrayLike,
     p: float,
@@ -358,6 +344,14 @@ def mse_loss_forward(
     y_true: numpy.typing.ArrayLike,
     sample_weight: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
+def optimizer_update(
+    kind: str,
+    param: numpy.typing.NDArray[numpy.floating],
+    grad: numpy.typing.ArrayLike,
+    state_0: numpy.typing.NDArray[numpy.floating] | None,
+    state_1: numpy.typing.NDArray[numpy.floating] | None,
+    settings: dict[str, float],
+) -> None: ...
 def poisson_nll_backward(
     pre: numpy.typing.ArrayLike,
     y_true: numpy.typing.ArrayLike,
@@ -382,11 +376,7 @@ def predictor(
             collections.abc.Mapping[str, numpy.typing.NDArray[numpy.floating]],
             collections.abc.Mapping[
                 str,
-                tuple[
-                    collections.abc.Sequence[numpy.typing.NDArray[numpy.floating] | None],
-                    float,
-                    float,
-                ],
+                tuple[collections.abc.Sequence[numpy.typing.NDArray[numpy.floating]], float, float],
             ],
         ]
     ],
@@ -419,26 +409,12 @@ def relu_backward(
 def relu_forward(
     x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
 ) -> numpy.typing.NDArray[numpy.floating]: ...
-def rmsprop_update(
-    param: numpy.typing.NDArray[numpy.floating],
-    grad: numpy.typing.ArrayLike,
-    state_0: numpy.typing.NDArray[numpy.floating] | None,
-    state_1: numpy.typing.NDArray[numpy.floating] | None,
-    settings: dict[str, float],
-) -> None: ...
 def row_order(
     count: typing.SupportsInt | typing.SupportsIndex,
     seed: typing.SupportsInt | typing.SupportsIndex,
     epoch: typing.SupportsInt | typing.SupportsIndex,
 ) -> numpy.typing.NDArray[numpy.int64]: ...
 def set_num_threads(n: typing.SupportsInt | typing.SupportsIndex) -> None: ...
-def sgd_update(
-    param: numpy.typing.NDArray[numpy.floating],
-    grad: numpy.typing.ArrayLike,
-    state_0: numpy.typing.NDArray[numpy.floating] | None,
-    state_1: numpy.typing.NDArray[numpy.floating] | None,
-    settings: dict[str, float],
-) -> None: ...
 def sigmoid_backward(
     dout: numpy.typing.ArrayLike,
     out: numpy.typing.ArrayLike,

@@ -1,4 +1,4 @@
-"""What the tests of the engine train."""
+"""Trainers and data for the tests of the engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def rows(count, n_in, n_out, dtype="float32", seed=0):
-    """x, y and weights, some of which are 0."""
+    """Return x, y and weights, some of them 0."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(count, n_in)).astype(dtype)
     y = rng.normal(size=(count, n_out)).astype(dtype)
@@ -29,7 +29,7 @@ def trainer(sizes=(5, 9, 3), dtype="float32", engine="auto", activation="relu", 
 
 
 def digest(*networks):
-    """A hash of the bits of all params."""
+    """Return a hash of the bits of all params."""
     total = hashlib.sha256()
     for network in networks:
         for array in network.params.values():
@@ -38,7 +38,7 @@ def digest(*networks):
 
 
 def run_python(*arguments, timeout=120, **environment):
-    """Run Python from the root of the tests, as quiet about forks as Python 3.11 is."""
+    """Run Python in the root of the repository, without warnings about fork."""
     return subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", *arguments],
         cwd=ROOT,

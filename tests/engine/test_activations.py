@@ -17,7 +17,7 @@ both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def network(name, dtype):
-    """The activation between two Affine bricks, twice in a row, and last."""
+    """Return a network with the activation between Affines, twice in succession, and last."""
     activation = ACTIVATIONS[name]
     first = Affine.random(5, 17, rng=1, dtype=dtype)
     second = Affine.random(17, 3, rng=2, dtype=dtype)
@@ -52,7 +52,7 @@ def test_predict_has_the_bits_of_forward(name, dtype):
 @pytest.mark.parametrize(
     ("wrong", "error"), [("a", TypeError), (-1, ValueError), (None, TypeError)]
 )
-def test_a_setting_that_was_spoilt_is_told(build, wrong, error):
+def test_rejects_an_invalid_setting(build, wrong, error):
     layer = build()
     (setting,) = layer.settings
     setattr(layer, setting, wrong)

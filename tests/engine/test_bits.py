@@ -52,13 +52,13 @@ SCHEDULES = {
 
 
 def optimizer(name):
-    """A new one, without velocities."""
+    """Return a new trainer, whose optimizer has no velocities yet."""
     one = SCHEDULES[name]
     return SGD(one.lr, one.momentum, one.nesterov, one.weight_decay)
 
 
 def assert_same_fit(build, *data, **options):
-    """Fit what `build(engine)` gives with either engine: the same weights, velocities, losses."""
+    """Check that both engines fit `build(engine)` to the same weights, velocities and losses."""
     fits = {}
     for engine in ("compiled", "bricks"):
         one = build(engine)
@@ -79,7 +79,7 @@ def assert_same_fit(build, *data, **options):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("batch_size", [1, 7, 32, 45])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_in_batches_of_every_size(name, batch_size, dtype):
+def test_same_bits_for_all_networks_and_batch_sizes(name, batch_size, dtype):
     """45 rows, so that the last batch of 7 and of 32 is a short one."""
 
     def build(engine):
@@ -94,7 +94,7 @@ def test_every_network_in_batches_of_every_size(name, batch_size, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("gradient", ["exact", "article"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_every_optimizer_and_gradient(schedule, gradient, dtype):
+def test_same_bits_for_all_schedules_and_gradients(schedule, gradient, dtype):
     def build(engine):
         network = mlp([5, 9, 3], rng=0, dtype=dtype)
         return Trainer(network, MSELoss(gradient), optimizer(schedule), engine=engine, rng=3)
@@ -110,7 +110,7 @@ def change_rates(trainer):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_callbacks_that_change_the_rates_between_epochs(dtype):
+def test_same_bits_when_callbacks_change_rates(dtype):
     x, y, _ = rows(45, 5, 3, dtype)
     assert_same_fit(
         lambda engine: trainer((5, 9, 3), dtype, engine, callbacks=[change_rates]),
@@ -146,7 +146,7 @@ def another_loss(one):
     "change",
     [new_array, new_rate_of_one, no_velocities, another_slope, another_brick, another_loss],
 )
-def test_callbacks_that_change_what_the_engine_has_been_told(change):
+def test_same_bits_when_callbacks_change_the_network(change):
     x, y, _ = rows(45, 5, 3)
 
     def new(engine):
@@ -160,7 +160,7 @@ def test_callbacks_that_change_what_the_engine_has_been_told(change):
 
 
 @pytest.mark.parametrize("validation", [0.3, "pair"])
-def test_validation(validation):
+def test_same_validation_losses(validation):
     x, y, weight = rows(45, 5, 3)
     if validation == "pair":
         validation = rows(11, 5, 3, seed=1)[:2]
@@ -171,7 +171,7 @@ def test_validation(validation):
         )  # fmt: skip
 
 
-def test_targets_in_one_dimension_and_rows_that_are_no_plain_arrays():
+def test_one_dimensional_targets_and_strided_rows():
     x, y, _ = rows(90, 10, 1)
     assert_same_fit(
         lambda engine: trainer((5, 9, 1), engine=engine),
@@ -180,7 +180,7 @@ def test_targets_in_one_dimension_and_rows_that_are_no_plain_arrays():
 
 
 @pytest.mark.parametrize("wrong", [np.inf, np.nan])
-def test_infinities_and_nan_end_it_with_the_weights_from_before(wrong):
+def test_non_finite_loss_keeps_the_weights_before_it(wrong):
     x, y, _ = rows(45, 5, 3)
     whole = trainer()
     whole.fit(x[:16], y[:16], epochs=1, batch_size=8, shuffle=False)
@@ -195,8 +195,8 @@ def test_infinities_and_nan_end_it_with_the_weights_from_before(wrong):
         assert one.optimizer.steps == 2 and len(one.history) == 0
 
 
-def test_fits_go_on_where_the_last_one_ended():
-    """Each fit draws a new order, whichever engine it has, and one may take over from the other."""
+def test_consecutive_fits_continue_with_either_engine():
+    """Each fit draws a new order, and either engine can continue the fit of the other."""
     x, y, _ = rows(45, 5, 3)
     digests = set()
     for engines in (["compiled"] * 3, ["bricks"] * 3, ["bricks", "compiled", "bricks"]):
@@ -211,7 +211,7 @@ def test_fits_go_on_where_the_last_one_ended():
 
 
 def shared_fit(dtype, engine):
-    """1,000 steps wide enough to be shared among threads, and w deep enough for two of them."""
+    """Train 1,000 steps that are large enough to be shared among threads."""
     network = mlp([300, 48, 24, 10], "sigmoid", rng=0, dtype=dtype)
     network.layers[1] = ReLU()
     x, y, _ = rows(240, 300, 10, dtype)
@@ -222,7 +222,7 @@ def shared_fit(dtype, engine):
 
 
 def digests():
-    """For each dtype, the different hashes that the bricks and all numbers of threads give."""
+    """Return, for each dtype, the distinct hashes over the bricks and all numbers of threads."""
     found = {}
     for dtype in DTYPES:
         found[dtype] = {digest(shared_fit(dtype, "bricks"))}
@@ -232,8 +232,8 @@ def digests():
     return found
 
 
-def test_a_thousand_steps_have_one_hash_for_all_threads_engines_and_instruction_sets():
-    """In one process for each instruction set: see the bottom of this file."""
+def test_same_hash_for_all_threads_engines_and_instruction_sets():
+    """Each instruction set runs in a process of its own; see the end of this file."""
     found = {}
     for isa in WITH_FMA or SUPPORTED:
         result = run_python("-m", "tests.engine.test_bits", HANDNN_ISA=isa)
@@ -244,8 +244,8 @@ def test_a_thousand_steps_have_one_hash_for_all_threads_engines_and_instruction_
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
-def test_that_fit_is_shared_among_threads():
-    """Else the test above would prove nothing."""
+def test_the_steps_of_that_fit_are_shared():
+    """Otherwise the test above proves nothing."""
     script = (
         "import os, handnn; from tests.engine import test_bits\n"
         "def threads(n):\n"
@@ -279,7 +279,7 @@ def assert_same_predictions():
 
 
 @pytest.mark.parametrize("isa", SUPPORTED)
-def test_predict_has_the_bits_of_forward_for_many_rows_as_for_one(isa):
+def test_predict_has_the_bits_of_forward_for_any_number_of_rows(isa):
     script = "from tests.engine import test_bits; test_bits.assert_same_predictions()"
     result = run_python("-c", script, HANDNN_ISA=isa)
     assert result.returncode == 0, result.stderr

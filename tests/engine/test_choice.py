@@ -15,7 +15,7 @@ from tests.own_bricks import Halve, Scale
 
 
 class LeakyReLU(ReLU):
-    """Ours by birth, but not in what it does."""
+    """A subclass of a brick, which may behave differently."""
 
     def forward(self, x):
         return np.maximum(super().forward(x), 0.1 * x)
@@ -85,14 +85,14 @@ CAN_TRAIN = [name for name in NOT_OURS if name not in CANNOT_TRAIN]
 
 
 @pytest.mark.parametrize("name", NOT_OURS)
-def test_compiled_names_what_it_cannot_compile(name):
+def test_compiled_raises_with_the_obstacle(name):
     make, reason = NOT_OURS[name]
     with pytest.raises(ValueError, match=f"engine='compiled' .*({reason})"):
         Trainer(*make(), engine="compiled")
 
 
 @pytest.mark.parametrize("name", CAN_TRAIN)
-def test_auto_falls_back_on_the_bricks(name):
+def test_auto_falls_back_to_the_bricks(name):
     x, y, _ = rows(40, 5, 3)
     digests = []
     for engine in ("auto", "bricks"):
@@ -106,13 +106,13 @@ def test_auto_falls_back_on_the_bricks(name):
 
 
 @pytest.mark.parametrize(("make", "word"), [(read_only, "writ|read-only"), (strided, "contiguous")])
-def test_an_array_that_nobody_can_update_is_an_error_for_the_bricks_too(make, word):
+def test_the_bricks_also_reject_arrays_that_cannot_be_updated(make, word):
     network, loss, optimizer = make()
     with pytest.raises(ValueError, match=word):
         Trainer(network, loss, optimizer).fit(*rows(40, 5, 3)[:2], epochs=1, batch_size=8)
 
 
-def test_a_brick_that_becomes_foreign_later_is_noticed_by_the_next_fit():
+def test_the_next_fit_notices_a_replaced_brick():
     x, y, _ = rows(40, 5, 3)
     one = trainer(engine="compiled")
     one.fit(x, y, epochs=1, batch_size=8)
@@ -127,7 +127,7 @@ def test_a_brick_that_becomes_foreign_later_is_noticed_by_the_next_fit():
 
 
 @pytest.mark.parametrize("engine", ["auto", "compiled"])
-def test_after_a_compiled_fit_the_bricks_keep_nothing_and_say_so(engine):
+def test_after_a_compiled_fit_backward_raises(engine):
     x, y, _ = rows(40, 5, 3)
     network = Network([*affines(), Sigmoid(), ReLU()])
     one = Trainer(network, MSELoss(), SGD(0.01), engine=engine)
@@ -149,7 +149,7 @@ def test_after_a_compiled_fit_the_bricks_keep_nothing_and_say_so(engine):
     assert network.grads["0.w"] is not None
 
 
-def test_the_arrays_of_the_bricks_and_of_the_optimizer_stay_the_same_objects():
+def test_training_keeps_the_array_objects():
     x, y, _ = rows(40, 5, 3)
     one = trainer(engine="compiled")
     before = one.network.params
@@ -161,7 +161,7 @@ def test_the_arrays_of_the_bricks_and_of_the_optimizer_stay_the_same_objects():
     assert all(one.optimizer.velocities[name] is velocities[name] for name in velocities)
 
 
-def test_predict_leaves_what_backward_needs_alone():
+def test_predict_keeps_the_state_of_forward():
     x, y, _ = rows(40, 5, 3)
     network = Network([*affines(), Sigmoid(), ReLU()])
     loss = MSELoss()
@@ -219,7 +219,7 @@ CHANGES += [remove, train, other_dtype]
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_predict_sees_every_change(change):
+def test_predict_notices_changed_layers(change):
     x, _, _ = rows(20, 5, 3)
     network = mlp([5, 8, 3], rng=0)
     before = network.predict(x)
@@ -232,7 +232,7 @@ def test_predict_sees_every_change(change):
 @pytest.mark.parametrize(
     "copied", [copy.deepcopy, copy.copy, lambda network: pickle.loads(pickle.dumps(network))]
 )
-def test_copies_of_a_network_that_has_predicted_are_its_equals(copied):
+def test_copies_of_a_network_after_predict(copied):
     x, _, _ = rows(20, 5, 3)
     network = mlp([5, 8, 3], rng=0)
     expected = network.predict(x)

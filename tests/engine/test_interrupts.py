@@ -39,7 +39,7 @@ def arrays(one):
 
 
 def same(ours, theirs):
-    """The same bits; velocities that are not there yet are 0."""
+    """Compare bits; missing velocities count as 0."""
     ours, theirs = (
         [*mine, *map(np.zeros_like, others[len(mine) :])]
         for mine, others in ((ours, theirs), (theirs, ours))
@@ -48,7 +48,7 @@ def same(ours, theirs):
 
 
 def interrupted_fit(sizes, count, batch_size, wait, **options):
-    """Interrupt a fit after `wait` seconds; return how late that came, and what is wrong."""
+    """Interrupt a fit after `wait` seconds; return the delay and what is wrong."""
     x, y, _ = rows(count, sizes[0], sizes[-1])
     one, other = (trainer(sizes, engine="compiled", **options) for _ in range(2))
     one.optimizer.lr = other.optimizer.lr = 1e-3
@@ -80,7 +80,7 @@ def interrupted_fit(sizes, count, batch_size, wait, **options):
 
 
 def test_interrupts_at_random_moments():
-    """Promised is 0.1 s from the signal to the exception; a busy machine may add to a few."""
+    """The exception follows the signal within 0.1 s, with a few exceptions on a busy machine."""
     result = run_python("-m", "tests.engine.test_interrupts", timeout=10 * INTERRUPTS)
     assert result.returncode == 0, result.stderr
     fits = json.loads(result.stdout)
@@ -90,7 +90,7 @@ def test_interrupts_at_random_moments():
     assert np.quantile(late, 0.9) <= 0.1 and max(late) <= 1, sorted(late)
 
 
-def test_ctrl_c_ends_the_script_that_trains():
+def test_ctrl_c_ends_a_training_script():
     script = (
         "import signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells have jobs ignore it
@@ -115,7 +115,7 @@ def test_ctrl_c_ends_the_script_that_trains():
     assert error.strip().splitlines()[-1] == "KeyboardInterrupt"
 
 
-def test_another_handlers_exception_passes_on_too():
+def test_propagates_the_exception_of_a_signal_handler():
     class Alarm(Exception):
         pass
 
@@ -138,7 +138,7 @@ def test_another_handlers_exception_passes_on_too():
     assert digest(one.network) != after
 
 
-def test_a_handler_that_returns_does_not_disturb():
+def test_a_returning_signal_handler_does_not_stop_training():
     x, y, _ = rows(60, 5, 3)
     alone = trainer(engine="compiled")
     start = perf_counter()

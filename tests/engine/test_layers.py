@@ -34,7 +34,7 @@ def affine(n_in, n_out, seed, dtype):
 
 
 def batch_norm(columns, dtype):
-    """With a scale, a shift and running statistics of its own."""
+    """Return a norm with random params and running statistics."""
     rng = np.random.default_rng(columns)
     arrays = rng.uniform(0.5, 1.5, size=(4, columns)).astype(dtype)
     return BatchNorm(*arrays, momentum=0.3)
@@ -110,7 +110,7 @@ def network(name, dtype):
 
 
 def everything(trainer):
-    """All arrays that training changes, and how often chance was asked."""
+    """Return all arrays that training changes, and the steps of Dropouts."""
     one = trainer.network
     states = [array for kept in trainer.optimizer.state.values() for array in kept.values()]
     return {
@@ -121,7 +121,7 @@ def everything(trainer):
 
 
 def assert_both_engines_agree(build, x, y, threads=(1,), **how):
-    """The bits of a compiled fit are those of the bricks, for any number of threads."""
+    """Check that a compiled fit has the bits of the bricks for any number of threads."""
     bricks = build("bricks")
     expected_history = bricks.fit(x, y, **how)
     expected = everything(bricks)
@@ -158,7 +158,7 @@ def test_a_compiled_fit_has_the_bits_of_the_bricks(name, batch_size, dtype):
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_with_adam_and_a_clipped_norm(name, dtype):
+def test_same_bits_with_adam_and_a_clipped_norm(name, dtype):
     def build(engine):
         adam = Adam(0.01, clip_norm=0.3, lr_scales={"1": 0.5} if name == "dropout" else {})
         return Trainer(network(name, dtype), MSELoss(), adam, engine=engine, rng=3)
@@ -168,7 +168,7 @@ def test_with_adam_and_a_clipped_norm(name, dtype):
 
 
 def wide(dtype):
-    """Wide enough to be shared among threads, with every brick that there is."""
+    """Return a network with all bricks, wide enough to be shared among threads."""
     return Network(
         [
             Embedding.random(7, 20, column=2, rng=1, dtype=dtype),
@@ -187,7 +187,7 @@ def wide(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("clip_norm", [None, 0.2])
-def test_any_number_of_threads(clip_norm, dtype):
+def test_same_bits_for_any_number_of_threads(clip_norm, dtype):
     def build(engine):
         adam = Adam(0.01, clip_norm=clip_norm)
         return Trainer(wide(dtype), MSELoss(), adam, engine=engine, rng=3)
@@ -198,7 +198,7 @@ def test_any_number_of_threads(clip_norm, dtype):
     assert_both_engines_agree(build, x, y, threads=(1, 2, 3), epochs=2, batch_size=64)
 
 
-def test_predict_asks_for_codes_that_there_are():
+def test_predict_rejects_invalid_codes():
     one = Network([Embedding.random(4, 3, column=1, rng=0), Affine.random(4, 2, rng=0)])
     assert one.predict([[0.5, 3]]).shape == (1, 2)
     for code in (4, -1, 0.5, np.nan):
@@ -206,7 +206,7 @@ def test_predict_asks_for_codes_that_there_are():
             one.predict([[0.5, 3], [0.5, code]])
 
 
-def test_dropout_goes_on_where_it_was():
+def test_dropout_continues_at_its_step():
     x, y, _ = rows(40, 5, 3)
     steps = {}
     for engine in ("compiled", "bricks"):
@@ -216,7 +216,7 @@ def test_dropout_goes_on_where_it_was():
     assert steps["compiled"] == steps["bricks"] == [10, 10, 10]
 
 
-def test_an_embedding_of_what_was_computed_is_left_to_the_bricks():
+def test_an_embedding_of_computed_codes_runs_brick_by_brick():
     one = Network([ReLU(), Embedding.random(4, 3, rng=0), Affine.random(4, 2, rng=0)])
     with pytest.raises(ValueError, match="Embedding follows another brick"):
         Trainer(one, MSELoss(), SGD(0.1), engine="compiled")
@@ -225,7 +225,7 @@ def test_an_embedding_of_what_was_computed_is_left_to_the_bricks():
 
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_a_last_batch_of_one_row_is_told_before_anything_changes(engine):
+def test_rejects_a_last_batch_of_one_row_before_any_change(engine):
     one = network("batch_norm", "float64")
     before = {name: array.copy() for name, array in {**one.params, **one.buffers}.items()}
     x, y, _ = rows(41, 5, 3, "float64")

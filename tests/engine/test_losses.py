@@ -25,7 +25,7 @@ def rows(name, count, n_in, dtype):
 
 
 def trainer(name, sizes, dtype, engine):
-    """Affine and Tanh in turn, which keeps the logits small enough for exp in float32."""
+    """Return a network of Affine and Tanh, whose outputs are small enough for exp in float32."""
     layers = []
     for index, (n_in, n_out) in enumerate(zip(sizes, [*sizes[1:], OUTPUTS], strict=True)):
         layers += [Affine.random(n_in, n_out, "xavier", rng=index, dtype=dtype), Tanh()]
@@ -61,8 +61,8 @@ def test_any_number_of_threads_gives_the_bits_of_the_bricks(name, threads, dtype
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
-def test_that_fit_is_shared_among_threads():
-    """Else the test above would prove nothing."""
+def test_the_steps_of_that_fit_are_shared():
+    """Otherwise the test above proves nothing."""
     script = (
         "import os, handnn; from tests.engine.test_losses import *\n"
         "x, y, _ = rows('MAE()', 150, 300, 'float32')\n"
@@ -81,7 +81,7 @@ def test_that_fit_is_shared_among_threads():
 @every_loss
 @both_dtypes
 def test_one_long_run_and_many_short_ones_report_the_same_losses(name, dtype):
-    """A callback is called after each epoch, and the engine starts anew: with the same numbers."""
+    """With a callback the engine is called once per epoch, with the same results."""
     x, y, _ = rows(name, 45, 5, dtype)
     fits = []
     for callbacks in ([], [lambda one: None]):
@@ -94,7 +94,7 @@ def test_one_long_run_and_many_short_ones_report_the_same_losses(name, dtype):
 
 @both_dtypes
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_labels_come_in_any_form(engine, dtype):
+def test_labels_of_any_shape_and_dtype(engine, dtype):
     name = "SoftmaxCrossEntropy(label_smoothing=0.0, class_weight=None)"
     x, y, _ = rows(name, 45, 5, dtype)
     labels = y[:, 0].astype(np.int64)
@@ -109,7 +109,7 @@ def test_labels_come_in_any_form(engine, dtype):
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
 @pytest.mark.parametrize("name", [name for name in LOSSES if name.startswith("Softmax")])
 def test_nan_ends_training(engine, name):
-    """x is not checked: a NaN there makes the loss NaN, and nothing is learnt from it."""
+    """x is not checked: a NaN in it makes the loss NaN, and no param changes."""
     x, y, _ = rows(name, 45, 5, "float32")
     x[7, 2] = np.nan
     one = trainer(name, (5, 9), "float32", engine)
@@ -120,7 +120,7 @@ def test_nan_ends_training(engine, name):
 
 
 @every_loss
-def test_train_step_reports_what_the_loss_is(name):
+def test_train_step_returns_the_loss(name):
     x, y, weight = rows(name, 12, 5, "float64")
     one = trainer(name, (5, 9), "float64", "bricks")
     expected = LOSSES[name].build().forward(one.network.predict(x), y, weight)

@@ -56,14 +56,14 @@ def new_trainer(name, dtype="float32", engine="auto", sizes=(5, 9, 3), **common)
 
 
 def fit(one, epochs=4, **options):
-    """Fit it on 45 rows, in batches of 8: 6 steps an epoch."""
+    """Fit 45 rows in batches of 8, 6 steps per epoch."""
     x, y, _ = rows(45, 5, 3, one.network.dtype)
     one.fit(x, y, epochs=epochs, **{"batch_size": 8, **options})
     return one
 
 
 def state_of(one):
-    """Everything that a fit leaves, arrays by name."""
+    """Return all results of a fit, arrays by name."""
     arrays = dict(one.network.params)
     for state, kept in one.optimizer.state.items():
         arrays.update({f"{state} of {name}": array for name, array in kept.items()})
@@ -83,7 +83,7 @@ def assert_same_fit(actual, expected):
     assert actual.history.validation_loss == expected.history.validation_loss
 
 
-def test_every_optimizer_there_is_is_listed():
+def test_all_optimizers_are_listed():
     assert {type(make()) for make in MAKERS.values()} == set(OPTIMIZERS)
 
 
@@ -104,8 +104,8 @@ def test_a_compiled_fit_has_the_bits_of_the_bricks(name, option, dtype):
 
 @every_optimizer
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option != "plain"])
-def test_every_option_acts(name, option):
-    """Else the test above would prove nothing."""
+def test_every_option_has_an_effect(name, option):
+    """Otherwise the test above proves nothing."""
     plain = fit(new_trainer(name))
     other = fit(new_trainer(name, **OPTIONS[option]()))
     same = [
@@ -118,8 +118,8 @@ def test_every_option_acts(name, option):
 @every_optimizer
 @both_dtypes
 @pytest.mark.parametrize("batch_size", [1, 45])
-def test_batches_of_one_row_and_of_all(name, batch_size, dtype):
-    """All rows at once is the only step of an epoch."""
+def test_batches_of_one_and_of_all_rows(name, batch_size, dtype):
+    """With all rows in a batch an epoch is one step."""
     common = {"clip_norm": 0.5, "weight_decay": 0.01}
     fits = [
         fit(new_trainer(name, dtype, engine, **common), batch_size=batch_size)
@@ -131,8 +131,8 @@ def test_batches_of_one_row_and_of_all(name, batch_size, dtype):
 @every_optimizer
 @both_dtypes
 @pytest.mark.parametrize("option", ["plain", "everything"])
-def test_all_numbers_of_threads_have_the_bits_of_the_bricks(name, option, dtype):
-    """On the network of `test_bits.shared_fit`, whose steps are wide enough to be shared."""
+def test_same_bits_for_all_numbers_of_threads(name, option, dtype):
+    """Uses the network of `test_bits.shared_fit`, whose steps are shared among threads."""
     x, y, weight = rows(240, 300, 10, dtype)
 
     def shared(engine):
@@ -147,7 +147,7 @@ def test_all_numbers_of_threads_have_the_bits_of_the_bricks(name, option, dtype)
 
 
 def change_rates(one):
-    """What may be changed between epochs; each is a setting of some optimizers only."""
+    """Settings that may change between epochs; each optimizer has some of them."""
     one.optimizer.lr *= 0.7
     one.optimizer.clip_norm = [0.3, None][len(one.history) % 2]
     one.optimizer.lr_scales = [{"2": 0.5}, {}][len(one.history) % 2]
@@ -160,7 +160,7 @@ def change_rates(one):
 
 @every_optimizer
 @both_dtypes
-def test_callbacks_that_change_the_settings_between_epochs(name, dtype):
+def test_same_bits_when_callbacks_change_settings(name, dtype):
     fits = []
     for engine in ("compiled", "bricks"):
         one = new_trainer(name, dtype, engine)
@@ -177,8 +177,8 @@ def test_callbacks_that_change_the_settings_between_epochs(name, dtype):
     "engines", list(itertools.product(["compiled", "bricks"], repeat=2)), ids="-".join
 )
 @both_dtypes
-def test_two_fits_of_two_epochs_are_one_of_four(name, engines, dtype):
-    """The schedule and Adam's corrections go by the steps that were taken, whichever engine did."""
+def test_two_fits_of_two_epochs_equal_one_of_four(name, engines, dtype):
+    """The schedule and Adam's corrections depend on the steps taken by both engines."""
     common = {"clip_norm": 0.5, "schedule": WarmUp(5, then=Cosine(20))}
     parts = new_trainer(name, dtype, **common)
     for parts.engine in engines:
@@ -192,8 +192,8 @@ def test_two_fits_of_two_epochs_are_one_of_four(name, engines, dtype):
 @pytest.mark.parametrize("most", [1, 6, 13, 1000])
 @pytest.mark.parametrize("name", ["SGD", "Adam"])
 @both_engines
-def test_a_schedule_of_more_steps_than_are_asked_for_at_once(name, most, engine, monkeypatch):
-    """6 steps an epoch, in calls of 1, 1, 2 and 7 epochs."""
+def test_a_schedule_longer_than_one_call(name, most, engine, monkeypatch):
+    """6 steps per epoch, in calls of 1, 1, 2 and 7 epochs."""
     whole = fit(new_trainer(name, schedule=OneCycle(40)), epochs=7)
     monkeypatch.setattr("handnn.training.run.MAX_STEPS_PER_CALL", most)
     monkeypatch.setattr("handnn.optimizers.optimizer.N_CACHED_FACTORS", most)
@@ -201,7 +201,7 @@ def test_a_schedule_of_more_steps_than_are_asked_for_at_once(name, most, engine,
 
 
 @both_engines
-def test_a_plateau_is_told_the_validation_loss_if_there_is_one(engine):
+def test_a_plateau_watches_the_validation_loss(engine):
     class Told(ReduceOnPlateau):
         def __init__(self):
             super().__init__()

@@ -1,8 +1,9 @@
-"""The engine among threads and processes: safe, or a clear error."""
+"""The engine with threads and processes: correct results or a clear error."""
 
 from __future__ import annotations
 
 import os
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event, Thread
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import SGD, MSELoss, Trainer
+from handnn import SGD, MSELoss, Trainer, functional
 from tests.bounds import assert_same_bits
 from tests.engine.fits import digest, rows, run_python, trainer
 
@@ -21,26 +22,26 @@ SHARED = (300, 48, 24, 10)  # with batches of 64, a step that is worth sharing a
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, np.int64(4), 1024])
-def test_the_number_of_threads_is_what_was_set(threads):
+def test_set_num_threads(threads):
     handnn.set_num_threads(threads)
     assert handnn.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1025, 2**62, 2.0, "2", None])
-def test_a_number_that_is_none_is_an_error_and_changes_nothing(wrong):
+def test_set_num_threads_rejects_invalid_numbers(wrong):
     handnn.set_num_threads(3)
     with pytest.raises((ValueError, TypeError)):
         handnn.set_num_threads(wrong)
     assert handnn.get_num_threads() == 3
 
 
-def test_the_environment_sets_it():
+def test_the_environment_sets_the_number_of_threads():
     script = "import handnn; print(handnn.get_num_threads())"
     assert run_python("-c", script, HANDNN_NUM_THREADS="5").stdout == "5\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="not known here")
-def test_without_it_there_are_as_many_as_cpus_to_run_on():
+def test_the_default_is_the_number_of_available_cpus():
     cpus = os.sched_getaffinity(0)
     for some in (cpus, {min(cpus)}):
         script = (
@@ -52,7 +53,7 @@ def test_without_it_there_are_as_many_as_cpus_to_run_on():
 
 
 @pytest.mark.parametrize("wrong", ["0", "-2", "two", "1.5", "2 ", "1025", "9" * 30])
-def test_a_bad_number_in_the_environment_is_an_error_that_names_it(wrong):
+def test_an_invalid_number_in_the_environment_is_an_import_error(wrong):
     result = run_python("-c", "import handnn", HANDNN_NUM_THREADS=wrong)
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]
@@ -63,8 +64,8 @@ def test_a_bad_number_in_the_environment_is_an_error_that_names_it(wrong):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_predict_from_many_threads_at_once(dtype):
-    """Of one network, whose forward is compiled by whoever comes first."""
+def test_predict_on_many_threads(dtype):
+    """All threads use one network, which the first of them compiles."""
     network = trainer((13, 64, 64, 1), dtype).network
     x, _, _ = rows(300, 13, 1, dtype)
     expected = network.forward(x)
@@ -84,7 +85,7 @@ def test_predict_from_many_threads_at_once(dtype):
 
 
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_training_one_network_from_two_threads_is_an_error_and_harms_nobody(engine):
+def test_training_one_network_on_two_threads_raises(engine):
     x, y, _ = rows(200, 5, 3)
     alone = trainer(engine=engine)
     alone.fit(x, y, epochs=3, batch_size=4)
@@ -112,7 +113,7 @@ def test_training_one_network_from_two_threads_is_an_error_and_harms_nobody(engi
     other.fit(x, y, epochs=1, batch_size=8)  # now it may
 
 
-def test_an_error_leaves_the_network_free_for_other_threads():
+def test_an_error_releases_the_network():
     x, y, _ = rows(20, 5, 3)
 
     def fail(one):
@@ -127,7 +128,7 @@ def test_an_error_leaves_the_network_free_for_other_threads():
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_two_networks_trained_at_once_get_the_bits_of_alone(threads):
+def test_concurrent_fits_have_the_bits_of_separate_ones(threads):
     handnn.set_num_threads(threads)
     x, y, _ = rows(256, 300, 10)
     start = Barrier(2)
@@ -144,7 +145,7 @@ def test_two_networks_trained_at_once_get_the_bits_of_alone(threads):
         assert list(pool.map(fit, ["relu", "sigmoid"], [True, True])) == expected
 
 
-def test_the_number_of_threads_may_change_while_a_network_trains():
+def test_set_num_threads_during_a_fit():
     x, y, _ = rows(256, 300, 10)
     alone = trainer(SHARED)
     alone.fit(x, y, epochs=60, batch_size=64)
@@ -167,10 +168,49 @@ def test_the_number_of_threads_may_change_while_a_network_trains():
     assert digest(one.network) == digest(alone.network)
 
 
+def test_concurrent_functions_predictions_and_fits():
+    """A stress test for interpreters without the GIL: all results have the bits of one thread."""
+    x, y, _ = rows(96, 13, 3, "float32")
+    shared = trainer((13, 16, 3)).network
+    w, b = shared.layers[0].params["w"], shared.layers[0].params["b"]
+
+    def work(turn):
+        """Return the bytes of everything that one turn computes."""
+        own = trainer((13, 16, 3), activation=["relu", "sigmoid", "tanh"][turn % 3])
+        own.fit(x, y, epochs=2, batch_size=8 + turn % 3)
+        out = functional.affine_forward(x, w, b)
+        dx, dw, db = functional.affine_backward(out, x, w)
+        loss = functional.mse_loss_forward(functional.softmax_forward(out), out)
+        predicted = shared.predict(x[turn % 5 :])
+        parts = [out, dx, dw, db, np.float64(loss), predicted, own.network.predict(x)]
+        return digest(own.network), [part.tobytes() for part in parts]
+
+    turns = 24
+    expected = [work(turn) for turn in range(turns)]
+    start = Barrier(8)
+
+    def thread(first):
+        start.wait()
+        return [work(turn) for turn in [*range(first, turns), *range(first)]]
+
+    with ThreadPoolExecutor(8) as pool:
+        for first, found in enumerate(pool.map(thread, range(8))):
+            assert found == expected[first:] + expected[:first]
+
+
+def test_the_import_does_not_enable_the_gil():
+    """An extension module that needs the GIL enables it in a free-threaded interpreter."""
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        pytest.skip("this interpreter has the GIL")
+    script = "import sys, handnn._core; print(sys._is_gil_enabled())"
+    assert run_python("-c", script, PYTHON_GIL="").stdout == "False\n"
+
+
 # ---- fork ----------------------------------------------------------------------------------------
 
 FORKS = """
 import os
+import sysconfig
 import handnn
 from tests.engine.fits import digest, rows, trainer
 
@@ -195,7 +235,7 @@ print("done")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_two_hundred_forks_after_use_of_the_pool():
-    """With three threads; a child that hangs runs into the timeout."""
+def test_fork_after_use_of_the_pool():
+    """200 forks with three threads; a child that hangs runs into the timeout."""
     result = run_python("-c", FORKS, HANDNN_NUM_THREADS="3")
     assert result.stdout == "done\n", result.stderr

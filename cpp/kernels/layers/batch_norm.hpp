@@ -1,7 +1,7 @@
 // BatchNorm: out = (x - mean) rstd gamma + beta, rstd = 1 / sqrt(var + eps), with the mean and the
 // variance of each column
 //
-// All kernels work on the columns from `first` up to `last` alone: two threads may share the rows.
+// All kernels work on the columns first ... last - 1 only, so that threads can share a batch.
 #pragma once
 
 #include "../rows_columns.hpp"
@@ -11,8 +11,8 @@ namespace {
 
 // x (N, O) -> mean (O), var (O), overwritten. var is the biased variance, divided by N.
 //
-// A first mean is put right by the mean of what it leaves, which a long sum's rounding cannot
-// spoil. That is NaN beside an infinity, and then left out.
+// The mean of a first pass is corrected by the mean of the differences from it, which removes the
+// rounding errors of long sums. With an infinity that correction is NaN and is not applied.
 template <class T>
 void batch_norm_statistics(T* mean, T* var, const T* x, Size N, Size O, Size first, Size last) {
   column_sum(mean, N, O, first, last,
@@ -49,7 +49,7 @@ void batch_norm_statistics_naive(T* mean, T* var, const T* x, Size N, Size O, Si
   }
 }
 
-// mean (O), var (O), those of N rows -> running_mean (O), running_var (O), moved by the share
+// mean (O), var (O) of N rows -> running_mean (O), running_var (O), moved by the fraction
 // `momentum` towards the mean and the unbiased variance, var N / (N - 1).
 template <class T>
 void batch_norm_update(T* running_mean, T* running_var, const T* mean, const T* var, T momentum,
@@ -93,7 +93,7 @@ void batch_norm_forward_naive(T* out, const T* x, const T* gamma, const T* beta,
 }
 
 // dout (N, O), x (N, O), gamma (O), mean (O), var (O) -> dx (N, O), dgamma (O), dbeta (O),
-// overwritten; dx may be dout, or null when nobody asks for it.
+// overwritten; dx may be dout, or null to omit it.
 //   x_hat = (x - mean) rstd
 //   dgamma = sum over n of dout x_hat      dbeta = sum over n of dout
 //   dx = gamma rstd (dout - dbeta / N - x_hat dgamma / N), if mean and var are those of x
@@ -102,7 +102,7 @@ template <class T>
 void batch_norm_backward(T* dx, T* dgamma, T* dbeta, const T* dout, const T* x, const T* gamma,
                          const T* mean, const T* var, T eps, bool training, Size N, Size O,
                          Size first, Size last) {
-  T* const rstd = dbeta;  // until its sum is due
+  T* const rstd = dbeta;  // until its sum is computed
   for_each_vector<T>(first, last,
                      [&](auto at) { at.store(rstd, T(1) / square_root(at.load(var) + eps)); });
   column_sum(dgamma, N, O, first, last, [&](auto at, Size n, auto sum) {

@@ -1,8 +1,8 @@
 // Dropout: out = 0 with probability p, x / (1 - p) otherwise
 //
-// Whether entry i of a batch is dropped is a function of (seed, step, i) in integers alone. So it
-// is the same on every machine, any range of entries can be done by itself, and backward computes
-// it again instead of being handed a mask.
+// Entry i of a batch is dropped or kept by an integer function of (seed, step, i). So the mask is
+// the same on every machine, any range of entries can be computed separately, and backward
+// recomputes it instead of storing it.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 namespace handnn {
 namespace {
 
-// The first number of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) from this state.
+// The first output of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) from this state.
 inline std::uint64_t split_mix(std::uint64_t state) {
   state += 0x9e3779b97f4a7c15;
   state = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9;
@@ -34,7 +34,7 @@ struct Dropping {
     scale = 1 / (1 - p);
   }
 
-  // Entry i starts from low + i golden, modulo 2^32. (Steps of 1 would leave traces in the hash.)
+  // Entry i starts from low + i golden, modulo 2^32. (Steps of 1 would be visible in the hash.)
   static constexpr std::uint32_t golden = 0x9e3779b9;  // 2^32 over the golden ratio, odd
 
   std::uint32_t start(Size i) const { return low + std::uint32_t(i) * golden; }
@@ -75,8 +75,8 @@ void dropout_forward_naive(T* out, const T* x, std::uint64_t seed, std::uint64_t
   }
 }
 
-// dout (n) -> dx (n), overwritten; dx may be dout. The slope is what forward multiplied with, so
-// this is forward again.
+// dout (n) -> dx (n), overwritten; dx may be dout. The slope is the factor of forward, so this is
+// forward applied to dout.
 template <class T>
 void dropout_backward(T* dx, const T* dout, std::uint64_t seed, std::uint64_t step, double p,
                       Size first, Size n) {

@@ -1,4 +1,4 @@
-// ELU: out = x, but alpha (exp(x) - 1) where x < 0
+// ELU: out = alpha (exp(x) - 1) where x < 0, and x elsewhere
 #pragma once
 
 #include "../elementwise.hpp"
@@ -14,7 +14,7 @@ struct ELU {
     return x < zero ? alpha * expm1_negative(x < zero ? x : zero) : x;
   }
 
-  // The slope alpha exp(x) is out + alpha: so the output is all that is kept.
+  // The slope alpha exp(x) is out + alpha, so backward needs the output only.
   template <class V>
   static V backward(V dout, V out, V alpha) {
     return out < constant<V>(0) ? dout * (out + alpha) : dout;

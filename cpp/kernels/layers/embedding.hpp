@@ -1,8 +1,8 @@
-// Embedding: out = the columns of x but one, then the row of w whose number stands in that one
+// Embedding: out = x without its column of codes, followed by the row of w that the code selects
 //
-// x (N, I) has codes in column `column`: whole numbers from 0 to K - 1, which the caller has
-// checked. w (K, D) has a row of D numbers for each. In out (N, I - 1 + D) the columns of x behind
-// the codes move one to the left.
+// Column `column` of x (N, I) holds codes: integers from 0 to K - 1, which the caller has checked.
+// w (K, D) has a row for each code. In out (N, I - 1 + D) the columns of x after the codes move one
+// to the left.
 #pragma once
 
 #include "../size.hpp"
@@ -10,8 +10,8 @@
 namespace handnn {
 namespace {
 
-// The row of w for a code, 0 for what is none: the caller has checked, but another thread may write
-// meanwhile.
+// The row of w for a code. An invalid code selects row 0: the caller has checked the codes, but
+// another thread may have overwritten x since.
 template <class T>
 inline Size row_of(T code, Size K) {
   return code >= 0 && code < T(K) ? Size(code) : 0;
@@ -63,7 +63,7 @@ void embedding_backward_dx_naive(T* dx, const T* dout, Size N, Size I, Size D, S
 }
 
 // dout (N, I - 1 + D), x (N, I) -> rows first ... last - 1 of dw (K, D), overwritten; the other
-// rows are left alone, so that dw can be done in parts.
+// rows stay as they are, so that threads can share dw.
 //   dw[k][d] = 0 + dout[n][I - 1 + d] + ..., over the rows n of code k in ascending order
 template <class T>
 void embedding_backward_dw(T* dw, const T* dout, const T* x, Size N, Size I, Size K, Size D,

@@ -1,4 +1,4 @@
-// GELU: out = x Phi(x), Phi the distribution function of the normal distribution; or the tanh form,
+// GELU: out = x Phi(x), Phi the standard normal distribution function; or its tanh approximation,
 //   out = x (1 + tanh(u)) / 2,  u = sqrt(2 / pi) (x + 0.044715 x^3)
 //
 // (Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016, section 2.)

@@ -9,8 +9,8 @@ namespace {
 
 // x (N, O), gamma (O), beta (O) -> out (N, O), mean (N), rstd (N), all overwritten.
 //
-// A first mean is put right by the mean of what it leaves, which a long sum's rounding cannot
-// spoil. That is NaN beside an infinity, and then left out.
+// The mean of a first pass is corrected by the mean of the differences from it, which removes the
+// rounding errors of long sums. With an infinity that correction is NaN and is not applied.
 template <class T>
 void layer_norm_forward(T* out, T* mean, T* rstd, const T* x, const T* gamma, const T* beta, T eps,
                         Size N, Size O) {
@@ -79,7 +79,7 @@ void layer_norm_dx_naive(T* dx, const T* dout, const T* x, const T* gamma, const
   }
 }
 
-// The gradients of gamma and beta, for the columns from `first` up to `last`. dout (N, O),
+// The gradients of gamma and beta, for the columns first ... last - 1. dout (N, O),
 // x (N, O), mean (N), rstd (N) -> dgamma (O), dbeta (O), overwritten.
 //   dgamma = sum over n of dout x_hat      dbeta = sum over n of dout
 template <class T>

@@ -1,4 +1,4 @@
-// LeakyReLU: out = x, but slope x where x < 0
+// LeakyReLU: out = slope x where x < 0, and x elsewhere
 #pragma once
 
 #include "../elementwise.hpp"

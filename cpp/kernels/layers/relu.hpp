@@ -1,4 +1,4 @@
-// ReLU: out = x, but 0 where x < 0
+// ReLU: out = 0 where x < 0, and x elsewhere
 //
 // The slope at exactly 0 is 1, and NaN passes through, because neither is < 0.
 #pragma once

@@ -7,7 +7,7 @@ namespace handnn {
 namespace {
 
 // a (n), b (n) -> out (n) = a + b, overwritten; out may be either. A plain loop, which compilers
-// turn into vectors: its own naive twin.
+// vectorise, and so its own naive twin.
 template <class T>
 void add(T* out, const T* a, const T* b, Size n) {
   for (Size i = 0; i < n; ++i) out[i] = a[i] + b[i];

@@ -17,7 +17,7 @@ struct Tanh : InHalves<Tanh> {
     return tanh(x, parts);
   }
 
-  // The slope of y = tanh(x) is 1 - y^2, here as a product, which loses nothing where y is near 1.
+  // The slope of y = tanh(x) is 1 - y^2, written as a product to avoid cancellation near y = 1.
   template <class V>
   static V backward(V dout, V y, V) {
     return dout * ((constant<V>(1) - y) * (constant<V>(1) + y));

@@ -8,8 +8,8 @@ namespace handnn {
 namespace {
 
 struct BCEWithLogits : MeanLoss<BCEWithLogits> {
-  // softplus(pre) - y pre, whose two parts must not cancel where pre is large: from 0 to 1, y takes
-  // its part of max(pre, 0) before log(1 + exp(-|pre|)) is added.
+  // softplus(pre) - y pre without cancellation for large pre: y pre is subtracted from max(pre, 0)
+  // before log(1 + exp(-|pre|)) is added.
   template <class V>
   static V value(V pre, V y_true, V) {
     const V rest = pre < constant<V>(0) ? -y_true : constant<V>(1) - y_true;

@@ -1,7 +1,7 @@
 // GaussianNLL: the mean over all N Y entries of (s + (m - y_true)^2 exp(-s)) / 2
 //
-// pre (N, 2 Y): first the means m, then the logarithms s of the variances. What no prediction
-// changes in the negative log-likelihood, log(2 pi) / 2, is left out.
+// pre (N, 2 Y): first the means m, then the logarithms s of the variances. The constant
+// log(2 pi) / 2 of the negative log-likelihood is left out.
 #pragma once
 
 #include "../exp.hpp"
@@ -10,7 +10,7 @@
 namespace handnn {
 namespace {
 
-// Too few entries for vectors to pay.
+// Scalar, because a batch has few targets.
 struct GaussianNLL : OwnTwin<GaussianNLL> {
   template <class T>
   static double forward(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,

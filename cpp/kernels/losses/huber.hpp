@@ -1,5 +1,5 @@
 // Huber: the mean over all N O entries of e^2 / 2 where |e| <= delta, and delta (|e| - delta / 2)
-// beyond, with e = pre - y_true
+// elsewhere, with e = pre - y_true
 #pragma once
 
 #include "loss.hpp"

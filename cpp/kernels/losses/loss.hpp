@@ -1,7 +1,7 @@
 // What losses share. A loss is a struct of kernels:
 //
 //   forward   pre (N, O), y_true (N, Y), weight (N) or null -> the sum over all rows, each times
-//             its weight, divided by the number of terms; NaN when there is none
+//             its weight, divided by the number of terms; NaN if that is 0
 //   backward  the same -> dx (N, O), overwritten: the slope of the sum, times scale and weight
 //
 // each with its naive twin. Most are the mean of a formula of one entry of pre and of y_true:
@@ -11,7 +11,7 @@
 //     template <class V> static V slope(V pre, V y_true, V setting);   with respect to pre
 //   };
 //
-// written once for vectors and single numbers.
+// written once for vectors and scalars.
 #pragma once
 
 #include "../each_vector.hpp"
@@ -64,7 +64,7 @@ struct MeanLoss {
   }
 };
 
-// A loss whose kernels are plain loops: they are their own naive twins.
+// A loss with plain loops as kernels, which are their own naive twins.
 template <class Loss>
 struct OwnTwin {
   template <class... Arguments>

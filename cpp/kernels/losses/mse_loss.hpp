@@ -1,6 +1,6 @@
 // MSELoss: the mean over all N O entries of weight (pre - y_true)^2
 //
-// weight (N) is one number a row, or null for 1 everywhere. The order of the sum: sums.hpp.
+// weight (N) has one number per row; null means 1. The order of the sum: sums.hpp.
 #pragma once
 
 #include "loss.hpp"
@@ -14,7 +14,7 @@ inline double squared_error(T pre, T y_true) {
   return error * error;
 }
 
-// The squares are in double for both dtypes, so this is no MeanLoss. `scale` has the slope's 2.
+// Not a MeanLoss, because the squares are in double for both dtypes. `scale` includes the factor 2.
 struct MSELoss {
   template <class T>
   static double forward_naive(const T* pre, const T* y_true, const T* weight, const LossOptions<T>&,

@@ -1,4 +1,4 @@
-// What a loss takes besides its rows.
+// The options of a loss.
 #pragma once
 
 #include "../size.hpp"
@@ -7,7 +7,7 @@ namespace handnn {
 
 template <class T>
 struct LossOptions {
-  T setting = 0;               // its number, such as Huber's delta; most have none
+  T setting = 0;               // its number, such as Huber's delta; ignored by most losses
   const T* numbers = nullptr;  // its array: quantiles, or class weights (O), or null
   Size count = 0;              // of these
   Size columns = 0;            // Y, the columns of y_true

@@ -1,8 +1,8 @@
 // Quantile: the mean over all N O entries of q e where e >= 0, and (q - 1) e below, with
 // e = y_true - pre
 //
-// With Q quantiles, pre has Q columns for each of y_true's, O = Y Q: column c estimates quantile
-// c mod Q of target c / Q. The slope where both are equal is that of an error above 0.
+// With Q quantiles, pre has Q columns for each column of y_true, O = Y Q: column c estimates
+// quantile c mod Q of target c / Q. The slope at e = 0 is that of e > 0.
 #pragma once
 
 #include "loss.hpp"
@@ -10,7 +10,7 @@
 namespace handnn {
 namespace {
 
-// Which entries belong together changes from entry to entry: nothing for vectors.
+// Scalar, because neighbouring entries have different quantiles and targets.
 struct Quantile : OwnTwin<Quantile> {
   template <class T>
   static double forward(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
@@ -34,7 +34,7 @@ struct Quantile : OwnTwin<Quantile> {
   }
 
  private:
-  // NaN for an error that is NaN.
+  // NaN if the error is NaN.
   template <class T>
   static T factor(T error, T quantile) {
     return error < 0 ? quantile - 1 : (error >= 0 ? quantile : error);

@@ -4,9 +4,9 @@
 //   t_o = w_o ((1 - e) y_o + e / O)                 e the label smoothing, w the class weights or 1
 //   d loss / d pre_o = p_o sum_k t_k - t_o
 //
-// y_true (N, 1) are the labels of the rows, whole numbers below O: y is 1 there, 0 elsewhere;
-// y_true (N, O) are the y themselves, probabilities. S is summed as row_sum does it. A row's sum
-// over o is in double, in ascending o.
+// y_true (N, 1) holds labels, integers below O: y is 1 in that column and 0 in the others. y_true
+// (N, O) holds the probabilities y themselves. S is a row_sum; the sums over o are in double and in
+// ascending o.
 #pragma once
 
 #include "../layers/softmax.hpp"
@@ -32,14 +32,14 @@ struct Targets {
         spread(options.setting / T(outputs)) {}
 
   bool are_labels() const { return with.columns == 1; }
-  // 0 for what is no label: whoever called has checked, but another thread may write meanwhile.
+  // An invalid label counts as 0: the caller has checked, but another thread may have written.
   Size label() const { return y_true[0] >= 0 && y_true[0] < T(O) ? Size(y_true[0]) : 0; }
   T weight(Size o) const { return with.numbers ? with.numbers[o] : T(1); }
   T operator()(Size o) const {
     const T y = are_labels() ? T(o == label()) : y_true[o];
     return weight(o) * fma(kept, y, spread);
   }
-  // Whether but one target is not 0.
+  // Whether only one target is not 0.
   bool is_one() const { return are_labels() && with.setting == 0; }
 };
 
@@ -83,7 +83,7 @@ struct SoftmaxCrossEntropy {
     T most, sum;
   };
 
-  // exps(x) gives those of a row; the twins differ in nothing else.
+  // exps(x) computes those of a row, the only difference between the twins.
   template <class T, class F>
   static double loss(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
                      Size N, Size O, F exps) {
@@ -104,7 +104,7 @@ struct SoftmaxCrossEntropy {
     return add_pairwise(sums) / double(O > 0 ? N : 0);
   }
 
-  // p (N, O) -> its slopes, in place.
+  // Turns p (N, O) into the slopes, in place.
   template <class T>
   static void slope(T* p, const T* y_true, const T* weight, const LossOptions<T>& with, T scale,
                     Size N, Size O) {

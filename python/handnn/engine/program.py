@@ -17,7 +17,7 @@ from handnn.layers.sequence import walk
 from handnn.losses import KernelLoss
 from handnn.optimizers import GradientOptimizer
 
-Learnt: TypeAlias = tuple[Sequence[Array | None], float, float]
+Learnt: TypeAlias = tuple[Sequence[Array], float, float]
 """A param's optimizer states, its factor of lr and its weight decay."""
 
 BrickSpec: TypeAlias = tuple[str, Mapping[str, float], Mapping[str, Array], Mapping[str, Learnt]]

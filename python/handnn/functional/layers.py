@@ -1,4 +1,4 @@
-"""The kernels of the layers: see `handnn.functional`."""
+"""The kernels of the layers other than activations: see `handnn.functional`."""
 
 from __future__ import annotations
 
@@ -16,33 +16,15 @@ __all__ = [
     "batch_norm_update",
     "dropout_backward",
     "dropout_forward",
-    "elu_backward",
-    "elu_forward",
     "embedding_backward",
     "embedding_forward",
-    "gelu_backward",
-    "gelu_forward",
-    "gelu_tanh_backward",
-    "gelu_tanh_forward",
     "layer_norm_backward",
     "layer_norm_forward",
-    "leaky_relu_backward",
-    "leaky_relu_forward",
-    "relu_backward",
-    "relu_forward",
-    "sigmoid_backward",
-    "sigmoid_forward",
-    "silu_backward",
-    "silu_forward",
     "softmax_backward",
     "softmax_forward",
-    "softplus_backward",
-    "softplus_forward",
-    "tanh_backward",
-    "tanh_forward",
 ]
 
-MOST = 2**63 - 1
+MAX_INT64 = 2**63 - 1
 """The largest seed, step or column."""
 
 
@@ -51,6 +33,10 @@ def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike, *, out: Array | Non
 
     x (N, I), w (I, O), b (O,). Each entry is b plus one chain of fused multiply-adds over
     ascending i, so a row's result does not depend on the rows beside it.
+
+    Examples:
+        >>> handnn.functional.affine_forward([[1, 2]], [[1, 0], [2, 1]], [0.5, 0])
+        array([[5.5, 2. ]])
     """
     return _core.affine_forward(x, w, b, out)
 
@@ -67,111 +53,14 @@ def affine_backward(
     """Return the gradients of `affine_forward`: dx = dout·wᵀ, dw = xᵀ·dout, db = Σ_n dout.
 
     dout (N, O), x (N, I), w (I, O) -> dx (N, I), dw (I, O), db (O,).
+
+    Examples:
+        >>> dx, dw, db = handnn.functional.affine_backward([[1, 0]], [[1, 2]], [[1, 0], [2, 1]])
+        >>> dw
+        array([[1., 0.],
+               [2., 0.]])
     """
     return _core.affine_backward(dout, x, w, dx, dw, db)
-
-
-def sigmoid_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = 1 / (1 + exp(-x)), entry by entry, for x of any shape.
-
-    Stable for every x (it neither overflows nor warns), within 2 units in the last place.
-    """
-    return _core.sigmoid_forward(x, out)
-
-
-def sigmoid_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
-    """Return dx = dout·(1 - out)·out, where `out` is what `sigmoid_forward` returned."""
-    return _core.sigmoid_backward(dout, out, dx)
-
-
-def relu_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = 0 where x < 0, and x elsewhere, for x of any shape; NaN and -0.0 pass."""
-    return _core.relu_forward(x, out)
-
-
-def relu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
-    """Return dx = 0 where x < 0, and dout elsewhere: the slope at 0 is 1."""
-    return _core.relu_backward(dout, x, dx)
-
-
-def leaky_relu_forward(x: ArrayLike, slope: float = 0.01, *, out: Array | None = None) -> Array:
-    """Return out = slope·x where x < 0, and x elsewhere, for x of any shape; NaN passes."""
-    return _core.leaky_relu_forward(x, slope, out)
-
-
-def leaky_relu_backward(
-    dout: ArrayLike, x: ArrayLike, slope: float = 0.01, *, dx: Array | None = None
-) -> Array:
-    """Return dx = slope·dout where x < 0, and dout elsewhere."""
-    return _core.leaky_relu_backward(dout, x, slope, dx)
-
-
-def tanh_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = tanh(x), entry by entry, for x of any shape; at most 2 ulp off."""
-    return _core.tanh_forward(x, out)
-
-
-def tanh_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
-    """Return dx = dout·(1 - out)·(1 + out), where `out` is what `tanh_forward` returned."""
-    return _core.tanh_backward(dout, out, dx)
-
-
-def elu_forward(x: ArrayLike, alpha: float = 1.0, *, out: Array | None = None) -> Array:
-    """Return out = alpha·(exp(x) - 1) where x < 0, and x elsewhere, for x of any shape."""
-    return _core.elu_forward(x, alpha, out)
-
-
-def elu_backward(
-    dout: ArrayLike, out: ArrayLike, alpha: float = 1.0, *, dx: Array | None = None
-) -> Array:
-    """Return dx = dout·(out + alpha) where out < 0, and dout elsewhere; alpha must be above 0.
-
-    `out` is what `elu_forward` returned.
-    """
-    return _core.elu_backward(dout, out, alpha, dx)
-
-
-def silu_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = x·sigmoid(x), entry by entry, for x of any shape."""
-    return _core.silu_forward(x, out)
-
-
-def silu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
-    """Return dx = dout·(s + x·s·(1 - s)) with s = sigmoid(x)."""
-    return _core.silu_backward(dout, x, dx)
-
-
-def softplus_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = log(1 + exp(x)), entry by entry, for x of any shape; stable for every x."""
-    return _core.softplus_forward(x, out)
-
-
-def softplus_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
-    """Return dx = dout·sigmoid(x), entry by entry."""
-    return _core.softplus_backward(dout, x, dx)
-
-
-def gelu_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = x·Φ(x), Φ the normal distribution function, for x of any shape."""
-    return _core.gelu_forward(x, out)
-
-
-def gelu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
-    """Return dx = dout·(Φ(x) + x·φ(x)), φ the density of the normal distribution."""
-    return _core.gelu_backward(dout, x, dx)
-
-
-def gelu_tanh_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = x·(1 + tanh(u)) / 2 with u = sqrt(2/π)·(x + 0.044715·x³), near `gelu_forward`.
-
-    Hendrycks and Gimpel 2016, section 2.
-    """
-    return _core.gelu_tanh_forward(x, out)
-
-
-def gelu_tanh_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> Array:
-    """Return dx = dout times the slope of `gelu_tanh_forward`."""
-    return _core.gelu_tanh_backward(dout, x, dx)
 
 
 def softmax_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
@@ -179,12 +68,22 @@ def softmax_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
 
     The row's largest entry is subtracted first, so nothing overflows. A row with NaN or +inf is all
     NaN. The sum goes in 16 parts, column o to part o mod 16; see `softmax.hpp`.
+
+    Examples:
+        >>> handnn.functional.softmax_forward([[0, 0], [1000, 0]])
+        array([[0.5, 0.5],
+               [1. , 0. ]])
     """
     return _core.softmax_forward(x, out)
 
 
 def softmax_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
-    """Return dx = out·(dout - Σ_o dout·out), where `out` (N, O) is what `softmax_forward` gave."""
+    """Return dx = out·(dout - Σ_o dout·out), where `out` (N, O) is what `softmax_forward` gave.
+
+    Examples:
+        >>> handnn.functional.softmax_backward([[1, 0]], [[0.5, 0.5]])
+        array([[ 0.25, -0.25]])
+    """
     return _core.softmax_backward(dout, out, dx)
 
 
@@ -202,6 +101,11 @@ def layer_norm_forward(
 
     x (N, O), gamma (O,), beta (O,) -> out (N, O), mean (N,), rstd (N,). rstd is 1 / sqrt(variance +
     eps), the variance being the biased one, divided by O. (Ba, Kiros and Hinton 2016, eq. 4.)
+
+    Examples:
+        >>> out, mean, rstd = handnn.functional.layer_norm_forward([[1, 3]], [1, 1], [0, 0], eps=0)
+        >>> out
+        array([[-1.,  1.]])
     """
     return _core.layer_norm_forward(x, gamma, beta, eps, out, mean, rstd)
 
@@ -224,6 +128,13 @@ def layer_norm_backward(
         dx = rstd·(g - mean(g) - x_hat·mean(g·x_hat))
 
     dgamma = Σ_n dout·x_hat, dbeta = Σ_n dout. mean and rstd (N,) are what forward returned.
+
+    Examples:
+        >>> dx, dgamma, dbeta = handnn.functional.layer_norm_backward(
+        ...     [[1, 2]], [[1, 3]], [1, 1], [2], [1]
+        ... )
+        >>> dgamma
+        array([-1.,  2.])
     """
     return _core.layer_norm_backward(dout, x, gamma, mean, rstd, dx, dgamma, dbeta)
 
@@ -231,7 +142,12 @@ def layer_norm_backward(
 def batch_norm_statistics(
     x: ArrayLike, *, mean: Array | None = None, var: Array | None = None
 ) -> tuple[Array, Array]:
-    """Return the mean and the biased variance (divided by N) of each column of x (N, O)."""
+    """Return the mean and the biased variance (divided by N) of each column of x (N, O).
+
+    Examples:
+        >>> handnn.functional.batch_norm_statistics([[1], [3]])
+        (array([2.]), array([1.]))
+    """
     return _core.batch_norm_statistics(x, mean, var)
 
 
@@ -251,6 +167,12 @@ def batch_norm_update(
 
     running_mean, running_var, mean and var are (O,); var is the biased variance, and below two rows
     there is no unbiased one: a ValueError. The outputs are as strict as ``out=`` elsewhere.
+
+    Examples:
+        >>> mean, var = np.zeros(1), np.ones(1)
+        >>> handnn.functional.batch_norm_update(mean, var, [2], [1], rows=2, momentum=0.5)
+        >>> mean, var
+        (array([1.]), array([1.5]))
     """
     rows = whole_number(rows, "batch_norm_update: rows", minimum=2)
     _core.batch_norm_update(running_mean, running_var, mean, var, rows, momentum)
@@ -270,6 +192,11 @@ def batch_norm_forward(
 
     x (N, O); gamma, beta, mean and var (O,), one for each column. In training mean and var are what
     `batch_norm_statistics` says of x. (Ioffe and Szegedy 2015, algorithm 1.)
+
+    Examples:
+        >>> handnn.functional.batch_norm_forward([[1], [3]], [1], [0], [2], [1], eps=0)
+        array([[-1.],
+               [ 1.]])
     """
     return _core.batch_norm_forward(x, gamma, beta, mean, var, eps, out)
 
@@ -295,6 +222,13 @@ def batch_norm_backward(
         dx = gamma·rstd·(dout - dbeta / N - x_hat·dgamma / N)
 
     Otherwise they are constants, and dx = gamma·rstd·dout.
+
+    Examples:
+        >>> dx, dgamma, dbeta = handnn.functional.batch_norm_backward(
+        ...     [[1], [2]], [[1], [3]], [1], [2], [1]
+        ... )
+        >>> dbeta
+        array([3.])
     """
     return _core.batch_norm_backward(dout, x, gamma, mean, var, eps, training, dx, dgamma, dbeta)
 
@@ -308,9 +242,13 @@ def dropout_forward(
     entry in x decide: entry i is kept where a 32-bit hash of the three is at least p·2³², rounded.
     Entries 2³² apart are alike. The factor 1 / (1 - p) is rounded to the dtype. ValueError unless
     0 <= p < 1.
+
+    Examples:
+        >>> handnn.functional.dropout_forward(np.ones(6), 0.5, seed=1, step=0)
+        array([2., 2., 2., 0., 0., 2.])
     """
-    seed = whole_number(seed, "dropout_forward: seed", 0, MOST)
-    step = whole_number(step, "dropout_forward: step", 0, MOST)
+    seed = whole_number(seed, "dropout_forward: seed", 0, MAX_INT64)
+    step = whole_number(step, "dropout_forward: step", 0, MAX_INT64)
     return _core.dropout_forward(x, p, seed, step, out)
 
 
@@ -320,9 +258,13 @@ def dropout_backward(
     """Return dx = 0 where `dropout_forward` of the same p, seed and step dropped, else dout/(1-p).
 
     Where that was is computed again; dout has the shape of x.
+
+    Examples:
+        >>> handnn.functional.dropout_backward(np.ones(6), 0.5, seed=1, step=0)
+        array([2., 2., 2., 0., 0., 2.])
     """
-    seed = whole_number(seed, "dropout_backward: seed", 0, MOST)
-    step = whole_number(step, "dropout_backward: step", 0, MOST)
+    seed = whole_number(seed, "dropout_backward: seed", 0, MAX_INT64)
+    step = whole_number(step, "dropout_backward: step", 0, MAX_INT64)
     return _core.dropout_backward(dout, p, seed, step, dx)
 
 
@@ -333,8 +275,12 @@ def embedding_forward(
 
     x (N, I) has codes in that column, whole numbers from 0 to K - 1, else ValueError; w (K, D),
     out (N, I - 1 + D).
+
+    Examples:
+        >>> handnn.functional.embedding_forward([[1, 7]], [[0.0, 0.1], [0.2, 0.3]])
+        array([[7. , 0.2, 0.3]])
     """
-    column = whole_number(column, "embedding_forward: column", 0, MOST)
+    column = whole_number(column, "embedding_forward: column", 0, MAX_INT64)
     return _core.embedding_forward(x, w, column, out)
 
 
@@ -351,6 +297,14 @@ def embedding_backward(
 
     dout (N, I - 1 + D), x (N, I), w (K, D) -> dx (N, I), dw (K, D). A row of dw is the sum of the
     last D columns of dout over the rows of its code, from the first to the last.
+
+    Examples:
+        >>> dx, dw = handnn.functional.embedding_backward(
+        ...     [[7, 1, 2]], [[1, 7]], [[0.0, 0.1], [0.2, 0.3]]
+        ... )
+        >>> dw
+        array([[0., 0.],
+               [1., 2.]])
     """
-    column = whole_number(column, "embedding_backward: column", 0, MOST)
+    column = whole_number(column, "embedding_backward: column", 0, MAX_INT64)
     return _core.embedding_backward(dout, x, w, column, dx, dw)

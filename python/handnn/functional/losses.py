@@ -35,8 +35,12 @@ def mse_loss_forward(
     """Return the mean squared error, Σ_n weight_n Σ_o (pre - y_true)² / (N·O).
 
     pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,), finite and not negative
-    (else ValueError), all 1 when not given. The sum is divided by N·O whatever the weights are:
+    (else ValueError), all 1 when not given. The sum is divided by N·O and not by the weights:
     a row of weight 2 counts as two rows. Accumulated in float64; NaN when there are no entries.
+
+    Examples:
+        >>> handnn.functional.mse_loss_forward([[1], [3]], [1, 1])
+        2.0
     """
     return _core.mse_loss_forward(pre, y_true, sample_weight)
 
@@ -54,6 +58,11 @@ def mse_loss_backward(
 
     With weight_n from sample_weight, or 1, "exact" is 2 (pre - y_true) / (N·O) · weight_n · dout,
     the derivative; "article" leaves its constant 2 / (N·O) out. Another word is a ValueError.
+
+    Examples:
+        >>> handnn.functional.mse_loss_backward([[1], [3]], [1, 1])
+        array([[0.],
+               [2.]])
     """
     return _core.mse_loss_backward(pre, y_true, dout, sample_weight, gradient, dx)
 
@@ -65,6 +74,10 @@ def mae_forward(
 
     pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,) as in `mse_loss_forward`.
     NaN when there are no entries.
+
+    Examples:
+        >>> handnn.functional.mae_forward([[1], [3]], [1, 1])
+        1.0
     """
     return _core.mae_forward(pre, y_true, sample_weight)
 
@@ -81,6 +94,11 @@ def mae_backward(
 
     With weight_n from sample_weight, or 1, it is the sign of pre - y_true, 0 where both are
     equal, / (N·O) · weight_n · dout, for y_true as there.
+
+    Examples:
+        >>> handnn.functional.mae_backward([[1], [3]], [1, 1])
+        array([[0. ],
+               [0.5]])
     """
     return _core.mae_backward(pre, y_true, dout, sample_weight, dx=dx)
 
@@ -92,6 +110,10 @@ def bce_with_logits_forward(
 
     pre (N, O), y_true (N, O), or (N,) when O is 1, from 0 to 1 (else ValueError); sample_weight
     (N,) as in `mse_loss_forward`. NaN when there are no entries.
+
+    Examples:
+        >>> handnn.functional.bce_with_logits_forward([[1000], [-1000]], [1, 0])
+        0.0
     """
     return _core.bce_with_logits_forward(pre, y_true, sample_weight)
 
@@ -108,6 +130,10 @@ def bce_with_logits_backward(
 
     With weight_n from sample_weight, or 1, it is (sigmoid(pre) - y_true) / (N·O) · weight_n ·
     dout, for y_true as there.
+
+    Examples:
+        >>> handnn.functional.bce_with_logits_backward([[0]], [1])
+        array([[-0.5]])
     """
     return _core.bce_with_logits_backward(pre, y_true, dout, sample_weight, dx=dx)
 
@@ -119,6 +145,10 @@ def poisson_nll_forward(
 
     pre (N, O), y_true (N, O), or (N,) when O is 1, finite and not negative (else ValueError);
     sample_weight (N,) as in `mse_loss_forward`. NaN when there are no entries.
+
+    Examples:
+        >>> handnn.functional.poisson_nll_forward([[0]], [2])
+        1.0
     """
     return _core.poisson_nll_forward(pre, y_true, sample_weight)
 
@@ -135,6 +165,10 @@ def poisson_nll_backward(
 
     With weight_n from sample_weight, or 1, it is (exp(pre) - y_true) / (N·O) · weight_n · dout,
     for y_true as there.
+
+    Examples:
+        >>> handnn.functional.poisson_nll_backward([[0]], [2])
+        array([[-1.]])
     """
     return _core.poisson_nll_backward(pre, y_true, dout, sample_weight, dx=dx)
 
@@ -146,6 +180,10 @@ def gaussian_nll_forward(
 
     pre (N, 2·Y): the means m, then the log-variances s; y_true (N, Y), or (N,) when Y is 1;
     sample_weight (N,) as in `mse_loss_forward`. NaN when there are no entries.
+
+    Examples:
+        >>> handnn.functional.gaussian_nll_forward([[1, 0]], [3])
+        2.0
     """
     return _core.gaussian_nll_forward(pre, y_true, sample_weight)
 
@@ -160,8 +198,12 @@ def gaussian_nll_backward(
 ) -> Array:
     """Return the gradient of `gaussian_nll_forward` with respect to `pre`, shaped like it.
 
-    With weight_n from sample_weight, or 1, it is of m (m - y_true)·exp(-s), of s (1 - (m -
-    y_true)²·exp(-s)) / 2, / (N·Y) · weight_n · dout, for y_true as there.
+    With c = weight_n·dout / (N·Y) and weight_n from sample_weight, or 1, it is c·(m -
+    y_true)·exp(-s) for the means and c·(1 - (m - y_true)²·exp(-s)) / 2 for the log-variances.
+
+    Examples:
+        >>> handnn.functional.gaussian_nll_backward([[1, 0]], [3])
+        array([[-2. , -1.5]])
     """
     return _core.gaussian_nll_backward(pre, y_true, dout, sample_weight, dx=dx)
 
@@ -177,6 +219,10 @@ def huber_forward(
 
     e = pre - y_true; pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,) as in
     `mse_loss_forward`; delta finite and above 0 (else ValueError). NaN when there are no entries.
+
+    Examples:
+        >>> handnn.functional.huber_forward([[1], [4]], [1, 1])
+        1.25
     """
     delta = positive_number(delta, "huber_forward: delta")
     return _core.huber_forward(pre, y_true, sample_weight, delta)
@@ -195,6 +241,11 @@ def huber_backward(
 
     With weight_n from sample_weight, or 1, it is pre - y_true, held within ± delta, / (N·O) ·
     weight_n · dout.
+
+    Examples:
+        >>> handnn.functional.huber_backward([[1], [4]], [1, 1])
+        array([[0. ],
+               [0.5]])
     """
     delta = positive_number(delta, "huber_backward: delta")
     return _core.huber_backward(pre, y_true, dout, sample_weight, delta, dx=dx)
@@ -212,6 +263,10 @@ def quantile_forward(
     e = y_true - pre; pre (N, Y·Q), Q columns for each of y_true's; y_true (N, Y), or (N,) when Y is
     1; quantiles (Q,), between 0 and 1 (else ValueError); sample_weight (N,) as in
     `mse_loss_forward`. NaN when there are no entries.
+
+    Examples:
+        >>> handnn.functional.quantile_forward([[1, 3]], [2], [0.1, 0.9])
+        0.09999999999999999
     """
     return _core.quantile_forward(pre, y_true, sample_weight, numbers=quantiles)
 
@@ -229,6 +284,10 @@ def quantile_backward(
 
     With weight_n from sample_weight, or 1, and q from quantiles, it is -q where y_true ≥ pre, else
     1 - q, / (N·Y·Q) · weight_n · dout.
+
+    Examples:
+        >>> handnn.functional.quantile_backward([[1, 3]], [2], [0.1, 0.9])
+        array([[-0.05,  0.05]])
     """
     return _core.quantile_backward(pre, y_true, dout, sample_weight, numbers=quantiles, dx=dx)
 
@@ -246,7 +305,11 @@ def softmax_cross_entropy_forward(
     t_o = class_weight_o·((1 - label_smoothing)·y_o + label_smoothing/O). pre (N, O); y_true holds
     labels from 0 to O - 1, (N,) or (N, 1), or the probabilities y (N, O), whose rows add up to 1;
     class_weight (O,), 1 when not given; label_smoothing from 0 to 1 (else ValueError);
-    sample_weight (N,) as in `mse_loss_forward`. Divided by N whatever the weights are.
+    sample_weight (N,) as in `mse_loss_forward`. Divided by N and not by the weights.
+
+    Examples:
+        >>> handnn.functional.softmax_cross_entropy_forward([[1000, 0]], [0])
+        0.0
     """
     name = "softmax_cross_entropy_forward: label_smoothing"
     label_smoothing = fraction(label_smoothing, name)
@@ -269,6 +332,10 @@ def softmax_cross_entropy_backward(
 
     With weight_n from sample_weight, or 1, it is (p·Σt - t) / N · weight_n · dout, where y_true,
     class_weight and label_smoothing give t as there.
+
+    Examples:
+        >>> handnn.functional.softmax_cross_entropy_backward([[0, 0]], [0])
+        array([[-0.5,  0.5]])
     """
     name = "softmax_cross_entropy_backward: label_smoothing"
     label_smoothing = fraction(label_smoothing, name)

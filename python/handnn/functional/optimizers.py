@@ -45,6 +45,13 @@ def sgd_update(
 
     Every optimizer here multiplies grad by `grad_scale` first and then holds each entry within
     ± `clip_value`.
+
+    Examples:
+        >>> from handnn import functional
+        >>> param = np.array([1.0, 2.0])
+        >>> functional.sgd_update(param, [1, 1], lr=0.5)
+        >>> param
+        array([0.5, 1.5])
     """
     if velocity is None and momentum != 0:
         raise ValueError("sgd_update: momentum needs a velocity to keep, but velocity is None")
@@ -78,6 +85,13 @@ def adagrad_update(
     g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). param, grad,
     square: one shape, any; the outputs are as strict as ``out=`` elsewhere. (Duchi,
     Hazan and Singer 2011, section 1.)
+
+    Examples:
+        >>> from handnn import functional
+        >>> param, square = np.array([1.0]), np.zeros(1)
+        >>> functional.adagrad_update(param, [2], square, lr=0.5, eps=0)
+        >>> param
+        array([0.5])
     """
     settings = {
         "lr": lr,
@@ -113,6 +127,13 @@ def rmsprop_update(
     square, velocity: one shape, any; the outputs are as strict as ``out=`` elsewhere. Without a
     velocity, a momentum other than 0 is a ValueError. (Tieleman and Hinton 2012;
     the conventions are PyTorch's.)
+
+    Examples:
+        >>> from handnn import functional
+        >>> param, square = np.array([1.0]), np.zeros(1)
+        >>> functional.rmsprop_update(param, [2], square, lr=0.5, alpha=0.75, eps=0)
+        >>> param
+        array([0.])
     """
     if velocity is None and momentum != 0:
         raise ValueError("rmsprop_update: momentum needs a velocity to keep, but velocity is None")
@@ -154,6 +175,15 @@ def adam_update(
     decay is not added, but param is multiplied by 1 - lr · weight_decay first (AdamW). param, grad,
     mean, square: one shape, any; the outputs are as strict as ``out=`` elsewhere. A step below 1 is
     a ValueError. (Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.)
+
+    Examples:
+        >>> from handnn import functional
+        >>> param, mean, square = np.array([1.0]), np.zeros(1), np.zeros(1)
+        >>> functional.adam_update(
+        ...     param, [2], mean, square, step=1, lr=0.5, beta1=0.5, beta2=0.75, eps=0
+        ... )
+        >>> param
+        array([0.5])
     """
     settings = {
         "step": whole_number(step, "adam_update: step"),
@@ -170,7 +200,13 @@ def adam_update(
 
 
 def sum_of_squares(x: ArrayLike) -> float:
-    """Return the sum of the squares of all entries of x, in float64 and in one fixed order."""
+    """Return the sum of the squares of all entries of x, in float64 and in one fixed order.
+
+    Examples:
+        >>> from handnn import functional
+        >>> functional.sum_of_squares([3, 4])
+        25.0
+    """
     return _core.sum_of_squares(x)
 
 
@@ -179,5 +215,10 @@ def clip_scale(clip_norm: float, sum_of_squares: float) -> float:
 
     Gradients multiplied by it have a norm of at most clip_norm (PyTorch's convention). NaN
     stays NaN.
+
+    Examples:
+        >>> from handnn import functional
+        >>> round(functional.clip_scale(2.5, 25), 6)
+        0.5
     """
     return _core.clip_scale(clip_norm, sum_of_squares)
