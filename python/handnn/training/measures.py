@@ -116,7 +116,7 @@ def measures(metrics: object, loss: Loss) -> list[Measure]:
         if not isinstance(name, str):
             name = type(metric).__name__
         if name in RESERVED_NAMES or name in [measure.name for measure in found]:
-            raise ValueError(f"{where} has {name!r} twice; a dict gives them names of your own")
+            raise ValueError(f"{where} has {name!r} twice; pass a dict to choose the names")
         if isinstance(metric, str):
             if metric not in METRICS:
                 raise ValueError(
@@ -150,8 +150,8 @@ def _check_applies(where: str, name: str, loss: Loss) -> None:
     if METRICS[name].takes != "values":
         if not facts.has_classes:
             raise ValueError(
-                f"{where}: {name} needs classes, as BCEWithLogits and SoftmaxCrossEntropy have "
-                f"them, but the loss is {type(loss).__name__}; give a function instead"
+                f"{where}: {name} needs classes, as from BCEWithLogits or SoftmaxCrossEntropy, "
+                f"but the loss is {type(loss).__name__}; pass a function instead"
             )
     elif facts.has_classes:
         raise ValueError(
