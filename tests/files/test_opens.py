@@ -88,11 +88,15 @@ def test_train_and_predict_read_pipes(handnn_command, table, tmp_path):
     text, pipe = as_csv(flats()), tmp_path / "pipe"
     os.mkfifo(pipe)
 
-    def run(*arguments):
-        writer = threading.Thread(target=pipe.write_text, args=[text])
+    def piped(content, *arguments):
+        writer = threading.Thread(target=pipe.write_bytes, args=[content])
         writer.start()
         result = handnn_command(*arguments)
         writer.join()
+        return result
+
+    def run(*arguments):
+        result = piped(text.encode(), *arguments)
         assert result.code == 0, result.err
         return result.out
 
@@ -101,3 +105,6 @@ def test_train_and_predict_read_pipes(handnn_command, table, tmp_path):
     expected = json.loads(handnn_command("train", table(text), *options, tmp_path / "m").out)
     assert all(printed[key] == expected[key] for key in ("bytes", "sha256", "scores"))
     assert run("predict", tmp_path / "m", pipe) == run("predict", tmp_path / "piped", pipe)
+    train = ["train", pipe, *options, tmp_path / "m"]
+    assert "is not UTF-8; specify" in piped(text.encode("latin-1"), *train).err
+    assert "can be read only once" in piped(text.encode(), *train, "--stream").err

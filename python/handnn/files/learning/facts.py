@@ -101,7 +101,7 @@ class ColumnFacts:
 
     @property
     def first_value(self) -> str:
-        """The text of the first few cells that are shown."""
+        """The first text, or the first number if there are no texts."""
         return (self.texts or self.numbers)[0][1]
 
     @property

@@ -56,8 +56,12 @@ class InputFile:
         return os.fstat(self._raw.fileno()).st_size
 
     def rewind(self) -> None:
-        """Go back to the first byte; OSError for a pipe."""
-        self.buffer.seek(0)
+        """Go back to the first byte; TableError for a pipe."""
+        try:
+            self.buffer.seek(0)
+        except OSError:
+            problem = f"{self.path} can be read only once, as it is not a regular file"
+            raise TableError(problem) from None
 
     def sha256(self) -> tuple[str, int]:
         """Return the SHA-256 of the file and the number of its bytes; the rest of it is read."""

@@ -61,9 +61,10 @@ class Source:
         return self._file.sha256()
 
     def close(self) -> None:
-        """Close the file."""
-        self._table.close()
-        self._file.close()
+        """Close the file; more than once has no effect."""
+        if not self._file.buffer.closed:
+            self._table.close()
+            self._file.close()
 
     def __enter__(self) -> Source:
         """Return the source itself."""

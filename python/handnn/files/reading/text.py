@@ -82,8 +82,8 @@ class TextFile:
 
     def rewind(self) -> None:
         """Go back to the first character."""
-        self.detach()
         self._file.rewind()
+        self.detach()
         self._bytes = self._decompressed()
         self._text = io.TextIOWrapper(self._bytes, self.encoding, errors="strict")
         self._ahead = io.StringIO()
@@ -117,7 +117,11 @@ class TextFile:
         if self.encoding not in ("utf-8", "utf-8-sig"):
             problem = f"{self.path} is not in the encoding {self.encoding}"
             return TableError(problem, Remedy(Option.ENCODING, "utf-8"))
-        self.rewind()
+        try:
+            self.rewind()
+        except TableError:
+            problem = f"{self.path} is not UTF-8"
+            return TableError(problem, Remedy(Option.ENCODING, "windows-1252"))
         for number, line in enumerate(self._bytes, 1):
             try:
                 line.decode()
