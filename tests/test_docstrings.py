@@ -1,4 +1,4 @@
-"""The examples in public docstrings give the output they show."""
+"""Every public name has a docstring with an example, and the examples give the output they show."""
 
 from __future__ import annotations
 
@@ -50,6 +50,12 @@ def examples_of(thing, name):
             if not method_name.startswith("_") and callable(function):
                 tests += finder.find(function, f"{name}.{method_name}", module=False, globs=names)
     return [test for test in tests if test.examples]
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_has_an_example(name):
+    assert inspect.getdoc(THINGS[name]), name
+    assert any(test.name == name for test in examples_of(THINGS[name], name)), name
 
 
 @pytest.mark.parametrize("name", [name for name in THINGS if examples_of(THINGS[name], name)])

@@ -58,7 +58,17 @@ void choose_isa() {
 
 void bind_cpu(py::module_& module) {
   choose_isa();
-  module.def("cpu_info", cpu_info);
+  module.def("cpu_info", cpu_info, R"(
+Return the names of the CPU, the instruction sets and the compiler as a dict.
+
+"isa" is the instruction set in use, "supported" those that this CPU has and "compiled" those in
+the extension; "fma" is true if multiply-adds are fused, which equal bits on all CPUs require.
+
+Examples:
+    >>> info = handnn.cpu_info()
+    >>> info["isa"] in info["supported"]
+    True
+)");
 }
 
 }  // namespace handnn

@@ -76,11 +76,31 @@ void set_threads_from_environment() {
 
 void bind_engine(py::module_& module) {
   set_threads_from_environment();
-  module.def("get_num_threads", num_threads);
+  module.def("get_num_threads", num_threads, R"(
+Return the number of threads that the compiled engine may use.
+
+The default is the number of CPUs that the process may use, or HANDNN_NUM_THREADS. Results do
+not depend on it.
+
+Examples:
+    >>> handnn.get_num_threads() >= 1
+    True
+)");
   module.def(
       "set_num_threads",
       [](long threads) { set_num_threads(checked_threads("set_num_threads: n", threads)); },
-      py::arg("n"));
+      py::arg("n"), R"(
+Set the number of threads that the compiled engine may use, from 1 to 1024.
+
+Results do not depend on it. Raises ValueError for other numbers.
+
+Examples:
+    >>> before = handnn.get_num_threads()
+    >>> handnn.set_num_threads(1)
+    >>> handnn.get_num_threads()
+    1
+    >>> handnn.set_num_threads(before)
+)");
   module.def("predictor", predictor, py::arg("bricks"), py::arg("float32"));
 }
 
