@@ -1,11 +1,12 @@
 """Saved networks: safetensors files that hold the arrays of bricks and describe the bricks.
 
-The module `file` reads safetensors files and replaces files atomically, `bricks` describes bricks
-and builds them again, and `names` maps the names of their arrays to PyTorch's.
+The module `atomic` replaces files, `file` reads and writes safetensors files, `bricks` describes
+bricks and builds them again, and `names` maps the names of their arrays to PyTorch's.
 """
 
 from __future__ import annotations
 
+from handnn.storage.atomic import place_of, replace_file, replacing
 from handnn.storage.bricks import (
     BrickArrays,
     FileArrays,
@@ -25,9 +26,6 @@ from handnn.storage.file import (
     TensorFile,
     as_path,
     opened,
-    place_of,
-    replace_file,
-    replacing,
     write_arrays,
 )
 

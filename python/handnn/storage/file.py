@@ -1,25 +1,26 @@
-"""Safetensors files: reading one that may be hostile, and replacing any file atomically.
+"""Safetensors files: reading one that may be hostile, and writing one.
 
 A safetensors file is the length of its header (8 bytes, little-endian), the header (JSON: for each
 array its dtype, shape and byte range, and optional metadata of strings), and the bytes of the
-arrays. It is read here and not by the library of that name because the library opens it by path and
-maps it into memory: a file that shrinks meanwhile would then end the process with SIGBUS.
+arrays. It is read and written here and not by the library of that name. The library maps a file
+into memory, so one that shrinks meanwhile ends the process with SIGBUS; and it writes from a second
+copy of the arrays, and aborts the process when memory does not suffice for that.
 """
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 from collections.abc import Iterator, KeysView, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BufferedReader
-from typing import IO, NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
+from handnn.storage.atomic import replacing
 
 MAX_HEADER_BYTES = 2**21
 """Enough for ten thousand arrays. Parsing takes up to 30 times as much memory, so a hostile file
@@ -35,6 +36,22 @@ BYTES_OF = {
     **dict.fromkeys(("U64", "I64", "F64", "C64"), 8),
 }
 """Bytes per entry of each dtype of the format."""
+
+WRITTEN = {
+    "uint64": "U64",
+    "int64": "I64",
+    "float64": "F64",
+    "float32": "F32",
+    "uint32": "U32",
+    "int32": "I32",
+    "float16": "F16",
+    "uint16": "U16",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
+"""The names of NumPy's dtypes in the format, in the order in which a file holds them."""
 
 FLOATS: Mapping[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 """The dtypes that models have."""
@@ -169,17 +186,46 @@ def write_arrays(
     arrays: Mapping[str, NDArray[np.generic]],
     metadata: dict[str, str],
 ) -> None:
-    """Write a safetensors file atomically.
+    """Write a safetensors file atomically, without a copy of the arrays.
 
-    arrays: C-contiguous. Raises ValueError when the header would exceed `MAX_HEADER_BYTES`, OSError
-    when the file cannot be written; the old file then remains.
+    The bytes are those that the library safetensors writes: the widest dtypes first, and within
+    one dtype the arrays in the order of their names.
+
+    arrays: C-contiguous. Raises ValueError when a name or the metadata is not valid Unicode or the
+    header would exceed `MAX_HEADER_BYTES`, OSError when the file cannot be written; the old file
+    then remains.
     """
-    from safetensors.numpy import save as to_bytes
-
-    data = to_bytes(dict(arrays), metadata)
-    if int.from_bytes(data[:8], "little") > MAX_HEADER_BYTES:
+    ordered = sorted(arrays, key=lambda name: (list(WRITTEN).index(arrays[name].dtype.name), name))
+    header = _header(ordered, arrays, metadata)
+    if len(header) > MAX_HEADER_BYTES:
         raise ValueError(f"{os.fspath(path)} would need a header above {MAX_HEADER_BYTES} bytes")
-    replace_file(path, data)
+    with replacing(path) as file:
+        file.write(len(header).to_bytes(8, "little"))
+        file.write(header)
+        for name in ordered:
+            array = arrays[name]
+            little = array.astype(array.dtype.newbyteorder("<"), "C", copy=False)
+            file.write(little.reshape(-1).view(np.uint8).data)
+
+
+def _header(
+    ordered: list[str], arrays: Mapping[str, NDArray[np.generic]], metadata: dict[str, str]
+) -> bytes:
+    """Return the header of a file, padded to a multiple of 8 bytes."""
+    import json
+
+    entries: dict[str, object] = {"__metadata__": metadata} if metadata else {}
+    end = 0
+    for name in ordered:
+        array = arrays[name]
+        start, end = end, end + array.nbytes
+        entries[name] = {
+            "dtype": WRITTEN[array.dtype.name],
+            "shape": array.shape,
+            "data_offsets": (start, end),
+        }
+    text = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return text + b" " * (-len(text) % 8)
 
 
 def as_path(path: object, name: str) -> str:
@@ -188,52 +234,3 @@ def as_path(path: object, name: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a str or os.PathLike, but is {path!r}")
     return text
-
-
-def place_of(path: str | os.PathLike[str]) -> str:
-    """Return `path` with links resolved; OSError if something other than a file is there."""
-    place = os.path.realpath(path)
-    if os.path.exists(place) and not os.path.isfile(place):
-        kind = errno.EISDIR if os.path.isdir(place) else errno.EINVAL
-        raise OSError(kind, "not a regular file; left unchanged", os.fspath(path))
-    return place
-
-
-def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Replace the contents of the file `path` by `data`, atomically and durably."""
-    with replacing(path) as file:
-        file.write(data)
-
-
-@contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a temporary file that replaces `path` when the block ends without an exception.
-
-    The temporary file is in the same folder, is synced before it is renamed, and takes the mode of
-    the file it replaces. After an exception `path` is unchanged and the temporary file is gone.
-    Raises OSError, naming `path`, when it cannot be written or is not a regular file.
-    """
-    place = place_of(path)
-    folder = os.path.dirname(place)
-    temporary = os.path.join(folder, f".handnn-{os.urandom(8).hex()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(place):
-            os.chmod(temporary, os.stat(place).st_mode)
-        os.replace(temporary, place)
-    except BaseException as error:
-        with suppress(FileNotFoundError):
-            os.remove(temporary)
-        names = (None, temporary)  # an error of another file, read meanwhile, keeps its name
-        if isinstance(error, OSError) and error.errno and error.filename in names:
-            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
-        raise
-    with suppress(OSError, AttributeError):  # sync the folder's entry where the system can
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
