@@ -111,9 +111,14 @@ def test_many_writers_of_one_path_do_not_disturb_each_other(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
 def test_after_an_exception_nothing_is_left(tmp_path, error):
     (tmp_path / "file").write_bytes(b"old")
-    with pytest.raises(error), replacing(tmp_path / "file") as file:
-        file.write(b"new")
-        raise error
+
+    def fail():
+        with replacing(tmp_path / "file") as file:
+            file.write(b"new")
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert os.listdir(tmp_path) == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
 
