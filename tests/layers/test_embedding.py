@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import Affine, Embedding, MSELoss, Network, ReLU, Trainer, functional, gradient_check
+from handnn import (
+    Affine,
+    Embedding,
+    MSELoss,
+    Network,
+    ReLU,
+    Residual,
+    Trainer,
+    functional,
+    gradient_check,
+)
 from handnn.optimizers import SGD
 from handnn.reference.calls import DTYPES
 from tests.bounds import assert_same_bits
@@ -188,6 +198,17 @@ def test_rejects_neighbours_without_the_column_of_codes():
     message = r"layer 0 \(Embedding 3→9 column=0\) takes at least 1 columns, but .* get -4"
     with pytest.raises(ValueError, match=message):
         Network([Embedding.random(3, 9), Affine.random(4, 1, rng=0)])
+
+
+@pytest.mark.parametrize(("columns", "n_in"), [((0, 1), 1), ((1, 1), 2), ((2, 1, 1), 3)])
+def test_rejects_codes_from_the_vectors_of_another_embedding(columns, n_in):
+    embeddings = [Embedding([[0.0, 1.0], [1.0, 2.0]], column=column) for column in columns]
+    affine = Affine(np.ones((n_in + len(columns), 1)), np.zeros(1))
+    message = rf"layer {len(columns) - 1} \(Embedding .*\) would read its codes from the vectors"
+    with pytest.raises(ValueError, match=message):
+        Network([*embeddings, affine])
+    with pytest.raises(ValueError, match="vectors"):
+        Residual([*embeddings, affine, Affine(np.ones((1, n_in)), np.zeros(n_in))])
 
 
 def test_learns_the_effect_of_a_category():

@@ -13,6 +13,7 @@ from safetensors.numpy import save as to_safetensors
 
 import handnn
 from handnn import Affine, FormatError, ReLU
+from handnn.storage import write_arrays
 from tests.storage.files import header_and_data, with_architecture, write
 
 
@@ -222,3 +223,13 @@ def test_load_imports_no_module_named_in_the_file(saved, tmp_path):
         check=True,
     )
     assert "executed" not in result.stdout
+
+
+def test_rejects_an_embedding_of_the_vectors_of_another_one(path):
+    w = np.ones((2, 2), np.float32)
+    bricks = [{"brick": "Embedding", "column": 0}, {"brick": "Embedding", "column": 1}]
+    arrays = {"0.w": w, "1.w": w, "2.w": np.ones((3, 1), np.float32), "2.b": np.ones(1, "f4")}
+    text = json.dumps({"format": 1, "bricks": [*bricks, {"brick": "Affine", "in": 3, "out": 1}]})
+    write_arrays(path, arrays, {"handnn": text})
+    with pytest.raises(FormatError, match="would read its codes from the vectors"):
+        handnn.load(path)

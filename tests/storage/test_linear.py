@@ -58,3 +58,15 @@ def test_calls_grow_linearly(architecture, load, path):
         counts.append(calls_during(lambda: load(path)))
     first, second, third = counts
     assert third - second < 2.1 * (second - first)
+
+
+def test_calls_do_not_grow_with_the_depth(path):
+    counts = []
+    for depth in (1, 31):
+        block = [RELU] * 800
+        for _ in range(depth):
+            block = [{"brick": "Residual", "block": block}]
+        write(path, {"__metadata__": {"handnn": json.dumps({"format": 1, "bricks": block})}}, b"")
+        handnn.load(path)
+        counts.append(calls_during(lambda: handnn.load(path)))
+    assert counts[1] < 3 * counts[0], "32 times as many if each block looks at all inner bricks"

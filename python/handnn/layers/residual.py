@@ -9,13 +9,13 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from handnn.arrays import Array, as_float, float_dtype
 from handnn.layers import sequence
-from handnn.layers.layer import Brick, Layer
+from handnn.layers.layer import Brick
 
 MAX_DEPTH = 32
 """The deepest nesting of blocks, far below Python's recursion limit."""
 
 
-class Residual(Layer):
+class Residual(sequence.Container):
     """Add the output of a block of bricks to its input: ``out = x + block(x)``.
 
     The gradient is ``dx = dout + block's dx``: dout also reaches the bricks before the block
@@ -54,7 +54,9 @@ class Residual(Layer):
         if self.depth > MAX_DEPTH:
             raise ValueError(f"Residual: blocks are nested more than {MAX_DEPTH} deep")
         sequence.check_bricks("Residual", self.block)
-        sequence.check_dtypes("Residual", self.params)
+        params = sequence.first_params(self.block)
+        sequence.check_dtypes("Residual", params)
+        self.first = dict(list(params.items())[:1])
         sizes = sequence.sizes("Residual", self.block)
         self._width = sizes.get("in", sizes.get("out"))
         if self._width != sizes.get("out", self._width):
@@ -94,21 +96,6 @@ class Residual(Layer):
         for brick in reversed(self.block):
             dx = brick.backward(dx)
         return _sum(dout, dx, "backward", "dout")
-
-    @property
-    def params(self) -> dict[str, Array]:
-        """The params of the block, named "0.w", "2.b", ...; not copies."""
-        return sequence.params(self.block)
-
-    @property
-    def buffers(self) -> dict[str, Array]:
-        """The buffers of the block, named "1.running_mean", ...; not copies."""
-        return sequence.buffers(self.block)
-
-    @property
-    def grads(self) -> dict[str, Array | None]:
-        """The gradients of the last `backward`, by the names of `params`."""
-        return sequence.grads(self.block)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -3,55 +3,103 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NoReturn
 
 import numpy as np
 
 from handnn.arrays import Array, float_dtype
+from handnn.layers.embedding import Embedding
 from handnn.layers.layer import Brick, Layer, buffers_of, grads_of, params_of
 
 
 def walk(layers: Iterable[Brick], prefix: str = "") -> Iterator[tuple[str, Brick]]:
     """Yield the place and the brick, "0", "1", ..., each followed by its inner ones, "1.0", ..."""
-    for index, layer in enumerate(layers):
-        yield f"{prefix}{index}", layer
-        if isinstance(layer, Layer) and layer.block:
-            yield from walk(layer.block, f"{prefix}{index}.")
+    return _walk(layers, prefix, lambda layer: layer.block)
 
 
 def params(layers: Iterable[Brick]) -> dict[str, Array]:
     """Return the params of all layers, named "0.w", "0.b", "2.w", ...; not copies."""
-    return {
-        f"{index}.{name}": array
-        for index, layer in enumerate(layers)
-        for name, array in params_of(layer).items()
-    }
+    return {f"{place}.{n}": array for place, a in _own(layers) for n, array in params_of(a).items()}
 
 
 def buffers(layers: Iterable[Brick]) -> dict[str, Array]:
     """Return the buffers of all layers, named "1.running_mean", ...; not copies."""
-    return {
-        f"{index}.{name}": array
-        for index, layer in enumerate(layers)
-        for name, array in buffers_of(layer).items()
-    }
+    return {f"{place}.{n}": a for place, b in _own(layers) for n, a in buffers_of(b).items()}
 
 
 def grads(layers: Iterable[Brick]) -> dict[str, Array | None]:
     """Return the gradients of the last `backward`, by the names of `params`."""
-    return {
-        f"{index}.{name}": array
-        for index, layer in enumerate(layers)
-        for name, array in grads_of(layer).items()
-    }
+    return {f"{place}.{n}": grad for place, a in _own(layers) for n, grad in grads_of(a).items()}
 
 
 def dtype(layers: Iterable[Brick]) -> np.dtype[np.floating] | None:
     """Return the dtype of the params; None without params."""
-    for layer in layers:
+    for _, layer in _own(layers):
         for array in params_of(layer).values():
             return array.dtype
     return None
+
+
+class Container(Layer):
+    """Base class of a brick that consists of others, in `block`.
+
+    Attributes:
+        first: The first param of the block when the brick was made, by name; {} without params.
+    """
+
+    first: Mapping[str, Array] = {}
+
+    @property
+    def params(self) -> dict[str, Array]:
+        """The params of the block, named "0.w", "2.b", ...; not copies."""
+        return params(self.block)
+
+    @property
+    def buffers(self) -> dict[str, Array]:
+        """The buffers of the block, named "1.running_mean", ...; not copies."""
+        return buffers(self.block)
+
+    @property
+    def grads(self) -> dict[str, Array | None]:
+        """The gradients of the last `backward`, by the names of `params`."""
+        return grads(self.block)
+
+
+def _walk(
+    layers: Iterable[Brick], prefix: str, inner_of: Callable[[Layer], Sequence[Brick]]
+) -> Iterator[tuple[str, Brick]]:
+    """Yield places and bricks depth first, in time that does not grow with the depth."""
+    waiting = [(prefix, enumerate(layers))]
+    while waiting:
+        prefix, rest = waiting[-1]
+        for index, layer in rest:
+            place = f"{prefix}{index}"
+            yield place, layer
+            if isinstance(layer, Layer):
+                inner = inner_of(layer)
+                if inner:
+                    waiting.append((f"{place}.", enumerate(inner)))
+                    break
+        else:
+            waiting.pop()
+
+
+def _own(layers: Iterable[Brick]) -> Iterator[tuple[str, Brick]]:
+    """Yield the place and the brick of every brick with arrays of its own."""
+    for place, layer in _walk(layers, "", _transparent_block):
+        if not (isinstance(layer, Layer) and _transparent_block(layer)):
+            yield place, layer
+
+
+def _transparent_block(layer: Layer) -> Sequence[Brick]:
+    """Return the block of a brick if the brick's arrays are exactly those of the block; else ()."""
+    kind = type(layer)
+    if layer.block and all(
+        getattr(kind, name) is getattr(Container, name) for name in ("params", "buffers", "grads")
+    ):
+        return layer.block
+    return ()
 
 
 def train(layers: Iterable[Brick], training: bool) -> None:
@@ -82,11 +130,28 @@ def check_bricks(where: str, layers: list[Brick]) -> None:
             )
         if not (hasattr(layer, "forward") and hasattr(layer, "backward")):
             raise TypeError(f"{where}: layer {index} ({name(layer)}) has no forward and backward")
-        params: object = params_of(layer)
+        inner = _transparent_block(layer) if isinstance(layer, Layer) else ()
+        params: object = {} if inner else params_of(layer)  # a block has been checked by its brick
         if not (isinstance(params, dict) and all(hasattr(a, "dtype") for a in params.values())):
             raise TypeError(
                 f"{where}: the params of layer {index} ({name(layer)}) must be a dict of arrays"
             )
+    seen: set[int] = set()
+    waiting = [iter(layers)]
+    while waiting:
+        for layer in waiting[-1]:
+            if id(layer) in seen:
+                _raise_repeated(where, layers)
+            seen.add(id(layer))
+            if isinstance(layer, Layer) and layer.block:
+                waiting.append(iter(layer.block))
+                break
+        else:
+            waiting.pop()
+
+
+def _raise_repeated(where: str, layers: list[Brick]) -> NoReturn:
+    """Raise the ValueError that names the two places of one brick."""
     places: dict[int, str] = {}
     for place, layer in walk(layers):
         if places.setdefault(id(layer), place) != place:
@@ -94,6 +159,19 @@ def check_bricks(where: str, layers: list[Brick]) -> None:
                 f"{where}: layers {places[id(layer)]} and {place} are one {name(layer)} object; "
                 "each place needs its own"
             )
+    raise AssertionError("no brick occurs twice")
+
+
+def first_params(layers: Iterable[Brick]) -> dict[str, Array]:
+    """Return the params of all layers, but of a brick that contains others only the first.
+
+    Its constructor has checked that the others have the same dtype.
+    """
+    found: dict[str, Array] = {}
+    for index, layer in enumerate(layers):
+        arrays = layer.first if isinstance(layer, Container) else params_of(layer)
+        found.update({f"{index}.{name}": array for name, array in arrays.items()})
+    return found
 
 
 def check_dtypes(where: str, params: dict[str, Array]) -> None:
@@ -138,10 +216,12 @@ def output_widths(where: str, layers: list[Brick]) -> list[int | None]:
     """Return the output width of each layer, None if unknown.
 
     Raises:
-        ValueError: If a layer does not accept the width of the one before it.
+        ValueError: If a layer does not accept the width of the one before it, or an Embedding
+            would read its codes from the vectors of another one.
     """
     widths: list[int | None] = []
     width = _input_width(layers)
+    n_left: int | None = None  # columns of the input of a series of Embeddings that none has read
     for index, layer in enumerate(layers):
         sizes, change, min_columns = {}, None, 0
         if isinstance(layer, Layer):
@@ -156,6 +236,15 @@ def output_widths(where: str, layers: list[Brick]) -> list[int | None]:
                 f"{where}: layer {index} ({name(layer)}) takes at least {min_columns} columns, "
                 f"but here it would get {width}"
             )
+        if isinstance(layer, Embedding):
+            n_left = width if n_left is None else n_left - 1
+            if n_left is not None and layer.column >= n_left:
+                raise ValueError(
+                    f"{where}: layer {index} ({name(layer)}) would read its codes from the vectors "
+                    f"of an Embedding before it; of its columns, only the first {n_left} are inputs"
+                )
+        else:
+            n_left = None
         changed = None if width is None or change is None else width + change
         width = sizes.get("out", changed)
         widths.append(width)
