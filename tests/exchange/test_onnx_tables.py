@@ -57,7 +57,7 @@ def test_predicts_what_the_table_model_predicts(name, dtype, evaluate):
     onnx.checker.check_model(exported, full_check=True)
     expected = answers(model, rows)
     out = evaluate(exported, feed_of(rows))
-    assert out.dtype == dtype and out.shape == expected.shape
+    assert out.dtype == expected.dtype and out.shape == expected.shape
     assert (
         abs(out - expected).max()
         <= {"float32": 3e-6, "float64": 1e-13}[dtype] * abs(expected).max()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 import time
@@ -169,20 +170,37 @@ def test_names_additional_and_renamed_columns(table):
 
 BAD = {
     "text among numbers": ("age", [1.0, "old", 3, 4], "column 'age', row 1: 'old'"),
-    "text for numbers": ("age", np.array(["1", "2", "3", "4"]), "column 'age', row 0: '1'"),
+    "text for numbers": ("age", np.array(["1", "2", "3", "4 m"]), "column 'age', row 3: '4 m'"),
+    "a percentage": ("age", [1, 2, "3%", 4], "column 'age', row 2: '3%' .*write 15 or 0.15"),
+    "a date among numbers": ("age", [1, datetime.date(2024, 5, 1), 2, 3], "row 1: 2024-05-01 is a"),
     "an infinity": ("age", [1.0, 2, -np.inf, 4], "column 'age', row 2: -inf"),
     "a huge number": ("age", [1.0, 2, 3, 1e200], "column 'age', row 3: 1e[+]200.*float32"),
     "a huge int": ("age", [1, 2, 3, 10**400], "column 'age', row 3: 1000.*too large"),
-    "a number among text": ("town", ["Ulm", "Ulm", 5, "Ulm"], "column 'town', row 2: 5"),
-    "numbers for text": ("town", np.arange(4), "column 'town', row 0: 0"),
-    "text for bools": ("garden", [True, "maybe", True, True], "'garden', row 1: 'maybe'"),
     "a list": ("town", ["Ulm", ["Ulm"], "Ulm", "Ulm"], "column 'town', row 1: .*list"),
     "bytes": ("town", [b"Ulm", "Ulm", "Ulm", "Ulm"], "column 'town', row 0: .*bytes"),
     "complex": ("age", np.ones(4) * 1j, "column 'age' holds complex128"),
-    "dates": ("age", np.zeros(4, "M8[D]"), "column 'age' holds datetime64.*days since"),
+    "dates": ("age", np.zeros(4, "M8[D]"), "column 'age', row 0: 1970-01-01 is a date"),
+    "durations": ("age", np.zeros(4, "m8[D]"), "column 'age' holds timedelta64.*number of days"),
     "a matrix": ("age", np.ones((4, 2)), "column 'age' must have shape"),
     "too few rows": ("garden", [True], "column 'age' has 4 rows but column 'garden' has 1"),
 }
+
+
+def test_other_values_in_a_column_of_categories_are_unseen_labels(table):
+    columns = Columns.learn(table)
+    for column, values, codes in (
+        ("town", ["Ulm", "Ulm", 5, "Ulm"], [1, 1, 3, 1]),
+        ("town", np.arange(4), [3, 3, 3, 3]),
+        ("garden", [True, "maybe", True, True], [1, 3, 1, 1]),
+    ):
+        x = columns.transform({**table, column: values})
+        assert x[:, columns.names_out.index(column)].tolist() == codes
+
+
+def test_texts_and_numbers_are_categories_in_every_table():
+    for values in (["x", 5, "y", "5.0", "z"], np.array(["x", "5", "y", " 5.0 ", "z"])):
+        column = Columns.learn({"a": values}).columns[0]
+        assert (column.labels, column.counts) == (("5", "x", "y", "z"), (2, 1, 1, 1))
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -198,9 +216,12 @@ BAD_TO_LEARN = {
     "an infinity": ([1.0, np.inf, 2], "row 1: inf is not finite"),
     "beyond float64": ([1e308, -1e308, 1e308], "too large to be scaled"),
     "one text": ([1, 2, "x"], "row 2: 'x' is text where other rows have numbers"),
-    "one number": (["x", 5, "y"], "row 1: 5 is not text"),
+    "one date among numbers": ([1, 2, datetime.date(2024, 5, 1)], "row 2: 2024-05-01 is a bool or"),
+    "one text among dates": (["2024-05-01", "soon", "2024-05-02"], "row 1: 'soon' is not a date"),
+    "percentages": (["15%", "3 %", "7%"], "holds percentages, such as '15%'"),
+    "decimal commas": (["1,5", "3,25", None], "holds numbers with a decimal comma, such as '1,5'"),
     "an identifier": ([f"id{n}" for n in range(21)], "different value in each of its 21 rows"),
-    "dates": (np.zeros(3, "M8[s]"), "holds datetime64"),
+    "durations": (np.zeros(3, "m8[s]"), "holds timedelta64"),
     "no rows": ([], "no rows"),
 }
 
@@ -231,7 +252,7 @@ def test_rejects_invalid_arguments(table):
         Columns.learn(table, scale="rank")
     with pytest.raises(ValueError, match="kinds has 'zip', but the table has no such column"):
         Columns.learn(table, kinds={"zip": "category"})
-    with pytest.raises(ValueError, match="kinds.*'age'.* must be one of number, category"):
+    with pytest.raises(ValueError, match="kinds.*'age'.* must be one of number, date, category"):
         Columns.learn(table, kinds={"age": "text"})
     with pytest.raises(TypeError, match="dtype must be float32 or float64"):
         Columns.learn(table).transform(table, "float16")
@@ -272,7 +293,9 @@ BROKEN = {
     "two of one name": lambda e, n, c: e.update(names=["a", "a"]),
     "names of numbers": lambda e, n, c: e.update(names=[1, 2]),
     "unknown categories": lambda e, n, c: e.update(categories="hash"),
-    "unknown kind": lambda e, n, c: n.update(kind="date"),
+    "unknown kind": lambda e, n, c: n.update(kind="dates"),
+    "a number for a date": lambda e, n, c: n.update(kind="date"),
+    "gaps of numbers": lambda e, n, c: e.update(gaps=[1]),
     "kind of a list": lambda e, n, c: n.update(kind=["number"]),
     "a number for the other": lambda e, n, c: n.update(kind="category"),
     "no scale": lambda e, n, c: n.pop("scale") and None,

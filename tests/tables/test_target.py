@@ -54,8 +54,8 @@ def test_scales_each_output_by_itself():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_decodes_in_the_dtype_of_the_output(dtype):
-    assert Target.learn([1.0, 3, 5]).decode(np.zeros((2, 1), dtype)).dtype == dtype
+def test_decodes_in_float64_and_keeps_the_dtype_of_probabilities(dtype):
+    assert Target.learn([1.0, 3, 5]).decode(np.zeros((2, 1), dtype)).dtype == np.float64
     assert Target.learn(YES).probabilities(np.zeros((2, 1), dtype)).dtype == dtype
 
 
@@ -121,10 +121,18 @@ BAD = {
     "NaN": ((np.array([1.0, np.nan]),), "y has no value in row 1"),
     "an infinity": (([1.0, 2.0, np.inf],), "row 2: inf is not finite"),
     "beyond float64": (([1e308, -1e308],), "too large to be scaled"),
-    "text and numbers": ((["a", 1, "b"],), "y, row 1: 1 is not text"),
-    "dates": ((np.zeros(3, "M8[D]"),), "y holds datetime64"),
+    "text among numbers": ((["a", 1, 2],), "y, row 0: 'a' is not a number"),
+    "dates": ((np.zeros(3, "M8[D]"),), "y holds dates, such as 1970-01-01; predict a number of"),
+    "texts of dates": ((["2024-05-01", "2024-05-02"],), "y holds dates"),
+    "durations": ((np.zeros(3, "m8[D]"),), "y holds timedelta64"),
+    "percentages": ((["15%", "3%"],), "y holds percentages.*write 15 or 0.15"),
+    "amounts of money": (
+        (["$5", "$6", "7"],),
+        "y holds amounts of money, such as .*the number alo",
+    ),
+    "a gap word": ((["NA", "A", "B"],), "y has no value in row 0, but 'NA'"),
     "one class": ((["a", "a"],), "y has 1 class, .*'a'"),
-    "text for a regression": ((["a", "b"], "regression"), "y, row 0: 'a' is text"),
+    "text for a regression": ((["a", "b"], "regression"), "y, row 0: 'a' is not a number"),
     "three classes for binary": (([1, 2, 3], "binary"), "y has 3 classes"),
     "2 in multilabel": (([[0, 1], [2, 1]], "multilabel"), "column 0, row 1: 2 is neither"),
     "columns of classes": (([["a", "b"], ["c", "d"]],), "must be [(]N,[)] to have classes"),
@@ -144,7 +152,7 @@ def test_rejects_bad_targets(name):
 def test_encode_rejects_targets_unlike_those_learned():
     with pytest.raises(ValueError, match=r"^Target.encode: y, row 1: 'c' is a label absent from"):
         Target.learn(["a", "b"]).encode(["a", "c"])
-    with pytest.raises(ValueError, match="y, row 0: 'a' is text"):
+    with pytest.raises(ValueError, match="y, row 0: 'a' is not a number"):
         Target.learn([1.0, 2.0]).encode(["a"])
     with pytest.raises(ValueError, match="y must have 1 columns, but has 2"):
         Target.learn([1.0, 2.0]).encode([[1.0, 2.0]])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.tables import checks
-from handnn.tables.cells import BOOLS, Cells, look_up, parse, sorted_labels
+from handnn.tables.cells import (
+    Cells,
+    ColumnError,
+    label_codes,
+    look_up,
+    sorted_labels,
+)
 from handnn.tables.checks import Entry
 from handnn.tables.recipe import ColumnScale
 from handnn.tables.steps import ColumnStep, Label, OneHotEncode, OrdinalEncode
@@ -31,7 +36,8 @@ class CategoryColumn:
     Label k has code k. Missing values have code K, labels absent from training have code K + 1.
 
     Attributes:
-        labels: (K,) all text, all bools, or all numbers; ascending.
+        labels: (K,) all text, all bools, or all numbers; ascending. As they are written in the
+            table; two that are one number, such as "1" and "1.0", are one label.
         counts: (K,) the number of training rows with each label.
         has_gaps: whether values were missing in training.
 
@@ -53,32 +59,27 @@ class CategoryColumn:
     ) -> CategoryColumn:
         """Learn from a column with at least one value; `scale` concerns numbers only.
 
-        Raises ValueError when text and numbers are mixed, and, unless `is_chosen`, when each of
-        more than 20 rows holds a different label.
+        Raises ColumnError, unless `is_chosen`, when each of more than 20 rows holds a different
+        label.
         """
-        values = column.present
-        if is_chosen and column.is_loose and column.text.any():
-            values = list(map(str, values))
-        elif column.text.any():
-            odd = ~(column.text | column.missing)
-            if odd.any():
-                raise column.error(where, odd, "is not text, unlike the values of other rows")
-        if not values:
-            raise ValueError(f"{where}: {column.name} has no value in any row; leave it out")
-        found: Counter[Label] = Counter(values)  # 3 and 3.0 are one key
-        if np.inf in found or -np.inf in found:
+        present = column.texts[~column.missing].tolist()
+        if not present:
+            raise ColumnError(f"{where}: {column.name} has no value in any row", "; leave it out")
+        found = Counter(present)
+        if not {"inf", "-inf"}.isdisjoint(found) and not column.text.any():
             raise ValueError(f"{where}: {column.name} has an infinite value")
-        if len(found) == len(values) > MAX_UNIQUE_ROWS and not (is_chosen or column.is_category):
-            raise ValueError(
-                f"{where}: {column.name} holds a different value in each of its {len(values)} rows,"
-                f" such as {values[0]!r:.40}; leave it out, make it a category of pandas or polars,"
-                f' or choose with kinds={{{column.key!r}: ...}}: "category" or "number"'
+        if len(found) == len(present) > MAX_UNIQUE_ROWS and not (is_chosen or column.is_category):
+            raise ColumnError(
+                f"{where}: {column.name} holds a different value in each of its {len(present)} "
+                f"rows, such as {column.present[0]!r:.40}; leave it out, make it a category of "
+                "pandas or polars",
+                f', or choose with kinds={{{column.key!r}: ...}}: "category" or "number"',
             )
-        labels = sorted_labels(found)
+        written = column.written()
+        counts = {label: found[text] for text, label in written.items()}
+        labels = sorted_labels(counts)
         return cls(
-            tuple(map(_builtin, labels)),
-            tuple(found[label] for label in labels),
-            bool(column.missing.any()),
+            tuple(labels), tuple(map(counts.__getitem__, labels)), bool(column.missing.any())
         )
 
     @property
@@ -104,41 +105,16 @@ class CategoryColumn:
         return [f"{name}={label}" for label in self.labels] + [f"{name} missing"] * self.has_gaps
 
     def codes(self, column: Cells, where: str) -> NDArray[np.int64]:
-        """Return the code of every row, (N,); ValueError for a cell of another type of value."""
-        unseen = len(self.labels) + 1
-        codes = {label: code for code, label in enumerate(self.labels)}
-        found = np.full(len(column.values), len(self.labels), np.int64)
-        present = ~column.missing
-        if isinstance(self.labels[0], str):
-            odd = present & ~column.text
-            if odd.any():
-                raise column.error(where, odd, f"is not text, unlike {self.labels[0]!r:.40}")
-            values = column.present
-        else:
-            values = self._numbers(column, where)
-        found[present] = look_up(values, codes, unseen)
-        return found
+        """Return the code of every row, (N,): a cell is looked up by its category text.
 
-    def _numbers(self, column: Cells, where: str) -> list[Label]:
-        """Return the values of a column whose labels are numbers or bools."""
-        if not column.text.any():
-            return column.present
-        is_bool = isinstance(self.labels[0], bool)
-        texts: list[str] = column.values[column.text].tolist()
-        read: Sequence[float] = parse(texts).tolist()
-        if is_bool:
-            read = [
-                BOOLS.get(text.strip().lower(), value)
-                for text, value in zip(texts, read, strict=True)
-            ]
-        bad = column.text.copy()
-        bad[column.text] = np.isnan(np.array(read, np.float64)) | (not column.is_loose)
-        if bad.any():
-            expected = "True or False" if is_bool else "a number"
-            raise column.error(where, bad, f"is text where {expected} is expected")
-        values = column.values.copy()
-        values[column.text] = read
-        found: list[Label] = values[~column.missing].tolist()
+        A label beats a gap word: where training had a category "NA", such cells are not missing.
+        """
+        codes = label_codes(self.labels)
+        gap = len(self.labels)
+        texts: list[str | None] = column.texts.tolist()
+        found = look_up(texts, codes, gap + 1)
+        if column.missing.any():
+            found[column.missing & (found > gap)] = gap
         return found
 
     def steps(self, *, one_hot: bool) -> tuple[ColumnStep, ...]:
@@ -175,13 +151,3 @@ class CategoryColumn:
         shown = ", ".join(f"{self.labels[k]!s:.20} ({self.counts[k]:,})" for k in order[:4])
         more = ", ..." if len(order) > 4 else ""
         return f"{len(self.labels)}: {shown}{more}" + (", with gaps" if self.has_gaps else "")
-
-
-def _builtin(label: Label) -> Label:
-    """Return a label as Python's own str, bool, int or float, which a file can hold."""
-    if isinstance(label, str):
-        return str(label)
-    if isinstance(label, bool | np.bool_):
-        return bool(label)
-    value = label if isinstance(label, int) else float(label)
-    return int(value) if isinstance(value, float) and value.is_integer() else value

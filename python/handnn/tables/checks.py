@@ -62,6 +62,13 @@ def numbers(value: object, what: str) -> list[float]:
     return [number(one, what) for one in several(value, what)]
 
 
+def texts(value: object, what: str) -> list[str]:
+    """Return a list of texts, which may be empty."""
+    if not (isinstance(value, list) and all(isinstance(text, str) for text in value)):
+        raise ValueError(f"{what} must be a list of texts, but is {value!s:.50}")
+    return value
+
+
 def labels(value: object, what: str) -> list[Label]:
     """Return ascending labels: all text, all bools, or all finite numbers."""
     found: list[Any] = several(value, what)

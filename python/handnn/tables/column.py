@@ -54,7 +54,8 @@ class Column(Protocol):
 class ValueColumn(Column, Protocol):
     """A column that enters the network as numbers, before all codes of categories.
 
-    A column with gaps has another input, the indicator of missing values, which `Columns` adds.
+    A column with gaps has another input, the indicator of missing values, which `Columns` adds. The
+    first input of each column stands before all indicators, its others behind them.
     """
 
     def names_out(self, name: str) -> list[str]:

@@ -16,13 +16,15 @@ from handnn.network import Network
 from handnn.storage import FormatError
 from handnn.tables import checks
 from handnn.tables.category import MAX_ONE_HOT, CategoryColumn
-from handnn.tables.cells import infer_kind
+from handnn.tables.cells import DEFAULT_GAPS, GapWords, infer_kind
 from handnn.tables.column import Column, ValueColumn
+from handnn.tables.date import DateColumn
+from handnn.tables.matching import match_columns
 from handnn.tables.number import NumberColumn
 from handnn.tables.recipe import ColumnScale
 from handnn.tables.table_reader import TableLike, TableReader
 
-VALUE_COLUMNS: dict[str, type[ValueColumn]] = {"number": NumberColumn}
+VALUE_COLUMNS: dict[str, type[ValueColumn]] = {"number": NumberColumn, "date": DateColumn}
 """The kinds of columns that enter the network as numbers."""
 
 COLUMN_KINDS: dict[str, type[Column]] = {**VALUE_COLUMNS, "category": CategoryColumn}
@@ -40,6 +42,7 @@ class Columns:
 
         numbers      scaled, with the training median in place of a missing value; see NumberColumn
         indicators   1 where the number is missing, else 0, for columns with gaps in training
+        cycles       of dates: see DateColumn
         categories   "one-hot": a column for each label, 1 where the row has it, else 0, and one for
                      missing values if training had some. Rows with a label absent from training,
                      or with an unexpected gap, are 0 in all of them
@@ -49,6 +52,7 @@ class Columns:
         columns: a NumberColumn or a CategoryColumn for each, in the order of the training table.
         feature_names_in: their names, None if the table had none.
         categories: "embedding" or "one-hot".
+        gaps: the texts that mean a missing value, besides blank text; None for `cells.GAPS`.
 
     Examples:
         >>> table = {"size": [45, 60, None], "town": ["Ulm", "Bonn", "Ulm"]}
@@ -64,10 +68,13 @@ class Columns:
         columns: Iterable[Column],
         feature_names_in: Iterable[str] | None = None,
         categories: str = "embedding",
+        gaps: Iterable[str] | None = None,
     ) -> None:
         self.columns: tuple[Column, ...] = tuple(columns)
         self.feature_names_in = None if feature_names_in is None else tuple(feature_names_in)
         self.categories = checks.word(categories, ENCODINGS, "Columns: categories")
+        self.gaps = None if gaps is None else tuple(gaps)
+        self._gap_words = DEFAULT_GAPS if gaps is None else GapWords(self.gaps or ())
         names = self.feature_names_in
         if not self.columns:
             raise ValueError("Columns: there must be at least one column")
@@ -80,6 +87,11 @@ class Columns:
                 self._categories.append((place, column))
             else:
                 self._values.append((place, cast(ValueColumn, column)))
+        # The numbers of inputs before the indicators, the cycles, and the categories.
+        self._n_numbers = len(self._values)
+        self._n_before_cycles = self._n_numbers + sum(c.has_gaps for _, c in self._values)
+        n_cycles = sum(len(column.names_out("")) - 1 for _, column in self._values)
+        self._n_before_codes = self._n_before_cycles + n_cycles
         if categories == "one-hot":
             for place, category in self._categories:
                 if len(category.labels) > MAX_ONE_HOT:
@@ -97,13 +109,14 @@ class Columns:
         categories: str = "embedding",
         scale: ColumnScale = True,
         kinds: Mapping[str, str] | Mapping[int, str] | None = None,
+        gaps: Iterable[str] | None = None,
     ) -> Columns:
         """Learn names, medians, scales and labels from the training rows.
 
-        A column that holds text or bools, or that the frame declares categorical, is one of
-        categories; any other is one of numbers. In an untyped table (a list of rows, a dict of
-        lists, an array of text or objects) a column whose every text represents a number is one of
-        numbers, and "", "NA", "N/A", "#N/A", "NaN", "nan", "null" and "NULL" are missing values.
+        Cells are read as docs/cells.md says, by value and not by type: " 2.0" is the number 2, and
+        "NA" is a missing value, in every table. A column of numbers is one of numbers, a column of
+        dates one of dates; one of bools or other text, and one that the frame declares categorical,
+        is one of categories.
 
         Parameters:
             table: N rows, N ≥ 1.
@@ -115,10 +128,13 @@ class Columns:
                 not extrapolate: values beyond the training range become its nearest end.
             kinds: overrides the kinds of columns by name, or by position in a table without names:
                 ``{"zip": "category", "code": "number"}``.
+            gaps: the texts, and numbers equal to them, that mean a missing value, besides blank
+                text; "NA", "N/A", "#N/A", "NaN", "nan", "null" and "NULL" by default.
 
         Raises TypeError if `table` is not a table. Raises ValueError if it has no rows; if a column
-        has no value in any row, mixes numbers and text, holds infinities or dates, or holds a
-        different text in each of more than 20 rows, like an identifier (unless `kinds` names it);
+        has no value in any row, mixes numbers and text, holds infinities or texts such as "15%" or
+        "1,5" that only people read as numbers, or holds a different text in each of more than 20
+        rows, like an identifier (unless `kinds` names it);
         and if a column has more than 1,000 categories with "one-hot". The message names the column,
         and for a bad cell its row, counted from 0, and its value.
 
@@ -130,13 +146,14 @@ class Columns:
         checks.word(categories, ENCODINGS, f"{where}: categories")
         if not (isinstance(scale, bool) or scale == "quantile"):
             raise ValueError(f"{where}: scale must be True, False or 'quantile', but is {scale!r}")
-        reader = TableReader(table, where)
+        words = None if gaps is None else tuple(gaps)
+        reader = TableReader(table, where, DEFAULT_GAPS if words is None else GapWords(words))
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
         chosen: dict[str | int, str] = {}
         for key, kind in (kinds or {}).items():
             chosen[key] = kind
-        keys = [reader.key(place) for place in range(len(reader))]
+        keys = dict.fromkeys(reader.key(place) for place in range(len(reader)))
         for key, kind in chosen.items():
             if key not in keys:
                 raise ValueError(f"{where}: kinds has {key!r}, but the table has no such column")
@@ -146,7 +163,7 @@ class Columns:
             cells = reader.cells(place)
             learn = COLUMN_KINDS[chosen.get(key) or infer_kind(cells, where)].learn
             columns.append(learn(cells, where, scale=scale, is_chosen=key in chosen))
-        return cls(columns, reader.names, categories)
+        return cls(columns, reader.names, categories, words)
 
     def transform(self, table: TableLike, dtype: DTypeLike = "float32") -> Array:
         """Return the rows of a table as network input (N, n_in), in float32 or float64.
@@ -156,9 +173,8 @@ class Columns:
         filled, but has no indicator. The arithmetic is in float64, rounded once.
 
         Raises ValueError if a column is missing, additional or renamed, or if a cell does not fit:
-        text in a column of numbers, numbers in a column of text, an infinity, or a number that
-        exceeds `dtype` after scaling. The message names the column, the row, counted from 0, and
-        the value.
+        text in a column of numbers, an infinity, or a number that exceeds `dtype` after scaling.
+        The message names the column, the row, counted from 0, and the value.
 
         Examples:
             >>> columns = handnn.Columns.learn({"town": ["Ulm", "Bonn"]}, categories="one-hot")
@@ -168,22 +184,22 @@ class Columns:
         """
         where = "Columns.transform"
         dtype = float_dtype(dtype, f"{where}: dtype")
-        reader = TableReader(table, where)
-        places = self._match(reader)
+        reader = TableReader(table, where, self._gap_words)
+        places = match_columns(self.feature_names_in, len(self.columns), reader)
         out = np.zeros((reader.n_rows, self.n_in), dtype)
-        at, at_indicator = 0, self._n_values
-        for place, column in self._values:
+        at_indicator, at = self._n_numbers, self._n_before_cycles
+        for number, (place, column) in enumerate(self._values):
             cells = reader.cells(places[place])
             with np.errstate(over="ignore"):
                 values = column.transform(cells, where)
-                out[:, at : at + values.shape[1]] = values
-            at += values.shape[1]
+                out[:, number] = values[:, 0]
+                out[:, at : at + values.shape[1] - 1] = values[:, 1:]
+            at += values.shape[1] - 1
             if column.has_gaps:
                 out[:, at_indicator] = cells.missing
                 at_indicator += 1
         if not np.isfinite(out).all():
             self._raise_too_large(reader, places, out)
-        at = at_indicator
         for place, category in self._categories:
             codes = category.codes(reader.cells(places[place]), where)
             if self.categories == "embedding":
@@ -198,8 +214,7 @@ class Columns:
     def _raise_too_large(self, reader: TableReader, places: list[int], out: Array) -> None:
         """Raise ValueError for the first column with a scaled number that `out` cannot hold."""
         at = int((~np.isfinite(out)).any(axis=0).argmax())
-        owners = [place for place, c in self._values for _ in c.names_out("")]
-        raise reader.cells(places[owners[at]]).error(
+        raise reader.cells(places[self._values[at][0]]).error(
             reader.where, ~np.isfinite(out[:, at]), f"is too large for {out.dtype} after scaling"
         )
 
@@ -277,8 +292,10 @@ class Columns:
     @property
     def names_out(self) -> list[str]:
         """The names of the inputs: "age", "age missing", "town=Ulm", "town"."""
-        found = [name for place, c in self._values for name in c.names_out(self._name(place))]
+        values = [c.names_out(self._name(place)) for place, c in self._values]
+        found = [first for first, *_ in values]
         found += [f"{self._name(place)} missing" for place, c in self._values if c.has_gaps]
+        found += [name for _, *more in values for name in more]
         for place, category in self._categories:
             name = self._name(place)
             found += [name] if self.categories == "embedding" else category.names_one_hot(name)
@@ -307,13 +324,18 @@ class Columns:
             "names": None if names is None else list(names),
             "categories": self.categories,
             "columns": [column.to_dict() for column in self.columns],
+            **({} if self.gaps is None else {"gaps": list(self.gaps)}),
         }
 
     @classmethod
     def from_dict(cls, entry: object) -> Columns:
         """Return the Columns that `to_dict` describes; FormatError for an invalid description."""
         try:
-            entry = checks.keys(entry, {"names", "categories", "columns"}, "the table")
+            names_of_entries = {"names", "categories", "columns"}
+            if isinstance(entry, dict) and "gaps" in entry:  # absent from files of older versions
+                names_of_entries.add("gaps")
+            entry = checks.keys(entry, names_of_entries, "the table")
+            gaps = None if "gaps" not in entry else checks.texts(entry["gaps"], "its gaps")
             names = entry["names"]
             if names is not None:
                 names = checks.several(names, "its names")
@@ -325,7 +347,7 @@ class Columns:
                     raise ValueError(f"a column must be an object, but is {described!s:.50}")
                 kind = checks.word(described.get("kind"), KINDS, "the kind of a column")
                 columns.append(COLUMN_KINDS[kind].from_dict(described))
-            return cls(columns, names, entry["categories"])
+            return cls(columns, names, entry["categories"], gaps)
         except (TypeError, ValueError) as error:
             raise FormatError(f"Columns.from_dict: {error}") from error
 
@@ -334,21 +356,13 @@ class Columns:
         return f"Columns({self._sizes()})"
 
     def _sizes(self) -> str:
-        n_values, n_categories = len(self._values), len(self._categories)
-        texts = [f"{n_values} of numbers"] if n_values else []
+        n_dates = sum(isinstance(column, DateColumn) for _, column in self._values)
+        n_numbers, n_categories = len(self._values) - n_dates, len(self._categories)
+        texts = [f"{n_numbers} of numbers"] if n_numbers else []
+        texts += [f"{n_dates} of dates"] if n_dates else []
         texts += [f"{n_categories} of categories, {self.categories}"] if n_categories else []
         width = f"{self.n_in}→{self.n_after}" if self.n_in != self.n_after else str(self.n_in)
         return f"{', '.join(texts)}; {width} columns for the network"
-
-    @property
-    def _n_values(self) -> int:
-        """The number of inputs before the indicators."""
-        return sum(len(column.names_out("")) for _, column in self._values)
-
-    @property
-    def _n_before_codes(self) -> int:
-        """The number of inputs before those of categories."""
-        return self._n_values + sum(int(column.has_gaps) for _, column in self._values)
 
     def _name(self, place: int) -> str:
         return str(place) if self.feature_names_in is None else self.feature_names_in[place]
@@ -356,30 +370,6 @@ class Columns:
     def _describe(self, place: int) -> str:
         names = self.feature_names_in
         return f"column {place}" if names is None else f"column {names[place]!r}"
-
-    def _match(self, reader: TableReader) -> list[int]:
-        """Return the position of each column in the table; ValueError if the columns differ."""
-        ours, theirs = self.feature_names_in, reader.names
-        if ours is None or theirs is None:
-            if len(reader) != len(self.columns):
-                raise ValueError(
-                    f"{reader.where}: the table must have {len(self.columns)} columns, but has "
-                    f"{len(reader)}"
-                )
-            return list(range(len(reader)))
-        missing = [name for name in ours if name not in theirs]
-        additional = [name for name in theirs if name not in ours]
-        if missing or additional:
-            texts = [f"has no column {_listed(missing)}"] if missing else []
-            texts += [f"has {_listed(additional)}, absent from training"] if additional else []
-            raise ValueError(f"{reader.where}: the table {', but '.join(texts)}")
-        found = {name: place for place, name in enumerate(theirs)}
-        return [found[name] for name in ours]
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(map(repr, names[:5]))
-    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _settle(category: CategoryColumn, layer: Embedding) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,7 @@ def fit_table(
     *,
     kinds: Mapping[str, str] | None = None,
     task: str = "auto",
+    gaps: Iterable[str] | None = None,
     rng: RandomSource = None,
     progress: bool = False,
 ) -> FittedTable:
@@ -47,6 +48,7 @@ def fit_table(
 
     Parameters:
         table, kinds: N rows, and the kinds of columns, as `Columns.learn` takes them.
+        gaps: the texts that mean a missing value, as `Columns.learn` takes them.
         y, task: the targets and the task, as `Target.learn` takes them.
         recipe: every setting of the training.
         rng: None, an int, or a Generator: draws rows, weights and the order of training.
@@ -66,8 +68,8 @@ def fit_table(
         (1030,)
     """
     rng = np.random.default_rng(rng)
-    columns = Columns.learn(table, kinds=kinds, scale=recipe.scale)
-    target = Target.learn(y, task)
+    columns = Columns.learn(table, kinds=kinds, scale=recipe.scale, gaps=gaps)
+    target = Target.learn(y, task, gaps=gaps)
     x, encoded = columns.transform(table, recipe.dtype), target.encode(y)
     rows = training_rows(len(x), recipe, rng)
     n_train = len(x) - recipe.n_validation

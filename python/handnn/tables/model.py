@@ -30,7 +30,8 @@ class TableModel:
         columns: what turns a table into the networks' input.
         target: what turns the networks' output into predictions.
 
-    All networks have one dtype, float32 or float64, which the predictions share. Raises TypeError
+    All networks have one dtype, float32 or float64, which probabilities share; values of a
+    regression are float64. Raises TypeError
     if a part has another type or the networks differ in dtype, ValueError if there is no network or
     one takes or gives another number of columns.
 
@@ -93,13 +94,14 @@ class TableModel:
         return self.networks[0].dtype
 
     def predict(self, table: TableLike) -> AnyArray:
-        """Return the prediction for every row: values, or labels of the type they had in training.
+        """Return the prediction for every row: values, or labels as they were in training.
 
-        (N,) if y was (N,) in training, else (N, O). Raises what `Columns.transform` raises for a
-        table that does not fit the columns.
+        The table may also be a list of rows that are dicts, or one such dict. (N,) if y was (N,) in
+        training, else (N, O). Raises what `Columns.transform` raises for a table that does not fit
+        the columns.
         """
         if self.target.task == "regression":
-            return self._mean(self._values(table))
+            return _mean(self._values(table))
         return self.target.choose(self.predict_proba(table))
 
     def predict_proba(self, table: TableLike) -> Array:
@@ -109,7 +111,8 @@ class TableModel:
         """
         if self.target.task == "regression":
             raise ValueError("TableModel.predict_proba: a regression has no probabilities")
-        return self._mean(self._probabilities(table))
+        probabilities: Array = _mean(self._probabilities(table)).astype(self.dtype, copy=False)
+        return probabilities
 
     def spread(self, table: TableLike) -> Array:
         """Return the standard deviation of the networks' predictions for every row.
@@ -129,7 +132,8 @@ class TableModel:
             raise ValueError("TableModel.spread: the model must have two networks or more")
         is_regression = self.target.task == "regression"
         answers = self._values(table) if is_regression else self._probabilities(table)
-        deviations: Array = np.std(answers, axis=0, dtype=np.float64).astype(self.dtype)
+        kind = np.float64 if is_regression else self.dtype
+        deviations: Array = np.std(answers, axis=0, dtype=np.float64).astype(kind)
         return deviations
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -205,11 +209,12 @@ class TableModel:
     def _probabilities(self, table: TableLike) -> list[Array]:
         return [self.target.probabilities(pre) for pre in self._outputs(table)]
 
-    def _mean(self, answers: list[Array]) -> Array:
-        if len(answers) == 1:
-            return answers[0]
-        total = answers[0].astype(np.float64)
-        for answer in answers[1:]:  # np.mean adds in another order when there is only one row
-            total += answer
-        mean: Array = (total / len(answers)).astype(self.dtype)
-        return mean
+
+def _mean(answers: list[Array]) -> Array:
+    """Return the mean of the networks' answers; of several, in float64."""
+    if len(answers) == 1:
+        return answers[0]
+    total = answers[0].astype(np.float64)
+    for answer in answers[1:]:  # np.mean adds in another order when there is only one row
+        total += answer
+    return total / len(answers)

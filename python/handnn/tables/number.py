@@ -28,7 +28,7 @@ class NumberColumn:
             is 1 for a constant column.
         has_gaps: whether values were missing in training. If so, the network has another input, 1
             where the value is missing, else 0.
-        reads_text: whether text that represents a number is converted in every table.
+        reads_text: has no effect; files of older versions have it.
         knots, levels: f is piecewise linear through the points (knot, level) and constant beyond
             them; f(x) = x if there are none.
 
@@ -52,12 +52,8 @@ class NumberColumn:
     def learn(
         cls, column: Cells, where: str, *, scale: ColumnScale, is_chosen: bool
     ) -> NumberColumn:
-        """Learn from a column with at least one value; ValueError for a bad cell.
-
-        With `is_chosen`, the text of a typed table is converted to numbers.
-        """
-        reads_text = is_chosen and not column.is_loose and bool(column.text.any())
-        values = to_numbers(column, where, reads_text or column.is_loose)
+        """Learn from a column with at least one value; ValueError for a bad cell."""
+        values = to_numbers(column, where)
         gaps = column.missing
         present = values[~gaps]
         if len(present) == 0:
@@ -73,7 +69,7 @@ class NumberColumn:
             raise column.error(where, largest, "is too large to be scaled")
         if scaled.min() == scaled.max() or deviation == 0:
             mean, deviation = (float(scaled[0]) if scale else 0.0), 1.0
-        return cls(median, mean, deviation, bool(gaps.any()), reads_text, knots, levels)
+        return cls(median, mean, deviation, bool(gaps.any()), False, knots, levels)
 
     def names_out(self, name: str) -> list[str]:
         """Return the name of the only input: that of the column."""
@@ -81,7 +77,7 @@ class NumberColumn:
 
     def transform(self, column: Cells, where: str) -> Floats:
         """Return the imputed and scaled numbers, float64 (N, 1)."""
-        values = to_numbers(column, where, self.reads_text or column.is_loose)
+        values = to_numbers(column, where)
         values[column.missing] = self.median
         if self.knots:
             values = np.interp(values, self.knots, self.levels)

@@ -29,6 +29,17 @@ class Impute:
 
 
 @dataclass(frozen=True)
+class AddCycles:
+    """Add two inputs for each period: ``sin(2π·x / period)`` and ``cos(2π·x / period)``.
+
+    x itself stays as it is for the steps that follow. The new inputs stand behind the indicators of
+    missing values, in the order of the columns.
+    """
+
+    periods: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class PiecewiseLinear:
     """Apply a piecewise linear function: ``out = np.interp(x, knots, levels)``.
 
@@ -78,7 +89,7 @@ class OneHotEncode:
     n_columns: int
 
 
-ColumnStep = Impute | PiecewiseLinear | Standardize | OrdinalEncode | OneHotEncode
+ColumnStep = Impute | AddCycles | PiecewiseLinear | Standardize | OrdinalEncode | OneHotEncode
 
 StepT = TypeVar("StepT", bound=ColumnStep)
 

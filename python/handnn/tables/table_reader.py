@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from handnn.tables.cells import AnyArray, Cells, parse, read_cells
+from handnn.tables.cells import DEFAULT_GAPS, AnyArray, Cells, GapWords, read_cells, strip
 
 TableLike: TypeAlias = object
 """A DataFrame of pandas or polars, a dict from names to columns, or rows of cells.
+
+A row is a list, or a dict from names to cells; one such dict is a table of one row.
 
 Any object may be passed; `TableReader` raises TypeError if it is not a table.
 """
@@ -26,13 +28,17 @@ class TableReader:
     ValueError if it has no columns, duplicate names, or rows of different lengths.
     """
 
-    def __init__(self, table: TableLike, where: str) -> None:
+    def __init__(self, table: TableLike, where: str, gaps: GapWords = DEFAULT_GAPS) -> None:
         self.where = where
+        self._gaps = gaps
         self.names: tuple[str, ...] | None = None
         self._columns: list[object]
-        self._is_loose = False
         if isinstance(table, np.ndarray) and table.dtype.names:  # a structured array
             table = {name: table[name] for name in table.dtype.names}
+        if isinstance(table, Mapping) and table and all(map(_is_scalar, table.values())):
+            table = [table]
+        if isinstance(table, list | tuple) and table and all(isinstance(r, Mapping) for r in table):
+            table = _columns_of_rows(table, where)
         if isinstance(table, Mapping):
             self._set_names(list(table))
             self._columns = list(table.values())
@@ -44,7 +50,6 @@ class TableReader:
         else:
             array = _array(table, where)
             self._columns = list(array.T)
-            self._is_loose = array.dtype.kind in "OUT"
         if not self._columns:
             raise ValueError(f"{where}: the table has no columns")
         lengths = [_length(column, where) for column in self._columns]
@@ -91,13 +96,27 @@ class TableReader:
         column = self._columns[place]
         if type(column) is np.ndarray:
             column = np.ascontiguousarray(column)  # it is read several times
-        return read_cells(
-            column,
-            self.describe(place),
-            self.key(place),
-            self.where,
-            loose=self._is_loose or isinstance(column, list | tuple),
-        )
+        name = self.describe(place)
+        return read_cells(column, name, self.key(place), self.where, self._gaps)
+
+
+def _is_scalar(value: object) -> bool:
+    """Return whether a value is one cell rather than a column."""
+    return isinstance(value, str | bytes) or not hasattr(value, "__len__")
+
+
+def _columns_of_rows(rows: Sequence[Mapping[object, object]], where: str) -> dict[object, object]:
+    """Return rows that are dicts as a dict of columns; each row must have the same names."""
+    first = rows[0].keys()
+    for place, row in enumerate(rows):
+        if row.keys() != first:
+            name, *_ = [*(first - row.keys()), *(row.keys() - first)]
+            has, lacks = (place, 0) if name in row else (0, place)
+            raise ValueError(
+                f"{where}: row {has} has {name!r}, but row {lacks} has not; write None for a "
+                "missing value"
+            )
+    return {name: [row[name] for row in rows] for name in first}
 
 
 def check_different(names: Iterable[str], what: str) -> None:
@@ -207,11 +226,10 @@ def typed(values: list[str]) -> AnyArray | list[str]:
         >>> typed(["1", "2.5", ""]), typed(["1", "x"])
         (array([1. , 2.5, nan]), ['1', 'x'])
     """
+    column = read_cells(list(values), "the column", 0, "typed")
+    if np.isnan(column.floats[column.text]).any() or column.bools.any():
+        return list(values)
     try:
-        return np.array(list(map(int, values)), np.int64)
+        return np.array(list(map(int, map(strip, values))), np.int64)
     except (OverflowError, ValueError):
-        pass
-    column = read_cells(list(values), "the column", 0, "typed", loose=True)
-    found = np.full(len(values), np.nan)
-    found[column.text] = parse(column.values[column.text].tolist())
-    return list(values) if np.isnan(found[column.text]).any() else found
+        return column.floats

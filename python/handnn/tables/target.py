@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from handnn import functional
 from handnn.arrays import Array, as_float
 from handnn.losses import BCEWithLogits, Loss, MSELoss, SoftmaxCrossEntropy
 from handnn.storage import FormatError
 from handnn.tables import checks
-from handnn.tables.cells import AnyArray, Floats
+from handnn.tables.cells import DEFAULT_GAPS, AnyArray, Floats, GapWords
 from handnn.tables.checks import Entry
 from handnn.tables.steps import Label
-from handnn.tables.target_values import MIN_CLASSES, TargetLike, TargetValues
+from handnn.tables.target_values import MIN_CLASSES, TargetLike, TargetValues, label_array
 
 TASKS = ("regression", "binary", "multiclass", "multilabel")
 
@@ -63,7 +65,9 @@ class Target:
             self.n_out = len(self.classes)
 
     @classmethod
-    def learn(cls, y: TargetLike, task: str = "auto") -> Target:
+    def learn(
+        cls, y: TargetLike, task: str = "auto", *, gaps: Iterable[str] | None = None
+    ) -> Target:
         """Learn from the targets of the training rows.
 
         Parameters:
@@ -71,11 +75,15 @@ class Target:
             task: "auto" takes text, bools, and ints for classes if there are at most 20 different
                 ints, each occurring twice on average: binary if there are two classes, else
                 multiclass. Several columns of bools, or of ints that are all 0 or 1, are
-                multilabel. All other numbers are a regression.
+                multilabel. All other numbers are a regression. Text that is a number counts as
+                that number.
+            gaps: the texts that mean a missing value, as for `Columns.learn`; () makes "NA" a
+                label.
 
-        Raises ValueError if there are no rows, a value is missing or infinite, numbers and text are
-        mixed, or y does not fit `task`: text in a regression, a single class, more or fewer than
-        two classes in a binary task, other values than 0 and 1 in a multilabel task.
+        Raises ValueError if there are no rows, a value is missing or infinite, if y does not fit
+        `task`: text in a regression, a single class, more or fewer than two classes in a binary
+        task, other values than 0 and 1 in a multilabel task; and, for "auto", if y holds dates,
+        texts such as "15%" that only people read as numbers, or a text among numbers.
 
         Examples:
             >>> handnn.Target.learn([1.0, 3.0, 5.0])
@@ -85,7 +93,7 @@ class Target:
         """
         where = "Target.learn"
         checks.word(task, ("auto", *TASKS), f"{where}: task")
-        given = TargetValues(y, where)
+        given = TargetValues(y, where, DEFAULT_GAPS if gaps is None else GapWords(gaps))
         if given.n_rows == 0:
             raise ValueError(f"{where}: y has no rows")
         task = given.task() if task == "auto" else task
@@ -128,7 +136,8 @@ class Target:
             [[3.0]]
         """
         where = "Target.encode"
-        given = TargetValues(y, where)
+        labels = [] if self.classes is None else self.classes.tolist()
+        given = TargetValues(y, where, labels=labels)
         n_expected = 1 if self.classes is not None else self.n_out
         if given.n_columns != n_expected:
             raise ValueError(
@@ -137,7 +146,7 @@ class Target:
         if self.task == "multilabel":
             return given.yes_or_no()
         if self.classes is not None:
-            return given.class_indices(self.classes.tolist()).astype(np.float64)[:, None]
+            return given.class_indices().astype(np.float64)[:, None]
         return self.standardize(given.numbers())
 
     def standardize(self, values: Floats) -> Floats:
@@ -153,7 +162,7 @@ class Target:
     def decode(self, pre: ArrayLike) -> AnyArray:
         """Return the predictions of a network's outputs (N, n_out).
 
-        Regression: values in the units of y, in the dtype of `pre`. Classes: the most probable
+        Regression: values in the units of y, float64. Classes: the most probable
         label, the first of equally probable ones. Multilabel: ints (N, O), 1 where the probability
         exceeds 1/2. Raises ValueError for another shape.
 
@@ -164,7 +173,7 @@ class Target:
         pre = self._checked(pre, "Target.decode")
         if self.task != "regression":
             return self.choose(self.probabilities(pre))
-        values = self.unstandardize(pre).astype(pre.dtype)
+        values = self.unstandardize(pre)
         return values[:, 0] if self.is_flat else values
 
     def probabilities(self, pre: ArrayLike) -> Array:
@@ -282,10 +291,3 @@ def _checked_classes(value: object, task: str, n_out: int) -> list[Label]:
     if is_wrong:
         raise ValueError(f"it has {n_classes} classes, but is {task} with n_out {n_out}")
     return labels
-
-
-def label_array(labels: list[Label]) -> NDArray[np.generic]:
-    """Return labels as an array of their own type: text, bools, 64-bit ints or floats."""
-    if isinstance(labels[0], int) and not isinstance(labels[0], bool):
-        return np.array(labels, np.int64)
-    return np.array(labels)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+import re
+from collections.abc import Mapping, Sequence, Sized
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handnn.tables.cells import (
+    DEFAULT_GAPS,
     AnyArray,
     Cells,
+    ColumnError,
     Floats,
+    GapWords,
+    advice_for,
+    check_near_numbers,
+    label_codes,
     look_up,
     read_cells,
     sorted_labels,
@@ -23,6 +31,8 @@ from handnn.tables.table_reader import TableReader
 TargetLike: TypeAlias = object
 """The targets of N rows: an array or list (N,) or (N, O), a Series or a DataFrame."""
 
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
 MAX_INT_CLASSES = 20
 """Ints are class labels if there are at most this many different ones."""
 
@@ -33,10 +43,21 @@ MIN_MEAN_COUNT = 2
 
 
 class TargetValues:
-    """The columns of y, (N,) or (N, O); ValueError if a value is missing."""
+    """The columns of y, (N,) or (N, O), read as docs/cells.md says.
 
-    def __init__(self, y: TargetLike, where: str) -> None:
+    gaps: the texts that mean a missing value. Raises ValueError if a value is missing, unless it is
+    one of the `labels` of training.
+    """
+
+    def __init__(
+        self,
+        y: TargetLike,
+        where: str,
+        gaps: GapWords = DEFAULT_GAPS,
+        labels: Sequence[Label] = (),
+    ) -> None:
         self.where = where
+        self._codes = label_codes(labels)
         is_flat = not hasattr(y, "columns") and not isinstance(y, Mapping)
         if is_flat and not hasattr(y, "ndim"):
             y = _array(y, where)
@@ -47,16 +68,29 @@ class TargetValues:
         self.is_flat = is_flat and n_dimensions == 1
         self.columns: list[Cells]
         if self.is_flat:
-            self.columns = [read_cells(y, "y", 0, where, loose=False)]
+            self.columns = [read_cells(y, "y", 0, where, gaps)]
         else:
-            reader = TableReader(y, where)
+            reader = TableReader(y, where, gaps)
             self.columns = [
-                _named(reader.cells(place), reader.describe(place)) for place in range(len(reader))
+                replace(reader.cells(place), name=f"y, {reader.describe(place)}")
+                for place in range(len(reader))
             ]
         for column in self.columns:
-            if column.missing.any():
-                row = int(column.missing.argmax())
-                raise ValueError(f"{where}: {column.name} has no value in row {row}")
+            self._check_complete(column)
+
+    def _check_complete(self, column: Cells) -> None:
+        """Raise ValueError for the first missing value that is not a label."""
+        if not column.missing.any():
+            return
+        for row in np.flatnonzero(column.missing).tolist():
+            text = column.values[row]
+            if not isinstance(text, str):
+                raise ValueError(f"{self.where}: {column.name} has no value in row {row}")
+            if text not in self._codes:
+                raise ValueError(
+                    f"{self.where}: {column.name} has no value in row {row}, but {text!r:.40}, "
+                    "which means a missing value"
+                )
 
     @property
     def n_columns(self) -> int:
@@ -69,27 +103,47 @@ class TargetValues:
         return len(self.columns[0].values)
 
     def task(self) -> str:
-        """Infer the task from the values."""
-        if any(column.text.any() for column in self.columns[1:]):
+        """Infer the task from the values.
+
+        Raises ColumnError for dates, and for texts that a person reads as numbers.
+        """
+        if any(_has_text(column) for column in self.columns[1:]):
             return "multiclass"  # `classes` then raises that there must be one column
         if self.n_columns > 1:
             is_yes_or_no = all(
-                column.is_bool or (column.is_int and set(column.present) <= {0, 1})
+                column.bools.all() or (_are_ints(column) and set(column.floats.tolist()) <= {0, 1})
                 for column in self.columns
             )
             return "multilabel" if is_yes_or_no else "regression"
         column = self.columns[0]
-        is_category = bool(column.text.any()) or column.is_bool or column.is_category
-        if not is_category and not column.is_int:
+        if _has_text(column):
+            self._check_labels(column)
+        is_category = _has_text(column) or bool(column.bools.all()) or column.is_category
+        if not is_category and not _are_ints(column):
             return "regression"
-        count = len(set(column.present))
+        count = len(set(column.texts.tolist()))
         if is_category or count <= min(MAX_INT_CLASSES, self.n_rows // MIN_MEAN_COUNT):
             return "binary" if count == 2 else "multiclass"
         return "regression"
 
+    def _check_labels(self, column: Cells) -> None:
+        """Raise ColumnError for texts that may be meant as values rather than labels."""
+        advice = "; task='multiclass' takes them as labels"
+        if np.isfinite(column.days).all():
+            raise ColumnError(
+                f"{self.where}: {column.name} holds dates, such as {column.values[0]!s:.40}; "
+                "predict a number of days",
+                advice,
+            )
+        is_number = ~np.isnan(column.floats) & ~column.bools
+        if not column.is_category and 2 * is_number.sum() >= self.n_rows:
+            error = column.error(self.where, ~is_number, "is not a number, unlike other rows")
+            raise ColumnError(f"{error}{advice_for(column, ~is_number)}", advice)
+        check_near_numbers(column, self.where, self.n_rows, advice)
+
     def numbers(self) -> Floats:
         """Return y as (N, O); ValueError for text and infinities."""
-        return np.stack([to_numbers(c, self.where, reads_text=False) for c in self.columns], axis=1)
+        return np.stack([to_numbers(column, self.where) for column in self.columns], axis=1)
 
     def yes_or_no(self) -> Floats:
         """Return y as (N, O) of 0 and 1; ValueError for other values."""
@@ -101,50 +155,66 @@ class TargetValues:
         return values
 
     def classes(self) -> AnyArray:
-        """Return the distinct labels of y, (N,) or (N, 1), in ascending order, of one type."""
-        column = self._labels()
-        found = sorted_labels(column.present)
-        if column.text.any():
-            return np.array(list(map(str, found)))
-        if column.is_bool:
-            return np.array(list(map(bool, found)))
-        if column.is_int:
-            labels = list(map(int, found))
-            if labels[0] < -(2**63) or labels[-1] >= 2**63:
-                raise ValueError(f"{self.where}: y has labels beyond 64 bits")
-            return np.array(labels, np.int64)
-        return np.array(found, np.float64)
+        """Return the distinct labels of y, (N,) or (N, 1), in ascending order, of one type.
 
-    def class_indices(self, classes: Iterable[Label]) -> NDArray[np.int64]:
-        """Return the index of every label in `classes`; ValueError for a label not among them."""
+        Labels are as they are written; equal numbers are one label.
+        """
         column = self._labels()
-        codes = {label: place for place, label in enumerate(classes)}
-        found = look_up(column.present, codes, -1)
+        found = sorted_labels(column.written().values())
+        if isinstance(found[0], str | bool):
+            return np.array(found)
+        if column.values.dtype.kind not in "iu" and not _are_ints(column):
+            return np.array(found, np.float64)
+        try:
+            return label_array(found)
+        except OverflowError:
+            raise ValueError(f"{self.where}: y has labels beyond 64 bits") from None
+
+    def class_indices(self) -> NDArray[np.int64]:
+        """Return the index of every row's label among `labels`; ValueError for other labels."""
+        column = self._labels()
+        found = look_up(column.texts.tolist(), self._codes, -1)
         if (found < 0).any():
             raise column.error(self.where, found < 0, "is a label absent from training")
         return found
 
     def _labels(self) -> Cells:
-        """Return the only column, checked to be all text or all numbers."""
+        """Return the only column, checked to hold no infinities."""
         if self.n_columns > 1:
             raise ValueError(
                 f"{self.where}: y must be (N,) to have classes, but has {self.n_columns} columns; "
                 "write task='multilabel' for several yes-or-no targets"
             )
         column = self.columns[0]
-        if column.text.any() and not column.text.all():
-            raise column.error(self.where, ~column.text, "is not text, unlike other labels")
-        if not column.text.any():
-            to_numbers(column, self.where, reads_text=False)  # raises for infinities
+        infinite = np.isinf(column.floats) & ~column.text
+        if infinite.any() and not _are_ints(column):
+            raise column.error(self.where, infinite, "is not finite")
         return column
 
 
-def _named(column: Cells, name: str) -> Cells:
-    """Return a column of y under its name in messages."""
-    return Cells(
-        f"y, {name}", column.key, column.values, column.missing, column.text,
-        is_loose=False, is_category=column.is_category,
-    )  # fmt: skip
+def label_array(labels: list[Label]) -> NDArray[np.generic]:
+    """Return labels as an array of their own type: text, bools, 64-bit ints or floats."""
+    if isinstance(labels[0], bool) or not all(isinstance(label, int) for label in labels):
+        return np.array(labels)
+    is_unsigned = any(isinstance(label, int) and label >= 2**63 for label in labels)
+    return np.array(labels, np.uint64 if is_unsigned else np.int64)
+
+
+def _has_text(column: Cells) -> bool:
+    """Return whether a value is neither a number nor a boolean."""
+    return bool((column.dates | (column.text & np.isnan(column.floats))).any()) or bool(
+        column.bools.any() and not column.bools.all()
+    )
+
+
+def _are_ints(column: Cells) -> bool:
+    """Return whether every value is an integer, typed or written without a point."""
+    if column.values.dtype != object:
+        return column.values.dtype.kind in "iu"
+    kinds = set(map(type, column.values.tolist()))
+    if not all(issubclass(kind, int | np.integer | str) for kind in kinds) or bool in kinds:
+        return False
+    return all(_INTEGER.fullmatch(text) for text in set(column.values[column.text].tolist()))
 
 
 def _array(y: TargetLike, where: str) -> TargetLike:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from handnn.exchange.c.steps import Fill, Interpolate, LookUp, OneHot, RowStep, Scale
+from handnn.exchange.c.steps import Cycles, Fill, Interpolate, LookUp, OneHot, RowStep, Scale
 from handnn.exchange.input_row import InputRow, as_floats
 from handnn.tables.steps import (
+    AddCycles,
     ColumnStep,
     Impute,
     OneHotEncode,
@@ -40,9 +41,11 @@ class Collected:
     """The steps of all columns, gathered by type. `fill`, `mean`, `scale`: one for each column."""
 
     def __init__(self, n_columns: int, n_plain: int) -> None:
+        self.n_columns = n_columns
         self.n_plain = n_plain
         self.fill = np.full(n_columns, np.nan)
         self.indicators: list[int] = []
+        self.cycles: list[RowStep] = []
         self.changes: list[RowStep] = []
         self.mean = np.zeros(n_columns)
         self.scale = np.ones(n_columns)
@@ -54,8 +57,11 @@ class Collected:
         In float32 the mean is subtracted in two parts that together have twice the digits, so the
         difference is as exact as x.
         """
-        steps: list[RowStep] = [Fill(self.fill, self.indicators), *self.changes]
-        more = len(self.indicators)
+        steps: list[RowStep] = [Fill(self.fill, self.indicators), *self.cycles, *self.changes]
+        made = self.n_columns
+        for step in steps:
+            made = step.columns(made)
+        more = made - self.n_columns
         mean, scale = np.append(self.mean, np.zeros(more)), np.append(self.scale, np.ones(more))
         if mean.any() or (scale != 1).any():
             high = mean.astype(dtype).astype(np.float64)
@@ -70,6 +76,10 @@ def _impute(collected: Collected, place: int, step: Impute) -> None:
     collected.fill[place] = step.median
     if step.has_indicator:
         collected.indicators.append(place)
+
+
+def _add_cycles(collected: Collected, place: int, step: AddCycles) -> None:
+    collected.cycles.append(Cycles(step.periods, place))
 
 
 def _piecewise_linear(collected: Collected, place: int, step: PiecewiseLinear) -> None:
@@ -93,6 +103,7 @@ def _one_hot_encode(collected: Collected, place: int, step: OneHotEncode) -> Non
 
 
 COLLECT: Mapping[type[ColumnStep], Callable[[Collected, int, Any], None]] = {
+    AddCycles: _add_cycles,
     Impute: _impute,
     OneHotEncode: _one_hot_encode,
     OrdinalEncode: _ordinal_encode,

@@ -8,6 +8,7 @@ from typing import Any
 from handnn.exchange.c.program import Buffer, Program
 from handnn.exchange.c.reals import number
 from handnn.exchange.c.steps import (
+    Cycles,
     Fill,
     Interpolate,
     LookUp,
@@ -50,6 +51,18 @@ def _fill(program: Program, step: Fill, x: Buffer) -> Buffer:
     return program.add("fill", "\n".join(lines), program.buffer(x.columns + len(ones), x.name))
 
 
+def _cycles(program: Program, step: Cycles, x: Buffer) -> Buffer:
+    real, copied = program.real, x.columns
+    lines = [f"model_copy({{out}}, {x.name}, {copied});"]
+    for period in step.periods:
+        for shift in (0, 0.25):
+            words = f"{x.name}[{step.column}], {number(period, real)}, {number(shift, real)}"
+            lines.append(f"{{out}}[{copied}] = model_sine({words});")
+            copied += 1
+    program.functions.add("copy")
+    return program.add("sine", "\n".join(lines), program.buffer(copied, x.name))
+
+
 def _scale(program: Program, step: Scale, x: Buffer) -> Buffer:
     return program.call_in_place("standardize", x, *_arrays_of_scale(program, step, x), x.columns)
 
@@ -84,6 +97,7 @@ def _column(program: Program, function: str, column: int, x: Buffer, *arguments:
 
 
 STEPS: Mapping[type, Callable[[Program, Any, Buffer], Buffer]] = {
+    Cycles: _cycles,
     Fill: _fill,
     Interpolate: _interpolate,
     LookUp: _look_up,

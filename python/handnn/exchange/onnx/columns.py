@@ -15,6 +15,7 @@ import numpy as np
 from handnn.exchange.input_row import InputColumn, InputRow, as_floats
 from handnn.exchange.onnx.graph import Graph
 from handnn.tables.steps import (
+    AddCycles,
     ColumnStep,
     Impute,
     OneHotEncode,
@@ -47,7 +48,7 @@ def add_columns(graph: Graph, row: InputRow, gaps: Collection[str]) -> str:
             x = ADD[type(steps[0])](block, steps, x)
         into = encoded if columns[0].encode else plain
         into.append(graph.node("Cast", x, to=graph.tensor_type))
-    return graph.node("Concat", *plain, *block.indicators, *encoded, axis=1)
+    return graph.node("Concat", *plain, *block.indicators, *block.cycles, *encoded, axis=1)
 
 
 def _signature(column: InputColumn) -> tuple[str, tuple[type[ColumnStep], ...]]:
@@ -62,6 +63,7 @@ class Block:
         self.graph = graph
         self.gaps = sorted(gaps)
         self.indicators: list[str] = []
+        self.cycles: list[str] = []
 
     def each(self, add: Callable[[Any, str], str], steps: Sequence[ColumnStep], x: str) -> str:
         """Add a step for one column after the other and concatenate the results."""
@@ -82,6 +84,18 @@ def _impute(block: Block, steps: Sequence[Impute], x: str) -> str:
         chosen = graph.node("Gather", missing, graph.whole("gaps", places), axis=1)
         block.indicators.append(graph.node("Cast", chosen, to=graph.tensor_type))
     return graph.node("Where", missing, medians, x)
+
+
+def _add_cycles(block: Block, steps: Sequence[AddCycles], x: str) -> str:
+    graph = block.graph
+    for place, step in enumerate(steps):
+        days = graph.columns(x, place, place + 1)
+        turns = graph.node("Div", days, graph.array("periods", np.repeat(step.periods, 2)))
+        shift = graph.array("shifts", np.tile([0, 0.25], len(step.periods)))
+        turns = graph.node("Add", graph.node("Sub", turns, graph.node("Floor", turns)), shift)
+        angle = graph.node("Mul", turns, graph.array("turn", np.array([2 * np.pi])))
+        block.cycles.append(graph.node("Cast", graph.node("Sin", angle), to=graph.tensor_type))
+    return x
 
 
 def _piecewise_linear(block: Block, steps: Sequence[PiecewiseLinear], x: str) -> str:
@@ -153,6 +167,7 @@ def _one_hot_encode(block: Block, steps: Sequence[OneHotEncode], x: str) -> str:
 
 
 ADD: Mapping[type[ColumnStep], Callable[[Block, Any, str], str]] = {
+    AddCycles: _add_cycles,
     Impute: _impute,
     OneHotEncode: _one_hot_encode,
     OrdinalEncode: _ordinal_encode,

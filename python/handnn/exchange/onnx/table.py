@@ -25,9 +25,9 @@ def table_to_onnx(model: TableModel, target: str = "", gaps: Iterable[str] = ())
 
     Its inputs are "x" float64 (N, I) and "text" string (N, C), each only if it has columns. x holds
     the numbers, then the categories with numeric labels, NaN where missing; text holds the
-    categories of text, "" or one of `gaps` where missing. Its output "y" (N, O), in the dtype of
-    the networks, holds values or probabilities. The metadata entries "numbers", "categories"
-    (labels by column) and "outputs" name the columns in JSON.
+    categories of text, "" or one of `gaps` where missing. Its output "y" (N, O) holds values in
+    float64, or probabilities in the dtype of the networks. The metadata entries "numbers",
+    "categories" (labels by column) and "outputs" name the columns in JSON.
 
     target: the name of what is predicted, for people. Raises what `handnn.to_onnx` raises.
     """
@@ -47,8 +47,10 @@ def table_to_onnx(model: TableModel, target: str = "", gaps: Iterable[str] = ())
         graph.place = f"answer {place}."
         answers.append(_answer(graph, row, out.name))
     graph.place = "mean."
-    graph.name_output(_mean(graph, answers), "y")
-    output = onnx.helper.make_tensor_value_info("y", graph.tensor_type, ["N", len(row.outputs)])
+    is_regression = model.target.task == "regression"
+    kind = onnx.TensorProto.DOUBLE if is_regression else graph.tensor_type
+    graph.name_output(_mean(graph, answers, kind), "y")
+    output = onnx.helper.make_tensor_value_info("y", kind, ["N", len(row.outputs)])
     domains = {ML: ML_OPSET} if row.texts else {}
     proto = graph.finished(_inputs(graph, row), output, repr(model), domains)
     names = {
@@ -76,19 +78,18 @@ def _inputs(graph: Graph, row: InputRow) -> list[ValueInfoProto]:
 def _answer(graph: Graph, row: InputRow, pre: str) -> str:
     """Add what turns an output into an answer: values, or the probabilities of two classes."""
     target = row.model.target
-    if target.task == "regression":  # in float64, rounded once
+    if target.task == "regression":  # in float64, as `Target.decode` computes
         wide = graph.node("Cast", pre, to=graph.onnx.TensorProto.DOUBLE)
         scaled = graph.node("Mul", graph.array("scale", target.scale), wide)
-        shifted = graph.node("Add", graph.array("mean", target.mean), scaled)
-        return graph.node("Cast", shifted, to=graph.tensor_type)
+        return graph.node("Add", graph.array("mean", target.mean), scaled)
     if target.task == "binary":
         no = graph.gate(graph.node("Neg", pre))
         return graph.node("Concat", no, graph.gate(pre), axis=1)
     return pre
 
 
-def _mean(graph: Graph, answers: list[str]) -> str:
-    """Add the mean in float64, rounded once. ONNX Runtime does not have Mean in float64."""
+def _mean(graph: Graph, answers: list[str], kind: int) -> str:
+    """Add the mean in float64 as type `kind`. ONNX Runtime does not have Mean in float64."""
     if len(answers) == 1:
         return answers[0]
     double = graph.onnx.TensorProto.DOUBLE
@@ -97,4 +98,4 @@ def _mean(graph: Graph, answers: list[str]) -> str:
     for other in wide[1:]:
         total = graph.node("Add", total, other)
     mean = graph.node("Div", total, graph.array("count", np.array(len(answers), np.float64)))
-    return graph.node("Cast", mean, to=graph.tensor_type)
+    return graph.node("Cast", mean, to=kind)

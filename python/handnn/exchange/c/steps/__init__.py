@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handnn.exchange.c.steps.both_classes import BothClasses
+from handnn.exchange.c.steps.cycles import Cycles
 from handnn.exchange.c.steps.fill import Fill
 from handnn.exchange.c.steps.interpolate import Interpolate
 from handnn.exchange.c.steps.look_up import LookUp
@@ -12,6 +13,7 @@ from handnn.exchange.c.steps.scale import Scale
 
 __all__ = [
     "BothClasses",
+    "Cycles",
     "Fill",
     "Interpolate",
     "LookUp",

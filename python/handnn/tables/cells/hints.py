@@ -1,0 +1,63 @@
+"""Texts that a person reads as numbers, but this package does not."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+_AMOUNT = r"[0-9]+(?:[.,][0-9]+)*"
+
+PATTERNS = {
+    "numbers with a decimal comma": r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:[.  ][0-9]{3})+),[0-9]+",
+    "numbers with separated thousands": r"[+-]?[0-9]{1,3}(?:([,. '_  ])[0-9]{3})(?:\1[0-9]{3})*"
+    r"(?:[.,][0-9]+)?",
+    "percentages": rf"[+-]?{_AMOUNT} ?%",
+    "amounts of money": rf"[+-]?[$€£¥] ?[+-]?{_AMOUNT}|[+-]?{_AMOUNT} ?(?:[$€£¥]|EUR|USD|GBP|CHF)",
+    "numbers in parentheses": rf"\({_AMOUNT}\)",
+}
+"""What such texts are, and a pattern for each."""
+
+_COMPILED = {
+    name: re.compile(pattern)
+    for name, pattern in sorted(PATTERNS.items(), key=lambda item: "thousands" not in item[0])
+}
+"""1,000 may be either; it is taken for separated thousands."""
+
+ADVICE = {
+    "numbers with a decimal comma": "write 1.5 for 1,5",
+    "numbers with separated thousands": "write 1000 for 1,000",
+    "percentages": "write 15 or 0.15 for 15%",
+    "amounts of money": "write the number alone",
+    "numbers in parentheses": "write -5 for (5)",
+}
+"""How to write each as a number."""
+
+
+def near_number(text: str) -> str | None:
+    """Return what a text that is not a number is to a person, such as "percentages"; else None.
+
+    Examples:
+        >>> from handnn.tables.cells import near_number
+        >>> near_number("15%"), near_number("1.234,5"), near_number("2020_01")
+        ('percentages', 'numbers with a decimal comma', None)
+    """
+    for name, pattern in _COMPILED.items():
+        if pattern.fullmatch(text):
+            return name
+    return None
+
+
+def near_numbers(texts: Iterable[str]) -> tuple[str, str, int] | None:
+    """Return what most near-numbers among some texts are, the first of them, and their count."""
+    counts: dict[str, int] = {}
+    first: dict[str, str] = {}
+    for text, count in Counter(texts).items():
+        name = near_number(text)
+        if name is not None:
+            counts[name] = counts.get(name, 0) + count
+            first.setdefault(name, text)
+    if not counts:
+        return None
+    name = max(counts, key=counts.__getitem__)
+    return name, first[name], sum(counts.values())

@@ -1,0 +1,134 @@
+"""What a column is: numbers, categories or dates, and its cells as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn.tables.cells.column import Cells, Floats
+from handnn.tables.cells.hints import ADVICE, near_number, near_numbers
+from handnn.tables.cells.text import ALIASES, category_text
+from handnn.tables.steps import Label
+
+
+class ColumnError(ValueError):
+    """A column that cannot be learned from, with advice that fits `Columns.learn`.
+
+    Attributes:
+        problem: the message without the advice, for callers that have other options.
+    """
+
+    def __init__(self, problem: str, advice: str) -> None:
+        super().__init__(problem + advice)
+        self.problem = problem
+
+
+def to_numbers(column: Cells, where: str) -> Floats:
+    """Return a column as float64 (N,), NaN where a value is missing.
+
+    Text that is a number is read, and booleans are 1 and 0. Raises ValueError, naming the row and
+    its value, for other text, for dates and for infinities.
+    """
+    found = column.floats.copy()
+    found[column.missing] = np.nan
+    infinite = np.isinf(found)
+    if infinite.any():
+        row = int(infinite.argmax())
+        is_large = column.text[row] or isinstance(column.values[row], int)
+        raise column.error(where, infinite, "is too large" if is_large else "is not finite")
+    bad = np.isnan(found) & ~column.missing
+    if bad.any():
+        if (bad & column.dates).any():
+            raise column.error(where, bad, "is a date where numbers are expected")
+        raise column.error(where, bad, f"is not a number{advice_for(column, bad)}")
+    return found
+
+
+def advice_for(column: Cells, bad: NDArray[np.bool_]) -> str:
+    """Return how to write the first bad cell as a number, if a person reads it as one."""
+    value = column.values[int(bad.argmax())]
+    name = near_number(value) if isinstance(value, str) else None
+    return f"; {ADVICE[name]}" if name else ""
+
+
+def infer_kind(column: Cells, where: str) -> str:
+    """Return "number", "category" or "date", inferred from the values of a column.
+
+    Raises ColumnError when every value is missing, when most values are numbers or dates and some
+    are not, and when most values are texts that a person reads as numbers, such as "15%".
+    """
+    present = ~column.missing
+    n_present = int(present.sum())
+    if n_present == 0:
+        raise ColumnError(f"{where}: {column.name} has no value in any row", "; leave it out")
+    if column.is_category:
+        return "category"
+    advice = f'; kinds={{{column.key!r}: "category"}} takes every cell as text'
+    is_bool = column.bools
+    if is_bool.sum() == n_present:
+        return "category"
+    is_date = column.dates
+    reads = present & ~is_date
+    if column.values.dtype == object:
+        reads &= ~np.isnan(column.floats) & ~is_bool
+    n_numbers = int(reads.sum())
+    if n_numbers == n_present:
+        return "number"
+    if 2 * n_numbers >= n_present:
+        odd = present & ~reads
+        what = "text" if column.text[int(odd.argmax())] else "a bool or a date"
+        error = column.error(where, odd, f"is {what} where other rows have numbers")
+        raise ColumnError(f"{error}{advice_for(column, odd)}", advice)
+    is_date = ~np.isnan(column.days) & present
+    n_dates = int(is_date.sum())
+    if n_dates == n_present:
+        return "date"
+    if 2 * n_dates >= n_present:
+        error = column.error(where, present & ~is_date, "is not a date, unlike other rows")
+        raise ColumnError(str(error), advice)
+    check_near_numbers(column, where, n_present, advice)
+    return "category"
+
+
+def check_near_numbers(column: Cells, where: str, n_present: int, advice: str) -> None:
+    """Raise ColumnError when at least half of the values are texts such as "15%" or "1,5"."""
+    found = near_numbers(column.values[column.text].tolist())
+    if found is None:
+        return
+    name, first, count = found
+    if 2 * count >= n_present:
+        raise ColumnError(
+            f"{where}: {column.name} holds {name}, such as {first!r:.40}, which are text here; "
+            f"{ADVICE[name]}",
+            advice,
+        )
+
+
+def label_codes(labels: Sequence[Label]) -> dict[str, int]:
+    """Return the code of each label by its category text, and of its aliases.
+
+    The aliases: `1` is `true` and `0` is `false`, unless the labels have both. Of labels with equal
+    texts, which only files of older versions have, the first counts.
+    """
+    places = reversed(list(enumerate(labels)))
+    found = {category_text(label): code for code, label in places}
+    aliases = {ALIASES[text]: code for text, code in found.items() if text in ALIASES}
+    return {**aliases, **found}
+
+
+def look_up(
+    values: list[str | None], codes: Mapping[str, int], otherwise: int
+) -> NDArray[np.int64]:
+    """Return the code of every value, `otherwise` for values without a code."""
+    known: dict[str | None, int] = dict(codes.items())
+    return np.fromiter(map(known.get, values, repeat(otherwise)), np.int64, len(values))
+
+
+def sorted_labels(values: Iterable[Label]) -> list[Label]:
+    """Return the distinct labels in ascending order; they must all be text or all be numbers."""
+    distinct: Any = set(values)
+    return sorted(distinct)

@@ -1,0 +1,40 @@
+"""Match the columns of a table with those of the training table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from handnn.tables.table_reader import TableReader
+
+MAX_LISTED = 5
+"""Names that a message lists."""
+
+
+def match_columns(names: Sequence[str] | None, n_columns: int, reader: TableReader) -> list[int]:
+    """Return the position in a table of each of `n_columns` columns.
+
+    names: of these columns; None if training had none. Without names, columns are matched by
+    position. Raises ValueError if a column is missing, additional or renamed.
+    """
+    theirs = reader.names
+    if names is None or theirs is None:
+        if len(reader) != n_columns:
+            raise ValueError(
+                f"{reader.where}: the table must have {n_columns} columns, but has {len(reader)}"
+            )
+        return list(range(len(reader)))
+    found = {name: place for place, name in enumerate(theirs)}
+    known = set(names)
+    missing = [name for name in names if name not in found]
+    additional = [name for name in theirs if name not in known]
+    if missing or additional:
+        texts = [f"has no column {_listed(missing)}"] if missing else []
+        texts += [f"has {_listed(additional)}, absent from training"] if additional else []
+        raise ValueError(f"{reader.where}: the table {', but '.join(texts)}")
+    return [found[name] for name in names]
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(map(repr, names[:MAX_LISTED]))
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return shown + more
