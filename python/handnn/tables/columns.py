@@ -150,16 +150,9 @@ class Columns:
         reader = TableReader(table, where, DEFAULT_GAPS if words is None else GapWords(words))
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
-        chosen: dict[str | int, str] = {}
-        for key, kind in (kinds or {}).items():
-            chosen[key] = kind
-        keys = dict.fromkeys(reader.key(place) for place in range(len(reader)))
-        for key, kind in chosen.items():
-            if key not in keys:
-                raise ValueError(f"{where}: kinds has {key!r}, but the table has no such column")
-            checks.word(kind, KINDS, f"{where}: kinds[{key!r}]")
+        chosen = _chosen_kinds(kinds or {}, reader)
         columns: list[Column] = []
-        for place, key in enumerate(keys):
+        for place, key in enumerate(map(reader.key, range(len(reader)))):
             cells = reader.cells(place)
             learn = COLUMN_KINDS[chosen.get(key) or infer_kind(cells, where)].learn
             columns.append(learn(cells, where, scale=scale, is_chosen=key in chosen))
@@ -370,6 +363,19 @@ class Columns:
     def _describe(self, place: int) -> str:
         names = self.feature_names_in
         return f"column {place}" if names is None else f"column {names[place]!r}"
+
+
+def _chosen_kinds(
+    kinds: Mapping[str, str] | Mapping[int, str], reader: TableReader
+) -> dict[str | int, str]:
+    """Return the kinds that the user names, checked."""
+    keys = {reader.key(place) for place in range(len(reader))}
+    chosen: dict[str | int, str] = {}
+    for key, kind in kinds.items():
+        if key not in keys:
+            raise ValueError(f"{reader.where}: kinds has {key!r}, but the table has no such column")
+        chosen[key] = checks.word(kind, KINDS, f"{reader.where}: kinds[{key!r}]")
+    return chosen
 
 
 def _settle(category: CategoryColumn, layer: Embedding) -> None:

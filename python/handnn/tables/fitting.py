@@ -47,8 +47,8 @@ def fit_table(
     epoch on them, so that together the networks learn from every row.
 
     Parameters:
-        table, kinds: N rows, and the kinds of columns, as `Columns.learn` takes them.
-        gaps: the texts that mean a missing value, as `Columns.learn` takes them.
+        table, kinds, gaps: N rows, the kinds of columns, and the texts that mean a missing value,
+            as `Columns.learn` takes them.
         y, task: the targets and the task, as `Target.learn` takes them.
         recipe: every setting of the training.
         rng: None, an int, or a Generator: draws rows, weights and the order of training.
@@ -74,11 +74,7 @@ def fit_table(
     rows = training_rows(len(x), recipe, rng)
     n_train = len(x) - recipe.n_validation
     n_steps = recipe.epochs * -(-n_train // recipe.batch_size)
-    trainers = []
-    for _ in range(recipe.n_networks):
-        network = build_network(recipe, columns, target.n_out, rng)
-        optimizer = build_optimizer(recipe, n_steps)
-        trainers.append(Trainer(network, target.loss(), optimizer, rng=int(rng.integers(2**63))))
+    trainers = [_trainer(recipe, columns, target, n_steps, rng) for _ in range(recipe.n_networks)]
     stopping = EarlyStopping(patience=recipe.patience) if recipe.n_validation else None
     histories = train_many(
         trainers,
@@ -92,6 +88,14 @@ def fit_table(
         progress=progress,
     )
     return FittedTable(TableModel([t.network for t in trainers], columns, target), histories)
+
+
+def _trainer(
+    recipe: Recipe, columns: Columns, target: Target, n_steps: int, rng: np.random.Generator
+) -> Trainer:
+    network = build_network(recipe, columns, target.n_out, rng)
+    optimizer = build_optimizer(recipe, n_steps)
+    return Trainer(network, target.loss(), optimizer, rng=int(rng.integers(2**63)))
 
 
 def training_rows(n_rows: int, recipe: Recipe, rng: np.random.Generator) -> list[NDArray[np.int64]]:
