@@ -86,7 +86,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def cpp(session: nox.Session) -> None:
-    """Run the optimised C++ tests."""
+    """Run the optimized C++ tests."""
     install_groups(session, "cpp")
     build(session, "release")
     ctest(session, "release")

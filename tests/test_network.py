@@ -145,7 +145,7 @@ def test_equals_the_reference_brick_by_brick():
     assert np.all(abs(network.predict(x) - expected) <= 2 * eps * (4 + 5) * terms)
 
 
-def test_rejects_neighbours_of_different_widths():
+def test_rejects_neighbors_of_different_widths():
     with pytest.raises(ValueError, match="4.*5|5.*4"):
         Network([Affine.random(3, 4), ReLU(), Sigmoid(), Affine.random(5, 2)])
     Network([Affine.random(3, 4), Halve(), Affine.random(5, 2)])

@@ -37,7 +37,7 @@ def model(problem: Problem, rows: int) -> bytes:
 
 
 class Predictor:
-    """`session.run` with all graph optimisations."""
+    """`session.run` with all graph optimizations."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         options = onnxruntime.SessionOptions()

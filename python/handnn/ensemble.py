@@ -24,14 +24,14 @@ class Ensemble:
     mean errs less than most of them, and tends to err most where they disagree. (Hansen and Salamon
     1990; Lakshminarayanan, Pritzel and Blundell 2017, for the spread.)
 
-    networks: M networks with the same dtype, inputs and outputs. They are not copied: what they
-    learn later counts.
+    networks: M networks with the same dtype, inputs and outputs. They are not copied, so later
+    training changes the ensemble.
     activation: applied to the output of each member. For members trained on logits, "softmax" or
     "sigmoid" averages their probabilities, as is usual; None averages the logits. The activations
     of `mlp` are accepted, too.
 
-    Sums over the members are in float64 and in their order, so a row has the same bits alone and
-    among others.
+    Members are summed in float64 and in their order, so the prediction of a row has the same bits
+    alone and in a batch.
 
     Raises:
         TypeError: If `networks` is not a list of Networks.

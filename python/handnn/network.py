@@ -29,7 +29,7 @@ class Network:
 
     Raises:
         TypeError: If an element is not a brick, or float32 and float64 params are mixed.
-        ValueError: If `layers` is empty or contains one brick twice, or if widths of neighbours
+        ValueError: If `layers` is empty or contains one brick twice, or if widths of neighbors
             differ.
 
     Examples:

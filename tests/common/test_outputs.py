@@ -186,10 +186,10 @@ def test_accepts_outputs_adjacent_to_an_input(call, name, dtype):
         plain = call.run(arrays)
         output = call.new_outputs(dtype)[name]
         memory = np.zeros(arrays[source].size + output.size, dtype)
-        neighbour = memory[: arrays[source].size].reshape(arrays[source].shape)
-        neighbour[...] = arrays[source]
+        neighbor = memory[: arrays[source].size].reshape(arrays[source].shape)
+        neighbor[...] = arrays[source]
         output = memory[arrays[source].size :].reshape(output.shape)
-        results = call.run({**arrays, source: neighbour}, **{name: output})
+        results = call.run({**arrays, source: neighbor}, **{name: output})
         for actual, expected in zip(results, plain, strict=True):
             assert_same_bits(actual, expected)
 

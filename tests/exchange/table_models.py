@@ -63,7 +63,7 @@ def targets(task, count=200):
 
 
 def table_model(task, dtype, categories="embedding", scale=True, count=2, seed=4):
-    """Return a model with random weights; only the columns and the target are learnt."""
+    """Return a model with random weights; only the columns and the target are learned."""
     rng = np.random.default_rng(seed)
     columns = Columns.learn(table(), categories=categories, scale=scale, kinds={"zip": "category"})
     target = Target.learn(targets(task))

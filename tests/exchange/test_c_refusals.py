@@ -159,10 +159,10 @@ def test_rejects_an_unknown_number_of_columns():
 
 def test_rejects_computed_codes_without_rows():
     network = Network([Affine(np.eye(2), np.zeros(2)), Embedding(np.ones((3, 2)), 1)])
-    with pytest.raises(ValueError, match="^to_c: no random rows can be made, because codes are c"):
+    with pytest.raises(ValueError, match="^to_c: random rows cannot be generated, because codes a"):
         handnn.to_c(network)
     handnn.to_c(network, x=[[0.5, 2]])
-    with pytest.raises(ValueError, match="^to_c: no random rows can be made, because codes are c"):
+    with pytest.raises(ValueError, match="^to_c: random rows cannot be generated, because codes a"):
         handnn.to_c(NORMAL, steps=[Fill([0.0], indicator=[0]), OneHot(2, column=1)])
 
 

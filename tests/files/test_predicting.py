@@ -46,12 +46,12 @@ def test_predictions_are_those_of_the_model(handnn_command, table, model_of):
 def test_notes_additional_and_reordered_columns(handnn_command, table, model_of):
     path, columns = model_of(), flats(30, seed=1)
     expected = handnn_command("predict", path, table(as_csv(columns))).out
-    turned = {"colour": ["red"] * 30, **dict(reversed(columns.items()))}
+    turned = {"color": ["red"] * 30, **dict(reversed(columns.items()))}
     del turned["price"]
     result = handnn_command("predict", path, table(as_csv(turned)))
     assert (result.code, result.out) == (0, expected)
     assert "the columns are in another order than in training" in result.err
-    assert "columns that training did not use are ignored: 'colour'" in result.err
+    assert "columns that training did not use are ignored: 'color'" in result.err
 
 
 def test_names_missing_columns(handnn_command, table, model_of):

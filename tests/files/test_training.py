@@ -38,7 +38,7 @@ def train(handnn_command, tmp_path):
     return run
 
 
-def labelled(count=150):
+def labeled(count=150):
     columns = flats(count)
     columns["size"] = ["large" if price > 1000 else "small" for price in columns.pop("price")]
     return columns
@@ -49,7 +49,7 @@ def labelled(count=150):
     [
         (flats(), "price", "regression", "the mean"),
         (flats(), "town", "multiclass", "the most frequent class"),
-        (labelled(), "size", "binary", "the most frequent class"),
+        (labeled(), "size", "binary", "the most frequent class"),
     ],
 )
 @pytest.mark.parametrize("stream", [(), ("--stream",)])

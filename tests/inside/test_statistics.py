@@ -250,11 +250,11 @@ def test_plot_uses_a_given_figure_even_if_there_is_nothing_to_draw():
     figure = Figure()
     zeros = Network([affine([[0.0]]), affine([[0.0]])])
     assert layer_statistics(zeros, [[0.0]], [[0.0]]).plot(figure) is figure
-    nothing_learnt = Figure()
-    layer_statistics(Network([ReLU()]), [[1.0]], [[0.0]]).plot(nothing_learnt)
+    nothing_learned = Figure()
+    layer_statistics(Network([ReLU()]), [[1.0]], [[0.0]]).plot(nothing_learned)
     infinite = Figure()
     layer_statistics(Network([affine([[np.inf]])]), [[1.0]], [[0.0]]).plot(infinite)
-    for drawn in (figure, nothing_learnt, infinite):
+    for drawn in (figure, nothing_learned, infinite):
         matplotlib.backends.backend_agg.FigureCanvasAgg(drawn).draw()
 
 

@@ -171,21 +171,21 @@ def test_two_traces_in_a_notebook_have_different_ids():
     assert rules and all(".handnn-trace" in rule for rule in rules)
 
 
-def test_colours_show_sign_and_size_and_keep_the_text_readable():
+def test_colors_show_sign_and_size_and_keep_the_text_readable():
     network = Network([Sigmoid()])
     text = trace(network, [[-10.0, 5.0, 0.1, 0.0, np.nan]]).to_html()
     cells = dict(re.findall(r'<td class="(\w\d)">([^<]+)</td>', text))
     assert cells["n5"] == "-10" and cells["p2"] == "5"
     assert "<td>0.1</td>" in text and "<td>0</td>" in text and "<td>nan</td>" in text
-    for colour in re.findall(r"td\.[pn]\d \{ background: rgb\((\d+), (\d+), (\d+)\)", text):
-        assert contrast([int(part) for part in colour], [0x1B] * 3) >= 7  # WCAG 2.2, level AAA
+    for color in re.findall(r"td\.[pn]\d \{ background: rgb\((\d+), (\d+), (\d+)\)", text):
+        assert contrast([int(part) for part in color], [0x1B] * 3) >= 7  # WCAG 2.2, level AAA
 
 
 def contrast(a, b):
     """The contrast ratio of WCAG 2.2."""
 
-    def luminance(colour):
-        parts = [part / 255 for part in colour]
+    def luminance(color):
+        parts = [part / 255 for part in color]
         linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
         return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 

@@ -49,7 +49,7 @@ def correlation(a, b):
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
-def test_neighbours_and_rows_are_independent(p):
+def test_neighbors_and_rows_are_independent(p):
     """Entries at distance 1, powers of two, and a row are uncorrelated."""
     mask = dropped(p, 3, 4, 2**19)
     for lag in [*range(1, 18), 32, 50, 64, 100, 128, 256, 784, 1000, 1024, 4096, 65536]:
@@ -65,7 +65,7 @@ def test_steps_and_seeds_are_independent(p):
         assert abs(correlation(first, dropped(p, other, 0, 2**18))) < 5, f"seed {other}"
 
 
-def test_patterns_of_eight_neighbours_are_equally_likely():
+def test_patterns_of_eight_neighbors_are_equally_likely():
     """Chi-squared of the 256 patterns at p = 1/2 has mean 255 and deviation 22.6."""
     for seed in range(20):
         bits = dropped(0.5, seed, 0, 2**19).reshape(-1, 8)

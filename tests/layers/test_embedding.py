@@ -191,7 +191,7 @@ def test_widths_of_a_network():
         Network([Affine.random(4, 4, rng=0), *network("float32").layers[1:2], Affine.random(8, 1)])
 
 
-def test_rejects_neighbours_without_the_column_of_codes():
+def test_rejects_neighbors_without_the_column_of_codes():
     message = r"layer 1 \(Embedding 3→2 column=4\) takes at least 5 columns, but .* get 3"
     with pytest.raises(ValueError, match=message):
         Network([Affine.random(2, 3, rng=0), Embedding.random(3, 2, column=4)])

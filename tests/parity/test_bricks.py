@@ -26,7 +26,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: no parity
 
 
 def assert_close(actual, expected):
-    """Entry by entry; below 1e-4 PyTorch's own 1 + erf and 1 + tanh have cancelled."""
+    """Entry by entry; below 1e-4 PyTorch's own 1 + erf and 1 + tanh have canceled."""
     np.testing.assert_allclose(actual, expected.detach().numpy(), rtol=1e-10, atol=1e-14)
 
 
@@ -101,7 +101,7 @@ def test_softmax_and_its_gradient(shape):
     assert_the_same_forward_and_backward(Softmax(), theirs, x, dout, norms=False)
 
 
-def learnt_by(theirs, rng):
+def learned_by(theirs, rng):
     """Give a PyTorch norm random float64 weights, and return them as NumPy arrays."""
     theirs.double()
     arrays = rng.normal(size=(2, len(theirs.weight)))
@@ -115,7 +115,7 @@ def learnt_by(theirs, rng):
 def test_layer_norm_and_its_gradients(shape, eps):
     rng = np.random.default_rng(5)
     theirs = torch.nn.LayerNorm(shape[1], eps=eps)
-    ours = LayerNorm(*learnt_by(theirs, rng), eps=eps)
+    ours = LayerNorm(*learned_by(theirs, rng), eps=eps)
     for _ in range(3):
         x, dout = rng.normal(1, 3, shape), rng.normal(size=shape)
         assert_the_same_forward_and_backward(ours, theirs, x, dout)
@@ -127,7 +127,7 @@ def test_batch_norm_its_gradients_and_its_running_statistics(shape, settings):
     """Over several batches of different sizes, then in prediction, then in training again."""
     rng = np.random.default_rng(6)
     theirs = torch.nn.BatchNorm1d(shape[1], **settings)
-    ours = BatchNorm(*learnt_by(theirs, rng), **settings)
+    ours = BatchNorm(*learned_by(theirs, rng), **settings)
     for step, training in enumerate([True, True, True, False, False, True]):
         ours.training = training
         theirs.train(training)

@@ -1,10 +1,10 @@
-"""Charts as inline SVG, for reports and notebooks: no dependency, one text alternative each."""
+"""Charts as inline SVG for reports and notebooks, each with a text alternative."""
 
 from __future__ import annotations
 
 from handnn.charts.axes import (
     BOTTOM,
-    COLOURS,
+    COLORS,
     HEIGHT,
     LEFT,
     RIGHT,
@@ -18,7 +18,7 @@ from handnn.charts.plots import bars, curves
 
 __all__ = [
     "BOTTOM",
-    "COLOURS",
+    "COLORS",
     "HEIGHT",
     "LEFT",
     "RIGHT",

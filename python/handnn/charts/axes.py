@@ -10,14 +10,14 @@ from typing import TypeAlias
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 92, 14, 14, 44
 
-COLOURS = ("#1f5fa8", "#b3501b", "#3d7a35", "#7a3d8f", "#8a6d00")
+COLORS = ("#1f5fa8", "#b3501b", "#3d7a35", "#7a3d8f", "#8a6d00")
 """Colors of curves, each with a contrast above 4.5 to 1 on white."""
 
 Coordinates: TypeAlias = Iterable[tuple[float, float]]
 
 
 class Axes:
-    """A frame with two labelled scales, and what has been drawn in it.
+    """A frame with two labeled scales, and the elements drawn in it.
 
     x and y: the ranges of the scales. names: their labels. is_log: whether y is logarithmic, which
     needs positive values. counts: whether x has whole numbers only, such as epochs.
@@ -50,30 +50,30 @@ class Axes:
             HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM),
         )
 
-    def curve(self, points: Coordinates, colour: str, dashes: str = "", width: float = 1.5) -> None:
+    def curve(self, points: Coordinates, color: str, dashes: str = "", width: float = 1.5) -> None:
         """Draw a line through points."""
         line = " ".join("{:.1f},{:.1f}".format(*self.at(*point)) for point in points)
         dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
         self._parts.append(
-            f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="{width}"'
+            f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="{width}"'
             f"{dashed}/>"
         )
 
-    def dots(self, points: Coordinates, colour: str) -> None:
+    def dots(self, points: Coordinates, color: str) -> None:
         """Draw a dot at each point."""
         dots = ("{:.1f} {:.1f}".format(*self.at(*point)) for point in points)
         path = "".join(f"M{dot}h0" for dot in dots)
         self._parts.append(
-            f'<path d="{path}" stroke="{colour}" stroke-width="5" stroke-linecap="round" '
+            f'<path d="{path}" stroke="{color}" stroke-width="5" stroke-linecap="round" '
             'stroke-opacity="0.35" fill="none"/>'
         )
 
     def label(self, texts: Mapping[str, str]) -> None:
         """Write texts, each in its color, into the upper right corner."""
-        for row, (text, colour) in enumerate(texts.items()):
+        for row, (text, color) in enumerate(texts.items()):
             self._parts.append(
                 f'<text x="{WIDTH - RIGHT - 6}" y="{TOP + 16 + 17 * row}" text-anchor="end" '
-                f'style="fill: {colour}">{escape(text)}</text>'
+                f'style="fill: {color}">{escape(text)}</text>'
             )
 
     def add(self, part: str) -> None:

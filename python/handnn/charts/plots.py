@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from itertools import cycle
 
-from handnn.charts.axes import COLOURS, WIDTH, Axes, number, picture
+from handnn.charts.axes import COLORS, WIDTH, Axes, number, picture
 
 
 def curves(
@@ -23,11 +23,11 @@ def curves(
     n_values = max(len(curve) for group in groups.values() for curve in group)
     axes = Axes((1, max(2, n_values)), (min(values), max(values)), names, is_log=True, counts=True)
     shown = {}
-    for (name, group), colour in zip(groups.items(), cycle(COLOURS), strict=False):
-        shown[name] = colour
+    for (name, group), color in zip(groups.items(), cycle(COLORS), strict=False):
+        shown[name] = color
         for curve in group:
             points = [(k, v) for k, v in enumerate(curve, 1) if v > 0]
-            axes.curve(points, colour, width=1.1)
+            axes.curve(points, color, width=1.1)
     axes.label(shown)
     return axes.svg(described)
 
@@ -44,7 +44,7 @@ def bars(lengths: Mapping[str, float], described: str) -> str:
         parts.append(
             f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(short)}</text>'
             f'<rect x="{left}" y="{y + 3}" width="{width:.1f}" height="{height - 7}" '
-            f'fill="{COLOURS[0]}"/>'
+            f'fill="{COLORS[0]}"/>'
             f'<text x="{left + width + 6:.1f}" y="{y + 15}">{number(length)}</text>'
         )
     return picture("".join(parts), height * len(lengths) + 4, described)

@@ -50,9 +50,10 @@ def export(
     """Write MODEL, with the preprocessing of its columns, to run without Python.
 
     c is a program that reads CSV rows, with the columns of the training except the target, and
-    prints what predict prints, or the probabilities of the classes. header is for programs of your
-    own: model_predict takes a row of numbers, and model_code converts text to numbers. onnx takes
-    numbers and text. A comment in the file, or the metadata of ONNX, describes inputs and outputs.
+    prints what predict prints, or the probabilities of the classes. header is for your own
+    programs: model_predict takes a row of numbers, and model_code converts text to numbers. onnx
+    takes numbers and text. A comment in the file, or the metadata of ONNX, describes inputs and
+    outputs.
     """
     with output.one_line_errors():
         from handnn.files import FileModel
@@ -71,7 +72,7 @@ def export(
 
 
 def memory_of(source: str) -> str:
-    """Return a note on the memory that a model in C needs, as its source defines it."""
+    """Return a note on the memory that a model in C needs, as defined in its source."""
     found = re.findall(r"^#define \w+_(CONSTANT|SCRATCH)_BYTES (\d+)$", source, re.MULTILINE)
     sizes = {kind: int(size) for kind, size in found}
     return f"; needs {sizes['CONSTANT']:,} bytes of constants and {sizes['SCRATCH']:,} of scratch"

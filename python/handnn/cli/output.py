@@ -45,7 +45,7 @@ def _failure(message: str) -> click.ClickException:
 
 
 def as_flag(remedy: Remedy) -> str:
-    """Return what remedies an error as an option of the command line, such as ``--gap '?'``."""
+    """Return the remedy of an error as a command-line option, such as ``--gap '?'``."""
     from handnn.files.errors import Option
 
     if remedy.option is Option.DROP_GAPS:

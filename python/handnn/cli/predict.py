@@ -42,8 +42,8 @@ def opened(
 @click.argument("rows", type=PATH)
 @click.option(
     "--out", type=PATH, metavar="FILE",
-    help="Where to write the predictions: CSV, or TSV, Parquet or gzip as the ending .tsv, "
-    ".parquet or .gz asks. [default: stdout]",
+    help="Where to write the predictions: CSV, or TSV, Parquet or gzip for the suffix .tsv, "
+    ".parquet or .gz. [default: stdout]",
 )  # fmt: skip
 @click.option("--probabilities", is_flag=True, help="Add a column p(class) for each class.")
 @click.option("--keep", is_flag=True, help="Put the columns of ROWS before the predictions.")
@@ -62,9 +62,9 @@ def predict(
     """Predict each row of ROWS with MODEL, in their order.
 
     ROWS may be larger than memory. Columns are matched by name. A missing column is an error, and
-    so is a column that does not hold what it held in training. A category that training did not
-    have counts as an average one, with a note. With --json each row is a JSON object on a line of
-    its own.
+    so is a column whose kind differs from training. A category that is absent from training is
+    treated as an average one, and reported. With --json each row is printed as a JSON object on its
+    own line.
     """
     log = output.printer(quiet)
     with output.one_line_errors():
@@ -109,7 +109,7 @@ def predict(
 def evaluate(
     model: Path, rows: Path, as_json: bool, quiet: bool, **options: Unpack[DialectOptions]
 ) -> None:
-    """Score MODEL on ROWS, which must have the target column, beside its score in training."""
+    """Score MODEL on ROWS, which must have the target column, and show its score in training."""
     log = output.printer(quiet)
     with output.one_line_errors():
         from handnn.files.predicting.predictions import evaluate_file

@@ -85,7 +85,7 @@ def widths(
 @click.option(
     "--hold-out", metavar="SHARE", default=0.2, show_default=True,
     type=click.FloatRange(0, 0.9, min_open=True),
-    help="Share of the rows that is only used to score the model.",
+    help="Share of the rows that are held out to score the model.",
 )  # fmt: skip
 @click.option(
     "--seed", metavar="N", type=click.IntRange(min=0), default=0, show_default=True,
@@ -128,7 +128,7 @@ def train(
     The model is scored on held-out rows beside two baselines, and saved with everything that
     predict needs. DATA is Parquet, or CSV with a header (any delimiter, plain or compressed with
     gzip). Text becomes categories, gaps are filled. A column that cannot be learned from is an
-    error that says how to leave it out.
+    error; the message names the option that leaves it out.
     """
     log = output.printer(quiet)
     with output.one_line_errors():

@@ -18,7 +18,7 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
 TIMEOUT = 30.0
-"""Seconds without data after which a mirror is given up."""
+"""Seconds without data after which the next mirror is tried."""
 
 CHUNK = 2**16
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GZIP_OVERHEAD = 2**16
-"""Upper limit of what gzip adds to incompressible data: a header, and 5 bytes per 65,535."""
+"""The most bytes that gzip adds to incompressible data: a header, and 5 bytes per 65,535."""
 
 
 class IdxFile(NamedTuple):
@@ -78,7 +78,7 @@ def unpack(packed: bytes, size: int) -> bytes:
 def _check_header(data: bytes, file: IdxFile) -> None:
     """Raise ValueError unless `data` is exactly an IDX file of that shape.
 
-    The header is checked first, because a wrong shape says more than a wrong number of bytes.
+    The header is checked first, because a wrong shape is the more helpful message.
     """
     expected = file.header
     if len(data) < len(expected):

@@ -73,7 +73,7 @@ def load_mnist(path: str | os.PathLike[str] | None = None, *, download: bool = F
     t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, or the same unpacked, without .gz. The
     default is the folder in the environment variable HANDNN_MNIST.
     download: download missing files (11 MB) into the folder, over https from a public mirror. A
-    file appears there only when it is complete and its checksum is right.
+    file appears there only when it is complete and its checksum is correct.
 
     Pixels are divided by 255. Each call reads the files and returns new arrays.
 

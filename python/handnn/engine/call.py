@@ -35,9 +35,9 @@ def train(
     """Train in one call; append the loss and the seconds of each finished epoch to `losses`.
 
     rows: x (N, I), y (N, O) and optionally weights (N,), of the dtype of the layers. The arrays of
-    layers and optimizer are changed in place; what layers and loss kept of their last forward and
-    backward is dropped. When interrupted (Ctrl-C), all arrays are those of a whole step, and
-    `losses` has the finished epochs. Once `stop` is set, training ends after the current step.
+    layers and optimizer are changed in place; layers and loss discard what they kept for backward.
+    When interrupted (Ctrl-C), all arrays are those after a complete step, and `losses` has the
+    finished epochs. Once `stop` is set, training ends after the current step.
 
     outputs (rows_per_epoch, O) receives the outputs that the losses of the last epoch are computed
     from, batch by batch.

@@ -1,4 +1,4 @@
-"""Which networks and trainings the engine can compile, and what prevents the others."""
+"""Decide which networks and trainings the engine can compile, and why it rejects the others."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def training_obstacle(layers: Sequence[Brick], loss: Loss, optimizer: Optimizer)
     if not losses.is_ours(loss):
         return f"the loss is a {type(loss).__name__}, which is not one of handnn's"
     if type(optimizer) not in OPTIMIZERS:
-        return f"the optimizer is {type(optimizer).__name__}, which the engine does not know"
+        return f"the optimizer is {type(optimizer).__name__}, which the engine does not support"
     return obstacle(layers)
 
 

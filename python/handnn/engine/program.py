@@ -17,29 +17,29 @@ from handnn.layers.sequence import walk
 from handnn.losses import KernelLoss
 from handnn.optimizers import GradientOptimizer
 
-Learnt: TypeAlias = tuple[Sequence[Array], float, float]
+Update: TypeAlias = tuple[Sequence[Array], float, float]
 """A param's optimizer states, its factor of lr and its weight decay."""
 
-BrickSpec: TypeAlias = tuple[str, Mapping[str, float], Mapping[str, Array], Mapping[str, Learnt]]
-"""A brick as cpp/bindings/bricks.hpp takes it: kind, numbers, arrays, how its params learn."""
+BrickSpec: TypeAlias = tuple[str, Mapping[str, float], Mapping[str, Array], Mapping[str, Update]]
+"""A brick as cpp/bindings/bricks.hpp expects it: kind, numbers, arrays, updates of its params."""
 
 
 LossSpec: TypeAlias = tuple[str, float, Array | None, bool]
-"""A loss as cpp/bindings/training.cpp takes it: kind, number, numbers, is_exact."""
+"""A loss as cpp/bindings/training.cpp expects it: kind, number, numbers, is_exact."""
 
 OptimizerSpec: TypeAlias = tuple[str, dict[str, float], float, NDArray[np.float64] | None]
-"""An optimizer as it takes it: kind, settings, clip_norm, the schedule's factor of each step."""
+"""An optimizer in the same form: kind, settings, clip_norm, the schedule's factor of each step."""
 
 ProgramSpec: TypeAlias = tuple[list[BrickSpec], LossSpec, OptimizerSpec, bool]
-"""A program as it takes it: bricks, loss, optimizer, whether in float32."""
+"""A program in the same form: bricks, loss, optimizer, whether in float32."""
 
 
 def brick_specs(
     layers: Sequence[Brick], optimizer: GradientOptimizer | None = None, prefix: str = ""
 ) -> list[BrickSpec]:
-    """Return the layers as the engine takes them; a block stands between a fork and an add.
+    """Return the layers as the engine expects them, with each block between a fork and an add.
 
-    With an optimizer, each param comes with its states, which are created where missing.
+    With an optimizer, each param has its states, which are created if missing.
     """
     specs: list[BrickSpec] = []
     for index, layer in enumerate(layers):
@@ -50,10 +50,11 @@ def brick_specs(
             specs += brick_specs(layer.block, optimizer, name)
             specs.append(("add", {}, {}, {}))
             continue
-        learnt: dict[str, Learnt] = {}
+        updates: dict[str, Update] = {}
         if optimizer is not None:
-            learnt = {n: optimizer.learnt(name + n, param) for n, param in layer.params.items()}
-        specs.append((layer.kind, layer.numbers, {**layer.params, **layer.buffers}, learnt))
+            params = layer.params.items()
+            updates = {n: optimizer.update_arguments(name + n, param) for n, param in params}
+        specs.append((layer.kind, layer.numbers, {**layer.params, **layer.buffers}, updates))
     return specs
 
 
@@ -100,7 +101,7 @@ class Forward(CompiledLayers):
 class TrainingProgram(CompiledLayers):
     """Layers, a loss and an optimizer, checked and ready to train, until one of them changes.
 
-    Checking and describing them takes longer than many an epoch, so a fit does it once.
+    Checking and describing them can take longer than an epoch, so a fit does it once.
     """
 
     def __init__(self, layers: list[Brick], loss: KernelLoss, optimizer: GradientOptimizer) -> None:
@@ -134,10 +135,10 @@ class TrainingProgram(CompiledLayers):
         ]
 
     def spec(self, n_steps: int) -> ProgramSpec:
-        """Return the program as the engine takes it for its next `n_steps` steps."""
+        """Return the program as the engine expects it, for its next `n_steps` steps."""
         for i, dropout in zip(self._dropout_places, self._dropouts, strict=True):
-            kind, _, arrays, learnt = self._bricks[i]
-            self._bricks[i] = (kind, dropout.numbers, arrays, learnt)
+            kind, _, arrays, updates = self._bricks[i]
+            self._bricks[i] = (kind, dropout.numbers, arrays, updates)
         loss, optimizer = self._loss, self._optimizer
         self._optimizer_settings["step"] = optimizer.steps + 1
         factors = optimizer.factors(n_steps)
@@ -154,7 +155,7 @@ class TrainingProgram(CompiledLayers):
             attributes.update(nothing)
 
     def count_steps(self, n_steps: int, n_steps_tried: int) -> None:
-        """Count the steps taken; a Dropout counts a step that was tried without an update, too."""
+        """Count the steps taken; a Dropout also counts a step whose update was skipped."""
         self._optimizer.steps += n_steps
         for dropout in self._dropouts:
             dropout.step += n_steps_tried

@@ -1,4 +1,4 @@
-"""Which rows an epoch has, in which order and in which batches."""
+"""The rows of an epoch: their order and their batches."""
 
 from __future__ import annotations
 

@@ -13,15 +13,15 @@ Stop = _core.Stop
 
 YIELD_INTERVAL = 0.02
 YIELD_SECONDS = 1e-4
-"""How often, and for how long, one of several trainings sleeps so that others get the GIL.
+"""How often each of several trainings sleeps to let others acquire the GIL, and for how long.
 
-A thread that releases the GIL and takes it back at once, as NumPy's indexing does, can starve the
-threads that wait for it. While it sleeps, one of them runs.
+A thread that releases the GIL and reacquires it immediately, as NumPy's indexing does, can starve
+the threads that wait for it. While it sleeps, one of them runs.
 """
 
 
 class Stopped(BaseException):
-    """Raised in a training of `train_many` that ends because another one failed or Ctrl-C came.
+    """Raised in a training of `train_many` that ends because another failed or was interrupted.
 
     Like KeyboardInterrupt it is not an Exception, so that user code does not catch it by accident.
     """
@@ -40,7 +40,7 @@ _SUPERVISION: ContextVar[Supervision | None] = ContextVar("_SUPERVISION", defaul
 
 
 def supervision() -> Supervision | None:
-    """Return what supervises trainings in this context, None if nothing does."""
+    """Return the supervision of trainings in this context, or None."""
     return _SUPERVISION.get()
 
 
@@ -56,7 +56,7 @@ def one_of_many(stop: Stop) -> Iterator[None]:
 
 @contextmanager
 def asked_by(stop: Stop | None) -> Iterator[None]:
-    """Raise KeyboardInterrupt in trainings of this context once `stop` is set; None lifts that."""
+    """Raise KeyboardInterrupt in trainings of this context once `stop` is set; None undoes it."""
     with _supervised(None if stop is None else Supervision(stop, KeyboardInterrupt)):
         yield
 

@@ -38,7 +38,7 @@ class InputRow:
     """An input row: the columns without codes, then the encoded ones, each in table order.
 
     Attributes:
-        target: the name of what is predicted, for people.
+        target: the name of the target, for descriptions.
         names: the columns in the order of the training table.
         plain, encoded: the columns of the row.
         is_one_hot: whether codes become columns of 0 and 1, or are looked up by Embeddings.
@@ -88,14 +88,15 @@ class InputRow:
     def bricks(self, network: Network) -> list[Brick]:
         """Return the bricks of a network, then the one that turns logits into probabilities.
 
-        Binary classification needs none: each of its two probabilities is a sigmoid of its own.
+        Binary classification needs no such brick: exporters add a sigmoid for each of its two
+        probabilities.
         """
         more: dict[str, list[Brick]] = {"multiclass": [Softmax()], "multilabel": [Sigmoid()]}
         return [*network.layers, *more.get(self.model.target.task, [])]
 
 
 def listed(labels: Sequence[Label], max_letters: int = 500) -> str:
-    """Return labels with their codes, for people, cut off after `max_letters`."""
+    """Return labels with their codes as text, truncated after `max_letters`."""
     words: list[str] = []
     for code, label in enumerate(labels):
         words.append(f"{code} {label!s:.30}")

@@ -12,11 +12,11 @@ from handnn.storage import BrickArrays, as_path, check_names, opened
 
 
 def load_weights(network: Network, path: str | os.PathLike[str], names: str = "handnn") -> None:
-    """Copy the arrays of a safetensors file into those of `network`, all or none.
+    """Copy the arrays of a safetensors file into those of `network`, either all or none.
 
     The arrays of the network keep their identity; their shapes and dtypes must equal those in the
-    file. The metadata of the file is ignored. A brick of your own takes part under the names of its
-    params.
+    file. The metadata of the file is ignored. The arrays of your own bricks are found by the names
+    of their params.
 
     names: "handnn" for a file of `Network.save`; "torch" for a file of
         ``safetensors.torch.save_file(sequential.state_dict(), path)``, in which the number of each

@@ -56,7 +56,7 @@ def flow(step: NetworkStep, prefix: str) -> str:
 
 
 def _arrows(start: float, end: float, shape: str, is_training: bool) -> list[str]:
-    """Return the arrow forward, labelled with a shape, and in training the arrow backward."""
+    """Return the arrow forward, labeled with a shape, and in training the arrow backward."""
     middle = (start + end) / 2
     high, low = TOP + 12, TOP + BOX - 10
     drawn = [
@@ -71,11 +71,11 @@ def _arrows(start: float, end: float, shape: str, is_training: bool) -> list[str
     return drawn
 
 
-def _arrow(start: float, end: float, y: float, colour: str) -> str:
+def _arrow(start: float, end: float, y: float, color: str) -> str:
     back = 8 if end > start else -8
     return (
-        f'<path d="M{start:.0f} {y:.0f}H{end - back / 2:.0f}" stroke="{colour}" stroke-width="2"/>'
-        f'<path d="M{end:.0f} {y:.0f}l{-back} -5v10z" fill="{colour}"/>'
+        f'<path d="M{start:.0f} {y:.0f}H{end - back / 2:.0f}" stroke="{color}" stroke-width="2"/>'
+        f'<path d="M{end:.0f} {y:.0f}l{-back} -5v10z" fill="{color}"/>'
     )
 
 

@@ -14,7 +14,7 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """The content security policy: a browser may load nothing for the page."""
 
 SHADES = 5
-"""The number of colour depths for each sign."""
+"""The number of color depths for each sign."""
 
 STYLE = """
 .handnn-trace { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto;
@@ -88,7 +88,7 @@ def _body(step: NetworkStep, prefix: str) -> str:
         f"<h1>{escape(_title(step))}</h1>",
         f"<p><code>{escape(step.network)}</code> on {step.rows}.</p>",
         f"<p>{_story(step)}</p>",
-        "<p>The deeper the colour of a number, the larger it is relative to the rest of its array: "
+        "<p>The deeper the color of a number, the larger it is relative to the rest of its array: "
         "orange above 0, blue below. Rows and columns are numbered from 0.</p>",
         '<div class="wide" role="region" aria-label="The bricks in a row" tabindex="0">'
         f"{flow(step, prefix)}</div>",
@@ -216,7 +216,7 @@ def _table(name: str, array: Array) -> str:
         row = "" if is_row else f'<th scope="row">{label}</th>'
         for cell, shade in zip(cells, shades, strict=True):
             depth = 0 if cell == GAP else round(abs(shade) * SHADES)
-            colour = f' class="{"p" if shade > 0 else "n"}{depth}"' if depth else ""
-            row += f"<td{colour}>{cell}</td>"
+            color = f' class="{"p" if shade > 0 else "n"}{depth}"' if depth else ""
+            row += f"<td{color}>{cell}</td>"
         lines.append(f"<tr>{row}</tr>")
     return "\n".join([*lines, "</tbody></table></div>\n"])

@@ -29,7 +29,7 @@ class Residual(sequence.Container):
 
     Raises:
         TypeError: If an element is not a brick, or float32 and float64 are mixed.
-        ValueError: If the block is empty, if widths of neighbours or of the two ends differ, or if
+        ValueError: If the block is empty, if widths of neighbors or of the two ends differ, or if
             blocks are nested more than 32 deep.
 
     Examples:

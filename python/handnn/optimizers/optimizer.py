@@ -168,7 +168,7 @@ class GradientOptimizer(ABC):
             grad_scale = functional.clip_scale(self.clip_norm, total)
         lr = self.lr * self._factor()
         for param, array in params.items():
-            states, lr_scale, weight_decay = self.learnt(param, array)
+            states, lr_scale, weight_decay = self.update_arguments(param, array)
             self.update(
                 array,
                 known[param],
@@ -192,7 +192,7 @@ class GradientOptimizer(ABC):
                     f"{', '.join(params)}"
                 )
 
-    def learnt(self, name: str, param: Array) -> tuple[list[Array], float, float]:
+    def update_arguments(self, name: str, param: Array) -> tuple[list[Array], float, float]:
         """Return a param's states, created where missing, its factor of lr and its decay."""
         states = []
         for state in self.states:

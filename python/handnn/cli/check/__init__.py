@@ -1,4 +1,4 @@
-"""The command `handnn check`: proof that an installation computes correctly on its machine."""
+"""The command `handnn check`: check that an installation computes correctly on its machine."""
 
 from __future__ import annotations
 

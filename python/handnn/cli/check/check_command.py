@@ -1,4 +1,4 @@
-"""`handnn check`: proof that this installation computes correctly on this machine."""
+"""`handnn check`: check that this installation computes correctly on this machine."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def line(result: Result) -> str:
 def check(context: click.Context, as_json: bool) -> None:
     """Check every layer, loss, optimizer and schedule; exit with 0 if all pass, else with 1.
 
-    Results are compared with plain NumPy in float32 and float64, at lengths around the widths of
-    vectors, in new arrays and in given ones; gradients with slopes measured on forward; and a fit
-    by the compiled engine with the same fit in Python, bit for bit.
+    Results in new and in given arrays are compared with plain NumPy, in float32 and float64, at
+    lengths around the widths of vectors. Gradients are compared with finite differences of forward,
+    and a fit by the compiled engine with the same fit in Python, bit for bit.
 
     Each line shows the error that came nearest to its bound. The bounds are derived: 2 eps K times
     the sum of absolute terms for a sum of K terms, 4 eps for a formula without a sum, 0 for copies

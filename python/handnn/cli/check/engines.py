@@ -29,7 +29,7 @@ def same_bits(
     y: Array,
     sample_weight: Array | None = None,
 ) -> Iterator[Case]:
-    """Yield how many entries of each array differ after a fit by either engine."""
+    """Yield, for each array, the number of entries that differ between fits by the two engines."""
     fits = []
     for engine in ("compiled", "bricks"):
         trainer = Trainer(*copy.deepcopy((network, loss, optimizer)), engine=engine, rng=0)

@@ -25,7 +25,7 @@ CLIPPING = "clip_norm"
 
 
 class Check(NamedTuple):
-    """One part of the verdict on one brick, not run yet."""
+    """A check of one brick that has not run yet."""
 
     brick: str
     what: str
@@ -92,7 +92,7 @@ def of_schedules() -> Iterator[Check]:
 
 
 def attempt(check: Check) -> list[Result]:
-    """Run a check; if it raises or has no cases, return one failed result that says so."""
+    """Run a check; if it raises or has no cases, return one failed result that reports this."""
     try:
         results = [*check.run()]
         note = "no cases"

@@ -44,7 +44,7 @@ def results(calls: Iterable[Call], dtype: str) -> Iterator[Case]:
 
 
 def given_outputs(calls: Iterable[Call], dtype: str) -> Iterator[Case]:
-    """Yield how many entries change if results are written to given arrays, which must be 0."""
+    """Yield the number of entries that change if results are written to given arrays."""
     for call in calls:
         for seed, sizes in enumerate(call.sweep(17) if call.outputs else []):
             arrays, outputs = call.arrays(dtype, sizes, seed), call.new_outputs(dtype, sizes)
@@ -54,7 +54,7 @@ def given_outputs(calls: Iterable[Call], dtype: str) -> Iterator[Case]:
 
 
 def factors(schedule: type[Schedule]) -> Iterator[Case]:
-    """Yield the factors of a schedule beside those of its formula."""
+    """Yield the factors of a schedule and those of its formula."""
     for call in schedule_calls():
         if type(call.schedule) is schedule:
             yield Case("factors", *call.results())

@@ -1,4 +1,4 @@
-"""One line of `handnn check`: a measured error beside the bound that it must not exceed."""
+"""One line of `handnn check`: a measured error, and the bound that it must not exceed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Result:
 
 
 class Case(NamedTuple):
-    """One array that was computed, the array that is expected, and how far apart they may be."""
+    """A computed array, the expected array, and the bound of their difference."""
 
     what: str
     got: ArrayLike
@@ -66,12 +66,12 @@ def worst(case: Case, dtype: DTypeLike) -> tuple[float, float, float]:
     share = np.where(error == 0, 0.0, math.inf)  # inf for NaN, and for an error above a bound of 0
     np.divide(error, bound, out=share, where=(error > 0) & (bound > 0))
     largest = share.max()
-    last = np.where(share == largest, bound, -1.0).argmax()  # of equal shares, the largest bound
+    last = np.where(share == largest, bound, -1.0).argmax()  # the largest bound among equal shares
     return float(largest), float(error.flat[last]), float(bound.flat[last])
 
 
 def n_different(one: ArrayLike, other: ArrayLike) -> int:
-    """Return how many entries of two arrays differ in their bits; all, if shape or dtype do."""
+    """Return the number of entries whose bits differ; all entries if shapes or dtypes differ."""
     one, other = np.ascontiguousarray(one), np.ascontiguousarray(other)
     if one.shape != other.shape or one.dtype != other.dtype:
         return max(one.size, other.size, 1)

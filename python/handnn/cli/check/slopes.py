@@ -1,4 +1,4 @@
-"""Gradients against the slopes measured on forward, for each layer and each loss."""
+"""Gradients against finite differences of forward, for each layer and each loss."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from handnn.network import Network
 from handnn.reference import examples
 
 RTOL = 1e-6
-"""The accepted relative error, after the rounding of the measurement itself."""
+"""The accepted relative error beyond the rounding of the measurement."""
 
 
 class Identity:
-    """A brick that passes everything through, so that the gradient check sees the loss alone."""
+    """A brick that returns its input, so that the gradient check tests the loss alone."""
 
     def forward(self, x: Array) -> Array:
         """Return x."""

@@ -1,4 +1,4 @@
-"""What `handnn demo` does, and prints as Python code."""
+"""The code that `handnn demo` runs and prints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def train_on_concrete(
     rng = np.random.default_rng(seed)
     held_out, train = np.split(rng.permutation(len(data.y)), [len(data.y) // 5])
 
-    # Standardise by the training rows alone, so that nothing leaks from the others.
+    # Standardize by the training rows alone, so that nothing leaks from the others.
     x_mean, x_std = data.x[train].mean(axis=0), data.x[train].std(axis=0)
     y_mean, y_std = data.y[train].mean(), data.y[train].std()
     x, y = (data.x - x_mean) / x_std, (data.y - y_mean) / y_std
@@ -36,7 +36,7 @@ def train_on_concrete(
         x[train], y[train], epochs=epochs, batch_size=32, validation=(x[held_out], y[held_out])
     )
 
-    # With two more layers the model takes kg/m³ and days, and answers in MPa.
-    standardise = handnn.Affine(np.diag(1 / x_std), -x_mean / x_std)
+    # Two more layers let the model accept kg/m³ and days, and return MPa.
+    standardize = handnn.Affine(np.diag(1 / x_std), -x_mean / x_std)
     restore = handnn.Affine(np.array([[y_std]]), np.array([y_mean]))
-    return handnn.Network([standardise, *network.layers, restore]), history, held_out
+    return handnn.Network([standardize, *network.layers, restore]), history, held_out

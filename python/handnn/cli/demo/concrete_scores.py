@@ -26,7 +26,7 @@ def score(name: str, measured: Array, predicted: Array) -> Score:
 
 
 def baselines(data: Dataset, held_out: NDArray[np.intp]) -> list[Score]:
-    """Return the scores on the held-out rows of the training mean, and of least squares."""
+    """Return the scores of the training mean and of least squares on the held-out rows."""
     train = np.setdiff1d(np.arange(len(data.y)), held_out)
     x = np.column_stack([data.x, np.ones(len(data.x))])
     coefficients = np.linalg.lstsq(x[train], data.y[train], rcond=None)[0]

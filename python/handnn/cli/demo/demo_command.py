@@ -35,7 +35,7 @@ model.save({model!r})  # handnn.load reads it
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo did; as a dict it is what --json prints."""
+    """The results of the demo; --json prints them as an object."""
 
     seed: int
     epochs: int

@@ -12,7 +12,7 @@ from handnn.arrays import Array
 from handnn.cli.demo.concrete_scores import Score
 from handnn.training.history import History
 
-BLUE, ORANGE, GREY = "#2f6db3", "#e07b39", "#8a8f98"
+BLUE, ORANGE, GRAY = "#2f6db3", "#e07b39", "#8a8f98"
 
 
 def draw_png(history: History, measured: Array, predicted: Array, score: Score) -> bytes:
@@ -46,7 +46,7 @@ def draw_losses(ax: Axes, history: History) -> None:
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_xlim(left=0)
-    ax.set_title("Loss: mean squared error, standardised", loc="left")
+    ax.set_title("Loss: mean squared error, standardized", loc="left")
     ax.set_xlabel("epoch")
     ax.legend(frameon=False)
 
@@ -54,7 +54,7 @@ def draw_losses(ax: Axes, history: History) -> None:
 def draw_predictions(ax: Axes, measured: Array, predicted: Array) -> None:
     """Draw a dot for each held-out row, and the line of exact predictions."""
     limits = (min(0, predicted.min() - 3), max(measured.max(), predicted.max()) + 3)
-    ax.plot(limits, limits, color=GREY, linewidth=1, linestyle="--", zorder=1)
+    ax.plot(limits, limits, color=GRAY, linewidth=1, linestyle="--", zorder=1)
     ax.scatter(
         measured, predicted, s=22, color=BLUE, alpha=0.65, edgecolors="white", linewidths=0.5
     )

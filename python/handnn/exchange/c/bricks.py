@@ -1,4 +1,4 @@
-"""Each brick as calls of functions in the header."""
+"""The statements of each brick: calls of functions in the header."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from handnn.layers import (
 )
 
 AddCode = Callable[[Program, Any, Buffer], Buffer]
-"""Adds the statements of a brick that takes a row, and returns the row that it gives."""
+"""Adds the statements that apply a brick to a row, and returns the output row."""
 
 
 def add_bricks(program: Program, layers: Iterable[Brick], x: Buffer, place: str = "") -> Buffer:
@@ -84,7 +84,7 @@ def _residual(program: Program, layer: Residual, x: Buffer) -> Buffer:
     program.waiting.append(x.name)
     out = add_bricks(program, layer.block, x, program.place)
     program.waiting.pop()
-    if out.name == x.name:  # the block is nothing but Dropout
+    if out.name == x.name:  # the block consists of Dropout only
         return program.call_in_place("add", x, x.name, x.columns)
     return program.call_in_place("add", out, x.name, x.columns)
 

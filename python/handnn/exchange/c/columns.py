@@ -1,7 +1,7 @@
 """The preprocessing of a table as steps on a row of C: one function for each type of step.
 
 The row holds the plain columns, then the encoded ones (see `InputRow`); text arrives as codes. All
-columns are filled by one `Fill` and standardised by one `Scale`.
+columns are filled by one `Fill` and standardized by one `Scale`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from handnn.tables.steps import (
 def row_steps(row: InputRow) -> list[RowStep]:
     """Return the steps that compute what `Columns.transform` computes.
 
-    The codes stand before the indicators here, and behind them in `Columns.transform`.
+    Here the codes precede the indicators; in `Columns.transform` they follow them.
     """
     columns = row.columns
     collected = Collected(len(columns), n_plain=len(row.plain))
@@ -98,7 +98,7 @@ def _ordinal_encode(collected: Collected, place: int, step: OrdinalEncode) -> No
 
 
 def _one_hot_encode(collected: Collected, place: int, step: OneHotEncode) -> None:
-    # Each OneHot removes its column, so the next column of codes is always in this place.
+    # Each OneHot removes its column, so the next column of codes always has this index.
     collected.one_hots.append(OneHot(step.n_columns, collected.n_plain))
 
 
@@ -110,4 +110,4 @@ COLLECT: Mapping[type[ColumnStep], Callable[[Collected, int, Any], None]] = {
     PiecewiseLinear: _piecewise_linear,
     Standardize: _standardize,
 }
-"""How each type of step of the column in a place is collected."""
+"""The function that collects each type of step."""

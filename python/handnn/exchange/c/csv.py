@@ -18,11 +18,11 @@ from handnn.tables import TableModel
 def table_program(
     model: TableModel, name: str = "model", target: str = "", gaps: Iterable[str] = ()
 ) -> str:
-    """Return a program in C99 that reads rows of CSV from stdin and prints the answers.
+    """Return a program in C99 that reads rows of CSV from stdin and prints the predictions.
 
     The columns are those of training in their order, without the target; a first line with their
-    names is skipped. Commas separate the cells, which may be quoted; `gaps` are the texts that
-    stand for a missing value, besides "". At an invalid line the program names it and exits with 1.
+    names is skipped. Commas separate the cells, which may be quoted; `gaps` are the texts that mark
+    a missing value, besides "". At an invalid line the program prints its number and exits with 1.
     With --check it predicts its test rows. ``cc -std=c99 -O2 model.c -lm -o model`` compiles it.
     Raises what `handnn.to_c` raises.
     """

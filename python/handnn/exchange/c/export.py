@@ -32,14 +32,14 @@ def to_c(
 
     Its function ``void model_predict(const float *x, float *y)`` (double for a float64 network)
     maps one row of I numbers to O outputs. The bits are those of `predict` wherever fma rounds
-    once; a code that an Embedding does not have gives NaN. It needs nothing but libm, and contains
+    once; a code that an Embedding does not have gives NaN. It depends only on libm, and contains
     test rows with their outputs. The file is written atomically.
 
     network: a Network, or a TableModel. The row of a TableModel holds the numbers, NaN where
         missing, then the categories, each in table order; ``model_code(place, "label")`` returns
         the number of a category of text. The outputs are the values of a regression, else
-        probabilities. They have the bits of `predict` in float64 and are close in float32, for all
-        is computed in the dtype of the networks.
+        probabilities. They have the bits of `predict` in float64 and are close in float32, because
+        everything is computed in the dtype of the networks.
     name: an identifier of C that replaces "model" in every name that the header declares.
     x (N, I): the test rows; 8 random rows if not given.
     steps: `Fill`, `Scale`, `OneHot`, `Interpolate` and `LookUp` of `handnn.exchange.c`, applied to

@@ -30,7 +30,8 @@ from handnn.network import Network
 class Wording:
     """The parts of a header's text that differ between networks and table models.
 
-    promise: completes "the results have ...". comment: stands in the comment at the top, as it is.
+    promise: completes "the results have ...". comment: text that is inserted unchanged into the
+    comment at the top.
     lookups: the function model_code and its labels, in the words of the templates (see `in_c`).
     """
 
@@ -58,10 +59,10 @@ def header(
     x: ArrayLike | None = None,
     wording: Wording | None = None,
 ) -> str:
-    """Return the header of networks whose answers are averaged.
+    """Return the header of networks whose predictions are averaged.
 
     networks: copies from `c_copy`, of one dtype. steps: by their names in messages. answer: the
-    step behind each network. x (N, I): the test rows.
+    step after each network. x (N, I): the test rows.
     """
     wording = wording or Wording()
     columns = input_columns(networks[0], steps, x)
@@ -130,7 +131,7 @@ def _add_all(
     answer: OutputStep | None,
     columns: int,
 ) -> None:
-    """Add the steps, each network, and the mean of their answers."""
+    """Add the steps, each network, and the mean of their predictions."""
     prepared = Buffer("x", columns)
     for index, step in enumerate(steps):
         prepared = add_step(program, step, index, prepared)

@@ -97,7 +97,7 @@ REALS: Mapping[str, Real] = {
 
 
 MAX_LINE = 96
-"""Letters in a line of numbers."""
+"""The largest length of a line of numbers."""
 
 
 def number(value: float, real: Real) -> str:

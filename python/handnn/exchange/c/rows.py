@@ -17,7 +17,7 @@ from handnn.network import Network
 N_ROWS = 8
 """The number of random rows."""
 
-COMPUTED = "to_c: no random rows can be made, because codes are computed; give some rows as x"
+COMPUTED = "to_c: random rows cannot be generated, because codes are computed; pass rows as x"
 
 
 def input_columns(network: Network, steps: Mapping[str, RowStep], x: ArrayLike | None) -> int:
@@ -29,7 +29,7 @@ def input_columns(network: Network, steps: Mapping[str, RowStep], x: ArrayLike |
         return int(rows.shape[1])
     needed = network.sizes.get("in")
     if needed is None:
-        raise ValueError("to_c: no layer determines the number of columns; give some rows as x")
+        raise ValueError("to_c: no layer determines the number of columns; pass rows as x")
     # The output of a step grows with its input, so at most one count fits.
     reason = ""
     for count in range(1, needed + 2):
@@ -51,7 +51,7 @@ def input_columns(network: Network, steps: Mapping[str, RowStep], x: ArrayLike |
 
 
 def columns_after(step: RowStep, where: str, count: int) -> int:
-    """Return the number of columns a step makes of `count`; `where` names it in errors."""
+    """Return the output columns of a step for `count` columns; `where` names it in errors."""
     with errors_of(where):
         return step.columns(count)
 
@@ -66,7 +66,7 @@ def errors_of(where: str) -> Iterator[None]:
 
 
 def drawn(network: Network, steps: Iterable[RowStep], columns: int) -> Array:
-    """Return random rows that are about standard normal where they enter the network.
+    """Return random rows whose values are about standard normal at the input of the network.
 
     Columns of codes hold valid codes. The last row is NaN wherever NaN is filled.
     """

@@ -1,4 +1,4 @@
-"""Each step around a network as calls of functions in the header."""
+"""The statements of each step around a network: calls of functions in the header."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from handnn.exchange.c.steps import (
 
 
 def add_step(program: Program, step: RowStep, index: int, x: Buffer) -> Buffer:
-    """Add step number `index` before the network and return the row that it gives."""
+    """Add step number `index` before the network, and return its output row."""
     program.place = f"in_{index}_"
     return STEPS[type(step)](program, step, x)
 
 
 def add_answer(program: Program, answer: OutputStep | None, x: Buffer) -> Buffer:
-    """Add the step behind the network, if any, and return the answer."""
+    """Add the step after the network, if any, and return its output row."""
     program.place = "out_"
     if isinstance(answer, Scale):
         mean, factor = _arrays_of_scale(program, answer, x)
@@ -104,4 +104,4 @@ STEPS: Mapping[type, Callable[[Program, Any, Buffer], Buffer]] = {
     OneHot: _one_hot,
     Scale: _scale,
 }
-"""How each step before a network is added, by its type."""
+"""The function that adds each type of step before a network."""

@@ -1,4 +1,4 @@
-"""A TableModel as a header: its columns, all its networks, and the mean of their answers."""
+"""A TableModel as a header: its columns, all its networks, and the mean of their predictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from handnn.tables.steps import OrdinalEncode
 def table_header(model: TableModel, name: str = "model", target: str = "") -> str:
     """Return a header in C99 with ``void model_predict(const real *x, real *y)``.
 
-    real is float, or double for a float64 model. target: the name of what is predicted, for people.
+    real is float, or double for a float64 model. target: the name of the target, for comments.
     Raises what `handnn.to_c` raises.
     """
     row = InputRow(model, target)
@@ -56,7 +56,7 @@ def _check(row: InputRow) -> None:
 
 
 def _check_numbers(part: str, name: str, values: object, dtype: np.dtype[np.floating]) -> None:
-    """Raise ValueError unless the numbers are finite in dtype, and a scale is not 0."""
+    """Raise ValueError if a number is not finite in dtype, or a scale is 0."""
     with np.errstate(all="ignore"):
         rounded = np.asarray(values, np.float64).astype(dtype)
     if not np.isfinite(rounded).all() or (name == "scale" and not rounded.all()):
@@ -69,8 +69,8 @@ def _check_numbers(part: str, name: str, values: object, dtype: np.dtype[np.floa
 def _bricks(row: InputRow, network: Network) -> Iterator[Brick]:
     """Yield the bricks of a network for the order of columns that `row_steps` makes.
 
-    There the codes stand before the indicators. Each Embedding removes its column, so the next one
-    finds its codes in the same place, and the columns behind them are as in training.
+    There the codes precede the indicators. Each Embedding removes its column, so the codes of the
+    next one have the same index, and the columns after them are those of training.
     """
     for layer in row.bricks(network):
         if isinstance(layer, Embedding) and not row.is_one_hot:
@@ -80,7 +80,7 @@ def _bricks(row: InputRow, network: Network) -> Iterator[Brick]:
 
 
 def _answer(row: InputRow) -> OutputStep | None:
-    """Return the step from an output to the answer, if any."""
+    """Return the step from an output to the prediction, if any."""
     target = row.model.target
     if target.task == "regression":
         return Scale(target.mean, target.scale)

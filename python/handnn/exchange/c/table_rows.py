@@ -9,7 +9,7 @@ from handnn.exchange.input_row import InputColumn, InputRow, as_floats
 from handnn.tables.steps import OrdinalEncode, PiecewiseLinear, Standardize, find
 
 N_ROWS = 8
-"""The last row has nothing but missing values, the one before it nothing but unseen labels."""
+"""The last row consists of missing values, the row before it of unseen labels."""
 
 
 def drawn_rows(row: InputRow) -> Array:

@@ -30,7 +30,7 @@ def functions(real: str) -> dict[str, tuple[set[str], str]]:
 
 
 def chosen(names: Iterable[str], real: Real) -> str:
-    """Return these functions and those they need, in the order of the templates."""
+    """Return these functions and their dependencies, in the order of the templates."""
     known, wanted, queue = functions(real.name), set(), list(names)
     while queue:
         name = queue.pop()

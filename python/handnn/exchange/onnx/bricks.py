@@ -1,4 +1,4 @@
-"""Each brick as the nodes of an ONNX graph."""
+"""The ONNX nodes of each brick."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from handnn.layers import (
 )
 
 AddNodes = Callable[[Graph, Any, Value], str]
-"""Adds the nodes of a brick that takes a value, and returns the name of its output."""
+"""Adds the nodes that apply a brick to a value, and returns the name of the output."""
 
 
 def add_bricks(graph: Graph, layers: Iterable[Brick], x: Value, prefix: str = "") -> Value:
@@ -53,8 +53,8 @@ def _batch_norm(graph: Graph, layer: BatchNorm, x: Value) -> str:
     """(x - mean)·scale + beta. BatchNormalization may subtract mean·scale, which cancels."""
     deviation = np.sqrt(layer.running_var.astype(np.float64) + layer.eps)
     scale: Array = (layer.gamma / deviation).astype(graph.dtype)
-    centred = graph.node("Sub", x.name, graph.array("running_mean", layer.running_mean))
-    scaled = graph.node("Mul", centred, graph.array("scale", scale))
+    centered = graph.node("Sub", x.name, graph.array("running_mean", layer.running_mean))
+    scaled = graph.node("Mul", centered, graph.array("scale", scale))
     return graph.node("Add", scaled, graph.array("bias", layer.beta))
 
 
@@ -100,11 +100,11 @@ def _layer_norm(graph: Graph, layer: LayerNorm, x: Value) -> str:
     """The kernel's formula: the mean is corrected once, for rows far from 0."""
     rough = graph.node("ReduceMean", x.name, axes=[1])
     rest = graph.node("ReduceMean", graph.node("Sub", x.name, rough), axes=[1])
-    centred = graph.node("Sub", x.name, graph.node("Add", rough, rest))
-    variance = graph.node("ReduceMean", graph.node("Mul", centred, centred), axes=[1])
+    centered = graph.node("Sub", x.name, graph.node("Add", rough, rest))
+    variance = graph.node("ReduceMean", graph.node("Mul", centered, centered), axes=[1])
     deviation = graph.node("Sqrt", graph.node("Add", variance, graph.number("eps", layer.eps)))
     scaled = graph.node(
-        "Mul", graph.node("Div", centred, deviation), graph.array("weight", layer.gamma)
+        "Mul", graph.node("Div", centered, deviation), graph.array("weight", layer.gamma)
     )
     return graph.node("Add", scaled, graph.array("bias", layer.beta))
 

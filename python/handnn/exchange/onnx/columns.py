@@ -1,6 +1,6 @@
 """The preprocessing of a table as the nodes of an ONNX graph: one function for each type of step.
 
-Neighbouring columns with the same types of steps form a block, and each step is added once for the
+Neighboring columns with the same types of steps form a block, and each step is added once for the
 whole block. The arithmetic is float64 and rounded once, as in `Columns.transform`.
 """
 
@@ -33,7 +33,7 @@ ML_OPSET = 2
 def add_columns(graph: Graph, row: InputRow, gaps: Collection[str]) -> str:
     """Add the preprocessing of "x" and "text" and return the name of the networks' input.
 
-    gaps: the texts that stand for a missing value.
+    gaps: the texts that mark a missing value.
     """
     block = Block(graph, gaps)
     plain: list[str] = []
@@ -57,7 +57,7 @@ def _signature(column: InputColumn) -> tuple[str, tuple[type[ColumnStep], ...]]:
 
 
 class Block:
-    """The graph, the texts that stand for gaps, and the indicators added so far."""
+    """The graph, the texts that mark a missing value, and the indicators added so far."""
 
     def __init__(self, graph: Graph, gaps: Collection[str]) -> None:
         self.graph = graph
@@ -66,7 +66,7 @@ class Block:
         self.cycles: list[str] = []
 
     def each(self, add: Callable[[Any, str], str], steps: Sequence[ColumnStep], x: str) -> str:
-        """Add a step for one column after the other and concatenate the results."""
+        """Add a step for each column, and concatenate the results."""
         if len(steps) == 1:
             return add(steps[0], x)
         parts = [
@@ -146,7 +146,8 @@ def _ordinal_encode(block: Block, steps: Sequence[OrdinalEncode], x: str) -> str
             "Equal", column, graph.array("labels", np.array(as_floats(step.labels)))
         )
         hot = graph.node("Cast", is_label, to=graph.onnx.TensorProto.INT64)
-        # All 0 leaves the code of an unseen label, K + 1; a 1 brings it down to the label's place.
+        # A row of zeros keeps the code of an unseen label, K + 1; a 1 lowers it to the label's
+        # index.
         weights = graph.whole("codes", np.arange(n_labels) - (n_labels + 1))
         weighted = graph.node("Mul", hot, weights)
         found = graph.node("ReduceSum", weighted, graph.whole("axis", [1]), keepdims=1)

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 OPSET = 13
-"""The operator set: the oldest that has every operator used here, so that old runtimes read it."""
+"""The operator set: the oldest with every operator used here, for the sake of old runtimes."""
 
 IR_VERSION = 7
 """The version of the file format: that of the first ONNX release with this operator set."""
 
 MAX_BYTES = 2**31 - 2**20
-"""Of the arrays: a model is one protobuf message, which must stay below 2 GiB."""
+"""The largest size of all arrays: a model is one protobuf message, which must stay below 2 GiB."""
 
 
 class Value(NamedTuple):
@@ -33,7 +33,7 @@ class Value(NamedTuple):
 
 
 class Graph:
-    """The nodes and initializers of a graph. `place` begins the names of what is added."""
+    """The nodes and initializers of a graph. New names begin with `place`."""
 
     def __init__(self, onnx: ModuleType, dtype: np.dtype[np.floating]) -> None:
         self.onnx = onnx

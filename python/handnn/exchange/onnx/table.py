@@ -1,4 +1,4 @@
-"""A TableModel as an ONNX model: preprocessing, networks, and the mean of their answers."""
+"""A TableModel as an ONNX model: preprocessing, networks, and the mean of their predictions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def table_to_onnx(model: TableModel, target: str = "", gaps: Iterable[str] = ())
     float64, or probabilities in the dtype of the networks. The metadata entries "numbers",
     "categories" (labels by column) and "outputs" name the columns in JSON.
 
-    target: the name of what is predicted, for people. Raises what `handnn.to_onnx` raises.
+    target: the name of the target, for the description. Raises what `handnn.to_onnx` raises.
     """
     row = InputRow(model, target)
     networks = [
@@ -76,7 +76,7 @@ def _inputs(graph: Graph, row: InputRow) -> list[ValueInfoProto]:
 
 
 def _answer(graph: Graph, row: InputRow, pre: str) -> str:
-    """Add what turns an output into an answer: values, or the probabilities of two classes."""
+    """Add the nodes from output to prediction: values, or the probabilities of two classes."""
     target = row.model.target
     if target.task == "regression":  # in float64, as `Target.decode` computes
         wide = graph.node("Cast", pre, to=graph.onnx.TensorProto.DOUBLE)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def from_torch(module: Module, rng: RandomSource = None) -> Network:
-    """Return a Network that computes what a `torch.nn.Sequential` does, with weights of its own.
+    """Return a Network equivalent to a `torch.nn.Sequential`, with copies of its weights.
 
     Nested Sequentials are unpacked, Identity and Flatten() are dropped, and a Linear without bias
     becomes an Affine whose b is 0. Each brick is in the mode of its module.

@@ -28,7 +28,7 @@ from handnn.layers import (
 )
 
 MIN_THRESHOLD = 12.0
-"""Of Softplus: below it PyTorch's shortcut is off by more than a millionth."""
+"""The smallest threshold of Softplus: below it, PyTorch's shortcut has an error above 1e-6."""
 
 Settings = dict[str, object]
 

@@ -36,9 +36,9 @@ SOFTPLUS_THRESHOLD = 35.0
 
 
 def to_torch(network: Network) -> Sequential:
-    """Return the network as a `torch.nn.Sequential` of the same dtype, with weights of its own.
+    """Return the network as a `torch.nn.Sequential` of the same dtype, with copies of its weights.
 
-    Each brick becomes the module in the same place and in the same mode (training or prediction);
+    Each brick becomes the module at the same index and in the same mode (training or prediction);
     Residual and Embedding become the modules of `handnn.exchange.torch.modules`. The random state
     of PyTorch does not change. Outputs agree up to rounding: see docs/exchange.md.
 
@@ -75,7 +75,7 @@ def _modules(torch: ModuleType, layers: list[Brick]) -> list[Module]:
         build = MODULES.get(type(layer).__name__, _same_name)
         module = build(torch, layer)
         if isinstance(layer, Residual):
-            module.training = layer.training  # the modules in it have modes of their own
+            module.training = layer.training  # its modules have their own modes
         else:
             module.train(layer.training)
         built.append(module)
@@ -149,4 +149,4 @@ MODULES: Mapping[str, Callable[[ModuleType, Any], Module]] = {
     "Softmax": lambda torch, layer: torch.nn.Softmax(dim=1),
     "Softplus": lambda torch, layer: torch.nn.Softplus(threshold=SOFTPLUS_THRESHOLD),
 }
-"""How a module is built, by the name of the brick; others need no more than `_same_name`."""
+"""The builder of the module, by the name of the brick; `_same_name` builds the others."""

@@ -28,7 +28,7 @@ def answers_section(target: Target, name: str, measured: Values, answers: Values
         return _scatter(name, measured, answers)
     labels = [f"{label!s:.30}" for label in target.classes.tolist()]
     truth = measured.astype(np.int64)
-    drawn = [1] if len(labels) == 2 else range(min(len(labels), len(charts.COLOURS)))
+    drawn = [1] if len(labels) == 2 else range(min(len(labels), len(charts.COLORS)))
     return "\n".join(
         [_confusion(labels, truth, answers.argmax(axis=1)), _roc(labels, drawn, truth, answers)]
     )
@@ -40,7 +40,7 @@ def _scatter(name: str, measured: Values, answers: Values) -> str:
     axes = charts.Axes((low, high), (low, high), (f"actual {name:.40}", "predicted"))
     shown = np.linspace(0, len(measured) - 1, min(MAX_DOTS, len(measured))).astype(int)
     points = zip(measured[shown].tolist(), answers[shown].tolist(), strict=True)
-    axes.dots(points, charts.COLOURS[0])
+    axes.dots(points, charts.COLORS[0])
     axes.curve([(low, low), (high, high)], "#666", "5 4")
     some = f" ({len(shown):,} of {len(measured):,})" if len(shown) < len(measured) else ""
     text = f"One dot for each held-out row{some}. On the line, the prediction is exact."
@@ -65,7 +65,7 @@ def _roc(labels: list[str], classes: Iterable[int], truth: Indices, answers: Val
     axes = charts.Axes((0.0, 1.0), (0.0, 1.0), ("false positive rate", "true positive rate"))
     axes.curve([(0, 0), (1, 1)], "#666", "5 4")
     drawn = {}
-    for place, colour in zip(classes, charts.COLOURS, strict=False):
+    for place, color in zip(classes, charts.COLORS, strict=False):
         is_class = (truth == place)[np.argsort(-answers[:, place], kind="stable")]
         if is_class.all() or not is_class.any():
             continue
@@ -73,8 +73,8 @@ def _roc(labels: list[str], classes: Iterable[int], truth: Indices, answers: Val
         false_alarms = (~is_class).cumsum() / (~is_class).sum()
         kept = np.linspace(0, len(hits) - 1, min(MAX_CURVE_POINTS, len(hits))).astype(int)
         points = zip(false_alarms[kept].tolist(), hits[kept].tolist(), strict=True)
-        axes.curve([(0.0, 0.0), *points], colour)
-        drawn[labels[place]] = colour
+        axes.curve([(0.0, 0.0), *points], color)
+        drawn[labels[place]] = color
     if not drawn:
         return "<p>All held-out rows are of one class, so there is no ROC curve.</p>"
     axes.add("".join(_legend(drawn)))
@@ -83,11 +83,11 @@ def _roc(labels: list[str], classes: Iterable[int], truth: Indices, answers: Val
     )
 
 
-def _legend(colours: dict[str, str]) -> list[str]:
+def _legend(colors: dict[str, str]) -> list[str]:
     """Return names in the lower right corner, which ROC curves leave free."""
     bottom = charts.HEIGHT - charts.BOTTOM - 12
     return [
         f'<text x="{charts.WIDTH - charts.RIGHT - 8}" y="{bottom - 17 * line}" text-anchor="end" '
-        f'style="fill: {colour}">{escape(name)}</text>'
-        for line, (name, colour) in enumerate(colours.items())
+        f'style="fill: {color}">{escape(name)}</text>'
+        for line, (name, color) in enumerate(colors.items())
     ]

@@ -24,7 +24,7 @@ RIDGE = 1e-6
 
 
 def linear_designs(columns: Columns, split: Split, max_rows: int) -> tuple[Matrix, Matrix]:
-    """Return the standardised columns of training rows (up to `max_rows`) and of test rows.
+    """Return the standardized columns of training rows (up to `max_rows`) and of test rows.
 
     Numbers are as in the file, not scaled by quantiles. The last column is constant.
     """
@@ -41,10 +41,10 @@ def linear_designs(columns: Columns, split: Split, max_rows: int) -> tuple[Matri
     deviation: Matrix = train.std(axis=0)
     deviation[deviation == 0] = 1
 
-    def standardised(design: Matrix) -> Matrix:
+    def standardized(design: Matrix) -> Matrix:
         return np.column_stack([(design - mean) / deviation, np.ones(len(design))])
 
-    return standardised(train), standardised(test)
+    return standardized(train), standardized(test)
 
 
 def solve_least_squares(design: Matrix, y: Matrix) -> Matrix:

@@ -80,7 +80,7 @@ def baseline_answers(split: Split, columns: Columns, target: Target) -> dict[str
     """Return the answers of two baselines for the test rows, as `score` takes them.
 
     The first predicts the mean of the training rows, or the frequencies of the classes. The second
-    is least squares: for classes, on 0 and 1 for each of them, clipped and normalised.
+    is least squares: for classes, on 0 and 1 for each of them, clipped and normalized.
     """
     y = measured_values(target, split.train.y)
     n_test = len(split.test)

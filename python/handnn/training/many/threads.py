@@ -123,7 +123,7 @@ def _in_order(runs: Sequence[Run], n_threads: int) -> list[tuple[int, Run]]:
     """Return the runs with their places, the most expensive first.
 
     Arrays that were allocated one after another may share cache lines, and two threads that write
-    to one line wait for each other. So among runs of equal cost, distant ones are neighbours.
+    to one line wait for each other. So among runs of equal cost, distant ones are neighbors.
     """
     stride = -(-len(runs) // n_threads) if runs else 1
     return sorted(enumerate(runs), key=lambda job: (-job[1].cost, job[0] % stride))

@@ -11,26 +11,26 @@ from handnn.arrays import Array, as_float
 
 
 class RowStep(Protocol):
-    """A step before the network: rows in, rows out, in the dtype of the network."""
+    """A step that is applied to rows before the network, in its dtype."""
 
     def columns(self, count: int) -> int:
-        """Return the number of columns it makes of `count`; ValueError if it cannot take them."""
+        """Return the number of output columns for `count` columns; ValueError if invalid."""
         ...
 
     def apply(self, x: Array) -> Array:
-        """Return what the step makes of the rows x (N, I), with the bits of the header."""
+        """Return the transformed rows x (N, I), with the bits of the header."""
         ...
 
 
 class OutputStep(Protocol):
-    """A step behind the network: outputs in, answers out, in the dtype of the network."""
+    """A step that is applied to the outputs of the network, in its dtype."""
 
     def columns(self, count: int) -> int:
-        """Return the number of columns it makes of `count`; ValueError if it cannot take them."""
+        """Return the number of output columns for `count` columns; ValueError if invalid."""
         ...
 
     def undo(self, x: Array) -> Array:
-        """Return the answers for the outputs x (N, O), with the bits of the header."""
+        """Return the predictions of the outputs x (N, O), with the bits of the header."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Scale: columns standardised, or outputs brought back to their units."""
+"""Scale: standardize columns, or convert outputs back to their units."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from handnn.exchange.c.steps.row_step import of_columns, rounded
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Standardise columns: ``out = (x - mean) / scale``, rounded twice.
+    """Standardize columns: ``out = (x - mean) / scale``, rounded twice.
 
     x, out (N, I); mean and scale (I,) or one number, rounded to the dtype of the network. Mean 0
-    and scale 1 leave a column as it is.
+    and scale 1 leave a column unchanged.
 
     Raises:
         ValueError: If a number is not finite, or a scale is 0.
