@@ -28,18 +28,18 @@ ADVICE = {
     Option.HOLD_OUT: "increase {}",
     Option.IGNORE: "use {} to leave it out",
 }
-"""How a message ends that suggests an option."""
+"""The end of a message that suggests an option."""
 
 
 class Remedy(NamedTuple):
-    """An option, and what to give it: a text, or texts for GAPS and IGNORE."""
+    """An option and its value: a string, or several strings for GAPS and IGNORE."""
 
     option: Option
     value: str | tuple[str, ...] = ""
 
     @property
     def values(self) -> list[str]:
-        """The value as a list of texts."""
+        """The value as a list of strings."""
         return [self.value] if isinstance(self.value, str) else list(self.value)
 
 
@@ -48,7 +48,7 @@ class TableError(ValueError):
 
     The message names the file and, where they are known, the line, the column and the value. When
     an option remedies the error, the message ends with that option as a Python argument; `worded`
-    words it for another interface.
+    formats it for another interface.
 
     Attributes:
         problem: the message without remedies.
@@ -67,7 +67,7 @@ class TableError(ValueError):
         self.remedies = tuple(dict.fromkeys(remedies))
 
     def worded(self, word: Callable[[Remedy], str]) -> str:
-        """Return the message with each remedy as `word` words it, such as ``--gap '?'``."""
+        """Return the message with each remedy as formatted by `word`, such as ``--gap '?'``."""
         advice = []
         for remedy in self.remedies:
             text = ADVICE[remedy.option].format(word(remedy))

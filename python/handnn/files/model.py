@@ -1,4 +1,4 @@
-"""FileModel: a TableModel that knows the file it was trained on, and how to read others like it."""
+"""FileModel: a TableModel with notes on its training file and on how to read other files."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ ENTRY = "file"
 KINDS = ("number", "category")
 
 PlainScores = dict[str, float | None]
-"""Scores by name, as JSON can hold them: None stands for NaN."""
+"""Scores by name, with None for NaN, as in JSON."""
 
 
 @dataclass(frozen=True)
 class ModelNotes:
-    """What a model file says besides the model.
+    """The contents of a model file besides the model.
 
     Attributes:
         target: the name of the column that is predicted.
-        kind: "number" or "category", what that column held.
+        kind: "number" or "category", the kind of that column.
         decimal, gaps: how the text of the file was read; see `Dialect`.
-        story: for people, how the model was trained: "handnn" (the version), "file" (its name),
+        story: facts about the training, for display: "handnn" (the version), "file" (its name),
             "place" ("line" or "row"), "bytes" and "sha256" of the file, "rows" ("trained" and
             "held_out"), "seed", "scores", "baselines" and "verdict".
     """
@@ -48,7 +48,7 @@ class FileModel(TableModel):
     """A `TableModel` trained on a file, with its scores; `handnn.train_file` returns it.
 
     Attributes:
-        notes: what the model file says besides the model.
+        notes: the contents of the model file besides the model.
         training: how it was trained, with the rows that were held out; None for a loaded model.
 
     `save` writes the file that `handnn train` writes, which `TableModel.load` reads, too.
@@ -79,8 +79,8 @@ class FileModel(TableModel):
         """The scores on the rows that were held out of training, by name.
 
         "rmse", "mae" and "r2" for a regression; "accuracy", "auc" and "log_loss" for two classes;
-        "accuracy", "balanced_accuracy" and "log_loss" for more. None stands for a score that these
-        rows do not have, and all are missing if the file does not tell them.
+        "accuracy", "balanced_accuracy" and "log_loss" for more. A score that is undefined for these
+        rows is None. The dict is empty if the file has no scores.
         """
         return _scores(self.notes.story.get("scores"))
 
@@ -93,7 +93,7 @@ class FileModel(TableModel):
 
     @property
     def verdict(self) -> str:
-        """The score beside that of the best baseline, in words; "" if the file does not tell it."""
+        """The comparison with the best baseline as a sentence; "" if the file has none."""
         entry = self.notes.story.get("verdict")
         return str(entry.get("text", "")) if isinstance(entry, dict) else ""
 
@@ -114,12 +114,12 @@ class FileModel(TableModel):
         return column.labels if isinstance(column, CategoryColumn) else ()
 
     def dialect(self, given: Dialect) -> Dialect:
-        """Return how to read a file for this model: as in training, unless `given` says more."""
+        """Return the dialect of files for this model: that of training, overridden by `given`."""
         decimal = given.decimal if given.decimal != "." else self.notes.decimal
         return Dialect(given.delimiter, given.encoding, decimal, (*self.notes.gaps, *given.gaps))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write model and notes to `path`, all or nothing; see `TableModel.save`."""
+        """Write model and notes to `path` atomically; see `TableModel.save`."""
         path = storage.as_path(path, "FileModel.save: path")
         arrays, architecture = self.contents("FileModel.save")
         storage.write(path, arrays, {**architecture, ENTRY: asdict(self.notes)})

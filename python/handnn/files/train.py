@@ -1,4 +1,4 @@
-"""Train a model on a file: read it, decide what each column is, train, and score."""
+"""Train a model on a file: read it, infer the kind of each column, train, and score."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def train_file(
 
     This is what `handnn train` does, with the same bits. The file is CSV with a header (any
     delimiter, plain or compressed with gzip) or Parquet. Text becomes categories, and gaps are
-    filled. A share of the rows, drawn at random, is held out to score the model beside two
+    filled. A share of the rows, drawn at random, is held out to compare the model with two
     baselines. The returned model predicts DataFrames as every `TableModel` does; its `save` writes
     the file that `handnn predict` reads.
 
@@ -66,12 +66,12 @@ def train_file(
         ignore: the names of columns to leave out.
         categories: the names of columns of numbers that are categories, such as a zip code.
         drop_gaps: whether to leave out rows without a target; otherwise they are an error.
-        hold_out: the share of the rows that only scores the model, above 0 and at most 0.9.
+        hold_out: the share of the rows held out to score the model, above 0 and at most 0.9.
         hidden: the widths of the hidden layers; by default (128, 128).
         networks: how many networks to train and average; by default 5, or 1 when streaming.
         epochs, batch_size: by default chosen by the number of rows.
         lr: the highest learning rate; by default 0.005.
-        seed: decides the rows held out, the first weights and the order of the rows.
+        seed: of the held-out rows, the initial weights and the order of the rows.
         stream: whether to read the file again for each epoch instead of keeping it in memory; by
             default for files above 256 MB, or above 48 MB if compressed or Parquet.
         delimiter, encoding: of a CSV file; by default detected, and UTF-8.
@@ -182,7 +182,7 @@ def _train(
 
 
 def _story(source: Source, settings: TrainingSettings, run: TrainingRun) -> dict[str, object]:
-    """Return what the model file tells about the file and the training; see `ModelNotes`."""
+    """Return the model file's facts about the training file and the training; see `ModelNotes`."""
     digest, n_bytes = source.sha256()
     return {
         "handnn": version("handnn"),

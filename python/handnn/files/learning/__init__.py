@@ -1,1 +1,1 @@
-"""Decide what the columns of a file are, and train on them."""
+"""Infer the kinds of the columns of a file, and train on them."""

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from polars import Series
 
 MAX_LABELS = 100_000
-"""Distinct texts of a column that are counted."""
+"""The largest number of distinct texts that are counted for a column."""
 
 MAX_NUMBER_LABELS = 1_000
-"""The same while all of them are numbers."""
+"""The same for a column whose cells are all numbers so far."""
 
 MAX_SAMPLE = 50_000
-"""Numbers of a column that are kept for its quantiles."""
+"""The largest number of values kept for the quantiles of a column."""
 
 PlacedCell = tuple[int, str]
 """The place of a cell, and its text."""
@@ -66,9 +66,9 @@ class ColumnFacts:
     """Facts about one column, from the blocks that have been added.
 
     Attributes:
-        is_chosen: whether the user says that it is a column of categories.
+        is_chosen: whether the user declared the column as categories.
         n_gaps, n_texts, n_numbers, n_too_large: the numbers of missing cells, of texts that are not
-            numbers, of numbers, and of those among them that are beyond `MAX_NUMBER`.
+            numbers, of numbers, and of numbers beyond `MAX_NUMBER`.
         first_gap: the place of the first missing cell.
         texts, numbers, too_large: the first few cells of each kind.
         is_whole: whether all numbers are integers that are written without a point.
@@ -171,7 +171,7 @@ class ColumnFacts:
             self.is_whole = self.is_whole and _are_integers(cells)
 
     def _count(self, cells: Series, is_training: Series | None) -> None:
-        """Count the labels, as long as this may be a column of categories."""
+        """Count the labels while the column may still be one of categories."""
         self.labels.update(label_counts(cells))
         if is_training is not None:
             self.training.labels.update(label_counts(cells.filter(is_training)))

@@ -1,4 +1,4 @@
-"""Hold out rows of a streamed file: the same ones in every pass."""
+"""Hold out rows of a streamed file: the same rows in every pass."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from handnn.files.reading.block import Block
 
 MAX_TEST_ROWS = 50_000
-"""Rows that score the model."""
+"""The largest number of rows that are held out."""
 
 STREAM_KEY = 0x68616E64
-"""Keeps these draws independent of data that was drawn with the same seed."""
+"""Added to the seed, so that these draws are independent of data drawn with the same seed."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
     """The rows of a streamed file that score the model.
 
-    Seed and block decide a number in [0, 1) for each row. A row is held out when its number is
-    below a share, which falls with the number of rows.
+    The seed and the block determine a random number in [0, 1) for each row. A row is held out if
+    its number is below a share, which decreases with the number of rows.
     """
 
     target: str
@@ -37,10 +37,10 @@ class HeldOut:
         return min(self.share, MAX_TEST_ROWS / n_rows)
 
     def training(self, number: int, block: Block, n_rows: int) -> NDArray[np.bool_]:
-        """Return which rows of a block are training rows for certain, after `n_rows` rows.
+        """Return which rows of a block are certain to be training rows, after `n_rows` rows.
 
-        More rows only lower the share, so none of these will be held out. Rows without a target are
-        not training rows either.
+        More rows only lower the share, so these rows are never held out. Rows without a target are
+        not training rows.
         """
         has_target: NDArray[np.bool_] = block.frame[self.target].is_not_null().to_numpy()
         return has_target & (self.draws(number, block) >= self.share_of(n_rows))

@@ -1,4 +1,4 @@
-"""What each column of a file is, and errors for columns that cannot be learned from."""
+"""The kind of each column of a file, and errors for columns that cannot be learned from."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from handnn.files.reading.source import Source
 from handnn.files.reading.values import hint_for, remedies_for
 
 MAX_DISTINCT_ROWS = 20
-"""Up to this number of rows, a column of text may differ in every row."""
+"""The largest number of rows in which all texts of a column of categories may differ."""
 
 MAX_DISTINCT_SHARE = 0.9
-"""Distinct texts per row above which a column of text is not taken for categories."""
+"""The share of distinct texts above which a column of text is not treated as categories."""
 
 MAX_CLASSES = 1_000
 MAX_CATEGORIES = 10_000
-"""With more, each category would have few rows, and a vector of its own to learn."""
+"""With more, there would be too few rows for the embedding of each category."""
 
 Predicate = tuple[str, str]
-"""What is said of one cell, and of several."""
+"""The description of one wrong cell, and of several."""
 
 NOT_A_NUMBER = ("is not a number", "are not numbers")
 UNLIKE_OTHERS = ("is not a number, unlike other rows", "are not numbers, unlike other rows")
@@ -54,7 +54,7 @@ def choose_kinds(facts: Mapping[str, ColumnFacts], source: Source) -> dict[str, 
 
 
 def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[PlacedCell]]:
-    """Return why a column cannot be learned from, or "", and the cells to blame, if any."""
+    """Return why a column cannot be learned from, or "", and the cells that cause this, if any."""
     if kind == "empty":
         return "has no value in any row", []
     if fact.is_constant:
@@ -87,7 +87,7 @@ def describe_cells(cells: Iterable[PlacedCell], count: int, source: Source, what
 
 
 def _are_other_numbers(cells: Iterable[PlacedCell], source: Source) -> bool:
-    """Return whether texts would be numbers if they had another decimal point or no commas."""
+    """Return whether texts are numbers with another decimal point or thousands separators."""
     texts = [text for _, text in cells]
     remedies = remedies_for(texts, source)
     is_decimal = any(remedy.option is Option.DECIMAL for remedy in remedies)

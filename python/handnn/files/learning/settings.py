@@ -9,17 +9,17 @@ from handnn.arrays import positive_number, whole_number
 from handnn.tables.recipe import Recipe
 
 Log = Callable[[str], object]
-"""Is called with a line of text at each stage of a training."""
+"""A function that is called with a line of text at each stage of training."""
 
 TASKS = ("auto", "regression", "binary", "multiclass")
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What a user chooses of a training on a file; see `handnn.train_file`.
+    """The settings of a training on a file that a user may choose; see `handnn.train_file`.
 
     hidden, networks, epochs, batch_size, lr: None leaves the choice to the recipe. hold_out: the
-    share of the rows that scores the model and is never trained on.
+    share of the rows that is held out to score the model.
 
     Raises TypeError or ValueError for a value that `train_file` does not allow.
     """
@@ -55,7 +55,7 @@ class TrainingSettings:
         whole_number(self.seed, f"{where} seed", 0)
 
     def applied_to(self, recipe: Recipe) -> Recipe:
-        """Return a recipe with what the user chose."""
+        """Return a recipe with the user's settings."""
         return replace(
             recipe if self.hidden is None else recipe.with_hidden(self.hidden),
             n_networks=self.networks or recipe.n_networks,

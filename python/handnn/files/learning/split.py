@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from polars import DataFrame, Series
 
 MIN_ROWS = 10
-"""Rows that a training needs."""
+"""The smallest number of rows for training."""
 
 
 @dataclass(frozen=True)
 class LabeledRows:
-    """Rows of a table, their targets, and their places in the file."""
+    """Rows of a table, their targets, and their line or row numbers in the file."""
 
     x: DataFrame
     y: Series
@@ -54,10 +54,11 @@ def split_rows(
     rng: np.random.Generator,
     task: str = "auto",
 ) -> Split:
-    """Hold out a random share of the rows, of classes that share of each.
+    """Hold out a random share of the rows; for classes, the same share of each class.
 
-    Every row has the same chance to be held out; see `draw_rows`. task: as `Target.learn` takes it,
-    which decides whether targets are classes. Raises TableError when there are too few rows.
+    Every row has the same probability of being held out; see `draw_rows`. task: as in
+    `Target.learn`; it determines whether targets are classes. Raises TableError when there are too
+    few rows.
     """
     x, y = frame.drop(target), frame[target]
     check_row_count(len(y))
@@ -78,8 +79,8 @@ def draw_rows(
 ) -> NDArray[np.bool_]:
     """Return which rows to hold out, (n_rows,): at least one row, and not all rows of a class.
 
-    Every row has the same chance. The number of rows of each class, if `classes` (n_rows,) are
-    given, is the exact share, rounded up or down at random. (Systematic sampling with one random
+    Every row has the same probability. If `classes` (n_rows,) are given, the number of rows of each
+    class is the exact share, rounded up or down at random. (Systematic sampling with one random
     start, of the rows in random order within each class: Madow 1949.)
     """
     order = rng.permutation(n_rows)

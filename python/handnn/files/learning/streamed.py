@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
 MAX_VALIDATION_ROWS = 20_000
-"""Rows that are kept to compute the validation loss."""
+"""The largest number of rows kept to compute the validation loss."""
 
 MAX_SAMPLE_ROWS = 20_000
-"""Training rows that are kept for the baselines."""
+"""The largest number of training rows kept for the baselines."""
 
 
 def train_streamed(
@@ -97,7 +97,7 @@ def _new_trainers(
 
 
 class RowStream:
-    """The rows of a file in buffers, except those that are kept to score and to validate."""
+    """The rows of a file in buffers, except the rows kept for scores and validation."""
 
     def __init__(
         self, survey: Survey, settings: TrainingSettings, columns: Columns, target: Target

@@ -17,7 +17,7 @@ from handnn.tables.recipe import ColumnScale, default_scale
 
 
 def columns_of(survey: Survey) -> Columns:
-    """Return what `Columns.learn` would learn from the training rows, quantiles from a sample."""
+    """Return the result of `Columns.learn`, with quantiles from a sample."""
     scale = default_scale(len(survey.kinds))
     columns: list[NumberColumn | CategoryColumn] = []
     for name, kind in survey.kinds.items():
@@ -47,7 +47,7 @@ def count_labels(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def number_column(training: TrainingFacts, scale: ColumnScale) -> NumberColumn:
-    """Return what `NumberColumn.learn` would learn; mean and deviation are of filled gaps."""
+    """Return the result of `NumberColumn.learn`; mean and deviation include filled gaps."""
     median = filled = float(np.median(training.sample))
     moments = training.moments
     n_numbers, mean, square = moments.n, moments.mean, moments.square
@@ -65,7 +65,7 @@ def number_column(training: TrainingFacts, scale: ColumnScale) -> NumberColumn:
 
 
 def target_of(survey: Survey, settings: TrainingSettings) -> Target:
-    """Return what `Target.learn` would learn of the target."""
+    """Return the result of `Target.learn`."""
     fact, task = survey.target, settings.task
     if survey.target_kind == "category":
         return Target.learn(np.array([*count_labels(fact.labels)] * 2, object), task)

@@ -1,4 +1,4 @@
-"""Survey a file: read it once, and decide what each of its columns is."""
+"""Survey a file: read it once, and infer the kind of each column."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Survey:
-    """A file that has been read once, with the decisions about its columns.
+    """A file that has been read once, with the kinds of its columns.
 
     Attributes:
         kinds: "number" or "category" for each column that is learned from.

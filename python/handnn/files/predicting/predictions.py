@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from polars import DataFrame, Series
 
 MAX_UNSEEN_LABELS = 1_000
-"""Labels of a column that are counted one by one."""
+"""The largest number of unseen labels of a column that are counted."""
 
 
 class ModelInput:
-    """The rows of a file as the columns that a model takes.
+    """The rows of a file as the input columns of a model.
 
     Raises TableError when a column is missing; see also `blocks`.
     """
@@ -51,7 +51,7 @@ class ModelInput:
 
     @property
     def notes(self) -> list[str]:
-        """Harmless differences from the file of the training, found in the blocks so far."""
+        """Notes on harmless differences from the training file, found in the blocks so far."""
         found = list(self._differences)
         for name, labels in self._unseen.items():
             if labels:
@@ -80,7 +80,7 @@ class ModelInput:
             raise TableError(f"{self.source.path} has a header but no rows")
 
     def _check_labels(self, frame: DataFrame, name: str, labels: set[str]) -> None:
-        """Count the labels that training did not have; refuse numbers in place of text."""
+        """Count the labels absent from training; raise TableError for numbers in place of text."""
         found = label_counts(frame[name])
         unseen = {label: count for label, count in found.items() if label not in labels}
         has_only_numbers = unseen and len(unseen) == len(found) and all(map(is_number, unseen))
@@ -127,7 +127,7 @@ def evaluate_file(model: FileModel, rows: ModelInput) -> tuple[Scores, int]:
 
 
 class TargetReader:
-    """Reads the target of a file as a model was trained on it."""
+    """Reads the target of a file, encoded as in training."""
 
     def __init__(self, model: FileModel, source: Source) -> None:
         self._name, self._source = model.notes.target, source
@@ -158,7 +158,7 @@ class TargetReader:
         return f"{self._source.path}, {self._source.place} {int(block.places[row]):,}"
 
     def _spelled(self, text: str) -> str:
-        """Return a label as the classes are spelled: 1 and 1.0 are the same number."""
+        """Return a label in the spelling of the classes: 1 and 1.0 are the same number."""
         if self._dtype_kind not in "if":
             return text
         try:

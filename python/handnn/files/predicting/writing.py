@@ -1,4 +1,4 @@
-"""Write rows block by block to CSV, TSV or Parquet, compressed or not, as the name asks."""
+"""Write rows block by block to CSV, TSV or Parquet, as the suffix of the path determines."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _text_writer(put: Callable[[str], None], as_json: bool, separator: str) -> W
 def _parquet_writer(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[Write]:
     """Yield a function that keeps blocks in temporary files, which form `file` at the end.
 
-    path: what `file` will be called; the temporary files are in the same folder.
+    path: the final path of `file`; the temporary files are in the same folder.
     """
     import polars as pl
 
@@ -95,7 +95,7 @@ def _parquet_writer(file: IO[bytes], path: str | os.PathLike[str]) -> Iterator[W
 
 @contextmanager
 def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Name the file in an OSError, as polars does not."""
+    """Add the name of the file to an OSError, which polars omits."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Blocks: consecutive rows of a table, and where they stand in the file."""
+"""Blocks: consecutive rows of a table, with their line or row numbers in the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns of a file: those that are asked for, and those that a model was trained on."""
+"""Check that a file has the columns that are requested, or that a model was trained on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from handnn.files.reading.dialect import is_number
 from handnn.files.reading.source import Source
 
 MAX_LISTED = 8
-"""Names that a message lists."""
+"""The largest number of names listed in a message."""
 
 
 def check_column(name: str, source: Source, purpose: str) -> None:
@@ -60,6 +60,6 @@ def listed(names: Iterable[str]) -> str:
 
 
 def _similar(name: str, others: list[str]) -> str | None:
-    """Return the name that is equal but for upper and lower case, or else the closest one."""
+    """Return the name that is equal ignoring case, or else the most similar one."""
     equal = [other for other in others if other.casefold() == name.casefold()]
     return next(iter(equal or get_close_matches(name, others, 1)), None)

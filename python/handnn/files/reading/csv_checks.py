@@ -11,10 +11,10 @@ import numpy as np
 from handnn.files.errors import Option, Remedy, TableError
 
 MAX_LINE = 2**24
-"""Characters of a line."""
+"""The largest number of characters in a line."""
 
 MAX_CELL = 131_072
-"""Characters of a cell, as in the csv module."""
+"""The largest number of characters in a cell, as in the csv module."""
 
 
 Reader = Callable[[int], str]
@@ -131,5 +131,5 @@ def check_lines(data: bytes, n_lines: int, layout: Layout, line: int) -> None:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return "1 row", "1,200 rows" and the like."""
+    """Return a count with its noun: "1 row", "1,200 rows"."""
     return f"{count:,} {noun}" + "s" * (count != 1)

@@ -1,4 +1,4 @@
-"""A CSV file in blocks of whole rows, its cells still text."""
+"""A CSV file in blocks of complete rows, with text cells."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
 BLOCK_CHARACTERS = 2**22
-"""About how many characters a block has."""
+"""The approximate number of characters in a block."""
 
 
 class CsvFile:
@@ -51,7 +51,7 @@ class CsvFile:
         decimal: the decimal point that numbers are to be read with, "." or ",".
 
     Raises TableError, naming the line, for a file that is empty, has a NUL character or a header
-    that `check_names` refuses, for a row with more or fewer cells than the header, and for a quote
+    that `check_names` rejects, for a row with more or fewer cells than the header, and for a quote
     that is not closed.
     """
 
@@ -75,7 +75,7 @@ class CsvFile:
         self._is_at_start = True
 
     def close(self) -> None:
-        """Read no text any longer; the file itself stays open."""
+        """Stop reading text; the file itself stays open."""
         self._text.detach()
 
     def blocks(self, size: int = BLOCK_CHARACTERS) -> Iterator[Block]:

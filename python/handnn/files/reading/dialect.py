@@ -12,14 +12,14 @@ from handnn.files.errors import TableError
 DELIMITERS = (",", ";", "\t", "|")
 
 SAMPLE_CHARACTERS = 2**16
-"""Characters from which the delimiter is detected."""
+"""The number of characters from which the delimiter is detected."""
 
 SAMPLE_LINES = 50
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How to read a text file; what is None is detected.
+    """How to read a text file. Fields that are None are detected.
 
     delimiter: the character between cells. encoding: a name that Python knows. decimal: the decimal
     point, "." or ",". gaps: texts that mark a missing value, besides `tables.cells.GAPS`.
@@ -34,14 +34,14 @@ class Dialect:
 def find_delimiter(sample: str) -> str:
     """Return the delimiter that splits the first lines of a file most evenly.
 
-    It is the candidate with which most lines have as many cells as the header; of several, the one
-    that gives more cells. A table of one column has none, and "," is returned.
+    It is the candidate for which the most lines have as many cells as the header and, among equals,
+    the one with more cells. If the table has one column, "," is returned.
     """
     lines = [line for line in sample.split("\n")[: SAMPLE_LINES + 1] if line.strip()]
     if len(lines) > SAMPLE_LINES:
         lines = lines[:SAMPLE_LINES]
     elif len(sample) >= SAMPLE_CHARACTERS and len(lines) > 1:
-        lines = lines[:-1]  # it may be cut off
+        lines = lines[:-1]  # it may be incomplete
     best, best_score = ",", (0.0, 0)
     for candidate in DELIMITERS:
         try:
@@ -72,7 +72,7 @@ def check_delimiter(delimiter: str) -> str:
 def check_names(cells: Sequence[str], where: str) -> list[str]:
     """Return the names of the columns from the cells of the header; `where` begins messages.
 
-    Raises TableError when one is missing or comes twice, or when all of them are numbers, which
+    Raises TableError when a name is missing or occurs twice, or when all names are numbers, which
     means that the file has no header.
     """
     names = [cell.strip() for cell in cells]

@@ -1,4 +1,4 @@
-"""A file opened once: its bytes, and their SHA-256, which is computed as they are read."""
+"""A file that is opened once: its bytes, and their SHA-256, computed as they are read."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 
 CHUNK = 2**20
-"""Bytes read at a time."""
+"""The number of bytes read at a time."""
 
 
 class InputFile:
     """A file that is opened once and may be read several times.
 
-    is_hashed: whether `sha256` will be asked for, so that bytes are hashed as they are read.
+    is_hashed: whether bytes are hashed as they are read, for `sha256`.
 
     Attributes:
         path: its path.
-        buffer: its bytes, to be read from where it stands.
+        buffer: its bytes, to be read from the current position.
         start: its first 16 bytes, or fewer.
 
     Raises TableError for a folder, OSError when the file cannot be opened.
@@ -47,7 +47,7 @@ class InputFile:
 
     @property
     def is_parquet(self) -> bool:
-        """Whether the file begins as Parquet files do."""
+        """Whether the file begins with Parquet's magic bytes."""
         return self.start.startswith(PARQUET)
 
     @property

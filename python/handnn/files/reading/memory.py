@@ -9,8 +9,8 @@ import sys
 def release_memory() -> None:
     """Make glibc return its free memory to the operating system; do nothing elsewhere.
 
-    By default glibc keeps free memory that lies below memory in use. When a file is read block by
-    block and some rows of each are kept, the process would grow with the file.
+    By default glibc keeps free memory below memory in use. A process that reads a file block by
+    block and keeps some rows of each block would grow with the file.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,4 +1,4 @@
-"""A Parquet file in blocks of rows, as `CsvFile` gives them, but with types."""
+"""A Parquet file in blocks of rows like those of `CsvFile`, but with types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 BLOCK_CELLS = 2**19
-"""About how many cells a block has."""
+"""The approximate number of cells in a block."""
 
 
 class ParquetFile:
@@ -84,10 +84,10 @@ class ParquetFile:
 
 @contextmanager
 def _polars_errors(path: str) -> Iterator[None]:
-    """Convert what polars raises for a damaged file to a TableError.
+    """Convert an error of polars about a damaged file to a TableError.
 
-    Some damage makes polars panic: that is not an Exception, and writes to the stderr of the
-    process. What is written there meanwhile is shown later, or dropped after a panic.
+    Some damage makes polars panic, which is not an Exception and writes to the stderr of the
+    process. Output to stderr is therefore deferred, and dropped after a panic.
     """
     import polars as pl
 
@@ -108,9 +108,9 @@ def _polars_errors(path: str) -> Iterator[None]:
 
 @contextmanager
 def _deferred_stderr() -> Iterator[list[bool]]:
-    """Collect what is written to the stderr of the process, and write it at the end.
+    """Collect the output to the stderr of the process, and write it at the end.
 
-    Yields a list; if the caller clears it, what was collected is dropped.
+    Yields a list; if the caller clears it, the output is dropped.
     """
     shown = [True]
     try:

@@ -17,7 +17,7 @@ from handnn.files.reading.parquet_file import ParquetFile
 from handnn.files.reading.text import check_encoding
 
 LARGE = 256 * 2**20
-"""Bytes above which a text file had better be streamed."""
+"""The size in bytes above which text files are streamed by default."""
 
 LARGE_COMPRESSED = 48 * 2**20
 """The same for a Parquet file, or text compressed with gzip."""
@@ -45,7 +45,7 @@ class Source:
 
     @property
     def is_large(self) -> bool:
-        """Whether the table had better be read again for each epoch than kept in memory."""
+        """Whether the table is, by default, read again for each epoch instead of kept in memory."""
         is_compressed = self._file.is_gzip or self._file.is_parquet
         return self._file.size > (LARGE_COMPRESSED if is_compressed else LARGE)
 

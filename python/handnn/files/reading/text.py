@@ -30,7 +30,7 @@ OTHER_FORMATS = {
     b"SQLite format 3": "an SQLite database; export the table as CSV",
     b"%PDF": "a PDF",
 }
-"""Formats that are not text, by their first bytes, and what to do about them."""
+"""Formats that are not text, by their first bytes, with advice for the message."""
 
 
 class TextFile:
@@ -59,7 +59,7 @@ class TextFile:
         self._ahead = io.StringIO()
 
     def peek(self, count: int) -> str:
-        """Return up to `count` characters from the beginning, which are still to be read."""
+        """Return up to `count` characters from the beginning, without consuming them."""
         text = self.read(count)
         self._ahead = io.StringIO(text, newline="\n")
         return text
@@ -89,7 +89,7 @@ class TextFile:
         self._ahead = io.StringIO()
 
     def detach(self) -> None:
-        """Leave the file open, but read no text of it any longer."""
+        """Stop reading text, but leave the file open."""
         self._text.detach()
 
     def _decompressed(self) -> io.BufferedReader[io.FileIO] | gzip.GzipFile:

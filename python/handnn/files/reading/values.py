@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from polars import DataFrame, Series
 
 MAX_SHOWN_CELLS = 5
-"""Cells that a message shows."""
+"""The largest number of cells shown in a message."""
 
 MAX_NUMBER = 1e100
-"""Larger numbers are taken for mistakes. The squares of sums of smaller ones are finite."""
+"""Larger numbers are treated as mistakes. Squares of sums of smaller numbers are finite."""
 
 BOOLS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
 """Spellings of bools, and the categories that they are."""
@@ -84,7 +84,7 @@ def is_too_large(values: Series) -> Series:
 
 
 def as_labels(cells: Series) -> Series:
-    """Return numbers as the texts that a CSV file would have: "3" for 3.0."""
+    """Return numbers as text, as in a CSV file: "3" for 3.0."""
     import polars as pl
 
     if cells.dtype.is_float() and cells.drop_nulls().round().eq(cells.drop_nulls()).all():
@@ -115,7 +115,7 @@ def wrong_cells(cells: Iterable[tuple[int, str, str]], count: int, source: Sourc
 
 
 def remedies_for(texts: Sequence[str], source: Source) -> list[Remedy]:
-    """Return the option with which `texts` would be numbers or gaps, if one is known."""
+    """Return the option that makes `texts` numbers or gaps, if one is known."""
     if source.is_typed or not texts:
         return []
     has_commas = _matches(texts, COMMA_THOUSANDS) or _matches(texts, DECIMAL_COMMA)
@@ -127,7 +127,7 @@ def remedies_for(texts: Sequence[str], source: Source) -> list[Remedy]:
 
 
 def hint_for(texts: Sequence[str], source: Source) -> str:
-    """Return what to change in a file for `texts` to be numbers, as an addition to a message."""
+    """Return advice on how to change a file so that `texts` are numbers, to append to a message."""
     if source.is_typed or not texts:
         return ""
     has_points = any("." in text for text in texts)

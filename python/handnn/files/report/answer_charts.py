@@ -15,7 +15,7 @@ from handnn.tables import Target
 
 MAX_DOTS = 1_500
 MAX_CLASSES = 20
-"""Classes in the confusion matrix."""
+"""The largest number of classes in the confusion matrix."""
 
 MAX_CURVE_POINTS = 300
 
@@ -23,7 +23,7 @@ Indices = NDArray[np.int64]
 
 
 def answers_section(target: Target, name: str, measured: Values, answers: Values) -> str:
-    """Return HTML that compares answers with what was measured, both as `score` takes them."""
+    """Return HTML that compares predictions with actual values, the arguments of `score`."""
     if target.classes is None:
         return _scatter(name, measured, answers)
     labels = [f"{label!s:.30}" for label in target.classes.tolist()]

@@ -14,9 +14,9 @@ from handnn.tables.moments import RunningMoments
 
 
 class BlockScores:
-    """The scores of all answers that have been added, as `score` gives them for all rows at once.
+    """The scores of all predictions added so far, equal to those of `score` for all rows together.
 
-    All but auc are sums. For auc the probability of each row is kept, in its own dtype.
+    All scores but auc are sums. For auc, the probability of each row is kept, in its own dtype.
     """
 
     def __init__(self, target: Target) -> None:
@@ -31,7 +31,7 @@ class BlockScores:
         self._yes: list[Array] = []
 
     def add(self, measured: Values, answers: Array) -> None:
-        """Add some more rows; measured, answers: as `score` takes them, answers in any dtype."""
+        """Add rows. measured, answers: as in `score`, answers in any dtype."""
         n_more = len(measured)
         self.n_rows += n_more
         found = score(self.target, measured, answers.astype(np.float64))

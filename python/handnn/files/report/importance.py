@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
 MAX_ROWS = 2_000
-"""Rows that are shuffled."""
+"""The largest number of rows that are shuffled."""
 
 N_SHUFFLES = 3
 
 
 class WorstRow(NamedTuple):
-    """A row with its place in the file, its target, the prediction and the error."""
+    """A row with its position in the file, its target, the prediction and the error."""
 
     place: int
     measured: object
@@ -32,7 +32,7 @@ class WorstRow(NamedTuple):
 def permutation_importance(
     model: TableModel, rows: LabeledRows, rng: np.random.Generator
 ) -> dict[str, float]:
-    """Return by how much the error rises when a column is shuffled, highest first.
+    """Return the increase of the error when each column is shuffled, the largest first.
 
     The error is the RMSE, or the log loss of classes, on up to 2,000 rows; the rise is the mean of
     three shuffles. Columns with the same information share it, so each alone may look unimportant.

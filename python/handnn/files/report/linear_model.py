@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 Matrix = NDArray[np.float64]
 
 MAX_LABELS = 50
-"""Categories of a column that get an indicator, the most frequent ones."""
+"""The largest number of categories of a column, the most frequent ones, that get an indicator."""
 
 RIDGE = 1e-6
-"""Added to the diagonal for each row, so that dependent columns do no harm."""
+"""Added to the diagonal for each row, so that the system is solvable with dependent columns."""
 
 
 def linear_designs(columns: Columns, split: Split, max_rows: int) -> tuple[Matrix, Matrix]:
     """Return the standardized columns of training rows (up to `max_rows`) and of test rows.
 
-    Numbers are as in the file, not scaled by quantiles. The last column is constant.
+    Numbers are not scaled by quantiles. The last column is constant.
     """
     plain = [
         replace(column, mean=0.0, scale=1.0, knots=(), levels=())

@@ -17,7 +17,7 @@ from handnn.files.report.table_scores import answers_of, measured_values
 from handnn.inside.page import document
 
 MAX_BARS = 30
-"""Columns in the chart of importance."""
+"""The largest number of columns in the chart of importance."""
 
 MEANINGS = {
     "rmse": "root mean squared error",
@@ -51,8 +51,8 @@ pre { background: #f4f4f4; padding: .8rem; white-space: pre-wrap; overflow-wrap:
 def report_page(model: FileModel, command: str) -> str:
     """Return the report of a model that has just been trained.
 
-    command: what trains the same model again, shown at the end. Raises ValueError for a model that
-    was loaded from a file, since the rows that were held out of it are not known.
+    command: the command that trains the same model again, shown at the end. Raises ValueError for a
+    model that was loaded from a file, because its held-out rows are unknown.
     """
     run = model.training
     if run is None:

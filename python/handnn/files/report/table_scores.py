@@ -1,4 +1,4 @@
-"""Scores of predictions for a table, of a model and of baselines."""
+"""Scores of the predictions of a model, and of baselines, for a table."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ Values = NDArray[np.float64]
 Scores = dict[str, float]
 
 MAX_BASELINE_ROWS = 50_000
-"""Training rows that least squares is fitted to."""
+"""The largest number of training rows for least squares."""
 
 
 def score(target: Target, measured: Values, answers: Values) -> Scores:
     """Return the scores of answers: values (N,), or probabilities (N, K) of the classes.
 
     measured (N,): values, or the indices of the true classes. The first score is the one to compare
-    models by. A score that these rows do not have, such as auc when all are of one class, is NaN.
+    models by. A score that is undefined for these rows, such as auc when all are of one class, is
+    NaN.
     """
     if target.task == "regression":
         with np.errstate(over="ignore", invalid="ignore"):  # rows may be far from those in training
@@ -48,7 +49,7 @@ def score(target: Target, measured: Values, answers: Values) -> Scores:
 
 
 def plain_scores(scores: Scores) -> dict[str, float | None]:
-    """Return scores as JSON can hold them, with None for NaN."""
+    """Return scores with None for NaN, as in JSON."""
     return {name: value if np.isfinite(value) else None for name, value in scores.items()}
 
 
@@ -60,13 +61,13 @@ def measured_values(target: Target, y: Series) -> Values:
 
 
 def answers_of(model: TableModel, x: DataFrame) -> Values:
-    """Return what `score` takes: predictions of a regression, or probabilities."""
+    """Return the second argument of `score`: predictions of a regression, or probabilities."""
     is_regression = model.target.task == "regression"
     return np.asarray(model.predict(x) if is_regression else model.predict_proba(x), np.float64)
 
 
 def row_errors(target: Target, measured: Values, answers: Values) -> Values:
-    """Return the error of each answer; measured and answers as `score` takes them.
+    """Return the error of each prediction; the arguments are those of `score`.
 
     The absolute error of a regression; for classes -log of the probability of the true class.
     """
@@ -77,7 +78,7 @@ def row_errors(target: Target, measured: Values, answers: Values) -> Values:
 
 
 def baseline_answers(split: Split, columns: Columns, target: Target) -> dict[str, Values]:
-    """Return the answers of two baselines for the test rows, as `score` takes them.
+    """Return the predictions of two baselines for the test rows, as arguments of `score`.
 
     The first predicts the mean of the training rows, or the frequencies of the classes. The second
     is least squares: for classes, on 0 and 1 for each of them, clipped and normalized.

@@ -1,4 +1,4 @@
-"""The verdict on a model: its score beside that of the best baseline, and how sure the order is."""
+"""The verdict on a model: a comparison with the best baseline, with its standard error."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from handnn.files.report.table_scores import Values, row_errors
 from handnn.tables import Target
 
 MIN_STANDARD_ERRORS = 2.0
-"""A difference of fewer standard errors may be chance."""
+"""Smaller differences, in standard errors, may be due to chance."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The score of a model beside that of a baseline, on the same held-out rows.
+    """The scores of a model and of a baseline on the same held-out rows.
 
     Attributes:
         metric: "rmse" or "log_loss"; lower is better.
         model, baseline: their scores.
         baseline_name: of the better baseline.
         difference: model - baseline.
-        standard_error: of the difference, as it varies with the rows that are drawn.
+        standard_error: of the difference, over random draws of the held-out rows.
     """
 
     metric: str
@@ -35,7 +35,7 @@ class Verdict:
     standard_error: float
 
     def __str__(self) -> str:
-        """Return the verdict in words: ``better than least squares on the held-out rows: ...``."""
+        """Return the verdict as a sentence: ``better than least squares on the ...``."""
         beats = self.difference < 0
         is_sure = abs(self.difference) > MIN_STANDARD_ERRORS * self.standard_error
         words = ("better than" if is_sure else "not clearly better than") if beats else (
@@ -50,7 +50,7 @@ class Verdict:
         )
 
     def to_dict(self) -> dict[str, object]:
-        """Return the verdict as JSON can hold it, with its words as "text"."""
+        """Return the verdict as a JSON object, with the sentence as "text"."""
         entries = {**asdict(self), "text": str(self)}
         return {
             name: None if isinstance(value, float) and not np.isfinite(value) else value
@@ -61,7 +61,7 @@ class Verdict:
 def compare(
     target: Target, measured: Values, answers: Values, baselines: Mapping[str, Values]
 ) -> Verdict:
-    """Compare answers with those of the best baseline; all as `table_scores.score` takes them.
+    """Compare predictions with those of the best baseline; the arguments are those of `score`.
 
     The standard error is that of a mean of differences of paired rows. For the RMSE, a root, it
     follows from that of the mean square by the delta method: ``se / (rmse_1 + rmse_2)``.
