@@ -30,6 +30,7 @@ FLOORS = [
     {"exchange"},
     {"files", "sklearn"},
     {"__init__"},
+    {"play"},
     {"cli"},
     {"__main__"},
 ]

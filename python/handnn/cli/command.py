@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "export",
     "check": "check.check_command",
     "info": "info",
+    "play": "play",
 }
 """The module of each command, which is imported when the command is used."""
 

@@ -1,0 +1,54 @@
+"""`handnn play`: the laboratory in the browser."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from handnn.cli import output
+from handnn.cli.options import PATH
+
+SWITCH_INTERVAL = 0.001
+"""Seconds after which the thread that draws gives way to the one that trains."""
+
+
+@click.command(
+    short_help="Watch a network learn, in the browser.",
+    epilog="Example: handnn play houses.csv --target price",
+)
+@click.argument("data", type=PATH, required=False)
+@click.option("--target", metavar="COLUMN", help="The column of DATA to predict.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]"
+)
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+def play(data: Path | None, target: str | None, port: int, no_browser: bool) -> None:
+    """Open a page on which a network learns before your eyes: on points in the plane, on
+    measurements, or on the table DATA.
+
+    Only this machine and the printed address reach the page. Ctrl-C ends it."""
+    if (data is None) != (target is None):
+        raise click.UsageError("DATA and --target belong together")
+    with output.one_line_errors():
+        try:
+            from handnn.play.server import Server
+        except ImportError as error:
+            if (error.name or "").split(".")[0] not in ("starlette", "uvicorn"):
+                raise
+            raise ImportError(
+                "the page needs starlette and uvicorn: pip install 'handnn[play]'"
+            ) from None
+        server = Server(data, target or "", port)
+    click.echo(f"The laboratory is at {server.url}\nCtrl-C ends it.")
+    sys.stdout.flush()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    if not no_browser:
+        threading.Thread(target=webbrowser.open, args=(server.url,), daemon=True).start()
+    with suppress(KeyboardInterrupt):
+        server.run()
+    click.echo("The laboratory has ended.")

@@ -1,0 +1,345 @@
+"""A frame: what the page draws of a network at one step, as JSON."""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn.arrays import Array
+from handnn.inside import layer_statistics
+from handnn.layers import Affine, sequence
+from handnn.layers.layer import Brick, Layer, grads_of, params_of
+from handnn.losses import KernelLoss
+from handnn.network import Network
+from handnn.play.player import Player, Status
+from handnn.play.rows import Rows
+from handnn.play.session import Session, weights_sha256
+
+Floats: TypeAlias = NDArray[np.float64]
+Json: TypeAlias = dict[str, object]
+
+MAX_SHOWN = 12
+"""Units of a brick that are shown."""
+
+UNIT_SIDE = 20
+"""Points along each side of the picture of a unit."""
+
+SURFACE_SIDE = 56
+"""Points along each side of the picture of the predictions."""
+
+CURVE_POINTS = 64
+"""Points of the picture of a unit, or of the predictions, over a single input."""
+
+N_BINS = 24
+"""Bars of a histogram of activations."""
+
+MAX_MEASURED = 2000
+"""Rows that the losses are measured on."""
+
+MAX_HISTOGRAM = 300
+"""Rows of a histogram, of the predictions against the truth, and of the warnings."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Copies of what a frame shows, taken while nothing is trained."""
+
+    session: Session
+    network: Network
+    status: Status
+    step: int
+    rate: float
+    state: Json
+
+
+def take_moment(player: Player) -> Moment:
+    """Copy what a frame shows; training goes on meanwhile."""
+    found: list[Moment] = []
+
+    def look(session: Session, status: Status) -> None:
+        network = session.network.astype(session.network.dtype).eval()
+        copied = Status(**vars(status))
+        state = session.state.to_json()
+        found.append(Moment(session, network, copied, session.step, session.rate, state))
+
+    player.read(look)
+    return found[0]
+
+
+def frame(player: Player, *, with_warnings: bool) -> Json:
+    """Return the frame of now."""
+    moment = take_moment(player)
+    session, network, rows = moment.session, moment.network, moment.session.rows
+    with np.errstate(all="ignore"):
+        measured = _measured(network, session.loss, rows)
+        point = (moment.step, measured[0], measured[1])
+        curve = player.add_to_curve(session, point)
+        found = {
+            **_progress(moment),
+            "losses": [_number(value) for value in measured],
+            "scores": _scores(network, session.loss, rows),
+            "curve": [[step, _number(a), _number(b)] for step, a, b in curve],
+            "bricks": _bricks(network, rows),
+            "prediction": _prediction(network, session.loss, rows),
+        }
+    if with_warnings:
+        found["warnings"] = _warnings(network, session.loss, rows)
+    return found
+
+
+def _progress(moment: Moment) -> Json:
+    status, session = moment.status, moment.session
+    is_still = not status.is_playing and status.goal is None
+    return {
+        "version": status.version,
+        "session": status.session,
+        "step": moment.step,
+        "epoch": moment.step // session.steps_per_epoch,
+        "steps_per_epoch": session.steps_per_epoch,
+        "playing": status.is_playing,
+        "goal": status.goal,
+        "error": status.error,
+        "rate": moment.rate,
+        "state": moment.state,
+        "sha256": weights_sha256(moment.network) if is_still else "",
+        "parameters": sum(array.size for array in moment.network.params.values()),
+    }
+
+
+def _number(value: float) -> float | None:
+    """Return a number of JSON, which knows neither NaN nor infinity."""
+    return float(f"{value:.7g}") if math.isfinite(value) else None
+
+
+def _measured(network: Network, loss: KernelLoss, rows: Rows) -> tuple[float, float]:
+    """Return the losses of the training rows and of the held-out rows, in prediction."""
+    own = type(loss)(**loss.settings)
+    x, y, n = rows.x, rows.y, MAX_MEASURED
+    train = own.forward(network.predict(x[:n]), y[:n])
+    return train, own.forward(network.predict(rows.held_x[:n]), rows.held_y[:n])
+
+
+def predictions(network: Network, loss: KernelLoss, x: Array) -> Floats:
+    """Return one prediction per row: a number, or the probability of each class (N, K)."""
+    pre = network.predict(x)
+    if loss.takes_labels:
+        return loss.apply_link(pre)
+    return loss.point(np.asarray(loss.apply_link(pre), pre.dtype)).astype(np.float64)
+
+
+def chosen_classes(network: Network, loss: KernelLoss, x: Array) -> NDArray[np.int64]:
+    """Return the class of each row."""
+    found = predictions(network, loss, x)
+    return found.argmax(axis=1) if found.shape[1] > 1 else (found[:, 0] > 0.5).astype(np.int64)
+
+
+def _scores(network: Network, loss: KernelLoss, rows: Rows) -> Json:
+    """Return the share of wrong classes, or R², of training rows and held-out rows."""
+    pairs = [(rows.x[:MAX_MEASURED], rows.y[:MAX_MEASURED]), (rows.held_x, rows.held_y)]
+    if rows.task != "regression":
+        wrong = [float((chosen_classes(network, loss, x) != y[:, 0]).mean()) for x, y in pairs]
+        return {"name": "error", "values": [_number(value) for value in wrong]}
+    found: list[float | None] = []
+    for x, y in pairs:
+        squares = float(np.square(y - y.mean(), dtype=np.float64).sum())
+        rest = float(np.square(predictions(network, loss, x) - y).sum())
+        found.append(_number(1 - rest / squares) if squares else None)
+    return {"name": "R²", "values": found}
+
+
+def domain(rows: Rows) -> list[tuple[float, float]]:
+    """Return the range of each input that pictures over one or two inputs show."""
+    if rows.columns is None:
+        return [(-1.15, 1.15)] * rows.x.shape[1]
+    low, high = rows.x.min(axis=0), rows.x.max(axis=0)
+    margin = 0.06 * (high - low) + 1e-3
+    return list(zip((low - margin).tolist(), (high + margin).tolist(), strict=True))
+
+
+def is_plane(rows: Rows) -> bool:
+    """Return whether pictures can show a response over the inputs: one or two numbers."""
+    has_codes = rows.columns is not None and bool(rows.columns.first_layers(0))
+    return rows.x.shape[1] <= 2 and not has_codes
+
+
+def _grid(rows: Rows, side: int) -> Array:
+    """Return points that cover the plane of two inputs from its upper left, or the line of one."""
+    ranges = domain(rows)
+    if len(ranges) == 1:
+        return np.linspace(*ranges[0], CURVE_POINTS, dtype=np.float32)[:, None]
+    across, down = np.linspace(*ranges[0], side), np.linspace(*ranges[1], side)[::-1]
+    grid = np.stack(np.meshgrid(across, down), axis=-1)
+    return grid.reshape(-1, 2).astype(np.float32)
+
+
+def _bricks(network: Network, rows: Rows) -> list[Json]:
+    """Return the inputs and each brick with pictures of its units."""
+    is_map = is_plane(rows)
+    x = _grid(rows, UNIT_SIDE) if is_map else rows.x[:MAX_HISTOGRAM]
+    found: list[Json] = [
+        {"name": "inputs", "place": -1, "names": list(rows.input_names[:MAX_SHOWN])}
+    ]
+    _add_units(found[0], x, is_map)
+    out = x
+    for place, layer in enumerate(network.layers):
+        out = layer.forward(out)
+        described: Json = {"name": sequence.name(layer), "place": place, **_facts(layer)}
+        _add_units(described, out, is_map)
+        found.append(described)
+    return found
+
+
+def _facts(layer: Brick) -> Json:
+    """Return the kind of a brick, its formula, and the weights that are drawn as lines."""
+    facts: Json = {"brick": type(layer).__name__}
+    if isinstance(layer, Layer):
+        facts["formula"] = layer.formulas[0] if layer.formulas else ""
+    if isinstance(layer, Affine):
+        shown = layer.w[:MAX_SHOWN, :MAX_SHOWN].astype(np.float64)
+        facts["w"] = [[_number(value) for value in row] for row in shown.tolist()]
+        facts["b"] = [_number(value) for value in layer.b[:MAX_SHOWN].tolist()]
+    return facts
+
+
+def _add_units(described: Json, out: Array, is_map: bool) -> None:
+    """Add pictures of the first units: responses over the inputs, or histograms."""
+    shown = np.nan_to_num(out[:, :MAX_SHOWN].astype(np.float64))
+    described["units"] = out.shape[1]
+    described["range"] = [
+        [_number(low), _number(high)]
+        for low, high in zip(shown.min(axis=0).tolist(), shown.max(axis=0).tolist(), strict=True)
+    ]
+    if is_map:
+        largest = np.abs(shown).max(axis=0)
+        levels = np.rint(127 * shown / np.where(largest > 0, largest, 1)).astype(np.int8)
+        described["maps"] = _packed(levels.T)
+        return
+    bars = [np.histogram(column, N_BINS)[0] for column in shown.T]
+    described["histograms"] = _packed(np.array([_scaled(bar) for bar in bars], np.int8))
+
+
+def _scaled(bar: NDArray[np.int64]) -> Floats:
+    """Return counts relative to the largest, 0 to 127."""
+    return np.asarray(np.rint(127 * bar / max(1, bar.max())))
+
+
+def _packed(levels: NDArray[np.int8]) -> str:
+    return base64.b64encode(np.ascontiguousarray(levels).tobytes()).decode("ascii")
+
+
+def _prediction(network: Network, loss: KernelLoss, rows: Rows) -> Json:
+    """Return the surface of the predictions, and the confusion matrix or predicted and true."""
+    found: Json = {}
+    if is_plane(rows):
+        values = predictions(network, loss, _grid(rows, SURFACE_SIDE))
+        if rows.x.shape[1] == 1:
+            found["line"] = [_number(value) for value in values[:, 0].tolist()]
+        elif values.shape[1] > 1:
+            found["classes"] = _packed(values.argmax(axis=1).astype(np.int8))
+        else:
+            found["surface"] = _packed(_levels(values[:, 0], rows))
+    if rows.task == "regression":
+        n = MAX_HISTOGRAM
+        y = rows.target.unstandardize(rows.held_y[:n])[:, 0]
+        guess = predictions(network, loss, rows.held_x[:n])
+        pairs = np.stack([y, rows.target.unstandardize(guess.astype(np.float32))[:, 0]], axis=1)
+        found["pairs"] = [[_number(a), _number(b)] for a, b in pairs.tolist()]
+    else:
+        size = len(rows.classes)
+        counts = np.zeros((size, size), np.int64)
+        np.add.at(
+            counts, (rows.held_y[:, 0].astype(int), chosen_classes(network, loss, rows.held_x)), 1
+        )
+        found["confusion"] = counts.tolist()
+    return found
+
+
+def _levels(values: Floats, rows: Rows) -> NDArray[np.int8]:
+    """Return predictions as -127 to 127: the low class or target to the high one."""
+    low, high = (0.0, 1.0) if rows.task == "binary" else (rows.y.min(), rows.y.max())
+    middle, half = (low + high) / 2, max((high - low) / 2, 1e-9)
+    levels = np.rint(127 * np.clip(np.nan_to_num((values - middle) / half), -1, 1))
+    return levels.astype(np.int8)
+
+
+def _warnings(network: Network, loss: KernelLoss, rows: Rows) -> list[str]:
+    """Return what looks wrong on the first training rows."""
+    n = MAX_HISTOGRAM
+    own = type(loss)(**loss.settings)
+    return layer_statistics(network, rows.x[:n], rows.y[:n], own).warnings
+
+
+def unit_facts(player: Player, place: int, unit: int) -> Json:
+    """Return the formula of a brick, and the weights of one unit with their gradients.
+
+    The gradients are those of the loss on the next batch. A brick without weights of its own has no
+    entries; `place` -1 stands for the inputs.
+    """
+    found: list[Json] = []
+
+    def look(session: Session, status: Status) -> None:
+        layers = session.network.layers
+        if not -1 <= place < len(layers):
+            raise ValueError(f"the network has no brick {place}")
+        if place == -1:
+            found.append({"formula": "", "entries": []})
+            return
+        copied = session.network.astype(session.network.dtype)
+        loss = type(session.loss)(**session.loss.settings)
+        x, y = session.next_batch()
+        loss.forward(copied.train().forward(x), y)
+        copied.backward(loss.backward())
+        layer = copied.layers[place]
+        formula = layer.formulas[0] if isinstance(layer, Layer) and layer.formulas else ""
+        found.append({"formula": formula, "entries": _entries(layer, place, unit)})
+
+    player.read(look)
+    return found[0]
+
+
+def _entries(layer: Brick, place: int, unit: int) -> list[Json]:
+    """Return the params of column `unit` of a brick: of a matrix the column, of a vector one."""
+    found: list[Json] = []
+    for name, param in params_of(layer).items():
+        gradient = grads_of(layer)[name]
+        if gradient is None or "." in name or not 0 <= unit < param.shape[-1]:
+            continue
+        shown = param.shape[0] if param.ndim == 2 else 1
+        for row in range(min(shown, MAX_SHOWN)):
+            index = (row, unit) if param.ndim == 2 else (unit,)
+            found.append(
+                {
+                    "name": f"{place}.{name}",
+                    "index": list(index),
+                    "label": f"{name}[{', '.join(map(str, index))}]",
+                    "value": _number(param[index]),
+                    "gradient": _number(gradient[index]),
+                }
+            )
+    return found
+
+
+def points(rows: Rows) -> Json:
+    """Return the rows that are drawn as points, and what is constant over the frames."""
+    found: Json = {
+        "task": rows.task,
+        "classes": rows.classes,
+        "inputs": list(rows.input_names),
+        "target": rows.target_name,
+        "note": rows.note,
+        "n_train": len(rows.x),
+        "n_held_out": len(rows.held_x),
+        "plane": is_plane(rows),
+    }
+    if is_plane(rows):
+        found["domain"] = domain(rows)
+        for name, x, y in (("train", rows.x, rows.y), ("held_out", rows.held_x, rows.held_y)):
+            shown = np.hstack([x[:MAX_HISTOGRAM], y[:MAX_HISTOGRAM, :1]]).astype(np.float64)
+            found[name] = shown.round(4).tolist()
+        found["y_range"] = [float(rows.y.min()), float(rows.y.max())]
+    return found

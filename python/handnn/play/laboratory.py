@@ -1,0 +1,241 @@
+"""The laboratory behind the page: one session, and the requests that the page makes of it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+from handnn.play import catalog
+from handnn.play.catalog import MAX_UNITS
+from handnn.play.downloads import FORMATS, download
+from handnn.play.frames import frame, points, unit_facts
+from handnn.play.opened_step import opened_step
+from handnn.play.player import FULL_SPEED, Player
+from handnn.play.rows import (
+    MAX_INPUTS,
+    Rows,
+    column_names,
+    data_names,
+    load_rows,
+    read_rows,
+    sha256_of,
+)
+from handnn.play.script import script
+from handnn.play.session import Session
+from handnn.play.state import (
+    LIVE_SETTINGS,
+    MAX_BRICKS,
+    MAX_STEPS,
+    Data,
+    State,
+    number,
+    text,
+    whole,
+)
+
+Json: TypeAlias = dict[str, object]
+
+SECONDS_WAITED = 0.5
+"""How long a request for a frame waits for something new."""
+
+WARNINGS_EVERY = 15
+"""Statistics of the layers are computed for every so many frames."""
+
+MAX_SPEED = 10_000
+
+
+class Laboratory:
+    """One session for one user; every request is a method that takes and returns JSON.
+
+    path, target: the file to begin with, and the column to predict.
+    """
+
+    def __init__(self, path: str | Path | None = None, target: str = "") -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="handnn-play-")
+        self._file: Path | None = None
+        self._sha256 = ""
+        state = State()
+        if path is not None:
+            self._open(Path(path))
+            state = replace(state, data=self._data_of_file(target), batch_size=32)
+        rows = self._rows_of(state)
+        state = self._suited(state, rows)
+        self.player = Player(Session(state, rows))
+        self._n_frames = 0
+        self._loading = threading.Lock()
+        self.requests: Mapping[str, Callable[[Json], Json]] = {
+            "hello": self.hello,
+            "load": self.load,
+            "frame": self.frame,
+            "play": self.play,
+            "pause": self.pause,
+            "step": self.step,
+            "back": self.back,
+            "edit": self.edit,
+            "unit": self.unit,
+            "inside": self.inside,
+            "script": self.script,
+        }
+
+    def close(self) -> None:
+        """End the thread, and delete the files that were dropped on the page."""
+        self.player.close()
+        self._folder.cleanup()
+
+    @property
+    def session(self) -> Session:
+        """The current session."""
+        return self.player.session
+
+    def hello(self, given: Json) -> Json:
+        """Return what does not change: the catalog of everything that can be chosen."""
+        return {
+            "data": data_names(),
+            "file": self._file.name if self._file else "",
+            "columns": self._columns(),
+            "bricks": catalog.described(catalog.BRICK_SETTINGS),
+            "optimizers": catalog.described(catalog.OPTIMIZER_SETTINGS),
+            "schedules": catalog.described(catalog.SCHEDULE_SETTINGS),
+            "losses": catalog.described(catalog.LOSS_SETTINGS),
+            "formats": list(FORMATS),
+            **self._loaded(),
+        }
+
+    def _columns(self) -> list[str]:
+        return column_names(self._file) if self._file else []
+
+    def _loaded(self) -> Json:
+        """Return what changes with the state, but not while training."""
+        session = self.session
+        return {
+            "session": self.player.status.session,
+            "rows": points(session.rows),
+            "suited_losses": catalog.losses_for(session.rows.task),
+            "state": session.start.at(session.step, tuple(session.events)).to_json(),
+        }
+
+    def load(self, given: Json) -> Json:
+        """Start the state of a document; with "adapt", the loss is changed to suit the data."""
+        state = State.from_json(given.get("state"))
+        with self._loading:
+            return self._start(state, adapts=given.get("adapt") is True)
+
+    def _start(self, state: State, *, adapts: bool) -> Json:
+        rows = self._rows_of(state)
+        if state.data.name == "file":
+            state = replace(state, data=replace(state.data, sha256=self._sha256))
+        if adapts:
+            state = self._suited(state, rows)
+        if state.loss["name"] not in catalog.losses_for(rows.task):
+            raise ValueError(f"{state.loss['name']} does not suit a {rows.task} target")
+        self.player.load(state, rows)
+        return self._loaded()
+
+    def _suited(self, state: State, rows: Rows) -> State:
+        """Return the state with a loss that suits the rows."""
+        suited = catalog.losses_for(rows.task)
+        if state.loss["name"] in suited:
+            return state
+        loss = catalog.check_entry({"name": suited[0]}, catalog.LOSS_SETTINGS, "loss")
+        return replace(state, loss=loss)
+
+    def frame(self, given: Json) -> Json:
+        """Return the newest frame; wait a moment for one that differs from version "after"."""
+        self.player.wait(whole(given.get("after", -1), "after", -1, 2**53), SECONDS_WAITED)
+        self._n_frames += 1
+        is_playing = self.player.status.is_playing
+        return frame(
+            self.player, with_warnings=not is_playing or self._n_frames % WARNINGS_EVERY == 0
+        )
+
+    def play(self, given: Json) -> Json:
+        """Train on at a speed in steps a second, 0 for as fast as possible."""
+        self.player.play(whole(given.get("speed", FULL_SPEED), "speed", 0, MAX_SPEED))
+        return {}
+
+    def pause(self, given: Json) -> Json:
+        """Stop training after the current step."""
+        self.player.pause()
+        return {}
+
+    def step(self, given: Json) -> Json:
+        """Take steps: "steps", or those to the end of the "epoch"."""
+        session = self.session
+        if given.get("epoch") is True:
+            n_steps = session.steps_per_epoch - session.step % session.steps_per_epoch
+        else:
+            n_steps = whole(given.get("steps", 1), "steps", 1, MAX_STEPS)
+        self.player.advance(n_steps)
+        return {}
+
+    def back(self, given: Json) -> Json:
+        """Return by "steps" steps."""
+        self.player.back(whole(given.get("steps", 1), "steps", 1, MAX_STEPS))
+        return {}
+
+    def edit(self, given: Json) -> Json:
+        """Change an entry of a param, or lr or weight_decay."""
+        name, index = self._entry(given)
+        low = 0.0 if name in LIVE_SETTINGS else -1e6
+        self.player.edit(name, index, number(given.get("value"), "value", low, 1e6))
+        return {}
+
+    def unit(self, given: Json) -> Json:
+        """Return the weights of one unit with their gradients on the next batch."""
+        place = whole(given.get("place"), "place", -1, MAX_BRICKS + MAX_INPUTS)
+        return unit_facts(self.player, place, whole(given.get("unit"), "unit", 0, MAX_UNITS))
+
+    def _entry(self, given: Json) -> tuple[str, tuple[int, ...]]:
+        index = given.get("index", [])
+        if not isinstance(index, list) or len(index) > 2:
+            raise ValueError("index must be a list of at most 2 ints")
+        places = tuple(whole(place, "index", 0, 10**6) for place in index)
+        return text(given.get("name"), "name"), places
+
+    def inside(self, given: Json) -> Json:
+        """Return the next step, brick by brick, as HTML without styles."""
+        return {"html": opened_step(self.player)}
+
+    def script(self, given: Json) -> Json:
+        """Return the Python that trains the same network."""
+        found: list[str] = []
+        self.player.read(lambda session, status: found.append(script(session)))
+        return {"script": found[0]}
+
+    def download(self, form: str) -> tuple[str, bytes]:
+        """Return the name and the content of a file of the network."""
+        found: list[tuple[str, bytes]] = []
+        self.player.read(lambda session, status: found.append(download(session, form)))
+        return found[0]
+
+    def upload(self, name: str, content: bytes) -> Json:
+        """Keep a file that was dropped on the page, and return its columns."""
+        safe = re.sub(r"[^\w. -]", "_", Path(name).name)[-100:].lstrip(". ") or "table.csv"
+        path = Path(self._folder.name) / safe
+        path.write_bytes(content)
+        columns = column_names(path)  # raises what is wrong with it
+        self._open(path)
+        return {"file": safe, "columns": columns, "sha256": self._sha256}
+
+    def _open(self, path: Path) -> None:
+        self._file, self._sha256 = path, sha256_of(path)
+
+    def _data_of_file(self, target: str) -> Data:
+        assert self._file is not None
+        return Data("file", 0.0, 0.3, self._file.name, self._sha256, target)
+
+    def _rows_of(self, state: State) -> Rows:
+        """Return the rows of a state; ValueError if they are not here."""
+        data = state.data
+        if data.name != "file":
+            return load_rows(data.name, noise=data.noise, held_out=data.held_out, seed=state.seed)
+        if self._file is None or self._file.name != data.file:
+            raise ValueError(f"drop the file {data.file!r:.100} here to see this state")
+        if data.sha256 and data.sha256 != self._sha256:
+            raise ValueError(f"the file {data.file!r:.100} is not the one of this state")
+        return read_rows(self._file, data.target, held_out=data.held_out, seed=state.seed)

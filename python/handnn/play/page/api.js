@@ -1,0 +1,58 @@
+// Requests to the laboratory, and the fragment of the address: the token and the state.
+
+const fragment = new URLSearchParams(location.hash.slice(1));
+const token = fragment.get("token") ?? "";
+
+async function send(path, body, headers = {}, more = {}) {
+  const response = await fetch(`/api/${path}`, {
+    method: "POST",
+    headers: { "x-handnn-token": token, ...headers },
+    body,
+    ...more,
+  });
+  if (!response.ok) {
+    const told = await response.json().catch(() => ({}));
+    if (response.status === 403) {
+      throw new Error("This page was opened without the address that handnn play printed.");
+    }
+    throw new Error(told.error ?? `error ${response.status}`);
+  }
+  return response;
+}
+
+export async function ask(name, document = {}) {
+  return (await send(name, JSON.stringify(document))).json();
+}
+
+export function pauseAtEnd() {
+  send("pause", "{}", {}, { keepalive: true }).catch(() => {});
+}
+
+export async function upload(file) {
+  return (await send("upload", file, { "x-handnn-name": encodeURIComponent(file.name) })).json();
+}
+
+export async function download(form) {
+  const response = await send(`download/${form}`, "");
+  const name = /filename="([^"]+)"/.exec(response.headers.get("content-disposition"))[1];
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+export function linkedState() {
+  const text = fragment.get("state");
+  if (!text) return null;
+  const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) =>
+    c.charCodeAt(0));
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
+export function link(state) {
+  const bytes = new TextEncoder().encode(JSON.stringify(state));
+  const text = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_")
+    .replaceAll("=", "");
+  history.replaceState(null, "", `#token=${token}&state=${text}`);
+}

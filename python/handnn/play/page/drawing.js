@@ -1,0 +1,109 @@
+// Colours, pictures of units, and small helpers for elements.
+
+export const $ = (id) => document.getElementById(id);
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (key in made && typeof value !== "string") made[key] = value;
+    else made.setAttribute(key, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+export function svg(name, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+export const onTheme = (call) => dark.addEventListener("change", call);
+
+const LIGHT = { zero: [250, 250, 250], high: [224, 112, 16], low: [38, 110, 196] };
+const DARK = { zero: [28, 32, 38], high: [255, 152, 56], low: [84, 158, 240] };
+const tables = new Map();
+
+// The colour of every level from -127 to 127, at level + 128.
+export function palette() {
+  const { zero, high, low } = dark.matches ? DARK : LIGHT;
+  if (tables.has(dark.matches)) return tables.get(dark.matches);
+  const table = [];
+  for (let level = -128; level <= 127; level += 1) {
+    const end = level >= 0 ? high : low;
+    const share = Math.min(1, Math.abs(level) / 127) ** 0.8;
+    table.push(zero.map((from, i) => Math.round(from + share * (end[i] - from))));
+  }
+  tables.set(dark.matches, table);
+  return table;
+}
+
+export const CLASS_COLOURS = [
+  [38, 110, 196], [224, 112, 16], [0, 140, 110], [200, 120, 170], [120, 120, 120], [190, 160, 0],
+  [86, 180, 233], [150, 80, 20], [90, 60, 160], [60, 60, 60],
+];
+
+export function unpack(text) {
+  return Int8Array.from(atob(text), (c) => c.charCodeAt(0));
+}
+
+export function paint(canvas, levels, width, height, colours = null) {
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  const picture = context.createImageData(width, height);
+  const table = palette();
+  for (let i = 0; i < width * height; i += 1) {
+    const colour = colours ? colours[levels[i] % colours.length] : table[levels[i] + 128];
+    picture.data.set([...colour, colours ? 150 : 255], 4 * i);
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+// A line from -127 to 127 over the input, with the zero line.
+export function paintLine(canvas, levels) {
+  const context = fresh(canvas, 68, 68);
+  context.strokeStyle = ink(0.3);
+  context.beginPath();
+  context.moveTo(0, 34);
+  context.lineTo(68, 34);
+  context.stroke();
+  context.strokeStyle = `rgb(${palette()[255].join()})`;
+  context.lineWidth = 3;
+  context.beginPath();
+  levels.forEach((level, i) => {
+    context.lineTo((i / (levels.length - 1)) * 68, 34 - (level / 127) * 31);
+  });
+  context.stroke();
+}
+
+export function paintBars(canvas, levels, [low, high]) {
+  const context = fresh(canvas, 72, 72);
+  const table = palette();
+  levels.forEach((level, i) => {
+    const middle = low + ((i + 0.5) / levels.length) * (high - low);
+    context.fillStyle = `rgb(${table[middle >= 0 ? 255 : 1].join()})`;
+    const height = (level / 127) * 68;
+    context.fillRect((i * 72) / levels.length, 72 - height, 72 / levels.length - 0.5, height);
+  });
+}
+
+function fresh(canvas, width, height) {
+  canvas.width = width;
+  canvas.height = height;
+  return canvas.getContext("2d");
+}
+
+export function ink(alpha = 1) {
+  return dark.matches ? `rgb(233 237 241 / ${alpha})` : `rgb(27 31 36 / ${alpha})`;
+}
+
+export function short(value, digits = 3) {
+  if (value === null || value === undefined) return "not finite";
+  const size = Math.abs(value);
+  if (size !== 0 && (size >= 1e5 || size < 1e-3)) return value.toExponential(digits - 2);
+  return String(Number(value.toPrecision(digits)));
+}

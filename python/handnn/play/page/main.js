@@ -1,0 +1,305 @@
+// The laboratory's page: it asks for frames, draws them, and tells what the user does.
+
+import { ask, download, link, linkedState, pauseAtEnd, upload } from "./api.js";
+import { drawBricks } from "./bricks.js";
+import { $, element, onTheme, short } from "./drawing.js";
+import { choice, options } from "./forms.js";
+import { chosenUnit, closeUnit, drawNetwork, onNetwork, redrawLines } from "./network.js";
+import { drawResults } from "./results.js";
+
+const LIVE = ["lr", "weight_decay"];
+const URL_EVERY = 1000;
+
+let catalog = null;
+let rows = null;
+let session = -1;
+let state = null; // as the forms show it; a load starts from it
+let frame = null;
+let linkedAt = 0;
+
+function say(text) {
+  $("message").textContent = text;
+}
+
+async function attempt(call) {
+  try {
+    say("");
+    return await call();
+  } catch (error) {
+    say(error.message);
+    return null;
+  }
+}
+
+// Start another state from its first step. Loads follow one another, so that the last one holds.
+let loading = Promise.resolve();
+function load(changes) {
+  loading = loading.then(async () => {
+    document.body.setAttribute("aria-busy", "true");
+    const wanted = { ...state, ...changes, step: 0, events: [] };
+    const told = await attempt(() => ask("load", { state: wanted, adapt: true }));
+    if (told) take(told);
+    else forms();
+    document.body.setAttribute("aria-busy", "false");
+  });
+  return loading;
+}
+
+function take(told) {
+  rows = told.rows;
+  session = told.session;
+  state = told.state;
+  catalog.suited_losses = told.suited_losses;
+  closeUnit();
+  $("unit").hidden = true;
+  forms();
+}
+
+function forms() {
+  const data = state.data;
+  const names = catalog.file ? [...catalog.data, "file"] : catalog.data;
+  options($("data"), names, data.name);
+  if (catalog.file) $("data").lastChild.textContent = catalog.file;
+  const isFile = data.name === "file";
+  $("target-label").hidden = !isFile;
+  options($("target"), catalog.columns, data.target);
+  $("noise").value = data.noise;
+  $("noise").disabled = !rows.plane || isFile;
+  $("noise-value").textContent = data.noise.toFixed(2);
+  $("held").value = data.held_out;
+  $("held-value").textContent = `${Math.round(100 * data.held_out)} %`;
+  $("batch").value = state.batch_size;
+  $("note").textContent = `${rows.n_train} rows to train on, ${rows.n_held_out} held out. `
+    + (rows.note ? `${rows.note}.` : "");
+  $("seed").value = state.seed;
+  choice($("loss"), "Loss", state.loss, catalog.losses, catalog.suited_losses,
+    (loss) => load({ loss }));
+  choice($("optimizer"), "Optimizer", state.optimizer, catalog.optimizers,
+    Object.keys(catalog.optimizers), changeOptimizer);
+  choice($("schedule"), "Schedule", state.schedule, catalog.schedules,
+    Object.keys(catalog.schedules), (schedule) => load({ schedule }));
+  drawBricks(state.bricks, catalog.bricks, changeBricks);
+}
+
+async function changeOptimizer(optimizer, name, value) {
+  if (!LIVE.includes(name) || !frame?.step) return load({ optimizer });
+  state = { ...state, optimizer };
+  return attempt(() => ask("edit", { name, index: [], value }));
+}
+
+async function changeBricks(bricks, focused = null) {
+  await load({ bricks });
+  if (focused !== null) $("bricks").children[focused]?.querySelector("button")?.focus();
+}
+
+async function frames() {
+  let after = -1;
+  for (;;) {
+    if (document.hidden) {
+      await new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
+    }
+    try {
+      const next = await ask("frame", { after });
+      if (next.session !== session) take(await ask("hello")); // of another tab
+      frame = next;
+      after = frame.version;
+      await new Promise(requestAnimationFrame);
+      draw();
+    } catch (error) {
+      say(error instanceof TypeError ? "The laboratory has ended: start handnn play again." : error.message);
+      await new Promise((done) => setTimeout(done, 1000));
+    }
+  }
+}
+
+function draw() {
+  $("play").textContent = frame.playing ? "Pause" : "Play";
+  $("epoch-count").textContent = frame.epoch.toLocaleString("en");
+  $("step-count").textContent = frame.step.toLocaleString("en");
+  $("rate").textContent = short(frame.rate);
+  $("back").disabled = frame.step === 0;
+  $("parameters").textContent = `${frame.parameters.toLocaleString("en")} parameters`;
+  if (frame.error) say(frame.error);
+  if (frame.sha256) $("hash").textContent = frame.sha256;
+  document.body.dataset.step = frame.goal === null ? frame.step : "";
+  drawNetwork(frame, rows);
+  drawResults(frame, rows, $("log").checked);
+  const isStill = !frame.playing && frame.goal === null;
+  if (isStill || Date.now() - linkedAt > URL_EVERY) {
+    if (frame.goal === null) link(frame.state);
+    linkedAt = Date.now();
+  }
+  if (isStill && chosenUnit() && $("unit").dataset.version !== String(frame.version)) showUnit();
+}
+
+async function showUnit(focused = null) {
+  const { place, unit, name } = chosenUnit();
+  const version = String(frame.version);
+  const told = await attempt(() => ask("unit", { place, unit }));
+  if (!told || chosenUnit()?.name !== name) return;
+  const box = $("unit");
+  if (box.contains(document.activeElement) && focused === null && box.dataset.name === name) {
+    focused = document.activeElement.dataset.at ?? null;
+  }
+  box.dataset.version = version;
+  box.dataset.name = name;
+  box.hidden = false;
+  const close = element("button", { type: "button", onclick: () => { closeUnit(); box.hidden = true; } },
+    "Close");
+  const parts = [element("h3", {}, name)];
+  if (told.formula) parts.push(element("p", { class: "note" }, element("code", {}, told.formula)));
+  if (told.entries.length) parts.push(entries(told.entries));
+  box.replaceChildren(...parts, close);
+  if (focused !== null) box.querySelector(`[data-at="${focused}"]`)?.focus();
+}
+
+function entries(found) {
+  const lines = found.map(({ name, index, label, value, gradient }, at) => {
+    const field = element("input", { type: "number", step: "any", "aria-label": label,
+      value: String(value), onchange: async () => {
+        if (field.value === "" || !Number.isFinite(Number(field.value))) return;
+        await attempt(() => ask("edit", { name, index, value: Number(field.value) }));
+      } });
+    field.dataset.at = at;
+    return element("tr", {}, element("th", { scope: "row" }, label), element("td", {}, field),
+      element("td", {}, short(gradient)));
+  });
+  const head = element("tr", {}, ...["", "value", "gradient"].map((text) =>
+    element("th", { scope: "col" }, text)));
+  return element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Weights" },
+    element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines)));
+}
+
+let hovered = null;
+async function hover(line, event) {
+  hovered = line;
+  $("tip").hidden = true;
+  if (!line) return;
+  const { clientX, clientY } = event;
+  const told = await ask("unit", { place: line.place, unit: line.to }).catch(() => null);
+  if (hovered !== line || !told) return;
+  const entry = told.entries.find((one) => one.index.length === 2 && one.index[0] === line.from);
+  if (!entry) return;
+  $("tip").textContent = `${entry.label}\nweight ${short(entry.value, 4)}\n`
+    + `gradient ${short(entry.gradient, 4)}`;
+  $("tip").hidden = false;
+  $("tip").style.left = `${Math.min(clientX + 14, innerWidth - 170)}px`;
+  $("tip").style.top = `${Math.min(clientY + 14, innerHeight - 80)}px`;
+}
+
+function showDialog(title, content, text) {
+  $("dialog-title").textContent = title;
+  $("dialog-body").replaceChildren(content);
+  $("copy").hidden = !text;
+  $("copy").textContent = "Copy";
+  $("copy").onclick = async () => {
+    await navigator.clipboard.writeText(text);
+    $("copy").textContent = "Copied";
+  };
+  $("dialog").showModal();
+}
+
+async function showInside() {
+  const told = await attempt(() => ask("inside"));
+  if (!told) return;
+  const box = element("div", {});
+  box.innerHTML = told.html; // written and escaped by handnn.trace
+  showDialog("One training step", box, "");
+}
+
+async function showScript() {
+  const told = await attempt(() => ask("script"));
+  if (told) showDialog("The same network in Python", element("pre", {}, told.script), told.script);
+}
+
+async function receive(file) {
+  if (!file) return;
+  const told = await attempt(() => upload(file));
+  if (!told) return;
+  catalog.file = told.file;
+  catalog.columns = told.columns;
+  const target = told.columns.at(-1);
+  await load({ data: { ...state.data, name: "file", noise: 0, file: told.file, sha256: told.sha256,
+    target } });
+}
+
+const play = () => attempt(() => (frame?.playing
+  ? ask("pause")
+  : ask("play", { speed: Number($("speed").value) })));
+const step = () => attempt(() => ask("step", { steps: 1 }));
+const epoch = () => attempt(() => ask("step", { epoch: true }));
+const back = () => attempt(() => ask("back", { steps: 1 }));
+const reset = () => load({});
+
+function listen() {
+  for (const [id, call] of Object.entries({ play, step, epoch, back, reset })) {
+    $(id).addEventListener("click", call);
+  }
+  const keys = { p: play, s: step, e: epoch, b: back, r: reset };
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input, select, textarea, dialog");
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
+    keys[event.key]();
+  });
+  $("speed").addEventListener("change", () => { if (frame.playing) attempt(() => ask("play", { speed: Number($("speed").value) })); });
+  $("data").addEventListener("change", () => load({ data: data($("data").value) }));
+  $("target").addEventListener("change", () => load({ data: { ...state.data, target: $("target").value } }));
+  $("noise").addEventListener("change", () => load({ data: { ...state.data, noise: Number($("noise").value) } }));
+  $("held").addEventListener("change", () => load({ data: { ...state.data, held_out: Number($("held").value) } }));
+  $("batch").addEventListener("change", () => load({ batch_size: Number($("batch").value) }));
+  $("seed").addEventListener("change", () => load({ seed: Number($("seed").value) }));
+  $("reseed").addEventListener("click", () => load({ seed: state.seed + 1 }));
+  $("add").addEventListener("click", () => changeBricks([...state.bricks, { brick: $("new-brick").value }]));
+  $("log").addEventListener("change", draw);
+  $("inside").addEventListener("click", showInside);
+  $("script").addEventListener("click", showScript);
+  $("close").addEventListener("click", () => $("dialog").close());
+  $("file").addEventListener("change", () => receive($("file").files[0]));
+  const drop = $("drop");
+  document.addEventListener("dragover", (event) => {
+    if (event.dataTransfer.types.includes("Files")) {
+      event.preventDefault();
+      drop.classList.add("over");
+    }
+  });
+  document.addEventListener("drop", (event) => {
+    drop.classList.remove("over");
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    receive(event.dataTransfer.files[0]);
+  });
+  addEventListener("pagehide", pauseAtEnd);
+  addEventListener("resize", redrawLines);
+  onTheme(() => draw());
+  onNetwork({ choose: () => showUnit(), hover, leave: () => hover(null), edit: (from) => showUnit(from) });
+}
+
+function data(name) {
+  const isFile = name === "file";
+  return { ...state.data, name, file: isFile ? catalog.file : "", sha256: "",
+    target: isFile ? catalog.columns.at(-1) : "" };
+}
+
+async function start() {
+  catalog = await attempt(() => ask("hello"));
+  if (!catalog) return;
+  take(catalog);
+  let linked = null;
+  try {
+    linked = linkedState();
+  } catch {
+    say("The address does not hold a state that can be read.");
+  }
+  if (linked) {
+    const told = await attempt(() => ask("load", { state: linked }));
+    if (told) take(told);
+  }
+  options($("new-brick"), Object.keys(catalog.bricks), "Affine");
+  $("downloads").append(...catalog.formats.map((form) => element("button", { type: "button",
+    onclick: () => attempt(() => download(form)) },
+  `Download ${{ safetensors: "the weights", c: "a C header", onnx: "ONNX" }[form]}`)));
+  listen();
+  frames();
+}
+
+start();

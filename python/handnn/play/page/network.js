@@ -1,0 +1,152 @@
+// The network: a column of units for each brick, weights as lines between them.
+
+import { $, element, paint, paintBars, paintLine, short, svg, unpack } from "./drawing.js";
+
+let shape = "";
+let columns = [];
+let lines = [];
+let chosen = null;
+const listeners = { choose: () => {}, hover: () => {}, leave: () => {}, resize: () => {} };
+
+export const onNetwork = (calls) => Object.assign(listeners, calls);
+export const chosenUnit = () => chosen;
+
+export function drawNetwork(frame, rows) {
+  const wanted = JSON.stringify(frame.bricks.map((b) => [b.name, b.units]));
+  if (wanted !== shape) {
+    shape = wanted;
+    build(frame.bricks, rows);
+  }
+  frame.bricks.forEach((brick, at) => drawUnits(brick, columns[at], rows));
+  drawLines(frame.bricks);
+}
+
+export function closeUnit() {
+  chosen = null;
+  for (const column of columns) {
+    for (const unit of column.units) unit.setAttribute("aria-pressed", "false");
+  }
+}
+
+export const redrawLines = () => { lines = []; };
+
+function build(bricks, rows) {
+  chosen = null;
+  const box = $("columns");
+  box.replaceChildren(svg("svg", { "aria-hidden": "true" }));
+  columns = bricks.map((brick, at) => column(brick, at, rows, at === bricks.length - 1));
+  box.append(...columns.map((c) => c.box));
+  columns[0].units[0].tabIndex = 0;
+  lines = [];
+}
+
+function column(brick, at, rows, isLast) {
+  const shown = Math.min(brick.units, brick.range.length);
+  const title = brick.place < 0 ? "Inputs" : isLast ? `${brick.name} (output)` : brick.name;
+  const box = element("div", { class: "column" }, element("p", { class: "title" }, title));
+  const units = [];
+  for (let i = 0; i < shown; i += 1) {
+    const canvas = element("canvas", { "aria-hidden": "true" });
+    const unit = element("button", {
+      type: "button", class: "unit", "aria-pressed": "false", tabindex: "-1",
+      onclick: () => choose(at, i, brick),
+      onkeydown: (event) => move(event, at, i),
+    }, canvas);
+    unit.dataset.label = brick.place < 0
+      ? `Input ${brick.names[i] ?? i}`
+      : `Unit ${i} of ${brick.name}`;
+    units.push(unit);
+    box.append(unit);
+  }
+  if (brick.units > shown) {
+    box.append(element("span", { class: "more" }, `and ${brick.units - shown} more`));
+  }
+  return { box, units };
+}
+
+function choose(at, i, brick) {
+  closeUnit();
+  columns[at].units[i].setAttribute("aria-pressed", "true");
+  chosen = { place: brick.place, unit: i, name: columns[at].units[i].dataset.label };
+  listeners.choose(chosen);
+}
+
+function move(event, at, i) {
+  const [across, down] = {
+    ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1],
+  }[event.key] ?? [0, 0];
+  const column = columns[at + across];
+  if (!column || (across === 0 && down === 0)) return;
+  event.preventDefault();
+  const target = column.units[Math.max(0, Math.min(i + down, column.units.length - 1))];
+  columns[at].units[i].tabIndex = -1;
+  target.tabIndex = 0;
+  target.focus();
+}
+
+function drawUnits(brick, { units }, rows) {
+  const levels = unpack(brick.maps ?? brick.histograms);
+  const size = levels.length / units.length;
+  const side = Math.round(Math.sqrt(size));
+  units.forEach((unit, i) => {
+    const own = levels.subarray(i * size, (i + 1) * size);
+    const canvas = unit.firstChild;
+    if (!brick.maps) paintBars(canvas, own, brick.range[i]);
+    else if (rows.inputs.length === 1) paintLine(canvas, own);
+    else paint(canvas, own, side, side);
+    const [low, high] = brick.range[i];
+    unit.setAttribute("aria-label", `${unit.dataset.label}: ${short(low)} to ${short(high)}`);
+  });
+}
+
+function drawLines(bricks) {
+  if (!lines.length) layLines(bricks);
+  for (const line of lines) {
+    if (!line.weights) continue;
+    const value = bricks[line.at].w[line.from][line.to];
+    const size = Math.min(1, Math.abs(value ?? 0) / 2);
+    line.path.setAttribute("class", value >= 0 ? "up" : "down");
+    line.path.setAttribute("stroke-width", (0.4 + 5 * size).toFixed(2));
+    line.path.setAttribute("stroke-opacity", (0.25 + 0.75 * Math.sqrt(size)).toFixed(2));
+  }
+}
+
+function layLines(bricks) {
+  const canvas = $("columns").firstChild;
+  const origin = $("columns").getBoundingClientRect();
+  canvas.replaceChildren();
+  bricks.forEach((brick, at) => {
+    if (at === 0) return;
+    const before = columns[at - 1].units;
+    columns[at].units.forEach((unit, to) => {
+      const sources = brick.w ? before.map((_, i) => i) : before.length > to ? [to] : [];
+      for (const from of sources) {
+        const path = svg("path", {
+          d: between(before[from].getBoundingClientRect(), unit.getBoundingClientRect(), origin),
+          class: "plain",
+        });
+        canvas.append(path);
+        lines.push({ path, at, from, to, weights: Boolean(brick.w) });
+        if (brick.w) listen(path, brick.place, from, to);
+      }
+    });
+  });
+}
+
+function listen(path, place, from, to) {
+  path.addEventListener("pointerenter", (event) => listeners.hover({ place, from, to }, event));
+  path.addEventListener("pointerleave", () => listeners.leave());
+  path.addEventListener("click", () => {
+    const column = columns[place + 1];
+    column.units[to].click();
+    listeners.hover(null);
+    listeners.edit?.(from);
+  });
+}
+
+function between(a, b, origin) {
+  const x = [a.right - origin.left, b.left - origin.left];
+  const y = [a, b].map((box) => box.top + box.height / 2 - origin.top);
+  const middle = (x[0] + x[1]) / 2;
+  return `M${x[0]},${y[0]} C${middle},${y[0]} ${middle},${y[1]} ${x[1]},${y[1]}`;
+}

@@ -1,0 +1,198 @@
+"""Rows to learn from: computed, from the package, or from a file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn.arrays import Array
+from handnn.datasets import load_concrete
+from handnn.files.learning.settings import TrainingSettings
+from handnn.files.learning.split import split_rows
+from handnn.files.learning.survey import survey, take_rows
+from handnn.files.reading.source import open_table
+from handnn.play.toy_rows import TOY_SETS
+from handnn.tables import Columns, Target
+from handnn.tables.table_reader import TableLike
+from handnn.tables.target_values import TargetLike
+
+Indices: TypeAlias = NDArray[np.int64]
+
+MAX_INPUTS = 256
+"""Columns that the network may take."""
+
+MAX_CLASSES = 20
+"""Classes that the page can show."""
+
+MAX_ROWS = 100_000
+"""Rows of a file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows to train on and rows held out, as a network takes them, in float32.
+
+    x, held_x: (N, I); y, held_y: as `Target.encode` returns them. columns is None for computed
+    sets, which need no scaling. input_names: one for each column of x.
+    """
+
+    x: Array
+    y: Array
+    held_x: Array
+    held_y: Array
+    target: Target
+    columns: Columns | None
+    input_names: tuple[str, ...]
+    target_name: str
+    note: str = ""
+
+    @property
+    def task(self) -> str:
+        """The task: "regression", "binary" or "multiclass"."""
+        return self.target.task
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels of the classes; [] for a regression."""
+        return [] if self.target.classes is None else [str(c) for c in self.target.classes.tolist()]
+
+
+def digits_are_installed() -> bool:
+    """Return whether scikit-learn, which has the digits, is installed."""
+    return importlib.util.find_spec("sklearn") is not None
+
+
+def data_names() -> list[str]:
+    """Return the names that `load_rows` takes on this machine."""
+    return [*TOY_SETS, "concrete", *(["digits"] if digits_are_installed() else [])]
+
+
+def load_rows(name: str, *, noise: float = 0.0, held_out: float = 0.3, seed: int = 0) -> Rows:
+    """Return the rows of a set by its name, the same bits for the same arguments.
+
+    noise: for computed sets, 0 to 0.5. held_out: the share of the rows to hold out. seed: draws the
+    points and the rows held out.
+
+    Raises:
+        ValueError: If the name is unknown.
+        ImportError: For the digits without scikit-learn.
+    """
+    rng = np.random.default_rng(seed)
+    if name in TOY_SETS:
+        points = TOY_SETS[name](noise, rng)
+        x = points.x.astype(np.float32)
+        n_held = round(held_out * len(x))
+        if name == "sine":
+            target = Target("regression", mean=[0.0], scale=[1.0])
+        else:
+            target = Target("binary", classes=np.array([0, 1]))
+        y = points.y.astype(np.float32)[:, None]
+        names = ("x₁", "x₂")[: x.shape[1]]
+        return Rows(
+            x[n_held:], y[n_held:], x[:n_held], y[:n_held], target, None, names, "y"
+        )  # fmt: skip
+    if name == "concrete":
+        data = load_concrete()
+        table = dict(zip(data.feature_names, data.x.T, strict=True))
+        return _from_columns(table, data.y, data.target_name, _split(len(data.y), held_out, rng))
+    if name == "digits":
+        from sklearn.datasets import load_digits
+
+        images, labels = load_digits(return_X_y=True)
+        pixels = {f"pixel {i // 8}, {i % 8}": images[:, i] for i in range(images.shape[1])}
+        return _from_columns(pixels, labels, "digit", _split(len(labels), held_out, rng))
+    raise ValueError(f"load_rows: name must be one of {', '.join(data_names())}, but is {name!r}")
+
+
+def read_rows(
+    path: str | os.PathLike[str], target: str, *, held_out: float = 0.3, seed: int = 0
+) -> Rows:
+    """Return the rows of a CSV or Parquet file, read as by `handnn.train_file`.
+
+    Raises TableError (a ValueError) when the file cannot be learned from, OSError when it cannot be
+    read, ImportError without polars.
+    """
+    with open_table(path) as source:
+        settings = TrainingSettings(target, hold_out=held_out, seed=seed, drop_gaps=True)
+        surveyed = survey(source, settings)
+        frame, places = take_rows(surveyed)
+        if len(frame) > MAX_ROWS:
+            raise ValueError(
+                f"{source.path} has {len(frame):,} rows; at most {MAX_ROWS:,} fit here"
+            )
+        split = split_rows(frame, target, places, held_out, np.random.default_rng(seed))
+        columns = Columns.learn(split.train.x, kinds=surveyed.kinds)
+        answer = Target.learn(split.train.y, settings.task)
+        return _encoded(
+            columns,
+            answer,
+            (split.train.x, split.train.y),
+            (split.test.x, split.test.y),
+            target,
+            surveyed.described(),
+        )
+
+
+def column_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the columns of a file; raises what `read_rows` raises."""
+    with open_table(path) as source:
+        return list(source.names)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _split(n_rows: int, held_out: float, rng: np.random.Generator) -> tuple[Indices, Indices]:
+    """Return the rows to train on and those to hold out, both in ascending order."""
+    order = rng.permutation(n_rows)
+    n_held = round(held_out * n_rows)
+    return np.sort(order[n_held:]), np.sort(order[:n_held])
+
+
+def _from_columns(
+    table: dict[str, NDArray[np.float64]],
+    y: NDArray[np.generic],
+    target_name: str,
+    split: tuple[Indices, Indices],
+) -> Rows:
+    """Return the rows of a table in memory."""
+    train, test = split
+    parts = [{name: column[rows] for name, column in table.items()} for rows in split]
+    columns, target = Columns.learn(parts[0]), Target.learn(y[train])
+    return _encoded(columns, target, (parts[0], y[train]), (parts[1], y[test]), target_name)
+
+
+def _encoded(
+    columns: Columns,
+    target: Target,
+    train: tuple[TableLike, TargetLike],
+    test: tuple[TableLike, TargetLike],
+    target_name: str,
+    note: str = "",
+) -> Rows:
+    """Return tables as a network takes them."""
+    if columns.n_in > MAX_INPUTS:
+        raise ValueError(f"the table has {columns.n_in} columns; at most {MAX_INPUTS} fit here")
+    if target.classes is not None and len(target.classes) > MAX_CLASSES:
+        n_classes = len(target.classes)
+        raise ValueError(f"{target_name!r} has {n_classes} classes; at most {MAX_CLASSES} fit here")
+    return Rows(
+        columns.transform(train[0]),
+        target.encode(train[1]).astype(np.float32),
+        columns.transform(test[0]),
+        target.encode(test[1]).astype(np.float32),
+        target,
+        columns,
+        tuple(columns.names_out),
+        target_name,
+        note,
+    )

@@ -1,0 +1,211 @@
+"""The page and its requests, on 127.0.0.1 only and for one user."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from importlib import resources
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import unquote
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from handnn.play.laboratory import Laboratory
+
+HOST = "127.0.0.1"
+
+MAX_REQUEST = 256 * 1024
+"""Bytes of a request, except for a table."""
+
+MAX_TABLE = 20 * 1024**2
+"""Bytes of a table that is dropped on the page."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The content security policy: no inline script or style, no eval, nothing from elsewhere."""
+
+HEADERS = {
+    "content-security-policy": POLICY,
+    "cache-control": "no-store",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+TOKEN = "x-handnn-token"
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+class TooLarge(Exception):
+    """A request has more bytes than are read."""
+
+
+class Gate:
+    """Let through what the page itself sent: exact Host, exact Origin and the token, else 403.
+
+    The page and its parts may be read with the exact Host alone: they hold nothing secret.
+    """
+
+    def __init__(self, port: int, token: str) -> None:
+        self._host = f"{HOST}:{port}"
+        self._token = token
+
+    def allows(self, request: Request) -> bool:
+        """Return whether a request may be answered."""
+        headers = request.headers
+        if headers.getlist("host") != [self._host]:
+            return False
+        origins = headers.getlist("origin")
+        if request.method == "GET":
+            return not origins or origins == [f"http://{self._host}"]
+        given = headers.get(TOKEN, "")
+        is_own = origins == [f"http://{self._host}"]
+        return is_own and hmac.compare_digest(given.encode(), self._token.encode())
+
+
+def create_app(laboratory: Laboratory, port: int, token: str) -> Starlette:
+    """Return the application that serves the page of a laboratory."""
+    gate = Gate(port, token)
+
+    def guarded(answer: Endpoint) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            if not gate.allows(request):
+                return JSONResponse({"error": "forbidden"}, 403, HEADERS)
+            try:
+                response = await answer(request)
+            except TooLarge as error:
+                response = JSONResponse({"error": str(error)}, 413)
+            except (ValueError, TypeError, ImportError, OSError) as error:
+                response = JSONResponse({"error": str(error)}, 400)
+            response.headers.update(HEADERS)
+            return response
+
+        return endpoint
+
+    async def page(request: Request) -> Response:
+        name = request.path_params.get("name", "index.html")
+        return Response(PARTS[name], media_type=TYPES[Path(name).suffix]) if name in PARTS else (
+            JSONResponse({"error": "not found"}, 404)
+        )  # fmt: skip
+
+    async def ask(request: Request) -> Response:
+        answer = laboratory.requests.get(request.path_params["name"])
+        if answer is None:
+            return JSONResponse({"error": "not found"}, 404)
+        document: object = json.loads(await body(request, MAX_REQUEST) or b"{}")
+        if not isinstance(document, dict):
+            raise ValueError("a request must be a JSON object")
+        return JSONResponse(await run_in_threadpool(answer, document))
+
+    async def upload(request: Request) -> Response:
+        name = unquote(request.headers.get("x-handnn-name", "table.csv"))
+        content = await body(request, MAX_TABLE)
+        return JSONResponse(await run_in_threadpool(laboratory.upload, name, content))
+
+    async def download(request: Request) -> Response:
+        form: str = request.path_params["form"]
+        name, content = await run_in_threadpool(laboratory.download, form)
+        return Response(
+            content,
+            media_type="application/octet-stream",
+            headers={"content-disposition": f'attachment; filename="{name}"'},
+        )
+
+    return Starlette(
+        routes=[
+            Route("/", guarded(page)),
+            Route("/page/{name}", guarded(page)),
+            Route("/api/upload", guarded(upload), methods=["POST"]),
+            Route("/api/download/{form}", guarded(download), methods=["POST"]),
+            Route("/api/{name}", guarded(ask), methods=["POST"]),
+        ]
+    )
+
+
+async def body(request: Request, limit: int) -> bytes:
+    """Return the body of a request; TooLarge if it has more than `limit` bytes."""
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > limit:
+            raise TooLarge(f"a request may have at most {limit:,} bytes")
+    return bytes(content)
+
+
+def _parts() -> dict[str, bytes]:
+    folder = resources.files("handnn.play") / "page"
+    return {
+        part.name: part.read_bytes() for part in folder.iterdir() if Path(part.name).suffix in TYPES
+    }
+
+
+PARTS = _parts()
+"""The files of the page by name."""
+
+
+class Server:
+    """A laboratory on a port of this machine.
+
+    path, target: the table to begin with. port: 0 for any free one.
+
+    Raises OSError if the port is taken, and what `Laboratory` raises.
+    """
+
+    def __init__(self, path: str | Path | None = None, target: str = "", port: int = 0) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((HOST, port))
+            self.laboratory = Laboratory(path, target)
+        except BaseException:
+            self._socket.close()
+            raise
+        self.port: int = self._socket.getsockname()[1]
+        self.token = secrets.token_urlsafe(24)
+        app = create_app(self.laboratory, self.port, self.token)
+        config = uvicorn.Config(
+            app,
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = uvicorn.Server(config)
+
+    @property
+    def url(self) -> str:
+        """The address of the page, with the token in its fragment."""
+        return f"http://{HOST}:{self.port}/#token={self.token}"
+
+    def run(self) -> None:
+        """Serve until `stop` is called, or Ctrl-C in the main thread."""
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            self.laboratory.close()
+            self._socket.close()
+
+    def stop(self) -> None:
+        """End `run`, from another thread."""
+        self._server.should_exit = True

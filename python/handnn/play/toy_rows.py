@@ -1,0 +1,103 @@
+"""Small data sets that are computed: points in the plane with two classes, and curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+
+N_POINTS = 500
+"""The number of rows of each set."""
+
+
+class Points(NamedTuple):
+    """Rows with x (N, I) within about -1 to 1, and y (N,): 0 or 1, or a number."""
+
+    x: Floats
+    y: Floats
+
+
+def _classes(rng: np.random.Generator) -> Floats:
+    """Return 0 for half of the rows and 1 for the others, in random order."""
+    return rng.permutation(np.arange(N_POINTS) % 2).astype(np.float64)
+
+
+def _jitter(x: Floats, noise: float, rng: np.random.Generator) -> Floats:
+    """Add normal noise with a standard deviation of noise / 4."""
+    return x + rng.normal(0.0, 1.0, x.shape) * (noise / 4)
+
+
+def spiral(noise: float, rng: np.random.Generator) -> Points:
+    """Two arms, each one and a half turns."""
+    y = _classes(rng)
+    radius = np.sqrt(rng.uniform(0.01, 1.0, N_POINTS))
+    angle = 3 * np.pi * radius + np.pi * y
+    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+    return Points(_jitter(x, noise, rng), y)
+
+
+def hard_spiral(noise: float, rng: np.random.Generator) -> Points:
+    """Two arms, each two and a half turns."""
+    y = _classes(rng)
+    radius = np.sqrt(rng.uniform(0.01, 1.0, N_POINTS))
+    angle = 5 * np.pi * radius + np.pi * y
+    x = np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=1)
+    return Points(_jitter(x, noise / 2, rng), y)
+
+
+def circles(noise: float, rng: np.random.Generator) -> Points:
+    """A disk within a ring."""
+    y = _classes(rng)
+    radius = np.where(
+        y == 1, np.sqrt(rng.uniform(0, 0.2, N_POINTS)), rng.uniform(0.65, 1, N_POINTS)
+    )
+    angle = rng.uniform(0, 2 * np.pi, N_POINTS)
+    x = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return Points(_jitter(x, noise, rng), y)
+
+
+def xor(noise: float, rng: np.random.Generator) -> Points:
+    """Opposite quarters of a square share a class."""
+    x = rng.uniform(0.05, 1, (N_POINTS, 2)) * rng.choice([-1.0, 1.0], (N_POINTS, 2))
+    y = (x[:, 0] * x[:, 1] > 0).astype(np.float64)
+    return Points(_jitter(x, noise, rng), y)
+
+
+def gaussians(noise: float, rng: np.random.Generator) -> Points:
+    """Two clouds; noise widens them."""
+    y = _classes(rng)
+    center = np.where(y == 1, 0.45, -0.45)[:, None]
+    return Points(center + rng.normal(0, 0.12 + noise / 3, (N_POINTS, 2)), y)
+
+
+def two_moons(noise: float, rng: np.random.Generator) -> Points:
+    """Two half circles that interlock."""
+    y = _classes(rng)
+    angle = rng.uniform(0, np.pi, N_POINTS)
+    upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    lower = np.stack([1 - np.cos(angle), 0.5 - np.sin(angle)], axis=1)
+    x = (np.where(y[:, None] == 1, lower, upper) - [0.5, 0.25]) / 1.5
+    return Points(_jitter(x, noise, rng), y)
+
+
+def sine(noise: float, rng: np.random.Generator) -> Points:
+    """A curve of one input: y = sin(2πx)."""
+    x = rng.uniform(-1, 1, (N_POINTS, 1))
+    y = np.sin(2 * np.pi * x[:, 0]) + rng.normal(0, 1, N_POINTS) * noise
+    return Points(x, y)
+
+
+TOY_SETS: Mapping[str, Callable[[float, np.random.Generator], Points]] = {
+    "spiral": spiral,
+    "circles": circles,
+    "xor": xor,
+    "gaussians": gaussians,
+    "two moons": two_moons,
+    "hard spiral": hard_spiral,
+    "sine": sine,
+}
+"""Every computed set by name: functions of the noise, 0 to 0.5, and a generator."""
