@@ -12,7 +12,7 @@ import pytest
 import handnn
 from handnn.cli import main
 
-COMMANDS = ["demo", "train", "predict", "evaluate", "inspect", "export", "check", "info"]
+COMMANDS = ["demo", "play", "train", "predict", "evaluate", "inspect", "export", "check", "info"]
 
 
 @pytest.mark.parametrize("args", [[], *([command] for command in COMMANDS)])

@@ -16,6 +16,7 @@ INTERRUPTED = 130
 
 COMMANDS = {
     "demo": "demo.demo_command",
+    "play": "play",
     "train": "train",
     "predict": "predict",
     "evaluate": "predict",
@@ -23,7 +24,6 @@ COMMANDS = {
     "export": "export",
     "check": "check.check_command",
     "info": "info",
-    "play": "play",
 }
 """The module of each command, which is imported when the command is used."""
 
@@ -56,6 +56,7 @@ def handnn_command() -> None:
     \b
     Examples:
       handnn demo                 train a network on real measurements
+      handnn play                 watch a network learn, in the browser
       handnn train houses.csv --target price
       handnn predict model.safetensors rows.csv --out predictions.csv
       handnn check                verify that the installation computes correctly

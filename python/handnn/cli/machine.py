@@ -13,7 +13,7 @@ import numpy as np
 import handnn
 
 REQUIRED_PACKAGES = ("safetensors", "tqdm", "click")
-OPTIONAL_PACKAGES = ("matplotlib", "polars", "scikit-learn", "scipy", "onnx", "mpi4py")
+OPTIONAL_PACKAGES = ("matplotlib", "polars", "scikit-learn", "scipy", "onnx", "mpi4py", "uvicorn")
 
 
 def versions() -> dict[str, str]:

@@ -59,13 +59,11 @@ class Laboratory:
         self._folder = tempfile.TemporaryDirectory(prefix="handnn-play-")
         self._file: Path | None = None
         self._sha256 = ""
-        state = State()
-        if path is not None:
-            self._open(Path(path))
-            state = replace(state, data=self._data_of_file(target), batch_size=32)
-        rows = self._rows_of(state)
-        state = self._suited(state, rows)
-        self.player = Player(Session(state, rows))
+        try:
+            self.player = Player(self._first_session(path, target))
+        except BaseException:
+            self._folder.cleanup()
+            raise
         self._n_frames = 0
         self._loading = threading.Lock()
         self.requests: Mapping[str, Callable[[Json], Json]] = {
@@ -81,6 +79,14 @@ class Laboratory:
             "inside": self.inside,
             "script": self.script,
         }
+
+    def _first_session(self, path: str | Path | None, target: str) -> Session:
+        state = State()
+        if path is not None:
+            self._open(Path(path))
+            state = replace(state, data=self._data_of_file(target), batch_size=32)
+        rows = self._rows_of(state)
+        return Session(self._suited(state, rows), rows)
 
     def close(self) -> None:
         """End the thread, and delete the files that were dropped on the page."""

@@ -1,0 +1,86 @@
+"""A running laboratory, and a browser to look at it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from contextlib import closing, suppress
+from http.client import HTTPConnection
+
+import pytest
+
+OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class Served:
+    """A server in a thread, and requests to it with any headers."""
+
+    def __init__(self, server):
+        self.server = server
+        self.thread = threading.Thread(target=server.run, daemon=True)
+        self.thread.start()
+        self.own = {
+            "Origin": f"http://127.0.0.1:{server.port}",
+            "X-Handnn-Token": server.token,
+        }
+
+    def request(self, method, path, body=b"", headers=None, host=None):
+        """Return the status, the headers and the body of a response."""
+        with closing(HTTPConnection("127.0.0.1", self.server.port, timeout=30)) as connection:
+            connection.putrequest(method, path, skip_host=True)
+            connection.putheader("Host", host or f"127.0.0.1:{self.server.port}")
+            connection.putheader("Content-Length", str(len(body)))
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused before all was read
+                connection.send(body)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+
+    def post(self, path, body=b"{}"):
+        return self.request("POST", path, body, self.own)
+
+    def close(self):
+        self.server.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def served():
+    pytest.importorskip("starlette")
+    pytest.importorskip("uvicorn")
+    from handnn.play.server import Server
+
+    found = Served(Server())
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            found.request("GET", "/")
+            break
+        except ConnectionError:
+            time.sleep(0.05)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("needs Debian's chromium")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        yield chromium
+        chromium.close()

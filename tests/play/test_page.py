@@ -1,0 +1,224 @@
+"""The page in a real browser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+@pytest.fixture
+def new_page(served, browser):
+    """Return a function that opens the page, and check that no page reports an error."""
+    contexts, problems = [], []
+
+    def opened(url=None, width=1400, dark=False):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(url or served.server.url)
+        page.wait_for_selector("body[data-step]:not([data-step=''])")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    refused = "the server responded with a status of 400"  # of a bad table; the page tells why
+    assert [text for text in problems if refused not in text] == []
+
+
+@pytest.fixture(autouse=True)
+def _as_at_the_start(served):
+    served.post("/api/load", b'{"state": {"version": 1}}')
+
+
+def wait_for_step(page, step):
+    page.wait_for_selector(f"body[data-step='{step}']")
+
+
+def weights(page):
+    return page.inner_text("#hash")
+
+
+def wait_for_other_weights(page, known):
+    deadline = time.monotonic() + 20
+    while weights(page) == known:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return weights(page)
+
+
+def test_the_spiral_is_learned_in_ten_seconds(new_page):
+    page = new_page()
+    page.click("#play")
+    start = time.monotonic()
+    while not page.inner_text("#held-score").endswith("%") or (
+        float(page.inner_text("#held-score").split()[0]) >= 5
+    ):
+        assert time.monotonic() < start + 10
+        time.sleep(0.02)
+    page.click("#play")
+    page.wait_for_selector("#play:text('Play')")
+
+
+def test_step_and_step_back(new_page):
+    page = new_page()
+    first = weights(page)
+    page.click("#step")
+    wait_for_step(page, 1)
+    second = wait_for_other_weights(page, first)
+    page.click("#epoch")
+    wait_for_step(page, 22)
+    page.click("#step")
+    wait_for_step(page, 23)
+    page.click("#back")
+    wait_for_step(page, 22)
+    for step in range(21, 0, -1):
+        page.keyboard.press("b")
+        wait_for_step(page, step)
+    assert weights(page) == second
+
+
+def test_a_weight_is_edited_and_a_link_gives_the_same_weights(new_page):
+    page = new_page()
+    page.click("#epoch")
+    wait_for_step(page, 22)
+    known = weights(page)
+    page.locator("button.unit").nth(3).click()
+    field = page.locator("#unit input").first
+    field.fill("1.5")
+    field.press("Enter")
+    known = wait_for_other_weights(page, known)
+    page.click("#step")
+    wait_for_step(page, 23)
+    known = wait_for_other_weights(page, known)
+    link = page.url
+    page.click("#reset")
+    wait_for_step(page, 0)
+    other = new_page(link)
+    wait_for_step(other, 23)
+    assert weights(other) == known
+    assert other.locator("button.unit").nth(3).get_attribute("aria-label").startswith("Unit 1 of")
+
+
+def test_bricks_are_added_resized_moved_and_removed(new_page):
+    page = new_page()
+    page.select_option("#new-brick", "LayerNorm")
+    page.click("#add")
+    page.wait_for_selector("#columns >> text=LayerNorm 8→8")
+    page.locator("#bricks li").nth(0).locator("[data-setting=units]").fill("5")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#columns >> text=Affine 2→5")
+    page.click("[aria-label='Move to the left brick 4: LayerNorm']")
+    page.wait_for_selector("[aria-label='Remove brick 3: LayerNorm']")
+    page.click("[aria-label='Remove brick 3: LayerNorm']")
+    page.wait_for_selector("#columns >> text=LayerNorm", state="detached")
+    page.locator("#bricks li").nth(1).drag_to(page.locator("#bricks li").nth(3))
+    page.wait_for_selector("[aria-label='Remove brick 3: ReLU']")
+
+
+def test_every_set_is_shown(new_page):
+    page = new_page()
+    names = page.locator("#data option").all_inner_texts()
+    assert {"spiral", "hard spiral", "sine", "concrete"} <= set(names)
+    for name in names:
+        page.select_option("#data", name)
+        page.wait_for_selector("body[aria-busy=false]")
+        page.click("#step")
+        wait_for_step(page, 1)
+        assert page.inner_text("#message") == ""
+        assert page.inner_text("#held-score") not in ("–", "not finite")
+
+
+def test_a_table_is_dropped_and_its_script_gives_the_same_weights(new_page, tmp_path):
+    pytest.importorskip("polars")
+    page = new_page()
+    lines = [
+        "size;town;rent",
+        *(f"{20 + i};{'Ulm' if i % 3 else 'Bonn'};{9 * i + 0.5}" for i in range(60)),
+    ]
+    file = tmp_path / "rents & more.csv"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    page.set_input_files("#file", file)
+    page.wait_for_selector("#detail-title:text('predicted and true')")
+    page.click("#step")
+    wait_for_step(page, 1)
+    known = weights(page)
+    page.click("#script")
+    script = page.inner_text("#dialog pre")
+    (tmp_path / "rents _ more.csv").write_bytes(file.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split()[-1] == known, done.stderr
+    page.click("#close")
+    bad = tmp_path / "bad.csv"
+    bad.write_text("a,a\n1,2\n", encoding="utf-8")
+    page.set_input_files("#file", bad)
+    page.wait_for_selector("#message:text('a')")
+
+
+def test_looks_inside_one_step_and_downloads(new_page):
+    page = new_page()
+    page.click("#inside")
+    page.wait_for_selector("#dialog >> text=out = x·w + b")
+    assert page.locator("#dialog .handnn-trace table").count() > 10
+    page.click("#close")
+    with page.expect_download() as download:
+        page.click("text=Download the weights")
+    assert download.value.suggested_filename == "network.safetensors"
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1400, False), (380, False), (380, True)])
+def test_nothing_is_wider_than_the_page(new_page, width, dark):
+    page = new_page(width=width, dark=dark)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(255, 255, 255)") != dark
+
+
+def test_the_keyboard_is_enough(new_page):
+    page = new_page()
+    page.keyboard.press("s")
+    wait_for_step(page, 1)
+    page.keyboard.press("e")
+    wait_for_step(page, 22)
+    page.keyboard.press("b")
+    wait_for_step(page, 21)
+    page.focus("button.unit >> nth=0")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#unit h3:text('Unit 1 of Affine 2→8')")
+    known = weights(page)
+    page.focus("#unit input >> nth=0")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.25")
+    page.keyboard.press("Enter")
+    wait_for_other_weights(page, known)
+    page.focus("#optimizer [data-setting=lr]")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("0.5")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("#rate:text-is('0.5')")
+    page.keyboard.press("Escape")
+
+
+def test_another_tab_shows_the_same_session(new_page):
+    page = new_page()
+    other = new_page()
+    page.select_option("#data", "xor")
+    other.bring_to_front()
+    deadline = time.monotonic() + 10
+    while other.input_value("#data") != "xor":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

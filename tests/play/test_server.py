@@ -1,0 +1,162 @@
+"""Only the page itself reaches the laboratory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from handnn.cli import main
+
+
+def test_serves_the_page_with_a_strict_policy(served):
+    status, headers, body = served.request("GET", "/")
+    assert status == 200 and b"handnn" in body
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    for part in ("main.js", "play.css", "icon.svg"):
+        assert served.request("GET", f"/page/{part}")[0] == 200
+    assert b"<style" not in body and b" style=" not in body and b"onclick" not in body
+
+
+def test_listens_on_this_machine_only(served):
+    assert served.server._socket.getsockname()[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["example.com", "localhost", "127.0.0.1", "127.0.0.1:1"])
+def test_forbids_a_foreign_host(served, host):
+    for method, path in [("GET", "/"), ("GET", "/page/main.js"), ("POST", "/api/frame")]:
+        assert served.request(method, path, b"{}", served.own, host=host)[0] == 403
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"Origin": "http://example.com"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:80"},
+        {"Origin": None},
+        {"X-Handnn-Token": None},
+        {"X-Handnn-Token": ""},
+        {"X-Handnn-Token": "guess"},
+        {"X-Handnn-Token": "é"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/hello", "/api/play", "/api/upload", "/api/download/c"])
+def test_forbids_a_foreign_origin_and_a_missing_token(served, changed, path):
+    headers = {k: v for k, v in {**served.own, **changed}.items() if v is not None}
+    encoded = {name: value.encode() for name, value in headers.items()}
+    status, answered, _ = served.request("POST", path, b"{}", encoded)
+    assert status == 403
+    assert "access-control-allow-origin" not in answered
+
+
+def test_a_foreign_origin_may_not_read_the_page(served):
+    assert served.request("GET", "/", headers={"Origin": "http://example.com"})[0] == 403
+
+
+def test_answers_the_page(served):
+    status, _, body = served.post("/api/hello")
+    assert status == 200
+    told = json.loads(body)
+    assert {"spiral", "sine", "concrete"} <= set(told["data"])
+    assert told["rows"]["n_train"] + told["rows"]["n_held_out"] == 500
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/api/frame", b"x" * 300_000, 413),
+        ("/api/frame", b"not JSON", 400),
+        ("/api/frame", b"[1]", 400),
+        ("/api/frame", b'{"after": "x"}', 400),
+        ("/api/load", b'{"state": {"version": 2}}', 400),
+        ("/api/play", b'{"speed": -1}', 400),
+        ("/api/unit", b'{"place": 99, "unit": 0}', 400),
+        ("/api/edit", b'{"name": "0.w", "index": [0, 99], "value": 1}', 400),
+        ("/api/edit", b'{"name": "0.w", "index": [0, 0], "value": 1e99}', 400),
+        ("/api/nothing", b"{}", 404),
+        ("/api/download/exe", b"", 400),
+    ],
+)
+def test_refuses_other_requests(served, path, body, status):
+    answered, _, told = served.post(path, body)
+    assert answered == status
+    assert served.post("/api/hello")[0] == 200
+    assert json.loads(told)["error"]
+
+
+def test_refuses_parts_that_are_not_of_the_page(served):
+    for name in ("nothing.js", "..%2fserver.py", "%2e%2e%2f__init__.py"):
+        assert served.request("GET", f"/page/{name}")[0] == 404
+
+
+def test_limits_the_size_of_a_table(served):
+    assert served.post("/api/upload", b"a,b\n" + b"1,2\n" * 6_000_000)[0] == 413
+
+
+@pytest.mark.parametrize("form", ["safetensors", "c", "onnx"])
+def test_downloads(served, form):
+    if form == "onnx":
+        pytest.importorskip("onnx")
+    status, headers, body = served.post(f"/api/download/{form}", b"")
+    assert status == 200 and headers["content-disposition"].startswith("attachment")
+    assert len(body) > 200
+    assert form != "c" or b"model_predict" in body
+
+
+def test_training_pauses_when_no_page_looks(served, monkeypatch):
+    monkeypatch.setattr("handnn.play.player.SECONDS_UNSEEN", 0.2)
+    served.post("/api/play", b'{"speed": 100}')
+    player = served.server.laboratory.player
+    for _ in range(100):
+        if not player.status.is_playing:
+            break
+        player._thread.join(0.05)
+    assert not player.status.is_playing
+    assert player.session.step > 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent differently")
+def test_ctrl_c_ends_the_command():
+    pytest.importorskip("uvicorn")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "handnn", "play", "--no-browser"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    first = process.stdout.readline()
+    assert "http://127.0.0.1:" in first and "#token=" in first
+    process.stdout.readline()
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "The laboratory has ended.\n", "")
+
+
+def test_names_the_extra_that_is_missing(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "handnn.play.server", raising=False)
+    assert main(["play"]) == 1
+    assert capsys.readouterr().err == (
+        "handnn: the page needs starlette and uvicorn: pip install 'handnn[play]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["x.csv"], "DATA and --target belong together"),
+        (["--target", "y"], "DATA and --target belong together"),
+        (["/no/such.csv", "--target", "y"], "No such file"),
+    ],
+)
+def test_wrong_arguments(arguments, message, capsys):
+    pytest.importorskip("uvicorn")
+    assert main(["play", *arguments]) != 0
+    assert message in capsys.readouterr().err
