@@ -230,7 +230,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def parity(session: nox.Session) -> None:
-    """Run the tests beside PyTorch, and the page about it."""
+    """Run the tests against PyTorch, and the page about it."""
     session.install(".[test]")
     install_groups(session, "parity")
     files = ("to_torch", "from_torch", "weights")
@@ -253,7 +253,7 @@ def workflows(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Verify handnn and its peers, then time them in turns."""
+    """Verify handnn and its peers, then time them alternately."""
     session.install(".[plot]")
     install_groups(session, "bench")
     session.run("python", "-m", "benchmarks", *session.posargs)

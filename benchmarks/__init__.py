@@ -1,1 +1,1 @@
-"""handnn beside its peers: first verified, then timed in one run. `python -m benchmarks -h`."""
+"""Compare handnn with its peers: verify first, then time in one run. `python -m benchmarks -h`."""

@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Verify handnn and its peers, then time them in turns.",
+        description="Verify handnn and its peers, then time them alternately.",
     )
     libraries = ",".join(dict.fromkeys(contestant.library for contestant in CONTESTANTS))
     parser.add_argument("--only", choices=PARTS, help="run one part only")

@@ -118,7 +118,7 @@ LOADERS: dict[str, Callable[[Path, int], Data]] = {HOUSING: housing, MNIST: mnis
 
 
 def compare(case: Case, seeds: int, effort: Effort) -> Comparison:
-    """Train and time both; runs in a process of its own."""
+    """Train and time both estimators; runs in a separate process."""
     from sklearn import neural_network
 
     import handnn.sklearn

@@ -1,4 +1,4 @@
-"""All contestants in one comparison: verified on a problem, then timed in turns."""
+"""All contestants of one comparison: verified on a problem, then timed alternately."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Field:
         repeats: int,
         rows: int = 0,
     ) -> Result:
-        """Verify all results after `repeats` repeats, then time all contestants in turns."""
+        """Verify all results after `repeats` repeats, then time all contestants alternately."""
         runs: dict[str, Timed] = {}
         errors = {}
         for contestant, worker in self.workers.items():

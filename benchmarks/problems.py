@@ -1,4 +1,4 @@
-"""The networks to train: sizes, first weights and rows, the same in every process."""
+"""The networks to train: sizes, initial weights and rows, the same in every process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Problem:
         return f"{self.name} {self.activation}, {self.batch}{loss}{optimizer}"
 
     def weights(self) -> Weights:
-        """Return the first weights: "he" for relu, "xavier" for sigmoid."""
+        """Return the initial weights: "he" for relu, "xavier" for sigmoid."""
         rng = np.random.default_rng(1)
         weights = []
         for n_in, n_out in pairwise(self.sizes):

@@ -42,7 +42,7 @@ class Row:
 def floor_cycles(M: int, K: int, J: int, lanes: int) -> float:
     """Return a lower bound of the cycles of (M, K) · (K, J) on a core with two FMA units.
 
-    It is the larger of two times: that of whole vectors, along the columns or the rows, at two per
+    It is the larger of two times: that of full vectors, along the columns or the rows, at two per
     cycle; and the latency of one chain.
     """
     padded = min(M * -(-J // lanes), J * -(-M // lanes)) * K / 2
@@ -50,7 +50,7 @@ def floor_cycles(M: int, K: int, J: int, lanes: int) -> float:
 
 
 def measure_one(form: str, N: int, I: int, O: int, dtype: str, seconds: float) -> Row:
-    """Measure one product and the peak in turns."""
+    """Measure one product and the peak alternately."""
     speed, peak = _core.measure_product(form, N, I, O, dtype == "float32", seconds)
     lanes = LANES[str(cpu_info()["isa"])] * 4 // np.dtype(dtype).itemsize
     M, K, J = {"nn": (N, I, O), "tn": (I, N, O), "nt": (N, O, I)}[form]

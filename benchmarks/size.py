@@ -32,7 +32,7 @@ print(perf_counter() - start)
 
 @dataclass(frozen=True)
 class Row:
-    """One library: bytes on disk, alone and with its requirements except NumPy; peak memory."""
+    """One library: bytes on disk, without and with its requirements except NumPy; peak memory."""
 
     library: str
     version: str | None

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from statistics import median
 
 Timed = Callable[[int], float]
-"""Repeats something n times and returns the seconds it took."""
+"""A function that repeats an operation n times and returns the seconds it took."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """The seconds of a turn, the number of rounds, and the pause before each turn."""
+    """The seconds of a measurement, the number of rounds, and the pause before each measurement."""
 
     seconds: float
     rounds: int

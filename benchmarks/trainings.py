@@ -1,4 +1,4 @@
-"""Whole trainings: train_many against single fits, and the cost of progress and metrics."""
+"""Complete trainings: train_many against single fits, and the cost of progress and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The expected result, and how far a correct float32 result may be from it.
+"""The expected result, and the tolerance of a correct float32 result.
 
 The reference computes in float64. Further runs disturb every operation as rounding would: a sum of
 K terms by up to 3·√K·u·Σ|terms|, u = 2⁻²⁴ (Higham and Mary 2019, "A new approach to probabilistic
@@ -147,7 +147,7 @@ class Adam:
 
 
 def first_weights(problem: Problem) -> list[Array]:
-    """Return the first weights in float64: w, b, w, b, ..."""
+    """Return the initial weights in float64: w, b, w, b, ..."""
     return [array.astype(np.float64) for layer in problem.weights() for array in layer]
 
 

@@ -31,7 +31,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext", "_static"]
 default_role = "py:obj"
-suppress_warnings = ["ref.python"]  # Affine is handnn's and the article's: the first is meant
+suppress_warnings = ["ref.python"]  # Affine is in handnn and in handnn.article
 
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]

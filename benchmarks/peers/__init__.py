@@ -1,4 +1,4 @@
-"""The peers: each file implements the problems as that library does them best."""
+"""The peers: each file implements the problems in the fastest way for its library."""
 
 from __future__ import annotations
 
@@ -47,4 +47,4 @@ CONTESTANTS = (
     Contestant("ONNX Runtime", "onnxruntime", "onnxruntime_", predictor="Predictor"),
     Contestant("ONNX Runtime, bound", "onnxruntime", "onnxruntime_", predictor="BoundPredictor"),
 )
-"""handnn comes first. Each label has its own process, and all take turns."""
+"""handnn comes first. Each label has its own process; they run alternately."""

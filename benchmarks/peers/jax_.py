@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found, import-untyped, no-untyped-call"
-"""JAX: one jitted step with donated buffers, and the whole training in one jit."""
+"""JAX: one jitted step with donated buffers, and the complete training in one jit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jax import lax
 
 from benchmarks.problems import BETAS, EPS, Array, Problem
 
-Tree: TypeAlias = Any  # a nest of tuples and lists of arrays
+Tree: TypeAlias = Any  # nested tuples and lists of arrays
 
 
 def forward(activation: str, params: Tree, x: jax.Array) -> jax.Array:

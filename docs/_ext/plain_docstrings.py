@@ -80,7 +80,7 @@ def literal(block: Block) -> list[str]:
 def body(lines: list[str], names: set[str] | None) -> list[str]:
     """Return the lines under a heading, or those of a docstring, as reStructuredText."""
     result: list[str] = []
-    pending: list[str] | None = None  # an indented body that goes on after a blank line
+    pending: list[str] | None = None  # an indented body that continues after a blank line
     for block in blocks_of(lines):
         indented = block[0].startswith(" ")
         if pending is not None and indented:

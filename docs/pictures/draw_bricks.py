@@ -17,7 +17,7 @@ from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Polygon
 Point = tuple[float, float]
 
 HEIGHT = 2.0
-SLANT: Point = (0.36, 0.30)  # how far one step to the back moves a point on the page
+SLANT: Point = (0.36, 0.30)  # the displacement on the page for one step to the back
 STUD_RADIUS, STUD_HEIGHT = 0.29, 0.2
 PAPER = "#f6f3ec"
 FORWARD, BACKWARD = "#1f6f8b", "#b5442e"
@@ -88,7 +88,7 @@ def shade(color: str, factor: float) -> tuple[float, float, float]:
 
 
 def place(x: float, y: float, depth: float = 0.0) -> Point:
-    """Return the position on the page of a point `depth` studs behind the front."""
+    """Return the position on the page of a point `depth` studs behind the front side."""
     return x + depth * SLANT[0], y + depth * SLANT[1]
 
 

@@ -85,7 +85,7 @@ def auc(y_true: ArrayLike, y_score: ArrayLike, sample_weight: ArrayLike | None =
         true = _one_hot("auc", true, score.shape[1])
     true, score, weight = _pair("auc", true, score, sample_weight)
     if not np.isin(true, (0, 1)).all():
-        raise ValueError("auc: y_true must be 0 or 1, or labels beside a score for each class")
+        raise ValueError("auc: y_true must be 0 or 1, or labels with a score for each class")
     areas = []
     for t, s in zip(true.T, score.T, strict=True):
         yes, no = t == 1, t == 0

@@ -69,7 +69,7 @@ class Network:
 
         The result has the same bits as that of `forward` in prediction mode, for one row as for
         many. It is compiled, keeps nothing for `backward`, and may be called from several threads.
-        With a brick of your own it runs `forward` instead.
+        If the network has user-defined bricks, it runs `forward` instead.
 
         Raises:
             TypeError: If `out` does not have the dtype of the params.
@@ -115,9 +115,9 @@ class Network:
     def train(self, training: bool = True) -> Network:
         """Put the network in training mode, or with False in prediction mode, and return it.
 
-        In training mode, `forward` of Dropout drops entries, and that of BatchNorm normalizes by
-        the batch; most bricks have one mode. A new network is in training mode. A `Trainer` trains
-        and `predict` predicts in either mode.
+        In training mode, Dropout drops entries, and BatchNorm normalizes by the batch; the modes of
+        most other bricks are equal. A new network is in training mode. A `Trainer` trains and
+        `predict` predicts in either mode.
 
         Sets the attribute `training` of every layer that has one, including those within a
         Residual.
@@ -168,7 +168,7 @@ class Network:
     def astype(self, dtype: DTypeLike) -> Network:
         """Return a new network with copies of all arrays in `dtype`, float32 or float64.
 
-        A brick of your own without params is copied; one with params needs a method
+        A user-defined brick without params is copied; a brick with params needs a method
         ``astype(dtype)`` that returns a converted copy.
 
         Raises:

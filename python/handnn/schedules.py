@@ -1,7 +1,8 @@
 """Learning-rate schedules: the factor that multiplies an optimizer's `lr` at every step.
 
 A step is the update of one batch, counted from 0; lengths are in steps. Factors are computed with
-+, -, · and / alone, which every machine rounds alike, unlike the cosines and powers of C libraries.
++, -, · and / only, which round identically on every machine, unlike the cosines and powers of C
+libraries.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Schedule(ABC):
         return factors
 
     def watch(self, loss: float) -> None:  # noqa: B027 - most schedules have nothing to watch
-        """Take the loss of an epoch that has just ended into account."""
+        """Record the loss of the epoch that has just ended."""
 
     @property
     def settings(self) -> dict[str, object]:

@@ -112,7 +112,7 @@ def test_blocks_of_any_size_make_the_same_table(table, size, quotes):
         (",a\n0,1\n", "if it is the index of pandas, use"),
         ("a,b,\n1,2,\n", "does the line end with a delimiter?"),
         ("1,2\n3,4\n", "'1, 2' are numbers, not names"),
-        ("sep=;\na;b\n1;2\n", "is a line for Excel; delete it"),
+        ("sep=;\na;b\n1;2\n", "is a directive for Excel; delete this line"),
         ("a,b\n1,2\0\n", "line 2: NUL character"),
         ("a,b\n1,2\n".encode("utf-16-le"), "encoding='utf-16-le'"),
         (

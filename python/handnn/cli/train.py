@@ -89,7 +89,7 @@ def widths(
 )  # fmt: skip
 @click.option(
     "--seed", metavar="N", type=click.IntRange(min=0), default=0, show_default=True,
-    help="Decides the held-out rows, the first weights and the order of the rows.",
+    help="Seed of the held-out rows, the initial weights and the order of the rows.",
 )  # fmt: skip
 @click.option(
     "--ignore", metavar="COLUMNS", multiple=True,
@@ -125,7 +125,7 @@ def train(
 ) -> None:
     """Train a model to predict one column of a file from the others.
 
-    The model is scored on held-out rows beside two baselines, and saved with everything that
+    The model is compared with two baselines on held-out rows, and saved with everything that
     predict needs. DATA is Parquet, or CSV with a header (any delimiter, plain or compressed with
     gzip). Text becomes categories, gaps are filled. A column that cannot be learned from is an
     error; the message names the option that leaves it out.

@@ -32,7 +32,7 @@ def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike, *, out: Array | Non
     """Return out = x·w + b, shape (N, O).
 
     x (N, I), w (I, O), b (O,). Each entry is b plus one chain of fused multiply-adds over
-    ascending i, so a row's result does not depend on the rows beside it.
+    ascending i, so the result of a row does not depend on the other rows.
 
     Examples:
         >>> handnn.functional.affine_forward([[1, 2]], [[1, 0], [2, 1]], [0.5, 0])
@@ -64,10 +64,11 @@ def affine_backward(
 
 
 def softmax_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = exp(x) / Σ_o exp(x) for each row of x (N, O): positive, and 1 in all.
+    """Return out = exp(x) / Σ_o exp(x) for each row of x (N, O): positive, with sum 1.
 
-    The row's largest entry is subtracted first, so nothing overflows. A row with NaN or +inf is all
-    NaN. The sum goes in 16 parts, column o to part o mod 16; see `softmax.hpp`.
+    The row's largest entry is subtracted first, so nothing overflows. A row with NaN or +inf
+    becomes NaN. The sum has 16 partial sums; column o is added to number o mod 16 (see
+    `softmax.hpp`).
 
     Examples:
         >>> handnn.functional.softmax_forward([[0, 0], [1000, 0]])
@@ -78,7 +79,7 @@ def softmax_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
 
 
 def softmax_backward(dout: ArrayLike, out: ArrayLike, *, dx: Array | None = None) -> Array:
-    """Return dx = out·(dout - Σ_o dout·out), where `out` (N, O) is what `softmax_forward` gave.
+    """Return dx = out·(dout - Σ_o dout·out), where `out` (N, O) is the result of `softmax_forward`.
 
     Examples:
         >>> handnn.functional.softmax_backward([[1, 0]], [[0.5, 0.5]])
@@ -127,7 +128,7 @@ def layer_norm_backward(
 
         dx = rstd·(g - mean(g) - x_hat·mean(g·x_hat))
 
-    dgamma = Σ_n dout·x_hat, dbeta = Σ_n dout. mean and rstd (N,) are what forward returned.
+    dgamma = Σ_n dout·x_hat, dbeta = Σ_n dout. mean and rstd (N,) are those returned by forward.
 
     Examples:
         >>> dx, dgamma, dbeta = handnn.functional.layer_norm_backward(
@@ -165,8 +166,9 @@ def batch_norm_update(
         running_mean = (1 - momentum) · running_mean + momentum · mean
         running_var = (1 - momentum) · running_var + momentum · var · rows / (rows - 1)
 
-    running_mean, running_var, mean and var are (O,); var is the biased variance, and below two rows
-    there is no unbiased one: a ValueError. The outputs are as strict as ``out=`` elsewhere.
+    running_mean, running_var, mean and var are (O,); var is the biased variance. ValueError for
+    fewer than two rows, for which the unbiased variance is undefined. The running statistics have
+    the requirements of ``out=``.
 
     Examples:
         >>> mean, var = np.zeros(1), np.ones(1)
@@ -190,8 +192,8 @@ def batch_norm_forward(
 ) -> Array:
     """Return out = (x - mean) / sqrt(var + eps)·gamma + beta, shape (N, O).
 
-    x (N, O); gamma, beta, mean and var (O,), one for each column. In training mean and var are what
-    `batch_norm_statistics` says of x. (Ioffe and Szegedy 2015, algorithm 1.)
+    x (N, O); gamma, beta, mean and var (O,), one for each column. In training, mean and var are
+    those of `batch_norm_statistics`. (Ioffe and Szegedy 2015, algorithm 1.)
 
     Examples:
         >>> handnn.functional.batch_norm_forward([[1], [3]], [1], [0], [2], [1], eps=0)
@@ -217,7 +219,7 @@ def batch_norm_backward(
     """Return the gradients of `batch_norm_forward`, dx (N, O), dgamma (O,) and dbeta (O,).
 
     With rstd = 1 / sqrt(var + eps) and x_hat = (x - mean)·rstd, dgamma = Σ_n dout·x_hat and
-    dbeta = Σ_n dout. In training mean and var came from x, and
+    dbeta = Σ_n dout. In training, where mean and var are those of x,
 
         dx = gamma·rstd·(dout - dbeta / N - x_hat·dgamma / N)
 
@@ -238,10 +240,9 @@ def dropout_forward(
 ) -> Array:
     """Return out = 0 with probability p and x / (1 - p) otherwise, entry by entry.
 
-    x of any shape. Which entries they are, only seed, step (0 to 2⁶³ - 1) and the number of the
-    entry in x decide: entry i is kept where a 32-bit hash of the three is at least p·2³², rounded.
-    Entries 2³² apart are alike. The factor 1 / (1 - p) is rounded to the dtype. ValueError unless
-    0 <= p < 1.
+    x of any shape. The mask depends only on seed, step (0 to 2⁶³ - 1) and the index of an entry in
+    x: entry i is kept if a 32-bit hash of the three is at least p·2³², rounded. The mask repeats
+    after 2³² entries. The factor 1 / (1 - p) is rounded to the dtype. ValueError unless 0 <= p < 1.
 
     Examples:
         >>> handnn.functional.dropout_forward(np.ones(6), 0.5, seed=1, step=0)
@@ -255,9 +256,9 @@ def dropout_forward(
 def dropout_backward(
     dout: ArrayLike, p: float, seed: int, step: int, *, dx: Array | None = None
 ) -> Array:
-    """Return dx = 0 where `dropout_forward` of the same p, seed and step dropped, else dout/(1-p).
+    """Return dx = 0 where `dropout_forward` with this p, seed and step dropped, else dout/(1-p).
 
-    Where that was is computed again; dout has the shape of x.
+    The mask is recomputed. dout has the shape of x.
 
     Examples:
         >>> handnn.functional.dropout_backward(np.ones(6), 0.5, seed=1, step=0)
@@ -271,9 +272,9 @@ def dropout_backward(
 def embedding_forward(
     x: ArrayLike, w: ArrayLike, column: int = 0, *, out: Array | None = None
 ) -> Array:
-    """Return the columns of x but `column`, in their order, and w[code] behind them.
+    """Return the columns of x except `column`, in their order, followed by w[code].
 
-    x (N, I) has codes in that column, whole numbers from 0 to K - 1, else ValueError; w (K, D),
+    x (N, I) has codes in that column, integers from 0 to K - 1 (else ValueError); w (K, D),
     out (N, I - 1 + D).
 
     Examples:
@@ -293,10 +294,10 @@ def embedding_backward(
     dx: Array | None = None,
     dw: Array | None = None,
 ) -> tuple[Array, Array]:
-    """Return the gradients of `embedding_forward`: dx, 0 for the codes, and dw.
+    """Return the gradients of `embedding_forward`: dx, which is 0 for the codes, and dw.
 
     dout (N, I - 1 + D), x (N, I), w (K, D) -> dx (N, I), dw (K, D). A row of dw is the sum of the
-    last D columns of dout over the rows of its code, from the first to the last.
+    last D columns of dout over the rows with its code, in ascending order.
 
     Examples:
         >>> dx, dw = handnn.functional.embedding_backward(

@@ -35,8 +35,8 @@ def mse_loss_forward(
     """Return the mean squared error, Σ_n weight_n Σ_o (pre - y_true)² / (N·O).
 
     pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,), finite and not negative
-    (else ValueError), all 1 when not given. The sum is divided by N·O and not by the weights:
-    a row of weight 2 counts as two rows. Accumulated in float64; NaN when there are no entries.
+    (else ValueError), all 1 when not given. The sum is divided by N·O, not by the sum of the
+    weights. Accumulated in float64; NaN when there are no entries.
 
     Examples:
         >>> handnn.functional.mse_loss_forward([[1], [3]], [1, 1])
@@ -57,7 +57,7 @@ def mse_loss_backward(
     """Return the gradient of `mse_loss_forward` with respect to `pre`, shape (N, O).
 
     With weight_n from sample_weight, or 1, "exact" is 2 (pre - y_true) / (N·O) · weight_n · dout,
-    the derivative; "article" leaves its constant 2 / (N·O) out. Another word is a ValueError.
+    the derivative; "article" omits the constant 2 / (N·O). Any other value raises ValueError.
 
     Examples:
         >>> handnn.functional.mse_loss_backward([[1], [3]], [1, 1])
@@ -93,7 +93,7 @@ def mae_backward(
     """Return the gradient of `mae_forward` with respect to `pre`, shaped like it.
 
     With weight_n from sample_weight, or 1, it is the sign of pre - y_true, 0 where both are
-    equal, / (N·O) · weight_n · dout, for y_true as there.
+    equal, / (N·O) · weight_n · dout, for y_true as in forward.
 
     Examples:
         >>> handnn.functional.mae_backward([[1], [3]], [1, 1])
@@ -129,7 +129,7 @@ def bce_with_logits_backward(
     """Return the gradient of `bce_with_logits_forward` with respect to `pre`, shaped like it.
 
     With weight_n from sample_weight, or 1, it is (sigmoid(pre) - y_true) / (N·O) · weight_n ·
-    dout, for y_true as there.
+    dout, for y_true as in forward.
 
     Examples:
         >>> handnn.functional.bce_with_logits_backward([[0]], [1])
@@ -164,7 +164,7 @@ def poisson_nll_backward(
     """Return the gradient of `poisson_nll_forward` with respect to `pre`, shaped like it.
 
     With weight_n from sample_weight, or 1, it is (exp(pre) - y_true) / (N·O) · weight_n · dout,
-    for y_true as there.
+    for y_true as in forward.
 
     Examples:
         >>> handnn.functional.poisson_nll_backward([[0]], [2])
@@ -305,7 +305,8 @@ def softmax_cross_entropy_forward(
     t_o = class_weight_o·((1 - label_smoothing)·y_o + label_smoothing/O). pre (N, O); y_true holds
     labels from 0 to O - 1, (N,) or (N, 1), or the probabilities y (N, O), whose rows add up to 1;
     class_weight (O,), 1 when not given; label_smoothing from 0 to 1 (else ValueError);
-    sample_weight (N,) as in `mse_loss_forward`. Divided by N and not by the weights.
+    sample_weight (N,) as in `mse_loss_forward`. The sum is divided by N, not by the sum of the
+    weights.
 
     Examples:
         >>> handnn.functional.softmax_cross_entropy_forward([[1000, 0]], [0])
@@ -330,8 +331,8 @@ def softmax_cross_entropy_backward(
 ) -> Array:
     """Return the gradient of `softmax_cross_entropy_forward` with respect to `pre`, shape (N, O).
 
-    With weight_n from sample_weight, or 1, it is (p·Σt - t) / N · weight_n · dout, where y_true,
-    class_weight and label_smoothing give t as there.
+    With weight_n from sample_weight, or 1, it is (p·Σt - t) / N · weight_n · dout, with t as in
+    forward.
 
     Examples:
         >>> handnn.functional.softmax_cross_entropy_backward([[0, 0]], [0])

@@ -39,12 +39,11 @@ def sgd_update(
         param = param - lr · step
 
     param, grad, velocity: one shape, any. Without a velocity the step is g, and a momentum other
-    than 0 is a ValueError. `param` and `velocity` are outputs, as strict as ``out=`` elsewhere. The
-    order of the formulas is PyTorch's (Sutskever et al. 2013, eq. 1-4, with lr outside the
-    velocity).
+    than 0 raises ValueError. `param` and `velocity` have the requirements of ``out=``. The formulas
+    are PyTorch's (Sutskever et al. 2013, eq. 1-4, with lr outside the velocity).
 
-    Every optimizer here multiplies grad by `grad_scale` first and then holds each entry within
-    ± `clip_value`.
+    Every optimizer in this module first multiplies grad by `grad_scale` and then clips each entry
+    to ± `clip_value`.
 
     Examples:
         >>> from handnn import functional
@@ -83,7 +82,7 @@ def adagrad_update(
         param = param - lr · g / (sqrt(square) + eps)
 
     g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). param, grad,
-    square: one shape, any; the outputs are as strict as ``out=`` elsewhere. (Duchi,
+    square: one shape, any; they have the requirements of ``out=``. (Duchi,
     Hazan and Singer 2011, section 1.)
 
     Examples:
@@ -124,9 +123,9 @@ def rmsprop_update(
         param = param - lr · velocity
 
     g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). param, grad,
-    square, velocity: one shape, any; the outputs are as strict as ``out=`` elsewhere. Without a
-    velocity, a momentum other than 0 is a ValueError. (Tieleman and Hinton 2012;
-    the conventions are PyTorch's.)
+    square, velocity: one shape, any; they have the requirements of ``out=``. Without a velocity, a
+    momentum other than 0 raises ValueError. (Tieleman and Hinton 2012; the conventions are
+    PyTorch's.)
 
     Examples:
         >>> from handnn import functional
@@ -173,8 +172,8 @@ def adam_update(
 
     g is grad + weight_decay · param, grad scaled and clipped (see `sgd_update`). decoupled: weight
     decay is not added, but param is multiplied by 1 - lr · weight_decay first (AdamW). param, grad,
-    mean, square: one shape, any; the outputs are as strict as ``out=`` elsewhere. A step below 1 is
-    a ValueError. (Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.)
+    mean, square: one shape, any; they have the requirements of ``out=``. A step below 1 raises
+    ValueError. (Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.)
 
     Examples:
         >>> from handnn import functional

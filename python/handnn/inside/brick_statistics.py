@@ -11,7 +11,7 @@ from handnn.arrays import Array
 from handnn.inside.records import BrickStep
 
 SATURATED = 0.01
-"""An output is saturated within this share of the distance between the bounds."""
+"""An output closer to a bound than this share of the range is saturated."""
 
 
 class ParamStatistics(NamedTuple):

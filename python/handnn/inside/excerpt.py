@@ -1,4 +1,4 @@
-"""Excerpts of arrays: a small one in full, a large one by a corner and a summary."""
+"""Excerpts of arrays: a small array in full, of a large array a corner and a summary."""
 
 from __future__ import annotations
 

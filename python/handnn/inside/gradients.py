@@ -78,8 +78,8 @@ def gradient_check(
     up to a relative error of `rtol`. The error is relative to the larger of the two, but at least
     to a thousandth of the array's largest gradient, after an allowance of 4·eps·|loss| / h for the
     rounding of the loss. At a kink, such as ReLU's at 0, every value between the one-sided slopes
-    passes; where several kinks meet (a row of zeros before biases of zero), no slope can be
-    measured, so check other rows. (Press et al. 2007, "Numerical Recipes", section 5.7, for h.)
+    passes; where several kinks meet (a row of zeros and zero biases), the slope cannot be measured;
+    use other rows. (Press et al. 2007, "Numerical Recipes", section 5.7, for h.)
 
     network: a float64 Network. To check one brick, pass ``Network([brick])``.
     loss: any loss, also your own.
@@ -133,7 +133,7 @@ class _Measured:
         self.arrays = {**self.network.params, "x": x}
         self.value = self.evaluate()
         found = {"x": self.network.backward(self.loss.backward()), **self.network.grads}
-        # Copies, because a brick may keep its gradients in one place and clear them in forward.
+        # Copies, because a brick may reuse its gradient arrays and clear them in forward.
         self.gradients = {name: np.array(found[name], np.float64) for name in found}
         self.codes = code_columns(self.network.layers, x.shape[1]) if x.ndim == 2 else {}
 

@@ -46,7 +46,7 @@ STYLE = """
 
 
 def page(step: NetworkStep) -> str:
-    """Return the whole page."""
+    """Return the page as HTML."""
     main = f'<main class="handnn-trace">\n{_body(step, "")}\n</main>'
     return document(_title(step), _style(), main)
 

@@ -54,7 +54,7 @@ def draw(
     gradients, norms_of_params = axes[1]
     norms = _positive([layer.gradient_norm for layer in layers])
     gradients.plot(places, norms, "o-")
-    gradients.set_title("norm of the gradient that comes back to each")
+    gradients.set_title("norm of the gradient at the output of each")
     _name(gradients, names)
     _logarithmic(gradients, norms)
 

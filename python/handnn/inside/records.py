@@ -1,4 +1,4 @@
-"""What is recorded of one step of a network: of each brick, the loss and the update."""
+"""Records of one step of a network: of each brick, the loss and the update."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class BrickStep:
     """The arrays of one brick in a step. Without y, dout and dx are None and grads is {}.
 
     place: "0", "1", ...; "2.0" is the first brick in the Residual at 2.
-    made: what else forward kept for backward, such as the mean of a norm or the mask of a Dropout.
+    made: other arrays that forward kept for backward, such as the mean of a norm.
     buffers: as forward left them.
     block: the steps of the bricks inside; their params and grads are not repeated here.
     """
@@ -22,7 +22,7 @@ class BrickStep:
     sentence: str
     formulas: tuple[str, ...]
     is_entrywise: bool | None
-    """Whether the brick works entry by entry; None for a user's own, where it is unknown."""
+    """Whether the brick is elementwise; None if unknown, for a user-defined brick."""
     bounds: tuple[float, float] | None
     """The output bounds of a saturating activation, else None."""
     params: dict[str, Array] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class BrickStep:
 
 @dataclass
 class LossStep:
-    """The loss, its value, and its gradient with respect to pre, the dout of the last brick."""
+    """The loss, with its value and its gradient with respect to pre, the dout of the last brick."""
 
     name: str
     sentence: str
@@ -69,7 +69,7 @@ class ParamUpdate:
 
     before: Array
     grad: Array | None
-    """None if a brick of a user's own has no gradient for the param."""
+    """None if a user-defined brick has no gradient for the param."""
     after: Array
     states: dict[str, Array]
 

@@ -30,8 +30,9 @@ def layer_statistics(
 
     network: a Network; it is copied and left unchanged, to the bit.
     x: (N, I). A few hundred rows: over a few rows, many units are 0 by chance.
-    y: (N, O), or whatever targets the loss takes. With y, everything is as in a training step on
-        these rows; without y it is as in prediction, and the statistics of gradients are None.
+    y: (N, O), or the targets that the loss requires. With y, the bricks run as in a training step
+        on these rows; without y they run as in prediction, and the statistics of gradients are
+        None.
     loss: MSELoss() if None.
     sample_weight: (N,), as in `Trainer.fit`; it affects the gradients only.
 

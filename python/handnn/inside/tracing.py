@@ -32,15 +32,15 @@ def trace(
     network: a Network. The step is taken by copies: network, loss and optimizer are left unchanged,
         to the bit.
     x: (N, I), cast to the dtype of the network.
-    y: (N, O), or whatever targets the loss takes. With y, the step is that of
+    y: (N, O), or the targets that the loss requires. With y, the step is that of
         `Trainer.train_step`: forward, loss, backward and, with an optimizer, the update. Without y
         it is a prediction.
     loss: MSELoss() if None.
     optimizer: None for no update.
     sample_weight: (N,), as in `Trainer.fit`: a row of weight 2 counts as two rows.
 
-    A user's own brick is shown by the first sentence of its docstring and its attribute `formulas`,
-    a tuple of strings, if it has one.
+    A user-defined brick is described by the first sentence of its docstring and by its attribute
+    `formulas`, a tuple of strings, if it has one.
 
     Raises TypeError if network is not a Network, or loss or optimizer lacks a method. Raises
     ValueError if x has no rows or the wrong number of columns, y or sample_weight has another

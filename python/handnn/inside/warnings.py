@@ -15,10 +15,10 @@ MAX_SATURATED = 0.5
 """The largest share of saturated outputs without a warning."""
 
 MAX_GROWTH = 1000.0
-"""The largest factor between the sizes of outputs, or of gradients, at both ends of a network."""
+"""The largest ratio between the outputs, or gradients, at the two ends of a network."""
 
 MAX_RATIO = 100.0
-"""The largest norm of a gradient over that of its param: beyond, lr = 0.01 replaces the param."""
+"""The largest ratio of gradient norm to param norm: above it, lr = 0.01 would replace the param."""
 
 
 def warnings_of(x: Array, bricks: Sequence[BrickStatistics]) -> list[str]:

@@ -22,7 +22,7 @@ from handnn.training.rows import checked
 
 
 class Watched(NamedTuple):
-    """The arguments of `trace`: what a step is taken with."""
+    """The arguments of `trace`."""
 
     network: Network
     x: ArrayLike
@@ -33,7 +33,7 @@ class Watched(NamedTuple):
 
 
 class Recorder:
-    """Stands in for a brick: passes every call on, and records the arrays."""
+    """A proxy for a brick: forwards every call and records the arrays."""
 
     def __init__(self, brick: Brick, place: str) -> None:
         self.brick = brick
@@ -139,7 +139,7 @@ def _watch_loss(loss: Loss, pre: Array, y: Array, weight: list[Array]) -> LossSt
 
 
 def _watch_update(step: NetworkStep, network: Network, optimizer: Optimizer) -> None:
-    """Let the optimizer update the network, and record the params before and after."""
+    """Update the network, and record the params before and after."""
     before, grads = copies(network.params), network.grads
     given = copies(grads)
     optimizer.step(network.params, grads)

@@ -1,4 +1,4 @@
-"""The bricks of a network. One brick a file."""
+"""The bricks of a network, one per file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of a brick, and what handnn's own bricks share."""
+"""The interface of a brick, and the base classes of handnn's own bricks."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Layer:
     """The smallest batch that the brick can train on."""
 
     training: bool = True
-    """Whether `forward` trains or predicts, where these differ; see `Network.train`."""
+    """Whether `forward` is in training mode, for bricks with two modes; see `Network.train`."""
 
     block: Sequence[Brick] = ()
     """The inner bricks of a brick that contains others."""

@@ -1,4 +1,4 @@
-"""The losses: what training minimizes. One loss a file."""
+"""The losses, one per file."""
 
 from __future__ import annotations
 

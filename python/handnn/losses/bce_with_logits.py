@@ -17,7 +17,7 @@ class BCEWithLogits(KernelLoss):
         -y·log p - (1 - y)·log(1 - p)
 
     computed as ``max(pre, 0) - y·pre + log(1 + exp(-|pre|))``, which does not overflow or take the
-    logarithm of 0. The gradient is (p - y) / (N·O). Each output column is a binary label of its own
+    logarithm of 0. The gradient is (p - y) / (N·O). Each output column is a separate binary label
     (multilabel classification).
 
     Shapes: pre (N, O); y_true (N, O), or (N,) if O is 1, with values from 0 to 1; sample_weight

@@ -1,4 +1,4 @@
-"""The interface of a loss, and what handnn's own losses share."""
+"""The interface of a loss, and the base classes of handnn's own losses."""
 
 from __future__ import annotations
 
@@ -38,8 +38,7 @@ class Loss(Protocol):
 class LossFacts:
     """Describe the outputs of a network that a loss trains.
 
-    The defaults are those of a loss that handnn does not know: one output column for each target
-    column, used as it is.
+    The defaults suit a user-defined loss: one output column for each target column, used unchanged.
     """
 
     predicts: ClassVar[Predicts] = "value"
@@ -49,7 +48,7 @@ class LossFacts:
     """The function from a raw output to the prediction, a key of `LINKS`."""
 
     takes_labels: ClassVar[bool] = False
-    """Whether y_true may be class labels (N,) or (N, 1) beside one output column per class."""
+    """Whether y_true may be class labels (N,) or (N, 1), with one output column per class."""
 
     kind: ClassVar[str] = ""
     """The compiled engine's name for the loss; "" if the engine does not have it."""
@@ -76,7 +75,7 @@ class LossFacts:
 
 
 def facts_of(loss: object) -> LossFacts:
-    """Return what a loss says of its outputs; the defaults of `LossFacts` if it says nothing.
+    """Return the LossFacts of a loss; the defaults if it does not derive from LossFacts.
 
     Examples:
         >>> from handnn.losses import facts_of

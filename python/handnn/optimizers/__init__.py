@@ -1,4 +1,4 @@
-"""The optimizers, one a file: how gradients become steps."""
+"""The optimizers, one per file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from handnn.optimizers.rmsprop import RMSProp
 from handnn.optimizers.sgd import SGD
 
 OPTIMIZERS: tuple[type[GradientOptimizer], ...] = (SGD, AdaGrad, RMSProp, Adam, AdamW)
-"""Every optimizer that steps along gradients: what the engine compiles. Without LBFGS."""
+"""The gradient-based optimizers, which the engine compiles: all but LBFGS."""
 
 __all__ = [
     "LBFGS",

@@ -1,4 +1,4 @@
-"""L-BFGS: steps that use the curvature, computed with all rows at once, by SciPy."""
+"""L-BFGS: quasi-Newton steps on all rows, computed by SciPy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LBFGS:
 
     An epoch of `Trainer.fit` is one iteration: one forward and backward with all rows, and more for
     the line search. The loss must depend on the params alone: random bricks, such as Dropout,
-    mislead the line search. Every fit starts without memory of the last one.
+    mislead the line search. Every fit starts without the history of earlier fits.
 
     history: the number of steps remembered.
     tol_gradient: stop if no entry of the gradient exceeds it.
@@ -207,7 +207,7 @@ class _Iterates:
 
 
 class _Objective:
-    """The objective as SciPy sees it: a function of one float64 vector."""
+    """The objective as a function of one float64 vector, as SciPy requires."""
 
     def __init__(
         self, params: Mapping[str, Array], evaluate: Evaluate, decays: Mapping[str, float]

@@ -1,4 +1,4 @@
-"""The interface of an optimizer, and what handnn's own gradient-based optimizers share."""
+"""The interface of an optimizer, and the base class of handnn's gradient-based optimizers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from handnn.arrays import Array, as_float, in_own_lines, non_negative_number, po
 from handnn.schedules import Schedule
 
 UNDECAYED = ("b", "gamma", "beta")
-"""Params whose name ends so are exempt from weight decay, which is meant for slopes."""
+"""Params with these names are exempt from weight decay: biases and shifts."""
 
 N_CACHED_FACTORS = 1024
-"""The number of factors that are taken from a schedule at a time."""
+"""The number of factors that are computed from a schedule at a time."""
 
 
 class Optimizer(Protocol):
-    """Any object with ``step(params, grads)``: handnn's own optimizers, and a user's."""
+    """Any object with ``step(params, grads)``, whether handnn's own or yours."""
 
     def step(self, params: dict[str, Array], grads: dict[str, Any], /) -> None:
         """Update every array of `params` in place, by the gradient of the same name."""
@@ -193,7 +193,7 @@ class GradientOptimizer(ABC):
                 )
 
     def update_arguments(self, name: str, param: Array) -> tuple[list[Array], float, float]:
-        """Return a param's states, created where missing, its factor of lr and its decay."""
+        """Return a param's states, created if missing, its factor of lr and its weight decay."""
         states = []
         for state in self.states:
             kept = self.state.setdefault(state, {})

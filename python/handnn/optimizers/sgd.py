@@ -1,4 +1,4 @@
-"""SGD: steps against the gradient, with momentum if wanted."""
+"""SGD: steps against the gradient, with optional momentum."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handnn.optimizers.optimizer import CommonSettings, GradientOptimizer, Updat
 
 
 class SGD(GradientOptimizer):
-    """Step against the gradient: stochastic gradient descent, with momentum if wanted.
+    """Step against the gradient: stochastic gradient descent, with optional momentum.
 
         g = grad + weight_decay·param
         velocity = momentum·velocity + g

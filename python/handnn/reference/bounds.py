@@ -1,4 +1,4 @@
-"""How far two correct results may be apart, derived from eps and the number of terms in a sum.
+"""Bounds of the difference of two correct results, from eps and the number of terms in a sum.
 
 A sum of K rounded terms has an error of at most about K·eps/2·Σ|terms|, and as much again if each
 term is itself a product. The kernel and the reference each contribute that much: 2·eps·K·Σ|terms|.
@@ -28,13 +28,13 @@ def of_sum(magnitude: ArrayLike, terms: int, dtype: DTypeLike) -> Bound:
 
 
 def without_sum(expected: ArrayLike, dtype: DTypeLike) -> Bound:
-    """Return the bound for a value that is at most four roundings away from its inputs."""
+    """Return the bound for a value computed with at most four roundings."""
     info = np.finfo(dtype)
     return 4 * float(info.eps) * np.maximum(np.abs(expected), float(info.tiny))
 
 
 def no_sum(dtype: DTypeLike, expected: tuple[Array, ...], **arguments: object) -> Bounds:
-    """Return the bounds for results that are a few roundings away from their inputs."""
+    """Return the bounds for results computed with a few roundings."""
     return tuple(without_sum(value, dtype) for value in expected)
 
 

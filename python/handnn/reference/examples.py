@@ -1,4 +1,4 @@
-"""A small instance of every layer, loss and optimizer, with data that it takes.
+"""A small instance of every layer, loss and optimizer, with valid data.
 
 Layers, losses and optimizers that can be built without arguments, or from the settings of their
 calls, are found in the lists of their packages. Only the others are written out here.
@@ -58,7 +58,7 @@ def layer_norm(rng: np.random.Generator, dtype: DTypeLike) -> LayerNorm:
 
 
 def embedding(rng: np.random.Generator, dtype: DTypeLike) -> Embedding:
-    """Return an Embedding that makes two numbers of the codes 0 to 5 in column 1."""
+    """Return an Embedding of the codes 0 to 5 in column 1, with vectors of length 2."""
     return Embedding.random(6, 2, column=1, rng=rng, dtype=dtype)
 
 
@@ -83,7 +83,7 @@ LAYERS: dict[str, BuildLayer] = {
     "LayerNorm": layer_norm,
     "Residual": residual,
 }
-"""Every layer, by the name of its class and what sets it apart; all but Embedding keep WIDTH."""
+"""Every layer, by the name of its class and its variant; all but Embedding preserve WIDTH."""
 
 
 def network(
@@ -114,7 +114,7 @@ def data(
 
 
 class LossExample(NamedTuple):
-    """A loss with raw outputs, targets and sample weights that it takes."""
+    """A loss with valid raw outputs, targets and sample weights."""
 
     loss: KernelLoss
     pre: Array

@@ -1,4 +1,4 @@
-"""The optimizers in plain NumPy, and what they share: clipping by norm."""
+"""The optimizers in plain NumPy, and clipping by norm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base class of both estimators: it reads tables, trains networks and sets attributes."""
+"""The base class of both estimators: reads tables, trains networks and sets attributes."""
 
 from __future__ import annotations
 

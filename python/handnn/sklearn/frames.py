@@ -1,4 +1,4 @@
-"""Tables as scikit-learn's users pass them: which need `Columns`, and how to select their rows."""
+"""Tables as passed to estimators: which of them need `Columns`, and how rows are selected."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Held-out rows: those that `early_stopping` takes from the training rows, or `validation_data`.
 
-Neither scales nor categories are learned from them; they only measure how training goes.
+Neither scales nor categories are learned from them; they only measure the progress of training.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class EncodedRows(NamedTuple):
 def choose_held_out(
     n_rows: int, share: float, strata: AnyArray | None, rng: np.random.Generator
 ) -> Mask:
-    """Return which rows to hold out, (n_rows,), the same share of each stratum.
+    """Return a mask (n_rows,) of the rows to hold out: the same share of each stratum.
 
     Raises ValueError if fewer than two or all rows are held out, or a stratum has a single row.
     """

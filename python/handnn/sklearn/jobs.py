@@ -126,10 +126,10 @@ class JobFactory:
 
 
 def run_jobs(jobs: Sequence[TrainingJob], n_threads: int) -> bool:
-    """Run the jobs, up to `n_threads` at a time; the bits of each network do not depend on it.
+    """Run the jobs, up to `n_threads` at a time, which does not affect the bits of any network.
 
-    Ctrl-C ends all of them with a warning and keeps what they have learned, as in scikit-learn.
-    Returns whether all ran to their end.
+    Ctrl-C ends all jobs with a warning and keeps the current weights, as in scikit-learn.
+    Returns whether all jobs were completed.
     """
     is_whole = True
     try:

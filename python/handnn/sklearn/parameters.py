@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, str] = {
     "logistic": "sigmoid",
     **{name: name for name in LAYER_ACTIVATIONS if name != "sigmoid"},
 }
-"""The activations of hidden layers, by scikit-learn's names, and what handnn calls them."""
+"""handnn's names of the activations of hidden layers, by scikit-learn's names."""
 
 SOLVERS = ("adam", "sgd", "lbfgs")
 RATES = ("auto", "constant", "invscaling", "adaptive")
@@ -47,7 +47,7 @@ ALPHA = 0.0001
 """scikit-learn's alpha."""
 
 BATCH_SIZE = 200
-"""scikit-learn's batch_size "auto", for tables of that many rows."""
+"""scikit-learn's batch_size "auto", for tables of at least this number of rows."""
 
 MAX_ITER = 200
 """scikit-learn's max_iter."""
@@ -132,7 +132,7 @@ def check(p: Parameters) -> None:
 
 
 def _check_words(p: Parameters, name: str) -> None:
-    """Check the parameters that are one of several words."""
+    """Check the parameters that are one of several strings."""
     _one_of(name, "solver", p.solver, SOLVERS)
     _one_of(name, "learning_rate", p.learning_rate, RATES)
     _one_of(name, "categories", p.categories, ENCODINGS)

@@ -19,7 +19,7 @@ class RegressionTarget:
     y: float64 (N, Y). Counts for a loss with the link exp stay as they are.
 
     Attributes:
-        loss: whose facts decide what the outputs mean.
+        loss: its `LossFacts` determine the meaning of the outputs.
         n_targets: Y.
         n_out: the network's output columns, as `loss` needs them.
     """
@@ -45,7 +45,7 @@ class RegressionTarget:
         return "exp" if self._facts.link == "exp" else "identity"
 
     def encode(self, y: Floats) -> Floats:
-        """Return what the network is trained on."""
+        """Return y encoded as targets of the loss."""
         return self._values.standardize(y)
 
     def decode(self, pre: Array) -> Floats:
@@ -101,7 +101,7 @@ class ClassTarget:
         return "softmax" if self.is_softmax else "logistic"
 
     def encode(self, y: AnyArray) -> Floats:
-        """Return what the network is trained on: 0 and 1, indices of classes, or one-hot rows."""
+        """Return y encoded as targets of the loss: 0 and 1, indices of classes, or one-hot rows."""
         if self.is_multilabel:
             return y.astype(np.float64)
         places = np.searchsorted(self.classes, y)
@@ -140,7 +140,7 @@ class ClassTarget:
         return labels
 
     def score(self, y: Array, pre: Array, weight: Array | None = None) -> float:
-        """Return the share of rows that are entirely right, of outputs against encoded targets."""
+        """Return the share of rows in which all predictions are correct, for encoded targets."""
         y = y.reshape(len(pre), -1)
         if self.n_out == 1 or self.is_multilabel:
             right = ((pre > 0) == (y > 0.5)).all(axis=1)

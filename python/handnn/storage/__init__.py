@@ -1,4 +1,4 @@
-"""Saved networks: safetensors files that hold the arrays of bricks and describe the bricks.
+"""Saved networks: safetensors files with the arrays and the descriptions of bricks.
 
 The module `atomic` replaces files, `file` reads and writes safetensors files, `bricks` describes
 bricks and builds them again, and `names` maps the names of their arrays to PyTorch's.

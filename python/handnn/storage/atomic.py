@@ -1,4 +1,4 @@
-"""Replacing a file atomically: a reader finds the old contents or the new ones, never a mixture."""
+"""Replace a file atomically: a reader finds either the old or the new contents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CAN_LOCK = hasattr(os, "O_NOFOLLOW")
 """Whether files can be locked; where not, temporary files of killed processes remain."""
 
 MAX_TEMPORARIES = 8
-"""How many processes may write to one path at a time under the names that a later save cleans."""
+"""The number of temporary names of one path, and so of processes that may write it at a time."""
 
 
 def place_of(path: str | os.PathLike[str]) -> str:
@@ -57,7 +57,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             if not CAN_LOCK:  # Windows renames closed files only
                 file.close()
             os.replace(temporary.path, place)
-    except OSError as error:  # an error of another file, read meanwhile, keeps its name
+    except OSError as error:  # errors about another file, read in the block, keep its name
         if error.errno and error.filename in (None, temporary.path):
             raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
@@ -70,9 +70,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 class _Temporary:
-    """A temporary file beside `place`, locked as long as its process has it open.
+    """A temporary file next to `place`, locked as long as its process has it open.
 
-    The lock tells the file of a running process from one that a killed process left.
+    The lock distinguishes the file of a running process from one that a killed process left.
 
     Attributes:
         path: its path, once it is open.
@@ -112,7 +112,7 @@ class _Temporary:
 
     def _open(self, path: str, flags: int) -> int:
         descriptor = os.open(path, flags, 0o666 if self._mode is None else self._mode)
-        if self._mode is not None:  # the umask may have dropped some of it
+        if self._mode is not None:  # the umask may have removed some bits
             os.chmod(path, self._mode)
         return descriptor
 
@@ -153,6 +153,6 @@ def _remove(path: str) -> None:
             os.remove(path)
         except OSError:
             return
-        except BaseException:  # the exception that led here is raised on
+        except BaseException:  # the original exception continues
             continue
         return

@@ -43,7 +43,7 @@ READERS = {
 """The function that reads each kind of model."""
 
 Described = dict[str, object]
-"""What a file says about one brick: its name, sizes and settings, or its block."""
+"""The description of one brick in a file: its name, sizes and settings, or its block."""
 
 FileArrays = dict[str, NDArray[np.generic]]
 
@@ -59,10 +59,10 @@ def save(layers: Sequence[Brick], path: str | os.PathLike[str], names: str, wher
 def write(
     path: str | os.PathLike[str], arrays: FileArrays, architecture: Mapping[str, object]
 ) -> None:
-    """Write arrays and the architecture they belong to, in one go and atomically.
+    """Write arrays and their architecture, atomically.
 
-    architecture: JSON values by name. A caller may add entries of its own, which
-    `read_architecture` returns with the others.
+    architecture: JSON values by name. A caller may add entries; `read_architecture` returns them
+    with the others.
     """
     write_arrays(path, arrays, {"handnn": _text(architecture)})
 
@@ -70,7 +70,7 @@ def write(
 def read(
     path: str | os.PathLike[str], build: Callable[[TensorFile], T], what: str, where: str
 ) -> T:
-    """Open a file of bricks once and return what `build` makes of it.
+    """Open a file of bricks once, and return the result of `build`.
 
     what: names the kind of model in the FormatError that is raised when the file is not one.
     """
@@ -101,7 +101,7 @@ def describe(
                 f"({', '.join(BRICKS)}); a file cannot hold its code"
             )
     ours = [layer for layer in layers if is_ours(layer)]
-    # The constructors and these checks refuse what `load` would refuse.
+    # The constructors and these checks reject everything that `load` rejects.
     rebuilt = [_rebuilt(layer) for layer in ours]
     params, buffers = sequence.params(rebuilt), sequence.buffers(rebuilt)
     sequence.check_dtypes(where, {**params, **buffers})
@@ -130,7 +130,7 @@ def _text(architecture: Mapping[str, object]) -> str:
 
 
 def _described(layer: Layer) -> Described:
-    """Return what a file says about a brick besides its arrays."""
+    """Return the description of a brick, without its arrays."""
     name = type(layer).__name__
     if isinstance(layer, Residual):
         return {

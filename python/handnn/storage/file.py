@@ -1,10 +1,10 @@
-"""Safetensors files: reading one that may be hostile, and writing one.
+"""Safetensors files: reading, also of hostile files, and writing.
 
 A safetensors file is the length of its header (8 bytes, little-endian), the header (JSON: for each
 array its dtype, shape and byte range, and optional metadata of strings), and the bytes of the
-arrays. It is read and written here and not by the library of that name. The library maps a file
-into memory, so one that shrinks meanwhile ends the process with SIGBUS; and it writes from a second
-copy of the arrays, and aborts the process when memory does not suffice for that.
+arrays. This module is used instead of the library of that name. The library maps a file into
+memory, so a file that shrinks while it is read ends the process with SIGBUS. It also writes from a
+second copy of the arrays, and aborts the process if there is not enough memory.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from handnn.arrays import Array
 from handnn.storage.atomic import replacing
 
 MAX_HEADER_BYTES = 2**21
-"""Enough for ten thousand arrays. Parsing takes up to 30 times as much memory, so a hostile file
-must not choose the size."""
+"""Enough for ten thousand arrays. Parsing takes up to 30 times as much memory, so the size of the
+header must be limited for hostile files.
+"""
 
 MAX_DIMENSIONS = 64
 """NumPy's limit."""
@@ -74,7 +75,7 @@ class FormatError(ValueError):
 
 
 class Entry(NamedTuple):
-    """One array of a file: its dtype as the format names it, and its bytes behind the header."""
+    """One array of a file: its dtype as in the format, and its byte range after the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -170,8 +171,8 @@ def _are_sizes(values: object) -> TypeGuard[list[int]]:
 def opened(path: str | os.PathLike[str], fault: str, where: str = "") -> Iterator[TensorFile]:
     """Open a safetensors file, once.
 
-    Whatever is wrong with it, or raised as a TypeError or ValueError while it is open, becomes a
-    FormatError "`where` `path` `fault`: ...". Raises OSError when the file cannot be read.
+    Any TypeError or ValueError that is raised while it is open becomes a FormatError "`where`
+    `path` `fault`: ...". Raises OSError when the file cannot be read.
     """
     path = os.fspath(path)
     with open(path, "rb") as file:

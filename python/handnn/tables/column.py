@@ -1,4 +1,4 @@
-"""The interface of a kind of column, as `Columns` and the exporters use it.
+"""The interface of a kind of column, for `Columns` and the exporters.
 
 docs/adding-column.md describes how to add a kind.
 """
@@ -55,7 +55,7 @@ class ValueColumn(Column, Protocol):
     """A column that enters the network as numbers, before all codes of categories.
 
     A column with gaps has another input, the indicator of missing values, which `Columns` adds. The
-    first input of each column stands before all indicators, its others behind them.
+    first input of each column precedes all indicators; its other inputs follow them.
     """
 
     def names_out(self, name: str) -> list[str]:

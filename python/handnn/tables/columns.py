@@ -1,4 +1,4 @@
-"""Columns: what is learned of a table's columns, and the network input they become."""
+"""Columns: statistics and categories learned from a table, and its encoding as network input."""
 
 from __future__ import annotations
 

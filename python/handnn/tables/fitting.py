@@ -43,8 +43,8 @@ def fit_table(
 ) -> FittedTable:
     """Learn columns and target from the training rows, and train the networks of a recipe on them.
 
-    With `recipe.n_validation` each network holds out other rows of its own and returns to its best
-    epoch on them, so that together the networks learn from every row.
+    With `recipe.n_validation`, each network holds out different rows and returns to its best epoch
+    on them, so that the networks together are trained on every row.
 
     Parameters:
         table, kinds, gaps: N rows, the kinds of columns, and the texts that mean a missing value,

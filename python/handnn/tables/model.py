@@ -27,8 +27,8 @@ class TableModel:
         networks: a Network, or several for the same columns and target. Their predictions are
             averaged: values of a regression, probabilities of classes. They are kept, not copied,
             and their embeddings of labels absent from training are set (see `Columns.settle`).
-        columns: what turns a table into the networks' input.
-        target: what turns the networks' output into predictions.
+        columns: the encoding of a table as the networks' input. target: the decoding of the
+        networks' output to predictions.
 
     All networks have one dtype, float32 or float64, which probabilities share; values of a
     regression are float64. Raises TypeError
@@ -118,8 +118,8 @@ class TableModel:
         """Return the standard deviation of the networks' predictions for every row.
 
         In the units and shape of `predict` for a regression, of `predict_proba` for classes. A
-        large spread shows where the training rows decide little; it is not an error bar. Raises
-        ValueError if there is only one network.
+        large spread shows where the training rows determine the prediction poorly; it is not an
+        error bar. Raises ValueError if there is only one network.
 
         Examples:
             >>> columns = handnn.Columns.learn({"size": [45.0, 60.0]})
@@ -137,7 +137,7 @@ class TableModel:
         return deviations
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the networks, columns and target to a safetensors file, all or nothing.
+        """Write the networks, columns and target to a safetensors file, atomically.
 
         `load` reads it. Raises what `Network.save` raises.
         """

@@ -2,7 +2,7 @@
 
 A knot is a quantile of the training values; its level is the same quantile of the standard normal
 distribution. Beyond the first and the last knot the function is constant. There is one knot per 8
-values, but at most 257. A value that is several quantiles at once has the level of their middle;
+values, but at most 257. A value that equals several quantiles has the mean of their levels;
 the outermost levels are those of half a step, so that all levels are finite.
 """
 
@@ -16,7 +16,7 @@ from handnn.tables.cells import Floats
 MAX_KNOTS = 257
 
 MAX_COMPARISONS = 100_000
-"""Up to this number of comparisons, all columns are looked up at once, without a search."""
+"""Up to this number of comparisons, all columns are compared with all knots, without a search."""
 
 
 def quantile_curve(values: Floats) -> tuple[Floats, Floats]:

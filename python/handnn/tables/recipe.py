@@ -1,8 +1,8 @@
-"""The recipe: the settings that make a first training on a table a good one.
+"""The recipe: default settings for training on a table.
 
-This is the only place that decides them. The estimators, `handnn train` and `handnn.train_file`
-start from `default_recipe` and replace what a user chose; what they do differently by default is
-spelled out in `file_recipe` and `stream_recipe`. Each value was chosen by scores on held-out rows:
+All defaults are defined here. The estimators, `handnn train` and `handnn.train_file`
+start from `default_recipe` and replace the settings that a user chose; `file_recipe` and
+`stream_recipe` contain their other defaults. Each value was chosen by scores on held-out rows:
 docs/scikit-learn.md has the measurements.
 """
 
@@ -44,7 +44,7 @@ N_FILE_NETWORKS = 5
 """Networks that `handnn train` averages."""
 
 MIN_VALIDATION_ROWS = 1_000
-"""From this number of rows on, each network of `handnn train` holds out rows of its own."""
+"""From this number of rows on, each network of `handnn train` holds out different rows."""
 
 VALIDATION_SHARE = 0.1
 """The share of the training rows that each of them holds out."""
@@ -53,13 +53,13 @@ PATIENCE = 20
 """Epochs without a lower loss on these rows after which such a network stops."""
 
 STREAM_BUFFER = 2**18
-"""Rows of a streamed file that are shuffled among each other."""
+"""The number of rows of a streamed file in the shuffle buffer."""
 
 STREAM_BATCH_SIZE = 512
 """Rows of a batch when a streamed file does not fit into one buffer."""
 
 MAX_STREAMED_ROWS = 10_000_000
-"""About how many rows all epochs of a streamed training have together."""
+"""The approximate number of rows of all epochs of a streamed training."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ class Impute:
 class AddCycles:
     """Add two inputs for each period: ``sin(2π·x / period)`` and ``cos(2π·x / period)``.
 
-    x itself stays as it is for the steps that follow. The new inputs stand behind the indicators of
+    x itself is unchanged for the steps that follow. The new inputs stand behind the indicators of
     missing values, in the order of the columns.
     """
 
@@ -62,7 +62,7 @@ class Standardize:
 class OrdinalEncode:
     """Replace a label by its code: k for ``labels[k]``, K if missing, K + 1 if not among them.
 
-    labels (K,): all str, all bool, or all numbers. Without a `OneHotEncode` behind it, the code is
+    labels (K,): all str, all bool, or all numbers. Without a `OneHotEncode` after it, the code is
     an input of the network, whose Embedding looks it up.
     """
 

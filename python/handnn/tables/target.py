@@ -1,4 +1,4 @@
-"""Target: what is predicted, encoded for training, and predictions decoded from outputs."""
+"""Target: encodes y for training, and decodes predictions from outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TASKS = ("regression", "binary", "multiclass", "multilabel")
 
 
 class Target:
-    """What is predicted, as learned from the training rows.
+    """The target of a table, as learned from the training rows.
 
     Attributes:
         task: "regression", "binary" (two classes), "multiclass", or "multilabel" (several
@@ -125,7 +125,7 @@ class Target:
         return cls("regression", mean=mean, scale=scale, n_out=values.shape[1], is_flat=is_flat)
 
     def encode(self, y: TargetLike) -> Floats:
-        """Return what the network is trained on, float64 (N, n_out); (N, 1) for classes.
+        """Return y encoded for training, float64 (N, n_out); (N, 1) for classes.
 
         Scaled values of a regression, 0 or 1 of yes-or-no targets, or the index of the label in
         `classes`. Raises ValueError for whatever `learn` rejects, for a label absent from training,

@@ -1,4 +1,4 @@
-"""The targets of N rows as they were given: complete, and all of one type."""
+"""The targets of N rows, checked to be complete and of one type."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ class TargetValues:
 
 
 def label_array(labels: list[Label]) -> NDArray[np.generic]:
-    """Return labels as an array of their own type: text, bools, 64-bit ints or floats."""
+    """Return labels as an array of their type: text, bools, 64-bit ints or floats."""
     if isinstance(labels[0], bool) or not all(isinstance(label, int) for label in labels):
         return np.array(labels)
     is_unsigned = any(isinstance(label, int) and label >= 2**63 for label in labels)

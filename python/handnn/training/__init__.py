@@ -1,4 +1,4 @@
-"""Training: `Trainer`, many trainings at once, early stopping, checkpoints and interrupts.
+"""Training: `Trainer`, concurrent trainings, early stopping, checkpoints and interrupts.
 
 Import the public names from `handnn` itself.
 """

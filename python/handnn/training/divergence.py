@@ -1,4 +1,4 @@
-"""DivergenceError: a loss is NaN or infinite; where it was found, and its likely cause."""
+"""DivergenceError: the error for a loss that is NaN or infinite, with its likely cause."""
 
 from __future__ import annotations
 

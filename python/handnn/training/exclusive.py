@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from handnn.network import Network
 
 _TRAINED_BY: dict[int, int] = {}
-"""The thread that trains a network, by the ids of both."""
+"""The id of the thread that trains each network, by the id of the network."""
 
 if hasattr(os, "register_at_fork"):  # the child of a fork has only the thread that forked
     os.register_at_fork(after_in_child=_TRAINED_BY.clear)

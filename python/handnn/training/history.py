@@ -89,7 +89,7 @@ class History:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the losses over the epochs into `ax`, by default a new figure's, and return it.
 
-        Metrics are drawn dashed, with an axis of their own on the right.
+        Metrics are drawn dashed, with a separate axis on the right.
 
         Raises:
             ImportError: If matplotlib is not installed.

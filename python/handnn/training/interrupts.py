@@ -1,8 +1,8 @@
 """Ctrl-C during a fit waits for the end of a step, so that everything a step changes is consistent.
 
 Python may raise KeyboardInterrupt between any two instructions: between the updates of two params,
-or after an epoch but before the History has it. So while a fit runs in the main thread, and SIGINT
-has Python's own handler, `_press` replaces that handler.
+or after an epoch but before it is added to the History. So while a fit runs in the main thread, and
+SIGINT has Python's own handler, `_press` replaces that handler.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Interrupts:
         self.stop = engine.Stop()
         self.writes = writes
         self.outer: Interrupts | None = None
-        """Those of the fit that runs this one in a callback."""
+        """The Interrupts of the fit that runs this one in a callback."""
         self._is_waiting = False
         self._is_calling = False
         self._hurries = False
@@ -52,7 +52,7 @@ class Interrupts:
             if self.outer is None:
                 signal.signal(signal.SIGINT, _press)
             self._is_waiting = True
-            with engine.asked_by(None):  # this fit has its own stop
+            with engine.asked_by(None):  # replaced by this fit's own stop
                 yield
         finally:
             try:
@@ -60,7 +60,7 @@ class Interrupts:
                     signal.signal(signal.SIGINT, usual)
             finally:
                 _innermost = self.outer
-        if self.stop.is_set:  # checked last: from here on, SIGINT raises by itself
+        if self.stop.is_set:  # checked last: from here on, Python's handler raises
             raise KeyboardInterrupt
 
     @contextmanager

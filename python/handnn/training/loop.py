@@ -1,4 +1,4 @@
-"""The training loop: visible in Python, or the same in the compiled engine."""
+"""The training loop, in Python or in the compiled engine."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class TrainingLoop:
     """Whether `state.outputs` receives the outputs of the epoch, for the metrics."""
     stop: engine.Stop
     program: engine.TrainingProgram | None = None
-    """The compiled parts; None for the visible loop."""
+    """The compiled parts; None for the Python loop."""
 
     def run(self, epochs: int, losses: list[LossAndSeconds]) -> None:
         """Train for `epochs` epochs, and append the loss and the seconds of each to `losses`.
 
-        Starts at ``state.step`` of the first epoch. Ends early, after a whole step, once `stop` is
-        set. Raises DivergenceError at a loss that is not finite.
+        Starts at ``state.step`` of the first epoch. Ends early, after a complete step, once `stop`
+        is set. Raises DivergenceError at a loss that is not finite.
         """
         program = self._current_program()
         if program is not None:
@@ -51,7 +51,7 @@ class TrainingLoop:
             self._run_bricks(epochs, losses)
 
     def _current_program(self) -> engine.TrainingProgram | None:
-        """Return the compiled parts, or None if they do not compile as they are now."""
+        """Return the compiled parts, or None if the current parts cannot be compiled."""
         network, loss, optimizer = self.parts[:3]
         if self.program is None or not self.program.is_still(network.layers):
             self.program = None
@@ -60,7 +60,7 @@ class TrainingLoop:
         return self.program
 
     def _run_bricks(self, epochs: int, losses: list[LossAndSeconds]) -> None:
-        """Run the visible loop: for each batch forward, loss, backward and an optimizer step."""
+        """Run the Python loop: for each batch forward, loss, backward and an optimizer step."""
         state, size = self.state, self.sampler.batch_size
         network, loss, optimizer = self.parts[:3]
         first_epoch = len(state.history)

@@ -1,4 +1,4 @@
-"""What `Trainer.fit` measures: metrics of the network's outputs, by name or as functions."""
+"""The metrics that `Trainer.fit` measures, given by name or as functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from handnn.network import Network
 from handnn.training.rows import Indices, Samples
 
 RESERVED_NAMES = ("loss", "train_loss", "validation_loss", "epoch_seconds")
-"""The names that a History uses itself."""
+"""The names that a History reserves."""
 
 
 class Measure(NamedTuple):
@@ -56,7 +56,7 @@ class Measure(NamedTuple):
 
 
 class Measuring(NamedTuple):
-    """What one fit measures after each epoch."""
+    """The measurements of one fit after each epoch."""
 
     network: Network
     loss: Loss

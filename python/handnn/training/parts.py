@@ -1,4 +1,4 @@
-"""Parts: what a training works with, and changes."""
+"""Parts: the objects that a training uses and changes."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from handnn.training.run import Run
 from handnn.training.state import FitSettings, FitState, Shuffle
 
 MAX_ROWS = sys.maxsize // 8
-"""How many rows an epoch may have: their order is an array of 64-bit integers."""
+"""The largest number of rows of an epoch: their order is an array of 64-bit integers."""
 
 
 @dataclass(kw_only=True)
@@ -53,7 +53,7 @@ class FitArguments:
     """The rows of the same arrays to validate on, in place of `validation`."""
 
     def completed(self, resumed: Resumed) -> FitArguments:
-        """Take the arguments that are not given from a checkpoint."""
+        """Complete the arguments with those of a checkpoint."""
         checkpoint, settings = resumed.checkpoint, resumed.checkpoint.settings
         missing: dict[str, object] = {
             "epochs": resumed.state.epochs,

@@ -136,7 +136,7 @@ def hold_out(
     rng: np.random.Generator,
     select: Callable[..., Selection],
 ) -> tuple[Selection, Selection | None]:
-    """Return the rows to train on and those to validate on, as `Trainer.fit` is asked to.
+    """Return the rows to train on and those to validate on, as requested in `Trainer.fit`.
 
     validation: None; a fraction of `rows`, drawn with `rng`; (x, y) or (x, y, sample_weight), which
     ``select(where, x, y, sample_weight)`` checks; or a Selection of checked rows.
@@ -160,7 +160,7 @@ def hold_out(
         held_out = select(where, *validation)
         for name, ours, theirs in zip("xy", rows.arrays, held_out.arrays, strict=False):
             if math.prod(ours.shape[1:]) != math.prod(theirs.shape[1:]):
-                raise ValueError(f"{where}: {name} is {theirs.shape} beside {name} {ours.shape}")
+                raise ValueError(f"{where}: {name} is {theirs.shape} but {name} is {ours.shape}")
     else:
         raise TypeError(f"{where} must be (x, y), (x, y, sample_weight) or a fraction of the rows")
     held_out.check_weighted(where)

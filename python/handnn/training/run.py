@@ -1,4 +1,4 @@
-"""Run: one prepared fit, from its first step, or the step it was interrupted at, to its end."""
+"""Run: one prepared fit, from its first step, or the step of an interruption, to its end."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from handnn.progress import Bar
 
 MAX_EPOCHS_PER_CALL = 2**31
-"""How many epochs one call of the compiled engine may train."""
+"""The largest number of epochs of one call of the compiled engine."""
 
 MAX_STEPS_PER_CALL = 2**20
-"""How many steps it may take if a schedule gives each step its own learning rate."""
+"""The largest number of steps of one call with a schedule, which stores a factor per step."""
 
 BAR_UPDATE_SECONDS = 0.05
 """The time between two updates of the progress bar, for epochs shorter than this."""
@@ -38,7 +38,7 @@ BAR_UPDATE_SECONDS = 0.05
 
 @dataclass(eq=False)
 class Run:
-    """One fit: what it trains, on which rows, and how far it has come.
+    """One fit: its parts, its rows and its progress.
 
     `prepare` makes a Run and changes nothing; `begin` and `train` do.
     """
@@ -145,7 +145,7 @@ class Run:
                 count = min(count, self.checkpoint.every - done % self.checkpoint.every)
             try:
                 self._loop.run(count, losses)
-            except BaseException:  # whole epochs count, even if a later one fails or is interrupted
+            except BaseException:  # complete epochs count
                 if self.held_out is None and not self.measuring.measures:
                     state.history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
                 raise
@@ -166,7 +166,7 @@ class Run:
             self.checkpoint.write(state)
 
     def _max_epochs_per_call(self) -> int:
-        """Return how many epochs may pass before something has to be done between two of them."""
+        """Return the number of epochs until the next action between two epochs."""
         schedule = getattr(self.parts.optimizer, "schedule", None)
         watches = self.callbacks or self.measuring.measures or self.state.early_stopping is not None
         if watches or self.held_out is not None or getattr(schedule, "is_watching", False):
@@ -176,7 +176,7 @@ class Run:
         return max(1, MAX_STEPS_PER_CALL // self.sampler.steps)
 
     def _after(self, losses: list[LossAndSeconds], bar: Bar) -> bool:
-        """Do what follows an epoch, in the order that `Trainer` documents; return if it is over."""
+        """Complete an epoch in the order that `Trainer` documents; return whether the fit ends."""
         start = perf_counter()
         validation_loss, metrics = self._measured()
         more = perf_counter() - start

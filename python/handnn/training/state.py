@@ -1,4 +1,4 @@
-"""The state and the settings of a fit, as far as a checkpoint keeps them."""
+"""The state and the settings of a fit that a checkpoint stores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FitSettings(NamedTuple):
 
 @dataclass
 class FitState:
-    """How far a fit has come: the epochs of `history` and `step` steps of the next one."""
+    """The progress of a fit: the epochs of `history` and `step` steps of the next epoch."""
 
     epochs: int
     """The number of epochs to train for, those of `history` included."""

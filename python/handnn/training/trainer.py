@@ -32,9 +32,9 @@ class Trainer:
     """Train a network: for each batch forward, loss, backward and a step of the optimizer.
 
     engine: "bricks" runs a Python loop over `layer.forward` and `layer.backward`. "compiled" runs
-    whole epochs in one C++ call, with the same bits; layers and loss then keep nothing of it (`x`,
-    `out`, `dw` and the like are None after `fit`). "auto" compiles if the layers, the loss and the
-    optimizer are all handnn's own.
+    several epochs in one C++ call, with the same bits; the attributes that layers and loss keep
+    (`x`, `out`, `dw`, ...) are then None after `fit`. "auto" compiles if the layers, the loss and
+    the optimizer are all handnn's own.
     rng: seed or Generator of the order of the rows and of the held-out rows.
     callbacks: functions that are called as ``callback(trainer)`` after each epoch, in order. If one
     returns True, training ends after all of them have been called.

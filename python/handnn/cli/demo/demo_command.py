@@ -132,7 +132,7 @@ def score_table(result: DemoResult) -> str:
 )
 @click.option(
     "--seed", metavar="N", type=click.IntRange(min=0), default=0, show_default=True,
-    help="Decides the held-out rows, the first weights and the order of the rows.",
+    help="Seed of the held-out rows, the initial weights and the order of the rows.",
 )  # fmt: skip
 @click.option(
     "--epochs", metavar="N", type=click.IntRange(min=1), default=300, show_default=True,
@@ -148,7 +148,7 @@ def score_table(result: DemoResult) -> str:
 def demo(seed: int, epochs: int, folder: Path, as_json: bool, quiet: bool) -> None:
     """Train a network to predict the strength of concrete from its ingredients and age.
 
-    It is scored on a fifth of the rows, held out of training, beside the mean and least squares.
+    It is compared with the mean and least squares on a fifth of the rows, held out of training.
     The model is saved, losses and predictions are drawn (with matplotlib), and equivalent Python
     code is printed. The data are 1030 laboratory measurements: I-Cheng Yeh, 1998, from the UCI
     Machine Learning Repository, CC BY 4.0.

@@ -77,7 +77,7 @@ def check_names(cells: Sequence[str], where: str) -> list[str]:
     """
     names = [cell.strip() for cell in cells]
     if names[0].lower().startswith("sep="):
-        raise TableError(f"{where}: {names[0]!r:.20} is a line for Excel; delete it")
+        raise TableError(f"{where}: {names[0]!r:.20} is a directive for Excel; delete this line")
     filled = [name for name in names if name]
     if filled and all(map(is_number, filled)):
         raise TableError(

@@ -1,8 +1,8 @@
-"""How each function of `handnn.functional` is called with random arguments.
+"""Calls of each function of `handnn.functional` with random arguments.
 
-`CALLS` is the one list from which `handnn check` and the common tests are made: at least one call
-of each function, with its arguments, their shapes and its bound. A new brick adds its calls to the
-list of its kind and is checked from then on.
+`handnn check` and the common tests derive from the list `CALLS`: at least one call of each
+function, with its arguments, their shapes and its bound. A new brick adds its calls to the list of
+its kind and is checked from then on.
 """
 
 from __future__ import annotations

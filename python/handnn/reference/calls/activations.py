@@ -89,8 +89,8 @@ def activation(
 ) -> list[Call]:
     """Return the calls of an activation's forward and backward.
 
-    forward, backward: their bounds. out: how to draw the array that backward takes, if it takes
-    the output and not the input; the reference tells which.
+    forward, backward: their bounds. out: how to draw the array for backward if it is the output
+    instead of the input.
     """
     _, kept, *_ = inspect.signature(getattr(layers, f"{kind}_backward")).parameters
     samples = {"out": out} if kept == "out" else {}
@@ -115,7 +115,7 @@ LISTED = [
     *activation("gelu", gelu_forward_bound, gelu_backward_bound),
     *activation("gelu_tanh", gelu_tanh_forward_bound, gelu_tanh_backward_bound),
 ]
-"""The activations with bounds, ranges or settings of their own."""
+"""The activations with specific bounds, ranges or settings."""
 
 
 def others() -> Iterator[Call]:

@@ -17,7 +17,7 @@ from handnn.arrays import Array
 from handnn.reference import bounds
 
 Sizes = Mapping[str, int]
-"""The length of the axis that each letter stands for."""
+"""The length of each axis, by its letter."""
 
 Returned = tuple[Array | None, ...] | Array | float | None
 """What a function of `handnn.functional` or `handnn.reference` returns."""
@@ -62,12 +62,12 @@ SAMPLES: dict[str, Sample] = {
     "square": between_0_and_1,
     "var": between_0_and_1,
 }
-"""How arguments of these names are drawn unless a call says otherwise; all others are normal."""
+"""How arguments with these names are drawn by default; all others are normal."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """How to call one function of `handnn.functional`, and how far its results may be off.
+    """A call of one function of `handnn.functional`, and the bounds of its errors.
 
     axes: the shape of each array argument in the letters N, I, O, Q and those of `DERIVED`.
     bound: takes the dtype, the expected results and all arguments, arrays in float64 and those that
@@ -75,10 +75,10 @@ class Call:
     outputs: the shapes of the keyword arguments that receive results (``out=``, ``dx=``, ...).
     state: the arguments that are updated in place, and therefore checked like outputs.
     options: the other arguments, with their values.
-    variant: tells calls of one function apart.
-    samples: how to draw arguments that are not drawn as `SAMPLES` says.
+    variant: distinguishes calls of one function.
+    samples: how to draw arguments, in place of `SAMPLES`.
     value_checked: the arguments that do not take arbitrary numbers.
-    whole: turns drawn numbers into valid whole ones; None if the argument has no valid ones.
+    whole: converts drawn numbers to valid integers; None if no integers are valid.
     may_be_labels: the arguments that may have one column instead of O.
     never_empty: the letters of axes whose length must not be 0.
     """
@@ -117,7 +117,7 @@ class Call:
 
     @property
     def inputs(self) -> list[str]:
-        """The arguments that take anything `np.asarray` takes."""
+        """The arguments that accept anything `np.asarray` accepts."""
         return [name for name in self.axes if name not in self.state]
 
     @property
@@ -174,7 +174,7 @@ class Call:
         }
 
     def call(self, arrays: Mapping[str, object], **outputs: object) -> Returned:
-        """Call the function with exactly these objects, and return what it returns."""
+        """Call the function with exactly these objects, and return its result."""
         result: Returned = getattr(functional, self.function)(**arrays, **self.options, **outputs)
         return result
 
@@ -196,7 +196,7 @@ class Call:
     def bounds(
         self, arrays: Mapping[str, Array], dtype: DTypeLike, expected: tuple[Array, ...]
     ) -> bounds.Bounds:
-        """Return how far each result may be from the expected one."""
+        """Return the largest correct deviation of each result from the expected one."""
         wide = {name: np.asarray(array, np.float64) for name, array in arrays.items()}
         with np.errstate(all="ignore"):
             return self.bound(dtype, expected, **{**self.defaults, **self.options, **wide})

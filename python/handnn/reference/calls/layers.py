@@ -77,7 +77,7 @@ def softmax_backward_bound(dtype: DTypeLike, expected: Results, dout: Array, out
 def moments_bound(dtype: DTypeLike, x: Array, axis: int) -> tuple[Bound, Bound]:
     """Return the bounds of mean and biased variance along an axis.
 
-    Each d = x - mean has the error of the mean and a rounding of its own; d² has both twice.
+    Each d = x - mean has the error of the mean and one rounding; d² has both twice.
     """
     n_terms = max(x.shape[axis], 1)
     mean = x.sum(axis=axis, keepdims=True) / n_terms
@@ -283,7 +283,7 @@ CALLS = [
 
 
 class ResidualCall(Call):
-    """The call of a Residual with an Affine as its block: it has no function of its own."""
+    """The call of a Residual with an Affine as its block; no function computes a Residual."""
 
     def call(self, arrays: Mapping[str, object], **outputs: object) -> Returned:
         """Run the brick forward, or backward after a forward with zeros."""

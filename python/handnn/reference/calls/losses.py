@@ -334,7 +334,7 @@ LISTED = [
         label_smoothing=0.1,
     ),
 ]
-"""The losses with bounds, targets or settings of their own."""
+"""The losses with specific bounds, targets or settings."""
 
 
 def others() -> Iterator[Call]:

@@ -1,4 +1,4 @@
-"""Checkpoint: one fit as a file that can be written after any step."""
+"""Checkpoint: the state of one fit, which can be written to a file after any step."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FORMAT = 1
 
 @dataclass
 class Checkpoint:
-    """What all checkpoint files of one fit have in common, and where they are written."""
+    """The common contents of all checkpoint files of one fit, and their path."""
 
     path: str
     every: int

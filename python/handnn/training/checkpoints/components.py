@@ -1,4 +1,4 @@
-"""The components of a training as JSON and arrays, and built again from them."""
+"""Convert the components of a training to JSON and arrays, and rebuild them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEDULE_NAMES = {schedule.__name__: schedule for schedule in schedules.SCHEDULE
 PLATEAU_STATE = ("factor_now", "best", "bad_epochs", "cooling")
 GENERATORS = {"PCG64": np.random.PCG64, "PCG64DXSM": np.random.PCG64DXSM}
 COMMON = ("lr", "weight_decay", "decay_all", "clip_value", "clip_norm")
-"""The settings of every optimizer that JSON holds as they are."""
+"""The settings of every optimizer that are stored unchanged in JSON."""
 
 MAX_SCHEDULE_DEPTH = 20
 

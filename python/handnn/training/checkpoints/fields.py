@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def as_dict(value: object, what: str) -> dict[str, object]:
-    """Return `value`, which must be an object of the JSON."""
+    """Return `value`, which must be a JSON object."""
     if not isinstance(value, dict):
         raise ValueError(f"its {what} is {value!r:.50}")
     return value
@@ -26,14 +26,14 @@ def as_pairs(value: object, what: str) -> list[tuple[object, object]]:
 
 
 def as_text(value: object) -> str:
-    """Return `value`, which must be a text."""
+    """Return `value`, which must be a string."""
     if not isinstance(value, str):
         raise ValueError(f"{value!r:.50} is not a name")
     return value
 
 
 def as_int(value: object, what: str, limit: float = math.inf) -> int:
-    """Return `value`, which must be an integer from 0 to below `limit`."""
+    """Return `value`, which must be an integer from 0 to `limit` - 1."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < limit:
         raise ValueError(f"its {what} is {value!r:.50}")
     return value
@@ -55,7 +55,7 @@ def one_of(value: object, known: Sequence[T], what: str) -> T:
 
 
 def build(described: object, known: Mapping[str, Callable[..., T]], what: str, **more: object) -> T:
-    """Return what ``{"name": ..., "settings": {...}}`` describes; `more` replaces settings."""
+    """Build the object ``{"name": ..., "settings": {...}}`` describes; `more` replaces settings."""
     entry = as_dict(described, what)
     make = known[one_of(entry.get("name"), tuple(known), what)]
     return make(**{**as_dict(entry.get("settings"), "settings"), **more})

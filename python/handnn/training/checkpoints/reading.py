@@ -1,4 +1,4 @@
-"""Reading a checkpoint: the trainer's parts, and how far the fit had come."""
+"""Read a checkpoint: the trainer's parts, and the progress of the fit."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ SHUFFLES: tuple[Shuffle, ...] = (True, False, "replacement")
 
 
 class Resumed(NamedTuple):
-    """An interrupted fit, and how far it had come."""
+    """An interrupted fit, and its progress."""
 
     checkpoint: Checkpoint
     state: FitState
 
 
 class _Arrays(NamedTuple):
-    """The arrays of a file, by what they belong to."""
+    """The arrays of a file, grouped by owner."""
 
     bricks: list[str]
     """The names of the arrays of the bricks."""

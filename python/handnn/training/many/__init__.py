@@ -1,4 +1,4 @@
-"""Many trainings at once: one thread for each network."""
+"""Concurrent trainings: one thread for each network."""
 
 from __future__ import annotations
 

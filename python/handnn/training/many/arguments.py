@@ -19,7 +19,7 @@ ARRAYS = ("x", "y", "sample_weight")
 
 
 class ArgumentsOfEach:
-    """Combine the arguments that all trainers have in common with those of each.
+    """Combine the common arguments of all trainers with those of each.
 
     Raises TypeError or ValueError if the arguments do not belong to `trainers`.
     """

@@ -1,4 +1,4 @@
-"""What two trainers may not share: everything that training changes."""
+"""Check that trainers share nothing that training changes."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _arrays(trainer: Trainer) -> Iterator[tuple[str, Array]]:
 
 
 def _addresses(array: Array) -> tuple[int, int]:
-    """Return the addresses of an array's first byte and of the byte behind its last."""
+    """Return the addresses of an array's first byte and of the byte after its last."""
     start = array.__array_interface__["data"][0]
     if array.flags.c_contiguous:
         return start, start + array.nbytes

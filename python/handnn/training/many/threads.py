@@ -1,4 +1,4 @@
-"""train_many: several trainings side by side, each with the bits it would have alone."""
+"""train_many: concurrent trainings, each with the bits of a separate `fit`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def train_many(
     progress: bool = False,
     **arguments: object,
 ) -> list[History]:
-    """Fit several trainers side by side, and return their Histories in order.
+    """Fit several trainers concurrently, and return their Histories in order.
 
     Each network gets the bits that ``trainer.fit(...)`` would give it, with any number of threads.
 
@@ -52,17 +52,17 @@ def train_many(
     each: a dict of `fit` arguments for each trainer, which replace the common ones.
     rows: for each trainer, the numbers of the rows to train on, with repetitions if any, or a bool
     for each row. With ``validation="rest"``, the other rows are its validation rows: the held-out
-    fold of a cross-validation, or what a bootstrap sample left out. Both take their sample_weight
-    along.
+    fold of a cross-validation, or the rows outside a bootstrap sample. sample_weight is selected in
+    the same way.
     threads: how many networks train at a time, each on one thread; None for `get_num_threads()`.
-    The most expensive ones begin. Compiled trainings run in parallel. Those in Python (your own
-    bricks, ``engine="bricks"``, LBFGS) run one after another beside them.
+    The most expensive trainings begin first. Compiled trainings run in parallel. Those in Python
+    (your own bricks, ``engine="bricks"``, LBFGS) run one after another at the same time.
     progress: whether to show a progress bar on stderr.
 
     Trainers may not share anything that training changes: networks, layers, losses, optimizers,
     Generators (two Trainers built with ``rng=rng`` share one), a ReduceOnPlateau, or memory of
     arrays. Callbacks run on the thread of their trainer, so one that belongs to several trainers
-    may run several times at once.
+    may be called concurrently.
 
     If one training fails, the others stop after their current step, and the error is raised with a
     note that names its trainer. Ctrl-C stops all of them in the same way. Each network and its
