@@ -62,15 +62,15 @@ HANDNN_KIND(Bricks,
 
 using ArrayLike = Argument<kinds::ArrayLike>;
 using OptionalArrayLike = Argument<kinds::OptionalArrayLike>;
-using InOutArray = Argument<kinds::FloatArray>;        // written in place
-using OutArray = Argument<kinds::OptionalFloatArray>;  // written; a new array for None
+using InOutArray = Argument<kinds::FloatArray>;        // modified in place
+using OutArray = Argument<kinds::OptionalFloatArray>;  // overwritten; None allocates a new array
 using Number = Argument<kinds::Number>;
 using Flag = Argument<kinds::Flag>;
 using Word = Argument<kinds::Word>;
 using FloatArray = Returned<kinds::FloatArray>;
 using IndexArray = Returned<kinds::IndexArray>;
 
-// An object that is kept, with a precise type for the stub.
+// A Python container whose type in the stub is Kind's.
 template <class Container, class Kind>
 struct Annotated : Container {
   using Container::Container;

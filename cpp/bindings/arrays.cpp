@@ -8,8 +8,8 @@ namespace handnn {
 
 namespace {
 
-// NumPy's numbers for the two dtypes (numpy/ndarraytypes.h, NPY_FLOAT and NPY_DOUBLE); part of its
-// stable ABI.
+// NumPy's type numbers of the two dtypes (NPY_FLOAT and NPY_DOUBLE in numpy/ndarraytypes.h), which
+// are part of its stable ABI.
 constexpr int number_of_float32 = 11;
 constexpr int number_of_float64 = 12;
 
@@ -130,7 +130,8 @@ void Gate::inputs(std::initializer_list<Input> inputs) {
           py::module_::import("numpy").attr("require")(given, dtype_name(dtype_), "CA");
     }
   }
-  // Last, because a conversion may run Python code (a warning filter), which may reshape an array.
+  // This check comes last, because a conversion may run Python code (a warning filter) that
+  // reshapes an array.
   for (const Input& input : inputs) {
     const py::array array = input.array.as_array();
     seen_.at(seen_count_++) = {input.name, input.array.given.ptr()};
@@ -152,7 +153,7 @@ Array Gate::checked_output(const char* name, py::handle given) {
     const bool itself = std::strcmp(seen_[i].name, name) == 0;
     is_seen |= itself;
     if (!itself && overlap(array, py::reinterpret_borrow<py::array>(seen_[i].array))) {
-      bad_value(name, " overlaps ", seen_[i].name, " in memory; give it memory of its own");
+      bad_value(name, " overlaps ", seen_[i].name, " in memory; pass an array that does not");
     }
   }
   if (!is_seen) seen_.at(seen_count_++) = {name, array.ptr()};
@@ -172,7 +173,7 @@ Array Gate::output(const char* name, py::handle given, const Size* shape, Size d
   for (Size i = 0; i < dimensions; ++i) {
     if (__builtin_mul_overflow(bytes, shape[i], &bytes)) {
       bad_value(name, " would have shape ", shape_text(shape, dimensions),
-                ", more than any memory holds");
+                ", which is too large for memory");
     }
   }
   const py::dtype dtype(dtype_ == Dtype::float32 ? number_of_float32 : number_of_float64);
@@ -190,7 +191,7 @@ Array Gate::output_like(const char* name, py::handle given, const Array& like) {
 
 void Gate::require_apart(const Array& output, const Array& other) const {
   if (!overlap(output.as_array(), other.as_array())) return;
-  bad_value(output.name, " overlaps ", other.name, " in memory; give it memory of its own");
+  bad_value(output.name, " overlaps ", other.name, " in memory; pass an array that does not");
 }
 
 double Gate::number(const char* name, py::handle given) const {
@@ -213,9 +214,9 @@ std::string Gate::word(const char* name, py::handle given) const {
   if (!PyUnicode_Check(given.ptr())) bad_type(name, " must be a str, but is a ", type_text(given));
   Py_ssize_t length = 0;
   const char* text = PyUnicode_AsUTF8AndSize(given.ptr(), &length);
-  if (!text) {  // half of a surrogate pair
+  if (!text) {  // an unpaired surrogate
     PyErr_Clear();
-    bad_value(name, " is not a word");
+    bad_value(name, " is not valid Unicode");
   }
   return {text, std::size_t(length)};
 }

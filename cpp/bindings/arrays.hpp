@@ -1,4 +1,4 @@
-// The gate that every array passes, on its way in and out. A binding reads:
+// The gate checks and converts every array that enters or leaves the extension. A binding reads:
 //
 //   Gate gate("affine_forward");                       messages start with this name
 //   Array x, w;
@@ -28,11 +28,11 @@ namespace handnn {
 
 constexpr std::size_t max_dimensions = 64;  // NumPy's own limit
 
-// A buffer that has passed: C-contiguous, aligned, native, of the call's dtype.
+// A checked buffer: C-contiguous, aligned, native byte order, of the call's dtype.
 struct Array {
   const char* name = nullptr;
   py::object object;  // the NumPy array, held until the binding returns
-  py::object given;   // the original; the same object unless it was copied
+  py::object given;   // the caller's object, which is `object` unless it was copied
   void* data = nullptr;
   // A copy, because another thread may reshape the array while the GIL is released.
   std::array<Size, max_dimensions> shape;
@@ -53,7 +53,7 @@ std::string shape_text(const Array& array);
 struct Input {
   const char* name;
   py::handle value;
-  Array& array;  // set once it has passed
+  Array& array;  // set after the checks
 };
 
 class Gate {
@@ -99,8 +99,8 @@ class Gate {
     throw py::type_error(message(parts...));
   }
 
-  // Calls f with the kernels of the call's dtype; without the GIL if the work is worth it.
-  // `work` is the cost in multiply-adds, a double because it cannot overflow.
+  // Calls f with the kernels of the call's dtype, and releases the GIL if the work is large enough.
+  // `work` is the cost in multiply-adds; a double, because it cannot overflow.
   template <class F>
   auto run(double work, F f) const {
     const Unlocked unlocked(work >= worth_unlocking);
@@ -113,7 +113,7 @@ class Gate {
     return dtype == Dtype::float32 ? "float32" : "float64";
   }
 
-  // Releasing and taking back the GIL costs 0.1 microseconds; this much work takes about 2.
+  // Releasing and reacquiring the GIL takes 0.1 microseconds; this much work takes about 2.
   static constexpr double worth_unlocking = 32768;
   struct Unlocked {
     PyThreadState* state;
@@ -141,20 +141,19 @@ class Gate {
 
   struct Seen {
     const char* name;
-    PyObject* array;  // alive as long as the Array that the binding holds
+    PyObject* array;  // kept alive by the binding's Array
   };
   static constexpr std::size_t max_arrays = 8;
 
   const char* function_;
   Dtype dtype_ = Dtype::undecided;
-  const char* decided_by_ = nullptr;  // the argument whose dtype it was
+  const char* decided_by_ = nullptr;  // the argument that decided the dtype
   bool casts_ = false;
   std::array<Seen, max_arrays> seen_;
   std::size_t seen_count_ = 0;
 };
 
-// This thread's memory for a kernel to work in: at least `size` elements, valid until the next
-// call.
+// This thread's scratch memory: at least `size` elements, valid until the next call.
 template <class T>
 T* scratch_memory(Size size) {
   thread_local std::unique_ptr<T[]> memory;

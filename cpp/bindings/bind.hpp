@@ -1,4 +1,5 @@
-// The parts of the extension module, each in a file of its name; module.cpp calls them.
+// The parts of the extension module, each defined in the file of the same name. module.cpp calls
+// them.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -13,9 +13,9 @@ namespace handnn {
 template <class T>
 Bricks<T>::Bricks(const char* function, const py::list& described) : function_(function) {
   for (const py::handle brick : described) {
-    const auto [kind, settings, arrays, learnt] =
+    const auto [kind, settings, arrays, updates] =
         brick.cast<std::tuple<std::string, py::dict, py::dict, py::dict>>();
-    add(kind, settings, arrays, learnt);
+    add(kind, settings, arrays, updates);
   }
   if (!forks_.empty()) bad("a fork has no add");
   set_widths();
@@ -42,7 +42,8 @@ void Bricks<T>::require_apart(const Gate& gate, const Array& out) const {
 
 template <class T>
 void Bricks<T>::check_codes(const Gate& gate, const Array& x) const {
-  // Each embedding removes its column from the columns that the one before has left.
+  // An embedding drops its column of codes. `columns` maps the columns of a brick's input to those
+  // of x.
   std::vector<Size> columns;
   for (const Brick<T>& brick : bricks) {
     if (brick.kind != Kind::embedding) return;
@@ -58,14 +59,14 @@ void Bricks<T>::check_codes(const Gate& gate, const Array& x) const {
 
 template <class T>
 void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py::dict& arrays,
-                    const py::dict& learnt) {
+                    const py::dict& updates) {
   Gate gate = Gate::casting_to<T>(function_);
   Brick<T> brick;
   const auto number = [&](const char* name) { return gate.number(name, settings[name]); };
   if (kind == "affine") {
     brick.kind = Kind::affine;
-    const Array w = taken(gate, brick.w, "w", arrays, learnt);
-    const Array b = taken(gate, brick.b, "b", arrays, learnt);
+    const Array w = taken(gate, brick.w, "w", arrays, updates);
+    const Array b = taken(gate, brick.b, "b", arrays, updates);
     gate.require_dimensions(w, 2);
     gate.require_dimensions(b, 1);
     if (b.size != w.shape[1]) {
@@ -75,8 +76,8 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
     brick.O = w.shape[1];
   } else if (kind == "layer_norm" || kind == "batch_norm") {
     brick.kind = kind == "layer_norm" ? Kind::layer_norm : Kind::batch_norm;
-    const Array gamma = taken(gate, brick.w, "gamma", arrays, learnt);
-    const Array beta = taken(gate, brick.b, "beta", arrays, learnt);
+    const Array gamma = taken(gate, brick.w, "gamma", arrays, updates);
+    const Array beta = taken(gate, brick.b, "beta", arrays, updates);
     gate.require_dimensions(gamma, 1);
     gate.require_same_shape(gamma, beta);
     brick.I = brick.O = gamma.size;
@@ -92,7 +93,7 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
     }
   } else if (kind == "embedding") {
     brick.kind = Kind::embedding;
-    const Array w = taken(gate, brick.w, "w", arrays, learnt);
+    const Array w = taken(gate, brick.w, "w", arrays, updates);
     gate.require_dimensions(w, 2);
     brick.codes = w.shape[0];
     brick.O = w.shape[1];  // set_widths adds the other columns
@@ -109,7 +110,7 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
   } else if (kind == "fork") {
     brick.kind = Kind::fork;
     forks_.push_back(bricks.size());
-    if (forks_.size() > max_nested) bad("blocks are nested too deep");
+    if (forks_.size() > max_nested) bad("blocks are nested too deeply");
   } else if (kind == "add") {
     brick.kind = Kind::add;
     if (forks_.empty() || forks_.back() + 1 == bricks.size()) bad("an add has no fork");
@@ -125,13 +126,13 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
   bricks.push_back(brick);
 }
 
-// Bricks that do not fix their number of columns take it from their neighbours.
+// Infers the number of columns of the bricks that accept any number from their neighbors.
 template <class T>
 void Bricks<T>::set_widths() {
   const auto fixes = [](const Brick<T>& brick) {
     return brick.kind != Kind::embedding && brick.I > 0;
   };
-  // Back from the first brick that fixes it to x.
+  // Start at the first brick with a fixed width and compute the width of x from it.
   std::size_t first = 0;
   while (first < bricks.size() && !fixes(bricks[first])) ++first;
   if (first == bricks.size()) bad("no brick fixes the number of columns");
@@ -141,7 +142,8 @@ void Bricks<T>::set_widths() {
   }
   for (Brick<T>& brick : bricks) {
     if (brick.kind == Kind::embedding) {
-      if (brick.column < 0 || brick.column >= width) bad("an embedding has no column of codes");
+      if (brick.column < 0 || brick.column >= width)
+        bad("an embedding's column of codes does not exist");
       brick.I = width;
       brick.O += width - 1;
     } else if (!fixes(brick)) {
@@ -153,19 +155,19 @@ void Bricks<T>::set_widths() {
   }
 }
 
-// A param, its states and how it is updated.
+// A param with the arguments of its update.
 template <class T>
 Array Bricks<T>::taken(Gate& gate, Param<T>& param, const char* name, const py::dict& arrays,
-                       const py::dict& learnt) {
+                       const py::dict& updates) {
   const Array value = held(gate, name, arrays[name]);
   param.value = value;
   param.size = value.size;
-  if (learnt.empty()) return value;
+  if (updates.empty()) return value;
   const auto [states, lr_scale, weight_decay] =
-      learnt[name].cast<std::tuple<std::vector<py::object>, double, double>>();
+      updates[name].cast<std::tuple<std::vector<py::object>, double, double>>();
   for (std::size_t i = 0; i < states.size() && i < 2; ++i) {
     if (states[i].is_none()) continue;
-    const Array state = held(gate, "a state of the optimizer", states[i]);
+    const Array state = held(gate, "an optimizer state", states[i]);
     gate.require_same_shape(state, value);
     param.states[i] = state;
   }

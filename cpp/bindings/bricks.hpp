@@ -8,13 +8,13 @@
 
 namespace handnn {
 
-// Each brick is a tuple (kind, settings, arrays, learnt):
+// Each brick is a tuple (kind, settings, arrays, updates):
 //
 //   kind      "affine", "layer_norm", ..., or the name of an activation
 //   settings  a dict of numbers by name: "eps", "momentum", "p", "seed", "step", "column", and
 //             "setting" of an activation
 //   arrays    a dict of its params and running statistics by name
-//   learnt    how each param is updated, {} for prediction: {"w": (states, lr_scale, weight_decay),
+//   updates   how each param is updated, {} for prediction: {"w": (states, lr_scale, weight_decay),
 //             ...}, states a list of arrays or None
 //
 // A residual block is passed as ("fork", {}, {}, {}), its bricks, and ("add", {}, {}, {}).
@@ -37,16 +37,16 @@ class Bricks {
 
  private:
   void add(const std::string& kind, const py::dict& settings, const py::dict& arrays,
-           const py::dict& learnt);
+           const py::dict& updates);
   void set_widths();
   Array held(Gate& gate, const char* name, const py::object& given);
   Array taken(Gate& gate, Param<T>& param, const char* name, const py::dict& arrays,
-              const py::dict& learnt);
+              const py::dict& updates);
   [[noreturn]] void bad(const std::string& what) const;
 
   const char* function_;
   std::vector<Array> arrays_;
-  std::vector<std::size_t> forks_;  // that wait for their add
+  std::vector<std::size_t> forks_;  // without an add so far
 };
 
 extern template class Bricks<float>;

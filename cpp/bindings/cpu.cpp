@@ -61,8 +61,9 @@ void bind_cpu(py::module_& module) {
   module.def("cpu_info", cpu_info, R"(
 Return the names of the CPU, the instruction sets and the compiler as a dict.
 
-"isa" is the instruction set in use, "supported" those that this CPU has and "compiled" those in
-the extension; "fma" is true if multiply-adds are fused, which equal bits on all CPUs require.
+"isa" is the instruction set in use. "supported" lists those that this CPU supports, "compiled"
+those in the extension. "fma" is true if multiply-adds are fused; results have the same bits on
+all CPUs where it is true.
 
 Examples:
     >>> info = handnn.cpu_info()

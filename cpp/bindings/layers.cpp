@@ -8,7 +8,7 @@ namespace handnn {
 
 namespace {
 
-// Working memory for the products of `kernels`.
+// Scratch memory for the products of `kernels`.
 template <class T>
 T* scratch(const Kernels<T>& kernels) {
   return scratch_memory<T>(kernels.scratch_size);
@@ -134,8 +134,8 @@ py::typing::Tuple<FloatArray, FloatArray> embedding_backward(ArrayLike dout_any,
   return py::make_tuple(dx.object, dw.object);
 }
 
-// An activation works entry by entry, in any shape. Its names are those of the table, so the text
-// of a message is put together here.
+// An activation has one array argument, of any shape. The names of its functions and arguments come
+// from the table, so one implementation serves all activations.
 struct ActivationNames {
   const char *forward, *backward;
 };

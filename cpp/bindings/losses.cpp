@@ -9,7 +9,7 @@ namespace handnn {
 
 namespace {
 
-// The first of n values that is not right, or null.
+// The first of n values for which is_right is false, or null.
 template <class T, class F>
 const T* first_wrong(const T* values, Size n, F is_right) {
   const T* end = values + n;
@@ -17,13 +17,13 @@ const T* first_wrong(const T* values, Size n, F is_right) {
   return wrong == end ? nullptr : wrong;
 }
 
-// Calls f with the array as the numbers of the call's dtype.
+// Calls f with a pointer to the array's elements, in the call's dtype.
 template <class F>
 void with_values(const Gate& gate, const Array& array, F f) {
   gate.run(0, [&]<class T>(const Kernels<T>&) { f(static_cast<const T*>(array)); });
 }
 
-// How far the probabilities of a row may add up from 1.
+// The sum of a row's probabilities may differ from 1 by this much.
 constexpr double most_off = 1e-3;
 
 template <class T>
@@ -110,8 +110,8 @@ void CheckedLoss::check_shape(const Gate& gate, const Array& y_true, Size N) con
   if (is_flat && (Y == 1 || takes_labels)) return;
   if (has_rows && (y_true.shape[1] == Y || (y_true.shape[1] == 1 && takes_labels))) return;
   const std::string labels = takes_labels ? "(" + std::to_string(N) + ",) or " : "";
-  gate.bad_value(y_true.name, " must have shape ", labels, "(", N, ", ", Y, ") beside pre (", N,
-                 ", ", O_, "), but has ", shape_text(y_true));
+  gate.bad_value(y_true.name, " must have shape ", labels, "(", N, ", ", Y, ") for pre (", N, ", ",
+                 O_, "), but has ", shape_text(y_true));
 }
 
 Size CheckedLoss::check_targets(const Gate& gate, const Array& y_true, Size N) const {

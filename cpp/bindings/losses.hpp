@@ -10,7 +10,7 @@ namespace handnn {
 // The index of a loss in loss_facts; raises ValueError for an unknown name.
 int loss_called(const Gate& gate, const std::string& name);
 
-// A loss with its number and its array, for pre with O columns.
+// A loss with its setting and its list of numbers, for pre with O columns.
 class CheckedLoss {
  public:
   CheckedLoss(const Gate& gate, int which, double setting, const Array& numbers, Size O);

@@ -1,8 +1,8 @@
 // handnn._core: the kernels and the engine for Python. handnn.functional and handnn.engine document
 // what each function takes.
 //
-// The module does not need the GIL: process-wide state is the table of kernels, chosen once at
-// import, and the thread pool, which guards itself; scratch memory belongs to a thread; compiled
+// The module does not need the GIL. Its process-wide state is the table of kernels, chosen once at
+// import, and the thread pool, which is synchronized. Scratch memory is per thread, and compiled
 // networks are immutable. As in NumPy, a caller must not resize or write an array in one thread
 // while a call in another thread uses it.
 #include "bind.hpp"

@@ -1,4 +1,4 @@
-// The bricks that work on whole rows or columns: Softmax, LayerNorm, BatchNorm.
+// Bricks that normalize whole rows or columns: Softmax, LayerNorm, BatchNorm.
 #include <pybind11/typing.h>
 
 #include "arrays.hpp"
@@ -117,7 +117,7 @@ TwoArrays batch_norm_statistics(ArrayLike x_any, OutArray mean_any, OutArray var
   return py::make_tuple(mean.object, var.object);
 }
 
-// running_mean and running_var are updated in place, and therefore as strict as outputs.
+// running_mean and running_var are updated in place, so they are checked as strictly as outputs.
 void batch_norm_update(InOutArray running_mean_any, InOutArray running_var_any, ArrayLike mean_any,
                        ArrayLike var_any, Size rows, Number momentum_any) {
   Gate gate("batch_norm_update");

@@ -7,8 +7,8 @@ namespace handnn {
 
 namespace {
 
-// One step of the optimizer called `kind`, which updates param and its states in place. Only a
-// velocity may be None, without momentum.
+// Performs one step of the optimizer called `kind`, which updates param and its states in place.
+// The only state that may be None is a velocity without momentum.
 void update(const std::string& kind, InOutArray param_any, ArrayLike grad_any, OutArray state_0_any,
             OutArray state_1_any, const SettingsDict& settings) {
   const std::string function = kind + "_update";

@@ -8,12 +8,12 @@
 
 namespace handnn {
 
-// The number of the optimizer called `name`; a ValueError if there is none.
+// The index of the optimizer called `name`; raises ValueError for an unknown name.
 inline int optimizer_called(const Gate& gate, std::string_view name) {
   for (int which = 0; which < optimizer_count; ++which) {
     if (name == optimizer_facts[which].name) return which;
   }
-  gate.bad_value("no optimizer is called ", name);
+  gate.bad_value("unknown optimizer ", name);
 }
 
 inline constexpr struct {
@@ -27,7 +27,7 @@ inline constexpr struct {
     {"grad_scale", &OptimizerSettings::grad_scale},
 };
 
-// Where a number called `name` goes, null if the optimizer has no such number.
+// The address of the number called `name`, or null if optimizers have no such number.
 inline double* number_called(std::string_view name, OptimizerSettings& with) {
   for (const auto& number : numbers_of_all_optimizers) {
     if (name == number.name) return &(with.*number.member);

@@ -51,15 +51,15 @@ struct TrainingRequest {
   int threads;  // 0 for all of the pool
 };
 
-// Takes the GIL for a moment to run signal handlers, which may raise or set `stop`. Python runs
-// them in the main thread only.
+// Acquires the GIL briefly to run signal handlers, which may raise or set `stop`. Python runs them
+// in the main thread only.
 bool is_to_stop(const Stop& stop) {
   if (stop.is_set) return true;
   const py::gil_scoped_acquire gil;
   return PyErr_CheckSignals() != 0 || stop.is_set;
 }
 
-// A request that passed all checks. It holds the arrays that the training uses.
+// A validated request. It keeps the arrays that the training uses alive.
 template <class T>
 class CheckedTraining {
  public:
@@ -193,7 +193,8 @@ IndexArray rows_of_epoch(const BatchSampler& sampler, Size n_rows, std::uint64_t
 }  // namespace
 
 void bind_training(py::module_& module) {
-  // pybind11's own metaclass serves static properties, and a stub cannot name it.
+  // Without pybind11's own metaclass: it is needed for static properties only, and the stub cannot
+  // express it.
   const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
   py::class_<Stop>(module, "Stop", plain)
       .def(py::init())

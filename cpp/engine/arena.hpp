@@ -8,7 +8,8 @@
 
 namespace handnn {
 
-// Arrays are taken twice in the same order: first to measure, then, after commit, to get memory.
+// The caller takes all arrays twice in the same order: the first pass measures, and after commit
+// the second pass returns memory.
 class Arena {
  public:
   Arena() = default;
@@ -16,14 +17,14 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  // Allocates memory for the arrays taken so far, and starts over.
+  // Allocates memory for the arrays taken so far, and rewinds to the first.
   void commit() {
     release();
     memory_ = static_cast<std::byte*>(::operator new(used_ + line, std::align_val_t(line)));
     used_ = 0;
   }
 
-  // `count` uninitialised elements that share no cache line with others; null while measuring.
+  // `count` uninitialized elements that share no cache line with others; null while measuring.
   template <class T>
   T* take(Size count) {
     std::byte* place = memory_ ? memory_ + used_ : nullptr;

@@ -46,9 +46,9 @@ struct Brick {
   Size I = 0, O = 0;
   Param<T> w, b;
   int activation = 0;  // its number in the table
-  T setting = 0;       // that of the activation; eps of the norms
+  T setting = 0;       // of the activation; eps of a norm
   T *running_mean = nullptr, *running_var = nullptr;
-  T momentum = 0;                          // of these
+  T momentum = 0;                          // of batch_norm
   double p = 0;                            // of dropout
   std::uint64_t seed = 0, first_step = 0;  // of dropout
   Size codes = 0, column = 0;              // of embedding

@@ -29,7 +29,7 @@ inline void relax() {
 #endif
 }
 
-// The turns that a thread spins, some tens of microseconds, before it sleeps or yields.
+// Iterations that a thread spins before it sleeps or yields: tens of microseconds.
 constexpr int busy_turns = 2000;
 
 class Pool {
@@ -39,7 +39,7 @@ class Pool {
     try {
       for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
     } catch (const std::system_error&) {
-      // Fewer threads do the work.
+      // The system limits the number of threads; continue with those that were started.
     }
   }
 
@@ -67,8 +67,9 @@ class Pool {
   }
 
  private:
-  // The offer in one word, so that a part is taken only from the work it belongs to: the number of
-  // the work (32 bits), of its parts (16) and of the parts taken (16).
+  // The current work packed in one atomic word: its number (32 bits), its number of parts (16 bits)
+  // and the number of parts taken (16 bits). A thread that is late thus cannot take a part of the
+  // next work.
   static std::uint64_t parts_of(std::uint64_t offer) { return offer >> 16 & 0xffff; }
   static std::uint64_t taken_of(std::uint64_t offer) { return offer & 0xffff; }
   static std::uint64_t work_of(std::uint64_t offer) { return offer >> 32; }
@@ -144,7 +145,8 @@ Pool* pool =
     nullptr;  // not destroyed at exit, when its threads may be gone; guarded by pool_is_busy
 int pool_threads = 0;
 
-// After a fork the child has the pool without its threads. It makes a new one when it needs it.
+// After a fork, the child inherits the pool but not its threads. It creates a new pool when it
+// first needs one.
 void forget_pool() {
   pool = nullptr;
   pool_is_busy = false;

@@ -1,4 +1,4 @@
-// The threads that share the work of a step.
+// The thread pool.
 //
 // A part of the work is a range of an output, never a part of a sum, so the bits do not depend on
 // the number of threads.
@@ -21,7 +21,8 @@ int num_threads();
 // At least 1. The threads start with the next work that needs them.
 void set_num_threads(int threads);
 
-// The share [first, last) of `part` out of `parts` in `count` elements, in multiples of `grain`.
+// The range [first, last) of `count` elements that belongs to part `part` of `parts`; ranges begin
+// at multiples of `grain`.
 struct Share {
   Size first, last;
 };

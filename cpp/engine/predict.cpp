@@ -45,7 +45,7 @@ Size widest(const std::vector<Brick<T>>& bricks) {
 }
 
 // The number of rows of a block. Small blocks keep the arrays between two bricks in the cache;
-// large ones amortise the packing of wide weights, which each block repeats.
+// large blocks amortize the packing of wide weights, which is repeated for each block.
 Size rows_at_a_time(Size width) { return width <= 96 ? 64 : 256; }
 
 // The largest number of nested forks.

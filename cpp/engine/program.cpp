@@ -11,7 +11,8 @@ namespace handnn {
 
 namespace {
 
-// The multiply-adds of a step that is worth sharing: some tens of microseconds for one thread.
+// The least work, in multiply-adds, of a step that is worth sharing: tens of microseconds on one
+// thread.
 constexpr double worth_sharing = 2e6;
 
 // The rows of w that are computed and used at a time, while their gradient is in the cache.
@@ -167,7 +168,7 @@ double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Si
   return value;
 }
 
-// Rows first ... last - 1 of the output of brick i, not a batch_norm.
+// Computes rows first ... last - 1 of the output of brick i, which is not a batch_norm.
 template <class T>
 void TrainingProgram<T>::forward_rows(std::size_t i, int part, Size first, Size last) {
   const Brick<T>& brick = bricks_[i];
@@ -189,7 +190,7 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Size first, Size 
   }
 }
 
-// The same rows of the gradient of its input.
+// Computes the gradient of the input of brick i, for the rows whose dout begins at row `first`.
 template <class T>
 void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size last) {
   if (i <= first_learning_) return;
@@ -217,7 +218,7 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size
     case Kind::embedding:
       return kernels_.embedding_backward_dx(dx, dout, N, I, brick.vector_size(), brick.column);
     case Kind::fork: {
-      // The gradient through the block plus the gradient past it.
+      // The sum of the gradients of the block and of the shortcut.
       std::size_t add = i;
       while (bricks_[add].kind != Kind::add || bricks_[add].fork != i) ++add;
       return kernels_.add(dx, dout, dout_[add] + first * O, N * O);
@@ -228,7 +229,7 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size
   }
 }
 
-// Columns first ... last - 1 of a batch_norm's output, and of the gradient of its input.
+// Computes columns first ... last - 1 of a batch_norm's output and, below, of its input's gradient.
 template <class T>
 void TrainingProgram<T>::forward_columns(std::size_t i, Size N, Size first, Size last) {
   const Brick<T>& brick = bricks_[i];
@@ -264,7 +265,7 @@ void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
   }
 }
 
-// This part's share of a brick's gradients, which are stored or applied at once.
+// Computes part `part` of a brick's gradients, and stores them or updates the params with them.
 template <class T>
 void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
   const Brick<T>& brick = bricks_[i];
@@ -283,10 +284,10 @@ void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
       apply(brick.w, stored_dw_[i] + first * D, w_rates_[i], first * D, (last - first) * D);
     return;
   }
-  if (!stores()) update(i, part, parts);  // the same columns
+  if (!stores()) update(i, part, parts);  // the columns computed above
 }
 
-// This part's rows of w, and, for the first part, b.
+// Computes this part's rows of dw and, if it is the first part, db.
 template <class T>
 void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts) {
   const Brick<T>& brick = bricks_[i];
@@ -306,7 +307,7 @@ void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts
   if (!stored_db_[i]) apply(brick.b, db, b_rates_[i], 0, O);
 }
 
-// Of all stored gradients: the sums of the arrays, added in their order.
+// The sum of squares of all stored gradients: one sum per array, added in the order of the arrays.
 template <class T>
 double TrainingProgram<T>::gradient_sum_of_squares(int parts) {
   run_parts(parts, [&](int part) {
@@ -324,7 +325,7 @@ double TrainingProgram<T>::gradient_sum_of_squares(int parts) {
   return sum;
 }
 
-// This part's share of w and b, from their stored gradients.
+// Updates this part's range of w and b from the stored gradients.
 template <class T>
 void TrainingProgram<T>::update(std::size_t i, int part, int parts) {
   const auto share = [&](const Param<T>& param, const T* grad, const Rates<T>& rates) {
@@ -335,7 +336,7 @@ void TrainingProgram<T>::update(std::size_t i, int part, int parts) {
   share(bricks_[i].b, stored_db_[i], b_rates_[i]);
 }
 
-// Entries first ... first + n - 1 of a param; grad (n).
+// Updates entries first ... first + n - 1 of a param from grad (n).
 template <class T>
 void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates<T>& rates,
                                Size first, Size n) {

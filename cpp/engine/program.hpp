@@ -24,7 +24,7 @@ struct LossSettings {
   bool exact = true;
 };
 
-// A step has two halves. Threads share each of them and synchronise only at its end:
+// A step has two halves. Threads share each of them and synchronize only at its end:
 //
 //   by rows      forward through all bricks, the gradient of the loss, and back to the gradient of
 //                each learning brick's output: rows are independent

@@ -1,6 +1,6 @@
-// From an optimizer's settings to the rates of one step. Computed in double and rounded to T at the
-// end, with multiplications, divisions and square roots only, so that both engines and all machines
-// get the same bits.
+// Computes the rates of one step from an optimizer's settings: in double, rounded to T at the end,
+// with multiplications, divisions and square roots only, so that both engines and all machines give
+// the same bits.
 #pragma once
 
 #include <cmath>
@@ -29,7 +29,8 @@ inline double power(double base, std::uint64_t exponent) {
   return result;
 }
 
-// The sums of the weights of running means that start at 0, after `step` steps.
+// The bias corrections of Adam: after `step` steps, the weights in a running mean that starts at 0
+// add up to this.
 struct Corrections {
   double mean = 1, square = 1;
 };

@@ -1,5 +1,5 @@
-// The order of the rows in an epoch, a function of (seed, epoch, count) only: a random permutation,
-// or rows drawn with replacement.
+// The order of the rows in an epoch: a random permutation, or a draw with replacement. It depends
+// on (seed, epoch, count) only.
 #pragma once
 
 #include <cstdint>

@@ -38,8 +38,8 @@ class Interruptions {
   Clock::time_point last_ = Clock::now();
 };
 
-// The rows of a batch: gathered side by side in the order of the epoch, or in place if that is the
-// order of the data.
+// The rows of a batch: gathered into a contiguous buffer in shuffled order, or used in place if the
+// order is that of the data.
 template <class T>
 class Batches {
  public:

@@ -75,7 +75,7 @@ const char* cpu_name() {
       while (end > text && end[-1] == ' ') *--end = '\0';
     }
   };
-  static const Name name;  // several threads may ask
+  static const Name name;  // initialized once, even by concurrent calls
   return name.text;
 }
 

@@ -1,12 +1,13 @@
-// What activations share. An activation works entry by entry and is a formula:
+// Helpers shared by all activations. An activation works entry by entry and is defined by a
+// formula:
 //
 //   struct Formula {
 //     template <class V> static V forward(V x, V setting);               -> out
 //     template <class V> static V backward(V dout, V kept, V setting);   -> dx; kept is x or out
 //   };
 //
-// written once for vectors and scalars, so that the kernel and its naive twin share one text.
-// `setting` is the brick's only number, such as LeakyReLU's slope; most bricks ignore it.
+// which is a template over vectors and scalars, so that the kernel and its naive twin use the same
+// source. `setting` is the brick's only number, such as LeakyReLU's slope; most bricks ignore it.
 #pragma once
 
 #include <type_traits>
@@ -17,8 +18,8 @@ namespace handnn {
 namespace {
 
 // Base of a formula that is a long chain of dependent operations. A CPU overlaps the chains of as
-// many vectors as fit into its reorder window, and half a chain takes half the space. So such a
-// formula is
+// many vectors as fit into its reorder window, and a chain of half the length takes half the space.
+// Such a formula is therefore split into
 //
 //     template <class V> static Half<V> first_half(V x);
 //     template <class V> static V second_half(V x, Half<V> half);        -> out

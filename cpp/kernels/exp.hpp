@@ -5,7 +5,7 @@
 //   exp(x) = 2^n (1 + r + r^2 q(r))         q a minimax polynomial
 //
 // ln 2 is split into a short high part, whose product with n is exact, and the rest (Cody and
-// Waite, "Software Manual for the Elementary Functions", 1980, chapter 6). q minimises the relative
+// Waite, "Software Manual for the Elementary Functions", 1980, chapter 6). q minimizes the relative
 // error over |r| <= 1.02 ln 2 / 2, which is at most 0.07 * 2^-24 (float) and 0.05 * 2^-53 (double);
 // it was computed with Sollya's fpminimax. Results below the smallest normal number are denormal,
 // not flushed; NaN stays NaN. Measured over all 2^32 floats: at most 0.78 ulp.
@@ -21,7 +21,7 @@ struct ExpConstants;
 
 template <>
 struct ExpConstants<float> {
-  static constexpr float largest = 89.0f, smallest = -105.0f;  // beyond these: inf, 0
+  static constexpr float largest = 89.0f, smallest = -105.0f;  // the result is inf or 0 beyond
   static constexpr float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
   static constexpr int mantissa_bits = 23, exponent_bias = 127;
   // Adding it leaves n + exponent_bias in the last bits.
@@ -63,7 +63,8 @@ struct Reduced {
   V r_high, rest, shifted;
 };
 
-// Of x + x_low, for x between C::smallest and C::largest, or NaN; x_low at most half an ulp of x.
+// Reduces x + x_low, where x is NaN or between C::smallest and C::largest, and x_low is at most
+// half an ulp of x.
 template <class V>
 inline Reduced<V> reduce(V x, V x_low = constant<V>(0)) {
   using C = ExpConstants<Scalar<V>>;
@@ -84,8 +85,8 @@ struct ExpParts {
   V p, shifted;
 };
 
-// For the same x. The rounding error of 1 + r_high is compensated, so that only the last addition
-// rounds by half an ulp.
+// exp(x + x_low), with the arguments of reduce. The rounding error of 1 + r_high is compensated, so
+// that only the last addition rounds by half an ulp.
 template <class V>
 inline ExpParts<V> exp_parts(V x, V x_low = constant<V>(0)) {
   const Reduced<V> reduced = reduce(x, x_low);
@@ -102,7 +103,7 @@ inline V exp(V x) {
   return scale_exponent(parts.p, parts.shifted - constant<V>(C::round));
 }
 
-// exp(-|x|), first in parts.
+// exp(-|x|): its parts, then its value.
 template <class V>
 inline ExpParts<V> exp_minus_abs_parts(V x) {
   using C = ExpConstants<Scalar<V>>;
@@ -110,8 +111,8 @@ inline ExpParts<V> exp_minus_abs_parts(V x) {
   return exp_parts(at_least(minus_abs, constant<V>(C::smallest)));
 }
 
-// A result below the smallest normal number would be slow to compute with: it `is_tiny`, `value` is
-// then about 2^-64, and tiny_exp returns the true result.
+// Arithmetic with denormal numbers is slow. If the result is below the smallest normal number,
+// `is_tiny` is set and `value` is about 2^-64 instead; tiny_exp returns the true result.
 template <class V>
 struct ExpMinusAbs {
   V value;
@@ -127,7 +128,7 @@ inline ExpMinusAbs<V> exp_minus_abs(ExpParts<V> parts) {
   return {parts.p * from_bits<V>(power << C::mantissa_bits), parts, is_tiny};
 }
 
-// The result of an exp_minus_abs that is tiny. Adding 2^mantissa_bits rounds it to units of the
+// The true result where is_tiny is set. Adding 2^mantissa_bits rounds it to a multiple of the
 // smallest denormal number, and the integer left in the mantissa is its bit pattern.
 template <class V>
 inline V tiny_exp(ExpMinusAbs<V> exp) {

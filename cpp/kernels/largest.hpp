@@ -20,12 +20,12 @@ void largest_columns_naive(Size* columns, const T* x, Size N, Size O) {
   }
 }
 
-// Works on as many rows at once as a vector has lanes: one vector holds their largest number so
-// far, another its column. So there is no branch, which a CPU would mispredict about twice a row. x
-// is rarely in a cache, so it is prefetched a few pages ahead.
+// Works on as many rows at once as a vector has lanes: one vector holds the largest number of each
+// row so far, another its column. This avoids a branch that a CPU would mispredict about twice per
+// row. x is rarely in a cache, so it is prefetched a few pages ahead.
 template <class T>
 void largest_columns(Size* columns, const T* x, Size N, Size O) {
-  constexpr Size L = lanes<T>, most = 1 << 24;  // up to which every integer is a float
+  constexpr Size L = lanes<T>, most = 1 << 24;  // exact in float
   constexpr Size line = 64 / sizeof(T), ahead = 128 * line;
   if (O > most) return largest_columns_naive(columns, x, N, O);
   T part[L * L], found[L];

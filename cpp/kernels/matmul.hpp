@@ -1,17 +1,18 @@
-// The three products of training, and the sum that gives a bias its gradient.
+// The three products of training, and the sum that is the gradient of a bias.
 //
 //   matmul          out (N, O) = x (N, I) . w (I, O) + b (O)        forward; b may be null
 //   matmul_tn       dw  (I, O) = x (N, I)^T . dout (N, O)           gradient of the weights
 //   matmul_nt       dx  (N, I) = dout (N, O) . w (I, O)^T           gradient of the input
 //   column_sums     db  (O)    = sum over n of dout (N, O)          gradient of the bias
 //
-// All are row-major, overwrite their output, and add in one fixed order: an element of a product is
-// one chain of fused multiply-adds in ascending k, started from its bias or from 0; a column sum
-// adds rows in ascending n. Tile shapes, blocks and vector widths do not change that chain, and so
-// they do not change a bit of the result.
+// All matrices are row-major. Outputs are overwritten. Additions have one fixed order: an element
+// of a product is one chain of fused multiply-adds in ascending k that starts from its bias or from
+// 0, and a column sum adds rows in ascending n. Tile shapes, blocks and vector widths do not change
+// the order, so they do not change the bits of the result.
 //
-// One routine serves all three: product, in tiles (tile.hpp) and, where that pays, from packed
-// copies of its factors (pack.hpp) or with a vector for columns of several rows (tail.hpp).
+// The same routine computes all three: product, in tiles (tile.hpp) and, where that is faster, from
+// packed copies of the factors (pack.hpp) or with vectors that hold the last columns of several
+// rows (tail.hpp).
 #pragma once
 
 #include "pack.hpp"
@@ -35,8 +36,8 @@ void product_naive(T* out, Strided<T> a, Strided<T> b, const T* bias, Size M, Si
 // With 32 registers, panels of four vectors are fastest: they read the left factor less often.
 constexpr bool has_32_registers = tile_rows<2> == 14;
 
-// The sizes of packed blocks: one of the left factor stays in the second-level cache, one panel of
-// the right factor in the first or second.
+// The sizes of packed blocks: a block of the left factor fits into the L2 cache, and a panel of the
+// right factor into the L1 or L2 cache.
 constexpr Size most_depth = has_32_registers ? 1024 : 384, most_rows = 168, most_columns = 512;
 
 // The number of elements of scratch memory that a product needs.
@@ -49,14 +50,14 @@ inline Size bytes_apart(Strided<T> matrix) {
   return (matrix.step == 1 ? matrix.row : matrix.step) * Size(sizeof(T));
 }
 
-// The size of nearly equal parts of `count`, a multiple of `grain` and about `most` or less.
+// The size of nearly equal parts of `count`: a multiple of `grain`, at most about `most`.
 inline Size part_size(Size count, Size most, Size grain) {
   if (count <= most) return count;
   const Size parts = (count + most - 1) / most;
   return ((count + parts - 1) / parts + grain - 1) / grain * grain;
 }
 
-// Whether packing pays, by how often a factor is read and how it lies; the limits are measured.
+// Whether packing pays, given how often a factor is read and its strides. The limits were measured.
 template <int R, int C, class T>
 inline bool packs_left(Strided<T> a, Size M, Size K, Size J) {
   const Size apart = bytes_apart(a), panel = C * lanes<T>;
@@ -67,7 +68,7 @@ inline bool packs_left(Strided<T> a, Size M, Size K, Size J) {
 }
 template <int R, class T>
 inline bool packs_right(Strided<T> a, Strided<T> b, Size M, Size K) {
-  if (b.step != 1) return true;  // a tile reads along rows of b
+  if (b.step != 1) return true;  // a tile reads rows of b
   const Size apart = bytes_apart(b), most = has_32_registers && a.row != 1 ? 1 << 19 : 1 << 15;
   return M > 4 * R && apart >= 128 && K * apart > most;
 }
@@ -84,7 +85,8 @@ void product_in_panels(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> sta
   const Size widest = packs_a ? panel : C_widest * lanes<T>;
   T *const packed_b = scratch, *const packed_a = scratch + most_depth * most_columns;
   const Size K_most = part_size(K, most_depth, 1);
-  // Without packing a, each panel of b is packed and used at once, while it is in the L1 cache.
+  // If a is not packed, each panel of b is packed and used immediately, while it is in the L1
+  // cache.
   const Size J_most = !packs_b ? J : packs_a ? part_size(J, most_columns, panel) : panel;
   const Size M_most = packs_a ? part_size(M, most_rows, R) : M;
 
@@ -171,9 +173,9 @@ void product(T* out, Strided<T> a, Strided<T> b, const T* bias, T* scratch, Size
     }
   }
   constexpr Size L = lanes<T>;
-  // The columns that do not fill a vector cost, for each step of k, M multiply-adds as a partial
-  // vector; transposed, one per column and vector of rows, plus the packing of a where it is
-  // needed.
+  // The cost of the columns that do not fill a vector, in multiply-adds for each step of k: M as a
+  // partial vector; transposed, one per column and vector of rows, plus the packing of a where it
+  // is needed.
   const Size rest = J % L, full = J - rest;
   const Size transposed = rest * ((M + L - 1) / L) + (a.row == 1 ? 0 : M * 3 / 4);
   const bool transposes = rest > 0 && rest <= tile_rows<2> && transposed < M;

@@ -1,7 +1,7 @@
-// Copies of parts of a product's factors, laid out in the order in which tiles read them.
+// Copies of parts of a product's factors, in the order in which the tiles read them.
 //
-// Copying pays for parts that are read often and lie unfavourably: with rows far apart, each in a
-// page of its own, or a power of two apart, where they compete for a few sets of the cache.
+// Copying pays for parts that are read often and have a long row stride: each row is in another
+// page, and rows a power of two apart compete for few sets of the cache.
 #pragma once
 
 #include "each_vector.hpp"
@@ -42,10 +42,10 @@ void pack_transposed(T* to, Size stride, const T* from, Size row, Size count, Si
   }
 }
 
-// to[k * R + r] = from(r, k): the rows of one tile, one column behind the other.
+// to[k * R + r] = from(r, k): the rows of one tile, column after column.
 //
-// Here and in pack_columns whole vectors are written. They reach into the next column, which is
-// written later: so columns are filled in order, and each from its end.
+// Here and in pack_columns, stores of whole vectors overlap the next column, which is written
+// later. So columns must be filled in ascending order, and each from its end.
 template <int R, class T>
 void pack_tile(T* to, Strided<T> from, Size rows, Size K) {
   constexpr Size L = lanes<T>;
@@ -60,8 +60,8 @@ void pack_tile(T* to, Strided<T> from, Size rows, Size K) {
   }
 }
 
-// The same for `count` tiles of a matrix whose columns are contiguous: each column is
-// copied for all tiles before the next, because the cache holds few columns.
+// The same for `count` tiles of a matrix with contiguous columns. Each column is copied for all
+// tiles before the next, because the cache holds few columns.
 template <int R, class T>
 void pack_columns(T* to, Strided<T> from, Size count, Size rows, Size K) {
   constexpr Size L = lanes<T>;
@@ -125,7 +125,7 @@ inline Size packed_row(Size width) {
 // `widest`.
 template <class T>
 void pack_right(T* to, Strided<T> b, Size columns, Size widest, Size K, Size J) {
-  constexpr Size group = 4;  // neighbouring panels whose rows are read together
+  constexpr Size group = 4;  // neighboring panels whose rows are read together
   for (Size j = 0; j < J;) {
     if (b.step == 1 && J - j > group * columns + widest) {
       for (Size k = 0; k < K; ++k) {

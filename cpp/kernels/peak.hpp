@@ -1,4 +1,4 @@
-// The peak rate of multiply-adds, which products are compared with.
+// The peak rate of multiply-adds, against which products are compared.
 #pragma once
 
 #include "simd.hpp"
@@ -13,7 +13,7 @@ double fma_chains(T* sink, Size turns) {
   constexpr int chains = 12;
   Vector<T> sum[chains];
   for (int i = 0; i < chains; ++i)
-    sum[i] = splat(T(i));  // different, or the compiler computes one chain only
+    sum[i] = splat(T(i));  // all different: the compiler merges equal chains
   const Vector<T> a = load(sink), b = splat(T(0.5));
   for (Size turn = 0; turn < turns; ++turn) {
     for (int i = 0; i < chains; ++i) sum[i] = fma(sum[i], b, a);

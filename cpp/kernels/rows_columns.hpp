@@ -52,7 +52,8 @@ inline T row_max(const T* x, Size O) {
   if (O >= lanes<T>) {
     Vector<T> largest = load(x);
     for (c = lanes<T>; c + lanes<T> <= O; c += lanes<T>) largest = at_least(largest, load(x + c));
-    // An element counted twice changes nothing: the last vector may overlap the one before it.
+    // An element counted twice does not change the maximum, so the last vector may overlap the one
+    // before it.
     largest = at_least(largest, load(x + O - lanes<T>));
     T each[lanes<T>];
     store(each, largest);
@@ -69,8 +70,8 @@ inline T row_max_naive(const T* x, Size O) {
   return most;
 }
 
-// The number of rows of a strip when walking down the columns of a matrix (N, O). Rows that lie far
-// apart compete for few sets of a cache, so strips of long rows are short.
+// The number of rows of a strip in loops down the columns of a matrix (N, O). Distant rows compete
+// for few sets of a cache, so strips of long rows are short.
 template <class T>
 inline Size strip_rows(Size N, Size O) {
   return O * Size(sizeof(T)) <= 512 ? N : 4;

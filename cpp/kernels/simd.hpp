@@ -1,4 +1,4 @@
-// Vectors. Code on top of this file is written once, for any width and dtype.
+// Vectors. Code that uses this file is written once, for any width and dtype.
 //
 //   Vector<T>       as many lanes of T (float or double) as this instruction set's registers hold;
 //                   + - * / < and ?: work lane by lane (GCC/Clang vector extensions)
@@ -6,8 +6,8 @@
 //   First<T>        "only the first n lanes": load fills the others with 0, store leaves them
 //   fma(a, b, c)    a * b + c, rounded once; without FMA (x86-64-v2) rounded twice
 //
-// The scalars float and double have fma and bits too, so that a formula written as a template
-// serves the vectors and their naive twin alike.
+// The scalars float and double also have fma and bits, so that a formula written as a template
+// compiles for vectors and for the scalars of the naive twin.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@
 #error "handnn has kernels for x86-64 and arm64 only"
 #endif
 
-// For loops over the rows or vectors of a tile: its sums stay in registers only if they are
-// unrolled.
+// For loops over the rows or vectors of a tile. The sums of a tile stay in registers only if these
+// loops are unrolled.
 #if defined(__clang__)
 #define HANDNN_UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -83,7 +83,7 @@ using Int = typename Of<V>::Int;
 template <class T>
 using Vector = typename Of<T>::Vector;
 
-// As many 32-bit words as a vector of T has lanes, for arithmetic modulo 2^32.
+// One 32-bit word for each lane of a vector of T, for arithmetic modulo 2^32.
 typedef std::uint32_t FloatWords __attribute__((vector_size(vector_bytes)));
 typedef std::uint32_t DoubleWords __attribute__((vector_size(vector_bytes / 2)));
 template <class T>
@@ -128,7 +128,7 @@ inline void store(T* p, Vector<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
-// Every lane the same value. (Subtracting 0 keeps -0; adding it would not.)
+// A vector with the same value in every lane. (Subtracting 0 keeps -0; adding it would not.)
 template <class T>
 inline Vector<T> splat(T value) {
   return value - Vector<T>{};
@@ -264,8 +264,8 @@ inline float fma(float a, float b, float c) { return a * b + c; }
 inline double fma(double a, double b, double c) { return a * b + c; }
 #endif
 
-// The larger and the smaller of x and bound; x where it is NaN. (x86 gives the second operand
-// then.)
+// The larger and the smaller of x and bound; x if it is NaN. (The minimum and maximum instructions
+// of x86 return the second operand in that case.)
 template <class V>
 inline V at_least(V x, V bound) {
   return x < bound ? bound : x;
@@ -310,7 +310,7 @@ inline Words<T> counting() {
   return lane;
 }
 
-// The truths of words as a mask for vectors of T.
+// Converts comparisons of words to a mask for vectors of T.
 template <class T, class M>
 inline Mask<Vector<T>> of_words(M truths) {
   return __builtin_convertvector(truths, Mask<Vector<T>>);

@@ -36,7 +36,7 @@ double sum_of_terms(const T* weight, Size n, Size columns, F term) {
   }
   return add_pairwise(sums);
 }
-// The same with term(i) for single entries.
+// The same for a term(i) of a single entry.
 template <class T, class F>
 double sum_of_terms_naive(const T* weight, Size n, Size columns, F term) {
   double sums[partial_sums] = {};

@@ -1,7 +1,7 @@
-// Compiled once per instruction set, with HANDNN_TABLE naming the one symbol that leaves this file.
+// Compiled once per instruction set. HANDNN_TABLE names the only exported symbol.
 //
-// Everything else in it has internal linkage, so that the linker can never pick, for a function
-// that two instruction sets share by name, the one that this CPU cannot run.
+// Everything else has internal linkage. Otherwise the linker could merge functions of the same name
+// and keep the copy of an instruction set that this CPU does not have.
 #include "table.hpp"
 
 #include "bricks.hpp"

@@ -15,7 +15,7 @@ namespace handnn {
 
 // clang-format off
 
-// The activations: word, formula (see elementwise.hpp), the array of the forward pass that backward
+// The activations: name, formula (see elementwise.hpp), the array of the forward pass that backward
 // needs, the name of the setting or "", and the cost of an entry in multiply-adds.
 #define HANDNN_ACTIVATIONS(ACTIVATION) \
   ACTIVATION(relu, ReLU, x, "", 1) \
@@ -28,9 +28,9 @@ namespace handnn {
   ACTIVATION(gelu, GELU, x, "", 16) \
   ACTIVATION(gelu_tanh, GELUTanh, x, "", 10)
 
-// The losses: word, kernels (see losses/loss.hpp), the divisor of their slopes, the valid targets,
-// the number of columns of pre for one of y_true, and the names of their number and their array, or
-// "".
+// The losses: name, kernels (see losses/loss.hpp), the divisor of the slopes, the valid targets,
+// the number of columns of pre per column of y_true, and the names of the setting and of the list
+// of numbers, or "".
 #define HANDNN_LOSSES(LOSS) \
   LOSS(mse_loss, MSELoss, halves, numbers, one, "", "") \
   LOSS(mae, MAE, entries, numbers, one, "", "") \
@@ -42,9 +42,9 @@ namespace handnn {
   LOSS(softmax_cross_entropy, SoftmaxCrossEntropy, rows, classes, one, "label_smoothing", \
        "class_weight")
 
-// The optimizers: word, formula (see optimizers/update.hpp), the names of its two states and of the
-// decays of the mean and the square of gradients, "" for none, and whether both are corrected for
-// their bias.
+// The optimizers: name, formula (see optimizers/update.hpp), the names of the two states, the names
+// of the decays of the running means of gradients and of their squares, or "", and whether the bias
+// of these means is corrected.
 #define HANDNN_OPTIMIZERS(OPTIMIZER) \
   OPTIMIZER(sgd, SGD, "velocity", "", "momentum", "", false) \
   OPTIMIZER(adagrad, AdaGrad, "square", "", "", "", false) \
@@ -97,7 +97,7 @@ namespace handnn {
 // The array of the forward pass that an activation's backward needs.
 enum class Kept { x, out };
 
-// What is known about an activation without computing.
+// Static facts about an activation.
 struct ActivationFacts {
   const char* name;
   Kept kept;
@@ -117,8 +117,8 @@ struct ActivationKernels {
   void (*backward)(T* dx, const T* dout, const T* kept, T setting, Size n);  // dx may be dout
 };
 
-// For pre (N, O): N O; N O / 2, for the slope of a square or if half of the columns of pre are
-// targets; N.
+// The divisor for pre (N, O): N O; N O / 2, for the slope of a square or if half of the columns of
+// pre are targets; or N.
 enum class Divisor { entries, halves, rows };
 // Valid targets: any numbers; probabilities from 0 to 1; numbers that are not negative; labels, or
 // rows of probabilities that add up to 1.
@@ -158,7 +158,7 @@ struct LossKernels {
                    const LossOptions<T>& with, T scale, Size N, Size O);
 };
 
-// What is known about an optimizer without computing. Names are "" where it has no such thing.
+// Static facts about an optimizer. A name is "" if the optimizer has no such state or decay.
 struct OptimizerFacts {
   const char* name;
   const char* states[2];

@@ -1,11 +1,12 @@
-// A product whose last one or two columns do not fill a vector: those of several rows share one.
+// A product whose last one or two columns do not fill a vector: several rows share a vector for
+// them.
 //
 //   a row of out:    | vector | vector | vector | j j |            50 columns of 16 lanes
 //   L / 2 rows:      their last two columns side by side, | j j | j j | j j | ... |
 //
-// Their vector of a's elements, each twice, is blended from the broadcasts that the whole vectors
-// need anyway; blends run on other units than multiply-adds. In a vector of its own, the tail of a
-// row would cost as much as 16 columns.
+// The shared vector needs the elements of a twice each. It is blended from the broadcasts that the
+// full vectors need anyway, and blends do not occupy the units of the multiply-adds. A separate
+// vector for the tail of each row would cost as much as 16 columns.
 #pragma once
 
 #include "tile.hpp"
@@ -24,7 +25,8 @@ inline bool has_tail_to_share(Size J) {
 }
 
 // L / 2 rows of out = start + a (L / 2, K) . b (K, J), where J is C vectors and one or two columns.
-// The last two columns share a vector; if the tail is one column, the one before is computed twice.
+// The last two columns share a vector. If the tail is one column, the column before it is computed
+// twice.
 template <int C>
 void rows_with_shared_tail(RowMajor<float> out, Strided<float> a, RowMajor<const float> b,
                            Start<float> start, Size K, Size J) {

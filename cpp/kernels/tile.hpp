@@ -66,9 +66,9 @@ struct Start {
   Start from(Size m, Size j) const { return {data ? data + m * row + j : nullptr, row}; }
 };
 
-// A column of `count` tiles, one below the other; the last vector of each row holds only the lanes
-// of `last`. Chains start from `start`, or from 0 if that is null, and run over K >= 1 steps. The a
-// of a tile begins a_next elements after that of the tile before.
+// A column of `count` tiles, one below the other; of the last vector of each row, only the lanes of
+// `last` are stored. Chains start from `start`, or from 0 if that is null, and have K >= 1 steps.
+// The elements of a for the next tile begin a_next elements later.
 template <int R, int C, bool a_in_columns, class T, class Last>
 __attribute__((noinline)) void tile_column(RowMajor<T> out, Strided<T> a, Size a_next,
                                            RowMajor<const T> b, Start<T> start, Size K, Last last,
@@ -179,7 +179,7 @@ void tiles_of_rows(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> 
   }
 }
 
-// The same for at most C vectors of columns, in the highest tiles for that width.
+// The same for at most C vectors of columns, in the tallest tiles for that width.
 template <int C, class T>
 void tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M, Size K,
            Size width) {
@@ -191,7 +191,7 @@ void tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, S
   tiles_of_rows<C, tile_rows<C>>(out, left, b, start, M, K, width);
 }
 
-// The same with a left factor that is packed in tiles of R rows.
+// The same for a left factor that is packed in tiles of R rows.
 template <int C, int R, class T>
 void packed_tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M,
                   Size K, Size width) {

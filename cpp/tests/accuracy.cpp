@@ -1,4 +1,4 @@
-// How far the elementary functions are from the exact result, in units in the last place (ulp).
+// Measures the errors of the elementary functions in units in the last place (ulp).
 //
 //   accuracy_v3            a million float32 and a million float64 inputs, spread over everything a
 //                          bit pattern can be; a million float64 inputs in [-746, 710], where exp
@@ -58,7 +58,7 @@ W exact_normal_pdf(W x) {
   return std::exp(-square / 2) * (1 - square_lost / 2) / std::sqrt(2 * std::acos(W(-1)));
 }
 
-// By erfc; the rounding error of x / sqrt 2, which matters in the tail, is compensated to
+// Computed by erfc. The rounding error of x / sqrt 2, which matters in the tail, is compensated to
 // first order.
 template <class W>
 W exact_normal_cdf(W x) {
@@ -69,8 +69,9 @@ W exact_normal_cdf(W x) {
   return std::erfc(-z) / 2 + x_lost * exact_normal_pdf(x);
 }
 
-// |got - exact| in units of the spacing of T's numbers at exact. Infinity is right from one unit
-// above the largest number on, and stands for that value below.
+// |got - exact| in units of the spacing of T's numbers at exact. Infinity is correct if exact is at
+// least one unit above the largest number; otherwise it counts as the number one unit above the
+// largest.
 template <class T, class W>
 double ulps(T got, W exact) {
   using Limits = std::numeric_limits<T>;
@@ -94,7 +95,7 @@ struct Worst {
   }
 };
 
-// Input number `index`: the one with the bit pattern index·step.
+// Input number `index`: the number with the bit pattern index * step.
 template <class T>
 struct BitPatterns {
   std::uint64_t step;
@@ -111,7 +112,7 @@ struct Uniform {
   }
 };
 
-// Over the inputs from number `begin` to before `end`.
+// Measures inputs begin ... end - 1.
 template <class T, class Function, class Exact, class Inputs>
 Worst measure(Function function, Exact exact, Inputs input, std::uint64_t begin,
               std::uint64_t end) {
@@ -137,7 +138,7 @@ Worst measure(Function function, Exact exact, Inputs input, std::uint64_t begin,
 template <class T, class Function, class Exact, class Inputs>
 bool report(const char* name, Function function, Exact exact, double bound, Inputs input,
             std::uint64_t count) {
-  // Always four parts, so that the checksum does not depend on how many CPUs there are.
+  // Always four parts, so that the checksum does not depend on the number of CPUs.
   constexpr std::uint64_t parts = 4;
   Worst results[parts];
   std::vector<std::thread> threads;
@@ -180,7 +181,7 @@ int run(int argc, char** argv) {
     check(
         "sigmoid", 2.0, [](auto x) { return sigmoid(x); }, [](auto x) { return exact_sigmoid(x); });
     check("tanh", 1.5, [](auto x) { return handnn::tanh(x); }, [](auto x) { return std::tanh(x); });
-    // Of |x|, and of |x| but at least 1, because they promise nothing for other numbers.
+    // log1p is defined here for x >= 0 only, and log for x >= 1 only.
     check(
         "log1p", 1.0, [](auto x) { return handnn::log1p(absolute(x)); },
         [](auto x) { return std::log1p(std::fabs(x)); });

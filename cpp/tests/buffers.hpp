@@ -36,8 +36,8 @@ class Buffer {
   Size offset_, size_;
 };
 
-// Mostly ordinary numbers; some denormal, huge, infinite, NaN, or a zero of either sign when
-// `special` asks for them.
+// Mostly ordinary numbers; if `special`, also denormal, huge and infinite numbers, NaN, and zeros
+// of either sign.
 template <class T>
 Buffer<T> numbers(Size size, bool special = false) {
   using Limits = std::numeric_limits<T>;
@@ -63,8 +63,8 @@ Buffer<T> numbers(Size size, bool special = false) {
   return buffer;
 }
 
-// The same bits, but any NaN equals any other: which operand's payload survives is the CPU's
-// choice.
+// Reports elements whose bits differ. Two NaNs are equal: the payload that an operation returns
+// depends on the CPU.
 template <class T>
 void compare(const char* kernel, const char* array, const Buffer<T>& fast, const Buffer<T>& naive,
              Size N, Size I, Size O) {

@@ -1,5 +1,5 @@
-// The engine: a training has the same bits for any number of threads and on any instruction set,
-// and its steps allocate nothing.
+// The engine: training gives the same bits for any number of threads and on any instruction set,
+// and its steps allocate no memory.
 #include <atomic>
 #include <cmath>
 #include <cstdint>
@@ -43,7 +43,7 @@ void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std
 namespace handnn {
 namespace {
 
-// The checksum on every instruction set with FMA and every machine.
+// The checksum is the same on every machine and every instruction set with FMA.
 template <class T>
 constexpr std::uint64_t expected_checksum =
     sizeof(T) == 4 ? 0xcbad168200bb2b1b : 0x27ba1fda1eed1b74;
@@ -86,7 +86,7 @@ void check_prediction(const char* dtype) {
     predict(kernels, training.bricks, one_by_one.data() + row * 7, training.x.data() + row * 600,
             scratch.data(), 1);
   }
-  check(at_once == one_by_one, std::string(dtype) + ": rows at once and one by one");
+  check(at_once == one_by_one, std::string(dtype) + ": rows predicted together and one by one");
 }
 
 // Resuming an epoch after two steps gives the weights of an uninterrupted epoch, and the outputs of
@@ -109,7 +109,7 @@ void check_going_on(const char* dtype) {
   const double total = first.epochs[0].loss * double(2 * batch_size);
   const TrainingResult second = train_rows(parts, rows, {1, 0, 2, total}, later);
   check(first.steps == 2 && second.steps == all.steps - 2, std::string(dtype) + ": steps");
-  check(whole.checksum() == parts.checksum(), std::string(dtype) + ": going on in an epoch");
+  check(whole.checksum() == parts.checksum(), std::string(dtype) + ": resuming an epoch");
   check(outputs == later, std::string(dtype) + ": the outputs of an epoch");
   check(std::abs(second.epochs[0].loss / all.epochs[0].loss - 1) < 1e-12, "the loss of an epoch");
 }

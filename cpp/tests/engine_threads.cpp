@@ -1,5 +1,5 @@
-// The engine's threads: the pool, and callers beside each other, which share nothing but the pool,
-// the kernels and compiled networks. Run under ThreadSanitizer, too.
+// The engine's threads: the pool, and concurrent callers, which share only the pool, the kernels
+// and compiled networks. This test also runs under ThreadSanitizer.
 #include <atomic>
 #include <stdexcept>
 #include <string>
@@ -14,7 +14,7 @@
 namespace handnn {
 namespace {
 
-// Whether run_parts does each part once.
+// Whether run_parts calls each part exactly once.
 bool does_all(int parts) {
   std::vector<std::atomic<int>> times(size_t(parts) + 1);
   run_parts(parts, [&](int part) { ++times[size_t(part)]; });
@@ -26,7 +26,7 @@ bool does_all(int parts) {
 void check_parts() {
   for (int threads : {1, 2, 3, 8, 2, 1, 4}) {
     set_num_threads(threads);
-    check(num_threads() == threads, "num_threads is what was set");
+    check(num_threads() == threads, "num_threads returns the number that was set");
     for (int turn = 0; turn < 200; ++turn) {
       for (int parts : {0, 1, 2, 3, 7, 64}) {
         check(does_all(parts), std::to_string(parts) + " parts, " + std::to_string(threads));
@@ -65,10 +65,10 @@ void check_busy_pool() {
       if (std::this_thread::get_id() != here) stays = false;
     });
   });
-  check(inner == 30, "work within work is done");
-  check(stays, "work within work stays on its thread");
+  check(inner == 30, "nested work is done");
+  check(stays, "nested work stays on its thread");
 
-  // A second caller does not wait for the first, which here waits for the second.
+  // A second caller must not wait for the first: here the first waits for the second.
   std::atomic<bool> second_started = false, second_is_done = false;
   bool second_right = false;
   std::thread second;
@@ -83,9 +83,9 @@ void check_busy_pool() {
     while (!second_started || !second_is_done) std::this_thread::yield();
   });
   second.join();
-  check(second_right, "work beside work is done");
+  check(second_right, "concurrent work is done");
 
-  // Callers in turns, while the number of threads changes.
+  // Concurrent callers while the number of threads changes.
   std::vector<std::thread> callers;
   std::atomic<bool> all_right = true;
   for (int caller = 0; caller < 4; ++caller) {
@@ -97,7 +97,7 @@ void check_busy_pool() {
     });
   }
   for (std::thread& caller : callers) caller.join();
-  check(all_right, "callers beside each other");
+  check(all_right, "concurrent callers");
 }
 
 void check_shares() {
@@ -107,8 +107,8 @@ void check_shares() {
         Size next = 0;
         for (int part = 0; part < parts; ++part) {
           const auto [first, last] = share_of(count, part, parts, grain);
-          check(first == next && last >= first, "shares follow each other");
-          check(last % grain == 0 || last == count, "shares are whole grains");
+          check(first == next && last >= first, "ranges are contiguous");
+          check(last % grain == 0 || last == count, "ranges begin at multiples of the grain");
           next = last;
         }
         check(next == count, "shares cover all");
@@ -117,8 +117,8 @@ void check_shares() {
   }
 }
 
-// Trainings of separate networks, predictions of one shared network, and changes of the number of
-// threads, all at once and with the bits of each alone.
+// Trains separate networks, predicts with a shared network and changes the number of threads, all
+// concurrently. Each result must have the bits of a run without concurrency.
 template <class T>
 void check_concurrent_use(const char* dtype) {
   constexpr int callers = 6;
@@ -153,8 +153,8 @@ void check_concurrent_use(const char* dtype) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  check(same_weights, std::string(dtype) + ": trainings beside each other");
-  check(same_outputs, std::string(dtype) + ": predictions beside each other");
+  check(same_weights, std::string(dtype) + ": concurrent trainings");
+  check(same_outputs, std::string(dtype) + ": concurrent predictions");
 }
 
 }  // namespace

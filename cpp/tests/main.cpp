@@ -1,5 +1,5 @@
-// Runs a test if this CPU supports its instruction set. Compiled apart from the test, with flags
-// that every CPU supports.
+// Runs a test if this CPU supports its instruction set. Compiled separately from the test, with
+// flags that every CPU supports.
 #include <cstdio>
 #include <cstring>
 

@@ -1,4 +1,4 @@
-// The kernels of Softmax, LayerNorm and BatchNorm beside their naive twins.
+// The kernels of Softmax, LayerNorm and BatchNorm against their naive twins.
 #pragma once
 
 #include <cmath>
@@ -49,7 +49,7 @@ void test_layer_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
   compare("layer_norm_dx in place", "dx", in_place, dx_naive, N, 1, O);
   layer_norm_dparams_naive(dgamma_naive.data(), dbeta_naive.data(), dout.data(), x.data(),
                            mean.data(), rstd.data(), N, O, 0, O);
-  const Size cut = Size(random_bits() % std::uint64_t(O + 1));  // as two threads share the columns
+  const Size cut = Size(random_bits() % std::uint64_t(O + 1));  // the columns of two threads
   for (const auto& [first, last] : {std::pair<Size, Size>{0, cut}, {cut, O}}) {
     layer_norm_dparams(dgamma.data(), dbeta.data(), dout.data(), x.data(), mean.data(), rstd.data(),
                        N, O, first, last);
@@ -65,7 +65,7 @@ void test_batch_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
   const Buffer<T> beta = numbers<T>(O), out(N * O), out_naive(N * O), mean(O), mean_naive(O),
                   var(O), var_naive(O), kept_mean = numbers<T>(O), kept_var = numbers<T>(O);
   const Buffer<T> kept_mean_naive(kept_mean), kept_var_naive(kept_var);
-  const Size cut = Size(random_bits() % std::uint64_t(O + 1));  // as two threads share the columns
+  const Size cut = Size(random_bits() % std::uint64_t(O + 1));  // the columns of two threads
   const std::pair<Size, Size> parts[] = {{0, cut}, {cut, O}};
   for (const auto& [first, last] : parts) {
     batch_norm_statistics(mean.data(), var.data(), x.data(), N, O, first, last);

@@ -75,7 +75,7 @@ void test_dropout(Size n) {
   }
 }
 
-// Into a separate array and in place, with the same bits.
+// Computes into a separate array and in place, and compares the bits.
 template <class T>
 void test_add(Size n) {
   const Buffer<T> a = numbers<T>(n, true), b = numbers<T>(n, true);
@@ -206,10 +206,10 @@ void test_all() {
     test_dropout<T>(n);
     test_add<T>(n);
   }
-  // Several groups of vectors, whole and not.
+  // Sizes with several groups of vectors, with and without a remainder.
   for (Size n : {255, 256, 257, 300, 511, 512, 513, 777}) test_activations<T>(n);
-  // Every size from 0 to 130 in every dimension, the other two at random; then sizes past one panel
-  // of k.
+  // Every size from 0 to 130 in each dimension, with random sizes in the other two; then sizes
+  // beyond one panel of k.
   for (Size size = 0; size <= 130; ++size) {
     const Size p = Size(random_bits() % 131), q = Size(random_bits() % 131);
     test_norms<T>(size, p);

@@ -79,7 +79,7 @@ def check_output(out: object, like: Array, inputs: Mapping[str, Array], name: st
         raise ValueError(f"{name} must be C-contiguous and writable")
     for other, array in inputs.items():
         if np.may_share_memory(out, array):
-            raise ValueError(f"{name} overlaps {other} in memory; give it memory of its own")
+            raise ValueError(f"{name} overlaps {other} in memory; pass an array that does not")
 
 
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))

@@ -344,7 +344,7 @@ X, Y = np.ones((4, 2)), np.ones((4, 1))
         ((None, np.ones((4, 3)), Y), ValueError, r"x must have shape \(4, 2\), but has \(4, 3\)"),
         ((None, X, Y[:3]), ValueError, "x has 4 rows but y has 3"),
         ((None, X, 1.0), ValueError, "y must have rows, but is a single number"),
-        ((None, X, np.ones((4, 2))), ValueError, r"y must have shape \(4, 1\) beside pre"),
+        ((None, X, np.ones((4, 2))), ValueError, r"y must have shape \(4, 1\) for pre"),
         ((None, X, [0, 0, 0, 2], SoftmaxCrossEntropy()), ValueError, "row 3 of y is 2, but a lab"),
         ((None, [["a", "b"]], Y), TypeError, "x must hold real numbers"),
         ((None, X, Y + 1j), TypeError, "y must hold real numbers"),

@@ -14,7 +14,7 @@ struct ELU {
     return x < zero ? alpha * expm1_negative(x < zero ? x : zero) : x;
   }
 
-  // The slope alpha exp(x) is out + alpha, so backward needs the output only.
+  // The slope alpha exp(x) is out + alpha, so backward needs only the output.
   template <class V>
   static V backward(V dout, V out, V alpha) {
     return out < constant<V>(0) ? dout * (out + alpha) : dout;

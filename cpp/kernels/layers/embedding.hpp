@@ -11,7 +11,7 @@ namespace handnn {
 namespace {
 
 // The row of w for a code. An invalid code selects row 0: the caller has checked the codes, but
-// another thread may have overwritten x since.
+// another thread may have overwritten x in the meantime.
 template <class T>
 inline Size row_of(T code, Size K) {
   return code >= 0 && code < T(K) ? Size(code) : 0;

@@ -6,8 +6,8 @@
 namespace handnn {
 namespace {
 
-// a (n), b (n) -> out (n) = a + b, overwritten; out may be either. A plain loop, which compilers
-// vectorise, and so its own naive twin.
+// a (n), b (n) -> out (n) = a + b, overwritten; out may be a or b. Compilers vectorize this plain
+// loop, so it is its own naive twin.
 template <class T>
 void add(T* out, const T* a, const T* b, Size n) {
   for (Size i = 0; i < n; ++i) out[i] = a[i] + b[i];

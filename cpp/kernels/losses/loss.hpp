@@ -1,4 +1,4 @@
-// What losses share. A loss is a struct of kernels:
+// Helpers shared by all losses. A loss is a struct of kernels:
 //
 //   forward   pre (N, O), y_true (N, Y), weight (N) or null -> the sum over all rows, each times
 //             its weight, divided by the number of terms; NaN if that is 0
@@ -11,7 +11,7 @@
 //     template <class V> static V slope(V pre, V y_true, V setting);   with respect to pre
 //   };
 //
-// written once for vectors and scalars.
+// which is a template over vectors and scalars.
 #pragma once
 
 #include "../each_vector.hpp"

@@ -14,7 +14,7 @@ struct MAE : MeanLoss<MAE> {
     return absolute(pre - y_true);
   }
 
-  // The sign of the error; an error of 0 or NaN is its own.
+  // The sign of the error; 0 and NaN are returned unchanged.
   template <class V>
   static V slope(V pre, V y_true, V) {
     const V error = pre - y_true;

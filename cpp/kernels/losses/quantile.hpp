@@ -10,7 +10,7 @@
 namespace handnn {
 namespace {
 
-// Scalar, because neighbouring entries have different quantiles and targets.
+// Scalar, because neighboring entries have different quantiles and targets.
 struct Quantile : OwnTwin<Quantile> {
   template <class T>
   static double forward(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,

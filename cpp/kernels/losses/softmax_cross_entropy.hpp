@@ -32,14 +32,15 @@ struct Targets {
         spread(options.setting / T(outputs)) {}
 
   bool are_labels() const { return with.columns == 1; }
-  // An invalid label counts as 0: the caller has checked, but another thread may have written.
+  // An invalid label counts as 0: the caller has checked the labels, but another thread may have
+  // overwritten them.
   Size label() const { return y_true[0] >= 0 && y_true[0] < T(O) ? Size(y_true[0]) : 0; }
   T weight(Size o) const { return with.numbers ? with.numbers[o] : T(1); }
   T operator()(Size o) const {
     const T y = are_labels() ? T(o == label()) : y_true[o];
     return weight(o) * fma(kept, y, spread);
   }
-  // Whether only one target is not 0.
+  // Whether the target of the label is the only one that is not 0.
   bool is_one() const { return are_labels() && with.setting == 0; }
 };
 
@@ -77,13 +78,13 @@ struct SoftmaxCrossEntropy {
   }
 
  private:
-  // m and S of a row.
+  // The largest logit m of a row and the sum S.
   template <class T>
   struct Exps {
     T most, sum;
   };
 
-  // exps(x) computes those of a row, the only difference between the twins.
+  // exps(x) returns m and S of a row; the twins differ in this function only.
   template <class T, class F>
   static double loss(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
                      Size N, Size O, F exps) {
@@ -104,7 +105,7 @@ struct SoftmaxCrossEntropy {
     return add_pairwise(sums) / double(O > 0 ? N : 0);
   }
 
-  // Turns p (N, O) into the slopes, in place.
+  // Replaces the probabilities p (N, O) by the slopes, in place.
   template <class T>
   static void slope(T* p, const T* y_true, const T* weight, const LossOptions<T>& with, T scale,
                     Size N, Size O) {

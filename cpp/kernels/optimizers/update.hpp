@@ -1,11 +1,12 @@
-// What optimizers share. An optimizer is a formula that updates one entry:
+// Helpers shared by all optimizers. An optimizer is a formula that updates one entry:
 //
 //   struct Formula {
 //     template <class V>
 //     static void step(V& param, V& state_0, V& state_1, V grad, const Rates<V>& rates);
 //   };
 //
-// written once for vectors and scalars. A state that the optimizer does not keep is passed as 0.
+// which is a template over vectors and scalars. A state that the optimizer does not keep is passed
+// as 0.
 #pragma once
 
 #include "../each_vector.hpp"
@@ -14,7 +15,7 @@
 namespace handnn {
 namespace {
 
-// The same rates for every lane.
+// Broadcasts the rates to every lane.
 template <class T>
 inline Rates<Vector<T>> splat(const Rates<T>& rates) {
   return {
@@ -33,7 +34,7 @@ inline Rates<Vector<T>> splat(const Rates<T>& rates) {
   };
 }
 
-// The gradient that a formula gets: scaled, clipped, and with coupled weight decay added.
+// The gradient that is passed to a formula: scaled, clipped, and with coupled weight decay added.
 template <class V>
 inline V prepared(V grad, V param, const Rates<V>& rates) {
   const V clipped = at_least(at_most(grad * rates.grad_scale, rates.clip), -rates.clip);
