@@ -62,12 +62,11 @@ class CategoryColumn:
         Raises ColumnError, unless `is_chosen`, when each of more than 20 rows holds a different
         label.
         """
+        column.check_finite(where)
         present = column.texts[~column.missing].tolist()
         if not present:
             raise ColumnError(f"{where}: {column.name} has no value in any row", "; leave it out")
         found = Counter(present)
-        if not {"inf", "-inf"}.isdisjoint(found) and not column.text.any():
-            raise ValueError(f"{where}: {column.name} has an infinite value")
         if len(found) == len(present) > MAX_UNIQUE_ROWS and not (is_chosen or column.is_category):
             raise ColumnError(
                 f"{where}: {column.name} holds a different value in each of its {len(present)} "
@@ -108,7 +107,9 @@ class CategoryColumn:
         """Return the code of every row, (N,): a cell is looked up by its category text.
 
         A label beats a gap word: where training had a category "NA", such cells are not missing.
+        Raises ValueError for an infinity.
         """
+        column.check_finite(where)
         codes = label_codes(self.labels)
         gap = len(self.labels)
         texts: list[str | None] = column.texts.tolist()

@@ -163,7 +163,7 @@ class TargetValues:
         found = sorted_labels(column.written().values())
         if isinstance(found[0], str | bool):
             return np.array(found)
-        if column.values.dtype.kind not in "iu" and not _are_ints(column):
+        if any(isinstance(value, float | np.floating) for value in column.present):
             return np.array(found, np.float64)
         try:
             return label_array(found)
@@ -186,9 +186,7 @@ class TargetValues:
                 "write task='multilabel' for several yes-or-no targets"
             )
         column = self.columns[0]
-        infinite = np.isinf(column.floats) & ~column.text
-        if infinite.any() and not _are_ints(column):
-            raise column.error(self.where, infinite, "is not finite")
+        column.check_finite(self.where)
         return column
 
 

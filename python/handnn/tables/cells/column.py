@@ -137,6 +137,14 @@ class Cells:
         found[self.missing] = None
         return found
 
+    def check_finite(self, where: str) -> None:
+        """Raise ValueError for an infinity."""
+        if self.values.dtype.kind in "fO":
+            infinite = np.isinf(self.floats) & ~self.text
+            typed = {float, np.float64, np.float32, np.float16}
+            if infinite.any() and type(self.values[int(infinite.argmax())]) in typed:
+                raise self.error(where, infinite, "is not finite")
+
     def error(self, where: str, bad: Mask, why: str) -> ValueError:
         """Return a ValueError that names the first of the `bad` rows and its value."""
         row = int(bad.argmax())
@@ -206,6 +214,8 @@ def _as_array(values: Any, dtype_name: str) -> AnyArray:
         return filled
     if isinstance(values, list | tuple):
         return _object_array(values)
+    if dtype_name == "int128":  # NumPy has no such integers
+        return _object_array(list(values))
     array = np.asarray(values)
     is_integer = dtype_name.startswith(("int", "uint", "category"))
     if is_integer and array.dtype.kind == "f":  # of nullable integers, as float64
@@ -309,5 +319,7 @@ def _builtin(label: object) -> Label:
         return int(label)
     if isinstance(label, str):
         return str(label)
+    if isinstance(label, Decimal):
+        return int(label) if label == label.to_integral_value() else float(label)
     value = float(label)  # type: ignore[arg-type]
     return int(value) if value.is_integer() else value

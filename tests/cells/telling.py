@@ -1,0 +1,43 @@
+"""Models with known weights, so that an answer tells what a cell meant."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from handnn import Affine, Columns, Embedding, Network, TableModel, Target
+from handnn.tables import CategoryColumn, DateColumn, NumberColumn
+from tests.cells.cases import Case, cases_of
+
+MEDIAN, MARK = 7.0, 0.25
+"""The number that replaces a gap, and what a gap adds to the answer."""
+
+NUMBERS = NumberColumn(MEDIAN, 0.0, 1.0, has_gaps=True)
+
+
+def texts_of(kind: str) -> list[str]:
+    """Return the texts that cells of a kind of column may mean, in ascending order."""
+    return sorted({str(case.meaning) for case in cases_of(kind) if case.is_text})
+
+
+LABELS = texts_of("category")
+
+
+def model_of(kind: str, dtype: str = "float64") -> TableModel:
+    """Return a model of one column "a": it answers what `expected` returns."""
+    target = Target("regression", mean=[0.0], scale=[1.0])
+    if kind == "category":
+        codes = np.arange(len(LABELS) + 2, dtype=dtype)[:, None]
+        column = CategoryColumn(tuple(LABELS), (1,) * len(LABELS), has_gaps=True)
+        return TableModel(Network([Embedding(codes**2)]), Columns([column], ["a"]), target)
+    columns = Columns([NUMBERS if kind == "number" else DateColumn(NUMBERS, ())], ["a"])
+    weights = Affine(np.array([[1.0], [MARK]], dtype), np.zeros(1, dtype))
+    return TableModel(Network([weights]), columns, target)
+
+
+def expected(case: Case) -> float | None:
+    """Return the answer of the model of a case, None for an error."""
+    if case.is_error:
+        return None
+    if case.kind == "category":
+        return float((len(LABELS) if case.is_gap else LABELS.index(str(case.meaning))) ** 2)
+    return MEDIAN + MARK if case.is_gap else float(case.meaning)
