@@ -117,11 +117,15 @@ def test_model_code_returns_the_code_of_a_text(tmp_path):
     )
     GCC.compile(tmp_path / "codes.c", tmp_path / "codes")
     kinds = sorted(KINDS_OF_TEXT)
-    others = ["plai", "plainest", "new", " plain"]
-    printed = GCC.run(tmp_path / "codes", *kinds, *others, "").stdout.decode().split()
+    others = ["plai", "plainest", "new", "Plain"]
+    gaps = ["", " NA ", "null"]
+    spaced = [f"\u00a0\t{kind} \u2007" for kind in kinds]
+    words = [*kinds, *spaced, *others, *gaps]
+    printed = GCC.run(tmp_path / "codes", *words).stdout.decode().split()
     count = len(kinds)
-    assert list(map(float, printed[: count + 4])) == [*range(count), *[count + 1] * 4]
-    assert printed[count + 4 :] == ["nan"] * 3
+    codes = [*range(count), *range(count), *[count + 1] * 4]
+    assert list(map(float, printed[: len(codes)])) == codes
+    assert printed[len(codes) :] == ["nan"] * 5
 
 
 def test_no_name_or_label_ends_the_comment():
@@ -214,9 +218,6 @@ def small(column, kinds=None, dtype="float32"):
 def test_rejects_what_cannot_be_exported(tmp_path):
     refused(small(["x", "y\0z"]), r"^to_c: column 'a' has the category 'y\\x00z', wh", tmp_path)
     refused(small(["x", "\ud800"]), r"^to_c: column 'a' has the category '\\ud800'", tmp_path)
-    codes = small([2**24, 2**24 + 1], {"a": "category"})
-    refused(codes, "^to_c: column 'a': LookUp: labels are not all different in float32", tmp_path)
-    handnn.to_c(small([2**24, 2**24 + 1], {"a": "category"}, "float64"))
     refused(
         small([1e39, 3e39]), "^to_c: column 'a': its median, .*, is not a number of f", tmp_path
     )
@@ -230,6 +231,13 @@ def test_rejects_what_cannot_be_exported(tmp_path):
     with pytest.raises(TypeError, match=r"^to_c: layer 1 \(Halve\) cannot be exported to C;"):
         handnn.to_c(model, tmp_path / "model.h")
     assert not list(tmp_path.iterdir())
+
+
+def test_integers_that_the_dtype_cannot_hold_are_labels_of_text():
+    codes = [2**24, 2**24 + 1]
+    assert "model_code" in handnn.to_c(small(codes, {"a": "category"}))
+    assert "model_code" not in handnn.to_c(small(codes, {"a": "category"}, "float64"))
+    assert "model_code" in handnn.to_c(small([2**53, 2**53 + 1], {"a": "category"}, "float64"))
 
 
 def test_numbers_the_columns_of_a_table_without_names(tmp_path):

@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from handnn.layers import Brick, Sigmoid, Softmax
 from handnn.network import Network
 from handnn.tables import TableModel
+from handnn.tables.cells import GAPS, category_text, strip
 from handnn.tables.steps import ColumnStep, Label, OrdinalEncode, find
 
 
 @dataclass(frozen=True)
 class InputColumn:
-    """One column of an input row: its name, its preprocessing, and its labels if it is encoded."""
+    """One column of an input row: its name, its preprocessing, and its labels if it is encoded.
+
+    Labels of text are the category texts of the labels as they are written. So are numbers that the
+    dtype of the networks cannot hold, such as long identifiers.
+    """
 
     name: str
     steps: tuple[ColumnStep, ...]
+    labels: tuple[Label, ...] = ()
 
     @property
     def encode(self) -> OrdinalEncode | None:
         """The step that replaces labels by codes, if any."""
         return find(self.steps, OrdinalEncode)
-
-    @property
-    def labels(self) -> tuple[Label, ...]:
-        """The labels of an encoded column, else ()."""
-        return self.encode.labels if self.encode else ()
 
     @property
     def is_text(self) -> bool:
@@ -53,7 +56,7 @@ class InputRow:
         )
         self.is_one_hot = learned.categories == "one-hot"
         columns = [
-            InputColumn(name, column.steps(one_hot=self.is_one_hot))
+            _input_column(name, column.steps(one_hot=self.is_one_hot), model.dtype)
             for name, column in zip(self.names, learned.columns, strict=True)
         ]
         self.plain = [column for column in columns if not column.encode]
@@ -93,6 +96,35 @@ class InputRow:
         """
         more: dict[str, list[Brick]] = {"multiclass": [Softmax()], "multilabel": [Sigmoid()]}
         return [*network.layers, *more.get(self.model.target.task, [])]
+
+
+def _input_column(
+    name: str, steps: tuple[ColumnStep, ...], dtype: np.dtype[np.floating]
+) -> InputColumn:
+    """Return a column whose labels are category texts unless they are numbers of the dtype."""
+    encode = find(steps, OrdinalEncode)
+    if encode is None:
+        return InputColumn(name, steps)
+    labels = encode.labels
+    if encode.is_text or not _are_exact(labels, dtype):
+        encode = OrdinalEncode(tuple(map(category_text, labels)), tuple(map(str, labels)))
+    steps = tuple(encode if isinstance(step, OrdinalEncode) else step for step in steps)
+    return InputColumn(name, steps, labels)
+
+
+def _are_exact(labels: Iterable[Label], dtype: np.dtype[np.floating]) -> bool:
+    """Return whether the dtype holds all integers among the labels, and tells all labels apart."""
+    numbers = [label for label in labels if not isinstance(label, str)]
+    with np.errstate(over="ignore"):
+        rounded = [float(dtype.type(label)) for label in numbers]
+    exact = all(r == n for r, n in zip(rounded, numbers, strict=True) if isinstance(n, int))
+    return exact and len(set(rounded)) == len(rounded)
+
+
+def input_gaps(model: TableModel, gaps: Iterable[str] = ()) -> list[str]:
+    """Return the texts that mean a missing value to an exported model, in ascending order."""
+    own = GAPS if model.columns.gaps is None else model.columns.gaps
+    return sorted({"", *map(strip, own), *map(strip, gaps)})
 
 
 def listed(labels: Sequence[Label], max_letters: int = 500) -> str:

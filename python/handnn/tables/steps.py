@@ -67,6 +67,8 @@ class OrdinalEncode:
     """
 
     labels: tuple[Label, ...]
+    written: tuple[str, ...] = ()
+    """The labels as they are written, if `labels` are their category texts; for exporters."""
 
     @property
     def is_text(self) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 
 from handnn.exchange.c.reals import REALS, bytes_in_c
 from handnn.exchange.c.table import table_header
-from handnn.exchange.c.table_text import utf8
-from handnn.exchange.c.text import in_c, template
+from handnn.exchange.c.table_text import gap_words, utf8
+from handnn.exchange.c.text import chosen, in_c, template
 from handnn.exchange.input_row import InputRow
 from handnn.tables import TableModel
 
@@ -20,17 +20,20 @@ def table_program(
 ) -> str:
     """Return a program in C99 that reads rows of CSV from stdin and prints the predictions.
 
-    The columns are those of training in their order, without the target; a first line with their
-    names is skipped. Commas separate the cells, which may be quoted; `gaps` are the texts that mark
-    a missing value, besides "". At an invalid line the program prints its number and exits with 1.
-    With --check it predicts its test rows. ``cc -std=c99 -O2 model.c -lm -o model`` compiles it.
-    Raises what `handnn.to_c` raises.
+    Commas separate the cells, which may be quoted, and which mean what docs/cells.md says. If the
+    first line holds the names of the columns, they may come in any order among others, which are
+    ignored; otherwise the columns are those of training in their order. `gaps` are texts that mean
+    a missing value besides those of the model. At an invalid line the program prints its number and
+    exits with 1. With --check it predicts its test rows. ``cc -std=c99 -O2 model.c -lm -o model``
+    compiles it. Raises what `handnn.to_c` raises.
     """
-    header = table_header(model, name, target)
+    header = table_header(model, name, target, gaps)
     row, real = InputRow(model, target), REALS[model.dtype.name]
     order = [column.name for column in row.columns]
     texts = {column.name for column in row.texts}
-    words = sorted({"", *gaps})
+    words = gap_words(model, gaps)
+    encoded = {column.name for column in row.encoded}
+    functions = "" if texts else chosen({"text"}, real)
     fields = {
         "columns": len(row.names),
         "names": _texts(row.names),
@@ -38,7 +41,10 @@ def table_program(
         "gap_count": len(words),
         "places": ", ".join(str(order.index(column)) for column in row.names),
         "texts": ", ".join(str(int(column in texts)) for column in row.names),
+        "encoded": ", ".join(str(int(column in encoded)) for column in row.names),
+        "functions": functions,
         "code": "model_code(model_places[column], cell)" if row.texts else "(real)NAN",
+        "largest": "FLT_MAX" if model.dtype == np.float32 else "DBL_MAX",
         "type": real.name,
         "digits": "9g" if model.dtype == np.float32 else "17g",
     }
@@ -46,5 +52,6 @@ def table_program(
 
 
 def _texts(texts: Iterable[str]) -> str:
-    """Return texts as bytes in C, each terminated by 0."""
-    return bytes_in_c(b"".join(utf8(text, "the table has the name or gap") for text in texts))
+    """Return texts as bytes in C, each terminated by 0, and an empty one behind the last."""
+    data = b"".join(utf8(text, "the table has the name or gap") for text in texts)
+    return bytes_in_c(data + b"\0")

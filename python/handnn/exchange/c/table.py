@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 import numpy as np
@@ -19,11 +19,14 @@ from handnn.tables import TableModel
 from handnn.tables.steps import OrdinalEncode
 
 
-def table_header(model: TableModel, name: str = "model", target: str = "") -> str:
+def table_header(
+    model: TableModel, name: str = "model", target: str = "", gaps: Iterable[str] = ()
+) -> str:
     """Return a header in C99 with ``void model_predict(const real *x, real *y)``.
 
     real is float, or double for a float64 model. target: the name of the target, for comments.
-    Raises what `handnn.to_c` raises.
+    gaps: texts that mean a missing value besides those of the model. Raises what `handnn.to_c`
+    raises.
     """
     row = InputRow(model, target)
     _check(row)
@@ -33,7 +36,7 @@ def table_header(model: TableModel, name: str = "model", target: str = "") -> st
         steps={f"step {place}": step for place, step in enumerate(row_steps(row))},
         answer=_answer(row),
         x=drawn_rows(row),
-        wording=Wording(promise(row), described(row, name), lookups(row)),
+        wording=Wording(promise(row), described(row, name), lookups(row, gaps)),
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 import numpy as np
 
 from handnn.exchange.c.reals import bytes_in_c
-from handnn.exchange.input_row import InputColumn, InputRow, as_floats, listed
+from handnn.exchange.input_row import InputColumn, InputRow, as_floats, input_gaps, listed
+from handnn.tables import TableModel
+from handnn.tables.cells import number_text
 
 
 def described(row: InputRow, name: str) -> str:
@@ -55,29 +58,41 @@ def in_comment(text: str) -> str:
     return plain
 
 
-def lookups(row: InputRow) -> str:
+def lookups(row: InputRow, gaps: Iterable[str] = ()) -> str:
     """Return the labels of text as bytes of UTF-8, and the function that looks them up."""
     if not row.texts:
         return ""
-    arrays, cases = "", ""
+    words = gap_words(row.model, gaps)
+    data = b"".join(utf8(word, "the table has the gap") for word in words)
+    arrays = (
+        "/* The texts that mean a missing value, each terminated by 0. */\n"
+        f"MODEL_ARRAY unsigned char model_gap_words[{len(data)}] = {{\n  {bytes_in_c(data)}}};\n\n"
+    )
+    cases = ""
     for place, column in enumerate(row.columns):
-        if not column.is_text:
+        if column.encode is None or not column.is_text:
             continue
         what = f"column {column.name!r:.80} has the category"
-        data = b"".join(utf8(str(label), what) for label in column.labels)
+        data = b"".join(utf8(str(label), what) for label in column.encode.labels)
         arrays += (
             f"/* The labels of x[{place}] in UTF-8, each terminated by 0. */\n"
             f"MODEL_ARRAY unsigned char model_labels_{place}[{len(data)}] = {{\n"
             f"  {bytes_in_c(data)}}};\n\n"
         )
         cases += f"    case {place}:\n      return model_label(text, model_labels_{place}, "
-        cases += f"{len(column.labels)});\n"
+        cases += f"{len(column.labels)}, model_gap_words, {len(words)});\n"
     return (
-        f"{arrays}/* The code of a text for x[column]; NAN if text is NULL or empty, or x[column]"
-        " is not a\n   category of text. */\n"
+        f"{arrays}/* The code of a text for x[column], with or without spaces around it; NAN if it"
+        " is NULL or\n   means a missing value, or x[column] is not a category of text. */\n"
         "static inline real model_code(size_t column, const char *text) {\n"
         f"  switch (column) {{\n{cases}    default:\n      return (real)NAN;\n  }}\n}}\n\n"
     )
+
+
+def gap_words(model: TableModel, gaps: Iterable[str]) -> list[str]:
+    """Return the texts that mean a missing value, and the texts of the numbers among them."""
+    words = input_gaps(model, gaps)
+    return [*words, *(text for word in words if (text := number_text(word)) and text != word)]
 
 
 def utf8(text: str, what: str) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 
 from handnn.exchange.input_row import InputColumn, InputRow, as_floats
 from handnn.exchange.onnx.graph import Graph
+from handnn.tables.cells import BOOLS, is_number, label_codes
 from handnn.tables.steps import (
     AddCycles,
     ColumnStep,
@@ -49,6 +50,14 @@ def add_columns(graph: Graph, row: InputRow, gaps: Collection[str]) -> str:
         into = encoded if columns[0].encode else plain
         into.append(graph.node("Cast", x, to=graph.tensor_type))
     return graph.node("Concat", *plain, *block.indicators, *block.cycles, *encoded, axis=1)
+
+
+def spellings(text: str) -> list[str]:
+    """Return usual ways to write a category text: "1" and "1.0", "true" and "True"."""
+    if text in BOOLS:
+        return [word for word, meaning in BOOLS.items() if meaning == text]
+    is_whole = text.removeprefix("-").isdecimal() and is_number(text)
+    return [text, f"{text}.0"] if is_whole else [text]
 
 
 def _signature(column: InputColumn) -> tuple[str, tuple[type[ColumnStep], ...]]:
@@ -133,8 +142,11 @@ def _ordinal_encode(block: Block, steps: Sequence[OrdinalEncode], x: str) -> str
 
     def of_text(step: OrdinalEncode, column: str) -> str:
         n_labels = len(step.labels)
-        codes = {str(label): code for code, label in enumerate(step.labels)}
-        codes = {**dict.fromkeys(block.gaps, n_labels), **codes}  # a label may be such a word
+        texts = label_codes(step.labels)
+        codes = {word: code for text, code in texts.items() for word in spellings(text)}
+        written = {text: code for code, text in enumerate(step.written)}
+        gaps = dict.fromkeys(block.gaps, n_labels)
+        codes = {**gaps, **codes, **written}  # a label may be such a word
         return graph.node(
             "LabelEncoder", column, domain=ML, keys_strings=list(codes),
             values_int64s=list(codes.values()), default_int64=n_labels + 1,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handnn.exchange.copies import copy_of_ours
-from handnn.exchange.input_row import InputRow
+from handnn.exchange.input_row import InputRow, input_gaps
 from handnn.exchange.onnx.bricks import NODES, add_bricks
 from handnn.exchange.onnx.columns import ML, ML_OPSET, add_columns
 from handnn.exchange.onnx.graph import Graph, Value, check_size, imported_onnx
@@ -40,7 +40,7 @@ def table_to_onnx(model: TableModel, target: str = "", gaps: Iterable[str] = ())
     check_size(networks)
     graph = Graph(onnx, model.dtype)
     graph.place = "columns."
-    x = Value(add_columns(graph, row, {"", *gaps}), model.columns.n_in)
+    x = Value(add_columns(graph, row, input_gaps(model, gaps)), model.columns.n_in)
     answers = []
     for place, network in enumerate(networks):
         out = add_bricks(graph, network.layers, x, f"{place}.")
