@@ -71,7 +71,8 @@ def test_train_opens_its_file_once_and_parses_it_once_per_pass(
     arguments = ["train", path, "--target", "price", "--epochs", 2, "--hidden", 4, *options]
     opened, n_parsed = counted(*arguments, "--out", tmp_path / "m", "--report", tmp_path / "r")
     assert (opened.count("table.csv"), n_parsed) == (1, n_passes)
-    assert len([name for name in opened if name.startswith(".handnn-")]) == 2  # model and report
+    temporary = {name.rsplit("-", 1)[0] for name in opened if name.startswith(".handnn-")}
+    assert len(temporary) == 2  # model and report
 
 
 def test_predict_opens_model_and_rows_once(handnn_command, table, tmp_path):
@@ -107,4 +108,4 @@ def test_train_and_predict_read_pipes(handnn_command, table, tmp_path):
     assert run("predict", tmp_path / "m", pipe) == run("predict", tmp_path / "piped", pipe)
     train = ["train", pipe, *options, tmp_path / "m"]
     assert "is not UTF-8; specify" in piped(text.encode("latin-1"), *train).err
-    assert "can be read only once" in piped(text.encode(), *train, "--stream").err
+    assert piped(text.encode(), *train, "--stream").code == 0

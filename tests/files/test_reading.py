@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import date
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ pl = pytest.importorskip("polars")
 
 from handnn.files import TableError  # noqa: E402
 from handnn.files.learning.problems import check_target, choose_kinds  # noqa: E402
+from handnn.files.learning.settings import TrainingSettings  # noqa: E402
 from handnn.files.learning.survey import collect_facts  # noqa: E402
 from handnn.files.reading.dialect import Dialect  # noqa: E402
 from handnn.files.reading.source import joined, open_table  # noqa: E402
@@ -40,7 +42,7 @@ PLAIN = (["a", "b"], [("1", "x"), ("2", "y")], [2, 3])
         "a|b\n1|x\n2|y\n",
         "a,b\r\n1,x\r\n2,y\r\n",
         "a,b\r1,x\r2,y\r",
-        " a , b\n 1,x \n2 ,\ty\n",
+        " a , b\n1,x\n2,y\n",
         '"a","b"\n"1","x"\n2,"y"\n',
         b"\xef\xbb\xbfa,b\n1,x\n2,y\n",
         "a,b\n1,x\n2,y\n".encode("utf-16"),
@@ -66,9 +68,34 @@ def test_skips_empty_lines_but_counts_them(table):
     assert rows_of(table("a\n1\n\n2\n")) == (["a"], [("1",), ("2",)], [2, 4])
 
 
-def test_reads_gaps_as_none(table):
-    path = table("a,b\n,NA\n?, null \nNaN,z\n")
-    assert rows_of(path, gaps=("?",))[1] == [(None, None), (None, None), (None, "z")]
+def test_cells_are_as_they_are_in_the_file(table):
+    path = table('a,b\n 1,NA\n"", null \nNaN,"z "\n')
+    assert rows_of(path)[1] == [(" 1", "NA"), (None, " null "), ("NaN", "z ")]
+
+
+def test_gap_words_and_spaces(table):
+    path = table("a,b\n,NA\n?, null \nNaN, z\n")
+    with open_table(path, Dialect(gaps=("?",))) as source:
+        frame = whole(source).frame
+        assert [source.cells(frame[name]).missing.to_list() for name in "ab"] == [
+            [True, True, True], [True, True, False],
+        ]  # fmt: skip
+        assert source.cells(frame["b"]).cells.texts.to_list() == [None, None, "z"]
+    with open_table(path, Dialect(default_gaps=False)) as source:
+        column = whole(source).frame["b"]
+        assert source.cells(column).cells.texts.to_list() == ["NA", "null", "z"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_gaps_that_are_numbers_mark_equal_numbers(table, tmp_path, form):
+    path = table("a\n-999\n-999.0\n1\n")
+    if form == "parquet":
+        path = tmp_path / "t.parquet"
+        pl.DataFrame({"a": [-999.0, -999.0, 1.0]}).write_parquet(path)
+    with open_table(path, Dialect(gaps=("-999",))) as source:
+        cells = source.cells(whole(source).frame["a"])
+        assert cells.missing.to_list() == [True, True, False]
+        assert cells.numbers.to_list() == [None, None, 1.0]
 
 
 def test_reads_a_given_encoding(table):
@@ -109,7 +136,6 @@ def test_blocks_of_any_size_make_the_same_table(table, size, quotes):
         ),
         ("a,a\n1,2\n", "line 1: columns 1 and 2 are both called 'a'"),
         ("a,,b\n1,2,3\n", "line 1: column 2 of 3 has no name"),
-        (",a\n0,1\n", "if it is the index of pandas, use"),
         ("a,b,\n1,2,\n", "does the line end with a delimiter?"),
         ("1,2\n3,4\n", "'1, 2' are numbers, not names"),
         ("sep=;\na;b\n1;2\n", "is a directive for Excel; delete this line"),
@@ -144,10 +170,11 @@ def test_refuses_invalid_dialects(table, given):
 
 def kinds_of(path, target=None, task="auto", categories=(), drop_gaps=False, **dialect):
     with open_table(path, Dialect(**dialect)) as source:
-        facts = collect_facts(source, source.blocks(), source.names, categories)
+        settings = TrainingSettings(target or "z", categories=tuple(categories))
+        facts = collect_facts(source, source.blocks(), source.names, settings)
         if target is not None:
             return check_target(facts[target], source, task, drop_gaps)
-        return choose_kinds(facts, source)
+        return choose_kinds(facts, source, ("z",), is_strict=True).kinds
 
 
 def column(*cells, name="a"):
@@ -180,13 +207,16 @@ def test_takes_numbers_for_categories_on_request(table):
         (["x", "x", "x"], "column 'a' has the same value 'x' in every row; use ignore=['a']"),
         (["1", "2", "?", "3", "?"], "has '?' in line 4, '?' in line 6, which are not numbers"),
         (["1", "2", "?", "3"], "if it marks a missing value, use gaps=['?']"),
-        (["1", "2", "inf", "3"], "has 'inf' in line 4, which is beyond 1e100"),
+        (["1", "2", "inf", "3"], "has 'inf' in line 4, which is not a number"),
         (["1", "2", "1e999", "3"], "has '1e999' in line 4, which is beyond 1e100"),
         (['"1,5"', '"2,5"', '"3,5"'], "use decimal=',' if the comma is the decimal point"),
         (['"1.234,5"', '"2,5"', '"3,5"'], "remove the points between thousands; use decimal=','"),
         (['"1,234"', '"2,000"', '"3,500,000"'], "remove the commas if they separate thousands"),
         (['"1,234"', '"0,500"', '"3,500"'], "use decimal=',' if"),
-        ([f"id{k}" for k in range(30)], "30 distinct texts in 30 rows, such as 'id0': an ident"),
+        (
+            [f"id{k}" for k in range(30)],
+            "30 distinct texts in 30 rows, such as 'id0', like an ident",
+        ),
     ],
 )
 def test_refuses_columns_that_cannot_be_learned_from(table, cells, message):
@@ -217,7 +247,8 @@ def test_one_error_names_all_columns(table):
         (["x", "x", "x"], "auto", "has the same value 'x' in every row"),
         (["1", "2", "x", "3"], "auto", "has 'x' in line 4, which is not a number"),
         (["x", "y", "x"], "regression", "has 'x' in line 2, 'y' in line 3, 'x' in line 4"),
-        (["1", "inf", "2"], "auto", "'inf' in line 3, which is beyond 1e100"),
+        (["1", "inf", "2"], "auto", "'inf' in line 3, which is not a number"),
+        (["1", "1e101", "2"], "auto", "'1e101' in line 3, which is beyond 1e100"),
     ],
 )
 def test_refuses_targets_that_cannot_be_predicted(table, cells, task, message):
@@ -247,7 +278,7 @@ def test_errors_name_column_line_and_value_of_cells(table):
     assert "line 3, column 'a': 'x' is not a number; line 4, column 'b': 'y'" in str(caught.value)
 
 
-def test_reads_parquet_with_its_types(tmp_path):
+def test_reads_parquet_by_value(tmp_path):
     path = tmp_path / "t.parquet"
     frame = pl.DataFrame(
         {
@@ -256,29 +287,68 @@ def test_reads_parquet_with_its_types(tmp_path):
             "text": ["1", "2", None],
             "flag": [True, False, None],
             "kind": pl.Series(["u", "v", "u"], dtype=pl.Categorical),
+            "day": [date(2024, 1, 1), None, date(2024, 1, 3)],
+            "list": [[1], [2], [3]],
         }
     )
     frame.write_parquet(path)
-    source = open_table(path)
-    facts = collect_facts(source, source.blocks(), source.names)
-    assert [fact.n_gaps for fact in facts.values()] == [1, 1, 1, 1, 0]
-    assert choose_kinds(facts, source) == {
-        "whole": "number", "real": "number", "text": "category", "flag": "category",
-        "kind": "category",
-    }  # fmt: skip
-    got = typed(whole(source), choose_kinds(facts, source), source)
-    assert got.rows() == [
-        (1.0, 1.5, "1", "true", "u"), (None, None, "2", "false", "v"), (3.0, 2.5, None, None, "u"),
-    ]  # fmt: skip
-    with pytest.raises(TableError, match=r"row 1, column 'text': '1' is not a number"):
-        typed(whole(source), {"text": "number"}, source)
-    source.close()
+    with open_table(path) as source:
+        facts = collect_facts(source, source.blocks(), source.names, TrainingSettings("whole"))
+        assert [fact.n_gaps for fact in facts.values()] == [1, 1, 1, 1, 0, 1, 0]
+        choice = choose_kinds(facts, source)
+        assert choice.kinds == {
+            "whole": "number", "real": "number", "text": "number", "flag": "category",
+            "kind": "category", "day": "date",
+        }  # fmt: skip
+        assert choice.left_out == {"list": "has the type List(Int64)"}
+        got = typed(whole(source), choice.kinds, source)
+        assert got.rows() == [
+            (1.0, 1.5, 1.0, True, "u", date(2024, 1, 1)),
+            (None, None, 2.0, False, "v", None),
+            (3.0, 2.5, None, None, "u", date(2024, 1, 3)),
+        ]
+        with pytest.raises(TableError, match=r"row 1, column 'kind': 'u' is not a number"):
+            typed(whole(source), {"kind": "number"}, source)
 
 
-def test_refuses_dates_in_parquet(tmp_path):
-    from datetime import date
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["15%", "7.5%", ""], "number"),
+        (["$5", "$ 7", "-$1.5"], "number"),
+        (["2024-01-01", "2024-02-29", ""], "date"),
+        (["2024-01-01", "2024-02-30", "2024-02-01"], "date"),
+        (["2020_01", "2020_02", "2020_01"], "category"),
+        (["1", "2", "1e400"], "number"),
+    ],
+)
+def test_units_and_dates(table, cells, kind):
+    path = table(column(*cells))
+    if "30" in cells[1]:
+        with pytest.raises(TableError, match="'2024-02-30' in line 3, which is not a date"):
+            kinds_of(path)
+    elif "400" in cells[2]:
+        with pytest.raises(TableError, match="beyond 1e100"):
+            kinds_of(path)
+    else:
+        assert kinds_of(path)["a"] == kind
 
+
+def test_units_must_be_the_same_in_all_rows(table):
+    with pytest.raises(TableError, match=r"has numbers with % and without a unit; use categories"):
+        kinds_of(table(column("15%", "7", "5%")))
+    path = table("a\n15%\n7\n")
+    with open_table(path) as source:
+        with pytest.raises(TableError, match=r"line 2, column 'a': '15%' is not a number"):
+            typed(whole(source), {"a": "number"}, source)
+        with pytest.raises(TableError, match=r"line 3, column 'a': '7' is not a number"):
+            typed(whole(source), {"a": "number"}, source, {"a": "%"})
+
+
+@pytest.mark.parametrize("name", ["*", "^x$", " size ", "", 'a"b', "a\nb", "\x1b[1m", "p,q"])
+def test_names_in_parquet_are_literal(tmp_path, name):
     path = tmp_path / "t.parquet"
-    pl.DataFrame({"a": [1, 2], "day": [date(2024, 1, 1)] * 2}).write_parquet(path)
-    with pytest.raises(TableError, match="column 'day' has the type Date"):
-        open_table(path)
+    pl.DataFrame({name: [1, 2], "x": [3, 4]}).write_parquet(path)
+    with open_table(path) as source:
+        (block,) = source.blocks(names=[name])
+        assert block.frame.to_dict(as_series=False) == {name: [1, 2]}

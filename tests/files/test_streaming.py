@@ -21,6 +21,7 @@ from handnn.files.learning.settings import TrainingSettings  # noqa: E402
 from handnn.files.learning.streamed import RowStream  # noqa: E402
 from handnn.files.learning.streamed_columns import columns_of, target_of  # noqa: E402
 from handnn.files.learning.survey import survey, typed_rows  # noqa: E402
+from handnn.files.reading.cells import CellFormat, FileCells  # noqa: E402
 from handnn.files.reading.source import open_table  # noqa: E402
 
 
@@ -52,7 +53,8 @@ def test_facts_do_not_depend_on_the_blocks(size):
     for first in range(0, 500, size):
         part = pl.Series("a", cells[first : first + size], pl.String)
         chosen = pl.Series(is_training[first : first + size])
-        facts.add(part, np.arange(first, first + len(part)), ".", is_training=chosen)
+        cells_of_part = FileCells(part, CellFormat())
+        facts.add(cells_of_part, np.arange(first, first + len(part)), is_training=chosen)
     there = np.array([float(cell) for cell in cells if cell is not None])
     assert facts.n_numbers == len(there) and facts.n_gaps == 500 - len(there)
     assert facts.first_gap == cells.index(None)
@@ -93,7 +95,7 @@ def test_columns_and_target_equal_those_learned_in_memory(
     frame = frame.filter(is_training[block.frame[target].is_not_null().to_numpy()])
     assert 150 < len(frame) < 250
     expected = handnn.Columns.learn(frame.drop(target), kinds=found.kinds, scale=scale)
-    got = columns_of(found)
+    got = columns_of(found, None)
     assert got.feature_names_in == expected.feature_names_in
     for ours, theirs in zip(got.columns, expected.columns, strict=True):
         if ours.kind == "category":
@@ -103,7 +105,7 @@ def test_columns_and_target_equal_those_learned_in_memory(
         assert (ours.knots, ours.levels) == (theirs.knots, theirs.levels)
         got_numbers = [ours.mean, ours.scale]
         np.testing.assert_allclose(got_numbers, [theirs.mean, theirs.scale], rtol=1e-10, atol=1e-14)
-    one, other = target_of(found, settings), handnn.Target.learn(frame[target])
+    one, other = target_of(found), handnn.Target.learn(frame[target])
     assert one.task == other.task
     if target == "price":
         np.testing.assert_allclose([one.mean, one.scale], [other.mean, other.scale], rtol=1e-12)
@@ -119,7 +121,8 @@ def test_columns_and_target_equal_those_learned_in_memory(
         (list(range(40)), "auto", None),
         ([0.5, 1.5] * 20, "auto", None),
         ([0.5, 1.5] * 20, "binary", [0.5, 1.5]),
-        (["True", "False"] * 20, "auto", ["false", "true"]),
+        (["True", "False"] * 20, "auto", ["False", "True"]),
+        (["01", "02"] * 20, "auto", ["01", "02"]),
     ],
 )
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -130,7 +133,7 @@ def test_targets_of_every_kind(table, surveyed, tmp_path, cells, task, expected,
         path = tmp_path / "t.parquet"
         pl.DataFrame(columns).write_parquet(path)
     settings = TrainingSettings("y", task=task)
-    target = target_of(surveyed(path, settings), settings)
+    target = target_of(surveyed(path, settings))
     classes = None if target.classes is None else target.classes.tolist()
     assert classes == expected
 
@@ -140,8 +143,8 @@ def test_every_row_has_one_role(table, surveyed):
     columns["area"] = list(map(float, range(500)))
     settings = TrainingSettings("price")
     found = surveyed(table(as_csv(columns)), settings)
-    learned = columns_of(found)
-    stream = RowStream(found, settings, learned, target_of(found, settings))
+    learned = columns_of(found, None)
+    stream = RowStream(found, settings, learned, target_of(found))
     area = learned.columns[0]
 
     def areas(x):

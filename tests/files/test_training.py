@@ -161,7 +161,7 @@ def test_ignored_columns_and_chosen_categories(table, train, handnn_command):
     columns = flats()
     columns["id"] = [f"flat {k}" for k in range(120)]
     data = table(as_csv(columns))
-    refused = handnn_command("train", data, "--target", "price", *QUICK)
+    refused = handnn_command("train", data, "--target", "price", *QUICK, "--strict")
     assert refused.code == 1 and "use --ignore id to leave it out" in refused.err
     model, _ = train(data, "price", "--ignore", "id", "--category", "floor")
     printed = json.loads(handnn_command("inspect", model, "--json").out)

@@ -70,9 +70,13 @@ def main(args: Sequence[str] | None = None) -> int:
     args: default those of the process; without any, the help is shown.
     """
     args = list(sys.argv[1:] if args is None else args) or ["--help"]
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # some terminals cannot show ²
+    if sys.stdout is None:  # closed by the shell; what is printed would be lost
+        print("handnn: cannot write the output: stdout is closed", file=sys.stderr)
+        return FAILED
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stderr, TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")  # some terminals cannot show ²
     try:
         status = handnn_command.main(
             args, prog_name="handnn", standalone_mode=False, obj=list(args)

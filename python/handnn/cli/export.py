@@ -43,9 +43,10 @@ def identifier(context: click.Context, parameter: click.Parameter, value: str) -
     "--dtype", type=click.Choice(["float32", "float64"]),
     help="Precision of the computation. [default: as trained]",
 )  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace an existing file without --out, too.")
 @click.option("--quiet", is_flag=True, help="Print only errors.")
 def export(
-    model: Path, form: str, out: Path | None, name: str, dtype: str | None, quiet: bool
+    model: Path, form: str, out: Path | None, name: str, dtype: str | None, force: bool, quiet: bool
 ) -> None:
     """Write MODEL, with the preprocessing of its columns, to run without Python.
 
@@ -60,11 +61,14 @@ def export(
         from handnn.files.export import EXPORTERS, cast_model
         from handnn.storage import replace_file
 
+        path = model.with_suffix(SUFFIXES[form]) if out is None else out
+        output.check_distinct([path], [model])
+        output.check_writable(path)
+        if out is None and path.exists() and not force:
+            raise click.ClickException(f"{path} exists; use --force to replace it, or --out")
         loaded = FileModel.load(model)
         if dtype is not None:
             loaded = cast_model(loaded, dtype)
-        path = model.with_suffix(SUFFIXES[form]) if out is None else out
-        output.check_distinct([path], [model])
         data = EXPORTERS[form](loaded, name)
         replace_file(path, data)
     memory = memory_of(data.decode("ascii")) if form in ("c", "header") else ""

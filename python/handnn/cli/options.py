@@ -20,6 +20,7 @@ class DialectOptions(TypedDict):
     encoding: str | None
     decimal: str
     gaps: tuple[str, ...]
+    default_gaps: bool
 
 
 def dialect_options(command: Command) -> Command:
@@ -39,8 +40,13 @@ def dialect_options(command: Command) -> Command:
         ),
         click.option(
             "--gap", "gaps", multiple=True, metavar="TEXT",
-            help="A text that marks a missing value, besides empty cells, NA, NaN and null. May be "
-            "repeated.",
+            help="A text that marks a missing value, besides empty cells, NA, NaN and null; a "
+            "number also marks those equal to it. May be repeated.",
+        ),
+        click.option(
+            "--default-gaps/--no-default-gaps", "default_gaps", default=True,
+            help="Whether NA, NaN, null and the like mark a missing value, or are text. [default: "
+            "they do; predict and evaluate remember it]",
         ),
     ]  # fmt: skip
     for option in reversed(options):

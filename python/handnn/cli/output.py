@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -34,14 +35,21 @@ def one_line_errors() -> Iterator[None]:
         raise _failure(f"{error.filename}: {reason}" if error.filename else reason) from error
     except DivergenceError as error:
         raise _failure(f"training diverged: {error}; try a smaller --lr") from error
-    except (ImportError, ValueError, TypeError) as error:
-        raise _failure(str(error)) from error
+    except (ImportError, ValueError, TypeError, EOFError, OverflowError) as error:
+        raise _failure(str(error) or type(error).__name__) from error
     except MemoryError as error:
         raise _failure("not enough memory; --stream needs less") from error
 
 
 def _failure(message: str) -> click.ClickException:
-    return click.ClickException(" ".join(message.split()))
+    return click.ClickException(one_line(" ".join(message.split())))
+
+
+def one_line(text: str) -> str:
+    """Return text with its control characters as escapes, such as \\x1b."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def as_flag(remedy: Remedy) -> str:
@@ -52,12 +60,15 @@ def as_flag(remedy: Remedy) -> str:
         return "--drop-gaps"
     if remedy.option is Option.HOLD_OUT:
         return "--hold-out"
+    if remedy.option is Option.NO_DEFAULT_GAPS:
+        return "--no-default-gaps"
     if remedy.option is Option.GAPS:
         return " ".join(f"--gap {shlex.quote(text)}" for text in remedy.values)
-    if remedy.option is Option.IGNORE:
+    flags = {Option.IGNORE: "ignore", Option.CATEGORIES: "category", Option.USE: "use"}
+    if remedy.option in flags:
         names = remedy.values
         lists = names if any("," in name for name in names) else [",".join(names)]
-        return " ".join(f"--ignore {shlex.quote(names)}" for names in lists)
+        return " ".join(f"--{flags[remedy.option]} {shlex.quote(names)}" for names in lists)
     return f"--{remedy.option.value} {shlex.quote(str(remedy.value))}"
 
 
@@ -65,8 +76,12 @@ def printer(quiet: bool) -> Callable[[str], None]:
     """Return a function that prints messages on stderr, or does nothing when `quiet`."""
 
     def log(message: str) -> None:
-        if not quiet:
-            click.echo(message, err=True)
+        if quiet:
+            return
+        from handnn.files.errors import Note
+
+        text = f"note: {message.worded(as_flag)}" if isinstance(message, Note) else message
+        click.echo(one_line(text), err=True)
 
     return log
 
@@ -85,6 +100,10 @@ def check_writable(path: Path) -> None:
     """Raise ClickException, before any work, unless a file can be written to `path`."""
     if path.is_dir():
         raise click.ClickException(f"cannot write {path}: it is a folder")
+    if path.exists() and not path.is_file():
+        raise click.ClickException(f"cannot write {path}: it is not a regular file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise click.ClickException(f"cannot write {path}: permission denied")
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -94,7 +113,7 @@ def check_writable(path: Path) -> None:
 
 def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
     """Raise ClickException when an output would replace an input or another output."""
-    taken = {path.resolve(): "the input" for path in inputs}
+    taken = {path.resolve(): "the input" for path in inputs if str(path) != "-"}
     for path in filter(None, outputs):
         place = path.resolve()
         if place in taken:

@@ -61,36 +61,32 @@ def predict(
 ) -> None:
     """Predict each row of ROWS with MODEL, in their order.
 
-    ROWS may be larger than memory. Columns are matched by name. A missing column is an error, and
-    so is a column whose kind differs from training. A category that is absent from training is
-    treated as an average one, and reported. With --json each row is printed as a JSON object on its
-    own line.
+    ROWS may be larger than memory; - reads standard input. Columns are matched by name. A missing
+    column is an error, and so is text in a column of numbers. A category that training did not have
+    counts as an average one, with a note. With --json each row is a JSON object on a line of
+    its own.
     """
     log = output.printer(quiet)
     with output.one_line_errors():
-        from handnn.files.predicting.predictions import predictions
+        from handnn.files.predicting.predictions import beside, predictions
         from handnn.files.predicting.writing import is_parquet_name, row_writer
 
         is_parquet = is_parquet_name(out)
         if as_json and is_parquet:
             raise click.UsageError("--json cannot be written to a Parquet file")
         output.check_distinct([out], [model, rows])
+        if out is not None:
+            output.check_writable(out)
         n_rows = 0
         show = partial(click.echo, nl=False)
         with (
             opened(model, rows, options) as (loaded, table),
             row_writer(out, show, as_json=as_json) as write,
         ):
-            for frame, block in table.blocks():
+            for frame, block in table.blocks(keeps=keep):
                 found = predictions(loaded, frame, probabilities=probabilities)
                 if keep:
-                    taken = set(found.columns) & set(block.frame.columns)
-                    if taken:
-                        raise click.ClickException(f"{rows} already has a column {min(taken)!r}")
-                    kept = block.frame
-                    if is_parquet:  # the numbers of a CSV file are still text
-                        kept = kept.with_columns(frame.select(table.numbers))
-                    found = kept.hstack(found)
+                    found = beside(table.kept(block, frame, numeric=is_parquet), found)
                 write(found)
                 n_rows += len(found)
     for note in table.notes:

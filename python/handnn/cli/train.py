@@ -31,6 +31,8 @@ class TrainOptions(DialectOptions):
     seed: int
     ignore: tuple[str, ...]
     categories: tuple[str, ...]
+    use: tuple[str, ...]
+    strict: bool
     stream: bool | None
     drop_gaps: bool
 
@@ -97,7 +99,16 @@ def widths(
 )  # fmt: skip
 @click.option(
     "--category", "categories", metavar="COLUMNS", multiple=True,
-    help="Columns of numbers that are categories, such as zip codes. May be repeated.",
+    help="Columns of numbers or dates that are categories, such as zip codes; also the target. May "
+    "be repeated.",
+)  # fmt: skip
+@click.option(
+    "--use", metavar="COLUMNS", multiple=True,
+    help="Columns to learn from although they look like an identifier or an index.",
+)  # fmt: skip
+@click.option(
+    "--strict", is_flag=True,
+    help="Fail if a column is constant, empty, an identifier or an index. [default: leave it out]",
 )  # fmt: skip
 @click.option(
     "--stream/--no-stream", default=None,
@@ -127,8 +138,8 @@ def train(
 
     The model is compared with two baselines on held-out rows, and saved with everything that
     predict needs. DATA is Parquet, or CSV with a header (any delimiter, plain or compressed with
-    gzip). Text becomes categories, gaps are filled. A column that cannot be learned from is an
-    error; the message names the option that leaves it out.
+    gzip); - reads standard input. Text becomes categories, dates become days and cycles, gaps are
+    filled. Columns that nothing can be learned from are left out, with a note.
     """
     log = output.printer(quiet)
     with output.one_line_errors():
@@ -158,8 +169,8 @@ def _columns(data: Path, options: TrainOptions) -> str:
     from handnn.files.reading.dialect import Dialect
     from handnn.files.reading.source import open_table
 
-    names = (options["delimiter"], options["encoding"], options["decimal"], options["gaps"])
-    with open_table(data, Dialect(*names)) as source:
+    dialect = Dialect(options["delimiter"], options["encoding"], options["decimal"])
+    with open_table(data, dialect) as source:
         return listed(source.names)
 
 

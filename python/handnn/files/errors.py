@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from typing import NamedTuple
 class Option(Enum):
     """An option that remedies an error, by its name as an argument of `handnn.train_file`."""
 
+    CATEGORIES = "categories"
     DECIMAL = "decimal"
     DELIMITER = "delimiter"
     DROP_GAPS = "drop_gaps"
@@ -17,9 +19,13 @@ class Option(Enum):
     GAPS = "gaps"
     HOLD_OUT = "hold_out"
     IGNORE = "ignore"
+    NO_DEFAULT_GAPS = "default_gaps"
+    TASK = "task"
+    USE = "use"
 
 
 ADVICE = {
+    Option.CATEGORIES: "use {} to take every value as text",
     Option.DECIMAL: "use {} if the comma is the decimal point",
     Option.DELIMITER: "specify the delimiter, for example {}",
     Option.DROP_GAPS: "use {} to leave such rows out",
@@ -27,12 +33,18 @@ ADVICE = {
     Option.GAPS: "if it marks a missing value, use {}",
     Option.HOLD_OUT: "increase {}",
     Option.IGNORE: "use {} to leave it out",
+    Option.NO_DEFAULT_GAPS: "use {} to take NA and the like as text",
+    Option.TASK: "use {} to predict a number",
+    Option.USE: "use {} to learn from it",
 }
 """The end of a message that suggests an option."""
 
+LISTS = (Option.CATEGORIES, Option.GAPS, Option.IGNORE, Option.USE)
+"""Options that take several texts."""
+
 
 class Remedy(NamedTuple):
-    """An option and its value: a string, or several strings for GAPS and IGNORE."""
+    """An option and its value: a string, or several strings for those in LISTS."""
 
     option: Option
     value: str | tuple[str, ...] = ""
@@ -68,17 +80,43 @@ class TableError(ValueError):
 
     def worded(self, word: Callable[[Remedy], str]) -> str:
         """Return the message with each remedy as formatted by `word`, such as ``--gap '?'``."""
-        advice = []
-        for remedy in self.remedies:
-            text = ADVICE[remedy.option].format(word(remedy))
-            if len(remedy.values) > 1:
-                text = text.replace(" it ", " them ")
-            advice.append(text)
-        return "; ".join([self.problem, *advice])
+        return _worded(self.problem, self.remedies, word)
 
     def __str__(self) -> str:
         """Return the message with each remedy as a Python argument."""
         return self.worded(as_argument)
+
+
+class Note(str):
+    """A decision about a file that a user may want otherwise, as one line of text.
+
+    The text ends with the option that decides otherwise, as a Python argument.
+
+    Attributes:
+        decision: the text without that option.
+        remedies: the option.
+    """
+
+    decision: str
+    remedies: tuple[Remedy, ...]
+
+    def __new__(cls, decision: str, *remedies: Remedy) -> Note:
+        """Return the line."""
+        note = super().__new__(cls, _worded(decision, remedies, as_argument))
+        note.decision, note.remedies = decision, remedies
+        return note
+
+    def worded(self, word: Callable[[Remedy], str]) -> str:
+        """Return the line with the option as `word` words it."""
+        return _worded(self.decision, self.remedies, word)
+
+
+def _worded(text: str, remedies: Iterable[Remedy], word: Callable[[Remedy], str]) -> str:
+    parts = [text]
+    for remedy in remedies:
+        advice = ADVICE[remedy.option].format(word(remedy))
+        parts.append(re.sub(r"\bit\b", "them", advice) if len(remedy.values) > 1 else advice)
+    return "; ".join(parts)
 
 
 def as_argument(remedy: Remedy) -> str:
@@ -88,6 +126,8 @@ def as_argument(remedy: Remedy) -> str:
         return name
     if remedy.option is Option.DROP_GAPS:
         return f"{name}=True"
-    if remedy.option in (Option.GAPS, Option.IGNORE):
+    if remedy.option is Option.NO_DEFAULT_GAPS:
+        return f"{name}=False"
+    if remedy.option in LISTS:
         return f"{name}={remedy.values!r}"
     return f"{name}={remedy.value!r}"

@@ -33,7 +33,7 @@ def _header(model: FileModel, name: str) -> bytes:
 
 def _gaps(model: FileModel) -> set[str]:
     """Return the texts that marked a missing value in training."""
-    return {*GAPS, *model.notes.gaps}
+    return {*(GAPS if model.columns.gaps is None else ("", *model.columns.gaps)), *model.notes.gaps}
 
 
 EXPORTERS: Mapping[str, Callable[[FileModel, str], bytes]] = {

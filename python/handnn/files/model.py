@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from handnn import storage
 from handnn.files.errors import TableError
 from handnn.files.reading.dialect import Dialect
 from handnn.tables import CategoryColumn, TableModel, checks
+from handnn.tables.steps import Label
 
 if TYPE_CHECKING:
     from handnn.files.learning.trained import TrainingRun
@@ -34,7 +35,8 @@ class ModelNotes:
         decimal, gaps: how the text of the file was read; see `Dialect`.
         story: facts about the training, for display: "handnn" (the version), "file" (its name),
             "place" ("line" or "row"), "bytes" and "sha256" of the file, "rows" ("trained" and
-            "held_out"), "seed", "scores", "baselines" and "verdict".
+            "held_out"), "seed", "decisions", "scores", "baselines" and "verdict".
+        units: the units of columns of numbers that have one, such as "%".
     """
 
     target: str
@@ -42,6 +44,7 @@ class ModelNotes:
     decimal: str
     gaps: tuple[str, ...]
     story: Mapping[str, object]
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 class FileModel(TableModel):
@@ -99,16 +102,13 @@ class FileModel(TableModel):
 
     @property
     def kinds(self) -> dict[str, str]:
-        """The kind of each column that the model takes, "number" or "category", by its name."""
+        """The kind of each column that the model takes, by its name; see `tables.COLUMN_KINDS`."""
         names = self.columns.feature_names_in
         if names is None:
             raise TableError("the model was trained on columns without names")
-        return {
-            name: "category" if isinstance(column, CategoryColumn) else "number"
-            for name, column in zip(names, self.columns.columns, strict=True)
-        }
+        return {name: column.kind for name, column in zip(names, self.columns.columns, strict=True)}
 
-    def labels(self, name: str) -> tuple[object, ...]:
+    def labels(self, name: str) -> tuple[Label, ...]:
         """Return the categories of a column."""
         column = self.columns.columns[list(self.kinds).index(name)]
         return column.labels if isinstance(column, CategoryColumn) else ()
@@ -116,7 +116,10 @@ class FileModel(TableModel):
     def dialect(self, given: Dialect) -> Dialect:
         """Return the dialect of files for this model: that of training, overridden by `given`."""
         decimal = given.decimal if given.decimal != "." else self.notes.decimal
-        return Dialect(given.delimiter, given.encoding, decimal, (*self.notes.gaps, *given.gaps))
+        learned = self.columns.gaps
+        gaps = (*self.notes.gaps, *(learned or ()), *given.gaps)
+        has_defaults = learned is None and given.default_gaps
+        return Dialect(given.delimiter, given.encoding, decimal, gaps, has_defaults)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write model and notes to `path` atomically; see `TableModel.save`."""
@@ -147,6 +150,8 @@ class FileModel(TableModel):
 
 def _notes(entry: object) -> ModelNotes:
     """Return the notes that a file holds; ValueError when they are not such notes."""
+    if isinstance(entry, dict):
+        entry = {"units": {}, **entry}  # which files of older versions do not have
     checks.keys(entry, set(ModelNotes.__dataclass_fields__), "the entry of handnn train")
     assert isinstance(entry, dict)
     kind = checks.word(entry["kind"], KINDS, "the kind of the target")
@@ -156,7 +161,10 @@ def _notes(entry: object) -> ModelNotes:
         raise ValueError("its gaps must be texts")
     if not (isinstance(target, str) and isinstance(story, dict)):
         raise ValueError("its target must be a name, and its story an object")
-    return ModelNotes(target, kind, decimal, tuple(gaps), story)
+    units = entry["units"]
+    if not (isinstance(units, dict) and all(isinstance(unit, str) for unit in units.values())):
+        raise ValueError("its units must be texts")
+    return ModelNotes(target, kind, decimal, tuple(gaps), story, units)
 
 
 def _scores(entry: object) -> PlainScores:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from handnn.files.learning.in_memory import train_in_memory
 from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.streamed import train_streamed
-from handnn.files.learning.survey import survey
+from handnn.files.learning.survey import Survey, survey
 from handnn.files.learning.trained import TrainingRun
 from handnn.files.model import FileModel, ModelNotes
 from handnn.files.reading.dialect import Dialect
@@ -33,6 +33,8 @@ def train_file(
     task: str = "auto",
     ignore: str | Iterable[str] = (),
     categories: str | Iterable[str] = (),
+    use: str | Iterable[str] = (),
+    strict: bool = False,
     drop_gaps: bool = False,
     hold_out: float = 0.2,
     hidden: Iterable[int] | None = None,
@@ -46,6 +48,7 @@ def train_file(
     encoding: str | None = None,
     decimal: str = ".",
     gaps: str | Iterable[str] = (),
+    default_gaps: bool = True,
     report: str | os.PathLike[str] | None = None,
     progress: bool = False,
     log: Log | None = None,
@@ -53,9 +56,11 @@ def train_file(
     """Train a model that predicts one column of a file from the others, and score it.
 
     This is what `handnn train` does, with the same bits. The file is CSV with a header (any
-    delimiter, plain or compressed with gzip) or Parquet. Text becomes categories, and gaps are
-    filled. A share of the rows, drawn at random, is held out to compare the model with two
-    baselines. The returned model predicts DataFrames as every `TableModel` does; its `save` writes
+    delimiter, plain or compressed with gzip) or Parquet. Text becomes categories, dates become
+    days and cycles, and gaps are filled. Columns that nothing can be learned from are left out:
+    constant or empty ones, identifiers, and an index of the rows. A share of the rows, drawn at
+    random, is held out to compare the model with two baselines. The returned model predicts
+    DataFrames as every `TableModel` does; its `save` writes
     the file that `handnn predict` reads.
 
     Arguments:
@@ -64,7 +69,10 @@ def train_file(
         task: "regression", "binary", "multiclass" or "auto": classes for text and for up to 20
             distinct integers, else a regression.
         ignore: the names of columns to leave out.
-        categories: the names of columns of numbers that are categories, such as a zip code.
+        categories: the names of columns of numbers or dates that are categories, such as a zip
+            code. The target may be one of them: its labels then are as they are written.
+        use: the names of columns to learn from although they look like an identifier or an index.
+        strict: whether columns that would be left out are errors.
         drop_gaps: whether to leave out rows without a target; otherwise they are an error.
         hold_out: the share of the rows held out to score the model, above 0 and at most 0.9.
         hidden: the widths of the hidden layers; by default (128, 128).
@@ -76,12 +84,15 @@ def train_file(
             default for files above 256 MB, or above 48 MB if compressed or Parquet.
         delimiter, encoding: of a CSV file; by default detected, and UTF-8.
         decimal: the decimal point, "." or ",".
-        gaps: texts that mark a missing value, besides empty cells, NA, NaN and null.
+        gaps: texts that mark a missing value, besides empty cells, NA, NaN and null. A number also
+            marks the numbers equal to it.
+        default_gaps: False takes NA, NaN, null and the like as text.
         report: where to write the HTML report, if anywhere.
         progress: whether to show a progress bar on stderr.
-        log: is called with a line of text at each stage.
+        log: is called with a line of text at each stage, and with each decision about a column that
+            may be wanted otherwise.
 
-    ignore and categories may also be one text with names separated by commas.
+    ignore, categories and use may also be one text with names separated by commas.
 
     Returns a `FileModel`: a `TableModel` with `scores` and `baselines` on the held-out rows.
 
@@ -102,13 +113,15 @@ def train_file(
     if decimal not in (".", ","):
         raise ValueError(f"train_file: decimal must be '.' or ',', not {decimal!r}")
     texts = (gaps,) if isinstance(gaps, str) else tuple(gaps)
-    dialect = Dialect(delimiter, encoding, decimal, texts)
+    dialect = Dialect(delimiter, encoding, decimal, texts, default_gaps)
     with open_table(path, dialect, is_hashed=True) as source:
         settings = TrainingSettings(
             target=target,
             task=task,
             ignore=column_names(ignore, source),
             categories=column_names(categories, source),
+            use=column_names(use, source),
+            strict=strict,
             drop_gaps=drop_gaps,
             hold_out=hold_out,
             hidden=None if hidden is None else tuple(hidden),
@@ -163,13 +176,13 @@ def _train(
     streams = source.is_large if stream is None else stream
     surveyed = survey(source, settings, streams=streams)
     train = train_streamed if streams else train_in_memory
-    trained = train(surveyed, settings, progress=progress, log=log)
+    trained = train(surveyed, settings, dialect.chosen_gaps, progress=progress, log=log)
     model, split = trained.model, trained.split
     measured = measured_values(model.target, split.test.y)
     answers = answers_of(model, split.test.x)
     others = baseline_answers(split, model.columns, model.target)
     story = {
-        **_story(source, settings, trained.run),
+        **_story(source, settings, trained.run, surveyed),
         "scores": plain_scores(score(model.target, measured, answers)),
         "baselines": {
             name: plain_scores(score(model.target, measured, theirs))
@@ -177,12 +190,21 @@ def _train(
         },
         "verdict": compare(model.target, measured, answers, others).to_dict(),
     }
-    notes = ModelNotes(settings.target, surveyed.target_kind, dialect.decimal, dialect.gaps, story)
+    notes = ModelNotes(
+        settings.target,
+        surveyed.target_kind,
+        dialect.decimal,
+        dialect.gaps,
+        story,
+        surveyed.units,
+    )
     return FileModel(model, notes, trained.run)
 
 
-def _story(source: Source, settings: TrainingSettings, run: TrainingRun) -> dict[str, object]:
-    """Return the model file's facts about the training file and the training; see `ModelNotes`."""
+def _story(
+    source: Source, settings: TrainingSettings, run: TrainingRun, surveyed: Survey
+) -> dict[str, object]:
+    """Return what the model file tells about the file and the training; see `ModelNotes`."""
     digest, n_bytes = source.sha256()
     return {
         "handnn": version("handnn"),
@@ -192,6 +214,7 @@ def _story(source: Source, settings: TrainingSettings, run: TrainingRun) -> dict
         "sha256": digest,
         "rows": {"trained": run.n_train, "held_out": len(run.held_out)},
         "seed": settings.seed,
+        "decisions": list(map(str, surveyed.notes)),
     }
 
 

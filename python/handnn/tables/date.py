@@ -69,16 +69,9 @@ class DateColumn:
         present = days[~column.missing]
         if len(present) == 0:
             raise ColumnError(f"{where}: {column.name} has no value in any row", "; leave it out")
-        span = float(present.max() - present.min())
-        has_times = bool((present % 1 != 0).any())
-        periods = tuple(
-            period
-            for name, period in PERIODS.items()
-            if span >= MIN_CYCLES * period and (has_times or name != "day")
-        )
         numbers = replace(column, values=days, text=np.zeros(len(days), bool))
         trend = NumberColumn.learn(numbers, where, scale=scale, is_chosen=is_chosen)
-        return cls(trend, periods)
+        return cls(trend, cycles_of(present))
 
     @property
     def has_gaps(self) -> bool:
@@ -129,6 +122,17 @@ class DateColumn:
         middle = np.datetime64(int(np.floor(self.trend.median)), "D")
         text = f"median {middle}" + (f", cycles: {words}" if words else "")
         return text + (", with gaps" if self.has_gaps else "")
+
+
+def cycles_of(days: Floats) -> tuple[float, ...]:
+    """Return the periods of the cycles that dates span: of the day only if they have times."""
+    span = float(days.max() - days.min())
+    has_times = bool((days % 1 != 0).any())
+    return tuple(
+        period
+        for name, period in PERIODS.items()
+        if span >= MIN_CYCLES * period and (has_times or name != "day")
+    )
 
 
 def to_days(column: Cells, where: str) -> Floats:

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.files.reading.block import Places
+from handnn.files.reading.cells import FileCells
 from handnn.files.reading.values import (
     MAX_NUMBER,
     MAX_SHOWN_CELLS,
-    as_labels,
-    as_numbers,
+    are_dates,
     is_too_large,
     label_counts,
+    without,
 )
 from handnn.tables.moments import RunningMoments
+from handnn.tables.steps import Label
 
 if TYPE_CHECKING:
     from polars import Series
@@ -32,6 +34,12 @@ MAX_NUMBER_LABELS = 1_000
 MAX_SAMPLE = 50_000
 """The largest number of values kept for the quantiles of a column."""
 
+CANONICAL_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
+"""An integer in the only way to write it."""
+
+CANONICAL_DECIMAL = r"^-?(0|[1-9][0-9]{0,9})[.]([0-9]{0,4}[1-9]|0)$"
+"""A number in the only way to write it, as Python does."""
+
 PlacedCell = tuple[int, str]
 """The place of a cell, and its text."""
 
@@ -41,14 +49,14 @@ class TrainingFacts:
     """Statistics of one column in the training rows of a streamed file.
 
     Attributes:
-        moments: count, mean and deviation of the numbers.
-        labels: how often each text occurs.
+        moments: count, mean and deviation of the numbers, or of the days of dates.
+        labels: how often each value occurs.
         sample: every `step`-th number, at most `MAX_SAMPLE` of them.
     """
 
     n_gaps: int = 0
     moments: RunningMoments = field(default_factory=RunningMoments)
-    labels: Counter[str] = field(default_factory=Counter)
+    labels: Counter[Label] = field(default_factory=Counter)
     sample: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     step: int = 1
 
@@ -67,31 +75,50 @@ class ColumnFacts:
 
     Attributes:
         is_chosen: whether the user declared the column as categories.
-        n_gaps, n_texts, n_numbers, n_too_large: the numbers of missing cells, of texts that are not
-            numbers, of numbers, and of numbers beyond `MAX_NUMBER`.
+        counts_labels: whether to count labels even while all values are numbers.
+        dtype: the type of a column that cannot be read, such as "List(Int64)"; else "".
+        n_rows, n_gaps, n_texts, n_numbers, n_bools, n_dates, n_too_large: the numbers of rows, of
+            missing cells, of texts that are not numbers, of numbers, of bools and dates among the
+            texts, and of numbers beyond `MAX_NUMBER`.
         first_gap: the place of the first missing cell.
-        texts, numbers, too_large: the first few cells of each kind.
+        has_gap_words: whether a missing cell holds text, such as NA.
+        texts, numbers, too_large, not_dates: the first few cells of each kind.
+        units: the units of numbers, such as "%", and how often each occurs.
         is_whole: whether all numbers are integers that are written without a point.
+        is_canonical: whether all integers are also written in the only way, without leading zeros.
+        is_decimal: whether all numbers have a point and are written in the only way.
+        is_running: whether the cells of row k are k plus the first cell, 0 or 1.
         minimum, maximum: of the numbers that are not too large.
-        labels: how often each text or number occurs; complete only if `is_counted`.
+        labels: how often each value occurs; complete only if `is_counted`.
         training: the same for the training rows of a streamed file.
     """
 
     name: str
     is_chosen: bool = False
+    counts_labels: bool = True
+    dtype: str = ""
+    n_rows: int = 0
     n_gaps: int = 0
     n_texts: int = 0
     n_numbers: int = 0
+    n_bools: int = 0
+    n_dates: int = 0
     n_too_large: int = 0
     first_gap: int = 0
+    has_gap_words: bool = False
     texts: list[PlacedCell] = field(default_factory=list)
     numbers: list[PlacedCell] = field(default_factory=list)
     too_large: list[PlacedCell] = field(default_factory=list)
+    not_dates: list[PlacedCell] = field(default_factory=list)
+    units: Counter[str] = field(default_factory=Counter)
     is_whole: bool = True
+    is_canonical: bool = True
+    is_decimal: bool = True
+    is_running: bool = True
     minimum: float = np.inf
     maximum: float = -np.inf
     is_counted: bool = True
-    labels: Counter[str] = field(default_factory=Counter)
+    labels: Counter[Label] = field(default_factory=Counter)
     training: TrainingFacts = field(default_factory=TrainingFacts)
 
     @property
@@ -106,13 +133,24 @@ class ColumnFacts:
 
     @property
     def kind(self) -> str:
-        """Return "number", "category", "empty", or "mixed" for numbers and fewer texts."""
+        """The kind of the column, by the rules of `tables.cells.infer_kind`.
+
+        "number", "date", "category", "empty"; "mixed" for numbers and fewer texts, "mixed dates"
+        for dates and fewer texts, "mixed units" for numbers with several units, or with and without
+        one.
+        """
         if self.n_values == 0:
             return "empty"
         if self.n_texts == 0:
-            return "number"
-        is_mixed = 2 * self.n_numbers >= self.n_values or (self.n_numbers and not self.is_counted)
-        return "mixed" if is_mixed else "category"
+            has_one_unit = len(self.units) <= 1 and self.units.total() in (0, self.n_numbers)
+            return "number" if has_one_unit else "mixed units"
+        if self.n_bools == self.n_values:
+            return "category"
+        if 2 * self.n_numbers >= self.n_values or (self.n_numbers and not self.is_counted):
+            return "mixed"
+        if 2 * self.n_dates >= self.n_values:
+            return "date" if self.n_dates == self.n_values else "mixed dates"
+        return "category"
 
     @property
     def is_constant(self) -> bool:
@@ -121,63 +159,114 @@ class ColumnFacts:
             return False
         if self.n_texts == 0:
             return self.minimum == self.maximum and not self.n_too_large
-        return len(self.labels) == 1
+        return len(self.labels) == 1 and self.is_counted
 
     def add(
         self,
-        cells: Series,
+        cells: FileCells,
         places: Places,
-        decimal: str,
-        is_typed: bool = False,
+        plain: Series | None = None,
         is_training: Series | None = None,
     ) -> None:
         """Add the cells of one more block.
 
-        is_typed: whether text is never a number. is_training: the rows to collect `training` from;
-        None for none.
+        plain: the column as Float64, if that is known to hold all its values. is_training: the rows
+        to collect `training` from; None for none.
         """
-        gaps = cells.is_null()
-        n_gaps = int(gaps.sum())
+        column = cells.column
+        missing = column.is_null() if plain is not None else cells.missing
+        n_gaps = int(missing.sum())
         if n_gaps and not self.n_gaps:
-            self.first_gap = int(places[int(gaps.arg_true()[0])])
-        self.n_gaps += n_gaps
-        is_text = str(cells.dtype) == "String"
-        values = as_numbers(cells.clear(len(cells)) if is_typed and is_text else cells, decimal)
-        is_number = values.is_not_null()
-        n_numbers = int(is_number.sum())
-        self.n_texts += len(cells) - n_gaps - n_numbers
-        self.n_numbers += n_numbers
-        _keep(self.numbers, cells, is_number, places)
-        _keep(self.texts, cells, ~is_number & ~gaps, places)
+            self.first_gap = int(places[int(missing.arg_true()[0])])
+        values = plain if plain is not None else cells.numbers
+        if plain is None:
+            values = self._add_texts(cells, missing, values, places)
+        n_numbers = len(values) - values.null_count()
         self._add_numbers(cells, values, places)
-        if self.is_counted:
-            self._count(cells if is_text else as_labels(cells), is_training)
+        self.n_rows += len(column)
+        self.n_gaps += n_gaps
+        self.has_gap_words |= bool(n_gaps and (missing & column.is_not_null()).any())
+        self.n_numbers += n_numbers
+        self.n_texts += len(column) - n_gaps - n_numbers
+        if self.is_counted and (self.counts_labels or self.n_texts):
+            self._count(cells, missing, is_training)
         if is_training is not None:
-            numbers = values.filter(is_training).drop_nulls().to_numpy()
-            self.training.n_gaps += int((gaps & is_training).sum())
-            self.training.add(numbers[abs(numbers) <= MAX_NUMBER])
+            self._add_training(cells, values, missing, is_training)
 
-    def _add_numbers(self, cells: Series, values: Series, places: Places) -> None:
+    def _add_texts(
+        self, cells: FileCells, missing: Series, values: Series, places: Places
+    ) -> Series:
+        """Update the facts about values that are not plain numbers; return the numbers."""
+        bools = cells.cells.bools & ~missing
+        self.n_bools += int(bools.sum())
+        values = without(values, bools)
+        self.units.update(cells.units.drop_nulls().to_list())
+        is_text = ~missing & values.is_null()
+        if is_text.any():
+            _keep(self.texts, cells.column, is_text, places)
+            if self.n_dates == self.n_texts or self.n_dates * 2 >= self.n_texts:
+                dates = are_dates(cells) & ~missing
+                self.n_dates += int(dates.sum())
+                _keep(self.not_dates, cells.column, is_text & ~dates, places)
+        return values
+
+    def _add_numbers(self, cells: FileCells, values: Series, places: Places) -> None:
         """Update the range of the numbers and whether they are integers."""
-        numbers = values.drop_nulls().to_numpy()
-        is_large = ~(abs(numbers) <= MAX_NUMBER)
-        if is_large.any():
-            _keep(self.too_large, cells, is_too_large(values), places)
+        numbers = values.to_numpy()
+        if values.null_count():
+            numbers = numbers[~np.isnan(numbers)]
+            self.is_running = False
+        if not len(numbers):
+            return
+        if len(self.numbers) < MAX_SHOWN_CELLS:
+            _keep(self.numbers, cells.column, values.is_not_null(), places)
+        minimum, maximum = float(numbers.min()), float(numbers.max())
+        if maximum > MAX_NUMBER or minimum < -MAX_NUMBER:
+            _keep(self.too_large, cells.column, is_too_large(values), places)
+            is_large = abs(numbers) > MAX_NUMBER
             self.n_too_large += int(is_large.sum())
             numbers = numbers[~is_large]
-        if len(numbers):
-            self.minimum = min(self.minimum, float(numbers.min()))
-            self.maximum = max(self.maximum, float(numbers.max()))
-            self.is_whole = self.is_whole and _are_integers(cells)
+        if not len(numbers):
+            return
+        if self.is_running:
+            first = float(numbers[0]) if self.n_rows == 0 else self.minimum + self.n_rows
+            running = np.arange(first, first + len(numbers))
+            is_start = self.n_rows > 0 or first in (0.0, 1.0)
+            self.is_running = is_start and np.array_equal(numbers, running)
+        self.minimum = min(self.minimum, float(numbers.min()))
+        self.maximum = max(self.maximum, float(numbers.max()))
+        self.is_whole = self.is_whole and bool((numbers % 1 == 0).all()) and _are_integers(cells)
+        if self.counts_labels and cells.cells.is_text:
+            texts = cells.cells.values.drop_nulls()
+            self.is_canonical &= bool(texts.str.contains(CANONICAL_INTEGER).all())
+            self.is_decimal &= bool(texts.str.contains(CANONICAL_DECIMAL).all())
 
-    def _count(self, cells: Series, is_training: Series | None) -> None:
+    def _count(self, cells: FileCells, missing: Series, is_training: Series | None) -> None:
         """Count the labels while the column may still be one of categories."""
-        self.labels.update(label_counts(cells))
-        if is_training is not None:
-            self.training.labels.update(label_counts(cells.filter(is_training)))
         has_only_numbers = self.n_texts == 0 and not self.is_chosen
-        if len(self.labels) > (MAX_NUMBER_LABELS if has_only_numbers else MAX_LABELS):
+        limit = MAX_NUMBER_LABELS if has_only_numbers else MAX_LABELS
+        values = without(cells.cells.values, missing)
+        if values.dtype.is_float():
+            values = values.fill_nan(None)
+        if values.n_unique() > limit + 1:
             self.is_counted = False
+            return
+        self.labels.update(label_counts(values))
+        if is_training is not None:
+            self.training.labels.update(label_counts(values.filter(is_training)))
+        self.is_counted = len(self.labels) <= limit
+
+    def _add_training(
+        self, cells: FileCells, values: Series, missing: Series, is_training: Series
+    ) -> None:
+        """Update the statistics of the training rows."""
+        if self.n_dates:
+            days = cells.cells.cells(self.name, "train_file").days
+            numbers = days[(is_training & ~missing).to_numpy()]
+        else:
+            numbers = values.filter(is_training).drop_nulls().to_numpy()
+        self.training.n_gaps += int((missing & is_training).sum())
+        self.training.add(numbers[abs(numbers) <= MAX_NUMBER])
 
 
 def _keep(kept: list[PlacedCell], cells: Series, is_kept: Series, places: Places) -> None:
@@ -187,8 +276,8 @@ def _keep(kept: list[PlacedCell], cells: Series, is_kept: Series, places: Places
         kept += [(int(places[row]), str(cells[row])) for row in rows]
 
 
-def _are_integers(cells: Series) -> bool:
-    """Return whether all numbers are integers of up to 18 digits, written without a point."""
-    if str(cells.dtype) != "String":
-        return bool(cells.dtype.is_integer())
-    return bool(cells.str.contains(r"^[+-]?[0-9]{1,18}$").all())
+def _are_integers(cells: FileCells) -> bool:
+    """Return whether all numbers are integers, typed or written without a point."""
+    if not cells.cells.is_text:
+        return bool(cells.column.dtype.is_integer())
+    return bool(cells.cells.values.str.contains(r"^[+-]?[0-9]+$").all())

@@ -39,8 +39,7 @@ class HeldOut:
     def training(self, number: int, block: Block, n_rows: int) -> NDArray[np.bool_]:
         """Return which rows of a block are certain to be training rows, after `n_rows` rows.
 
-        More rows only lower the share, so these rows are never held out. Rows without a target are
-        not training rows.
+        More rows only lower the share, so none of these will be held out. Rows without a target are
+        not training rows either, which the caller checks.
         """
-        has_target: NDArray[np.bool_] = block.frame[self.target].is_not_null().to_numpy()
-        return has_target & (self.draws(number, block) >= self.share_of(n_rows))
+        return np.asarray(self.draws(number, block) >= self.share_of(n_rows))

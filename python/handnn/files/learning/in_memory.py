@@ -6,7 +6,7 @@ from time import perf_counter
 
 import numpy as np
 
-from handnn.files.learning.settings import Log, TrainingSettings
+from handnn.files.learning.settings import Gaps, Log, TrainingSettings
 from handnn.files.learning.split import split_rows
 from handnn.files.learning.survey import Survey, take_rows
 from handnn.files.learning.trained import Trained, TrainingRun
@@ -15,14 +15,24 @@ from handnn.tables.recipe import file_recipe
 
 
 def train_in_memory(
-    survey: Survey, settings: TrainingSettings, *, progress: bool, log: Log
+    survey: Survey,
+    settings: TrainingSettings,
+    gaps: Gaps,
+    *,
+    progress: bool,
+    log: Log,
 ) -> Trained:
-    """Hold out rows of a file and train on the others; TableError when there are too few rows."""
+    """Hold out rows of a file and train on the others; TableError when there are too few rows.
+
+    gaps: the texts that mean a missing value, as `Columns.learn` takes them.
+    """
     frame, places = take_rows(survey)
     rng = np.random.default_rng(settings.seed)
-    split = split_rows(frame, settings.target, places, settings.hold_out, rng, settings.task)
+    split = split_rows(frame, settings.target, places, settings.hold_out, rng, survey.task)
     train = split.train
     log(f"{len(train):,} rows to train on, {len(split.test):,} held out; {survey.described()}")
+    for note in survey.notes:
+        log(note)
     start = perf_counter()
     recipe = settings.applied_to(file_recipe(len(train), len(survey.kinds)))
     fitted = fit_table(
@@ -30,7 +40,8 @@ def train_in_memory(
         train.y,
         recipe,
         kinds=survey.kinds,
-        task=settings.task,
+        task=survey.task,
+        gaps=gaps,
         rng=rng,
         progress=progress,
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
-from handnn.files.errors import Option, Remedy, TableError
+from handnn.files.errors import Note, Option, Remedy, TableError
 from handnn.files.learning.facts import MAX_NUMBER_LABELS, ColumnFacts, PlacedCell
+from handnn.files.reading.columns import MAX_LISTED, listed
 from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.source import Source
 from handnn.files.reading.values import hint_for, remedies_for
@@ -23,57 +26,141 @@ MAX_CATEGORIES = 10_000
 Predicate = tuple[str, str]
 """The description of one wrong cell, and of several."""
 
+INDEX_NAME = re.compile(
+    "Unnamed: 0|__index_level_[0-9]+__|index|id|row|#"
+    "|(row|record|line)[ _]?(name|num(ber)?|id|no)s?",
+    re.IGNORECASE,
+)
+"""The names of a column that counts the rows; the first two are those of pandas."""
+
+MIN_INDEX_ROWS = 20
+"""A column of fewer rows may count 1, 2, 3 by chance."""
+
+NOT_DATES = ("is not a date, unlike other rows", "are not dates, unlike other rows")
 NOT_A_NUMBER = ("is not a number", "are not numbers")
 UNLIKE_OTHERS = ("is not a number, unlike other rows", "are not numbers, unlike other rows")
 TOO_LARGE = ("is beyond 1e100", "are beyond 1e100")
 
 
-def choose_kinds(facts: Mapping[str, ColumnFacts], source: Source) -> dict[str, str]:
-    """Return "number" or "category" for each column.
+@dataclass(frozen=True)
+class Choice:
+    """What the columns of a file are.
 
-    Raises one TableError for all columns that cannot be learned from: those without values, with
-    the same value in every row, with numbers and text, or with text that differs almost everywhere.
+    Attributes:
+        kinds: "number", "category" or "date" for each column to learn from.
+        left_out: columns that nothing can be learned from, and why.
+        usable: those of them that are left out only by default.
+        units: columns of numbers with a unit, such as "%".
     """
-    kinds: dict[str, str] = {}
+
+    kinds: dict[str, str]
+    left_out: dict[str, str]
+    usable: set[str]
+    units: dict[str, str]
+
+    def notes(self) -> list[Note]:
+        """Return the decisions that a user may want otherwise."""
+        found = []
+        for name, reason in self.left_out.items():
+            remedies = (Remedy(Option.USE, (name,)),) if name in self.usable else ()
+            found.append(Note(f"column {name!r} {reason}: it is left out", *remedies))
+        for name, unit in self.units.items():
+            remedy = Remedy(Option.CATEGORIES, (name,))
+            found.append(Note(f"column {name!r} is read as numbers, without the {unit}", remedy))
+        dates = [name for name, kind in self.kinds.items() if kind == "date"]
+        if dates:
+            remedy = Remedy(Option.CATEGORIES, tuple(dates[:MAX_LISTED]))
+            found.append(Note(f"dates, read as days and cycles: {listed(dates)}", remedy))
+        return found
+
+
+def choose_kinds(
+    facts: Mapping[str, ColumnFacts],
+    source: Source,
+    used: Collection[str] = (),
+    is_strict: bool = False,
+) -> Choice:
+    """Return what each column is.
+
+    used: columns never to leave out. Raises one TableError for all columns that are ambiguous, such
+    as numbers and text; with `is_strict` also for those that would be left out.
+    """
+    choice = Choice({}, {}, set(), {})
     problems: list[str] = []
     ignored: list[str] = []
     remedies: list[Remedy] = []
     for name, fact in facts.items():
-        kinds[name] = "category" if fact.is_chosen and fact.n_values else fact.kind
-        problem, cells = _problem(fact, kinds[name], source)
-        if not problem:
+        kind = "category" if fact.is_chosen and fact.n_values else fact.kind
+        problem, cells = _problem(fact, kind, source)
+        if problem:
+            problems.append(f"column {name!r} {problem}")
+            remedies += _remedies(cells, source)
+            if not _remedies(cells, source) and hint_for([text for _, text in cells], source) == "":
+                remedies.append(Remedy(Option.CATEGORIES, (name,)))
             continue
-        problems.append(f"column {name!r} {problem}")
-        remedies += _remedies(cells, source)
-        if not cells:
+        reason = reason_to_leave_out(fact, kind, name in used)
+        if not reason:
+            choice.kinds[name] = kind
+            if kind == "number" and fact.units:
+                choice.units[name] = next(iter(fact.units))
+        elif is_strict or name in used:
+            problems.append(f"column {name!r} {reason}")
             ignored.append(name)
+        else:
+            choice.left_out[name] = reason
+            if not reason_to_leave_out(fact, kind, True):
+                choice.usable.add(name)
     if problems:
         remedies += [Remedy(Option.IGNORE, tuple(ignored))] if ignored else []
         raise TableError(f"{source.path}: {'; '.join(problems)}", *remedies)
-    return kinds
+    if not choice.kinds:
+        found = "; ".join(f"column {name!r} {why}" for name, why in choice.left_out.items())
+        usable = tuple(sorted(choice.usable))
+        remedies = [Remedy(Option.USE, usable)] if usable else []
+        raise TableError(f"{source.path} has no column to learn from: {found:.500}", *remedies)
+    return choice
+
+
+def reason_to_leave_out(fact: ColumnFacts, kind: str, is_used: bool) -> str:
+    """Return why nothing can be learned from a column, or ""."""
+    if fact.dtype:
+        return f"has the type {fact.dtype:.60}"
+    if kind == "empty":
+        return "has no value in any row"
+    if fact.is_constant:
+        return f"has the same value {fact.first_value!r:.40} in every row"
+    n_labels = len(fact.labels)
+    if kind == "category" and n_labels > MAX_CATEGORIES:
+        return f"has more than {MAX_CATEGORIES:,} categories"
+    if is_used or fact.is_chosen:
+        return ""
+    is_index = fact.is_running and INDEX_NAME.fullmatch(fact.name.strip()) is not None
+    if kind == "number" and is_index and fact.n_rows > MIN_INDEX_ROWS:
+        return "is an index of the rows"
+    is_distinct = n_labels > MAX_DISTINCT_ROWS and n_labels > MAX_DISTINCT_SHARE * fact.n_values
+    if kind == "category" and is_distinct:
+        return (
+            f"has {n_labels:,} distinct texts in {fact.n_values:,} rows, such as "
+            f"{fact.first_value!r:.40}, like an identifier or free text"
+        )
+    return ""
 
 
 def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[PlacedCell]]:
-    """Return why a column cannot be learned from, or "", and the cells that cause this, if any."""
-    if kind == "empty":
-        return "has no value in any row", []
-    if fact.is_constant:
-        return f"has the same value {fact.first_value!r:.40} in every row", []
+    """Return why a column is ambiguous, or "", and the cells to blame, if any."""
     if kind == "mixed":
         return describe_cells(fact.texts, fact.n_texts, source, UNLIKE_OTHERS), fact.texts
+    if kind == "mixed dates":
+        n_others = fact.n_values - fact.n_dates
+        return describe_cells(fact.not_dates, n_others, source, NOT_DATES), fact.not_dates
+    if kind == "mixed units":
+        units = " and ".join(sorted(fact.units))
+        without = " and without a unit" if fact.units.total() < fact.n_numbers else ""
+        return f"has numbers with {units}{without}", []
     if kind == "number" and fact.n_too_large:
         return describe_cells(fact.too_large, fact.n_too_large, source, TOO_LARGE), fact.too_large
-    n_labels = len(fact.labels)
-    if kind == "category" and not fact.is_chosen:
-        if _are_other_numbers(fact.texts, source):
-            return describe_cells(fact.texts, fact.n_texts, source, NOT_A_NUMBER), fact.texts
-        if n_labels > MAX_DISTINCT_ROWS and n_labels > MAX_DISTINCT_SHARE * fact.n_values:
-            return (
-                f"has {n_labels:,} distinct texts in {fact.n_values:,} rows, such as "
-                f"{fact.first_value!r:.40}: an identifier, a date or free text"
-            ), []
-    if kind == "category" and n_labels > MAX_CATEGORIES:
-        return f"has more than {MAX_CATEGORIES:,} categories", []
+    if kind == "category" and not fact.is_chosen and _are_other_numbers(fact.texts, source):
+        return describe_cells(fact.texts, fact.n_texts, source, NOT_A_NUMBER), fact.texts
     return "", []
 
 
@@ -101,22 +188,46 @@ def _remedies(cells: Iterable[PlacedCell], source: Source) -> list[Remedy]:
 def check_target(fact: ColumnFacts, source: Source, task: str, drop_gaps: bool) -> str:
     """Return the kind of the target, "number" or "category"; TableError when it has none."""
     name = f"{source.path}: target {fact.name!r}"
+    if fact.dtype:
+        raise TableError(f"{name} has the type {fact.dtype:.60}")
     if fact.n_values == 0:
         raise TableError(f"{name} has no value in any row")
     if fact.n_gaps and not drop_gaps:
+        words = (Remedy(Option.NO_DEFAULT_GAPS),) if fact.has_gap_words else ()
         raise TableError(
             f"{name} has no value in {counted(fact.n_gaps, 'row')}, the first in {source.place} "
             f"{fact.first_gap:,}",
             Remedy(Option.DROP_GAPS),
+            *words,
         )
     if fact.n_too_large:
         problem = describe_cells(fact.too_large, fact.n_too_large, source, TOO_LARGE)
         raise TableError(f"{name} {problem}", *_remedies(fact.too_large, source))
-    if fact.kind == "mixed" or (task == "regression" and fact.kind == "category"):
+    if fact.is_chosen:
+        if task == "regression":
+            raise TableError(f"{name} cannot be a category with the task 'regression'")
+        kind = "category"
+    elif fact.kind in ("date", "mixed dates") and task in ("auto", "regression"):
+        raise TableError(
+            f"{name} has dates, such as {fact.first_value!r:.40}; predict a number of days",
+            Remedy(Option.CATEGORIES, (fact.name,)),
+        )
+    else:
+        kind = _kind_of_target(fact, source, task, name)
+    _check_classes(fact, name, task)
+    return kind
+
+
+def _kind_of_target(fact: ColumnFacts, source: Source, task: str, name: str) -> str:
+    """Return "number" or "category"; TableError for numbers and text, or numbers of two units."""
+    kind = fact.kind
+    if kind == "mixed units":
+        raise TableError(f"{name} {_problem(fact, kind, source)[0]}")
+    is_near = kind == "category" and task == "auto" and _are_other_numbers(fact.texts, source)
+    if kind == "mixed" or is_near or (task == "regression" and kind == "category"):
         problem = describe_cells(fact.texts, fact.n_texts, source, NOT_A_NUMBER)
         raise TableError(f"{name} {problem}", *_remedies(fact.texts, source))
-    _check_classes(fact, name, task)
-    return fact.kind
+    return "number" if kind == "number" else "category"
 
 
 def _check_classes(fact: ColumnFacts, name: str, task: str) -> None:

@@ -11,6 +11,9 @@ from handnn.tables.recipe import Recipe
 Log = Callable[[str], object]
 """A function that is called with a line of text at each stage of training."""
 
+Gaps = tuple[str, ...] | None
+"""The texts that mean a missing value; None for `tables.cells.GAPS`."""
+
 TASKS = ("auto", "regression", "binary", "multiclass")
 
 
@@ -28,6 +31,8 @@ class TrainingSettings:
     task: str = "auto"
     ignore: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    use: tuple[str, ...] = ()
+    strict: bool = False
     drop_gaps: bool = False
     hold_out: float = 0.2
     hidden: tuple[int, ...] | None = None

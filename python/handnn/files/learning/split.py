@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from handnn.files.errors import TableError
 from handnn.files.reading.block import Places
+from handnn.files.reading.cells import drop
 from handnn.tables.target_values import TargetValues
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def split_rows(
     `Target.learn`; it determines whether targets are classes. Raises TableError when there are too
     few rows.
     """
-    x, y = frame.drop(target), frame[target]
+    x, y = drop(frame, target), frame.get_column(target)
     check_row_count(len(y))
     if task == "auto":
         task = TargetValues(y, "split_rows").task()

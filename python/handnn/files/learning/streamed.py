@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.learning.hold_out import HeldOut
-from handnn.files.learning.settings import Log, TrainingSettings
+from handnn.files.learning.settings import Gaps, Log, TrainingSettings
 from handnn.files.learning.split import LabeledRows, Split, check_row_count
 from handnn.files.learning.streamed_columns import columns_of, target_of
 from handnn.files.learning.survey import Survey, typed_rows
 from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.files.reading.block import Places
+from handnn.files.reading.cells import drop
 from handnn.files.reading.memory import release_memory
 from handnn.losses.loss import as_column
 from handnn.progress import progress_bar
@@ -45,14 +46,24 @@ MAX_SAMPLE_ROWS = 20_000
 
 
 def train_streamed(
-    survey: Survey, settings: TrainingSettings, *, progress: bool, log: Log
+    survey: Survey,
+    settings: TrainingSettings,
+    gaps: Gaps,
+    *,
+    progress: bool,
+    log: Log,
 ) -> Trained:
-    """Train on the file of a survey; TableError when it has too few rows."""
+    """Train on the file of a survey; TableError when it has too few rows.
+
+    gaps: the texts that mean a missing value, as `Columns.learn` takes them.
+    """
     n_rows = survey.target.n_values
     log(f"{n_rows:,} rows, read again for each epoch; {survey.described()}")
+    for note in survey.notes:
+        log(note)
     check_row_count(n_rows)
     began = perf_counter()
-    columns, target = columns_of(survey), target_of(survey, settings)
+    columns, target = columns_of(survey, gaps), target_of(survey)
     stream = RowStream(survey, settings, columns, target)
     recipe = settings.applied_to(stream_recipe(n_rows, len(survey.kinds)))
     trainers = _new_trainers(recipe, columns, target, n_rows, settings.seed)
@@ -117,9 +128,11 @@ class RowStream:
         """Yield x and y of the training rows; keeps: whether to keep the other rows."""
         parts: list[tuple[Array, Array]] = []
         size = 0
-        for number, block in enumerate(self._survey.source.blocks()):
+        names = [*self._survey.all_kinds]
+        for number, block in enumerate(self._survey.source.blocks(names=names)):
             draws = self._held_out.draws(number, block)
-            has_target = block.frame[self._survey.target.name].is_not_null().to_numpy()
+            column = block.frame.get_column(self._survey.target.name)
+            has_target = ~self._survey.source.cells(column).missing.to_numpy()
             frame, places = typed_rows(self._survey, block)
             rows = self._training_rows(frame, places, draws[has_target], keeps)
             parts.append(self._arrays(rows))
@@ -166,7 +179,7 @@ class RowStream:
         name = self._survey.target.name
         frame = pl.concat([frame for frame, _ in parts])
         places = np.concatenate([places for _, places in parts])
-        return LabeledRows(frame.drop(name), frame[name], places)
+        return LabeledRows(drop(frame, name), frame.get_column(name), places)
 
     def _arrays(self, frame: DataFrame) -> tuple[Array, Array]:
         """Return rows as float32 inputs and targets of the networks."""
@@ -174,8 +187,8 @@ class RowStream:
         if len(frame) == 0:
             width = 1 if self._target.classes is not None else self._target.n_out
             return np.empty((0, self._columns.n_in), np.float32), np.empty((0, width), np.float32)
-        x = self._columns.transform(frame.drop(name), "float32")
-        return x, self._target.encode(frame[name]).astype(np.float32)
+        x = self._columns.transform(drop(frame, name), "float32")
+        return x, self._target.encode(frame.get_column(name)).astype(np.float32)
 
 
 def _concatenated(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:

@@ -2,48 +2,74 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from decimal import Decimal
 
 import numpy as np
 
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.learning.facts import TrainingFacts
-from handnn.files.learning.settings import TrainingSettings
+from handnn.files.learning.settings import Gaps
 from handnn.files.learning.survey import Survey
-from handnn.files.reading.values import BOOLS
 from handnn.tables import CategoryColumn, Columns, NumberColumn, Target
+from handnn.tables.cells import category_text, sorted_labels
+from handnn.tables.column import Column
+from handnn.tables.date import DateColumn, cycles_of
 from handnn.tables.number import normal_levels
 from handnn.tables.recipe import ColumnScale, default_scale
+from handnn.tables.steps import Label
 
 
-def columns_of(survey: Survey) -> Columns:
-    """Return the result of `Columns.learn`, with quantiles from a sample."""
+def columns_of(survey: Survey, gaps: Gaps) -> Columns:
+    """Return what `Columns.learn` would learn from the training rows, quantiles from a sample."""
     scale = default_scale(len(survey.kinds))
-    columns: list[NumberColumn | CategoryColumn] = []
+    columns: list[Column] = []
     for name, kind in survey.kinds.items():
         training = survey.facts[name].training
         labels = count_labels(training.labels)
-        if not (training.moments.n if kind == "number" else labels):
+        if not (labels if kind == "category" else training.moments.n):
             raise TableError(
                 f"{survey.source.path}: column {name!r} has no value in the training rows",
                 Remedy(Option.IGNORE, (name,)),
             )
         if kind == "number":
             columns.append(number_column(training, scale))
+        elif kind == "date":
+            columns.append(date_column(training, scale))
         else:
-            names = tuple(sorted(labels))
+            names = tuple(sorted_labels(labels))
             counts = tuple(labels[label] for label in names)
             columns.append(CategoryColumn(names, counts, training.n_gaps > 0))
-    return Columns(columns, survey.kinds)
+    return Columns(columns, survey.kinds, gaps=gaps)
 
 
-def count_labels(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return the categories of a column as `typed` spells them, and how often each occurs."""
-    found: dict[str, int] = {}
-    for label, count in counts.items():
-        label = BOOLS.get(label, label)
-        found[label] = found.get(label, 0) + count
-    return found
+def count_labels(counts: Mapping[Label, int]) -> dict[Label, int]:
+    """Return how often each category occurs; of several spellings the most frequent is kept."""
+    totals: Counter[str] = Counter()
+    written: dict[str, Label] = {}
+    for label, count in sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0]))):
+        text = category_text(label)
+        totals[text] += count
+        written.setdefault(text, _builtin(label))
+    return {written[text]: count for text, count in totals.items()}
+
+
+def _builtin(label: object) -> Label:
+    """Return a label as a text, a bool or a number."""
+    if isinstance(label, str | int):
+        return label
+    if isinstance(label, float):
+        return int(label) if label.is_integer() else label
+    if isinstance(label, Decimal):
+        return int(label) if label == label.to_integral_value() else float(label)
+    return category_text(label)
+
+
+def date_column(training: TrainingFacts, scale: ColumnScale) -> DateColumn:
+    """Return what `DateColumn.learn` would learn."""
+    days = training.sample
+    return DateColumn(number_column(training, scale), cycles_of(days))
 
 
 def number_column(training: TrainingFacts, scale: ColumnScale) -> NumberColumn:
@@ -64,22 +90,16 @@ def number_column(training: TrainingFacts, scale: ColumnScale) -> NumberColumn:
     return NumberColumn(median, mean_of_all, deviation, training.n_gaps > 0, False, knots, levels)
 
 
-def target_of(survey: Survey, settings: TrainingSettings) -> Target:
-    """Return the result of `Target.learn`."""
-    fact, task = survey.target, settings.task
-    if survey.target_kind == "category":
-        return Target.learn(np.array([*count_labels(fact.labels)] * 2, object), task)
-    has_classes = task in ("binary", "multiclass")
-    if task == "auto" and fact.is_whole and fact.is_counted:
-        values = np.array([int(label) for label in fact.labels] * 2)
-        found = Target.learn(values, "auto") if len(fact.labels) * 2 <= fact.n_values else None
-        if found is not None and found.task != "regression":
-            return found
-    if has_classes:
+def target_of(survey: Survey) -> Target:
+    """Return what `Target.learn` would learn of the target."""
+    fact, task = survey.target, survey.task
+    if task != "regression":
         if not fact.is_counted:
-            raise TableError(f"the target {fact.name!r} has too many distinct numbers for classes")
-        read = int if fact.is_whole else float
-        return Target.learn(np.array([read(label) for label in fact.labels]), task)
+            raise TableError(f"the target {fact.name!r} has too many distinct values for classes")
+        labels = [*count_labels(fact.labels)]
+        if survey.has_numeric_target:
+            labels = sorted(map(int if fact.is_whole else float, labels))
+        return Target.learn(labels, task, gaps=())
     if not fact.training.moments.n:
         raise TableError(f"the target {fact.name!r} has no value in the training rows")
     column = number_column(fact.training, True)

@@ -6,16 +6,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from handnn.files.errors import TableError
+from handnn.files.errors import Note, Option, Remedy, TableError
 from handnn.files.learning.facts import ColumnFacts
 from handnn.files.learning.hold_out import HeldOut
-from handnn.files.learning.problems import check_target, choose_kinds
+from handnn.files.learning.problems import Choice, check_target, choose_kinds
 from handnn.files.learning.settings import TrainingSettings
 from handnn.files.reading.block import Block, Places
+from handnn.files.reading.cells import frame_of, is_readable
 from handnn.files.reading.columns import check_column, listed
 from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.source import Source, joined
-from handnn.files.reading.values import typed
+from handnn.files.reading.values import typed, without
+from handnn.tables.cells import category_text
+from handnn.tables.target_values import MAX_INT_CLASSES
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -26,30 +29,58 @@ class Survey:
     """A file that has been read once, with the kinds of its columns.
 
     Attributes:
-        kinds: "number" or "category" for each column that is learned from.
-        target_kind: the same for the target.
+        choice: what the columns are that are learned from.
+        target_kind: "number" or "category", what the target is.
+        task: "regression", "binary" or "multiclass".
         facts, target: facts about these columns, and about the target.
+        notes: decisions that a user may want otherwise.
         blocks: all rows, unless the file is streamed.
     """
 
     source: Source
-    kinds: dict[str, str]
+    choice: Choice
     target_kind: str
+    task: str
     facts: dict[str, ColumnFacts]
     target: ColumnFacts
+    notes: list[Note]
     blocks: list[Block]
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """The kind of each column that is learned from."""
+        return self.choice.kinds
 
     @property
     def all_kinds(self) -> dict[str, str]:
         """The kinds of the columns, and of the target."""
-        return {**self.kinds, self.target.name: self.target_kind}
+        kind = "number" if self.has_numeric_target else "category"
+        return {**self.kinds, self.target.name: kind}
+
+    @property
+    def has_numeric_target(self) -> bool:
+        """Whether the target is learned as numbers; else as labels, as they are written."""
+        fact = self.target
+        is_exact = (fact.is_whole and fact.is_canonical) or fact.is_decimal
+        return self.target_kind == "number" and (self.task == "regression" or is_exact)
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The units that the numbers of some columns have, such as "%"."""
+        if not (self.target_kind == "number" and self.target.units):
+            return self.choice.units
+        return {**self.choice.units, self.target.name: next(iter(self.target.units))}
 
     def described(self) -> str:
         """Describe the columns that are learned from."""
+        parts: list[str] = []
+        for kind, noun in (("number", "of numbers"), ("date", "of dates")):
+            count = sum(found == kind for found in self.kinds.values())
+            if count or kind == "number":
+                parts.append(f"{counted(count, 'column') if not parts else count} {noun}")
         categories = [name for name, kind in self.kinds.items() if kind == "category"]
-        gaps = [name for name, fact in self.facts.items() if fact.n_gaps]
-        parts = [counted(len(self.kinds) - len(categories), "column") + " of numbers"]
         parts += [f"{len(categories)} of categories ({listed(categories)})"] if categories else []
+        gaps = [name for name in self.kinds if self.facts[name].n_gaps]
         return ", ".join(parts) + (f"; gaps are filled in {listed(gaps)}" if gaps else "")
 
 
@@ -62,11 +93,35 @@ def survey(source: Source, settings: TrainingSettings, *, streams: bool = False)
     names = _columns_in_use(source, settings)
     held_out = HeldOut(settings.target, settings.hold_out, settings.seed) if streams else None
     kept: list[Block] = []
-    blocks = source.blocks() if streams else _keeping(source.blocks(), names, kept)
-    facts = collect_facts(source, blocks, names, settings.categories, held_out)
+    blocks = source.blocks(names=names)
+    facts = collect_facts(
+        source, blocks if streams else _keeping(blocks, kept), names, settings, held_out
+    )
     target = facts.pop(settings.target)
     target_kind = check_target(target, source, settings.task, settings.drop_gaps)
-    return Survey(source, choose_kinds(facts, source), target_kind, facts, target, kept)
+    task = task_of(target, target_kind, settings.task)
+    choice = choose_kinds(facts, source, settings.use, settings.strict)
+    notes = choice.notes()
+    if task != "regression" and target_kind == "number" and settings.task == "auto":
+        text = f"target {target.name!r} has {len(target.labels)} different whole numbers: they are"
+        notes.append(Note(f"{text} classes", Remedy(Option.TASK, "regression")))
+    if target_kind == "number" and target.units:
+        unit = next(iter(target.units))
+        remedy = Remedy(Option.CATEGORIES, (target.name,))
+        notes.append(Note(f"target {target.name!r} is read as numbers, without the {unit}", remedy))
+    return Survey(source, choice, target_kind, task, facts, target, notes, kept)
+
+
+def task_of(fact: ColumnFacts, kind: str, task: str) -> str:
+    """Return "regression", "binary" or "multiclass", by the rules of `Target.learn`."""
+    if task != "auto":
+        return task
+    n_labels = len({category_text(label) for label in fact.labels})
+    if kind == "number":
+        are_few = fact.is_counted and n_labels <= min(MAX_INT_CLASSES, fact.n_values // 2)
+        if not (fact.is_whole and are_few) or fact.units:
+            return "regression"
+    return "binary" if n_labels == 2 else "multiclass"
 
 
 def _columns_in_use(source: Source, settings: TrainingSettings) -> list[str]:
@@ -76,18 +131,23 @@ def _columns_in_use(source: Source, settings: TrainingSettings) -> list[str]:
         check_column(name, source, "to ignore")
     for name in settings.categories:
         check_column(name, source, "to use as a category")
-    if settings.target in settings.ignore:
+    for name in settings.use:
+        check_column(name, source, "to use")
+    ignored = set(settings.ignore)
+    if settings.target in ignored:
         raise TableError(f"the target {settings.target!r} cannot be ignored")
-    names = [name for name in source.names if name not in settings.ignore]
+    for name in (*settings.categories, *settings.use):
+        if name in ignored:
+            raise TableError(f"column {name!r} cannot be both used and ignored")
+    names = [name for name in source.names if name not in ignored]
     if names == [settings.target]:
         raise TableError(f"{source.path} has no column except the target {settings.target!r}")
     return names
 
 
-def _keeping(blocks: Iterable[Block], names: list[str], kept: list[Block]) -> Iterator[Block]:
+def _keeping(blocks: Iterable[Block], kept: list[Block]) -> Iterator[Block]:
     """Yield blocks, and keep them."""
-    for frame, places in blocks:
-        block = Block(frame.select(names), places)
+    for block in blocks:
         kept.append(block)
         yield block
 
@@ -96,7 +156,7 @@ def collect_facts(
     source: Source,
     blocks: Iterable[Block],
     names: Iterable[str],
-    categories: Iterable[str] = (),
+    settings: TrainingSettings,
     held_out: HeldOut | None = None,
 ) -> dict[str, ColumnFacts]:
     """Return facts about columns from all blocks of a source; TableError when it has no rows.
@@ -105,16 +165,28 @@ def collect_facts(
     """
     import polars as pl
 
-    chosen = set(categories)
-    facts = {name: ColumnFacts(name, name in chosen) for name in names}
+    chosen = set(settings.categories)
+    facts = {
+        name: ColumnFacts(
+            name, name in chosen, held_out is not None or name in chosen or name == settings.target
+        )
+        for name in names
+    }
     n_rows = 0
     for number, block in enumerate(blocks):
         n_rows += len(block.places)
+        columns = {column.name: column for column in block.frame.get_columns()}
         training = None
         if held_out is not None:
-            training = pl.Series(held_out.training(number, block, n_rows))
+            missing = source.cells(columns[settings.target]).missing
+            drawn = held_out.training(number, block, n_rows)
+            training = pl.Series(drawn) & ~missing
+        plain = source.numbers(block.frame)
         for name, fact in facts.items():
-            fact.add(block.frame[name], block.places, source.decimal, source.is_typed, training)
+            if is_readable(columns[name].dtype):
+                fact.add(source.cells(columns[name]), block.places, plain.get(name), training)
+            else:
+                fact.dtype = str(columns[name].dtype)
     if n_rows == 0:
         raise TableError(f"{source.path} has a header but no rows")
     return facts
@@ -132,8 +204,14 @@ def typed_rows(survey: Survey, block: Block) -> tuple[DataFrame, Places]:
     import polars as pl
 
     name = survey.target.name
-    frame = typed(block, survey.all_kinds, survey.source)
-    if survey.target_kind == "number" and survey.target.is_whole:
-        frame = frame.with_columns(pl.col(name).cast(pl.Int64))
-    has_target = frame[name].is_not_null().to_numpy()
+    cells = survey.source.cells(block.frame.get_column(name))
+    frame = typed(block, survey.all_kinds, survey.source, survey.units)
+    if survey.target_kind == "number" and survey.target.is_whole and survey.has_numeric_target:
+        whole = cells.cells.values
+        if cells.cells.is_text:
+            whole = without(whole, cells.missing).cast(pl.Int64, strict=False)
+        if survey.target.is_canonical and whole.null_count() == cells.missing.sum():
+            columns = {column.name: column for column in frame.get_columns()}
+            frame = frame_of({**columns, name: whole})
+    has_target = ~cells.missing.to_numpy()
     return frame.filter(has_target), block.places[has_target]

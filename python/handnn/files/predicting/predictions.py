@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from handnn.files.errors import TableError
 from handnn.files.model import FileModel
 from handnn.files.reading.block import Block
+from handnn.files.reading.cells import frame_of, is_readable
 from handnn.files.reading.columns import check_column, check_same_columns
 from handnn.files.reading.csv_checks import counted
-from handnn.files.reading.dialect import is_number
 from handnn.files.reading.source import Source
 from handnn.files.reading.values import label_counts, typed
 from handnn.files.report.block_scores import BlockScores
 from handnn.files.report.table_scores import Scores
+from handnn.tables.cells import label_codes, look_up
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -36,18 +37,14 @@ class ModelInput:
     def __init__(self, source: Source, model: FileModel) -> None:
         self.source = source
         self.kinds = model.kinds
+        self._units = model.notes.units
         self._labels = {
-            name: {*map(str, model.labels(name))}
+            name: {*label_codes(model.labels(name))}
             for name, kind in self.kinds.items()
             if kind == "category"
         }
         self._unseen: dict[str, Counter[str]] = {name: Counter() for name in self._labels}
         self._differences = check_same_columns(source, self.kinds, model.notes.target)
-
-    @property
-    def numbers(self) -> list[str]:
-        """The names of the columns of numbers."""
-        return [name for name, kind in self.kinds.items() if kind == "number"]
 
     @property
     def notes(self) -> list[str]:
@@ -63,36 +60,61 @@ class ModelInput:
                 )
         return found
 
-    def blocks(self, *more: tuple[str, str]) -> Iterator[tuple[DataFrame, Block]]:
+    def blocks(self, *more: str, keeps: bool = False) -> Iterator[tuple[DataFrame, Block]]:
         """Yield the columns of the model, typed, with the block that they come from.
 
-        more: names and kinds of further columns to yield. Raises TableError for text in a column of
-        numbers, for numbers alone where training had text, and when there are no rows.
+        more: the names of further columns that the blocks have; keeps: whether they have all
+        columns. Raises TableError for text in a column of numbers or dates, and when there are no
+        rows.
         """
+        names = None if keeps else list(dict.fromkeys([*self.kinds, *more]))
         n_rows = 0
-        for block in self.source.blocks():
-            frame = typed(block, {**self.kinds, **dict(more)}, self.source)
+        for block in self.source.blocks(names=names):
+            for name in self.kinds:
+                check_readable(block.frame, name, self.source)
+            frame = typed(block, self.kinds, self.source, self._units)
+            columns = {column.name: column for column in frame.get_columns()}
             for name, labels in self._labels.items():
-                self._check_labels(frame, name, labels)
+                columns[name] = self._categories(columns[name], labels)
             n_rows += len(block.places)
-            yield frame, block
+            yield frame_of(columns), block
+        self.source.check_unchanged()
         if n_rows == 0:
             raise TableError(f"{self.source.path} has a header but no rows")
 
-    def _check_labels(self, frame: DataFrame, name: str, labels: set[str]) -> None:
-        """Count the labels absent from training; raise TableError for numbers in place of text."""
-        found = label_counts(frame[name])
-        unseen = {label: count for label, count in found.items() if label not in labels}
-        has_only_numbers = unseen and len(unseen) == len(found) and all(map(is_number, unseen))
-        if has_only_numbers and not any(map(is_number, labels)):
-            raise TableError(
-                f"{self.source.path}: column {name!r} holds numbers, such as "
-                f"{min(unseen)!r:.40}, but in training it held text, such as {min(labels)!r:.40}"
-            )
+    def kept(self, block: Block, frame: DataFrame, *, numeric: bool) -> DataFrame:
+        """Return the columns of a block as they are in the file.
+
+        numeric: whether numbers that the model takes are to be numbers, also if the file is text.
+        """
+        columns = {column.name: column for column in block.frame.get_columns()}
+        if numeric and not self.source.is_typed:
+            numbers = {column.name: column for column in frame.get_columns()}
+            for name, kind in self.kinds.items():
+                if kind == "number":
+                    columns[name] = numbers[name]
+        return frame_of(columns)
+
+    def _categories(self, column: Series, labels: set[str]) -> Series:
+        """Return the texts of categories, null for gaps; count those that training did not have.
+
+        A label of the training beats a gap word.
+        """
+        name = column.name
+        texts = self.source.cells(column).cells.texts_with(labels)
         kept = self._unseen[name]
-        for label, count in unseen.items():
-            is_kept = label in kept or len(kept) < MAX_UNSEEN_LABELS
-            kept[label if is_kept else "others"] += count
+        for label, count in label_counts(texts).items():
+            if label not in labels:
+                is_kept = label in kept or len(kept) < MAX_UNSEEN_LABELS
+                kept[str(label) if is_kept else "others"] += count
+        return texts
+
+
+def check_readable(frame: DataFrame, name: str, source: Source) -> None:
+    """Raise TableError for a column of lists, durations and the like."""
+    dtype = frame.get_column(name).dtype
+    if not is_readable(dtype):
+        raise TableError(f"{source.path}: column {name!r} has the type {dtype!s:.60}")
 
 
 def predictions(model: FileModel, frame: DataFrame, *, probabilities: bool) -> DataFrame:
@@ -109,6 +131,21 @@ def predictions(model: FileModel, frame: DataFrame, *, probabilities: bool) -> D
     return pl.DataFrame(columns)
 
 
+def beside(kept: DataFrame, found: DataFrame) -> DataFrame:
+    """Return columns with predictions behind them; those get other names where theirs are taken.
+
+    "prediction" becomes "prediction_2", or the next number that is free.
+    """
+    columns = {column.name: column for column in kept.get_columns()}
+    for column in found.get_columns():
+        name, number = column.name, 1
+        while name in columns:
+            number += 1
+            name = f"{column.name}_{number}"
+        columns[name] = column
+    return frame_of(columns)
+
+
 def evaluate_file(model: FileModel, rows: ModelInput) -> tuple[Scores, int]:
     """Return the scores of a model on a file that has the target, and the number of its rows.
 
@@ -119,10 +156,11 @@ def evaluate_file(model: FileModel, rows: ModelInput) -> tuple[Scores, int]:
     check_column(name, rows.source, "to compare predictions with")
     reader = TargetReader(model, rows.source)
     scores = BlockScores(model.target)
-    for frame, block in rows.blocks((name, reader.kind)):
-        measured = reader.read(frame[name], block)
-        x = frame.drop(name)
-        scores.add(measured, model.predict(x) if reader.is_number else model.predict_proba(x))
+    for frame, block in rows.blocks(name):
+        check_readable(block.frame, name, rows.source)
+        measured = reader.read(block)
+        is_regression = model.target.task == "regression"
+        scores.add(measured, model.predict(frame) if is_regression else model.predict_proba(frame))
     return scores.scores(), scores.n_rows
 
 
@@ -131,39 +169,33 @@ class TargetReader:
 
     def __init__(self, model: FileModel, source: Source) -> None:
         self._name, self._source = model.notes.target, source
+        self._units = model.notes.units
         classes = model.target.classes
-        self.is_number = classes is None
-        self.kind = "number" if classes is None else "category"
-        self._dtype_kind = "U" if classes is None else classes.dtype.kind
-        labels = [] if classes is None else map(str, classes.tolist())
-        self._indices = {label: index for index, label in enumerate(labels)}
+        self._codes = None if classes is None else label_codes(classes.tolist())
 
-    def read(self, y: Series, block: Block) -> NDArray[np.float64]:
+    def read(self, block: Block) -> NDArray[np.float64]:
         """Return the values of a block, or the indices of its classes; TableError for others."""
-        if y.null_count():
-            where = self._where(block, int(y.is_null().arg_true()[0]))
-            raise TableError(f"{where}: the target {self._name!r} has no value")
-        if self.is_number:
-            return y.to_numpy().astype(np.float64)
-        found = [self._indices.get(self._spelled(label), -1) for label in y.to_list()]
-        if -1 in found:
-            row = found.index(-1)
+        column = block.frame.get_column(self._name)
+        cells = self._source.cells(column)
+        if self._codes is None:
+            self._check_complete(cells.missing, block)
+            found = typed(block, {self._name: "number"}, self._source, self._units)
+            return found.to_series().to_numpy()
+        texts = cells.cells.texts_with({*self._codes})
+        self._check_complete(texts.is_null(), block)
+        indices = look_up(texts.to_list(), self._codes, -1)
+        if -1 in indices:
+            row = int((indices == -1).argmax())
             raise TableError(
-                f"{self._where(block, row)}: training did not have the class {y[row]!r:.60} of the "
-                f"target {self._name!r}"
+                f"{self._where(block, row)}: training did not have the class {column[row]!r:.60} "
+                f"of the target {self._name!r}"
             )
-        return np.array(found, np.float64)
+        return indices.astype(np.float64)
+
+    def _check_complete(self, missing: Series, block: Block) -> None:
+        if missing.any():
+            where = self._where(block, int(missing.arg_true()[0]))
+            raise TableError(f"{where}: the target {self._name!r} has no value")
 
     def _where(self, block: Block, row: int) -> str:
         return f"{self._source.path}, {self._source.place} {int(block.places[row]):,}"
-
-    def _spelled(self, text: str) -> str:
-        """Return a label in the spelling of the classes: 1 and 1.0 are the same number."""
-        if self._dtype_kind not in "if":
-            return text
-        try:
-            value = float(text)
-            number = int(value) if self._dtype_kind == "i" else value
-        except (ValueError, OverflowError):
-            return text
-        return str(number) if number == value else text

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from handnn.files.errors import Option, Remedy, TableError
-from handnn.files.reading.dialect import is_number
 from handnn.files.reading.source import Source
+from handnn.tables.cells import is_number
 
 MAX_LISTED = 8
 """The largest number of names listed in a message."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from handnn.files.errors import TableError
 from handnn.files.reading.block import Block
+from handnn.files.reading.cells import select
 from handnn.files.reading.csv_checks import (
     MAX_LINE,
     Layout,
@@ -30,7 +31,6 @@ from handnn.files.reading.dialect import (
 )
 from handnn.files.reading.input_file import InputFile
 from handnn.files.reading.text import TextFile
-from handnn.tables.cells import GAPS
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -42,8 +42,7 @@ BLOCK_CHARACTERS = 2**22
 class CsvFile:
     """A CSV file whose header has been read, to be read block by block, several times if needed.
 
-    White space around cells is removed. Cells that are empty or one of the texts for a gap are
-    None. Empty lines are skipped.
+    Cells are as they are in the file, None where they are empty. Empty lines are skipped.
 
     Attributes:
         names: the names of the columns.
@@ -61,7 +60,6 @@ class CsvFile:
     def __init__(self, file: InputFile, dialect: Dialect) -> None:
         self.path = file.path
         self.decimal = dialect.decimal
-        self._gaps = sorted({*GAPS, *(gap.strip() for gap in dialect.gaps)})
         self._text = TextFile(file, dialect.encoding)
         sample = self._text.peek(SAMPLE_CHARACTERS)
         if not sample.strip():
@@ -78,8 +76,13 @@ class CsvFile:
         """Stop reading text; the file itself stays open."""
         self._text.detach()
 
-    def blocks(self, size: int = BLOCK_CHARACTERS) -> Iterator[Block]:
-        """Yield the rows in blocks of about `size` characters; one pass at a time."""
+    def blocks(
+        self, size: int = BLOCK_CHARACTERS, names: Sequence[str] | None = None
+    ) -> Iterator[Block]:
+        """Yield the rows in blocks of about `size` characters; one pass at a time.
+
+        names: of the columns to yield; by default all.
+        """
         if not self._is_at_start:
             self._text.rewind()
             self._read_header()
@@ -98,7 +101,8 @@ class CsvFile:
                 block = self._parse_plain(text, line, n_lines)
             line += n_lines
             if len(block.places):
-                yield block
+                frame = block.frame if names is None else select(block.frame, names)
+                yield Block(frame, block.places)
 
     def _read_header(self) -> Record:
         """Read the first row."""
@@ -127,7 +131,7 @@ class CsvFile:
             )
         if frame.height != n_lines:
             raise TableError(f"{self.path}: the {n_lines} lines from line {line} cannot be read")
-        return Block(self._cleaned(frame), np.arange(line, line + n_lines))
+        return Block(_without_empty(frame), np.arange(line, line + n_lines))
 
     def _parse_quoted(self, text: str, line: int, n_lines: int) -> tuple[Block, int]:
         """Parse text with quotes or empty lines, and read on while a quote is open.
@@ -154,11 +158,11 @@ class CsvFile:
             {name: list(cells) for name, cells in zip(self.names, columns, strict=True)},
             schema=dict.fromkeys(self.names, pl.String),
         )
-        return Block(self._cleaned(frame), np.array(places, np.int64)), max(n_read, n_lines)
+        return Block(_without_empty(frame), np.array(places, np.int64)), max(n_read, n_lines)
 
-    def _cleaned(self, frame: DataFrame) -> DataFrame:
-        """Remove white space around cells, and replace gaps by None."""
-        import polars as pl
 
-        cells = pl.all().str.strip_chars()
-        return frame.select(pl.when(~cells.is_in(self._gaps)).then(cells))
+def _without_empty(frame: DataFrame) -> DataFrame:
+    """Return text with None in place of empty cells."""
+    import polars as pl
+
+    return frame.select(pl.when(pl.all() != "").then(pl.all()))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handnn.files.errors import TableError
+from handnn.tables.cells import GAPS
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -16,19 +17,34 @@ SAMPLE_CHARACTERS = 2**16
 
 SAMPLE_LINES = 50
 
+INDEX_NAME = "Unnamed: 0"
+"""The name of a first column without a name, as in pandas."""
+
 
 @dataclass(frozen=True)
 class Dialect:
     """How to read a text file. Fields that are None are detected.
 
     delimiter: the character between cells. encoding: a name that Python knows. decimal: the decimal
-    point, "." or ",". gaps: texts that mark a missing value, besides `tables.cells.GAPS`.
+    point, "." or ",". gaps: texts that mark a missing value, besides empty cells and, unless
+    default_gaps is False, `tables.cells.GAPS`.
     """
 
     delimiter: str | None = None
     encoding: str | None = None
     decimal: str = "."
     gaps: tuple[str, ...] = ()
+    default_gaps: bool = True
+
+    @property
+    def gap_words(self) -> tuple[str, ...]:
+        """All texts that mark a missing value, besides empty cells."""
+        return tuple(dict.fromkeys([*(sorted(GAPS) if self.default_gaps else []), *self.gaps]))
+
+    @property
+    def chosen_gaps(self) -> tuple[str, ...] | None:
+        """The same, or None for the default, as `Columns.learn` takes it."""
+        return None if self.default_gaps and not self.gaps else self.gap_words
 
 
 def find_delimiter(sample: str) -> str:
@@ -86,10 +102,11 @@ def check_names(cells: Sequence[str], where: str) -> list[str]:
         )
     for place, name in enumerate(names):
         if not name:
+            if place == 0 and INDEX_NAME not in names:  # as pandas writes and names its index
+                names[0] = INDEX_NAME
+                continue
             hint = ""
-            if place == 0:
-                hint = "; if it is the index of pandas, use df.to_csv(..., index=False)"
-            elif place == len(names) - 1:
+            if place == len(names) - 1:
                 hint = "; does the line end with a delimiter?"
             raise TableError(f"{where}: column {place + 1} of {len(names)} has no name{hint}")
         first = names.index(name)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
+import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 from handnn.files.errors import TableError
@@ -15,6 +18,9 @@ if TYPE_CHECKING:
 GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 
+STDIN = "-"
+"""The path that means the standard input."""
+
 CHUNK = 2**20
 """The number of bytes read at a time."""
 
@@ -24,8 +30,11 @@ class InputFile:
 
     is_hashed: whether bytes are hashed as they are read, for `sha256`.
 
+    A pipe, a terminal or "-", the standard input, is copied to a temporary file first.
+
     Attributes:
-        path: its path.
+        path: its path as it was given, "stdin" for "-".
+        local_path: the path of a regular file with these bytes.
         buffer: its bytes, to be read from the current position.
         start: its first 16 bytes, or fewer.
 
@@ -33,10 +42,15 @@ class InputFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], is_hashed: bool = False) -> None:
-        self.path = os.fspath(path)
+        self.path = self.local_path = os.fspath(path)
+        self._copy: str | None = None
         if os.path.isdir(self.path):
             raise TableError(f"{self.path} is a folder, not a table")
-        self._raw = _HashedFile(self.path) if is_hashed else io.FileIO(self.path)
+        if self.path == STDIN or (os.path.exists(self.path) and not os.path.isfile(self.path)):
+            self._copy = self.local_path = _copied(self.path)
+            self.path = "stdin" if self.path == STDIN else self.path
+        self._raw = (_HashedFile if is_hashed else io.FileIO)(self.local_path)
+        self._state = self._found_state()
         self.buffer = io.BufferedReader(self._raw, CHUNK)
         self.start = self.buffer.peek(16)[:16]
 
@@ -52,25 +66,49 @@ class InputFile:
 
     @property
     def size(self) -> int:
-        """The size in bytes; 0 for a pipe."""
+        """The size in bytes."""
         return os.fstat(self._raw.fileno()).st_size
 
     def rewind(self) -> None:
-        """Go back to the first byte; TableError for a pipe."""
-        try:
-            self.buffer.seek(0)
-        except OSError:
-            problem = f"{self.path} can be read only once, as it is not a regular file"
-            raise TableError(problem) from None
+        """Go back to the first byte; TableError when the file has changed."""
+        self.check_unchanged()
+        self.buffer.seek(0)
+
+    def check_unchanged(self) -> None:
+        """Raise TableError when the file has changed since it was opened."""
+        if self._found_state() != self._state:
+            raise TableError(f"{self.path} was changed while it was read")
+
+    def _found_state(self) -> tuple[int, int]:
+        state = os.fstat(self._raw.fileno())
+        return state.st_size, state.st_mtime_ns
 
     def sha256(self) -> tuple[str, int]:
         """Return the SHA-256 of the file and the number of its bytes; the rest of it is read."""
         assert isinstance(self._raw, _HashedFile)
+        self.check_unchanged()
         return self._raw.sha256()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and delete the copy."""
         self.buffer.close()
+        if self._copy is not None and os.path.exists(self._copy):
+            os.unlink(self._copy)
+
+
+def _copied(path: str) -> str:
+    """Return a temporary file with all bytes of a pipe, a device or, for "-", of stdin."""
+    if path == STDIN and sys.stdin is None:
+        raise TableError("stdin is closed")
+    source = sys.stdin.fileno() if path == STDIN else path
+    with tempfile.NamedTemporaryFile(prefix="handnn-", delete=False) as copy:
+        try:
+            with open(source, "rb", closefd=path != STDIN) as stream:
+                shutil.copyfileobj(stream, copy, CHUNK)
+        except BaseException:
+            os.unlink(copy.name)
+            raise
+    return copy.name
 
 
 class _HashedFile(io.FileIO):

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from handnn.files.errors import TableError
 from handnn.files.reading.block import Block
-from handnn.files.reading.dialect import check_names
+from handnn.files.reading.cells import select
 from handnn.files.reading.input_file import InputFile
-
-if TYPE_CHECKING:
-    import polars as pl
 
 BLOCK_CELLS = 2**19
 """The approximate number of cells in a block."""
@@ -25,11 +21,9 @@ BLOCK_CELLS = 2**19
 class ParquetFile:
     """A Parquet file whose schema has been read; polars reads the rest by its path.
 
-    Numbers stay numbers, text and categories are text, bools are the texts "true" and "false". Text
-    is stripped of white space; empty text and NaN are None.
+    Cells have the types of the file, and names are as in the file, also empty ones.
 
-    Raises TableError when the file is damaged, or when a column has another type, such as a date or
-    a list.
+    Raises TableError when the file is damaged.
     """
 
     place = "row"
@@ -41,45 +35,27 @@ class ParquetFile:
 
         self.path = file.path
         with _polars_errors(self.path):
-            self._lazy = pl.scan_parquet(self.path, glob=False)
-            schema = self._lazy.collect_schema()
+            self._lazy = pl.scan_parquet(file.local_path, glob=False)
+            self.names = self._lazy.collect_schema().names()
             self._n_rows = int(self._lazy.select(pl.len()).collect().item())
-        self.names = check_names(list(schema), self.path)
-        self._columns = [self._column(name, dtype) for name, dtype in schema.items()]
 
     def close(self) -> None:
         """Do nothing; polars opens and closes the file itself."""
 
-    def blocks(self, size: int = BLOCK_CELLS) -> Iterator[Block]:
-        """Yield the rows in blocks of about `size` cells."""
-        import polars as pl
+    def blocks(
+        self, size: int = BLOCK_CELLS, names: Sequence[str] | None = None
+    ) -> Iterator[Block]:
+        """Yield the rows in blocks of about `size` cells; names: of the columns, by default all."""
+        import polars.selectors as cs
 
-        n_rows = max(1, size // len(self.names))
+        places = {name: place for place, name in enumerate(self.names)}
+        chosen = self.names if names is None else names
+        columns = cs.by_index(*(places[name] for name in chosen))
+        n_rows = max(1, size // max(1, len(chosen)))
         for first in range(0, self._n_rows, n_rows):
             with _polars_errors(self.path):
-                frame = self._lazy.slice(first, n_rows).select(self._columns).collect()
-            text = pl.col(pl.String)
-            frame = frame.with_columns(text.str.strip_chars())
-            frame = frame.with_columns(pl.col(pl.Float64).fill_nan(None))
-            frame = frame.with_columns(pl.when(text != "").then(text))
-            yield Block(frame, np.arange(first + 1, first + len(frame) + 1))
-
-    def _column(self, name: str, dtype: pl.DataType) -> pl.Expr:
-        """Return the column as Int64, Float64 or String."""
-        import polars as pl
-
-        column = pl.col(name)
-        if dtype.is_numeric():
-            fits = dtype.is_integer() and dtype not in (pl.UInt64, pl.Int128)
-            return column.cast(pl.Int64 if fits else pl.Float64)
-        if dtype in (pl.Categorical, pl.Enum, pl.Boolean, pl.Null):
-            return column.cast(pl.String)
-        if dtype == pl.String:
-            return column
-        raise TableError(
-            f"{self.path}: column {name!r} has the type {dtype}; convert it to numbers, such as "
-            "days since a date, or to text, or remove it"
-        )
+                frame = self._lazy.select(columns).slice(first, n_rows).collect()
+            yield Block(select(frame, chosen), np.arange(first + 1, first + len(frame) + 1))
 
 
 @contextmanager

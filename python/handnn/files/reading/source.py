@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from handnn.files.errors import TableError
 from handnn.files.reading.block import Block
+from handnn.files.reading.cells import CellFormat, FileCells, plain_numbers, select
 from handnn.files.reading.csv_file import CsvFile
 from handnn.files.reading.dialect import Dialect
 from handnn.files.reading.input_file import InputFile
 from handnn.files.reading.parquet_file import ParquetFile
 from handnn.files.reading.text import check_encoding
+from handnn.tables.cells import GapWords
+
+if TYPE_CHECKING:
+    from polars import DataFrame, Series
 
 LARGE = 256 * 2**20
 """The size in bytes above which text files are streamed by default."""
@@ -30,8 +36,8 @@ class Source:
         path: of the file.
         names: the names of the columns.
         place: what `Block.places` count, "line" or "row".
-        is_typed: whether the file has types, so that text never stands for a number.
-        decimal: the decimal point of numbers in text, "." or ",".
+        is_typed: whether the file has types, so that texts have no dialect.
+        format: how its texts are written.
     """
 
     def __init__(self, file: InputFile, dialect: Dialect) -> None:
@@ -41,7 +47,7 @@ class Source:
         self.names = self._table.names
         self.place = self._table.place
         self.is_typed = self._table.is_typed
-        self.decimal = self._table.decimal
+        self.format = CellFormat(self._table.decimal, GapWords(dialect.gap_words))
 
     @property
     def is_large(self) -> bool:
@@ -49,16 +55,33 @@ class Source:
         is_compressed = self._file.is_gzip or self._file.is_parquet
         return self._file.size > (LARGE_COMPRESSED if is_compressed else LARGE)
 
-    def blocks(self, size: int | None = None) -> Iterator[Block]:
+    def blocks(
+        self, size: int | None = None, names: Sequence[str] | None = None
+    ) -> Iterator[Block]:
         """Yield all rows in blocks; one pass at a time.
 
-        size: characters of a block of CSV, cells of a block of Parquet.
+        size: characters of a block of CSV, cells of a block of Parquet. names: of the columns to
+        yield, by default all.
         """
-        return self._table.blocks() if size is None else self._table.blocks(size)
+        if size is None:
+            return self._table.blocks(names=names)
+        return self._table.blocks(size, names)
+
+    def numbers(self, frame: DataFrame) -> dict[str, Series]:
+        """Return the columns of a frame that are quickly seen to be numbers, as Float64."""
+        return plain_numbers(frame, self.format)
+
+    def cells(self, column: Series) -> FileCells:
+        """Return a column of a block as cells."""
+        return FileCells(column, self.format)
 
     def sha256(self) -> tuple[str, int]:
         """Return the SHA-256 of the file, and its size in bytes; see `open_table`."""
         return self._file.sha256()
+
+    def check_unchanged(self) -> None:
+        """Raise TableError when the file has changed since it was opened."""
+        self._file.check_unchanged()
 
     def close(self) -> None:
         """Close the file; more than once has no effect."""
@@ -115,7 +138,7 @@ def joined(blocks: Iterable[Block], columns: Iterable[str], source: Source) -> B
     import polars as pl
 
     names = list(columns)
-    parts = [(block.frame.select(names), block.places) for block in blocks]
+    parts = [(select(block.frame, names), block.places) for block in blocks]
     if not parts:
         raise TableError(f"{source.path} has a header but no rows")
     frames, places = zip(*parts, strict=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.reading.block import Block
-from handnn.files.reading.dialect import is_number
+from handnn.files.reading.cells import FileCells, frame_of
 from handnn.files.reading.source import Source
+from handnn.tables.cells import ADVICE, is_number, near_numbers, parse_date
+from handnn.tables.steps import Label
 
 if TYPE_CHECKING:
     from polars import DataFrame, Series
@@ -20,8 +22,7 @@ MAX_SHOWN_CELLS = 5
 MAX_NUMBER = 1e100
 """Larger numbers are treated as mistakes. Squares of sums of smaller numbers are finite."""
 
-BOOLS = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
-"""Spellings of bools, and the categories that they are."""
+NO_UNITS: Mapping[str, str] = {}
 
 DECIMAL_COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+$"
 """A number with a decimal comma, such as 1.234,5."""
@@ -30,52 +31,69 @@ COMMA_THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$"
 """A number that may have commas between thousands, such as 1,234."""
 
 
-def as_numbers(cells: Series, decimal: str = ".") -> Series:
-    """Return cells as Float64, None where a cell is not a number.
+def typed(
+    block: Block,
+    kinds: Mapping[str, str],
+    source: Source,
+    units: Mapping[str, str] = NO_UNITS,
+) -> DataFrame:
+    """Return the columns that `kinds` names: Float64 for "number", as in the file for the others.
 
-    With a decimal comma, text with a point is not a number: 1.000 may be either 1 or 1000.
+    Text has no spaces around it. units: that the numbers of a column must have. Raises TableError,
+    naming places, columns and values, when cells in a column of numbers are not finite numbers, or
+    cells in a column of dates are not dates.
     """
-    import polars as pl
-
-    if cells.dtype != pl.String:
-        return cells.cast(pl.Float64)
-    if decimal != ".":
-        cells = pl.select(pl.when(~cells.str.contains(".", literal=True)).then(cells)).to_series()
-        cells = cells.str.replace(decimal, ".", literal=True)
-    return cells.cast(pl.Float64, strict=False).fill_nan(None)
-
-
-def typed(block: Block, kinds: Mapping[str, str], source: Source) -> DataFrame:
-    """Return the columns that `kinds` names: Float64 for "number", String for "category".
-
-    Raises TableError, naming places, columns and values, when cells in a column of numbers are not
-    finite numbers.
-    """
-    import polars as pl
-
-    columns = []
-    wrong: list[tuple[int, str, str]] = []
+    found: dict[str, Series] = {}
+    columns = {column.name: column for column in block.frame.get_columns()}
+    plain = source.numbers(block.frame)
+    wrong: list[WrongCell] = []
     n_wrong = 0
     for name, kind in kinds.items():
-        cells = block.frame[name]
+        cells = source.cells(columns[name])
         if kind == "category":
-            text = cells if cells.dtype == pl.String else as_labels(cells)
-            columns.append(text.replace(BOOLS))
+            found[name] = cells.cells.values
             continue
-        if source.is_typed and cells.dtype == pl.String:
-            values = cells.clear(len(cells)).cast(pl.Float64)
-            is_wrong = cells.is_not_null()
+        if kind == "number":
+            quick = plain.get(name)
+            found[name] = cells.numbers if quick is None else quick
+            is_wrong = is_too_large(found[name])
+            if quick is None:
+                is_wrong |= ~cells.missing & found[name].is_null()
+                is_wrong |= cells.units.is_not_null() & (cells.units != units.get(name, ""))
+            if name in units:
+                is_wrong |= cells.units.is_null() & ~cells.missing
         else:
-            values = as_numbers(cells, source.decimal)
-            is_wrong = cells.is_not_null() & (values.is_null() | is_too_large(values))
+            found[name] = without(cells.cells.values, cells.missing)
+            is_wrong = ~cells.missing & ~are_dates(cells)
         if is_wrong.any():
             n_wrong += int(is_wrong.sum())
             rows = is_wrong.arg_true()[:MAX_SHOWN_CELLS].to_list()
-            wrong += [(int(block.places[row]), name, str(cells[row])) for row in rows]
-        columns.append(values.alias(name))
+            values = columns[name]
+            wrong += [WrongCell(int(block.places[n]), name, str(values[n]), kind) for n in rows]
     if wrong:
         raise wrong_cells(wrong, n_wrong, source)
-    return pl.DataFrame(columns)
+    return frame_of(found)
+
+
+def without(column: Series, missing: Series) -> Series:
+    """Return a column with null where a value is missing."""
+    import polars as pl
+
+    return pl.select(pl.when(~missing).then(column)).to_series().alias(column.name)
+
+
+def are_dates(cells: FileCells) -> Series:
+    """Return where the cells of a column are dates, typed or as ISO 8601 text."""
+    import polars as pl
+
+    column = cells.cells.values
+    if column.dtype.is_temporal():
+        return column.is_not_null()
+    if not cells.cells.is_text:
+        return pl.Series(column.name, [False] * len(column))
+    distinct = column.unique().drop_nulls()
+    dates = [text for text in distinct.to_list() if parse_date(text) is not None]
+    return column.is_in(dates).fill_null(False)
 
 
 def is_too_large(values: Series) -> Series:
@@ -83,29 +101,29 @@ def is_too_large(values: Series) -> Series:
     return (values.abs() > MAX_NUMBER).fill_null(False)
 
 
-def as_labels(cells: Series) -> Series:
-    """Return numbers as text, as in a CSV file: "3" for 3.0."""
-    import polars as pl
-
-    if cells.dtype.is_float() and cells.drop_nulls().round().eq(cells.drop_nulls()).all():
-        cells = cells.cast(pl.Int64, strict=False)
-    return cells.cast(pl.String)
-
-
-def label_counts(cells: Series) -> dict[str, int]:
-    """Return how often each label occurs."""
+def label_counts(cells: Series) -> dict[Label, int]:
+    """Return how often each value occurs."""
     counts = cells.drop_nulls().value_counts()
-    return dict(zip(*(column.to_list() for column in counts), strict=True))
+    return dict(zip(*(column.to_list() for column in counts.get_columns()), strict=True))
 
 
-def wrong_cells(cells: Iterable[tuple[int, str, str]], count: int, source: Source) -> TableError:
-    """Return the error for `count` cells that are not numbers: place, column and text of some."""
+class WrongCell(NamedTuple):
+    """A cell that is not of the kind of its column, "number" or "date"."""
+
+    place: int
+    name: str
+    text: str
+    kind: str
+
+
+def wrong_cells(cells: Iterable[WrongCell], count: int, source: Source) -> TableError:
+    """Return the error for `count` cells that are not of the kind of their columns."""
     shown = sorted(cells)[:MAX_SHOWN_CELLS]
-    texts = [text for _, _, text in shown]
+    texts = [cell.text.strip() for cell in shown]
     parts = [
-        f"{source.place} {place:,}, column {name!r}: {value!r:.60} is "
-        + ("beyond 1e100" if _is_huge(value) else "not a number")
-        for place, name, value in shown
+        f"{source.place} {cell.place:,}, column {cell.name!r}: {cell.text!r:.60} is "
+        + ("beyond 1e100" if _is_huge(cell.text) else f"not a {cell.kind}")
+        for cell in shown
     ]
     if count > len(parts):
         parts.append(f"and {count - len(parts):,} more")
@@ -116,10 +134,10 @@ def wrong_cells(cells: Iterable[tuple[int, str, str]], count: int, source: Sourc
 
 def remedies_for(texts: Sequence[str], source: Source) -> list[Remedy]:
     """Return the option that makes `texts` numbers or gaps, if one is known."""
-    if source.is_typed or not texts:
+    if not texts:
         return []
     has_commas = _matches(texts, COMMA_THOUSANDS) or _matches(texts, DECIMAL_COMMA)
-    if source.decimal == "." and has_commas:
+    if not source.is_typed and source.format.decimal == "." and has_commas:
         return [Remedy(Option.DECIMAL, ",")]
     if len(set(texts)) == 1 and len(texts[0]) <= 8 and not any(map(str.isdigit, texts[0])):
         return [Remedy(Option.GAPS, (texts[0],))]
@@ -128,17 +146,18 @@ def remedies_for(texts: Sequence[str], source: Source) -> list[Remedy]:
 
 def hint_for(texts: Sequence[str], source: Source) -> str:
     """Return advice on how to change a file so that `texts` are numbers, to append to a message."""
-    if source.is_typed or not texts:
+    if not texts:
         return ""
     has_points = any("." in text for text in texts)
-    if source.decimal == ".":
+    if source.format.decimal == ".":
         if _matches(texts, COMMA_THOUSANDS):
             return "; remove the commas if they separate thousands"
         if _matches(texts, DECIMAL_COMMA) and has_points:
             return "; remove the points between thousands"
     elif all("." in text for text in texts):
         return "; with a decimal comma, numbers must not contain points"
-    return ""
+    found = near_numbers(texts)
+    return f"; {ADVICE[found[0]]}" if found is not None and source.is_typed else ""
 
 
 def _is_huge(text: str) -> bool:

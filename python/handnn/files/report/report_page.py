@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -76,7 +76,7 @@ def report_page(model: FileModel, command: str) -> str:
             "Worst predictions",
             _worst(worst_rows(model, test), str(story["place"]), target.task),
         ),
-        section("Columns", f"<pre>{escape(model.columns.summary())}</pre>"),
+        section("Columns", _decisions(story) + f"<pre>{escape(model.columns.summary())}</pre>"),
         section("How to reproduce", _reproduce(model, command)),
     ]
     inner = "\n".join(parts)
@@ -132,6 +132,14 @@ def _worst(worst: list[WorstRow], place: str, task: str) -> str:
         for row in worst
     ]
     return table("The held-out rows with the worst predictions", head, rows)
+
+
+def _decisions(story: Mapping[str, object]) -> str:
+    """Return what was decided about the columns, as a list."""
+    decisions = story.get("decisions")
+    lines = decisions if isinstance(decisions, list) else []
+    items = "".join(f"<li>{escape(str(line))}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
 
 
 def _reproduce(model: FileModel, command: str) -> str:

@@ -1,0 +1,160 @@
+"""The cells of a block, read as `tables.cells` reads them, with the decimal point of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from handnn.tables.cells import DEFAULT_GAPS, GapWords, SeriesCells, read_series
+from handnn.tables.cells.series import NUMBER
+
+if TYPE_CHECKING:
+    from polars import DataFrame, DataType, Series
+
+_UNITS = "[$€£¥%]|EUR|USD|GBP|CHF"
+
+WITH_UNIT = (
+    r"^(?:[+-]?[0-9]+(?:\.[0-9]+)? ?(?:[$€£¥%]|EUR|USD|GBP|CHF)"
+    r"|[+-]?[$€£¥] ?[0-9]+(?:\.[0-9]+)?)$"
+)
+"""A number with a percent sign or a currency, without separators of thousands."""
+
+UNIT_SIGNS = r" ?(?:[$€£¥%]|EUR|USD|GBP|CHF) ?"
+
+
+@dataclass(frozen=True)
+class CellFormat:
+    """How the texts of a file are written.
+
+    Attributes:
+        decimal: the decimal point of numbers in text, "." or ",".
+        gaps: the texts, and the numbers equal to them, that mean a missing value.
+    """
+
+    decimal: str = "."
+    gaps: GapWords = DEFAULT_GAPS
+
+
+@dataclass(frozen=True)
+class FileCells:
+    """One column of a block.
+
+    Attributes:
+        column: the cells as they are in the file.
+        format: how its texts are written.
+    """
+
+    column: Series
+    format: CellFormat
+
+    @cached_property
+    def cells(self) -> SeriesCells:
+        """The cells as `tables.cells` reads them, whatever the decimal point."""
+        return read_series(self.column, self.format.gaps)
+
+    @cached_property
+    def missing(self) -> Series:
+        """(N,) Boolean: True where a value is missing."""
+        missing = self.cells.missing
+        if self._is_written_otherwise and self.format.gaps.keys:
+            missing |= self._plain.missing & self._plain.values.is_not_null()
+        return missing
+
+    @cached_property
+    def numbers(self) -> Series:
+        """(N,) Float64: numbers, also those with a unit; null for all other cells."""
+        return self._plain.numbers
+
+    @cached_property
+    def units(self) -> Series:
+        """(N,) String: the units of numbers that have one, such as "%"; else null."""
+        import polars as pl
+
+        if not self.cells.is_text:
+            return pl.Series(self.column.name, [None] * len(self.column), pl.String)
+        text = self._with_points
+        has_unit = text.str.contains(WITH_UNIT).fill_null(False)
+        signs = text.str.extract(f"({_UNITS})")
+        return pl.select(pl.when(has_unit).then(signs)).to_series()
+
+    @property
+    def _is_written_otherwise(self) -> bool:
+        return self.cells.is_text and self._plain is not self.cells
+
+    @cached_property
+    def _with_points(self) -> Series:
+        """The texts, with a point for the decimal comma; null where they have a point already."""
+        import polars as pl
+
+        text = self.cells.values
+        if self.format.decimal == ".":
+            return text
+        has_point = text.str.contains(".", literal=True)
+        commas = text.str.replace(self.format.decimal, ".", literal=True)
+        return pl.select(pl.when(~has_point).then(commas)).to_series()
+
+    @cached_property
+    def _plain(self) -> SeriesCells:
+        """The cells with decimal points and without units."""
+        import polars as pl
+
+        if not self.cells.is_text:
+            return self.cells
+        text = self._with_points
+        if self.format.decimal == "." and not text.str.contains(WITH_UNIT).any():
+            return self.cells
+        without = text.str.replace_all(UNIT_SIGNS, "")
+        has_unit = text.str.contains(WITH_UNIT)
+        plain = pl.select(pl.when(has_unit).then(without).otherwise(text)).to_series()
+        return SeriesCells(plain, self.format.gaps)
+
+
+def plain_numbers(frame: DataFrame, written: CellFormat) -> dict[str, Series]:
+    """Return the columns of text that hold plain numbers and empty cells only, as Float64.
+
+    They are what `FileCells.numbers` gives, but all at once, which is faster for many columns.
+    """
+    import polars as pl
+
+    if written.decimal != "." or written.gaps.keys or not len(frame):
+        return {}
+    texts = [column for column in frame.get_columns() if column.dtype == pl.String]
+    if not texts:
+        return {}
+    candidates = frame_of({str(place): column for place, column in enumerate(texts)})
+    are_plain = candidates.select(pl.all().str.contains(NUMBER).all()).row(0)
+    chosen = [str(place) for place, is_plain in enumerate(are_plain) if is_plain]
+    if not chosen:
+        return {}
+    numbers = candidates.select(chosen).cast(pl.Float64)
+    return {texts[int(column.name)].name: column for column in numbers.get_columns()}
+
+
+def is_readable(dtype: DataType) -> bool:
+    """Return whether a column of this type holds numbers, text, bools or dates."""
+    import polars as pl
+
+    others = (pl.Boolean, pl.Categorical, pl.Enum, pl.Null, pl.String, pl.Date)
+    return dtype.is_numeric() or dtype in others or isinstance(dtype, pl.Datetime)
+
+
+def frame_of(columns: Mapping[str, Series]) -> DataFrame:
+    """Return columns as a DataFrame. Names are taken literally, also "*" and "^x$"."""
+    import polars as pl
+
+    return pl.DataFrame(dict(columns))
+
+
+def select(frame: DataFrame, names: Iterable[str]) -> DataFrame:
+    """Return some columns of a frame. Names are taken literally, also "*" and "^x$"."""
+    columns = {column.name: column for column in frame.get_columns()}
+    return frame_of({name: columns[name] for name in names})
+
+
+def drop(frame: DataFrame, name: str) -> DataFrame:
+    """Return a frame without a column, whose name is taken literally."""
+    import polars.selectors as cs
+
+    return frame.drop(cs.by_index(frame.columns.index(name)))

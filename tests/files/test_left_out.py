@@ -1,0 +1,107 @@
+"""Columns that nothing can be learned from are left out with a note, or are errors if strict."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import handnn
+from handnn.files import FileModel, TableError
+from tests.files.tables import as_csv, flats
+
+pytest.importorskip("polars")
+
+QUICK = ["--epochs", "1", "--networks", "1", "--hidden", "4"]
+
+
+@pytest.fixture
+def odd_flats():
+    """Rows about flats with columns that are left out, one of dates and one of percentages."""
+    columns = flats()
+    return {
+        "": list(range(120)),
+        **columns,
+        "country": ["DE"] * 120,
+        "remark": [None] * 120,
+        "name": [f"flat {k}" for k in range(120)],
+        "day": [f"2024-0{k % 9 + 1}-11" for k in range(120)],
+        "share": [f"{k % 30}%" for k in range(120)],
+    }
+
+
+LEFT_OUT = {
+    "Unnamed: 0": "is an index of the rows: it is left out; use --use 'Unnamed: 0' to learn from "
+    "it",
+    "country": "has the same value 'DE' in every row: it is left out",
+    "remark": "has no value in any row: it is left out",
+    "name": "like an identifier or free text: it is left out; use --use name to learn from it",
+}
+
+
+@pytest.mark.parametrize("stream", [[], ["--stream"]])
+def test_each_decision_is_one_line(handnn_command, table, tmp_path, odd_flats, stream):
+    out = tmp_path / "m"
+    arguments = ["train", table(as_csv(odd_flats)), "--target", "price", *QUICK, *stream]
+    result = handnn_command(*arguments, "--out", out, "--report", tmp_path / "r.html")
+    assert result.code == 0, result.err
+    lines = [line for line in result.err.splitlines() if line.startswith("note: ")]
+    assert len(lines) == 6
+    for (name, text), line in zip(LEFT_OUT.items(), lines[:4], strict=True):
+        assert line.startswith(f"note: column {name!r} ") and line.endswith(text)
+    assert "column 'share' is read as numbers, without the %; use --category share" in lines[4]
+    assert "dates, read as days and cycles: 'day'; use --category day" in lines[5]
+    kinds = FileModel.load(out).kinds
+    assert kinds == {
+        "area": "number", "floor": "number", "town": "category", "day": "date", "share": "number",
+    }  # fmt: skip
+    decisions = json.loads(handnn_command("inspect", out, "--json").out)["decisions"]
+    assert len(decisions) == 6 and "use=['name']" in decisions[3]
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "is left out" in page and "use --use name" not in page
+
+
+def test_quiet_prints_no_decisions(handnn_command, table, tmp_path, odd_flats):
+    arguments = ["train", table(as_csv(odd_flats)), "--target", "price", *QUICK, "--quiet"]
+    assert handnn_command(*arguments, "--out", tmp_path / "m").err == ""
+
+
+def test_strict_makes_them_one_error(handnn_command, table, tmp_path, odd_flats):
+    arguments = ["train", table(as_csv(odd_flats)), "--target", "price", "--strict"]
+    result = handnn_command(*arguments, "--out", tmp_path / "m")
+    assert result.code == 1 and len(result.err.splitlines()) == 1
+    assert result.err.rstrip().endswith(
+        "use --ignore 'Unnamed: 0,country,remark,name' to leave them out"
+    )
+
+
+def test_use_keeps_a_column(table, odd_flats):
+    path = table(as_csv(odd_flats))
+    options = {"epochs": 1, "networks": 1, "hidden": (4,)}
+    model = handnn.train_file(path, "price", use=["name", "Unnamed: 0"], **options)
+    assert model.kinds["name"] == "category" and model.kinds["Unnamed: 0"] == "number"
+    with pytest.raises(TableError, match="column 'country' has the same value"):
+        handnn.train_file(path, "price", use="country", **options)
+    with pytest.raises(TableError, match="cannot be both used and ignored"):
+        handnn.train_file(path, "price", use="name", ignore="name", **options)
+
+
+def test_whole_numbers_as_classes_are_told(handnn_command, table, tmp_path):
+    columns = flats()
+    columns["rooms"] = [k % 4 for k in range(120)]
+    arguments = ["train", table(as_csv(columns)), "--target", "rooms", *QUICK]
+    result = handnn_command(*arguments, "--out", tmp_path / "m")
+    expected = (
+        "note: target 'rooms' has 4 different whole numbers: they are classes; use --task "
+        "regression to predict a number"
+    )
+    assert expected in result.err.splitlines()
+    assert (
+        "note: "
+        not in handnn_command(*arguments, "--out", tmp_path / "m", "--task", "regression").err
+    )
+
+
+def test_a_file_with_nothing_to_learn_from(table):
+    with pytest.raises(TableError, match=r"no column to learn from: column 'a' has the same value"):
+        handnn.train_file(table("a,y\n" + "".join(f"1,{k}\n" for k in range(30))), "y")
