@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -211,6 +212,26 @@ def test_the_keyboard_is_enough(new_page):
     page.keyboard.press("Tab")
     page.wait_for_selector("#rate:text-is('0.5')")
     page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize(("data", "dark"), [("spiral", False), ("concrete", True)])
+def test_axe_finds_no_violation(served, browser, data, dark):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    scheme = "dark" if dark else "light"
+    with closing(browser.new_context(bypass_csp=True, color_scheme=scheme)) as context:
+        page = context.new_page()
+        page.goto(served.server.url)
+        wait_for_step(page, 0)
+        page.select_option("#data", data)
+        page.wait_for_selector("body[aria-busy=false]")
+        page.locator("button.unit").nth(9).click()
+        page.wait_for_selector("#unit h3")
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+        page.click("#inside")
+        page.wait_for_selector("#dialog table")
+        found = axe.Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
 
 
 def test_another_tab_shows_the_same_session(new_page):

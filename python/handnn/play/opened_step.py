@@ -11,7 +11,7 @@ from handnn.play.session import Session
 
 
 def opened_step(player: Player) -> str:
-    """Return `handnn.trace` of the next batch as HTML; the page's own style sheet styles it."""
+    """Return `handnn.trace` of the next batch as HTML, without its title and its style sheet."""
     found: list[Trace] = []
 
     def look(session: Session, status: Status) -> None:
@@ -20,4 +20,4 @@ def opened_step(player: Player) -> str:
         found.append(trace(session.network, x, y, session.loss, optimizer))
 
     player.read(look)
-    return re.sub(r"<style>.*?</style>", "", found[0]._repr_html_(), flags=re.S)
+    return re.sub(r"<(style|h1)>.*?</\1>", "", found[0]._repr_html_(), flags=re.S)

@@ -38,9 +38,11 @@ function load(changes) {
     document.body.setAttribute("aria-busy", "true");
     const wanted = { ...state, ...changes, step: 0, events: [] };
     const told = await attempt(() => ask("load", { state: wanted, adapt: true }));
-    if (told) take(told);
-    else forms();
-    document.body.setAttribute("aria-busy", "false");
+    if (told) take(told); // the first frame that shows it ends the waiting
+    else {
+      forms();
+      document.body.setAttribute("aria-busy", "false");
+    }
   });
   return loading;
 }
@@ -122,6 +124,8 @@ function draw() {
   if (frame.error) say(frame.error);
   if (frame.sha256) $("hash").textContent = frame.sha256;
   document.body.dataset.step = frame.goal === null ? frame.step : "";
+  document.body.setAttribute("aria-busy", String(frame.session !== session));
+  if (frame.session !== session) return; // of the state before the one that is loaded now
   drawNetwork(frame, rows);
   drawResults(frame, rows, $("log").checked);
   const isStill = !frame.playing && frame.goal === null;
@@ -164,7 +168,7 @@ function entries(found) {
     return element("tr", {}, element("th", { scope: "row" }, label), element("td", {}, field),
       element("td", {}, short(gradient)));
   });
-  const head = element("tr", {}, ...["", "value", "gradient"].map((text) =>
+  const head = element("tr", {}, ...["param", "value", "gradient"].map((text) =>
     element("th", { scope: "col" }, text)));
   return element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Weights" },
     element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines)));
@@ -267,6 +271,13 @@ function listen() {
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
     receive(event.dataTransfer.files[0]);
+  });
+  $("dialog-body").addEventListener("click", (event) => { // the fragment holds token and state
+    const link = event.target.closest("a[href^='#']");
+    if (!link) return;
+    event.preventDefault();
+    const target = document.getElementById(link.getAttribute("href").slice(1));
+    target?.scrollIntoView();
   });
   addEventListener("pagehide", pauseAtEnd);
   addEventListener("resize", redrawLines);
