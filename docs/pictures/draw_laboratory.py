@@ -1,0 +1,53 @@
+"""Draw laboratory.png and laboratory-dark.png: the page of `handnn play` with a learned spiral.
+
+Needs Debian's chromium and, from PyPI, playwright.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from handnn.play.server import Server
+
+HERE = Path(__file__).parent
+N_EPOCHS = 90
+SIZE = {"width": 1340, "height": 790}
+
+
+def draw(page: Page, name: str) -> None:
+    """Train for some epochs, and take a picture."""
+    page.wait_for_selector("body[data-step='0']")
+    for epoch in range(1, N_EPOCHS + 1):
+        page.keyboard.press("e")
+        page.wait_for_selector(f"body[data-step='{22 * epoch}']")
+    page.wait_for_timeout(500)
+    page.screenshot(path=HERE / name)
+
+
+def main() -> None:
+    """Draw both pictures."""
+    server = Server()
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
+        for scheme, name in (("light", "laboratory.png"), ("dark", "laboratory-dark.png")):
+            context = chromium.new_context(viewport=SIZE, color_scheme=scheme)
+            page = context.new_page()
+            page.goto(server.url)
+            page.wait_for_selector("body[data-step]")
+            page.keyboard.press("r")
+            draw(page, name)
+            context.close()
+        chromium.close()
+    server.stop()
+    thread.join()
+
+
+if __name__ == "__main__":
+    main()
