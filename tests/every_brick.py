@@ -1,6 +1,5 @@
-"""Every layer of handnn in a small network, and bricks of a user's own, with rows for them.
-
-Whatever takes a network apart (jacobian, trace, layer_statistics) is tested on each of them.
+"""Every layer of handnn and user-defined bricks, each in a small network, with rows for them.
+Functions that inspect single bricks (jacobian, trace, layer_statistics) are tested on each.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ MIDDLES = {
     "own, learning": lambda rng, dtype: Scale(WIDTH, dtype),
     "own": lambda rng, dtype: Halve(),
 }
-"""Every brick by name: those of `handnn.reference.examples`, and some of a user's own."""
+"""Every brick by name: those of `handnn.reference.examples`, and user-defined ones."""
 
 
 def network(name, dtype="float64", seed=3):
@@ -39,7 +38,7 @@ rows = examples.data
 
 
 def state(network):
-    """Return everything a network holds, in a form that `==` compares."""
+    """Return the complete state of a network, in a form that `==` compares."""
 
     def seen(value):
         if isinstance(value, np.ndarray):

@@ -1,4 +1,4 @@
-"""Bricks of a user: objects with forward and backward, and params and grads if they learn."""
+"""User-defined bricks: objects with forward and backward, some of them with params and grads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory that begins a cache line and shares none: of all that handnn makes and training writes."""
+"""Arrays that handnn creates and training writes start at a cache line and share none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lines(array):
 
 @pytest.mark.parametrize("shape", [(), (1,), (17,), (3, 5), (16, 16)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_in_own_lines_copies_and_aligns(shape, dtype):
+def test_in_own_lines_returns_an_aligned_copy(shape, dtype):
     values = np.random.default_rng(0).normal(size=shape)
     copy = in_own_lines(values, dtype)
     assert copy.__array_interface__["data"][0] % CACHE_LINE == 0

@@ -42,7 +42,7 @@ def test_relocations_are_read_only_after_loading():
     assert "BIND_NOW" in readelf("--dynamic")
 
 
-def test_the_stack_is_not_executable_and_protected():
+def test_the_stack_is_protected_and_not_executable():
     (stack,) = [line for line in readelf("--program-headers").splitlines() if "GNU_STACK" in line]
     assert " RW " in stack and "E" not in stack.split()[-2]
     assert "__stack_chk_fail" in readelf("--dyn-syms")

@@ -1,4 +1,4 @@
-"""Importing handnn: the public names, quickly, and nothing that is not needed yet."""
+"""Importing handnn: public names, import time, and lazy imports."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_version_is_that_of_the_installed_package():
     assert handnn.__version__ == metadata.version("handnn")
 
 
-def test_cpu_info_says_what_runs():
+def test_cpu_info_names_the_active_instruction_set():
     info = handnn.cpu_info()
     expected = {"isa", "supported", "compiled", "cpu", "architecture", "compiler", "fma"}
     assert expected <= set(info)
@@ -62,13 +62,13 @@ def test_cpu_info_says_what_runs():
     assert isinstance(info["fma"], bool) and info["fma"] is (info["isa"] != "v2")
 
 
-def test_what_is_not_needed_yet_is_not_imported():
+def test_optional_modules_are_imported_lazily():
     script = f"import sys, handnn; print([m for m in {LAZY} if m in sys.modules])"
     result = run(script)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
 
 
-def test_importing_prints_and_warns_nothing():
+def test_import_prints_nothing_and_does_not_warn():
     result = run("import handnn", "-W", "error")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
@@ -93,7 +93,7 @@ def test_the_import_takes_under_15_ms_on_top_of_numpys(tmp_path):
     assert seconds < IMPORT_SECONDS, f"{1000 * seconds:.1f} ms"
 
 
-def test_without_its_extension_it_says_what_to_do(tmp_path):
+def test_missing_extension_raises_a_helpful_error(tmp_path):
     """A source tree: the Python files without the compiled module."""
     compiled = shutil.ignore_patterns("*.so", "*.pyd", "*.dylib", "__pycache__")
     shutil.copytree(Path(handnn.__file__).parent, tmp_path / "handnn", ignore=compiled)
@@ -106,7 +106,7 @@ def test_without_its_extension_it_says_what_to_do(tmp_path):
 
 
 def test_a_training_without_a_bar_does_without_tqdm():
-    """A hidden bar takes tqdm's lock, too, which a fork that is killed may keep for ever."""
+    """A hidden bar also takes tqdm's lock, which a killed fork may hold forever."""
     result = run(
         "import sys, numpy as np\n"
         "from handnn import MSELoss, SGD, Trainer, mlp, train_many\n"

@@ -1,4 +1,4 @@
-"""Initial weights: their distribution, and that only `rng` determines them."""
+"""Initial weights: their distribution, and their dependence on `rng` only."""
 
 from __future__ import annotations
 

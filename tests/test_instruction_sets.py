@@ -1,4 +1,4 @@
-"""HANDNN_ISA: every instruction set of this CPU is right, and those with FMA give the same bits."""
+"""HANDNN_ISA: all instruction sets of this CPU are correct; those with FMA give equal bits."""
 
 from __future__ import annotations
 

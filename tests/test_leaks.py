@@ -1,4 +1,4 @@
-"""Many calls of each function, error paths included, leave nothing behind.
+"""Repeated calls of each function, error paths included, do not leak.
 
 Two hundred thousand calls of each with HANDNN_SLOW_TESTS=1, which takes a minute; else twenty
 thousand.
@@ -102,7 +102,8 @@ def repeats_of_one(call):
     """How often each path is called: together they make REPEATS calls of each binding.
 
     All activations without a setting share the binding of relu, those with one that of leaky_relu,
-    losses that of mae and optimizers that of sgd: the others' rows, and variants, are called less.
+    losses that of mae, and optimizers that of sgd: the other functions and variants have fewer
+    calls.
     """
     word = call.function.rpartition("_")[0]
     shares = ACTIVATIONS | LOSSES | {"adagrad", "rmsprop", "adam"}

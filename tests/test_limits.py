@@ -86,7 +86,7 @@ def import_graph():
     return graph
 
 
-def test_the_root_has_few_loose_modules():
+def test_the_root_has_at_most_12_modules():
     loose = [file.stem for file in PACKAGE.glob("*.py")]
     assert len(loose) <= MAX_LOOSE_MODULES, sorted(loose)
 
@@ -115,7 +115,7 @@ def test_functions_are_short():
     assert {name: n for name, n in lengths.items() if n > MAX_FUNCTION_LINES} == {}
 
 
-def test_functions_take_few_parameters():
+def test_functions_have_at_most_8_parameters():
     counts = {}
     for module, tree in trees():
         for name, node in functions(tree):

@@ -1,4 +1,4 @@
-"""The code that reads saved networks has nothing in it that could execute what it reads."""
+"""The code that reads saved networks contains no call that could execute data."""
 
 from __future__ import annotations
 

@@ -36,12 +36,12 @@ def near(value):
 
 
 BY_HAND = [
-    # 3 of 4 are right; with weights 1, 1, 1, 5: 3 of 8
+    # 3 of 4 are correct; with weights 1, 1, 1, 5: 3 of 8
     ("accuracy", [0, 1, 2, 2], [0, 1, 2, 1], None, 3 / 4),
     ("accuracy", [0, 1, 2, 2], [0, 1, 2, 1], [1, 1, 1, 5], 3 / 8),
     ("accuracy", [[0], [1]], [0, 0], None, 1 / 2),
     ("accuracy", [[0, 1], [1, 1]], [[0, 0], [1, 1]], None, 3 / 4),
-    # two thirds of class 0 are right, all of class 1
+    # two thirds of class 0 are correct, all of class 1
     ("balanced_accuracy", [0, 0, 0, 1], [0, 0, 1, 1], None, (2 / 3 + 1) / 2),
     ("balanced_accuracy", [0, 0, 0, 1], [0, 0, 1, 1], [1, 1, 2, 7], (2 / 4 + 1) / 2),
     ("balanced_accuracy", [0, 0, 1, 2], [0, 5, 1, 2], [1, 1, 1, 0], (1 / 2 + 1) / 2),

@@ -234,7 +234,7 @@ def test_html_of_nested_and_user_bricks():
     assert "<b>" not in network._repr_html_()
 
 
-def test_html_takes_its_colors_from_the_page():
+def test_html_uses_the_colors_of_the_page():
     text = mlp([2, 1], rng=0)._repr_html_()
     assert "currentColor" in text and not re.search(r"#[0-9a-f]{3}|rgb|<script|http", text)
 

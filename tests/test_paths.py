@@ -1,4 +1,4 @@
-"""A path of the wrong type is a TypeError that names function and argument; nothing is written."""
+"""A path of the wrong type raises a TypeError that names function and argument."""
 
 from __future__ import annotations
 

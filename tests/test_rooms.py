@@ -1,4 +1,4 @@
-"""The house has the rooms it says it has, and arrows between them run one way."""
+"""The package has the documented subpackages, and imports only from lower ones."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-MAY_IMPORT_CORE = {"functional", "engine", "__init__"}  # __init__ for what is about the machine
+MAY_IMPORT_CORE = {"functional", "engine", "__init__"}  # __init__ for facts about the machine
 BASES = {"__init__", "layer", "sequence", "loss", "optimizer", "options", "update", "rates"}
-WITHOUT_KERNEL = {"lbfgs"}  # its mathematics is SciPy's
+WITHOUT_KERNEL = {"lbfgs"}  # computed by SciPy
 
 
 def room_of(module):
-    """The room a dotted name within handnn belongs to: handnn.layers.affine is in layers."""
+    """Return the subpackage of a dotted name within handnn: handnn.layers.affine is in layers."""
     return [*module.split("."), "__init__"][1]
 
 
@@ -52,7 +52,7 @@ def modules():
 
 
 def imports_of(source, module, known):
-    """Every name within handnn that a module's source imports, wherever in the file."""
+    """Return every name within handnn that a module imports, anywhere in the file."""
     package = module.split(".")[:-1]
     found = set()
     for node in ast.walk(ast.parse(source)):
@@ -117,7 +117,7 @@ def test_that_check_can_fail(module, source):
     assert wrong_arrows(source, module)
 
 
-def test_init_takes_from_core_what_is_about_the_machine():
+def test_init_imports_only_machine_facts_from_core():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     taken = [
         alias.name
@@ -137,7 +137,7 @@ def includes(file):
 
 
 def code(file):
-    """The file without its comments and strings."""
+    """Return the file without its comments and strings."""
     text = file.read_text(encoding="utf-8")
     return re.sub(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', "", text, flags=re.S)
 
@@ -151,13 +151,13 @@ THREADS = {"atomic", "condition_variable", "future", "mutex", "semaphore", "thre
 
 
 def room_of_include(file, included):
-    """The room of a quoted include: as it stands under cpp/, else beside the file."""
+    """Return the folder of a quoted include, relative to cpp/ or else to the file."""
     name = included.strip('"')
     for folder in (CPP, file.parent):
         path = (folder / name).resolve()
         if path.is_file():
             return path.relative_to(CPP).parts[0]
-    raise AssertionError(f"{file.relative_to(ROOT)} includes {included}, which is nowhere")
+    raise AssertionError(f"{file.relative_to(ROOT)} includes {included}, which does not exist")
 
 
 def test_kernels_include_kernels_and_the_plain_standard_library():
@@ -176,7 +176,7 @@ def test_kernels_include_kernels_and_the_plain_standard_library():
 @pytest.mark.parametrize(
     "word", [r"\bnew\b", r"\bmalloc\b", r"\bcalloc\b", r"std::thread", r"\bPy[A-Z_]\w*", r"\bpy::"]
 )
-def test_kernels_allocate_nothing_start_nothing_and_know_no_python(word):
+def test_kernels_do_not_allocate_start_threads_or_use_python(word):
     wrong = [file.relative_to(ROOT) for file in sources("kernels") if re.search(word, code(file))]
     assert not wrong
 
@@ -192,7 +192,7 @@ def test_each_room_of_cpp_includes_only_what_is_below_it():
 
 
 def test_every_buffer_passes_the_one_gate():
-    """Only arrays.hpp and the types in arguments.hpp know NumPy; others get pointers from them."""
+    """Only arrays.hpp and the types in arguments.hpp use NumPy; other files receive pointers."""
     for file in sources("bindings"):
         if file.stem in ("arrays", "arguments"):
             continue
@@ -202,8 +202,8 @@ def test_every_buffer_passes_the_one_gate():
         )
 
 
-def test_only_simd_knows_vectors():
-    """Intrinsics and vector types stand in simd.hpp and transpose.hpp, and nowhere else."""
+def test_only_simd_uses_vectors():
+    """Intrinsics and vector types occur only in simd.hpp and transpose.hpp."""
     for file in sources("kernels"):
         if file.name not in ("simd.hpp", "transpose.hpp"):
             assert not {"<immintrin.h>", "<arm_neon.h>"} & set(includes(file)), file
@@ -219,7 +219,7 @@ def bricks():
     )
 
 
-def test_there_are_bricks():
+def test_the_list_of_bricks_is_not_empty():
     found = {("layers", "affine"), ("layers", "relu"), ("layers", "sigmoid")}
     assert found | {("losses", "mse_loss"), ("optimizers", "sgd")} <= set(bricks())
 
@@ -237,7 +237,7 @@ def test_a_brick_has_the_same_word_in_every_room():
     assert not missing, missing
 
 
-def test_no_room_has_a_word_that_is_no_brick():
+def test_every_room_names_only_known_bricks():
     words = {f"{room}/{name}" for room, name in bricks()}
     kernels = {
         f"{room}/{file.stem}"
@@ -259,8 +259,8 @@ def test_the_functions_are_named_after_their_bricks():
         assert any(f"{function}_".startswith(f"{name}_") for name in names), function
 
 
-def test_every_kernel_stands_beside_its_naive_twin_in_a_c_plus_plus_test():
-    """By hand, or as a line of the table's lists, from which the test of the twins derives."""
+def test_every_kernel_has_a_cpp_test_against_its_naive_twin():
+    """Each kernel is tested explicitly or through the lists in table.hpp."""
     included = {name for file in sources("tests") for name in includes(file)}
     table = (CPP / "kernels" / "table.hpp").read_text(encoding="utf-8")
     listed = set(re.findall(r"^  (?:ACTIVATION|LOSS|OPTIMIZER)\((\w+),", table, re.M))

@@ -95,7 +95,7 @@ def test_warm_up_rises_to_the_first_factor_of_the_next_schedule():
 
 
 def test_nested_warm_ups():
-    """The inner one begins with 1/2: 1/4, 1/2, and then its own 1/2, 1, 1."""
+    """The inner schedule starts with 1/2: 1/4, 1/2, followed by 1/2, 1, 1."""
     assert WarmUp(2, WarmUp(2)).factors(0, 5).tolist() == [0.25, 0.5, 0.5, 1, 1]
 
 
@@ -118,7 +118,7 @@ def test_one_cycle_without_a_fall_drops_after_its_end():
 
 
 def test_reduce_on_plateau_by_hand():
-    """More than 2 bad epochs in a row: the third one halves, and so does the sixth."""
+    """With a patience of 2, the third and the sixth bad epoch in a row halve the factor."""
     schedule = ReduceOnPlateau(0.5, patience=2)
     assert seen_by(schedule, [4, 3, 3, 3, 3, 3, 3, 3, 2]) == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
     assert (schedule.best, schedule.bad_epochs, schedule.cooling) == (2, 0, 0)
@@ -166,7 +166,7 @@ def seen_by(schedule, losses):
     return factors
 
 
-# What holds for every schedule
+# Every schedule
 
 
 def test_the_list_has_every_schedule():
@@ -273,7 +273,7 @@ def test_a_plateau_resumes_from_its_state(stop):
     assert pickle.loads(pickle.dumps(first)).__dict__ == first.__dict__
 
 
-def test_a_users_own_schedule_needs_one_method():
+def test_a_user_defined_schedule_needs_one_method():
     class InverseRoot(Schedule):
         def __init__(self, scale):
             self.scale = scale
@@ -360,7 +360,7 @@ def test_watch_rejects_losses_that_are_not_numbers(loss):
 
 
 @pytest.mark.parametrize("then", [3, Cosine, "Cosine", 0.5], ids=repr)
-def test_warm_up_rejects_what_is_not_a_schedule(then):
+def test_warm_up_rejects_arguments_other_than_schedules(then):
     with pytest.raises(TypeError, match="WarmUp: then must be a Schedule or None, but is"):
         WarmUp(3, then)
 

@@ -33,7 +33,7 @@ def test_ticks_are_round_numbers():
     ]
 
 
-def test_ticks_of_counts_are_whole_numbers():
+def test_ticks_of_counts_are_integers():
     shown = texts(Axes((1, 2), (0, 1), ("epoch", "loss"), counts=True).svg(""))
     assert shown[:2] == ["1", "2"]
 

@@ -1,4 +1,4 @@
-"""`handnn check` covers every brick, passes here, and fails for every way a brick can be wrong."""
+"""`handnn check` covers every brick, passes on this machine, and detects every kind of error."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def failures(*bricks):
 
 
 def checked(results, what):
-    """Every (brick, dtype) of which `what` is checked."""
+    """Every (brick, dtype) for which `what` is checked."""
     return {(result.brick, result.dtype) for result in results if result.what == what}
 
 
@@ -80,7 +80,7 @@ def test_every_param_has_a_measured_slope(all_results):
 
 
 def test_every_function_with_outputs_is_given_some(all_results):
-    without = {"Residual"}  # the brick has no function of its own
+    without = {"Residual"}  # no function computes this brick
     assert checked(all_results, "out=") == {*product((LAYERS | LOSSES) - without, DTYPES)}
 
 
@@ -190,7 +190,7 @@ def test_a_wrong_loss_or_gradient_fails(monkeypatch, loss):
 
 @pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
 def test_a_wrong_optimizer_fails(monkeypatch, optimizer):
-    """An lr that is a thousandth too large fails parity, and no longer has the engine's bits."""
+    """An lr that is a thousandth too large fails parity, and differs from the engine's bits."""
     brick, function = optimizer.__name__, f"{optimizer.kind}_update"
     right = getattr(functional, function)
 
@@ -214,7 +214,7 @@ def test_an_output_that_is_not_written_fails(monkeypatch):
 
 
 def test_engines_that_disagree_fail(monkeypatch):
-    """The loop over bricks alone takes longer steps; no kernel is wrong."""
+    """Only the Python loop takes larger steps; all kernels are correct."""
     right = optimizers.SGD.update
 
     def longer(self, param, grad, states, *, lr, **settings):

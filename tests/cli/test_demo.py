@@ -99,7 +99,7 @@ def test_held_out_rows_do_not_affect_the_model(monkeypatch):
         np.testing.assert_array_equal(after.params[name], array)
 
 
-def test_without_matplotlib_it_says_what_to_install(handnn_command, tmp_path, monkeypatch):
+def test_missing_matplotlib_raises_a_helpful_error(handnn_command, tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)

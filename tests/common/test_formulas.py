@@ -35,7 +35,7 @@ def test_bricks_have_formulas_of_output_and_gradients(name, training):
     layer.training = training
     forward, backward, *of_params = layer.formulas
     assert forward.startswith("out = ") and backward.startswith("dx = ")
-    params = () if isinstance(layer, Residual) else layer.params  # those of its block say theirs
+    params = () if isinstance(layer, Residual) else layer.params
     assert [formula.partition(" = ")[0].partition("[")[0] for formula in of_params] == [
         f"d{param}" for param in params
     ]
@@ -56,7 +56,7 @@ def test_losses_have_formulas_of_value_and_gradient(name):
     assert value.startswith("loss = ") and gradient.startswith("dx = ")
 
 
-def test_the_articles_gradient_has_a_formula_of_its_own():
+def test_the_articles_gradient_has_a_separate_formula():
     exact, article = (
         EXAMPLES_OF_LOSSES[f"MSELoss(gradient='{which}')"].build() for which in ("exact", "article")
     )

@@ -1,4 +1,4 @@
-"""Inputs: everything np.asarray accepts is accepted, and nothing is changed."""
+"""Inputs: everything that np.asarray accepts is accepted, and never modified."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ TAKE_THE_DTYPE_BESIDE_THEM = {
 
 
 def as_kind(kind, call, name, array):
-    """Return the array as another type, or unchanged if no whole numbers are valid for it."""
+    """Return the array as another type, or unchanged if no integers are valid for it."""
     convert = TAKE_THE_DTYPE_BESIDE_THEM[kind]
     if convert not in WHOLE_KINDS:
         return convert(array)

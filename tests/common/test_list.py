@@ -82,4 +82,4 @@ def test_docstrings_mention_every_array(call):
     function = getattr(functional, call.function)
     assert function.__doc__ and len(function.__doc__.strip()) > 40
     missing = [name for name in call.axes if name not in function.__doc__]
-    assert not missing, f"the docstring of {call.function} does not speak of {missing}"
+    assert not missing, f"the docstring of {call.function} does not mention {missing}"

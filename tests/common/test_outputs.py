@@ -1,4 +1,4 @@
-"""Outputs: exactly the right array is filled; anything else is rejected and left unchanged."""
+"""Outputs: only valid arrays are filled; invalid ones are rejected and left unchanged."""
 
 from __future__ import annotations
 

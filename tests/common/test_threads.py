@@ -1,4 +1,4 @@
-"""Several Python threads may call the kernels at once."""
+"""Several Python threads may call the kernels concurrently."""
 
 from __future__ import annotations
 

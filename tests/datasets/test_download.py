@@ -129,7 +129,7 @@ def test_falls_back_to_the_second_mirror(server, tmp_path, monkeypatch, kind):
         ("endless", "sends more than 65624 bytes"),
     ],
 )
-def test_failure_of_all_mirrors_is_reported_and_leaves_no_file(
+def test_failure_of_all_mirrors_is_an_error_and_leaves_no_file(
     server, tmp_path, monkeypatch, kind, message
 ):
     monkeypatch.setattr(download, "TIMEOUT", 0.3)

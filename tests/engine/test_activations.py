@@ -1,4 +1,4 @@
-"""The engine knows every activation: its bits are those of the brick."""
+"""The engine supports every activation and returns the bits of the brick."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine changes nothing but the time: its bits are those of the bricks, on any machine."""
+"""The engine returns the bits of the bricks on any machine."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def digests():
 
 
 def test_same_hash_for_all_threads_engines_and_instruction_sets():
-    """Each instruction set runs in a process of its own; see the end of this file."""
+    """Each instruction set runs in a separate process; see the end of this file."""
     found = {}
     for isa in WITH_FMA or SUPPORTED:
         result = run_python("-m", "tests.engine.test_bits", HANDNN_ISA=isa)
@@ -245,7 +245,7 @@ def test_same_hash_for_all_threads_engines_and_instruction_sets():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
 def test_the_steps_of_that_fit_are_shared():
-    """Otherwise the test above proves nothing."""
+    """Check the assumption of the test above."""
     script = (
         "import os, handnn; from tests.engine import test_bits\n"
         "def threads(n):\n"

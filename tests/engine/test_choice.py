@@ -1,4 +1,4 @@
-"""What is compiled and what is not, and what is left behind by either."""
+"""Which trainings are compiled, and the attributes that remain after each engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Ctrl-C at any moment: it is prompt, and leaves the weights of a whole step.
+"""Ctrl-C at any moment is prompt, and leaves the weights of a complete step.
 
-Thirty interrupts; two hundred with HANDNN_SLOW_TESTS=1. They come from a timer, as SIGALRM with the
-handler of SIGINT, in a process of their own: see the bottom of this file.
+Thirty interrupts; two hundred with HANDNN_SLOW_TESTS=1. A timer sends them as SIGALRM with the
+handler of SIGINT, in a separate process: see the end of this file.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tests.engine.fits import ROOT, digest, rows, run_python, trainer
 
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 INTERRUPTS = 200 if SLOW else 30
-LONGEST_WAIT = 0.12  # seconds until the interrupt: more than two of the engine's looks at signals
+LONGEST_WAIT = 0.12  # seconds until the interrupt: more than two of the engine's checks for signals
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
 
 KINDS = [
-    # small steps, 8 an epoch; epochs one by one, with Python in between; steps shared by threads
+    # small steps, 8 per epoch; epochs with Python in between; steps shared by threads
     {"sizes": (5, 9, 3), "count": 60, "batch_size": 8},
     {"sizes": (5, 9, 3), "count": 60, "batch_size": 8, "callbacks": [lambda trainer: None]},
     {"sizes": (300, 48, 24, 10), "count": 256, "batch_size": 64, "activation": "sigmoid"},
@@ -61,7 +61,7 @@ def interrupted_fit(sizes, count, batch_size, wait, **options):
     else:
         return 0, "nothing came"
 
-    # Again, as many whole epochs; then step by step until the weights are the same.
+    # Repeat the complete epochs, then single steps until the weights are the same.
     epochs = len(one.history)
     if epochs:
         history = other.fit(x, y, epochs=epochs, batch_size=batch_size)
@@ -76,7 +76,7 @@ def interrupted_fit(sizes, count, batch_size, wait, **options):
         other.train_step(x[batch], y[batch])
         if same(arrays(one), arrays(other)):
             return late, None
-    return late, f"after {epochs} epochs and some steps: the weights of no whole step"
+    return late, f"after {epochs} epochs and some steps: the step is incomplete"
 
 
 def test_interrupts_at_random_moments():
@@ -93,7 +93,7 @@ def test_interrupts_at_random_moments():
 def test_ctrl_c_ends_a_training_script():
     script = (
         "import signal\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # shells have jobs ignore it
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # background jobs ignore it
         "from tests.engine.fits import rows, trainer\n"
         "x, y, _ = rows(60, 5, 3)\n"
         "print('training', flush=True)\n"
@@ -143,7 +143,7 @@ def test_a_returning_signal_handler_does_not_stop_training():
     alone = trainer(engine="compiled")
     start = perf_counter()
     alone.fit(x, y, epochs=1000, batch_size=8)
-    epochs = int(1000 * max(1, 0.2 / (perf_counter() - start)))  # 0.2 s: some looks at signals
+    epochs = int(1000 * max(1, 0.2 / (perf_counter() - start)))  # 0.2 s: several checks for signals
     alone, one = (trainer(engine="compiled") for _ in range(2))
     alone.fit(x, y, epochs=epochs, batch_size=8)
     rung = []
@@ -161,7 +161,7 @@ def test_a_returning_signal_handler_does_not_stop_training():
 def main():
     handnn.set_num_threads(2)
     signal.signal(signal.SIGALRM, signal.default_int_handler)
-    rng = np.random.default_rng()  # other moments each time
+    rng = np.random.default_rng()  # different moments in each run
     waits = 1e-4 + rng.random(INTERRUPTS) * LONGEST_WAIT  # a wait of 0 would turn the timer off
     fits = [
         interrupted_fit(**KINDS[turn % len(KINDS)], wait=float(wait))

@@ -1,4 +1,4 @@
-"""The engine knows every brick that is no activation: its bits are those of the bricks."""
+"""The engine supports every brick other than activations and returns the bits of the brick."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def layer_norm(columns, dtype):
     return LayerNorm(*rng.uniform(0.5, 1.5, size=(2, columns)).astype(dtype))
 
 
-# Each takes 5 columns and gives 3.
+# Each has 5 input columns and 3 output columns.
 NETWORKS = {
     "softmax": lambda d: [affine(5, 9, 1, d), Softmax(), affine(9, 3, 2, d), Softmax()],
     "layer_norm": lambda d: [

@@ -1,4 +1,4 @@
-"""The engine knows every loss: its bits are those of the brick, and so is what it reports."""
+"""The engine supports every loss: weights and reported losses have the bits of the bricks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.losses.losses import LOSSES, OUTPUTS
 
 every_loss = pytest.mark.parametrize("name", LOSSES)
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES)
-SHARED = (300, 48, 24)  # and six columns: with batches of 64, worth sharing among threads
+SHARED = (300, 48, 24)  # with six columns and batches of 64, steps are shared among threads
 
 
 def rows(name, count, n_in, dtype):
@@ -62,7 +62,7 @@ def test_any_number_of_threads_gives_the_bits_of_the_bricks(name, threads, dtype
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
 def test_the_steps_of_that_fit_are_shared():
-    """Otherwise the test above proves nothing."""
+    """Check the assumption of the test above."""
     script = (
         "import os, handnn; from tests.engine.test_losses import *\n"
         "x, y, _ = rows('MAE()', 150, 300, 'float32')\n"
@@ -109,7 +109,7 @@ def test_labels_of_any_shape_and_dtype(engine, dtype):
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
 @pytest.mark.parametrize("name", [name for name in LOSSES if name.startswith("Softmax")])
 def test_nan_ends_training(engine, name):
-    """x is not checked: a NaN in it makes the loss NaN, and no param changes."""
+    """A NaN in x, which is not checked, makes the loss NaN, and no param changes."""
     x, y, _ = rows(name, 45, 5, "float32")
     x[7, 2] = np.nan
     one = trainer(name, (5, 9), "float32", engine)

@@ -1,4 +1,4 @@
-"""The engine knows every optimizer and all they share: its bits are those of the bricks."""
+"""The engine supports every optimizer and common setting, with the bits of the Python loop."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_compiled_fit_has_the_bits_of_the_bricks(name, option, dtype):
 @every_optimizer
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option != "plain"])
 def test_every_option_has_an_effect(name, option):
-    """Otherwise the test above proves nothing."""
+    """Check the assumption of the test above."""
     plain = fit(new_trainer(name))
     other = fit(new_trainer(name, **OPTIONS[option]()))
     same = [

@@ -15,7 +15,7 @@ from handnn import SGD, MSELoss, Trainer, functional
 from tests.bounds import assert_same_bits
 from tests.engine.fits import digest, rows, run_python, trainer
 
-SHARED = (300, 48, 24, 10)  # with batches of 64, a step that is worth sharing among threads
+SHARED = (300, 48, 24, 10)  # with batches of 64, steps are shared among threads
 
 
 # ---- how many ------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def test_training_one_network_on_two_threads_raises(engine):
             refused.set()
         running.result()
     assert digest(one.network) == digest(alone.network)
-    other.fit(x, y, epochs=1, batch_size=8)  # now it may
+    other.fit(x, y, epochs=1, batch_size=8)  # the other fit has ended
 
 
 def test_an_error_releases_the_network():
@@ -175,7 +175,7 @@ def test_concurrent_functions_predictions_and_fits():
     w, b = shared.layers[0].params["w"], shared.layers[0].params["b"]
 
     def work(turn):
-        """Return the bytes of everything that one turn computes."""
+        """Return the bytes of all results of one iteration."""
         own = trainer((13, 16, 3), activation=["relu", "sigmoid", "tanh"][turn % 3])
         own.fit(x, y, epochs=2, batch_size=8 + turn % 3)
         out = functional.affine_forward(x, w, b)

@@ -64,7 +64,7 @@ class Build:
 
 ARM = "aarch64-linux-gnu-gcc"
 
-# In GNU mode and in C++, GCC contracts products and sums unless it is told not to.
+# In GNU mode and in C++, GCC contracts products and sums by default.
 BUILDS = {
     "gcc": Build("gcc", "-std=c99 -O2", is_thorough=True),
     "gcc -O0": Build("gcc", "-std=c99 -O0"),

@@ -1,4 +1,4 @@
-"""Networks to export, one or more for each brick, and the error that a copy may have."""
+"""Networks to export, one or more for each brick, and the tolerance of their predictions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CODES = 6
 """Columns 2 and 8 of x hold codes from 0 to 5."""
 
 RELATIVE = {"float32": 1e-6, "float64": 1e-14}
-"""The error that one brick may have, relative to the largest output."""
+"""The tolerance of one brick, relative to the largest output."""
 
 
 def affine(n_in, n_out, rng, dtype):
@@ -87,7 +87,7 @@ BRICKS = {
 
 
 def of_one_brick(name, dtype, seed=0):
-    """Return the brick behind an identity Affine, which determines dtype and columns."""
+    """Return the brick after an identity Affine, which determines dtype and columns."""
     brick = BRICKS[name](np.random.default_rng(seed), dtype)
     return Network([Affine(np.eye(COLUMNS, dtype=dtype), np.zeros(COLUMNS, dtype)), brick])
 
@@ -124,7 +124,7 @@ def network_of(name, dtype):
 
 
 def allowed(name, dtype):
-    """Return the error that a network may have: the sum over its bricks."""
+    """Return the tolerance of a network: the sum over its bricks."""
     if name in BRICKS:
         return RELATIVE[dtype]
     return RELATIVE[dtype] * sum(1 for _ in walk(network_of(name, dtype).layers))

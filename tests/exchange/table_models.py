@@ -63,7 +63,7 @@ def targets(task, count=200):
 
 
 def table_model(task, dtype, categories="embedding", scale=True, count=2, seed=4):
-    """Return a model with random weights; only the columns and the target are learned."""
+    """Return a model with random weights; only the columns and the target are fitted."""
     rng = np.random.default_rng(seed)
     columns = Columns.learn(table(), categories=categories, scale=scale, kinds={"zip": "category"})
     target = Target.learn(targets(task))
@@ -81,7 +81,7 @@ def table_model(task, dtype, categories="embedding", scale=True, count=2, seed=4
 
 
 def answers(model, rows):
-    """Return the answers that an export must give for a table, (N, O)."""
+    """Return the expected predictions of an export for a table, (N, O)."""
     is_regression = model.target.task == "regression"
     found = model.predict(rows) if is_regression else model.predict_proba(rows)
     return found.reshape(len(found), -1)

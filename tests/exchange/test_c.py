@@ -21,7 +21,7 @@ REALS = {"float32": "float", "float64": "double"}
 
 
 def one_column(name):
-    """Return a function that builds the brick behind an Affine that keeps inf and -0."""
+    """Return a function that builds the brick after an Affine that preserves inf and -0."""
 
     def build(dtype):
         brick = networks.BRICKS[name](np.random.default_rng(0), dtype)
@@ -79,7 +79,7 @@ def dtype(request):
 
 @pytest.fixture(scope="module")
 def programs(dtype, tmp_path_factory):
-    """Compile all networks of a build into one program, once; so their names must not clash."""
+    """Compile all networks of a build into one program; this checks that names differ."""
     compiled = {}
 
     def program(key):
@@ -107,7 +107,7 @@ def specials(dtype):
 
 def rows_for(name, network, dtype):
     columns = network.sizes["in"]
-    if columns == 1:  # all special numbers, many times
+    if columns == 1:  # all special numbers, repeated
         info = np.finfo(dtype)
         sizes = np.concatenate(
             [

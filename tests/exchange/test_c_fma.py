@@ -1,4 +1,4 @@
-"""The rounding of to_c: once in an fma, of the machine or in software, and twice elsewhere."""
+"""The rounding of to_c: once in an fma, in hardware or software, and twice elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""to_c rejects arguments and networks that do not fit, before it writes anything."""
+"""to_c rejects invalid arguments and networks before it writes anything."""
 
 from __future__ import annotations
 

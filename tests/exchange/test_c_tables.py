@@ -75,7 +75,7 @@ def test_float64_header_has_the_bits_of_predict(name, key, programs):
 @pytest.mark.parametrize("key", ["gcc", "arm64"])
 @pytest.mark.parametrize("name", CASES)
 def test_float32_header_is_close_to_predict(name, key, programs):
-    """Even where numbers are far from 0."""
+    """This also holds for numbers far from 0."""
     model, rows = of_case(name, "float32"), mixed()
     for number in NAMES[:4]:
         rows[number] = np.asarray(rows[number], np.float32).astype(float)
@@ -215,7 +215,7 @@ def small(column, kinds=None, dtype="float32"):
     return TableModel(Network(layers), columns, Target.learn([0.5, 1.5]))
 
 
-def test_rejects_what_cannot_be_exported(tmp_path):
+def test_rejects_models_that_cannot_be_exported(tmp_path):
     refused(small(["x", "y\0z"]), r"^to_c: column 'a' has the category 'y\\x00z', wh", tmp_path)
     refused(small(["x", "\ud800"]), r"^to_c: column 'a' has the category '\\ud800'", tmp_path)
     refused(

@@ -1,4 +1,4 @@
-"""from_torch: the modules it accepts, and errors that give PyTorch's name of the others."""
+"""from_torch: the supported modules, and errors that name unsupported modules."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ TAKEN = {
 
 @pytest.mark.parametrize("name", TAKEN)
 def test_predicts_what_the_module_predicts(name):
-    """Each module is behind an identity Linear, which determines the dtype."""
+    """Each module follows an identity Linear, which determines the dtype."""
     torch.manual_seed(1)
     ones = nn.Linear(6, 6)
     with torch.no_grad():

@@ -66,7 +66,7 @@ ACTIVATIONS = {"ELU", "LeakyReLU", "ReLU", "Sigmoid", "SiLU", "Softplus", "Tanh"
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n.split(",")[0] in ACTIVATIONS])
 def test_activations_have_small_relative_errors(name, evaluate):
-    """Even near 0 and far from it, where the textbook formulas cancel."""
+    """This holds even near 0 and far from it, where the textbook formulas cancel."""
     network = network_of(name, "float32")
     x = np.concatenate([np.linspace(-80, 80, 900), np.geomspace(1e-6, 1, 450)])
     x = np.concatenate([x, -x[-450:]]).reshape(-1, networks.COLUMNS).astype(np.float32)
@@ -169,7 +169,7 @@ def test_an_unknown_number_of_columns(evaluate):
 @pytest.mark.parametrize("column", [0, 1, 2])
 @pytest.mark.parametrize("is_known", [True, False])
 def test_codes_in_any_column(column, is_known, evaluate):
-    """Even if the number of columns behind the codes is not known."""
+    """This holds even if the number of columns after the codes is unknown."""
     rng = np.random.default_rng(0)
     layers = [Embedding(rng.normal(size=(4, 2)), column)]
     if is_known:

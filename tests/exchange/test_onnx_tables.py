@@ -124,7 +124,7 @@ def test_texts_that_stand_for_gaps(evaluate):
     np.testing.assert_allclose(out, expected, rtol=1e-6)
 
 
-def test_rejects_what_cannot_be_exported(tmp_path, monkeypatch):
+def test_rejects_models_that_cannot_be_exported(tmp_path, monkeypatch):
     model = of_columns({"a": [1.0, 2.0]})
     with monkeypatch.context() as patched:
         patched.setattr("handnn.exchange.onnx.graph.MAX_BYTES", 7)

@@ -1,4 +1,4 @@
-"""Errors that all exports share: bricks without a counterpart, and missing libraries."""
+"""Common errors of all exports: bricks without a counterpart, and missing libraries."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_modules_are_those_of_torch_nn():
 @both_dtypes
 @pytest.mark.parametrize("name", ["an mlp", "one column", "tabular"])
 def test_shares_no_memory(name, dtype):
-    """In both directions, even if a transposed array is contiguous."""
+    """This holds in both directions, even if a transposed array is contiguous."""
     network = network_of(name, dtype)
     before = {n: a.copy() for n, a in {**network.params, **network.buffers}.items()}
     module = handnn.to_torch(network)
@@ -151,7 +151,7 @@ def test_ignores_default_dtype_and_device():
 
 
 def test_softplus_of_large_numbers():
-    """On both sides of PyTorch's threshold, and where exp overflows."""
+    """Inputs on both sides of PyTorch's threshold, and where exp overflows."""
     for dtype in ("float32", "float64"):
         network = networks.of_one_brick("Softplus", dtype)
         x = np.linspace(-800, 800, 9 * 500).reshape(-1, 9).astype(dtype)

@@ -14,7 +14,7 @@ from handnn.files.report.table_scores import score
 
 
 def targets(rng, count):
-    """Yield a target of each kind, with measured values and answers."""
+    """Yield a target of each kind, with actual values and predictions."""
     y = rng.normal(1e4, 3, count)
     yield Target.learn(y), y, y + rng.normal(0, 1, count)
     for labels in (["no", "yes"], ["a", "b", "c", "d"]):

@@ -1,4 +1,4 @@
-"""`handnn export`: ONNX Runtime and compiled C give the predictions of the model."""
+"""`handnn export`: ONNX Runtime and compiled C programs return the predictions of the model."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_onnx(exported, target, count):
         (got,) = session.run(None, feed)
         assert got.dtype == expected.dtype
         np.testing.assert_allclose(got, expected, rtol=2e-5, atol=1e-6)
-    if "text" in feed:  # the model knows the texts for a gap
+    if "text" in feed:  # the model includes the gap words
         feed["text"][:] = "-"
         (got,) = session.run(None, feed)
         gaps = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in categories)
@@ -179,7 +179,7 @@ def test_the_header_checks_itself_and_names_its_columns(exported, compiled):
         assert words in printed
 
 
-def test_refuses_what_cannot_be_exported(handnn_command, exported, tmp_path):
+def test_rejects_models_that_cannot_be_exported(handnn_command, exported, tmp_path):
     network = tmp_path / "n.safetensors"
     handnn.mlp([2, 1], rng=0).save(network)
     result = handnn_command("export", network, "--to", "c")

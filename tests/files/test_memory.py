@@ -1,4 +1,4 @@
-"""Free memory goes back to the operating system, even between memory in use."""
+"""Free memory is returned to the operating system, even between blocks in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`handnn predict` and `handnn evaluate`, on files like that of the training and on others."""
+"""`handnn predict` and `handnn evaluate` on files like the training file, and on other files."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_a_full_disk_is_reported_for_the_parquet_file(
     path, out = model_of(), tmp_path / "out.parquet"
 
     def full(frame, file):
-        raise OSError("No space left on device (os error 28)")  # in the words of polars
+        raise OSError("No space left on device (os error 28)")  # the message of polars
 
     monkeypatch.setattr(pl.DataFrame, "write_ipc", full)
     result = handnn_command("predict", path, table(as_csv(flats(9))), "--out", out)
@@ -192,8 +192,8 @@ def test_a_full_disk_is_reported_for_the_parquet_file(
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "out.csv.gz"])
-def test_refuses_to_replace_what_is_not_a_file(handnn_command, table, model_of, tmp_path, name):
-    """Such as /dev/null, which root could replace with a file."""
+def test_does_not_replace_devices(handnn_command, table, model_of, tmp_path, name):
+    """Devices, such as /dev/null, must not be replaced with a file, which root could do."""
     out = tmp_path / name
     os.mkfifo(out)
     result = handnn_command("predict", model_of(), table(as_csv(flats(9))), "--out", out)

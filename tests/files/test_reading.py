@@ -195,7 +195,7 @@ def test_detects_the_kind_of_a_column(table, cells, kind):
     assert kinds_of(table(column(*cells)))["a"] == kind
 
 
-def test_takes_numbers_for_categories_on_request(table):
+def test_treats_numbers_as_categories_on_request(table):
     assert kinds_of(table(column("1", "2", "1")), categories=["a"])["a"] == "category"
 
 

@@ -84,14 +84,14 @@ def test_has_all_sections(report, columns, target, parts, stream):
         "SHA-256", f"--target {target}", *parts,
     ):  # fmt: skip
         assert part in words, part
-    assert "'the data.csv'" not in words.split("How to")[0]  # quoted for the shell alone
+    assert "'the data.csv'" not in words.split("How to")[0]  # quoted for the shell, not in HTML
     pictures = [attributes for tag, attributes in page.tags if tag == "svg"]
     assert len(pictures) == 3
     assert all(one["role"] == "img" and one["aria-label"] for one in pictures)
     assert "nan" not in re.findall(r"[a-z]+", " ".join(re.findall(r'points="[^"]*"', text)))
 
 
-def test_loads_nothing(report):
+def test_loads_no_other_files(report):
     text = report(flats(), "price")
     page = Page(text)
     assert not re.search(r"https?://|@import|url\(|<script|<link|<img", text)

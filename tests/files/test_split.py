@@ -1,4 +1,4 @@
-"""Held-out rows: every row has the same chance, and classes keep their shares."""
+"""Held-out rows: every row has the same probability, and classes keep their shares."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def draws(y, share, task="auto", n_draws=400):
     return counts / n_draws
 
 
-def test_every_row_of_a_regression_on_whole_numbers_has_the_same_chance():
+def test_every_row_of_an_integer_regression_has_the_same_chance():
     # Prices: most occur once, some often.
     rng = np.random.default_rng(0)
     y = np.r_[rng.permutation(10_000)[:60] + 50, np.repeat([7, 8], 20)]
@@ -74,7 +74,7 @@ def test_at_least_one_row_is_held_out(classes):
         assert 1 <= chosen.sum() < 10
 
 
-def test_task_decides_whether_whole_numbers_are_classes():
+def test_task_determines_whether_integers_are_classes():
     y = [0] * 90 + [1] * 10
     frame = pl.DataFrame({"y": y})
     counts = {task: set() for task in ("binary", "regression")}
@@ -86,6 +86,6 @@ def test_task_decides_whether_whole_numbers_are_classes():
     assert len(counts["regression"]) > 2
 
 
-def test_few_rows_are_an_error():
+def test_too_few_rows_raise_an_error():
     with pytest.raises(TableError, match="only 9 rows"):
         split_rows(pl.DataFrame({"y": range(9)}), "y", np.arange(9), 0.2, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Training on streamed files: facts from one pass, the rows of each role, and memory."""
+"""Training on streamed files: facts from one pass, the split of the rows, and memory."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_sample_stays_small_and_even():
 def test_columns_and_target_equal_those_learned_in_memory(
     table, surveyed, target, scale, monkeypatch
 ):
-    """From the rows that have a target and are not held out."""
+    """Both use the rows that have a target and are not held out."""
     monkeypatch.setattr(
         "handnn.files.learning.streamed_columns.default_scale", lambda columns: scale
     )
@@ -201,7 +201,7 @@ def test_refuses_columns_with_values_in_held_out_rows_only(table, tmp_path, hand
     )
 
 
-def test_the_held_out_share_falls_and_never_takes_training_rows(table):
+def test_the_held_out_share_decreases_and_excludes_training_rows(table):
     with open_table(table(as_csv(flats(100)))) as source:
         (block,) = source.blocks()
     held_out = HeldOut("price", 0.5, 3)

@@ -1,4 +1,4 @@
-"""`handnn.train_file`: what `handnn train` does, from Python."""
+"""`handnn.train_file`: the Python interface of `handnn train`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.files.tables import as_csv, flats
 pl = pytest.importorskip("polars")
 
 
-def test_gives_the_bytes_and_scores_of_the_command(handnn_command, table, tmp_path):
+def test_writes_the_bytes_and_scores_of_the_command(handnn_command, table, tmp_path):
     path, out = table(as_csv(flats(), ";", decimal=",")), tmp_path / "command"
     flags = ["--epochs", 3, "--networks", 2, "--hidden", "8,4", "--seed", 3, "--lr", 0.01]
     flags += ["--hold-out", 0.3, "--ignore", "floor", "--decimal", ",", "--gap", "?", "--out", out]

@@ -61,12 +61,12 @@ def test_scores_are_better_than_baselines(table, train, columns, target, task, t
         assert list(scores) == SCORES[task]
     first = SCORES[task][0]
     ours, theirs = printed["scores"][first], printed["baselines"][trivial][first]
-    if target != "town":  # on which the other columns depend little
+    if target != "town":  # the other columns hardly depend on it
         assert ours < 0.6 * theirs if task == "regression" else ours > theirs + 0.1
 
 
 def test_least_squares_uses_unscaled_numbers(table, train):
-    """Scaled by quantiles, as for the networks, they would not be linear."""
+    """With quantile scaling, as for the networks, the relation would not be linear."""
     rng = np.random.default_rng(0)
     income = rng.lognormal(10, 1, 200).round(2)
     columns = {"income": income.tolist(), "tax": (0.3 * income + rng.normal(0, 1, 200)).tolist()}
@@ -221,7 +221,7 @@ def test_missing_files_are_named(handnn_command, tmp_path):
     assert result.code == 1 and "is a folder" in result.err
 
 
-def test_without_polars_the_error_says_what_to_install(handnn_command, table, monkeypatch):
+def test_missing_polars_raises_a_helpful_error(handnn_command, table, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     result = handnn_command("train", table("a,b\n"), "--target", "a")
     assert result.code == 1

@@ -1,4 +1,4 @@
-"""The verdict: the model's score beside that of the best baseline."""
+"""The verdict: the comparison of the model with the best baseline."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def regression(noise, n_rows=400, seed=0):
     return compare(Target.learn(y), y, answers.pop("model"), answers)
 
 
-def test_says_which_is_better_and_by_how_much():
+def test_reports_the_better_model_and_the_difference():
     worse = regression({"model": 0.5, "least squares": 0.3, "the mean": 1.0})
     assert str(worse).startswith("not better than least squares on the held-out rows: RMSE 0.")
-    assert f" {worse.model:.4g} beside {worse.baseline:.4g} (difference " in str(worse)
+    assert f" {worse.model:.4g} against {worse.baseline:.4g} (difference " in str(worse)
     assert worse.difference == worse.model - worse.baseline > 4 * worse.standard_error
     better = regression({"model": 0.3, "least squares": 0.5, "the mean": 1.0})
     assert str(better).startswith("better than least squares")

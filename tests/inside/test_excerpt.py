@@ -8,7 +8,7 @@ import pytest
 from handnn.inside.excerpt import excerpt, number, summary, text
 
 
-def test_a_small_array_is_shown_whole():
+def test_a_small_array_is_shown_in_full():
     shown = excerpt(np.array([[0.5, -1.25], [2.0, 1e-9], [123456.0, 0.0]]))
     assert shown.rows == ["0", "1", "2"] and shown.columns == ["0", "1"]
     assert shown.cells == [["0.5", "-1.25"], ["2", "1e-09"], ["1.235e+05", "0"]]

@@ -221,7 +221,7 @@ def test_rejects_zero_rows():
         gradient_check(Network([affine(4, 2)]), MSELoss(), *data(0, 4, 2))
 
 
-def test_rtol_decides_what_passes():
+def test_rtol_is_the_tolerance():
     network = Network([affine(4, 4), SlightlyTooMuch()])
     x, y = data(6, 4, 4)
     assert not gradient_check(network, MSELoss(), x, y).passed

@@ -101,7 +101,7 @@ def test_a_unit_is_dead_if_it_is_0_in_all_rows_and_its_input_is_not():
     assert layer_statistics(Network([affine(np.eye(4)), ReLU()]), x).warnings == []
 
 
-def test_units_of_a_users_own_relu_can_be_dead():
+def test_units_of_a_user_defined_relu_can_be_dead():
     class Rectifier:
         def forward(self, x):
             self.mask = x > 0

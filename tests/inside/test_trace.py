@@ -244,7 +244,7 @@ def test_a_block_is_shown_with_its_bricks():
         assert found == sorted(found)
 
 
-def test_a_users_own_bricks_loss_and_optimizer():
+def test_user_defined_bricks_loss_and_optimizer():
     class Twice:
         """Double every entry.
 
@@ -254,7 +254,7 @@ def test_a_users_own_bricks_loss_and_optimizer():
         formulas = ("out = 2·x", "dx = 2·dout")
 
         def forward(self, x):
-            x *= 1  # in place, on what may be the caller's
+            x *= 1  # in place, possibly in the caller's array
             return 2 * x
 
         def backward(self, dout):

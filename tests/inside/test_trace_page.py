@@ -67,8 +67,8 @@ def test_the_page_is_one_html_document_with_a_language(page):
     assert page.of("meta")[0] == {"charset": "utf-8"}
 
 
-def test_the_page_loads_nothing(page):
-    """It has no script and no address, and its policy forbids loading anything."""
+def test_the_page_loads_no_other_files(page):
+    """It has no scripts and no URLs, and its content security policy forbids loading anything."""
     tags = {tag for tag, _, _ in page.tags}
     assert not tags & {"script", "link", "img", "iframe", "object", "embed", "base", "form"}
     for _, attributes, _ in page.tags:

@@ -1,4 +1,4 @@
-"""sample_weight of trace and layer_statistics has the effect it has in training."""
+"""sample_weight of trace and layer_statistics has the same effect as in training."""
 
 from __future__ import annotations
 

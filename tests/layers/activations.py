@@ -1,4 +1,4 @@
-"""Every activation with its default settings, and those with settings once more."""
+"""Every activation with default settings, and with other settings if it has any."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_dw_is_summed_in_ascending_order_of_rows(dtype):
 
 
 def test_several_columns_of_codes():
-    """After the first brick, column 3 has become column 2, as in the docstring."""
+    """The first brick moves column 3 to column 2, as in the docstring."""
     v, w = np.array([[10.0], [11]]), np.array([[20.0, 21], [22, 23]])
     network = Network([Embedding(v, column=1), Embedding(w, column=2)])
     out = network.forward([[0.1, 1, 0.2, 0, 0.3]])
@@ -152,7 +152,7 @@ def test_random_vectors_have_the_scale_of_standardized_columns():
 
 
 def network(dtype="float64"):
-    """A network for 5 columns, with 3 codes in column 1 and 4 in column 3."""
+    """Return a network for 5 columns, with 3 codes in column 1 and 4 in column 3."""
     rng = np.random.default_rng(0)
     return Network(
         [

@@ -45,7 +45,7 @@ def labels(rng, rows):
 @dataclass(frozen=True)
 class Example:
     build: Callable
-    targets: Callable = one_number_each  # (rng, rows) -> y beside pre (rows, OUTPUTS)
+    targets: Callable = one_number_each  # (rng, rows) -> y for pre (rows, OUTPUTS)
 
     def rows(self, count, dtype="float64", seed=0):
         """Return pre, y_true and weights, one of them 0."""

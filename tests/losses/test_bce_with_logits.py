@@ -35,7 +35,7 @@ def test_targets_between_0_and_1(dtype):
 
 @both_dtypes
 def test_large_logits(dtype):
-    """The loss of a confident correct prediction is 0, of a confident wrong one 1000."""
+    """The loss of a confident prediction is 0 if it is correct and 1000 if it is wrong."""
     pre = np.array([[1000, -1000]], dtype)
     loss = BCEWithLogits()
     assert loss.forward(pre, [[1, 0]]) == 0

@@ -152,7 +152,7 @@ def test_large_predictions_do_not_overflow_or_warn(name, dtype):
 
 @every_loss
 @pytest.mark.parametrize("engine", ["compiled", "bricks"])
-def test_what_it_keeps_after_fit(name, engine):
+def test_kept_attributes_after_fit(name, engine):
     """A compiled fit resets the attributes to None; the Python loop keeps the last batch."""
     loss = LOSSES[name].build()
     _, y, _ = LOSSES[name].rows(20, "float32")

@@ -1,4 +1,4 @@
-"""LossFacts: what a loss states about the outputs that it trains."""
+"""LossFacts: the description of the outputs that a loss trains."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_point_prediction_of_quantiles_is_nearest_the_median():
 
 
 class Own:
-    """A loss of a user's own that states nothing."""
+    """A user-defined loss without LossFacts."""
 
     def forward(self, pre, y_true):
         return 0.0
@@ -68,7 +68,7 @@ class Own:
 
 
 class OwnRate(Own, LossFacts):
-    """A loss of a user's own that states its link."""
+    """A user-defined loss with a link."""
 
     predicts = "rate"
     link = "exp"
@@ -99,6 +99,6 @@ def test_a_user_loss_can_state_its_facts():
         measures("accuracy", loss)
 
 
-def test_only_the_losses_of_handnn_are_ours():
+def test_is_ours_is_true_for_losses_of_handnn_only():
     assert is_ours(MSELoss()) and is_ours(SoftmaxCrossEntropy())
     assert not is_ours(OwnMSE()) and not is_ours(Own()) and not is_ours(MSELoss)

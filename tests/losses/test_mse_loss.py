@@ -38,7 +38,7 @@ def test_the_articles_gradient_by_hand(dtype):
 
 @both_dtypes
 def test_weight_two_counts_a_row_twice(dtype):
-    """By hand: (1 + 4)·2 + (0 + 9)·1 over 4; and as if the row stood there twice, over 6·4/6."""
+    """By hand: ((1 + 4)·2 + (0 + 9)·1) / 4. A repeated row gives the same sum."""
     pre, y_true = np.array([[2, 0], [5, 4]], dtype), np.array([[1, 2], [5, 1]], dtype)
     weight = np.array([2, 1], dtype)
     assert functional.mse_loss_forward(pre, y_true, sample_weight=weight) == 19 / 4

@@ -28,7 +28,7 @@ def test_by_hand(dtype):
 
 @both_dtypes
 def test_columns_of_a_target_are_consecutive(dtype):
-    """pre (1, 4) beside y (1, 2): two quantiles of the first target, then two of the second."""
+    """pre (1, 4) for y (1, 2): two quantiles of the first target, then two of the second."""
     pre, y = np.array([[0, 0, 0, 0]], dtype), np.array([[4, -4]], dtype)
     loss = Quantile([0.25, 0.75])
     assert loss.forward(pre, y) == (1 + 3 + 3 + 1) / 4

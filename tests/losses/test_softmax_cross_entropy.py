@@ -99,7 +99,7 @@ def test_labels_of_any_shape_and_dtype_give_the_same_loss(dtype, settings):
 
 @both_dtypes
 def test_large_logits(dtype):
-    """The loss of a confident correct prediction is 0, of a confident wrong one 2000."""
+    """The loss of a confident prediction is 0 if it is correct and 2000 if it is wrong."""
     pre = np.array([[1000, -1000, 0]], dtype)
     loss = SoftmaxCrossEntropy()
     for y, value in (([0], 0), ([1], 2000), ([2], 1000), ([[0, 0.5, 0.5]], 1500)):

@@ -22,7 +22,7 @@ def test_the_first_step_by_hand(dtype):
 
 @both_dtypes
 def test_equal_gradients_give_equal_steps(dtype):
-    """Corrected, the means of equal numbers are these: each step is that of the first by hand."""
+    """The corrected means of equal gradients are constant, so each step equals the first."""
     optimizer = Adam(lr=0.5, beta1=0.5, beta2=0.75, eps=4)
     params = {"w": np.ones(1, dtype)}
     for step in range(1, 9):
@@ -64,7 +64,7 @@ def test_decoupled_weight_decay_by_hand(dtype):
 
 @both_dtypes
 def test_with_a_zero_gradient_adamw_shrinks_and_adam_steps(dtype):
-    """A coupled decay is divided by its own root, so its size is lost."""
+    """A coupled decay is normalized by the root of its own square, so its size has no effect."""
     params = {name: np.full(1, 4, dtype) for name in ("w", "v")}
     grads = {name: np.zeros(1, dtype) for name in params}
     AdamW(lr=0.5, weight_decay=0.25).step(params, grads)

@@ -1,4 +1,4 @@
-"""What all optimizers share: clipping, decay, lr_scales, schedules, step counts and errors."""
+"""Common settings of optimizers: clipping, decay, lr_scales, schedules, step counts, errors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_clip_norm_scales_all_gradients_together(dtype):
     SGD(1.0, clip_norm=1).step(params, grads)
     assert params["0.w"][0] == pytest.approx(-0.6, rel=1e-6)
     assert params["1.w"][0] == pytest.approx(0.8, rel=1e-6)
-    assert grads["0.w"][0] == 3 and grads["1.w"][0] == -4, "gradients are left as they were"
+    assert grads["0.w"][0] == 3 and grads["1.w"][0] == -4, "gradients are unchanged"
 
 
 @both_dtypes

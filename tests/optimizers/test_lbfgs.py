@@ -201,7 +201,7 @@ def test_updates_params_in_place_and_gives_scipy_float64(dtype, monkeypatch):
     assert last <= history.train_loss[-1] * (1 + 40 * eps)
 
 
-def test_trains_a_users_own_bricks():
+def test_trains_user_defined_bricks():
     x, y = rows()
     network = Network([Scale(3), Affine.random(3, 1, rng=0, dtype="float64")])
     history = Trainer(network, MSELoss(), LBFGS()).fit(x, y[:, 0], epochs=9, batch_size=40)
@@ -224,7 +224,7 @@ def test_trains_in_training_mode():
     assert network.layers[1].training is False
 
 
-# ---- where it ends -------------------------------------------------------------------------------
+# ---- termination ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_batch_size_may_exceed_the_rows_left_by_validation():
 
 
 def test_max_evaluations_limits_the_evaluations():
-    """Training ends after the iteration in which they run out."""
+    """Training ends after the iteration that exhausts them."""
     optimizer = LBFGS(max_evaluations=6)
     seen = []
     one = trainer(optimizer, at=seen.append)

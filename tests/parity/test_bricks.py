@@ -1,4 +1,4 @@
-"""PyTorch gives the same numbers: layers and optimizers, in float64, to 1e-10 relative."""
+"""Layers and optimizers agree with PyTorch in float64, to a relative error of 1e-10."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: no parity
 
 
 def assert_close(actual, expected):
-    """Entry by entry; below 1e-4 PyTorch's own 1 + erf and 1 + tanh have canceled."""
+    """Compare entry by entry. Below 1e-4, PyTorch's own 1 + erf and 1 + tanh cancel."""
     np.testing.assert_allclose(actual, expected.detach().numpy(), rtol=1e-10, atol=1e-14)
 
 
@@ -84,7 +84,7 @@ def assert_the_same_forward_and_backward(ours, theirs, x, dout, norms=True):
     their_out.backward(torch.tensor(dout))
     scale = abs(their_x.grad.numpy()).max()
     assert_close(ours.forward(x), their_out)
-    # dx is a difference that may cancel to nothing, as dgamma may: close beside the largest.
+    # dx and dgamma may cancel to 0, so the tolerance is relative to the largest entry.
     np.testing.assert_allclose(
         ours.backward(dout), their_x.grad.numpy(), rtol=1e-10, atol=1e-10 * max(scale, 1e-3)
     )
@@ -170,7 +170,7 @@ def test_residual_and_its_gradients():
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9])
 def test_dropout_scales_the_kept_entries(p):
-    """The masks differ; kept entries are scaled alike, forward and backward."""
+    """The masks differ, but kept entries have the same scale, forward and backward."""
     rng = np.random.default_rng(6)
     x, dout = rng.normal(size=(2, 200, 50))
     their_x = torch.tensor(x, requires_grad=True)

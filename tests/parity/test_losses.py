@@ -1,7 +1,7 @@
-"""PyTorch gives the same losses and gradients, in float64, to 1e-10 relative.
+"""Losses and gradients agree with PyTorch in float64, to a relative error of 1e-10.
 
-Where it divides by something else, its sum is divided by what ours is divided by: class weights
-there shrink the divisor with the weights of the rows that are met, ours is N whatever they are.
+Where PyTorch's mean has another divisor, its sum is divided by handnn's divisor: with class
+weights, PyTorch divides by the sum of the labels' weights, handnn by N.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PyTorch's schedulers give the same rates, where both have the schedule, to 1e-12."""
+"""Schedules agree with PyTorch's schedulers, where they exist, to 1e-12."""
 
 from __future__ import annotations
 

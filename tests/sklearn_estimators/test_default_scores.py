@@ -33,7 +33,7 @@ def test_small_tables_with_classes(load, least):
     assert cross_val_score(MLPClassifier(random_state=0), x, y, cv=5).mean() > least
 
 
-@pytest.mark.skipif(HOUSING not in os.environ, reason=f"{HOUSING} names no table of houses")
+@pytest.mark.skipif(HOUSING not in os.environ, reason=f"{HOUSING} is not a path")
 def test_housing():
     pandas = pytest.importorskip("pandas", reason="pandas is not installed: no frames")
     table = pandas.read_csv(os.environ[HOUSING])

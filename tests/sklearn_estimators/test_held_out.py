@@ -72,7 +72,7 @@ def test_gaps_in_held_out_rows_only():
         assert np.isfinite(model.predict(x)).all()
 
 
-def test_knows_the_classes_of_all_rows():
+def test_learns_the_classes_of_all_rows():
     y = np.repeat([0, 1, 2], [98, 100, 2])
     model = quietly(early(MLPClassifier, validation_fraction=0.5), X, y)
     assert list(model.classes_) == [0, 1, 2]

@@ -89,7 +89,7 @@ def test_solvers(target, solver, alpha):
     assert ours.n_layers_ == theirs.n_layers_
     assert ours.out_activation_ == theirs.out_activation_
     assert ours.n_iter_ == theirs.n_iter_ == EPOCHS
-    assert ours.t_ == theirs.t_ + EPOCHS * ROWS == 2 * EPOCHS * ROWS  # theirs was reset
+    assert ours.t_ == theirs.t_ + EPOCHS * ROWS == 2 * EPOCHS * ROWS  # its count was reset
     if alpha == 0:
         assert len(ours.loss_curve_) == len(theirs.loss_curve_) == 2 * EPOCHS
         curves = (one.loss_curve_[EPOCHS:] for one in (ours, theirs))

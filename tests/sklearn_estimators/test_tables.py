@@ -1,4 +1,4 @@
-"""The estimators take frames with text, categories and gaps."""
+"""The estimators accept frames with text, categories and gaps."""
 
 from __future__ import annotations
 

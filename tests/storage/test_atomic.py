@@ -1,4 +1,4 @@
-"""Replacing files: modes, names of folders, and what killed processes leave."""
+"""Replacing files: modes, names of folders, and files left by killed processes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_new_file_has_the_mode_of_the_umask(tmp_path):
 
 
 @needs_locks
-def test_removes_what_a_killed_process_left(tmp_path, writer):
+def test_removes_temporary_files_of_killed_processes(tmp_path, writer):
     writer.send_signal(signal.SIGKILL)
     writer.wait()
     assert len(temporaries(tmp_path)) == 1
@@ -95,7 +95,7 @@ def test_leaves_other_files_that_have_the_name_of_a_temporary(tmp_path):
     assert (tmp_path / "target").read_bytes() == b"target"
 
 
-def test_many_writers_of_one_path_do_not_disturb_each_other(tmp_path):
+def test_concurrent_writers_of_one_path(tmp_path):
     from contextlib import ExitStack
 
     count = MAX_TEMPORARIES + 3
@@ -109,7 +109,7 @@ def test_many_writers_of_one_path_do_not_disturb_each_other(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError])
-def test_after_an_exception_nothing_is_left(tmp_path, error):
+def test_an_exception_leaves_no_file(tmp_path, error):
     (tmp_path / "file").write_bytes(b"old")
 
     def fail():

@@ -100,7 +100,7 @@ Impostor.__name__ = "ReLU"
 
 
 @pytest.mark.parametrize("kind", [MyReLU, Impostor])
-def test_rejects_bricks_that_only_look_like_handnns(path, kind):
+def test_rejects_classes_that_are_not_handnns_bricks(path, kind):
     with pytest.raises(TypeError):
         Network([Affine.random(2, 3), kind()]).save(path)
     assert not path.exists()

@@ -1,4 +1,4 @@
-"""TensorFile reads what the safetensors library reads, and accepts nothing that it refuses."""
+"""TensorFile reads the same data as the safetensors library, and rejects all files it rejects."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_the_library_reads_the_same_from_every_accepted_file(path):
                 assert set(theirs.keys()) == names
                 for name, array in found.items():
                     assert_same_bits(array, theirs.get_tensor(name))
-        except SafetensorError as error:  # ours is the more lenient one
+        except SafetensorError as error:  # handnn's is more lenient
             raise AssertionError(bytes(raw[:length])) from error
     assert accepted > 10
 

@@ -1,4 +1,4 @@
-"""What is written: the bytes of the library safetensors, without a copy of the arrays."""
+"""Writing: the bytes of the safetensors library, without a copy of the arrays."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_writes_the_bytes_of_the_library_for_files_without_data(path, arrays):
     assert path.read_bytes() == library_bytes(arrays, None)
 
 
-def test_writes_the_same_header_but_for_the_order_of_the_metadata(path):
+def test_writes_the_same_header_up_to_the_order_of_the_metadata(path):
     arrays, metadata = {"a": np.zeros(3)}, {"handnn": "{}", "training": "é"}
     write_arrays(path, arrays, metadata)
     ours, theirs = path.read_bytes(), library_bytes(arrays, metadata)

@@ -20,7 +20,7 @@ def table():
 
 @pytest.fixture
 def model(table):
-    """Two networks behind embeddings, for a regression."""
+    """Two networks with embeddings, for a regression."""
     columns = Columns.learn(table)
     networks = [
         Network([*columns.first_layers(seed), *mlp([columns.n_after, 3, 1], rng=seed).layers])
@@ -31,7 +31,7 @@ def model(table):
 
 @pytest.fixture
 def classifier(table):
-    """One network behind one-hot columns, for three classes."""
+    """One network with one-hot columns, for three classes."""
     columns = Columns.learn(table, categories="one-hot", scale="quantile")
     network = Network([Affine.random(columns.n_in, 3, rng=0, dtype="float64")])
     return TableModel(network, columns, Target.learn(["low", "high", "mid", "low"]))

@@ -119,7 +119,7 @@ def test_rejects_text_and_infinities(kind):
 
 @every_kind
 @every_way
-def test_onnx_answers_like_the_model(kind, categories, scale):
+def test_onnx_model_predicts_like_the_model(kind, categories, scale):
     pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     model = model_of(learned(kind, categories, scale))
@@ -132,7 +132,7 @@ def test_onnx_answers_like_the_model(kind, categories, scale):
 
 @needs_fma
 @every_kind
-def test_c_answers_like_the_model(kind, tmp_path):
+def test_c_program_predicts_like_the_model(kind, tmp_path):
     models = [model_of(learned(kind, *way)) for way in (("embedding", "quantile"), ("one-hot",))]
     headers = {f"table_{k}": handnn.to_c(m, name=f"table_{k}") for k, m in enumerate(models)}
     program = compile_all(BUILDS["gcc"], headers, "double", tmp_path)

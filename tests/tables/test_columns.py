@@ -87,7 +87,7 @@ def test_scale_false_only_fills_gaps(table):
     assert columns.transform({"rooms": [None, 5]}).tolist() == [[2, 1], [5, 0]]
 
 
-def test_quantiles_map_to_a_normal_distribution():
+def test_quantile_scaling_maps_to_a_normal_distribution():
     """The middle of 0, 1, ..., 1000, cubed, becomes 0; an outlier becomes the largest level."""
     values = np.arange(1001.0) ** 3
     columns = Columns.learn({"a": values}, scale="quantile")

@@ -20,7 +20,7 @@ PRICE = 3 * TABLE["size"] + 100 * (TABLE["town"] == "Ulm")
 RECIPE = replace(default_recipe(200, 2).with_hidden((8,)), epochs=4, dropouts=(0.0,))
 
 
-def test_does_what_its_parts_do():
+def test_equals_the_separate_steps():
     """The same steps, one by one."""
     fitted = fit_table(TABLE, PRICE, RECIPE, rng=3)
     rng = np.random.default_rng(3)

@@ -57,7 +57,7 @@ def test_file_recipe_holds_rows_out(rows, n_validation, batch_size, epochs, dtyp
     ("rows", "batch_size", "epochs"),
     [(100, 32, 200), (STREAM_BUFFER, 200, 20), (STREAM_BUFFER + 1, 512, 20), (10**8, 512, 1)],
 )
-def test_stream_recipe_has_large_batches_and_few_epochs(rows, batch_size, epochs):
+def test_stream_recipe_has_larger_batches_and_fewer_epochs(rows, batch_size, epochs):
     recipe = stream_recipe(rows)
     assert (recipe.n_networks, recipe.dtype) == (1, "float32")
     assert (recipe.batch_size, recipe.epochs) == (batch_size, epochs)

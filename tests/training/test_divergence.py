@@ -1,4 +1,4 @@
-"""DivergenceError: the place of a loss that is not finite, and its likely cause."""
+"""DivergenceError: the epoch and step of a loss that is not finite, and its likely cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EarlyStopping: when it ends training, what it restores, what it rejects."""
+"""EarlyStopping: the end of training, restored weights, and invalid arguments."""
 
 from __future__ import annotations
 

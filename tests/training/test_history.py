@@ -119,7 +119,7 @@ def test_html_has_a_text_alternative_and_a_caption(history):
     assert root.find("figcaption").text == repr(history)[len("History(") : -1]
 
 
-def test_html_takes_its_colors_from_the_page(history):
+def test_html_uses_the_colors_of_the_page(history):
     text = history._repr_html_()
     assert "currentColor" in text and not re.search(r"#[0-9a-f]{3}|rgb|<script|http", text)
 

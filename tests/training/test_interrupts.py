@@ -127,7 +127,7 @@ def interrupted(engine, kind, wait):
 
 
 @needs_timers
-def test_interrupts_at_random_moments_leave_whole_steps():
+def test_interrupts_at_random_moments_leave_complete_steps():
     result = run_python("-m", "tests.training.test_interrupts", timeout=10 * INTERRUPTS)
     assert result.returncode == 0, result.stderr
     fits = json.loads(result.stdout)

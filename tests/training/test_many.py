@@ -242,7 +242,7 @@ def test_rejects_invalid_optimizers():
         train_many([trainer(0), bad], x, y, epochs=2, batch_size=8)
 
 
-def test_rejects_what_is_not_a_list_of_trainers():
+def test_rejects_arguments_other_than_a_list_of_trainers():
     x, y = data()
     with pytest.raises(TypeError, match="trainers must be a list"):
         train_many(trainer(), x, y, epochs=1, batch_size=8)
@@ -251,7 +251,7 @@ def test_rejects_what_is_not_a_list_of_trainers():
     assert train_many([], x, y, epochs=1, batch_size=8) == []
 
 
-# ---- what trainers may not share -----------------------------------------------------------------
+# ---- shared objects ------------------------------------------------------------------------------
 
 
 def sharing():
@@ -351,7 +351,7 @@ def test_number_of_threads(threads):
 
     def meet(one):
         names.add(threading.current_thread().name)
-        barrier.wait(timeout=30)  # all threads meet
+        barrier.wait(timeout=30)  # all threads wait for each other
 
     many = [trainer(s, callbacks=[meet]) for s in range(2 * threads)]
     train_many(many, *data(), epochs=1, batch_size=8, threads=threads)

@@ -1,4 +1,4 @@
-"""Ctrl-C or an error during train_many: all threads end soon, each after a complete step."""
+"""Ctrl-C or an error during train_many ends all threads soon, each after a complete step."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def assert_whole_steps(one, x, y, again):
 
 KINDS = {
     "one call each": {"engine": "compiled"},
-    "a call an epoch": {"engine": "compiled", "callbacks": [lambda trainer: None]},
+    "a call per epoch": {"engine": "compiled", "callbacks": [lambda trainer: None]},
     "bricks": {"engine": "bricks"},
     "validation": {"engine": "compiled"},
 }
@@ -85,13 +85,13 @@ def options_of(kind):
 
 @needs_timers
 @pytest.mark.parametrize("kind", KINDS)
-def test_interrupt_ends_all_after_a_whole_step(kind):
+def test_interrupt_ends_all_after_a_complete_step(kind):
     """The documented delay is 0.2 s on an idle machine."""
     for _ in range(3):
         late = seconds_late(kind)
         if sorted(late)[len(late) // 2] <= 0.2 and max(late) <= 1:
             return
-    raise AssertionError(f"three times some were late: at last {late}")
+    raise AssertionError(f"some threads were late three times; the last delays are {late}")
 
 
 def seconds_late(kind):
@@ -195,7 +195,7 @@ def test_finished_networks_are_kept():
 
 
 def test_training_continues_afterwards():
-    """A failed training leaves nothing behind that would stop the next one."""
+    """A failed training does not stop later trainings."""
 
     def fail(one):
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""prepare: every check is made once, and nothing changes before the first step."""
+"""prepare: each check is done once, and nothing changes before the first step."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_validation_fraction(fraction, held):
         assert sorted(validated[k].ravel()) == sorted(validated[0].ravel())
         both = np.concatenate([trained[k], validated[k]])
         assert sorted(both.ravel()) == x.ravel().tolist()
-    assert sorted(validated[0].ravel()) != x.ravel()[-held:].tolist(), "not simply the last rows"
+    assert sorted(validated[0].ravel()) != x.ravel()[-held:].tolist(), "not just the last rows"
 
 
 def test_sample_weights_apply_to_loss_and_gradient():

@@ -55,7 +55,7 @@ def forked(engine, path):
 
 
 def killed_training(engine, path, rng, longest):
-    """Kill a training until it ends by itself; return the epochs that each kill left."""
+    """Kill a training repeatedly until it completes; return the epochs after each kill."""
     left = []
     while True:
         child = forked(engine, path)

@@ -26,7 +26,7 @@ from tests.training.checkpoints.fits import options, rows, trainer
 
 SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 MUTANTS = 100_000 if SLOW else 2_000
-SPARE = 64 * 2**20  # bytes that reading may take besides the size of the file
+SPARE = 64 * 2**20  # bytes of memory for reading, in addition to the size of the file
 
 ODD = [
     *(None, True, False, 0, 1, -1, 2**31, 2**63, 2**64 - 1, 10**40, 0.5, -0.0, 1e308),
@@ -144,7 +144,7 @@ def mutant(rng, files):
             change = MUTATIONS[rng.integers(len(MUTATIONS))]
             raw = bytearray(change(rng, raw))
         except (ValueError, KeyError, IndexError, struct.error, UnicodeDecodeError, TypeError):
-            pass  # the first mutation left nothing for the second
+            pass  # the second mutation found nothing to change
         if len(raw) < 16:
             break
     return raw

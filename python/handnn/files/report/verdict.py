@@ -45,7 +45,7 @@ class Verdict:
         number = charts.number
         return (
             f"{words} {self.baseline_name} on the held-out rows: {name} {number(self.model)} "
-            f"beside {number(self.baseline)} (difference {number(self.difference)} ± "
+            f"against {number(self.baseline)} (difference {number(self.difference)} ± "
             f"{number(self.standard_error)})"
         )
 
