@@ -148,7 +148,7 @@ def test_warns_about_vanishing_gradients():
     deep = mlp([8, *[32] * 8, 1], "sigmoid", rng=0)
     (warning,) = layer_statistics(deep, x, y).warnings
     assert warning.startswith("gradients vanish: their norm goes from ")
-    assert warning.endswith(" behind layer 0") and " behind layer 16 to " in warning
+    assert warning.endswith(" after layer 0") and " after layer 16 to " in warning
     straight = layer_statistics(mlp([8, *[32] * 8, 1], "relu", rng=0), x, y)
     assert not any("gradients" in warning for warning in straight.warnings)
 
@@ -158,7 +158,7 @@ def test_warns_about_exploding_outputs_and_gradients():
     found = layer_statistics(Network(layers), np.ones((3, 2)), np.zeros((3, 2)))
     assert found.warnings[-2:] == [
         "outputs explode: those of layer 2 (Affine 2→2) are 8,000 times as large as x",
-        "gradients explode: their norm goes from 1.31e+05 behind layer 3 to 1.05e+09 behind "
+        "gradients explode: their norm goes from 1.31e+05 after layer 3 to 1.05e+09 after "
         "layer 0",
     ]
     for place, warning in enumerate(found.warnings[:-2]):

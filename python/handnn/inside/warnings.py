@@ -66,6 +66,6 @@ def _of_gradients(bricks: Sequence[BrickStatistics]) -> Iterator[str]:
     if growth > MAX_GROWTH or growth < 1 / MAX_GROWTH:
         yield (
             f"gradients {'explode' if growth > 1 else 'vanish'}: their norm goes from "
-            f"{last.gradient_norm:.3g} behind layer {last.place} to {first.gradient_norm:.3g} "
-            f"behind layer {first.place}"
+            f"{last.gradient_norm:.3g} after layer {last.place} to {first.gradient_norm:.3g} "
+            f"after layer {first.place}"
         )
