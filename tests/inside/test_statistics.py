@@ -158,8 +158,7 @@ def test_warns_about_exploding_outputs_and_gradients():
     found = layer_statistics(Network(layers), np.ones((3, 2)), np.zeros((3, 2)))
     assert found.warnings[-2:] == [
         "outputs explode: those of layer 2 (Affine 2→2) are 8,000 times as large as x",
-        "gradients explode: their norm goes from 1.31e+05 after layer 3 to 1.05e+09 after "
-        "layer 0",
+        "gradients explode: their norm goes from 1.31e+05 after layer 3 to 1.05e+09 after layer 0",
     ]
     for place, warning in enumerate(found.warnings[:-2]):
         assert warning.startswith(f"layer {place} (Affine 2→2): the gradient of {place}.w has ")

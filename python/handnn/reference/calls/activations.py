@@ -18,61 +18,61 @@ Results = tuple[Array, ...]
 
 
 def at_least_tiny(values: Array, dtype: DTypeLike) -> Array:
-    """Return `values`, none below the smallest normal number, which sets how finely they round."""
+    """Return `values`, raised to at least the smallest normal number, where rounding is absolute."""
     return np.maximum(values, float(np.finfo(dtype).tiny))
 
 
 def elu_backward_bound(
     dtype: DTypeLike, expected: Results, dout: Array, out: Array, alpha: float
 ) -> Bounds:
-    """out + alpha cancels, and alpha is rounded to the dtype: both terms count."""
+    """Bound dout·(out + alpha), whose terms may cancel; alpha is rounded to the dtype."""
     slope = np.where(out < 0, abs(out) + alpha, 1)
     return (without_sum(abs(dout) * slope, dtype),)
 
 
 def silu_forward_bound(dtype: DTypeLike, expected: Results, x: Array) -> Bounds:
-    """x magnifies the rounding of sigmoid(x)."""
+    """Bound x·sigmoid(x): x multiplies the rounding error of sigmoid(x)."""
     s = at_least_tiny(layers.sigmoid_forward(x), dtype)
     return (without_sum(abs(x) * s, dtype),)
 
 
 def silu_backward_bound(dtype: DTypeLike, expected: Results, dout: Array, x: Array) -> Bounds:
-    """s + x·s·(1 - s) with a plus in every place: 1 - s has the absolute error of s."""
+    """Bound s + x·s·(1 - s) by the absolute values of its terms; 1 - s has the error of s."""
     s = at_least_tiny(layers.sigmoid_forward(x), dtype)
     return (without_sum(abs(dout) * (s + abs(x) * s * (1 + s)), dtype),)
 
 
 def normal_cdf_magnitude(dtype: DTypeLike, x: Array) -> Array:
-    """Φ + |x|·φ(x): the second term carries a relative error of the argument of Φ."""
+    """Return Φ + |x|·φ(x); the second term is the effect of an error in the argument of Φ."""
     return at_least_tiny(layers._normal_cdf(x), dtype) + abs(x) * layers._normal_pdf(x)
 
 
 def gelu_forward_bound(dtype: DTypeLike, expected: Results, x: Array) -> Bounds:
-    """x times Φ, which has the error of its argument."""
+    """Bound x·Φ(x), including the error of the argument of Φ."""
     return (without_sum(abs(x) * normal_cdf_magnitude(dtype, x), dtype),)
 
 
 def gelu_backward_bound(dtype: DTypeLike, expected: Results, dout: Array, x: Array) -> Bounds:
-    """Φ + x·φ with a plus; exp(-x²/2) has a relative error of 1 + x² roundings."""
+    """Bound Φ + |x|·φ; exp(-x²/2) has a relative error of 1 + x² roundings."""
     pdf = at_least_tiny(layers._normal_pdf(x), dtype) * (1 + x * x)
     return (without_sum(abs(dout) * (normal_cdf_magnitude(dtype, x) + abs(x) * pdf), dtype),)
 
 
 def gate_magnitude(dtype: DTypeLike, x: Array) -> tuple[Array, Array, Array]:
-    """s = sigmoid(2u), |2u|·s·(1 - s), which carries a relative error of 2u, and d(2u)/dx."""
+    """Return s = sigmoid(2u), the effect |2u|·s·(1 - s) of an error in 2u, and d(2u)/dx."""
     t, slope = layers._gelu_tanh_argument(x)
     s = at_least_tiny(layers.sigmoid_forward(t), dtype)
     return s, abs(t) * s * (1 - s), slope
 
 
 def gelu_tanh_forward_bound(dtype: DTypeLike, expected: Results, x: Array) -> Bounds:
-    """x times the gate, which has the error of its argument."""
+    """Bound x·sigmoid(2u), including the error of 2u."""
     s, from_argument, _ = gate_magnitude(dtype, x)
     return (without_sum(abs(x) * (s + from_argument), dtype),)
 
 
 def gelu_tanh_backward_bound(dtype: DTypeLike, expected: Results, dout: Array, x: Array) -> Bounds:
-    """s + x·s·(1 - s)·d(2u)/dx with a plus in every place; each s has the error of 2u."""
+    """Bound s + x·s·(1 - s)·d(2u)/dx by the absolute values of its terms, with the error of 2u."""
     s, from_argument, slope = gate_magnitude(dtype, x)
     magnitude = s + from_argument + abs(x) * slope * (s * (1 + s) + from_argument)
     return (without_sum(abs(dout) * magnitude, dtype),)

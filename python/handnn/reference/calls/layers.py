@@ -20,14 +20,14 @@ Results = tuple[Array, ...]
 def affine_forward_bound(
     dtype: DTypeLike, expected: Results, x: Array, w: Array, b: Array
 ) -> Bounds:
-    """A sum of I products and a bias."""
+    """Bound sums of I products and a bias."""
     return (of_sum(abs(x) @ abs(w) + abs(b), len(w) + 1, dtype),)
 
 
 def affine_backward_bound(
     dtype: DTypeLike, expected: Results, dout: Array, x: Array, w: Array
 ) -> Bounds:
-    """Sums over O, N and N."""
+    """Bound sums over O for dx, and over N for dw and db."""
     N, O = dout.shape
     return (
         of_sum(abs(dout) @ abs(w.T), O, dtype),
@@ -39,7 +39,7 @@ def affine_backward_bound(
 def embedding_backward_bound(
     dtype: DTypeLike, expected: Results, dout: Array, x: Array, w: Array, column: int
 ) -> Bounds:
-    """dx is copied; a row of dw is a sum over at most N rows."""
+    """Bound dx, a copy, by 0, and the rows of dw as sums over at most N rows."""
     dx, sums = layers.embedding_backward(abs(dout), x, w, column)
     return np.zeros(dx.shape), of_sum(sums, len(x), dtype)
 
@@ -47,17 +47,17 @@ def embedding_backward_bound(
 def residual_forward_bound(
     dtype: DTypeLike, expected: Results, x: Array, w: Array, b: Array
 ) -> Bounds:
-    """A sum of I products, a bias and x."""
+    """Bound sums of I products, a bias and x."""
     return (of_sum(abs(x) + abs(x) @ abs(w) + abs(b), len(w) + 2, dtype),)
 
 
 def residual_backward_bound(dtype: DTypeLike, expected: Results, dout: Array, w: Array) -> Bounds:
-    """A sum of I products and dout."""
+    """Bound sums of I products and dout."""
     return (of_sum(abs(dout) + abs(dout) @ abs(w.T), len(w) + 1, dtype),)
 
 
 def softmax_forward_bound(dtype: DTypeLike, expected: Results, x: Array) -> Bounds:
-    """exp magnifies the rounding of x - max, in the numerator and in each term of the sum."""
+    """Bound the quotient; exp magnifies the rounding of x - max, also in each term of the sum."""
     (out,) = expected
     if out.size == 0:
         return (np.zeros(out.shape),)
@@ -68,7 +68,7 @@ def softmax_forward_bound(dtype: DTypeLike, expected: Results, x: Array) -> Boun
 
 
 def softmax_backward_bound(dtype: DTypeLike, expected: Results, dout: Array, out: Array) -> Bounds:
-    """The formula with a plus; three terms besides those of the sum."""
+    """Bound the formula by the absolute values of its terms: those of the sum and three more."""
     size = abs(out) * (abs(dout) + abs(dout * out).sum(axis=1, keepdims=True))
     size = np.maximum(size, float(np.finfo(dtype).tiny))
     return (of_sum(size, dout.shape[1] + 3, dtype),)
@@ -92,7 +92,7 @@ def moments_bound(dtype: DTypeLike, x: Array, axis: int) -> tuple[Bound, Bound]:
 def layer_norm_forward_bound(
     dtype: DTypeLike, expected: Results, x: Array, gamma: Array, beta: Array, *, eps: float
 ) -> Bounds:
-    """x_hat = (x - mean)·rstd has the errors of both; rstd has half the relative error of var."""
+    """Bound out, mean and rstd; the relative error of rstd is half that of var."""
     mean_error, var_error = moments_bound(dtype, x, 1)
     mean, rstd = expected[1][:, None], expected[2][:, None]
     rstd_error = rstd * (var_error * rstd**2 / 2) + without_sum(rstd, dtype)
@@ -111,7 +111,7 @@ def layer_norm_backward_bound(
     mean: Array,
     rstd: Array,
 ) -> Bounds:
-    """The formulas with a plus in every place; six terms besides those of each sum."""
+    """Bound the formulas by the absolute values of their terms: those of each sum and six more."""
     N, O = x.shape
     rstd = abs(rstd[:, None])
     x_hat, g = (abs(x) + abs(mean[:, None])) * rstd, abs(dout * gamma)
@@ -124,7 +124,7 @@ def layer_norm_backward_bound(
 
 
 def batch_norm_statistics_bound(dtype: DTypeLike, expected: Results, x: Array) -> Bounds:
-    """The bounds of the moments of each column."""
+    """Bound the moments of each column."""
     mean_error, var_error = moments_bound(dtype, x, 0)
     return mean_error[0], var_error[0]
 
@@ -140,7 +140,7 @@ def batch_norm_update_bound(
     rows: int,
     momentum: float,
 ) -> Bounds:
-    """Two products with a rounded momentum, one of them with rows / (rows - 1) too."""
+    """Bound two products with a rounded momentum; one also has the factor rows / (rows - 1)."""
     magnitudes = layers.batch_norm_update(
         abs(running_mean), abs(running_var), abs(mean), abs(var), rows=rows, momentum=momentum
     )
@@ -158,7 +158,7 @@ def batch_norm_forward_bound(
     *,
     eps: float,
 ) -> Bounds:
-    """The formula with a plus: three terms, and the roundings of gamma / √(var + eps)."""
+    """Bound the three terms of the formula, and the roundings of gamma / √(var + eps)."""
     scale = abs(gamma) / np.sqrt(var + eps)
     return (of_sum((abs(x) + abs(mean)) * scale + abs(beta), 5, dtype),)
 
@@ -173,7 +173,7 @@ def batch_norm_backward_bound(
     var: Array,
     **settings: float,
 ) -> Bounds:
-    """As LayerNorm, with sums over rows."""
+    """Bound the gradients like those of LayerNorm, with sums over rows."""
     N = len(x)
     rstd = 1 / np.sqrt(var + settings["eps"])
     x_hat = (abs(x) + abs(mean)) * rstd

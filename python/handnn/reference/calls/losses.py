@@ -27,7 +27,7 @@ Weight = Array | None
 def mean_of_positive_terms(
     dtype: DTypeLike, expected: Results, pre: Array, **arguments: object
 ) -> Bounds:
-    """Bound a mean whose terms are not negative and a few roundings away from pre and y_true."""
+    """Bound a mean of nonnegative terms that are computed in a few roundings."""
     terms = without_sum(expected[0], dtype)
     return (terms + of_sum(expected[0], pre.size, np.float64),)
 
@@ -40,12 +40,12 @@ def mean_of_terms(sizes: Array, errors: Array, sample_weight: Weight) -> Bounds:
 
 
 def mean_of_sums(dtype: DTypeLike, sizes: Array, sample_weight: Weight) -> Bounds:
-    """Bound a mean of terms of these sizes that are a few roundings away from their parts."""
+    """Bound a mean of terms of these sizes that are computed in a few roundings."""
     return mean_of_terms(sizes, without_sum(sizes, dtype), sample_weight)
 
 
 def gradient_of(bound: Bound, n_terms: int, dout: float, sample_weight: Weight) -> Bounds:
-    """Bound slopes that may be `bound` off, times the absolute value of their factor."""
+    """Return `bound`, that of slopes, times the absolute value of the slopes' factor."""
     gradient = losses._gradient(bound, n_terms, abs(dout), sample_weight)
     return (np.asarray(gradient, np.float64),)
 
@@ -59,7 +59,7 @@ def huber_forward_bound(
     delta: float,
     sample_weight: Weight,
 ) -> Bounds:
-    """delta·(|e| - delta/2) cancels."""
+    """Bound the mean; delta·(|e| - delta/2) may cancel."""
     e = abs(pre - losses._columns(y_true))
     sizes = np.where(e > delta, delta * (e + delta / 2), e**2 / 2)
     return mean_of_sums(dtype, sizes, sample_weight)
@@ -74,7 +74,7 @@ def bce_with_logits_backward_bound(
     *,
     sample_weight: Weight,
 ) -> Bounds:
-    """sigmoid(pre) - y cancels."""
+    """Bound dx; sigmoid(pre) - y may cancel."""
     sizes = sigmoid_forward(pre) + losses._columns(y_true)
     return gradient_of(without_sum(sizes, dtype), pre.size, dout, sample_weight)
 
@@ -87,7 +87,7 @@ def poisson_nll_forward_bound(
     *,
     sample_weight: Weight,
 ) -> Bounds:
-    """exp(pre) - y·pre cancels."""
+    """Bound the mean; exp(pre) - y·pre may cancel."""
     sizes = np.exp(pre) + losses._columns(y_true) * abs(pre)
     return mean_of_sums(dtype, sizes, sample_weight)
 
@@ -101,7 +101,7 @@ def poisson_nll_backward_bound(
     *,
     sample_weight: Weight,
 ) -> Bounds:
-    """exp(pre) - y cancels."""
+    """Bound dx; exp(pre) - y may cancel."""
     sizes = np.exp(pre) + losses._columns(y_true)
     return gradient_of(without_sum(sizes, dtype), pre.size, dout, sample_weight)
 
@@ -114,7 +114,7 @@ def gaussian_nll_forward_bound(
     *,
     sample_weight: Weight,
 ) -> Bounds:
-    """s + (m - y)²·exp(-s) cancels."""
+    """Bound the mean; s + (m - y)²·exp(-s) may cancel."""
     errors, s = losses._gaussian_parts(pre, y_true)
     return mean_of_sums(dtype, (abs(s) + errors**2 * np.exp(-s)) / 2, sample_weight)
 
@@ -128,7 +128,7 @@ def gaussian_nll_backward_bound(
     *,
     sample_weight: Weight,
 ) -> Bounds:
-    """1 - (m - y)²·exp(-s) cancels; its two terms have a factor that rounds too."""
+    """Bound dx; 1 - (m - y)²·exp(-s) may cancel."""
     errors, s = losses._gaussian_parts(pre, y_true)
     precisions = np.exp(-s)
     of_means = without_sum(errors * precisions, dtype)
@@ -157,7 +157,7 @@ def softmax_cross_entropy_forward_bound(
     class_weight: Weight,
     sample_weight: Weight,
 ) -> Bounds:
-    """-log p = log S + (m - pre): neither part is negative, and log S has S's relative error."""
+    """Bound -log p = log S + (m - pre); the error of log S is the relative error of S."""
     if pre.size == 0:
         return (np.zeros(()),)
     t = losses._class_targets(pre, y_true, label_smoothing, class_weight)
@@ -181,7 +181,7 @@ def softmax_cross_entropy_backward_bound(
     class_weight: Weight,
     sample_weight: Weight,
 ) -> Bounds:
-    """p·Σt - t cancels; p has the errors of exp(pre - m) and S, and Σt is a sum of O terms."""
+    """Bound p·Σt - t, which may cancel; p has the errors of exp(pre - m) and of S."""
     if pre.size == 0:
         return (np.zeros(pre.shape),)
     t = losses._class_targets(pre, y_true, label_smoothing, class_weight)

@@ -26,7 +26,7 @@ def sgd_bound(
     nesterov: bool,
     **settings: float,
 ) -> Bounds:
-    """The reference on absolute values, with a rate that adds, gives Σ|terms| of each result."""
+    """Bound the results by the reference on absolute values, with a negative rate."""
     settings["lr"] *= -1
     param_sum, velocity_sum = optimizers.sgd_update(
         abs(param),
@@ -72,7 +72,7 @@ def adagrad_bound(
     eps: float,
     **shared: float,
 ) -> Bounds:
-    """Six roundings for the param: itself, lr, grad, decay, the root and the quotient."""
+    """Bound the param with six roundings: itself, lr, grad, decay, the root and the quotient."""
     g, size = gradient_size(param, grad, **shared)
     steps = quotient_size(g, size, 1, size, np.sqrt(expected[1]) + eps)
     return of_sum(abs(param) + lr * steps, 6, dtype), of_sum(square + size**2, 4, dtype)
@@ -87,7 +87,7 @@ def rmsprop_bound(
     velocity: Array | None,
     **settings: float,
 ) -> Bounds:
-    """As AdaGrad, and one rounding more for the velocity."""
+    """Bound the results like AdaGrad's, with one more rounding for the velocity."""
     lr, alpha, eps, momentum = (settings.pop(name) for name in ("lr", "alpha", "eps", "momentum"))
     g, size = gradient_size(param, grad, **settings)
     steps = quotient_size(g, size, 1 - alpha, size, np.sqrt(expected[1]) + eps)
@@ -110,7 +110,7 @@ def adam_bound(
     square: Array,
     **settings: float,
 ) -> Bounds:
-    """As RMSProp, with the mean above the root."""
+    """Bound the results like RMSProp's, with the mean as numerator."""
     lr, beta1, beta2, eps = (settings.pop(name) for name in ("lr", "beta1", "beta2", "eps"))
     step = settings.pop("step")
     if settings.pop("decoupled"):
@@ -128,7 +128,7 @@ def adam_bound(
 
 
 def sum_of_squares_bound(dtype: DTypeLike, expected: Results, x: Array) -> Bounds:
-    """Squares and sums are float64, and no term is negative."""
+    """Bound the sum of squares, which is computed in float64."""
     return (of_sum(expected[0], x.size, np.float64),)
 
 
