@@ -45,7 +45,7 @@ class Served:
             for name, value in (headers or {}).items():
                 connection.putheader(name, value)
             connection.endheaders()
-            with suppress(BrokenPipeError, ConnectionResetError):  # refused before all was read
+            with suppress(BrokenPipeError, ConnectionResetError):  # rejected early
                 connection.send(body)
             response = connection.getresponse()
             return response.status, response.headers, response.read()

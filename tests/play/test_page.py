@@ -33,7 +33,7 @@ def new_page(served, browser):
     yield opened
     for context in contexts:
         context.close()
-    refused = "the server responded with a status of 400"  # of a bad table; the page tells why
+    refused = "the server responded with a status of 400"  # of a bad table
     assert [text for text in problems if refused not in text] == []
 
 

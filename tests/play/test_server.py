@@ -1,4 +1,4 @@
-"""Only the page itself reaches the laboratory."""
+"""The laboratory accepts requests of its page only."""
 
 from __future__ import annotations
 

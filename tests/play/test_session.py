@@ -1,4 +1,4 @@
-"""The bits depend on the state alone; the script and a link lead to the same weights."""
+"""The bits depend on the state only; the script and a link lead to the same weights."""
 
 from __future__ import annotations
 

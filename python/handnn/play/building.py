@@ -1,4 +1,4 @@
-"""Build what a state describes, as calls that can be made and written as Python."""
+"""Build network, loss and optimizer of a state, as calls that can be made or written as Python."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from handnn.play.rows import Rows
 from handnn.play.state import State
 
 MAX_PARAMS = 200_000
-"""Params of the network: each checkpoint holds several copies of them."""
+"""The largest number of params: each checkpoint holds several copies of them."""
 
 RNG = Name("rng")
 FLOAT32 = Name("np.float32")
@@ -24,7 +24,7 @@ FLOAT32 = Name("np.float32")
 
 @dataclass(frozen=True)
 class Plan:
-    """The calls that make network, loss and optimizer."""
+    """The calls that build network, loss and optimizer."""
 
     layers: list[Call]
     has_first_layers: bool
@@ -34,7 +34,8 @@ class Plan:
     def make(self, rows: Rows, seed: int) -> tuple[Network, KernelLoss, GradientOptimizer, int]:
         """Return network, loss and optimizer, and the seed of the order of the rows.
 
-        They are drawn in the order of the script: weights, then the seed that `Trainer.fit` draws.
+        Random numbers are drawn in the order of the script: weights, then the seed of
+        `Trainer.fit`.
         """
         rng = np.random.default_rng(seed)
         names = {RNG.text: rng, FLOAT32.text: np.float32}

@@ -1,7 +1,7 @@
-"""What the page offers: bricks, losses, optimizers and schedules, with their settings.
+"""The catalog of the page: bricks, losses, optimizers and schedules, with their settings.
 
-Everything is derived from the library's own lists and the signatures of the constructors, so that a
-new brick appears here the day it is listed.
+Everything is derived from the library's own lists and the signatures of the constructors, so a new
+brick appears here as soon as it is listed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ Value = float | str | bool
 """The value of a setting."""
 
 MAX_UNITS = 256
-"""Units of an Affine."""
+"""The largest number of units of an Affine."""
 
 PREFERENCE = ("class probabilities", "mean", "median", "value", "quantiles", "mean and variance")
-"""What the losses on offer predict: rates, which are not negative, do not suit scaled targets."""
+"""The predictions of the losses in the catalog; no rates, as scaled targets may be negative."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ Entry = dict[str, Value]
 
 
 def _setting(name: str, default: object, hint: object) -> Setting | None:
-    """Return the setting that a parameter of a constructor stands for; None if it is an array."""
+    """Return the setting for a parameter of a constructor; None if it is an array."""
     if get_origin(hint) is Literal:
         return Setting(name, "choice", str(default), tuple(map(str, get_args(hint))))
     if isinstance(default, bool):
@@ -83,7 +83,7 @@ def _brick_settings() -> dict[str, tuple[Setting, ...]]:
     found = {
         name: _settings_of(brick.__init__)
         for name, brick in BRICKS.items()
-        if brick is not Embedding  # begins the network of a table with categories by itself
+        if brick is not Embedding  # added automatically for tables with categories
     }
     units = Setting("units", "int", 8)
     found[Affine.__name__] = (units, Setting("init", "choice", "auto", ("auto", *VARIANCES)))

@@ -18,8 +18,8 @@ FORMATS = ("safetensors", "c", *(["onnx"] if importlib.util.find_spec("onnx") el
 def download(session: Session, form: str) -> tuple[str, bytes]:
     """Return the name and the content of a file; ValueError for an unknown format.
 
-    The weights are those of the network; ONNX and C take a table's row as it is in the table, where
-    the loss is the one that the estimators use.
+    The weights are those of the network. ONNX and C models of a table accept its unscaled rows, if
+    the loss is that of the estimators.
     """
     if form not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, but is {form!r:.40}")
@@ -35,7 +35,7 @@ def download(session: Session, form: str) -> tuple[str, bytes]:
 
 
 def _model(session: Session) -> Network | TableModel:
-    """Return the network, with the table around it where there is one."""
+    """Return the network, as a TableModel if it was trained on a table."""
     rows = session.rows
     if rows.columns is not None and type(session.loss) is type(rows.target.loss()):
         copied = session.network.astype(session.network.dtype)

@@ -1,4 +1,4 @@
-"""A frame: what the page draws of a network at one step, as JSON."""
+"""A frame: the data of one step that the page draws, as JSON."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ Floats: TypeAlias = NDArray[np.float64]
 Json: TypeAlias = dict[str, object]
 
 MAX_SHOWN = 12
-"""Units of a brick that are shown."""
+"""The largest number of units shown for a brick."""
 
 UNIT_SIDE = 20
-"""Points along each side of the picture of a unit."""
+"""The number of points along each side of the picture of a unit."""
 
 SURFACE_SIDE = 56
-"""Points along each side of the picture of the predictions."""
+"""The number of points along each side of the picture of the predictions."""
 
 CURVE_POINTS = 64
-"""Points of the picture of a unit, or of the predictions, over a single input."""
+"""The number of points of a curve over a single input."""
 
 N_BINS = 24
-"""Bars of a histogram of activations."""
+"""The number of bars of a histogram of activations."""
 
 MAX_MEASURED = 2000
-"""Rows that the losses are measured on."""
+"""The largest number of rows on which losses are measured."""
 
 MAX_HISTOGRAM = 300
-"""Rows of a histogram, of the predictions against the truth, and of the warnings."""
+"""The largest number of rows of a histogram, of the scatter plot and of the warnings."""
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Copies of what a frame shows, taken while nothing is trained."""
+    """Copies of the arrays that a frame shows, taken between two steps."""
 
     session: Session
     network: Network
@@ -58,7 +58,7 @@ class Moment:
 
 
 def take_moment(player: Player) -> Moment:
-    """Copy what a frame shows; training goes on meanwhile."""
+    """Copy the arrays that a frame shows, so that training can continue."""
     found: list[Moment] = []
 
     def look(session: Session, status: Status) -> None:
@@ -72,7 +72,7 @@ def take_moment(player: Player) -> Moment:
 
 
 def frame(player: Player, *, with_warnings: bool) -> Json:
-    """Return the frame of now."""
+    """Return the current frame."""
     moment = take_moment(player)
     session, network, rows = moment.session, moment.network, moment.session.rows
     with np.errstate(all="ignore"):
@@ -112,12 +112,12 @@ def _progress(moment: Moment) -> Json:
 
 
 def _number(value: float) -> float | None:
-    """Return a number of JSON, which knows neither NaN nor infinity."""
+    """Return a number for JSON, which has neither NaN nor infinity."""
     return float(f"{value:.7g}") if math.isfinite(value) else None
 
 
 def _measured(network: Network, loss: KernelLoss, rows: Rows) -> tuple[float, float]:
-    """Return the losses of the training rows and of the held-out rows, in prediction."""
+    """Return the losses of the training rows and of the held-out rows, in prediction mode."""
     own = type(loss)(**loss.settings)
     x, y, n = rows.x, rows.y, MAX_MEASURED
     train = own.forward(network.predict(x[:n]), y[:n])
@@ -153,7 +153,7 @@ def _scores(network: Network, loss: KernelLoss, rows: Rows) -> Json:
 
 
 def domain(rows: Rows) -> list[tuple[float, float]]:
-    """Return the range of each input that pictures over one or two inputs show."""
+    """Return the range of each input in pictures over one or two inputs."""
     if rows.columns is None:
         return [(-1.15, 1.15)] * rows.x.shape[1]
     low, high = rows.x.min(axis=0), rows.x.max(axis=0)
@@ -268,7 +268,7 @@ def _levels(values: Floats, rows: Rows) -> NDArray[np.int8]:
 
 
 def _warnings(network: Network, loss: KernelLoss, rows: Rows) -> list[str]:
-    """Return what looks wrong on the first training rows."""
+    """Return the warnings of `layer_statistics` on the first training rows."""
     n = MAX_HISTOGRAM
     own = type(loss)(**loss.settings)
     return layer_statistics(network, rows.x[:n], rows.y[:n], own).warnings
@@ -277,8 +277,8 @@ def _warnings(network: Network, loss: KernelLoss, rows: Rows) -> list[str]:
 def unit_facts(player: Player, place: int, unit: int) -> Json:
     """Return the formula of a brick, and the weights of one unit with their gradients.
 
-    The gradients are those of the loss on the next batch. A brick without weights of its own has no
-    entries; `place` -1 stands for the inputs.
+    The gradients are those of the loss on the next batch. A brick without weights has no entries;
+    `place` -1 means the inputs.
     """
     found: list[Json] = []
 
@@ -303,7 +303,7 @@ def unit_facts(player: Player, place: int, unit: int) -> Json:
 
 
 def _entries(layer: Brick, place: int, unit: int) -> list[Json]:
-    """Return the params of column `unit` of a brick: of a matrix the column, of a vector one."""
+    """Return the params of one unit of a brick: a column of matrices, an entry of vectors."""
     found: list[Json] = []
     for name, param in params_of(layer).items():
         gradient = grads_of(layer)[name]
@@ -325,7 +325,7 @@ def _entries(layer: Brick, place: int, unit: int) -> list[Json]:
 
 
 def points(rows: Rows) -> Json:
-    """Return the rows that are drawn as points, and what is constant over the frames."""
+    """Return the rows that are drawn as points, which do not change between frames."""
     found: Json = {
         "task": rows.task,
         "classes": rows.classes,

@@ -41,18 +41,18 @@ from handnn.play.state import (
 Json: TypeAlias = dict[str, object]
 
 SECONDS_WAITED = 0.5
-"""How long a request for a frame waits for something new."""
+"""The longest time that a request waits for a new frame."""
 
 WARNINGS_EVERY = 15
-"""Statistics of the layers are computed for every so many frames."""
+"""The number of frames between two computations of layer statistics."""
 
 MAX_SPEED = 10_000
 
 
 class Laboratory:
-    """One session for one user; every request is a method that takes and returns JSON.
+    """One session for one user; every request is a method with JSON arguments and results.
 
-    path, target: the file to begin with, and the column to predict.
+    path, target: the initial file, and the column to predict.
     """
 
     def __init__(self, path: str | Path | None = None, target: str = "") -> None:
@@ -99,7 +99,7 @@ class Laboratory:
         return self.player.session
 
     def hello(self, given: Json) -> Json:
-        """Return what does not change: the catalog of everything that can be chosen."""
+        """Return the constant data of the page: the catalog of all choices."""
         return {
             "data": data_names(),
             "file": self._file.name if self._file else "",
@@ -116,7 +116,7 @@ class Laboratory:
         return column_names(self._file) if self._file else []
 
     def _loaded(self) -> Json:
-        """Return what changes with the state, but not while training."""
+        """Return the data that depends on the state, but not on the step."""
         session = self.session
         return {
             "session": self.player.status.session,
@@ -126,7 +126,7 @@ class Laboratory:
         }
 
     def load(self, given: Json) -> Json:
-        """Start the state of a document; with "adapt", the loss is changed to suit the data."""
+        """Start the state of a document; with "adapt", replace an unsuitable loss."""
         state = State.from_json(given.get("state"))
         with self._loading:
             return self._start(state, adapts=given.get("adapt") is True)
@@ -151,7 +151,7 @@ class Laboratory:
         return replace(state, loss=loss)
 
     def frame(self, given: Json) -> Json:
-        """Return the newest frame; wait a moment for one that differs from version "after"."""
+        """Return the newest frame; wait briefly for one that is newer than version "after"."""
         self.player.wait(whole(given.get("after", -1), "after", -1, 2**53), SECONDS_WAITED)
         self._n_frames += 1
         is_playing = self.player.status.is_playing
@@ -160,7 +160,7 @@ class Laboratory:
         )
 
     def play(self, given: Json) -> Json:
-        """Train on at a speed in steps a second, 0 for as fast as possible."""
+        """Continue training at a speed in steps per second; 0 for the highest speed."""
         self.player.play(whole(given.get("speed", FULL_SPEED), "speed", 0, MAX_SPEED))
         return {}
 
@@ -170,7 +170,7 @@ class Laboratory:
         return {}
 
     def step(self, given: Json) -> Json:
-        """Take steps: "steps", or those to the end of the "epoch"."""
+        """Take a number of "steps", or the steps to the end of the "epoch"."""
         session = self.session
         if given.get("epoch") is True:
             n_steps = session.steps_per_epoch - session.step % session.steps_per_epoch
@@ -180,7 +180,7 @@ class Laboratory:
         return {}
 
     def back(self, given: Json) -> Json:
-        """Return by "steps" steps."""
+        """Go back by "steps" steps."""
         self.player.back(whole(given.get("steps", 1), "steps", 1, MAX_STEPS))
         return {}
 
@@ -208,7 +208,7 @@ class Laboratory:
         return {"html": opened_step(self.player)}
 
     def script(self, given: Json) -> Json:
-        """Return the Python that trains the same network."""
+        """Return a Python script that trains the same network."""
         found: list[str] = []
         self.player.read(lambda session, status: found.append(script(session)))
         return {"script": found[0]}
@@ -224,7 +224,7 @@ class Laboratory:
         safe = re.sub(r"[^\w. -]", "_", Path(name).name)[-100:].lstrip(". ") or "table.csv"
         path = Path(self._folder.name) / safe
         path.write_bytes(content)
-        columns = column_names(path)  # raises what is wrong with it
+        columns = column_names(path)  # raises if it is invalid
         self._open(path)
         return {"file": safe, "columns": columns, "sha256": self._sha256}
 
@@ -236,7 +236,7 @@ class Laboratory:
         return Data("file", 0.0, 0.3, self._file.name, self._sha256, target)
 
     def _rows_of(self, state: State) -> Rows:
-        """Return the rows of a state; ValueError if they are not here."""
+        """Return the rows of a state; ValueError if they are not available."""
         data = state.data
         if data.name != "file":
             return load_rows(data.name, noise=data.noise, held_out=data.held_out, seed=state.seed)

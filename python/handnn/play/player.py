@@ -1,4 +1,4 @@
-"""The thread that trains, and what the page may ask of it."""
+"""The training thread, and its commands."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from handnn.play.session import NotFinite, Session
 from handnn.play.state import MAX_STEPS, State
 
 SECONDS_PER_CALL = 0.015
-"""How long one call of the engine should take, so that the page sees 30 pictures a second."""
+"""The target duration of one call of the engine, for 30 frames per second."""
 
 TICK = 1 / 60
-"""The time between two calls at a chosen speed."""
+"""The time between two calls at a limited speed."""
 
 SECONDS_UNSEEN = 3.0
-"""Training pauses when no page has asked for a picture for so long."""
+"""Training pauses if no page requests a frame for this time."""
 
 MAX_CURVE = 300
-"""Points of the loss curve; when it is longer, every other one is dropped."""
+"""The largest number of points of the loss curve; beyond it, every second point is dropped."""
 
 FULL_SPEED = 0
-"""The speed, in steps a second, that stands for as many as possible."""
+"""The speed, in steps per second, that means the highest possible speed."""
 
 CurvePoint: TypeAlias = tuple[int, float, float]
 """A step, and the losses of the training rows and of the held-out rows after it."""
@@ -35,21 +35,21 @@ CurvePoint: TypeAlias = tuple[int, float, float]
 
 @dataclass
 class Status:
-    """What the page shows of the thread."""
+    """The status of the thread, for the page."""
 
     version: int = 0
-    """Grows with every change that is to be seen."""
+    """Increases with every visible change."""
     session: int = 0
-    """The number of states that were loaded."""
+    """The number of states loaded so far."""
     is_playing: bool = False
     speed: int = 1000
     goal: int | None = None
-    """The step to reach at full speed before anything else, such as that of a link."""
+    """The step to reach at full speed first, such as the step of a link."""
     error: str = ""
 
 
 class Player:
-    """Train one session in a thread of its own; every method may be called from other threads."""
+    """Train one session in a separate thread; all methods may be called from other threads."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -71,8 +71,8 @@ class Player:
         self._thread.join()
 
     def load(self, state: State, rows: Rows) -> None:
-        """Start a session of another state, and train it up to the step of the state."""
-        session = Session(state, rows)  # raises before anything has changed
+        """Start the session of another state, and train it up to the step of the state."""
+        session = Session(state, rows)  # raises before any change
         with self._interrupted():
             self.session, self.curve = session, []
             self.status.session += 1
@@ -81,7 +81,7 @@ class Player:
             session.advance(0)
 
     def play(self, speed: int) -> None:
-        """Train at `speed` steps a second; `FULL_SPEED` for as fast as possible."""
+        """Train at `speed` steps per second; `FULL_SPEED` is the highest possible speed."""
         with self._interrupted():
             self.status.is_playing, self.status.speed, self.status.error = True, speed, ""
             self._seen = monotonic()
@@ -111,13 +111,13 @@ class Player:
             self.session.edit(name, index, value)
 
     def read(self, look: Callable[[Session, Status], None]) -> None:
-        """Call a function while nothing is trained; it should be quick."""
+        """Call a function between two steps; it should be fast."""
         with self._changed:
             self._seen = monotonic()
             look(self.session, self.status)
 
     def wait(self, version: int, seconds: float) -> None:
-        """Wait until the version is another one than this, or time is over."""
+        """Wait until the version differs from this one, or until the timeout."""
         with self._changed:
             self._seen = monotonic()
             self._changed.wait_for(lambda: self.status.version != version, seconds)
@@ -137,7 +137,7 @@ class Player:
 
     @contextmanager
     def _interrupted(self) -> Iterator[None]:
-        """Hold the lock, with the engine stopped; count what happens as a change."""
+        """Hold the lock with the engine stopped, and increase the version."""
         self._stop.set()
         with self._changed:
             self._stop = engine.Stop()
@@ -159,7 +159,7 @@ class Player:
                 is_full = self.status.goal is not None or self.status.speed == FULL_SPEED
                 pause = max(TICK, 1 / max(1, self.status.speed))
             if is_full:
-                sleep(0.0003)  # lets waiting threads have the lock
+                sleep(0.0003)  # lets waiting threads acquire the lock
                 next_tick = monotonic()
                 continue
             next_tick = max(next_tick + pause, monotonic() - 0.1)
@@ -167,7 +167,7 @@ class Player:
                 sleep(min(0.05, max(0.0, next_tick - monotonic())))
 
     def _is_busy(self) -> bool:
-        """Return whether there are steps to take; pause if no page looks."""
+        """Return whether steps remain; pause if no page requests frames."""
         if self.status.is_playing and monotonic() - self._seen > SECONDS_UNSEEN:
             self.status.is_playing = False
         return self.status.is_playing or self.status.goal is not None
@@ -181,7 +181,7 @@ class Player:
             count = max(1, round(self._rate * SECONDS_PER_CALL))
             until = session.step + count
             if count >= per_epoch:
-                until -= until % per_epoch  # whole epochs are one call of the engine
+                until -= until % per_epoch  # complete epochs are one call of the engine
         until = min(until, MAX_STEPS if status.goal is None else status.goal)
         first, start = session.step, monotonic()
         try:
@@ -189,7 +189,7 @@ class Player:
             session.save()
         except NotFinite as error:
             status.error, status.is_playing, status.goal = str(error), False, None
-        except Exception as error:  # the thread must live on, and the page must say why
+        except Exception as error:  # the thread continues, and the page shows the error
             status.error, status.is_playing, status.goal = f"{error}", False, None
         seconds = monotonic() - start
         if session.step > first:

@@ -1,4 +1,4 @@
-"""Rows to learn from: computed, from the package, or from a file."""
+"""Rows to train on: computed, from the package, or from a file."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from handnn.tables.target_values import TargetLike
 Indices: TypeAlias = NDArray[np.int64]
 
 MAX_INPUTS = 256
-"""Columns that the network may take."""
+"""The largest number of input columns."""
 
 MAX_CLASSES = 20
-"""Classes that the page can show."""
+"""The largest number of classes."""
 
 MAX_ROWS = 100_000
-"""Rows of a file."""
+"""The largest number of rows of a file."""
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows to train on and rows held out, as a network takes them, in float32.
+    """Training rows and held-out rows, encoded for a network, in float32.
 
     x, held_x: (N, I); y, held_y: as `Target.encode` returns them. columns is None for computed
     sets, which need no scaling. input_names: one for each column of x.
@@ -64,20 +64,20 @@ class Rows:
 
 
 def digits_are_installed() -> bool:
-    """Return whether scikit-learn, which has the digits, is installed."""
+    """Return whether scikit-learn, which contains the digits, is installed."""
     return importlib.util.find_spec("sklearn") is not None
 
 
 def data_names() -> list[str]:
-    """Return the names that `load_rows` takes on this machine."""
+    """Return the names that `load_rows` accepts on this machine."""
     return [*TOY_SETS, "concrete", *(["digits"] if digits_are_installed() else [])]
 
 
 def load_rows(name: str, *, noise: float = 0.0, held_out: float = 0.3, seed: int = 0) -> Rows:
     """Return the rows of a set by its name, the same bits for the same arguments.
 
-    noise: for computed sets, 0 to 0.5. held_out: the share of the rows to hold out. seed: draws the
-    points and the rows held out.
+    noise: for computed sets, 0 to 0.5. held_out: the share of the rows to hold out. seed: of the
+    points and the held-out rows.
 
     Raises:
         ValueError: If the name is unknown.
@@ -179,7 +179,7 @@ def _encoded(
     target_name: str,
     note: str = "",
 ) -> Rows:
-    """Return tables as a network takes them."""
+    """Return tables encoded for a network."""
     if columns.n_in > MAX_INPUTS:
         raise ValueError(f"the table has {columns.n_in} columns; at most {MAX_INPUTS} fit here")
     if target.classes is not None and len(target.classes) > MAX_CLASSES:

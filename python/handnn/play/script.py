@@ -1,4 +1,4 @@
-"""The Python that trains the same network to the same bits."""
+"""A Python script that trains the same network to the same bits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ print("SHA-256 of the weights:", digest.hexdigest())
 def script(session: Session) -> str:
     """Return a script that trains the network of a session; it prints the SHA-256 of the weights.
 
-    Whole epochs without a change by hand are one call of `Trainer.fit`.
+    Complete epochs without an edit are one call of `Trainer.fit`.
     """
     state, plan = session.state, session.plan
     layers = [f"        {code(call)},\n" for call in plan.layers]
@@ -89,7 +89,7 @@ def _rows(state: State) -> str:
 
 
 def _pieces(state: State) -> list[str]:
-    """Return the calls of `train`, with the changes by hand between them."""
+    """Return the calls of `train`, with the edits between them."""
     lines: list[str] = []
     for event in state.events:
         lines.append(f"train({event.step})\n{_change(event)}\n")

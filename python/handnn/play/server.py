@@ -24,10 +24,10 @@ from handnn.play.laboratory import Laboratory
 HOST = "127.0.0.1"
 
 MAX_REQUEST = 256 * 1024
-"""Bytes of a request, except for a table."""
+"""The largest size of a request in bytes, except for a table."""
 
 MAX_TABLE = 20 * 1024**2
-"""Bytes of a table that is dropped on the page."""
+"""The largest size in bytes of a table that is dropped on the page."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -57,13 +57,13 @@ Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
 class TooLarge(Exception):
-    """A request has more bytes than are read."""
+    """Raised for a request that exceeds its largest size."""
 
 
 class Gate:
-    """Let through what the page itself sent: exact Host, exact Origin and the token, else 403.
+    """Accept only requests of the page: exact Host, exact Origin and the token, else 403.
 
-    The page and its parts may be read with the exact Host alone: they hold nothing secret.
+    The page and its files require only the exact Host, because they contain no secrets.
     """
 
     def __init__(self, port: int, token: str) -> None:
@@ -166,7 +166,7 @@ PARTS = _parts()
 class Server:
     """A laboratory on a port of this machine.
 
-    path, target: the table to begin with. port: 0 for any free one.
+    path, target: the initial table. port: 0 for any free port.
 
     Raises OSError if the port is taken, and what `Laboratory` raises.
     """

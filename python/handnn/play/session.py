@@ -1,4 +1,4 @@
-"""A network, and how far it is trained: forward by steps, and back."""
+"""A network in training, which can go forward and back by steps."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from handnn.schedules import Schedule
 from handnn.training.trainer import Trainer
 
 MAX_CHECKPOINTS = 64
-"""Checkpoints that are kept: all of the last steps, ever fewer of those before."""
+"""The number of checkpoints that are kept: all of the latest steps, and fewer of earlier ones."""
 
 MAX_EPOCHS_PER_CALL = 2**16
 
 
 class NotFinite(ValueError):
-    """The loss is NaN or infinite: training cannot go on from here."""
+    """Raised if the loss is NaN or infinite, so that training cannot continue."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that the next steps depend on."""
+    """Everything that the next steps depend on."""
 
     step: int
     total: float
@@ -47,10 +47,11 @@ class Checkpoint:
 
 
 class Session:
-    """Train what a state describes. The bits depend on the state alone, not on how steps are cut.
+    """Train the network of a state. The bits depend only on the state, not on the calls of
+    `advance`.
 
     Attributes:
-        network, loss, optimizer: what is trained.
+        network, loss, optimizer: the parts of the training.
         step: the number of steps taken.
     """
 
@@ -75,7 +76,7 @@ class Session:
 
     @property
     def state(self) -> State:
-        """The state that leads here."""
+        """The state that leads to the current step."""
         return self.start.at(self.step, tuple(self.events))
 
     @property
@@ -85,7 +86,7 @@ class Session:
 
     @property
     def epoch(self) -> int:
-        """The number of whole epochs."""
+        """The number of complete epochs."""
         return self.step // self.sampler.steps
 
     @property
@@ -105,7 +106,7 @@ class Session:
     def advance(self, until: int, stop: engine.Stop | None = None) -> None:
         """Train until `until` steps are taken, or `stop` is set.
 
-        Raises NotFinite when the loss is not finite; the step that would follow is not taken.
+        Raises NotFinite when the loss is not finite; that step is not taken.
         """
         while True:
             self._apply_events()
@@ -123,7 +124,7 @@ class Session:
             return
         schedule = self.optimizer.schedule
         is_watching = schedule is not None and schedule.is_watching
-        if not self._program.is_still(self.network.layers):  # a change by hand, or a step back
+        if not self._program.is_still(self.network.layers):  # an edit, or a step back
             self._program = self._new_program()
         losses: list[tuple[float, float]] = []
         span = engine.TrainingSpan(1 if is_watching else n_epochs, epoch, at, self._total)
@@ -141,7 +142,7 @@ class Session:
         return engine.TrainingProgram(self.network.layers, self.loss, self.optimizer)
 
     def _take_steps(self, count: int) -> None:
-        """Take steps one by one, without reaching the end of the epoch, or to it."""
+        """Take single steps within an epoch, or to its end."""
         for _ in range(count):
             before = self.checkpoint()
             x, y = self.next_batch()
@@ -180,7 +181,7 @@ class Session:
             self._n_events += 1
 
     def back_to(self, step: int) -> None:
-        """Return to an earlier step; what was changed by hand after it is forgotten."""
+        """Return to an earlier step, and discard later edits."""
         step = max(step, 0)
         self.events = [event for event in self.events if event.step <= step]
         place = bisect_right([kept.step for kept in self._checkpoints], step) - 1
@@ -189,7 +190,7 @@ class Session:
         self.advance(step)
 
     def save(self) -> None:
-        """Keep a checkpoint of now."""
+        """Keep a checkpoint of the current step."""
         if self._checkpoints and self._checkpoints[-1].step == self.step:
             self._checkpoints.pop()
         self._checkpoints.append(self.checkpoint())
@@ -198,7 +199,7 @@ class Session:
             self._checkpoints[1 : MAX_CHECKPOINTS // 2] = old[::2]
 
     def checkpoint(self) -> Checkpoint:
-        """Return copies of all that training changes."""
+        """Return copies of everything that training changes."""
         optimizer = self.optimizer
         return Checkpoint(
             self.step,

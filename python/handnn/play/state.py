@@ -1,6 +1,6 @@
-"""The state of the laboratory: everything that its pictures depend on, as one JSON document.
+"""The state of the laboratory: everything that the page depends on, as one JSON document.
 
-The same state gives the same bits. It is kept in the fragment of the page's address.
+The same state gives the same bits. The page stores it in the fragment of its URL.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Json: TypeAlias = "Mapping[str, object]"
 
 @dataclass(frozen=True)
 class Data:
-    """Which rows: a set by its name, or column `target` of the file with this name and SHA-256."""
+    """The data: a set by its name, or column `target` of the file with this name and SHA-256."""
 
     name: str = "spiral"
     noise: float = 0.05
@@ -47,13 +47,13 @@ class Data:
 
 @dataclass(frozen=True)
 class Event:
-    """A change by hand, made after `step` steps: of one entry of a param, or of a live setting."""
+    """An edit after `step` steps: of one entry of a param, or of a live setting."""
 
     step: int
     name: str
     """A param, such as "0.w", or "lr" or "weight_decay"."""
     index: tuple[int, ...]
-    """Which entry of the param; () for a setting."""
+    """The index of the entry; () for a setting."""
     value: float
 
 
@@ -64,9 +64,9 @@ def _default_bricks() -> tuple[Entry, ...]:
 
 @dataclass(frozen=True)
 class State:
-    """A network, its data, its training, and how many steps it has taken.
+    """A network, its data, its training, and the number of steps taken.
 
-    bricks: without the last Affine, which has the outputs that the loss needs. events: in the order
+    bricks: all but the last Affine, whose width the loss determines. events: in the order
     of their steps.
     """
 
@@ -140,7 +140,7 @@ def number(value: object, name: str, low: float, high: float) -> float:
 
 
 def text(value: object, name: str) -> str:
-    """Return a text of bounded length; ValueError for anything else."""
+    """Return a string of bounded length; ValueError for anything else."""
     if not isinstance(value, str) or len(value) > MAX_NAME:
         raise ValueError(f"{name} must be a text, but is {value!r:.40}")
     return value
@@ -175,7 +175,7 @@ def _data(value: object) -> Data:
 
 
 def _events(given: list[object], last: int) -> tuple[Event, ...]:
-    """Return the events in order; ValueError unless their steps rise and end by `last`."""
+    """Return the events in order; ValueError unless their steps ascend and are at most `last`."""
     found: list[Event] = []
     for place, value in enumerate(given):
         where = f"event {place}"

@@ -1,4 +1,4 @@
-"""Small data sets that are computed: points in the plane with two classes, and curves."""
+"""Small synthetic data sets: points in the plane with two classes, and curves."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _jitter(x: Floats, noise: float, rng: np.random.Generator) -> Floats:
 
 
 def spiral(noise: float, rng: np.random.Generator) -> Points:
-    """Two arms, each one and a half turns."""
+    """Return a spiral of two arms with one and a half turns each."""
     y = _classes(rng)
     radius = np.sqrt(rng.uniform(0.01, 1.0, N_POINTS))
     angle = 3 * np.pi * radius + np.pi * y
@@ -41,7 +41,7 @@ def spiral(noise: float, rng: np.random.Generator) -> Points:
 
 
 def hard_spiral(noise: float, rng: np.random.Generator) -> Points:
-    """Two arms, each two and a half turns."""
+    """Return a spiral of two arms with two and a half turns each."""
     y = _classes(rng)
     radius = np.sqrt(rng.uniform(0.01, 1.0, N_POINTS))
     angle = 5 * np.pi * radius + np.pi * y
@@ -50,7 +50,7 @@ def hard_spiral(noise: float, rng: np.random.Generator) -> Points:
 
 
 def circles(noise: float, rng: np.random.Generator) -> Points:
-    """A disk within a ring."""
+    """Return a disk within a ring."""
     y = _classes(rng)
     radius = np.where(
         y == 1, np.sqrt(rng.uniform(0, 0.2, N_POINTS)), rng.uniform(0.65, 1, N_POINTS)
@@ -61,21 +61,21 @@ def circles(noise: float, rng: np.random.Generator) -> Points:
 
 
 def xor(noise: float, rng: np.random.Generator) -> Points:
-    """Opposite quarters of a square share a class."""
+    """Return a square in which opposite quarters share a class."""
     x = rng.uniform(0.05, 1, (N_POINTS, 2)) * rng.choice([-1.0, 1.0], (N_POINTS, 2))
     y = (x[:, 0] * x[:, 1] > 0).astype(np.float64)
     return Points(_jitter(x, noise, rng), y)
 
 
 def gaussians(noise: float, rng: np.random.Generator) -> Points:
-    """Two clouds; noise widens them."""
+    """Return two normal clusters, which noise widens."""
     y = _classes(rng)
     center = np.where(y == 1, 0.45, -0.45)[:, None]
     return Points(center + rng.normal(0, 0.12 + noise / 3, (N_POINTS, 2)), y)
 
 
 def two_moons(noise: float, rng: np.random.Generator) -> Points:
-    """Two half circles that interlock."""
+    """Return two interlocking half circles."""
     y = _classes(rng)
     angle = rng.uniform(0, np.pi, N_POINTS)
     upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -85,7 +85,7 @@ def two_moons(noise: float, rng: np.random.Generator) -> Points:
 
 
 def sine(noise: float, rng: np.random.Generator) -> Points:
-    """A curve of one input: y = sin(2πx)."""
+    """Return a curve of one input: y = sin(2πx)."""
     x = rng.uniform(-1, 1, (N_POINTS, 1))
     y = np.sin(2 * np.pi * x[:, 0]) + rng.normal(0, 1, N_POINTS) * noise
     return Points(x, y)

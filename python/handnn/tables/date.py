@@ -18,8 +18,9 @@ from handnn.tables.steps import AddCycles, ColumnStep, Impute
 FloatT = TypeVar("FloatT", bound=np.floating)
 
 PERIODS = {"year": 365.2425, "week": 7.0, "day": 1.0}
-"""The cycles, in days. The phase of the year tells the month, that of the week the weekday, that of
-the day the hour."""
+"""The cycles, in days. The phases of the year, the week and the day represent the month, the
+weekday and the hour.
+"""
 
 SINE = (
     6.283185307179586,
@@ -153,7 +154,7 @@ def to_days(column: Cells, where: str) -> Floats:
 def sine(x: NDArray[FloatT], period: float, shift: float) -> NDArray[FloatT]:
     """Return ``sin(2π·(x / period + shift))`` for 0 ≤ shift < 1, in the dtype of x.
 
-    An odd polynomial rather than a library's sine, so that exported programs have the same bits.
+    It is an odd polynomial, not a library's sine, so that exported programs have the same bits.
     """
     turns = x / period
     turns = turns - np.floor(turns) + shift

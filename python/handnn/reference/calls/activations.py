@@ -18,7 +18,7 @@ Results = tuple[Array, ...]
 
 
 def at_least_tiny(values: Array, dtype: DTypeLike) -> Array:
-    """Return `values`, raised to at least the smallest normal number, where rounding is absolute."""
+    """Return `values`, at least the smallest normal number, below which rounding is absolute."""
     return np.maximum(values, float(np.finfo(dtype).tiny))
 
 

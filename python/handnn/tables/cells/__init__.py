@@ -1,4 +1,4 @@
-"""The one reading of a cell: numbers, gaps, booleans, dates and categories; see docs/cells.md."""
+"""The interpretation of cells: numbers, gaps, booleans, dates and categories; see docs/cells.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One column of a table as it was given, with its missing values and its texts marked."""
+"""One column of a table, with masks of its missing values and its texts."""
 
 from __future__ import annotations
 
@@ -153,10 +153,10 @@ class Cells:
         return ValueError(f"{where}: {self.name}, row {row}: {shown:.80} {why}")
 
     def written(self) -> dict[str, Label]:
-        """Return how each category text that is present is written, the most frequent way first.
+        """Return the spellings of each category text in the column, the most frequent one first.
 
-        Numbers and bools stay such if no value is text. Of equally frequent texts, the first in
-        their order is taken.
+        If no value is text, numbers and bools are kept. Among equally frequent texts, the first in
+        ascending order is returned.
         """
         if not self.text.any() and not self.dates.any():
             pairs = zip(self.texts[~self.missing].tolist(), self.present, strict=True)
@@ -174,7 +174,7 @@ class Cells:
 def read_cells(
     values: object, name: str, key: str | int, where: str, gaps: GapWords = DEFAULT_GAPS
 ) -> Cells:
-    """Return the Cells of a column: of anything that `np.asarray` turns into an array (N,).
+    """Return the Cells of a column: anything that `np.asarray` converts to an array (N,).
 
     gaps: the texts, and the numbers equal to them, that mean a missing value. Raises ValueError for
     another shape, and for values that are not numbers, text, bools or dates: complex numbers,

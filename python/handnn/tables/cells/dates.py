@@ -44,7 +44,7 @@ def parse_date(text: str) -> float | None:
 
 
 def _offset(zone: str | None) -> int:
-    """Return the seconds that a zone is ahead of UTC."""
+    """Return the offset of a zone from UTC in seconds."""
     if zone is None or zone in ("Z", "UTC"):
         return 0
     seconds = 3600 * int(zone[1:3]) + 60 * int(zone[-2:])

@@ -1,4 +1,4 @@
-"""Texts that a person reads as numbers, but this package does not."""
+"""Texts that look like numbers but are not read as numbers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PATTERNS = {
     "amounts of money": rf"[+-]?[$€£¥] ?[+-]?{_AMOUNT}|[+-]?{_AMOUNT} ?(?:[$€£¥]|EUR|USD|GBP|CHF)",
     "numbers in parentheses": rf"\({_AMOUNT}\)",
 }
-"""What such texts are, and a pattern for each."""
+"""The kinds of such texts, with a pattern for each."""
 
 _COMPILED = {
     name: re.compile(pattern)
     for name, pattern in sorted(PATTERNS.items(), key=lambda item: "thousands" not in item[0])
 }
-"""1,000 may be either; it is taken for separated thousands."""
+"""1,000 is ambiguous; the comma is treated as a thousands separator."""
 
 ADVICE = {
     "numbers with a decimal comma": "write 1.5 for 1,5",
@@ -35,7 +35,7 @@ ADVICE = {
 
 
 def near_number(text: str) -> str | None:
-    """Return what a text that is not a number is to a person, such as "percentages"; else None.
+    """Return the kind of a text that looks like a number, such as "percentages", or None.
 
     Examples:
         >>> from handnn.tables.cells import near_number
@@ -49,7 +49,7 @@ def near_number(text: str) -> str | None:
 
 
 def near_numbers(texts: Iterable[str]) -> tuple[str, str, int] | None:
-    """Return what most near-numbers among some texts are, the first of them, and their count."""
+    """Return the most frequent kind among texts, its first text, and its count."""
     counts: dict[str, int] = {}
     first: dict[str, str] = {}
     for text, count in Counter(texts).items():

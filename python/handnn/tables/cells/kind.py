@@ -1,4 +1,4 @@
-"""What a column is: numbers, categories or dates, and its cells as numbers."""
+"""Infer the kind of a column: numbers, categories or dates; and convert cells to numbers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def to_numbers(column: Cells, where: str) -> Floats:
 
 
 def advice_for(column: Cells, bad: NDArray[np.bool_]) -> str:
-    """Return how to write the first bad cell as a number, if a person reads it as one."""
+    """Return advice on writing the first bad cell as a number, if it looks like one."""
     value = column.values[int(bad.argmax())]
     name = near_number(value) if isinstance(value, str) else None
     return f"; {ADVICE[name]}" if name else ""
@@ -59,7 +59,7 @@ def infer_kind(column: Cells, where: str) -> str:
     """Return "number", "category" or "date", inferred from the values of a column.
 
     Raises ColumnError when every value is missing, when most values are numbers or dates and some
-    are not, and when most values are texts that a person reads as numbers, such as "15%".
+    are not, and when most values are texts that look like numbers, such as "15%".
     """
     present = ~column.missing
     n_present = int(present.sum())
@@ -111,8 +111,8 @@ def check_near_numbers(column: Cells, where: str, n_present: int, advice: str) -
 def label_codes(labels: Sequence[Label]) -> dict[str, int]:
     """Return the code of each label by its category text, and of its aliases.
 
-    The aliases: `1` is `true` and `0` is `false`, unless the labels have both. Of labels with equal
-    texts, which only files of older versions have, the first counts.
+    The aliases: `1` is `true` and `0` is `false`, unless the labels have both. Among labels with
+    equal texts, which occur only in files of older versions, the first is used.
     """
     places = reversed(list(enumerate(labels)))
     found = {category_text(label): code for code, label in places}

@@ -1,4 +1,4 @@
-"""The same reading for a column of polars, without a Python object for each cell."""
+"""The same interpretation for polars columns, without a Python object for each cell."""
 
 from __future__ import annotations
 

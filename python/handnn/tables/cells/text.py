@@ -1,6 +1,6 @@
-"""The meaning of one cell: spaces, gap words, booleans, numbers, and the text of a category.
+"""The interpretation of one cell: spaces, gap words, booleans, numbers, and category texts.
 
-docs/cells.md is the specification. Everything here is decided from the value alone.
+docs/cells.md is the specification. It depends only on the value.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ BOOLS = {
 """Spellings of booleans, and their category texts."""
 
 BOOL_NUMBERS = {"true": 1.0, "false": 0.0}
-"""The numbers that booleans are in a column of numbers."""
+"""The values of booleans in a column of numbers."""
 
 ALIASES = {"true": "1", "false": "0", "1": "true", "0": "false"}
-"""The category that a cell has if training did not have its own."""
+"""The alias of a category that is absent from training."""
 
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,9}))?")
 
@@ -45,7 +45,7 @@ MAX_PLAIN_DIGITS = 21
 """Larger numbers have an exponent in their text, as in JavaScript's Number.toString."""
 
 MAX_EXACT_FRACTION = 15
-"""Significant digits up to which a number with a fraction is its own shortest float64 text."""
+"""The number of significant digits that a float64 preserves."""
 
 
 def strip(text: str) -> str:
@@ -54,7 +54,7 @@ def strip(text: str) -> str:
 
 
 def number_text(text: str) -> str | None:
-    """Return the one text of a number: "1" for 1, 1.0, 01 and 1e0; None if it is not a number.
+    """Return the canonical text of a number: "1" for 1, 1.0, 01 and 1e0; None for other texts.
 
     Integers keep all digits. A number with a fraction has the shortest digits of its float64.
     """
@@ -100,9 +100,9 @@ def text_of(text: str) -> str:
 
 
 def category_text(value: object) -> str:
-    """Return the text that a value has as a category or a label.
+    """Return the canonical text of a value as a category or a label.
 
-    Equal numbers have one text whatever their type: "1" for 1, 1.0, Decimal("1.00"), " 1 " and
+    Equal numbers of all types have the same text: "1" for 1, 1.0, Decimal("1.00"), " 1 " and
     "01". Booleans have "true" and "false", as the texts True, true, TRUE and t do. Dates have their
     ISO 8601 text, in UTC. The value must not be a gap.
 
@@ -118,7 +118,7 @@ def category_text(value: object) -> str:
     if isinstance(value, Integral):
         return number_text(format(int(value), "d")) or ""
     if isinstance(value, np.floating):
-        return text_of(str(value))  # the shortest text of its own precision
+        return text_of(str(value))  # the shortest text in its precision
     if isinstance(value, Real):
         return text_of(repr(float(value)))
     if isinstance(value, Decimal):
@@ -136,7 +136,7 @@ def is_number(text: str) -> bool:
 class GapWords:
     """The texts that mean a missing value, and the numbers among them.
 
-    A word that is a number, such as -999, means every cell equal to it: "-999.0", -999, -999.0.
+    A numeric word such as -999 matches every cell equal to it: "-999.0", -999, -999.0.
     """
 
     def __init__(self, words: Iterable[str] = GAPS) -> None:
