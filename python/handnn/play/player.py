@@ -14,7 +14,7 @@ from handnn.play.rows import Rows
 from handnn.play.session import NotFinite, Session
 from handnn.play.state import MAX_STEPS, State
 
-SECONDS_PER_CALL = 0.015
+SECONDS_PER_CALL = 0.02
 """The target duration of one call of the engine, for 30 frames per second."""
 
 TICK = 1 / 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
@@ -53,6 +54,8 @@ TYPES = {
 
 TOKEN = "x-handnn-token"
 
+LOG = logging.getLogger(__name__)
+
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 
@@ -97,6 +100,9 @@ def create_app(laboratory: Laboratory, port: int, token: str) -> Starlette:
                 response = JSONResponse({"error": str(error)}, 413)
             except (ValueError, TypeError, ImportError, OSError) as error:
                 response = JSONResponse({"error": str(error)}, 400)
+            except Exception as error:
+                LOG.exception("handnn play: %s", request.url.path)
+                response = JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)
             response.headers.update(HEADERS)
             return response
 
@@ -185,7 +191,7 @@ class Server:
         app = create_app(self.laboratory, self.port, self.token)
         config = uvicorn.Config(
             app,
-            log_level="error",
+            log_level="critical",  # requests that Ctrl-C cuts off are no errors
             access_log=False,
             lifespan="off",
             server_header=False,

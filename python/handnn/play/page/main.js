@@ -53,7 +53,7 @@ function take(told) {
   state = told.state;
   catalog.suited_losses = told.suited_losses;
   closeUnit();
-  $("unit").hidden = true;
+  $("unit").hidden = $("tip").hidden = true;
   forms();
 }
 

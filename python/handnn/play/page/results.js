@@ -98,7 +98,7 @@ function drawScores(frame, rows) {
   [$("train-score").textContent, $("held-score").textContent] = frame.scores.values.map(shown);
 }
 
-const BOX = { left: 44, right: 306, top: 8, bottom: 128 };
+const BOX = { left: 44, right: 306, top: 20, bottom: 128 };
 
 function axes(names, [left, right], [low, high], ticks) {
   const chart = svg("svg", { viewBox: "0 0 320 165", class: "chart", role: "img" });
@@ -132,8 +132,8 @@ function curve(points, isLog) {
     chart.append(svg("path", { class: name, d: `M${d}` }));
   }
   chart.append(
-    svg("path", { class: "train", d: "M190,14 h22" }), svg("text", { x: 216, y: 18 }, "training"),
-    svg("path", { class: "held", d: "M190,30 h22" }), svg("text", { x: 216, y: 34 }, "held out"),
+    svg("path", { class: "train", d: "M130,6 h22" }), svg("text", { x: 156, y: 10 }, "training"),
+    svg("path", { class: "held", d: "M220,6 h22" }), svg("text", { x: 246, y: 10 }, "held out"),
   );
   chart.setAttribute("aria-label", `Loss over steps: training ${short(points.at(-1)[1])}, `
     + `held out ${short(points.at(-1)[2])} after step ${points.at(-1)[0]}`);
