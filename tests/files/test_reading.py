@@ -173,7 +173,7 @@ def kinds_of(path, target=None, task="auto", categories=(), drop_gaps=False, **d
         settings = TrainingSettings(target or "z", categories=tuple(categories))
         facts = collect_facts(source, source.blocks(), source.names, settings)
         if target is not None:
-            return check_target(facts[target], source, task, drop_gaps)
+            return check_target(facts[target], source, task, drop_gaps, is_strict=True)
         return choose_kinds(facts, source, ("z",), is_strict=True).kinds
 
 

@@ -168,16 +168,19 @@ def test_ignored_columns_and_chosen_categories(table, train, handnn_command):
     assert printed["columns"] == {"area": "number", "floor": "category", "town": "category"}
 
 
-def test_drop_gaps_leaves_out_rows_without_target(table, train, handnn_command):
+def test_rows_without_a_target_are_left_out(table, train, handnn_command):
     columns = flats()
     columns["price"][3] = columns["price"][70] = None
     data = table(as_csv(columns))
-    refused = handnn_command("train", data, "--target", "price", *QUICK)
+    note = "note: target 'price' has no value in 2 rows, the first in line 5: they are left out"
+    assert note in handnn_command("train", data, "--target", "price", *QUICK).err.splitlines()
+    refused = handnn_command("train", data, "--target", "price", *QUICK, "--strict")
     assert (
         refused.code == 1
         and "no value in 2 rows, the first in line 5; use --drop-gaps" in refused.err
     )
-    _, printed = train(data, "price", "--drop-gaps")
+    _, printed = train(data, "price", "--drop-gaps", "--strict")
+    assert printed["decisions"] == []
     assert sum(printed["rows"].values()) == 118
 
 

@@ -108,14 +108,17 @@ def widths(
 )  # fmt: skip
 @click.option(
     "--strict", is_flag=True,
-    help="Fail if a column is constant, empty, an identifier or an index. [default: leave it out]",
+    help="Fail if a column is constant, empty, an identifier or an index, or a row has no target. "
+    "[default: leave it out]",
 )  # fmt: skip
 @click.option(
     "--stream/--no-stream", default=None,
     help="Read the file again for each epoch instead of keeping it in memory. [default: above 256 "
     "MB, or 48 MB if compressed]",
 )  # fmt: skip
-@click.option("--drop-gaps", is_flag=True, help="Leave out rows without a target.")
+@click.option(
+    "--drop-gaps", is_flag=True, help="Leave out rows without a target, also with --strict."
+)
 @dialect_options
 @click.option(
     "--out", type=PATH, default=Path("model.safetensors"), show_default=True, metavar="FILE",

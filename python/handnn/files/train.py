@@ -72,8 +72,8 @@ def train_file(
         categories: the names of columns of numbers or dates that are categories, such as a zip
             code. The target may be one of them: its labels then are as they are written.
         use: the names of columns to learn from although they look like an identifier or an index.
-        strict: whether columns that would be left out are errors.
-        drop_gaps: whether to leave out rows without a target; otherwise they are an error.
+        strict: whether columns and rows that would be left out are errors.
+        drop_gaps: whether to leave out rows without a target without a note.
         hold_out: the share of the rows held out to score the model, above 0 and at most 0.9.
         hidden: the widths of the hidden layers; by default (128, 128).
         networks: how many networks to train and average; by default 5, or 1 when streaming.

@@ -159,7 +159,7 @@ class ColumnFacts:
             return False
         if self.n_texts == 0:
             return self.minimum == self.maximum and not self.n_too_large
-        return len(self.labels) == 1 and self.is_counted
+        return len(self.labels) == 1 and self.is_counted and not self.n_numbers
 
     def add(
         self,
@@ -174,6 +174,10 @@ class ColumnFacts:
         to collect `training` from; None for none.
         """
         column = cells.column
+        needs_labels = self.counts_labels or self.n_texts or is_training is not None
+        if plain is not None and not needs_labels and not plain.null_count():
+            self._add_plain(cells, plain, places)
+            return
         missing = column.is_null() if plain is not None else cells.missing
         n_gaps = int(missing.sum())
         if n_gaps and not self.n_gaps:
@@ -192,6 +196,12 @@ class ColumnFacts:
             self._count(cells, missing, is_training)
         if is_training is not None:
             self._add_training(cells, values, missing, is_training)
+
+    def _add_plain(self, cells: FileCells, values: Series, places: Places) -> None:
+        """Add a block of numbers without missing values, whose labels need no counting."""
+        self._add_numbers(cells, values, places)
+        self.n_rows += len(values)
+        self.n_numbers += len(values)
 
     def _add_texts(
         self, cells: FileCells, missing: Series, values: Series, places: Places
@@ -218,8 +228,9 @@ class ColumnFacts:
             self.is_running = False
         if not len(numbers):
             return
-        if len(self.numbers) < MAX_SHOWN_CELLS:
-            _keep(self.numbers, cells.column, values.is_not_null(), places)
+        if not self.numbers:
+            row = 0 if len(numbers) == len(values) else int(values.is_not_null().arg_true()[0])
+            self.numbers = [(int(places[row]), str(cells.column[row]))]
         minimum, maximum = float(numbers.min()), float(numbers.max())
         if maximum > MAX_NUMBER or minimum < -MAX_NUMBER:
             _keep(self.too_large, cells.column, is_too_large(values), places)
@@ -235,7 +246,8 @@ class ColumnFacts:
             self.is_running = is_start and np.array_equal(numbers, running)
         self.minimum = min(self.minimum, float(numbers.min()))
         self.maximum = max(self.maximum, float(numbers.max()))
-        self.is_whole = self.is_whole and bool((numbers % 1 == 0).all()) and _are_integers(cells)
+        if self.is_whole:
+            self.is_whole = bool((numbers % 1 == 0).all()) and _are_integers(cells)
         if self.counts_labels and cells.cells.is_text:
             texts = cells.cells.values.drop_nulls()
             self.is_canonical &= bool(texts.str.contains(CANONICAL_INTEGER).all())

@@ -185,21 +185,21 @@ def _remedies(cells: Iterable[PlacedCell], source: Source) -> list[Remedy]:
     return remedies_for([text for _, text in cells], source)
 
 
-def check_target(fact: ColumnFacts, source: Source, task: str, drop_gaps: bool) -> str:
-    """Return the kind of the target, "number" or "category"; TableError when it has none."""
+def check_target(
+    fact: ColumnFacts, source: Source, task: str, drop_gaps: bool, is_strict: bool = False
+) -> str:
+    """Return the kind of the target, "number" or "category"; TableError when it has none.
+
+    is_strict: whether rows without a target are an error, unless `drop_gaps`.
+    """
     name = f"{source.path}: target {fact.name!r}"
     if fact.dtype:
         raise TableError(f"{name} has the type {fact.dtype:.60}")
     if fact.n_values == 0:
         raise TableError(f"{name} has no value in any row")
-    if fact.n_gaps and not drop_gaps:
-        words = (Remedy(Option.NO_DEFAULT_GAPS),) if fact.has_gap_words else ()
-        raise TableError(
-            f"{name} has no value in {counted(fact.n_gaps, 'row')}, the first in {source.place} "
-            f"{fact.first_gap:,}",
-            Remedy(Option.DROP_GAPS),
-            *words,
-        )
+    if fact.n_gaps and not drop_gaps and is_strict:
+        problem, *remedies = gaps_of_target(fact, source)
+        raise TableError(f"{source.path}: {problem}", Remedy(Option.DROP_GAPS), *remedies)
     if fact.n_too_large:
         problem = describe_cells(fact.too_large, fact.n_too_large, source, TOO_LARGE)
         raise TableError(f"{name} {problem}", *_remedies(fact.too_large, source))
@@ -216,6 +216,14 @@ def check_target(fact: ColumnFacts, source: Source, task: str, drop_gaps: bool) 
         kind = _kind_of_target(fact, source, task, name)
     _check_classes(fact, name, task)
     return kind
+
+
+def gaps_of_target(fact: ColumnFacts, source: Source) -> tuple[str, *tuple[Remedy, ...]]:
+    """Return a description of the rows without a target, and options that give them one."""
+    remedies = (Remedy(Option.NO_DEFAULT_GAPS),) if fact.has_gap_words else ()
+    rows = counted(fact.n_gaps, "row")
+    where = f"the first in {source.place} {fact.first_gap:,}"
+    return f"target {fact.name!r} has no value in {rows}, {where}", *remedies
 
 
 def _kind_of_target(fact: ColumnFacts, source: Source, task: str, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from handnn.files.errors import Note, Option, Remedy, TableError
 from handnn.files.learning.facts import ColumnFacts
 from handnn.files.learning.hold_out import HeldOut
-from handnn.files.learning.problems import Choice, check_target, choose_kinds
+from handnn.files.learning.problems import Choice, check_target, choose_kinds, gaps_of_target
 from handnn.files.learning.settings import TrainingSettings
 from handnn.files.reading.block import Block, Places
 from handnn.files.reading.cells import frame_of, is_readable
@@ -98,10 +98,13 @@ def survey(source: Source, settings: TrainingSettings, *, streams: bool = False)
         source, blocks if streams else _keeping(blocks, kept), names, settings, held_out
     )
     target = facts.pop(settings.target)
-    target_kind = check_target(target, source, settings.task, settings.drop_gaps)
+    target_kind = check_target(target, source, settings.task, settings.drop_gaps, settings.strict)
     task = task_of(target, target_kind, settings.task)
     choice = choose_kinds(facts, source, settings.use, settings.strict)
     notes = choice.notes()
+    if target.n_gaps and not settings.drop_gaps:
+        problem, *remedies = gaps_of_target(target, source)
+        notes.append(Note(f"{problem}: they are left out", *remedies))
     if task != "regression" and target_kind == "number" and settings.task == "auto":
         text = f"target {target.name!r} has {len(target.labels)} different whole numbers: they are"
         notes.append(Note(f"{text} classes", Remedy(Option.TASK, "regression")))

@@ -33,12 +33,17 @@ Record = tuple[list[str], int, int]
 """The cells of a row as the csv module reads it, its first line, and the line after its last."""
 
 
-def records(readers: Iterable[Reader], path: str, delimiter: str, line: int) -> Iterator[Record]:
+def records(
+    readers: Iterable[Reader], path: str, delimiter: str, line: int, *, skips_spaces: bool = False
+) -> Iterator[Record]:
     """Yield the rows of lines that `readers` return one after another, the first being `line`.
+
+    skips_spaces: whether spaces before a cell are removed, so that a quote behind them counts.
 
     An empty line is a row without cells. Raises TableError for text that is not CSV.
     """
-    reader = csv.reader(_lines(readers, path, line), delimiter=delimiter, strict=True)
+    lines = _lines(readers, path, line)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=skips_spaces)
     start = line
     while True:
         try:

@@ -106,7 +106,8 @@ class CsvFile:
 
     def _read_header(self) -> Record:
         """Read the first row."""
-        for record in records([self._text.readline], self.path, self.delimiter, 1):
+        lines = records([self._text.readline], self.path, self.delimiter, 1, skips_spaces=True)
+        for record in lines:
             if record[0]:
                 return record
         raise TableError(f"{self.path} is empty")
@@ -144,7 +145,9 @@ class CsvFile:
         n_read = 0
         ahead = io.StringIO(text, newline="\n")
         readers: list[Reader] = [ahead.readline, self._text.readline]
-        for cells, place, next_line in records(readers, self.path, self.delimiter, line):
+        skips = self.delimiter + ' "' in text or '  "' in text or '\n "' in text
+        rest = records(readers, self.path, self.delimiter, line, skips_spaces=skips)
+        for cells, place, next_line in rest:
             if cells:
                 if len(cells) != len(self.names):
                     raise wrong_width(cells, self._layout, place)

@@ -56,6 +56,8 @@ def typed(
         if kind == "number":
             quick = plain.get(name)
             found[name] = cells.numbers if quick is None else quick
+            if quick is not None and name not in units and not _has_large(quick):
+                continue
             is_wrong = is_too_large(found[name])
             if quick is None:
                 is_wrong |= ~cells.missing & found[name].is_null()
@@ -98,7 +100,15 @@ def are_dates(cells: FileCells) -> Series:
 
 def is_too_large(values: Series) -> Series:
     """Return where numbers are infinite or larger than `MAX_NUMBER`."""
-    return (values.abs() > MAX_NUMBER).fill_null(False)
+    import polars as pl
+
+    numbers = values.to_numpy()
+    return pl.Series(values.name, (numbers > MAX_NUMBER) | (numbers < -MAX_NUMBER))
+
+
+def _has_large(values: Series) -> bool:
+    numbers = values.to_numpy()
+    return bool((numbers > MAX_NUMBER).any() or (numbers < -MAX_NUMBER).any())
 
 
 def label_counts(cells: Series) -> dict[Label, int]:

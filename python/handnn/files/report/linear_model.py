@@ -48,10 +48,24 @@ def linear_designs(columns: Columns, split: Split, max_rows: int) -> tuple[Matri
 
 
 def solve_least_squares(design: Matrix, y: Matrix) -> Matrix:
-    """Return the coefficients (I, O) of least squares for a design (N, I) and targets (N, O)."""
-    gram = design.T @ design
-    gram[np.diag_indices_from(gram)] += RIDGE * len(design)
-    return np.asarray(np.linalg.solve(gram, design.T @ y), np.float64)
+    """Return the coefficients (I, O) of least squares for a design (N, I) and targets (N, O).
+
+    The last column of the design is constant, and its coefficient is not shrunk: the other columns
+    are centered in the training rows, so it is the mean of y. With more columns than rows, the
+    system of N equations has the same solution: ``X'(XX' + λI)⁻¹y = (X'X + λI)⁻¹X'y``.
+    """
+    mean = y.mean(axis=0)
+    x, centered = design[:, :-1], y - mean
+    n_rows, n_columns = x.shape
+    if n_columns > n_rows:
+        gram = x @ x.T
+        gram[np.diag_indices_from(gram)] += RIDGE * n_rows
+        coefficients = x.T @ np.linalg.solve(gram, centered)
+    else:
+        gram = x.T @ x
+        gram[np.diag_indices_from(gram)] += RIDGE * n_rows
+        coefficients = np.linalg.solve(gram, x.T @ centered)
+    return np.asarray(np.vstack([coefficients, mean]), np.float64)
 
 
 def _design(columns: Columns, x: DataFrame) -> Matrix:
