@@ -58,7 +58,7 @@ copybutton_prompt_is_regexp = True
 
 
 def link_to_repository(app: Sphinx, page: str, source: list[str]) -> None:
-    """Point the links that lead out of docs/ to the repository on the web."""
+    """Redirect links to files outside docs/ to the repository on the web."""
     folder = (DOCS / page).parent
 
     def address(match: re.Match[str]) -> str:

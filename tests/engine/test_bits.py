@@ -80,7 +80,7 @@ def assert_same_fit(build, *data, **options):
 @pytest.mark.parametrize("batch_size", [1, 7, 32, 45])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_same_bits_for_all_networks_and_batch_sizes(name, batch_size, dtype):
-    """45 rows, so that the last batch of 7 and of 32 is a short one."""
+    """With 45 rows, the last batch of 7 or 32 is shorter."""
 
     def build(engine):
         network = NETWORKS[name](dtype)

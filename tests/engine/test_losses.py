@@ -38,7 +38,7 @@ def trainer(name, sizes, dtype, engine):
 @both_dtypes
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 45])
 def test_a_compiled_fit_has_the_bits_of_the_bricks(name, batch_size, dtype):
-    """45 rows, so that the last batch of 7 and of 16 is a short one."""
+    """With 45 rows, the last batch of 7 or 16 is shorter."""
     x, y, weight = rows(name, 45, 5, dtype)
 
     def build(engine):

@@ -27,7 +27,7 @@ NORMAL = mlp([3, 2], rng=0)
         ({"scale_in": (np.inf, 1)}, "to_c: scale_in: Scale: mean must be finite, but is inf"),
         (
             {"scale_in": ([1, 2], 1)},
-            r"to_c: steps and scale_in do not fit the network, which takes 3 columns: "
+            r"to_c: steps and scale_in do not fit the network, which expects 3 columns: "
             r"scale_in: Scale: mean must have shape \(3,\), but has \(2,\)",
         ),
         ({"scale_in": ([1], 1), "x": np.ones((1, 3))}, r"to_c: scale_in: Scale: mean must have sh"),
@@ -42,7 +42,7 @@ NORMAL = mlp([3, 2], rng=0)
         ),
         (
             {"steps": [Fill(0, indicator=[7])]},
-            r"to_c: .* takes 3 columns: steps\[0\]: Fill: an indicator must be at most 2, but is 7",
+            r"to_c: .* expects 3 columns: steps\[0\]: Fill: an indicator must be at most 2",
         ),
         (
             {"steps": [Scale(0, 1), Fill([0, 0])], "x": np.ones((1, 3))},
@@ -54,7 +54,7 @@ NORMAL = mlp([3, 2], rng=0)
         ),
         (
             {"steps": [OneHot(2)], "x": np.ones((1, 3))},
-            r"to_c: x has 3 columns \(the steps make 4 of them\) but the network takes 3",
+            r"to_c: x has 3 columns \(the steps make 4 of them\) but the network expects 3",
         ),
         ({"steps": [Fill(1e39)]}, r"steps\[0\]: Fill: median is too large for float32"),
         (
@@ -67,7 +67,7 @@ NORMAL = mlp([3, 2], rng=0)
         ),
         ({"x": np.ones((0, 3))}, r"to_c: x must be rows \(N, I\), at least one, but has \(0, 3\)"),
         ({"x": np.ones(3)}, r"to_c: x must be rows \(N, I\), at least one, but has \(3,\)"),
-        ({"x": np.ones((1, 4))}, "to_c: x has 4 columns but the network takes 3"),
+        ({"x": np.ones((1, 4))}, "to_c: x has 4 columns but the network expects 3"),
     ],
 )
 def test_rejects_arguments_that_do_not_fit(arguments, message, tmp_path):

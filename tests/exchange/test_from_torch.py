@@ -219,7 +219,7 @@ def test_rejects_non_modules(module):
 
 
 def test_rejects_layers_that_do_not_fit():
-    with pytest.raises(ValueError, match="takes 4 columns"):
+    with pytest.raises(ValueError, match="expects 4 columns"):
         handnn.from_torch(nn.Sequential(nn.Linear(2, 3), nn.Linear(4, 2)))
 
 
@@ -232,7 +232,9 @@ def test_residual_and_embedding_modules():
     assert repr(network.layers[1]) == "Residual(Affine 4→4, Tanh, Residual(ReLU))"
     modes = {place: layer.training for place, layer in walk(network.layers)}
     assert [place for place, training in modes.items() if not training] == ["1.2", "1.2.0"]
-    with pytest.raises(ValueError, match=r"from_torch: .*1 \(Residual\).*takes 4 columns but give"):
+    with pytest.raises(
+        ValueError, match=r"from_torch: .*1 \(Residual\).*expects 4 columns but return"
+    ):
         handnn.from_torch(nn.Sequential(nn.ReLU(), Residual(nn.Linear(4, 3))))
     with pytest.raises(ValueError, match=r"0 \(Embedding\(.*padding_idx is 0"):
         handnn.from_torch(nn.Sequential(Embedding(5, 2, 1, padding_idx=0)))

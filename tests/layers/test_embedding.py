@@ -187,15 +187,15 @@ def test_widths_of_a_network():
     assert repr(made.layers[0]) == "Embedding 3→2 column=1"
     assert [line.split()[-2] for line in made.summary().splitlines()[1:3]] == ["6", "8"]
     assert Network(made.layers[:2]).sizes == {}
-    with pytest.raises(ValueError, match=r"layer 2 \(Affine 8→1\) takes 8 columns, but layer 1"):
+    with pytest.raises(ValueError, match=r"layer 2 \(Affine 8→1\) expects 8 columns, but layer 1"):
         Network([Affine.random(4, 4, rng=0), *network("float32").layers[1:2], Affine.random(8, 1)])
 
 
 def test_rejects_neighbors_without_the_column_of_codes():
-    message = r"layer 1 \(Embedding 3→2 column=4\) takes at least 5 columns, but .* get 3"
+    message = r"layer 1 \(Embedding 3→2 column=4\) expects at least 5 columns, but .* get 3"
     with pytest.raises(ValueError, match=message):
         Network([Affine.random(2, 3, rng=0), Embedding.random(3, 2, column=4)])
-    message = r"layer 0 \(Embedding 3→9 column=0\) takes at least 1 columns, but .* get -4"
+    message = r"layer 0 \(Embedding 3→9 column=0\) expects at least 1 columns, but .* get -4"
     with pytest.raises(ValueError, match=message):
         Network([Embedding.random(3, 9), Affine.random(4, 1, rng=0)])
 

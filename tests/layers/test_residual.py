@@ -137,15 +137,15 @@ def test_rejects_invalid_blocks():
 
 
 def test_rejects_different_widths():
-    with pytest.raises(ValueError, match="Residual: the block takes 8 columns but gives 4"):
+    with pytest.raises(ValueError, match="Residual: the block expects 8 columns but returns 4"):
         Residual([Affine.random(8, 4)])
-    with pytest.raises(ValueError, match=r"Residual: layer 1 \(Affine 8→4\) takes 8 columns"):
+    with pytest.raises(ValueError, match=r"Residual: layer 1 \(Affine 8→4\) expects 8 columns"):
         Residual([Affine.random(4, 7), Affine.random(8, 4)])
     with pytest.raises(
         ValueError, match="Residual: the output of the block is 2 columns wider than its input"
     ):
         Residual([Embedding.random(5, 3)])
-    with pytest.raises(ValueError, match=r"Network: layer 1 \(Residual.*\) takes 4 columns, but"):
+    with pytest.raises(ValueError, match=r"Network: layer 1 \(Residual.*\) expects 4 columns, but"):
         Network([Affine.random(3, 5, dtype="float64"), Residual(block())])
     own = Residual([Halve(), Affine(np.ones((3, 2)), np.ones(2))])
     message = r"Residual\.forward: x has shape \(5, 3\) but the block returns \(5, 2\)"
@@ -317,7 +317,7 @@ def test_rejects_deeply_nested_files(depth, tmp_path):
 
 def test_rejects_files_with_different_widths(tmp_path):
     arrays = {"0.0.w": np.ones((2, 3), np.float32), "0.0.b": np.ones(3, np.float32)}
-    with pytest.raises(handnn.FormatError, match="takes 2 columns but gives 3"):
+    with pytest.raises(handnn.FormatError, match="expects 2 columns but returns 3"):
         handnn.load(file_of(tmp_path, [nested(1, {**AFFINE, "out": 3})], arrays))
 
 

@@ -100,7 +100,7 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(dtype):
 def test_keeps_the_width_of_its_input():
     network = Network([Affine.random(4, 3, rng=0), Softmax()])
     assert network.sizes == {"in": 4, "out": 3}
-    with pytest.raises(ValueError, match=r"takes 4 columns, but layer 1 gives 3"):
+    with pytest.raises(ValueError, match=r"expects 4 columns, but layer 1 returns 3"):
         Network([*network.layers, Affine.random(4, 3)])
 
 

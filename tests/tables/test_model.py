@@ -107,9 +107,9 @@ def test_rejects_parts_that_do_not_fit(model):
         TableModel(network, columns, columns)
     with pytest.raises(TypeError, match="network 0 is float32 but network 1 is float64"):
         TableModel([network, network.astype("float64")], columns, target)
-    with pytest.raises(ValueError, match="network 0 takes 2 columns, but the columns have 5"):
+    with pytest.raises(ValueError, match="network 0 expects 2 columns, but the columns have 5"):
         TableModel(mlp([2, 1], rng=0), columns, target)
-    with pytest.raises(ValueError, match="network 0 gives 1 columns, but the target has 3"):
+    with pytest.raises(ValueError, match="network 0 returns 1 columns, but the target has 3"):
         TableModel(network, columns, Target.learn(["a", "b", "c"]))
     with pytest.raises(ValueError, match="must begin with an Embedding"):
         TableModel(mlp([5, 1], rng=0), columns, target)

@@ -146,7 +146,7 @@ def test_selected_rows_are_not_copied_before_they_are_needed(data):
 
 
 def test_only_the_selected_rows_have_to_be_valid():
-    """Weights of rows that are not selected may be anything."""
+    """Weights of rows that are not selected are not validated."""
     network, x = mlp([3, 1], rng=0), np.ones((40, 3), "f4")
     weight = np.ones(40)
     weight[7] = -1

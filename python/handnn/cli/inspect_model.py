@@ -17,7 +17,7 @@ from handnn.cli.options import PATH, output_options
 @click.argument("model", type=PATH)
 @output_options
 def inspect(model: Path, as_json: bool, quiet: bool) -> None:
-    """Show the columns that MODEL takes, what it predicts, its networks, and how it was trained."""
+    """Show the input columns of MODEL, its target, its networks, and how it was trained."""
     with output.one_line_errors():
         from handnn.files import FileModel
 

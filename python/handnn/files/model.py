@@ -102,7 +102,7 @@ class FileModel(TableModel):
 
     @property
     def kinds(self) -> dict[str, str]:
-        """The kind of each column that the model takes, by its name; see `tables.COLUMN_KINDS`."""
+        """The kind of each input column of the model, by its name; see `tables.COLUMN_KINDS`."""
         names = self.columns.feature_names_in
         if names is None:
             raise TableError("the model was trained on columns without names")

@@ -219,4 +219,4 @@ def _story(
 
 
 def _ignore(text: str) -> None:
-    """Log nothing."""
+    """Ignore a log message."""

@@ -37,7 +37,7 @@ def flow(step: NetworkStep, prefix: str) -> str:
             f'text-anchor="middle">{escape(name)}</text>'
         )
         x += width
-        described.append(f"{name} gives {after}")
+        described.append(f"{name} returns {after}")
         before = after
     gap = _width(before) + 14
     drawn += _arrows(x, x + gap, before, False)

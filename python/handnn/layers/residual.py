@@ -61,7 +61,7 @@ class Residual(sequence.Container):
         self._width = sizes.get("in", sizes.get("out"))
         if self._width != sizes.get("out", self._width):
             raise ValueError(
-                f"Residual: the block takes {sizes['in']} columns but gives {sizes['out']}"
+                f"Residual: the block expects {sizes['in']} columns but returns {sizes['out']}"
             )
         change = sequence.width_change(self.block)
         if change:

@@ -228,12 +228,12 @@ def output_widths(where: str, layers: list[Brick]) -> list[int | None]:
             sizes, change, min_columns = layer.sizes, layer.width_change, layer.min_columns
         if width is not None and sizes.get("in", width) != width:
             raise ValueError(
-                f"{where}: layer {index} ({name(layer)}) takes {sizes['in']} columns, "
-                f"but layer {index - 1} gives {width}"
+                f"{where}: layer {index} ({name(layer)}) expects {sizes['in']} columns, "
+                f"but layer {index - 1} returns {width}"
             )
         if width is not None and width < min_columns:
             raise ValueError(
-                f"{where}: layer {index} ({name(layer)}) takes at least {min_columns} columns, "
+                f"{where}: layer {index} ({name(layer)}) expects at least {min_columns} columns, "
                 f"but here it would get {width}"
             )
         if isinstance(layer, Embedding):

@@ -68,7 +68,7 @@ def plan(state: State, rows: Rows) -> Plan:
     )
     if n_params + count > MAX_PARAMS:
         raise ValueError(
-            f"the network has {n_params + count:,} parameters; at most {MAX_PARAMS:,} fit here"
+            f"the network has {n_params + count:,} parameters; at most {MAX_PARAMS:,} are supported"
         )
     optimizer = _plain("handnn", state.optimizer)
     if state.schedule["name"] != "Constant":

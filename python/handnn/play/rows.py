@@ -124,7 +124,7 @@ def read_rows(
         frame, places = take_rows(surveyed)
         if len(frame) > MAX_ROWS:
             raise ValueError(
-                f"{source.path} has {len(frame):,} rows; at most {MAX_ROWS:,} fit here"
+                f"{source.path} has {len(frame):,} rows; at most {MAX_ROWS:,} are supported"
             )
         split = split_rows(frame, target, places, held_out, np.random.default_rng(seed))
         columns = Columns.learn(split.train.x, kinds=surveyed.kinds)
@@ -181,10 +181,14 @@ def _encoded(
 ) -> Rows:
     """Return tables encoded for a network."""
     if columns.n_in > MAX_INPUTS:
-        raise ValueError(f"the table has {columns.n_in} columns; at most {MAX_INPUTS} fit here")
+        raise ValueError(
+            f"the table has {columns.n_in} columns; at most {MAX_INPUTS} are supported"
+        )
     if target.classes is not None and len(target.classes) > MAX_CLASSES:
         n_classes = len(target.classes)
-        raise ValueError(f"{target_name!r} has {n_classes} classes; at most {MAX_CLASSES} fit here")
+        raise ValueError(
+            f"{target_name!r} has {n_classes} classes; at most {MAX_CLASSES} are supported"
+        )
     return Rows(
         columns.transform(train[0]),
         target.encode(train[1]).astype(np.float32),

@@ -1,4 +1,4 @@
-"""MLPClassifier: classes from tables."""
+"""MLPClassifier: classification of tables."""
 
 from __future__ import annotations
 

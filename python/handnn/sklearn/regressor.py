@@ -1,4 +1,4 @@
-"""MLPRegressor: numeric targets from tables."""
+"""MLPRegressor: regression on tables."""
 
 from __future__ import annotations
 

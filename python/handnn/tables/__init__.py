@@ -1,4 +1,4 @@
-"""Tables: columns of numbers, dates and categories, with gaps, made into what a network takes."""
+"""Tables: columns of numbers, dates and categories, with gaps, encoded as network input."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class ValueColumn(Column, Protocol):
     """
 
     def names_out(self, name: str) -> list[str]:
-        """Return the names of the inputs that `transform` gives, for a column named `name`."""
+        """Return the names of the inputs that `transform` returns, for a column named `name`."""
         ...
 
     def transform(self, column: Cells, where: str) -> Floats:

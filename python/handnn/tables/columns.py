@@ -38,7 +38,7 @@ class Columns:
     """The columns of a table as learned from its training rows.
 
     A table is a pandas or polars DataFrame, a dict from names to columns, a NumPy array (N, I), or
-    a list of N rows. `transform` gives the following inputs, each group in the order of the table:
+    a list of N rows. `transform` returns these inputs, each group in the order of the table:
 
         numbers      scaled, with the training median in place of a missing value; see NumberColumn
         indicators   1 where the number is missing, else 0, for columns with gaps in training
@@ -270,14 +270,14 @@ class Columns:
 
     @property
     def n_in(self) -> int:
-        """The number of columns that `transform` gives, and that the network takes."""
+        """The number of columns of the network's input, which `transform` returns."""
         if self.categories == "embedding":
             return self._n_before_codes + len(self._categories)
         return self._n_before_codes + sum(c.n_one_hot for _, c in self._categories)
 
     @property
     def n_after(self) -> int:
-        """The number of columns after `first_layers`, which the next layer takes."""
+        """The number of columns after `first_layers`, the input of the next layer."""
         if self.categories != "embedding":
             return self.n_in
         return self._n_before_codes + sum(c.n_embedding for _, c in self._categories)

@@ -51,7 +51,7 @@ class DenseInput:
         self._inverse = 1 / self.scale
 
     def transform(self, x: Array, dtype: DTypeLike) -> Array:
-        """Return x (N, I), float32 or float64, as the network takes it, in `dtype`."""
+        """Return x (N, I), float32 or float64, encoded for the network, in `dtype`."""
         if self.scaling == "none":
             return np.ascontiguousarray(x, dtype)
         if len(x) <= BLOCK_ROWS:

@@ -1,4 +1,4 @@
-"""TableModel: networks with the columns they take and the target they predict, in one file."""
+"""TableModel: networks with their input columns and their target, in one file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ModelParts = tuple[list[Network], Columns, Target]
 
 
 class TableModel:
-    """One or more trained networks that take a table and predict its target.
+    """One or more trained networks that predict the target of a table.
 
     Parameters:
         networks: a Network, or several for the same columns and target. Their predictions are
@@ -33,7 +33,7 @@ class TableModel:
     All networks have one dtype, float32 or float64, which probabilities share; values of a
     regression are float64. Raises TypeError
     if a part has another type or the networks differ in dtype, ValueError if there is no network or
-    one takes or gives another number of columns.
+    a network has another number of input or output columns.
 
     Examples:
         >>> table = {"size": [45, 60, 80, 52], "town": ["Ulm", "Bonn", "Ulm", "Bonn"]}
@@ -79,12 +79,12 @@ class TableModel:
         sizes = network.sizes
         if sizes.get("in", self.columns.n_in) != self.columns.n_in:
             raise ValueError(
-                f"TableModel: network {place} takes {sizes['in']} columns, but the columns have "
+                f"TableModel: network {place} expects {sizes['in']} columns, but the columns have "
                 f"{self.columns.n_in}"
             )
         if sizes.get("out", self.target.n_out) != self.target.n_out:
             raise ValueError(
-                f"TableModel: network {place} gives {sizes['out']} columns, but the target has "
+                f"TableModel: network {place} returns {sizes['out']} columns, but the target has "
                 f"{self.target.n_out}"
             )
 

@@ -259,7 +259,7 @@ class Trainer:
 
     def _run(self, run: Run) -> History:
         """Run a prepared fit to its end."""
-        engine.check_stop()  # raises if the fit around this one, or train_many, is to end
+        engine.check_stop()  # raises if an outer fit or train_many is being stopped
         run.gather()
         network = run.parts.network
         with run.interrupts.waiting(), exclusively(network):

@@ -110,7 +110,7 @@ def _predictions(
         if needed != x.shape[1]:
             made = f" (the steps make {x.shape[1]} of them)" if steps else ""
             raise ValueError(
-                f"to_c: x has {rows.shape[1]} columns{made} but the network takes {needed}"
+                f"to_c: x has {rows.shape[1]} columns{made} but the network expects {needed}"
             )
         with errors_of("x"):
             answers = [network.predict(x) for network in networks]

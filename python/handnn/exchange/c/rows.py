@@ -46,7 +46,7 @@ def input_columns(network: Network, steps: Mapping[str, RowStep], x: ArrayLike |
         if count <= needed:
             reason = f"they make {made} of {count}"
     raise ValueError(
-        f"to_c: steps and scale_in do not fit the network, which takes {needed} columns: {reason}"
+        f"to_c: steps and scale_in do not fit the network, which expects {needed} columns: {reason}"
     )
 
 

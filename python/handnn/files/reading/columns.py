@@ -31,8 +31,8 @@ def check_column(name: str, source: Source, purpose: str) -> None:
 def check_same_columns(source: Source, names: Iterable[str], target: str) -> list[str]:
     """Return notes on harmless differences between the columns of a file and of the training.
 
-    Another order and additional columns, except the target, are harmless. Raises TableError when a
-    column is missing.
+    A different order and additional columns (other than the target) are harmless. Raises TableError
+    when a column is missing.
     """
     names = list(names)
     missing = [name for name in names if name not in source.names]
