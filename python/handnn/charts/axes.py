@@ -20,7 +20,7 @@ class Axes:
     """A frame with two labeled scales, and the elements drawn in it.
 
     x and y: the ranges of the scales. names: their labels. is_log: whether y is logarithmic, which
-    needs positive values. counts: whether x has whole numbers only, such as epochs.
+    needs positive values. counts: whether x has integers only, such as epochs.
 
     Frame, grid and text have the color of the surrounding text.
     """

@@ -63,9 +63,9 @@ def numbers(value: object, what: str) -> list[float]:
 
 
 def texts(value: object, what: str) -> list[str]:
-    """Return a list of texts, which may be empty."""
+    """Return a list of strings, which may be empty."""
     if not (isinstance(value, list) and all(isinstance(text, str) for text in value)):
-        raise ValueError(f"{what} must be a list of texts, but is {value!s:.50}")
+        raise ValueError(f"{what} must be a list of strings, but is {value!s:.50}")
     return value
 
 

@@ -176,7 +176,7 @@ def _metric_inputs(loss: Loss, takes: MetricInput, y: Array, pre: Array) -> tupl
         if takes == "scores":
             return labels, facts.apply_link(pre)
         return labels, engine.largest_columns(pre).astype(y.dtype)
-    y = y.reshape(pre.shape)  # each column is a question
+    y = y.reshape(pre.shape)  # each column is a binary label
     if takes == "probabilities":
         return y.ravel(), facts.apply_link(pre).ravel()
     truth = np.greater(y, 0.5).astype(y.dtype)
