@@ -139,9 +139,9 @@ def asan(session: nox.Session) -> None:
         "PYTHONPATH": str(site),
         "CI": "true",
     }
-    # The command, files and tables reach no code of the extension that the other tests do not, and
-    # take minutes under a sanitizer. Exported C headers are separate programs with sanitizers of
-    # their own. AddressSanitizer delays the reuse of freed memory, which looks like a leak.
+    # The tests of the command, files and tables cover no additional code of the extension, and take
+    # minutes under a sanitizer. Exported C headers are separate programs with their own sanitizers.
+    # AddressSanitizer delays the reuse of freed memory, which looks like a leak.
     left_out = [
         "cli",
         "datasets",

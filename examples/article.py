@@ -18,7 +18,7 @@ from handnn.datasets import load_concrete
 
 parser = argparse.ArgumentParser(description="The article's bricks on real measurements.")
 parser.add_argument("--epochs", type=int, default=300, help="passes over the rows")
-parser.add_argument("--seed", type=int, default=0, help="seed of the split and the first weights")
+parser.add_argument("--seed", type=int, default=0, help="seed of the split and the initial weights")
 options = parser.parse_args()
 rng = np.random.default_rng(options.seed)
 

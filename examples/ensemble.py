@@ -2,7 +2,7 @@
 
     python examples/ensemble.py --networks 16 --epochs 300
 
-Each network has its own first weights and trains on a bootstrap sample: n rows drawn with
+Each network has its own initial weights and trains on a bootstrap sample: n rows drawn with
 replacement from the n training rows. The mean of the networks is better than most of them, and its
 errors are larger where they disagree.
 """
@@ -21,7 +21,7 @@ from handnn.datasets import load_concrete
 parser = argparse.ArgumentParser(description="An ensemble of networks, trained in parallel.")
 parser.add_argument("--networks", type=int, default=16, help="members of the ensemble")
 parser.add_argument("--epochs", type=int, default=300, help="passes over the rows of each network")
-parser.add_argument("--seed", type=int, default=0, help="seed of the split and the first weights")
+parser.add_argument("--seed", type=int, default=0, help="seed of the split and the initial weights")
 parser.add_argument("--plot", metavar="FILE", help="draw errors and spread; needs matplotlib")
 options = parser.parse_args()
 rng = np.random.default_rng(options.seed)

@@ -49,7 +49,7 @@ class PReLU:
 
 parser = argparse.ArgumentParser(description="Your own bricks, checked and trained.")
 parser.add_argument("--epochs", type=int, default=100, help="passes over the rows")
-parser.add_argument("--seed", type=int, default=0, help="seed of the split and the first weights")
+parser.add_argument("--seed", type=int, default=0, help="seed of the split and the initial weights")
 options = parser.parse_args()
 rng = np.random.default_rng(options.seed)
 

@@ -151,8 +151,8 @@ def test_names_the_extra_that_is_missing(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["x.csv"], "DATA and --target belong together"),
-        (["--target", "y"], "DATA and --target belong together"),
+        (["x.csv"], "DATA and --target must be given together"),
+        (["--target", "y"], "DATA and --target must be given together"),
         (["/no/such.csv", "--target", "y"], "No such file"),
     ],
 )

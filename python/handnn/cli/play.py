@@ -33,7 +33,7 @@ def play(data: Path | None, target: str | None, port: int, no_browser: bool) -> 
 
     Only this machine and the printed address reach the page. Ctrl-C ends it."""
     if (data is None) != (target is None):
-        raise click.UsageError("DATA and --target belong together")
+        raise click.UsageError("DATA and --target must be given together")
     with output.one_line_errors():
         try:
             from handnn.play.server import Server

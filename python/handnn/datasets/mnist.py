@@ -121,8 +121,8 @@ def _folder(path: str | os.PathLike[str] | None) -> Path:
     named = os.environ.get(VARIABLE, "") if path is None else os.fspath(path)
     if not named:
         raise FileNotFoundError(
-            "load_mnist: no folder is given; pass the one with the four files of MNIST as "
-            f"load_mnist(path), or set the environment variable {VARIABLE} to it"
+            "load_mnist: no folder is given; pass the folder with the four MNIST files as "
+            f"load_mnist(path), or set the environment variable {VARIABLE}"
         )
     return Path(named).expanduser()
 
