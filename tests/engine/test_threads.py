@@ -18,7 +18,7 @@ from tests.engine.fits import digest, rows, run_python, trainer
 SHARED = (300, 48, 24, 10)  # with batches of 64, steps are shared among threads
 
 
-# ---- how many ------------------------------------------------------------------------------------
+# ---- number of threads ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, np.int64(4), 1024])

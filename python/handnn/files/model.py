@@ -158,7 +158,7 @@ def _notes(entry: object) -> ModelNotes:
     decimal = checks.word(entry["decimal"], (".", ","), "the decimal point")
     gaps, target, story = entry["gaps"], entry["target"], entry["story"]
     if not (isinstance(gaps, list) and all(isinstance(gap, str) for gap in gaps)):
-        raise ValueError("its gaps must be texts")
+        raise ValueError("its gaps must be strings")
     if not (isinstance(target, str) and isinstance(story, dict)):
         raise ValueError("its target must be a name, and its story an object")
     units = entry["units"]

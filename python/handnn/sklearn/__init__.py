@@ -1,6 +1,6 @@
-"""Estimators for scikit-learn: MLPRegressor and MLPClassifier, drop-in for its own.
+"""Estimators for scikit-learn: drop-in replacements for its MLPRegressor and MLPClassifier.
 
-They take the parameters of `sklearn.neural_network`'s estimators and more: see
+They accept the parameters of `sklearn.neural_network`'s estimators and more: see
 docs/scikit-learn.md. They need scikit-learn 1.6 or later.
 """
 

@@ -160,7 +160,8 @@ def hold_out(
         held_out = select(where, *validation)
         for name, ours, theirs in zip("xy", rows.arrays, held_out.arrays, strict=False):
             if math.prod(ours.shape[1:]) != math.prod(theirs.shape[1:]):
-                raise ValueError(f"{where}: {name} is {theirs.shape} but {name} is {ours.shape}")
+                shapes = f"{theirs.shape}, but that of the training rows is {ours.shape}"
+                raise ValueError(f"{where}: the shape of {name} is {shapes}")
     else:
         raise TypeError(f"{where} must be (x, y), (x, y, sample_weight) or a fraction of the rows")
     held_out.check_weighted(where)

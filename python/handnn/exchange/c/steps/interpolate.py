@@ -56,7 +56,7 @@ class Interpolate:
         return count
 
     def points(self, dtype: np.dtype[np.floating]) -> tuple[Array, Array, Array]:
-        """Return knots, levels and the slope behind each knot, (K,), in dtype.
+        """Return knots, levels and the slope after each knot, (K,), in dtype.
 
         Raises ValueError when a knot or level is too large for dtype.
         """
