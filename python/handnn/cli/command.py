@@ -70,7 +70,7 @@ def main(args: Sequence[str] | None = None) -> int:
     args: default those of the process; without any, the help is shown.
     """
     args = list(sys.argv[1:] if args is None else args) or ["--help"]
-    if sys.stdout is None:  # closed by the shell; what is printed would be lost
+    if sys.stdout is None:  # closed by the shell; the output would be lost
         print("handnn: cannot write the output: stdout is closed", file=sys.stderr)
         return FAILED
     if isinstance(sys.stdout, TextIOWrapper):

@@ -43,7 +43,7 @@ def identifier(context: click.Context, parameter: click.Parameter, value: str) -
     "--dtype", type=click.Choice(["float32", "float64"]),
     help="Precision of the computation. [default: as trained]",
 )  # fmt: skip
-@click.option("--force", is_flag=True, help="Replace an existing file without --out, too.")
+@click.option("--force", is_flag=True, help="Replace an existing file, also without --out.")
 @click.option("--quiet", is_flag=True, help="Print only errors.")
 def export(
     model: Path, form: str, out: Path | None, name: str, dtype: str | None, force: bool, quiet: bool

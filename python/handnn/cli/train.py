@@ -104,7 +104,7 @@ def widths(
 )  # fmt: skip
 @click.option(
     "--use", metavar="COLUMNS", multiple=True,
-    help="Columns to learn from although they look like an identifier or an index.",
+    help="Columns to use although they look like an identifier or an index.",
 )  # fmt: skip
 @click.option(
     "--strict", is_flag=True,

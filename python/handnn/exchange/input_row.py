@@ -113,7 +113,7 @@ def _input_column(
 
 
 def _are_exact(labels: Iterable[Label], dtype: np.dtype[np.floating]) -> bool:
-    """Return whether the dtype holds all integers among the labels, and tells all labels apart."""
+    """Return whether all integer labels are exact, and all labels different, in the dtype."""
     numbers = [label for label in labels if not isinstance(label, str)]
     with np.errstate(over="ignore"):
         rounded = [float(dtype.type(label)) for label in numbers]

@@ -40,7 +40,7 @@ ADVICE = {
 """The end of a message that suggests an option."""
 
 LISTS = (Option.CATEGORIES, Option.GAPS, Option.IGNORE, Option.USE)
-"""Options that take several texts."""
+"""Options with several strings as value."""
 
 
 class Remedy(NamedTuple):
@@ -88,7 +88,7 @@ class TableError(ValueError):
 
 
 class Note(str):
-    """A decision about a file that a user may want otherwise, as one line of text.
+    """A note on an automatic decision about a file, with the option that changes it.
 
     The text ends with the option that decides otherwise, as a Python argument.
 
@@ -107,7 +107,7 @@ class Note(str):
         return note
 
     def worded(self, word: Callable[[Remedy], str]) -> str:
-        """Return the line with the option as `word` words it."""
+        """Return the line with the option as formatted by `word`."""
         return _worded(self.decision, self.remedies, word)
 
 

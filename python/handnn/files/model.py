@@ -151,7 +151,7 @@ class FileModel(TableModel):
 def _notes(entry: object) -> ModelNotes:
     """Return the notes that a file holds; ValueError when they are not such notes."""
     if isinstance(entry, dict):
-        entry = {"units": {}, **entry}  # which files of older versions do not have
+        entry = {"units": {}, **entry}  # absent from files of older versions
     checks.keys(entry, set(ModelNotes.__dataclass_fields__), "the entry of handnn train")
     assert isinstance(entry, dict)
     kind = checks.word(entry["kind"], KINDS, "the kind of the target")

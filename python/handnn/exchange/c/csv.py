@@ -52,6 +52,6 @@ def table_program(
 
 
 def _texts(texts: Iterable[str]) -> str:
-    """Return texts as bytes in C, each terminated by 0, and an empty one behind the last."""
+    """Return texts as bytes in C, each terminated by 0, followed by an empty text."""
     data = b"".join(utf8(text, "the table has the name or gap") for text in texts)
     return bytes_in_c(data + b"\0")

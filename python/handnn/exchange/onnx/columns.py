@@ -53,7 +53,7 @@ def add_columns(graph: Graph, row: InputRow, gaps: Collection[str]) -> str:
 
 
 def spellings(text: str) -> list[str]:
-    """Return usual ways to write a category text: "1" and "1.0", "true" and "True"."""
+    """Return the common spellings of a category text: "1" and "1.0", "true" and "True"."""
     if text in BOOLS:
         return [word for word, meaning in BOOLS.items() if meaning == text]
     is_whole = text.removeprefix("-").isdecimal() and is_number(text)
@@ -146,7 +146,7 @@ def _ordinal_encode(block: Block, steps: Sequence[OrdinalEncode], x: str) -> str
         codes = {word: code for text, code in texts.items() for word in spellings(text)}
         written = {text: code for code, text in enumerate(step.written)}
         gaps = dict.fromkeys(block.gaps, n_labels)
-        codes = {**gaps, **codes, **written}  # a label may be such a word
+        codes = {**gaps, **codes, **written}  # a gap word may also be a label
         return graph.node(
             "LabelEncoder", column, domain=ML, keys_strings=list(codes),
             values_int64s=list(codes.values()), default_int64=n_labels + 1,

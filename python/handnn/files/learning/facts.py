@@ -35,10 +35,10 @@ MAX_SAMPLE = 50_000
 """The largest number of values kept for the quantiles of a column."""
 
 CANONICAL_INTEGER = r"^(0|-?[1-9][0-9]{0,17})$"
-"""An integer in the only way to write it."""
+"""The canonical form of an integer."""
 
 CANONICAL_DECIMAL = r"^-?(0|[1-9][0-9]{0,9})[.]([0-9]{0,4}[1-9]|0)$"
-"""A number in the only way to write it, as Python does."""
+"""The canonical form of a number, as in Python."""
 
 PlacedCell = tuple[int, str]
 """The place of a cell, and its text."""

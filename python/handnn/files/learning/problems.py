@@ -31,10 +31,10 @@ INDEX_NAME = re.compile(
     "|(row|record|line)[ _]?(name|num(ber)?|id|no)s?",
     re.IGNORECASE,
 )
-"""The names of a column that counts the rows; the first two are those of pandas."""
+"""The names of a column of row numbers; the first two are those of pandas."""
 
 MIN_INDEX_ROWS = 20
-"""A column of fewer rows may count 1, 2, 3 by chance."""
+"""In fewer rows, a column may be 1, 2, 3, ... by chance."""
 
 NOT_DATES = ("is not a date, unlike other rows", "are not dates, unlike other rows")
 NOT_A_NUMBER = ("is not a number", "are not numbers")
@@ -44,7 +44,7 @@ TOO_LARGE = ("is beyond 1e100", "are beyond 1e100")
 
 @dataclass(frozen=True)
 class Choice:
-    """What the columns of a file are.
+    """The kinds of the columns of a file.
 
     Attributes:
         kinds: "number", "category" or "date" for each column to learn from.
@@ -59,7 +59,7 @@ class Choice:
     units: dict[str, str]
 
     def notes(self) -> list[Note]:
-        """Return the decisions that a user may want otherwise."""
+        """Return notes on the automatic decisions."""
         found = []
         for name, reason in self.left_out.items():
             remedies = (Remedy(Option.USE, (name,)),) if name in self.usable else ()
@@ -80,7 +80,7 @@ def choose_kinds(
     used: Collection[str] = (),
     is_strict: bool = False,
 ) -> Choice:
-    """Return what each column is.
+    """Return the kind of each column.
 
     used: columns never to leave out. Raises one TableError for all columns that are ambiguous, such
     as numbers and text; with `is_strict` also for those that would be left out.
@@ -122,7 +122,7 @@ def choose_kinds(
 
 
 def reason_to_leave_out(fact: ColumnFacts, kind: str, is_used: bool) -> str:
-    """Return why nothing can be learned from a column, or ""."""
+    """Return why a column is useless for training, or ""."""
     if fact.dtype:
         return f"has the type {fact.dtype:.60}"
     if kind == "empty":
@@ -147,7 +147,7 @@ def reason_to_leave_out(fact: ColumnFacts, kind: str, is_used: bool) -> str:
 
 
 def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[PlacedCell]]:
-    """Return why a column is ambiguous, or "", and the cells to blame, if any."""
+    """Return why a column is ambiguous, or "", and the cells that cause this, if any."""
     if kind == "mixed":
         return describe_cells(fact.texts, fact.n_texts, source, UNLIKE_OTHERS), fact.texts
     if kind == "mixed dates":

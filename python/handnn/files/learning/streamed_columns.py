@@ -22,7 +22,7 @@ from handnn.tables.steps import Label
 
 
 def columns_of(survey: Survey, gaps: Gaps) -> Columns:
-    """Return what `Columns.learn` would learn from the training rows, quantiles from a sample."""
+    """Return the result of `Columns.learn`, with quantiles from a sample."""
     scale = default_scale(len(survey.kinds))
     columns: list[Column] = []
     for name, kind in survey.kinds.items():
@@ -45,7 +45,7 @@ def columns_of(survey: Survey, gaps: Gaps) -> Columns:
 
 
 def count_labels(counts: Mapping[Label, int]) -> dict[Label, int]:
-    """Return how often each category occurs; of several spellings the most frequent is kept."""
+    """Return the count of each category, under its most frequent spelling."""
     totals: Counter[str] = Counter()
     written: dict[str, Label] = {}
     for label, count in sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0]))):
@@ -67,7 +67,7 @@ def _builtin(label: object) -> Label:
 
 
 def date_column(training: TrainingFacts, scale: ColumnScale) -> DateColumn:
-    """Return what `DateColumn.learn` would learn."""
+    """Return the result of `DateColumn.learn`."""
     days = training.sample
     return DateColumn(number_column(training, scale), cycles_of(days))
 
@@ -91,7 +91,7 @@ def number_column(training: TrainingFacts, scale: ColumnScale) -> NumberColumn:
 
 
 def target_of(survey: Survey) -> Target:
-    """Return what `Target.learn` would learn of the target."""
+    """Return the result of `Target.learn`."""
     fact, task = survey.target, survey.task
     if task != "regression":
         if not fact.is_counted:

@@ -48,7 +48,7 @@ class Survey:
 
     @property
     def kinds(self) -> dict[str, str]:
-        """The kind of each column that is learned from."""
+        """The kind of each input column."""
         return self.choice.kinds
 
     @property
@@ -59,7 +59,7 @@ class Survey:
 
     @property
     def has_numeric_target(self) -> bool:
-        """Whether the target is learned as numbers; else as labels, as they are written."""
+        """Whether the target is a column of numbers; else its labels are kept as written."""
         fact = self.target
         is_exact = (fact.is_whole and fact.is_canonical) or fact.is_decimal
         return self.target_kind == "number" and (self.task == "regression" or is_exact)

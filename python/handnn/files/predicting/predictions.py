@@ -83,7 +83,7 @@ class ModelInput:
             raise TableError(f"{self.source.path} has a header but no rows")
 
     def kept(self, block: Block, frame: DataFrame, *, numeric: bool) -> DataFrame:
-        """Return the columns of a block as they are in the file.
+        """Return the columns of a block unchanged.
 
         numeric: whether numbers that the model takes are to be numbers, also if the file is text.
         """
@@ -96,7 +96,7 @@ class ModelInput:
         return frame_of(columns)
 
     def _categories(self, column: Series, labels: set[str]) -> Series:
-        """Return the texts of categories, null for gaps; count those that training did not have.
+        """Return the texts of categories, null for gaps, and count those absent from training.
 
         A label of the training beats a gap word.
         """
@@ -111,7 +111,7 @@ class ModelInput:
 
 
 def check_readable(frame: DataFrame, name: str, source: Source) -> None:
-    """Raise TableError for a column of lists, durations and the like."""
+    """Raise TableError for a column of an unsupported type, such as lists or durations."""
     dtype = frame.get_column(name).dtype
     if not is_readable(dtype):
         raise TableError(f"{source.path}: column {name!r} has the type {dtype!s:.60}")
@@ -132,7 +132,7 @@ def predictions(model: FileModel, frame: DataFrame, *, probabilities: bool) -> D
 
 
 def beside(kept: DataFrame, found: DataFrame) -> DataFrame:
-    """Return columns with predictions behind them; those get other names where theirs are taken.
+    """Return columns followed by predictions, which are renamed if their names are taken.
 
     "prediction" becomes "prediction_2", or the next number that is free.
     """

@@ -1,4 +1,4 @@
-"""The cells of a block, read as `tables.cells` reads them, with the decimal point of the file."""
+"""The cells of a block, interpreted as in `tables.cells`, with the decimal point of the file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNIT_SIGNS = r" ?(?:[$€£¥%]|EUR|USD|GBP|CHF) ?"
 
 @dataclass(frozen=True)
 class CellFormat:
-    """How the texts of a file are written.
+    """The notation of the texts of a file.
 
     Attributes:
         decimal: the decimal point of numbers in text, "." or ",".
@@ -51,7 +51,7 @@ class FileCells:
 
     @cached_property
     def cells(self) -> SeriesCells:
-        """The cells as `tables.cells` reads them, whatever the decimal point."""
+        """The cells as in `tables.cells`, after conversion of the decimal point."""
         return read_series(self.column, self.format.gaps)
 
     @cached_property
@@ -112,7 +112,7 @@ class FileCells:
 
 
 def plain_numbers(frame: DataFrame, written: CellFormat) -> dict[str, Series]:
-    """Return the columns of text that hold plain numbers and empty cells only, as Float64.
+    """Convert text columns with only plain numbers and empty cells to Float64.
 
     They are what `FileCells.numbers` gives, but all at once, which is faster for many columns.
     """

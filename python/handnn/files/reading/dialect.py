@@ -43,7 +43,7 @@ class Dialect:
 
     @property
     def chosen_gaps(self) -> tuple[str, ...] | None:
-        """The same, or None for the default, as `Columns.learn` takes it."""
+        """The same, or None for the default, for `Columns.learn`."""
         return None if self.default_gaps and not self.gaps else self.gap_words
 
 
@@ -102,7 +102,7 @@ def check_names(cells: Sequence[str], where: str) -> list[str]:
         )
     for place, name in enumerate(names):
         if not name:
-            if place == 0 and INDEX_NAME not in names:  # as pandas writes and names its index
+            if place == 0 and INDEX_NAME not in names:  # the unnamed index column of pandas
                 names[0] = INDEX_NAME
                 continue
             hint = ""

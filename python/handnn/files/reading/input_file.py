@@ -19,7 +19,7 @@ GZIP = b"\x1f\x8b"
 PARQUET = b"PAR1"
 
 STDIN = "-"
-"""The path that means the standard input."""
+"""The path of the standard input."""
 
 CHUNK = 2**20
 """The number of bytes read at a time."""

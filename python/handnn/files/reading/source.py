@@ -68,7 +68,7 @@ class Source:
         return self._table.blocks(size, names)
 
     def numbers(self, frame: DataFrame) -> dict[str, Series]:
-        """Return the columns of a frame that are quickly seen to be numbers, as Float64."""
+        """Return the columns that are numbers by dtype or by a fast check, as Float64."""
         return plain_numbers(frame, self.format)
 
     def cells(self, column: Series) -> FileCells:
