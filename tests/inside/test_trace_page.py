@@ -108,7 +108,7 @@ def test_every_array_is_a_table_with_a_caption_and_headers(page):
 def test_the_picture_has_a_description(page):
     (picture,) = page.of("svg")
     assert picture["role"] == "img" and picture["aria-labelledby"]
-    assert "MSELoss gives" in page.said("desc")
+    assert "MSELoss returns" in page.said("desc")
 
 
 def test_the_page_has_all_formulas_and_numbers_of_the_text():
