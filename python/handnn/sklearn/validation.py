@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from handnn.arrays import Array
 from handnn.sklearn.frames import TableRows, has_gaps, needs_columns, unmasked
 from handnn.tables import Columns
-from handnn.tables.cells import AnyArray
+from handnn.tables.cells import AnyArray, ColumnError
 from handnn.tables.dense import DenseInput
 from handnn.tables.moments import Weights
 from handnn.tables.recipe import Recipe
@@ -23,6 +23,17 @@ NATIVE = (np.dtype(np.float64), np.dtype(np.float32))
 
 Inputs: TypeAlias = DenseInput | Columns
 """The encoder of rows: DenseInput for numeric arrays without gaps in training, else Columns."""
+
+
+@runtime_checkable
+class HasMissing(Protocol):
+    """A Series of pandas."""
+
+    name: object
+
+    def isna(self) -> AnyArray:
+        """Return where values are missing."""
+        ...
 
 
 class HasInputs(Protocol):
@@ -45,6 +56,17 @@ def check_targets(estimator: object, y: object, *, is_numeric: bool) -> AnyArray
     return checked.astype(np.float64) if is_numeric and checked.dtype == object else checked
 
 
+def _check_type_of_targets(y: object) -> None:
+    """Raise ValueError for dates, which scikit-learn takes for numbers, and for pandas.NA."""
+    dtype = str(getattr(y, "dtype", ""))
+    if dtype.lower().startswith(("datetime", "timedelta", "period", "date", "duration")):
+        raise ValueError(
+            f"y holds {dtype}, dates or durations; predict a number, such as days since a date"
+        )
+    if isinstance(y, HasMissing) and bool(np.any(y.isna())):
+        raise ValueError("Input y contains NaN.")
+
+
 def read_rows(
     estimator: HasInputs, X: object, y: object, *, reset: bool, is_numeric: bool
 ) -> tuple[TableRows, AnyArray]:
@@ -53,6 +75,7 @@ def read_rows(
     With `reset` the estimator takes over the names and number of columns; otherwise they are
     compared. Raises what scikit-learn raises; NaN is allowed in X, infinities are not.
     """
+    _check_type_of_targets(y)
     X = unmasked(X)
     if not reset and isinstance(estimator._inputs, Columns):
         X = _table(estimator, X)
@@ -92,7 +115,10 @@ def learn_inputs(rows: TableRows, weight: Weights, recipe: Recipe, categories: s
         if recipe.scale == "quantile":
             return DenseInput(rows, weight, "quantile")
         return DenseInput(rows, weight, "standard" if recipe.scale else "none")
-    return Columns.learn(rows, categories=categories, scale=recipe.scale)
+    try:
+        return Columns.learn(rows, categories=categories, scale=recipe.scale)
+    except ColumnError as error:
+        raise ValueError(error.problem) from None  # without advice on arguments of Columns.learn
 
 
 def transform(estimator: HasInputs, X: object, dtype: DTypeLike) -> Array:
