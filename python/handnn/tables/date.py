@@ -142,7 +142,7 @@ def to_days(column: Cells, where: str) -> Floats:
     Numbers are such days already. Raises ValueError, naming the row, for other cells.
     """
     days = column.days.copy()
-    numbers = np.isnan(days) & ~column.text & ~column.bools
+    numbers = np.isnan(days) & ~column.bools
     days[numbers] = column.floats[numbers]
     days[column.missing] = np.nan
     bad = ~np.isfinite(days) & ~column.missing

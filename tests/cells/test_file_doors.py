@@ -1,0 +1,136 @@
+"""Every case of docs/cells.md through files: CSV in several dialects, and Parquet of every type.
+
+`PENDING` lists the cases that files still read otherwise; a test fails when it is not exact.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import math
+
+import polars as pl
+import pytest
+
+from handnn.cli import main
+from handnn.files.model import FileModel, ModelNotes
+from tests.cells.cases import PAGE, cases_of
+from tests.cells.doors import DOORS
+from tests.cells.pending import PENDING
+from tests.cells.spreadsheet import as_text
+from tests.cells.telling import expected, model_of
+
+pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the tests stand without the page")
+
+KINDS = ("number", "category", "date")
+
+
+def rows_of(cells, **options):
+    out = io.StringIO()
+    writer = csv.writer(out, **{"lineterminator": "\n", "quoting": csv.QUOTE_ALL, **options})
+    writer.writerows([["b", "a"], *(["0", as_text(cell)] for cell in cells)])
+    return out.getvalue()
+
+
+def encoded(encoding, **options):
+    """Return a writer of CSV files, and whether a cell can be written."""
+
+    def write(path, cells):
+        path.write_bytes(rows_of(cells, **options).encode(encoding))
+
+    def holds(cell):
+        try:
+            as_text(cell).encode(encoding)
+        except UnicodeEncodeError:
+            return False
+        return cell != math.inf  # CSV has no typed infinity
+
+    return write, holds
+
+
+def spaced(path, cells):
+    lines = rows_of(cells).splitlines()
+    path.write_text("".join(f"{line[:4]} \u00a0 {line[4:]}\u2007\n" for line in lines), "utf-8")
+
+
+CSV_DOORS = {
+    "utf-8": encoded("utf-8"),
+    "utf-8 without needless quotes": encoded("utf-8", quoting=csv.QUOTE_MINIMAL),
+    "utf-8 with a byte order mark": encoded("utf-8-sig"),
+    "utf-16": encoded("utf-16"),
+    "CRLF": encoded("utf-8", lineterminator="\r\n"),
+    "semicolons": encoded("utf-8", delimiter=";"),
+    "tabs": encoded("utf-8", delimiter="\t"),
+}
+
+PARQUET_DOORS = {
+    door.name: door for door in DOORS if door.name.startswith("polars") and not door.is_table
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def saved(request, tmp_path_factory):
+    """Return the path of a model, and the kind of its column."""
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    notes = ModelNotes("y", "number", ".", (), {})
+    FileModel(model_of(request.param), notes).save(path)
+    return path, request.param
+
+
+def predictions(model, path, *options):
+    """Return the predictions of a file, None after an error."""
+    out = path.with_name("predictions.csv")
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
+        code = main(["predict", str(model), str(path), "--out", str(out), *options])
+    assert code in (0, 1), errors.getvalue()
+    return pl.read_csv(out)["prediction"].to_list() if code == 0 else None
+
+
+def failures(saved, path, write, cases, *options):
+    """Return the cases that files read otherwise, as the page writes them."""
+    model, _ = saved
+    fine = [case for case in cases if not case.is_error]
+    found = set()
+    write(path, [case.cell for case in fine])
+    answers = predictions(model, path, *options)
+    if answers is None:  # find the cells to blame
+        answers = []
+        for case in fine:
+            write(path, [case.cell])
+            answers += predictions(model, path, *options) or [None]
+    for case, answer in zip(fine, answers, strict=True):
+        if answer is None or not math.isclose(answer, expected(case), rel_tol=1e-14):
+            found.add(case.written)
+    for case in cases:
+        if case.is_error:
+            write(path, [case.cell])
+            if predictions(model, path, *options) is not None:
+                found.add(case.written)
+    return found
+
+
+@pytest.mark.parametrize("name", CSV_DOORS)
+def test_csv(saved, name, tmp_path):
+    write, holds = CSV_DOORS[name]
+    cases = [case for case in cases_of(saved[1]) if holds(case.cell)]
+    if name != "utf-8":  # one dialect refuses every cell that has to be refused
+        fine = [case for case in cases if not case.is_error]
+        cases = [*fine, *[case for case in cases if case.is_error][::20]]
+    delimiter = {"semicolons": ";", "tabs": "\t"}.get(name, ",")
+    found = failures(saved, tmp_path / "t.csv", write, cases, "--delimiter", delimiter)
+    wanted = PENDING.get(("csv", saved[1]), set()) & {case.written for case in cases}
+    assert found == wanted
+
+
+@pytest.mark.parametrize("name", PARQUET_DOORS)
+def test_parquet(saved, name, tmp_path):
+    door = PARQUET_DOORS[name]
+    cases = [case for case in cases_of(saved[1]) if door.holds(case.cell)]
+
+    def write(path, cells):
+        frame = pl.DataFrame({"b": [0] * len(cells), "a": door.make(cells)})
+        frame.write_parquet(path)
+
+    found = failures(saved, tmp_path / "t.parquet", write, cases)
+    assert found == PENDING.get((name, saved[1]), set())
