@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -103,6 +104,10 @@ class CategoryColumn:
         """Return the names of the `n_one_hot` columns of a column named `name`."""
         return [f"{name}={label}" for label in self.labels] + [f"{name} missing"] * self.has_gaps
 
+    @cached_property
+    def _text_codes(self) -> dict[str, int]:
+        return label_codes(self.labels)
+
     def codes(self, column: Cells, where: str) -> NDArray[np.int64]:
         """Return the code of every row, (N,): a cell is looked up by its category text.
 
@@ -110,7 +115,7 @@ class CategoryColumn:
         Raises ValueError for an infinity.
         """
         column.check_finite(where)
-        codes = label_codes(self.labels)
+        codes = self._text_codes
         gap = len(self.labels)
         texts: list[str | None] = column.texts.tolist()
         found = look_up(texts, codes, gap + 1)

@@ -95,7 +95,13 @@ class Cells:
         """(N,) True where the value is a boolean, typed or as text."""
         if self.values.dtype != object:
             return np.full(len(self.values), self.values.dtype == bool) & ~self.missing
-        return _is_in(list(map(_bool_key, self.values.tolist())), {True}) & ~self.missing
+        cells = self.values.tolist()
+        words = {cell for cell in set(filter(_is_str, cells)) if cell in BOOLS}
+        types = set(map(type, cells)) & {bool, np.bool_}
+        if not (words or types):
+            return np.zeros(len(cells), bool)
+        found = [type(cell) in types or (_is_str(cell) and cell in words) for cell in cells]
+        return np.array(found, bool) & ~self.missing
 
     @cached_property
     def days(self) -> Floats:
@@ -109,8 +115,9 @@ class Cells:
             return found
         found[self.dates] = [days_of(value) for value in values[self.dates].tolist()]
         texts = values[self.text].tolist()
-        known = {text: parse_date(text) for text in set(texts)}
-        found[self.text] = [known[text] for text in texts]
+        known = {text: days for text in set(texts) if (days := parse_date(text)) is not None}
+        if known:
+            found[self.text] = [known.get(text, np.nan) for text in texts]
         return found
 
     @cached_property
@@ -139,11 +146,17 @@ class Cells:
 
     def check_finite(self, where: str) -> None:
         """Raise ValueError for an infinity."""
-        if self.values.dtype.kind in "fO":
-            infinite = np.isinf(self.floats) & ~self.text
-            typed = {float, np.float64, np.float32, np.float16}
-            if infinite.any() and type(self.values[int(infinite.argmax())]) in typed:
-                raise self.error(where, infinite, "is not finite")
+        if self.values.dtype == object:
+            is_float = [isinstance(value, float | np.floating) for value in self.values.tolist()]
+            if not any(is_float):
+                return
+            infinite = np.isinf(self.floats) & np.array(is_float)
+        elif self.values.dtype.kind == "f":
+            infinite = np.isinf(self.values)
+        else:
+            return
+        if infinite.any():
+            raise self.error(where, infinite, "is not finite")
 
     def error(self, where: str, bad: Mask, why: str) -> ValueError:
         """Return a ValueError that names the first of the `bad` rows and its value."""
@@ -161,10 +174,12 @@ class Cells:
         if not self.text.any() and not self.dates.any():
             pairs = zip(self.texts[~self.missing].tolist(), self.present, strict=True)
             return {text: _builtin(value) for text, value in pairs}
-        counts = Counter(
-            (text, value if isinstance(value, str) else text)
-            for text, value in zip(self.texts[~self.missing].tolist(), self.present, strict=True)
-        )
+        pairs_of = zip(self.texts[~self.missing].tolist(), self.present, strict=True)
+        if self.text.all():
+            given = Counter(self.present)
+            counts = Counter({(text_of(str(value)), str(value)): n for value, n in given.items()})
+        else:
+            counts = Counter((text, v if isinstance(v, str) else text) for text, v in pairs_of)
         best: dict[str, Label] = {}
         for text, value in sorted(counts, key=lambda pair: (-counts[pair], pair[1])):
             best.setdefault(text, value)
@@ -278,10 +293,8 @@ def _is_in(values: list[Any], group: set[Any]) -> Mask:
     return np.fromiter(map(group.__contains__, values), bool, len(values))
 
 
-def _bool_key(value: object) -> bool:
-    if isinstance(value, str):
-        return value in BOOLS
-    return isinstance(value, bool | np.bool_)
+def _is_str(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _float(value: float) -> float:

@@ -33,6 +33,14 @@ def to_numbers(column: Cells, where: str) -> Floats:
     Text that is a number is read, and booleans are 1 and 0. Raises ValueError, naming the row and
     its value, for other text, for dates and for infinities.
     """
+    if column.values.dtype.kind in "fiub":
+        found = column.values.astype(np.float64)
+        if column.missing.any():
+            found[column.missing] = np.nan
+        infinite = np.isinf(found)
+        if infinite.any():
+            raise column.error(where, infinite, "is not finite")
+        return found
     found = column.floats.copy()
     found[column.missing] = np.nan
     infinite = np.isinf(found)
