@@ -17,6 +17,9 @@ from handnn.play.state import MAX_STEPS, State
 SECONDS_PER_CALL = 0.02
 """The target duration of one call of the engine, for 30 frames per second."""
 
+SECONDS_PER_CHECKPOINT = 0.1
+"""The time between two checkpoints; a step back trains on from the last one before it."""
+
 TICK = 1 / 60
 """The time between two calls at a limited speed."""
 
@@ -59,6 +62,7 @@ class Player:
         self._stop = engine.Stop()
         self._is_closed = False
         self._seen = monotonic()
+        self._saved = 0.0
         self._rate = 1000.0
         self._thread = threading.Thread(target=self._run, name="handnn play", daemon=True)
         self._thread.start()
@@ -186,7 +190,9 @@ class Player:
         first, start = session.step, monotonic()
         try:
             session.advance(until, self._stop)
-            session.save()
+            if start - self._saved > SECONDS_PER_CHECKPOINT:
+                session.save()
+                self._saved = start
         except NotFinite as error:
             status.error, status.is_playing, status.goal = str(error), False, None
         except Exception as error:  # the thread continues, and the page shows the error
