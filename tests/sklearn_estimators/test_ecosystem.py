@@ -108,7 +108,7 @@ def test_inside_meta_estimators():
     importance = permutation_importance(regressor(max_iter=60).fit(X, Y), X, Y, random_state=0)
     assert importance.importances_mean.argmin() == 2
     chosen = SelectFromModel(
-        regressor(max_iter=100),
+        regressor(max_iter=100, early_stopping=False),
         importance_getter=lambda model: abs(model.coefs_[0]).sum(axis=1),
         max_features=2,
         threshold=-np.inf,

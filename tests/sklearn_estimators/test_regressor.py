@@ -19,7 +19,7 @@ from tests.sklearn_estimators.fits import NOISY, SIGNAL, X, Y, fitted
 
 
 def test_learns_columns_and_targets_far_from_1():
-    assert fitted(max_iter=100).score(X, Y) > 0.98
+    assert fitted(max_iter=100, early_stopping=False).score(X, Y) > 0.98
 
 
 def test_does_not_learn_them_without_scaling():
@@ -145,7 +145,7 @@ def test_quantiles(outputs):
 
 
 def test_quantiles_of_a_normal_distribution():
-    model = fitted(NOISY, loss="gaussian", max_iter=100)
+    model = fitted(NOISY, loss="gaussian", max_iter=100, early_stopping=False)
     low, mean, high = model.predict_quantiles(X).T
     np.testing.assert_allclose(mean, model.predict(X))
     is_between = (low < NOISY) & (high > NOISY)
@@ -232,8 +232,9 @@ def test_huge_rows_are_validated_without_warnings(dtype):
 
 def test_weights_equal_repetitions_and_zeros_absence():
     weight = np.arange(60) % 4
-    alone = MLPRegressor(random_state=0, batch_size=1000, dropout=0).fit(X[:60], Y[:60], weight)
-    repeated = MLPRegressor(random_state=0, batch_size=1000, dropout=0)
+    settings = {"random_state": 0, "batch_size": 1000, "dropout": 0, "early_stopping": False}
+    alone = MLPRegressor(**settings).fit(X[:60], Y[:60], weight)
+    repeated = MLPRegressor(**settings)
     repeated.fit(X[:60].repeat(weight, axis=0), Y[:60].repeat(weight))
     np.testing.assert_allclose(alone.predict(X), repeated.predict(X), rtol=1e-6)
     with pytest.raises(ValueError, match="zero"):
@@ -262,7 +263,8 @@ def test_ctrl_c_keeps_trained_weights(networks, jobs, monkeypatch):
         return False
 
     monkeypatch.setattr(ProgressMonitor, "__call__", third)
-    model = MLPRegressor(schedule="constant", n_ensemble=networks, n_jobs=jobs, random_state=0)
+    settings = {"schedule": "constant", "early_stopping": False, "random_state": 0}
+    model = MLPRegressor(n_ensemble=networks, n_jobs=jobs, **settings)
     with pytest.warns(UserWarning, match="interrupted"):
         model.fit(X, Y)
     epochs = list(map(len, model.histories_))  # the others may have fewer

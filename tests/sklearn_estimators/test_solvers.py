@@ -39,7 +39,7 @@ def test_dropout_by_default():
     shares = {
         rows: [layer.p for layer in model.networks_[0].layers if isinstance(layer, Dropout)]
         for rows in (64, 65)
-        for model in [MLPRegressor(max_iter=1).fit(X[:rows], Y[:rows])]
+        for model in [MLPRegressor(max_iter=1, early_stopping=False).fit(X[:rows], Y[:rows])]
     }
     assert shares == {64: [], 65: [0.1, 0.1]}
     for settings in ({"alpha": 1.0}, {"dropout": 0.0}, {"solver": "lbfgs"}, {"solver": "sgd"}):
@@ -108,7 +108,7 @@ def test_lbfgs_ignores_early_stopping():
 
 def test_warnings_point_at_the_call_of_fit():
     with pytest.warns(ConvergenceWarning) as caught:
-        MLPRegressor(max_iter=1, schedule="constant").fit(X, Y)
+        MLPRegressor(max_iter=1, schedule="constant", early_stopping=False).fit(X, Y)
     assert caught[0].filename == __file__
 
 
@@ -131,7 +131,7 @@ def test_accepts_numpy_bools():
 
 
 def test_sets_coefs():
-    model, other = fitted(max_iter=2), fitted(max_iter=2, random_state=1)
+    model, other = (fitted(max_iter=2, random_state=seed, early_stopping=False) for seed in (0, 1))
     network = model.networks_[0]
     model.coefs_, model.intercepts_ = other.coefs_, other.intercepts_
     assert_same_bits(model.predict(X), other.predict(X))
@@ -149,7 +149,7 @@ def test_n_jobs_follows_joblib(monkeypatch):
         return run_jobs(jobs, number)
 
     monkeypatch.setattr(base, "run_jobs", count)
-    fitted(max_iter=1, n_ensemble=2)
+    fitted(max_iter=1, n_ensemble=2, early_stopping=False)
     with joblib.parallel_config("threading", n_jobs=2):
-        fitted(max_iter=1, n_ensemble=2)
+        fitted(max_iter=1, n_ensemble=2, early_stopping=False)
     assert threads == [1, 2]

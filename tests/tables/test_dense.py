@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from handnn import Columns
 from handnn.sklearn import MLPRegressor
 from handnn.tables import dense
 from handnn.tables.dense import DenseInput
-from handnn.tables.quantiles import MAX_COMPARISONS, QuantileCurves
+from handnn.tables.quantiles import MAX_COMPARISONS, QuantileCurves, quantile_curve
 from tests.bounds import assert_same_bits
 
 RNG = np.random.default_rng(0)
@@ -25,18 +26,39 @@ def test_by_hand():
     curves = QuantileCurves(x, None)
     assert curves.knots.tolist() == [[1, 12, 24, np.inf]]
     sixth = 0.967421566101701  # the 5/6 quantile of the normal distribution
-    np.testing.assert_allclose(curves.levels, [[-sixth, 0, sixth, 0]], rtol=1e-12, atol=1e-15)
+    mean, deviation = 37 / 3, np.sqrt(794) / 3  # of 1, 12 and 24
+    low, middle, high = (
+        (z + 0.3 * (knot - mean) / deviation) / 1.3
+        for z, knot in ((-sixth, 1), (0, 12), (sixth, 24))
+    )
+    np.testing.assert_allclose(curves.levels, [[low, middle, high, 0]], rtol=1e-12, atol=1e-15)
     found = curves(np.array([[-5.0], [6.5], [12.0], [18.0], [99.0]]))[:, 0]
-    np.testing.assert_allclose(found, [-sixth, -sixth / 2, 0, sixth / 2, sixth], atol=1e-12)
+    halves = [low, (low + middle) / 2, middle, (middle + high) / 2, high]
+    np.testing.assert_allclose(found, halves, atol=1e-12)
     assert curves.center.tolist() == [12]
 
 
-def test_close_to_those_of_columns():
-    ours = DenseInput(X, None, "quantile").transform(X, "float64")
-    theirs = Columns.learn(X, scale="quantile").transform(X, "float64")
-    assert abs(ours - theirs)[:, :2].max() < 0.05
-    assert abs(ours - theirs).mean() < 0.002
+@pytest.mark.parametrize(("scaling", "scale"), [("quantile", "quantile"), ("standard", True)])
+def test_has_the_bits_of_columns(scaling, scale):
+    ours = DenseInput(X, None, scaling).transform(X, "float64")
+    assert_same_bits(ours, Columns.learn(X, scale=scale).transform(X, "float64"))
     assert set(ours[:, 2]) == {0}  # the constant column
+
+
+def test_keeps_the_shape_of_long_tails():
+    """What is linear in a column with a long tail is almost linear in its levels beyond 2."""
+    x = np.exp(RNG.normal(0, 1.5, (4000, 1)))
+    knots, levels = quantile_curve(x[:, 0])
+    tail = levels > 2
+    assert tail.sum() > 3
+    assert np.corrcoef(knots[tail], levels[tail])[0, 1] > 0.99
+
+
+def test_a_normal_column_stays_normal():
+    normal = NormalDist()
+    x = np.array([normal.inv_cdf((place + 0.5) / 4000) for place in range(4000)])
+    knots, levels = quantile_curve(x)
+    np.testing.assert_allclose(levels[3:-3], knots[3:-3], atol=0.05)
 
 
 def test_weights_equal_repetitions():

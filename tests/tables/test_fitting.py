@@ -9,22 +9,23 @@ import pytest
 
 from handnn import AdamW, Columns, Network, Target, Trainer, mlp
 from handnn.schedules import Constant, Cosine, OneCycle, ReduceOnPlateau
-from handnn.tables.fitting import fit_table, training_rows
+from handnn.tables.bagging import draw_folds
+from handnn.tables.fitting import fit_table
 from handnn.tables.networks import build_network, build_schedule
-from handnn.tables.recipe import default_recipe, file_recipe
+from handnn.tables.recipe import default_recipe, single_recipe
 from tests.bounds import assert_same_bits
 
 RNG = np.random.default_rng(0)
 TABLE = {"size": RNG.normal(50, 20, 200), "town": RNG.choice(["Ulm", "Bonn"], 200)}
 PRICE = 3 * TABLE["size"] + 100 * (TABLE["town"] == "Ulm")
-RECIPE = replace(default_recipe(200, 2).with_hidden((8,)), epochs=4, dropouts=(0.0,))
+RECIPE = replace(single_recipe(200, 2).with_hidden((8,)), epochs=4, dropouts=(0.0,))
 
 
 def test_equals_the_separate_steps():
     """The same steps, one by one."""
     fitted = fit_table(TABLE, PRICE, RECIPE, rng=3)
     rng = np.random.default_rng(3)
-    order = rng.permutation(200)
+    rng.permutation(200)  # the folds, if there were any
     columns, target = Columns.learn(TABLE, scale="quantile"), Target.learn(PRICE)
     layers = [*columns.first_layers(rng, RECIPE.dtype)]
     layers += mlp([columns.n_after, 8, 1], rng=rng, dtype=RECIPE.dtype).layers
@@ -33,21 +34,24 @@ def test_equals_the_separate_steps():
     optimizer = AdamW(RECIPE.lr, weight_decay=RECIPE.weight_decay, schedule=OneCycle(steps))
     trainer = Trainer(network, target.loss(), optimizer, rng=int(rng.integers(2**63)))
     x, y = columns.transform(TABLE, RECIPE.dtype), target.encode(PRICE)
-    history = trainer.fit(x[order], y[order], epochs=4, batch_size=RECIPE.batch_size)
+    history = trainer.fit(x, y, epochs=4, batch_size=RECIPE.batch_size)
     assert fitted.histories[0].train_loss == history.train_loss
     columns.settle(network)
     for name, array in network.params.items():
         assert_same_bits(fitted.model.networks[0].params[name], array)
 
 
-def test_each_network_holds_out_other_rows_and_returns_to_its_best_epoch():
-    recipe = replace(RECIPE, n_networks=3, n_validation=20, patience=1, epochs=30)
-    rows = training_rows(200, recipe, np.random.default_rng(0))
-    held = [set(range(200)) - set(part.tolist()) for part in rows]
-    assert [len(part) for part in held] == [20, 20, 20] and not set.intersection(*held)
+def test_each_network_holds_out_another_fold_and_returns_to_its_best_epoch():
+    recipe = replace(RECIPE, n_networks=3, n_folds=3, patience=2, epochs=30)
     fitted = fit_table(TABLE, PRICE, recipe, rng=0)
-    assert len(fitted.histories) == len(fitted.model.networks) == 3
-    assert all(len(history.validation_loss) == len(history) for history in fitted.histories)
+    model = fitted.model
+    assert len(fitted.histories) == len(model.networks) == 3
+    fold = draw_folds(200, 3, None, np.random.default_rng(0))
+    x, y = model.columns.transform(TABLE, "float32"), model.target.encode(PRICE)
+    for place, (network, history) in enumerate(zip(model.networks, fitted.histories, strict=True)):
+        held = fold == place
+        loss = model.target.loss().forward(network.predict(x[held]), y[held].astype("float32"))
+        assert loss == pytest.approx(min(history.validation_loss), rel=1e-5)
 
 
 def test_learns_classes_of_chosen_kinds():
@@ -67,7 +71,7 @@ def test_a_seed_determines_the_model():
 @pytest.mark.parametrize("init", ["he", "glorot_uniform"])
 def test_builds_every_layer_of_a_recipe(init):
     recipe = replace(
-        file_recipe(100).with_hidden((8, 4)),
+        default_recipe(100).with_hidden((8, 4)),
         activations=("gelu", "identity"),
         dropouts=(0.2, 0.0),
         batch_norm=True,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from handnn.tables.recipe import (
     STREAM_BUFFER,
     default_recipe,
     default_scale,
-    file_recipe,
+    single_recipe,
     stream_recipe,
 )
 
@@ -26,10 +28,10 @@ from handnn.tables.recipe import (
         (1_000_000, 200, 20, "float32"),
     ],
 )
-def test_default_recipe(rows, batch_size, epochs, dtype):
-    recipe = default_recipe(rows)
+def test_single_recipe(rows, batch_size, epochs, dtype):
+    recipe = single_recipe(rows)
     assert (recipe.batch_size, recipe.epochs, recipe.dtype) == (batch_size, epochs, dtype)
-    assert (recipe.n_networks, recipe.n_validation) == (1, 0)
+    assert (recipe.n_networks, recipe.n_folds) == (1, 0)
     assert recipe.dropouts == ((0.1, 0.1) if rows > 64 else (0, 0))
 
 
@@ -40,17 +42,24 @@ def test_default_scale():
 
 
 @pytest.mark.parametrize(
-    ("rows", "n_validation", "batch_size", "epochs", "dtype"),
+    ("rows", "n_folds", "batch_size", "epochs", "patience"),
     [
-        (999, 0, 32, 200, "float64"),
-        (1_000, 100, 32, 200, "float64"),
-        (2_000, 200, 32, 200, "float32"),
+        (65, 16, 61, 200, 50),
+        (500, 16, 32, 200, 50),
+        (501, 8, 32, 200, 50),
+        (20_000, 8, 175, 150, 37),
+        (1_000_000, 8, 200, 20, 20),
     ],
 )
-def test_file_recipe_holds_rows_out(rows, n_validation, batch_size, epochs, dtype):
-    recipe = file_recipe(rows)
-    assert (recipe.n_networks, recipe.n_validation) == (5, n_validation)
-    assert (recipe.batch_size, recipe.epochs, recipe.dtype) == (batch_size, epochs, dtype)
+def test_default_recipe_has_a_network_for_each_fold(rows, n_folds, batch_size, epochs, patience):
+    recipe = default_recipe(rows)
+    assert (recipe.n_networks, recipe.n_folds, recipe.dtype) == (n_folds, n_folds, "float32")
+    assert (recipe.batch_size, recipe.epochs, recipe.patience) == (batch_size, epochs, patience)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 64])
+def test_few_rows_are_learned_by_every_network(rows):
+    assert default_recipe(rows) == replace(single_recipe(rows), n_networks=8)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +78,7 @@ def test_with_hidden_keeps_activation_and_dropout():
     assert recipe.activations == ("relu",) * 3 and recipe.dropouts == (0.1,) * 3
 
 
-@pytest.mark.parametrize("function", [default_recipe, default_scale, file_recipe, stream_recipe])
+@pytest.mark.parametrize("function", [single_recipe, default_recipe, default_scale, stream_recipe])
 def test_rejects_invalid_counts(function):
     with pytest.raises(ValueError, match="must be at least 1"):
         function(0)

@@ -73,7 +73,7 @@ class FileModel(TableModel):
     def __init__(
         self, model: TableModel, notes: ModelNotes, training: TrainingRun | None = None
     ) -> None:
-        super().__init__(model.networks, model.columns, model.target)
+        super().__init__(model.networks, model.columns, model.target, model.held_out)
         self.notes = notes
         self.training = training
 

@@ -76,7 +76,8 @@ def train_file(
         drop_gaps: whether to leave out rows without a target without a note.
         hold_out: the share of the rows held out to score the model, above 0 and at most 0.9.
         hidden: the widths of the hidden layers; by default (128, 128).
-        networks: how many networks to train and average; by default 5, or 1 when streaming.
+        networks: how many networks to train and average; by default 8 (16 up to 500 rows), or 1
+            when streaming.
         epochs, batch_size: by default chosen by the number of rows.
         lr: the highest learning rate; by default 0.005.
         seed: of the held-out rows, the initial weights and the order of the rows.

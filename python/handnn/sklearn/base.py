@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from handnn.arrays import Array
+from handnn.engine import get_num_threads
 from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
@@ -20,8 +22,8 @@ from handnn.sklearn.building import LossFactory, affines, build_loss, set_arrays
 from handnn.sklearn.estimator_recipe import EstimatorRecipe, settle
 from handnn.sklearn.frames import select
 from handnn.sklearn.held_out import EncodedRows, choose_held_out, validation_rows
-from handnn.sklearn.jobs import JobFactory, TrainingJob, run_jobs
-from handnn.sklearn.parameters import Parameters
+from handnn.sklearn.jobs import JobFactory, TrainingJob, run_bag, run_jobs
+from handnn.sklearn.parameters import Parameters, bags, holds_out_once
 from handnn.sklearn.results import Results, note_results, warn_unless_converged
 from handnn.sklearn.sample_weights import row_weights, without_zeros
 from handnn.sklearn.targets import EstimatorTarget
@@ -34,7 +36,9 @@ from handnn.sklearn.validation import (
     transform_read,
 )
 from handnn.tables import Columns
-from handnn.tables.cells import AnyArray
+from handnn.tables.bagging import Folds, draw_folds
+from handnn.tables.cells import AnyArray, Floats
+from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network
 
@@ -53,6 +57,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
     _dtype: np.dtype[np.floating]
     _architecture: dict[str, object]
     _rng: np.random.Generator
+    _held_out: HeldOutErrors | None
 
     def _set_parameters(self, given: Mapping[str, object]) -> None:
         """Keep the arguments of `__init__` unchanged, as scikit-learn requires."""
@@ -97,7 +102,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         Networks that continue an earlier training keep what they have learned until the failure.
         """
         parameters.check(self)
-        if is_incremental and self.early_stopping:
+        if is_incremental and holds_out_once(self):
             raise ValueError("partial_fit does not support early_stopping=True")
         before = dict(vars(self))
         try:
@@ -131,7 +136,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             seed = check_random_state(self.random_state).randint(2**31 - 1)
             self._rng = np.random.default_rng(seed)
         kept_out = None
-        if self.early_stopping and self.solver != "lbfgs" and validation_data is None:
+        if holds_out_once(self) and validation_data is None:
             chosen = choose_held_out(
                 len(y), self.validation_fraction, self._strata(y), self._spawn_rng()
             )
@@ -139,7 +144,14 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
                 (select(rows, part), y[part], None if weight is None else weight[part])
                 for part in (~chosen, chosen)
             )
-        recipe = settle(self, len(y), self.n_features_in_, is_incremental=is_incremental)
+        recipe = settle(
+            self,
+            len(y),
+            self.n_features_in_,
+            is_incremental=is_incremental,
+            is_bag=bags(self) and not is_incremental and validation_data is None,
+            n_built=0 if is_first else len(self.networks_),
+        )
         if is_first:
             self._inputs = learn_inputs(rows, weight, recipe, self.categories)
             self._target = self._learn_target(y, weight, loss, labels)
@@ -157,7 +169,10 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         factory = JobFactory(
             self, recipe, self._target, self._encoded(rows, y, weight), held_out, is_incremental
         )
-        self._train(factory, is_first=is_first)
+        if recipe.n_folds:
+            self._train_bag(factory, self._strata(y))
+        else:
+            self._train(factory, is_first=is_first)
 
     def _encoded(self, rows: object, y: AnyArray, weight: Weights) -> EncodedRows:
         """Encode rows that `read_rows` returned."""
@@ -195,7 +210,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         """Build the networks that do not exist yet, train all, and set the fitted attributes."""
         recipe, is_incremental = factory.recipe, factory.is_incremental
         jobs: list[TrainingJob] = []
-        for place in range(self.n_ensemble):
+        for place in range(recipe.n_networks):
             rng = self._spawn_rng()
             if place == len(self.networks_):
                 self.networks_.append(build_network(recipe, self._inputs, self._target.n_out, rng))
@@ -206,16 +221,57 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             if is_incremental and place == len(self._optimizers):
                 self._optimizers.append(job.trainer.optimizer)
             jobs.append(job)
-        if not run_jobs(jobs, effective_n_jobs(self.n_jobs)):
+        is_whole = run_jobs(jobs, effective_n_jobs(self.n_jobs))
+        self._finish(factory, jobs, is_whole, is_first=is_first)
+        if not is_incremental:
+            warn_unless_converged(self, jobs, recipe)
+
+    def _finish(
+        self, factory: JobFactory, jobs: list[TrainingJob], is_whole: bool, *, is_first: bool
+    ) -> None:
+        """Settle the embeddings and set the fitted attributes."""
+        if not is_whole:
             # Drop networks interrupted before their first epoch.
             jobs = [job for job in jobs if len(job.trainer.history)] or jobs[:1]
             self.networks_ = [job.trainer.network for job in jobs]
         for network in self.networks_:
             if isinstance(self._inputs, Columns):
                 self._inputs.settle(network)
+        self._held_out = None
         note_results(self, jobs, factory, is_first=is_first)
-        if not is_incremental:
-            warn_unless_converged(self, jobs, recipe)
+
+    def _train_bag(self, factory: JobFactory, classes: AnyArray | None) -> None:
+        """Build and train a bag, as `handnn.tables.fitting.fit_table` does, with the same bits."""
+        recipe, n_rows = factory.recipe, len(factory.train.x)
+        seed: object = self.random_state
+        rng = np.random.default_rng(int(seed)) if isinstance(seed, Integral) else self._spawn_rng()
+        codes = None if classes is None else np.unique(classes, return_inverse=True)[1]
+        fold = draw_folds(n_rows, recipe.n_folds, codes, rng)
+        jobs = []
+        for _ in range(recipe.n_networks):
+            network = build_network(recipe, self._inputs, self._target.n_out, rng)
+            jobs.append(factory.job(network, None, int(rng.integers(2**63))))
+        n_threads = effective_n_jobs(self.n_jobs)
+        if self.n_jobs is None and n_threads == 1:  # joblib leaves the choice to us
+            n_threads = get_num_threads()
+        self.networks_ = [job.trainer.network for job in jobs]
+        self._finish(factory, jobs, run_bag(factory, jobs, fold, n_threads), is_first=True)
+        self._held_out = self._held_out_errors(factory.train.x, factory.train.y, fold)
+
+    def _held_out_errors(self, x: Array, y: Array, fold: Folds) -> HeldOutErrors | None:
+        """Return the errors of the bag on the rows that its networks hold out, if they have any."""
+        raise NotImplementedError
+
+    def _bound(self, coverage: float, method: str) -> Floats:
+        """Return the bound of the errors for a coverage: see `HeldOutErrors.bound`."""
+        check_is_fitted(self, "networks_")
+        where = f"{type(self).__name__}.{method}"
+        if self._held_out is None:
+            raise ValueError(
+                f"{where} needs a bag trained on more than 64 rows, with early_stopping='auto' and "
+                "a loss that predicts means or classes"
+            )
+        return self._held_out.bound(coverage, where)
 
     def _spawn_rng(self) -> np.random.Generator:
         """Return a new independent Generator."""

@@ -146,7 +146,8 @@ def build_optimizer(
     is_decoupled = recipe.weight_decay > 0
     kind = AdamW if is_decoupled else Adam
     decay = recipe.weight_decay if is_decoupled else decay
-    return kind(recipe.lr, p.beta_1, p.beta_2, p.epsilon * factor, decay, schedule=schedule)
+    epsilon = p.epsilon if recipe.n_folds else p.epsilon * factor  # a bag takes `fit_table`'s steps
+    return kind(recipe.lr, p.beta_1, p.beta_2, epsilon, decay, schedule=schedule)
 
 
 def affines(network: Network) -> list[Affine]:

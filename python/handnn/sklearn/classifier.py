@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
@@ -25,7 +25,14 @@ from handnn.sklearn.building import CLASS_LOSSES, class_loss
 from handnn.sklearn.parameters import Auto, RandomState
 from handnn.sklearn.sample_weights import ClassWeight, class_weights
 from handnn.sklearn.targets import ClassTarget, EstimatorTarget
+from handnn.tables.bagging import Folds
 from handnn.tables.cells import AnyArray, Floats
+from handnn.tables.intervals import (
+    HeldOutErrors,
+    class_errors,
+    held_out_outputs,
+    label_sets,
+)
 from handnn.tables.moments import Weights
 from handnn.tables.recipe import ACTIVATION, HIDDEN
 
@@ -82,7 +89,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
+        early_stopping: bool | Auto = "auto",
         validation_fraction: float = 0.1,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -96,7 +103,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         batch_norm: bool = False,
         schedule: str | Schedule | None = None,
         restore_best: bool = True,
-        n_ensemble: int = 1,
+        n_ensemble: int | Auto = "auto",
         n_jobs: int | None = None,
         categories: str = "embedding",
         dtype: DTypeLike = "auto",
@@ -152,6 +159,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         """Return the logarithm of `predict_proba`."""
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
+
+    def predict_set(self, X: object, coverage: float = 0.9) -> NDArray[np.bool_]:
+        """Return a set of classes for every row of X that holds its class with that chance.
+
+        (N, K), True for the classes in the set, in the order of `classes_`: see
+        `handnn.TableModel.predict_set`. Raises ValueError for several targets, and unless the
+        estimator is a bag (early_stopping="auto") that has learned from more than 64 rows.
+        """
+        bound = self._bound(coverage, "predict_set")
+        return label_sets(self.predict_proba(X), bound)
+
+    def _held_out_errors(self, x: Array, y: Array, fold: Folds) -> HeldOutErrors | None:
+        target = self._target
+        rows, outputs = held_out_outputs(self.networks_, x, fold)
+        if not len(rows) or target.is_multilabel:
+            return None
+        return class_errors(target.places(y[rows]), target.probabilities(outputs))
 
     def _mean(self, outputs: list[Array]) -> Floats:
         every = [self._target.probabilities(pre) for pre in outputs]

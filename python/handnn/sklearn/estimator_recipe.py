@@ -13,9 +13,10 @@ from handnn.sklearn.parameters import (
     MAX_ITER,
     Parameters,
     hidden_layers,
+    holds_out_once,
     is_auto,
 )
-from handnn.tables.recipe import ColumnScale, Recipe, default_recipe, default_scale
+from handnn.tables.recipe import ColumnScale, Recipe, default_recipe, default_scale, single_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +36,23 @@ class EstimatorRecipe(Recipe):
 
 
 def settle(
-    p: Parameters, n_rows: int, n_columns: int, *, is_incremental: bool = False
+    p: Parameters,
+    n_rows: int,
+    n_columns: int,
+    *,
+    is_incremental: bool = False,
+    is_bag: bool = False,
+    n_built: int = 0,
 ) -> EstimatorRecipe:
     """Return the recipe of the parameters for a table, or for one `partial_fit`.
+
+    is_bag: whether to start from the shared default recipe, else from that of a single network.
+    n_built: the number of networks that an earlier fit has trained, 0 for none.
 
     Where more rows are to come, scale "auto" does not use quantiles: every value beyond the first
     rows would become the same.
     """
-    default = default_recipe(n_rows)
+    default = (default_recipe if is_bag else single_recipe)(n_rows)
     hidden, activations, dropouts = hidden_layers(p)
     is_lbfgs = p.solver == "lbfgs"
     schedule = _schedule(p, is_incremental)
@@ -59,12 +69,12 @@ def settle(
     if is_auto(dtype):
         dtype = "float64" if is_lbfgs else default.dtype
     return EstimatorRecipe(
-        n_networks=int(p.n_ensemble),
+        n_networks=(n_built or default.n_networks) if is_auto(p.n_ensemble) else int(p.n_ensemble),
         hidden=hidden,
         activations=tuple(ACTIVATIONS[name] for name in activations),
         dropouts=dropouts,
         batch_norm=bool(p.batch_norm),
-        init="glorot_uniform",
+        init="he" if is_bag else "glorot_uniform",
         scale=scale,
         dtype=str(float_dtype(dtype, "dtype")),
         batch_size=_batch_size(p, n_rows, default),
@@ -73,8 +83,10 @@ def settle(
         alpha=alpha,
         weight_decay=weight_decay,
         schedule=schedule,
-        early_stopping=bool(p.early_stopping) and not is_lbfgs,
-        stops=not is_lbfgs and (bool(p.early_stopping) or not has_end),
+        n_folds=default.n_folds,
+        patience=default.patience,
+        early_stopping=holds_out_once(p),
+        stops=not is_lbfgs and (holds_out_once(p) or not has_end),
     )
 
 
@@ -84,7 +96,7 @@ def _schedule(p: Parameters, is_incremental: bool) -> str | Schedule:
         return p.schedule
     if p.solver == "sgd" and not is_auto(p.learning_rate):
         return p.learning_rate
-    if p.solver == "adam" and is_auto(p.learning_rate) and not p.early_stopping:
+    if p.solver == "adam" and is_auto(p.learning_rate) and not holds_out_once(p):
         return "constant" if is_incremental else "one_cycle"
     return "constant"
 
@@ -107,7 +119,9 @@ def _batch_size(p: Parameters, n_rows: int, default: Recipe) -> int:
     """Return the rows of a batch; BatchNorm cannot train on a last batch of one row."""
     if p.solver == "lbfgs":
         return n_rows
-    size = default.batch_size if is_auto(p.batch_size) else min(int(p.batch_size), n_rows)
-    while p.batch_norm and n_rows % size == 1 and size < n_rows:
+    n_train = default.n_train(n_rows)
+    size = default.batch_size if is_auto(p.batch_size) else min(int(p.batch_size), n_train)
+    possible = {n_train, n_train - 1} if default.n_folds else {n_train}  # folds differ by one row
+    while p.batch_norm and any(count % size == 1 for count in possible) and size < n_train:
         size += 1
     return size

@@ -19,6 +19,7 @@ from handnn.sklearn.held_out import EncodedRows
 from handnn.sklearn.monitoring import ProgressMonitor
 from handnn.sklearn.parameters import Parameters
 from handnn.sklearn.targets import EstimatorTarget
+from handnn.tables.bagging import Folds, fold_arguments, rows_outside
 from handnn.training.history import Epoch
 from handnn.training.many import train_many
 from handnn.training.trainer import Trainer
@@ -59,7 +60,7 @@ class JobFactory:
     is_incremental: bool
 
     def job(
-        self, network: Network, optimizer: Optimizer | None, rng: np.random.Generator
+        self, network: Network, optimizer: Optimizer | None, rng: np.random.Generator | int
     ) -> TrainingJob:
         """Return the training of a network; optimizer: that of an earlier `partial_fit`."""
         p, recipe, target = self.p, self.recipe, self.target
@@ -74,8 +75,10 @@ class JobFactory:
         loss = copy.deepcopy(target.loss)
         if optimizer is None:
             factor = gradient_factor(loss, target.n_out)
-            optimizer = build_optimizer(p, recipe, factor, len(x), mean_weight)
-        monitor = None if self.is_incremental else self._monitor(loss)
+            n_train = recipe.n_train(len(x))
+            optimizer = build_optimizer(p, recipe, factor, n_train, mean_weight)
+        has_monitor = not (self.is_incremental or recipe.n_folds)
+        monitor = self._monitor(loss) if has_monitor else None
         trainer = Trainer(
             network,
             loss,
@@ -131,18 +134,37 @@ def run_jobs(jobs: Sequence[TrainingJob], n_threads: int) -> bool:
     Ctrl-C ends all jobs with a warning and keeps the current weights, as in scikit-learn.
     Returns whether all jobs were completed.
     """
-    is_whole = True
-    try:
+
+    def run() -> None:
         if n_threads == 1 or len(jobs) == 1:
             for job in jobs:
                 job.trainer.fit(**vars(job.arguments))
         else:
             trainers = [job.trainer for job in jobs]
             train_many(trainers, each=[vars(job.arguments) for job in jobs], threads=n_threads)
-    except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=6)
-        is_whole = False
+
+    is_whole = _runs_whole(run)
     for job in jobs:
         if job.monitor is not None:
             job.monitor.restore(job.trainer)
     return is_whole
+
+
+def run_bag(factory: JobFactory, jobs: Sequence[TrainingJob], fold: Folds, n_threads: int) -> bool:
+    """Run the jobs of a bag like `run_jobs`: each learns from the rows outside its fold."""
+    trainers = [job.trainer for job in jobs]
+    restores = bool(factory.p.restore_best)
+    shared = {**vars(jobs[0].arguments), **fold_arguments(factory.recipe, restores=restores)}
+    x, y = shared.pop("x"), shared.pop("y")
+    rows = rows_outside(fold, len(jobs))
+    return _runs_whole(lambda: train_many(trainers, x, y, rows=rows, threads=n_threads, **shared))
+
+
+def _runs_whole(run: Callable[[], object]) -> bool:
+    """Call `run`; return False, with a warning, if Ctrl-C interrupts it."""
+    try:
+        run()
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=7)
+        return False
+    return True

@@ -35,7 +35,6 @@ FLAGS = (
     "shuffle",
     "warm_start",
     "nesterovs_momentum",
-    "early_stopping",
     "restore_best",
     "batch_norm",
 )
@@ -59,6 +58,7 @@ AS_SCIKIT_LEARN: dict[str, object] = {
     "learning_rate": "constant",
     "learning_rate_init": LR,
     "max_iter": MAX_ITER,
+    "early_stopping": False,
     "scale": False,
 }
 """Parameters that train an estimator as scikit-learn's defaults do.
@@ -87,7 +87,7 @@ class Parameters(Protocol):
     warm_start: bool
     momentum: float
     nesterovs_momentum: bool
-    early_stopping: bool
+    early_stopping: bool | Auto
     validation_fraction: float
     beta_1: float
     beta_2: float
@@ -100,7 +100,7 @@ class Parameters(Protocol):
     batch_norm: bool
     schedule: str | Schedule | None
     restore_best: bool
-    n_ensemble: int
+    n_ensemble: int | Auto
     n_jobs: int | None
     categories: str
     dtype: DTypeLike
@@ -116,6 +116,10 @@ def check(p: Parameters) -> None:
     for flag in FLAGS:
         if not isinstance(getattr(p, flag), bool | np.bool_):
             raise TypeError(f"{name}: {flag} must be a bool, but is {getattr(p, flag)!r}")
+    if not (is_auto(p.early_stopping) or isinstance(p.early_stopping, bool | np.bool_)):
+        raise TypeError(
+            f"{name}: early_stopping must be a bool or 'auto', but is {p.early_stopping!r}"
+        )
     if not isinstance(p.verbose, Integral | bool | np.bool_):
         raise TypeError(f"{name}: verbose must be a bool or an int, but is {p.verbose!r}")
     if p.dtype is None:  # which NumPy takes for float64
@@ -151,7 +155,7 @@ def _check_numbers(p: Parameters, name: str) -> None:
             non_negative_number(getattr(p, parameter), f"{name}: {parameter}")
     if not is_auto(p.learning_rate_init):
         positive_number(p.learning_rate_init, f"{name}: learning_rate_init")
-    for parameter in ("batch_size", "max_iter"):
+    for parameter in ("batch_size", "max_iter", "n_ensemble"):
         if not is_auto(getattr(p, parameter)):
             whole_number(getattr(p, parameter), f"{name}: {parameter}")
     if not is_auto(p.alpha) and not is_auto(p.weight_decay) and p.alpha and p.weight_decay:
@@ -159,7 +163,6 @@ def _check_numbers(p: Parameters, name: str) -> None:
             f"{name}: alpha and weight_decay both shrink the weights; one of them must be 0"
         )
     whole_number(p.max_fun, f"{name}: max_fun")
-    whole_number(p.n_ensemble, f"{name}: n_ensemble")
     n_wait: Any = p.n_iter_no_change
     if n_wait != math.inf:
         whole_number(n_wait, f"{name}: n_iter_no_change")
@@ -201,6 +204,16 @@ def hidden_layers(p: Parameters) -> tuple[tuple[int, ...], tuple[str, ...], tupl
     dropouts = _one_per_layer(name, "dropout", given_dropout, Real, len(hidden))
     shares = tuple(fraction(s, f"{name}: dropout", is_below_one=True) for s in dropouts)
     return hidden, tuple(map(str, activations)), shares
+
+
+def holds_out_once(p: Parameters) -> bool:
+    """Return whether one set of rows is held out for all networks, as scikit-learn does."""
+    return not is_auto(p.early_stopping) and bool(p.early_stopping) and p.solver != "lbfgs"
+
+
+def bags(p: Parameters) -> bool:
+    """Return whether `fit` trains a bag, where each network holds out another fold."""
+    return is_auto(p.early_stopping) and p.solver == "adam" and not p.warm_start
 
 
 def is_auto(value: object) -> bool:

@@ -19,7 +19,14 @@ from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import REGRESSION_LOSSES
 from handnn.sklearn.parameters import Auto, RandomState
 from handnn.sklearn.targets import EstimatorTarget, RegressionTarget
+from handnn.tables.bagging import Folds
 from handnn.tables.cells import AnyArray, Floats
+from handnn.tables.intervals import (
+    HeldOutErrors,
+    held_out_outputs,
+    interval,
+    regression_errors,
+)
 from handnn.tables.moments import Weights
 from handnn.tables.recipe import ACTIVATION, HIDDEN
 
@@ -41,8 +48,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         activation, dropout: one for all hidden layers, or a list with one for each. dropout "auto"
             is 0.1 with solver="adam", alpha="auto" and more than 64 rows, else 0.
         scale: True standardizes each column of X, and of y, within the model. "quantile" also maps
-            the columns of X to a normal distribution. "auto" is "quantile" for up to 256 columns,
-            else True. False leaves them as they are.
+            the columns of X towards a normal distribution. "auto" is "quantile" for up to 256
+            columns, else True. False leaves them as they are.
+        early_stopping: "auto" trains a bag with solver="adam", in `fit` without warm_start and
+            validation_data: each network holds out another fold of the rows, as `default_recipe`
+            says. True holds out validation_fraction of the rows, and False nothing.
         weight_decay: AdamW's, with solver="adam" and instead of alpha; with "sgd" it is added to
             the gradient.
         batch_norm: whether the input of each activation is normalized over the batch.
@@ -50,9 +60,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             "constant", "cosine", "one_cycle" or "plateau".
         restore_best: whether to keep the weights of the best epoch on held-out or given rows.
         n_ensemble, n_jobs: the number of networks, whose predictions are averaged, and how many of
-            them are trained at a time.
+            them are trained at a time. n_ensemble "auto" is one for each fold of a bag, else one.
         categories: the encoding of text and categories, "embedding" or "one-hot".
-        dtype: "float32", "float64", or "auto": float64 for up to 1,000 rows and for L-BFGS.
+        dtype: "float32", "float64", or "auto": float32 for a bag; else float64
+            for up to 1,000 rows and for L-BFGS.
 
     Attributes:
         networks_, histories_: the trained `handnn.Network`s, and the History of each.
@@ -97,7 +108,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
+        early_stopping: bool | Auto = "auto",
         validation_fraction: float = 0.1,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
@@ -110,7 +121,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         batch_norm: bool = False,
         schedule: str | Schedule | None = None,
         restore_best: bool = True,
-        n_ensemble: int = 1,
+        n_ensemble: int | Auto = "auto",
         n_jobs: int | None = None,
         categories: str = "embedding",
         dtype: DTypeLike = "auto",
@@ -188,6 +199,23 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             raise ValueError(f"{where}: quantiles must be {allowed}, but are {wanted}")
         found: Floats = np.mean([self._target.quantiles(pre, wanted) for pre in outputs], axis=0)
         return found[:, 0] if found.shape[1] == 1 else found
+
+    def predict_interval(self, X: object, coverage: float = 0.9) -> Floats:
+        """Return an interval for every row of X that holds y with the chance `coverage`.
+
+        (N, 2), or (N, Y, 2) for several outputs: see `handnn.TableModel.predict_interval`. Raises
+        ValueError unless the estimator is a bag (early_stopping="auto") that has learned from more
+        than 64 rows, with a loss that predicts means.
+        """
+        bound = self._bound(coverage, "predict_interval")
+        return interval(self.predict(X), bound)
+
+    def _held_out_errors(self, x: Array, y: Array, fold: Folds) -> HeldOutErrors | None:
+        target = self._target
+        rows, outputs = held_out_outputs(self.networks_, x, fold)
+        if not len(rows) or facts_of(target.loss).quantiles:
+            return None
+        return regression_errors(target.decode_targets(y[rows]), target.decode(outputs))
 
     def _check_targets(self, y: AnyArray) -> AnyArray:
         if y.ndim == 2 and y.shape[1] == 1:

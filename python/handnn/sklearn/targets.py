@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.losses import Loss, facts_of
@@ -52,6 +53,10 @@ class RegressionTarget:
         """Return the predictions (N, Y) of outputs: means, rates, or the middle quantiles."""
         return self._values.unstandardize(self._facts.point(pre))
 
+    def decode_targets(self, y: Array) -> Floats:
+        """Return the values (N, Y) of encoded targets."""
+        return self._values.unstandardize(y.reshape(len(y), -1))
+
     def quantiles(self, pre: Array, wanted: Floats) -> Floats:
         """Return the quantiles (N, Y, Q) of outputs, sorted in ascending order of level."""
         pre = pre.astype(np.float64)
@@ -70,8 +75,7 @@ class RegressionTarget:
 
     def score(self, y: Array, pre: Array, weight: Array | None = None) -> float:
         """Return R² of outputs against encoded targets."""
-        true = y.reshape(len(pre), -1).astype(np.float64) * self.scale + self.mean
-        return r2(true, self.decode(pre), weight)
+        return r2(self.decode_targets(y), self.decode(pre), weight)
 
 
 class ClassTarget:
@@ -109,6 +113,11 @@ class ClassTarget:
             return places.astype(np.float64)[:, None]
         return np.eye(self.n_out)[places]
 
+    def places(self, y: Array) -> NDArray[np.int64]:
+        """Return the index in `classes` (N,) of encoded targets that are not multilabel."""
+        y = y.reshape(len(y), -1)
+        return (y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]).astype(np.int64)
+
     def probabilities(self, pre: Array) -> Floats:
         """Return the probabilities (N, K) of classes, or of yes, in float64."""
         wide: Floats = pre.astype(np.float64)
@@ -145,7 +154,7 @@ class ClassTarget:
         if self.n_out == 1 or self.is_multilabel:
             right = ((pre > 0) == (y > 0.5)).all(axis=1)
         else:
-            right = pre.argmax(axis=1) == (y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0])
+            right = pre.argmax(axis=1) == self.places(y)
         return float(np.average(right, weights=None if weight is None else weight.ravel()))
 
 

@@ -122,10 +122,11 @@ class Columns:
             table: N rows, N ≥ 1.
             categories: "embedding" or "one-hot".
             scale: True standardizes columns of numbers to mean 0 and standard deviation 1. False
-                only fills missing values. "quantile" first maps the column to a normal distribution
-                through up to 257 of its quantiles, with linear interpolation between them, then
-                standardizes it. This suits long tails, repeated values and unusual units, but does
-                not extrapolate: values beyond the training range become its nearest end.
+                only fills missing values. "quantile" first maps up to 257 quantiles of the column
+                towards those of a normal distribution, with linear interpolation between them, then
+                standardizes it; see `tables.quantiles`. This suits long tails, repeated values and
+                unusual units, but does not extrapolate: values beyond the training range become its
+                nearest end.
             kinds: overrides the kinds of columns by name, or by position in a table without names:
                 ``{"zip": "category", "code": "number"}``.
             gaps: the texts, and numbers equal to them, that mean a missing value, besides blank

@@ -7,25 +7,21 @@ from numpy.typing import DTypeLike
 
 from handnn.arrays import Array
 from handnn.layers import Brick
-from handnn.tables.moments import Weights, check_finite, deviations, means
+from handnn.tables.moments import Weights, check_finite, means, standardization
 from handnn.tables.quantiles import QuantileCurves
-
-MAX_SCALED = 10
-"""The largest distance from 0 of a scaled training value, such as a pixel that is rarely lit."""
 
 BLOCK_ROWS, BLOCK_CELLS = 8192, 2**22
 """Rows, and cells of some columns, that are processed at a time, to bound temporary memory."""
 
 
 class DenseInput:
-    """Columns of numbers: ``(f(x) - mean)·(1 / scale)``.
+    """Columns of numbers: ``(f(x) - mean) / scale``, with the bits of unweighted `Columns`.
 
     x: float32 or float64 (N, I) without NaN; weight: (N,) or None. scaling: "standard", f(x) = x;
     "quantile", f the `QuantileCurves` of the columns; "none", x unchanged.
 
     Attributes:
-        mean, scale: float64 (I,), weighted. scale is the standard deviation; more where a training
-            value would be farther than 10 from 0 otherwise, and 1 for a constant column.
+        mean, scale: float64 (I,), weighted: see `standardization`; 0 and 1 with "none".
         n_in, n_after: I; see `Columns`.
 
     Raises ValueError where numbers are too large to be scaled.
@@ -40,15 +36,15 @@ class DenseInput:
         for first in range(0, self.n_in, n_columns):
             part = slice(first, first + n_columns)
             levels = x[:, part] if self.curves is None else self.curves.of_columns(x, part)
-            mean = self.mean[part] = means(levels, weight)
-            if scaling != "none":
-                farthest = np.maximum(levels.max(axis=0) - mean, mean - levels.min(axis=0))
-                deviation = deviations(levels, mean, weight)
-                self.scale[part] = np.maximum(deviation, farthest / MAX_SCALED)
+            if scaling == "none":
+                self.mean[part] = means(levels, weight)
+                continue
+            for place, column in enumerate(levels.T, first):
+                values = np.ascontiguousarray(column, np.float64)
+                self.mean[place], self.scale[place] = standardization(values, weight)
         if scaling != "none":
             check_finite(self.mean, self.scale, "X")
         self.center = self.mean if self.curves is None else self.curves.center
-        self._inverse = 1 / self.scale
 
     def transform(self, x: Array, dtype: DTypeLike) -> Array:
         """Return x (N, I), float32 or float64, encoded for the network, in `dtype`."""
@@ -56,7 +52,7 @@ class DenseInput:
             return np.ascontiguousarray(x, dtype)
         if len(x) <= BLOCK_ROWS:
             scaled = (x if self.curves is None else self.curves(x)) - self.mean
-            scaled *= self._inverse
+            scaled /= self.scale
             return scaled.astype(dtype, order="C", copy=False)
         out = np.empty(x.shape, dtype)
         for first in range(0, len(x), BLOCK_ROWS):

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from handnn.arrays import Array
 from handnn.initializers import RandomSource
+from handnn.network import Network
+from handnn.tables.bagging import Folds, draw_folds, fold_arguments, rows_outside
+from handnn.tables.cells import Floats
 from handnn.tables.columns import Columns
+from handnn.tables.intervals import (
+    HeldOutErrors,
+    class_errors,
+    held_out_outputs,
+    regression_errors,
+)
 from handnn.tables.model import TableModel
 from handnn.tables.networks import build_network, build_optimizer
 from handnn.tables.recipe import Recipe
 from handnn.tables.table_reader import TableLike
 from handnn.tables.target import Target
 from handnn.tables.target_values import TargetLike
-from handnn.training.early_stopping import EarlyStopping
 from handnn.training.history import History
 from handnn.training.many import train_many
 from handnn.training.trainer import Trainer
@@ -43,8 +51,8 @@ def fit_table(
 ) -> FittedTable:
     """Learn columns and target from the training rows, and train the networks of a recipe on them.
 
-    With `recipe.n_validation`, each network holds out different rows and returns to its best epoch
-    on them, so that the networks together are trained on every row.
+    With `recipe.n_folds` each network holds out another fold of the rows and returns to its best
+    epoch on it, so that together the networks learn from every row: see `bagging`.
 
     Parameters:
         table, kinds, gaps: N rows, the kinds of columns, and the texts that mean a missing value,
@@ -71,23 +79,39 @@ def fit_table(
     columns = Columns.learn(table, kinds=kinds, scale=recipe.scale, gaps=gaps)
     target = Target.learn(y, task, gaps=gaps)
     x, encoded = columns.transform(table, recipe.dtype), target.encode(y)
-    rows = training_rows(len(x), recipe, rng)
-    n_train = len(x) - recipe.n_validation
-    n_steps = recipe.epochs * -(-n_train // recipe.batch_size)
+    fold = draw_folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
+    n_steps = recipe.n_steps(len(x))
     trainers = [_trainer(recipe, columns, target, n_steps, rng) for _ in range(recipe.n_networks)]
-    stopping = EarlyStopping(patience=recipe.patience) if recipe.n_validation else None
     histories = train_many(
         trainers,
         x,
         encoded,
-        rows=rows,
+        rows=rows_outside(fold, recipe.n_networks),
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
-        validation="rest" if recipe.n_validation else None,
-        early_stopping=stopping,
         progress=progress,
+        **fold_arguments(recipe),
     )
-    return FittedTable(TableModel([t.network for t in trainers], columns, target), histories)
+    networks = [trainer.network for trainer in trainers]
+    for network in networks:
+        columns.settle(network)
+    held_out = held_out_errors(networks, x, encoded, fold, target)
+    return FittedTable(TableModel(networks, columns, target, held_out), histories)
+
+
+def held_out_errors(
+    networks: Sequence[Network], x: Array, encoded: Floats, fold: Folds, target: Target
+) -> HeldOutErrors | None:
+    """Return the errors on held-out rows; None without folds, or for yes-or-no targets.
+
+    x, encoded: the rows as the networks take them.
+    """
+    rows, outputs = held_out_outputs(networks, x, fold)
+    if not len(rows) or target.task == "multilabel":
+        return None
+    if target.task != "regression":
+        return class_errors(encoded[rows, 0].astype(np.int64), target.probabilities(outputs))
+    return regression_errors(target.unstandardize(encoded[rows]), target.unstandardize(outputs))
 
 
 def _trainer(
@@ -98,12 +122,6 @@ def _trainer(
     return Trainer(network, target.loss(), optimizer, rng=int(rng.integers(2**63)))
 
 
-def training_rows(n_rows: int, recipe: Recipe, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Return the rows that each network is trained on: all but `n_validation` in random order.
-
-    The held-out rows of one network follow those of the one before, so few rows are held out twice.
-    """
-    order = rng.permutation(n_rows)
-    n_held = recipe.n_validation
-    starts = [place * n_held % max(1, n_rows - n_held) for place in range(recipe.n_networks)]
-    return [np.r_[order[:start], order[start + n_held :]] for start in starts]
+def class_codes(target: Target, encoded: Floats) -> Floats | None:
+    """Return the class of each row (N,) by which folds are stratified; None for other tasks."""
+    return None if target.classes is None else encoded[:, 0]

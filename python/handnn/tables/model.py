@@ -6,17 +6,19 @@ import os
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handnn import storage
 from handnn.arrays import Array
 from handnn.network import Network
-from handnn.tables.cells import AnyArray
+from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.columns import Columns
+from handnn.tables.intervals import HeldOutErrors, interval, label_sets
 from handnn.tables.model_html import model_html
 from handnn.tables.table_reader import TableLike
 from handnn.tables.target import Target
 
-ModelParts = tuple[list[Network], Columns, Target]
+ModelParts = tuple[list[Network], Columns, Target, HeldOutErrors | None]
 """The arguments of a TableModel."""
 
 
@@ -29,6 +31,7 @@ class TableModel:
             and their embeddings of labels absent from training are set (see `Columns.settle`).
         columns: the encoding of a table as the networks' input. target: the decoding of the
         networks' output to predictions.
+        held_out: the errors on held-out rows, which `predict_interval` and `predict_set` need.
 
     All networks have one dtype, float32 or float64, which probabilities share; values of a
     regression are float64. Raises TypeError
@@ -46,12 +49,17 @@ class TableModel:
     """
 
     def __init__(
-        self, networks: Network | Iterable[Network], columns: Columns, target: Target
+        self,
+        networks: Network | Iterable[Network],
+        columns: Columns,
+        target: Target,
+        held_out: HeldOutErrors | None = None,
     ) -> None:
         found = (networks,) if isinstance(networks, Network) else tuple(networks)
         self.networks: tuple[Network, ...] = found
         self.columns = columns
         self.target = target
+        self.held_out = held_out
         for name, part, kind in (("columns", columns, Columns), ("target", target, Target)):
             if not isinstance(part, kind):
                 raise TypeError(
@@ -114,6 +122,57 @@ class TableModel:
         probabilities: Array = _mean(self._probabilities(table)).astype(self.dtype, copy=False)
         return probabilities
 
+    def predict_interval(self, table: TableLike, coverage: float = 0.9) -> Floats:
+        """Return an interval for every row that holds its value with the chance `coverage`.
+
+        (N, 2), or (N, O, 2) for several outputs: the prediction minus and plus one error, so all
+        intervals are equally wide. See `tables.intervals` for what is guaranteed. Raises ValueError
+        if the model is not a regression, has no errors on held-out rows (`fit_table` and
+        `train_file` measure them), or has too few for this coverage.
+
+        Examples:
+            >>> from handnn.tables.fitting import fit_table
+            >>> from handnn.tables.recipe import default_recipe
+            >>> x = np.linspace(0, 1, 100)[:, None]
+            >>> y = x[:, 0] + np.random.default_rng(0).normal(0, 0.1, 100)
+            >>> model = fit_table(x, y, default_recipe(100), rng=0).model
+            >>> low, high = model.predict_interval([[0.5]], coverage=0.8)[0]
+            >>> bool(low < 0.5 < high)
+            True
+        """
+        where = "TableModel.predict_interval"
+        if self.target.task != "regression":
+            raise ValueError(f"{where}: classes have no intervals; see predict_set")
+        bound = self._held_out(where).bound(coverage, where)
+        return interval(np.asarray(self.predict(table), np.float64), bound)
+
+    def predict_set(self, table: TableLike, coverage: float = 0.9) -> NDArray[np.bool_]:
+        """Return a set of classes for every row that holds its class with the chance `coverage`.
+
+        (N, K), True for the classes in the set, in the order of `target.classes`. A set may be
+        empty where no class is likely enough. Raises ValueError if the model is not one of classes,
+        and as `predict_interval`.
+
+        Examples:
+            >>> from handnn.tables.fitting import fit_table
+            >>> from handnn.tables.recipe import default_recipe
+            >>> x = np.linspace(0, 1, 100)[:, None]
+            >>> y = np.where(x[:, 0] > 0.5, "high", "low")
+            >>> model = fit_table(x, y, default_recipe(100), rng=0).model
+            >>> model.predict_set([[0.9], [0.1]]).tolist()
+            [[True, False], [False, True]]
+        """
+        where = "TableModel.predict_set"
+        if self.target.classes is None:
+            raise ValueError(f"{where}: a {self.target.task} has no sets of classes")
+        bound = self._held_out(where).bound(coverage, where)
+        return label_sets(self.predict_proba(table), bound)
+
+    def _held_out(self, where: str) -> HeldOutErrors:
+        if self.held_out is None:
+            raise ValueError(f"{where}: the model has no errors on held-out rows")
+        return self.held_out
+
     def spread(self, table: TableLike) -> Array:
         """Return the standard deviation of the networks' predictions for every row.
 
@@ -152,12 +211,15 @@ class TableModel:
         """
         layers = (network.layers for network in self.networks)
         described, arrays = storage.describe_all(layers, where)
-        return arrays, {
+        contents: dict[str, object] = {
             "model": "table",
             "networks": described,
             "columns": self.columns.to_dict(),
             "target": self.target.to_dict(),
         }
+        if self.held_out is not None:
+            contents["held_out"] = self.held_out.to_dict()
+        return arrays, contents
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> TableModel:
@@ -175,12 +237,15 @@ class TableModel:
 
     @staticmethod
     def parts_of(file: storage.TensorFile) -> ModelParts:
-        """Return the networks, columns and target in an open file; ValueError if it has none."""
+        """Return the arguments of a TableModel in an open file; ValueError if it has none."""
         architecture = storage.read_architecture(file.metadata, "table")
         columns = Columns.from_dict(architecture.get("columns"))
         target = Target.from_dict(architecture.get("target"))
         networks = storage.read_all(file, architecture.get("networks"))
-        return list(map(Network, networks)), columns, target
+        entry = architecture.get("held_out")  # files of older versions do not have it
+        n_errors = 1 if target.classes is not None else target.n_out
+        held_out = None if entry is None else HeldOutErrors.from_dict(entry, n_errors)
+        return list(map(Network, networks)), columns, target, held_out
 
     def summary(self) -> str:
         """Return the columns, the target and the first network as text."""

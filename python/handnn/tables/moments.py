@@ -56,6 +56,25 @@ def deviations(x: Array, mean: Floats, weight: Weights) -> Floats:
     return np.where(is_constant | (deviation == 0), 1.0, deviation)
 
 
+MAX_SCALED = 10
+"""The largest distance from 0 of a scaled training value, such as a pixel that is rarely lit."""
+
+
+def standardization(values: Floats, weight: Weights = None) -> tuple[float, float]:
+    """Return the mean and the scale of values (N,).
+
+    The scale is the standard deviation; more where a value would be farther than `MAX_SCALED` from
+    0 otherwise, and 1 for constant values, whose mean is the value. Both are infinite or NaN where
+    they overflow.
+    """
+    low, high = float(values.min()), float(values.max())
+    if low == high:
+        return low, 1.0
+    mean = float(means(values, weight))
+    deviation = float(deviations(values, np.asarray(mean), weight))
+    return mean, max(deviation, (high - mean) / MAX_SCALED, (mean - low) / MAX_SCALED)
+
+
 def check_finite(mean: Floats, scale: Floats, name: str) -> None:
     """Raise ValueError where numbers are so large that mean or deviation has overflowed."""
     odd = ~(np.isfinite(mean) & np.isfinite(scale))

@@ -11,6 +11,7 @@ import numpy as np
 from handnn.tables import checks
 from handnn.tables.cells import Cells, Floats, to_numbers
 from handnn.tables.checks import Entry
+from handnn.tables.moments import standardization
 from handnn.tables.quantiles import quantile_curve
 from handnn.tables.recipe import ColumnScale
 from handnn.tables.steps import ColumnStep, Impute, PiecewiseLinear, Standardize
@@ -25,7 +26,7 @@ class NumberColumn:
     Attributes:
         median: of the values present; it replaces missing values before f.
         mean, scale: mean and standard deviation of f(x) after that; 0 and 1 without scaling. scale
-            is 1 for a constant column.
+            is 1 for a constant column, and larger where a value would be farther than 10 from 0.
         has_gaps: whether values were missing in training. If so, the network has another input, 1
             where the value is missing, else 0.
         reads_text: has no effect; files of older versions have it.
@@ -63,12 +64,10 @@ class NumberColumn:
             values[gaps] = median
             knots, levels = normal_levels(present) if scale == "quantile" else ((), ())
             scaled = np.interp(values, knots, levels) if knots else values
-            mean, deviation = (float(scaled.mean()), float(scaled.std())) if scale else (0.0, 1.0)
+            mean, deviation = standardization(scaled) if scale else (0.0, 1.0)
         if not np.isfinite([median, mean, deviation, *knots]).all():
             largest = abs(values) == abs(values).max()
             raise column.error(where, largest, "is too large to be scaled")
-        if scaled.min() == scaled.max() or deviation == 0:
-            mean, deviation = (float(scaled[0]) if scale else 0.0), 1.0
         return cls(median, mean, deviation, bool(gaps.any()), False, knots, levels)
 
     def names_out(self, name: str) -> list[str]:

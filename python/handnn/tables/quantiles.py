@@ -1,9 +1,14 @@
-"""Quantile curves: piecewise linear functions that give a column a normal distribution.
+"""Quantile curves: piecewise linear functions that shorten the tails of a column.
 
-A knot is a quantile of the training values; its level is the same quantile of the standard normal
-distribution. Beyond the first and the last knot the function is constant. There is one knot per 8
-values, but at most 257. A value that equals several quantiles has the mean of their levels;
-the outermost levels are those of half a step, so that all levels are finite.
+A knot is a quantile of the training values. Its level is the mean of two numbers: the same quantile
+of the standard normal distribution; and the knot itself, standardized by the mean and deviation of
+all quantiles, with the weight `LINEAR_SHARE`. The first spreads the bulk of a skewed column evenly.
+The second keeps the shape of long tails, so that what depends linearly on the column almost does so
+on the levels, too. For a normal column both are the same.
+
+Beyond the first and the last knot the function is constant. There is one knot per 8 values, but at
+most 257. A value that is several quantiles at once has the level of their middle; the outermost
+quantiles are those of half a step, so that all levels are finite.
 """
 
 from __future__ import annotations
@@ -15,18 +20,15 @@ from handnn.tables.cells import Floats
 
 MAX_KNOTS = 257
 
+LINEAR_SHARE = 0.3
+"""The weight of the standardized value beside that of the normal quantile, which is 1."""
+
 MAX_COMPARISONS = 100_000
 """Up to this number of comparisons, all columns are compared with all knots, without a search."""
 
 
-def quantile_curve(values: Floats) -> tuple[Floats, Floats]:
-    """Return knots (K,) and levels (K,) for values (N,); quantiles are interpolated linearly."""
-    parts = _parts(len(values))
-    return _curve(np.quantile(values, parts), parts)
-
-
-def weighted_quantile_curve(values: Floats, weight: Floats | None) -> tuple[Floats, Floats]:
-    """Return knots and levels for values (N,), where a weight of 2 counts as two rows.
+def quantile_curve(values: Floats, weight: Floats | None = None) -> tuple[Floats, Floats]:
+    """Return knots (K,) and levels (K,) for values (N,), where a weight of 2 counts as two rows.
 
     The quantiles are values of the rows: the first whose cumulative weight reaches the share.
     """
@@ -36,6 +38,13 @@ def weighted_quantile_curve(values: Floats, weight: Floats | None) -> tuple[Floa
     parts = _parts(int(total))
     at = np.minimum(np.searchsorted(reached, parts * total), len(values) - 1)
     return _curve(values[order][at], parts)
+
+
+def _median(values: Floats, weight: Floats | None) -> float:
+    """Return the first value whose cumulative weight reaches a half."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(np.ones(len(values)) if weight is None else weight[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
 def _parts(n_rows: int) -> Floats:
@@ -52,8 +61,14 @@ def _curve(quantiles: Floats, parts: Floats) -> tuple[Floats, Floats]:
     middles = np.bincount(place, parts) / np.bincount(place)
     half = 0.5 / len(parts)
     normal = NormalDist()
-    levels = [normal.inv_cdf(part) for part in np.clip(middles, half, 1 - half).tolist()]
-    return knots, np.array(levels)
+    clipped = np.clip(middles, half, 1 - half).tolist()
+    levels = np.array([normal.inv_cdf(part) for part in clipped])
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = quantiles.mean(), quantiles.std()
+    if not 0 < deviation < np.inf:
+        return knots, levels
+    standardized = (knots - mean) / deviation
+    return knots, (levels + LINEAR_SHARE * standardized) / (1 + LINEAR_SHARE)
 
 
 class QuantileCurves:
@@ -67,7 +82,7 @@ class QuantileCurves:
     """
 
     def __init__(self, x: Array, weight: Floats | None) -> None:
-        curves = [weighted_quantile_curve(np.asarray(c, np.float64), weight) for c in x.T]
+        curves = [quantile_curve(np.asarray(c, np.float64), weight) for c in x.T]
         n_padded = 1 + max(len(knots) for knots, _ in curves)  # the last is infinite, for __call__
         shape = (len(curves), n_padded)
         self.knots = np.full(shape, np.inf)
@@ -79,7 +94,7 @@ class QuantileCurves:
             self.slopes[place, : count - 1] = np.diff(levels) / np.diff(knots)
         self.first = self.knots[:, 0].copy()
         self.last = np.array([knots[-1] for knots, _ in curves])
-        self.center = np.array([knots[np.abs(levels).argmin()] for knots, levels in curves])
+        self.center = np.array([_median(np.asarray(c, np.float64), weight) for c in x.T])
         self._offset = np.arange(len(curves)) * n_padded
 
     def __call__(self, x: Array) -> Floats:

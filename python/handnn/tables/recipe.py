@@ -1,9 +1,9 @@
 """The recipe: default settings for training on a table.
 
 All defaults are defined here. The estimators, `handnn train` and `handnn.train_file`
-start from `default_recipe` and replace the settings that a user chose; `file_recipe` and
-`stream_recipe` contain their other defaults. Each value was chosen by scores on held-out rows:
-docs/scikit-learn.md has the measurements.
+start from `default_recipe` and replace what a user chose. `single_recipe` is for one network that
+learns from all rows, `stream_recipe` for files that do not fit into memory. Each value was chosen
+by scores on test rows: docs/scikit-learn.md has the measurements.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PEAK_LR = 0.005
 """The highest learning rate of AdamW in a `schedules.OneCycle`."""
 
 WEIGHT_DECAY = 0.1
-"""AdamW's. It regularizes in place of early stopping, so no rows need to be held out."""
+"""AdamW's."""
 
 DROPOUT = 0.1
 """After each hidden layer, for tables of more than `MAX_FULL_BATCH_ROWS` rows."""
@@ -38,19 +38,23 @@ MAX_FULL_BATCH_ROWS = 64
 """Up to this number of rows, one batch holds them all."""
 
 MAX_FLOAT64_ROWS = 1_000
-"""Up to this number of rows, training in float64 takes no noticeable time."""
+"""Up to this number of rows, training one network in float64 takes no noticeable time."""
 
-N_FILE_NETWORKS = 5
-"""Networks that `handnn train` averages."""
+N_FOLDS = 8
+"""Folds, and networks, of a bag."""
 
-MIN_VALIDATION_ROWS = 1_000
-"""From this number of rows on, each network of `handnn train` holds out different rows."""
+N_FOLDS_SMALL, MAX_SMALL_ROWS = 16, 500
+"""Up to this number of rows a bag has more: each fold is small, and training takes no time."""
+
+PATIENCE_SHARE, MIN_PATIENCE = 0.25, 20
+"""Epochs without a lower validation loss after which a network stops: this share of all epochs.
+
+On noisy tables the best epoch comes early, and patience costs time only. On others the loss still
+falls when the learning rate does, at the end, and a shorter patience stops before.
+"""
 
 VALIDATION_SHARE = 0.1
-"""The share of the training rows that each of them holds out."""
-
-PATIENCE = 20
-"""Epochs without a lower loss on these rows after which such a network stops."""
+"""The share of a streamed file's rows on which the validation loss is computed."""
 
 STREAM_BUFFER = 2**18
 """The number of rows of a streamed file in the shuffle buffer."""
@@ -80,9 +84,10 @@ class Recipe:
         lr: the learning rate, or the peak of the schedule.
         weight_decay: AdamW's.
         schedule: the name of a schedule or a Schedule.
-        n_validation: rows that each network holds out of the training rows, to stop after
-            `patience` epochs without a lower loss on them and to return to the best; 0 for none.
-        patience: see `n_validation`.
+        n_folds: parts into which the training rows are divided. Each network holds out one of
+            them, to stop after `patience` epochs without a lower loss on it and to return to the
+            best epoch; 0 for none.
+        patience: see `n_folds`.
     """
 
     n_networks: int = 1
@@ -98,8 +103,8 @@ class Recipe:
     lr: float = PEAK_LR
     weight_decay: float = WEIGHT_DECAY
     schedule: str | Schedule = "one_cycle"
-    n_validation: int = 0
-    patience: int = PATIENCE
+    n_folds: int = 0
+    patience: int = MIN_PATIENCE
 
     def with_hidden(self, hidden: tuple[int, ...]) -> Recipe:
         """Return the recipe with other hidden layers, activated and dropped out like the first."""
@@ -108,9 +113,19 @@ class Recipe:
         n = len(hidden)
         return replace(self, hidden=hidden, activations=(activation,) * n, dropouts=(dropout,) * n)
 
+    def n_train(self, n_rows: int) -> int:
+        """Return the most rows that a network learns from, of `n_rows` training rows."""
+        return n_rows - n_rows // self.n_folds if self.n_folds else n_rows
 
-def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe:
-    """Return the recipe for a table of `n_rows` training rows and `n_columns` columns.
+    def n_steps(self, n_rows: int) -> int:
+        """Return the number of steps in all epochs."""
+        return self.epochs * -(-self.n_train(n_rows) // self.batch_size)
+
+
+def single_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe:
+    """Return the recipe for one network that learns from all of `n_rows` rows.
+
+    Weight decay and Dropout regularize in place of early stopping.
 
     Batches hold 32 rows for small tables, up to 200 (scikit-learn's) for 20,000 rows and more, so
     that an epoch has about a hundred steps. There are 200 epochs, or fewer where they would exceed
@@ -119,13 +134,13 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
     Raises TypeError if a count is not an int, ValueError if it is below 1.
 
     Examples:
-        >>> from handnn.tables.recipe import default_recipe
-        >>> recipe = default_recipe(16_512, n_columns=9)
+        >>> from handnn.tables.recipe import single_recipe
+        >>> recipe = single_recipe(16_512, n_columns=9)
         >>> recipe.batch_size, recipe.epochs, recipe.dtype, recipe.scale
         (165, 148, 'float32', 'quantile')
     """
-    n_rows = whole_number(n_rows, "default_recipe: n_rows")
-    n_columns = whole_number(n_columns, "default_recipe: n_columns")
+    n_rows = whole_number(n_rows, "single_recipe: n_rows")
+    n_columns = whole_number(n_columns, "single_recipe: n_columns")
     is_small = n_rows <= MAX_FULL_BATCH_ROWS
     batch_size = n_rows if is_small else min(max(32, n_rows // 100), 200)
     steps_per_epoch = -(-n_rows // batch_size)
@@ -138,19 +153,33 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
     )
 
 
-def file_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe:
-    """Return the recipe of `handnn train` for a table in memory of `n_rows` training rows.
+def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe:
+    """Return the default recipe: a bag of networks for a table of `n_rows` training rows.
 
-    It averages several networks. From 1,000 rows on, each holds out a tenth of them, and is
-    otherwise trained as on a table of the remaining ones; the dtype follows all rows.
+    The rows are divided into folds. For each fold a network is trained on the other rows, as
+    `single_recipe` says for that number of them, but in float32, and stops at its best epoch on the
+    fold. Up to 64 rows, each network learns from all of them, in one batch: a fold of some rows
+    says too little about the best epoch, and a row of weight 2 equals two rows.
+
+    Raises what `single_recipe` raises.
+
+    Examples:
+        >>> from handnn.tables.recipe import default_recipe
+        >>> recipe = default_recipe(1_000)
+        >>> recipe.n_networks, recipe.n_folds, recipe.n_train(1_000), recipe.patience
+        (8, 8, 875, 50)
     """
-    n_rows = whole_number(n_rows, "file_recipe: n_rows")
-    n_validation = int(n_rows * VALIDATION_SHARE) if n_rows >= MIN_VALIDATION_ROWS else 0
+    n_rows = whole_number(n_rows, "default_recipe: n_rows")
+    if n_rows <= MAX_FULL_BATCH_ROWS:
+        return replace(single_recipe(n_rows, n_columns), n_networks=N_FOLDS)
+    n_folds = N_FOLDS_SMALL if n_rows <= MAX_SMALL_ROWS else N_FOLDS
+    single = single_recipe(n_rows - n_rows // n_folds, n_columns)
     return replace(
-        default_recipe(n_rows - n_validation, n_columns),
-        n_networks=N_FILE_NETWORKS,
-        n_validation=n_validation,
-        dtype=default_recipe(n_rows).dtype,
+        single,
+        n_networks=n_folds,
+        n_folds=n_folds,
+        dtype="float32",
+        patience=max(MIN_PATIENCE, int(PATIENCE_SHARE * single.epochs)),
     )
 
 
@@ -160,7 +189,7 @@ def stream_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe
     It trains one network in float32. A file larger than `STREAM_BUFFER` rows has larger batches,
     and long files have fewer epochs, down to one.
     """
-    recipe = default_recipe(n_rows, n_columns)
+    recipe = single_recipe(n_rows, n_columns)
     n_rows = whole_number(n_rows, "stream_recipe: n_rows")
     return replace(
         recipe,

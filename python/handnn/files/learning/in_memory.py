@@ -11,7 +11,7 @@ from handnn.files.learning.split import split_rows
 from handnn.files.learning.survey import Survey, take_rows
 from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.tables.fitting import fit_table
-from handnn.tables.recipe import file_recipe
+from handnn.tables.recipe import default_recipe
 
 
 def train_in_memory(
@@ -34,7 +34,7 @@ def train_in_memory(
     for note in survey.notes:
         log(note)
     start = perf_counter()
-    recipe = settings.applied_to(file_recipe(len(train), len(survey.kinds)))
+    recipe = settings.applied_to(default_recipe(len(train), len(survey.kinds)))
     fitted = fit_table(
         train.x,
         train.y,
@@ -42,7 +42,7 @@ def train_in_memory(
         kinds=survey.kinds,
         task=survey.task,
         gaps=gaps,
-        rng=rng,
+        rng=settings.seed,
         progress=progress,
     )
     for number, history in enumerate(fitted.histories, 1):
@@ -51,7 +51,7 @@ def train_in_memory(
         fitted.histories,
         split.test,
         n_train=len(train),
-        keeps_best_epoch=recipe.n_validation > 0,
+        keeps_best_epoch=recipe.n_folds > 0,
         seconds=perf_counter() - start,
     )
     return Trained(fitted.model, run, split)

@@ -1,0 +1,140 @@
+"""Intervals and sets: bounds by hand, and coverage on new rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn.tables.fitting import fit_table
+from handnn.tables.intervals import (
+    HeldOutErrors,
+    class_errors,
+    held_out_outputs,
+    interval,
+    label_sets,
+    regression_errors,
+)
+from handnn.tables.recipe import default_recipe, single_recipe
+from tests.bounds import assert_same_bits
+
+
+def test_bound_is_an_order_statistic():
+    errors = HeldOutErrors.of(np.array([[3.0], [1.0], [4.0], [2.0]]))
+    assert errors.errors == ((1.0, 2.0, 3.0, 4.0),)
+    for coverage, expected in ((0.2, 1), (0.21, 2), (0.4, 2), (0.6, 3), (0.8, 4)):
+        assert errors.bound(coverage, "f").tolist() == [expected]
+    with pytest.raises(ValueError, match=r"f: coverage=0.9 needs 9 or more held-out rows"):
+        errors.bound(0.9, "f")
+    for coverage in (0, 1, -0.1, 1.5):
+        with pytest.raises(ValueError, match="coverage"):
+            errors.bound(coverage, "f")
+    with pytest.raises(TypeError, match="f: coverage"):
+        errors.bound("0.9", "f")
+
+
+def test_many_errors_are_kept_as_quantiles():
+    values = np.random.default_rng(0).permutation(25_000)[:, None] + 1.0
+    errors = HeldOutErrors.of(values)
+    assert errors.n_rows == 25_000 and len(errors.errors[0]) == 1_000
+    for coverage in (0.5, 0.9, 0.999):
+        assert errors.bound(coverage, "f")[0] == pytest.approx(coverage * 25_000, abs=26)
+        assert errors.bound(coverage, "f")[0] >= coverage * 25_000
+
+
+def test_regression_errors_are_absolute():
+    assert regression_errors(np.zeros((2, 1)), np.array([[2.0], [-1.0]])).errors == ((1.0, 2.0),)
+
+
+def test_intervals_and_sets_by_hand():
+    assert interval(np.array([1.0, 2.0]), np.array([0.5])).tolist() == [[0.5, 1.5], [1.5, 2.5]]
+    assert interval(np.array([[1.0, 2.0]]), np.array([1.0, 2.0])).tolist() == [[[0, 2], [0, 4]]]
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25]])
+    errors = class_errors(np.array([0, 1]), probabilities)
+    assert errors.errors[0] == pytest.approx((0.3, 0.65))
+    assert label_sets(probabilities, np.array([0.65])).tolist() == [
+        [True, False, False],
+        [True, True, False],
+    ]
+
+
+def test_each_row_is_answered_by_the_network_that_holds_it_out():
+    networks = [handnn.Network([handnn.Affine([[0.0]], [float(place)])]) for place in (10, 20, 30)]
+    fold = np.array([1, 0, 1, 0])
+    rows, outputs = held_out_outputs(networks, np.zeros((4, 1)), fold)
+    assert rows.tolist() == [1, 3, 0, 2] and outputs[:, 0].tolist() == [10, 10, 20, 20]
+
+
+def noisy(n_rows, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n_rows, 3))
+    return x, x[:, 0] + np.sin(2 * x[:, 1]) + rng.standard_t(4, n_rows)
+
+
+def test_intervals_cover_new_rows():
+    found = {coverage: [] for coverage in (0.8, 0.9, 0.95)}
+    for seed in range(4):
+        x, y = noisy(400, seed)
+        model = fit_table(x, y, replace(default_recipe(400), epochs=40), rng=0).model
+        x_new, y_new = noisy(4_000, 100 + seed)
+        for coverage, shares in found.items():
+            low, high = model.predict_interval(x_new, coverage).T
+            shares.append(np.mean((low <= y_new) & (y_new <= high)))
+    for coverage, shares in found.items():
+        assert coverage - 0.02 < np.mean(shares) < coverage + 0.03
+
+
+def test_sets_cover_new_rows():
+    found = {coverage: [] for coverage in (0.8, 0.9, 0.95)}
+    for seed in range(4):
+        x, y = noisy(400, seed)
+        x_new, y_new = noisy(4_000, 100 + seed)
+        classes, classes_new = (np.digitize(given, [-0.7, 0.7]) for given in (y, y_new))
+        model = fit_table(x, classes, replace(default_recipe(400), epochs=40), rng=0).model
+        for coverage, shares in found.items():
+            sets = model.predict_set(x_new, coverage)
+            assert sets.shape == (4_000, 3) and sets.dtype == bool
+            shares.append(np.mean(sets[np.arange(4_000), classes_new]))
+    for coverage, shares in found.items():
+        assert np.mean(shares) == pytest.approx(coverage, abs=0.025)
+
+
+def test_a_file_carries_the_errors(tmp_path):
+    x, y = noisy(100, 0)
+    model = fit_table(x, y, replace(default_recipe(100), epochs=2), rng=0).model
+    model.save(tmp_path / "m.safetensors")
+    loaded = handnn.TableModel.load(tmp_path / "m.safetensors")
+    assert loaded.held_out == model.held_out and model.held_out.n_rows == 100
+    assert_same_bits(loaded.predict_interval(x[:5]), model.predict_interval(x[:5]))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {},
+        [],
+        {"n_rows": 2, "errors": [[1.0]]},
+        {"n_rows": 2, "errors": [[2.0, 1.0]]},
+        {"n_rows": 2, "errors": [[-1.0, 1.0]]},
+        {"n_rows": 2, "errors": [[1.0, 2.0], [1.0, 2.0]]},
+        {"n_rows": "2", "errors": [[1.0, 2.0]]},
+        {"n_rows": 2, "errors": [["a", "b"]]},
+    ],
+)
+def test_rejects_invalid_entries(entry):
+    with pytest.raises(ValueError, match="errors on held-out rows"):
+        HeldOutErrors.from_dict(entry, 1)
+
+
+def test_models_without_held_out_rows_have_no_intervals():
+    x, y = noisy(70, 0)
+    model = fit_table(x, y, replace(single_recipe(70), epochs=1), rng=0).model
+    with pytest.raises(ValueError, match="has no errors on held-out rows"):
+        model.predict_interval(x)
+    with pytest.raises(ValueError, match="a regression has no sets of classes"):
+        model.predict_set(x)
+    classes = fit_table(x, y > 0, replace(default_recipe(70), epochs=1), rng=0).model
+    with pytest.raises(ValueError, match="classes have no intervals; see predict_set"):
+        classes.predict_interval(x)
