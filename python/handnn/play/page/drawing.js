@@ -51,8 +51,10 @@ export function unpack(text) {
 }
 
 export function paint(canvas, levels, width, height, colours = null) {
-  canvas.width = width;
-  canvas.height = height;
+  if (canvas.width !== width || canvas.height !== height) {
+    canvas.width = width;
+    canvas.height = height;
+  }
   const context = canvas.getContext("2d");
   const picture = context.createImageData(width, height);
   const table = palette();

@@ -17,7 +17,7 @@ export function drawNetwork(frame, rows) {
     shape = wanted;
     build(frame.bricks, rows);
   }
-  frame.bricks.forEach((brick, at) => drawUnits(brick, columns[at], rows));
+  frame.bricks.forEach((brick, at) => drawUnits(brick, columns[at], rows, !frame.playing));
   drawLines(frame.bricks);
 }
 
@@ -84,7 +84,7 @@ function move(event, at, i) {
   target.focus();
 }
 
-function drawUnits(brick, { units }, rows) {
+function drawUnits(brick, { units }, rows, isStill) {
   const levels = unpack(brick.maps ?? brick.histograms);
   const size = levels.length / units.length;
   const side = Math.round(Math.sqrt(size));
@@ -94,6 +94,7 @@ function drawUnits(brick, { units }, rows) {
     if (!brick.maps) paintBars(canvas, own, brick.range[i]);
     else if (rows.inputs.length === 1) paintLine(canvas, own);
     else paint(canvas, own, side, side);
+    if (!isStill && unit.hasAttribute("aria-label")) return;
     const [low, high] = brick.range[i];
     unit.setAttribute("aria-label", `${unit.dataset.label}: ${short(low)} to ${short(high)}`);
   });

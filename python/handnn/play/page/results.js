@@ -4,9 +4,14 @@ import { $, CLASS_COLOURS, element, ink, paint, palette, short, svg, unpack } fr
 
 const SIDE = 320;
 
+const CHARTS_EVERY = 100; // milliseconds, while training
+let chartedAt = 0;
+
 export function drawResults(frame, rows, isLog) {
   drawSurface(frame.prediction, rows);
   drawScores(frame, rows);
+  if (frame.playing && Date.now() - chartedAt < CHARTS_EVERY && !frame.warnings) return;
+  chartedAt = Date.now();
   $("curve").replaceChildren(curve(frame.curve, isLog));
   if (frame.prediction.confusion) drawConfusion(frame.prediction.confusion, rows);
   else drawPairs(frame.prediction.pairs, rows);
@@ -37,14 +42,27 @@ function drawPlane(context, prediction, rows) {
   context.globalAlpha = 0.6; // points of the same colour stand out
   context.drawImage(small, 0, 0, 2 * SIDE, 2 * SIDE);
   context.globalAlpha = 1;
-  for (const name of ["train", "held_out"]) {
-    for (const [x, y, value] of rows[name]) drawPoint(context, rows, x, y, value, name);
-  }
+  context.drawImage(pointsOf(rows), 0, 0);
   const names = rows.classes.length
     ? rows.classes.map((label, i) => `${i ? "■" : "●"} class ${label}`).join("  ")
     : `colour: ${rows.target}`;
   $("legend").textContent = `Across: ${rows.inputs[0]}, up: ${rows.inputs[1]}. ${names}. `
     + "Held-out points have a dark rim.";
+}
+
+let layer = { canvas: null, rows: null, colours: null };
+
+// The points, drawn once for these rows and colours.
+function pointsOf(rows) {
+  if (layer.rows === rows && layer.colours === palette()) return layer.canvas;
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 2 * SIDE;
+  const context = canvas.getContext("2d");
+  for (const name of ["train", "held_out"]) {
+    for (const [x, y, value] of rows[name]) drawPoint(context, rows, x, y, value, name);
+  }
+  layer = { canvas, rows, colours: palette() };
+  return canvas;
 }
 
 function drawPoint(context, rows, x, y, value, name) {
