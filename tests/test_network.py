@@ -156,7 +156,9 @@ def test_rejects_mixed_dtypes():
         Network([Affine.random(3, 4), Affine.random(4, 2, dtype="float64")])
 
 
-@pytest.mark.parametrize("bad", [3, None, "ReLU", ReLU, object()], ids=str)
+@pytest.mark.parametrize(
+    "bad", [3, None, "ReLU", ReLU, object()], ids=["3", "None", "str", "class", "object"]
+)
 def test_rejects_non_bricks(bad):
     with pytest.raises(TypeError):
         Network([Affine.random(3, 4), bad])

@@ -123,7 +123,7 @@ def test_resume_with_the_other_engine(path, dtype):
         (SoftmaxCrossEntropy(0.1, [1, 2, 0.5]), lambda: RMSProp(momentum=0.5, clip_value=0.1)),
         (SoftmaxCrossEntropy(), lambda: AdamW(0.01, decay_all=True, schedule=schedules.Step(7))),
     ],
-    ids=str,
+    ids=["article", "mse", "quantile", "smoothed", "cross entropy"],
 )
 def test_losses_optimizers_and_layers_are_restored(path, loss, optimizer):
     def new():
