@@ -352,3 +352,33 @@ def test_trainer_works_in_either_mode_and_restores_it():
     trainer.fit(np.ones((4, 1)), np.ones((4, 1)), epochs=1, batch_size=2, validation=0.5)
     assert mode.modes == [True, False]
     assert not mode.training
+
+
+class Gives:
+    """A brick that returns what it is told, and has these grads."""
+
+    def __init__(self, forward=None, backward=None, grads=None):
+        self.values = forward, backward
+        self.grads = {} if grads is None else grads
+
+    def forward(self, x):
+        return self.values[0]
+
+    def backward(self, dout):
+        return self.values[1]
+
+
+def test_a_brick_that_returns_none_is_named():
+    x = np.ones((2, 3))
+    with pytest.raises(TypeError, match=r"Network\.forward: layer 1 \(Gives\) returned None"):
+        Network([ReLU(), Gives(), ReLU()]).forward(x)
+    network = Network([ReLU(), Gives(x), ReLU()])
+    network.forward(x)
+    with pytest.raises(TypeError, match=r"Network\.backward: layer 1 \(Gives\) returned None"):
+        network.backward(x)
+    assert Network([Gives(x)]).backward(x) is None, "nobody needs the dx of the first layer"
+
+
+def test_grads_that_are_not_a_dict_are_an_error():
+    with pytest.raises(TypeError, match=r"the grads of Gives must be a dict, but are \[1\]"):
+        _ = Network([Gives(grads=[1])]).grads

@@ -33,12 +33,20 @@ bool is_aligned_and_contiguous(const py::array& array) {
   return (array.flags() & both) == both;
 }
 
+const void* dtype_address(PyObject* array) { return py::detail::array_proxy(array)->descr; }
+
+bool is_same(PyObject* object, const void* data, const void* dtype, Size size) {
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  return array.data() == data && dtype_address(object) == dtype && array.size() == size;
+}
+
 Array passed(const char* name, const py::array& array, const py::object& given) {
   Array result;
   result.name = name;
   result.object = array;
   result.given = given;
   result.data = const_cast<void*>(array.data());
+  result.dtype = dtype_address(array.ptr());
   result.dimensions = array.ndim();
   result.size = array.size();
   std::copy_n(array.shape(), array.ndim(), result.shape.begin());
@@ -69,10 +77,34 @@ std::string shape_text(const Array& array) {
   return shape_text(array.shape.data(), array.dimensions);
 }
 
+bool is_unchanged(const Array& array) {
+  const auto now = array.as_array();
+  return is_same(array.object.ptr(), array.data, array.dtype, array.size) &&
+         now.ndim() == array.dimensions &&
+         std::equal(now.shape(), now.shape() + now.ndim(), array.shape.begin());
+}
+
+void Gate::require_unchanged() const {
+  for (std::size_t i = 0; i < seen_count_; ++i) {
+    const Seen& seen = seen_[i];
+    if (is_same(seen.object, seen.data, seen.dtype, seen.size)) continue;
+    bad_value(seen.name, " was changed in place while the arguments were converted");
+  }
+}
+
+Locked Gate::locked() const {
+  Locked locked;
+  for (std::size_t i = 0; i < seen_count_; ++i) {
+    locked.add(py::reinterpret_borrow<py::object>(seen_[i].object));
+  }
+  return locked;
+}
+
 py::array Gate::as_array(const Input& input) const {
   if (py::isinstance<py::array>(input.value)) return py::reinterpret_borrow<py::array>(input.value);
   try {
-    return py::module_::import("numpy").attr("asarray")(input.value);
+    return without_unwinding(
+        [&] { return py::object(py::module_::import("numpy").attr("asarray")(input.value)); });
   } catch (py::error_already_set& error) {
     const std::string why = py::str(error.value());
     if (error.matches(PyExc_ValueError))
@@ -126,16 +158,21 @@ void Gate::inputs(std::initializer_list<Input> inputs) {
     if (is_aligned_and_contiguous(given) && has_dtype(given)) {
       input.array.object = given;
     } else {
-      input.array.object =
-          py::module_::import("numpy").attr("require")(given, dtype_name(dtype_), "CA");
+      input.array.object = without_unwinding([&] {
+        return py::object(
+            py::module_::import("numpy").attr("require")(given, dtype_name(dtype_), "CA"));
+      });
     }
   }
   // This check comes last, because a conversion may run Python code (a warning filter) that
   // reshapes an array.
   for (const Input& input : inputs) {
     const py::array array = input.array.as_array();
-    seen_.at(seen_count_++) = {input.name, input.array.given.ptr()};
+    if (!is_aligned_and_contiguous(array) || !has_dtype(array)) {
+      bad_value(input.name, " was changed in place while the arguments were converted");
+    }
     input.array = passed(input.name, array, input.array.given);
+    seen_.at(seen_count_++) = seen_of(input.array);
   }
 }
 
@@ -152,12 +189,13 @@ Array Gate::checked_output(const char* name, py::handle given) {
   for (std::size_t i = 0; i < seen_count_; ++i) {
     const bool itself = std::strcmp(seen_[i].name, name) == 0;
     is_seen |= itself;
-    if (!itself && overlap(array, py::reinterpret_borrow<py::array>(seen_[i].array))) {
+    if (!itself && overlap(array, py::reinterpret_borrow<py::array>(seen_[i].given))) {
       bad_value(name, " overlaps ", seen_[i].name, " in memory; pass an array that does not");
     }
   }
-  if (!is_seen) seen_.at(seen_count_++) = {name, array.ptr()};
-  return passed(name, array, array);
+  const Array output = passed(name, array, array);
+  if (!is_seen) seen_.at(seen_count_++) = seen_of(output);
+  return output;
 }
 
 Array Gate::output(const char* name, py::handle given, const Size* shape, Size dimensions) {

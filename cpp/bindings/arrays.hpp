@@ -11,8 +11,10 @@
 // copied. The call's dtype is that of its float32 or float64 arrays, which must agree. Integers,
 // booleans, float16, lists and numbers are converted to it; without a float array it is float64.
 //
-// The gate reads arrays before the call releases the GIL, and holds them until it returns. Another
-// thread must not resize or write them meanwhile, as for NumPy's own functions.
+// Converting an argument may run Python code that changes another one in place. So the gate reads
+// dtype, shape and address after the conversions, and run checks that they are still the same.
+// While the GIL is released no array can be resized; another thread must not write them meanwhile,
+// as for NumPy's own functions.
 #pragma once
 
 #include <array>
@@ -22,6 +24,7 @@
 #include <string>
 
 #include "arguments.hpp"
+#include "gil.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace handnn {
@@ -34,6 +37,7 @@ struct Array {
   py::object object;  // the NumPy array, held until the binding returns
   py::object given;   // the caller's object, which is `object` unless it was copied
   void* data = nullptr;
+  const void* dtype = nullptr;  // the address of its dtype object
   // A copy, because another thread may reshape the array while the GIL is released.
   std::array<Size, max_dimensions> shape;
   Size dimensions = 0, size = 0;
@@ -49,6 +53,18 @@ struct Array {
 
 // Its shape as Python writes it: (3, 4).
 std::string shape_text(const Array& array);
+
+// Whether the NumPy array still has the address, the dtype and the shape that it passed with.
+bool is_unchanged(const Array& array);
+
+// Arrays that cannot be resized: NumPy refuses it while weak references exist.
+class Locked {
+ public:
+  void add(const py::object& array) { references_.emplace_back(array); }
+
+ private:
+  std::vector<py::weakref> references_;
+};
 
 struct Input {
   const char* name;
@@ -88,6 +104,12 @@ class Gate {
   std::string word(const char* name, py::handle given) const;
 
   void require_dimensions(const Array& array, Size dimensions) const;
+
+  // Raises ValueError if an array of this call was changed in place since it passed.
+  void require_unchanged() const;
+
+  // Keeps the arrays of this call from being resized.
+  Locked locked() const;
   void require_same_shape(const Array& a, const Array& b) const;
 
   template <class... Parts>
@@ -103,7 +125,10 @@ class Gate {
   // `work` is the cost in multiply-adds; a double, because it cannot overflow.
   template <class F>
   auto run(double work, F f) const {
-    const Unlocked unlocked(work >= worth_unlocking);
+    require_unchanged();
+    const bool unlocks = work >= worth_unlocking;
+    const Locked locked = unlocks ? this->locked() : Locked();
+    const Unlocked unlocked(unlocks);
     return dtype_ == Dtype::float32 ? f(active_kernels<float>()) : f(active_kernels<double>());
   }
 
@@ -115,15 +140,6 @@ class Gate {
 
   // Releasing and reacquiring the GIL takes 0.1 microseconds; this much work takes about 2.
   static constexpr double worth_unlocking = 32768;
-  struct Unlocked {
-    PyThreadState* state;
-    explicit Unlocked(bool worth_it) : state(worth_it ? PyEval_SaveThread() : nullptr) {}
-    ~Unlocked() {
-      if (state) PyEval_RestoreThread(state);
-    }
-    Unlocked(const Unlocked&) = delete;
-    Unlocked& operator=(const Unlocked&) = delete;
-  };
 
   template <class... Parts>
   std::string message(const Parts&... parts) const {
@@ -139,10 +155,16 @@ class Gate {
   Array output(const char* name, py::handle given, const Size* shape, Size dimensions);
   Array checked_output(const char* name, py::handle given);
 
+  // A passed array; its objects live as long as the Array that the binding holds.
   struct Seen {
     const char* name;
-    PyObject* array;  // kept alive by the binding's Array
+    PyObject *object, *given;
+    const void *data, *dtype;
+    Size size;
   };
+  static Seen seen_of(const Array& array) {
+    return {array.name, array.object.ptr(), array.given.ptr(), array.data, array.dtype, array.size};
+  }
   static constexpr std::size_t max_arrays = 8;
 
   const char* function_;

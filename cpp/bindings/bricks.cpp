@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -17,8 +19,11 @@ Bricks<T>::Bricks(const char* function, const py::list& described) : function_(f
         brick.cast<std::tuple<std::string, py::dict, py::dict, py::dict>>();
     add(kind, settings, arrays, updates);
   }
-  if (!forks_.empty()) bad("a fork has no add");
-  set_widths();
+  try {
+    checked_.emplace(std::move(added_));
+  } catch (const std::invalid_argument& error) {
+    bad(error.what());
+  }
 }
 
 template <class T>
@@ -29,10 +34,15 @@ void Bricks<T>::bad(const std::string& what) const {
 template <class T>
 void Bricks<T>::require_width(const Gate& gate, const Array& x) const {
   gate.require_dimensions(x, 2);
-  const Size I = bricks.front().I;
+  const Size I = checked().inputs();
   if (x.shape[1] != I) {
     gate.bad_value(x.name, " has ", x.shape[1], " columns, but the network has ", I);
   }
+}
+
+template <class T>
+bool Bricks<T>::is_unchanged() const {
+  return std::all_of(arrays_.begin(), arrays_.end(), handnn::is_unchanged);
 }
 
 template <class T>
@@ -42,18 +52,8 @@ void Bricks<T>::require_apart(const Gate& gate, const Array& out) const {
 
 template <class T>
 void Bricks<T>::check_codes(const Gate& gate, const Array& x) const {
-  // An embedding drops its column of codes. `columns` maps the columns of a brick's input to those
-  // of x.
-  std::vector<Size> columns;
-  for (const Brick<T>& brick : bricks) {
-    if (brick.kind != Kind::embedding) return;
-    if (columns.empty()) {
-      for (Size i = 0; i < brick.I; ++i) columns.push_back(i);
-    }
-    const auto column = columns.begin() + brick.column;
-    require_codes<T>(gate, x, x.shape[0], x.shape[1], brick.codes, *column);
-    columns.erase(column);
-    columns.resize(std::size_t(brick.O), -1);
+  for (const CodeColumn& read : checked().code_columns()) {
+    require_codes<T>(gate, x, x.shape[0], x.shape[1], read.codes, read.column);
   }
 }
 
@@ -96,7 +96,7 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
     const Array w = taken(gate, brick.w, "w", arrays, updates);
     gate.require_dimensions(w, 2);
     brick.codes = w.shape[0];
-    brick.O = w.shape[1];  // set_widths adds the other columns
+    brick.O = w.shape[1];  // CheckedBricks adds the other columns
     brick.column = settings["column"].cast<Size>();
     if (brick.codes == 0) gate.bad_value("w has no rows");
   } else if (kind == "dropout") {
@@ -109,13 +109,8 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
     brick.kind = Kind::softmax;
   } else if (kind == "fork") {
     brick.kind = Kind::fork;
-    forks_.push_back(bricks.size());
-    if (forks_.size() > max_nested) bad("blocks are nested too deeply");
   } else if (kind == "add") {
     brick.kind = Kind::add;
-    if (forks_.empty() || forks_.back() + 1 == bricks.size()) bad("an add has no fork");
-    brick.fork = forks_.back();
-    forks_.pop_back();
   } else {
     while (brick.activation < activation_count && kind != activation_facts[brick.activation].name) {
       ++brick.activation;
@@ -123,36 +118,7 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
     if (brick.activation == activation_count) bad("no brick is called \"" + kind + "\"");
     brick.setting = T(number("setting"));
   }
-  bricks.push_back(brick);
-}
-
-// Infers the number of columns of the bricks that accept any number from their neighbors.
-template <class T>
-void Bricks<T>::set_widths() {
-  const auto fixes = [](const Brick<T>& brick) {
-    return brick.kind != Kind::embedding && brick.I > 0;
-  };
-  // Start at the first brick with a fixed width and compute the width of x from it.
-  std::size_t first = 0;
-  while (first < bricks.size() && !fixes(bricks[first])) ++first;
-  if (first == bricks.size()) bad("no brick fixes the number of columns");
-  Size width = bricks[first].I;
-  for (std::size_t i = first; i-- > 0;) {
-    if (bricks[i].kind == Kind::embedding) width += 1 - bricks[i].O;
-  }
-  for (Brick<T>& brick : bricks) {
-    if (brick.kind == Kind::embedding) {
-      if (brick.column < 0 || brick.column >= width)
-        bad("an embedding's column of codes does not exist");
-      brick.I = width;
-      brick.O += width - 1;
-    } else if (!fixes(brick)) {
-      brick.I = brick.O = width;
-    }
-    if (brick.I != width || width < 1) bad("bricks do not fit");
-    if (brick.kind == Kind::add && bricks[brick.fork].O != width) bad("a block changes the width");
-    width = brick.O;
-  }
+  added_.push_back(brick);
 }
 
 // A param with the arguments of its update.
@@ -182,6 +148,7 @@ Array Bricks<T>::held(Gate& gate, const char* name, const py::object& given) {
   gate.inputs({{name, given, array}});
   gate.require_writable(array, given);
   arrays_.push_back(array);
+  locked_.add(array.object);
   return array;
 }
 

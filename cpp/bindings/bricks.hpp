@@ -1,10 +1,11 @@
 // The bricks of a network, as Python passes them.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "arrays.hpp"
-#include "engine/brick.hpp"
+#include "engine/checked.hpp"
 
 namespace handnn {
 
@@ -33,12 +34,15 @@ class Bricks {
   // code from x.
   void check_codes(const Gate& gate, const Array& x) const;
 
-  std::vector<Brick<T>> bricks;
+  // Whether all arrays still have the memory, dtype and shape that they were read with.
+  bool is_unchanged() const;
+
+  // What the engine runs.
+  const CheckedBricks<T>& checked() const { return *checked_; }
 
  private:
   void add(const std::string& kind, const py::dict& settings, const py::dict& arrays,
            const py::dict& updates);
-  void set_widths();
   Array held(Gate& gate, const char* name, const py::object& given);
   Array taken(Gate& gate, Param<T>& param, const char* name, const py::dict& arrays,
               const py::dict& updates);
@@ -46,7 +50,9 @@ class Bricks {
 
   const char* function_;
   std::vector<Array> arrays_;
-  std::vector<std::size_t> forks_;  // without an add so far
+  Locked locked_;
+  std::vector<Brick<T>> added_;
+  std::optional<CheckedBricks<T>> checked_;
 };
 
 extern template class Bricks<float>;

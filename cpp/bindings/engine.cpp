@@ -15,26 +15,30 @@ namespace handnn {
 
 namespace {
 
+using MaybeArray = py::typing::Optional<FloatArray>;
+
+// None if an array of a brick was resized or given another shape since the bricks were read.
 template <class T>
-FloatArray predict_as(const Bricks<T>& bricks, ArrayLike x_any, OutArray out_any) {
+MaybeArray predict_as(const Bricks<T>& bricks, ArrayLike x_any, OutArray out_any) {
   Gate gate = Gate::casting_to<T>("Network.predict");
   Array x;
   gate.inputs({{"x", x_any, x}});
+  if (!bricks.is_unchanged()) return py::none();
   bricks.require_width(gate, x);
   bricks.check_codes(gate, x);
   const Size N = x.shape[0];
-  const Array out = gate.output("out", out_any, {N, bricks.bricks.back().O});
+  const Array out = gate.output("out", out_any, {N, bricks.checked().outputs()});
   if (!out_any.is_none()) bricks.require_apart(gate, out);
   double work = 0;
-  for (const Brick<T>& brick : bricks.bricks) work += brick.work() / 3;
+  for (const Brick<T>& brick : bricks.checked()) work += brick.work() / 3;
   const Kernels<T>& kernels = active_kernels<T>();
-  T* scratch = scratch_memory<T>(predict_scratch(kernels, bricks.bricks));
+  T* scratch = scratch_memory<T>(predict_scratch(kernels, bricks.checked()));
   gate.run(work * double(N),
-           [&](auto&) { predict<T>(kernels, bricks.bricks, out, x, scratch, N); });
+           [&](auto&) { predict<T>(kernels, bricks.checked(), out, x, scratch, N); });
   return out.as_array();
 }
 
-using Predictor = py::typing::Callable<FloatArray(ArrayLike, OutArray)>;
+using Predictor = py::typing::Callable<MaybeArray(ArrayLike, OutArray)>;
 
 template <class T>
 Predictor predictor_as(const py::list& described) {

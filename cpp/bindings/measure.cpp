@@ -6,6 +6,7 @@
 #include <string>
 
 #include "bind.hpp"
+#include "gil.hpp"
 
 namespace handnn {
 
@@ -29,7 +30,7 @@ py::typing::Tuple<double, double> product_beside_peak(const std::string& form, S
   }
   Speeds speeds;
   {
-    const py::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     speeds =
         (float32 ? measure_product<float> : measure_product<double>)(product, N, I, O, seconds);
   }
@@ -39,8 +40,7 @@ py::typing::Tuple<double, double> product_beside_peak(const std::string& form, S
 }  // namespace
 
 void bind_measure(py::module_& module) {
-  module.def("measure_fma_peak", measure_fma_peak, py::arg("seconds"),
-             py::call_guard<py::gil_scoped_release>());
+  module.def("measure_fma_peak", measure_fma_peak, py::arg("seconds"), py::call_guard<Unlocked>());
   module.def("measure_product", product_beside_peak, py::arg("form"), py::arg("N"), py::arg("I"),
              py::arg("O"), py::arg("float32"), py::arg("seconds"));
 }

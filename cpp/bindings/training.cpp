@@ -53,10 +53,9 @@ struct TrainingRequest {
 
 // Acquires the GIL briefly to run signal handlers, which may raise or set `stop`. Python runs them
 // in the main thread only.
-bool is_to_stop(const Stop& stop) {
+bool is_to_stop(const Stop& stop, Unlocked& unlocked) {
   if (stop.is_set) return true;
-  const py::gil_scoped_acquire gil;
-  return PyErr_CheckSignals() != 0 || stop.is_set;
+  return unlocked.locked([] { return PyErr_CheckSignals() != 0; }) || stop.is_set;
 }
 
 // A validated request. It keeps the arrays that the training uses alive.
@@ -70,7 +69,7 @@ class CheckedTraining {
     check_sampler();
     if (!request.outputs.is_none()) {
       outputs_ = gate_.output("outputs", request.outputs,
-                              {request.sampler.rows_per_epoch, bricks_.bricks.back().O});
+                              {request.sampler.rows_per_epoch, bricks_.checked().outputs()});
     }
     take_optimizer();
   }
@@ -78,15 +77,18 @@ class CheckedTraining {
   // Releases the GIL. If a signal handler raises, training ends after the current step, `result`
   // is complete, and the exception is thrown.
   void run(TrainingResult& result, const Stop& stop) const {
+    gate_.require_unchanged();
+    if (!bricks_.is_unchanged()) gate_.bad_value("an array of a layer was changed in place");
+    const Locked locked = gate_.locked();
     {
-      const py::gil_scoped_release unlocked;
+      Unlocked unlocked;
       const Size most_rows = std::min(request_.sampler.batch_size, request_.sampler.rows_per_epoch);
-      TrainingProgram<T> program(active_kernels<T>(), bricks_.bricks, loss_, optimizer_,
+      TrainingProgram<T> program(active_kernels<T>(), bricks_.checked(), loss_, optimizer_,
                                  std::get<2>(request_.program.optimizer), most_rows,
                                  request_.threads);
       result = train<T>(
           program, {x_, y_, weight_, x_.shape[0]}, request_.sampler, request_.span, lr_factors_,
-          [&stop] { return is_to_stop(stop); }, outputs_);
+          [&] { return is_to_stop(stop, unlocked); }, outputs_);
     }
     if (PyErr_Occurred()) throw py::error_already_set();
   }
@@ -109,7 +111,7 @@ class CheckedTraining {
     if (!numbers.is_none()) {
       gate_.inputs({{loss_facts[which].numbers, numbers, loss_numbers_}});
     }
-    const CheckedLoss loss(gate_, which, number, loss_numbers_, bricks_.bricks.back().O);
+    const CheckedLoss loss(gate_, which, number, loss_numbers_, bricks_.checked().outputs());
     const Size Y = loss.check_targets(gate_, y_, x_.shape[0]);
     if (weight_.object) check_weights(gate_, weight_, x_.shape[0]);
     loss_ = {which, loss.template options<T>(Y), is_exact};

@@ -24,16 +24,24 @@ class Arena {
     used_ = 0;
   }
 
-  // `count` uninitialized elements that share no cache line with others; null while measuring.
+  // rows * columns uninitialized elements that share no cache line with others; null while
+  // measuring. Throws std::bad_array_new_length if no memory holds them.
   template <class T>
-  T* take(Size count) {
+  T* take(Size rows, Size columns = 1) {
     std::byte* place = memory_ ? memory_ + used_ : nullptr;
-    used_ += (std::size_t(count) * sizeof(T) + line - 1) / line * line;
+    std::size_t bytes = 0, end = 0;
+    if (__builtin_mul_overflow(rows, columns, &bytes) ||
+        __builtin_mul_overflow(bytes, sizeof(T), &bytes) ||
+        __builtin_add_overflow(used_, bytes, &end) || end > max_bytes) {
+      throw std::bad_array_new_length();
+    }
+    used_ = (end + line - 1) / line * line;
     return reinterpret_cast<T*>(place);
   }
 
  private:
   static constexpr std::size_t line = 64;
+  static constexpr std::size_t max_bytes = std::size_t(1) << 62;
 
   void release() {
     if (memory_) ::operator delete(memory_, std::align_val_t(line));

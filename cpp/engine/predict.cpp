@@ -37,47 +37,29 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
 
 namespace {
 
-template <class T>
-Size widest(const std::vector<Brick<T>>& bricks) {
-  Size width = 0;
-  for (const Brick<T>& brick : bricks) width = std::max(width, brick.O);
-  return width;
-}
-
 // The number of rows of a block. Small blocks keep the arrays between two bricks in the cache;
 // large blocks amortize the packing of wide weights, which is repeated for each block.
 Size rows_at_a_time(Size width) { return width <= 96 ? 64 : 256; }
-
-// The largest number of nested forks.
-template <class T>
-int max_depth(const std::vector<Brick<T>>& bricks) {
-  int most = 0, depth = 0;
-  for (const Brick<T>& brick : bricks) {
-    depth += (brick.kind == Kind::fork) - (brick.kind == Kind::add);
-    most = std::max(most, depth);
-  }
-  return most;
-}
 
 }  // namespace
 
 // One buffer for the input and one for the output of a brick, and one for each waiting fork.
 template <class T>
-Size predict_scratch(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks) {
-  const Size width = widest(bricks);
-  return kernels.scratch_size + (2 + max_depth(bricks)) * rows_at_a_time(width) * width;
+Size predict_scratch(const Kernels<T>& kernels, const CheckedBricks<T>& bricks) {
+  const Size width = bricks.widest();
+  return kernels.scratch_size + (2 + bricks.depth()) * rows_at_a_time(width) * width;
 }
 
 template <class T>
-void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* out, const T* x,
+void predict(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, T* out, const T* x,
              T* scratch, Size N) {
-  const Size width = widest(bricks), most_rows = rows_at_a_time(width);
+  const Size width = bricks.widest(), most_rows = rows_at_a_time(width);
   T* const buffers = scratch + kernels.scratch_size;
   std::size_t count = bricks.size();
   while (bricks[count - 1].kind == Kind::dropout) --count;
   for (Size n = 0; n < N; n += most_rows) {
     const Size rows = std::min(most_rows, N - n);
-    const T* here = x + n * bricks.front().I;
+    const T* here = x + n * bricks.inputs();
     const T* waiting[max_nested];
     int depth = 0;
     const auto is_free = [&](const T* buffer) {
@@ -106,8 +88,8 @@ void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* 
 #define HANDNN_FOR(T)                                                                          \
   template void forward_as_in_prediction(const Kernels<T>&, const Brick<T>&, T*, const T*, T*, \
                                          Size);                                                \
-  template Size predict_scratch(const Kernels<T>&, const std::vector<Brick<T>>&);              \
-  template void predict(const Kernels<T>&, const std::vector<Brick<T>>&, T*, const T*, T*, Size);
+  template Size predict_scratch(const Kernels<T>&, const CheckedBricks<T>&);                   \
+  template void predict(const Kernels<T>&, const CheckedBricks<T>&, T*, const T*, T*, Size);
 HANDNN_FOR(float)
 HANDNN_FOR(double)
 #undef HANDNN_FOR

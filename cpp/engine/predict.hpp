@@ -1,9 +1,7 @@
 // The forward pass of a network, for prediction.
 #pragma once
 
-#include <vector>
-
-#include "engine/brick.hpp"
+#include "engine/checked.hpp"
 
 namespace handnn {
 
@@ -17,10 +15,10 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
 // Runs in blocks of rows, so that the arrays between two bricks stay in the cache. scratch
 // (predict_scratch) is working memory. Several threads may share the bricks.
 template <class T>
-void predict(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks, T* out, const T* x,
+void predict(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, T* out, const T* x,
              T* scratch, Size N);
 
 template <class T>
-Size predict_scratch(const Kernels<T>& kernels, const std::vector<Brick<T>>& bricks);
+Size predict_scratch(const Kernels<T>& kernels, const CheckedBricks<T>& bricks);
 
 }  // namespace handnn

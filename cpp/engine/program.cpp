@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 
 #include "engine/pool.hpp"
@@ -24,7 +25,7 @@ constexpr Size cache_line = 16;
 }  // namespace
 
 template <class T>
-TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks,
+TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, CheckedBricks<T> bricks,
                                     LossSettings<T> loss, OptimizerSettings optimizer,
                                     double clip_norm, Size most_rows, int threads)
     : kernels_(kernels),
@@ -34,7 +35,8 @@ TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, std::vector<Brick
       clip_norm_(clip_norm),
       most_rows_(most_rows),
       threads_(1) {
-  while (!bricks_[first_learning_].learns()) ++first_learning_;
+  while (first_learning_ < bricks_.size() && !bricks_[first_learning_].learns()) ++first_learning_;
+  if (first_learning_ == bricks_.size()) throw std::invalid_argument("no brick has params");
   for (const Brick<T>& brick : bricks_) work_per_row_ += brick.work();
   if (is_worth_sharing(most_rows)) threads_ = threads ? threads : num_threads();
   w_rates_.resize(bricks_.size());
@@ -67,7 +69,7 @@ void TrainingProgram<T>::lay_out() {
     if (brick.kind == Kind::fork) {
       out_[i] = i ? out_[i - 1] : nullptr;
     } else {
-      out_[i] = arena_.take<T>(most_rows_ * brick.O);
+      out_[i] = arena_.take<T>(most_rows_, brick.O);
     }
     if (brick.kind == Kind::layer_norm || brick.kind == Kind::batch_norm) {
       const Size size = brick.kind == Kind::layer_norm ? most_rows_ : brick.O;
@@ -84,11 +86,11 @@ void TrainingProgram<T>::lay_out() {
   }
   // The gradient that an add passes to its block is needed again at the fork.
   bool is_shared = false;
-  dout_[count - 1] = arena_.take<T>(most_rows_ * bricks_[count - 1].O);
+  dout_[count - 1] = arena_.take<T>(most_rows_, bricks_[count - 1].O);
   for (std::size_t i = count - 1; i > 0; --i) {
     is_shared |= bricks_[i].kind == Kind::add;
     const bool reuses = bricks_[i].kind == Kind::add || (bricks_[i].works_in_place() && !is_shared);
-    dout_[i - 1] = reuses ? dout_[i] : arena_.take<T>(most_rows_ * bricks_[i].I);
+    dout_[i - 1] = reuses ? dout_[i] : arena_.take<T>(most_rows_, bricks_[i].I);
     is_shared &= reuses;
   }
   db_ = arena_.take<T>(widest);
@@ -106,7 +108,7 @@ double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Si
   const int parts = is_worth_sharing(N) ? threads_ : 1;
   const LossKernels<T>& loss = kernels_.losses[loss_.which];
   const std::size_t count = bricks_.size();
-  const Size O = bricks_.back().O, Y = targets();
+  const Size O = bricks_.outputs(), Y = targets();
   const T scale = T(loss_.exact ? loss_facts[loss_.which].slope_scale(N, O) : 1.0);
   x_ = x;
   const auto for_rows = [&](auto f) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/arena.hpp"
-#include "engine/brick.hpp"
+#include "engine/checked.hpp"
 #include "engine/pool.hpp"
 #include "engine/rates.hpp"
 #include "kernels/table.hpp"
@@ -41,19 +41,19 @@ class TrainingProgram {
  public:
   // For steps of up to most_rows rows, each shared among `threads` threads; 0 means all of the
   // pool. A program with little work per step uses one thread.
-  TrainingProgram(const Kernels<T>& kernels, std::vector<Brick<T>> bricks, LossSettings<T> loss,
+  TrainingProgram(const Kernels<T>& kernels, CheckedBricks<T> bricks, LossSettings<T> loss,
                   OptimizerSettings optimizer, double clip_norm, Size most_rows, int threads = 0);
 
   // One step on N rows: x (N, I), y_true (N, Y), weight (N) or null. lr_factor multiplies the
   // learning rate. Returns the loss before the update; if it is not finite, nothing is updated.
   double step(const T* x, const T* y_true, const T* weight, Size N, double lr_factor = 1);
 
-  Size inputs() const { return bricks_.front().I; }
+  Size inputs() const { return bricks_.inputs(); }
   Size targets() const { return loss_.options.columns; }
 
   // The outputs of the last step, (N, columns()), from before its update.
   const T* outputs() const { return output(bricks_.size() - 1); }
-  Size columns() const { return bricks_.back().O; }
+  Size columns() const { return bricks_.outputs(); }
 
   // The cost of a step per row, in multiply-adds.
   double work_per_row() const { return work_per_row_; }
@@ -77,7 +77,7 @@ class TrainingProgram {
   bool stores() const;
 
   const Kernels<T>& kernels_;
-  std::vector<Brick<T>> bricks_;
+  CheckedBricks<T> bricks_;
   LossSettings<T> loss_;
   OptimizerSettings optimizer_;
   double clip_norm_;  // infinity for none

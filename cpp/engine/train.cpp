@@ -49,8 +49,8 @@ class Batches {
     order_.resize(std::size_t(sampler.replacement ? sampler.rows_per_epoch : rows.count));
     const Size most_rows = std::min(sampler.batch_size, sampler.rows_per_epoch);
     for (int pass = 0; pass < 2; ++pass) {
-      x_ = arena_.take<T>(most_rows * I);
-      y_true_ = arena_.take<T>(most_rows * Y);
+      x_ = arena_.take<T>(most_rows, I);
+      y_true_ = arena_.take<T>(most_rows, Y);
       weight_ = arena_.take<T>(most_rows);
       if (pass == 0) arena_.commit();
     }

@@ -79,11 +79,12 @@ void check_prediction(const char* dtype) {
   Training<T> training;
   training.train(1);
   const Kernels<T>& kernels = active_kernels<T>();
-  std::vector<T> scratch(size_t(predict_scratch(kernels, training.bricks)));
+  const CheckedBricks<T> bricks(training.bricks);
+  std::vector<T> scratch(size_t(predict_scratch(kernels, bricks)));
   std::vector<T> at_once(100 * 7), one_by_one(100 * 7);
-  predict(kernels, training.bricks, at_once.data(), training.x.data(), scratch.data(), 100);
+  predict(kernels, bricks, at_once.data(), training.x.data(), scratch.data(), 100);
   for (Size row = 0; row < 100; ++row) {
-    predict(kernels, training.bricks, one_by_one.data() + row * 7, training.x.data() + row * 600,
+    predict(kernels, bricks, one_by_one.data() + row * 7, training.x.data() + row * 600,
             scratch.data(), 1);
   }
   check(at_once == one_by_one, std::string(dtype) + ": rows predicted together and one by one");
@@ -98,8 +99,9 @@ void check_going_on(const char* dtype) {
   std::vector<T> outputs(size_t(rows) * 7), later(size_t(rows) * 7);
   const auto train_rows = [&](Training<T>& training, Size rows_per_epoch, TrainingSpan span,
                               std::vector<T>& out) {
-    TrainingProgram<T> program(active_kernels<T>(), training.bricks, training.mse_loss(),
-                               nesterov(), std::numeric_limits<double>::infinity(), batch_size);
+    TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>(training.bricks),
+                               training.mse_loss(), nesterov(),
+                               std::numeric_limits<double>::infinity(), batch_size);
     return train<T>(
         program, {training.x.data(), training.y.data(), nullptr, rows},
         {batch_size, rows_per_epoch, 7, false}, span, nullptr, [] { return false; }, out.data());
@@ -120,16 +122,18 @@ void check_divergence(const char* dtype) {
   for (const T wrong : {std::numeric_limits<T>::infinity(), std::numeric_limits<T>::quiet_NaN()}) {
     Training<T> good, bad;
     bad.y[size_t(Training<T>::batch_size) * 7] = wrong;  // in the second batch
-    TrainingProgram<T> diverging(active_kernels<T>(), bad.bricks, bad.mse_loss(), nesterov(),
-                                 std::numeric_limits<double>::infinity(), Training<T>::batch_size);
+    TrainingProgram<T> diverging(active_kernels<T>(), CheckedBricks<T>(bad.bricks), bad.mse_loss(),
+                                 nesterov(), std::numeric_limits<double>::infinity(),
+                                 Training<T>::batch_size);
     const TrainingResult result =
         train<T>(diverging, {bad.x.data(), bad.y.data(), nullptr, Training<T>::rows},
                  {Training<T>::batch_size, Training<T>::rows, std::nullopt, false}, {2, 0}, nullptr,
                  [] { return false; });
     check(result.steps == 1 && result.epochs.empty() && !std::isfinite(result.total),
           std::string(dtype) + ": a loss that is not finite");
-    TrainingProgram<T> program(active_kernels<T>(), good.bricks, good.mse_loss(), nesterov(),
-                               std::numeric_limits<double>::infinity(), Training<T>::batch_size);
+    TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>(good.bricks), good.mse_loss(),
+                               nesterov(), std::numeric_limits<double>::infinity(),
+                               Training<T>::batch_size);
     program.step(good.x.data(), good.y.data(), nullptr, Training<T>::batch_size);
     check(good.checksum() == bad.checksum(), std::string(dtype) + ": an update after it");
   }
@@ -142,8 +146,9 @@ void check_allocations(const char* dtype) {
       set_num_threads(threads);
       Training<T> training;
       training.train(1);  // starts the threads
-      TrainingProgram<T> program(active_kernels<T>(), training.bricks, training.mse_loss(),
-                                 nesterov(), clip_norm, Training<T>::batch_size);
+      TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>(training.bricks),
+                                 training.mse_loss(), nesterov(), clip_norm,
+                                 Training<T>::batch_size);
       const auto allocated_by = [&](Size batch_size) {
         const long before = allocations;
         train<T>(program, {training.x.data(), training.y.data(), nullptr, Training<T>::rows},

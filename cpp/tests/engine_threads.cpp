@@ -126,7 +126,7 @@ void check_concurrent_use(const char* dtype) {
   Training<T> alone;
   alone.train(3);
   const std::uint64_t expected = alone.checksum();
-  const std::vector<Brick<T>>& shared = alone.bricks;
+  const CheckedBricks<T> shared(alone.bricks);
   const Kernels<T>& kernels = active_kernels<T>();
   const auto predicted = [&] {
     std::vector<T> scratch(size_t(predict_scratch(kernels, shared)));

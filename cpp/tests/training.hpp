@@ -75,8 +75,8 @@ class Training {
 
   std::vector<EpochResult> train(Size epochs,
                                  double clip_norm = std::numeric_limits<double>::infinity()) {
-    TrainingProgram<T> program(active_kernels<T>(), bricks, mse_loss(), nesterov(), clip_norm,
-                               batch_size);
+    TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>(bricks), mse_loss(),
+                               nesterov(), clip_norm, batch_size);
     const TrainingResult result =
         handnn::train<T>(program, {x.data(), y.data(), weight.data(), rows},
                          {batch_size, rows, 7, false}, {epochs, 0}, nullptr, [] { return false; });

@@ -383,7 +383,7 @@ def predictor(
     float32: bool,
 ) -> collections.abc.Callable[
     [numpy.typing.ArrayLike, numpy.typing.NDArray[numpy.floating] | None],
-    numpy.typing.NDArray[numpy.floating],
+    numpy.typing.NDArray[numpy.floating] | None,
 ]: ...
 def quantile_backward(
     pre: numpy.typing.ArrayLike,

@@ -53,15 +53,24 @@ class Network:
     def forward(self, x: ArrayLike) -> Array:
         """Return the output of the last layer for x (N, I)."""
         out = as_float(x, self.dtype, "Network.forward: x")
-        for layer in self.layers:
+        for index, layer in enumerate(self.layers):
             out = layer.forward(out)
+            if out is None:
+                raise TypeError(
+                    f"Network.forward: layer {index} ({sequence.name(layer)}) returned None"
+                )
         return out
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return dx (N, I) for the x of the last `forward`; each layer keeps its own gradients."""
         dx = as_float(dout, self.dtype, "Network.backward: dout")
-        for layer in reversed(self.layers):
-            dx = layer.backward(dx)
+        for index in range(len(self.layers) - 1, -1, -1):
+            dx = self.layers[index].backward(dx)
+            if dx is None and index > 0:
+                raise TypeError(
+                    f"Network.backward: layer {index} ({sequence.name(self.layers[index])}) "
+                    "returned None"
+                )
         return dx
 
     def predict(self, x: ArrayLike, out: Array | None = None) -> Array:
@@ -81,7 +90,11 @@ class Network:
             if engine.obstacle(self.layers):
                 return self._predict_brick_by_brick(x, out)
             compiled = self._compiled = engine.Forward(self.layers)
-        return compiled.predict(x, out)
+        answer = compiled.predict(x, out)
+        if answer is None:  # an array was resized or given another shape in place
+            self._compiled = None
+            return self.predict(x, out)
+        return answer
 
     def _predict_brick_by_brick(self, x: ArrayLike, out: Array | None) -> Array:
         x = as_float(x, self.dtype, "Network.predict: x")

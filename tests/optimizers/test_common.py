@@ -344,3 +344,37 @@ def test_repr_evaluates_to_an_equal_optimizer(kind):
     for setting in ("lr", "weight_decay", "decay_all", "clip_value", "clip_norm", "lr_scales"):
         assert getattr(again, setting) == getattr(one, setting)
     assert again.schedule.settings == one.schedule.settings
+
+
+@pytest.mark.parametrize("number", [np.float32(0.1), np.float16(0.1), np.float64(0.1)])
+@pytest.mark.parametrize("schedule", [None, Cosine(10)])
+def test_numpy_numbers_are_settings_in_float64(number, schedule):
+    weights = []
+    for lr, engine in [(number, "bricks"), (number, "compiled"), (float(number), "bricks")]:
+        network = handnn.mlp([3, 4, 1], rng=0, dtype="float64")
+        optimizer = SGD(lr, momentum=number, schedule=schedule, lr_scales={"0": number})
+        trainer = handnn.Trainer(network, handnn.MSELoss(), optimizer, engine=engine, rng=1)
+        trainer.fit(np.arange(30.0).reshape(10, 3) / 30, np.ones(10), epochs=2, batch_size=4)
+        assert type(optimizer.lr) is float
+        weights.append(np.concatenate([a.ravel() for a in network.params.values()]).tolist())
+    assert weights[0] == weights[1] == weights[2]
+
+
+def test_a_step_without_memory_for_its_states_changes_nothing(monkeypatch):
+    from handnn.optimizers import optimizer as module
+
+    made = []
+
+    def in_own_lines(values, dtype):
+        if len(made) == 2:
+            raise MemoryError
+        made.append(np.array(values, dtype))
+        return made[-1]
+
+    monkeypatch.setattr(module, "in_own_lines", in_own_lines)
+    params = {name: np.ones(3) for name in "abc"}
+    adam = handnn.Adam(0.1)
+    with pytest.raises(MemoryError):
+        adam.step(params, params)
+    assert adam.steps == 0
+    assert all((array == 1).all() for array in params.values())

@@ -181,8 +181,11 @@ def params_of(brick: Brick) -> dict[str, Array]:
 
 
 def grads_of(brick: Brick) -> dict[str, Array | None]:
-    """Return the grads of any brick; {} if it has none."""
-    return getattr(brick, "grads", {})
+    """Return the grads of any brick; {} if it has none; TypeError if they are not a dict."""
+    found = getattr(brick, "grads", {})
+    if not isinstance(found, dict):
+        raise TypeError(f"the grads of {type(brick).__name__} must be a dict, but are {found!r}")
+    return found
 
 
 def buffers_of(brick: Brick) -> dict[str, Array]:

@@ -99,6 +99,10 @@ class GradientOptimizer(ABC):
         self.state: dict[str, dict[str, Array]] = {}
         self._factors: tuple[str, int, NDArray[np.float64]] = ("", 0, np.empty(0))
 
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute; a NumPy number becomes a float, so that it computes in float64."""
+        object.__setattr__(self, name, float(value) if isinstance(value, np.floating) else value)
+
     @property
     @abstractmethod
     def states(self) -> tuple[str, ...]:
@@ -167,8 +171,11 @@ class GradientOptimizer(ABC):
                 total += functional.sum_of_squares(grad)
             grad_scale = functional.clip_scale(self.clip_norm, total)
         lr = self.lr * self._factor()
+        # All states exist before the first update: a step that fails for want of memory does not
+        # begin.
+        learnt = {param: self.update_arguments(param, array) for param, array in params.items()}
         for param, array in params.items():
-            states, lr_scale, weight_decay = self.update_arguments(param, array)
+            states, lr_scale, weight_decay = learnt[param]
             self.update(
                 array,
                 known[param],
