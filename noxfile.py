@@ -156,6 +156,37 @@ def asan(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Run random programs under the sanitizers, and load and call with random files and arrays.
+
+    An argument after `--` multiplies the numbers of files and calls, and is their seed.
+    """
+    factor = int(session.posargs[0]) if session.posargs else 1
+    install_groups(session, "cpp")
+    session.install(".[test]")
+    build(session, "asan", target="engine_tests")
+    ctest(session, "asan", "--tests-regex", "^engine_fuzz", "--verbose")
+    environment = {
+        "HANDNN_FUZZ_FILES": str(5000 * factor),
+        "HANDNN_FUZZ_CALLS": str(20000 * factor),
+        "HANDNN_FUZZ_SEED": str(factor),
+    }
+    session.run("pytest", "-s", "tests/fuzz", env=environment)
+
+
+@nox.session(default=False)
+def faults(session: nox.Session) -> None:
+    """End the interpreter amid work, change arrays amid calls, and kill saves.
+
+    An argument after `--` is the number of runs of each program; 15 by default.
+    """
+    session.install(".[test]")
+    environment = {"HANDNN_FAULT_RUNS": session.posargs[0] if session.posargs else "15"}
+    tests = ("tests/faults", "tests/storage/test_atomic.py", "tests/training/checkpoints")
+    session.run("pytest", *tests, env=environment)
+
+
+@nox.session(default=False)
 def tsan(session: nox.Session) -> None:
     """Run the engine's C++ tests under ThreadSanitizer."""
     install_groups(session, "cpp")
