@@ -54,24 +54,16 @@ class Network:
         """Return the output of the last layer for x (N, I)."""
         out = as_float(x, self.dtype, "Network.forward: x")
         for index, layer in enumerate(self.layers):
-            out = layer.forward(out)
-            if out is None:
-                raise TypeError(
-                    f"Network.forward: layer {index} ({sequence.name(layer)}) returned None"
-                )
+            out = _not_none(layer.forward(out), "forward", index, layer)
         return out
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return dx (N, I) for the x of the last `forward`; each layer keeps its own gradients."""
         dx = as_float(dout, self.dtype, "Network.backward: dout")
-        for index in range(len(self.layers) - 1, -1, -1):
-            dx = self.layers[index].backward(dx)
-            if dx is None and index > 0:
-                raise TypeError(
-                    f"Network.backward: layer {index} ({sequence.name(self.layers[index])}) "
-                    "returned None"
-                )
-        return dx
+        for index in range(len(self.layers) - 1, 0, -1):
+            layer = self.layers[index]
+            dx = _not_none(layer.backward(dx), "backward", index, layer)
+        return self.layers[0].backward(dx)
 
     def predict(self, x: ArrayLike, out: Array | None = None) -> Array:
         """Return the output (N, O) for x (N, I), in `out` if it is given.
@@ -263,6 +255,13 @@ class Network:
 
     def _size(self) -> str:
         return f"{sum(array.size for array in self.params.values()):,} parameters, {self.dtype}"
+
+
+def _not_none(returned: Array | None, method: str, index: int, layer: Brick) -> Array:
+    """Return what a brick returned; raise TypeError, naming the brick, if that is None."""
+    if returned is None:
+        raise TypeError(f"Network.{method}: layer {index} ({sequence.name(layer)}) returned None")
+    return returned
 
 
 def load(path: str | os.PathLike[str]) -> Network:
