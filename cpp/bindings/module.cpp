@@ -5,8 +5,7 @@
 // import, and the thread pool, which is synchronized. Scratch memory is per thread, and compiled
 // networks are immutable. As in NumPy, a caller must not resize or write an array in one thread
 // while a call in another thread uses it.
-#include <pybind11/numpy.h>
-
+#include "arguments.hpp"
 #include "bind.hpp"
 
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
