@@ -12,7 +12,7 @@ import numpy as np
 
 import handnn
 
-REQUIRED_PACKAGES = ("safetensors", "tqdm", "click")
+REQUIRED_PACKAGES = ("tqdm", "click")
 OPTIONAL_PACKAGES = ("matplotlib", "polars", "scikit-learn", "scipy", "onnx", "mpi4py", "uvicorn")
 
 
