@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import pytest
 
 from handnn import (
     Adam,
@@ -71,3 +72,23 @@ def digest(one):
     rng = one.rng.bit_generator.state
     total.update(repr([history, steps, optimizer.steps, optimizer.schedule, rng]).encode())
     return total.hexdigest()
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(epochs):
+    def stop(t):
+        if len(t.history) == epochs:
+            raise Stop
+
+    return stop
+
+
+def interrupted(one, path, after, x, y, **given):
+    """Interrupt a training after `after` epochs; its checkpoint is from one epoch before."""
+    one.callbacks = (stop_after(after),)
+    with pytest.raises(Stop):
+        one.fit(x, y, checkpoint=path, **given)
+    return Trainer.resume(path)
