@@ -331,8 +331,8 @@ def softmax_cross_entropy_backward(
 ) -> Array:
     """Return the gradient of `softmax_cross_entropy_forward` with respect to `pre`, shape (N, O).
 
-    With weight_n from sample_weight, or 1, it is (p·Σt - t) / N · weight_n · dout, with t as in
-    forward.
+    It is (p·Σt - t) / N · weight_n · dout, with t from y_true, class_weight and label_smoothing as
+    in forward, and weight_n from sample_weight, or 1.
 
     Examples:
         >>> handnn.functional.softmax_cross_entropy_backward([[0, 0]], [0])
