@@ -128,7 +128,7 @@ BAD = {
     "percentages": ((["15%", "3%"],), "y holds percentages.*write 15 or 0.15"),
     "amounts of money": (
         (["$5", "$6", "7"],),
-        "y holds amounts of money, such as .*the number alo",
+        "y holds amounts of money, such as .*the number al",
     ),
     "a gap word": ((["NA", "A", "B"],), "y has no value in row 0, but 'NA'"),
     "one class": ((["a", "a"],), "y has 1 class, .*'a'"),
