@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import sys
+from time import process_time
 
 import numpy as np
 import pytest
@@ -259,10 +260,12 @@ def test_inspect_refuses_a_plain_network(handnn_command, tmp_path):
     "HANDNN_HOUSING" not in os.environ, reason="HANDNN_HOUSING does not say where housing.csv is"
 )
 def test_california_housing_with_defaults(handnn_command, tmp_path):
+    """CPU time, because other processes share the cores: half a minute on two free ones."""
+    start = process_time()
     result = handnn_command(
         "train", os.environ["HANDNN_HOUSING"], "--target", "median_house_value", "--json",
         "--out", tmp_path / "m",
     )  # fmt: skip
     printed = json.loads(result.out)
     assert printed["scores"]["rmse"] <= 47_000
-    assert printed["seconds"] < 30
+    assert process_time() - start < 60
