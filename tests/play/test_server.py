@@ -144,7 +144,7 @@ def test_names_the_extra_that_is_missing(monkeypatch, capsys):
     monkeypatch.delitem(sys.modules, "handnn.play.server", raising=False)
     assert main(["play"]) == 1
     assert capsys.readouterr().err == (
-        "handnn: the page needs starlette and uvicorn: pip install 'handnn[play]'\n"
+        "handnn: the page needs starlette and uvicorn: pip install starlette uvicorn\n"
     )
 
 

@@ -41,7 +41,7 @@ def play(data: Path | None, target: str | None, port: int, no_browser: bool) -> 
             if (error.name or "").split(".")[0] not in ("starlette", "uvicorn"):
                 raise
             raise ImportError(
-                "the page needs starlette and uvicorn: pip install 'handnn[play]'"
+                "the page needs starlette and uvicorn: pip install starlette uvicorn"
             ) from None
         server = Server(data, target or "", port)
     click.echo(f"The laboratory is at {server.url}\nCtrl-C ends it.")
