@@ -112,7 +112,7 @@ def made(item: str) -> DataFrame:
     import pandas as pd
 
     if item != "lognormal":
-        raise ValueError(f"made: there is no table {item}")
+        raise ValueError(f"made: unknown table {item}")
     rng = np.random.default_rng(0)
     x = np.exp(rng.normal(0, 1.5, 2_000))
     return pd.DataFrame({"x": x, "y": 2 * x + rng.normal(size=len(x))})
