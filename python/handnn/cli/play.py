@@ -27,7 +27,8 @@ SWITCH_INTERVAL = 0.001
     "--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]"
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
-def play(data: Path | None, target: str | None, port: int, no_browser: bool) -> None:
+@click.option("--lesson", metavar="NAME", default="", help="Open a lesson, such as neuron.")
+def play(data: Path | None, target: str | None, port: int, no_browser: bool, lesson: str) -> None:
     """Open a page on which a network learns before your eyes: on points in the plane, on
     measurements, or on the table DATA.
 
@@ -36,6 +37,7 @@ def play(data: Path | None, target: str | None, port: int, no_browser: bool) -> 
         raise click.UsageError("DATA and --target must be given together")
     with output.one_line_errors():
         try:
+            from handnn.play.parts import lesson_names
             from handnn.play.server import Server
         except ImportError as error:
             if (error.name or "").split(".")[0] not in ("starlette", "uvicorn"):
@@ -43,7 +45,11 @@ def play(data: Path | None, target: str | None, port: int, no_browser: bool) -> 
             raise ImportError(
                 "the page needs starlette and uvicorn: pip install starlette uvicorn"
             ) from None
-        server = Server(data, target or "", port)
+        if lesson and lesson not in lesson_names():
+            raise click.BadParameter(
+                f"{lesson!r} is not one of {', '.join(lesson_names())}", param_hint="--lesson"
+            )
+        server = Server(data, target or "", port, lesson)
     click.echo(f"The laboratory is at {server.url}\nCtrl-C ends it.")
     sys.stdout.flush()
     sys.setswitchinterval(SWITCH_INTERVAL)

@@ -15,6 +15,7 @@ from handnn.play.catalog import MAX_UNITS
 from handnn.play.downloads import FORMATS, download
 from handnn.play.frames import frame, points, unit_facts
 from handnn.play.opened_step import opened_step
+from handnn.play.parts import lesson_names
 from handnn.play.player import FULL_SPEED, Player
 from handnn.play.rows import (
     MAX_INPUTS,
@@ -109,6 +110,7 @@ class Laboratory:
             "schedules": catalog.described(catalog.SCHEDULE_SETTINGS),
             "losses": catalog.described(catalog.LOSS_SETTINGS),
             "formats": list(FORMATS),
+            "lessons": lesson_names(),
             **self._loaded(),
         }
 

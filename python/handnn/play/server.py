@@ -9,7 +9,6 @@ import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
-from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -22,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from handnn.play.laboratory import Laboratory
+from handnn.play.parts import PARTS, TYPES
 
 HOST = "127.0.0.1"
 
@@ -44,13 +44,6 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
-}
-
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
 }
 
 TOKEN = "x-handnn-token"
@@ -159,26 +152,19 @@ async def body(request: Request, limit: int) -> bytes:
     return bytes(content)
 
 
-def _parts() -> dict[str, bytes]:
-    folder = resources.files("handnn.play") / "page"
-    return {
-        part.name: part.read_bytes() for part in folder.iterdir() if Path(part.name).suffix in TYPES
-    }
-
-
-PARTS = _parts()
-"""The files of the page by name."""
-
-
 class Server:
     """A laboratory on a port of this machine.
 
-    path, target: the initial table. port: 0 for any free port.
+    path, target: the initial table. port: 0 for any free port. lesson: the name of the
+    lesson to open.
 
     Raises OSError if the port is taken, and what `Laboratory` raises.
     """
 
-    def __init__(self, path: str | Path | None = None, target: str = "", port: int = 0) -> None:
+    def __init__(
+        self, path: str | Path | None = None, target: str = "", port: int = 0, lesson: str = ""
+    ) -> None:
+        self.lesson = lesson
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             if os.name != "nt":  # where it would let two programs have one port
@@ -204,7 +190,8 @@ class Server:
     @property
     def url(self) -> str:
         """The address of the page, with the token in its fragment."""
-        return f"http://{HOST}:{self.port}/#token={self.token}"
+        lesson = f"&lesson={self.lesson}" if self.lesson else ""
+        return f"http://{HOST}:{self.port}/#token={self.token}{lesson}"
 
     def run(self) -> None:
         """Serve until `stop` is called, or Ctrl-C in the main thread."""

@@ -3,6 +3,20 @@
 const fragment = new URLSearchParams(location.hash.slice(1));
 const token = fragment.get("token") ?? "";
 
+export const fragmentOf = (name) => fragment.get(name);
+
+// Set an entry of the address, or remove it with null.
+export function setFragment(name, value) {
+  if (value === null) fragment.delete(name);
+  else fragment.set(name, value);
+  history.replaceState(null, "", `#${fragment}`);
+}
+
+// The language of the lessons: that of the address, or else of the browser.
+export function language() {
+  return fragment.get("lang") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+}
+
 async function send(path, body, headers = {}, more = {}) {
   const response = await fetch(`/api/${path}`, {
     method: "POST",
@@ -54,5 +68,5 @@ export function link(state) {
   const bytes = new TextEncoder().encode(JSON.stringify(state));
   const text = btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_")
     .replaceAll("=", "");
-  history.replaceState(null, "", `#token=${token}&state=${text}`);
+  setFragment("state", text);
 }

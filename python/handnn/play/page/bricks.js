@@ -2,12 +2,13 @@
 
 import { $, element } from "./drawing.js";
 import { settings } from "./forms.js";
+import { t } from "./words.js";
 
 let dragged = null;
 
 export function drawBricks(entries, catalog, change) {
   const cards = entries.map((entry, at) => card(entries, entry, at, catalog, change));
-  cards.push(element("li", {}, element("span", { class: "name" }, "Affine"), "output"));
+  cards.push(element("li", {}, element("span", { class: "name" }, "Affine"), t("output")));
   $("bricks").replaceChildren(...cards);
 }
 
@@ -18,7 +19,7 @@ function card(entries, entry, at, catalog, change) {
     change([...rest.slice(0, place), entry, ...rest.slice(place)], place);
   };
   const button = (text, label, call, disabled) => element("button", {
-    type: "button", "aria-label": `${label} brick ${at}: ${entry.brick}`, onclick: call, disabled,
+    type: "button", "aria-label": t(`${label} brick {}: {}`, at, entry.brick), onclick: call, disabled,
   }, text);
   const item = element("li", { draggable: "true",
     ondragstart: (event) => { dragged = at; event.dataTransfer.setData("text/plain", entry.brick); },

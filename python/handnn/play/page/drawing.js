@@ -27,7 +27,7 @@ const LIGHT = { zero: [250, 250, 250], high: [224, 112, 16], low: [38, 110, 196]
 const DARK = { zero: [28, 32, 38], high: [255, 152, 56], low: [84, 158, 240] };
 const tables = new Map();
 
-// The colour of every level from -127 to 127, at level + 128.
+// The color of every level from -127 to 127, at level + 128.
 export function palette() {
   const { zero, high, low } = dark.matches ? DARK : LIGHT;
   if (tables.has(dark.matches)) return tables.get(dark.matches);
@@ -41,7 +41,7 @@ export function palette() {
   return table;
 }
 
-export const CLASS_COLOURS = [
+export const CLASS_COLORS = [
   [38, 110, 196], [224, 112, 16], [0, 140, 110], [200, 120, 170], [120, 120, 120], [190, 160, 0],
   [86, 180, 233], [150, 80, 20], [90, 60, 160], [60, 60, 60],
 ];
@@ -50,7 +50,7 @@ export function unpack(text) {
   return Int8Array.from(atob(text), (c) => c.charCodeAt(0));
 }
 
-export function paint(canvas, levels, width, height, colours = null) {
+export function paint(canvas, levels, width, height, colors = null) {
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = width;
     canvas.height = height;
@@ -59,8 +59,8 @@ export function paint(canvas, levels, width, height, colours = null) {
   const picture = context.createImageData(width, height);
   const table = palette();
   for (let i = 0; i < width * height; i += 1) {
-    const colour = colours ? colours[levels[i] % colours.length] : table[levels[i] + 128];
-    picture.data.set([...colour, colours ? 150 : 255], 4 * i);
+    const color = colors ? colors[levels[i] % colors.length] : table[levels[i] + 128];
+    picture.data.set([...color, colors ? 150 : 255], 4 * i);
   }
   context.putImageData(picture, 0, 0);
 }

@@ -4,8 +4,10 @@ import { ask, download, link, linkedState, pauseAtEnd, upload } from "./api.js";
 import { drawBricks } from "./bricks.js";
 import { $, element, onTheme, short } from "./drawing.js";
 import { choice, options } from "./forms.js";
+import { startLessons } from "./lessons.js";
 import { chosenUnit, closeUnit, drawNetwork, onNetwork, redrawLines } from "./network.js";
 import { drawResults } from "./results.js";
+import { loadWords, t } from "./words.js";
 
 const LIVE = ["lr", "weight_decay"];
 const URL_EVERY = 1000;
@@ -33,10 +35,12 @@ async function attempt(call) {
 
 // Start another state from its first step. Loads follow one another, so that the last one holds.
 let loading = Promise.resolve();
-function load(changes) {
+const load = (changes) => loadState(() => ({ ...state, ...changes }));
+
+function loadState(wantedState) {
   loading = loading.then(async () => {
     document.body.setAttribute("aria-busy", "true");
-    const wanted = { ...state, ...changes, step: 0, events: [] };
+    const wanted = { ...wantedState(), step: 0, events: [] };
     const told = await attempt(() => ask("load", { state: wanted, adapt: true }));
     if (told) take(told); // the first frame that shows it ends the waiting
     else {
@@ -71,7 +75,7 @@ function forms() {
   $("held").value = data.held_out;
   $("held-value").textContent = `${Math.round(100 * data.held_out)} %`;
   $("batch").value = state.batch_size;
-  $("note").textContent = `${rows.n_train} rows to train on, ${rows.n_held_out} held out. `
+  $("note").textContent = `${t("{} rows to train on, {} held out.", rows.n_train, rows.n_held_out)} `
     + (rows.note ? `${rows.note}.` : "");
   $("seed").value = state.seed;
   choice($("loss"), "Loss", state.loss, catalog.losses, catalog.suited_losses,
@@ -115,12 +119,12 @@ async function frames() {
 }
 
 function draw() {
-  $("play").textContent = frame.playing ? "Pause" : "Play";
+  $("play").textContent = t(frame.playing ? "Pause" : "Play");
   $("epoch-count").textContent = frame.epoch.toLocaleString("en");
   $("step-count").textContent = frame.step.toLocaleString("en");
   $("rate").textContent = short(frame.rate);
   $("back").disabled = frame.step === 0;
-  $("parameters").textContent = `${frame.parameters.toLocaleString("en")} parameters`;
+  $("parameters").textContent = t("{} parameters", frame.parameters.toLocaleString("en"));
   if (frame.error) say(frame.error);
   if (frame.sha256) $("hash").textContent = frame.sha256;
   document.body.dataset.step = frame.goal === null ? frame.step : "";
@@ -149,7 +153,7 @@ async function showUnit(focused = null) {
   box.dataset.name = name;
   box.hidden = false;
   const close = element("button", { type: "button", onclick: () => { closeUnit(); box.hidden = true; } },
-    "Close");
+    t("Close"));
   const parts = [element("h3", {}, name)];
   if (told.formula) parts.push(element("p", { class: "note" }, element("code", {}, told.formula)));
   if (told.entries.length) parts.push(entries(told.entries));
@@ -169,7 +173,7 @@ function entries(found) {
       element("td", {}, short(gradient)));
   });
   const head = element("tr", {}, ...["param", "value", "gradient"].map((text) =>
-    element("th", { scope: "col" }, text)));
+    element("th", { scope: "col" }, t(text))));
   return element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Weights" },
     element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines)));
 }
@@ -184,8 +188,8 @@ async function hover(line, event) {
   if (hovered !== line || !told) return;
   const entry = told.entries.find((one) => one.index.length === 2 && one.index[0] === line.from);
   if (!entry) return;
-  $("tip").textContent = `${entry.label}\nweight ${short(entry.value, 4)}\n`
-    + `gradient ${short(entry.gradient, 4)}`;
+  $("tip").textContent = `${entry.label}\n${t("weight")} ${short(entry.value, 4)}\n`
+    + `${t("gradient")} ${short(entry.gradient, 4)}`;
   $("tip").hidden = false;
   $("tip").style.left = `${Math.min(clientX + 14, innerWidth - 170)}px`;
   $("tip").style.top = `${Math.min(clientY + 14, innerHeight - 80)}px`;
@@ -195,10 +199,10 @@ function showDialog(title, content, text) {
   $("dialog-title").textContent = title;
   $("dialog-body").replaceChildren(content);
   $("copy").hidden = !text;
-  $("copy").textContent = "Copy";
+  $("copy").textContent = t("Copy");
   $("copy").onclick = async () => {
     await navigator.clipboard.writeText(text);
-    $("copy").textContent = "Copied";
+    $("copy").textContent = t("Copied");
   };
   $("dialog").showModal();
 }
@@ -208,12 +212,12 @@ async function showInside() {
   if (!told) return;
   const box = element("div", {});
   box.innerHTML = told.html; // written and escaped by handnn.trace
-  showDialog("One training step", box, "");
+  showDialog(t("One training step"), box, "");
 }
 
 async function showScript() {
   const told = await attempt(() => ask("script"));
-  if (told) showDialog("The same network in Python", element("pre", {}, told.script), told.script);
+  if (told) showDialog(t("The same network in Python"), element("pre", {}, told.script), told.script);
 }
 
 async function receive(file) {
@@ -292,7 +296,7 @@ function data(name) {
 }
 
 async function start() {
-  catalog = await attempt(() => ask("hello"));
+  [catalog] = await Promise.all([attempt(() => ask("hello")), loadWords()]);
   if (!catalog) return;
   take(catalog);
   let linked = null;
@@ -308,9 +312,10 @@ async function start() {
   options($("new-brick"), Object.keys(catalog.bricks), "Affine");
   $("downloads").append(...catalog.formats.map((form) => element("button", { type: "button",
     onclick: () => attempt(() => download(form)) },
-  `Download ${{ safetensors: "the weights", c: "a C header", onnx: "ONNX" }[form]}`)));
+  t({ safetensors: "Download the weights", c: "Download a C header", onnx: "Download ONNX" }[form]))));
   listen();
   frames();
+  if (catalog.lessons.length) await startLessons((wanted) => loadState(() => ({ version: 1, ...wanted })), draw);
 }
 
 start();

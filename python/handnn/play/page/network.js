@@ -1,6 +1,8 @@
 // The network: a column of units for each brick, weights as lines between them.
 
 import { $, element, paint, paintBars, paintLine, short, svg, unpack } from "./drawing.js";
+import { language } from "./api.js";
+import { t } from "./words.js";
 
 let shape = "";
 let columns = [];
@@ -12,7 +14,7 @@ export const onNetwork = (calls) => Object.assign(listeners, calls);
 export const chosenUnit = () => chosen;
 
 export function drawNetwork(frame, rows) {
-  const wanted = JSON.stringify(frame.bricks.map((b) => [b.name, b.units]));
+  const wanted = JSON.stringify([language(), ...frame.bricks.map((b) => [b.name, b.units])]);
   if (wanted !== shape) {
     shape = wanted;
     build(frame.bricks, rows);
@@ -42,7 +44,7 @@ function build(bricks, rows) {
 
 function column(brick, at, rows, isLast) {
   const shown = Math.min(brick.units, brick.range.length);
-  const title = brick.place < 0 ? "Inputs" : isLast ? `${brick.name} (output)` : brick.name;
+  const title = brick.place < 0 ? t("Inputs") : isLast ? t("{} (output)", brick.name) : brick.name;
   const box = element("div", { class: "column" }, element("p", { class: "title" }, title));
   const units = [];
   for (let i = 0; i < shown; i += 1) {
@@ -53,13 +55,13 @@ function column(brick, at, rows, isLast) {
       onkeydown: (event) => move(event, at, i),
     }, canvas);
     unit.dataset.label = brick.place < 0
-      ? `Input ${brick.names[i] ?? i}`
-      : `Unit ${i} of ${brick.name}`;
+      ? t("Input {}", brick.names[i] ?? i)
+      : t("Unit {} of {}", i, brick.name);
     units.push(unit);
     box.append(unit);
   }
   if (brick.units > shown) {
-    box.append(element("span", { class: "more" }, `and ${brick.units - shown} more`));
+    box.append(element("span", { class: "more" }, t("and {} more", brick.units - shown)));
   }
   return { box, units };
 }
@@ -96,7 +98,7 @@ function drawUnits(brick, { units }, rows, isStill) {
     else paint(canvas, own, side, side);
     if (!isStill && unit.hasAttribute("aria-label")) return;
     const [low, high] = brick.range[i];
-    unit.setAttribute("aria-label", `${unit.dataset.label}: ${short(low)} to ${short(high)}`);
+    unit.setAttribute("aria-label", t("{}: {} to {}", unit.dataset.label, short(low), short(high)));
   });
 }
 

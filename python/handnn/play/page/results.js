@@ -1,6 +1,7 @@
 // Predictions, loss curve, confusion matrix, and predicted against true.
 
-import { $, CLASS_COLOURS, element, ink, paint, palette, short, svg, unpack } from "./drawing.js";
+import { $, CLASS_COLORS, element, ink, paint, palette, short, svg, unpack } from "./drawing.js";
+import { t } from "./words.js";
 
 const SIDE = 320;
 
@@ -16,7 +17,7 @@ export function drawResults(frame, rows, isLog) {
   if (frame.prediction.confusion) drawConfusion(frame.prediction.confusion, rows);
   else drawPairs(frame.prediction.pairs, rows);
   if (frame.warnings) {
-    const found = frame.warnings.length ? frame.warnings : ["none"];
+    const found = frame.warnings.length ? frame.warnings : [t("none")];
     $("warnings").replaceChildren(...found.map((text) => element("li", {}, text)));
   }
 }
@@ -30,38 +31,38 @@ function drawSurface(prediction, rows) {
   canvas.width = canvas.height = 2 * SIDE;
   if (prediction.line) drawLine(context, prediction.line, rows);
   else drawPlane(context, prediction, rows);
-  canvas.setAttribute("aria-label", `Predictions of ${rows.target} over ${rows.inputs.join(" and ")}`);
+  canvas.setAttribute("aria-label", t("Predictions of {} over {}", rows.target, rows.inputs.join(", ")));
 }
 
 function drawPlane(context, prediction, rows) {
   const levels = unpack(prediction.surface ?? prediction.classes);
   const small = document.createElement("canvas");
   const side = Math.round(Math.sqrt(levels.length));
-  paint(small, levels, side, side, prediction.classes ? CLASS_COLOURS : null);
+  paint(small, levels, side, side, prediction.classes ? CLASS_COLORS : null);
   context.imageSmoothingEnabled = !prediction.classes;
-  context.globalAlpha = 0.6; // points of the same colour stand out
+  context.globalAlpha = 0.6; // points of the same color stand out
   context.drawImage(small, 0, 0, 2 * SIDE, 2 * SIDE);
   context.globalAlpha = 1;
   context.drawImage(pointsOf(rows), 0, 0);
   const names = rows.classes.length
-    ? rows.classes.map((label, i) => `${i ? "■" : "●"} class ${label}`).join("  ")
-    : `colour: ${rows.target}`;
-  $("legend").textContent = `Across: ${rows.inputs[0]}, up: ${rows.inputs[1]}. ${names}. `
-    + "Held-out points have a dark rim.";
+    ? rows.classes.map((label, i) => `${i ? "■" : "●"} ${t("class {}", label)}`).join("  ")
+    : t("color: {}", rows.target);
+  $("legend").textContent = t("Across: {}, up: {}. {}. Held-out points have a dark rim.",
+    rows.inputs[0], rows.inputs[1], names);
 }
 
-let layer = { canvas: null, rows: null, colours: null };
+let layer = { canvas: null, rows: null, colors: null };
 
-// The points, drawn once for these rows and colours.
+// The points, drawn once for these rows and colors.
 function pointsOf(rows) {
-  if (layer.rows === rows && layer.colours === palette()) return layer.canvas;
+  if (layer.rows === rows && layer.colors === palette()) return layer.canvas;
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 2 * SIDE;
   const context = canvas.getContext("2d");
   for (const name of ["train", "held_out"]) {
     for (const [x, y, value] of rows[name]) drawPoint(context, rows, x, y, value, name);
   }
-  layer = { canvas, rows, colours: palette() };
+  layer = { canvas, rows, colors: palette() };
   return canvas;
 }
 
@@ -70,8 +71,8 @@ function drawPoint(context, rows, x, y, value, name) {
   const at = [((x - left) / (right - left)) * 2 * SIDE, ((top - y) / (top - bottom)) * 2 * SIDE];
   const [low, high] = rows.y_range;
   const level = rows.task === "multiclass" ? 0 : Math.round(((value - low) / (high - low || 1)) * 254) - 127;
-  const colour = rows.task === "multiclass" ? CLASS_COLOURS[value % 10] : palette()[level + 128];
-  context.fillStyle = `rgb(${colour.join()})`;
+  const color = rows.task === "multiclass" ? CLASS_COLORS[value % 10] : palette()[level + 128];
+  context.fillStyle = `rgb(${color.join()})`;
   context.strokeStyle = name === "train" ? "rgb(255 255 255 / .9)" : "#14171b";
   context.lineWidth = name === "train" ? 1.5 : 2.5;
   context.beginPath();
@@ -102,16 +103,16 @@ function drawLine(context, line, rows) {
   context.beginPath();
   line.forEach((y, i) => context.lineTo(across(left + (i / (line.length - 1)) * (right - left)), up(y ?? 0)));
   context.stroke();
-  $("legend").textContent = `Across: ${rows.inputs[0]}, up: ${rows.target}. The line is the prediction; `
-    + "held-out points are dark.";
+  $("legend").textContent = t("Across: {}, up: {}. The line is the prediction; held-out points are "
+    + "dark.", rows.inputs[0], rows.target);
 }
 
 function drawScores(frame, rows) {
   const percent = (value) => (value === null ? "–" : `${(100 * value).toFixed(1)} %`);
   const shown = frame.scores.name === "error" ? percent : (value) => short(value);
   const name = frame.scores.name === "error" ? "error" : frame.scores.name;
-  $("train-score-name").textContent = `Training ${name}`;
-  $("held-score-name").textContent = `Held-out ${name}`;
+  $("train-score-name").textContent = t("Training {}", t(name));
+  $("held-score-name").textContent = t("Held-out {}", t(name));
   [$("train-loss").textContent, $("held-loss").textContent] = frame.losses.map((v) => short(v, 4));
   [$("train-score").textContent, $("held-score").textContent] = frame.scores.values.map(shown);
 }
@@ -141,7 +142,7 @@ function curve(points, isLog) {
   const low = isLog ? Math.min(...values) : 0;
   const high = Math.max(...values, low + 1e-9);
   const last = Math.max(1, points.at(-1)[0]);
-  const chart = axes(["step", "loss"], [0, last], [low, high], (v) => (isLog ? 10 ** v : v));
+  const chart = axes([t("step"), t("loss")], [0, last], [low, high], (v) => (isLog ? 10 ** v : v));
   const across = (step) => BOX.left + (step / last) * (BOX.right - BOX.left);
   const up = (v) => BOX.bottom - ((use(v) - low) / (high - low || 1)) * (BOX.bottom - BOX.top);
   for (const [place, name] of [[1, "train"], [2, "held"]]) {
@@ -150,16 +151,16 @@ function curve(points, isLog) {
     chart.append(svg("path", { class: name, d: `M${d}` }));
   }
   chart.append(
-    svg("path", { class: "train", d: "M130,6 h22" }), svg("text", { x: 156, y: 10 }, "training"),
-    svg("path", { class: "held", d: "M220,6 h22" }), svg("text", { x: 246, y: 10 }, "held out"),
+    svg("path", { class: "train", d: "M130,6 h22" }), svg("text", { x: 156, y: 10 }, t("training")),
+    svg("path", { class: "held", d: "M220,6 h22" }), svg("text", { x: 246, y: 10 }, t("held out")),
   );
-  chart.setAttribute("aria-label", `Loss over steps: training ${short(points.at(-1)[1])}, `
-    + `held out ${short(points.at(-1)[2])} after step ${points.at(-1)[0]}`);
+  chart.setAttribute("aria-label", t("Loss over steps: training {}, held out {} after step {}",
+    short(points.at(-1)[1]), short(points.at(-1)[2]), points.at(-1)[0]));
   return chart;
 }
 
 function drawConfusion(counts, rows) {
-  $("detail-title").textContent = "Held-out rows: true (down) and predicted (across)";
+  $("detail-title").textContent = t("Held-out rows: true (down) and predicted (across)");
   const head = element("tr", {}, element("td", {}), ...rows.classes.map((label) =>
     element("th", { scope: "col" }, label)));
   const body = counts.map((row, i) => element("tr", {},
@@ -168,22 +169,23 @@ function drawConfusion(counts, rows) {
       element("td", { class: i === j ? "right" : count ? "wrong" : "" }, String(count)))));
   const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
   const box = element("div", { class: "wide", tabindex: "0", role: "region",
-    "aria-label": "Confusion matrix" }, table);
+    "aria-label": t("Confusion matrix") }, table);
   $("detail").replaceChildren(box);
 }
 
 function drawPairs(pairs, rows) {
-  $("detail-title").textContent = "Held-out rows: predicted and true";
+  $("detail-title").textContent = t("Held-out rows: predicted and true");
   const known = pairs.filter(([, guess]) => guess !== null);
   const all = known.flat();
   const low = Math.min(...all), high = Math.max(...all);
-  const chart = axes([`true ${rows.target}`, "predicted"], [low, high], [low, high], (v) => v);
+  const chart = axes([t("true {}", rows.target), t("predicted")], [low, high], [low, high], (v) => v);
   const across = (v) => BOX.left + ((v - low) / (high - low || 1)) * (BOX.right - BOX.left);
   const up = (v) => BOX.bottom - ((v - low) / (high - low || 1)) * (BOX.bottom - BOX.top);
   chart.append(svg("path", { class: "same", d: `M${BOX.left},${BOX.bottom} L${BOX.right},${BOX.top}` }));
   for (const [truth, guess] of known) {
     chart.append(svg("circle", { cx: across(truth), cy: up(guess), r: 2.5 }));
   }
-  chart.setAttribute("aria-label", `Predicted against true ${rows.target} of ${known.length} rows`);
+  chart.setAttribute("aria-label", t("Predicted against true {} of {} rows", rows.target,
+    known.length));
   $("detail").replaceChildren(chart);
 }

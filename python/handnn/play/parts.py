@@ -1,0 +1,32 @@
+"""The files of the page, and the names of its lessons."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
+"""The media types by suffix."""
+
+
+def _parts() -> dict[str, bytes]:
+    folder = resources.files("handnn.play") / "page"
+    return {
+        part.name: part.read_bytes() for part in folder.iterdir() if Path(part.name).suffix in TYPES
+    }
+
+
+PARTS = _parts()
+"""The files by name."""
+
+
+def lesson_names() -> list[str]:
+    """Return the names of the lessons, in order."""
+    return [str(lesson["name"]) for lesson in json.loads(PARTS.get("lessons.json", b"[]"))]
