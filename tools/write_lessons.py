@@ -35,10 +35,10 @@ def one_line(text: str) -> str:
 
 
 def paragraphs_of(text: str) -> list[str]:
-    """Return the paragraphs of a text without lines of links; "= " marks formulas, which are indented."""
+    """Return the paragraphs except those of links; indented ones, formulas, become code."""
     parts = re.split(r"\n\s*\n", text.strip("\n"))
     shown = [part for part in parts if part.strip() and not part.startswith("[")]
-    return ["= " * part.startswith("    ") + one_line(part) for part in shown]
+    return [f"`{one_line(part)}`" if part.startswith("    ") else one_line(part) for part in shown]
 
 
 def lesson_of(page: str) -> dict[str, object]:
@@ -48,7 +48,10 @@ def lesson_of(page: str) -> dict[str, object]:
     return {
         "title": title.removeprefix("# "),
         "text": paragraphs_of(text),
-        "tasks": [{"do": one_line(task["do"]), "see": one_line(task["see"])} for task in TASK.finditer(tasks)],
+        "tasks": [
+            {"do": one_line(task["do"]), "see": one_line(task["see"])}
+            for task in TASK.finditer(tasks)
+        ],
     }
 
 
