@@ -47,21 +47,45 @@ export const CLASS_COLORS = [
 ];
 
 export function unpack(text) {
-  return Int8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const bytes = atob(text);
+  const levels = new Int8Array(bytes.length);
+  for (let i = 0; i < bytes.length; i += 1) levels[i] = bytes.charCodeAt(i);
+  return levels;
 }
+
+// Set the text of an element, if it is another one.
+export function write(id, text) {
+  const target = $(id);
+  if (target.textContent !== text) target.textContent = text;
+}
+
+const packed = new Map(); // the colors of a table as 32-bit pixels
+
+function pixelsOf(colors, alpha) {
+  if (!packed.has(colors)) {
+    const bytes = Uint8Array.from(colors.flatMap((color) => [...color, alpha]));
+    packed.set(colors, new Uint32Array(bytes.buffer));
+  }
+  return packed.get(colors);
+}
+
+const pictures = new WeakMap(); // of each canvas, for reuse
 
 export function paint(canvas, levels, width, height, colors = null) {
   if (canvas.width !== width || canvas.height !== height) {
     canvas.width = width;
     canvas.height = height;
+    pictures.delete(canvas);
   }
-  const context = canvas.getContext("2d");
-  const picture = context.createImageData(width, height);
-  const table = palette();
-  for (let i = 0; i < width * height; i += 1) {
-    const color = colors ? colors[levels[i] % colors.length] : table[levels[i] + 128];
-    picture.data.set([...color, colors ? 150 : 255], 4 * i);
+  if (!pictures.has(canvas)) {
+    const context = canvas.getContext("2d");
+    const picture = context.createImageData(width, height);
+    pictures.set(canvas, { context, picture, pixels: new Uint32Array(picture.data.buffer) });
   }
+  const { context, picture, pixels } = pictures.get(canvas);
+  const table = pixelsOf(colors ?? palette(), colors ? 230 : 255);
+  const first = colors ? 0 : 128;
+  for (let i = 0; i < pixels.length; i += 1) pixels[i] = table[(levels[i] + first) % table.length];
   context.putImageData(picture, 0, 0);
 }
 

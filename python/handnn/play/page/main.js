@@ -2,7 +2,7 @@
 
 import { ask, download, link, linkedState, pauseAtEnd, upload } from "./api.js";
 import { drawBricks } from "./bricks.js";
-import { $, element, onTheme, short } from "./drawing.js";
+import { $, element, onTheme, short, write } from "./drawing.js";
 import { choice, options } from "./forms.js";
 import { startLessons } from "./lessons.js";
 import { chosenUnit, closeUnit, drawNetwork, onNetwork, redrawLines } from "./network.js";
@@ -100,18 +100,23 @@ async function changeBricks(bricks, focused = null) {
 
 async function frames() {
   let after = -1;
+  let coming = null; // asked for before the frame at hand is drawn
   for (;;) {
     if (document.hidden) {
       await new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
     }
     try {
-      const next = await ask("frame", { after });
+      const next = await (coming ?? ask("frame", { after }));
+      coming = null;
       if (next.session !== session) take(await ask("hello")); // of another tab
       frame = next;
       after = frame.version;
+      coming = ask("frame", { after });
+      coming.catch(() => {}); // reported when it is awaited
       await new Promise(requestAnimationFrame);
       draw();
     } catch (error) {
+      coming = null;
       say(error instanceof TypeError ? "The laboratory has ended: start handnn play again." : error.message);
       await new Promise((done) => setTimeout(done, 1000));
     }
@@ -119,12 +124,12 @@ async function frames() {
 }
 
 function draw() {
-  $("play").textContent = t(frame.playing ? "Pause" : "Play");
-  $("epoch-count").textContent = frame.epoch.toLocaleString("en");
-  $("step-count").textContent = frame.step.toLocaleString("en");
-  $("rate").textContent = short(frame.rate);
+  write("play", t(frame.playing ? "Pause" : "Play"));
+  write("epoch-count", frame.epoch.toLocaleString("en"));
+  write("step-count", frame.step.toLocaleString("en"));
+  write("rate", short(frame.rate));
   $("back").disabled = frame.step === 0;
-  $("parameters").textContent = t("{} parameters", frame.parameters.toLocaleString("en"));
+  write("parameters", t("{} parameters", frame.parameters.toLocaleString("en")));
   if (frame.error) say(frame.error);
   if (frame.sha256) $("hash").textContent = frame.sha256;
   document.body.dataset.step = frame.goal === null ? frame.step : "";

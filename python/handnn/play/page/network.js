@@ -4,6 +4,8 @@ import { $, element, paint, paintBars, paintLine, short, svg, unpack } from "./d
 import { language } from "./api.js";
 import { t } from "./words.js";
 
+const STEPS = 64; // of the thickness of a line
+
 let shape = "";
 let columns = [];
 let lines = [];
@@ -108,6 +110,9 @@ function drawLines(bricks) {
     if (!line.weights) continue;
     const value = bricks[line.at].w[line.from][line.to];
     const size = Math.min(1, Math.abs(value ?? 0) / 2);
+    const name = `${value >= 0 ? "up" : "down"} s${Math.round(STEPS * size)}`;
+    if (line.name === name) continue;
+    line.name = name;
     line.path.setAttribute("class", value >= 0 ? "up" : "down");
     line.path.setAttribute("stroke-width", (0.4 + 5 * size).toFixed(2));
     line.path.setAttribute("stroke-opacity", (0.25 + 0.75 * Math.sqrt(size)).toFixed(2));

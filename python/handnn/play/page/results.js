@@ -1,9 +1,8 @@
 // Predictions, loss curve, confusion matrix, and predicted against true.
 
-import { $, CLASS_COLORS, element, ink, paint, palette, short, svg, unpack } from "./drawing.js";
+import { $, element, short, svg, write } from "./drawing.js";
+import { drawSurface } from "./surface.js";
 import { t } from "./words.js";
-
-const SIDE = 320;
 
 const CHARTS_EVERY = 100; // milliseconds, while training
 let chartedAt = 0;
@@ -22,99 +21,14 @@ export function drawResults(frame, rows, isLog) {
   }
 }
 
-function drawSurface(prediction, rows) {
-  $("surface-box").hidden = !rows.plane;
-  $("legend").hidden = !rows.plane;
-  if (!rows.plane) return;
-  const canvas = $("surface");
-  const context = canvas.getContext("2d");
-  canvas.width = canvas.height = 2 * SIDE;
-  if (prediction.line) drawLine(context, prediction.line, rows);
-  else drawPlane(context, prediction, rows);
-  canvas.setAttribute("aria-label", t("Predictions of {} over {}", rows.target, rows.inputs.join(", ")));
-}
-
-function drawPlane(context, prediction, rows) {
-  const levels = unpack(prediction.surface ?? prediction.classes);
-  const small = document.createElement("canvas");
-  const side = Math.round(Math.sqrt(levels.length));
-  paint(small, levels, side, side, prediction.classes ? CLASS_COLORS : null);
-  context.imageSmoothingEnabled = !prediction.classes;
-  context.globalAlpha = 0.6; // points of the same color stand out
-  context.drawImage(small, 0, 0, 2 * SIDE, 2 * SIDE);
-  context.globalAlpha = 1;
-  context.drawImage(pointsOf(rows), 0, 0);
-  const names = rows.classes.length
-    ? rows.classes.map((label, i) => `${i ? "■" : "●"} ${t("class {}", label)}`).join("  ")
-    : t("color: {}", rows.target);
-  $("legend").textContent = t("Across: {}, up: {}. {}. Held-out points have a dark rim.",
-    rows.inputs[0], rows.inputs[1], names);
-}
-
-let layer = { canvas: null, rows: null, colors: null };
-
-// The points, drawn once for these rows and colors.
-function pointsOf(rows) {
-  if (layer.rows === rows && layer.colors === palette()) return layer.canvas;
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = 2 * SIDE;
-  const context = canvas.getContext("2d");
-  for (const name of ["train", "held_out"]) {
-    for (const [x, y, value] of rows[name]) drawPoint(context, rows, x, y, value, name);
-  }
-  layer = { canvas, rows, colors: palette() };
-  return canvas;
-}
-
-function drawPoint(context, rows, x, y, value, name) {
-  const [[left, right], [bottom, top]] = rows.domain;
-  const at = [((x - left) / (right - left)) * 2 * SIDE, ((top - y) / (top - bottom)) * 2 * SIDE];
-  const [low, high] = rows.y_range;
-  const level = rows.task === "multiclass" ? 0 : Math.round(((value - low) / (high - low || 1)) * 254) - 127;
-  const color = rows.task === "multiclass" ? CLASS_COLORS[value % 10] : palette()[level + 128];
-  context.fillStyle = `rgb(${color.join()})`;
-  context.strokeStyle = name === "train" ? "rgb(255 255 255 / .9)" : "#14171b";
-  context.lineWidth = name === "train" ? 1.5 : 2.5;
-  context.beginPath();
-  if (rows.task === "binary" && value > 0) context.rect(at[0] - 6, at[1] - 6, 12, 12);
-  else context.arc(at[0], at[1], 7, 0, 7);
-  context.fill();
-  context.stroke();
-}
-
-function drawLine(context, line, rows) {
-  const values = rows.train.concat(rows.held_out).map((row) => row[1]);
-  const low = Math.min(...values), high = Math.max(...values);
-  const margin = 0.1 * (high - low || 1);
-  const [left, right] = rows.domain[0];
-  const across = (x) => ((x - left) / (right - left)) * 2 * SIDE;
-  const up = (y) => ((high + margin - y) / (high - low + 2 * margin)) * 2 * SIDE;
-  context.clearRect(0, 0, 2 * SIDE, 2 * SIDE);
-  for (const name of ["train", "held_out"]) {
-    context.fillStyle = name === "train" ? ink(0.35) : ink(0.9);
-    for (const [x, y] of rows[name]) {
-      context.beginPath();
-      context.arc(across(x), up(y), 5, 0, 7);
-      context.fill();
-    }
-  }
-  context.strokeStyle = `rgb(${palette()[255].join()})`;
-  context.lineWidth = 6;
-  context.beginPath();
-  line.forEach((y, i) => context.lineTo(across(left + (i / (line.length - 1)) * (right - left)), up(y ?? 0)));
-  context.stroke();
-  $("legend").textContent = t("Across: {}, up: {}. The line is the prediction; held-out points are "
-    + "dark.", rows.inputs[0], rows.target);
-}
-
 function drawScores(frame, rows) {
   const percent = (value) => (value === null ? "–" : `${(100 * value).toFixed(1)} %`);
   const shown = frame.scores.name === "error" ? percent : (value) => short(value);
   const name = frame.scores.name === "error" ? "error" : frame.scores.name;
-  $("train-score-name").textContent = t("Training {}", t(name));
-  $("held-score-name").textContent = t("Held-out {}", t(name));
-  [$("train-loss").textContent, $("held-loss").textContent] = frame.losses.map((v) => short(v, 4));
-  [$("train-score").textContent, $("held-score").textContent] = frame.scores.values.map(shown);
+  write("train-score-name", t("Training {}", t(name)));
+  write("held-score-name", t("Held-out {}", t(name)));
+  ["train-loss", "held-loss"].forEach((id, i) => write(id, short(frame.losses[i], 4)));
+  ["train-score", "held-score"].forEach((id, i) => write(id, shown(frame.scores.values[i])));
 }
 
 const BOX = { left: 44, right: 306, top: 20, bottom: 128 };
