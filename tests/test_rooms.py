@@ -20,7 +20,7 @@ FLOORS = [
     {"_core"},
     {"arrays"},
     {"functional"},
-    {"charts", "initializers", "progress", "schedules"},
+    {"charts", "initializers", "progress", "schedules", "suggestions"},
     {"layers", "losses", "optimizers", "article"},
     {"engine", "jacobian", "storage"},
     {"network"},

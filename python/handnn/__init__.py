@@ -54,7 +54,10 @@ def __getattr__(name: str) -> object:
         return value
     if name in _PUBLIC_MODULES or name in _OTHER_MODULES:
         return import_module(f"handnn.{name}")
-    raise AttributeError(f"module 'handnn' has no attribute {name!r}")
+    from handnn.suggestions import suggestion
+
+    meant = suggestion(name, [*__all__, *_OTHER_MODULES])
+    raise AttributeError(f"module 'handnn' has no attribute {name!r}{meant}")
 
 
 def __dir__() -> list[str]:

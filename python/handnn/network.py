@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, Never, NoReturn, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -18,6 +18,16 @@ from handnn.initializers import RandomSource
 from handnn.jacobian import jacobian
 from handnn.layers import ACTIVATIONS, Affine, Brick, sequence
 from handnn.layers.layer import Layer, params_of
+
+ELSEWHERE = {
+    "fit": "train it with Trainer(network, loss, optimizer).fit(x, y, epochs=..., batch_size=...)",
+    "compile": "loss and optimizer are arguments of Trainer(network, loss, optimizer)",
+    "parameters": "its arrays are in network.params",
+    "state_dict": "its arrays are in network.params; network.save(path) writes them",
+    "zero_grad": "backward replaces the gradients, so there is nothing to reset",
+    "predict_proba": "apply loss.apply_link to network.predict(x)",
+}
+"""Where handnn has what other libraries have on the network."""
 
 
 class Network:
@@ -41,14 +51,49 @@ class Network:
         (1, 1)
     """
 
-    def __init__(self, layers: Iterable[Brick]) -> None:
+    def __init__(self, layers: Iterable[Brick], *more: Never) -> None:
+        if more:
+            raise TypeError("Network: put the bricks in a list: Network([brick, brick, ...])")
         if not hasattr(layers, "__iter__"):
-            raise TypeError(f"Network: layers must be a list of bricks, but is {layers!r}")
+            raise TypeError(
+                f"Network: layers must be a list of bricks, such as [{layers!r}], but is {layers!r}"
+            )
         self.layers: list[Brick] = list(layers)
         sequence.check_bricks("Network", self.layers)
         sequence.check_dtypes("Network", {**self.params, **self.buffers})
         sequence.output_widths("Network", self.layers)
         self._compiled: engine.Forward | None = None
+
+    def __len__(self) -> int:
+        """Return the number of layers."""
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Brick]:
+        """Iterate over the layers."""
+        return iter(self.layers)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Brick: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Brick]: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Brick | list[Brick]:
+        """Return a layer, or a list of layers for a slice."""
+        return self.layers[index]
+
+    def __call__(self, x: ArrayLike) -> Array:
+        """Return `forward(x)`."""
+        return self.forward(x)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Raise AttributeError, and name what handnn has in its place."""
+            advice = ELSEWHERE.get(name)
+            raise AttributeError(
+                f"a Network has no attribute {name!r}" + (f"; {advice}" if advice else ""),
+                name=name,
+                obj=self,
+            )
 
     def forward(self, x: ArrayLike) -> Array:
         """Return the output of the last layer for x (N, I)."""

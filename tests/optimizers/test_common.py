@@ -290,7 +290,7 @@ OWN = {
     "beta1": FRACTION,
     "beta2": FRACTION,
     "eps": [(0, ValueError), (-1e-8, ValueError), (np.nan, ValueError), ("x", TypeError)],
-    "momentum": [(-0.1, ValueError), ("x", TypeError)],
+    "momentum": FRACTION,
     "nesterov": [(True, ValueError), ("x", TypeError)],  # True without a momentum
 }
 """Invalid values of the settings that not all optimizers have."""

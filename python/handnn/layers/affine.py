@@ -49,8 +49,10 @@ class Affine(Layer):
         self.dw: Array | None = None
         self.db: Array | None = None
         if self.w.ndim != 2:
+            is_size = self.w.ndim == self.b.ndim == 0
+            advice = f"; for random weights write Affine.random({w}, {b})" if is_size else ""
             raise ValueError(
-                f"Affine: w must have 2 dimensions (I, O), but has shape {self.w.shape}"
+                f"Affine: w must have 2 dimensions (I, O), but has shape {self.w.shape}{advice}"
             )
         if self.b.shape != self.w.shape[1:]:
             raise ValueError(f"Affine: b has shape {self.b.shape} but w has shape {self.w.shape}")

@@ -128,6 +128,11 @@ def check_bricks(where: str, layers: list[Brick]) -> None:
             raise TypeError(
                 f"{where}: layer {index} is the class {layer.__name__}; write {layer.__name__}()"
             )
+        if hasattr(layer, "predicts"):  # LossFacts, which is not imported here
+            raise TypeError(
+                f"{where}: layer {index} is the loss {layer!r}; leave it out of the list and pass "
+                "it to Trainer(network, loss, optimizer)"
+            )
         if not (hasattr(layer, "forward") and hasattr(layer, "backward")):
             raise TypeError(f"{where}: layer {index} ({name(layer)}) has no forward and backward")
         inner = _transparent_block(layer) if isinstance(layer, Layer) else ()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from handnn import functional
-from handnn.arrays import Array, fraction, non_negative_number, positive_number
+from handnn.arrays import Array, fraction, positive_number
 from handnn.optimizers.optimizer import CommonSettings, GradientOptimizer, UpdateSettings
 
 
@@ -62,7 +62,7 @@ class RMSProp(GradientOptimizer):
         super().check()
         fraction(self.alpha, "RMSProp: alpha", is_below_one=True)
         positive_number(self.eps, "RMSProp: eps")
-        non_negative_number(self.momentum, "RMSProp: momentum")
+        fraction(self.momentum, "RMSProp: momentum", is_below_one=True)
 
     @property
     def states(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from handnn import functional
-from handnn.arrays import Array, non_negative_number
+from handnn.arrays import Array, fraction
 from handnn.optimizers.optimizer import CommonSettings, GradientOptimizer, UpdateSettings
 
 
@@ -21,7 +21,8 @@ class SGD(GradientOptimizer):
     Velocities start at 0. (Sutskever, Martens, Dahl and Hinton 2013, eq. 1-4, with lr outside the
     velocity as in PyTorch.)
 
-    momentum: the weight of the past in the velocity; without it, no velocity is kept.
+    momentum: the weight of the past in the velocity, at least 0 and below 1, such as 0.9; without
+    it, no velocity is kept.
     nesterov: look ahead by one velocity; needs a momentum above 0.
     common: see `GradientOptimizer`, also for what is raised.
 
@@ -58,7 +59,7 @@ class SGD(GradientOptimizer):
     def check(self) -> None:
         """Raise TypeError or ValueError if a setting is invalid."""
         super().check()
-        non_negative_number(self.momentum, "SGD: momentum")
+        fraction(self.momentum, "SGD: momentum", is_below_one=True)
         if not isinstance(self.nesterov, bool):
             raise TypeError(f"SGD: nesterov must be a bool, but is {self.nesterov!r}")
         if self.nesterov and self.momentum == 0:

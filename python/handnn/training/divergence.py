@@ -13,6 +13,9 @@ from handnn.training.rows import Samples
 LARGE = 1e4
 """Inputs and targets beyond this are a more likely cause than the learning rate."""
 
+UNSCALED = 10.0
+"""Inputs and targets beyond this are not standardized, which is a likely cause."""
+
 
 class DivergenceError(ArithmeticError):
     """Raised by `Trainer.fit` when a loss is NaN or infinite.
@@ -60,6 +63,11 @@ def divergence(
     return DivergenceError(f"Trainer.fit: the {what} is {loss} {when}: {cause}", epoch + 1, step)
 
 
+def _scaling(name: str) -> str:
+    """Return how to scale an array."""
+    return f"scale it to about 1, such as by ({name} - {name}.mean(axis=0)) / {name}.std(axis=0)"
+
+
 def _cause(rows: Mapping[str, Array], params: Mapping[str, Array], optimizer: str) -> str:
     """Return the likely cause, and possibly a remedy."""
     for name, array in rows.items():
@@ -68,8 +76,13 @@ def _cause(rows: Mapping[str, Array], params: Mapping[str, Array], optimizer: st
             return f"{name} has NaN or inf in {wrong.sum()} of these {len(array)} rows"
     for name, array in rows.items():
         if abs(array).max() > LARGE:
-            return f"{name} has numbers up to {abs(array).max():.3g}; scale it to about 1"
+            return f"{name} has numbers up to {abs(array).max():.3g}; {_scaling(name)}"
     remedy = f"a smaller lr, or clip_norm=1.0, may help; the optimizer is {optimizer}"
+    for name, array in rows.items():
+        if name != "sample_weight" and abs(array).max() > UNSCALED:
+            largest = abs(array).max()
+            remedy = f"{name} has numbers up to {largest:.3g}: {_scaling(name)}; then {remedy}"
+            break
     for name, array in params.items():
         if not np.isfinite(array).all():
             return f"{name} has NaN or inf, from earlier updates or from the start; {remedy}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Literal, SupportsIndex
@@ -24,6 +25,7 @@ from handnn.training.history import History
 from handnn.training.loop import loss_and_gradients
 from handnn.training.parts import Parts
 from handnn.training.prepare import FitArguments, prepare
+from handnn.training.repeated_link import repeated_link
 from handnn.training.rows import as_rows
 from handnn.training.run import Run
 
@@ -51,6 +53,9 @@ class Trainer:
     epochs and every array is that of a complete step. In the main thread, Ctrl-C waits for the end
     of the step, or of the measurements after an epoch. In a callback, and when it is pressed a
     second time, it is raised immediately.
+
+    Warns if the last brick is an activation that the loss applies, too: Softmax before
+    SoftmaxCrossEntropy, or Sigmoid before BCEWithLogits.
 
     Raises:
         TypeError: If `network` is not a Network, `loss` has no `forward` and `backward`,
@@ -105,6 +110,8 @@ class Trainer:
         self.history = History()
         self._resumed: Resumed | None = None
         self.is_compiled  # noqa: B018 - raises ValueError for engine="compiled" if it cannot be
+        if (repeated := repeated_link(network, loss)) is not None:
+            warnings.warn(repeated, stacklevel=2)
 
     @classmethod
     def resume(

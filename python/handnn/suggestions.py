@@ -1,0 +1,57 @@
+"""Suggestions for names that handnn does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+OTHER_NAMES = {
+    "Adagrad": "AdaGrad",
+    "BCELoss": "BCEWithLogits",
+    "BCEWithLogitsLoss": "BCEWithLogits",
+    "BatchNorm1d": "BatchNorm",
+    "BatchNormalization": "BatchNorm",
+    "BinaryCrossentropy": "BCEWithLogits",
+    "CategoricalCrossentropy": "SoftmaxCrossEntropy",
+    "CrossEntropy": "SoftmaxCrossEntropy",
+    "CrossEntropyLoss": "SoftmaxCrossEntropy",
+    "Dense": "Affine",
+    "FullyConnected": "Affine",
+    "GaussianNLLLoss": "GaussianNLL",
+    "HuberLoss": "Huber",
+    "L1Loss": "MAE",
+    "LayerNormalization": "LayerNorm",
+    "Linear": "Affine",
+    "MLP": "mlp",
+    "MLPClassifier": "sklearn.MLPClassifier",
+    "MLPRegressor": "sklearn.MLPRegressor",
+    "MSE": "MSELoss",
+    "MeanSquaredError": "MSELoss",
+    "Model": "Network",
+    "PinballLoss": "Quantile",
+    "PoissonNLLLoss": "PoissonNLL",
+    "Sequential": "Network",
+    "SmoothL1Loss": "Huber",
+    "Swish": "SiLU",
+}
+"""The names of other libraries for parts of handnn."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean handnn.X?" for a name of another library or a misspelled one, or "".
+
+    Examples:
+        >>> from handnn.suggestions import suggestion
+        >>> suggestion("Relu", handnn.__all__)
+        '; did you mean handnn.ReLU?'
+        >>> suggestion("Linear", handnn.__all__)
+        '; did you mean handnn.Affine?'
+        >>> suggestion("Conv2d", handnn.__all__)
+        ''
+    """
+    if name.startswith("_"):
+        return ""
+    by_lower = {one.lower(): one for one in known}
+    close = get_close_matches(name.lower(), by_lower, 1, 0.75)
+    found = OTHER_NAMES.get(name) or (by_lower[close[0]] if close else None)
+    return f"; did you mean handnn.{found}?" if found else ""
