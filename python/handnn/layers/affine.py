@@ -50,7 +50,7 @@ class Affine(Layer):
         self.db: Array | None = None
         if self.w.ndim != 2:
             is_size = self.w.ndim == self.b.ndim == 0
-            advice = f"; for random weights write Affine.random({w}, {b})" if is_size else ""
+            advice = f"; for random weights write Affine.random({w!r}, {b!r})" if is_size else ""
             raise ValueError(
                 f"Affine: w must have 2 dimensions (I, O), but has shape {self.w.shape}{advice}"
             )
