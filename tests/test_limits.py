@@ -1,14 +1,16 @@
-"""Limits that keep the package readable: no import circles, short files, few `Any` and `cast`."""
+"""Limits that keep the code readable: no import circles, short files and functions, few `Any`."""
 
 from __future__ import annotations
 
 import ast
+import re
 import tokenize
 from collections import Counter
 from itertools import pairwise
 
 import pytest
 
+from tests.cpp_functions import Function, functions_in
 from tests.test_rooms import CPP, PACKAGE, ROOT, imports_of, known_modules, modules
 
 pytestmark = pytest.mark.skipif(
@@ -99,8 +101,12 @@ def test_the_circle_check_finds_circles():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
+def cpp_sources():
+    return sorted(file for file in CPP.rglob("*") if file.suffix in (".cpp", ".hpp"))
+
+
 def test_files_are_short():
-    files = [*PACKAGE.rglob("*.py"), *(f for f in CPP.rglob("*") if f.suffix in (".cpp", ".hpp"))]
+    files = [*PACKAGE.rglob("*.py"), *cpp_sources()]
     lines = {str(f.relative_to(ROOT)): f.read_text(encoding="utf-8").count("\n") for f in files}
     assert {name: n for name, n in lines.items() if n > MAX_FILE_LINES} == {}
 
@@ -125,6 +131,55 @@ def test_functions_have_at_most_8_parameters():
             if not is_exempt(module, name):
                 counts[f"{module}:{name}"] = count
     assert {name: n for name, n in counts.items() if n > MAX_PARAMETERS} == {}
+
+
+def long_cpp_functions(source):
+    """Return the functions of a C++ source that exceed a limit."""
+    return [
+        function
+        for function in functions_in(source)
+        if function.lines > MAX_FUNCTION_LINES or function.parameters > MAX_PARAMETERS
+    ]
+
+
+def test_cpp_functions_are_short_and_have_at_most_8_parameters():
+    found = {}
+    for file in cpp_sources():
+        found[str(file.relative_to(ROOT))] = long_cpp_functions(file.read_text(encoding="utf-8"))
+    assert {name: functions for name, functions in found.items() if functions} == {}
+
+
+def test_the_cpp_check_finds_long_functions():
+    """The offenders are planted in the sources, because a parser that sees nothing passes."""
+    many = ", ".join(f"std::pair<int, int> p{i} = {{{i}, 0}}" for i in range(9))
+    planted = {
+        "free": (f"static inline double free({many}) noexcept {{ return 0; }}", 1, 9),
+        "Made": (f"struct Made {{ Made({many}) : a(p0.first), b{{1}} {{}} int a, b; }};", 1, 9),
+        "method": (f"struct S {{ auto method({many}) const -> int {{ return 1; }} }};", 1, 9),
+        "operator()": (f"struct S {{ int operator()({many}) {{ return 1; }} }};", 1, 9),
+        "lambda": (f"const auto f = [&]<class T>(T, {many}) mutable {{ return 0; }};", 1, 10),
+        "tall": ("template <class T>\nint tall(\n    T t) {\n" + "  ++t;\n" * 57 + "}", 60, 1),
+        "taller": ("void\ntaller() {\n// }\n#define X {\n" + "  ;\n" * 57 + "}", 61, 0),
+    }
+    source = (CPP / "kernels" / "matmul.hpp").read_text(encoding="utf-8")
+    known = functions_in(source)
+    for name, (definition, lines, parameters) in planted.items():
+        added = [f for f in functions_in(f"{source}\n{definition}\n") if f not in known]
+        assert added == [Function(name, added[0].line, lines, parameters)]
+    long = [name for name, (definition, *_) in planted.items() if long_cpp_functions(definition)]
+    assert long == ["free", "Made", "method", "operator()", "lambda", "taller"]
+
+
+def test_the_cpp_check_sees_every_kernel():
+    defined = {f.name for file in cpp_sources() for f in functions_in(file.read_text("utf-8"))}
+    listed = set(handnn_kernels((CPP / "kernels" / "table.hpp").read_text(encoding="utf-8")))
+    assert len(listed) > 20
+    assert listed - defined == set()
+
+
+def handnn_kernels(table):
+    """Return the names that the table of kernels lists."""
+    return re.findall(r"KERNEL\(\w+, (\w+),", table)
 
 
 def words(name):

@@ -64,33 +64,12 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
   Brick<T> brick;
   const auto number = [&](const char* name) { return gate.number(name, settings[name]); };
   if (kind == "affine") {
-    brick.kind = Kind::affine;
-    const Array w = taken(gate, brick.w, "w", arrays, updates);
-    const Array b = taken(gate, brick.b, "b", arrays, updates);
-    gate.require_dimensions(w, 2);
-    gate.require_dimensions(b, 1);
-    if (b.size != w.shape[1]) {
-      gate.bad_value("b has ", b.size, " elements but w has ", w.shape[1], " columns");
-    }
-    brick.I = w.shape[0];
-    brick.O = w.shape[1];
+    take_affine(gate, brick, arrays, updates);
   } else if (kind == "layer_norm" || kind == "batch_norm") {
     brick.kind = kind == "layer_norm" ? Kind::layer_norm : Kind::batch_norm;
-    const Array gamma = taken(gate, brick.w, "gamma", arrays, updates);
-    const Array beta = taken(gate, brick.b, "beta", arrays, updates);
-    gate.require_dimensions(gamma, 1);
-    gate.require_same_shape(gamma, beta);
-    brick.I = brick.O = gamma.size;
+    take_norm(gate, brick, arrays, updates);
     brick.setting = T(number("eps"));
-    if (brick.kind == Kind::batch_norm) {
-      const Array mean = held(gate, "running_mean", arrays["running_mean"]);
-      const Array var = held(gate, "running_var", arrays["running_var"]);
-      gate.require_same_shape(gamma, mean);
-      gate.require_same_shape(gamma, var);
-      brick.running_mean = mean;
-      brick.running_var = var;
-      brick.momentum = T(number("momentum"));
-    }
+    if (brick.kind == Kind::batch_norm) brick.momentum = T(number("momentum"));
   } else if (kind == "embedding") {
     brick.kind = Kind::embedding;
     const Array w = taken(gate, brick.w, "w", arrays, updates);
@@ -119,6 +98,38 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
     brick.setting = T(number("setting"));
   }
   added_.push_back(brick);
+}
+
+template <class T>
+void Bricks<T>::take_affine(Gate& gate, Brick<T>& brick, const py::dict& arrays,
+                            const py::dict& updates) {
+  brick.kind = Kind::affine;
+  const Array w = taken(gate, brick.w, "w", arrays, updates);
+  const Array b = taken(gate, brick.b, "b", arrays, updates);
+  gate.require_dimensions(w, 2);
+  gate.require_dimensions(b, 1);
+  if (b.size != w.shape[1]) {
+    gate.bad_value("b has ", b.size, " elements but w has ", w.shape[1], " columns");
+  }
+  brick.I = w.shape[0];
+  brick.O = w.shape[1];
+}
+
+template <class T>
+void Bricks<T>::take_norm(Gate& gate, Brick<T>& brick, const py::dict& arrays,
+                          const py::dict& updates) {
+  const Array gamma = taken(gate, brick.w, "gamma", arrays, updates);
+  const Array beta = taken(gate, brick.b, "beta", arrays, updates);
+  gate.require_dimensions(gamma, 1);
+  gate.require_same_shape(gamma, beta);
+  brick.I = brick.O = gamma.size;
+  if (brick.kind != Kind::batch_norm) return;
+  const Array mean = held(gate, "running_mean", arrays["running_mean"]);
+  const Array var = held(gate, "running_var", arrays["running_var"]);
+  gate.require_same_shape(gamma, mean);
+  gate.require_same_shape(gamma, var);
+  brick.running_mean = mean;
+  brick.running_var = var;
 }
 
 // A param with the arguments of its update.

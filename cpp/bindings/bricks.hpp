@@ -43,6 +43,8 @@ class Bricks {
  private:
   void add(const std::string& kind, const py::dict& settings, const py::dict& arrays,
            const py::dict& updates);
+  void take_affine(Gate& gate, Brick<T>& brick, const py::dict& arrays, const py::dict& updates);
+  void take_norm(Gate& gate, Brick<T>& brick, const py::dict& arrays, const py::dict& updates);
   Array held(Gate& gate, const char* name, const py::object& given);
   Array taken(Gate& gate, Param<T>& param, const char* name, const py::dict& arrays,
               const py::dict& updates);

@@ -57,7 +57,7 @@ constexpr int max_threads = 1024;
 
 int checked_threads(const char* what, long threads) {
   if (threads < 1 || threads > max_threads) {
-    throw py::value_error(std::string(what) + " must be a whole number from 1 to " +
+    throw py::value_error(std::string(what) + " must be an integer from 1 to " +
                           std::to_string(max_threads));
   }
   return int(threads);

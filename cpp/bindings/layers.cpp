@@ -52,7 +52,7 @@ py::typing::Tuple<FloatArray, FloatArray, FloatArray> affine_backward(
   const Array db = gate.output("db", db_any, {O});
 
   gate.run(2.0 * N * I * O, [&](auto& kernels) {
-    kernels.affine_backward(dx, dw, db, dout, x, w, scratch(kernels), N, I, O);
+    kernels.affine_backward({dx, dw, db}, dout, x, w, scratch(kernels), N, I, O);
   });
   return py::make_tuple(dx.object, dw.object, db.object);
 }
@@ -107,7 +107,7 @@ FloatArray embedding_forward(ArrayLike x_any, ArrayLike w_any, Size column, OutA
   const Array out = gate.output("out", out_any, {N, I - 1 + D});
 
   gate.run(double(out.size),
-           [&](auto& kernels) { kernels.embedding_forward(out, x, w, N, I, K, D, column); });
+           [&](auto& kernels) { kernels.embedding_forward(out, x, w, {column, K}, N, I, D); });
   return out.as_array();
 }
 
@@ -129,7 +129,7 @@ py::typing::Tuple<FloatArray, FloatArray> embedding_backward(ArrayLike dout_any,
 
   gate.run(double(dout.size) + double(w.size), [&](auto& kernels) {
     kernels.embedding_backward_dx(dx, dout, N, I, D, column);
-    kernels.embedding_backward_dw(dw, dout, x, N, I, K, D, column, 0, K);
+    kernels.embedding_backward_dw(dw, dout, x, {column, K}, N, I, D, {0, K});
   });
   return py::make_tuple(dx.object, dw.object);
 }

@@ -48,7 +48,7 @@ void check_values(const Gate& gate, const LossFacts& facts, const Array& y_true,
     const Size row = (wrong - y) / (y_true.size / N);
     if (are_labels) {
       gate.bad_value("row ", row, " of ", y_true.name, " is ", *wrong,
-                     ", but a label must be a whole number from 0 to ", O - 1);
+                     ", but a label must be an integer from 0 to ", O - 1);
     }
     gate.bad_value("row ", row, " of ", y_true.name, " has ", *wrong, what);
   }
@@ -139,6 +139,14 @@ namespace {
 
 // The arguments of a loss: pre (N, O), y_true (N, Y), sample_weight (N,) or None, its number
 // and its array or None.
+struct LossArguments {
+  ArrayLike pre, y_true;
+  OptionalArrayLike sample_weight;
+  Number setting = {};
+  OptionalArrayLike numbers = py::none();
+};
+
+// The arguments after their checks.
 struct LossCall {
   Gate gate;
   const LossFacts& facts;
@@ -146,18 +154,17 @@ struct LossCall {
   Size N = 0, O = 0, Y = 0;
   double setting = 0;
 
-  LossCall(int which, const char* function, ArrayLike pre_any, ArrayLike y_true_any,
-           OptionalArrayLike sample_weight_any, Number setting_any, OptionalArrayLike numbers_any)
+  LossCall(int which, const char* function, const LossArguments& given)
       : gate(function), facts(loss_facts[which]) {
-    if (*facts.setting) setting = gate.number(facts.setting, setting_any);
-    if (sample_weight_any.is_none()) {
-      gate.inputs({{"pre", pre_any, pre}, {"y_true", y_true_any, y_true}});
+    if (*facts.setting) setting = gate.number(facts.setting, given.setting);
+    if (given.sample_weight.is_none()) {
+      gate.inputs({{"pre", given.pre, pre}, {"y_true", given.y_true, y_true}});
     } else {
-      gate.inputs({{"pre", pre_any, pre},
-                   {"y_true", y_true_any, y_true},
-                   {"sample_weight", sample_weight_any, sample_weight}});
+      gate.inputs({{"pre", given.pre, pre},
+                   {"y_true", given.y_true, y_true},
+                   {"sample_weight", given.sample_weight, sample_weight}});
     }
-    if (!numbers_any.is_none()) gate.inputs({{facts.numbers, numbers_any, numbers}});
+    if (!given.numbers.is_none()) gate.inputs({{facts.numbers, given.numbers, numbers}});
     gate.require_dimensions(pre, 2);
     N = pre.shape[0];
     O = pre.shape[1];
@@ -168,20 +175,18 @@ struct LossCall {
   CheckedLoss loss(int which) const { return {gate, which, setting, numbers, O}; }
 };
 
-double loss_forward(int which, const char* function, ArrayLike pre, ArrayLike y_true,
-                    OptionalArrayLike sample_weight, Number setting, OptionalArrayLike numbers) {
-  const LossCall call(which, function, pre, y_true, sample_weight, setting, numbers);
+double loss_forward(int which, const char* function, const LossArguments& arguments) {
+  const LossCall call(which, function, arguments);
   return call.gate.run(double(call.pre.size), [&]<class T>(const Kernels<T>& kernels) {
     return kernels.losses[which].forward(call.pre, call.y_true, call.sample_weight,
                                          call.loss(which).options<T>(call.Y), call.N, call.O);
   });
 }
 
-FloatArray loss_backward(int which, const char* function, ArrayLike pre, ArrayLike y_true,
-                         Number dout_any, OptionalArrayLike sample_weight, Number setting,
-                         OptionalArrayLike numbers, bool exact, OutArray dx_any) {
+FloatArray loss_backward(int which, const char* function, const LossArguments& arguments,
+                         Number dout_any, bool exact, OutArray dx_any) {
   const double dout = Gate(function).number("dout", dout_any);
-  LossCall call(which, function, pre, y_true, sample_weight, setting, numbers);
+  LossCall call(which, function, arguments);
   const Array dx = call.gate.output_like("dx", dx_any, call.pre);
   const double scale = exact ? call.facts.slope_scale(call.N, call.O) * dout : dout;
   call.gate.run(double(call.pre.size), [&]<class T>(const Kernels<T>& kernels) {
@@ -217,7 +222,7 @@ void bind_loss(py::module_& module, int which, LossNames names) {
     module.def(
         names.forward,
         [=](ArrayLike pre, ArrayLike y_true, OptionalArrayLike weight) {
-          return loss_forward(which, names.forward, pre, y_true, weight, {}, py::none());
+          return loss_forward(which, names.forward, {pre, y_true, weight});
         },
         pre, y_true, weight);
     module.def(
@@ -225,8 +230,7 @@ void bind_loss(py::module_& module, int which, LossNames names) {
         [=](ArrayLike pre, ArrayLike y_true, Number dout, OptionalArrayLike weight, Word gradient,
             OutArray dx) {
           const bool exact = is_exact(names.backward, gradient);
-          return loss_backward(which, names.backward, pre, y_true, dout, weight, {}, py::none(),
-                               exact, dx);
+          return loss_backward(which, names.backward, {pre, y_true, weight}, dout, exact, dx);
         },
         pre, y_true, dout, weight, gradient, dx);
     return;
@@ -235,15 +239,15 @@ void bind_loss(py::module_& module, int which, LossNames names) {
       names.forward,
       [=](ArrayLike pre, ArrayLike y_true, OptionalArrayLike weight, Number setting,
           OptionalArrayLike numbers) {
-        return loss_forward(which, names.forward, pre, y_true, weight, setting, numbers);
+        return loss_forward(which, names.forward, {pre, y_true, weight, setting, numbers});
       },
       pre, y_true, weight, setting, numbers);
   module.def(
       names.backward,
       [=](ArrayLike pre, ArrayLike y_true, Number dout, OptionalArrayLike weight, Number setting,
           OptionalArrayLike numbers, OutArray dx) {
-        return loss_backward(which, names.backward, pre, y_true, dout, weight, setting, numbers,
-                             true, dx);
+        const LossArguments arguments = {pre, y_true, weight, setting, numbers};
+        return loss_backward(which, names.backward, arguments, dout, true, dx);
       },
       pre, y_true, dout, weight, setting, numbers, dx);
 }

@@ -10,6 +10,7 @@ namespace {
 
 using TwoArrays = py::typing::Tuple<FloatArray, FloatArray>;
 using ThreeArrays = py::typing::Tuple<FloatArray, FloatArray, FloatArray>;
+using ThreeOutArrays = py::typing::Tuple<OutArray, OutArray, OutArray>;
 
 // The approximate cost of an entry, in multiply-adds.
 constexpr double softmax_cost = 16, norm_cost = 8;
@@ -72,8 +73,8 @@ ThreeArrays layer_norm_forward(ArrayLike x_any, ArrayLike gamma_any, ArrayLike b
   const Array mean = gate.output("mean", mean_any, {N});
   const Array rstd = gate.output("rstd", rstd_any, {N});
 
-  gate.run(norm_cost * double(x.size), [&](auto& kernels) {
-    kernels.layer_norm_forward(out, mean, rstd, x, gamma, beta, eps, N, O);
+  gate.run(norm_cost * double(x.size), [&]<class T>(const Kernels<T>& kernels) {
+    kernels.layer_norm_forward(out, mean, rstd, x, {gamma, beta, T(eps)}, N, O);
   });
   return py::make_tuple(out.object, mean.object, rstd.object);
 }
@@ -100,7 +101,7 @@ ThreeArrays layer_norm_backward(ArrayLike dout_any, ArrayLike x_any, ArrayLike g
 
   gate.run(norm_cost * double(x.size), [&](auto& kernels) {
     kernels.layer_norm_dx(dx, dout, x, gamma, mean, rstd, N, O);
-    kernels.layer_norm_dparams(dgamma, dbeta, dout, x, mean, rstd, N, O, 0, O);
+    kernels.layer_norm_dparams({dgamma, dbeta}, dout, x, mean, rstd, N, O, {0, O});
   });
   return py::make_tuple(dx.object, dgamma.object, dbeta.object);
 }
@@ -115,7 +116,7 @@ TwoArrays batch_norm_statistics(ArrayLike x_any, OutArray mean_any, OutArray var
   const Array var = gate.output("var", var_any, {O});
 
   gate.run(norm_cost * double(x.size),
-           [&](auto& kernels) { kernels.batch_norm_statistics(mean, var, x, N, O, 0, O); });
+           [&](auto& kernels) { kernels.batch_norm_statistics(mean, var, x, N, O, {0, O}); });
   return py::make_tuple(mean.object, var.object);
 }
 
@@ -137,7 +138,7 @@ void batch_norm_update(InOutArray running_mean_any, InOutArray running_var_any, 
   }
 
   gate.run(double(mean.size), [&](auto& kernels) {
-    kernels.batch_norm_update(running_mean, running_var, mean, var, momentum, rows, 0, mean.size);
+    kernels.batch_norm_update(running_mean, running_var, mean, var, momentum, rows, {0, mean.size});
   });
 }
 
@@ -157,17 +158,18 @@ FloatArray batch_norm_forward(ArrayLike x_any, ArrayLike gamma_any, ArrayLike be
   const Size N = x.shape[0], O = x.shape[1];
   const Array out = gate.output("out", out_any, {N, O});
 
-  gate.run(double(x.size), [&](auto& kernels) {
-    kernels.batch_norm_forward(out, x, gamma, beta, mean, var, eps, N, O, 0, O);
+  gate.run(double(x.size), [&]<class T>(const Kernels<T>& kernels) {
+    const ColumnNorm<T> norm = {{gamma, beta, T(eps)}, mean, var};
+    kernels.batch_norm_forward(out, x, norm, N, O, {0, O});
   });
   return out.as_array();
 }
 
 ThreeArrays batch_norm_backward(ArrayLike dout_any, ArrayLike x_any, ArrayLike gamma_any,
                                 ArrayLike mean_any, ArrayLike var_any, Number eps_any,
-                                Flag training_any, OutArray dx_any, OutArray dgamma_any,
-                                OutArray dbeta_any) {
+                                Flag training_any, const ThreeOutArrays& grads_any) {
   Gate gate("batch_norm_backward");
+  if (grads_any.size() != 3) gate.bad_value("grads must be dx, dgamma and dbeta");
   const double eps = gate.number("eps", eps_any);
   const bool training = gate.flag("training", training_any);
   Array dout, x, gamma, mean, var;
@@ -180,13 +182,13 @@ ThreeArrays batch_norm_backward(ArrayLike dout_any, ArrayLike x_any, ArrayLike g
   gate.require_same_shape(dout, x);
   for (const Array* array : {&gamma, &mean, &var}) require_for_columns(gate, *array, x);
   const Size N = x.shape[0], O = x.shape[1];
-  const Array dx = gate.output("dx", dx_any, {N, O});
-  const Array dgamma = gate.output("dgamma", dgamma_any, {O});
-  const Array dbeta = gate.output("dbeta", dbeta_any, {O});
+  const Array dx = gate.output("dx", grads_any[0], {N, O});
+  const Array dgamma = gate.output("dgamma", grads_any[1], {O});
+  const Array dbeta = gate.output("dbeta", grads_any[2], {O});
 
-  gate.run(norm_cost * double(x.size), [&](auto& kernels) {
-    kernels.batch_norm_backward(dx, dgamma, dbeta, dout, x, gamma, mean, var, eps, training, N, O,
-                                0, O);
+  gate.run(norm_cost * double(x.size), [&]<class T>(const Kernels<T>& kernels) {
+    const ColumnNorm<T> norm = {{gamma, nullptr, T(eps)}, mean, var, training};
+    kernels.batch_norm_backward(dx, {dgamma, dbeta}, dout, x, norm, N, O, {0, O});
   });
   return py::make_tuple(dx.object, dgamma.object, dbeta.object);
 }
@@ -209,7 +211,7 @@ void bind_norms(py::module_& module) {
              py::arg("running_var"), mean_, var_, py::arg("rows"), py::arg("momentum"));
   module.def("batch_norm_forward", batch_norm_forward, x, gamma, beta, mean_, var_, eps, out);
   module.def("batch_norm_backward", batch_norm_backward, dout, x, gamma, mean_, var_, eps,
-             py::arg("training"), dx, dgamma, dbeta);
+             py::arg("training"), py::arg("grads"));
 }
 
 }  // namespace handnn

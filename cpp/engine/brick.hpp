@@ -55,7 +55,9 @@ struct Brick {
   std::size_t fork = 0;                    // of add: the index of its fork
 
   bool learns() const { return w.value; }
-  Size vector_size() const { return O - I + 1; }  // D of an embedding
+  NormParams<T> norm_params() const { return {w.value, b.value, setting}; }
+  Codes code_column() const { return {column, codes}; }  // of an embedding
+  Size vector_size() const { return O - I + 1; }         // D of an embedding
 
   // Whether its backward may overwrite dout.
   bool works_in_place() const {

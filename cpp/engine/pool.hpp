@@ -23,10 +23,7 @@ void set_num_threads(int threads);
 
 // The range [first, last) of `count` elements that belongs to part `part` of `parts`; ranges begin
 // at multiples of `grain`.
-struct Share {
-  Size first, last;
-};
-inline Share share_of(Size count, int part, int parts, Size grain = 1) {
+inline Range share_of(Size count, int part, int parts, Size grain = 1) {
   if (parts == 1) return {0, count};
   const Size grains = (count + grain - 1) / grain;
   const auto bound = [&](Size p) {

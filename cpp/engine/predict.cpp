@@ -18,16 +18,15 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
       return kernels.softmax_forward(out, x, N, O);
     case Kind::layer_norm:
       for (Size n = 0; n < N; ++n) {  // row by row, because mean and rstd are not kept
-        kernels.layer_norm_forward(out + n * O, scratch, scratch + 1, x + n * O, w, b,
-                                   brick.setting, 1, O);
+        kernels.layer_norm_forward(out + n * O, scratch, scratch + 1, x + n * O,
+                                   brick.norm_params(), 1, O);
       }
       return;
     case Kind::batch_norm:
-      return kernels.batch_norm_forward(out, x, w, b, brick.running_mean, brick.running_var,
-                                        brick.setting, N, O, 0, O);
+      return kernels.batch_norm_forward(
+          out, x, {brick.norm_params(), brick.running_mean, brick.running_var}, N, O, {0, O});
     case Kind::embedding:
-      return kernels.embedding_forward(out, x, w, N, I, brick.codes, brick.vector_size(),
-                                       brick.column);
+      return kernels.embedding_forward(out, x, w, brick.code_column(), N, I, brick.vector_size());
     case Kind::dropout:
     case Kind::fork:
     case Kind::add:

@@ -22,6 +22,15 @@ constexpr Size rows_at_once = 256;
 // Rows of w are distributed in groups that share cache lines of x.
 constexpr Size cache_line = 16;
 
+// Calls f(part, range) for each part's range of `count` rows or columns.
+template <class F>
+void for_ranges(Size count, Size grain, int parts, F f) {
+  run_parts(parts, [&](int part) {
+    const Range range = share_of(count, part, parts, grain);
+    if (range.first < range.last) f(part, range);
+  });
+}
+
 }  // namespace
 
 template <class T>
@@ -103,85 +112,87 @@ void TrainingProgram<T>::lay_out() {
 }
 
 template <class T>
-double TrainingProgram<T>::step(const T* x, const T* y_true, const T* weight, Size N,
-                                double lr_factor) {
+double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor) {
+  const Size N = batch.count;
   const int parts = is_worth_sharing(N) ? threads_ : 1;
   const LossKernels<T>& loss = kernels_.losses[loss_.which];
-  const std::size_t count = bricks_.size();
-  const Size O = bricks_.outputs(), Y = targets();
-  const T scale = T(loss_.exact ? loss_facts[loss_.which].slope_scale(N, O) : 1.0);
-  x_ = x;
-  const auto for_rows = [&](auto f) {
-    run_parts(parts, [&](int part) {
-      const auto [first, last] = share_of(N, part, parts);
-      if (first < last) f(part, first, last);
-    });
-  };
-  const auto for_columns = [&](std::size_t i, auto f) {
-    run_parts(parts, [&](int part) {
-      const auto [first, last] = share_of(bricks_[i].O, part, parts, cache_line);
-      if (first < last) f(first, last);
-    });
-  };
-
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (bricks_[i].kind != Kind::batch_norm) continue;
-    for_rows([&](int part, Size first, Size last) {
-      for (std::size_t k = begin; k < i; ++k) forward_rows(k, part, first, last);
-    });
-    for_columns(i, [&](Size first, Size last) { forward_columns(i, N, first, last); });
-    begin = i + 1;
-  }
-  for_rows([&](int part, Size first, Size last) {
-    for (std::size_t k = begin; k < count; ++k) forward_rows(k, part, first, last);
-    loss.backward(dout_.back() + first * O, out_.back() + first * O, y_true + first * Y,
-                  weight ? weight + first : nullptr, loss_.options, scale, last - first, O);
-    for (std::size_t k = count; k-- > begin;) backward_rows(k, part, first, last);
-  });
-  while (begin > first_learning_) {  // begin - 1 is a batch_norm
-    const std::size_t end = begin - 1;
-    for_columns(end, [&](Size first, Size last) { backward_columns(end, N, first, last); });
-    begin = end;
-    while (begin > first_learning_ && bricks_[begin - 1].kind != Kind::batch_norm) --begin;
-    for_rows([&](int part, Size first, Size last) {
-      for (std::size_t k = end; k-- > begin;) backward_rows(k, part, first, last);
-    });
-  }
-
-  const double value = loss.forward(out_.back(), y_true, weight, loss_.options, N, O);
+  x_ = batch.x;
+  forward_and_backward(batch, parts);
+  const double value =
+      loss.forward(out_.back(), batch.y_true, batch.weight, loss_.options, N, bricks_.outputs());
   if (!std::isfinite(value)) return value;
-
-  const auto for_each_learning = [&](auto f) {
-    run_parts(parts, [&](int part) {
-      for (std::size_t i = first_learning_; i < count; ++i) {
-        if (bricks_[i].learns()) f(i, part);
-      }
-    });
-  };
   set_rates(lr_factor, 1);
-  for_each_learning([&](std::size_t i, int part) { learn(i, N, part, parts); });
+  for_each_learning(parts, [&](std::size_t i, int part) { learn(i, N, part, parts); });
   if (stores()) {
     set_rates(lr_factor, clip_scale(clip_norm_, gradient_sum_of_squares(parts)));
-    for_each_learning([&](std::size_t i, int part) { update(i, part, parts); });
+    for_each_learning(parts, [&](std::size_t i, int part) { update(i, part, parts); });
   }
   ++optimizer_.step;
   ++steps_;
   return value;
 }
 
-// Computes rows first ... last - 1 of the output of brick i, which is not a batch_norm.
+// Computes all outputs and the gradients of all learning bricks' outputs. Each BatchNorm ends a run
+// of bricks whose rows are independent.
 template <class T>
-void TrainingProgram<T>::forward_rows(std::size_t i, int part, Size first, Size last) {
+void TrainingProgram<T>::forward_and_backward(const Rows<T>& batch, int parts) {
+  const LossKernels<T>& loss = kernels_.losses[loss_.which];
+  const std::size_t count = bricks_.size();
+  const Size N = batch.count, O = bricks_.outputs(), Y = targets();
+  const T scale = T(loss_.exact ? loss_facts[loss_.which].slope_scale(N, O) : 1.0);
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (bricks_[i].kind != Kind::batch_norm) continue;
+    for_ranges(N, 1, parts, [&](int part, Range rows) {
+      for (std::size_t k = begin; k < i; ++k) forward_rows(k, part, rows);
+    });
+    for_ranges(bricks_[i].O, cache_line, parts,
+               [&](int, Range columns) { forward_columns(i, N, columns); });
+    begin = i + 1;
+  }
+  for_ranges(N, 1, parts, [&](int part, Range rows) {
+    const Size first = rows.first;
+    for (std::size_t k = begin; k < count; ++k) forward_rows(k, part, rows);
+    loss.backward(dout_.back() + first * O, out_.back() + first * O, batch.y_true + first * Y,
+                  batch.weight ? batch.weight + first : nullptr, loss_.options, scale,
+                  rows.last - first, O);
+    for (std::size_t k = count; k-- > begin;) backward_rows(k, part, rows);
+  });
+  while (begin > first_learning_) {  // begin - 1 is a batch_norm
+    const std::size_t end = begin - 1;
+    for_ranges(bricks_[end].O, cache_line, parts,
+               [&](int, Range columns) { backward_columns(end, N, columns); });
+    begin = end;
+    while (begin > first_learning_ && bricks_[begin - 1].kind != Kind::batch_norm) --begin;
+    for_ranges(N, 1, parts, [&](int part, Range rows) {
+      for (std::size_t k = end; k-- > begin;) backward_rows(k, part, rows);
+    });
+  }
+}
+
+// Calls f(i, part) for each brick that learns and each part.
+template <class T>
+template <class F>
+void TrainingProgram<T>::for_each_learning(int parts, F f) {
+  run_parts(parts, [&](int part) {
+    for (std::size_t i = first_learning_; i < bricks_.size(); ++i) {
+      if (bricks_[i].learns()) f(i, part);
+    }
+  });
+}
+
+// Computes some rows of the output of brick i, which is not a batch_norm.
+template <class T>
+void TrainingProgram<T>::forward_rows(std::size_t i, int part, Range rows) {
   const Brick<T>& brick = bricks_[i];
   if (brick.kind == Kind::fork) return;
-  const Size N = last - first, I = brick.I, O = brick.O;
+  const Size first = rows.first, N = rows.last - first, I = brick.I, O = brick.O;
   const T* x = input(i) + first * I;
   T* out = out_[i] + first * O;
   switch (brick.kind) {
     case Kind::layer_norm:
       return kernels_.layer_norm_forward(out, mean_[i] + first, spread_[i] + first, x,
-                                         brick.w.value, brick.b.value, brick.setting, N, O);
+                                         brick.norm_params(), N, O);
     case Kind::dropout:
       return kernels_.dropout_forward(out, x, brick.seed, step_of(brick), brick.p, first * O,
                                       N * O);
@@ -192,12 +203,12 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Size first, Size 
   }
 }
 
-// Computes the gradient of the input of brick i, for the rows whose dout begins at row `first`.
+// Computes some rows of the gradient of the input of brick i.
 template <class T>
-void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size last) {
+void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
   if (i <= first_learning_) return;
   const Brick<T>& brick = bricks_[i];
-  const Size N = last - first, I = brick.I, O = brick.O;
+  const Size first = rows.first, N = rows.last - first, I = brick.I, O = brick.O;
   const T *x = input(i) + first * I, *out = output(i) + first * O;
   const T* dout = dout_[i] + first * O;
   T* dx = dout_[i - 1] + first * I;
@@ -231,23 +242,24 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Size first, Size
   }
 }
 
-// Computes columns first ... last - 1 of a batch_norm's output and, below, of its input's gradient.
+// Computes some columns of a batch_norm's output and, below, of its input's gradient.
 template <class T>
-void TrainingProgram<T>::forward_columns(std::size_t i, Size N, Size first, Size last) {
+void TrainingProgram<T>::forward_columns(std::size_t i, Size N, Range columns) {
   const Brick<T>& brick = bricks_[i];
   T *mean = mean_[i], *var = spread_[i];
-  kernels_.batch_norm_statistics(mean, var, input(i), N, brick.O, first, last);
+  kernels_.batch_norm_statistics(mean, var, input(i), N, brick.O, columns);
   kernels_.batch_norm_update(brick.running_mean, brick.running_var, mean, var, brick.momentum, N,
-                             first, last);
-  kernels_.batch_norm_forward(out_[i], input(i), brick.w.value, brick.b.value, mean, var,
-                              brick.setting, N, brick.O, first, last);
+                             columns);
+  kernels_.batch_norm_forward(out_[i], input(i), {brick.norm_params(), mean, var, true}, N, brick.O,
+                              columns);
 }
 template <class T>
-void TrainingProgram<T>::backward_columns(std::size_t i, Size N, Size first, Size last) {
+void TrainingProgram<T>::backward_columns(std::size_t i, Size N, Range columns) {
   const Brick<T>& brick = bricks_[i];
   T* dx = i == first_learning_ ? nullptr : dout_[i - 1];
-  kernels_.batch_norm_backward(dx, stored_dw_[i], stored_db_[i], dout_[i], input(i), brick.w.value,
-                               mean_[i], spread_[i], brick.setting, true, N, brick.O, first, last);
+  kernels_.batch_norm_backward(dx, {stored_dw_[i], stored_db_[i]}, dout_[i], input(i),
+                               {brick.norm_params(), mean_[i], spread_[i], true}, N, brick.O,
+                               columns);
 }
 
 template <class T>
@@ -275,13 +287,12 @@ void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
   if (brick.kind == Kind::affine) {
     return learn_affine(i, N, part, parts);
   } else if (brick.kind == Kind::layer_norm) {
-    const auto [first, last] = share_of(O, part, parts, cache_line);
-    kernels_.layer_norm_dparams(stored_dw_[i], stored_db_[i], dout_[i], input(i), mean_[i],
-                                spread_[i], N, O, first, last);
+    kernels_.layer_norm_dparams({stored_dw_[i], stored_db_[i]}, dout_[i], input(i), mean_[i],
+                                spread_[i], N, O, share_of(O, part, parts, cache_line));
   } else if (brick.kind == Kind::embedding) {
     const auto [first, last] = share_of(brick.codes, part, parts);
-    kernels_.embedding_backward_dw(stored_dw_[i], dout_[i], input(i), N, brick.I, brick.codes, D,
-                                   brick.column, first, last);
+    kernels_.embedding_backward_dw(stored_dw_[i], dout_[i], input(i), brick.code_column(), N,
+                                   brick.I, D, {first, last});
     if (!stores())
       apply(brick.w, stored_dw_[i] + first * D, w_rates_[i], first * D, (last - first) * D);
     return;

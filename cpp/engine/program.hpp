@@ -16,6 +16,15 @@
 
 namespace handnn {
 
+// x (count, I), y_true (count, Y), weight (count) or null.
+template <class T>
+struct Rows {
+  const T* x;
+  const T* y_true;
+  const T* weight;
+  Size count;
+};
+
 // `which` is an index into loss_facts. Without `exact`, MSELoss has the gradient of the article.
 template <class T>
 struct LossSettings {
@@ -44,9 +53,9 @@ class TrainingProgram {
   TrainingProgram(const Kernels<T>& kernels, CheckedBricks<T> bricks, LossSettings<T> loss,
                   OptimizerSettings optimizer, double clip_norm, Size most_rows, int threads = 0);
 
-  // One step on N rows: x (N, I), y_true (N, Y), weight (N) or null. lr_factor multiplies the
-  // learning rate. Returns the loss before the update; if it is not finite, nothing is updated.
-  double step(const T* x, const T* y_true, const T* weight, Size N, double lr_factor = 1);
+  // One step on up to most_rows rows. lr_factor multiplies the learning rate. Returns the loss
+  // before the update; if it is not finite, nothing is updated.
+  double step(const Rows<T>& batch, double lr_factor = 1);
 
   Size inputs() const { return bricks_.inputs(); }
   Size targets() const { return loss_.options.columns; }
@@ -60,11 +69,14 @@ class TrainingProgram {
 
  private:
   void lay_out();
-  void forward_rows(std::size_t i, int part, Size first, Size last);
-  void backward_rows(std::size_t i, int part, Size first, Size last);
-  void forward_columns(std::size_t i, Size N, Size first, Size last);
-  void backward_columns(std::size_t i, Size N, Size first, Size last);
+  void forward_and_backward(const Rows<T>& batch, int parts);
+  void forward_rows(std::size_t i, int part, Range rows);
+  void backward_rows(std::size_t i, int part, Range rows);
+  void forward_columns(std::size_t i, Size N, Range columns);
+  void backward_columns(std::size_t i, Size N, Range columns);
   void set_rates(double lr_factor, double grad_scale);
+  template <class F>
+  void for_each_learning(int parts, F f);
   void learn(std::size_t i, Size N, int part, int parts);
   void learn_affine(std::size_t i, Size N, int part, int parts);
   double gradient_sum_of_squares(int parts);

@@ -109,7 +109,7 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
       const Size N = std::min(batch_size, count - first);
       const Rows<T> batch = batches.batch(first, N);
       const double factor = lr_factors ? lr_factors[result.steps] : 1;
-      result.total += double(N) * program.step(batch.x, batch.y_true, batch.weight, N, factor);
+      result.total += double(N) * program.step(batch, factor);
       if (!std::isfinite(result.total)) return result;
       if (outputs) {
         const Size O = program.columns();

@@ -10,15 +10,6 @@
 
 namespace handnn {
 
-// x (count, I), y_true (count, Y), weight (count) or null.
-template <class T>
-struct Rows {
-  const T* x;
-  const T* y_true;
-  const T* weight;
-  Size count;
-};
-
 // How the rows of each epoch are drawn and cut into batches.
 struct BatchSampler {
   Size batch_size;

@@ -77,22 +77,22 @@ inline Size strip_rows(Size N, Size O) {
   return O * Size(sizeof(T)) <= 512 ? N : 4;
 }
 
-// Calls f(at, start, end) for the rows start ... end - 1 of each vector of the columns first ...
-// last - 1.
+// Calls f(at, start, end) for the rows start ... end - 1 of each vector of the columns.
 template <class T, class F>
-inline void for_each_strip(Size N, Size O, Size first, Size last, F f) {
+inline void for_each_strip(Size N, Size O, Range columns, F f) {
   const Size rows = strip_rows<T>(N, O);
   for (Size start = 0; start < N; start += rows) {
     const Size end = start + rows < N ? start + rows : N;
-    for_each_vector<T>(first, last, [&](auto at) { f(at, start, end); });
+    for_each_vector<T>(columns.first, columns.last, [&](auto at) { f(at, start, end); });
   }
 }
 
-// -> sums (O), of the columns first ... last - 1; the term is add(at, n, sum). Four vectors of
-// columns at a time, so that additions do not wait for each other.
+// -> sums (O), of these columns only; the term is add(at, n, sum). Four vectors of columns at a
+// time, so that additions do not wait for each other.
 template <class T, class Add>
-inline void column_sum(T* sums, Size N, Size O, Size first, Size last, Add add) {
+inline void column_sum(T* sums, Size N, Size O, Range columns, Add add) {
   constexpr Size L = lanes<T>;
+  const auto [first, last] = columns;
   const Size rows = strip_rows<T>(N, O);
   for_each_vector<T>(first, last, [&](auto at) { at.store(sums, Vector<T>{}); });
   for (Size start = 0; start < N; start += rows) {

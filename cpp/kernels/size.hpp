@@ -8,4 +8,9 @@ namespace handnn {
 // all.
 using Size = std::ptrdiff_t;
 
+// The rows or columns first ... last - 1: the part of an array that one thread computes.
+struct Range {
+  Size first, last;
+};
+
 }  // namespace handnn

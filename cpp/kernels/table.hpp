@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "arguments.hpp"
 #include "losses/options.hpp"
 #include "optimizers/rates.hpp"
 #include "size.hpp"
@@ -54,7 +55,7 @@ namespace handnn {
 #define HANDNN_KERNELS(KERNEL) \
   KERNEL(void, affine_forward, (T* out, const T* x, const T* w, const T* b, T* scratch, \
                                 Size N, Size I, Size O)) \
-  KERNEL(void, affine_backward, (T* dx, T* dw, T* db, const T* dout, const T* x, const T* w, \
+  KERNEL(void, affine_backward, (AffineGrads<T> grads, const T* dout, const T* x, const T* w, \
                                  T* scratch, Size N, Size I, Size O)) \
   KERNEL(void, matmul_tn, (T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, \
                            Size x_row)) \
@@ -62,32 +63,30 @@ namespace handnn {
   KERNEL(void, column_sums, (T* db, const T* dout, Size N, Size O)) \
   KERNEL(void, softmax_forward, (T* out, const T* x, Size N, Size O)) \
   KERNEL(void, softmax_backward, (T* dx, const T* dout, const T* out, Size N, Size O)) \
-  KERNEL(void, layer_norm_forward, (T* out, T* mean, T* rstd, const T* x, const T* gamma, \
-                                    const T* beta, T eps, Size N, Size O)) \
+  KERNEL(void, layer_norm_forward, (T* out, T* mean, T* rstd, const T* x, NormParams<T> params, \
+                                    Size N, Size O)) \
   KERNEL(void, layer_norm_dx, (T* dx, const T* dout, const T* x, const T* gamma, const T* mean, \
                                const T* rstd, Size N, Size O)) \
-  KERNEL(void, layer_norm_dparams, (T* dgamma, T* dbeta, const T* dout, const T* x, const T* mean, \
-                                    const T* rstd, Size N, Size O, Size first, Size last)) \
-  KERNEL(void, batch_norm_statistics, (T* mean, T* var, const T* x, Size N, Size O, Size first, \
-                                       Size last)) \
+  KERNEL(void, layer_norm_dparams, (NormGrads<T> grads, const T* dout, const T* x, const T* mean, \
+                                    const T* rstd, Size N, Size O, Range columns)) \
+  KERNEL(void, batch_norm_statistics, (T* mean, T* var, const T* x, Size N, Size O, \
+                                       Range columns)) \
   KERNEL(void, batch_norm_update, (T* running_mean, T* running_var, const T* mean, const T* var, \
-                                   T momentum, Size N, Size first, Size last)) \
-  KERNEL(void, batch_norm_forward, (T* out, const T* x, const T* gamma, const T* beta, \
-                                    const T* mean, const T* var, T eps, Size N, Size O, \
-                                    Size first, Size last)) \
-  KERNEL(void, batch_norm_backward, (T* dx, T* dgamma, T* dbeta, const T* dout, const T* x, \
-                                     const T* gamma, const T* mean, const T* var, T eps, \
-                                     bool training, Size N, Size O, Size first, Size last)) \
+                                   T momentum, Size N, Range columns)) \
+  KERNEL(void, batch_norm_forward, (T* out, const T* x, ColumnNorm<T> norm, Size N, Size O, \
+                                    Range columns)) \
+  KERNEL(void, batch_norm_backward, (T* dx, NormGrads<T> grads, const T* dout, const T* x, \
+                                     ColumnNorm<T> norm, Size N, Size O, Range columns)) \
   KERNEL(void, dropout_forward, (T* out, const T* x, std::uint64_t seed, std::uint64_t step, \
                                  double p, Size first, Size n)) \
   KERNEL(void, dropout_backward, (T* dx, const T* dout, std::uint64_t seed, std::uint64_t step, \
                                   double p, Size first, Size n)) \
-  KERNEL(void, embedding_forward, (T* out, const T* x, const T* w, Size N, Size I, Size K, \
-                                   Size D, Size column)) \
+  KERNEL(void, embedding_forward, (T* out, const T* x, const T* w, Codes codes, Size N, Size I, \
+                                   Size D)) \
   KERNEL(void, embedding_backward_dx, (T* dx, const T* dout, Size N, Size I, Size D, \
                                        Size column)) \
-  KERNEL(void, embedding_backward_dw, (T* dw, const T* dout, const T* x, Size N, Size I, Size K, \
-                                       Size D, Size column, Size first, Size last)) \
+  KERNEL(void, embedding_backward_dw, (T* dw, const T* dout, const T* x, Codes codes, Size N, \
+                                       Size I, Size D, Range rows)) \
   KERNEL(void, add, (T* out, const T* a, const T* b, Size n)) \
   KERNEL(double, sum_of_squares, (const T* x, Size n)) \
   KERNEL(void, largest_columns, (Size* columns, const T* x, Size N, Size O)) \

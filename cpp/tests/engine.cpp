@@ -134,7 +134,7 @@ void check_divergence(const char* dtype) {
     TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>(good.bricks), good.mse_loss(),
                                nesterov(), std::numeric_limits<double>::infinity(),
                                Training<T>::batch_size);
-    program.step(good.x.data(), good.y.data(), nullptr, Training<T>::batch_size);
+    program.step({good.x.data(), good.y.data(), nullptr, Training<T>::batch_size});
     check(good.checksum() == bad.checksum(), std::string(dtype) + ": an update after it");
   }
 }
@@ -160,7 +160,7 @@ void check_allocations(const char* dtype) {
       check(for_many == for_few_steps, std::string(dtype) + ": a step allocates");
       const long before = allocations;
       for (int step = 0; step < 5; ++step) {
-        program.step(training.x.data(), training.y.data(), nullptr, Training<T>::batch_size);
+        program.step({training.x.data(), training.y.data(), nullptr, Training<T>::batch_size});
       }
       const bool allocated_none = allocations == before;
       check(allocated_none, std::string(dtype) + ": a shared step allocates");

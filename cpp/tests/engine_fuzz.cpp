@@ -43,7 +43,7 @@ class RandomNetwork {
 
   std::vector<Brick<T>> bricks;
 
-  // `size` numbers, of which some are not finite or not codes.
+  // `size` numbers; some are not finite or not codes.
   std::unique_ptr<T[]> values(Size size) {
     std::unique_ptr<T[]> drawn(new T[std::size_t(size)]);
     constexpr T odd[] = {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cmath>
-#include <utility>
 
 #include "buffers.hpp"
 #include "kernels/layers/batch_norm.hpp"
@@ -30,10 +29,10 @@ void test_layer_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
                      Size O) {
   const Buffer<T> beta = numbers<T>(O), out(N * O), out_naive(N * O), mean(N), mean_naive(N),
                   rstd(N), rstd_naive(N);
-  layer_norm_forward(out.data(), mean.data(), rstd.data(), x.data(), gamma.data(), beta.data(),
-                     T(1e-5), N, O);
-  layer_norm_forward_naive(out_naive.data(), mean_naive.data(), rstd_naive.data(), x.data(),
-                           gamma.data(), beta.data(), T(1e-5), N, O);
+  const NormParams<T> params = {gamma.data(), beta.data(), T(1e-5)};
+  layer_norm_forward(out.data(), mean.data(), rstd.data(), x.data(), params, N, O);
+  layer_norm_forward_naive(out_naive.data(), mean_naive.data(), rstd_naive.data(), x.data(), params,
+                           N, O);
   compare("layer_norm_forward", "out", out, out_naive, N, 1, O);
   compare("layer_norm_forward", "mean", mean, mean_naive, N, 1, O);
   compare("layer_norm_forward", "rstd", rstd, rstd_naive, N, 1, O);
@@ -47,12 +46,12 @@ void test_layer_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
                       rstd.data(), N, O);
   compare("layer_norm_dx", "dx", dx, dx_naive, N, 1, O);
   compare("layer_norm_dx in place", "dx", in_place, dx_naive, N, 1, O);
-  layer_norm_dparams_naive(dgamma_naive.data(), dbeta_naive.data(), dout.data(), x.data(),
-                           mean.data(), rstd.data(), N, O, 0, O);
+  layer_norm_dparams_naive({dgamma_naive.data(), dbeta_naive.data()}, dout.data(), x.data(),
+                           mean.data(), rstd.data(), N, O, {0, O});
   const Size cut = Size(random_bits() % std::uint64_t(O + 1));  // the columns of two threads
-  for (const auto& [first, last] : {std::pair<Size, Size>{0, cut}, {cut, O}}) {
-    layer_norm_dparams(dgamma.data(), dbeta.data(), dout.data(), x.data(), mean.data(), rstd.data(),
-                       N, O, first, last);
+  for (const Range columns : {Range{0, cut}, {cut, O}}) {
+    layer_norm_dparams({dgamma.data(), dbeta.data()}, dout.data(), x.data(), mean.data(),
+                       rstd.data(), N, O, columns);
   }
   compare("layer_norm_dparams", "dgamma", dgamma, dgamma_naive, N, 1, O);
   compare("layer_norm_dparams", "dbeta", dbeta, dbeta_naive, N, 1, O);
@@ -61,40 +60,38 @@ void test_layer_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
 template <class T>
 void test_batch_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>& gamma, Size N,
                      Size O) {
-  const T eps = T(1e-5), momentum = T(0.1);
+  const T momentum = T(0.1);
   const Buffer<T> beta = numbers<T>(O), out(N * O), out_naive(N * O), mean(O), mean_naive(O),
                   var(O), var_naive(O), kept_mean = numbers<T>(O), kept_var = numbers<T>(O);
   const Buffer<T> kept_mean_naive(kept_mean), kept_var_naive(kept_var);
   const Size cut = Size(random_bits() % std::uint64_t(O + 1));  // the columns of two threads
-  const std::pair<Size, Size> parts[] = {{0, cut}, {cut, O}};
-  for (const auto& [first, last] : parts) {
-    batch_norm_statistics(mean.data(), var.data(), x.data(), N, O, first, last);
+  const Range parts[] = {{0, cut}, {cut, O}};
+  ColumnNorm<T> norm = {{gamma.data(), beta.data(), T(1e-5)}, mean.data(), var.data()};
+  for (const Range columns : parts) {
+    batch_norm_statistics(mean.data(), var.data(), x.data(), N, O, columns);
     batch_norm_update(kept_mean.data(), kept_var.data(), mean.data(), var.data(), momentum, N,
-                      first, last);
-    batch_norm_forward(out.data(), x.data(), gamma.data(), beta.data(), mean.data(), var.data(),
-                       eps, N, O, first, last);
+                      columns);
+    batch_norm_forward(out.data(), x.data(), norm, N, O, columns);
   }
-  batch_norm_statistics_naive(mean_naive.data(), var_naive.data(), x.data(), N, O, 0, O);
+  batch_norm_statistics_naive(mean_naive.data(), var_naive.data(), x.data(), N, O, {0, O});
   compare("batch_norm_statistics", "mean", mean, mean_naive, N, 1, O);
   compare("batch_norm_statistics", "var", var, var_naive, N, 1, O);
   batch_norm_update_naive(kept_mean_naive.data(), kept_var_naive.data(), mean.data(), var.data(),
-                          momentum, N, 0, O);
+                          momentum, N, {0, O});
   compare("batch_norm_update", "running_mean", kept_mean, kept_mean_naive, N, 1, O);
   compare("batch_norm_update", "running_var", kept_var, kept_var_naive, N, 1, O);
-  batch_norm_forward_naive(out_naive.data(), x.data(), gamma.data(), beta.data(), mean.data(),
-                           var.data(), eps, N, O, 0, O);
+  batch_norm_forward_naive(out_naive.data(), x.data(), norm, N, O, {0, O});
   compare("batch_norm_forward", "out", out, out_naive, N, 1, O);
 
   for (const bool training : {true, false}) {
     const Buffer<T> dx(N * O), dx_naive(N * O), in_place(dout), dgamma(O), dgamma_naive(O),
         dbeta(O), dbeta_naive(O);
-    batch_norm_backward_naive(dx_naive.data(), dgamma_naive.data(), dbeta_naive.data(), dout.data(),
-                              x.data(), gamma.data(), mean.data(), var.data(), eps, training, N, O,
-                              0, O);
+    norm.training = training;
+    batch_norm_backward_naive(dx_naive.data(), {dgamma_naive.data(), dbeta_naive.data()},
+                              dout.data(), x.data(), norm, N, O, {0, O});
     const auto backward = [&](T* to, const T* from) {
-      for (const auto& [first, last] : parts) {
-        batch_norm_backward(to, dgamma.data(), dbeta.data(), from, x.data(), gamma.data(),
-                            mean.data(), var.data(), eps, training, N, O, first, last);
+      for (const Range columns : parts) {
+        batch_norm_backward(to, {dgamma.data(), dbeta.data()}, from, x.data(), norm, N, O, columns);
       }
       compare("batch_norm_backward", "dgamma", dgamma, dgamma_naive, N, 1, O);
       compare("batch_norm_backward", "dbeta", dbeta, dbeta_naive, N, 1, O);

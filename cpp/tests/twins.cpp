@@ -28,9 +28,9 @@ void test_affine(Size N, Size I, Size O) {
   compare("affine_forward", "out", out, out_naive, N, I, O);
 
   const Buffer<T> dx(N * I), dw(I * O), db(O), dx_naive(N * I), dw_naive(I * O), db_naive(O);
-  affine_backward(dx.data(), dw.data(), db.data(), dout.data(), x.data(), w.data(), scratch.data(),
-                  N, I, O);
-  affine_backward_naive(dx_naive.data(), dw_naive.data(), db_naive.data(), dout.data(), x.data(),
+  affine_backward({dx.data(), dw.data(), db.data()}, dout.data(), x.data(), w.data(),
+                  scratch.data(), N, I, O);
+  affine_backward_naive({dx_naive.data(), dw_naive.data(), db_naive.data()}, dout.data(), x.data(),
                         w.data(), N, I, O);
   compare("affine_backward", "dx", dx, dx_naive, N, I, O);
   compare("affine_backward", "dw", dw, dw_naive, N, I, O);
@@ -97,16 +97,17 @@ void test_embedding(Size N, Size I, Size D) {
   for (Size n = 0; n < N; ++n) x.data()[n * I + column] = T(random_bits() % size_t(K));
   const Buffer<T> out(N * O), out_naive(N * O), dx(N * I), dx_naive(N * I), dw(K * D),
       dw_naive(K * D);
-  embedding_forward(out.data(), x.data(), w.data(), N, I, K, D, column);
-  embedding_forward_naive(out_naive.data(), x.data(), w.data(), N, I, K, D, column);
+  const Codes codes = {column, K};
+  embedding_forward(out.data(), x.data(), w.data(), codes, N, I, D);
+  embedding_forward_naive(out_naive.data(), x.data(), w.data(), codes, N, I, D);
   compare("embedding_forward", "out", out, out_naive, N, I, D);
   embedding_backward_dx(dx.data(), dout.data(), N, I, D, column);
   embedding_backward_dx_naive(dx_naive.data(), dout.data(), N, I, D, column);
   compare("embedding_backward", "dx", dx, dx_naive, N, I, D);
   const Size half = Size(random_bits() % size_t(K + 1));
-  embedding_backward_dw(dw.data(), dout.data(), x.data(), N, I, K, D, column, 0, half);
-  embedding_backward_dw(dw.data(), dout.data(), x.data(), N, I, K, D, column, half, K);
-  embedding_backward_dw_naive(dw_naive.data(), dout.data(), x.data(), N, I, K, D, column, 0, K);
+  embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {0, half});
+  embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {half, K});
+  embedding_backward_dw_naive(dw_naive.data(), dout.data(), x.data(), codes, N, I, D, {0, K});
   compare("embedding_backward", "dw, in two parts", dw, dw_naive, N, I, D);
 }
 

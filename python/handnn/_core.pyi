@@ -124,9 +124,11 @@ def batch_norm_backward(
     var: numpy.typing.ArrayLike,
     eps: float,
     training: bool,
-    dx: numpy.typing.NDArray[numpy.floating] | None = None,
-    dgamma: numpy.typing.NDArray[numpy.floating] | None = None,
-    dbeta: numpy.typing.NDArray[numpy.floating] | None = None,
+    grads: tuple[
+        numpy.typing.NDArray[numpy.floating] | None,
+        numpy.typing.NDArray[numpy.floating] | None,
+        numpy.typing.NDArray[numpy.floating] | None,
+    ],
 ) -> tuple[
     numpy.typing.NDArray[numpy.floating],
     numpy.typing.NDArray[numpy.floating],

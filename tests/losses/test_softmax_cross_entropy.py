@@ -129,7 +129,7 @@ def test_each_row_of_the_gradient_sums_to_zero(columns, dtype):
 
 @pytest.mark.parametrize("bad", [6, -1, 1.5, 0.999, np.nan, np.inf, -np.inf, 2**40])
 def test_rejects_invalid_labels(bad):
-    message = f"is {bad:g}, but a label must be a whole number from 0 to 5"
+    message = f"is {bad:g}, but a label must be an integer from 0 to 5"
     assert_row_refused(OF_LABELS, bad, message)
 
 

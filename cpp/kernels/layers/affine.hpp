@@ -1,6 +1,7 @@
 // Affine: out = x . w + b
 #pragma once
 
+#include "../arguments.hpp"
 #include "../matmul.hpp"
 
 namespace handnn {
@@ -17,22 +18,21 @@ void affine_forward_naive(T* out, const T* x, const T* w, const T* b, Size N, Si
   matmul_naive(out, x, w, b, N, I, O);
 }
 
-// dout (N, O), x (N, I), w (I, O) -> dx (N, I), dw (I, O), db (O), all overwritten. scratch
-// likewise.
+// dout (N, O), x (N, I), w (I, O) -> the grads. scratch likewise.
 //   dx = dout . w^T      dw = x^T . dout      db = sum over n of dout
 template <class T>
-void affine_backward(T* dx, T* dw, T* db, const T* dout, const T* x, const T* w, T* scratch, Size N,
-                     Size I, Size O) {
-  matmul_nt(dx, dout, w, scratch, N, I, O);
-  matmul_tn(dw, x, dout, scratch, N, I, O, I);
-  column_sums(db, dout, N, O);
+void affine_backward(AffineGrads<T> grads, const T* dout, const T* x, const T* w, T* scratch,
+                     Size N, Size I, Size O) {
+  matmul_nt(grads.dx, dout, w, scratch, N, I, O);
+  matmul_tn(grads.dw, x, dout, scratch, N, I, O, I);
+  column_sums(grads.db, dout, N, O);
 }
 template <class T>
-void affine_backward_naive(T* dx, T* dw, T* db, const T* dout, const T* x, const T* w, Size N,
+void affine_backward_naive(AffineGrads<T> grads, const T* dout, const T* x, const T* w, Size N,
                            Size I, Size O) {
-  matmul_nt_naive(dx, dout, w, N, I, O);
-  matmul_tn_naive(dw, x, dout, N, I, O);
-  column_sums_naive(db, dout, N, O);
+  matmul_nt_naive(grads.dx, dout, w, N, I, O);
+  matmul_tn_naive(grads.dw, x, dout, N, I, O);
+  column_sums_naive(grads.db, dout, N, O);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 // to the left.
 #pragma once
 
-#include "../size.hpp"
+#include "../arguments.hpp"
 
 namespace handnn {
 namespace {
@@ -19,8 +19,8 @@ inline Size row_of(T code, Size K) {
 
 // x (N, I), w (K, D) -> out (N, I - 1 + D), overwritten.
 template <class T>
-void embedding_forward(T* out, const T* x, const T* w, Size N, Size I, Size K, Size D,
-                       Size column) {
+void embedding_forward(T* out, const T* x, const T* w, Codes codes, Size N, Size I, Size D) {
+  const auto [column, K] = codes;
   for (Size n = 0; n < N; ++n) {
     const T* row = w + row_of(x[column], K) * D;
     for (Size i = 0; i < column; ++i) out[i] = x[i];
@@ -31,8 +31,8 @@ void embedding_forward(T* out, const T* x, const T* w, Size N, Size I, Size K, S
   }
 }
 template <class T>
-void embedding_forward_naive(T* out, const T* x, const T* w, Size N, Size I, Size K, Size D,
-                             Size column) {
+void embedding_forward_naive(T* out, const T* x, const T* w, Codes codes, Size N, Size I, Size D) {
+  const auto [column, K] = codes;
   const Size O = I - 1 + D;
   for (Size n = 0; n < N; ++n) {
     for (Size o = 0; o < O; ++o) {
@@ -62,29 +62,29 @@ void embedding_backward_dx_naive(T* dx, const T* dout, Size N, Size I, Size D, S
   }
 }
 
-// dout (N, I - 1 + D), x (N, I) -> rows first ... last - 1 of dw (K, D), overwritten; the other
-// rows stay as they are, so that threads can share dw.
+// dout (N, I - 1 + D), x (N, I) -> a range of the rows of dw (K, D), overwritten; the other rows
+// stay as they are, so that threads can share dw.
 //   dw[k][d] = 0 + dout[n][I - 1 + d] + ..., over the rows n of code k in ascending order
 template <class T>
-void embedding_backward_dw(T* dw, const T* dout, const T* x, Size N, Size I, Size K, Size D,
-                           Size column, Size first, Size last) {
-  for (Size i = first * D; i < last * D; ++i) dw[i] = 0;
+void embedding_backward_dw(T* dw, const T* dout, const T* x, Codes codes, Size N, Size I, Size D,
+                           Range rows) {
+  for (Size i = rows.first * D; i < rows.last * D; ++i) dw[i] = 0;
   for (Size n = 0; n < N; ++n) {
-    const Size code = row_of(x[n * I + column], K);
-    if (code < first || code >= last) continue;
+    const Size code = row_of(x[n * I + codes.column], codes.K);
+    if (code < rows.first || code >= rows.last) continue;
     const T* term = dout + n * (I - 1 + D) + I - 1;
     T* sum = dw + code * D;
     for (Size d = 0; d < D; ++d) sum[d] += term[d];
   }
 }
 template <class T>
-void embedding_backward_dw_naive(T* dw, const T* dout, const T* x, Size N, Size I, Size K, Size D,
-                                 Size column, Size first, Size last) {
-  for (Size k = first; k < last; ++k) {
+void embedding_backward_dw_naive(T* dw, const T* dout, const T* x, Codes codes, Size N, Size I,
+                                 Size D, Range rows) {
+  for (Size k = rows.first; k < rows.last; ++k) {
     for (Size d = 0; d < D; ++d) {
       T sum = 0;
       for (Size n = 0; n < N; ++n) {
-        if (row_of(x[n * I + column], K) == k) sum += dout[n * (I - 1 + D) + I - 1 + d];
+        if (row_of(x[n * I + codes.column], codes.K) == k) sum += dout[n * (I - 1 + D) + I - 1 + d];
       }
       dw[k * D + d] = sum;
     }

@@ -2,18 +2,21 @@
 // row
 #pragma once
 
+#include "../arguments.hpp"
 #include "../rows_columns.hpp"
 
 namespace handnn {
 namespace {
 
-// x (N, O), gamma (O), beta (O) -> out (N, O), mean (N), rstd (N), all overwritten.
+// x (N, O) -> out (N, O), mean (N), rstd (N), all overwritten.
 //
 // The mean of a first pass is corrected by the mean of the differences from it, which removes the
 // rounding errors of long sums. With an infinity that correction is NaN and is not applied.
 template <class T>
-void layer_norm_forward(T* out, T* mean, T* rstd, const T* x, const T* gamma, const T* beta, T eps,
-                        Size N, Size O) {
+void layer_norm_forward(T* out, T* mean, T* rstd, const T* x, NormParams<T> params, Size N,
+                        Size O) {
+  const T *gamma = params.gamma, *beta = params.beta;
+  const T eps = params.eps;
   for (Size n = 0; n < N; ++n, out += O, x += O) {
     const T rough = row_sum<T>(O, [&](auto at, auto sum) { return sum + at.load(x); }) / T(O);
     const auto add_rest = [&](auto at, auto sum) { return sum + (at.load(x) - rough); };
@@ -33,8 +36,10 @@ void layer_norm_forward(T* out, T* mean, T* rstd, const T* x, const T* gamma, co
   }
 }
 template <class T>
-void layer_norm_forward_naive(T* out, T* mean, T* rstd, const T* x, const T* gamma, const T* beta,
-                              T eps, Size N, Size O) {
+void layer_norm_forward_naive(T* out, T* mean, T* rstd, const T* x, NormParams<T> params, Size N,
+                              Size O) {
+  const T *gamma = params.gamma, *beta = params.beta;
+  const T eps = params.eps;
   for (Size n = 0; n < N; ++n, out += O, x += O) {
     const T rough = row_sum_naive<T>(O, [&](Size o, T sum) { return sum + x[o]; }) / T(O);
     const T rest = row_sum_naive<T>(O, [&](Size o, T sum) { return sum + (x[o] - rough); }) / T(O);
@@ -79,28 +84,30 @@ void layer_norm_dx_naive(T* dx, const T* dout, const T* x, const T* gamma, const
   }
 }
 
-// The gradients of gamma and beta, for the columns first ... last - 1. dout (N, O),
-// x (N, O), mean (N), rstd (N) -> dgamma (O), dbeta (O), overwritten.
+// The gradients of gamma and beta, in a range of the columns. dout (N, O), x (N, O), mean (N),
+// rstd (N) -> the grads.
 //   dgamma = sum over n of dout x_hat      dbeta = sum over n of dout
 template <class T>
-void layer_norm_dparams(T* dgamma, T* dbeta, const T* dout, const T* x, const T* mean,
-                        const T* rstd, Size N, Size O, Size first, Size last) {
-  column_sum(dgamma, N, O, first, last, [&](auto at, Size n, auto sum) {
+void layer_norm_dparams(NormGrads<T> grads, const T* dout, const T* x, const T* mean, const T* rstd,
+                        Size N, Size O, Range columns) {
+  column_sum(grads.dgamma, N, O, columns, [&](auto at, Size n, auto sum) {
     return fma(at.load(dout + n * O), (at.load(x + n * O) - mean[n]) * rstd[n], sum);
   });
-  column_sum(dbeta, N, O, first, last,
+  column_sum(grads.dbeta, N, O, columns,
              [&](auto at, Size n, auto sum) { return sum + at.load(dout + n * O); });
 }
 template <class T>
-void layer_norm_dparams_naive(T* dgamma, T* dbeta, const T* dout, const T* x, const T* mean,
-                              const T* rstd, Size N, Size O, Size first, Size last) {
-  for (Size o = first; o < last; ++o) {
-    dgamma[o] = dbeta[o] = 0;
+void layer_norm_dparams_naive(NormGrads<T> grads, const T* dout, const T* x, const T* mean,
+                              const T* rstd, Size N, Size O, Range columns) {
+  for (Size o = columns.first; o < columns.last; ++o) {
+    T dgamma = 0, dbeta = 0;
     for (Size n = 0; n < N; ++n) {
       const Size i = n * O + o;
-      dgamma[o] = fma(dout[i], (x[i] - mean[n]) * rstd[n], dgamma[o]);
-      dbeta[o] += dout[i];
+      dgamma = fma(dout[i], (x[i] - mean[n]) * rstd[n], dgamma);
+      dbeta += dout[i];
     }
+    grads.dgamma[o] = dgamma;
+    grads.dbeta[o] = dbeta;
   }
 }
 

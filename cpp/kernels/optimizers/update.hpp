@@ -41,7 +41,7 @@ inline V prepared(V grad, V param, const Rates<V>& rates) {
   return fma(rates.weight_decay, param, clipped);
 }
 
-// Updates param (n) and the states (n), each of which may be null, in place from grad (n).
+// Updates param (n) and the states (n) in place from grad (n). Either state may be null.
 template <class Formula, class T>
 void update(T* param, T* state_0, T* state_1, const T* grad, const Rates<T>& rates, Size n) {
   const Rates<Vector<T>> all = splat(rates);

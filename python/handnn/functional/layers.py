@@ -232,7 +232,7 @@ def batch_norm_backward(
         >>> dbeta
         array([3.])
     """
-    return _core.batch_norm_backward(dout, x, gamma, mean, var, eps, training, dx, dgamma, dbeta)
+    return _core.batch_norm_backward(dout, x, gamma, mean, var, eps, training, (dx, dgamma, dbeta))
 
 
 def dropout_forward(

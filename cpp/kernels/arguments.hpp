@@ -1,0 +1,40 @@
+// Arguments of the layers' kernels that belong together.
+#pragma once
+
+#include "size.hpp"
+
+namespace handnn {
+
+// The outputs of Affine's backward: dx (N, I), dw (I, O), db (O), all overwritten.
+template <class T>
+struct AffineGrads {
+  T *dx, *dw, *db;
+};
+
+// The params of a norm: gamma (O), beta (O), and eps, which is added to the variance.
+template <class T>
+struct NormParams {
+  const T *gamma, *beta;
+  T eps;
+};
+
+// Their gradients: dgamma (O), dbeta (O), overwritten.
+template <class T>
+struct NormGrads {
+  T *dgamma, *dbeta;
+};
+
+// A BatchNorm with mean (O) and var (O): those of x in training, constants in prediction.
+template <class T>
+struct ColumnNorm {
+  NormParams<T> params;
+  const T *mean, *var;
+  bool training = false;
+};
+
+// The column of x that an Embedding takes its codes from, and their number K.
+struct Codes {
+  Size column, K;
+};
+
+}  // namespace handnn
