@@ -22,11 +22,14 @@ std::string shape_text(const Size* shape, Size dimensions) {
   return text.str();
 }
 
-std::string dtype_text(const py::array& array) { return py::str(array.dtype()); }
+std::string dtype_text(const py::array& array) { return text_of(array.dtype()); }
 
 std::string type_text(py::handle value) {
-  return py::str(py::type::handle_of(value).attr("__name__"));
+  return text_of(py::type::handle_of(value).attr("__name__"));
 }
+
+// numpy.asarray and numpy.require, never released.
+py::handle numpy_asarray, numpy_require;
 
 bool is_aligned_and_contiguous(const py::array& array) {
   constexpr int both = int(py::array::c_style) | int(py::detail::npy_api::NPY_ARRAY_ALIGNED_);
@@ -73,6 +76,15 @@ bool overlap(const py::array& a, const py::array& b) {
 
 }  // namespace
 
+void import_numpy() {
+  const py::module_ numpy = py::module_::import("numpy");
+  numpy_asarray = numpy.attr("asarray").cast<py::object>().release();
+  numpy_require = numpy.attr("require").cast<py::object>().release();
+  // pybind11 releases the GIL when it first looks up NumPy's functions. Here and not in a thread
+  // that the end of the interpreter would have to wait for: see gil.hpp.
+  static_cast<void>(py::dtype::of<float>());
+}
+
 std::string shape_text(const Array& array) {
   return shape_text(array.shape.data(), array.dimensions);
 }
@@ -103,10 +115,9 @@ Locked Gate::locked() const {
 py::array Gate::as_array(const Input& input) const {
   if (py::isinstance<py::array>(input.value)) return py::reinterpret_borrow<py::array>(input.value);
   try {
-    return without_unwinding(
-        [&] { return py::object(py::module_::import("numpy").attr("asarray")(input.value)); });
+    return call_python(numpy_asarray, input.value);
   } catch (py::error_already_set& error) {
-    const std::string why = py::str(error.value());
+    const std::string why = text_of(error.value());
     if (error.matches(PyExc_ValueError))
       bad_value(input.name, " is not an array of numbers: ", why);
     if (error.matches(PyExc_TypeError)) bad_type(input.name, " is not an array of numbers: ", why);
@@ -158,10 +169,8 @@ void Gate::inputs(std::initializer_list<Input> inputs) {
     if (is_aligned_and_contiguous(given) && has_dtype(given)) {
       input.array.object = given;
     } else {
-      input.array.object = without_unwinding([&] {
-        return py::object(
-            py::module_::import("numpy").attr("require")(given, dtype_name(dtype_), "CA"));
-      });
+      input.array.object =
+          call_python(numpy_require, given, py::str(dtype_name(dtype_)), py::str("CA"));
     }
   }
   // This check comes last, because a conversion may run Python code (a warning filter) that
@@ -233,7 +242,7 @@ void Gate::require_apart(const Array& output, const Array& other) const {
 }
 
 double Gate::number(const char* name, py::handle given) const {
-  const double value = PyFloat_AsDouble(given.ptr());
+  const double value = without_unwinding([&] { return PyFloat_AsDouble(given.ptr()); });
   if (value == -1.0 && PyErr_Occurred()) {
     const bool is_too_large = PyErr_ExceptionMatches(PyExc_OverflowError);
     PyErr_Clear();

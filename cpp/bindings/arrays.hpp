@@ -22,6 +22,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "arguments.hpp"
 #include "gil.hpp"
@@ -51,6 +52,9 @@ struct Array {
   }
 };
 
+// Looks up the functions of NumPy that the gate calls; called when the module is imported.
+void import_numpy();
+
 // Its shape as Python writes it: (3, 4).
 std::string shape_text(const Array& array);
 
@@ -60,10 +64,14 @@ bool is_unchanged(const Array& array);
 // Arrays that cannot be resized: NumPy refuses it while weak references exist.
 class Locked {
  public:
-  void add(const py::object& array) { references_.emplace_back(array); }
+  void add(const py::object& array) {
+    PyObject* made = without_unwinding([&] { return PyWeakref_NewRef(array.ptr(), nullptr); });
+    if (!made) throw py::error_already_set();
+    references_.push_back(py::reinterpret_steal<py::object>(made));
+  }
 
  private:
-  std::vector<py::weakref> references_;
+  std::vector<py::object> references_;
 };
 
 struct Input {

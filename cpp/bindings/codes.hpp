@@ -15,8 +15,8 @@ void require_codes(const Gate& gate, const T* x, Size N, Size I, Size K, Size co
   for (Size n = 0; n < N; ++n) {
     const T code = x[n * I + column];
     if (code >= 0 && code < T(K) && code == std::floor(code)) continue;
-    gate.bad_value("row ", n, " of x has code ", std::string(py::repr(py::float_(double(code)))),
-                   " in column ", column, ", but w has ", K, " rows");
+    gate.bad_value("row ", n, " of x has code ", text_of(py::float_(double(code))), " in column ",
+                   column, ", but w has ", K, " rows");
   }
 }
 

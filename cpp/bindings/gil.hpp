@@ -2,11 +2,16 @@
 //
 // When a daemon thread asks for the GIL while the interpreter shuts down, Python ends the thread
 // with pthread_exit, which unwinds its stack. A destructor that takes the GIL back would turn that
-// into std::terminate, and other destructors would touch Python objects without the GIL. So such a
+// into std::terminate, and other destructors would free Python objects without the GIL. So such a
 // thread stops where it is until the process ends, as Python 3.14 lets it do.
+//
+// Whatever runs Python code or copies an array in NumPy may ask for the GIL. Bindings do this only
+// in without_unwinding.
 #pragma once
 
 #include <pybind11/pybind11.h>
+
+#include <string>
 
 #if defined(__GLIBCXX__) && !defined(_WIN32)
 #include <cxxabi.h>
@@ -16,7 +21,10 @@
 
 namespace handnn {
 
-// Returns f(), which may take the GIL; does not return if Python ends the thread in it.
+namespace py = pybind11;
+
+// Returns f(), which may take the GIL; does not return if Python ends the thread in it. f returns a
+// number or a new reference, and has no variable with a destructor: it would run without the GIL.
 template <class F>
 auto without_unwinding(F f) {
 #ifdef HANDNN_THREADS_UNWIND
@@ -30,6 +38,23 @@ auto without_unwinding(F f) {
 #endif
 }
 
+// Returns function(arguments...), called in Python.
+template <class... Arguments>
+py::object call_python(py::handle function, Arguments... arguments) {
+  PyObject* result = without_unwinding([&] {
+    return PyObject_CallFunctionObjArgs(function.ptr(), py::handle(arguments).ptr()..., nullptr);
+  });
+  if (!result) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(result);
+}
+
+// Returns str(object).
+inline std::string text_of(py::handle object) {
+  PyObject* text = without_unwinding([&] { return PyObject_Str(object.ptr()); });
+  if (!text) throw py::error_already_set();
+  return py::reinterpret_steal<py::str>(text);
+}
+
 // Releases the GIL for its lifetime, if that is worth it.
 class Unlocked {
  public:
@@ -41,7 +66,7 @@ class Unlocked {
   Unlocked(const Unlocked&) = delete;
   Unlocked& operator=(const Unlocked&) = delete;
 
-  // Returns f(), called with the GIL. f returns a number.
+  // Returns f(), called with the GIL, as without_unwinding does.
   template <class F>
   auto locked(F f) {
     take_back();

@@ -6,12 +6,11 @@
 // networks are immutable. As in NumPy, a caller must not resize or write an array in one thread
 // while a call in another thread uses it.
 #include "arguments.hpp"
+#include "arrays.hpp"
 #include "bind.hpp"
 
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
-  // pybind11 releases the GIL when it first looks up NumPy's functions. Here and not in a thread
-  // that the end of the interpreter would have to wait for: see gil.hpp.
-  static_cast<void>(pybind11::dtype::of<float>());
+  handnn::import_numpy();
   handnn::bind_cpu(module);
   handnn::bind_layers(module);
   handnn::bind_norms(module);

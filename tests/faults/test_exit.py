@@ -18,6 +18,16 @@ def trainer(seed, hidden=256, n_in=256):
     network = handnn.mlp([n_in, hidden, 4], rng=seed)
     return handnn.Trainer(network, handnn.MSELoss(), handnn.SGD(1e-5), rng=seed)
 
+class Rows:
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray([[float(n) for n in range(256)]] * 3)
+
+def refused(x):
+    try:
+        network.predict(x)
+    except (TypeError, ValueError):
+        pass
+
 x = np.ones((20000, 256), np.float32)
 y = np.ones((20000, 4), np.float32)
 w = np.ones((256, 512), np.float32)
@@ -27,6 +37,8 @@ WORK = {
     "predict": lambda: network.predict(x),
     "predict lists": lambda: network.predict(x[:3].tolist()),
     "predict float64": lambda: network.predict(x[:70].astype(float)),
+    "predict objects": lambda: network.predict(Rows()),
+    "errors": lambda: refused(x[:9].astype(str)),
     "kernel": lambda: functional.affine_forward(x, w, w[0]),
     "train_many": lambda: handnn.train_many(
         [trainer(seed, 8) for seed in range(3)], x[:2000], y[:2000], epochs=50, batch_size=50
@@ -48,10 +60,10 @@ N_RUNS = int(os.environ.get("HANDNN_FAULT_RUNS", "2"))
 """How often each program runs; `nox -s faults` asks for more."""
 
 
-@pytest.mark.parametrize(
-    "work",
-    ["fit", "predict", "predict lists", "predict float64", "kernel", "train_many", "save"],
-)
+WORK = ["fit", "predict", "predict lists", "predict float64", "predict objects", "errors"]
+
+
+@pytest.mark.parametrize("work", [*WORK, "kernel", "train_many", "save"])
 def test_daemon_threads_do_not_abort_the_exit(tmp_path, work):
     for run in range(N_RUNS):
         arguments = [work, str(tmp_path / "network"), str(run / N_RUNS)]
