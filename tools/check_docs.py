@@ -7,8 +7,10 @@ A `python` block is run; the blocks of a page share their names and an empty fol
 matches anything. A comment on the line before a block changes that:
 
     <!-- from cpp/kernels/layers/relu.hpp -->        an excerpt of that file, word for word
-    <!-- needs torch onnx -->                        run only if these modules are installed
+    <!-- needs torch onnx -->                        run only if these modules or programs are there
     <!-- not run -->                                 not run
+    <!-- file train.py -->                           written to this file in the folder, not run
+    <!-- run -->, <!-- run needs mpi4py -->          a `sh` block that is run by bash in the folder
 
 Links and pictures within the repository must exist, and so must the headings they point to.
 """
@@ -22,6 +24,8 @@ import io
 import itertools
 import os
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -32,6 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
+PATH = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 LINK = re.compile(r'\]\(([^)\s]+)[^)]*\)|(?:src|href)="([^"]+)"|^\[[^\]]+\]: +(\S+)', re.MULTILINE)
 FENCE = re.compile(
@@ -109,24 +114,53 @@ def check_python(block: Block, names: dict[str, object], expected: str | None) -
         raise AssertionError(checker.output_difference(example, printed.getvalue(), FLAGS))
 
 
+def check_shell(block: Block, expected: str | None) -> None:
+    """Run a block with bash; raise AssertionError if it fails or prints something else."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.text],
+        env={**os.environ, "PATH": PATH},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise AssertionError(f"exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    checker, example = doctest.OutputChecker(), doctest.Example(block.text, expected or "")
+    if expected is not None and not checker.check_output(expected, done.stdout, FLAGS):
+        raise AssertionError(checker.output_difference(example, done.stdout, FLAGS))
+
+
 def missing_modules(block: Block) -> list[str]:
-    """Return the modules that the block needs and that are not installed."""
-    if not block.comment.startswith("needs "):
+    """Return the modules and programs that the block needs and that are not installed."""
+    comment = block.comment.removeprefix("run ")
+    if not comment.startswith("needs "):
         return []
-    return [name for name in block.comment.split()[1:] if not importlib.util.find_spec(name)]
+    return [
+        name
+        for name in comment.split()[1:]
+        if not (importlib.util.find_spec(name) or shutil.which(name, path=PATH))
+    ]
 
 
 def check_block(block: Block, following: Block | None, names: dict[str, object]) -> bool:
     """Check a block; return whether it holds anything to check."""
+    is_output = following is not None and following.language == "text"
+    expected = following.text if following and is_output else None
     if block.comment.startswith("from "):
         check_excerpt(block, block.comment.removeprefix("from "))
+    elif block.comment.startswith("file "):
+        Path(block.comment.removeprefix("file ")).write_text(block.text, encoding="utf-8")
+        return False
+    elif block.language == "sh" and block.comment.split(" ")[0] == "run":
+        if missing_modules(block):
+            return False
+        check_shell(block, expected)
     elif block.language != "python" or block.comment == "not run" or missing_modules(block):
         return False
     elif block.text.startswith(">>>"):
         check_doctest(block, names)
     else:
-        is_output = following is not None and following.language == "text"
-        check_python(block, names, following.text if following and is_output else None)
+        check_python(block, names, expected)
     return True
 
 
@@ -157,11 +191,13 @@ def check_page(page: Path) -> tuple[int, list[str]]:
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("error")
         os.chdir(folder)
+        sys.path.insert(0, folder)
         for block, following in itertools.zip_longest(blocks, blocks[1:]):
             try:
                 passed += check_block(block, following, names)
             except Exception:
                 failures.append(f"{block}\n{traceback.format_exc(limit=-2)}")
+        sys.path.remove(folder)
         os.chdir(REPOSITORY)
     return passed, failures
 

@@ -23,6 +23,7 @@ def one_line_errors() -> Iterator[None]:
     """Convert errors in data, models and files to a ClickException: one line and exit code 1."""
     from handnn.files.errors import TableError
     from handnn.training.divergence import DivergenceError
+    from handnn.training.many.dispatch import WorkerDiedError
 
     try:
         yield
@@ -35,7 +36,7 @@ def one_line_errors() -> Iterator[None]:
         raise _failure(f"{error.filename}: {reason}" if error.filename else reason) from error
     except DivergenceError as error:
         raise _failure(f"training diverged: {error}; try a smaller --lr") from error
-    except (ImportError, ValueError, TypeError, EOFError, OverflowError) as error:
+    except (ImportError, ValueError, TypeError, EOFError, OverflowError, WorkerDiedError) as error:
         raise _failure(str(error) or type(error).__name__) from error
     except MemoryError as error:
         raise _failure("not enough memory; --stream needs less") from error

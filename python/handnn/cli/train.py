@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -12,6 +13,8 @@ from handnn.cli import output
 from handnn.cli.options import PATH, DialectOptions, dialect_options, output_options
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from handnn.files import FileModel
 
 MAX_WIDTH = 65_536
@@ -119,6 +122,11 @@ def widths(
 @click.option(
     "--drop-gaps", is_flag=True, help="Leave out rows without a target, also with --strict."
 )
+@click.option(
+    "--executor", metavar="NAME",
+    help="Where to train the networks: processes:N, dask:ADDRESS, or mpi (the ranks that mpiexec "
+    "started). [default: threads of this process]",
+)  # fmt: skip
 @dialect_options
 @click.option(
     "--out", type=PATH, default=Path("model.safetensors"), show_default=True, metavar="FILE",
@@ -135,6 +143,7 @@ def train(
     report: Path | None,
     as_json: bool,
     quiet: bool,
+    executor: str | None,
     **options: Unpack[TrainOptions],
 ) -> None:
     """Train a model to predict one column of a file from the others.
@@ -155,7 +164,12 @@ def train(
         for path in filter(None, (out, report)):
             output.check_writable(path)
         progress = output.shows_progress(quiet)
-        model = train_file(data, target, progress=progress, log=log, **options)
+        with _workers(executor) as workers:
+            if executor is not None and workers is None:
+                return  # this rank has run its share of the jobs
+            model = train_file(
+                data, target, executor=workers, progress=progress, log=log, **options
+            )
         page = None if report is None else _report_page(model, context)
         model.save(out)
         if report is not None and page is not None:
@@ -164,6 +178,15 @@ def train(
     if report is not None:
         log(f"report written to {report}")
     log(f"trained in {_seconds(model):.1f} s; model written to {out}")
+
+
+def _workers(executor: str | None) -> AbstractContextManager[Executor | None]:
+    """Return the executor with this name, to be opened."""
+    if executor is None:
+        return nullcontext()
+    from handnn.training.many.executors import open_executor
+
+    return open_executor(executor)
 
 
 def _columns(data: Path, options: TrainOptions) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import fields
+from functools import partial
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from handnn.files.learning.in_memory import train_in_memory
 from handnn.files.learning.settings import Log, TrainingSettings
@@ -24,6 +26,9 @@ from handnn.files.report.table_scores import (
 )
 from handnn.files.report.verdict import compare
 from handnn.storage import replace_file
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 def train_file(
@@ -50,6 +55,7 @@ def train_file(
     gaps: str | Iterable[str] = (),
     default_gaps: bool = True,
     report: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
     progress: bool = False,
     log: Log | None = None,
 ) -> FileModel:
@@ -89,6 +95,8 @@ def train_file(
             marks the numbers equal to it.
         default_gaps: False takes NA, NaN, null and the like as text.
         report: where to write the HTML report, if anywhere.
+        executor: the workers that train the networks, in place of threads: see `train_many`. Not
+            with streaming.
         progress: whether to show a progress bar on stderr.
         log: is called with a line of text at each stage, and with each decision about a column that
             may be wanted otherwise.
@@ -132,7 +140,7 @@ def train_file(
             lr=lr,
             seed=seed,
         )
-        model = _train(source, settings, dialect, stream, progress, log or _ignore)
+        model = _train(source, settings, dialect, stream, progress, log or _ignore, executor)
     if report is not None:
         from handnn.files.report.report_page import report_page
 
@@ -172,11 +180,16 @@ def _train(
     stream: bool | None,
     progress: bool,
     log: Log,
+    executor: Executor | None,
 ) -> FileModel:
     """Train on an open file, and score the model on the rows that were held out."""
     streams = source.is_large if stream is None else stream
+    if streams and executor is not None:
+        raise ValueError(
+            "train_file: an executor trains networks in memory; write stream=False, or leave it out"
+        )
     surveyed = survey(source, settings, streams=streams)
-    train = train_streamed if streams else train_in_memory
+    train = train_streamed if streams else partial(train_in_memory, executor=executor)
     trained = train(surveyed, settings, dialect.chosen_gaps, progress=progress, log=log)
     model, split = trained.model, trained.split
     measured = measured_values(model.target, split.test.y)

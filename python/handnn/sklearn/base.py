@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Integral
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -41,6 +41,9 @@ from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
@@ -96,6 +99,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         *,
         is_incremental: bool = False,
         classes: object = None,
+        executor: Executor | None = None,
     ) -> Self:
         """Fit. If fitting fails, restore the previous state.
 
@@ -106,7 +110,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             raise ValueError("partial_fit does not support early_stopping=True")
         before = dict(vars(self))
         try:
-            self._fit_rows(X, y, sample_weight, validation_data, is_incremental, classes)
+            self._fit_rows(X, y, sample_weight, validation_data, is_incremental, classes, executor)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -121,6 +125,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         validation_data: object,
         is_incremental: bool,
         classes: object,
+        executor: Executor | None,
     ) -> None:
         name = type(self).__name__
         loss = build_loss(name, self.loss, self._losses)
@@ -166,9 +171,8 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             held_out = validation_rows(
                 name, validation_data, lambda X: transform(self, X, self._dtype), self._encode_new
             )
-        factory = JobFactory(
-            self, recipe, self._target, self._encoded(rows, y, weight), held_out, is_incremental
-        )
+        train = self._encoded(rows, y, weight)
+        factory = JobFactory(self, recipe, self._target, train, held_out, is_incremental, executor)
         if recipe.n_folds:
             self._train_bag(factory, self._strata(y))
         else:
@@ -221,7 +225,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             if is_incremental and place == len(self._optimizers):
                 self._optimizers.append(job.trainer.optimizer)
             jobs.append(job)
-        is_whole = run_jobs(jobs, effective_n_jobs(self.n_jobs))
+        is_whole = run_jobs(factory, jobs, effective_n_jobs(self.n_jobs))
         self._finish(factory, jobs, is_whole, is_first=is_first)
         if not is_incremental:
             warn_unless_converged(self, jobs, recipe)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -35,6 +35,9 @@ from handnn.tables.intervals import (
 )
 from handnn.tables.moments import Weights
 from handnn.tables.recipe import ACTIVATION, HIDDEN
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
@@ -116,13 +119,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         y: object,
         sample_weight: object = None,
         validation_data: object = None,
+        *,
+        executor: Executor | None = None,
     ) -> MLPClassifier:
         """Train on the rows of X and y, and return self.
 
         y: labels (N,) of any type, or (N, Y) of 0 and 1 for several yes-or-no targets (multilabel).
         The other arguments, and the errors, are those of `MLPRegressor.fit`.
         """
-        self._fit(X, y, sample_weight, validation_data)
+        self._fit(X, y, sample_weight, validation_data, executor=executor)
         return self
 
     @available_if(lambda self: self._has_partial_fit())  # type: ignore[untyped-decorator]

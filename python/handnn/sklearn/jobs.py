@@ -6,6 +6,8 @@ import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +25,9 @@ from handnn.tables.bagging import Folds, fold_arguments, rows_outside
 from handnn.training.history import Epoch
 from handnn.training.many import train_many
 from handnn.training.trainer import Trainer
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ class JobFactory:
     train: EncodedRows
     held_out: EncodedRows | None
     is_incremental: bool
+    executor: Executor | None = None
 
     def job(
         self, network: Network, optimizer: Optimizer | None, rng: np.random.Generator | int
@@ -106,29 +112,32 @@ class JobFactory:
         factor = value_factor(loss, self.target.n_out)
         patience = p.n_iter_no_change if recipe.stops else None
         restores = self.held_out is not None and bool(p.restore_best)
-
-        def validation_score(epoch: Epoch) -> float:
-            return epoch.metrics["score"]
-
-        def validation_gain(epoch: Epoch) -> float:
-            return -factor * (np.inf if epoch.validation_loss is None else epoch.validation_loss)
-
-        def training_gain(epoch: Epoch) -> float:
-            return -factor * epoch.train_loss
-
+        value: Callable[[Epoch], float]
         if recipe.early_stopping:
-            value, restores = validation_score, bool(p.restore_best)
+            value, restores = _validation_score, bool(p.restore_best)
         elif restores:
-            value = validation_gain
+            value = partial(_validation_gain, factor)
         elif patience is None:
             return None
         else:
-            value = training_gain
+            value = partial(_training_gain, factor)
         divides = recipe.schedule == "adaptive"
         return ProgressMonitor(value, patience, p.tol, restores=restores, divides=divides)
 
 
-def run_jobs(jobs: Sequence[TrainingJob], n_threads: int) -> bool:
+def _validation_score(epoch: Epoch) -> float:
+    return epoch.metrics["score"]
+
+
+def _validation_gain(factor: float, epoch: Epoch) -> float:
+    return -factor * (np.inf if epoch.validation_loss is None else epoch.validation_loss)
+
+
+def _training_gain(factor: float, epoch: Epoch) -> float:
+    return -factor * epoch.train_loss
+
+
+def run_jobs(factory: JobFactory, jobs: Sequence[TrainingJob], n_threads: int) -> bool:
     """Run the jobs, up to `n_threads` at a time, which does not affect the bits of any network.
 
     Ctrl-C ends all jobs with a warning and keeps the current weights, as in scikit-learn.
@@ -136,12 +145,13 @@ def run_jobs(jobs: Sequence[TrainingJob], n_threads: int) -> bool:
     """
 
     def run() -> None:
-        if n_threads == 1 or len(jobs) == 1:
+        if factory.executor is None and (n_threads == 1 or len(jobs) == 1):
             for job in jobs:
                 job.trainer.fit(**vars(job.arguments))
         else:
             trainers = [job.trainer for job in jobs]
-            train_many(trainers, each=[vars(job.arguments) for job in jobs], threads=n_threads)
+            workers = _workers(factory, n_threads)
+            train_many(trainers, each=[vars(job.arguments) for job in jobs], **workers)
 
     is_whole = _runs_whole(run)
     for job in jobs:
@@ -157,7 +167,13 @@ def run_bag(factory: JobFactory, jobs: Sequence[TrainingJob], fold: Folds, n_thr
     shared = {**vars(jobs[0].arguments), **fold_arguments(factory.recipe, restores=restores)}
     x, y = shared.pop("x"), shared.pop("y")
     rows = rows_outside(fold, len(jobs))
-    return _runs_whole(lambda: train_many(trainers, x, y, rows=rows, threads=n_threads, **shared))
+    shared.update(_workers(factory, n_threads))
+    return _runs_whole(lambda: train_many(trainers, x, y, rows=rows, **shared))
+
+
+def _workers(factory: JobFactory, n_threads: int) -> dict[str, Any]:
+    """Return the arguments of `train_many` that say where to train."""
+    return {"threads": n_threads} if factory.executor is None else {"executor": factory.executor}
 
 
 def _runs_whole(run: Callable[[], object]) -> bool:

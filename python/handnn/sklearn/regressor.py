@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -29,6 +29,9 @@ from handnn.tables.intervals import (
 )
 from handnn.tables.moments import Weights
 from handnn.tables.recipe import ACTIVATION, HIDDEN
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
 
@@ -134,6 +137,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         y: object,
         sample_weight: object = None,
         validation_data: object = None,
+        *,
+        executor: Executor | None = None,
     ) -> MLPRegressor:
         """Train on the rows of X and y, and return self.
 
@@ -144,11 +149,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             sample_weight: (N,). A row of weight 2 counts as two rows, a row of weight 0 as absent.
             validation_data: (X, y) or (X, y, sample_weight). The loss on these rows is measured
                 after every epoch; training returns to the best epoch, unless restore_best is False.
+            executor: the workers that train the networks of a bag, in place of n_jobs threads: see
+                `handnn.train_many`.
 
         Raises TypeError or ValueError for invalid parameters or data, ArithmeticError if the loss
         becomes NaN or infinite. The estimator is then as it was before the call.
         """
-        self._fit(X, y, sample_weight, validation_data)
+        self._fit(X, y, sample_weight, validation_data, executor=executor)
         return self
 
     @available_if(lambda self: self._has_partial_fit())  # type: ignore[untyped-decorator]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +47,7 @@ def fit_table(
     task: str = "auto",
     gaps: Iterable[str] | None = None,
     rng: RandomSource = None,
-    progress: bool = False,
+    train: Callable[..., list[History]] = train_many,
 ) -> FittedTable:
     """Learn columns and target from the training rows, and train the networks of a recipe on them.
 
@@ -60,7 +60,7 @@ def fit_table(
         y, task: the targets and the task, as `Target.learn` takes them.
         recipe: every setting of the training.
         rng: None, an int, or a Generator: draws rows, weights and the order of training.
-        progress: whether to show a bar.
+        train: `train_many`, or a partial of it with other arguments, such as `executor`.
 
     Raises what `Columns.learn`, `Target.learn` and `train_many` raise.
 
@@ -82,14 +82,13 @@ def fit_table(
     fold = draw_folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
     n_steps = recipe.n_steps(len(x))
     trainers = [_trainer(recipe, columns, target, n_steps, rng) for _ in range(recipe.n_networks)]
-    histories = train_many(
+    histories = train(
         trainers,
         x,
         encoded,
         rows=rows_outside(fold, recipe.n_networks),
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
-        progress=progress,
         **fold_arguments(recipe),
     )
     networks = [trainer.network for trainer in trainers]

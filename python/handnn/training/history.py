@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ class Epoch(NamedTuple):
     train_loss: float
     validation_loss: float | None
     seconds: float
-    metrics: Mapping[str, float] = MappingProxyType({})
+    metrics: Mapping[str, float] = {}
 
 
 class History:

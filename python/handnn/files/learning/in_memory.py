@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +14,10 @@ from handnn.files.learning.survey import Survey, take_rows
 from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.tables.fitting import fit_table
 from handnn.tables.recipe import default_recipe
+from handnn.training.many import train_many
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 
 def train_in_memory(
@@ -21,10 +27,12 @@ def train_in_memory(
     *,
     progress: bool,
     log: Log,
+    executor: Executor | None = None,
 ) -> Trained:
     """Hold out rows of a file and train on the others; TableError when there are too few rows.
 
     gaps: the texts that mean a missing value, as `Columns.learn` takes them.
+    executor: the workers that train the networks; None for threads.
     """
     frame, places = take_rows(survey)
     rng = np.random.default_rng(settings.seed)
@@ -43,7 +51,7 @@ def train_in_memory(
         task=survey.task,
         gaps=gaps,
         rng=settings.seed,
-        progress=progress,
+        train=partial(train_many, progress=progress, executor=executor),
     )
     for number, history in enumerate(fitted.histories, 1):
         log(f"network {number} of {len(fitted.histories)}: {history}")

@@ -14,12 +14,14 @@ from handnn.optimizers import LBFGS, GradientOptimizer
 from handnn.progress import progress_bar
 from handnn.training.history import History
 from handnn.training.many.arguments import ArgumentsOfEach
+from handnn.training.many.dispatch import train_on
 from handnn.training.many.sharing import check_independent
 from handnn.training.run import Run
 from handnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from collections import deque
+    from concurrent.futures import Executor
     from queue import Queue
 
     News: TypeAlias = tuple[int, BaseException | None] | None
@@ -39,6 +41,7 @@ def train_many(
     rows: Sequence[ArrayLike] | None = None,
     each: Sequence[Mapping[str, object]] | None = None,
     threads: SupportsIndex | None = None,
+    executor: Executor | None = None,
     progress: bool = False,
     **arguments: object,
 ) -> list[History]:
@@ -57,6 +60,10 @@ def train_many(
     threads: how many networks train at a time, each on one thread; None for `get_num_threads()`.
     The most expensive trainings begin first. Compiled trainings run in parallel. Those in Python
     (your own bricks, ``engine="bricks"``, LBFGS) run one after another at the same time.
+    executor: a `concurrent.futures.Executor` (processes, mpi4py.futures, Dask, Ray) whose workers
+    train instead of threads, with the same bits. Each worker gets the arrays once; a trainer, with
+    its callbacks and functions, must pickle, and afterwards has the state of its trained copy. If a
+    process of a ProcessPoolExecutor dies, its training runs again, up to three times in total.
     progress: whether to show a progress bar on stderr.
 
     Trainers may not share anything that training changes: networks, layers, losses, optimizers,
@@ -73,6 +80,7 @@ def train_many(
         TypeError: If an argument has a wrong type. All arguments are checked before any training
             begins, and errors name the trainer.
         ValueError: If an argument does not fit, or two trainers share something.
+        WorkerDiedError: If the worker of a training died three times; a RuntimeError.
 
     Examples:
         >>> x = np.linspace(-1, 1, 40)[:, None]
@@ -91,6 +99,7 @@ def train_many(
         [5, 5, 5, 5]
     """
     trainers = _as_trainers(trainers)
+    _check_executor(executor, threads)
     check_independent(trainers)
     found = ArgumentsOfEach(trainers, {"x": x, "y": y, **arguments}, rows, each)
     if threads is None:
@@ -98,10 +107,34 @@ def train_many(
     else:
         n_threads = whole_number(threads, "train_many: threads")
     n_threads = min(n_threads, len(trainers))
+    if executor is not None:
+        _train_elsewhere(executor, trainers, found, progress)
+        return [trainer.history for trainer in trainers]
     jobs = _in_order([_prepared(*job, found) for job in enumerate(trainers)], n_threads)
     del found  # an array that it has cast is freed with the last run that needs it
     _train(trainers, jobs, n_threads, progress)
     return [trainer.history for trainer in trainers]
+
+
+def _check_executor(executor: object, threads: object) -> None:
+    """Raise TypeError unless `executor` is None or has workers, ValueError if threads are given."""
+    if executor is None:
+        return
+    if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):
+        raise TypeError(
+            f"train_many: executor must be a concurrent.futures.Executor, but is {executor!r:.50}"
+        )
+    if threads is not None:
+        raise ValueError("train_many: threads and executor exclude each other; leave one out")
+
+
+def _train_elsewhere(
+    executor: Executor, trainers: Sequence[Trainer], found: ArgumentsOfEach, progress: bool
+) -> None:
+    """Check all arguments, and fit the trainers in the workers of an executor."""
+    costs = {place: _prepared(place, trainer, found).cost for place, trainer in enumerate(trainers)}
+    places = sorted(costs, key=lambda place: -costs[place])
+    train_on(executor, trainers, {place: found.of(place) for place in places}, progress)
 
 
 def _prepared(place: int, trainer: Trainer, arguments: ArgumentsOfEach) -> Run:

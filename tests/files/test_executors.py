@@ -1,0 +1,65 @@
+"""Models of files and estimators whose networks are trained by an executor."""
+
+from __future__ import annotations
+
+import warnings
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from handnn import train_file
+from handnn.cli import main
+from tests.training.test_executors import Recording
+
+PATH = str(files("handnn") / "data" / "concrete.csv")
+TARGET = "Concrete compressive strength"
+SHORT = {"epochs": 2, "networks": 2}
+
+
+def test_train_file_has_the_same_bits(tmp_path):
+    executor = Recording()
+    one, other = tmp_path / "one", tmp_path / "other"
+    train_file(PATH, TARGET, **SHORT).save(one)
+    train_file(PATH, TARGET, executor=executor, **SHORT).save(other)
+    assert one.read_bytes() == other.read_bytes()
+    assert len(executor.sizes) == 2
+
+
+def test_the_command_trains_over_mpi(tmp_path, run_ranks):
+    one, other = tmp_path / "one", tmp_path / "other"
+    train_file(PATH, TARGET, **SHORT).save(one)
+    options = ["--target", TARGET, "--epochs", "2", "--networks", "2", "--out", str(other)]
+    done = run_ranks(2, "-m", "handnn", "train", PATH, *options, "--executor", "mpi")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("least squares") == 2  # a row of the table, and the verdict: once
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_streaming_refuses_an_executor():
+    with pytest.raises(ValueError, match="an executor trains networks in memory; write stream=F"):
+        train_file(PATH, TARGET, stream=True, executor=Recording(), **SHORT)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "processes:", "processes:x", "mpi:4"])
+def test_unknown_executors(tmp_path, capsys, name):
+    out = str(tmp_path / "model")
+    assert main(["train", PATH, "--target", TARGET, "--executor", name, "--out", out]) == 1
+    assert "is not an executor: mpi, dask:ADDRESS or processes:N" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"n_ensemble": 2, "early_stopping": True}], ids=["bag", "two networks"]
+)
+def test_estimators(options):
+    sklearn = pytest.importorskip("handnn.sklearn")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    executor = Recording()
+    one, other = (sklearn.MLPRegressor(max_iter=2, random_state=0, **options) for _ in range(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # two epochs do not converge
+        one.fit(x, x[:, 0])
+        other.fit(x, x[:, 0], executor=executor)
+    assert np.array_equal(one.predict(x), other.predict(x))
+    assert len(executor.sizes) == len(one.networks_) == len(other.networks_)
