@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from handnn.arrays import whole_number
 
@@ -38,25 +37,24 @@ def open_executor(name: str) -> Iterator[Executor | None]:
         with ProcessPoolExecutor(n_processes, initializer=_ignore_ctrl_c) as executor:
             yield executor
     elif kind == "dask":
-        _require("distributed", "Dask", "'dask[distributed]'")
-        from distributed import Client
+        try:
+            from distributed import Client
+        except ImportError:
+            raise ImportError("Dask needs dask: pip install 'dask[distributed]'") from None
 
         with Client(argument or None) as client, client.get_executor() as executor:
             yield executor
     elif name == "mpi":
-        _require("mpi4py", "MPI", "mpi4py mpich")
-        from mpi4py.futures import MPICommExecutor
+        try:
+            from mpi4py.futures import MPICommExecutor
+        except ImportError:
+            raise ImportError("MPI needs mpi4py and an MPI: pip install mpi4py mpich") from None
 
         with MPICommExecutor() as of_rank_0:
             executor_or_none: Any = of_rank_0  # its stub does not say that it is an Executor
             yield executor_or_none
     else:
         raise ValueError(f"{name!r} is not an executor: {KINDS}")
-
-
-def _require(module: Literal["distributed", "mpi4py"], what: str, packages: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise ImportError(f"{what} needs another package: pip install {packages}")
 
 
 def _ignore_ctrl_c() -> None:
