@@ -110,7 +110,7 @@ class Ensemble:
         """
 
         def build(file: storage.TensorFile) -> Ensemble:
-            description = storage.read_architecture(file.metadata, "ensemble")
+            description = storage.read_description(file, "ensemble")
             networks = map(Network, storage.read_all(file, description.get("networks")))
             return cls(networks, description.get("activation"))
 

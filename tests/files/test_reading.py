@@ -20,7 +20,7 @@ from handnn.files.reading.values import typed  # noqa: E402
 
 
 def whole(source):
-    return joined(source.blocks(), source.names, source)
+    return joined(source.blocks(), dict.fromkeys(source.names, "category"), source)
 
 
 def rows_of(path, **dialect):

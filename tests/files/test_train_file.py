@@ -96,6 +96,7 @@ REMEDIES = [
     (Remedy(Option.ENCODING, "utf-16-le"), "encoding='utf-16-le'", "--encoding utf-16-le"),
     (Remedy(Option.GAPS, ("?",)), "gaps=['?']", "--gap '?'"),
     (Remedy(Option.HOLD_OUT), "increase hold_out", "increase --hold-out"),
+    (Remedy(Option.NETWORKS, "3"), "use at most networks=3", "use at most --networks 3"),
     (Remedy(Option.IGNORE, ("a", "b")), "ignore=['a', 'b'] to leave them", "--ignore a,b to leave"),
     (Remedy(Option.IGNORE, ("a,b", "c")), "ignore=['a,b', 'c']", "--ignore a,b --ignore c"),
 ]

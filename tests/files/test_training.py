@@ -269,3 +269,13 @@ def test_california_housing_with_defaults(handnn_command, tmp_path):
     printed = json.loads(result.out)
     assert printed["scores"]["rmse"] <= 47_000
     assert process_time() - start < 60
+
+
+def test_networks_that_one_file_cannot_hold_are_an_error_before_training(table, monkeypatch):
+    columns = flats()
+    n_rows = len(columns["price"])
+    columns |= {f"code {n}": [f"{n}{k % 3}" for k in range(n_rows)] for n in range(9)}
+    monkeypatch.setattr("handnn.files.learning.settings.MAX_ARRAYS", 60)
+    monkeypatch.setattr("handnn.files.learning.in_memory.fit_table", None)
+    with pytest.raises(ValueError, match="networks of 16 arrays do not .*; use at most networks=3"):
+        handnn.train_file(table(as_csv(columns)), "price")

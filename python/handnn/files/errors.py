@@ -19,6 +19,7 @@ class Option(Enum):
     GAPS = "gaps"
     HOLD_OUT = "hold_out"
     IGNORE = "ignore"
+    NETWORKS = "networks"
     NO_DEFAULT_GAPS = "default_gaps"
     TASK = "task"
     USE = "use"
@@ -33,6 +34,7 @@ ADVICE = {
     Option.GAPS: "if it marks a missing value, use {}",
     Option.HOLD_OUT: "increase {}",
     Option.IGNORE: "use {} to leave it out",
+    Option.NETWORKS: "use at most {}",
     Option.NO_DEFAULT_GAPS: "use {} to take NA and the like as text",
     Option.TASK: "use {} to predict a number",
     Option.USE: "use {} to learn from it",
@@ -128,6 +130,8 @@ def as_argument(remedy: Remedy) -> str:
         return f"{name}=True"
     if remedy.option is Option.NO_DEFAULT_GAPS:
         return f"{name}=False"
+    if remedy.option is Option.NETWORKS:
+        return f"{name}={remedy.value}"
     if remedy.option in LISTS:
         return f"{name}={remedy.values!r}"
     return f"{name}={remedy.value!r}"

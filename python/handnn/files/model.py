@@ -141,8 +141,9 @@ class FileModel(TableModel):
     @classmethod
     def from_file(cls, file: storage.TensorFile) -> FileModel:
         """Return the model in an open file; ValueError when the file does not hold one."""
-        model = TableModel.from_file(file)
-        entry = storage.read_architecture(file.metadata, "table").get(ENTRY)
+        architecture = storage.read_description(file, "table")
+        model = TableModel(*TableModel.parts_of(file, architecture))
+        entry = architecture.get(ENTRY)
         if entry is None:
             raise ValueError("it was not saved by handnn train, and does not name its target")
         return cls(model, _notes(entry))

@@ -1,7 +1,8 @@
 """Saved networks: safetensors files with the arrays and the descriptions of bricks.
 
 The module `atomic` replaces files, `file` reads and writes safetensors files, `bricks` describes
-bricks and builds them again, and `names` maps the names of their arrays to PyTorch's.
+bricks and builds them again, `packing` moves long lists of descriptions into arrays, and `names`
+maps the names of their arrays to PyTorch's.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from handnn.storage.bricks import (
     read_all,
     read_architecture,
     read_bricks,
+    read_description,
     save,
     write,
 )
 from handnn.storage.file import (
+    MAX_ARRAYS,
     FormatError,
     TensorFile,
     as_path,
@@ -30,6 +33,7 @@ from handnn.storage.file import (
 )
 
 __all__ = [
+    "MAX_ARRAYS",
     "BrickArrays",
     "FileArrays",
     "FormatError",
@@ -45,6 +49,7 @@ __all__ = [
     "read_all",
     "read_architecture",
     "read_bricks",
+    "read_description",
     "replace_file",
     "replacing",
     "save",

@@ -29,6 +29,7 @@ from handnn.layers import BRICKS, BatchNorm, Brick, Layer, is_ours, sequence
 from handnn.layers.residual import MAX_DEPTH, Residual
 from handnn.storage.file import TensorFile, as_path, opened, write_arrays
 from handnn.storage.names import COUNTER, TORCH_NAMES, is_turned, state_dict
+from handnn.storage.packing import PREFIX, pack, unpack
 
 T = TypeVar("T")
 
@@ -61,10 +62,12 @@ def write(
 ) -> None:
     """Write arrays and their architecture, atomically.
 
-    architecture: JSON values by name. A caller may add entries; `read_architecture` returns them
-    with the others.
+    architecture: JSON values by name. A caller may add entries; `read_description` returns them
+    with the others. Long lists become arrays: see `packing`.
     """
-    write_arrays(path, arrays, {"handnn": _text(architecture)})
+    more: FileArrays = {}
+    packed = {name: pack(value, more) for name, value in architecture.items()}
+    write_arrays(path, {**arrays, **more}, {"handnn": _text(packed)})
 
 
 def read(
@@ -206,6 +209,8 @@ def read_all(file: TensorFile, described: object) -> list[list[Brick]]:
     keys: dict[str, list[str]] = {str(place): [] for place in range(len(described))}
     for key in file.keys():  # noqa: SIM118 - it is not a dict
         network = key.partition(".")[0]
+        if network == PREFIX:  # read by `read_description`
+            continue
         if network not in keys:
             raise ValueError(f"no network has an array {key!r:.50}")
         keys[network].append(key)
@@ -289,3 +294,22 @@ def read_architecture(metadata: Mapping[str, str], model: str = "network") -> di
         reader = READERS.get(found) if isinstance(found, str) else None
         raise ValueError(f"it is read by {reader}" if reader else f"its model is {found!s:.50}")
     return architecture
+
+
+def read_description(file: TensorFile, model: str) -> dict[str, Any]:
+    """Return the description of a model as `write` took it; ValueError when there is none.
+
+    model: "table" or "ensemble". Each packed array of the file is read once.
+    """
+    unread = {key for key in file.keys() if key.startswith(f"{PREFIX}.")}  # noqa: SIM118
+
+    def read(key: str) -> NDArray[Any]:
+        if key not in unread:
+            raise ValueError(f"its description names the array {key!r:.50} twice, or it has none")
+        unread.discard(key)
+        return file.read_packed(key)
+
+    found: dict[str, Any] = unpack(read_architecture(file.metadata, model), read)
+    if unread:
+        raise ValueError(f"its description does not name the array {min(unread)!r:.50}")
+    return found

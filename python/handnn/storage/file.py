@@ -14,7 +14,7 @@ import os
 from collections.abc import Iterator, KeysView, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import NamedTuple, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ MAX_HEADER_BYTES = 2**21
 """Enough for ten thousand arrays. Parsing takes up to 30 times as much memory, so the size of the
 header must be limited for hostile files.
 """
+
+MAX_ARRAYS = MAX_HEADER_BYTES // 100
+"""The largest number of arrays for which the header has room."""
 
 MAX_DIMENSIONS = 64
 """NumPy's limit."""
@@ -56,6 +59,13 @@ WRITTEN = {
 
 FLOATS: Mapping[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 """The dtypes that models have."""
+
+PACKED: Mapping[str, np.dtype[Any]] = {
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+    "U8": np.dtype("u1"),
+}
+"""The dtypes of packed lists; see `packing`."""
 
 
 class FormatError(ValueError):
@@ -113,12 +123,19 @@ class TensorFile:
 
     def read(self, key: str) -> Array:
         """Return a new array, float32 or float64; ValueError for another dtype or no such array."""
+        return self._read(key, FLOATS)
+
+    def read_packed(self, key: str) -> NDArray[Any]:
+        """Return a new array, float64, int64 or uint8; ValueError as `read`."""
+        return self._read(key, PACKED)
+
+    def _read(self, key: str, dtypes: Mapping[str, np.dtype[Any]]) -> NDArray[Any]:
         if key not in self._entries:
             raise ValueError(f"it has no array {key!r:.50}")
         entry = self._entries[key]
-        if entry.dtype not in FLOATS:
-            raise ValueError(f"its array {key} is {entry.dtype}, not F32 or F64")
-        array: Array = np.empty(entry.shape, FLOATS[entry.dtype])
+        if entry.dtype not in dtypes:
+            raise ValueError(f"its array {key} is {entry.dtype}, not {' or '.join(dtypes)}")
+        array = np.empty(entry.shape, dtypes[entry.dtype])
         if array.size:
             self._file.seek(self._begin + entry.start)
             if self._file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:

@@ -21,6 +21,7 @@ from handnn.tables.column import Column, ValueColumn
 from handnn.tables.date import DateColumn
 from handnn.tables.matching import match_columns
 from handnn.tables.number import NumberColumn
+from handnn.tables.plain import learn_plain, transform_plain
 from handnn.tables.recipe import ColumnScale
 from handnn.tables.table_reader import TableLike, TableReader
 
@@ -152,12 +153,15 @@ class Columns:
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
         chosen = _chosen_kinds(kinds or {}, reader)
-        columns: list[Column] = []
-        for place, key in enumerate(map(reader.key, range(len(reader)))):
-            cells = reader.cells(place)
-            learn = COLUMN_KINDS[chosen.get(key) or infer_kind(cells, where)].learn
-            columns.append(learn(cells, where, scale=scale, is_chosen=key in chosen))
-        return cls(columns, reader.names, categories, words)
+        keys = [reader.key(place) for place in range(len(reader))]
+        usual = [place for place, key in enumerate(keys) if chosen.get(key, "number") == "number"]
+        columns: dict[int, Column] = {**learn_plain(reader, usual, scale)}
+        for place in sorted({*range(len(keys))} - {*columns}):
+            cells, kind = reader.cells(place), chosen.get(keys[place])
+            learn = COLUMN_KINDS[kind or infer_kind(cells, where)].learn
+            columns[place] = learn(cells, where, scale=scale, is_chosen=kind is not None)
+        ordered = [columns[place] for place in range(len(keys))]
+        return cls(ordered, reader.names, categories, words)
 
     def transform(self, table: TableLike, dtype: DTypeLike = "float32") -> Array:
         """Return the rows of a table as network input (N, n_in), in float32 or float64.
@@ -182,7 +186,11 @@ class Columns:
         places = match_columns(self.feature_names_in, len(self.columns), reader)
         out = np.zeros((reader.n_rows, self.n_in), dtype)
         at_indicator, at = self._n_numbers, self._n_before_cycles
+        plain = transform_plain(reader, [(places[place], c) for place, c in self._values], out)
         for number, (place, column) in enumerate(self._values):
+            if number in plain:
+                at_indicator += column.has_gaps
+                continue
             cells = reader.cells(places[place])
             with np.errstate(over="ignore"):
                 values = column.transform(cells, where)

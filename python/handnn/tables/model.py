@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -233,12 +233,14 @@ class TableModel:
     @classmethod
     def from_file(cls, file: storage.TensorFile) -> TableModel:
         """Return the model in an open file; ValueError if the file does not hold one."""
-        return cls(*cls.parts_of(file))
+        return cls(*cls.parts_of(file, storage.read_description(file, "table")))
 
     @staticmethod
-    def parts_of(file: storage.TensorFile) -> ModelParts:
-        """Return the arguments of a TableModel in an open file; ValueError if it has none."""
-        architecture = storage.read_architecture(file.metadata, "table")
+    def parts_of(file: storage.TensorFile, architecture: Mapping[str, object]) -> ModelParts:
+        """Return the arguments of a TableModel in an open file; ValueError if it has none.
+
+        architecture: as `storage.read_description` returns it.
+        """
         columns = Columns.from_dict(architecture.get("columns"))
         target = Target.from_dict(architecture.get("target"))
         networks = storage.read_all(file, architecture.get("networks"))

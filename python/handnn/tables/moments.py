@@ -75,6 +75,17 @@ def standardization(values: Floats, weight: Weights = None) -> tuple[float, floa
     return mean, max(deviation, (high - mean) / MAX_SCALED, (mean - low) / MAX_SCALED)
 
 
+def standardizations(values: Floats) -> tuple[Floats, Floats]:
+    """Return `standardization` of each row of C-contiguous values (K, N), as (K,) and (K,)."""
+    low, high = values.min(axis=1), values.max(axis=1)
+    mean = values.mean(axis=1)
+    deviation = np.sqrt(((values - mean[:, None]) ** 2).mean(axis=1))
+    is_constant = deviation <= 10 * np.finfo(values.dtype).eps * np.abs(mean)
+    deviation = np.where(is_constant | (deviation == 0), 1.0, deviation)
+    scale = np.maximum(deviation, np.maximum(high - mean, mean - low) / MAX_SCALED)
+    return np.where(low == high, low, mean), np.where(low == high, 1.0, scale)
+
+
 def check_finite(mean: Floats, scale: Floats, name: str) -> None:
     """Raise ValueError where numbers are so large that mean or deviation has overflowed."""
     odd = ~(np.isfinite(mean) & np.isfinite(scale))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
@@ -93,8 +93,8 @@ class NumberColumn:
 
     def to_dict(self) -> dict[str, object]:
         """Return a JSON object for `from_dict`."""
-        found = {"kind": self.kind, **asdict(self)}
-        return {**found, "knots": list(self.knots), "levels": list(self.levels)}
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {"kind": self.kind, **found, "knots": list(self.knots), "levels": list(self.levels)}
 
     @classmethod
     def from_dict(cls, entry: Entry) -> NumberColumn:

@@ -20,6 +20,12 @@ A row is a list, or a dict from names to cells; one such dict is a table of one 
 Any object may be passed; `TableReader` raises TypeError if it is not a table.
 """
 
+REALS = {
+    *("float16", "float32", "float64"),
+    *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)),
+}
+"""The names of real dtypes in NumPy, pandas and polars, in lower case."""
+
 
 class TableReader:
     """The columns of a table, converted to cells one at a time.
@@ -98,6 +104,18 @@ class TableReader:
             column = np.ascontiguousarray(column)  # it is read several times
         name = self.describe(place)
         return read_cells(column, name, self.key(place), self.where, self._gaps)
+
+    def plain(self, place: int) -> AnyArray | None:
+        """Return the column at this position as an array (N,) if it has a real dtype, else None.
+
+        Missing values are NaN. None also where some numbers mean a missing value.
+        """
+        column: Any = self._columns[place]
+        if self._gaps.numbers or str(getattr(column, "dtype", "")).lower() not in REALS:
+            return None
+        array = column.to_numpy() if hasattr(column, "to_numpy") else column
+        is_plain = type(array) is np.ndarray and array.ndim == 1 and array.dtype.kind in "fiu"
+        return array if is_plain else None
 
 
 def _is_scalar(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.files.reading.block import Places
-from handnn.files.reading.cells import FileCells
+from handnn.files.reading.cells import MAX_NUMBER, FileCells
 from handnn.files.reading.values import (
-    MAX_NUMBER,
     MAX_SHOWN_CELLS,
     are_dates,
     is_too_large,
@@ -23,7 +23,7 @@ from handnn.tables.moments import RunningMoments
 from handnn.tables.steps import Label
 
 if TYPE_CHECKING:
-    from polars import Series
+    from polars import DataFrame, Series
 
 MAX_LABELS = 100_000
 """The largest number of distinct texts that are counted for a column."""
@@ -174,10 +174,6 @@ class ColumnFacts:
         to collect `training` from; None for none.
         """
         column = cells.column
-        needs_labels = self.counts_labels or self.n_texts or is_training is not None
-        if plain is not None and not needs_labels and not plain.null_count():
-            self._add_plain(cells, plain, places)
-            return
         missing = column.is_null() if plain is not None else cells.missing
         n_gaps = int(missing.sum())
         if n_gaps and not self.n_gaps:
@@ -196,12 +192,6 @@ class ColumnFacts:
             self._count(cells, missing, is_training)
         if is_training is not None:
             self._add_training(cells, values, missing, is_training)
-
-    def _add_plain(self, cells: FileCells, values: Series, places: Places) -> None:
-        """Add a block of numbers without missing values, whose labels need no counting."""
-        self._add_numbers(cells, values, places)
-        self.n_rows += len(values)
-        self.n_numbers += len(values)
 
     def _add_texts(
         self, cells: FileCells, missing: Series, values: Series, places: Places
@@ -239,19 +229,31 @@ class ColumnFacts:
             numbers = numbers[~is_large]
         if not len(numbers):
             return
-        if self.is_running:
-            first = float(numbers[0]) if self.n_rows == 0 else self.minimum + self.n_rows
-            running = np.arange(first, first + len(numbers))
-            is_start = self.n_rows > 0 or first in (0.0, 1.0)
-            self.is_running = is_start and np.array_equal(numbers, running)
-        self.minimum = min(self.minimum, float(numbers.min()))
-        self.maximum = max(self.maximum, float(numbers.max()))
-        if self.is_whole:
-            self.is_whole = bool((numbers % 1 == 0).all()) and _are_integers(cells)
+        are_whole = self.is_whole and bool((numbers % 1 == 0).all())
+        self._add_range(numbers, float(numbers.min()), float(numbers.max()), cells, are_whole)
         if self.counts_labels and cells.cells.is_text:
             texts = cells.cells.values.drop_nulls()
             self.is_canonical &= bool(texts.str.contains(CANONICAL_INTEGER).all())
             self.is_decimal &= bool(texts.str.contains(CANONICAL_DECIMAL).all())
+
+    def _add_range(
+        self,
+        numbers: NDArray[np.float64],
+        minimum: float,
+        maximum: float,
+        cells: FileCells,
+        are_whole: bool,
+    ) -> None:
+        """Update the range of numbers that are not too large, and whether they are integers."""
+        if self.is_running:
+            first = float(numbers[0]) if self.n_rows == 0 else self.minimum + self.n_rows
+            is_start = self.n_rows > 0 or first in (0.0, 1.0)
+            self.is_running = is_start and np.array_equal(
+                numbers, np.arange(first, first + len(numbers))
+            )
+        self.minimum = min(self.minimum, minimum)
+        self.maximum = max(self.maximum, maximum)
+        self.is_whole = self.is_whole and are_whole and _are_integers(cells)
 
     def _count(self, cells: FileCells, missing: Series, is_training: Series | None) -> None:
         """Count the labels while the column may still be one of categories."""
@@ -279,6 +281,25 @@ class ColumnFacts:
             numbers = values.filter(is_training).drop_nulls().to_numpy()
         self.training.n_gaps += int((missing & is_training).sum())
         self.training.add(numbers[abs(numbers) <= MAX_NUMBER])
+
+
+def add_plain(
+    facts: Sequence[ColumnFacts], columns: Sequence[FileCells], plain: DataFrame, places: Places
+) -> None:
+    """Add a block of columns of numbers without gaps to facts that count no labels, all at once.
+
+    plain: the columns as Float64 without nulls, as `Source.numbers` returns them.
+    """
+    values = plain.to_numpy(order="fortran")
+    minima, maxima = values.min(axis=0).tolist(), values.max(axis=0).tolist()
+    are_whole = (np.floor(values) == values).all(axis=0).tolist()
+    rows = zip(facts, columns, values.T, minima, maxima, are_whole, strict=True)
+    for fact, cells, numbers, minimum, maximum, whole in rows:
+        if not fact.numbers:
+            fact.numbers = [(int(places[0]), str(cells.column[0]))]
+        fact._add_range(numbers, minimum, maximum, cells, whole)
+        fact.n_rows += len(places)
+        fact.n_numbers += len(places)
 
 
 def _keep(kept: list[PlacedCell], cells: Series, is_kept: Series, places: Places) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handnn.files.learning.settings import Gaps, Log, TrainingSettings
+from handnn.files.learning.settings import Gaps, Log, TrainingSettings, check_size
 from handnn.files.learning.split import split_rows
 from handnn.files.learning.survey import Survey, take_rows
 from handnn.files.learning.trained import Trained, TrainingRun
@@ -43,6 +43,7 @@ def train_in_memory(
         log(note)
     start = perf_counter()
     recipe = settings.applied_to(default_recipe(len(train), len(survey.kinds)))
+    check_size(recipe, survey.kinds)
     fitted = fit_table(
         train.x,
         train.y,

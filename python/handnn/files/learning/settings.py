@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from handnn.arrays import positive_number, whole_number
+from handnn.files.errors import Option, Remedy, TableError
+from handnn.storage import MAX_ARRAYS
 from handnn.tables.recipe import Recipe
 
 Log = Callable[[str], object]
@@ -68,3 +70,17 @@ class TrainingSettings:
             batch_size=self.batch_size or recipe.batch_size,
             lr=self.lr or recipe.lr,
         )
+
+
+def check_size(recipe: Recipe, kinds: Mapping[str, str]) -> None:
+    """Raise TableError, before any training, when the networks have more arrays than a file takes.
+
+    kinds: of the columns; each of categories has an embedding in each network.
+    """
+    n_arrays = 2 * (len(recipe.hidden) + 1) + sum(kind == "category" for kind in kinds.values())
+    most = MAX_ARRAYS // n_arrays
+    if recipe.n_networks > most:
+        problem = f"{recipe.n_networks} networks of {n_arrays:,} arrays do not fit into one file"
+        if not most:
+            raise TableError(f"{problem}, which holds {MAX_ARRAYS:,}: there are too many columns")
+        raise TableError(problem, Remedy(Option.NETWORKS, str(most)))

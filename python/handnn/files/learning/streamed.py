@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.learning.hold_out import HeldOut
-from handnn.files.learning.settings import Gaps, Log, TrainingSettings
+from handnn.files.learning.settings import Gaps, Log, TrainingSettings, check_size
 from handnn.files.learning.split import LabeledRows, Split, check_row_count
 from handnn.files.learning.streamed_columns import columns_of, target_of
 from handnn.files.learning.survey import Survey, typed_rows
@@ -66,6 +66,7 @@ def train_streamed(
     columns, target = columns_of(survey, gaps), target_of(survey)
     stream = RowStream(survey, settings, columns, target)
     recipe = settings.applied_to(stream_recipe(n_rows, len(survey.kinds)))
+    check_size(recipe, survey.kinds)
     trainers = _new_trainers(recipe, columns, target, n_rows, settings.seed)
     histories = [History() for _ in trainers]
     with progress_bar(shows=progress, total=recipe.epochs * n_rows, unit="row", scales=True) as bar:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from handnn.files.errors import Note, Option, Remedy, TableError
-from handnn.files.learning.facts import ColumnFacts
+from handnn.files.learning.facts import ColumnFacts, add_plain
 from handnn.files.learning.hold_out import HeldOut
 from handnn.files.learning.problems import Choice, check_target, choose_kinds, gaps_of_target
 from handnn.files.learning.settings import TrainingSettings
@@ -21,7 +21,7 @@ from handnn.tables.cells import category_text
 from handnn.tables.target_values import MAX_INT_CLASSES
 
 if TYPE_CHECKING:
-    from polars import DataFrame
+    from polars import DataFrame, Series
 
 
 @dataclass
@@ -94,9 +94,7 @@ def survey(source: Source, settings: TrainingSettings, *, streams: bool = False)
     held_out = HeldOut(settings.target, settings.hold_out, settings.seed) if streams else None
     kept: list[Block] = []
     blocks = source.blocks(names=names)
-    facts = collect_facts(
-        source, blocks if streams else _keeping(blocks, kept), names, settings, held_out
-    )
+    facts = collect_facts(source, blocks, names, settings, held_out, None if streams else kept)
     target = facts.pop(settings.target)
     target_kind = check_target(target, source, settings.task, settings.drop_gaps, settings.strict)
     task = task_of(target, target_kind, settings.task)
@@ -148,23 +146,18 @@ def _columns_in_use(source: Source, settings: TrainingSettings) -> list[str]:
     return names
 
 
-def _keeping(blocks: Iterable[Block], kept: list[Block]) -> Iterator[Block]:
-    """Yield blocks, and keep them."""
-    for block in blocks:
-        kept.append(block)
-        yield block
-
-
 def collect_facts(
     source: Source,
     blocks: Iterable[Block],
     names: Iterable[str],
     settings: TrainingSettings,
     held_out: HeldOut | None = None,
+    kept: list[Block] | None = None,
 ) -> dict[str, ColumnFacts]:
     """Return facts about columns from all blocks of a source; TableError when it has no rows.
 
-    held_out: the rows that `ColumnFacts.training` leaves out; None does without `training`.
+    held_out: the rows that `ColumnFacts.training` leaves out; None does without `training`. kept:
+    a list to which the blocks are added.
     """
     import polars as pl
 
@@ -178,21 +171,47 @@ def collect_facts(
     n_rows = 0
     for number, block in enumerate(blocks):
         n_rows += len(block.places)
-        columns = {column.name: column for column in block.frame.get_columns()}
         training = None
         if held_out is not None:
-            missing = source.cells(columns[settings.target]).missing
+            missing = source.cells(block.frame.get_column(settings.target)).missing
             drawn = held_out.training(number, block, n_rows)
             training = pl.Series(drawn) & ~missing
         plain = source.numbers(block.frame)
-        for name, fact in facts.items():
-            if is_readable(columns[name].dtype):
-                fact.add(source.cells(columns[name]), block.places, plain.get(name), training)
-            else:
-                fact.dtype = str(columns[name].dtype)
+        add_block(facts, block, plain, source, training)
+        if kept is not None:
+            inputs = {n: c for n, c in plain.items() if n not in chosen and n != settings.target}
+            kept.append(block._replace(numbers=inputs))
     if n_rows == 0:
         raise TableError(f"{source.path} has a header but no rows")
     return facts
+
+
+def add_block(
+    facts: Mapping[str, ColumnFacts],
+    block: Block,
+    plain: Mapping[str, Series],
+    source: Source,
+    training: Series | None,
+) -> None:
+    """Add a block to the facts about its columns; `plain` and `training` as `ColumnFacts.add`."""
+    quick: list[str] = []
+    columns = {column.name: column for column in block.frame.get_columns()}
+    for name, fact in facts.items():
+        numbers = plain.get(name)
+        is_quick = numbers is not None and training is None and not numbers.null_count()
+        if is_quick and not (fact.counts_labels or fact.n_texts):
+            quick.append(name)
+        elif is_readable(columns[name].dtype):
+            fact.add(source.cells(columns[name]), block.places, numbers, training)
+        else:
+            fact.dtype = str(columns[name].dtype)
+    if quick:
+        add_plain(
+            [facts[name] for name in quick],
+            [source.cells(columns[name]) for name in quick],
+            frame_of({name: plain[name] for name in quick}),
+            block.places,
+        )
 
 
 def take_rows(survey: Survey) -> tuple[DataFrame, Places]:

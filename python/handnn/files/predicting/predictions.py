@@ -22,7 +22,7 @@ from handnn.files.report.table_scores import Scores
 from handnn.tables.cells import label_codes, look_up
 
 if TYPE_CHECKING:
-    from polars import DataFrame, Series
+    from polars import DataFrame, DataType, Series
 
 MAX_UNSEEN_LABELS = 1_000
 """The largest number of unseen labels of a column that are counted."""
@@ -70,17 +70,26 @@ class ModelInput:
         names = None if keeps else list(dict.fromkeys([*self.kinds, *more]))
         n_rows = 0
         for block in self.source.blocks(names=names):
-            for name in self.kinds:
-                check_readable(block.frame, name, self.source)
+            self._check_readable(block.frame)
             frame = typed(block, self.kinds, self.source, self._units)
-            columns = {column.name: column for column in frame.get_columns()}
-            for name, labels in self._labels.items():
-                columns[name] = self._categories(columns[name], labels)
+            if self._labels:
+                columns = {column.name: column for column in frame.get_columns()}
+                for name, labels in self._labels.items():
+                    columns[name] = self._categories(columns[name], labels)
+                frame = frame_of(columns)
             n_rows += len(block.places)
-            yield frame_of(columns), block
+            yield frame, block
         self.source.check_unchanged()
         if n_rows == 0:
             raise TableError(f"{self.source.path} has a header but no rows")
+
+    def _check_readable(self, frame: DataFrame) -> None:
+        """Raise TableError for an input column of an unsupported type."""
+        types = dict(zip(frame.columns, frame.dtypes, strict=True))
+        unreadable = {dtype for dtype in set(types.values()) if not is_readable(dtype)}
+        for name in self.kinds if unreadable else ():
+            if types[name] in unreadable:
+                raise unreadable_column(self.source, name, types[name])
 
     def kept(self, block: Block, frame: DataFrame, *, numeric: bool) -> DataFrame:
         """Return the columns of a block unchanged.
@@ -110,11 +119,9 @@ class ModelInput:
         return texts
 
 
-def check_readable(frame: DataFrame, name: str, source: Source) -> None:
-    """Raise TableError for a column of an unsupported type, such as lists or durations."""
-    dtype = frame.get_column(name).dtype
-    if not is_readable(dtype):
-        raise TableError(f"{source.path}: column {name!r} has the type {dtype!s:.60}")
+def unreadable_column(source: Source, name: str, dtype: DataType) -> TableError:
+    """Return the error for a column of an unsupported type, such as lists or durations."""
+    return TableError(f"{source.path}: column {name!r} has the type {dtype!s:.60}")
 
 
 def predictions(model: FileModel, frame: DataFrame, *, probabilities: bool) -> DataFrame:
@@ -157,7 +164,9 @@ def evaluate_file(model: FileModel, rows: ModelInput) -> tuple[Scores, int]:
     reader = TargetReader(model, rows.source)
     scores = BlockScores(model.target)
     for frame, block in rows.blocks(name):
-        check_readable(block.frame, name, rows.source)
+        dtype = block.frame.get_column(name).dtype
+        if not is_readable(dtype):
+            raise unreadable_column(rows.source, name, dtype)
         measured = reader.read(block)
         is_regression = model.target.task == "regression"
         scores.add(measured, model.predict(frame) if is_regression else model.predict_proba(frame))

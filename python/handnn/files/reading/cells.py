@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from handnn.tables.cells import DEFAULT_GAPS, GapWords, SeriesCells, read_series
-from handnn.tables.cells.series import NUMBER
 
 if TYPE_CHECKING:
     from polars import DataFrame, DataType, Series
+
+MAX_NUMBER = 1e100
+"""Larger numbers are treated as mistakes. Squares of sums of smaller numbers are finite."""
 
 _UNITS = "[$€£¥%]|EUR|USD|GBP|CHF"
 
@@ -112,7 +116,7 @@ class FileCells:
 
 
 def plain_numbers(frame: DataFrame, written: CellFormat) -> dict[str, Series]:
-    """Convert text columns with only plain numbers and empty cells to Float64.
+    """Return the columns that hold only numbers up to `MAX_NUMBER` and empty cells, as Float64.
 
     They are what `FileCells.numbers` gives, but all at once, which is faster for many columns.
     """
@@ -120,16 +124,23 @@ def plain_numbers(frame: DataFrame, written: CellFormat) -> dict[str, Series]:
 
     if written.decimal != "." or written.gaps.keys or not len(frame):
         return {}
-    texts = [column for column in frame.get_columns() if column.dtype == pl.String]
-    if not texts:
+    columns = [c for c in frame.get_columns() if c.dtype == pl.String or _is_real(c.dtype)]
+    if not columns:
         return {}
-    candidates = frame_of({str(place): column for place, column in enumerate(texts)})
-    are_plain = candidates.select(pl.all().str.contains(NUMBER).all()).row(0)
-    chosen = [str(place) for place, is_plain in enumerate(are_plain) if is_plain]
-    if not chosen:
-        return {}
-    numbers = candidates.select(chosen).cast(pl.Float64)
-    return {texts[int(column.name)].name: column for column in numbers.get_columns()}
+    # A cast takes the texts that match `NUMBER`, and those that mean infinity or NaN.
+    numbers = pl.DataFrame(columns).cast(pl.Float64, strict=False)
+    values = numbers.to_numpy(order="fortran")
+    with np.errstate(invalid="ignore"):
+        is_large = (abs(values) > MAX_NUMBER).any(axis=0)
+    n_nan = np.isnan(values).sum(axis=0)  # also where a cell is empty
+    n_empty = np.array([column.null_count() for column in columns])
+    is_plain = (~is_large & (n_nan == n_empty)).tolist()
+    pairs = zip(columns, numbers.get_columns(), is_plain, strict=True)
+    return {column.name: found for column, found, plain in pairs if plain}
+
+
+def _is_real(dtype: DataType) -> bool:
+    return dtype.is_float() or dtype.is_integer()
 
 
 def is_readable(dtype: DataType) -> bool:
@@ -144,11 +155,14 @@ def frame_of(columns: Mapping[str, Series]) -> DataFrame:
     """Return columns as a DataFrame. Names are taken literally, also "*" and "^x$"."""
     import polars as pl
 
-    return pl.DataFrame(dict(columns))
+    named = [c if c.name == name else c.alias(name) for name, c in columns.items()]
+    return pl.DataFrame(named)
 
 
-def select(frame: DataFrame, names: Iterable[str]) -> DataFrame:
+def select(frame: DataFrame, names: Sequence[str]) -> DataFrame:
     """Return some columns of a frame. Names are taken literally, also "*" and "^x$"."""
+    if frame.columns == list(names):
+        return frame
     columns = {column.name: column for column in frame.get_columns()}
     return frame_of({name: columns[name] for name in names})
 

@@ -35,18 +35,19 @@ def check_same_columns(source: Source, names: Iterable[str], target: str) -> lis
     when a column is missing.
     """
     names = list(names)
-    missing = [name for name in names if name not in source.names]
+    known, found = set(names), set(source.names)
+    missing = [name for name in names if name not in found]
     if missing:
-        similar = _similar(missing[0], [name for name in source.names if name not in names])
+        similar = _similar(missing[0], [name for name in source.names if name not in known])
         hint = f"; did you mean {similar!r}?" if similar else ""
         noun = "column" if len(missing) == 1 else "columns"
         raise TableError(
             f"{source.path} has no {noun} {listed(missing)}, which the model was trained on{hint}"
         )
     notes = []
-    if [name for name in source.names if name in names] != names:
+    if [name for name in source.names if name in known] != names:
         notes.append("the columns are in another order than in training; they are matched by name")
-    more = [name for name in source.names if name not in names and name != target]
+    more = [name for name in source.names if name not in known and name != target]
     if more:
         notes.append(f"columns that training did not use are ignored: {listed(more)}")
     return notes

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 BLOCK_CHARACTERS = 2**22
 """The approximate number of characters in a block."""
 
+CHARACTERS_PER_COLUMN, MAX_BLOCK_CHARACTERS = 2**11, 2**25
+"""A block of a table of thousands of columns is larger: so that it has hundreds of rows."""
+
 
 class CsvFile:
     """A CSV file whose header has been read, to be read block by block, several times if needed.
@@ -77,12 +80,16 @@ class CsvFile:
         self._text.detach()
 
     def blocks(
-        self, size: int = BLOCK_CHARACTERS, names: Sequence[str] | None = None
+        self, size: int | None = None, names: Sequence[str] | None = None
     ) -> Iterator[Block]:
         """Yield the rows in blocks of about `size` characters; one pass at a time.
 
-        names: of the columns to yield; by default all.
+        size: by default `BLOCK_CHARACTERS`, more for many columns. names: of the columns to yield;
+        by default all.
         """
+        if size is None:
+            wide = min(len(self.names) * CHARACTERS_PER_COLUMN, MAX_BLOCK_CHARACTERS)
+            size = max(BLOCK_CHARACTERS, wide)
         if not self._is_at_start:
             self._text.rewind()
             self._read_header()
@@ -132,7 +139,15 @@ class CsvFile:
             )
         if frame.height != n_lines:
             raise TableError(f"{self.path}: the {n_lines} lines from line {line} cannot be read")
-        return Block(_without_empty(frame), np.arange(line, line + n_lines))
+        if self._has_empty(text):
+            frame = _without_empty(frame)
+        return Block(frame, np.arange(line, line + n_lines))
+
+    def _has_empty(self, text: str) -> bool:
+        """Return whether a cell of text without quotes may be empty."""
+        c = self.delimiter
+        is_within = any(pair in text for pair in (c + c, c + "\n", "\n" + c))
+        return is_within or text[0] == c or text[-1] == c
 
     def _parse_quoted(self, text: str, line: int, n_lines: int) -> tuple[Block, int]:
         """Parse text with quotes or empty lines, and read on while a quote is open.

@@ -100,16 +100,18 @@ def check_names(cells: Sequence[str], where: str) -> list[str]:
             f"{where}: {', '.join(names)!r:.60} are numbers, not names; insert a line with the "
             "names of the columns"
         )
+    first_of: dict[str, int] = {}
     for place, name in enumerate(names):
         if not name:
             if place == 0 and INDEX_NAME not in names:  # the unnamed index column of pandas
                 names[0] = INDEX_NAME
+                first_of[INDEX_NAME] = 0
                 continue
             hint = ""
             if place == len(names) - 1:
                 hint = "; does the line end with a delimiter?"
             raise TableError(f"{where}: column {place + 1} of {len(names)} has no name{hint}")
-        first = names.index(name)
+        first = first_of.setdefault(name, place)
         if first != place:
             raise TableError(
                 f"{where}: columns {first + 1} and {place + 1} are both called {name!r:.60}; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from handnn.files.errors import TableError
 from handnn.files.reading.block import Block
-from handnn.files.reading.cells import CellFormat, FileCells, plain_numbers, select
+from handnn.files.reading.cells import CellFormat, FileCells, frame_of, plain_numbers
 from handnn.files.reading.csv_file import CsvFile
 from handnn.files.reading.dialect import Dialect
 from handnn.files.reading.input_file import InputFile
@@ -133,13 +133,25 @@ def _require_polars() -> None:
         raise ImportError("tables in files need polars: pip install polars") from None
 
 
-def joined(blocks: Iterable[Block], columns: Iterable[str], source: Source) -> Block:
-    """Return the rows of blocks as one block of these columns; TableError when there are none."""
+def joined(blocks: Iterable[Block], kinds: Mapping[str, str], source: Source) -> Block:
+    """Return the rows of blocks as one block of the columns in `kinds`.
+
+    Columns of the kind "number" are Float64 if all blocks have them as `Block.numbers`. Raises
+    TableError when there are no rows.
+    """
     import polars as pl
 
-    names = list(columns)
-    parts = [(select(block.frame, names), block.places) for block in blocks]
-    if not parts:
+    blocks = list(blocks)
+    if not blocks:
         raise TableError(f"{source.path} has a header but no rows")
-    frames, places = zip(*parts, strict=True)
-    return Block(pl.concat(frames, rechunk=True), np.concatenate(places))
+    plain = {
+        name
+        for name, kind in kinds.items()
+        if kind == "number" and all(name in block.numbers for block in blocks)
+    }
+    frames = []
+    for block in blocks:
+        columns = {column.name: column for column in block.frame.get_columns()}
+        frames.append(frame_of({n: block.numbers[n] if n in plain else columns[n] for n in kinds}))
+    places = np.concatenate([block.places for block in blocks])
+    return Block(pl.concat(frames, rechunk=True), places)

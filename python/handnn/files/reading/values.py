@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.reading.block import Block
-from handnn.files.reading.cells import FileCells, frame_of
+from handnn.files.reading.cells import MAX_NUMBER, FileCells, frame_of
 from handnn.files.reading.source import Source
 from handnn.tables.cells import ADVICE, is_number, near_numbers, parse_date
 from handnn.tables.steps import Label
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 MAX_SHOWN_CELLS = 5
 """The largest number of cells shown in a message."""
-
-MAX_NUMBER = 1e100
-"""Larger numbers are treated as mistakes. Squares of sums of smaller numbers are finite."""
 
 NO_UNITS: Mapping[str, str] = {}
 
@@ -49,19 +46,17 @@ def typed(
     wrong: list[WrongCell] = []
     n_wrong = 0
     for name, kind in kinds.items():
+        if kind == "number" and name in plain and name not in units:
+            found[name] = plain[name]
+            continue
         cells = source.cells(columns[name])
         if kind == "category":
             found[name] = cells.cells.values
             continue
         if kind == "number":
-            quick = plain.get(name)
-            found[name] = cells.numbers if quick is None else quick
-            if quick is not None and name not in units and not _has_large(quick):
-                continue
-            is_wrong = is_too_large(found[name])
-            if quick is None:
-                is_wrong |= ~cells.missing & found[name].is_null()
-                is_wrong |= cells.units.is_not_null() & (cells.units != units.get(name, ""))
+            found[name] = cells.numbers
+            is_wrong = is_too_large(found[name]) | (~cells.missing & found[name].is_null())
+            is_wrong |= cells.units.is_not_null() & (cells.units != units.get(name, ""))
             if name in units:
                 is_wrong |= cells.units.is_null() & ~cells.missing
         else:
@@ -104,11 +99,6 @@ def is_too_large(values: Series) -> Series:
 
     numbers = values.to_numpy()
     return pl.Series(values.name, (numbers > MAX_NUMBER) | (numbers < -MAX_NUMBER))
-
-
-def _has_large(values: Series) -> bool:
-    numbers = values.to_numpy()
-    return bool((numbers > MAX_NUMBER).any() or (numbers < -MAX_NUMBER).any())
 
 
 def label_counts(cells: Series) -> dict[Label, int]:

@@ -1,0 +1,250 @@
+"""Long lists of a description as arrays of a file.
+
+The description of a model is JSON in the header of its file, and the header is limited: see
+`file.MAX_HEADER_BYTES`. The description of a table grows with its columns, knots and labels, so
+`pack` moves its long lists into arrays, and leaves {"packed": ...} in their places:
+
+    list of               packed as
+    floats, ints, bools   F64, I64, U8 (M,)
+    longer ints, texts    U8, all of them in UTF-8; I64 (M,), the number of bytes of each
+    lists                 the packed list of all their entries; I64 (M,), their lengths
+    objects               the packed lists of values of each entry; U8 (M,), for their number
+    several of these      a packed list for each type; I64 (M,), the place of each value's type
+
+A long text is one array, too. `unpack` is the inverse, and takes no more memory than a small
+multiple of the size of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[np.generic]]
+
+MIN_LENGTH = 64
+"""The length of the shortest list that is packed."""
+
+MIN_TEXT = 1024
+"""The length of the shortest text that is packed alone."""
+
+MAX_CONTAINERS = 2**20
+"""The largest number of lists and objects in packed lists of a file."""
+
+KEY, VALUE_KEY = "packed", "packed value"
+
+PREFIX = "packed"
+"""Begins the names of the arrays."""
+
+
+def pack(value: object, arrays: Arrays) -> object:
+    """Return a JSON value with its long lists and texts packed, and add their arrays to `arrays`.
+
+    Examples:
+        >>> from handnn.storage.packing import pack, unpack
+        >>> arrays = {}
+        >>> knots = [float(n) for n in range(100)]
+        >>> packed = pack({"knots": knots}, arrays)
+        >>> packed
+        {'knots': {'packed': {'type': 'float', 'values': 'packed.0'}}}
+        >>> unpack(packed, arrays.pop) == {"knots": knots}
+        True
+    """
+    if isinstance(value, Mapping):
+        if set(value) in ({KEY}, {VALUE_KEY}):  # would be taken for a packed list
+            return {VALUE_KEY: _packed([value], arrays)}
+        return {name: pack(inner, arrays) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        if len(value) >= MIN_LENGTH:
+            return {KEY: _packed(value, arrays)}
+        return [pack(inner, arrays) for inner in value]
+    if isinstance(value, str) and len(value) >= MIN_TEXT:
+        return {VALUE_KEY: _packed([value], arrays)}
+    return value
+
+
+def unpack(value: object, read: Callable[[str], NDArray[Any]]) -> Any:
+    """Return the JSON value that was packed.
+
+    read: returns an array by its name, or raises ValueError or KeyError. Raises ValueError for a
+    value that `pack` does not return.
+    """
+    return _Unpacking(read).value(value)
+
+
+def _packed(values: Sequence[Any], arrays: Arrays) -> dict[str, object]:
+    """Return the description of a list whose entries are in arrays."""
+    tags = list(map(_tag, values))
+    kinds = list(dict.fromkeys(tags))
+    if len(kinds) == 1:
+        return PACKERS[kinds[0][0]](values, arrays)
+    parts = []
+    for kind in kinds:
+        same = [value for value, tag in zip(values, tags, strict=True) if tag == kind]
+        parts.append(PACKERS[kind[0]](same, arrays))
+    places = {kind: place for place, kind in enumerate(kinds)}
+    order = _added(np.array([places[tag] for tag in tags], np.int64), arrays)
+    return {"type": "several", "order": order, "parts": parts}
+
+
+def _tag(value: object) -> tuple[str, ...]:
+    """Return the type of a JSON value; of an object, with the names of its entries."""
+    if isinstance(value, Mapping):
+        return "object", *value
+    if isinstance(value, list | tuple):
+        return ("list",)
+    if value is None or isinstance(value, bool):
+        return ("null",) if value is None else ("bool",)
+    if isinstance(value, int):
+        return ("int",) if -(2**63) <= value < 2**63 else ("long",)
+    return ("float",) if isinstance(value, float) else ("text",)
+
+
+def _added(array: NDArray[np.generic], arrays: Arrays) -> str:
+    name = f"{PREFIX}.{len(arrays)}"
+    arrays[name] = array
+    return name
+
+
+def _pack_numbers(type_name: str, dtype: str) -> Callable[..., dict[str, object]]:
+    def packed(values: Sequence[Any], arrays: Arrays) -> dict[str, object]:
+        array = np.array(values if type_name != "null" else [0] * len(values), dtype)
+        return {"type": type_name, "values": _added(array, arrays)}
+
+    return packed
+
+
+def _pack_texts(type_name: str) -> Callable[..., dict[str, object]]:
+    def packed(values: Sequence[Any], arrays: Arrays) -> dict[str, object]:
+        encoded = [str(value).encode() for value in values]
+        lengths = np.array(list(map(len, encoded)), np.int64)
+        data = np.frombuffer(b"".join(encoded), np.uint8)
+        return {
+            "type": type_name,
+            "bytes": _added(data, arrays),
+            "lengths": _added(lengths, arrays),
+        }
+
+    return packed
+
+
+def _pack_lists(values: Sequence[Any], arrays: Arrays) -> dict[str, object]:
+    lengths = _added(np.array(list(map(len, values)), np.int64), arrays)
+    entries = [entry for value in values for entry in value]
+    return {"type": "list", "lengths": lengths, "entries": _packed(entries, arrays)}
+
+
+def _pack_objects(values: Sequence[Any], arrays: Arrays) -> dict[str, object]:
+    entries = {n: _packed([value[n] for value in values], arrays) for n in values[0]}
+    count = _pack_numbers("null", "u1")([None] * len(values), arrays)
+    return {"type": "object", "count": count, "entries": entries}
+
+
+PACKERS: Mapping[str, Callable[..., dict[str, object]]] = {
+    "float": _pack_numbers("float", "f8"),
+    "int": _pack_numbers("int", "i8"),
+    "bool": _pack_numbers("bool", "u1"),
+    "null": _pack_numbers("null", "u1"),
+    "text": _pack_texts("text"),
+    "long": _pack_texts("long"),
+    "list": _pack_lists,
+    "object": _pack_objects,
+}
+"""The function that packs a list of values of each type."""
+
+
+class _Unpacking:
+    """Unpacks one description; `n_containers` counts its lists and objects."""
+
+    def __init__(self, read: Callable[[str], NDArray[Any]]) -> None:
+        self._read = read
+        self._n_containers = 0
+
+    def value(self, value: object) -> object:
+        """Return a JSON value with the lists in place of their descriptions."""
+        if isinstance(value, dict):
+            if set(value) == {KEY}:
+                return self.entries(value[KEY])
+            if set(value) == {VALUE_KEY}:
+                (found,) = self.entries(value[VALUE_KEY])
+                return found
+            return {name: self.value(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self.value(inner) for inner in value]
+        return value
+
+    def entries(self, described: object) -> list[Any]:
+        """Return the entries of a packed list."""
+        given = described if isinstance(described, dict) else {}
+        name = given.get("type")
+        if name == "several":
+            return self._several(given)
+        if name == "object":
+            return self._objects(given)
+        if name in ("text", "long"):
+            raw = self._array(given, "bytes", np.uint8).tobytes()
+            texts = [
+                part.decode() for part in _slices(raw, self._array(given, "lengths", np.int64))
+            ]
+            return texts if name == "text" else list(map(int, texts))
+        if name == "list":
+            lengths = self._array(given, "lengths", np.int64)
+            self._count(len(lengths))
+            return _slices(self.entries(given.get("entries")), lengths)
+        if name not in ("float", "int", "bool", "null"):
+            raise ValueError(f"its description has a packed list of type {name!s:.50}")
+        kind = {"float": np.float64, "int": np.int64}.get(name, np.uint8)
+        numbers = self._array(given, "values", kind)
+        if name == "null":
+            return [None] * len(numbers)
+        found: list[Any] = (numbers.astype(bool) if name == "bool" else numbers).tolist()
+        return found
+
+    def _objects(self, given: dict[str, Any]) -> list[Any]:
+        count, entries = given.get("count"), given.get("entries")
+        n_objects = len(self.entries(count))
+        if not isinstance(entries, dict):
+            raise ValueError("its description has packed objects without entries")
+        self._count(n_objects)
+        columns = [self.entries(packed) for packed in entries.values()]
+        if any(len(column) != n_objects for column in columns):
+            raise ValueError("its description has packed objects of different numbers")
+        rows = zip(*columns, strict=True) if columns else [()] * n_objects
+        return [dict(zip(entries, row, strict=True)) for row in rows]
+
+    def _several(self, given: dict[str, Any]) -> list[Any]:
+        order, parts = self._array(given, "order", np.int64), given.get("parts")
+        if not isinstance(parts, list):
+            raise ValueError("its description has a packed list without parts")
+        lists = [self.entries(part) for part in parts]
+        counts = {place: len(entries) for place, entries in enumerate(lists)}
+        found = dict(zip(*(part.tolist() for part in np.unique_counts(order)), strict=True))
+        if {place: n for place, n in counts.items() if n} != found:
+            raise ValueError("its description has a packed list of parts that do not fit")
+        iterators = list(map(iter, lists))
+        return [next(iterators[place]) for place in order.tolist()]
+
+    def _array(self, given: dict[str, Any], name: str, dtype: type) -> NDArray[Any]:
+        key = given.get(name)
+        array = self._read(key) if isinstance(key, str) else None
+        if array is None or array.ndim != 1 or array.dtype != dtype:
+            raise ValueError(f"its description has a packed list with wrong {name}")
+        return array
+
+    def _count(self, n_containers: int) -> None:
+        self._n_containers += n_containers
+        if self._n_containers > MAX_CONTAINERS:
+            raise ValueError(f"its description has more than {MAX_CONTAINERS} lists and objects")
+
+
+def _slices(values: Any, lengths: NDArray[np.int64]) -> list[Any]:
+    """Return consecutive parts of a sequence; ValueError unless they are all of it."""
+    n_values = len(values)
+    is_valid = not len(lengths) or (lengths.min() >= 0 and lengths.max() <= n_values)
+    if not is_valid or int(lengths.sum()) != n_values:
+        raise ValueError("its description has a packed list with wrong lengths")
+    ends = np.cumsum(lengths).tolist()
+    return [values[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
