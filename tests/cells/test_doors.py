@@ -17,6 +17,7 @@ from tests.cells.cases import PAGE, cases_of
 from tests.cells.doors import DOORS
 from tests.cells.telling import expected, model_of
 from tests.cells.test_file_doors import CSV_DOORS, PARQUET_DOORS, encoded
+from tests.cells.test_file_training import DOORS as TRAINED_DOORS
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the tests stand without the page")
 
@@ -46,6 +47,10 @@ def test_every_reader_of_files_has_doors():
             if isinstance(value, type) and value.__module__ == module.name:
                 found |= {name} if callable(getattr(value, "blocks", None)) else set()
     assert found - {"Source"} == set(READERS)
+
+
+def test_files_are_learned_from_through_known_doors():
+    assert set(TRAINED_DOORS) <= {*CSV_DOORS, *PARQUET_DOORS}
 
 
 def test_every_export_has_a_door():

@@ -274,7 +274,7 @@ def test_california_housing_with_defaults(handnn_command, tmp_path):
 def test_networks_that_one_file_cannot_hold_are_an_error_before_training(table, monkeypatch):
     columns = flats()
     n_rows = len(columns["price"])
-    columns |= {f"code {n}": [f"{n}{k % 3}" for k in range(n_rows)] for n in range(9)}
+    columns |= {f"code {n}": [f"n{k % 3}" for k in range(n_rows)] for n in range(9)}
     monkeypatch.setattr("handnn.files.learning.settings.MAX_ARRAYS", 60)
     monkeypatch.setattr("handnn.files.learning.in_memory.fit_table", None)
     with pytest.raises(ValueError, match="networks of 16 arrays do not .*; use at most networks=3"):

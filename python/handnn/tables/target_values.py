@@ -18,6 +18,7 @@ from handnn.tables.cells import (
     Floats,
     GapWords,
     advice_for,
+    category_text,
     check_near_numbers,
     label_codes,
     look_up,
@@ -157,12 +158,16 @@ class TargetValues:
     def classes(self) -> AnyArray:
         """Return the distinct labels of y, (N,) or (N, 1), in ascending order, of one type.
 
-        Labels are as they are written; equal numbers are one label.
+        Labels are as they are written; equal numbers are one label. Fractions beside integers that
+        float64 cannot hold are text.
         """
         column = self._labels()
         found = sorted_labels(column.written().values())
         if isinstance(found[0], str | bool):
             return np.array(found)
+        has_fractions = any(isinstance(label, float) for label in found)
+        if has_fractions and any(float(label) != label for label in found):
+            return np.array(sorted(map(category_text, found)))
         if any(isinstance(value, float | np.floating) for value in column.present):
             return np.array(found, np.float64)
         try:

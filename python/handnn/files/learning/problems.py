@@ -200,7 +200,7 @@ def check_target(
     if fact.n_gaps and not drop_gaps and is_strict:
         problem, *remedies = gaps_of_target(fact, source)
         raise TableError(f"{source.path}: {problem}", Remedy(Option.DROP_GAPS), *remedies)
-    if fact.n_too_large:
+    if fact.n_too_large and not fact.is_chosen:
         problem = describe_cells(fact.too_large, fact.n_too_large, source, TOO_LARGE)
         raise TableError(f"{name} {problem}", *_remedies(fact.too_large, source))
     if fact.is_chosen:

@@ -71,6 +71,17 @@ class FileCells:
         """(N,) Float64: numbers, also those with a unit; null for all other cells."""
         return self._plain.numbers
 
+    @property
+    def with_plain_numbers(self) -> Series:
+        """The cells, with a point in place of the decimal comma of numbers."""
+        import polars as pl
+
+        values = self.cells.values
+        if not self.cells.is_text or self.format.decimal == ".":
+            return values
+        plain = pl.when(self.numbers.is_not_null()).then(self._plain.values)
+        return pl.select(plain.otherwise(values)).to_series().alias(values.name)
+
     @cached_property
     def units(self) -> Series:
         """(N,) String: the units of numbers that have one, such as "%"; else null."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_SHOWN_CELLS = 5
 """The largest number of cells shown in a message."""
 
+NOUNS = {"number": "number", "date": "date", "category": "finite number"}
+"""What a wrong cell is not, by the kind of its column: all categories but infinities are right."""
+
 NO_UNITS: Mapping[str, str] = {}
 
 DECIMAL_COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+$"
@@ -37,8 +40,8 @@ def typed(
     """Return the columns that `kinds` names: Float64 for "number", as in the file for the others.
 
     Text has no spaces around it. units: that the numbers of a column must have. Raises TableError,
-    naming places, columns and values, when cells in a column of numbers are not finite numbers, or
-    cells in a column of dates are not dates.
+    naming places, columns and values, when cells in a column of numbers are not finite numbers,
+    cells in a column of dates are neither dates nor day numbers, or categories are infinite.
     """
     found: dict[str, Series] = {}
     columns = {column.name: column for column in block.frame.get_columns()}
@@ -52,16 +55,17 @@ def typed(
         cells = source.cells(columns[name])
         if kind == "category":
             found[name] = cells.cells.values
-            continue
-        if kind == "number":
+            is_wrong = is_infinite(cells.cells.values)
+        elif kind == "number":
             found[name] = cells.numbers
             is_wrong = is_too_large(found[name]) | (~cells.missing & found[name].is_null())
             is_wrong |= cells.units.is_not_null() & (cells.units != units.get(name, ""))
             if name in units:
                 is_wrong |= cells.units.is_null() & ~cells.missing
         else:
-            found[name] = without(cells.cells.values, cells.missing)
-            is_wrong = ~cells.missing & ~are_dates(cells)
+            found[name] = without(cells.with_plain_numbers, cells.missing)
+            is_day = cells.numbers.is_not_null() & cells.units.is_null() & ~cells.cells.bools
+            is_wrong = ~cells.missing & ~are_dates(cells) & ~is_day
         if is_wrong.any():
             n_wrong += int(is_wrong.sum())
             rows = is_wrong.arg_true()[:MAX_SHOWN_CELLS].to_list()
@@ -77,6 +81,15 @@ def without(column: Series, missing: Series) -> Series:
     import polars as pl
 
     return pl.select(pl.when(~missing).then(column)).to_series().alias(column.name)
+
+
+def is_infinite(values: Series) -> Series:
+    """Return where values are typed infinities."""
+    import polars as pl
+
+    if not values.dtype.is_float():
+        return pl.Series(values.name, [False]).new_from_index(0, len(values))
+    return values.is_infinite().fill_null(False)
 
 
 def are_dates(cells: FileCells) -> Series:
@@ -108,7 +121,7 @@ def label_counts(cells: Series) -> dict[Label, int]:
 
 
 class WrongCell(NamedTuple):
-    """A cell that is not of the kind of its column, "number" or "date"."""
+    """A cell that is not of the kind of its column."""
 
     place: int
     name: str
@@ -122,7 +135,7 @@ def wrong_cells(cells: Iterable[WrongCell], count: int, source: Source) -> Table
     texts = [cell.text.strip() for cell in shown]
     parts = [
         f"{source.place} {cell.place:,}, column {cell.name!r}: {cell.text!r:.60} is "
-        + ("beyond 1e100" if _is_huge(cell.text) else f"not a {cell.kind}")
+        + ("beyond 1e100" if _is_huge(cell.text) else f"not a {NOUNS[cell.kind]}")
         for cell in shown
     ]
     if count > len(parts):
