@@ -59,6 +59,8 @@ CASES = [
     {"bricks": layers(6, "Tanh"), "schedule": {"name": "ReduceOnPlateau", "patience": 0}},
     {"data": {"name": "sine"}, "loss": {"name": "GaussianNLL"}, "schedule": {"name": "OneCycle"}},
     {"data": {"name": "concrete"}, "loss": {"name": "Quantile"}, "batch_size": 64},
+    {"data": {"name": "counts"}, "loss": {"name": "PoissonNLL"}},
+    {"data": {"name": "categories"}, "bricks": [{"brick": "Embedding"}, *layers(4, "ReLU")]},
 ]
 
 
@@ -144,9 +146,28 @@ def test_rejects_networks_that_are_too_large():
 
 @pytest.mark.parametrize("brick", sorted(catalog.BRICK_SETTINGS))
 def test_every_brick_can_be_added(brick):
-    session = new_session(bricks=[{"brick": "Affine"}, {"brick": brick}])
+    bricks = [{"brick": "Affine"}, {"brick": brick}]
+    if brick == "Embedding":
+        bricks.reverse()
+    session = new_session(data={"name": "categories"}, bricks=bricks)
     session.advance(3)
     assert np.isfinite(session.network.predict(session.rows.x)).all()
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({}, "choose the data 'categories'"),
+        ({"data": {"name": "concrete"}}, "column 0 of the data does not hold codes"),
+        ({"data": {"name": "categories"}, "place": 1}, "the first brick"),
+    ],
+)
+def test_an_embedding_needs_codes(document, message):
+    bricks = [{"brick": "Embedding"}]
+    if document.pop("place", 0):
+        bricks.insert(0, {"brick": "ReLU"})
+    with pytest.raises(ValueError, match=message):
+        new_session(bricks=bricks, **document)
 
 
 @pytest.mark.parametrize("name", data_names())

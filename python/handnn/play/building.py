@@ -60,6 +60,11 @@ def plan(state: State, rows: Rows) -> Plan:
     layers: list[Call] = []
     n_params = 0
     for place, entry in enumerate(state.bricks):
+        if entry["brick"] == "Embedding":
+            layers.append(_embedding(entry, rows, place))
+            n_params += rows.codes[int(entry["column"])] * int(entry["units"])
+            width += int(entry["units"]) - 1
+            continue
         made_call, width, count = _brick(entry, width, _activation_after(state, place))
         layers.append(made_call)
         n_params += count
@@ -81,6 +86,21 @@ def plan(state: State, rows: Rows) -> Plan:
 def _plain(module: str, entry: Entry) -> Call:
     settings: dict[str, Argument] = {k: v for k, v in entry.items() if k not in ("name", "brick")}
     return Call(f"{module}.{entry.get('name', entry.get('brick'))}", (), settings)
+
+
+def _embedding(entry: Entry, rows: Rows, place: int) -> Call:
+    """Return the call of an Embedding; ValueError where there are no codes."""
+    column, units = int(entry["column"]), int(entry["units"])
+    if column not in rows.codes:
+        advice = (
+            "a table has an Embedding for each column of categories already"
+            if rows.columns
+            else "choose the data 'categories'"
+        )
+        raise ValueError(f"Embedding: column {column} of the data does not hold codes; {advice}")
+    if place != 0:
+        raise ValueError("Embedding must be the first brick, because it reads codes from the data")
+    return Call("handnn.Embedding.random", (rows.codes[column], units, column, RNG))
 
 
 def _activation_after(state: State, place: int) -> str:

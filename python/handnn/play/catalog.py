@@ -23,8 +23,10 @@ Value = float | str | bool
 MAX_UNITS = 256
 """The largest number of units of an Affine."""
 
-PREFERENCE = ("class probabilities", "mean", "median", "value", "quantiles", "mean and variance")
-"""The predictions of the losses in the catalog; no rates, as scaled targets may be negative."""
+PREFERENCE = (
+    "class probabilities", "rate", "mean", "median", "value", "quantiles", "mean and variance",
+)  # fmt: skip
+"""The predictions of the losses, those that suit best first; rates suit counts only."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,8 @@ def _settings_of(function: Callable[..., object], **defaults: Value) -> tuple[Se
 
 
 def _brick_settings() -> dict[str, tuple[Setting, ...]]:
-    found = {
-        name: _settings_of(brick.__init__)
-        for name, brick in BRICKS.items()
-        if brick is not Embedding  # added automatically for tables with categories
-    }
+    found = {name: _settings_of(brick.__init__) for name, brick in BRICKS.items()}
+    found[Embedding.__name__] = (*found[Embedding.__name__], Setting("units", "int", 2))
     units = Setting("units", "int", 8)
     found[Affine.__name__] = (units, Setting("init", "choice", "auto", ("auto", *VARIANCES)))
     names = tuple(ACTIVATIONS)
@@ -109,12 +108,14 @@ SCHEDULE_SETTINGS: Mapping[str, tuple[Setting, ...]] = {
 } | {WarmUp.__name__: (Setting("steps", "int", 200),)}
 
 
-def losses_for(task: str) -> list[str]:
+def losses_for(task: str, *, has_counts: bool = False) -> list[str]:
     """Return the losses that suit a task, "regression", "binary" or "multiclass", best first."""
 
     def suits(loss: type[KernelLoss]) -> bool:
         if loss.predicts == "class probabilities":
             return task == ("multiclass" if loss.takes_labels else "binary")
+        if loss.predicts == "rate":
+            return has_counts
         needs_numbers = loss.predicts in ("mean and variance", "quantiles")
         return task == "regression" or (task == "binary" and not needs_numbers)
 

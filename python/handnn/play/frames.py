@@ -127,9 +127,7 @@ def _measured(network: Network, loss: KernelLoss, rows: Rows) -> tuple[float, fl
 def predictions(network: Network, loss: KernelLoss, x: Array) -> Floats:
     """Return one prediction per row: a number, or the probability of each class (N, K)."""
     pre = network.predict(x)
-    if loss.takes_labels:
-        return loss.apply_link(pre)
-    return loss.point(np.asarray(loss.apply_link(pre), pre.dtype)).astype(np.float64)
+    return loss.apply_link(pre) if loss.has_classes else loss.point(pre).astype(np.float64)
 
 
 def chosen_classes(network: Network, loss: KernelLoss, x: Array) -> NDArray[np.int64]:
@@ -154,10 +152,10 @@ def _scores(network: Network, loss: KernelLoss, rows: Rows) -> Json:
 
 def domain(rows: Rows) -> list[tuple[float, float]]:
     """Return the range of each input in pictures over one or two inputs."""
-    if rows.columns is None:
+    if rows.columns is None and not rows.codes:
         return [(-1.15, 1.15)] * rows.x.shape[1]
     low, high = rows.x.min(axis=0), rows.x.max(axis=0)
-    margin = 0.06 * (high - low) + 1e-3
+    margin = (0.1 if rows.codes else 0.06) * (high - low) + 1e-3
     return list(zip((low - margin).tolist(), (high + margin).tolist(), strict=True))
 
 
@@ -173,8 +171,10 @@ def _grid(rows: Rows, side: int) -> Array:
     if len(ranges) == 1:
         return np.linspace(*ranges[0], CURVE_POINTS, dtype=np.float32)[:, None]
     across, down = np.linspace(*ranges[0], side), np.linspace(*ranges[1], side)[::-1]
-    grid = np.stack(np.meshgrid(across, down), axis=-1)
-    return grid.reshape(-1, 2).astype(np.float32)
+    grid = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
+    for column, count in rows.codes.items():
+        grid[:, column] = np.clip(np.rint(grid[:, column]), 0, count - 1)
+    return grid.astype(np.float32)
 
 
 def _bricks(network: Network, rows: Rows) -> list[Json]:

@@ -50,6 +50,11 @@ WARNINGS_EVERY = 15
 MAX_SPEED = 10_000
 
 
+def suited_losses(rows: Rows) -> list[str]:
+    """Return the losses that suit the targets, best first."""
+    return catalog.losses_for(rows.task, has_counts=rows.has_counts)
+
+
 class Laboratory:
     """One session for one user; every request is a method with JSON arguments and results.
 
@@ -123,7 +128,7 @@ class Laboratory:
         return {
             "session": self.player.status.session,
             "rows": points(session.rows),
-            "suited_losses": catalog.losses_for(session.rows.task),
+            "suited_losses": suited_losses(session.rows),
             "state": session.start.at(session.step, tuple(session.events)).to_json(),
         }
 
@@ -139,14 +144,14 @@ class Laboratory:
             state = replace(state, data=replace(state.data, sha256=self._sha256))
         if adapts:
             state = self._suited(state, rows)
-        if state.loss["name"] not in catalog.losses_for(rows.task):
+        if state.loss["name"] not in suited_losses(rows):
             raise ValueError(f"{state.loss['name']} does not suit a {rows.task} target")
         self.player.load(state, rows)
         return self._loaded()
 
     def _suited(self, state: State, rows: Rows) -> State:
         """Return the state with a loss that suits the rows."""
-        suited = catalog.losses_for(rows.task)
+        suited = suited_losses(rows)
         if state.loss["name"] in suited:
             return state
         loss = catalog.check_entry({"name": suited[0]}, catalog.LOSS_SETTINGS, "loss")

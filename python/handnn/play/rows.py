@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -17,7 +18,7 @@ from handnn.files.learning.settings import TrainingSettings
 from handnn.files.learning.split import split_rows
 from handnn.files.learning.survey import survey, take_rows
 from handnn.files.reading.source import open_table
-from handnn.play.toy_rows import TOY_SETS
+from handnn.play.toy_rows import THRESHOLDS, TOY_SETS
 from handnn.tables import Columns, Target
 from handnn.tables.table_reader import TableLike
 from handnn.tables.target_values import TargetLike
@@ -51,11 +52,18 @@ class Rows:
     input_names: tuple[str, ...]
     target_name: str
     note: str = ""
+    codes: Mapping[int, int] = field(default_factory=dict)
+    """The columns of x that hold codes for an Embedding, each with their number."""
 
     @property
     def task(self) -> str:
         """The task: "regression", "binary" or "multiclass"."""
         return self.target.task
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether the targets are counts: integers that are not negative."""
+        return self.task == "regression" and bool(np.all((self.y >= 0) & (self.y % 1 == 0)))
 
     @property
     def classes(self) -> list[str]:
@@ -88,14 +96,15 @@ def load_rows(name: str, *, noise: float = 0.0, held_out: float = 0.3, seed: int
         points = TOY_SETS[name](noise, rng)
         x = points.x.astype(np.float32)
         n_held = round(held_out * len(x))
-        if name == "sine":
+        if name in ("sine", "counts"):
             target = Target("regression", mean=[0.0], scale=[1.0])
         else:
             target = Target("binary", classes=np.array([0, 1]))
         y = points.y.astype(np.float32)[:, None]
-        names = ("x₁", "x₂")[: x.shape[1]]
+        codes = {0: len(THRESHOLDS)} if name == "categories" else {}
+        names = ("category", "x") if codes else ("x₁", "x₂")[: x.shape[1]]
         return Rows(
-            x[n_held:], y[n_held:], x[:n_held], y[:n_held], target, None, names, "y"
+            x[n_held:], y[n_held:], x[:n_held], y[:n_held], target, None, names, "y", codes=codes
         )  # fmt: skip
     if name == "concrete":
         data = load_concrete()

@@ -91,6 +91,25 @@ def sine(noise: float, rng: np.random.Generator) -> Points:
     return Points(x, y)
 
 
+def counts(noise: float, rng: np.random.Generator) -> Points:
+    """Return counts with a rate that depends on one input; noise spreads them further."""
+    x = rng.uniform(-1, 1, (N_POINTS, 1))
+    rate = np.exp(1 + np.sin(np.pi * x[:, 0]) + noise * rng.normal(0, 1, N_POINTS))
+    return Points(x, rng.poisson(rate).astype(np.float64))
+
+
+THRESHOLDS = (0.5, -0.6, 0.1, 0.8, -0.3, -0.9)
+"""The number above which a row of each category is of class 1."""
+
+
+def categories(noise: float, rng: np.random.Generator) -> Points:
+    """Return a category, 0 to 5, and a number; each category has its own border between classes."""
+    codes = rng.integers(0, len(THRESHOLDS), N_POINTS)
+    number = rng.uniform(-1, 1, N_POINTS)
+    y = number + rng.normal(0, 1, N_POINTS) * noise > np.array(THRESHOLDS)[codes]
+    return Points(np.stack([codes.astype(np.float64), number], axis=1), y.astype(np.float64))
+
+
 TOY_SETS: Mapping[str, Callable[[float, np.random.Generator], Points]] = {
     "spiral": spiral,
     "circles": circles,
@@ -99,5 +118,7 @@ TOY_SETS: Mapping[str, Callable[[float, np.random.Generator], Points]] = {
     "two moons": two_moons,
     "hard spiral": hard_spiral,
     "sine": sine,
+    "counts": counts,
+    "categories": categories,
 }
 """Every computed set by name: functions of the noise, 0 to 0.5, and a generator."""

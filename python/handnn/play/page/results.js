@@ -53,7 +53,7 @@ function axes(names, [left, right], [low, high], ticks) {
 function curve(points, isLog) {
   const use = (value) => (isLog ? Math.log10(Math.max(value, 1e-12)) : value);
   const values = points.flatMap(([, a, b]) => [a, b]).filter((v) => v !== null).map(use);
-  const low = isLog ? Math.min(...values) : 0;
+  const low = isLog ? Math.min(...values) : Math.min(0, ...values);
   const high = Math.max(...values, low + 1e-9);
   const last = Math.max(1, points.at(-1)[0]);
   const chart = axes([t("step"), t("loss")], [0, last], [low, high], (v) => (isLog ? 10 ** v : v));
