@@ -48,6 +48,7 @@ from handnn.optimizers import AdaGrad as AdaGrad
 from handnn.optimizers import Adam as Adam
 from handnn.optimizers import AdamW as AdamW
 from handnn.optimizers import RMSProp as RMSProp
+from handnn.play.notebook import play as play
 from handnn.storage import FormatError as FormatError
 from handnn.tables import Columns as Columns
 from handnn.tables import TableModel as TableModel

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pytest
+
+import handnn
 
 
 @pytest.fixture
@@ -182,7 +187,7 @@ def test_a_table_is_dropped_and_its_script_gives_the_same_weights(new_page, tmp_
     page.wait_for_selector("#message:text('a')")
 
 
-def test_looks_inside_one_step_and_downloads(new_page):
+def test_looks_inside_one_step_and_saves_a_network(new_page, tmp_path):
     page = new_page()
     page.click("#inside")
     page.wait_for_selector("#dialog >> text=out = x·w + b")
@@ -191,6 +196,56 @@ def test_looks_inside_one_step_and_downloads(new_page):
     with page.expect_download() as download:
         page.click("text=Download the weights")
     assert download.value.suggested_filename == "network.safetensors"
+    known = weights(page)
+    page.click("#reseed")
+    wait_for_other_weights(page, known)
+    saved = tmp_path / "saved.safetensors"
+    download.value.save_as(saved)
+    page.set_input_files("#file", saved)
+    page.wait_for_selector("#start:text('weights of saved.safetensors')")
+    page.wait_for_selector(f"#hash:text('{known}')")
+
+
+def test_a_lesson_sets_the_laboratory_in_both_languages(new_page, served):
+    page = new_page(f"{served.server.url}&lesson=neuron&lang=zh")
+    page.wait_for_selector("#columns >> text=Affine 2→1")
+    assert page.inner_text("#play") == "开始"
+    chinese = page.inner_text("#lesson-title")
+    page.select_option("#language", "en")
+    page.wait_for_selector("#play:text('Play')")
+    assert page.inner_text("#lesson-title") != chinese
+    page.click("#lesson-next")
+    page.wait_for_selector("#columns >> text=Affine 2→1", state="detached")
+    assert "lesson=affine" in page.url and "lang=en" in page.url
+    page.click("#lesson-close")
+    assert "lesson=" not in page.url
+
+
+def test_a_notebook_embeds_the_laboratory(browser):
+    rng = np.random.default_rng(0)
+    trainer = handnn.Trainer(handnn.mlp([2, 3, 1], rng=0), handnn.MSELoss(), handnn.Adam(0.01))
+    playing = handnn.play(trainer, rng.uniform(50, 60, (40, 2)), rng.uniform(size=40))
+
+    class Notebook(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(playing._repr_html_().encode())
+
+    page, notebook = browser.new_page(), HTTPServer(("127.0.0.1", 0), Notebook)
+    threading.Thread(target=notebook.serve_forever, daemon=True).start()
+    try:
+        page.goto(f"http://localhost:{notebook.server_port}/")
+        frame = page.frame_locator("iframe")
+        frame.locator("#columns >> text=Affine 3→1").wait_for()
+        frame.locator("#step").click()
+        frame.locator("body[data-step='1']").wait_for()
+    finally:
+        page.close()
+        notebook.shutdown()
+        notebook.server_close()
+        playing.close()
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1400, False), (380, False), (380, True)])
@@ -236,6 +291,7 @@ def test_axe_finds_no_violation(served, browser, data, dark):
         page = context.new_page()
         page.goto(served.server.url)
         wait_for_step(page, 0)
+        page.click("#lessons")
         page.select_option("#data", data)
         page.wait_for_selector("body[aria-busy=false]")
         page.locator("button.unit").nth(9).click()

@@ -123,6 +123,12 @@ def losses_for(task: str, *, has_counts: bool = False) -> list[str]:
     return [loss.__name__ for loss in sorted(fitting, key=lambda a: PREFERENCE.index(a.predicts))]
 
 
+def loss_named(name: str, settings: Mapping[str, Value] | None = None) -> KernelLoss:
+    """Return a loss by its name, with settings."""
+    made: KernelLoss = next(kind for kind in LOSSES if kind.__name__ == name)(**(settings or {}))
+    return made
+
+
 def check_entry(
     entry: object, catalog: Mapping[str, tuple[Setting, ...]], where: str, key: str = "name"
 ) -> Entry:

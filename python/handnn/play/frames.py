@@ -152,7 +152,7 @@ def _scores(network: Network, loss: KernelLoss, rows: Rows) -> Json:
 
 def domain(rows: Rows) -> list[tuple[float, float]]:
     """Return the range of each input in pictures over one or two inputs."""
-    if rows.columns is None and not rows.codes:
+    if rows.columns is None and rows.is_scaled and not rows.codes:
         return [(-1.15, 1.15)] * rows.x.shape[1]
     low, high = rows.x.min(axis=0), rows.x.max(axis=0)
     margin = (0.1 if rows.codes else 0.06) * (high - low) + 1e-3

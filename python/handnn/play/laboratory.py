@@ -10,15 +10,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
+from handnn.arrays import Array
 from handnn.play import catalog
 from handnn.play.catalog import MAX_UNITS
 from handnn.play.downloads import FORMATS, download
 from handnn.play.frames import frame, points, unit_facts
+from handnn.play.given import Given, given_weights, read_network, state_for
 from handnn.play.opened_step import opened_step
 from handnn.play.parts import lesson_names
 from handnn.play.player import FULL_SPEED, Player
 from handnn.play.rows import (
     MAX_INPUTS,
+    NOTEBOOK,
     Rows,
     column_names,
     data_names,
@@ -27,13 +30,14 @@ from handnn.play.rows import (
     sha256_of,
 )
 from handnn.play.script import script
-from handnn.play.session import Session
+from handnn.play.session import Session, WeightsDoNotFit
 from handnn.play.state import (
     LIVE_SETTINGS,
     MAX_BRICKS,
     MAX_STEPS,
     Data,
     State,
+    WeightsFile,
     number,
     text,
     whole,
@@ -58,10 +62,14 @@ def suited_losses(rows: Rows) -> list[str]:
 class Laboratory:
     """One session for one user; every request is a method with JSON arguments and results.
 
-    path, target: the initial file, and the column to predict.
+    path, target: the initial file, and the column to predict. given: a training of the user's.
     """
 
-    def __init__(self, path: str | Path | None = None, target: str = "") -> None:
+    def __init__(
+        self, path: str | Path | None = None, target: str = "", given: Given | None = None
+    ) -> None:
+        self._given = given
+        self._weights = given.weights if given else None
         self._folder = tempfile.TemporaryDirectory(prefix="handnn-play-")
         self._file: Path | None = None
         self._sha256 = ""
@@ -88,6 +96,9 @@ class Laboratory:
 
     def _first_session(self, path: str | Path | None, target: str) -> Session:
         state = State()
+        if self._given is not None:
+            state = self._given.state
+            return Session(state, self._rows_of(state), self._weights_of(state))
         if path is not None:
             self._open(Path(path))
             state = replace(state, data=self._data_of_file(target), batch_size=32)
@@ -107,7 +118,7 @@ class Laboratory:
     def hello(self, given: Json) -> Json:
         """Return the constant data of the page: the catalog of all choices."""
         return {
-            "data": data_names(),
+            "data": [*data_names(), *([NOTEBOOK] if self._given else [])],
             "file": self._file.name if self._file else "",
             "columns": self._columns(),
             "bricks": catalog.described(catalog.BRICK_SETTINGS),
@@ -146,8 +157,21 @@ class Laboratory:
             state = self._suited(state, rows)
         if state.loss["name"] not in suited_losses(rows):
             raise ValueError(f"{state.loss['name']} does not suit a {rows.task} target")
-        self.player.load(state, rows)
+        try:
+            self.player.load(state, rows, self._weights_of(state))
+        except WeightsDoNotFit:
+            if not adapts:
+                raise
+            self.player.load(replace(state, weights=WeightsFile()), rows)
         return self._loaded()
+
+    def _weights_of(self, state: State) -> Mapping[str, Array] | None:
+        """Return the first weights of a state, or None; ValueError if they are not here."""
+        if not state.weights.file:
+            return None
+        if self._weights is None or self._weights.file.sha256 != state.weights.sha256:
+            raise ValueError(f"drop the file {state.weights.file!r:.100} here to see this state")
+        return self._weights.arrays
 
     def _suited(self, state: State, rows: Rows) -> State:
         """Return the state with a loss that suits the rows."""
@@ -231,9 +255,20 @@ class Laboratory:
         safe = re.sub(r"[^\w. -]", "_", Path(name).name)[-100:].lstrip(". ") or "table.csv"
         path = Path(self._folder.name) / safe
         path.write_bytes(content)
+        if path.suffix == ".safetensors":
+            return self._open_network(path)
         columns = column_names(path)  # raises if it is invalid
         self._open(path)
         return {"file": safe, "columns": columns, "sha256": self._sha256}
+
+    def _open_network(self, path: Path) -> Json:
+        """Keep the weights of a network, and return the state that shows it."""
+        network = read_network(path)
+        weights = given_weights(network, path.name)
+        session = self.session
+        state = state_for(network, weights, session.start, session.rows)
+        self._weights = weights
+        return {"state": state.to_json()}
 
     def _open(self, path: Path) -> None:
         self._file, self._sha256 = path, sha256_of(path)
@@ -245,6 +280,8 @@ class Laboratory:
     def _rows_of(self, state: State) -> Rows:
         """Return the rows of a state; ValueError if they are not available."""
         data = state.data
+        if data.name == NOTEBOOK and self._given is not None:
+            return self._given.rows.split(data.held_out, state.seed)
         if data.name != "file":
             return load_rows(data.name, noise=data.noise, held_out=data.held_out, seed=state.seed)
         if self._file is None or self._file.name != data.file:

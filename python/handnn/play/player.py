@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import TypeAlias
 
 from handnn import engine
+from handnn.arrays import Array
 from handnn.play.rows import Rows
 from handnn.play.session import NotFinite, Session
 from handnn.play.state import MAX_STEPS, State
@@ -74,9 +75,9 @@ class Player:
             pass
         self._thread.join()
 
-    def load(self, state: State, rows: Rows) -> None:
+    def load(self, state: State, rows: Rows, weights: Mapping[str, Array] | None = None) -> None:
         """Start the session of another state, and train it up to the step of the state."""
-        session = Session(state, rows)  # raises before any change
+        session = Session(state, rows, weights)  # raises before any change
         with self._interrupted():
             self.session, self.curve = session, []
             self.status.session += 1

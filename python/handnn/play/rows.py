@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from handnn.arrays import Array
 from handnn.datasets import load_concrete
@@ -18,6 +18,7 @@ from handnn.files.learning.settings import TrainingSettings
 from handnn.files.learning.split import split_rows
 from handnn.files.learning.survey import survey, take_rows
 from handnn.files.reading.source import open_table
+from handnn.losses import KernelLoss
 from handnn.play.toy_rows import THRESHOLDS, TOY_SETS
 from handnn.tables import Columns, Target
 from handnn.tables.table_reader import TableLike
@@ -33,6 +34,10 @@ MAX_CLASSES = 20
 
 MAX_ROWS = 100_000
 """The largest number of rows of a file."""
+
+
+NOTEBOOK = "notebook"
+"""The name of the data that `handnn.play` was given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +57,8 @@ class Rows:
     input_names: tuple[str, ...]
     target_name: str
     note: str = ""
+    is_scaled: bool = True
+    """Whether computed rows lie within about -1 to 1."""
     codes: Mapping[int, int] = field(default_factory=dict)
     """The columns of x that hold codes for an Embedding, each with their number."""
 
@@ -146,6 +153,61 @@ def read_rows(
             target,
             surveyed.described(),
         )
+
+
+def array_rows(
+    x: ArrayLike, y: ArrayLike, loss: KernelLoss, *, held_out: float = 0.3, seed: int = 0
+) -> Rows:
+    """Return rows of a user's own arrays, x (N, I) and y (N,) or (N, O), as the loss takes them.
+
+    Raises ValueError if they do not fit each other or the loss.
+    """
+    rows = np.array(x, np.float32)
+    targets = np.array(y, np.float32)
+    if rows.ndim != 2 or targets.ndim not in (1, 2) or len(rows) != len(targets) or len(rows) < 2:
+        raise ValueError(
+            f"play: x must be (N, I) and y (N,) or (N, O), but they are {rows.shape} and "
+            f"{targets.shape}"
+        )
+    targets = targets.reshape(len(rows), -1)
+    if not (np.isfinite(rows).all() and np.isfinite(targets).all()):
+        raise ValueError("play: x and y must be finite")
+    n_targets = targets.shape[1]
+    if not loss.has_classes:
+        target = Target("regression", mean=[0.0] * n_targets, scale=[1.0] * n_targets)
+    else:
+        labels = np.unique(targets).astype(int)
+        if n_targets != 1 or labels.min() < 0 or not np.isin(targets, labels).all():
+            raise ValueError("play: y must hold one label for each row, 0, 1, ...")
+        count = int(labels.max()) + 1 if loss.takes_labels else 2
+        task = "multiclass" if loss.takes_labels else "binary"
+        target = Target(task, classes=np.arange(max(count, 2)), n_out=max(count, 2))
+    train, test = _split(len(rows), held_out, np.random.default_rng(seed))
+    names = tuple(f"x[{i}]" for i in range(rows.shape[1]))
+    return Rows(rows[train], targets[train], rows[test], targets[test], target, None, names, "y",
+                is_scaled=False)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ArrayRows:
+    """The arguments of `array_rows`, checked against the widths of a network."""
+
+    x: ArrayLike
+    y: ArrayLike
+    loss: KernelLoss
+    sizes: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        found = self.split()
+        n_in = self.sizes.get("in")
+        if n_in not in (None, found.x.shape[1]):
+            raise ValueError(
+                f"play: x has {found.x.shape[1]} columns, not {n_in} as the network takes"
+            )
+
+    def split(self, held_out: float = 0.3, seed: int = 0) -> Rows:
+        """Return the rows, with a share held out."""
+        return array_rows(self.x, self.y, self.loss, held_out=held_out, seed=seed)
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from handnn.play.building import Plan
 from handnn.play.calls import code
+from handnn.play.rows import NOTEBOOK
 from handnn.play.session import Session
 from handnn.play.state import LIVE_SETTINGS, Event, State
 
@@ -15,6 +17,12 @@ import numpy as np
 import handnn
 {imports}
 '''
+
+WEIGHTS = """given = handnn.load({file})  # what Network.save wrote before the laboratory
+arrays = {**given.params, **given.buffers}
+for name, array in {**network.params, **network.buffers}.items():
+    array[...] = arrays[name]
+"""
 
 STEPS = '''
 n_rows, batch_size = len(rows.x), min({batch}, len(rows.x))
@@ -58,12 +66,14 @@ def script(session: Session) -> str:
     n_epochs, rest = divmod(state.step, session.steps_per_epoch)
     is_stepwise = bool(state.events or rest)
     imports = ["from handnn.engine import BatchSampler"] if is_stepwise else []
-    imports.append(f"from handnn.play.rows import {'read' if state.data.file else 'load'}_rows")
+    kind = "array" if state.data.name == NOTEBOOK else "read" if state.data.file else "load"
+    imports.append(f"from handnn.play.rows import {kind}_rows")
     parts = [
         HEADER.replace("{imports}", "\n".join(imports)),
-        f"\nrows = {_rows(state)}\n",
+        f"\nrows = {_rows(state, plan)}\n",
         f"rng = np.random.default_rng({state.seed})\n",
         f"network = handnn.Network(\n    [\n{''.join(layers)}    ]\n)\n",
+        _weights(state),
         f"loss = {plan.loss.code()}\n",
         f"optimizer = {plan.optimizer.code()}\n",
     ]
@@ -80,9 +90,17 @@ def script(session: Session) -> str:
     return "".join([*parts, FOOTER])
 
 
-def _rows(state: State) -> str:
+def _weights(state: State) -> str:
+    if not state.weights.file:
+        return ""
+    return WEIGHTS.replace("{file}", repr(state.weights.file))
+
+
+def _rows(state: State, plan: Plan) -> str:
     data = state.data
     common = f"held_out={data.held_out!r}, seed={state.seed}"
+    if data.name == NOTEBOOK:
+        return f"array_rows(x, y, {code(plan.loss)}, {common})  # x, y: as given to handnn.play"
     if data.file:
         return f"read_rows({data.file!r}, {data.target!r}, {common})"
     return f"load_rows({data.name!r}, noise={data.noise!r}, {common})"

@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from handnn.play.given import Given
 from handnn.play.laboratory import Laboratory
 from handnn.play.parts import PARTS, TYPES
 
@@ -33,12 +34,15 @@ MAX_TABLE = 20 * 1024**2
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "base-uri 'none'; form-action 'none'; frame-ancestors "
 )
-"""The content security policy: no inline script or style, no eval, nothing from elsewhere."""
+"""The content security policy: no inline script or style, no eval, nothing from elsewhere. The
+origins that may embed the page follow."""
+
+NOTEBOOKS = "http://localhost:* http://127.0.0.1:* https://localhost:* vscode-webview:"
+"""The origins of notebooks on this machine, whose pages may embed the laboratory."""
 
 HEADERS = {
-    "content-security-policy": POLICY,
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -80,14 +84,20 @@ class Gate:
         return is_own and hmac.compare_digest(given.encode(), self._token.encode())
 
 
-def create_app(laboratory: Laboratory, port: int, token: str) -> Starlette:
-    """Return the application that serves the page of a laboratory."""
+def create_app(
+    laboratory: Laboratory, port: int, token: str, embedders: str = "'none'"
+) -> Starlette:
+    """Return the application that serves the page of a laboratory.
+
+    embedders: the origins of pages that may embed it, as in a content security policy.
+    """
     gate = Gate(port, token)
+    common = {**HEADERS, "content-security-policy": POLICY + embedders}
 
     def guarded(answer: Endpoint) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             if not gate.allows(request):
-                return JSONResponse({"error": "forbidden"}, 403, HEADERS)
+                return JSONResponse({"error": "forbidden"}, 403, common)
             try:
                 response = await answer(request)
             except TooLarge as error:
@@ -97,7 +107,7 @@ def create_app(laboratory: Laboratory, port: int, token: str) -> Starlette:
             except Exception as error:
                 LOG.exception("handnn play: %s", request.url.path)
                 response = JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)
-            response.headers.update(HEADERS)
+            response.headers.update(common)
             return response
 
         return endpoint
@@ -156,13 +166,18 @@ class Server:
     """A laboratory on a port of this machine.
 
     path, target: the initial table. port: 0 for any free port. lesson: the name of the
-    lesson to open.
+    lesson to open. given: a training of the user's, which pages of notebooks may embed.
 
     Raises OSError if the port is taken, and what `Laboratory` raises.
     """
 
     def __init__(
-        self, path: str | Path | None = None, target: str = "", port: int = 0, lesson: str = ""
+        self,
+        path: str | Path | None = None,
+        target: str = "",
+        port: int = 0,
+        lesson: str = "",
+        given: Given | None = None,
     ) -> None:
         self.lesson = lesson
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -170,13 +185,14 @@ class Server:
             if os.name != "nt":  # where it would let two programs have one port
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((HOST, port))
-            self.laboratory = Laboratory(path, target)
+            self.laboratory = Laboratory(path, target, given)
         except BaseException:
             self._socket.close()
             raise
         self.port: int = self._socket.getsockname()[1]
         self.token = secrets.token_urlsafe(24)
-        app = create_app(self.laboratory, self.port, self.token)
+        embedders = NOTEBOOKS if given else "'none'"
+        app = create_app(self.laboratory, self.port, self.token, embedders)
         config = uvicorn.Config(
             app,
             log_level="critical",  # requests that Ctrl-C cuts off are no errors

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import math
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,10 @@ MAX_CHECKPOINTS = 64
 """The number of checkpoints that are kept: all of the latest steps, and fewer of earlier ones."""
 
 MAX_EPOCHS_PER_CALL = 2**16
+
+
+class WeightsDoNotFit(ValueError):
+    """Raised if given weights have other names or shapes than those of the network."""
 
 
 class NotFinite(ValueError):
@@ -50,16 +55,22 @@ class Session:
     """Train the network of a state. The bits depend only on the state, not on the calls of
     `advance`.
 
+    weights: the first params and buffers, by name; random ones by default.
+
     Attributes:
         network, loss, optimizer: the parts of the training.
         step: the number of steps taken.
     """
 
-    def __init__(self, state: State, rows: Rows) -> None:
+    def __init__(
+        self, state: State, rows: Rows, weights: Mapping[str, Array] | None = None
+    ) -> None:
         self.start = state
         self.rows = rows
         self.plan = plan(state, rows)
         self.network, self.loss, self.optimizer, order = self.plan.make(rows, state.seed)
+        if weights is not None:
+            _set_weights(self.network, weights)
         self._trainer = Trainer(self.network, self.loss, self.optimizer, engine="compiled")
         self._program = self._new_program()
         size = min(state.batch_size, len(rows.x))
@@ -256,6 +267,15 @@ class Session:
             at >= size for at, size in zip(event.index, param.shape, strict=True)
         ):
             raise ValueError(f"{event.name} has no entry {list(event.index)}")
+
+
+def _set_weights(network: Network, weights: Mapping[str, Array]) -> None:
+    """Copy params and buffers into a network; WeightsDoNotFit if it has others."""
+    own = {**network.params, **network.buffers}
+    if {n: a.shape for n, a in own.items()} != {n: a.shape for n, a in weights.items()}:
+        raise WeightsDoNotFit(f"the weights do not fit the network {network!r}")
+    for name, array in own.items():
+        array[...] = weights[name]
 
 
 def weights_sha256(network: Network) -> str:

@@ -46,6 +46,17 @@ class Data:
 
 
 @dataclass(frozen=True)
+class WeightsFile:
+    """The first weights: those of the file with this name, whose weights have this SHA-256.
+
+    Without a file, they are drawn at random.
+    """
+
+    file: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Event:
     """An edit after `step` steps: of one entry of a param, or of a live setting."""
 
@@ -79,6 +90,7 @@ class State:
     )
     schedule: Entry = field(default_factory=lambda: {"name": "Constant"})
     batch_size: int = 16
+    weights: WeightsFile = WeightsFile()
     step: int = 0
     events: tuple[Event, ...] = ()
 
@@ -120,6 +132,7 @@ class State:
                 given.get("schedule", state.schedule), SCHEDULE_SETTINGS, "schedule"
             ),
             batch_size=whole(given.get("batch_size", state.batch_size), "batch_size", 1, MAX_BATCH),
+            weights=_weights(given.get("weights", {})),
             step=step,
             events=_events(events, step),
         )
@@ -172,6 +185,12 @@ def _data(value: object) -> Data:
         sha256=text(given.get("sha256", ""), "data: sha256"),
         target=text(given.get("target", ""), "data: target"),
     )
+
+
+def _weights(value: object) -> WeightsFile:
+    given = _object(value, set(WeightsFile.__dataclass_fields__), "weights")
+    file = text(given.get("file", ""), "weights: file")
+    return WeightsFile(file, text(given.get("sha256", ""), "weights: sha256"))
 
 
 def _events(given: list[object], last: int) -> tuple[Event, ...]:

@@ -70,13 +70,15 @@ function forms() {
   $("target-label").hidden = !isFile;
   options($("target"), catalog.columns, data.target);
   $("noise").value = data.noise;
-  $("noise").disabled = !rows.plane || isFile;
+  $("noise").disabled = !rows.plane || isFile || data.name === "notebook";
   $("noise-value").textContent = data.noise.toFixed(2);
   $("held").value = data.held_out;
   $("held-value").textContent = `${Math.round(100 * data.held_out)} %`;
   $("batch").value = state.batch_size;
   $("note").textContent = `${t("{} rows to train on, {} held out.", rows.n_train, rows.n_held_out)} `
     + (rows.note ? `${rows.note}.` : "");
+  $("start").textContent = state.weights.file
+    ? t("It begins with the weights of {}.", state.weights.file) : "";
   $("seed").value = state.seed;
   choice($("loss"), "Loss", state.loss, catalog.losses, catalog.suited_losses,
     (loss) => load({ loss }));
@@ -229,6 +231,7 @@ async function receive(file) {
   if (!file) return;
   const told = await attempt(() => upload(file));
   if (!told) return;
+  if (told.state) return loadState(() => told.state); // of a network
   catalog.file = told.file;
   catalog.columns = told.columns;
   const target = told.columns.at(-1);

@@ -1,0 +1,173 @@
+"""A network or a training that the user brings: as a state of the laboratory, and its arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from handnn.arrays import Array
+from handnn.layers import ACTIVATIONS, Affine, Brick, Embedding, Residual, sequence
+from handnn.layers.layer import Layer
+from handnn.losses import KernelLoss
+from handnn.network import Network, load
+from handnn.optimizers import GradientOptimizer
+from handnn.play import catalog
+from handnn.play.catalog import Entry, Settings
+from handnn.play.rows import NOTEBOOK, ArrayRows, Rows, data_names, load_rows
+from handnn.play.session import weights_sha256
+from handnn.play.state import Data, State, WeightsFile
+from handnn.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class GivenWeights:
+    """Params and buffers in float32 by name, with the name of their file and their SHA-256."""
+
+    file: WeightsFile
+    arrays: Mapping[str, Array]
+
+
+def given_weights(network: Network, file: str) -> GivenWeights:
+    """Return copies of the arrays of a network."""
+    copied = network.astype(np.float32)
+    arrays = {**copied.params, **copied.buffers}
+    return GivenWeights(WeightsFile(file, weights_sha256(copied)), arrays)
+
+
+def entries_of(layers: Iterable[Brick]) -> tuple[Entry, ...]:
+    """Return all bricks but the last Affine as entries of a state.
+
+    Raises ValueError for a brick that the laboratory cannot build, such as one of the user's.
+    """
+    *before, last = layers
+    if type(last) is not Affine:
+        raise ValueError(f"the last brick is {sequence.name(last)}, but must be an Affine")
+    return tuple(_entry(brick) for brick in before)
+
+
+def _entry(brick: Brick) -> Entry:
+    name = type(brick).__name__
+    if not isinstance(brick, Layer) or name not in catalog.BRICK_SETTINGS:
+        raise ValueError(f"the laboratory has no brick {sequence.name(brick)}")
+    if isinstance(brick, Residual):
+        kinds = {kind: name for name, kind in ACTIVATIONS.items()}
+        parts = [type(part) for part in brick.block]
+        if len(parts) != 3 or parts[0] is not Affine or parts[2] is not Affine or (
+            parts[1] not in kinds
+        ):  # fmt: skip
+            raise ValueError("a Residual must hold an Affine, an activation and an Affine")
+        first = brick.block[0]
+        assert isinstance(first, Affine)
+        given: Entry = {"units": first.w.shape[1], "activation": kinds[parts[1]]}
+    elif isinstance(brick, Affine):
+        given = {"units": brick.w.shape[1]}
+    elif isinstance(brick, Embedding):
+        given = {"units": brick.w.shape[1], "column": brick.column}
+    else:
+        given = {key: getattr(brick, key) for key in _names(catalog.BRICK_SETTINGS[name])}
+    return catalog.check_entry({"brick": name, **given}, catalog.BRICK_SETTINGS, name, "brick")
+
+
+def _names(settings: Iterable[catalog.Setting]) -> list[str]:
+    return [setting.name for setting in settings]
+
+
+def state_for(network: Network, weights: GivenWeights, state: State, rows: Rows) -> State:
+    """Return the state of a network from a file, with the data of `state` or else with others.
+
+    rows: those of `state`. Raises ValueError if no data here have its columns.
+    """
+    n_in, n_out = network.sizes["in"], network.sizes["out"]
+    choices = [state.data, *(Data(name, held_out=state.data.held_out) for name in data_names())]
+    for data in choices:
+        found = rows if data is state.data else _rows(data, state.seed)
+        codes = found.columns.first_layers(0) if found.columns else []
+        loss = _fitting_loss(found, n_out)
+        if found.x.shape[1] != n_in or loss is None:
+            continue
+        entries = entries_of(network.layers[len(codes) :])
+        changed = replace(state, data=data, bricks=entries, loss=loss, weights=weights.file)
+        return changed.at(0, ())
+    raise ValueError(
+        f"the network takes {n_in} columns and returns {n_out}, which fits no data here: "
+        "drop its table first"
+    )
+
+
+def _rows(data: Data, seed: int) -> Rows:
+    return load_rows(data.name, noise=data.noise, held_out=data.held_out, seed=seed)
+
+
+def _fitting_loss(rows: Rows, n_out: int) -> Entry | None:
+    """Return the first loss that suits the rows and has this many outputs."""
+    for name in catalog.losses_for(rows.task, has_counts=rows.has_counts):
+        entry = catalog.check_entry({"name": name}, catalog.LOSS_SETTINGS, "loss")
+        loss = catalog.loss_named(name)
+        if loss.n_outputs(len(rows.classes) if loss.takes_labels else rows.y.shape[1]) == n_out:
+            return entry
+    return None
+
+
+def read_network(path: Path) -> Network:
+    """Return the network of a file; ValueError with advice for a model of a table."""
+    try:
+        return load(path)
+    except ValueError as error:
+        if "TableModel" in str(error) or "table" in str(error):
+            raise ValueError(
+                f"{path.name} is a model of a table; the laboratory opens the files of Network.save"
+            ) from None
+        raise
+
+
+@dataclass(frozen=True)
+class Given:
+    """A training of a notebook: its state, its weights and its rows."""
+
+    state: State
+    weights: GivenWeights
+    rows: ArrayRows
+
+
+def given_training(
+    trainer: Trainer, x: ArrayLike, y: ArrayLike, *, batch_size: int = 16, held_out: float = 0.3
+) -> Given:
+    """Return network, loss and optimizer of a trainer, and the rows, for the laboratory.
+
+    Raises ValueError for a part that the laboratory cannot build, TypeError for other arguments.
+    """
+    if not isinstance(trainer, Trainer):
+        raise TypeError(f"play: trainer must be a Trainer, but is a {type(trainer).__name__}")
+    loss, optimizer = trainer.loss, trainer.optimizer
+    if not (isinstance(loss, KernelLoss) and isinstance(optimizer, GradientOptimizer)):
+        raise ValueError(f"play: the laboratory has no {loss!r} with {optimizer!r}")
+    weights = given_weights(trainer.network, "network.safetensors")
+    rows = ArrayRows(x, y, loss, trainer.network.sizes)
+    schedule = optimizer.schedule
+    state = State(
+        data=Data(NOTEBOOK, 0.0, held_out),
+        bricks=entries_of(trainer.network.layers),
+        loss=_part(loss, catalog.LOSS_SETTINGS, "loss"),
+        optimizer=_part(optimizer, catalog.OPTIMIZER_SETTINGS, "optimizer"),
+        schedule=_part(schedule, catalog.SCHEDULE_SETTINGS, "schedule")
+        if schedule is not None
+        else {"name": "Constant"},
+        batch_size=batch_size,
+        weights=weights.file,
+    )
+    return Given(State.from_json(state.to_json()), weights, rows)
+
+
+def _part(part: object, settings: Mapping[str, tuple[catalog.Setting, ...]], where: str) -> Entry:
+    """Return a loss, an optimizer or a schedule as an entry."""
+    name = type(part).__name__
+    found: Settings = {n: getattr(part, n) for n in _names(settings.get(name, ()))}
+    entry = catalog.check_entry({"name": name, **found}, settings, f"play: {where}")
+    plain = catalog.LOSS_SETTINGS is settings and catalog.loss_named(name, found)
+    if plain and repr(plain) != repr(part):
+        raise ValueError(f"play: the laboratory has no {part!r}, only {plain!r}")
+    return entry

@@ -1,0 +1,140 @@
+"""A network of the user's own in the laboratory: from a file, and from a notebook."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn.play.given import entries_of, given_training
+from handnn.play.laboratory import Laboratory
+from handnn.play.session import weights_sha256
+
+
+@pytest.fixture
+def laboratory():
+    found = Laboratory()
+    yield found
+    found.close()
+
+
+def layers(n_in=2, n_out=1):
+    rng = np.random.default_rng(7)
+    return [
+        handnn.Affine.random(n_in, 6, rng=rng),
+        handnn.LayerNorm(np.ones(6, np.float32), np.zeros(6, np.float32), eps=1e-4),
+        handnn.LeakyReLU(0.1),
+        handnn.Residual(
+            [
+                handnn.Affine.random(6, 3, rng=rng),
+                handnn.Tanh(),
+                handnn.Affine.random(3, 6, rng=rng),
+            ]
+        ),
+        handnn.Dropout(0.1, rng),
+        handnn.Affine.random(6, n_out, rng=rng),
+    ]  # fmt: skip
+
+
+def uploaded(laboratory, network, folder, name="mine.safetensors"):
+    network.save(folder / name)
+    return laboratory.upload(name, (folder / name).read_bytes())
+
+
+def test_a_saved_network_goes_on_and_its_script_gives_the_same_weights(laboratory, tmp_path):
+    network = handnn.Network(layers())
+    state = uploaded(laboratory, network, tmp_path)["state"]
+    assert [entry["brick"] for entry in state["bricks"]][:3] == ["Affine", "LayerNorm", "LeakyReLU"]
+    laboratory.load({"state": state})
+    assert weights_sha256(laboratory.session.network) == weights_sha256(network)
+    laboratory.player.advance(laboratory.session.steps_per_epoch)
+    while laboratory.player.status.goal is not None:
+        laboratory.player.wait(laboratory.player.status.version, 0.5)
+    trained = weights_sha256(laboratory.session.network)
+    done = subprocess.run(
+        [sys.executable, "-c", laboratory.script({})["script"]],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.split()[-1] == trained, done.stderr
+    link = json.loads(json.dumps(laboratory.session.state.to_json()))
+    laboratory.load({"state": link})
+    assert laboratory.session.start.weights.file == "mine.safetensors"
+
+
+def test_another_brick_begins_at_random_again(laboratory, tmp_path):
+    state = uploaded(laboratory, handnn.Network(layers()), tmp_path)["state"]
+    state["bricks"] = state["bricks"][:1]
+    with pytest.raises(ValueError, match="the weights do not fit"):
+        laboratory.load({"state": state})
+    assert laboratory.load({"state": state, "adapt": True})["state"]["weights"]["file"] == ""
+
+
+def test_the_data_are_those_that_fit(laboratory, tmp_path):
+    state = uploaded(laboratory, handnn.Network(layers(8, 1)), tmp_path)["state"]
+    assert state["data"]["name"] == "concrete" and state["loss"]["name"] == "MSELoss"
+    with pytest.raises(ValueError, match="takes 5 columns and returns 1"):
+        uploaded(laboratory, handnn.mlp([5, 1]), tmp_path)
+
+
+def test_weights_that_are_not_here_are_asked_for(laboratory):
+    state = laboratory.session.state.to_json()
+    state["weights"] = {"file": "other.safetensors", "sha256": "0"}
+    with pytest.raises(ValueError, match=r"drop the file 'other\.safetensors'"):
+        laboratory.load({"state": state})
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [(handnn.Sigmoid(), "must be an Affine"), (None, "Residual must hold")],
+)
+def test_names_the_brick_that_cannot_be_built(last, message):
+    bricks = [handnn.Residual([handnn.ReLU()]), handnn.Affine.random(2, 1)]
+    with pytest.raises(ValueError, match=message):
+        entries_of([*bricks, last] if last else bricks)
+
+
+def test_a_notebook_shows_a_training_of_its_own():
+    pytest.importorskip("uvicorn")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 3))
+    network = handnn.mlp([3, 5, 2], rng=0)
+    before = weights_sha256(network)
+    optimizer = handnn.AdamW(0.01, schedule=handnn.schedules.Cosine(50))
+    trainer = handnn.Trainer(network, handnn.MSELoss(), optimizer)
+    playing = handnn.play(trainer, x, x[:, :2], batch_size=8, held_out=0.2)
+    try:
+        assert playing.url in playing._repr_html_() and "<iframe" in playing._repr_html_()
+        laboratory = playing._server.laboratory
+        assert len(laboratory.session.rows.x) == 48
+        assert laboratory.frame({})["step"] == 0
+        assert weights_sha256(playing.network) == before
+        script = laboratory.script({})["script"]
+        assert "rows = array_rows(x, y, handnn.MSELoss" in script
+        laboratory.player.advance(3)
+        while laboratory.player.status.goal is not None:
+            laboratory.player.wait(laboratory.player.status.version, 0.5)
+        assert weights_sha256(playing.network) != before == weights_sha256(network)
+    finally:
+        playing.close()
+
+
+@pytest.mark.parametrize(
+    ("loss", "x", "y", "message"),
+    [
+        (handnn.MSELoss(), np.ones((4, 2)), np.ones(3), r"they are \(4, 2\) and \(3,\)"),
+        (handnn.MSELoss(), np.ones((4, 3)), np.ones(4), "x has 3 columns, not 2"),
+        (handnn.MSELoss(), np.full((4, 2), np.nan), np.ones(4), "must be finite"),
+        (handnn.BCEWithLogits(), np.ones((4, 2)), np.full(4, -1), "one label for each row"),
+        (handnn.Quantile([0.9]), np.ones((4, 2)), np.ones(4), "the laboratory has no Quantile"),
+    ],
+)  # fmt: skip
+def test_a_notebook_rejects_other_arguments(loss, x, y, message):
+    trainer = handnn.Trainer(handnn.mlp([2, 1]), loss, handnn.SGD(0.1))
+    with pytest.raises(ValueError, match=message):
+        given_training(trainer, x, y)
+    with pytest.raises(TypeError, match="must be a Trainer"):
+        given_training(handnn.mlp([2, 1]), x, y)
