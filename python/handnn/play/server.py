@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -84,6 +84,30 @@ class Gate:
         return is_own and hmac.compare_digest(given.encode(), self._token.encode())
 
 
+def _guard(gate: Gate, headers: Mapping[str, str]) -> Callable[[Endpoint], Endpoint]:
+    """Return a decorator for endpoints: the gate before them, errors as JSON, and headers."""
+
+    def guarded(answer: Endpoint) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            if not gate.allows(request):
+                return JSONResponse({"error": "forbidden"}, 403, headers)
+            try:
+                response = await answer(request)
+            except TooLarge as error:
+                response = JSONResponse({"error": str(error)}, 413)
+            except (ValueError, TypeError, ImportError, OSError) as error:
+                response = JSONResponse({"error": str(error)}, 400)
+            except Exception as error:
+                LOG.exception("handnn play: %s", request.url.path)
+                response = JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)
+            response.headers.update(headers)
+            return response
+
+        return endpoint
+
+    return guarded
+
+
 def create_app(
     laboratory: Laboratory, port: int, token: str, embedders: str = "'none'"
 ) -> Starlette:
@@ -94,23 +118,7 @@ def create_app(
     gate = Gate(port, token)
     common = {**HEADERS, "content-security-policy": POLICY + embedders}
 
-    def guarded(answer: Endpoint) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            if not gate.allows(request):
-                return JSONResponse({"error": "forbidden"}, 403, common)
-            try:
-                response = await answer(request)
-            except TooLarge as error:
-                response = JSONResponse({"error": str(error)}, 413)
-            except (ValueError, TypeError, ImportError, OSError) as error:
-                response = JSONResponse({"error": str(error)}, 400)
-            except Exception as error:
-                LOG.exception("handnn play: %s", request.url.path)
-                response = JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)
-            response.headers.update(common)
-            return response
-
-        return endpoint
+    guarded = _guard(gate, common)
 
     async def page(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
