@@ -138,14 +138,15 @@ def asan(session: nox.Session) -> None:
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
         "PYTHONPATH": str(site),
         "CI": "true",
+        "HANDNN_SAMPLE": os.environ.get("HANDNN_SAMPLE", "1"),
     }
-    # The tests of the command, files, tables and the laboratory cover no additional code of the
-    # extension, and take minutes under a sanitizer. Exported C headers are separate programs with
-    # their own sanitizers. AddressSanitizer delays the reuse of freed memory, which looks like a
-    # leak. The hardening is that of the wheel.
+    # The tests of the command, files, tables, estimators and the laboratory cover no additional
+    # code of the extension, and take minutes under a sanitizer. Exported C headers are separate
+    # programs with their own sanitizers. AddressSanitizer delays the reuse of freed memory, which
+    # looks like a leak. The hardening is that of the wheel.
     left_out = ["cells", "charts", "cli", "datasets", "exchange", "files", "play", "tables"]
+    left_out += ["sklearn_estimators", "parity", "faults/test_exit.py"]
     left_out += [f"training/checkpoints/test_{name}.py" for name in ("kills", "mutants")]
-    left_out += ["faults/test_exit.py"]
     left_out += [f"test_{name}.py" for name in ("examples", "hardening", "leaks")]
     less = [f"--ignore-glob=tests/{name}" for name in left_out]
     session.run("pytest", *less, *session.posargs, env=environment)

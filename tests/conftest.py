@@ -1,10 +1,35 @@
-"""Fixtures of several folders."""
+"""Which cases run, and fixtures of several folders.
+
+HANDNN_SAMPLE=n runs every n-th case of each parametrized test, and all other tests. It is for runs
+whose verdict hardly depends on the case: under sanitizers, and on another Python.
+"""
 
 from __future__ import annotations
+
+import os
+from collections import defaultdict
 
 import pytest
 
 from tests import ranks
+
+STRIDE = int(os.environ.get("HANDNN_SAMPLE", "1"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        cases[item.nodeid.partition("[")[0]].append(item)
+    # Each test starts at another case, so that the same brick or dtype is not left out everywhere.
+    kept = {
+        item.nodeid
+        for number, group in enumerate(cases.values())
+        for item in group[number % min(STRIDE, len(group)) :: STRIDE]
+    }
+    left_out = [item for item in items if item.nodeid not in kept]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item.nodeid in kept]
 
 
 @pytest.fixture(scope="session")
