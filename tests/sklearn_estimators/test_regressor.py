@@ -114,7 +114,7 @@ class CubeLoss:
 
 
 def test_custom_loss():
-    assert fitted(loss=CubeLoss(), max_iter=200).score(X, Y) > 0.8
+    assert fitted(loss=CubeLoss(), max_iter=100, n_ensemble=2).score(X, Y) > 0.8
 
 
 def test_poisson_predicts_rates():
