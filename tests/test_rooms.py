@@ -254,7 +254,10 @@ def test_the_functions_are_named_after_their_bricks():
     from handnn import functional
     from tests.common.test_list import public_functions
 
-    names = [name for _, name in bricks()] + ["sum_of_squares", "clip_scale"]  # of all optimizers
+    names = [name for _, name in bricks()] + [
+        "sum_of_squares",
+        "clip_scale",
+    ]  # shared by all optimizers
     for function in public_functions(functional):
         assert any(f"{function}_".startswith(f"{name}_") for name in names), function
 

@@ -61,7 +61,9 @@ def list_of(module_name: str, home: dict[int, str]) -> str:
 def summary(thing: object) -> str:
     """Return the first sentence of a docstring."""
     paragraphs = (inspect.getdoc(thing) or "").split("\n\n")
-    has_signature = "->" in paragraphs[0].partition("\n")[0]  # of a function in C++
+    has_signature = (
+        "->" in paragraphs[0].partition("\n")[0]
+    )  # a C++ function documents its signature first
     first = paragraphs[1 if has_signature and len(paragraphs) > 1 else 0]
     return escaped(re.split(r"\.(?:\s|$)", " ".join(first.split()))[0].rstrip(":"))
 

@@ -94,7 +94,7 @@ def _backward(layer: Brick, dout: Array) -> Array:
 
 def _as_if_repeated(layer: Activation, dout: Array, count: int) -> Array:
     """Return what backward would if the last forward had each row `count` times in a row."""
-    (name,) = layer.kept  # x or out
+    (name,) = layer.kept  # "x" or "out"
     kept = getattr(layer, name)
     setattr(layer, name, np.repeat(kept, count, axis=0))
     dx = layer.backward(dout)

@@ -29,7 +29,7 @@ GAP, ERROR = "gap", "error"
 class Case:
     """A cell, the kind of its column, and its meaning: a number, a text, `gap` or `error`.
 
-    A text is marked by `is_text`, since "gap" and "error" may be texts as well.
+    A text is marked by `is_text`, since "gap" and "error" may be strings as well.
     """
 
     written: str

@@ -1,4 +1,4 @@
-"""Cells as text files have them."""
+"""Write cells as they appear in text files."""
 
 from __future__ import annotations
 

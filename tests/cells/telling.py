@@ -15,7 +15,7 @@ NUMBERS = NumberColumn(MEDIAN, 0.0, 1.0, has_gaps=True)
 
 
 def texts_of(kind: str) -> list[str]:
-    """Return the texts that cells of a kind of column may mean, in ascending order."""
+    """Return the strings that cells of a kind of column may mean, in ascending order."""
     return sorted({str(case.meaning) for case in cases_of(kind) if case.is_text})
 
 

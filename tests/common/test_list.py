@@ -30,7 +30,7 @@ def test_every_public_function_is_listed():
     assert {call.function for call in CALLS} == public_functions(functional) - OF_NUMBERS_ALONE
 
 
-COMPOSED = {"residual_forward", "residual_backward"}  # of other bricks: they have no kernel
+COMPOSED = {"residual_forward", "residual_backward"}  # composed of other bricks, without a kernel
 
 
 def test_every_public_function_has_its_reference():

@@ -263,5 +263,5 @@ def test_evaluate_refuses_files_without_the_target(handnn_command, table, model_
     result = handnn_command("evaluate", model_of("town"), table(as_csv(columns)))
     assert (
         result.code == 1
-        and "line 7: training did not have the class 'Mars' of the target 'town'" in result.err
+        and "line 7: 'Mars' is not a class of the target 'town' in training" in result.err
     )

@@ -63,7 +63,7 @@ def test_the_page_is_one_html_document_with_a_language(page):
     assert page.text.startswith("<!DOCTYPE html>\n")
     (html,) = page.of("html")
     assert html["lang"] == "en"
-    assert len(page.of("title")) == 2  # of the page, and of the picture
+    assert len(page.of("title")) == 2  # one for the page, one for the picture
     assert page.of("meta")[0] == {"charset": "utf-8"}
 
 

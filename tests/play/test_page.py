@@ -38,7 +38,7 @@ def new_page(served, browser):
     yield opened
     for context in contexts:
         context.close()
-    refused = "the server responded with a status of 400"  # of a bad table
+    refused = "the server responded with a status of 400"  # the response to an invalid table
     assert [text for text in problems if refused not in text] == []
 
 

@@ -103,7 +103,7 @@ def test_does_not_modify_the_loss_object():
 
 
 class CubeLoss:
-    """|pre - y|³, a loss with nothing but forward and backward."""
+    """A custom loss that only defines forward and backward: the mean of |pre - y|³."""
 
     def forward(self, pre, y_true):
         self.error = pre - y_true

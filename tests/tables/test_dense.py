@@ -26,7 +26,7 @@ def test_by_hand():
     curves = QuantileCurves(x, None)
     assert curves.knots.tolist() == [[1, 12, 24, np.inf]]
     sixth = 0.967421566101701  # the 5/6 quantile of the normal distribution
-    mean, deviation = 37 / 3, np.sqrt(794) / 3  # of 1, 12 and 24
+    mean, deviation = 37 / 3, np.sqrt(794) / 3  # those of 1, 12 and 24
     low, middle, high = (
         (z + 0.3 * (knot - mean) / deviation) / 1.3
         for z, knot in ((-sixth, 1), (0, 12), (sixth, 24))

@@ -131,7 +131,7 @@ def test_rejects_invalid_entries(entry):
 def test_models_without_held_out_rows_have_no_intervals():
     x, y = noisy(70, 0)
     model = fit_table(x, y, replace(single_recipe(70), epochs=1), rng=0).model
-    with pytest.raises(ValueError, match="has no errors on held-out rows"):
+    with pytest.raises(ValueError, match="does not store errors on held-out rows"):
         model.predict_interval(x)
     with pytest.raises(ValueError, match="a regression has no sets of classes"):
         model.predict_set(x)

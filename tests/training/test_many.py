@@ -330,7 +330,7 @@ def test_one_checkpoint_per_trainer(tmp_path):
     x, y = data()
     arguments = {"epochs": 3, "batch_size": 8}
     pair = [trainer(0), trainer(1)]
-    with pytest.raises(ValueError, match="checkpoint must be another file for each trainer"):
+    with pytest.raises(ValueError, match="each trainer needs its own checkpoint file"):
         train_many(pair, x, y, checkpoint=tmp_path / "one", **arguments)
     with pytest.raises(ValueError, match=r"trainers\[0\] and trainers\[1\] would both write"):
         train_many(pair, x, y, each=[{"checkpoint": tmp_path / "one"}] * 2, **arguments)

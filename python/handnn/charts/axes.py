@@ -69,7 +69,7 @@ class Axes:
         )
 
     def label(self, texts: Mapping[str, str]) -> None:
-        """Write texts, each in its color, into the upper right corner."""
+        """Write strings, each in its color, into the upper right corner."""
         for row, (text, color) in enumerate(texts.items()):
             self._parts.append(
                 f'<text x="{WIDTH - RIGHT - 6}" y="{TOP + 16 + 17 * row}" text-anchor="end" '

@@ -89,7 +89,7 @@ def main(args: Sequence[str] | None = None) -> int:
         hint = f"; see '{where} --help'" if where else ""
         click.echo(f"{where or 'handnn'}: {error.format_message().rstrip('.')}{hint}", err=True)
         return error.exit_code
-    except OSError as error:  # of the output: commands report other files themselves
+    except OSError as error:  # writing the output failed; commands report other files themselves
         reason = str(error) if error.filename else f"cannot write the output: {error.strerror}"
         click.echo(f"handnn: {reason}", err=True)
         return FAILED

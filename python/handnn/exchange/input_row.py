@@ -18,8 +18,8 @@ from handnn.tables.steps import ColumnStep, Label, OrdinalEncode, find
 class InputColumn:
     """One column of an input row: its name, its preprocessing, and its labels if it is encoded.
 
-    Labels of text are the category texts of the labels as they are written. So are numbers that the
-    dtype of the networks cannot hold, such as long identifiers.
+    Labels of text are the category strings of the labels as they are written. So are numbers that
+    the dtype of the networks cannot hold, such as long identifiers.
     """
 
     name: str
@@ -101,7 +101,7 @@ class InputRow:
 def _input_column(
     name: str, steps: tuple[ColumnStep, ...], dtype: np.dtype[np.floating]
 ) -> InputColumn:
-    """Return a column whose labels are category texts unless they are numbers of the dtype."""
+    """Return a column whose labels are category strings unless they are numbers of the dtype."""
     encode = find(steps, OrdinalEncode)
     if encode is None:
         return InputColumn(name, steps)
@@ -122,7 +122,7 @@ def _are_exact(labels: Iterable[Label], dtype: np.dtype[np.floating]) -> bool:
 
 
 def input_gaps(model: TableModel, gaps: Iterable[str] = ()) -> list[str]:
-    """Return the texts that mean a missing value to an exported model, in ascending order."""
+    """Return the strings that mean a missing value to an exported model, in ascending order."""
     own = GAPS if model.columns.gaps is None else model.columns.gaps
     return sorted({"", *map(strip, own), *map(strip, gaps)})
 

@@ -32,7 +32,7 @@ def _header(model: FileModel, name: str) -> bytes:
 
 
 def _gaps(model: FileModel) -> set[str]:
-    """Return the texts that marked a missing value in training."""
+    """Return the strings that marked a missing value in training."""
     return {*(GAPS if model.columns.gaps is None else ("", *model.columns.gaps)), *model.notes.gaps}
 
 

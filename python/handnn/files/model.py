@@ -164,7 +164,7 @@ def _notes(entry: object) -> ModelNotes:
         raise ValueError("its target must be a name, and its story an object")
     units = entry["units"]
     if not (isinstance(units, dict) and all(isinstance(unit, str) for unit in units.values())):
-        raise ValueError("its units must be texts")
+        raise ValueError("its units must be strings")
     return ModelNotes(target, kind, decimal, tuple(gaps), story, units)
 
 

@@ -91,8 +91,8 @@ def train_file(
             default for files above 256 MB, or above 48 MB if compressed or Parquet.
         delimiter, encoding: of a CSV file; by default detected, and UTF-8.
         decimal: the decimal point, "." or ",".
-        gaps: texts that mark a missing value, besides empty cells, NA, NaN and null. A number also
-            marks the numbers equal to it.
+        gaps: strings that mark a missing value, besides empty cells, NA, NaN and null. A number
+            also marks the numbers equal to it.
         default_gaps: False takes NA, NaN, null and the like as text.
         report: where to write the HTML report, if anywhere.
         executor: the workers that train the networks, in place of threads: see `train_many`. Not

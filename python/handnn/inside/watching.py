@@ -174,7 +174,7 @@ def _checked(where: str, given: Watched) -> list[Array]:
         if methods and (isinstance(value, type) or not all(hasattr(value, m) for m in methods)):
             raise TypeError(f"{where}: {part} must have {' and '.join(methods)}, but is {value!r}")
         if given.y is None:
-            raise ValueError(f"{where}: {part} is given, but no y to compare the output with")
+            raise ValueError(f"{where}: {part} needs y, to compare the output with")
     if isinstance(optimizer, LBFGS):
         raise ValueError(f"{where}: LBFGS takes no single steps")
     rows = {"x": given.x}

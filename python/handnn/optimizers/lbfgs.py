@@ -198,7 +198,7 @@ class _Iterates:
         losses = [(self._objective.next_iteration(), perf_counter() - self._start)]
         try:
             self.is_ended = self._after(losses)
-        except StopIteration as error:  # a user's own, which SciPy would swallow
+        except StopIteration as error:  # raised by a user's brick; SciPy would swallow it
             self.raised = error
             raise
         if self.is_ended:
@@ -232,11 +232,11 @@ class _Objective:
             if not self._losses:
                 raise ValueError(
                     f"LBFGS: the loss is {loss} at the start, or its gradient not finite; look for "
-                    "NaN, inf and huge numbers in x, y and the params"
+                    "NaN, inf and very large values in x, y and the params"
                 )
             raise ValueError(
                 f"LBFGS: in the line search the loss is {loss}, or its gradient not finite; the "
-                "params are those of the last complete iteration. Do x and y have huge numbers?"
+                "params are those of the last complete iteration; look for very large values"
             )
         self._losses.append(loss)
         return value, gradient

@@ -18,7 +18,7 @@ def select(rows: TableRows, chosen: Mask) -> TableRows:
     frame: Any = rows
     if hasattr(rows, "iloc"):
         return frame.iloc[np.flatnonzero(chosen)]
-    if hasattr(rows, "filter") and hasattr(rows, "columns"):  # of polars
+    if hasattr(rows, "filter") and hasattr(rows, "columns"):  # a polars frame
         return frame.filter(chosen)
     if isinstance(rows, list | tuple):
         return [row for row, is_chosen in zip(rows, chosen, strict=True) if is_chosen]
@@ -46,7 +46,7 @@ def needs_columns(X: object) -> bool:
 
 
 def _is_number(dtype: object) -> bool:
-    if hasattr(dtype, "is_numeric"):  # of polars; bools are 0 and 1, like those of pandas
+    if hasattr(dtype, "is_numeric"):  # a polars dtype; bools become 0 and 1, as in pandas
         return bool(dtype.is_numeric()) or str(dtype) == "Boolean"
     return getattr(dtype, "kind", "O") in tuple("iufbc") and str(dtype) != "category"
 

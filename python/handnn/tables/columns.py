@@ -53,7 +53,7 @@ class Columns:
         columns: a NumberColumn or a CategoryColumn for each, in the order of the training table.
         feature_names_in: their names, None if the table had none.
         categories: "embedding" or "one-hot".
-        gaps: the texts that mean a missing value, besides blank text; None for `cells.GAPS`.
+        gaps: the strings that mean a missing value, besides blank text; None for `cells.GAPS`.
 
     Examples:
         >>> table = {"size": [45, 60, None], "town": ["Ulm", "Bonn", "Ulm"]}
@@ -80,7 +80,7 @@ class Columns:
         if not self.columns:
             raise ValueError("Columns: there must be at least one column")
         if names is not None and not len(self.columns) == len(names) == len(set(names)):
-            raise ValueError("Columns: each column must have a name of its own")
+            raise ValueError("Columns: the names of the columns must be distinct")
         self._values: list[tuple[int, ValueColumn]] = []
         self._categories: list[tuple[int, CategoryColumn]] = []
         for place, column in enumerate(self.columns):
@@ -130,13 +130,13 @@ class Columns:
                 nearest end.
             kinds: overrides the kinds of columns by name, or by position in a table without names:
                 ``{"zip": "category", "code": "number"}``.
-            gaps: the texts, and numbers equal to them, that mean a missing value, besides blank
+            gaps: the strings, and numbers equal to them, that mean a missing value, besides blank
                 text; "NA", "N/A", "#N/A", "NaN", "nan", "null" and "NULL" by default.
 
         Raises TypeError if `table` is not a table. Raises ValueError if it has no rows; if a column
-        has no value in any row, mixes numbers and text, holds infinities or texts such as "15%" or
-        "1,5" that only people read as numbers, or holds a different text in each of more than 20
-        rows, like an identifier (unless `kinds` names it);
+        has no value in any row, mixes numbers and text, holds infinities or strings such as "15%"
+        or "1,5" that only people read as numbers, or holds a different string in each of more than
+        20 rows, like an identifier (unless `kinds` names it);
         and if a column has more than 1,000 categories with "one-hot". The message names the column,
         and for a bad cell its row, counted from 0, and its value.
 

@@ -55,9 +55,9 @@ def fit_table(
     epoch on it, so that together the networks learn from every row: see `bagging`.
 
     Parameters:
-        table, kinds, gaps: N rows, the kinds of columns, and the texts that mean a missing value,
-            as `Columns.learn` takes them.
-        y, task: the targets and the task, as `Target.learn` takes them.
+        table, kinds, gaps: N rows, the kinds of columns, and the strings that mean a missing value,
+            as for `Columns.learn`.
+        y, task: the targets and the task, as for `Target.learn`.
         recipe: every setting of the training.
         rng: None, an int, or a Generator: draws rows, weights and the order of training.
         train: `train_many`, or a partial of it with other arguments, such as `executor`.

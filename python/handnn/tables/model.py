@@ -170,7 +170,7 @@ class TableModel:
 
     def _held_out(self, where: str) -> HeldOutErrors:
         if self.held_out is None:
-            raise ValueError(f"{where}: the model has no errors on held-out rows")
+            raise ValueError(f"{where}: the model does not store errors on held-out rows")
         return self.held_out
 
     def spread(self, table: TableLike) -> Array:

@@ -68,7 +68,7 @@ class OrdinalEncode:
 
     labels: tuple[Label, ...]
     written: tuple[str, ...] = ()
-    """The labels as they are written, if `labels` are their category texts; for exporters."""
+    """The labels as they are written, if `labels` are their category strings; for exporters."""
 
     @property
     def is_text(self) -> bool:

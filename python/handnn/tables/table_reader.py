@@ -131,7 +131,7 @@ def _columns_of_rows(rows: Sequence[Mapping[object, object]], where: str) -> dic
             name, *_ = [*(first - row.keys()), *(row.keys() - first)]
             has, lacks = (place, 0) if name in row else (0, place)
             raise ValueError(
-                f"{where}: row {has} has {name!r}, but row {lacks} has not; write None for a "
+                f"{where}: row {has} has {name!r}, but row {lacks} does not; write None for a "
                 "missing value"
             )
     return {name: [row[name] for row in rows] for name in first}
@@ -193,7 +193,7 @@ def _length(column: object, where: str) -> int:
     if isinstance(column, Sized):
         try:
             return len(column)
-        except TypeError:  # of an array without dimensions
+        except TypeError:  # an array without dimensions
             pass
     raise TypeError(f"{where}: a column must be an array of values, but is {column!r:.80}")
 

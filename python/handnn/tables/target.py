@@ -77,13 +77,13 @@ class Target:
                 multiclass. Several columns of bools, or of ints that are all 0 or 1, are
                 multilabel. All other numbers are a regression. Text that is a number counts as
                 that number.
-            gaps: the texts that mean a missing value, as for `Columns.learn`; () makes "NA" a
+            gaps: the strings that mean a missing value, as for `Columns.learn`; () makes "NA" a
                 label.
 
         Raises ValueError if there are no rows, a value is missing or infinite, if y does not fit
         `task`: text in a regression, a single class, more or fewer than two classes in a binary
         task, other values than 0 and 1 in a multilabel task; and, for "auto", if y holds dates,
-        texts such as "15%" that only people read as numbers, or a text among numbers.
+        strings such as "15%" that only people read as numbers, or a string among numbers.
 
         Examples:
             >>> handnn.Target.learn([1.0, 3.0, 5.0])

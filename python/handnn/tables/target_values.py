@@ -46,8 +46,8 @@ MIN_MEAN_COUNT = 2
 class TargetValues:
     """The columns of y, (N,) or (N, O), read as docs/cells.md says.
 
-    gaps: the texts that mean a missing value. Raises ValueError if a value is missing, unless it is
-    one of the `labels` of training.
+    gaps: the strings that mean a missing value. Raises ValueError if a value is missing, unless it
+    is one of the `labels` of training.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class TargetValues:
                 raise ValueError(f"{self.where}: {column.name} has no value in row {row}")
             if text not in self._codes:
                 raise ValueError(
-                    f"{self.where}: {column.name} has no value in row {row}, but {text!r:.40}, "
+                    f"{self.where}: {column.name} has {text!r:.40} in row {row}, "
                     "which means a missing value"
                 )
 
@@ -106,7 +106,7 @@ class TargetValues:
     def task(self) -> str:
         """Infer the task from the values.
 
-        Raises ColumnError for dates, and for texts that a person reads as numbers.
+        Raises ColumnError for dates, and for strings that a person reads as numbers.
         """
         if any(_has_text(column) for column in self.columns[1:]):
             return "multiclass"  # `classes` then raises that there must be one column
@@ -128,7 +128,7 @@ class TargetValues:
         return "regression"
 
     def _check_labels(self, column: Cells) -> None:
-        """Raise ColumnError for texts that may be meant as values rather than labels."""
+        """Raise ColumnError for strings that may be meant as values rather than labels."""
         advice = "; task='multiclass' takes them as labels"
         if np.isfinite(column.days).all():
             raise ColumnError(

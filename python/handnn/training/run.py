@@ -224,7 +224,9 @@ class Run:
             for callback in self.callbacks:
                 try:
                     answer = callback()
-                except KeyboardInterrupt:  # of a fit in the callback, which had to end as well
+                except (
+                    KeyboardInterrupt
+                ):  # from a fit in the callback, which was interrupted as well
                     if not self.interrupts.is_patient:
                         raise
                 else:

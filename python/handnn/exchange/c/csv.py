@@ -22,10 +22,10 @@ def table_program(
 
     Commas separate the cells, which may be quoted, and which mean what docs/cells.md says. If the
     first line holds the names of the columns, they may come in any order among others, which are
-    ignored; otherwise the columns are those of training in their order. `gaps` are texts that mean
-    a missing value besides those of the model. At an invalid line the program prints its number and
-    exits with 1. With --check it predicts its test rows. ``cc -std=c99 -O2 model.c -lm -o model``
-    compiles it. Raises what `handnn.to_c` raises.
+    ignored; otherwise the columns are those of training in their order. `gaps` are strings that
+    mean a missing value besides those of the model. At an invalid line the program prints its
+    number and exits with 1. With --check it predicts its test rows.
+    ``cc -std=c99 -O2 model.c -lm -o model`` compiles it. Raises what `handnn.to_c` raises.
     """
     header = table_header(model, name, target, gaps)
     row, real = InputRow(model, target), REALS[model.dtype.name]
@@ -52,6 +52,6 @@ def table_program(
 
 
 def _texts(texts: Iterable[str]) -> str:
-    """Return texts as bytes in C, each terminated by 0, followed by an empty text."""
+    """Return strings as bytes in C, each terminated by 0, followed by an empty string."""
     data = b"".join(utf8(text, "the table has the name or gap") for text in texts)
     return bytes_in_c(data + b"\0")

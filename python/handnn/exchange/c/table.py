@@ -25,7 +25,7 @@ def table_header(
     """Return a header in C99 with ``void model_predict(const real *x, real *y)``.
 
     real is float, or double for a float64 model. target: the name of the target, for comments.
-    gaps: texts that mean a missing value besides those of the model. Raises what `handnn.to_c`
+    gaps: strings that mean a missing value besides those of the model. Raises what `handnn.to_c`
     raises.
     """
     row = InputRow(model, target)

@@ -65,7 +65,7 @@ def lookups(row: InputRow, gaps: Iterable[str] = ()) -> str:
     words = gap_words(row.model, gaps)
     data = b"".join(utf8(word, "the table has the gap") for word in words)
     arrays = (
-        "/* The texts that mean a missing value, each terminated by 0. */\n"
+        "/* The strings that mean a missing value, each terminated by 0. */\n"
         f"MODEL_ARRAY unsigned char model_gap_words[{len(data)}] = {{\n  {bytes_in_c(data)}}};\n\n"
     )
     cases = ""
@@ -90,13 +90,13 @@ def lookups(row: InputRow, gaps: Iterable[str] = ()) -> str:
 
 
 def gap_words(model: TableModel, gaps: Iterable[str]) -> list[str]:
-    """Return the texts that mean a missing value, and the texts of the numbers among them."""
+    """Return the strings that mean a missing value, and the strings of the numbers among them."""
     words = input_gaps(model, gaps)
     return [*words, *(text for word in words if (text := number_text(word)) and text != word)]
 
 
 def utf8(text: str, what: str) -> bytes:
-    """Return a text in UTF-8, terminated by 0; ValueError if it contains 0 or is not valid."""
+    """Return a string in UTF-8, terminated by 0; ValueError if it contains 0 or is not valid."""
     try:
         data = text.encode()
     except UnicodeEncodeError:

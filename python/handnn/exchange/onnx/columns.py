@@ -34,7 +34,7 @@ ML_OPSET = 2
 def add_columns(graph: Graph, row: InputRow, gaps: Collection[str]) -> str:
     """Add the preprocessing of "x" and "text" and return the name of the networks' input.
 
-    gaps: the texts that mark a missing value.
+    gaps: the strings that mark a missing value.
     """
     block = Block(graph, gaps)
     plain: list[str] = []
@@ -66,7 +66,7 @@ def _signature(column: InputColumn) -> tuple[str, tuple[type[ColumnStep], ...]]:
 
 
 class Block:
-    """The graph, the texts that mark a missing value, and the indicators added so far."""
+    """The graph, the strings that mark a missing value, and the indicators added so far."""
 
     def __init__(self, graph: Graph, gaps: Collection[str]) -> None:
         self.graph = graph

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from polars import DataFrame, Series
 
 MAX_LABELS = 100_000
-"""The largest number of distinct texts that are counted for a column."""
+"""The largest number of distinct strings that are counted for a column."""
 
 MAX_NUMBER_LABELS = 1_000
 """The same for a column whose cells are all numbers so far."""
@@ -78,8 +78,8 @@ class ColumnFacts:
         counts_labels: whether to count labels even while all values are numbers.
         dtype: the type of a column that cannot be read, such as "List(Int64)"; else "".
         n_rows, n_gaps, n_texts, n_numbers, n_bools, n_dates, n_too_large: the numbers of rows, of
-            missing cells, of texts that are not numbers, of numbers, of bools and dates among the
-            texts, and of numbers beyond `MAX_NUMBER`.
+            missing cells, of strings that are not numbers, of numbers, of bools and dates among the
+            strings, and of numbers beyond `MAX_NUMBER`.
         first_gap: the place of the first missing cell.
         has_gap_words: whether a missing cell holds text, such as NA.
         texts, numbers, too_large, not_dates: the first few cells of each kind.
@@ -128,16 +128,16 @@ class ColumnFacts:
 
     @property
     def first_value(self) -> str:
-        """The first text, or the first number if there are no texts."""
+        """The first string, or the first number if there are no strings."""
         return (self.texts or self.numbers)[0][1]
 
     @property
     def kind(self) -> str:
         """The kind of the column, by the rules of `tables.cells.infer_kind`.
 
-        "number", "date", "category", "empty"; "mixed" for numbers and fewer texts, "mixed dates"
-        for dates and fewer texts, "mixed units" for numbers with several units, or with and without
-        one.
+        "number", "date", "category", "empty"; "mixed" for numbers and fewer strings, "mixed dates"
+        for dates and fewer strings, "mixed units" for numbers with several units, or with and
+        without one.
         """
         if self.n_values == 0:
             return "empty"

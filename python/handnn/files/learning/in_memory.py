@@ -31,7 +31,7 @@ def train_in_memory(
 ) -> Trained:
     """Hold out rows of a file and train on the others; TableError when there are too few rows.
 
-    gaps: the texts that mean a missing value, as `Columns.learn` takes them.
+    gaps: the strings that mean a missing value, as for `Columns.learn`.
     executor: the workers that train the networks; None for threads.
     """
     frame, places = take_rows(survey)

@@ -14,10 +14,10 @@ from handnn.files.reading.source import Source
 from handnn.files.reading.values import hint_for, remedies_for
 
 MAX_DISTINCT_ROWS = 20
-"""The largest number of rows in which all texts of a column of categories may differ."""
+"""The largest number of rows in which all strings of a column of categories may differ."""
 
 MAX_DISTINCT_SHARE = 0.9
-"""The share of distinct texts above which a column of text is not treated as categories."""
+"""The share of distinct strings above which a column of text is not treated as categories."""
 
 MAX_CLASSES = 1_000
 MAX_CATEGORIES = 10_000
@@ -140,7 +140,7 @@ def reason_to_leave_out(fact: ColumnFacts, kind: str, is_used: bool) -> str:
     is_distinct = n_labels > MAX_DISTINCT_ROWS and n_labels > MAX_DISTINCT_SHARE * fact.n_values
     if kind == "category" and is_distinct:
         return (
-            f"has {n_labels:,} distinct texts in {fact.n_values:,} rows, such as "
+            f"has {n_labels:,} distinct strings in {fact.n_values:,} rows, such as "
             f"{fact.first_value!r:.40}, like an identifier or free text"
         )
     return ""
@@ -174,7 +174,7 @@ def describe_cells(cells: Iterable[PlacedCell], count: int, source: Source, what
 
 
 def _are_other_numbers(cells: Iterable[PlacedCell], source: Source) -> bool:
-    """Return whether texts are numbers with another decimal point or thousands separators."""
+    """Return whether strings are numbers with another decimal point or thousands separators."""
     texts = [text for _, text in cells]
     remedies = remedies_for(texts, source)
     is_decimal = any(remedy.option is Option.DECIMAL for remedy in remedies)

@@ -14,7 +14,7 @@ Log = Callable[[str], object]
 """A function that is called with a line of text at each stage of training."""
 
 Gaps = tuple[str, ...] | None
-"""The texts that mean a missing value; None for `tables.cells.GAPS`."""
+"""The strings that mean a missing value; None for `tables.cells.GAPS`."""
 
 TASKS = ("auto", "regression", "binary", "multiclass")
 

@@ -94,7 +94,7 @@ def draw_rows(
     _, first, counts = np.unique(classes[order], return_index=True, return_counts=True)
     for start, count in zip(first.tolist(), counts.tolist(), strict=True):
         if chosen[order[start : start + count]].all():
-            chosen[order[start]] = False  # one to learn from
+            chosen[order[start]] = False  # leaves one row to learn from
     if not chosen.any():
         chosen[order[first[counts.argmax()]]] = True
     return chosen

@@ -55,7 +55,7 @@ def train_streamed(
 ) -> Trained:
     """Train on the file of a survey; TableError when it has too few rows.
 
-    gaps: the texts that mean a missing value, as `Columns.learn` takes them.
+    gaps: the strings that mean a missing value, as for `Columns.learn`.
     """
     n_rows = survey.target.n_values
     log(f"{n_rows:,} rows, read again for each epoch; {survey.described()}")

@@ -56,7 +56,7 @@ def count_labels(counts: Mapping[Label, int]) -> dict[Label, int]:
 
 
 def _builtin(label: object) -> Label:
-    """Return a label as a text, a bool or a number."""
+    """Return a label as a string, a bool or a number."""
     if isinstance(label, str | int):
         return label
     if isinstance(label, float):

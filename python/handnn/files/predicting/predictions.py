@@ -105,7 +105,7 @@ class ModelInput:
         return frame_of(columns)
 
     def _categories(self, column: Series, labels: set[str]) -> Series:
-        """Return the texts of categories, null for gaps, and count those absent from training.
+        """Return the strings of categories, null for gaps, and count those absent from training.
 
         A label of the training beats a gap word.
         """
@@ -196,8 +196,8 @@ class TargetReader:
         if -1 in indices:
             row = int((indices == -1).argmax())
             raise TableError(
-                f"{self._where(block, row)}: training did not have the class {column[row]!r:.60} "
-                f"of the target {self._name!r}"
+                f"{self._where(block, row)}: {column[row]!r:.60} is not a class of the target "
+                f"{self._name!r} in training"
             )
         return indices.astype(np.float64)
 

@@ -30,11 +30,11 @@ UNIT_SIGNS = r" ?(?:[$€£¥%]|EUR|USD|GBP|CHF) ?"
 
 @dataclass(frozen=True)
 class CellFormat:
-    """The notation of the texts of a file.
+    """The notation of the strings of a file.
 
     Attributes:
         decimal: the decimal point of numbers in text, "." or ",".
-        gaps: the texts, and the numbers equal to them, that mean a missing value.
+        gaps: the strings, and the numbers equal to them, that mean a missing value.
     """
 
     decimal: str = "."
@@ -47,7 +47,7 @@ class FileCells:
 
     Attributes:
         column: the cells as they are in the file.
-        format: how its texts are written.
+        format: how its strings are written.
     """
 
     column: Series
@@ -100,7 +100,7 @@ class FileCells:
 
     @cached_property
     def _with_points(self) -> Series:
-        """The texts, with a point for the decimal comma; null where they have a point already."""
+        """The strings with a decimal point instead of a comma; null where they contain a point."""
         import polars as pl
 
         text = self.cells.values

@@ -36,7 +36,7 @@ Record = tuple[list[str], int, int]
 def records(
     readers: Iterable[Reader], path: str, delimiter: str, line: int, *, skips_spaces: bool = False
 ) -> Iterator[Record]:
-    """Yield the rows of lines that `readers` return one after another, the first being `line`.
+    """Yield the rows that `readers` return one after another; `line` is the number of the first.
 
     skips_spaces: whether spaces before a cell are removed, so that a quote behind them counts.
 

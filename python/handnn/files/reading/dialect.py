@@ -26,7 +26,7 @@ class Dialect:
     """How to read a text file. Fields that are None are detected.
 
     delimiter: the character between cells. encoding: a name that Python knows. decimal: the decimal
-    point, "." or ",". gaps: texts that mark a missing value, besides empty cells and, unless
+    point, "." or ",". gaps: strings that mark a missing value, besides empty cells and, unless
     default_gaps is False, `tables.cells.GAPS`.
     """
 
@@ -38,7 +38,7 @@ class Dialect:
 
     @property
     def gap_words(self) -> tuple[str, ...]:
-        """All texts that mark a missing value, besides empty cells."""
+        """All strings that mark a missing value, besides empty cells."""
         return tuple(dict.fromkeys([*(sorted(GAPS) if self.default_gaps else []), *self.gaps]))
 
     @property

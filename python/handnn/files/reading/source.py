@@ -36,8 +36,8 @@ class Source:
         path: of the file.
         names: the names of the columns.
         place: what `Block.places` count, "line" or "row".
-        is_typed: whether the file has types, so that texts have no dialect.
-        format: how its texts are written.
+        is_typed: whether the file has types, so that strings have no dialect.
+        format: how its strings are written.
     """
 
     def __init__(self, file: InputFile, dialect: Dialect) -> None:

@@ -1,4 +1,4 @@
-"""One column of a table, with masks of its missing values and its texts."""
+"""One column of a table, with masks of its missing values and its strings."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Cells:
 
     @cached_property
     def floats(self) -> Floats:
-        """The numbers (N,), with 1 and 0 for booleans; NaN for missing values and other texts."""
+        """The numbers (N,), with 1 and 0 for booleans; NaN for missing values and other strings."""
         values = self.values
         if values.dtype.kind == "M":
             return np.full(len(values), np.nan)
@@ -168,8 +168,8 @@ class Cells:
     def written(self) -> dict[str, Label]:
         """Return the spellings of each category text in the column, the most frequent one first.
 
-        If no value is text, numbers and bools are kept. Among equally frequent texts, the first in
-        ascending order is returned.
+        If no value is text, numbers and bools are kept. Among equally frequent strings, the first
+        in ascending order is returned.
         """
         if not self.text.any() and not self.dates.any():
             pairs = zip(self.texts[~self.missing].tolist(), self.present, strict=True)
@@ -191,12 +191,12 @@ def read_cells(
 ) -> Cells:
     """Return the Cells of a column: anything that `np.asarray` converts to an array (N,).
 
-    gaps: the texts, and the numbers equal to them, that mean a missing value. Raises ValueError for
-    another shape, and for values that are not numbers, text, bools or dates: complex numbers,
+    gaps: the strings, and the numbers equal to them, that mean a missing value. Raises ValueError
+    for another shape, and for values that are not numbers, text, bools or dates: complex numbers,
     durations, bytes, lists.
     """
     dtype_name = str(getattr(values, "dtype", "")).lower()
-    is_category = dtype_name.startswith(("category", "categorical", "enum"))  # of pandas, polars
+    is_category = dtype_name.startswith(("category", "categorical", "enum"))  # in pandas and polars
     array = _as_array(values, dtype_name)
     if array.ndim != 1:
         raise ValueError(f"{where}: {name} must have shape (N,), but has {array.shape}")
@@ -233,7 +233,7 @@ def _as_array(values: Any, dtype_name: str) -> AnyArray:
         return _object_array(list(values))
     array = np.asarray(values)
     is_integer = dtype_name.startswith(("int", "uint", "category"))
-    if is_integer and array.dtype.kind == "f":  # of nullable integers, as float64
+    if is_integer and array.dtype.kind == "f":  # nullable integers become float64
         return _object_array(list(values))
     return array
 
@@ -248,7 +248,7 @@ def _object_array(values: list[object] | tuple[object, ...]) -> AnyArray:
 
 
 def _mark_objects(cells: Cells, where: str, gaps: GapWords) -> Cells:
-    """Mark the missing values and texts of an object array, in place, and return the cells."""
+    """Mark the missing values and strings of an object array, in place, and return the cells."""
     array, missing, text = cells.values, cells.missing, cells.text
     types: list[type] = list(map(type, array.tolist()))
     known = set(types)
@@ -305,9 +305,9 @@ def _float(value: float) -> float:
 
 
 def parse(texts: list[str]) -> Floats:
-    """Return the numbers that texts represent, 1 and 0 for booleans, NaN for other texts.
+    """Return the numbers that strings represent, 1 and 0 for booleans, NaN for other strings.
 
-    The texts have no spaces around them.
+    The strings have no spaces around them.
     """
     if _PLAIN.issuperset("".join(texts)):
         try:

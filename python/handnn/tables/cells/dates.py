@@ -1,4 +1,4 @@
-"""Dates and times: ISO 8601 texts and typed values as days since 1970-01-01, in UTC."""
+"""Dates and times: ISO 8601 strings and typed values as days since 1970-01-01, in UTC."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECONDS = 86_400
 
 
 def parse_date(text: str) -> float | None:
-    """Return the days since 1970-01-01 of an ISO 8601 date or time; None for other texts.
+    """Return the days since 1970-01-01 of an ISO 8601 date or time; None for other strings.
 
     A time without an offset is UTC.
 

@@ -16,7 +16,7 @@ PATTERNS = {
     "amounts of money": rf"[+-]?[$€£¥] ?[+-]?{_AMOUNT}|[+-]?{_AMOUNT} ?(?:[$€£¥]|EUR|USD|GBP|CHF)",
     "numbers in parentheses": rf"\({_AMOUNT}\)",
 }
-"""The kinds of such texts, with a pattern for each."""
+"""The kinds of such strings, with a pattern for each."""
 
 _COMPILED = {
     name: re.compile(pattern)
@@ -49,7 +49,7 @@ def near_number(text: str) -> str | None:
 
 
 def near_numbers(texts: Iterable[str]) -> tuple[str, str, int] | None:
-    """Return the most frequent kind among texts, its first text, and its count."""
+    """Return the most frequent kind among strings, the first string of that kind, and its count."""
     counts: dict[str, int] = {}
     first: dict[str, str] = {}
     for text, count in Counter(texts).items():

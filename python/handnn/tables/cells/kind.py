@@ -67,7 +67,7 @@ def infer_kind(column: Cells, where: str) -> str:
     """Return "number", "category" or "date", inferred from the values of a column.
 
     Raises ColumnError when every value is missing, when most values are numbers or dates and some
-    are not, and when most values are texts that look like numbers, such as "15%".
+    are not, and when most values are strings that look like numbers, such as "15%".
     """
     present = ~column.missing
     n_present = int(present.sum())
@@ -103,7 +103,7 @@ def infer_kind(column: Cells, where: str) -> str:
 
 
 def check_near_numbers(column: Cells, where: str, n_present: int, advice: str) -> None:
-    """Raise ColumnError when at least half of the values are texts such as "15%" or "1,5"."""
+    """Raise ColumnError when at least half of the values are strings such as "15%" or "1,5"."""
     found = near_numbers(column.values[column.text].tolist())
     if found is None:
         return
@@ -120,7 +120,7 @@ def label_codes(labels: Sequence[Label]) -> dict[str, int]:
     """Return the code of each label by its category text, and of its aliases.
 
     The aliases: `1` is `true` and `0` is `false`, unless the labels have both. Among labels with
-    equal texts, which occur only in files of older versions, the first is used.
+    equal strings, which occur only in files of older versions, the first is used.
     """
     places = reversed(list(enumerate(labels)))
     found = {category_text(label): code for code, label in places}

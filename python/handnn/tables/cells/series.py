@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from polars import Series
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?$"
-"""The texts that `number_text` takes."""
+"""The strings that `number_text` takes."""
 
 
 @dataclass(frozen=True)
 class SeriesCells:
-    """One column of polars, of any type, as numbers, texts and gaps.
+    """One column of polars, of any type, as numbers, strings and gaps.
 
     Attributes:
         values: the column; text without the spaces around it.
-        gaps: the texts, and numbers equal to them, that mean a missing value.
+        gaps: the strings, and numbers equal to them, that mean a missing value.
 
     Examples:
         >>> import polars as pl
@@ -116,12 +116,12 @@ class SeriesCells:
         return values.is_in([*BOOLS]).fill_null(False)
 
     def cells(self, key: str, where: str) -> Cells:
-        """Return the column as `Cells`, with a Python object for each text."""
+        """Return the column as `Cells`, with a Python object for each cell."""
         return read_cells(self.values, f"column {key!r}", key, where, self.gaps)
 
     @cached_property
     def _all_texts(self) -> Series:
-        """The category texts, also of gap words."""
+        """The category strings, also of gap words."""
         import polars as pl
 
         values = self.values

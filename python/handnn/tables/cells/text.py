@@ -1,4 +1,4 @@
-"""The interpretation of one cell: spaces, gap words, booleans, numbers, and category texts.
+"""The interpretation of one cell: spaces, gap words, booleans, numbers, and category strings.
 
 docs/cells.md is the specification. It depends only on the value.
 """
@@ -31,7 +31,7 @@ BOOLS = {
     **dict.fromkeys(("true", "True", "TRUE", "t"), "true"),
     **dict.fromkeys(("false", "False", "FALSE", "f"), "false"),
 }
-"""Spellings of booleans, and their category texts."""
+"""Spellings of booleans, and their category strings."""
 
 BOOL_NUMBERS = {"true": 1.0, "false": 0.0}
 """The values of booleans in a column of numbers."""
@@ -54,7 +54,7 @@ def strip(text: str) -> str:
 
 
 def number_text(text: str) -> str | None:
-    """Return the canonical text of a number: "1" for 1, 1.0, 01 and 1e0; None for other texts.
+    """Return the canonical text of a number: "1" for 1, 1.0, 01 and 1e0; None for other strings.
 
     Integers keep all digits. A number with a fraction has the shortest digits of its float64.
     """
@@ -103,8 +103,8 @@ def category_text(value: object) -> str:
     """Return the canonical text of a value as a category or a label.
 
     Equal numbers of all types have the same text: "1" for 1, 1.0, Decimal("1.00"), " 1 " and
-    "01". Booleans have "true" and "false", as the texts True, true, TRUE and t do. Dates have their
-    ISO 8601 text, in UTC. The value must not be a gap.
+    "01". Booleans have "true" and "false", as the strings True, true, TRUE and t do. Dates have
+    their ISO 8601 text, in UTC. The value must not be a gap.
 
     Examples:
         >>> from handnn.tables.cells import category_text
@@ -134,7 +134,7 @@ def is_number(text: str) -> bool:
 
 
 class GapWords:
-    """The texts that mean a missing value, and the numbers among them.
+    """The strings that mean a missing value, and the numbers among them.
 
     A numeric word such as -999 matches every cell equal to it: "-999.0", -999, -999.0.
     """

@@ -183,7 +183,7 @@ def read_generator(state: Mapping[str, object]) -> np.random.Generator:
 def _check_like(arrays: Mapping[str, Array], like: Mapping[str, Array], what: str) -> None:
     """Raise ValueError unless the arrays have the names, shapes and dtypes of `like`."""
     if set(arrays) != set(like):
-        raise ValueError(f"{what} have other names than the network's arrays")
+        raise ValueError(f"the names of {what} differ from those of the network's arrays")
     for name, array in arrays.items():
         if array.shape != like[name].shape or array.dtype != like[name].dtype:
             raise ValueError(f"{what} for {name} are {array.dtype} {array.shape}")

@@ -132,7 +132,7 @@ class ArgumentsOfEach:
                 owner = owners.setdefault(os.path.realpath(path), place)
                 if owner != place:
                     raise ValueError(
-                        f"train_many: checkpoint must be another file for each trainer (use each): "
+                        f"train_many: each trainer needs its own checkpoint file (use each): "
                         f"trainers[{owner}] and trainers[{place}] would both write {path}"
                     )
             stopping = own.get("early_stopping")
