@@ -130,7 +130,7 @@ BAD = {
         (["$5", "$6", "7"],),
         "y holds amounts of money, such as .*the number al",
     ),
-    "a gap word": ((["NA", "A", "B"],), "y has no value in row 0, but 'NA'"),
+    "a gap word": ((["NA", "A", "B"],), "y has 'NA' in row 0, which means a missing value"),
     "one class": ((["a", "a"],), "y has 1 class, .*'a'"),
     "text for a regression": ((["a", "b"], "regression"), "y, row 0: 'a' is not a number"),
     "three classes for binary": (([1, 2, 3], "binary"), "y has 3 classes"),
