@@ -32,7 +32,7 @@ def differences(network, x):
 
 
 def by_backward(network, x):
-    """The Jacobians by one backward of the network for each output."""
+    """Compute the Jacobians with one backward pass per output."""
     network.eval()
     outputs = network.forward(x).shape[1]
     found = []

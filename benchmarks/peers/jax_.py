@@ -22,7 +22,8 @@ def forward(activation: str, params: Tree, x: jax.Array) -> jax.Array:
     for w, b in params[:-1]:
         x = activate(x @ w + b)
     w, b = params[-1]
-    return x @ w + b
+    out: jax.Array = x @ w + b
+    return out
 
 
 def loss(problem: Problem, params: Tree, batch: Tree) -> jax.Array:

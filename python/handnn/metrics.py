@@ -1,7 +1,7 @@
 """Metrics: functions (y_true, y_pred, sample_weight=None) -> float that score predictions.
 
 Arrays have N rows and are computed in float64. `Trainer.fit` accepts the names of `METRICS` and
-converts the network's outputs to what each metric takes.
+converts the network's outputs to what each metric expects.
 
 A `sample_weight` (N,), finite and not negative, counts a row that many times. All functions raise
 ValueError if shapes differ, if there are no rows, or if the weights sum to 0.
@@ -23,7 +23,7 @@ Metric: TypeAlias = Callable[..., object]
 """A function (y_true, y_pred) or, with weights, (y_true, y_pred, sample_weight) -> a number."""
 
 MetricInput: TypeAlias = Literal["labels", "scores", "probabilities", "values"]
-"""The kind of y_pred that a metric takes."""
+"""The kind of y_pred that a metric expects."""
 
 
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -37,7 +37,7 @@ def surveyed():
 
 
 def training_rows(path, target, share=0.2):
-    """Return which rows of a small file are not held out for certain."""
+    """Return a mask of the rows of a small file that are certainly not held out."""
     with open_table(path) as source:
         (block,) = source.blocks()
     return HeldOut(target, share, 0).training(0, block, len(block.places))

@@ -133,8 +133,10 @@ def test_models_without_held_out_rows_have_no_intervals():
     model = fit_table(x, y, replace(single_recipe(70), epochs=1), rng=0).model
     with pytest.raises(ValueError, match="does not store errors on held-out rows"):
         model.predict_interval(x)
-    with pytest.raises(ValueError, match="a regression has no sets of classes"):
+    with pytest.raises(ValueError, match="needs a classifier, but the task is regression"):
         model.predict_set(x)
     classes = fit_table(x, y > 0, replace(default_recipe(70), epochs=1), rng=0).model
-    with pytest.raises(ValueError, match="classes have no intervals; see predict_set"):
+    with pytest.raises(
+        ValueError, match="needs a regression, but the target has classes; see predict_set"
+    ):
         classes.predict_interval(x)

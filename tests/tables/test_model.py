@@ -34,7 +34,7 @@ def test_averages_values_of_several_networks(model, table):
 
 @pytest.mark.parametrize("count", [2, 8, 9, 40])
 def test_a_single_row_gets_the_same_bits(count):
-    """For any number of networks, whose predictions are added in order."""
+    """The order of addition is fixed, for any number of networks."""
     columns, target = Columns.learn({"x": [1.0, 2.0]}), Target.learn([0.3, 10.7, 99.1])
     networks = [mlp([1, 5, 1], "tanh", rng=seed, dtype="float64") for seed in range(count)]
     model = TableModel(networks, columns, target)

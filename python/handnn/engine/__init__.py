@@ -1,6 +1,6 @@
 """The compiled engine: a network as one C++ program, with the same bits as its bricks.
 
-obstacles: what can be compiled. program: layers and optimizer as the program takes them. sampling:
+obstacles: what can be compiled. program: layers and optimizer as the engine needs them. sampling:
 the order of the rows. stop: ending a training early. call: the calls into C++.
 """
 

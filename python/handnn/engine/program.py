@@ -1,4 +1,4 @@
-"""Layers and an optimizer in the form that the C++ engine takes, kept while it is valid."""
+"""Layers and an optimizer in the form that the C++ engine needs, kept while it is valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The copy of a network that is exported: handnn's own bricks, checked again."""
+"""A validated copy of a network for export; every brick must be handnn's own."""
 
 from __future__ import annotations
 

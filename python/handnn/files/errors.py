@@ -26,7 +26,7 @@ class Option(Enum):
 
 
 ADVICE = {
-    Option.CATEGORIES: "use {} to take every value as text",
+    Option.CATEGORIES: "use {} to treat every value as text",
     Option.DECIMAL: "use {} if the comma is the decimal point",
     Option.DELIMITER: "specify the delimiter, for example {}",
     Option.DROP_GAPS: "use {} to leave such rows out",
@@ -35,7 +35,7 @@ ADVICE = {
     Option.HOLD_OUT: "increase {}",
     Option.IGNORE: "use {} to leave it out",
     Option.NETWORKS: "use at most {}",
-    Option.NO_DEFAULT_GAPS: "use {} to take NA and the like as text",
+    Option.NO_DEFAULT_GAPS: "use {} to treat NA and the like as text",
     Option.TASK: "use {} to predict a number",
     Option.USE: "use {} to learn from it",
 }

@@ -93,7 +93,7 @@ def train_file(
         decimal: the decimal point, "." or ",".
         gaps: strings that mark a missing value, besides empty cells, NA, NaN and null. A number
             also marks the numbers equal to it.
-        default_gaps: False takes NA, NaN, null and the like as text.
+        default_gaps: False treats NA, NaN, null and the like as text.
         report: where to write the HTML report, if anywhere.
         executor: the workers that train the networks, in place of threads: see `train_many`. Not
             with streaming.

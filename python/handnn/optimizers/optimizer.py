@@ -40,7 +40,7 @@ class CommonSettings(TypedDict, total=False):
 
 
 class UpdateSettings(TypedDict):
-    """The settings of one update that all optimizers share, as the kernels take them."""
+    """The settings of one update that all optimizers share, in the form that the kernels need."""
 
     lr: float
     weight_decay: float

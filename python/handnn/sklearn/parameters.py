@@ -122,7 +122,7 @@ def check(p: Parameters) -> None:
         )
     if not isinstance(p.verbose, Integral | bool | np.bool_):
         raise TypeError(f"{name}: verbose must be a bool or an int, but is {p.verbose!r}")
-    if p.dtype is None:  # which NumPy takes for float64
+    if p.dtype is None:  # NumPy would read it as float64
         raise TypeError(f"{name}: dtype must be float32, float64 or 'auto', but is None")
     if not is_auto(p.dtype):
         float_dtype(p.dtype, f"{name}: dtype")

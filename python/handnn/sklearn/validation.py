@@ -57,7 +57,7 @@ def check_targets(estimator: object, y: object, *, is_numeric: bool) -> AnyArray
 
 
 def _check_type_of_targets(y: object) -> None:
-    """Raise ValueError for dates, which scikit-learn takes for numbers, and for pandas.NA."""
+    """Raise ValueError for dates, which scikit-learn would treat as numbers, and for pandas.NA."""
     dtype = str(getattr(y, "dtype", ""))
     if dtype.lower().startswith(("datetime", "timedelta", "period", "date", "duration")):
         raise ValueError(

@@ -103,7 +103,7 @@ def held_out_errors(
 ) -> HeldOutErrors | None:
     """Return the errors on held-out rows; None without folds, or for yes-or-no targets.
 
-    x, encoded: the rows as the networks take them.
+    x, encoded: the rows in the form that the networks expect.
     """
     rows, outputs = held_out_outputs(networks, x, fold)
     if not len(rows) or target.task == "multilabel":

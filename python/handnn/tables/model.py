@@ -142,7 +142,9 @@ class TableModel:
         """
         where = "TableModel.predict_interval"
         if self.target.task != "regression":
-            raise ValueError(f"{where}: classes have no intervals; see predict_set")
+            raise ValueError(
+                f"{where} needs a regression, but the target has classes; see predict_set"
+            )
         bound = self._held_out(where).bound(coverage, where)
         return interval(np.asarray(self.predict(table), np.float64), bound)
 
@@ -164,7 +166,7 @@ class TableModel:
         """
         where = "TableModel.predict_set"
         if self.target.classes is None:
-            raise ValueError(f"{where}: a {self.target.task} has no sets of classes")
+            raise ValueError(f"{where} needs a classifier, but the task is {self.target.task}")
         bound = self._held_out(where).bound(coverage, where)
         return label_sets(self.predict_proba(table), bound)
 

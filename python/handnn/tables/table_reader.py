@@ -234,7 +234,7 @@ def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> dict[str, li
 
 
 def typed(values: list[str]) -> AnyArray | list[str]:
-    """Return a column of a CSV file as an array of numbers if it holds only numbers, else as it is.
+    """Return a column of a CSV file as an array if it holds only numbers, else unchanged.
 
     int64 (N,) if every cell is an integer without a decimal point, else float64 (N,) with NaN for
     missing values. So `Target.learn` can distinguish values from labels.

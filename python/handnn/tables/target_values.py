@@ -129,7 +129,7 @@ class TargetValues:
 
     def _check_labels(self, column: Cells) -> None:
         """Raise ColumnError for strings that may be meant as values rather than labels."""
-        advice = "; task='multiclass' takes them as labels"
+        advice = "; task='multiclass' treats them as labels"
         if np.isfinite(column.days).all():
             raise ColumnError(
                 f"{self.where}: {column.name} holds dates, such as {column.values[0]!s:.40}; "

@@ -164,7 +164,7 @@ def _check_applies(where: str, name: str, loss: Loss) -> None:
 
 
 def _metric_inputs(loss: Loss, takes: MetricInput, y: Array, pre: Array) -> tuple[Array, Array]:
-    """Return y_true and y_pred of the kind that a metric takes."""
+    """Return y_true and y_pred of the kind that a metric expects."""
     facts = facts_of(loss)
     if takes == "values":
         return y, facts.point(pre)

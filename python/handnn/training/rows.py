@@ -25,7 +25,7 @@ Indices = NDArray[np.integer]
 
 @dataclass
 class Selection:
-    """Some rows of arrays. They are copied by `gather`, when a training needs them."""
+    """A selection of rows, which `gather` copies when training starts."""
 
     arrays: Samples
     chosen: Indices | None = None

@@ -152,7 +152,7 @@ class Trainer:
     ) -> float:
         """Take one optimizer step on one batch, and return its loss before the step.
 
-        x (N, I); y (N, O) or as `loss` takes it; sample_weight (N,). A loss that is not finite is
+        x (N, I); y (N, O) or as `loss` expects it; sample_weight (N,). A loss that is not finite is
         returned, and the step is taken.
 
         Raises:

@@ -73,9 +73,9 @@ class TrainingSettings:
 
 
 def check_size(recipe: Recipe, kinds: Mapping[str, str]) -> None:
-    """Raise TableError, before any training, when the networks have more arrays than a file takes.
+    """Raise TableError, before training, when the networks have more arrays than a file can hold.
 
-    kinds: of the columns; each of categories has an embedding in each network.
+    kinds: the kind of each column; a column of categories adds one embedding to each network.
     """
     n_arrays = 2 * (len(recipe.hidden) + 1) + sum(kind == "category" for kind in kinds.values())
     most = MAX_ARRAYS // n_arrays

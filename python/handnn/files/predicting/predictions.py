@@ -94,7 +94,7 @@ class ModelInput:
     def kept(self, block: Block, frame: DataFrame, *, numeric: bool) -> DataFrame:
         """Return the columns of a block unchanged.
 
-        numeric: whether numbers that the model takes are to be numbers, also if the file is text.
+        numeric: whether to convert the model's columns of numbers, also in a text file.
         """
         columns = {column.name: column for column in block.frame.get_columns()}
         if numeric and not self.source.is_typed:

@@ -75,7 +75,7 @@ def infer_kind(column: Cells, where: str) -> str:
         raise ColumnError(f"{where}: {column.name} has no value in any row", "; leave it out")
     if column.is_category:
         return "category"
-    advice = f'; kinds={{{column.key!r}: "category"}} takes every cell as text'
+    advice = f'; kinds={{{column.key!r}: "category"}} treats every cell as text'
     is_bool = column.bools
     if is_bool.sum() == n_present:
         return "category"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from polars import Series
 
 NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?$"
-"""The strings that `number_text` takes."""
+"""A pattern of the strings that `number_text` converts."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Executors by name, as `handnn train --executor` takes them."""
+"""Executors by name, for `handnn train --executor`."""
 
 from __future__ import annotations
 

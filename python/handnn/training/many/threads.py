@@ -181,7 +181,7 @@ def _train(
 
 
 class _Workers:
-    """Threads that train runs until none is left, or until they are ended.
+    """Threads that train runs until none is left or they are stopped.
 
     reports: whether each run that ends is reported. Otherwise only errors are, so that the main
     thread sleeps and does not compete for the GIL.
