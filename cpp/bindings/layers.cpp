@@ -65,7 +65,7 @@ double drop_probability(const Gate& gate, Number p_any) {
 }
 
 FloatArray dropout_forward(ArrayLike x_any, Number p_any, std::uint64_t seed, std::uint64_t step,
-                           OutArray out_any) {
+                           Size first, OutArray out_any) {
   Gate gate("dropout_forward");
   const double p = drop_probability(gate, p_any);
   Array x;
@@ -73,20 +73,21 @@ FloatArray dropout_forward(ArrayLike x_any, Number p_any, std::uint64_t seed, st
   const Array out = gate.output_like("out", out_any, x);
 
   gate.run(2.0 * x.size,
-           [&](auto& kernels) { kernels.dropout_forward(out, x, seed, step, p, 0, x.size); });
+           [&](auto& kernels) { kernels.dropout_forward(out, x, seed, step, p, first, x.size); });
   return out.as_array();
 }
 
 FloatArray dropout_backward(ArrayLike dout_any, Number p_any, std::uint64_t seed,
-                            std::uint64_t step, OutArray dx_any) {
+                            std::uint64_t step, Size first, OutArray dx_any) {
   Gate gate("dropout_backward");
   const double p = drop_probability(gate, p_any);
   Array dout;
   gate.inputs({{"dout", dout_any, dout}});
   const Array dx = gate.output_like("dx", dx_any, dout);
 
-  gate.run(2.0 * dout.size,
-           [&](auto& kernels) { kernels.dropout_backward(dx, dout, seed, step, p, 0, dout.size); });
+  gate.run(2.0 * dout.size, [&](auto& kernels) {
+    kernels.dropout_backward(dx, dout, seed, step, p, first, dout.size);
+  });
   return dx.as_array();
 }
 
@@ -214,9 +215,9 @@ void bind_layers(py::module_& module) {
   module.def("affine_backward", affine_backward, py::arg("dout"), py::arg("x"), py::arg("w"),
              py::arg("dx") = py::none(), py::arg("dw") = py::none(), py::arg("db") = py::none());
   module.def("dropout_forward", dropout_forward, py::arg("x"), py::arg("p"), py::arg("seed"),
-             py::arg("step"), py::arg("out") = py::none());
+             py::arg("step"), py::arg("first"), py::arg("out") = py::none());
   module.def("dropout_backward", dropout_backward, py::arg("dout"), py::arg("p"), py::arg("seed"),
-             py::arg("step"), py::arg("dx") = py::none());
+             py::arg("step"), py::arg("first"), py::arg("dx") = py::none());
   module.def("embedding_forward", embedding_forward, py::arg("x"), py::arg("w"), py::arg("column"),
              py::arg("out") = py::none());
   module.def("embedding_backward", embedding_backward, py::arg("dout"), py::arg("x"), py::arg("w"),

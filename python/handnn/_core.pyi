@@ -190,6 +190,7 @@ def dropout_backward(
     p: float,
     seed: typing.SupportsInt | typing.SupportsIndex,
     step: typing.SupportsInt | typing.SupportsIndex,
+    first: typing.SupportsInt | typing.SupportsIndex,
     dx: numpy.typing.NDArray[numpy.floating] | None = None,
 ) -> numpy.typing.NDArray[numpy.floating]: ...
 def dropout_forward(
@@ -197,6 +198,7 @@ def dropout_forward(
     p: float,
     seed: typing.SupportsInt | typing.SupportsIndex,
     step: typing.SupportsInt | typing.SupportsIndex,
+    first: typing.SupportsInt | typing.SupportsIndex,
     out: numpy.typing.NDArray[numpy.floating] | None = None,
 ) -> numpy.typing.NDArray[numpy.floating]: ...
 def elu_backward(

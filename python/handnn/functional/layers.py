@@ -236,13 +236,14 @@ def batch_norm_backward(
 
 
 def dropout_forward(
-    x: ArrayLike, p: float, seed: int, step: int, *, out: Array | None = None
+    x: ArrayLike, p: float, seed: int, step: int, *, first: int = 0, out: Array | None = None
 ) -> Array:
     """Return out = 0 with probability p and x / (1 - p) otherwise, entry by entry.
 
     x of any shape. The mask depends only on seed, step (0 to 2⁶³ - 1) and the index of an entry in
-    x: entry i is kept if a 32-bit hash of the three is at least p·2³², rounded. The mask repeats
-    after 2³² entries. The factor 1 / (1 - p) is rounded to the dtype. ValueError unless 0 <= p < 1.
+    its batch, of which x is the part from entry `first`: entry i is kept if a 32-bit hash of the
+    three is at least p·2³², rounded. The mask repeats after 2³² entries. The factor 1 / (1 - p) is
+    rounded to the dtype. ValueError unless 0 <= p < 1.
 
     Examples:
         >>> handnn.functional.dropout_forward(np.ones(6), 0.5, seed=1, step=0)
@@ -250,11 +251,11 @@ def dropout_forward(
     """
     seed = whole_number(seed, "dropout_forward: seed", 0, MAX_INT64)
     step = whole_number(step, "dropout_forward: step", 0, MAX_INT64)
-    return _core.dropout_forward(x, p, seed, step, out)
+    return _core.dropout_forward(x, p, seed, step, _first("dropout_forward", first), out)
 
 
 def dropout_backward(
-    dout: ArrayLike, p: float, seed: int, step: int, *, dx: Array | None = None
+    dout: ArrayLike, p: float, seed: int, step: int, *, first: int = 0, dx: Array | None = None
 ) -> Array:
     """Return dx = 0 where `dropout_forward` with this p, seed and step dropped, else dout/(1-p).
 
@@ -266,7 +267,11 @@ def dropout_backward(
     """
     seed = whole_number(seed, "dropout_backward: seed", 0, MAX_INT64)
     step = whole_number(step, "dropout_backward: step", 0, MAX_INT64)
-    return _core.dropout_backward(dout, p, seed, step, dx)
+    return _core.dropout_backward(dout, p, seed, step, _first("dropout_backward", first), dx)
+
+
+def _first(where: str, first: int) -> int:
+    return whole_number(first, f"{where}: first", 0, MAX_INT64)
 
 
 def embedding_forward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ class Mask(NamedTuple):
     p: float
     seed: int
     step: int | None
+    first: int = 0
+    """The place of the first entry in its batch."""
 
 
 class Dropout(Layer):
@@ -38,7 +41,8 @@ class Dropout(Layer):
     seed: two bricks with the same seed drop the same entries.
 
     `step` counts the forwards in training. `seed` and `step` determine the mask on any machine and
-    with any number of threads; set `step` back to 0 to repeat the masks.
+    with any number of threads; set `step` back to 0 to repeat the masks. `first_row` is the place
+    of x's first row in its batch, 0 unless x is a part of one.
 
     Raises:
         ValueError: If p or the seed is out of bounds.
@@ -62,6 +66,7 @@ class Dropout(Layer):
         else:
             self.seed = int(np.random.default_rng(rng).integers(2**63))
         self.step = 0
+        self.first_row = 0
         self.last: Mask | None = None
 
     def forward(self, x: ArrayLike) -> Array:
@@ -70,8 +75,9 @@ class Dropout(Layer):
         if not self.training:
             self.last = Mask(x.shape, x.dtype, self.p, self.seed, None)
             return x
-        out = functional.dropout_forward(x, self.p, self.seed, self.step)
-        self.last = Mask(x.shape, x.dtype, self.p, self.seed, self.step)
+        first = self.first_row * math.prod(x.shape[1:])
+        out = functional.dropout_forward(x, self.p, self.seed, self.step, first=first)
+        self.last = Mask(x.shape, x.dtype, self.p, self.seed, self.step, first)
         self.step += 1
         return out
 
@@ -79,21 +85,23 @@ class Dropout(Layer):
         """Return dx = 0 where the last forward dropped, dout / (1 - p) elsewhere."""
         if self.last is None:
             raise RuntimeError("Dropout.backward: call forward first")
-        shape, dtype, p, seed, step = self.last
+        shape, dtype, p, seed, step, first = self.last
         dout = as_float(dout, dtype, "Dropout.backward: dout")
         if dout.shape != shape:
             raise ValueError(f"Dropout.backward: dout has shape {dout.shape} but x had {shape}")
-        return dout if step is None else functional.dropout_backward(dout, p, seed, step)
+        if step is None:
+            return dout
+        return functional.dropout_backward(dout, p, seed, step, first=first)
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
         """Where the last forward dropped; None before the first."""
         if self.last is None:
             return None
-        shape, _, p, seed, step = self.last
+        shape, _, p, seed, step, first = self.last
         if step is None:
             return np.zeros(shape, bool)
-        return np.equal(functional.dropout_forward(np.ones(shape), p, seed, step), 0)
+        return np.equal(functional.dropout_forward(np.ones(shape), p, seed, step, first=first), 0)
 
     @property
     def formulas(self) -> tuple[str, ...]:

@@ -25,6 +25,8 @@ class Interrupts:
     def __init__(self, writes: bool = False) -> None:
         self.stop = engine.Stop()
         self.writes = writes
+        self.with_sigterm = False
+        """Whether SIGTERM is treated like Ctrl-C, so that all ranks stop at the same step."""
         self.outer: Interrupts | None = None
         """The Interrupts of the fit that runs this one in a callback."""
         self._is_waiting = False
@@ -42,6 +44,7 @@ class Interrupts:
         global _innermost
         from threading import current_thread, main_thread
 
+        before = signal.getsignal(signal.SIGTERM)
         usual, handler = signal.default_int_handler, signal.getsignal(signal.SIGINT)
         if handler not in (usual, _press) or current_thread() is not main_thread():
             yield
@@ -51,6 +54,8 @@ class Interrupts:
             _innermost = self
             if self.outer is None:
                 signal.signal(signal.SIGINT, _press)
+            if self.with_sigterm:
+                signal.signal(signal.SIGTERM, _press)
             self._is_waiting = True
             with engine.asked_by(None):  # replaced by this fit's own stop
                 yield
@@ -58,6 +63,8 @@ class Interrupts:
             try:
                 if self.outer is None:
                     signal.signal(signal.SIGINT, usual)
+                if self.with_sigterm:
+                    signal.signal(signal.SIGTERM, before)
             finally:
                 _innermost = self.outer
         if self.stop.is_set:  # checked last: from here on, Python's handler raises

@@ -15,6 +15,7 @@ from handnn.losses import Loss, is_ours
 from handnn.losses.loss import as_column
 from handnn.network import Network
 from handnn.optimizers import GradientOptimizer
+from handnn.training.distributed import ShardedStep
 from handnn.training.divergence import divergence
 from handnn.training.parts import Parts
 from handnn.training.rows import Samples
@@ -35,8 +36,12 @@ class TrainingLoop:
     keeps_outputs: bool
     """Whether `state.outputs` receives the outputs of the epoch, for the metrics."""
     stop: engine.Stop
+    sharded: ShardedStep | None = None
+    """The slices of each batch; None if a batch is one slice, and one rank trains."""
     program: engine.TrainingProgram | None = None
     """The compiled parts; None for the Python loop."""
+    has_agreed_to_stop: bool = False
+    """Whether a rank was to stop in the last step."""
 
     def run(self, epochs: int, losses: list[LossAndSeconds]) -> None:
         """Train for `epochs` epochs, and append the loss and the seconds of each to `losses`.
@@ -44,7 +49,7 @@ class TrainingLoop:
         Starts at ``state.step`` of the first epoch. Ends early, after a complete step, once `stop`
         is set. Raises DivergenceError at a loss that is not finite.
         """
-        program = self._current_program()
+        program = None if self.sharded is not None else self._current_program()
         if program is not None:
             self._run_compiled(program, epochs, losses)
         else:
@@ -62,24 +67,23 @@ class TrainingLoop:
     def _run_bricks(self, epochs: int, losses: list[LossAndSeconds]) -> None:
         """Run the Python loop: for each batch forward, loss, backward and an optimizer step."""
         state, size = self.state, self.sampler.batch_size
-        network, loss, optimizer = self.parts[:3]
+        network, optimizer = self.parts.network, self.parts.optimizer
         first_epoch = len(state.history)
         for epoch in range(first_epoch, first_epoch + epochs):
             start = perf_counter()
             order = self.sampler.order(len(self.rows[0]), epoch)
             while state.step < self.sampler.steps:
-                if self.stop.is_set:
+                if self._is_to_stop():
                     return
                 batch = order[state.step * size : (state.step + 1) * size]
                 rows = tuple(array[batch] for array in self.rows)
-                value, pre = loss_and_gradients(network, loss, *rows)
+                value, pre, grads = self._loss_and_gradients(rows)
                 total = state.total + len(batch) * value
                 if not math.isfinite(total):
                     raise divergence(self.parts, value, rows, epoch, state.step)
-                optimizer.step(network.params, network.grads)
+                optimizer.step(network.params, grads)
                 if self.keeps_outputs:
-                    first = state.step * size
-                    self._outputs(pre.shape[1:])[first : first + len(pre)] = pre
+                    self._keep(pre, state.step * size, len(batch))
                 state.step, state.total = state.step + 1, total
             losses.append((state.total / len(order), perf_counter() - start))
             state.step, state.total = 0, 0.0
@@ -107,11 +111,42 @@ class TrainingLoop:
 
     def evaluate(self) -> tuple[float, dict[str, Array | None]]:
         """Return the loss and the gradients of all rows, for L-BFGS."""
-        if self.stop.is_set:
+        if self._is_to_stop():
             raise KeyboardInterrupt
+        value, _, grads = self._loss_and_gradients(self.rows)
+        return value, grads
+
+    def _loss_and_gradients(
+        self, rows: Samples
+    ) -> tuple[float, Array | None, dict[str, Array | None]]:
+        """Return the loss of a batch, the outputs of this rank's rows, and the gradients."""
         network, loss = self.parts[:2]
-        value, _ = loss_and_gradients(network, loss, *self.rows)
-        return value, network.grads
+        if self.sharded is None:
+            value, pre = loss_and_gradients(network, loss, *rows)
+            return value, pre, network.grads
+        engine.check_stop()
+        value, own, grads, stops = self.sharded.loss_and_gradients(
+            network, loss, rows, self.stop.is_set
+        )
+        self.has_agreed_to_stop = stops
+        return value, own, dict(grads)
+
+    def _is_to_stop(self) -> bool:
+        """Return whether training ends here; several ranks agree on it in every step."""
+        if self.sharded is not None and self.sharded.ranks.size > 1:
+            return self.has_agreed_to_stop
+        return self.stop.is_set
+
+    def _keep(self, pre: Array | None, first: int, n_rows: int) -> None:
+        """Keep the outputs of a batch, or of this rank's rows of it; None if it has none."""
+        if pre is None:
+            pre = self.parts.network.predict(self.rows[0][:1])[:0]
+        outputs = self._outputs(pre.shape[1:])
+        if self.sharded is not None:
+            if first == 0:
+                outputs[...] = 0  # the rows of other ranks are merged after the epoch
+            first += self.sharded.rows_of_rank(n_rows).start
+        outputs[first : first + len(pre)] = pre
 
     def _outputs(self, shape: tuple[int, ...]) -> Array:
         """Return `state.outputs`, new if the outputs of a row have another shape now."""

@@ -10,6 +10,7 @@ from handnn import engine
 from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
+from handnn.training.distributed.sharding import Sharding
 
 
 class Parts(NamedTuple):
@@ -20,6 +21,7 @@ class Parts(NamedTuple):
     optimizer: Optimizer
     engine: str
     rng: np.random.Generator
+    sharding: Sharding = Sharding()
 
     def compiles(self) -> bool:
         """Return whether training runs in the compiled engine, with the parts as they are now.

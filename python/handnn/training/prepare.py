@@ -105,6 +105,7 @@ def prepare(
         sampler = _sampler(parts, rows.n_rows, batch_size, given)
         rng_state = parts.rng.bit_generator.state
     _check_batches(parts.network, sampler)
+    parts.sharding.check(parts.network.layers)
     run = Run(
         parts=parts,
         rows=rows,
@@ -120,7 +121,7 @@ def prepare(
     if stopping is not None:
         stopping.check(held_out is not None, run.measuring.directions)
     if given.checkpoint is not None:
-        settings = _settings(given, batch_size, watched)
+        settings = _settings(given, batch_size, watched)._replace(shards=parts.sharding.shards)
         run.checkpoint = _checkpoint(parts, given, rng_before, settings, given_rows, held_out)
         run.checkpoint.check(stopping)
         run.interrupts.writes = True

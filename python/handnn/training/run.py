@@ -14,6 +14,7 @@ from handnn import engine
 from handnn.arrays import Array
 from handnn.optimizers import LBFGS
 from handnn.training.checkpoints import Checkpoint, Resumed
+from handnn.training.distributed import Ranks, ShardedStep, hash_of
 from handnn.training.divergence import divergence
 from handnn.training.history import Epoch
 from handnn.training.interrupts import Interrupts
@@ -54,6 +55,8 @@ class Run:
     """The state of `parts.rng` once this fit has drawn its held-out rows and its seed."""
     checkpoint: Checkpoint | None = None
     interrupts: Interrupts = field(default_factory=Interrupts)
+    ranks: Ranks | None = None
+    """The ranks that share the batches; None for this process alone."""
     _validation: Samples = ()
     _loop: TrainingLoop = field(init=False, repr=False)
 
@@ -111,12 +114,33 @@ class Run:
         )
         if self.held_out is not None:
             self._validation = self.held_out.gather()
+        sharding = self.parts.sharding
+        if sharding.shards > 1 or sharding.n_ranks > 1:
+            ranks = Ranks(sharding) if self.ranks is None else self.ranks
+            self._loop.sharded = ShardedStep(ranks, self.parts.network)
+            self._check_same(ranks)
 
     def begin(self, is_resumed: bool) -> None:
         """Make the changes that come before the first step."""
         self.parts.rng.bit_generator.state = self.rng_state
         if self.state.early_stopping is not None and not is_resumed:
             self.state.early_stopping.start()
+
+    def _check_same(self, ranks: Ranks) -> None:
+        """Raise ValueError unless all ranks begin the same fit."""
+        things: dict[str, object] = dict(
+            zip(("x", "y", "sample_weight"), self._loop.rows, strict=False)
+        )
+        things["validation"] = self._validation
+        things["the network"] = self._weights()
+        things["the loss"] = repr(self.parts.loss)
+        things["the optimizer"] = repr(self.parts.optimizer)
+        sampler = self.sampler
+        things["the seed (rng)"] = sampler.seed
+        things["shards"] = self.parts.sharding.shards
+        settings = sampler.batch_size, sampler.rows_per_epoch, sampler.replacement
+        things["another argument"] = settings, self.state.epochs, self.state.step
+        ranks.check_same(things)
 
     def train(self, bar: Bar) -> None:
         """Train until all epochs are done, or a callback or early stopping ends the fit."""
@@ -149,25 +173,59 @@ class Run:
                 if self.held_out is None and not self.measuring.measures:
                     state.history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
                 raise
+            self._merge_outputs()
             if losses:
                 state.is_over = self._after(losses, bar)
                 is_written = False
                 if bar is not None:
                     max_now = min(max_epochs, 1 + int(BAR_UPDATE_SECONDS / (losses[-1][1] + 1e-9)))
-            is_stopped = self.interrupts.stop.is_set
+            is_stopped = self._is_stopped()
             if self.checkpoint is not None and (
                 is_stopped or len(state.history) % self.checkpoint.every == 0
             ):
-                self.checkpoint.write(state)
+                self._write()
                 is_written = True
             if is_stopped:
                 raise KeyboardInterrupt
         if self.checkpoint is not None and not is_written:
-            self.checkpoint.write(state)
+            self._write()
+
+    def _write(self) -> None:
+        """Write the checkpoint; of several ranks the first does."""
+        if self.checkpoint is not None and self.parts.sharding.rank == 0:
+            self.checkpoint.write(self.state)
+
+    def _merge_outputs(self) -> None:
+        """Give all ranks the outputs of all rows, for the metrics and the checkpoint."""
+        if self.ranks is not None and self._loop.keeps_outputs and self.state.outputs is not None:
+            self.ranks.agree()
+            self.ranks.merge(self.state.outputs)
+
+    def _is_stopped(self) -> bool:
+        """Return whether Ctrl-C was pressed, in any rank; compare the weights of all ranks.
+
+        The fit is over if a callback of any rank has ended it.
+        """
+        stop = self.interrupts.stop
+        if self.ranks is None:
+            return stop.is_set
+        numbers = [self.state.is_over, hash_of(self._weights())]
+        stops, every = self.ranks.agree(stop.is_set, numbers)
+        self.state.is_over = bool(every[:, 0].any())
+        if (every[:, 1] != every[0, 1]).any():
+            raise RuntimeError(
+                "Trainer.fit: the weights of the ranks differ, so a callback or a brick computes "
+                f"something else in each; the hashes are {every[:, 1].tolist()}"
+            )
+        if stops:
+            stop.set()
+        return stops
 
     def _max_epochs_per_call(self) -> int:
         """Return the number of epochs until the next action between two epochs."""
         schedule = getattr(self.parts.optimizer, "schedule", None)
+        if self.ranks is not None:
+            return 1
         watches = self.callbacks or self.measuring.measures or self.state.early_stopping is not None
         if watches or self.held_out is not None or getattr(schedule, "is_watching", False):
             return 1

@@ -22,6 +22,7 @@ class FitSettings(NamedTuple):
     """The fraction of the rows that is held out, if `validation` is one."""
     metrics: tuple[tuple[str, str | None], ...]
     """The name of each metric in the history, and in METRICS (None for a function)."""
+    shards: int = 1
 
 
 @dataclass

@@ -19,6 +19,8 @@ from handnn.network import Network
 from handnn.optimizers import Optimizer
 from handnn.progress import progress_bar
 from handnn.training.checkpoints import Resumed, read
+from handnn.training.distributed import Ranks, ShardedStep, Sharding, ranks_of
+from handnn.training.distributed.sharding import DEADLINE
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.exclusive import exclusively
 from handnn.training.history import History
@@ -41,6 +43,12 @@ class Trainer:
     callbacks: functions that are called as ``callback(trainer)`` after each epoch, in order. If one
     returns True, training ends after all of them have been called.
     progress: whether to show a progress bar on stderr.
+    shards: into how many slices each batch is cut, by position; by default 1, or 16 with `comm`.
+    The slices are summed in one fixed order, so the bits depend on `shards`, and not on who
+    computes them.
+    comm: an mpi4py communicator, such as MPI.COMM_WORLD. Its ranks share the slices. All of them
+    must build the same trainer and call `fit` with the same arguments.
+    deadline: the seconds after which a rank that does not answer ends all ranks.
 
     After each epoch, in this order: the validation loss and the metrics are measured, the history
     is extended, a `ReduceOnPlateau` and early stopping are updated, the bar advances, the callbacks
@@ -84,6 +92,9 @@ class Trainer:
         rng: RandomSource = None,
         callbacks: Sequence[Callable[[Trainer], object]] = (),
         progress: bool = False,
+        comm: object = None,
+        shards: SupportsIndex | None = None,
+        deadline: float = DEADLINE,
     ) -> None:
         if not isinstance(network, Network):
             raise TypeError(
@@ -107,6 +118,10 @@ class Trainer:
         self.rng = np.random.default_rng(rng)
         self.callbacks = callbacks
         self.progress = progress
+        sharding = Sharding.of(comm, shards, deadline)
+        self.comm = comm
+        self.shards = sharding.shards
+        self.deadline = sharding.deadline
         self.history = History()
         self._resumed: Resumed | None = None
         self.is_compiled  # noqa: B018 - raises ValueError for engine="compiled" if it cannot be
@@ -120,6 +135,8 @@ class Trainer:
         *,
         callbacks: Sequence[Callable[[Trainer], object]] = (),
         progress: bool = False,
+        comm: object = None,
+        deadline: float = DEADLINE,
     ) -> Trainer:
         """Return a trainer in the state in which its `fit` wrote the checkpoint `path`.
 
@@ -142,6 +159,9 @@ class Trainer:
             rng=parts.rng,
             callbacks=callbacks,
             progress=progress,
+            comm=comm,
+            shards=resumed.checkpoint.settings.shards,
+            deadline=deadline,
         )
         trainer.history = resumed.state.history
         trainer._resumed = resumed
@@ -168,9 +188,16 @@ class Trainer:
             array([[4.]])
         """
         rows = as_rows("Trainer.train_step", self.network, self.loss, x, y, sample_weight)
-        with exclusively(self.network):
-            loss, _ = loss_and_gradients(self.network, self.loss, *rows)
-            self.optimizer.step(self.network.params, self.network.grads)
+        sharding = self._parts.sharding
+        with exclusively(self.network), ranks_of(sharding) as ranks:
+            if sharding.shards == 1 and ranks is None:
+                loss, _ = loss_and_gradients(self.network, self.loss, *rows)
+                self.optimizer.step(self.network.params, self.network.grads)
+                return loss
+            sharding.check(self.network.layers)
+            step = ShardedStep(Ranks(sharding) if ranks is None else ranks, self.network)
+            loss, _, grads, _ = step.loss_and_gradients(self.network, self.loss, rows)
+            self.optimizer.step(self.network.params, grads)
         return loss
 
     def fit(
@@ -240,24 +267,25 @@ class Trainer:
             >>> history.metrics["accuracy"][-1]
             1.0
         """
-        return self._run(
-            self._prepare(
-                FitArguments(
-                    x=x,
-                    y=y,
-                    epochs=epochs,
-                    batch_size=batch_size,
-                    shuffle=shuffle,
-                    validation=validation,
-                    sample_weight=sample_weight,
-                    steps_per_epoch=steps_per_epoch,
-                    metrics=metrics,
-                    early_stopping=early_stopping,
-                    checkpoint=checkpoint,
-                    checkpoint_every=checkpoint_every,
-                )
-            )
+        arguments = FitArguments(
+            x=x,
+            y=y,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            validation=validation,
+            sample_weight=sample_weight,
+            steps_per_epoch=steps_per_epoch,
+            metrics=metrics,
+            early_stopping=early_stopping,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
         )
+        with ranks_of(self._parts.sharding) as ranks:
+            run = self._prepare(arguments)
+            run.ranks = ranks
+            run.interrupts.with_sigterm = ranks is not None
+            return self._run(run)
 
     def _prepare(self, arguments: FitArguments) -> Run:
         """Check the arguments of `fit`, and return a fit that can begin; change nothing."""
@@ -274,7 +302,7 @@ class Trainer:
             self._resumed = None
             self.history = run.state.history
             shown = progress_bar(
-                shows=self.progress,
+                shows=self.progress and run.parts.sharding.rank == 0,
                 total=run.state.epochs,
                 unit="epoch",
                 done=len(self.history),
@@ -297,7 +325,8 @@ class Trainer:
 
     @property
     def _parts(self) -> Parts:
-        return Parts(self.network, self.loss, self.optimizer, self.engine, self.rng)
+        sharding = Sharding.of(self.comm, self.shards, self.deadline)
+        return Parts(self.network, self.loss, self.optimizer, self.engine, self.rng, sharding)
 
 
 def _check_methods(name: str, part: object, *methods: str) -> None:

@@ -143,4 +143,5 @@ def _read_settings(fit: Mapping[str, object]) -> FitSettings:
             (as_text(name), one_of(known, tuple(METRICS), "metric"))
             for name, known in as_pairs(fit.get("metrics"), "metrics")
         ),
+        max(1, as_int(fit.get("shards", 1), "shards", 2**31)),
     )

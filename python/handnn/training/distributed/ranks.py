@@ -1,0 +1,217 @@
+"""Ranks: what the processes of one training tell each other over MPI.
+
+Before every exchange of data, all ranks exchange a header: whether a rank has failed, whether one
+is to stop, and a few numbers. So an error or a Ctrl-C of any rank reaches all within a step.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn.arrays import Array
+from handnn.training.distributed.sharding import Sharding
+
+SPIN_SECONDS = 0.002
+"""How long a rank asks for the end of an exchange without sleeping in between."""
+
+FAREWELL_SECONDS = 2.0
+"""After the deadline, how long ranks wait for a sign of life of the others."""
+
+MAX_NUMBERS = 64
+"""The most numbers in a header."""
+
+FAREWELL = 77
+"""The tag of signs of life."""
+
+
+class RankError(RuntimeError):
+    """Raised in every rank but one when that one has failed; the message names it and its error."""
+
+
+class Ranks:
+    """The ranks of one training. With a single rank, nothing is sent."""
+
+    def __init__(self, sharding: Sharding) -> None:
+        self.sharding = sharding
+        self.rank, self.size = sharding.rank, sharding.n_ranks
+        self._comm: Any = None
+        if self.size > 1:
+            self._comm, request = sharding.comm.Idup()
+            self._wait(request)
+
+    def close(self) -> None:
+        """Free the communicator."""
+        if self._comm is not None:
+            self._comm.Free()
+            self._comm = None
+
+    def agree(
+        self, stops: bool = False, numbers: Sequence[float] = ()
+    ) -> tuple[bool, NDArray[np.float64]]:
+        """Exchange headers; return whether any rank is to stop, and the numbers of all ranks.
+
+        Raises RankError if another rank has failed.
+        """
+        own = np.zeros(2 + MAX_NUMBERS)
+        own[1] = stops
+        own[2 : 2 + len(numbers)] = numbers
+        every = self._headers(own)
+        if every[:, 0].any():
+            raise RankError(self._failures("", every[:, 0]))
+        return bool(every[:, 1].any()), every[:, 2 : 2 + len(numbers)]
+
+    def fail(self, error: BaseException) -> None:
+        """Tell all ranks that this one has failed; they raise RankError."""
+        if self.size == 1 or isinstance(error, RankError):
+            return
+        own = np.zeros(2 + MAX_NUMBERS)
+        own[0] = 1
+        every = self._headers(own)
+        what = "".join(traceback.format_exception_only(error)).strip()
+        self._failures(f"rank {self.rank} on {_here()}: {what}", every[:, 0])
+
+    def check_same(self, things: Mapping[str, object]) -> None:
+        """Raise ValueError in all ranks unless all have the same bytes of each of these things."""
+        if self.size == 1:
+            return
+        hashes = [float(hash_of(thing)) for thing in things.values()]
+        _, every = self.agree(numbers=hashes)
+        for name, column in zip(things, every.T, strict=True):
+            others = np.flatnonzero(column != column[0])
+            if len(others):
+                raise ValueError(
+                    f"Trainer.fit: {name} of rank {others[0]} differs from that of rank 0; all "
+                    "ranks must be given the same"
+                )
+
+    def sum_over_shards(self, shares: Array, total: Array, counts: Sequence[int], add: Any) -> None:
+        """Sum arrays of all ranks into `total` (P,), each rank a range of the entries.
+
+        shares (n, P): the nodes of this rank. counts: the number of nodes of each rank. add: the
+        sum of all nodes, in the order of the ranks (Σ counts, entries) -> (entries,).
+        """
+        if self.size == 1:
+            total[...] = add(shares)
+            return
+        ends = np.arange(self.size + 1) * len(total) // self.size
+        sizes, mine = np.diff(ends), slice(ends[self.rank], ends[self.rank + 1])
+        received = np.empty((sum(counts), mine.stop - mine.start), total.dtype)
+        places = np.cumsum([0, *counts])
+        for number in range(max(counts)):
+            sends = sizes if number < len(shares) else 0 * sizes
+            takes = [len(received[0]) if number < count else 0 for count in counts]
+            rows = [int(places[r]) + number if takes[r] else 0 for r in range(self.size)]
+            self._wait(
+                self._comm.Ialltoallv(
+                    [shares[number if number < len(shares) else 0], (sends, ends[:-1])],
+                    [received, (takes, [row * len(received[0]) for row in rows])],
+                )
+            )
+        own = np.ascontiguousarray(add(received))
+        self._wait(self._comm.Iallgatherv(own, [total, (sizes, ends[:-1])]))
+
+    def merge(self, array: Array) -> None:
+        """Combine arrays in place, of which each rank has filled its part and left the rest 0."""
+        if self.size > 1:
+            from mpi4py import MPI
+
+            whole = array.reshape(-1).view(np.uint8)
+            self._wait(self._comm.Iallreduce(MPI.IN_PLACE, whole, op=MPI.BOR))
+
+    def _headers(self, own: NDArray[np.float64]) -> NDArray[np.float64]:
+        every = np.empty((self.size, len(own)))
+        if self.size == 1:
+            every[0] = own
+        else:
+            self._wait(self._comm.Iallgather(own, every))
+        return every
+
+    def _failures(self, own: str, has_failed: NDArray[np.float64]) -> str:
+        """Exchange the errors of the ranks that failed, and return them as one text."""
+        text = np.frombuffer(own.encode()[:1000].ljust(1000), np.uint8).copy()
+        every = np.empty((self.size, len(text)), np.uint8)
+        self._wait(self._comm.Iallgather(text, every))
+        return "; ".join(
+            every[rank].tobytes().decode(errors="replace").strip()
+            for rank in np.flatnonzero(has_failed)
+        )
+
+    def _wait(self, request: Any) -> None:
+        """Wait until an exchange ends; after the deadline, name who is missing, and end all."""
+        start = monotonic()
+        while not request.Test():
+            waited = monotonic() - start
+            if waited > self.sharding.deadline:
+                self._give_up()
+            if waited > SPIN_SECONDS:
+                sleep(1e-4)
+
+    def _give_up(self) -> None:
+        """Name the ranks that give no sign of life, and end all ranks."""
+        comm = self.sharding.comm
+        heard = {self.rank}
+        sign, keeps = np.zeros(1), []
+        for other in range(self.size):
+            if other != self.rank:
+                keeps.append(comm.Isend(sign, other, FAREWELL))
+        end = monotonic() + FAREWELL_SECONDS
+        while monotonic() < end and len(heard) < self.size:
+            for other in set(range(self.size)) - heard:
+                if comm.Iprobe(other, FAREWELL):
+                    heard.add(other)
+            sleep(0.01)
+        missing = sorted(set(range(self.size)) - heard)
+        names = ", ".join(f"rank {rank}" for rank in missing) or "another rank"
+        print(
+            f"handnn: rank {self.rank} on {_here()}: {names} did not answer within "
+            f"{self.sharding.deadline:g} s; ending all {self.size} ranks",
+            file=sys.stderr,
+            flush=True,
+        )
+        if self.rank == min(heard):
+            comm.Abort(1)
+        sleep(FAREWELL_SECONDS)
+        os._exit(1)
+
+
+def hash_of(thing: object) -> int:
+    """Return 32 bits that depend on the bytes of an array, of arrays by name, or of a text."""
+    if isinstance(thing, np.ndarray):
+        return crc32(np.ascontiguousarray(thing).reshape(-1).view(np.uint8).data, len(thing))
+    if isinstance(thing, Mapping):
+        return crc32(repr([(name, hash_of(array)) for name, array in thing.items()]).encode())
+    if isinstance(thing, Sequence) and not isinstance(thing, str):
+        return crc32(repr([hash_of(one) for one in thing]).encode())
+    return crc32(repr(thing).encode())
+
+
+def _here() -> str:
+    return f"{socket.gethostname()} (process {os.getpid()})"
+
+
+@contextmanager
+def ranks_of(sharding: Sharding) -> Iterator[Ranks | None]:
+    """Yield the ranks of a fit, None for a single one; tell the others if it fails."""
+    if sharding.n_ranks == 1:
+        yield None
+        return
+    ranks = Ranks(sharding)
+    try:
+        yield ranks
+        ranks.agree()  # until here, each learns of the errors of the others
+    except BaseException as error:
+        ranks.fail(error)
+        raise
+    finally:
+        ranks.close()

@@ -1,0 +1,70 @@
+"""Sharding: into how many slices a batch is cut, and which ranks compute them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, SupportsIndex
+
+from handnn.arrays import positive_number, whole_number
+from handnn.layers import BatchNorm, Brick
+from handnn.layers.sequence import walk
+
+SHARDS = 16
+"""The number of slices with a communicator, unless the user chooses another."""
+
+DEADLINE = 60.0
+"""How long ranks wait for each other, in seconds, unless the user chooses another time."""
+
+
+@dataclass(frozen=True)
+class Sharding:
+    """The number of slices of a batch, and the communicator of the ranks that share them."""
+
+    shards: int = 1
+    comm: Any = None
+    """An mpi4py communicator, or None for this process alone."""
+    deadline: float = DEADLINE
+
+    @classmethod
+    def of(cls, comm: object, shards: SupportsIndex | None, deadline: float) -> Sharding:
+        """Return the sharding for the arguments of a Trainer, checked."""
+        if comm is not None and not hasattr(comm, "Iallgather"):
+            raise TypeError(
+                f"Trainer: comm must be a communicator such as MPI.COMM_WORLD, but is {comm!r:.50}"
+            )
+        if shards is None:
+            shards = 1 if comm is None else SHARDS
+        count = whole_number(shards, "Trainer: shards")
+        found = cls(count, comm, positive_number(deadline, "Trainer: deadline"))
+        if found.n_ranks > count:
+            raise ValueError(
+                f"Trainer: {count} shards cannot be shared by {found.n_ranks} ranks; choose more "
+                "shards, which gives other bits, or start fewer ranks"
+            )
+        return found
+
+    @property
+    def n_ranks(self) -> int:
+        """The number of ranks."""
+        return 1 if self.comm is None else int(self.comm.size)
+
+    @property
+    def rank(self) -> int:
+        """The number of this rank, from 0."""
+        return 0 if self.comm is None else int(self.comm.rank)
+
+    def slices_of(self, rank: int) -> tuple[int, int]:
+        """Return the slices of a rank, [first, last)."""
+        return rank * self.shards // self.n_ranks, (rank + 1) * self.shards // self.n_ranks
+
+    def check(self, layers: list[Brick]) -> None:
+        """Raise ValueError if a layer needs all rows of a batch at once."""
+        if self.shards == 1:
+            return
+        for place, layer in walk(layers):
+            if isinstance(layer, BatchNorm):
+                raise ValueError(
+                    f"Trainer.fit: layer {place} is a BatchNorm, which needs the statistics of all "
+                    f"rows of a batch, but they are cut into {self.shards} shards; use LayerNorm, "
+                    "or shards=1"
+                )
