@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import json
 import re
@@ -69,7 +70,7 @@ def test_both_languages_have_the_same_tasks_formulas_and_numbers(name):
 def test_quoted_labels_are_those_of_the_page(name):
     """The labels that a lesson quotes in **bold**, except bricks, are on the page."""
     words = json.loads((PAGE / "words-zh.json").read_text("utf-8"))
-    html = (PAGE / "index.html").read_text("utf-8")
+    page = (PAGE / "index.html").read_text("utf-8")
     for language, labels in (("en", set(words)), ("zh", set(words.values()))):
         quoted = re.findall(
             r"\*\*(.*?)\*\*", json.dumps(LESSONS[name][language]["tasks"], ensure_ascii=False)
@@ -79,7 +80,15 @@ def test_quoted_labels_are_those_of_the_page(name):
     for label in set(
         re.findall(r"\*\*(.*?)\*\*", json.dumps(LESSONS[name]["en"], ensure_ascii=False))
     ):
-        assert "Affine" in label or label == "×" or f">{label}" in html, label
+        assert "Affine" in label or label == "×" or f">{label}" in page, label
+
+
+def test_every_fixed_text_of_the_page_is_translated():
+    words = json.loads((PAGE / "words-zh.json").read_text("utf-8"))
+    body = (PAGE / "index.html").read_text("utf-8").partition("<body")[2]
+    texts = re.findall(r">([^<>]+)<", body) + re.findall(r'(?:aria-label|title)="([^"]+)"', body)
+    found = {re.sub(r"\s+", " ", html.unescape(text)).strip() for text in texts}
+    assert {t for t in found if re.search("[A-Za-z]{2}", t)} - {*words} == {"English", "handnn"}
 
 
 def test_neuron():

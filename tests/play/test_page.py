@@ -210,6 +210,7 @@ def test_a_lesson_sets_the_laboratory_in_both_languages(new_page, served):
     page = new_page(f"{served.server.url}&lesson=neuron&lang=zh")
     page.wait_for_selector("#columns >> text=Affine 2→1")
     assert page.inner_text("#play") == "开始"
+    page.wait_for_selector("#train-loss:text-is('0.6983')")  # with the weights of the lesson
     chinese = page.inner_text("#lesson-title")
     page.select_option("#language", "en")
     page.wait_for_selector("#play:text('Play')")

@@ -33,15 +33,15 @@ async function attempt(call) {
   }
 }
 
-// Start another state from its first step. Loads follow one another, so that the last one holds.
+const load = (changes) => loadState(() => ({ ...state, ...changes, step: 0, events: [] }));
+
+// Start another state. Loads follow one another, so that the last one holds.
 let loading = Promise.resolve();
-const load = (changes) => loadState(() => ({ ...state, ...changes }));
 
 function loadState(wantedState) {
   loading = loading.then(async () => {
     document.body.setAttribute("aria-busy", "true");
-    const wanted = { ...wantedState(), step: 0, events: [] };
-    const told = await attempt(() => ask("load", { state: wanted, adapt: true }));
+    const told = await attempt(() => ask("load", { state: wantedState(), adapt: true }));
     if (told) take(told); // the first frame that shows it ends the waiting
     else {
       forms();
@@ -231,7 +231,7 @@ async function receive(file) {
   if (!file) return;
   const told = await attempt(() => upload(file));
   if (!told) return;
-  if (told.state) return loadState(() => told.state); // of a network
+  if (told.state) return loadState(() => ({ ...told.state, step: 0, events: [] })); // a saved network
   catalog.file = told.file;
   catalog.columns = told.columns;
   const target = told.columns.at(-1);
@@ -323,7 +323,7 @@ async function start() {
   t({ safetensors: "Download the weights", c: "Download a C header", onnx: "Download ONNX" }[form]))));
   listen();
   frames();
-  if (catalog.lessons.length) await startLessons((wanted) => loadState(() => ({ version: 1, ...wanted })), draw);
+  if (catalog.lessons.length) await startLessons((wanted) => loadState(() => wanted), draw);
 }
 
 start();
