@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from handnn.files.report.report_page import _without_folders
 from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
@@ -67,10 +68,18 @@ def yes_or_no(count=150):
         (
             flats(),
             "price",
-            ["the mean", "rmse", "On the line, the prediction is exact"],
+            ["the mean", "rmse", "On the line, the prediction is exact", "Residuals"],
         ),
-        (flats(), "town", ["the most frequent class", "balanced_accuracy", "ROC curve", "Köln"]),
-        (yes_or_no(), "is_large", ["auc", "Held-out rows by actual class", "ROC curve"]),
+        (
+            flats(),
+            "town",
+            ["balanced_accuracy", "ROC curve", "Köln", "recall", "precision", "Calibration"],
+        ),
+        (
+            yes_or_no(),
+            "is_large",
+            ["auc", "Held-out rows by actual class", "ROC curve", "Calibration"],
+        ),
     ],
 )
 @pytest.mark.parametrize("stream", [(), ("--stream",)])
@@ -80,15 +89,44 @@ def test_has_all_sections(report, columns, target, parts, stream):
     words = " ".join(page.words)
     for part in (
         "Scores", "Learning curves", "Predicted and actual values", "Column importance",
-        "Worst predictions", "How to reproduce", "least squares", "this model",
+        "Worst predictions", "How to reproduce", "Partial dependence", "least squares",
+        "this model",
         "SHA-256", f"--target {target}", *parts,
     ):  # fmt: skip
         assert part in words, part
     assert "'the data.csv'" not in words.split("How to")[0]  # quoted for the shell, not in HTML
     pictures = [attributes for tag, attributes in page.tags if tag == "svg"]
-    assert len(pictures) == 3
+    assert len(pictures) >= 6
     assert all(one["role"] == "img" and one["aria-label"] for one in pictures)
     assert "nan" not in re.findall(r"[a-z]+", " ".join(re.findall(r'points="[^"]*"', text)))
+
+
+def test_the_verdict_is_first_and_no_path_is_told(report, tmp_path):
+    text = report(flats(), "price")
+    words = [word.strip() for word in Page(text).words]
+    assert re.search(r"</h1>\n<p class=\"verdict\">This model is (not )?(clearly )?better", text)
+    assert str(tmp_path) not in text and any("'the data.csv'" in word for word in words)
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("handnn train '/tmp/a b/c d.csv' --out /tmp/x/m", "handnn train 'c d.csv' --out m"),
+        ("train_file('/tmp/x.csv', 'y', delimiter='/')", "train_file('x.csv', 'y', delimiter='/')"),
+        (r"train 'C:\data\x.csv' --report=/a/b.html", "train 'x.csv' --report=b.html"),
+        ("train data/x.csv --format %d/%m/%Y", "train data/x.csv --format %d/%m/%Y"),
+    ],
+)
+def test_absolute_paths_are_names_of_files(command, shown):
+    assert _without_folders(command) == shown
+
+
+def test_every_class_has_a_roc_curve(report):
+    columns = flats(200)
+    columns["kind"] = [f"kind {k % 9}" for k in range(200)]
+    assert set(re.findall(r"ROC curve of (kind \d)", report(columns, "kind"))) == {
+        f"kind {k}" for k in range(9)
+    }
 
 
 def test_loads_no_other_files(report):

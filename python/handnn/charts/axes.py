@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TypeAlias
 
+from handnn.charts.style import LIGHT
+
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 92, 14, 14, 44
 
-COLORS = ("#1f5fa8", "#b3501b", "#3d7a35", "#7a3d8f", "#8a6d00")
-"""Colors of curves, each with a contrast above 4.5 to 1 on white."""
+COLORS = tuple(f"var(--curve-{k}, {LIGHT[f'curve-{k}']})" for k in range(5))
+"""Colors of curves: those of the page's palette, or else those for white paper."""
 
 Coordinates: TypeAlias = Iterable[tuple[float, float]]
 

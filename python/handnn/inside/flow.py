@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from handnn.charts.style import LIGHT
 from handnn.inside.excerpt import number
 from handnn.inside.records import NetworkStep, short_name
 
@@ -30,10 +31,10 @@ def flow(step: NetworkStep, prefix: str) -> str:
         drawn += _arrows(x, x + gap, before, is_training)
         x += gap
         width = _width(name) + 10
-        fill = "#ffe9c7" if is_last else "#dfeafb"
+        fill = _color("loss-box" if is_last else "box")
         drawn.append(
             f'<rect x="{x:.0f}" y="{TOP}" width="{width:.0f}" height="{BOX}" rx="5" fill="{fill}" '
-            f'stroke="#444"/><text x="{x + width / 2:.0f}" y="{TOP + BOX / 2 + 5:.0f}" '
+            f'stroke="{_color("soft")}"/><text x="{x + width / 2:.0f}" y="{TOP + BOX / 2 + 5:.0f}" '
             f'text-anchor="middle">{escape(name)}</text>'
         )
         x += width
@@ -61,10 +62,10 @@ def _arrows(start: float, end: float, shape: str, is_training: bool) -> list[str
     high, low = TOP + 12, TOP + BOX - 10
     drawn = [
         f'<text x="{middle:.0f}" y="{TOP - 8}" text-anchor="middle">{escape(shape)}</text>',
-        _arrow(start + 3, end - 3, high, "#1f4e9e"),
+        _arrow(start + 3, end - 3, high, _color("low")),
     ]
     if is_training:
-        drawn.append(_arrow(end - 3, start + 3, low, "#b04a00"))
+        drawn.append(_arrow(end - 3, start + 3, low, _color("high")))
         drawn.append(
             f'<text x="{middle:.0f}" y="{TOP + BOX + 20}" text-anchor="middle">gradient</text>'
         )
@@ -77,6 +78,11 @@ def _arrow(start: float, end: float, y: float, color: str) -> str:
         f'<path d="M{start:.0f} {y:.0f}H{end - back / 2:.0f}" stroke="{color}" stroke-width="2"/>'
         f'<path d="M{end:.0f} {y:.0f}l{-back} -5v10z" fill="{color}"/>'
     )
+
+
+def _color(name: str) -> str:
+    """Return a color of the page's palette; outside a page, that for white paper."""
+    return f"var(--{name}, {LIGHT[name]})"
 
 
 def _shape(array: object) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 
 from handnn.arrays import Array
+from handnn.charts.style import palette
 from handnn.inside.excerpt import GAP, excerpt
 from handnn.inside.flow import flow
 from handnn.inside.records import BrickStep, LossStep, NetworkStep
@@ -18,37 +19,40 @@ SHADES = 5
 
 STYLE = """
 .handnn-trace { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 0 auto;
-  padding: 1rem; color: #1b1b1b; background: #fff }
+  padding: 1rem; color: var(--ink); background: var(--paper) }
 .handnn-trace h1 { font-size: 1.6rem; line-height: 1.25 }
-.handnn-trace h2 { font-size: 1.35rem; margin-top: 2.5rem; border-bottom: 2px solid #999 }
+.handnn-trace h2 { font-size: 1.35rem; margin-top: 2.5rem; border-bottom: 2px solid var(--line) }
 .handnn-trace h3, .handnn-trace h4 { font-size: 1.1rem; margin: 0 0 .3rem }
-.handnn-trace a { color: #0b57a4 }
+.handnn-trace a { color: var(--accent) }
 .handnn-trace p { margin: .3rem 0; max-width: 50rem }
 .handnn-trace code { font: .95em/1.4 ui-monospace, monospace; white-space: pre-wrap }
-.handnn-trace p.formula { padding: .15rem .6rem; border-left: .25rem solid #8a8a8a }
-.handnn-trace section.brick { margin: 1rem 0; padding: .8rem 1rem; border: 1px solid #bbb;
-  border-radius: .4rem }
+.handnn-trace p.formula { padding: .15rem .6rem; border-left: .25rem solid var(--line) }
+.handnn-trace section.brick { margin: 1rem 0; padding: .8rem 1rem; background: var(--panel);
+  border-radius: .6rem }
 .handnn-trace div.arrays { display: flex; flex-wrap: wrap; gap: .8rem 1.6rem;
   align-items: flex-start }
-.handnn-trace div.wide { overflow-x: auto }
+.handnn-trace div.wide { overflow-x: auto; max-width: 100% }
 .handnn-trace table { border-collapse: collapse; width: auto; margin: .4rem 0;
   font-size: .85rem; font-variant-numeric: tabular-nums }
 .handnn-trace caption { text-align: left; white-space: nowrap; padding-bottom: .15rem }
-.handnn-trace caption span { font-size: .85em }
+.handnn-trace caption span { font-size: .85em; color: var(--soft) }
 .handnn-trace caption span.summary { display: block; white-space: normal }
-.handnn-trace td { border: 1px solid #ccc; padding: .1rem .45rem; text-align: right;
-  background: #fff; color: #1b1b1b }
-.handnn-trace td.corner { border: none }
+.handnn-trace td { border: 1px solid var(--line); padding: .1rem .45rem; text-align: right;
+  background: var(--paper); color: var(--ink) }
+.handnn-trace td.corner { border: none; background: none }
 .handnn-trace nav ul { display: flex; flex-wrap: wrap; gap: 1.5rem; list-style: none; padding: 0 }
-.handnn-trace th { font-weight: normal; color: #555; padding: .1rem .45rem; text-align: right }
-.handnn-trace svg text { font: 13px system-ui, sans-serif; fill: #1b1b1b }
+.handnn-trace th { font-weight: normal; color: var(--soft); padding: .1rem .45rem;
+  text-align: right }
+.handnn-trace svg { max-width: none } /* wider than the page, it is scrolled */
+.handnn-trace svg text { font: 13px system-ui, sans-serif; fill: var(--ink) }
 """
 
 
 def page(step: NetworkStep) -> str:
     """Return the page as HTML."""
     main = f'<main class="handnn-trace">\n{_body(step, "")}\n</main>'
-    return document(_title(step), _style(), main)
+    style = f"{palette()}body {{ margin: 0; background: var(--paper) }}\n{_style()}"
+    return document(_title(step), style, main)
 
 
 def document(title: str, style: str, main: str) -> str:
@@ -65,7 +69,7 @@ def document(title: str, style: str, main: str) -> str:
 def fragment(step: NetworkStep) -> str:
     """Return the content for embedding in another page, with ids unique to this step."""
     return (
-        f'<div class="handnn-trace"><style>{_style()}</style>\n'
+        f'<div class="handnn-trace"><style>{palette(".handnn-trace")}{_style()}</style>\n'
         f"{_body(step, f'trace-{id(step):x}-')}\n</div>"
     )
 
@@ -75,12 +79,16 @@ def _title(step: NetworkStep) -> str:
 
 
 def _style() -> str:
-    lines = [STYLE]
+    """Return the rules, with the shades of numbers, which keep the contrast of text above 7:1."""
+    lines, dark = [STYLE], []
     for depth in range(1, SHADES + 1):
-        middle, low = 255 - 15 * depth, 255 - 30 * depth  # keeps the contrast of the text above 7:1
+        middle, low = 255 - 15 * depth, 255 - 30 * depth
         lines.append(f".handnn-trace td.p{depth} {{ background: rgb(255, {middle}, {low}) }}")
         lines.append(f".handnn-trace td.n{depth} {{ background: rgb({low}, {middle}, 255) }}")
-    return "\n".join(lines)
+        strong, weak = 20 + 20 * depth, 23 + 8 * depth
+        dark.append(f".handnn-trace td.p{depth} {{ background: rgb({strong}, {weak}, 20) }}")
+        dark.append(f".handnn-trace td.n{depth} {{ background: rgb(20, {weak}, {strong}) }}")
+    return "\n".join([*lines, "@media (prefers-color-scheme: dark) {", *dark, "}"])
 
 
 def _body(step: NetworkStep, prefix: str) -> str:

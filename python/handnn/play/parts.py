@@ -6,6 +6,8 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from handnn.charts.style import palette
+
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -18,9 +20,11 @@ TYPES = {
 
 def _parts() -> dict[str, bytes]:
     folder = resources.files("handnn.play") / "page"
-    return {
+    found = {
         part.name: part.read_bytes() for part in folder.iterdir() if Path(part.name).suffix in TYPES
     }
+    found["play.css"] = palette().encode() + found["play.css"]
+    return found
 
 
 PARTS = _parts()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 
 from handnn import charts
+from handnn.charts.style import PAGE, palette
 from handnn.files.learning.trained import TrainingRun
 from handnn.files.model import FileModel, PlainScores
-from handnn.files.report.answer_charts import answers_section
+from handnn.files.report import answer_charts
+from handnn.files.report.dependence import dependence_section
 from handnn.files.report.html import Cell, section, table
 from handnn.files.report.importance import WorstRow, permutation_importance, worst_rows
 from handnn.files.report.table_scores import answers_of, measured_values
@@ -29,22 +32,10 @@ MEANINGS = {
     "log_loss": "mean of -log of the probability of the true class",
 }
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; background: #fff }
-main { max-width: 60rem; margin: 0 auto; padding: 1rem }
-h1 { font-size: 1.6rem; line-height: 1.25 }
-h2 { font-size: 1.3rem; margin-top: 2.5rem; border-bottom: 2px solid #999 }
-p { max-width: 46rem }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .95rem }
-caption { text-align: left; padding-bottom: .3rem; white-space: nowrap }
-th, td { padding: .2rem .7rem; border: 1px solid #ccc; text-align: right }
-th { font-weight: 600; background: #f4f4f4 }
-th[scope=row] { text-align: left }
-tr.ours td { font-weight: 600 }
-div.wide { overflow-x: auto }
-svg { max-width: 100%; height: auto }
-svg text { font: 13px system-ui, sans-serif; fill: #1b1b1b }
-pre { background: #f4f4f4; padding: .8rem; white-space: pre-wrap; overflow-wrap: anywhere }
+STYLE = f"""{palette()}{PAGE}
+p.verdict {{ font-size: 1.1rem; font-weight: 600 }}
+tr.ours td {{ font-weight: 600 }}
+{answer_charts.STYLE}
 """
 
 
@@ -63,15 +54,17 @@ def report_page(model: FileModel, command: str) -> str:
     measured, answers = measured_values(target, test.y), answers_of(model, test.x)
     parts = [
         f"<h1>{escape(title)}</h1>",
+        f'<p class="verdict">This model is {escape(model.verdict)}.</p>',
         f"<p>A {target.task} model, trained on {run.n_train:,} rows and scored on "
         f"{len(test):,} other rows, which were drawn at random.</p>",
         section("Scores", _scores(model)),
         section("Learning curves", _learning_curves(run)),
         section(
             "Predicted and actual values",
-            answers_section(target, model.notes.target, measured, answers),
+            answer_charts.answers_section(target, model.notes.target, measured, answers),
         ),
         section("Column importance", _importance(target.task, importance)),
+        section("Partial dependence", dependence_section(model, test.x, importance)),
         section(
             "Worst predictions",
             _worst(worst_rows(model, test), str(story["place"]), target.task),
@@ -90,7 +83,7 @@ def _scores(model: FileModel) -> str:
     meanings = "; ".join(f"{name}: {MEANINGS[name]}" for name in names)
     best = "this model" if model.verdict.startswith("better") else ""
     scores = table("On the held-out rows", ["", *names], rows, best)
-    return f"<p>This model is {escape(model.verdict)}.</p>{scores}<p>{meanings}.</p>"
+    return f"{scores}<p>{meanings}.</p>"
 
 
 def _learning_curves(run: TrainingRun) -> str:
@@ -145,11 +138,18 @@ def _decisions(story: Mapping[str, object]) -> str:
 def _reproduce(model: FileModel, command: str) -> str:
     story = model.notes.story
     return (
-        f"<pre>{escape(command)}</pre>"
+        f"<pre>{escape(_without_folders(command))}</pre>"
         f"<p>The file had {_integer(story['bytes']):,} bytes and the SHA-256 <code>"
         f"{escape(str(story['sha256']))}</code>. handnn {escape(str(story['handnn']))} with this "
         "file and these options gives the same model, with any number of threads.</p>"
     )
+
+
+def _without_folders(command: str) -> str:
+    """Return a command with the names of files in place of absolute paths."""
+    quoted = r"(?<=['\"])(?:[A-Za-z]:)?[/\\][^'\"]*[/\\](?=[^'\"/\\]+['\"])"
+    plain = r"(?<![^\s=('\"])(?:[A-Za-z]:)?[/\\](?:[^\s'\"/\\]+[/\\])+"
+    return re.sub(plain, "", re.sub(quoted, "", command))
 
 
 def _integer(value: object) -> int:
