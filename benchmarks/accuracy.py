@@ -1,4 +1,4 @@
-"""Compare the accuracy of default models on tables that none of them was tuned to.
+"""Compare the accuracy of default models on tables that none of them was tuned on.
 
 Each model gets the raw columns of the same training rows and predicts the same test rows; the score
 is the RMSE, or the log loss of classes, so lower is better. The tables come from the packages

@@ -355,7 +355,7 @@ def test_trainer_works_in_either_mode_and_restores_it():
 
 
 class Gives:
-    """A brick that returns what it is told, and has these grads."""
+    """A brick that returns a given output, and has these grads."""
 
     def __init__(self, forward=None, backward=None, grads=None):
         self.values = forward, backward

@@ -119,7 +119,7 @@ struct ActivationKernels {
 // The divisor for pre (N, O): N O; N O / 2, for the slope of a square or if half of the columns of
 // pre are targets; or N.
 enum class Divisor { entries, halves, rows };
-// Valid targets: any numbers; probabilities from 0 to 1; numbers that are not negative; labels, or
+// Valid targets: any numbers; probabilities from 0 to 1; non-negative numbers; labels, or
 // rows of probabilities that add up to 1.
 enum class Target { numbers, probabilities, counts, classes };
 

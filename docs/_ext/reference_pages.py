@@ -69,7 +69,7 @@ def summary(thing: object) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a page unless it stands there already, so that Sphinx builds only what changed."""
+    """Write a page unless it exists with this content, so that Sphinx builds only what changed."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
 

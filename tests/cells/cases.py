@@ -27,9 +27,9 @@ GAP, ERROR = "gap", "error"
 
 @dataclass(frozen=True)
 class Case:
-    """A cell, the kind of its column, and its meaning: a number, a text, `gap` or `error`.
+    """A cell, the kind of its column, and its meaning: a number, a string, `gap` or `error`.
 
-    A text is marked by `is_text`, since "gap" and "error" may be strings as well.
+    A string is marked by `is_text`, since "gap" and "error" may be strings as well.
     """
 
     written: str

@@ -98,7 +98,7 @@ def failures(saved, path, write, cases, *options):
     found = set()
     write(path, [case.cell for case in fine])
     answers = predictions(model, path, *options)
-    if answers is None:  # find the cells to blame
+    if answers is None:  # find the invalid cells
         answers = []
         for case in fine:
             write(path, [case.cell])

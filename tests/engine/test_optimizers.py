@@ -169,7 +169,7 @@ def test_same_bits_when_callbacks_change_settings(name, dtype):
     assert_same_fit(*fits)
 
 
-# ---- going on ------------------------------------------------------------------------------------
+# ---- continuing ----------------------------------------------------------------------------------
 
 
 @every_optimizer

@@ -109,7 +109,7 @@ def test_scratch_is_on_the_stack_or_static(tmp_path):
 
 @pytest.mark.parametrize("key", ["gcc", "g++", "clang"])
 def test_unused_functions_give_no_warning(key, tmp_path):
-    """Include two models in one file, of which one is not called and one is included twice."""
+    """Include one model that is never called, and another one twice."""
     build = BUILDS[key]
     for name in ("first", "second"):
         network = networks.tabular("float32")

@@ -20,7 +20,7 @@ CHANGES = {
 
 @pytest.fixture
 def evil():
-    """Return a class of arrays of which the next new one calls the function in its list."""
+    """Return a class of arrays; creating one calls and removes the function in its list."""
 
     class Evil(np.ndarray):
         pending: ClassVar[list[object]] = []

@@ -68,7 +68,7 @@ def test_random_calls_of_functional():
     for number in range(N_CALLS):
         name = names[number % len(names)]
         parameters = inspect.signature(FUNCTIONS[name]).parameters.values()
-        pool = [draw(rng) for _ in range(2)]  # few different ones, so that shapes agree
+        pool = [draw(rng) for _ in range(2)]  # few distinct sizes, so that shapes often agree
         arguments = {
             p.name: pool[rng.integers(2)] if rng.random() < 0.8 else draw(rng)
             for p in parameters

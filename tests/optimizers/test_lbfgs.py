@@ -371,7 +371,7 @@ def test_max_evaluations_limits_the_evaluations():
     assert optimizer.is_used_up and not optimizer.converged
     assert optimizer.message == "all evaluations of the loss are done"
     assert 1 <= len(history) <= 6 < 50
-    assert 6 < len(seen) <= 6 + 20  # SciPy ends its line search first, of 20 steps at the most
+    assert 6 < len(seen) <= 6 + 20  # SciPy ends its line search first, after at most 20 steps
     assert "max_evaluations=6" in repr(optimizer)
     enough = LBFGS(max_evaluations=1000)
     trainer(enough).fit(*rows(), epochs=3, batch_size=40)

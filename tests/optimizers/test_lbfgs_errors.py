@@ -56,7 +56,7 @@ def test_rejects_a_gradient_that_is_not_finite():
 
     one = trainer()
     one.loss = Steep()
-    with pytest.raises(ValueError, match="or its gradient not finite"):
+    with pytest.raises(ValueError, match="or its gradient is not finite"):
         one.fit(*rows(), epochs=5, batch_size=40)
 
 

@@ -40,7 +40,7 @@ def dialect_options(command: Command) -> Command:
         ),
         click.option(
             "--gap", "gaps", multiple=True, metavar="TEXT",
-            help="A text that marks a missing value, besides empty cells, NA, NaN and null; a "
+            help="A string that marks a missing value, besides empty cells, NA, NaN and null; a "
             "number also marks those equal to it. May be repeated.",
         ),
         click.option(

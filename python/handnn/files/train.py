@@ -150,7 +150,7 @@ def train_file(
 
 
 def column_names(given: str | Iterable[str], source: Source) -> tuple[str, ...]:
-    """Return names of columns; a text that is not a column may list several, as "a,b"."""
+    """Return names of columns; a string that is not a column may list several, as "a,b"."""
     names: list[str] = []
     for text in [given] if isinstance(given, str) else given:
         names += [text] if text in source.names else [name.strip() for name in text.split(",")]

@@ -145,7 +145,9 @@ def code_columns(layers: Iterable[Brick], n_in: int) -> dict[int, Embedding]:
     Only Embeddings before all other bricks read their codes from the input.
     """
     found: dict[int, Embedding] = {}
-    columns: list[int | None] = list(range(n_in))  # the input column of each; None: from a w
+    columns: list[int | None] = list(
+        range(n_in)
+    )  # the input column of each output column; None for those of w
     for layer in layers:
         if type(layer) is not Embedding or layer.column >= len(columns):
             break

@@ -107,7 +107,7 @@ class SoftmaxCrossEntropy(KernelLoss):
             weights.ndim != 1 or not (np.isfinite(weights) & (weights >= 0)).all()
         ):
             raise ValueError(
-                "SoftmaxCrossEntropy: class_weight must be numbers that are not negative, one for "
+                "SoftmaxCrossEntropy: class_weight must be non-negative numbers, one for "
                 f"each class, but is {weights}"
             )
         return weights

@@ -193,7 +193,7 @@ class _Iterates:
 
     def add(self, intermediate_result: _ScipyResult) -> None:  # SciPy requires this name
         """Keep the params of an iteration, and report it; StopIteration tells SciPy to end."""
-        self.params = intermediate_result.x.copy()  # SciPy goes on to use its array
+        self.params = intermediate_result.x.copy()  # SciPy continues to use its array
         self._objective.set_params(self.params)
         losses = [(self._objective.next_iteration(), perf_counter() - self._start)]
         try:
@@ -231,11 +231,11 @@ class _Objective:
         if not (math.isfinite(value) and np.isfinite(gradient).all()):
             if not self._losses:
                 raise ValueError(
-                    f"LBFGS: the loss is {loss} at the start, or its gradient not finite; look for "
-                    "NaN, inf and very large values in x, y and the params"
+                    f"LBFGS: the loss is {loss} at the start, or its gradient is not finite; look "
+                    "for NaN, inf and very large values in x, y and the params"
                 )
             raise ValueError(
-                f"LBFGS: in the line search the loss is {loss}, or its gradient not finite; the "
+                f"LBFGS: in the line search the loss is {loss}, or its gradient is not finite; the "
                 "params are those of the last complete iteration; look for very large values"
             )
         self._losses.append(loss)

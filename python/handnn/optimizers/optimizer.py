@@ -171,7 +171,7 @@ class GradientOptimizer(ABC):
                 total += functional.sum_of_squares(grad)
             grad_scale = functional.clip_scale(self.clip_norm, total)
         lr = self.lr * self._factor()
-        # All states exist before the first update: a step that fails for want of memory does not
+        # All states exist before the first update: a step that runs out of memory does not
         # begin.
         learnt = {param: self.update_arguments(param, array) for param, array in params.items()}
         for param, array in params.items():

@@ -287,7 +287,8 @@ def read_architecture(metadata: Mapping[str, str], model: str = "network") -> di
         raise ValueError("its metadata does not name a format")
     if architecture["format"] != FORMAT:
         raise ValueError(
-            f"its format is {architecture['format']!r:.50}, and this handnn reads only {FORMAT}"
+            f"its format is {architecture['format']!r:.50}, and this version of handnn reads only "
+            f"{FORMAT}"
         )
     found = architecture.get("model", "network")
     if found != model:

@@ -117,7 +117,7 @@ def regression_errors(y: Floats, answers: Floats) -> HeldOutErrors:
 
 
 def class_errors(places: NDArray[np.int64], probabilities: Array) -> HeldOutErrors:
-    """Return 1 - the probability (M, K) of each row's class, whose place is given (M,)."""
+    """Return 1 - the probability (M, K) of each row's class, given its index (M,)."""
     of_truth = probabilities[np.arange(len(places)), places].astype(np.float64)
     return HeldOutErrors.of(1 - of_truth[:, None])
 

@@ -29,7 +29,7 @@ BLOCK_CELLS = 2**22
 def learn_plain(
     reader: TableReader, places: Collection[int], scale: ColumnScale
 ) -> dict[int, NumberColumn]:
-    """Return those columns of a table, by their places, that hold only numbers and have a value.
+    """Return the columns that hold only numbers and at least one value, by index.
 
     None are returned for the scale "quantile".
     """
@@ -64,7 +64,7 @@ def transform_plain(
 ) -> set[int]:
     """Write the inputs of the columns that hold only numbers; return which of `columns` these are.
 
-    columns: with their places in the table. out: as `Columns.transform` returns it: the numbers,
+    columns: by their index in the table. out: as `Columns.transform` returns it: the numbers,
     then the indicators of missing values.
     """
     numbers: dict[int, tuple[int, NumberColumn]] = {}
@@ -100,7 +100,7 @@ def _column(values: list[float]) -> Floats:
 def _blocks(
     reader: TableReader, places: Iterable[int]
 ) -> Iterator[tuple[list[int], NDArray[np.float64]]]:
-    """Yield the places and the values (K, N) of columns of numbers, some of them at a time."""
+    """Yield the indices and the values (K, N) of some columns of numbers at a time."""
     size = max(1, BLOCK_CELLS // max(1, reader.n_rows))
     pairs = ((place, reader.plain(place)) for place in places)
     plain = [(place, values) for place, values in pairs if values is not None]

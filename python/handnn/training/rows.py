@@ -52,7 +52,7 @@ class Selection:
             return
         weights = self.arrays[2] if self.chosen is None else self.arrays[2][self.chosen]
         if not weights.any():
-            raise ValueError(f"{where}: all {self.n_rows} rows to measure on have sample_weight 0")
+            raise ValueError(f"{where}: sample_weight is 0 for all {self.n_rows} rows")
 
 
 def select_rows(

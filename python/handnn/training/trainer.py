@@ -252,7 +252,7 @@ class Trainer:
         Raises:
             TypeError: If an argument has a wrong type, or a checkpoint cannot hold a part. Nothing
                 has been changed then; the same holds for ValueError.
-            ValueError: If a shape or a value does not fit, or all rows to measure on have weight 0.
+            ValueError: If a shape or a value does not fit, or all rows of a loss have weight 0.
             DivergenceError: At the first loss that is NaN or infinite.
             RuntimeError: If another thread is training this network.
 

@@ -82,8 +82,8 @@ def lookups(row: InputRow, gaps: Iterable[str] = ()) -> str:
         cases += f"    case {place}:\n      return model_label(text, model_labels_{place}, "
         cases += f"{len(column.labels)}, model_gap_words, {len(words)});\n"
     return (
-        f"{arrays}/* The code of a text for x[column], with or without spaces around it; NAN if it"
-        " is NULL or\n   means a missing value, or x[column] is not a category of text. */\n"
+        f"{arrays}/* The code of a string for x[column], with or without spaces around it; NAN if"
+        " it is NULL or\n   means a missing value, or x[column] is not a category of text. */\n"
         "static inline real model_code(size_t column, const char *text) {\n"
         f"  switch (column) {{\n{cases}    default:\n      return (real)NAN;\n  }}\n}}\n\n"
     )

@@ -35,7 +35,7 @@ ADVICE = {
 
 
 def near_number(text: str) -> str | None:
-    """Return the kind of a text that looks like a number, such as "percentages", or None.
+    """Return the kind of a string that looks like a number, such as "percentages", or None.
 
     Examples:
         >>> from handnn.tables.cells import near_number

@@ -49,7 +49,7 @@ MAX_EXACT_FRACTION = 15
 
 
 def strip(text: str) -> str:
-    """Return a text without the spaces around it."""
+    """Return a string without the spaces around it."""
     return text.strip(SPACES)
 
 
@@ -93,7 +93,7 @@ def _split(text: str) -> tuple[str, str, int] | None:
 
 
 def text_of(text: str) -> str:
-    """Return the category text of a text without spaces around it."""
+    """Return the category text of a string without spaces around it."""
     if text in BOOLS:
         return BOOLS[text]
     return number_text(text) or text
@@ -129,7 +129,7 @@ def category_text(value: object) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Return whether a text without spaces around it is a number."""
+    """Return whether a string without spaces around it is a number."""
     return _split(text) is not None
 
 
@@ -145,7 +145,7 @@ class GapWords:
         self.numbers = sorted(map(float, self.keys))
 
     def __contains__(self, text: str) -> bool:
-        """Return whether a text without spaces around it means a missing value."""
+        """Return whether a string without spaces around it means a missing value."""
         if text in self.words:
             return True
         return bool(self.keys) and number_text(text) in self.keys

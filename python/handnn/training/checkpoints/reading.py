@@ -68,7 +68,9 @@ def read(path: str | os.PathLike[str]) -> Resumed:
         described = as_dict(json.loads(file.metadata["training"]), "training")
         version = described.get("format")
         if version != FORMAT:
-            raise ValueError(f"its format is {version!r:.50}; this handnn reads only {FORMAT}")
+            raise ValueError(
+                f"its format is {version!r:.50}; this version of handnn reads only {FORMAT}"
+            )
         return _read(path, file, described)
 
 

@@ -52,7 +52,7 @@ class ArgumentsOfEach:
         self._check_independent()
 
     def of(self, place: int) -> FitArguments:
-        """Return the arguments for the trainer at `place`."""
+        """Return the arguments for the trainer with index `place`."""
         trainer = self._trainers[place]
         found = dict(self._common)
         if found.get("early_stopping") is not None:

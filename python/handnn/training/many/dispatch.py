@@ -1,4 +1,4 @@
-"""Send the trainings of `train_many` to an executor, and take over what comes back."""
+"""Send the trainings of `train_many` to an executor, and collect the results."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def train_on(
 ) -> None:
     """Fit the trainers in the workers of an executor.
 
-    given: the checked arguments of each trainer, by its place, in the order to begin them.
+    given: the checked arguments of each trainer, by its index, in the order to start them.
     """
     with (
         TemporaryDirectory(prefix="handnn-", ignore_cleanup_errors=True) as folder,
@@ -92,7 +92,7 @@ class _Dispatch:
         self._n_deaths = dict.fromkeys(given, 0)
 
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
-        """Yield the place and the outcome of each training, as they end."""
+        """Yield the index and the outcome of each training, as they end."""
         died: list[int] = []
         while self._waiting or self._waiting_to_run_alone:
             places, self._waiting = self._waiting, []
@@ -162,7 +162,7 @@ class _Dispatch:
     def _run_again(self, died: Sequence[int]) -> None:
         """Let trainings run again whose pool has ended because one of its workers died.
 
-        The pool does not tell whose worker it was. So a training that was running when a worker
+        The pool does not report which worker it was. So a training that was running when a worker
         died twice runs alone the third time.
         """
         if not died:

@@ -138,7 +138,7 @@ def _train_elsewhere(
 
 
 def _prepared(place: int, trainer: Trainer, arguments: ArgumentsOfEach) -> Run:
-    """Return the fit of one trainer; errors name its place."""
+    """Return the fit of one trainer; errors name its index."""
     given = arguments.of(place)
     optimizer = trainer.optimizer
     try:
@@ -153,7 +153,7 @@ def _prepared(place: int, trainer: Trainer, arguments: ArgumentsOfEach) -> Run:
 
 
 def _in_order(runs: Sequence[Run], n_threads: int) -> list[tuple[int, Run]]:
-    """Return the runs with their places, the most expensive first.
+    """Return the runs with their indices, the most expensive first.
 
     Arrays that were allocated one after another may share cache lines, and two threads that write
     to one line wait for each other. So among runs of equal cost, distant ones are neighbors.
