@@ -156,6 +156,8 @@ def asan(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Run random programs under the sanitizers, and load and call with random files and arrays.
 
+    Mutated tables go through the commands; HANDNN_FUZZ_TABLES is their number, 100,000 by default.
+
     An argument after `--` multiplies the numbers of files and calls, and is their seed.
     """
     factor = int(session.posargs[0]) if session.posargs else 1
@@ -166,6 +168,7 @@ def fuzz(session: nox.Session) -> None:
     environment = {
         "HANDNN_FUZZ_FILES": str(5000 * factor),
         "HANDNN_FUZZ_CALLS": str(20000 * factor),
+        "HANDNN_FUZZ_TABLES": os.environ.get("HANDNN_FUZZ_TABLES", "100000"),
         "HANDNN_FUZZ_SEED": str(factor),
     }
     session.run("pytest", "-s", "tests/fuzz", env=environment)

@@ -40,6 +40,16 @@ def one_line_errors() -> Iterator[None]:
         raise _failure(str(error) or type(error).__name__) from error
     except MemoryError as error:
         raise _failure("not enough memory; --stream needs less") from error
+    except BaseException as error:
+        if not is_of_polars(error):
+            raise
+        raise _failure(f"polars: {str(error).splitlines()[0]:.200}") from error
+
+
+def is_of_polars(error: BaseException) -> bool:
+    """Return whether polars raised an error; a panic in its Rust code is not an Exception."""
+    kind = type(error)
+    return kind.__module__.startswith("polars") or kind.__name__ == "PanicException"
 
 
 def _failure(message: str) -> click.ClickException:

@@ -152,7 +152,8 @@ def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[Pl
         return describe_cells(fact.texts, fact.n_texts, source, UNLIKE_OTHERS), fact.texts
     if kind == "mixed dates":
         n_others = fact.n_values - fact.n_dates
-        return describe_cells(fact.not_dates, n_others, source, NOT_DATES), fact.not_dates
+        others = sorted([*fact.not_dates, *fact.numbers])
+        return describe_cells(others, n_others, source, NOT_DATES), others
     if kind == "mixed units":
         units = " and ".join(sorted(fact.units))
         without = " and without a unit" if fact.units.total() < fact.n_numbers else ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from handnn.files.panics import panics_as
 from handnn.storage import replacing
 
 if TYPE_CHECKING:
@@ -23,10 +25,36 @@ def is_parquet_name(path: str | os.PathLike[str] | None) -> bool:
 
 
 def format_rows(frame: DataFrame, *, as_json: bool, has_header: bool, separator: str) -> str:
-    """Return rows as lines of CSV or, with `as_json`, as a JSON object for each."""
+    """Return rows as lines of CSV or, with `as_json`, as a JSON object for each.
+
+    In CSV, the cells of lists and structs are JSON texts. Raises TableError for values that have no
+    text.
+    """
+    with panics_as("the rows have values that cannot be written, such as dates out of range"):
+        return _formatted(frame, as_json=as_json, has_header=has_header, separator=separator)
+
+
+def _formatted(frame: DataFrame, *, as_json: bool, has_header: bool, separator: str) -> str:
+    import polars as pl
+
     if as_json:
         return str(frame.write_ndjson())
+    if any(dtype.is_nested() or dtype == pl.Binary for dtype in frame.dtypes):
+        frame = _with_texts(frame)
     return str(frame.write_csv(include_header=has_header, separator=separator))
+
+
+def _with_texts(frame: DataFrame) -> DataFrame:
+    """Return a frame with texts in place of lists, structs and bytes."""
+    import polars as pl
+
+    columns = []
+    for column in frame.get_columns():
+        if column.dtype.is_nested() or column.dtype == pl.Binary:
+            texts = [None if v is None else json.dumps(v, default=str) for v in column.to_list()]
+            column = pl.Series(column.name, texts, pl.String)
+        columns.append(column)
+    return pl.DataFrame(columns)
 
 
 @contextmanager

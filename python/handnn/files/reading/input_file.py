@@ -37,6 +37,7 @@ class InputFile:
         local_path: the path of a regular file with these bytes.
         buffer: its bytes, to be read from the current position.
         start: its first 16 bytes, or fewer.
+        state: its size and its time of change when it was opened.
 
     Raises TableError for a folder, OSError when the file cannot be opened.
     """
@@ -50,7 +51,7 @@ class InputFile:
             self._copy = self.local_path = _copied(self.path)
             self.path = "stdin" if self.path == STDIN else self.path
         self._raw = (_HashedFile if is_hashed else io.FileIO)(self.local_path)
-        self._state = self._found_state()
+        self.state = self._found_state()
         self.buffer = io.BufferedReader(self._raw, CHUNK)
         self.start = self.buffer.peek(16)[:16]
 
@@ -76,7 +77,7 @@ class InputFile:
 
     def check_unchanged(self) -> None:
         """Raise TableError when the file has changed since it was opened."""
-        if self._found_state() != self._state:
+        if self._found_state() != self.state:
             raise TableError(f"{self.path} was changed while it was read")
 
     def _found_state(self) -> tuple[int, int]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -13,13 +10,14 @@ from handnn.files.errors import TableError
 from handnn.files.reading.block import Block
 from handnn.files.reading.cells import select
 from handnn.files.reading.input_file import InputFile
+from handnn.files.reading.parquet_process import UnreadableError, read_header, read_rows
 
 BLOCK_CELLS = 2**19
 """The approximate number of cells in a block."""
 
 
 class ParquetFile:
-    """A Parquet file whose schema has been read; polars reads the rest by its path.
+    """A Parquet file whose schema has been read; another process reads the rest by its path.
 
     Cells have the types of the file, and names are as in the file, also empty ones.
 
@@ -31,76 +29,32 @@ class ParquetFile:
     decimal = "."
 
     def __init__(self, file: InputFile) -> None:
-        import polars as pl
-
         self.path = file.path
-        with _polars_errors(self.path):
-            self._lazy = pl.scan_parquet(file.local_path, glob=False)
-            self.names = self._lazy.collect_schema().names()
-            self._n_rows = int(self._lazy.select(pl.len()).collect().item())
+        self._file = file
+        try:
+            self.names, self._n_rows = read_header(file.local_path, file.state)
+        except UnreadableError as error:
+            raise self._unreadable(error) from None
 
     def close(self) -> None:
-        """Do nothing; polars opens and closes the file itself."""
+        """Do nothing; the file is opened and closed where it is read."""
 
     def blocks(
         self, size: int = BLOCK_CELLS, names: Sequence[str] | None = None
     ) -> Iterator[Block]:
         """Yield the rows in blocks of about `size` cells; names: of the columns, by default all."""
-        import polars.selectors as cs
-
-        places = {name: place for place, name in enumerate(self.names)}
-        chosen = self.names if names is None else names
-        columns = cs.by_index(*(places[name] for name in chosen))
+        place_of = {name: place for place, name in enumerate(self.names)}
+        chosen = self.names if names is None else list(names)
+        places = [place_of[name] for name in chosen]
         n_rows = max(1, size // max(1, len(chosen)))
         for first in range(0, self._n_rows, n_rows):
-            with _polars_errors(self.path):
-                frame = self._lazy.select(columns).slice(first, n_rows).collect()
+            count = min(n_rows, self._n_rows - first)
+            try:
+                frame = read_rows(self._file.local_path, self._file.state, places, first, count)
+            except UnreadableError as error:
+                raise self._unreadable(error) from None
             yield Block(select(frame, chosen), np.arange(first + 1, first + len(frame) + 1))
 
-
-@contextmanager
-def _polars_errors(path: str) -> Iterator[None]:
-    """Convert an error of polars about a damaged file to a TableError.
-
-    Some damage makes polars panic, which is not an Exception and writes to the stderr of the
-    process. Output to stderr is therefore deferred, and dropped after a panic.
-    """
-    import polars as pl
-
-    with _deferred_stderr() as shown:
-        try:
-            yield
-        except (pl.exceptions.PolarsError, OSError, OverflowError) as error:
-            reason = str(error).split("\n", 1)[0]
-        except BaseException as error:
-            if type(error).__name__ != "PanicException":
-                raise
-            shown.clear()
-            reason = "its parts contradict each other"
-        else:
-            return
-    raise TableError(f"{path} is not a Parquet file that can be read: {reason:.200}") from None
-
-
-@contextmanager
-def _deferred_stderr() -> Iterator[list[bool]]:
-    """Collect the output to the stderr of the process, and write it at the end.
-
-    Yields a list; if the caller clears it, the output is dropped.
-    """
-    shown = [True]
-    try:
-        stderr = os.dup(2)
-    except OSError:  # the process has none
-        yield shown
-        return
-    with tempfile.TemporaryFile() as collected:
-        os.dup2(collected.fileno(), 2)
-        try:
-            yield shown
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            collected.seek(0)
-            if shown and (text := collected.read()):
-                os.write(2, text)
+    def _unreadable(self, reason: UnreadableError) -> TableError:
+        text = f"{self.path} is not a Parquet file that can be read: {reason!s:.200}"
+        return TableError(text)
