@@ -250,3 +250,22 @@ def test_omits_steps_and_functions_that_are_not_needed():
     text = handnn.to_c(table_model("regression", "float64", scale=False))
     assert "standardize" not in text
     assert "model_code" not in handnn.to_c(small([1, 2]))
+
+
+@needs_fma
+@pytest.mark.parametrize("name", CASES)
+def test_the_error_of_a_float32_header_is_that_of_its_inputs(name, programs):
+    """As docs/microcontroller.md says: three units in the last place of each input."""
+    model, rows = of_case(name, "float32"), mixed()
+    expected = answers(model, rows)
+    place = list(CASES).index(name)
+    x = c_rows(model, rows)
+    out = predict(BUILDS["gcc"], programs("gcc", "float32"), place, x, expected.shape[1])
+    moved = np.zeros(expected.shape)
+    for number in NAMES[:4]:
+        given = np.array(rows[number], float)
+        step = 3 * np.spacing(np.abs(given).astype(np.float32)).astype(float)
+        above, below = ({**rows, number: (given + sign * step).tolist()} for sign in (1, -1))
+        moved += np.maximum(abs(answers(model, above) - expected),
+                            abs(answers(model, below) - expected))  # fmt: skip
+    assert (abs(out - expected) <= moved + 1e-6 * abs(expected).max()).all()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.files.tables import as_csv, flats
 
-pytest.importorskip("polars")
+pl = pytest.importorskip("polars")
 
 COUNT = 10_000 if os.environ.get("HANDNN_SLOW_TESTS") == "1" else 300
 QUICK = ("--epochs", 1, "--networks", 1, "--hidden", 4)
@@ -184,3 +184,26 @@ def test_predict_with_broken_models_and_parquet_files(handnn_command, tmp_path, 
             check(result, os.listdir(tmp_path))
         else:
             assert len(result.out.splitlines()) > 1
+
+
+def test_dates_that_python_does_not_have_are_an_error(handnn_command, tmp_path):
+    days = pl.Series([0, 3_000_000] * 20, dtype=pl.Int32)
+    frame = pl.DataFrame({"d": days.cast(pl.Date), "y": [0.1 * n for n in range(40)]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    done = handnn_command("train", tmp_path / "t.parquet", "--target", "y")
+    assert done.code == 1
+    assert "row 2, column 'd': a date outside the years 1 to 9999" in done.err
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_names_are_not_patterns(handnn_command, tmp_path, suffix):
+    names = ["^x$", "*", "^.*$", "a b", "x", "y"]
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({name: rng.choice(["u", "v", "w"], 60) for name in names})
+    frame = frame.with_columns(y=pl.Series(rng.normal(size=60)))
+    path = tmp_path / f"t.{suffix}"
+    getattr(frame, f"write_{suffix}")(path)
+    quick = ["--networks", 1, "--epochs", 1, "--out", tmp_path / "m"]
+    assert handnn_command("train", path, "--target", "y", *quick).code == 0
+    done = handnn_command("predict", tmp_path / "m", path, "--keep")
+    assert done.code == 0 and done.out.startswith("^x$,*,^.*$,a b,x,y,prediction")

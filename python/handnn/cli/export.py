@@ -69,7 +69,7 @@ def export(
         loaded = FileModel.load(model)
         if dtype is not None:
             loaded = cast_model(loaded, dtype)
-        data = EXPORTERS[form](loaded, name)
+        data = EXPORTERS[form](loaded, name, path.name)
         replace_file(path, data)
     memory = memory_of(data.decode("ascii")) if form in ("c", "header") else ""
     output.printer(quiet)(f"{path} written, {len(data):,} bytes{memory}")

@@ -18,17 +18,17 @@ def cast_model(model: FileModel, dtype: str) -> FileModel:
     return FileModel(TableModel(networks, model.columns, model.target), model.notes)
 
 
-def _onnx(model: FileModel, name: str) -> bytes:
+def _onnx(model: FileModel, name: str, file: str) -> bytes:
     exported = table_to_onnx(model, model.notes.target, _gaps(model))
     return bytes(exported.SerializeToString())
 
 
-def _program(model: FileModel, name: str) -> bytes:
+def _program(model: FileModel, name: str, file: str) -> bytes:
     return table_program(model, name, model.notes.target, _gaps(model)).encode("ascii")
 
 
-def _header(model: FileModel, name: str) -> bytes:
-    return table_header(model, name, model.notes.target).encode("ascii")
+def _header(model: FileModel, name: str, file: str) -> bytes:
+    return table_header(model, name, model.notes.target, file=file).encode("ascii")
 
 
 def _gaps(model: FileModel) -> set[str]:
@@ -36,9 +36,11 @@ def _gaps(model: FileModel) -> set[str]:
     return {*(GAPS if model.columns.gaps is None else ("", *model.columns.gaps)), *model.notes.gaps}
 
 
-EXPORTERS: Mapping[str, Callable[[FileModel, str], bytes]] = {
+EXPORTERS: Mapping[str, Callable[[FileModel, str, str], bytes]] = {
     "onnx": _onnx,
     "c": _program,
     "header": _header,
 }
-"""The contents of a file in each format, given a model and a prefix for the names in C."""
+"""The contents of a file in each format, given a model, a prefix for the names in C,
+and the name of the file.
+"""

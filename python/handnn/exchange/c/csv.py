@@ -27,12 +27,13 @@ def table_program(
     number and exits with 1. With --check it predicts its test rows.
     ``cc -std=c99 -O2 model.c -lm -o model`` compiles it. Raises what `handnn.to_c` raises.
     """
-    header = table_header(model, name, target, gaps)
-    row, real = InputRow(model, target), REALS[model.dtype.name]
+    header = table_header(model, name, target, gaps, is_wide=True)
+    row, real = InputRow(model, target), REALS["float64"]
     order = [column.name for column in row.columns]
     texts = {column.name for column in row.texts}
     words = gap_words(model, gaps)
     encoded = {column.name for column in row.encoded}
+    has_float_answers = model.dtype == np.float32 and model.target.task != "regression"
     functions = "" if texts else chosen({"text"}, real)
     fields = {
         "columns": len(row.names),
@@ -44,9 +45,9 @@ def table_program(
         "encoded": ", ".join(str(int(column in encoded)) for column in row.names),
         "functions": functions,
         "code": "model_code(model_places[column], cell)" if row.texts else "(real)NAN",
-        "largest": "FLT_MAX" if model.dtype == np.float32 else "DBL_MAX",
-        "type": real.name,
-        "digits": "9g" if model.dtype == np.float32 else "17g",
+        "largest": "DBL_MAX",
+        "type": REALS[model.dtype.name].name,
+        "digits": "9g" if has_float_answers else "17g",
     }
     return header + in_c(Template(template("csv")).substitute(fields), real, name)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
-from handnn.exchange.c.header import c_copy, header
+from handnn.exchange.c.header import Wording, c_copy, header
 from handnn.exchange.c.rows import errors_of
 from handnn.exchange.c.step_code import STEPS
 from handnn.exchange.c.steps import RowStep, Scale
@@ -63,17 +63,18 @@ def to_c(
     if not (isinstance(given, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", given)):
         raise ValueError(f"to_c: name must be a C identifier, but is {name!r:.50}")
     path = None if path is None else as_path(path, "to_c: path")
+    file = "" if path is None else os.path.basename(path)
     if isinstance(network, TableModel):
         if x is not None or len(steps) or scale_in is not None or scale_out is not None:
             raise ValueError(
                 "to_c: x, steps, scale_in and scale_out are for a Network; a TableModel has its own"
             )
-        text = table_header(network, name)
+        text = table_header(network, name, file=file)
     else:
         copy = c_copy(network)
         before = _checked_steps(steps, scale_in)
         after = None if scale_out is None else _scale_of(scale_out, "scale_out")
-        text = header([copy], name, steps=before, answer=after, x=x)
+        text = header([copy], name, steps=before, answer=after, x=x, wording=Wording(file=file))
     if path is not None:
         replace_file(path, text.encode("ascii"))
     return text

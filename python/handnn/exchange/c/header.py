@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from numpy.typing import ArrayLike
 from handnn import functional
 from handnn.arrays import Array, as_float
 from handnn.exchange.c.bricks import BRICKS, add_bricks
+from handnn.exchange.c.narrow import NarrowNetworks
 from handnn.exchange.c.program import Buffer, Program
 from handnn.exchange.c.reals import REALS, number, numbers
 from handnn.exchange.c.rows import columns_after, drawn, errors_of, input_columns
 from handnn.exchange.c.step_code import add_answer, add_step
-from handnn.exchange.c.steps import OutputStep, RowStep
+from handnn.exchange.c.steps import OutputStep, RowStep, Scale
 from handnn.exchange.c.text import chosen, in_c, template
 from handnn.exchange.copies import copy_of_ours
 from handnn.layers import is_ours
@@ -33,11 +35,13 @@ class Wording:
     promise: completes "the results have ...". comment: text that is inserted unchanged into the
     comment at the top.
     lookups: the function model_code and its labels, in the words of the templates (see `in_c`).
+    file: the name of the file, by default that of the header with ".h".
     """
 
     promise: str = "the bits of handnn's Network.predict"
     comment: str = ""
     lookups: str = ""
+    file: str = ""
 
 
 def c_copy(network: Network) -> Network:
@@ -58,36 +62,41 @@ def header(
     answer: OutputStep | None = None,
     x: ArrayLike | None = None,
     wording: Wording | None = None,
+    is_wide: bool = False,
 ) -> str:
     """Return the header of networks whose predictions are averaged.
 
     networks: copies from `c_copy`, of one dtype. steps: by their names in messages. answer: the
-    step after each network. x (N, I): the test rows.
+    step after each network. x (N, I): the test rows. is_wide: whether the rows, the steps and the
+    mean are of type double, also around networks in float32.
     """
     wording = wording or Wording()
     columns = input_columns(networks[0], steps, x)
-    dtype = networks[0].dtype
+    dtype = np.dtype(np.float64) if is_wide else networks[0].dtype
     rows = as_float(
         drawn(networks[0], steps.values(), columns) if x is None else x, dtype, "to_c: x"
     )
     y = _predictions(networks, steps, answer, rows)
     program = Program(REALS[dtype.name], dtype)
     program.functions |= {"label"} if wording.lookups else set()
-    _add_all(program, networks, steps.values(), answer, columns)
+    inner = _add_all(program, networks, steps.values(), answer, columns)
+    narrow = "" if inner is None else inner.text(name)
     fields = _fields(program, name, networks, rows, y)
     # A use of model_code in main: compilers warn of unused functions in the main file.
     use = "  (void)model_code(0, NULL);\n" if wording.lookups else ""
-    fields |= {"promise": wording.promise, "uses": use}
+    is_plain = re.fullmatch(r"[\w.+-]+", wording.file, re.ASCII)
+    file = wording.file if is_plain else f"{name}.h"
+    fields |= {"promise": wording.promise, "uses": use, "file": file}
     text = Template(template("header")).substitute(
         fields,
         functions=chosen(program.functions, program.real),
-        constants=program.constants(),
+        constants=program.constants() + ("<networks>\n" if narrow else ""),
         statements=program.body(),
         more=wording.lookups,
         check=Template(template("check")).substitute(fields),
         main=Template(template("main")).substitute(fields),
     )
-    text = in_c(text.replace("→", "->"), program.real, name)
+    text = in_c(text.replace("→", "->"), program.real, name).replace("<networks>\n", narrow)
     checksum = crc32((wording.comment + text).encode("ascii"))
     text = text.replace("<checksum>", f"{checksum}UL")
     return text.replace("<comment>\n", wording.comment)
@@ -113,15 +122,20 @@ def _predictions(
                 f"to_c: x has {rows.shape[1]} columns{made} but the network expects {needed}"
             )
         with errors_of("x"):
-            answers = [network.predict(x) for network in networks]
+            answers = [network.predict(x.astype(network.dtype)) for network in networks]
         if answer is not None:
             with errors_of("scale_out"):
                 answer.columns(answers[0].shape[1])
-                answers = [answer.undo(y) for y in answers]
+                scaled = x.dtype if isinstance(answer, Scale) else networks[0].dtype
+                answers = [answer.undo(y.astype(scaled)) for y in answers]
+        answers = [y.astype(x.dtype) for y in answers]
         total = answers[0]
         for other in answers[1:]:
             total = total + other
-        return total if len(answers) == 1 else total / x.dtype.type(len(answers))
+        mean = total if len(answers) == 1 else total / x.dtype.type(len(answers))
+        if not isinstance(answer, Scale):
+            mean = mean.astype(networks[0].dtype).astype(x.dtype)
+        return mean
 
 
 def _add_all(
@@ -130,20 +144,32 @@ def _add_all(
     steps: Iterable[RowStep],
     answer: OutputStep | None,
     columns: int,
-) -> None:
-    """Add the steps, each network, and the mean of their predictions."""
+) -> NarrowNetworks | None:
+    """Add the steps, each network, and the mean of their predictions.
+
+    Returns the networks if their dtype differs from that of the program.
+    """
     prepared = Buffer("x", columns)
     for index, step in enumerate(steps):
         prepared = add_step(program, step, index, prepared)
+    inner = None
+    if networks[0].dtype != program.dtype:
+        inner = NarrowNetworks(program, networks[0].dtype)
+
+    def added(place: int) -> Buffer:
+        if inner is not None:
+            return inner.add(networks[place], place, prepared, answer)
+        prefix = "" if len(networks) == 1 else f"n{place}_"
+        out = add_bricks(program, networks[place].layers, prepared, prefix)
+        return add_answer(program, answer, out)
+
     if len(networks) == 1:
-        out = add_bricks(program, networks[0].layers, prepared)
-        program.finish(add_answer(program, answer, out))
-        return
+        program.finish(added(0))
+        return inner
     program.waiting.append(prepared.name)
     total: Buffer | None = None
-    for index, network in enumerate(networks):
-        out = add_bricks(program, network.layers, prepared, f"n{index}_")
-        out = add_answer(program, answer, out)
+    for place in range(len(networks)):
+        out = added(place)
         if total is None:
             # The total is added to, so it must not be the row that the next network reads.
             is_kept = out.name in program.waiting
@@ -155,7 +181,12 @@ def _add_all(
     assert total is not None
     program.waiting.clear()
     count = number(len(networks), program.real)
-    program.finish(program.call_in_place("divide", total, count, total.columns))
+    mean = program.call_in_place("divide", total, count, total.columns)
+    if inner is not None and not isinstance(answer, Scale):  # probabilities are float32
+        rounded = f"for (i = 0; i < {mean.columns}; ++i) {{out}}[i] = (float){mean.name}[i];"
+        mean = program.add("", rounded, mean)
+    program.finish(mean)
+    return inner
 
 
 def _fields(
@@ -178,8 +209,8 @@ def _fields(
         "inputs": x.shape[1],
         "outputs": y.shape[1],
         "rows": len(x),
-        "constant_bytes": sum(array.nbytes for array, _ in program.arrays.values()),
-        "scratch_bytes": sum(program.buffers.values()) * program.dtype.itemsize,
+        "constant_bytes": program.constant_bytes,
+        "scratch_bytes": program.scratch_bytes,
         "allowed": "0" if _rounds_once() else "DBL_MAX",
         "vectors": "\n".join(
             f"MODEL_ARRAY real model_test_{letter}[{array.size}] = {{\n  {numbers(array, real)}}};"

@@ -43,6 +43,9 @@ class Program:
 
     A buffer holds the row between two bricks and is as wide as the widest row it ever holds. It is
     free once the next brick has read it, unless it is in `waiting`, as the input of a Residual is.
+
+    Attributes:
+        inner_constant_bytes, inner_scratch_bytes: of programs that this one calls.
     """
 
     def __init__(self, real: Real, dtype: np.dtype[np.floating]) -> None:
@@ -54,6 +57,7 @@ class Program:
         self.statements: list[Statement] = []
         self.buffers: dict[str, int] = {}
         self.waiting: list[str] = []
+        self.inner_constant_bytes = self.inner_scratch_bytes = 0
 
     def array(self, name: str, values: Array, note: str) -> str:
         """Add a constant array and return its name in C."""
@@ -109,6 +113,17 @@ class Program:
         text = " ".join(f"{statement.out.name} {statement.text}" for statement in self.statements)
         used = set(re.findall(r"buffer_\d+", text))
         self.buffers = {name: width for name, width in self.buffers.items() if name in used}
+
+    @property
+    def constant_bytes(self) -> int:
+        """The number of bytes of all constant arrays."""
+        return self.inner_constant_bytes + sum(array.nbytes for array, _ in self.arrays.values())
+
+    @property
+    def scratch_bytes(self) -> int:
+        """The number of bytes of the buffers that are in use at a time."""
+        own = sum(self.buffers.values()) * self.dtype.itemsize
+        return own + self.inner_scratch_bytes
 
     def body(self) -> str:
         """Return the statements in C."""

@@ -20,29 +20,38 @@ from handnn.tables.steps import OrdinalEncode
 
 
 def table_header(
-    model: TableModel, name: str = "model", target: str = "", gaps: Iterable[str] = ()
+    model: TableModel,
+    name: str = "model",
+    target: str = "",
+    gaps: Iterable[str] = (),
+    *,
+    is_wide: bool = False,
+    file: str = "",
 ) -> str:
     """Return a header in C99 with ``void model_predict(const real *x, real *y)``.
 
-    real is float, or double for a float64 model. target: the name of the target, for comments.
-    gaps: strings that mean a missing value besides those of the model. Raises what `handnn.to_c`
-    raises.
+    real is float, or double for a float64 model and with `is_wide`: then only the networks compute
+    in their dtype, as `TableModel.predict` does. target: the name of the target, for comments.
+    gaps: strings that mean a missing value besides those of the model. file: the name of the file
+    that will hold the header. Raises what `handnn.to_c` raises.
     """
     row = InputRow(model, target)
-    _check(row)
+    dtype = np.dtype(np.float64) if is_wide else model.dtype
+    _check(row, dtype)
     return header(
         [c_copy(Network(_bricks(row, network))) for network in model.networks],
         name,
         steps={f"step {place}": step for place, step in enumerate(row_steps(row))},
         answer=_answer(row),
-        x=drawn_rows(row),
-        wording=Wording(promise(row), described(row, name), lookups(row, gaps)),
+        x=drawn_rows(row).astype(dtype),
+        wording=Wording(promise(row, dtype), described(row, name), lookups(row, gaps), file),
+        is_wide=is_wide,
     )
 
 
-def _check(row: InputRow) -> None:
-    """Raise ValueError, naming the column, for a number beyond the dtype of the networks."""
-    target, dtype = row.model.target, row.model.dtype
+def _check(row: InputRow, dtype: np.dtype[np.floating]) -> None:
+    """Raise ValueError, naming the column, for a number beyond the dtype of the rows."""
+    target = row.model.target
     for column in row.columns:
         for step in column.steps:
             if not isinstance(step, OrdinalEncode):

@@ -17,7 +17,7 @@ def drawn_rows(row: InputRow) -> Array:
     rng = np.random.default_rng(0)
     values = np.stack([_drawn(column, rng) for column in row.columns], axis=1)
     values[-1] = np.nan
-    return values.astype(row.model.dtype)
+    return values
 
 
 def _drawn(column: InputColumn, rng: np.random.Generator) -> Array:

@@ -40,11 +40,14 @@ def _column(column: InputColumn, place: int, name: str) -> str:
     return column.name
 
 
-def promise(row: InputRow) -> str:
-    """Return which bits the results have: `Columns` and `Target` compute in float64."""
+def promise(row: InputRow, dtype: np.dtype[np.floating]) -> str:
+    """Return which bits the results have: `Columns` and `Target` compute in float64.
+
+    dtype: of the rows.
+    """
     task = row.model.target.task
     function = f"handnn's TableModel.predict{'' if task == 'regression' else '_proba'}"
-    if row.model.dtype == np.float64:
+    if dtype == np.float64:
         return f"the bits of {function}"
     return f"the same bits everywhere, close to those of\n   {function}, which scales in double"
 

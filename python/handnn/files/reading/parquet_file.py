@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from handnn.files.errors import TableError
-from handnn.files.reading.block import Block
+from handnn.files.reading.block import Block, Places
 from handnn.files.reading.cells import select
 from handnn.files.reading.input_file import InputFile
 from handnn.files.reading.parquet_process import UnreadableError, read_header, read_rows
+
+if TYPE_CHECKING:
+    from polars import Series
+
+EPOCH = dt.date(1970, 1, 1).toordinal()
+
+FIRST_DAY, LAST_DAY = (date.toordinal() - EPOCH for date in (dt.date.min, dt.date.max))
+"""The days since 1970-01-01 that Python's dates have."""
+
+SECONDS_PER_DAY = 86_400
 
 BLOCK_CELLS = 2**19
 """The approximate number of cells in a block."""
@@ -53,8 +65,32 @@ class ParquetFile:
                 frame = read_rows(self._file.local_path, self._file.state, places, first, count)
             except UnreadableError as error:
                 raise self._unreadable(error) from None
-            yield Block(select(frame, chosen), np.arange(first + 1, first + len(frame) + 1))
+            places_of_rows = np.arange(first + 1, first + len(frame) + 1)
+            for column in frame.get_columns():
+                check_dates(column, places_of_rows, self.path)
+            yield Block(select(frame, chosen), places_of_rows)
 
     def _unreadable(self, reason: UnreadableError) -> TableError:
         text = f"{self.path} is not a Parquet file that can be read: {reason!s:.200}"
         return TableError(text)
+
+
+def check_dates(column: Series, places: Places, path: str) -> None:
+    """Raise TableError for a date or a time before year 1 or after year 9999: Python has none."""
+    import polars as pl
+
+    dtype = column.dtype
+    if dtype == pl.Date:
+        n_per_day = 1
+    elif isinstance(dtype, pl.Datetime) and dtype.time_unit != "ns":
+        n_per_day = SECONDS_PER_DAY * (1000 if dtype.time_unit == "ms" else 1_000_000)
+    else:
+        return
+    values = column.to_physical()
+    is_wrong = (values < FIRST_DAY * n_per_day) | (values >= (LAST_DAY + 1) * n_per_day)
+    if is_wrong.any():
+        row = int(is_wrong.arg_true()[0])
+        raise TableError(
+            f"{path}: row {int(places[row]):,}, column {column.name!r}: a date outside the years "
+            "1 to 9999"
+        )

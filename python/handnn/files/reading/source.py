@@ -73,7 +73,7 @@ class Source:
 
     def cells(self, column: Series) -> FileCells:
         """Return a column of a block as cells."""
-        return FileCells(column, self.format)
+        return FileCells(column.alias("cell"), self.format)  # a name such as ^x$ is a pattern
 
     def sha256(self) -> tuple[str, int]:
         """Return the SHA-256 of the file, and its size in bytes; see `open_table`."""
