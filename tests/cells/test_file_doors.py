@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import math
 
 import polars as pl
@@ -68,6 +69,23 @@ CSV_DOORS = {
     "spaces around the cells": (spaced, has_no_quotes),
 }
 
+
+def json_lines(path, cells):
+    """Write numbers and booleans as such, other cells as texts."""
+    lines = []
+    for row, cell in enumerate(cells):
+        value = cell if isinstance(cell, bool | int | str | None) else as_text(cell)
+        value = cell if isinstance(cell, float) and math.isfinite(cell) else value
+        lines.append(json.dumps({"b": row, "a": value}) + "\n")
+    path.write_text("".join(lines), "ascii")
+
+
+def is_no_infinity(cell):
+    return cell != math.inf
+
+
+JSON_DOORS = {"JSON lines": (json_lines, is_no_infinity)}
+
 PARQUET_DOORS = {
     door.name: door for door in DOORS if door.name.startswith("polars") and not door.is_table
 }
@@ -125,6 +143,13 @@ def test_csv(saved, name, tmp_path):
     options = ["--delimiter", delimiter]
     options += ["--encoding", "windows-1252"] if "1252" in name else []
     assert failures(saved, tmp_path / "t.csv", write, cases, *options) == set()
+
+
+@pytest.mark.parametrize("name", JSON_DOORS)
+def test_json(saved, name, tmp_path):
+    write, holds = JSON_DOORS[name]
+    cases = [case for case in cases_of(saved[1]) if holds(case.cell)]
+    assert failures(saved, tmp_path / "t.jsonl", write, cases) == set()
 
 
 @pytest.mark.parametrize("name", PARQUET_DOORS)

@@ -18,14 +18,16 @@ from handnn.tables import NumberColumn
 from handnn.tables.cells import category_text
 from tests.cells.cases import PAGE, cases_of
 from tests.cells.telling import texts_of
-from tests.cells.test_file_doors import CSV_DOORS, PARQUET_DOORS
+from tests.cells.test_file_doors import CSV_DOORS, JSON_DOORS, PARQUET_DOORS
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the tests stand without the page")
 
+TEXT_DOORS = {**CSV_DOORS, **JSON_DOORS}
+
 DOORS = [
-    "utf-8", "windows-1252", "spaces around the cells", "polars String", "polars Int64",
-    "polars UInt64", "polars Float64", "polars Boolean", "polars Decimal", "polars Date",
-    "polars Datetime",
+    "utf-8", "JSON lines", "windows-1252", "spaces around the cells", "polars String",
+    "polars Int64", "polars UInt64", "polars Float64", "polars Boolean", "polars Decimal",
+    "polars Date", "polars Datetime",
 ]  # fmt: skip
 every_door = pytest.mark.parametrize("door", DOORS)
 
@@ -34,7 +36,7 @@ QUICK = {"epochs": 1, "networks": 1, "hidden": [1], "hold_out": 0.01}
 
 def fine_cases(door, kind):
     """Return the cases of a kind, without errors, that a file of this door can hold."""
-    holds = PARQUET_DOORS[door].holds if door in PARQUET_DOORS else CSV_DOORS[door][1]
+    holds = PARQUET_DOORS[door].holds if door in PARQUET_DOORS else TEXT_DOORS[door][1]
     return [case for case in cases_of(kind) if holds(case.cell) and not case.is_error]
 
 
@@ -44,7 +46,7 @@ def write(path, door, cells):
         columns = {"b": range(len(cells)), "a": PARQUET_DOORS[door].make(cells)}
         pl.DataFrame(columns).write_parquet(path)
         return {}
-    CSV_DOORS[door][0](path, cells)
+    TEXT_DOORS[door][0](path, cells)
     return {"delimiter": ",", "encoding": "windows-1252" if "1252" in door else None}
 
 

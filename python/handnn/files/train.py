@@ -62,8 +62,8 @@ def train_file(
     """Train a model that predicts one column of a file from the others, and score it.
 
     This is what `handnn train` does, with the same bits. The file is CSV with a header (any
-    delimiter, plain or compressed with gzip) or Parquet. Text becomes categories, dates become
-    days and cycles, and gaps are filled. Columns that nothing can be learned from are left out:
+    delimiter, plain or compressed with gzip), JSON lines, or Parquet. Text becomes categories,
+    dates become days and cycles, and gaps are filled. Columns that nothing can be learned from are left out:
     constant or empty ones, identifiers, and an index of the rows. A share of the rows, drawn at
     random, is held out to compare the model with two baselines. The returned model predicts
     DataFrames as every `TableModel` does; its `save` writes

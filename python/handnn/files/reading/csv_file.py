@@ -29,7 +29,6 @@ from handnn.files.reading.dialect import (
     check_names,
     find_delimiter,
 )
-from handnn.files.reading.input_file import InputFile
 from handnn.files.reading.text import TextFile
 
 if TYPE_CHECKING:
@@ -60,10 +59,10 @@ class CsvFile:
     place = "line"
     is_typed = False
 
-    def __init__(self, file: InputFile, dialect: Dialect) -> None:
-        self.path = file.path
+    def __init__(self, text: TextFile, dialect: Dialect) -> None:
+        self.path = text.path
         self.decimal = dialect.decimal
-        self._text = TextFile(file, dialect.encoding)
+        self._text = text
         sample = self._text.peek(SAMPLE_CHARACTERS)
         if not sample.strip():
             raise TableError(f"{self.path} is empty")

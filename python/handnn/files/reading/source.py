@@ -13,10 +13,11 @@ from handnn.files.errors import TableError
 from handnn.files.reading.block import Block
 from handnn.files.reading.cells import CellFormat, FileCells, frame_of, plain_numbers
 from handnn.files.reading.csv_file import CsvFile
-from handnn.files.reading.dialect import Dialect
+from handnn.files.reading.dialect import SAMPLE_CHARACTERS, Dialect
 from handnn.files.reading.input_file import InputFile
+from handnn.files.reading.json_lines import JsonLinesFile, is_json_lines
 from handnn.files.reading.parquet_file import ParquetFile
-from handnn.files.reading.text import check_encoding
+from handnn.files.reading.text import TextFile, check_encoding
 from handnn.tables.cells import GapWords
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Source:
 
     def __init__(self, file: InputFile, dialect: Dialect) -> None:
         self._file = file
-        self._table = ParquetFile(file) if file.is_parquet else CsvFile(file, dialect)
+        self._table = _table_of(file, dialect)
         self.path = file.path
         self.names = self._table.names
         self.place = self._table.place
@@ -60,7 +61,7 @@ class Source:
     ) -> Iterator[Block]:
         """Yield all rows in blocks; one pass at a time.
 
-        size: characters of a block of CSV, cells of a block of Parquet. names: of the columns to
+        size: characters of a block of text, cells of a block of Parquet. names: of the columns to
         yield, by default all.
         """
         if size is None:
@@ -103,10 +104,19 @@ class Source:
         self.close()
 
 
+def _table_of(file: InputFile, dialect: Dialect) -> CsvFile | JsonLinesFile | ParquetFile:
+    if file.is_parquet:
+        return ParquetFile(file)
+    text = TextFile(file, dialect.encoding)
+    if is_json_lines(text.peek(SAMPLE_CHARACTERS)):
+        return JsonLinesFile(text)
+    return CsvFile(text, dialect)
+
+
 def open_table(
     path: str | os.PathLike[str], dialect: Dialect | None = None, *, is_hashed: bool = False
 ) -> Source:
-    """Open a CSV, TSV or Parquet file, and read its header.
+    """Open a CSV, TSV, JSON-lines or Parquet file, and read its header.
 
     The format is detected from the first bytes, not from the name. CSV may be compressed with gzip.
     is_hashed: whether to compute the SHA-256 of the file while it is read.

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.learning.split import Split
 from handnn.tables import CategoryColumn, Columns, NumberColumn
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ RIDGE = 1e-6
 """Added to the diagonal for each row, so that the system is solvable with dependent columns."""
 
 
-def linear_designs(columns: Columns, split: Split, max_rows: int) -> tuple[Matrix, Matrix]:
-    """Return the standardized columns of training rows (up to `max_rows`) and of test rows.
+def linear_designs(columns: Columns, x: DataFrame, test: DataFrame) -> tuple[Matrix, Matrix]:
+    """Return the standardized columns of training rows x, and of test rows.
 
     Numbers are not scaled by quantiles. The last column is constant.
     """
@@ -35,8 +34,7 @@ def linear_designs(columns: Columns, split: Split, max_rows: int) -> tuple[Matri
         for column in columns.columns
     ]
     unscaled = Columns(plain, columns.feature_names_in, columns.categories)
-    train = _design(unscaled, split.train.x[:max_rows])
-    test = _design(unscaled, split.test.x)
+    train = _design(unscaled, x)
     mean: Matrix = train.mean(axis=0)
     deviation: Matrix = train.std(axis=0)
     deviation[deviation == 0] = 1
@@ -44,7 +42,7 @@ def linear_designs(columns: Columns, split: Split, max_rows: int) -> tuple[Matri
     def standardized(design: Matrix) -> Matrix:
         return np.column_stack([(design - mean) / deviation, np.ones(len(design))])
 
-    return standardized(train), standardized(test)
+    return standardized(train), standardized(_design(unscaled, test))
 
 
 def solve_least_squares(design: Matrix, y: Matrix) -> Matrix:

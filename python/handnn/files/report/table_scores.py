@@ -85,15 +85,19 @@ def baseline_answers(split: Split, columns: Columns, target: Target) -> dict[str
     """
     y = measured_values(target, split.train.y)
     n_test = len(split.test)
-    train_design, test_design = linear_designs(columns, split, MAX_BASELINE_ROWS)
+    rows = np.random.default_rng(0).permutation(len(y))[
+        :MAX_BASELINE_ROWS
+    ]  # the file may be sorted
+    rows.sort()
+    train_design, test_design = linear_designs(columns, split.train.x[rows], split.test.x)
     if target.classes is None:
         name, constant = "the mean", np.full(n_test, y.mean())
-        coefficients = solve_least_squares(train_design, y[:MAX_BASELINE_ROWS, None])
+        coefficients = solve_least_squares(train_design, y[rows, None])
         linear = (test_design @ coefficients)[:, 0]
     else:
         one_hot = np.eye(len(target.classes))[y.astype(int)]
         name, constant = "the most frequent class", np.tile(one_hot.mean(axis=0), (n_test, 1))
-        coefficients = solve_least_squares(train_design, one_hot[:MAX_BASELINE_ROWS])
+        coefficients = solve_least_squares(train_design, one_hot[rows])
         linear = np.clip(test_design @ coefficients, 1e-3, None)
         linear /= linear.sum(axis=1, keepdims=True)
     return {name: constant, "least squares": linear}

@@ -1,0 +1,116 @@
+"""A file of JSON lines in blocks like those of `CsvFile`: an object for each row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from handnn.files.errors import TableError
+from handnn.files.reading.block import Block
+from handnn.files.reading.csv_checks import MAX_LINE, check_line
+from handnn.files.reading.dialect import SAMPLE_CHARACTERS
+from handnn.files.reading.text import TextFile
+
+BLOCK_CHARACTERS = 2**22
+"""The approximate number of characters in a block."""
+
+Row = dict[str, object]
+
+
+def is_json_lines(sample: str) -> bool:
+    """Return whether text begins with a JSON object."""
+    return sample.lstrip().startswith("{")
+
+
+class JsonLinesFile:
+    """A file whose lines are JSON objects, with a key for each column.
+
+    Cells are strings, as in CSV: numbers keep their digits, booleans are "true" and "false". A key
+    that a row does not have is a missing value. The names of the columns are the keys in the
+    beginning of the file.
+
+    Raises TableError, naming the line, for a line that is not a JSON object, and for a cell of a
+    requested column that is a list or an object.
+    """
+
+    place = "line"
+    is_typed = False
+    decimal = "."
+
+    def __init__(self, text: TextFile) -> None:
+        self.path = text.path
+        self._text = text
+        sample = text.peek(SAMPLE_CHARACTERS)
+        lines = sample.split("\n")
+        if len(sample) >= SAMPLE_CHARACTERS and len(lines) > 1:
+            lines = lines[:-1]  # it may be incomplete
+        elif len(sample) >= SAMPLE_CHARACTERS:
+            raise TableError(f"{self.path}, line 1 has more than {SAMPLE_CHARACTERS:,} characters")
+        names: dict[str, None] = {}
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                names.update(dict.fromkeys(self._row(line, number)))
+        if not names:
+            raise TableError(f"{self.path}: the first rows have no keys")
+        self.names = list(names)
+        self._is_at_start = True
+
+    def close(self) -> None:
+        """Stop reading text; the file itself stays open."""
+        self._text.detach()
+
+    def blocks(
+        self, size: int = BLOCK_CHARACTERS, names: Sequence[str] | None = None
+    ) -> Iterator[Block]:
+        """Yield the rows in blocks of about `size` characters; names: as `CsvFile.blocks`."""
+        import polars as pl
+
+        if not self._is_at_start:
+            self._text.rewind()
+        self._is_at_start = False
+        chosen = self.names if names is None else list(names)
+        known = set(self.names)
+        first = 1
+        while text := self._text.read(size):
+            if text[-1] != "\n":
+                rest = self._text.readline(MAX_LINE)
+                check_line(rest, self.path, first + text.count("\n"))
+                text += rest
+            lines = text.removesuffix("\n").split("\n")
+            rows = [(n, self._row(line, n)) for n, line in enumerate(lines, first) if line.strip()]
+            first += len(lines)
+            for number, row in rows:
+                if not row.keys() <= known:
+                    name = min(row.keys() - known)
+                    raise TableError(
+                        f"{self.path}, line {number}: the first rows have no key {name!r:.60}"
+                    )
+            columns = [
+                pl.Series(name, [self._cell(row, name, n) for n, row in rows], pl.String)
+                for name in chosen
+            ]
+            if rows:
+                yield Block(pl.DataFrame(columns), np.array([n for n, _ in rows], np.int64))
+
+    def _row(self, line: str, number: int) -> Row:
+        """Return the object of a line, with numbers as they are written."""
+        try:
+            found: object = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+        except (ValueError, RecursionError) as error:
+            reason = getattr(error, "msg", "") or "it is nested too deeply"
+            raise TableError(f"{self.path}, line {number} is not JSON: {reason}") from None
+        if not isinstance(found, dict):
+            raise TableError(f"{self.path}, line {number} is not a JSON object: {line!r:.60}")
+        return found
+
+    def _cell(self, row: Row, name: str, number: int) -> str | None:
+        value = row.get(name)
+        if isinstance(value, list | dict):
+            raise TableError(
+                f"{self.path}, line {number}, column {name!r:.60}: {value!s:.60} is not a cell"
+            )
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return None if value in (None, "") else str(value)
