@@ -215,7 +215,7 @@ def test_treats_numbers_as_categories_on_request(table):
         (['"1,234"', '"0,500"', '"3,500"'], "use decimal=',' if"),
         (
             [f"id{k}" for k in range(30)],
-            "30 distinct texts in 30 rows, such as 'id0', like an ident",
+            "30 distinct strings in 30 rows, such as 'id0', like an ident",
         ),
     ],
 )

@@ -35,6 +35,9 @@ class TrainOptions(DialectOptions):
     ignore: tuple[str, ...]
     categories: tuple[str, ...]
     use: tuple[str, ...]
+    weight: str | None
+    class_weight: str | None
+    test: Path | None
     strict: bool
     stream: bool | None
     drop_gaps: bool
@@ -110,6 +113,18 @@ def widths(
     help="Columns to use although they look like an identifier or an index.",
 )  # fmt: skip
 @click.option(
+    "--weight", metavar="COLUMN",
+    help="A column of weights, 0 or more, of the rows in training. It is not an input.",
+)  # fmt: skip
+@click.option(
+    "--class-weight", type=click.Choice(["balanced"]),
+    help="balanced: every class has the same sum of weights in training.",
+)  # fmt: skip
+@click.option(
+    "--test", type=PATH, metavar="FILE",
+    help="A file whose rows score the model. [default: held-out rows of DATA]",
+)  # fmt: skip
+@click.option(
     "--strict", is_flag=True,
     help="Fail if a column is constant, empty, an identifier or an index, or a row has no target. "
     "[default: leave it out]",
@@ -160,7 +175,7 @@ def train(
 
         if target is None:
             raise click.UsageError(f"--target must name a column: {_columns(data, options)}")
-        output.check_distinct([out, report], [data])
+        output.check_distinct([out, report], [data, *filter(None, [options["test"]])])
         for path in filter(None, (out, report)):
             output.check_writable(path)
         progress = output.shows_progress(quiet)

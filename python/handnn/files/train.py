@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from handnn.files.errors import TableError
 from handnn.files.learning.in_memory import train_in_memory
 from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.streamed import train_streamed
@@ -39,6 +40,9 @@ def train_file(
     ignore: str | Iterable[str] = (),
     categories: str | Iterable[str] = (),
     use: str | Iterable[str] = (),
+    weight: str | None = None,
+    class_weight: str | None = None,
+    test: str | os.PathLike[str] | None = None,
     strict: bool = False,
     drop_gaps: bool = False,
     hold_out: float = 0.2,
@@ -63,11 +67,11 @@ def train_file(
 
     This is what `handnn train` does, with the same bits. The file is CSV with a header (any
     delimiter, plain or compressed with gzip), JSON lines, or Parquet. Text becomes categories,
-    dates become days and cycles, and gaps are filled. Columns that nothing can be learned from are left out:
-    constant or empty ones, identifiers, and an index of the rows. A share of the rows, drawn at
-    random, is held out to compare the model with two baselines. The returned model predicts
-    DataFrames as every `TableModel` does; its `save` writes
-    the file that `handnn predict` reads.
+    dates become days and cycles, and gaps are filled. Columns that nothing can be learned from are
+    left out: constant or empty ones, identifiers, and an index of the rows. A share of the rows,
+    drawn at random, is held out to compare the model with two baselines. The returned model
+    predicts DataFrames as every `TableModel` does; its `save` writes the file that `handnn predict`
+    reads.
 
     Arguments:
         path: the file.
@@ -78,6 +82,10 @@ def train_file(
         categories: the names of columns of numbers or dates that are categories, such as a zip
             code. The target may be one of them: its labels then are as they are written.
         use: the names of columns to learn from although they look like an identifier or an index.
+        weight: the name of a column of weights, 0 or more: a row of weight 2 counts as two rows in
+            the loss of training. Scores count every row once. It is not an input.
+        class_weight: "balanced" gives every class the same sum of weights.
+        test: another file, whose rows score the model; no rows are then held out of training.
         strict: whether columns and rows that would be left out are errors.
         drop_gaps: whether to leave out rows without a target without a note.
         hold_out: the share of the rows held out to score the model, above 0 and at most 0.9.
@@ -130,6 +138,9 @@ def train_file(
             ignore=column_names(ignore, source),
             categories=column_names(categories, source),
             use=column_names(use, source),
+            weight=weight or "",
+            class_weight=class_weight or "",
+            test=os.fspath(test or ""),
             strict=strict,
             drop_gaps=drop_gaps,
             hold_out=hold_out,
@@ -184,6 +195,8 @@ def _train(
 ) -> FileModel:
     """Train on an open file, and score the model on the rows that were held out."""
     streams = source.is_large if stream is None else stream
+    if streams and (settings.weight or settings.class_weight or settings.test):
+        raise TableError("weights and a test file need stream=False: all rows are in memory")
     if streams and executor is not None:
         raise ValueError(
             "train_file: an executor trains networks in memory; write stream=False, or leave it out"

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handnn.files.learning.settings import Gaps, Log, TrainingSettings, check_size
-from handnn.files.learning.split import split_rows
-from handnn.files.learning.survey import Survey, take_rows
+from handnn.files.learning.split import LabeledRows, Split, check_row_count, split_rows
+from handnn.files.learning.survey import Survey, rows_of_file, take_rows
 from handnn.files.learning.trained import Trained, TrainingRun
+from handnn.files.learning.weights import weighted_rows, without_weights
+from handnn.files.reading.cells import drop
 from handnn.tables.fitting import fit_table
 from handnn.tables.recipe import default_recipe
 from handnn.training.many import train_many
@@ -34,10 +36,9 @@ def train_in_memory(
     gaps: the strings that mean a missing value, as for `Columns.learn`.
     executor: the workers that train the networks; None for threads.
     """
-    frame, places = take_rows(survey)
-    rng = np.random.default_rng(settings.seed)
-    split = split_rows(frame, settings.target, places, settings.hold_out, rng, survey.task)
-    train = split.train
+    split = _split(survey, settings)
+    train, weights = weighted_rows(split.train, settings, survey.task)
+    split = Split(train, without_weights(split.test, settings))
     log(f"{len(train):,} rows to train on, {len(split.test):,} held out; {survey.described()}")
     for note in survey.notes:
         log(note)
@@ -52,7 +53,7 @@ def train_in_memory(
         task=survey.task,
         gaps=gaps,
         rng=settings.seed,
-        train=partial(train_many, progress=progress, executor=executor),
+        train=partial(train_many, progress=progress, executor=executor, sample_weight=weights),
     )
     for number, history in enumerate(fitted.histories, 1):
         log(f"network {number} of {len(fitted.histories)}: {history}")
@@ -64,3 +65,14 @@ def train_in_memory(
         seconds=perf_counter() - start,
     )
     return Trained(fitted.model, run, split)
+
+
+def _split(survey: Survey, settings: TrainingSettings) -> Split:
+    """Return the rows to train on, and those that score the model, perhaps of another file."""
+    frame, places = take_rows(survey)
+    if not settings.test:
+        rng = np.random.default_rng(settings.seed)
+        return split_rows(frame, settings.target, places, settings.hold_out, rng, survey.task)
+    check_row_count(len(frame))
+    test = rows_of_file(survey, settings.test)
+    return Split(LabeledRows(drop(frame, settings.target), frame[settings.target], places), test)

@@ -34,6 +34,9 @@ class TrainingSettings:
     ignore: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     use: tuple[str, ...] = ()
+    weight: str = ""
+    class_weight: str = ""
+    test: str = ""
     strict: bool = False
     drop_gaps: bool = False
     hold_out: float = 0.2
@@ -51,6 +54,8 @@ class TrainingSettings:
             raise ValueError(f"{where} task must be one of {', '.join(TASKS)}, not {self.task!r}")
         if not positive_number(self.hold_out, f"{where} hold_out") <= 0.9:
             raise ValueError(f"{where} hold_out must be at most 0.9, but is {self.hold_out}")
+        if self.class_weight not in ("", "balanced"):
+            raise ValueError(f"{where} class_weight must be 'balanced', not {self.class_weight!r}")
         for width in self.hidden or ():
             whole_number(width, f"{where} a width in hidden")
         for name in ("networks", "epochs", "batch_size"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from handnn.files.errors import Note, Option, Remedy, TableError
@@ -11,11 +11,13 @@ from handnn.files.learning.facts import ColumnFacts, add_plain
 from handnn.files.learning.hold_out import HeldOut
 from handnn.files.learning.problems import Choice, check_target, choose_kinds, gaps_of_target
 from handnn.files.learning.settings import TrainingSettings
+from handnn.files.learning.split import LabeledRows
+from handnn.files.learning.weights import check_weights
 from handnn.files.reading.block import Block, Places
-from handnn.files.reading.cells import frame_of, is_readable
-from handnn.files.reading.columns import check_column, listed
+from handnn.files.reading.cells import drop, frame_of, is_readable
+from handnn.files.reading.columns import check_column, check_same_columns, listed
 from handnn.files.reading.csv_checks import counted
-from handnn.files.reading.source import Source, joined
+from handnn.files.reading.source import Source, joined, open_table
 from handnn.files.reading.values import typed, without
 from handnn.tables.cells import category_text
 from handnn.tables.target_values import MAX_INT_CLASSES
@@ -34,6 +36,7 @@ class Survey:
         task: "regression", "binary" or "multiclass".
         facts, target: facts about these columns, and about the target.
         notes: decisions that a user may want otherwise.
+        weight: the name of the column of weights, "" for none.
         blocks: all rows, unless the file is streamed.
     """
 
@@ -45,6 +48,7 @@ class Survey:
     target: ColumnFacts
     notes: list[Note]
     blocks: list[Block]
+    weight: str = ""
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -53,9 +57,10 @@ class Survey:
 
     @property
     def all_kinds(self) -> dict[str, str]:
-        """The kinds of the columns, and of the target."""
+        """The kinds of the columns, of the weights and of the target."""
         kind = "number" if self.has_numeric_target else "category"
-        return {**self.kinds, self.target.name: kind}
+        weights = {self.weight: "number"} if self.weight else {}
+        return {**self.kinds, **weights, self.target.name: kind}
 
     @property
     def has_numeric_target(self) -> bool:
@@ -96,6 +101,8 @@ def survey(source: Source, settings: TrainingSettings, *, streams: bool = False)
     blocks = source.blocks(names=names)
     facts = collect_facts(source, blocks, names, settings, held_out, None if streams else kept)
     target = facts.pop(settings.target)
+    if settings.weight:
+        check_weights(facts.pop(settings.weight), source)
     target_kind = check_target(target, source, settings.task, settings.drop_gaps, settings.strict)
     task = task_of(target, target_kind, settings.task)
     choice = choose_kinds(facts, source, settings.use, settings.strict)
@@ -110,7 +117,7 @@ def survey(source: Source, settings: TrainingSettings, *, streams: bool = False)
         unit = next(iter(target.units))
         remedy = Remedy(Option.CATEGORIES, (target.name,))
         notes.append(Note(f"target {target.name!r} is read as numbers, without the {unit}", remedy))
-    return Survey(source, choice, target_kind, task, facts, target, notes, kept)
+    return Survey(source, choice, target_kind, task, facts, target, notes, kept, settings.weight)
 
 
 def task_of(fact: ColumnFacts, kind: str, task: str) -> str:
@@ -134,6 +141,10 @@ def _columns_in_use(source: Source, settings: TrainingSettings) -> list[str]:
         check_column(name, source, "to use as a category")
     for name in settings.use:
         check_column(name, source, "to use")
+    if settings.weight:
+        check_column(settings.weight, source, "of weights")
+        if settings.weight in (settings.target, *settings.ignore):
+            raise TableError(f"column {settings.weight!r} cannot hold weights: it is not used so")
     ignored = set(settings.ignore)
     if settings.target in ignored:
         raise TableError(f"the target {settings.target!r} cannot be ignored")
@@ -219,6 +230,33 @@ def take_rows(survey: Survey) -> tuple[DataFrame, Places]:
     block = joined(survey.blocks, survey.all_kinds, survey.source)
     survey.blocks.clear()
     return typed_rows(survey, block)
+
+
+def rows_of_file(survey: Survey, path: str) -> LabeledRows:
+    """Return the rows of another file that have a target, typed as those of the survey.
+
+    Raises TableError when a column is missing, a cell does not fit, no row is left, or a class is
+    absent from the survey.
+    """
+    name = survey.target.name
+    kinds = {key: kind for key, kind in survey.all_kinds.items() if key != survey.weight}
+    with open_table(path, survey.source.dialect) as source:
+        check_column(name, source, "to score the model")
+        check_same_columns(source, survey.kinds, name)
+        block = joined(source.blocks(names=list(kinds)), kinds, source)
+        for column in block.frame.get_columns():
+            if not is_readable(column.dtype):
+                raise TableError(f"{path}: column {column.name!r} has the type {column.dtype}")
+        frame, places = typed_rows(replace(survey, source=source, weight=""), block)
+    y = frame.get_column(name)
+    if not len(y):
+        raise TableError(f"{path} has no row with a target")
+    if survey.task != "regression":
+        known = set(map(category_text, survey.target.labels))
+        for label in y.unique(maintain_order=True).to_list():
+            if category_text(label) not in known:
+                raise TableError(f"{path}: the file of the training has no class {label!r:.60}")
+    return LabeledRows(drop(frame, name), y, places)
 
 
 def typed_rows(survey: Survey, block: Block) -> tuple[DataFrame, Places]:

@@ -39,10 +39,12 @@ class Source:
         place: what `Block.places` count, "line" or "row".
         is_typed: whether the file has types, so that strings have no dialect.
         format: how its strings are written.
+        dialect: how it was asked to be read.
     """
 
     def __init__(self, file: InputFile, dialect: Dialect) -> None:
         self._file = file
+        self.dialect = dialect
         self._table = _table_of(file, dialect)
         self.path = file.path
         self.names = self._table.names
