@@ -9,6 +9,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 import handnn
+from handnn.play.recording import record
 
 DOCS = Path(__file__).parent
 REPOSITORY = "https://github.com/handnn/handnn"
@@ -71,5 +72,19 @@ def link_to_repository(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\((\.\./[^)\s#]*)((?:#[^)\s]*)?)\)", address, source[0])
 
 
+def link_to_recording(app: Sphinx, page: str, source: list[str]) -> None:
+    """Link the recorded run, which stands on the site only."""
+    link = '<p><a href="recording/index.html">Scrub through a recorded run.</a></p>'
+    source[0] = source[0].replace("<!-- recorded run -->", link)
+
+
+def write_recording(app: Sphinx) -> None:
+    """Record a run of the laboratory for the site."""
+    if app.builder.format == "html":
+        record(Path(app.outdir) / "recording")
+
+
 def setup(app: Sphinx) -> None:
     app.connect("source-read", link_to_repository)
+    app.connect("source-read", link_to_recording)
+    app.connect("builder-inited", write_recording)

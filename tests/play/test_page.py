@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import handnn
+from handnn.cli import main
 
 
 @pytest.fixture
@@ -247,6 +248,23 @@ def test_a_notebook_embeds_the_laboratory(browser):
         notebook.shutdown()
         notebook.server_close()
         playing.close()
+
+
+def test_a_recorded_run_is_scrubbed_without_a_server(browser, tmp_path):
+    assert main(["play", "--export", str(tmp_path / "run"), "--epochs", "3"]) == 0
+    problems = []
+    page = browser.new_page(viewport={"width": 380, "height": 800})
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto((tmp_path / "run" / "index.html").as_uri())
+    page.wait_for_selector("body[data-step='66']")
+    assert page.inner_text("#epoch-count") == "3"
+    page.fill("#scrub", "0")
+    page.wait_for_selector("body[data-step='0']")
+    page.click("#play")
+    page.wait_for_selector("body:not([data-step='0'])")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    page.close()
+    assert problems == []
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1400, False), (380, False), (380, True)])

@@ -27,14 +27,36 @@ SWITCH_INTERVAL = 0.001
     "--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]"
 )
 @click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option(
+    "--export", type=PATH, metavar="FOLDER", help="Write a recorded run as a page, and end."
+)
+@click.option(
+    "--epochs", type=click.IntRange(1, 10_000), default=100, show_default=True,
+    help="The length of the recorded run.",
+)  # fmt: skip
 @click.option("--lesson", metavar="NAME", default="", help="Open a lesson, such as neuron.")
-def play(data: Path | None, target: str | None, port: int, no_browser: bool, lesson: str) -> None:
+def play(
+    data: Path | None,
+    target: str | None,
+    port: int,
+    no_browser: bool,
+    export: Path | None,
+    epochs: int,
+    lesson: str,
+) -> None:
     """Open a page on which a network learns before your eyes: on points in the plane, on
     measurements, or on the table DATA.
 
     Only this machine and the printed address reach the page. Ctrl-C ends it."""
     if (data is None) != (target is None):
         raise click.UsageError("DATA and --target must be given together")
+    if export is not None:
+        with output.one_line_errors():
+            from handnn.play.recording import record
+
+            page, *_ = record(export, data, target or "", epochs=epochs)
+        click.echo(f"The recorded run is written to {page}")
+        return
     with output.one_line_errors():
         try:
             from handnn.play.parts import lesson_names
