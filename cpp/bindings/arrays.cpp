@@ -80,8 +80,8 @@ void import_numpy() {
   const py::module_ numpy = py::module_::import("numpy");
   numpy_asarray = numpy.attr("asarray").cast<py::object>().release();
   numpy_require = numpy.attr("require").cast<py::object>().release();
-  // pybind11 releases the GIL when it first looks up NumPy's functions. Here and not in a thread
-  // that the end of the interpreter would have to wait for: see gil.hpp.
+  // pybind11 releases the GIL when it first looks up NumPy's functions. This happens here, rather
+  // than in a thread that the interpreter would have to wait for at its end: see gil.hpp.
   static_cast<void>(py::dtype::of<float>());
 }
 

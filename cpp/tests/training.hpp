@@ -1,4 +1,4 @@
-// A small training, and the checks, of the engine's tests.
+// A small training and checks, shared by the engine's tests.
 #pragma once
 
 #include <bit>

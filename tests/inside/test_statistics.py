@@ -116,7 +116,7 @@ def test_units_of_a_user_defined_relu_can_be_dead():
 
 @pytest.mark.parametrize(("brick", "at"), [(Sigmoid, 5.0), (Tanh, 2.5)])
 def test_outputs_within_1_percent_of_the_bounds_are_saturated(brick, at):
-    """sigmoid(5) = 0.9933 and tanh(2.5) = 0.9866, 0.0067 of 2 away; half as far in they are not."""
+    """sigmoid(5) = 0.9933 and tanh(2.5) = 0.9866 are within 1 % of the range; x / 2 is not."""
     x = np.array([[at], [-at], [at], [at / 2]])
     found = layer_statistics(Network([brick(), affine([[1.0]])]), x)
     assert found.layers[0].saturated == 0.75

@@ -1,4 +1,4 @@
-"""Calls of handnn's functions as data: they can be made, and written as Python."""
+"""Calls of handnn's functions as data, which can be executed or written as Python."""
 
 from __future__ import annotations
 
