@@ -35,7 +35,7 @@ from handnn.sklearn.validation import (
     transform,
     transform_read,
 )
-from handnn.tables import Columns
+from handnn.tables import Columns, TableModel
 from handnn.tables.bagging import Folds, draw_folds
 from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.intervals import HeldOutErrors
@@ -276,6 +276,27 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
                 "a loss that predicts means or classes"
             )
         return self._held_out.bound(coverage, where)
+
+    def table_model(self) -> TableModel:
+        """Return the fitted networks, with the preprocessing of X and y, as a `TableModel`.
+
+        `handnn.to_onnx` and `handnn.to_c` export it, and also take the estimator itself. The
+        networks are those of the estimator, not copies. Raises ValueError for a loss whose outputs
+        are neither values nor probabilities of classes, such as "poisson" and "quantile".
+
+        Examples:
+            >>> from handnn.sklearn import MLPRegressor
+            >>> x = np.random.default_rng(0).normal(size=(80, 2))
+            >>> model = MLPRegressor(max_iter=5, random_state=0).fit(x, x[:, 0])
+            >>> bool(np.allclose(model.table_model().predict(x), model.predict(x), atol=1e-5))
+            True
+        """
+        from handnn.sklearn.exported import as_table_model
+
+        check_is_fitted(self, "networks_")
+        names = getattr(self, "feature_names_in_", None)
+        is_flat = self._target.n_out == 1
+        return as_table_model(self.networks_, self._inputs, self._target, names, is_flat)
 
     def _spawn_rng(self) -> np.random.Generator:
         """Return a new independent Generator."""

@@ -112,6 +112,12 @@ class QuantileCurves:
         levels += self.levels.take(place)
         return levels
 
+    def points(self, place: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return the knots and levels of a column."""
+        count = int(np.isfinite(self.knots[place]).sum())
+        knots, levels = self.knots[place, :count], self.levels[place, :count]
+        return tuple(knots.tolist()), tuple(levels.tolist())
+
     def of_columns(self, x: Array, part: slice) -> Floats:
         """Return the levels of some columns of x (N, I), up to rounding."""
         places = range(*part.indices(len(self.knots)))

@@ -13,13 +13,14 @@ from handnn.exchange.c.rows import errors_of
 from handnn.exchange.c.step_code import STEPS
 from handnn.exchange.c.steps import RowStep, Scale
 from handnn.exchange.c.table import table_header
+from handnn.exchange.estimators import Estimator, as_model
 from handnn.network import Network
 from handnn.storage import as_path, replace_file
 from handnn.tables import TableModel
 
 
 def to_c(
-    network: Network | TableModel,
+    network: Network | TableModel | Estimator,
     path: str | os.PathLike[str] | None = None,
     *,
     name: str = "model",
@@ -35,7 +36,8 @@ def to_c(
     once; a code that an Embedding does not have gives NaN. It depends only on libm, and contains
     test rows with their outputs. The file is written atomically.
 
-    network: a Network, or a TableModel. The row of a TableModel holds the numbers, NaN where
+    network: a Network, a TableModel, or a fitted `MLPRegressor` or `MLPClassifier`, which is
+        exported as its `table_model()`. The row of a TableModel holds the numbers, NaN where
         missing, then the categories, each in table order; ``model_code(place, "label")`` returns
         the number of a category of text. The outputs are the values of a regression, else
         probabilities. They have the bits of `predict` in float64 and are close in float32, because
@@ -59,10 +61,9 @@ def to_c(
         >>> "void pump_predict(const float *x, float *y)" in text
         True
     """
-    given: object = name
-    if not (isinstance(given, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", given)):
-        raise ValueError(f"to_c: name must be a C identifier, but is {name!r:.50}")
+    _check_name(name)
     path = None if path is None else as_path(path, "to_c: path")
+    network = as_model(network)
     file = "" if path is None else os.path.basename(path)
     if isinstance(network, TableModel):
         if x is not None or len(steps) or scale_in is not None or scale_out is not None:
@@ -78,6 +79,11 @@ def to_c(
     if path is not None:
         replace_file(path, text.encode("ascii"))
     return text
+
+
+def _check_name(name: object) -> None:
+    if not (isinstance(name, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)):
+        raise ValueError(f"to_c: name must be a C identifier, but is {name!r:.50}")
 
 
 def _checked_steps(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from handnn.exchange.estimators import Estimator, as_model
 from handnn.exchange.onnx.network import network_to_onnx
 from handnn.exchange.onnx.table import table_to_onnx
 from handnn.network import Network
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def to_onnx(
-    network: Network | TableModel, path: str | os.PathLike[str] | None = None
+    network: Network | TableModel | Estimator, path: str | os.PathLike[str] | None = None
 ) -> ModelProto:
     """Return what `network.predict` computes as an ONNX model; write it to `path` if given.
 
@@ -25,7 +26,8 @@ def to_onnx(
 
     A TableModel takes its table untransformed: "x" float64 holds the numbers, NaN where missing,
     then the categories with numeric labels; "text" holds the categories of text, "" where missing.
-    The output "y" holds values or probabilities. See `handnn.exchange.onnx.table.table_to_onnx`.
+    The output "y" holds values or probabilities. A fitted `MLPRegressor` or `MLPClassifier` is
+    exported as its `table_model()`. See `handnn.exchange.onnx.table.table_to_onnx`.
 
     The model has operator set 13. The codes of an Embedding are truncated to integers and not
     checked; some runtimes count negative codes from the end. The file is written atomically.
@@ -42,7 +44,7 @@ def to_onnx(
         ['Gemm', 'Relu', 'Gemm']
     """
     path = None if path is None else as_path(path, "to_onnx: path")
-    model = _model(network)
+    model = _model(as_model(network))
     if path is not None:
         replace_file(path, model.SerializeToString())
     return model
