@@ -96,7 +96,7 @@ class Cells:
         if self.values.dtype != object:
             return np.full(len(self.values), self.values.dtype == bool) & ~self.missing
         cells = self.values.tolist()
-        words = {cell for cell in set(filter(_is_str, cells)) if cell in BOOLS}
+        words = set(self.values[self.text].tolist()) & BOOLS.keys()
         types = set(map(type, cells)) & {bool, np.bool_}
         if not (words or types):
             return np.zeros(len(cells), bool)
@@ -147,10 +147,11 @@ class Cells:
     def check_finite(self, where: str) -> None:
         """Raise ValueError for an infinity."""
         if self.values.dtype == object:
-            is_float = [isinstance(value, float | np.floating) for value in self.values.tolist()]
-            if not any(is_float):
+            kinds = list(map(type, self.values.tolist()))
+            floats = {kind for kind in set(kinds) if issubclass(kind, float | np.floating)}
+            if not floats:
                 return
-            infinite = np.isinf(self.floats) & np.array(is_float)
+            infinite = np.isinf(self.floats) & _is_in(kinds, floats)
         elif self.values.dtype.kind == "f":
             infinite = np.isinf(self.values)
         else:
