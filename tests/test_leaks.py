@@ -222,6 +222,7 @@ def engine_calls():
             span=_core.TrainingSpan(epochs=1, first_epoch=0),
             outputs=None,
             threads=0,
+            sharding=(1, 0, 1, None),
         )
         result = _core.TrainingResult()
         _core.train(request, result, _core.Stop())

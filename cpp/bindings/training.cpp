@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -42,6 +43,11 @@ struct ProgramSpec {
   bool float32;
 };
 
+// How batches are summed in slices: how many, the first and the last of this process, and None or,
+// for several processes, an object with nodes, shares, values, total (see Sharding) and a method
+// exchange(N), which returns the loss of the batch and whether to stop.
+using ShardingSpec = std::tuple<Size, Size, Size, py::object>;
+
 struct TrainingRequest {
   ProgramSpec program;
   RowArrays rows;  // x, y and optionally sample_weight
@@ -49,6 +55,7 @@ struct TrainingRequest {
   TrainingSpan span;
   OptionalArrayObject outputs;
   int threads;  // 0 for all of the pool
+  ShardingSpec sharding;
 };
 
 // Acquires the GIL briefly to run signal handlers, which may raise or set `stop`. Python runs them
@@ -72,6 +79,7 @@ class CheckedTraining {
                               {request.sampler.rows_per_epoch, bricks_.checked().outputs()});
     }
     take_optimizer();
+    take_sharding();
   }
 
   // Releases the GIL. If a signal handler raises, training ends after the current step, `result`
@@ -85,16 +93,72 @@ class CheckedTraining {
       const Size most_rows = std::min(request_.sampler.batch_size, request_.sampler.rows_per_epoch);
       TrainingProgram<T> program(active_kernels<T>(), bricks_.checked(), loss_, optimizer_,
                                  std::get<2>(request_.program.optimizer), most_rows,
-                                 request_.threads);
+                                 request_.threads, with_exchange(unlocked));
       result = train<T>(
           program, {x_, y_, weight_, x_.shape[0]}, request_.sampler, request_.span, lr_factors_,
-          [&] { return is_to_stop(stop, unlocked); }, outputs_);
+          [&] { return is_interrupted(stop, unlocked); }, outputs_);
     }
     if (PyErr_Occurred()) throw py::error_already_set();
   }
 
  private:
   static constexpr const char* function = "Trainer.fit";
+
+  // Several processes agree on when to stop, so there `stop` is left to their exchange.
+  bool is_interrupted(const Stop& stop, Unlocked& unlocked) const {
+    if (!exchanges()) return is_to_stop(stop, unlocked);
+    return unlocked.locked([] { return PyErr_CheckSignals() != 0; });
+  }
+
+  bool exchanges() const { return !std::get<3>(request_.sharding).is_none(); }
+
+  void take_sharding() {
+    const auto& [shards, first, last, exchange] = request_.sharding;
+    if (shards < 1 || first < 0 || first >= last || last > shards) {
+      gate_.bad_value("the slices ", first, " to ", last, " are not among ", shards);
+    }
+    sharding_.shards = shards;
+    sharding_.mine = {first, last};
+    sharding_.nodes = {Range{0, shards}};
+    if (exchange.is_none()) return;
+    sharding_.nodes.clear();
+    for (const auto& [begin, end] :
+         exchange.attr("nodes").template cast<std::vector<std::pair<Size, Size>>>()) {
+      if (begin < first || begin >= end || end > last)
+        gate_.bad_value("a node is not of this rank");
+      sharding_.nodes.push_back({begin, end});
+    }
+    const Size n_nodes = Size(sharding_.nodes.size());
+    Size n_params = 0;
+    for (const Brick<T>& brick : bricks_.checked()) n_params += brick.w.size + brick.b.size;
+    shares_ = gate_.output("shares", exchange.attr("shares"), {n_nodes, n_params});
+    total_ = gate_.output("total", exchange.attr("total"), {n_params});
+    Gate gate = Gate::casting_to<double>(function);
+    values_ = gate.output("values", exchange.attr("values"), {n_nodes});
+  }
+
+  // The sharding of a program. Its `sum` calls the exchange, with the GIL; an exception ends the
+  // training as a loss that is not finite does, and `run` throws it.
+  Sharding<T> with_exchange(Unlocked& unlocked) const {
+    Sharding<T> sharding = sharding_;
+    if (!exchanges()) return sharding;
+    sharding.shares = shares_;
+    sharding.values = values_;
+    sharding.total = total_;
+    PyObject* exchange = std::get<3>(request_.sharding).ptr();
+    sharding.sum = [exchange, &unlocked](Size N, double& loss) {
+      return unlocked.locked([&] {
+        int stops = 1;
+        PyObject* answer = PyObject_CallMethod(exchange, "exchange", "n", N);
+        if (!answer || !PyArg_ParseTuple(answer, "dp", &loss, &stops)) {
+          loss = std::numeric_limits<double>::quiet_NaN();
+        }
+        Py_XDECREF(answer);
+        return stops != 0;
+      });
+    };
+    return sharding;
+  }
 
   void take_rows() {
     const py::tuple& rows = request_.rows;
@@ -153,6 +217,8 @@ class CheckedTraining {
   Array x_, y_, weight_, loss_numbers_, outputs_, lr_factors_;
   LossSettings<T> loss_;
   OptimizerSettings optimizer_;
+  Sharding<T> sharding_;
+  Array shares_, values_, total_;
 };
 
 void train_network(const TrainingRequest& request, TrainingResult& result, const Stop& stop) {
@@ -219,16 +285,18 @@ void bind_training(py::module_& module) {
   using ProgramTuple = std::tuple<BrickList, LossSpec, OptimizerSpec, bool>;
   py::class_<TrainingRequest>(module, "TrainingRequest", plain)
       .def(py::init([](ProgramTuple program, RowArrays rows, const BatchSampler& sampler,
-                       const TrainingSpan& span, OptionalArrayObject outputs, int threads) {
+                       const TrainingSpan& span, OptionalArrayObject outputs, int threads,
+                       ShardingSpec sharding) {
              return TrainingRequest{std::make_from_tuple<ProgramSpec>(std::move(program)),
                                     std::move(rows),
                                     sampler,
                                     span,
                                     std::move(outputs),
-                                    threads};
+                                    threads,
+                                    std::move(sharding)};
            }),
            py::arg("program"), py::arg("rows"), py::arg("sampler"), py::arg("span"),
-           py::arg("outputs"), py::arg("threads"));
+           py::arg("outputs"), py::arg("threads"), py::arg("sharding"));
   py::class_<TrainingResult>(module, "TrainingResult", plain)
       .def(py::init())
       .def_property_readonly("epochs", finished_epochs)

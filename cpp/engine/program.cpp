@@ -16,12 +16,6 @@ namespace {
 // thread.
 constexpr double worth_sharing = 2e6;
 
-// The rows of w that are computed and used at a time, while their gradient is in the cache.
-constexpr Size rows_at_once = 256;
-
-// Rows of w are distributed in groups that share cache lines of x.
-constexpr Size cache_line = 16;
-
 // Calls f(part, range) for each part's range of `count` rows or columns.
 template <class F>
 void for_ranges(Size count, Size grain, int parts, F f) {
@@ -36,14 +30,16 @@ void for_ranges(Size count, Size grain, int parts, F f) {
 template <class T>
 TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, CheckedBricks<T> bricks,
                                     LossSettings<T> loss, OptimizerSettings optimizer,
-                                    double clip_norm, Size most_rows, int threads)
+                                    double clip_norm, Size most_rows, int threads,
+                                    Sharding<T> sharding)
     : kernels_(kernels),
       bricks_(std::move(bricks)),
       loss_(loss),
       optimizer_(optimizer),
       clip_norm_(clip_norm),
       most_rows_(most_rows),
-      threads_(1) {
+      threads_(1),
+      sharding_(std::move(sharding)) {
   while (first_learning_ < bricks_.size() && !bricks_[first_learning_].learns()) ++first_learning_;
   if (first_learning_ == bricks_.size()) throw std::invalid_argument("no brick has params");
   for (const Brick<T>& brick : bricks_) work_per_row_ += brick.work();
@@ -85,7 +81,7 @@ void TrainingProgram<T>::lay_out() {
       mean_[i] = arena_.take<T>(size);
       spread_[i] = arena_.take<T>(size);
     }
-    if (brick.learns() && (stores() || brick.kind != Kind::affine)) {
+    if (brick.learns() && !is_sharded() && (stores() || brick.kind != Kind::affine)) {
       stored_dw_[i] = arena_.take<T>(brick.w.size);
       stored_db_[i] = arena_.take<T>(brick.b.size);
     }
@@ -102,6 +98,7 @@ void TrainingProgram<T>::lay_out() {
     dout_[i - 1] = reuses ? dout_[i] : arena_.take<T>(most_rows_, bricks_[i].I);
     is_shared &= reuses;
   }
+  if (is_sharded()) lay_out_gradients();
   db_ = arena_.take<T>(widest);
   scratch_.clear();
   dw_.clear();
@@ -136,10 +133,8 @@ double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor) {
 // of bricks whose rows are independent.
 template <class T>
 void TrainingProgram<T>::forward_and_backward(const Rows<T>& batch, int parts) {
-  const LossKernels<T>& loss = kernels_.losses[loss_.which];
   const std::size_t count = bricks_.size();
-  const Size N = batch.count, O = bricks_.outputs(), Y = targets();
-  const T scale = T(loss_.exact ? loss_facts[loss_.which].slope_scale(N, O) : 1.0);
+  const Size N = batch.count;
   std::size_t begin = 0;
   for (std::size_t i = 0; i < count; ++i) {
     if (bricks_[i].kind != Kind::batch_norm) continue;
@@ -151,11 +146,8 @@ void TrainingProgram<T>::forward_and_backward(const Rows<T>& batch, int parts) {
     begin = i + 1;
   }
   for_ranges(N, 1, parts, [&](int part, Range rows) {
-    const Size first = rows.first;
     for (std::size_t k = begin; k < count; ++k) forward_rows(k, part, rows);
-    loss.backward(dout_.back() + first * O, out_.back() + first * O, batch.y_true + first * Y,
-                  batch.weight ? batch.weight + first : nullptr, loss_.options, scale,
-                  rows.last - first, O);
+    loss_backward(batch, rows);
     for (std::size_t k = count; k-- > begin;) backward_rows(k, part, rows);
   });
   while (begin > first_learning_) {  // begin - 1 is a batch_norm
@@ -170,15 +162,27 @@ void TrainingProgram<T>::forward_and_backward(const Rows<T>& batch, int parts) {
   }
 }
 
-// Calls f(i, part) for each brick that learns and each part.
+// Computes some rows of the gradient of the loss: of the mean over the batch, or, of a batch in
+// slices, of the mean over each slice times its share of the rows.
 template <class T>
-template <class F>
-void TrainingProgram<T>::for_each_learning(int parts, F f) {
-  run_parts(parts, [&](int part) {
-    for (std::size_t i = first_learning_; i < bricks_.size(); ++i) {
-      if (bricks_[i].learns()) f(i, part);
-    }
-  });
+void TrainingProgram<T>::loss_backward(const Rows<T>& batch, Range rows) {
+  const LossFacts& facts = loss_facts[loss_.which];
+  const Size O = bricks_.outputs(), Y = targets();
+  const auto backward = [&](Range part, double scale) {
+    if (part.first >= part.last) return;
+    kernels_.losses[loss_.which].backward(
+        dout_.back() + part.first * O, out_.back() + part.first * O, batch.y_true + part.first * Y,
+        batch.weight ? batch.weight + part.first : nullptr, loss_.options,
+        T(loss_.exact ? scale : 1.0), part.last - part.first, O);
+  };
+  if (!is_sharded()) return backward(rows, facts.slope_scale(batch.count, O));
+  for (Size slice = sharding_.mine.first; slice < sharding_.mine.last; ++slice) {
+    const Range of_slice = local_rows_of({slice, slice + 1});
+    const Size n = of_slice.last - of_slice.first;
+    if (n == 0) continue;
+    backward({std::max(rows.first, of_slice.first), std::min(rows.last, of_slice.last)},
+             facts.slope_scale(n, O) * (double(n) / double(batch_rows_)));
+  }
 }
 
 // Computes some rows of the output of brick i, which is not a batch_norm.
@@ -194,8 +198,8 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Range rows) {
       return kernels_.layer_norm_forward(out, mean_[i] + first, spread_[i] + first, x,
                                          brick.norm_params(), N, O);
     case Kind::dropout:
-      return kernels_.dropout_forward(out, x, brick.seed, step_of(brick), brick.p, first * O,
-                                      N * O);
+      return kernels_.dropout_forward(out, x, brick.seed, step_of(brick), brick.p,
+                                      (first_row_ + first) * O, N * O);
     case Kind::add:
       return kernels_.add(out, x, input(brick.fork) + first * O, N * O);
     default:
@@ -226,8 +230,8 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
       return kernels_.layer_norm_dx(dx, dout, x, brick.w.value, mean_[i] + first,
                                     spread_[i] + first, N, O);
     case Kind::dropout:
-      return kernels_.dropout_backward(dx, dout, brick.seed, step_of(brick), brick.p, first * O,
-                                       N * O);
+      return kernels_.dropout_backward(dx, dout, brick.seed, step_of(brick), brick.p,
+                                       (first_row_ + first) * O, N * O);
     case Kind::embedding:
       return kernels_.embedding_backward_dx(dx, dout, N, I, brick.vector_size(), brick.column);
     case Kind::fork: {

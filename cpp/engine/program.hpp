@@ -5,7 +5,9 @@
 // states are read and updated in place. The intermediate arrays of a step lie in one arena.
 #pragma once
 
+#include <functional>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "engine/arena.hpp"
@@ -33,6 +35,32 @@ struct LossSettings {
   bool exact = true;
 };
 
+// How a batch is summed in slices, by several processes if `sum` is given.
+//
+// A batch of N rows is cut by position into `shards` slices. Its gradient, and its loss, are the sum
+// of the slices in one fixed binary tree: a node [first, last) of several slices is the sum of its
+// halves, cut at (first + last) / 2, and a node without rows is left out. A slice is summed like a
+// batch, and counts in proportion to its rows.
+template <class T>
+struct Sharding {
+  Size shards = 1;
+  Range mine = {0, 1};                       // the slices that this process computes
+  std::vector<Range> nodes = {Range{0, 1}};  // the nodes that consist of them
+  // For several processes; P entries are the gradients of all params one after another.
+  T* shares = nullptr;       // (nodes, P)
+  double* values = nullptr;  // (nodes): their parts of the loss
+  const T* total = nullptr;  // (P): the gradient of the batch, after `sum`
+  // Sums the nodes of all processes for a batch of N rows and sets its loss. Returns whether to stop
+  // after this step.
+  std::function<bool(Size N, double& loss)> sum;
+
+  bool is_used() const { return shards > 1 || sum; }
+  Size first_row(Size slice, Size N) const { return slice * N / shards; }
+  Range rows_of(Range node, Size N) const {
+    return {first_row(node.first, N), first_row(node.last, N)};
+  }
+};
+
 // A step has two halves. Threads share each of them and synchronize only at its end:
 //
 //   by rows      forward through all bricks, the gradient of the loss, and back to the gradient of
@@ -51,11 +79,25 @@ class TrainingProgram {
   // For steps of up to most_rows rows, each shared among `threads` threads; 0 means all of the
   // pool. A program with little work per step uses one thread.
   TrainingProgram(const Kernels<T>& kernels, CheckedBricks<T> bricks, LossSettings<T> loss,
-                  OptimizerSettings optimizer, double clip_norm, Size most_rows, int threads = 0);
+                  OptimizerSettings optimizer, double clip_norm, Size most_rows, int threads = 0,
+                  Sharding<T> sharding = {});
 
   // One step on up to most_rows rows. lr_factor multiplies the learning rate. Returns the loss
   // before the update; if it is not finite, nothing is updated.
   double step(const Rows<T>& batch, double lr_factor = 1);
+
+  // The same on a batch of N rows, of which `batch` has the local_rows(N).
+  double sharded_step(const Rows<T>& batch, Size N, double lr_factor);
+
+  bool is_sharded() const { return sharding_.is_used(); }
+
+  // The rows of a batch of N rows that this process computes.
+  Range local_rows(Size N) const {
+    return is_sharded() ? sharding_.rows_of(sharding_.mine, N) : Range{0, N};
+  }
+
+  // Whether a process asked all to stop after the last step.
+  bool is_to_stop() const { return is_to_stop_; }
 
   Size inputs() const { return bricks_.inputs(); }
   Size targets() const { return loss_.options.columns; }
@@ -68,8 +110,16 @@ class TrainingProgram {
   double work_per_row() const { return work_per_row_; }
 
  private:
+  // Rows of w are distributed in groups that share cache lines of x.
+  static constexpr Size cache_line = 16;
+
+  // The rows of w that are computed and used at a time, while their gradient is in the cache.
+  static constexpr Size rows_at_once = 256;
+
   void lay_out();
+  void lay_out_gradients();
   void forward_and_backward(const Rows<T>& batch, int parts);
+  void loss_backward(const Rows<T>& batch, Range rows);
   void forward_rows(std::size_t i, int part, Range rows);
   void backward_rows(std::size_t i, int part, Range rows);
   void forward_columns(std::size_t i, Size N, Range columns);
@@ -79,6 +129,11 @@ class TrainingProgram {
   void for_each_learning(int parts, F f);
   void learn(std::size_t i, Size N, int part, int parts);
   void learn_affine(std::size_t i, Size N, int part, int parts);
+  void learn_node(std::size_t i, Range node, T* gradient, int part, int parts);
+  std::optional<double> loss_of(Range node, const Rows<T>& batch) const;
+  Range local_rows_of(Range node) const;
+  template <class F>
+  bool sum_slices(Range node, T* out, Size n, T* more, const F& compute) const;
   double gradient_sum_of_squares(int parts);
   void update(std::size_t i, int part, int parts);
   void apply(const Param<T>& param, const T* grad, const Rates<T>& rates, Size first, Size n);
@@ -112,7 +167,27 @@ class TrainingProgram {
   // clipped.
   std::vector<T*> stored_dw_, stored_db_;
   std::vector<double> sums_of_squares_;
+  // For slices only.
+  Sharding<T> sharding_;
+  Size batch_rows_ = 0;  // of the whole batch
+  Size first_row_ = 0;   // the place of the first local row in it
+  bool is_to_stop_ = false;
+  Size n_params_ = 0;
+  std::vector<Size> offsets_;  // of the gradients of each brick
+  T* total_ = nullptr;         // (n_params): all gradients; stored_dw_ and stored_db_ point into it
+  std::vector<T*> partial_;    // one for each thread: sums of slices, one for each level
 };
+
+// Calls f(i, part) for each brick that learns and each part.
+template <class T>
+template <class F>
+void TrainingProgram<T>::for_each_learning(int parts, F f) {
+  run_parts(parts, [&](int part) {
+    for (std::size_t i = first_learning_; i < bricks_.size(); ++i) {
+      if (bricks_[i].learns()) f(i, part);
+    }
+  });
+}
 
 extern template class TrainingProgram<float>;
 extern template class TrainingProgram<double>;

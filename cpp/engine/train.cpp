@@ -107,16 +107,20 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
     bool stops = false;
     for (Size first = first_row; first < count; first += batch_size) {
       const Size N = std::min(batch_size, count - first);
-      const Rows<T> batch = batches.batch(first, N);
+      const Range local = program.local_rows(N);
+      const Size local_count = local.last - local.first;
+      const Rows<T> batch = batches.batch(first + local.first, local_count);
       const double factor = lr_factors ? lr_factors[result.steps] : 1;
-      result.total += double(N) * program.step(batch, factor);
+      result.total += double(N) * (program.is_sharded() ? program.sharded_step(batch, N, factor)
+                                                        : program.step(batch, factor));
       if (!std::isfinite(result.total)) return result;
       if (outputs) {
         const Size O = program.columns();
-        std::memcpy(outputs + first * O, program.outputs(), std::size_t(N * O) * sizeof(T));
+        std::memcpy(outputs + (first + local.first) * O, program.outputs(),
+                    std::size_t(local_count * O) * sizeof(T));
       }
       ++result.steps;
-      stops = interruptions.now();
+      stops = interruptions.now() || program.is_to_stop();
       if (stops && first + N < count) return result;
     }
     result.epochs.push_back({result.total / double(count), seconds_since(start)});

@@ -87,6 +87,12 @@ class TrainingRequest:
         span: TrainingSpan,
         outputs: numpy.typing.NDArray[numpy.floating] | None,
         threads: typing.SupportsInt | typing.SupportsIndex,
+        sharding: tuple[
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.Any,
+        ],
     ) -> None: ...
 
 class TrainingResult:

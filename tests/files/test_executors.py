@@ -36,6 +36,23 @@ def test_the_command_trains_over_mpi(tmp_path, run_ranks):
     assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["in memory", "streamed"])
+def test_ranks_share_the_rows_of_each_network(tmp_path, run_ranks, stream):
+    one, other = tmp_path / "one", tmp_path / "other"
+    train_file(PATH, TARGET, shards=16, stream=stream, **SHORT).save(one)
+    options = ["--target", TARGET, "--epochs", "2", "--networks", "2", "--out", str(other)]
+    options.append("--stream" if stream else "--no-stream")
+    done = run_ranks(2, "-m", "handnn", "train", PATH, *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("least squares") == 2  # a row of the table, and the verdict: once
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_an_executor_and_ranks_exclude_each_other():
+    with pytest.raises(ValueError, match="executor and comm exclude each other"):
+        train_file(PATH, TARGET, executor=Recording(), comm=object(), **SHORT)
+
+
 def test_streaming_refuses_an_executor():
     with pytest.raises(ValueError, match="an executor trains networks in memory; write stream=F"):
         train_file(PATH, TARGET, stream=True, executor=Recording(), **SHORT)

@@ -174,9 +174,8 @@ BITS = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("n_ranks", [2, 3])
-def test_the_bits_do_not_depend_on_the_ranks(run_ranks, n_ranks):
-    done = run_ranks(n_ranks, "-c", BITS)
+def test_the_bits_do_not_depend_on_the_ranks(run_ranks):
+    done = run_ranks(3, "-c", BITS)
     expected = [facts(trained(8)), facts(trained(8, engine="bricks", own=True))]
     expected.append(facts(trained(8, batch_size=3)))
     assert done.stdout.strip() == repr(expected), done.stderr
@@ -259,7 +258,7 @@ def test_trouble_of_one_rank_reaches_all(run_ranks, tmp_path):
 
 LOST = textwrap.dedent(
     """
-    import os, signal, sys, time
+    import time
     from mpi4py import MPI
     from handnn import Adam, MSELoss, Trainer
     from tests.engine.fits import rows
@@ -270,7 +269,7 @@ LOST = textwrap.dedent(
 
     def call(trainer):
         if comm.rank == 1 and len(trainer.history) == 2:
-            os.kill(os.getpid(), signal.SIGKILL) if sys.argv[1] == "dies" else time.sleep(3600)
+            time.sleep(3600)
 
     options = {"rng": 1, "comm": comm, "deadline": 0.5, "callbacks": [call]}
     one = Trainer(network(), MSELoss(), Adam(0.01), **options)
@@ -279,9 +278,7 @@ LOST = textwrap.dedent(
 )
 
 
-@pytest.mark.parametrize("how", ["hangs", "dies"])
-def test_a_lost_rank_ends_all(run_ranks, how):
-    done = run_ranks(2, "-c", LOST, how)
+def test_a_rank_that_hangs_is_named(run_ranks):
+    done = run_ranks(2, "-c", LOST)
     assert done.returncode != 0
-    if how == "hangs":
-        assert "rank 1 did not answer within 0.5 s; ending all 2 ranks" in done.stderr
+    assert "rank 1 did not answer within 0.5 s; ending all 2 ranks" in done.stderr

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def one_line_errors() -> Iterator[None]:
     """Convert errors in data, models and files to a ClickException: one line and exit code 1."""
     from handnn.files.errors import TableError
+    from handnn.training.distributed import RankError
     from handnn.training.divergence import DivergenceError
     from handnn.training.many.dispatch import WorkerDiedError
 
@@ -36,7 +37,9 @@ def one_line_errors() -> Iterator[None]:
         raise _failure(f"{error.filename}: {reason}" if error.filename else reason) from error
     except DivergenceError as error:
         raise _failure(f"training diverged: {error}; try a smaller --lr") from error
-    except (ImportError, ValueError, TypeError, EOFError, OverflowError, WorkerDiedError) as error:
+    except (RankError, WorkerDiedError) as error:
+        raise _failure(str(error)) from error
+    except (ImportError, ValueError, TypeError, EOFError, OverflowError) as error:
         raise _failure(str(error) or type(error).__name__) from error
     except MemoryError as error:
         raise _failure("not enough memory; --stream needs less") from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 MAX_WIDTH = 65_536
 MAX_LAYERS = 64
 
+N_RANKS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+"""The variables in which MPICH, Open MPI and Slurm tell programs the number of ranks."""
+
 
 class TrainOptions(DialectOptions):
     """The options of `handnn.train_file`, with the same names."""
@@ -32,6 +36,7 @@ class TrainOptions(DialectOptions):
     lr: float | None
     hold_out: float
     seed: int
+    shards: int | None
     ignore: tuple[str, ...]
     categories: tuple[str, ...]
     use: tuple[str, ...]
@@ -138,6 +143,11 @@ def widths(
     "--drop-gaps", is_flag=True, help="Leave out rows without a target, also with --strict."
 )
 @click.option(
+    "--shards", metavar="N", type=click.IntRange(1, 4096),
+    help="Slices of each batch, which are summed in a fixed order and shared by the ranks of "
+    "mpiexec. [default: 1, or 16 under mpiexec]",
+)  # fmt: skip
+@click.option(
     "--executor", metavar="NAME",
     help="Where to train the networks: processes:N, dask:ADDRESS, or mpi (the ranks that mpiexec "
     "started). [default: threads of this process]",
@@ -168,6 +178,10 @@ def train(
     compressed with gzip); - reads standard input. Text becomes categories, dates become days and
     cycles, gaps are filled. Columns that nothing can be learned from are left out, with a note.
     """
+    with output.one_line_errors():
+        comm = None if executor else ranks_of_mpiexec()
+    is_first = comm is None or comm.rank == 0
+    quiet = quiet or not is_first
     log = output.printer(quiet)
     with output.one_line_errors():
         from handnn.files import train_file
@@ -183,8 +197,10 @@ def train(
             if executor is not None and workers is None:
                 return  # this rank has run its share of the jobs
             model = train_file(
-                data, target, executor=workers, progress=progress, log=log, **options
+                data, target, executor=workers, comm=comm, progress=progress, log=log, **options
             )
+        if not is_first:
+            return
         page = None if report is None else _report_page(model, context)
         model.save(out)
         if report is not None and page is not None:
@@ -202,6 +218,17 @@ def _workers(executor: str | None) -> AbstractContextManager[Executor | None]:
     from handnn.training.many.executors import open_executor
 
     return open_executor(executor)
+
+
+def ranks_of_mpiexec() -> Any:
+    """Return the communicator of the ranks that mpiexec started; None for a single process."""
+    if not any(os.environ.get(name, "1") != "1" for name in N_RANKS):
+        return None
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise ImportError(f"several ranks need mpi4py and an MPI: {error}") from None
+    return MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
 
 
 def _columns(data: Path, options: TrainOptions) -> str:

@@ -7,15 +7,24 @@ the order of the rows. stop: ending a training early. call: the calls into C++.
 from __future__ import annotations
 
 from handnn._core import get_num_threads
-from handnn.engine.call import TrainingSpan, check_targets, largest_columns, train
+from handnn.engine.call import (
+    ONE_SLICE,
+    ShardingSpec,
+    TrainingSpan,
+    check_targets,
+    largest_columns,
+    train,
+)
 from handnn.engine.obstacles import compiles, obstacle, training_obstacle
 from handnn.engine.program import Forward, TrainingProgram
 from handnn.engine.sampling import BatchSampler, row_order
 from handnn.engine.stop import Stop, Stopped, asked_by, check_stop, one_of_many
 
 __all__ = [
+    "ONE_SLICE",
     "BatchSampler",
     "Forward",
+    "ShardingSpec",
     "Stop",
     "Stopped",
     "TrainingProgram",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from time import perf_counter
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,13 @@ losses, each times its rows.
 """
 
 
+ShardingSpec: TypeAlias = tuple[int, int, int, object]
+"""How many slices a batch has, the first and the last of this process, and None or what exchanges
+them with other processes, as cpp/bindings/training.cpp expects it."""
+
+ONE_SLICE: ShardingSpec = (1, 0, 1, None)
+
+
 def train(
     program: TrainingProgram,
     rows: tuple[Array, ...],
@@ -31,6 +39,7 @@ def train(
     losses: list[tuple[float, float]],
     outputs: Array | None = None,
     stop: Stop | None = None,
+    sharding: ShardingSpec = ONE_SLICE,
 ) -> tuple[int, float]:
     """Train in one call; append the loss and the seconds of each finished epoch to `losses`.
 
@@ -40,7 +49,7 @@ def train(
     finished epochs. Once `stop` is set, training ends after the current step.
 
     outputs (rows_per_epoch, O) receives the outputs that the losses of the last epoch are computed
-    from, batch by batch.
+    from, batch by batch; only those of the slices of this process.
 
     Returns the number of steps, and the `total` of an unfinished epoch, else 0. A total that is not
     finite means that training ended at such a loss: that step changed no param and is not counted.
@@ -49,7 +58,7 @@ def train(
     by = supervision()
     n_steps = span.epochs * sampler.steps
     request = _core.TrainingRequest(
-        program.spec(n_steps), rows, sampler, span, outputs, 0 if by is None else 1
+        program.spec(n_steps), rows, sampler, span, outputs, 0 if by is None else 1, sharding
     )
     result = _core.TrainingResult()
     program.forget()

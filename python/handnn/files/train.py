@@ -27,6 +27,7 @@ from handnn.files.report.table_scores import (
 )
 from handnn.files.report.verdict import compare
 from handnn.storage import replace_file
+from handnn.training.distributed.sharding import SHARDS
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -52,6 +53,7 @@ def train_file(
     batch_size: int | None = None,
     lr: float | None = None,
     seed: int = 0,
+    shards: int | None = None,
     stream: bool | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -60,6 +62,7 @@ def train_file(
     default_gaps: bool = True,
     report: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
+    comm: object = None,
     progress: bool = False,
     log: Log | None = None,
 ) -> FileModel:
@@ -95,6 +98,7 @@ def train_file(
         epochs, batch_size: by default chosen by the number of rows.
         lr: the highest learning rate; by default 0.005.
         seed: of the held-out rows, the initial weights and the order of the rows.
+        shards: into how many slices each batch is cut; by default 1, or 16 with `comm`.
         stream: whether to read the file again for each epoch instead of keeping it in memory; by
             default for files above 256 MB, or above 48 MB if compressed or Parquet.
         delimiter, encoding: of a CSV file; by default detected, and UTF-8.
@@ -105,6 +109,8 @@ def train_file(
         report: where to write the HTML report, if anywhere.
         executor: the workers that train the networks, in place of threads: see `train_many`. Not
             with streaming.
+        comm: an mpi4py communicator, whose ranks train each network together: see `Trainer`. All of
+            them read the file. Not with an executor.
         progress: whether to show a progress bar on stderr.
         log: is called with a line of text at each stage, and with each decision about a column that
             may be wanted otherwise.
@@ -150,8 +156,9 @@ def train_file(
             batch_size=batch_size,
             lr=lr,
             seed=seed,
+            shards=SHARDS if shards is None and comm is not None else shards,
         )
-        model = _train(source, settings, dialect, stream, progress, log or _ignore, executor)
+        model = _train(source, settings, dialect, stream, progress, log or _ignore, executor, comm)
     if report is not None:
         from handnn.files.report.report_page import report_page
 
@@ -192,9 +199,12 @@ def _train(
     progress: bool,
     log: Log,
     executor: Executor | None,
+    comm: object,
 ) -> FileModel:
     """Train on an open file, and score the model on the rows that were held out."""
     streams = source.is_large if stream is None else stream
+    if executor is not None and comm is not None:
+        raise ValueError("train_file: executor and comm exclude each other; leave one out")
     if streams and (settings.weight or settings.class_weight or settings.test):
         raise TableError("weights and a test file need stream=False: all rows are in memory")
     if streams and executor is not None:
@@ -203,7 +213,8 @@ def _train(
         )
     surveyed = survey(source, settings, streams=streams)
     train = train_streamed if streams else partial(train_in_memory, executor=executor)
-    trained = train(surveyed, settings, dialect.chosen_gaps, progress=progress, log=log)
+    gaps = dialect.chosen_gaps
+    trained = train(surveyed, settings, gaps, progress=progress, log=log, comm=comm)
     model, split = trained.model, trained.split
     measured = measured_values(model.target, split.test.y)
     answers = answers_of(model, split.test.x)

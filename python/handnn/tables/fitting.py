@@ -118,7 +118,8 @@ def _trainer(
 ) -> Trainer:
     network = build_network(recipe, columns, target.n_out, rng)
     optimizer = build_optimizer(recipe, n_steps)
-    return Trainer(network, target.loss(), optimizer, rng=int(rng.integers(2**63)))
+    seed = int(rng.integers(2**63))
+    return Trainer(network, target.loss(), optimizer, rng=seed, shards=recipe.shards)
 
 
 def class_codes(target: Target, encoded: Floats) -> Floats | None:

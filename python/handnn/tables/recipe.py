@@ -76,6 +76,7 @@ class Recipe:
         activations, dropouts: the name of the activation (a key of `layers.ACTIVATIONS`, or
             "identity") and the share of Dropout after each hidden layer; 0 is no Dropout.
         batch_norm: whether a BatchNorm precedes each activation.
+        shards: into how many slices each batch is cut: see `Trainer`.
         init: how weights are drawn: "he" draws them as `mlp` does for the activation,
             "glorot_uniform" as scikit-learn does.
         scale: how `Columns.learn` scales columns of numbers.
@@ -95,6 +96,7 @@ class Recipe:
     activations: tuple[str, ...] = (ACTIVATION,) * len(HIDDEN)
     dropouts: tuple[float, ...] = (0.0,) * len(HIDDEN)
     batch_norm: bool = False
+    shards: int = 1
     init: Literal["he", "glorot_uniform"] = "he"
     scale: ColumnScale = "quantile"
     dtype: str = "float32"

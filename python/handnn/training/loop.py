@@ -49,7 +49,7 @@ class TrainingLoop:
         Starts at ``state.step`` of the first epoch. Ends early, after a complete step, once `stop`
         is set. Raises DivergenceError at a loss that is not finite.
         """
-        program = None if self.sharded is not None else self._current_program()
+        program = self._current_program()
         if program is not None:
             self._run_compiled(program, epochs, losses)
         else:
@@ -96,9 +96,18 @@ class TrainingLoop:
         outputs = None
         if self.keeps_outputs:
             outputs = self._outputs((self.parts.network.sizes["out"],))
+            if self.sharded is not None and state.step == 0:
+                outputs[...] = 0  # the rows of other ranks are merged after the epoch
         span = engine.TrainingSpan(epochs, done, state.step, state.total)
         steps, state.total = engine.train(
-            program, self.rows, self.sampler, span, losses, outputs=outputs, stop=self.stop
+            program,
+            self.rows,
+            self.sampler,
+            span,
+            losses,
+            outputs=outputs,
+            stop=self.stop,
+            sharding=engine.ONE_SLICE if self.sharded is None else self.sharded.spec(self.stop),
         )
         state.step += steps - len(losses) * self.sampler.steps
         if not math.isfinite(state.total):
@@ -125,9 +134,8 @@ class TrainingLoop:
             value, pre = loss_and_gradients(network, loss, *rows)
             return value, pre, network.grads
         engine.check_stop()
-        value, own, grads, stops = self.sharded.loss_and_gradients(
-            network, loss, rows, self.stop.is_set
-        )
+        self.sharded.stop = self.stop
+        value, own, grads, stops = self.sharded.loss_and_gradients(network, loss, rows)
         self.has_agreed_to_stop = stops
         return value, own, dict(grads)
 

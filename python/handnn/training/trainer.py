@@ -281,6 +281,10 @@ class Trainer:
             checkpoint=checkpoint,
             checkpoint_every=checkpoint_every,
         )
+        return self._fit(arguments)
+
+    def _fit(self, arguments: FitArguments) -> History:
+        """Fit on all ranks together, if there are several."""
         with ranks_of(self._parts.sharding) as ranks:
             run = self._prepare(arguments)
             run.ranks = ranks

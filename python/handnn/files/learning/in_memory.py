@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from handnn.arrays import Array
 from handnn.files.learning.settings import Gaps, Log, TrainingSettings, check_size
 from handnn.files.learning.split import LabeledRows, Split, check_row_count, split_rows
 from handnn.files.learning.survey import Survey, rows_of_file, take_rows
@@ -16,7 +18,9 @@ from handnn.files.learning.weights import weighted_rows, without_weights
 from handnn.files.reading.cells import drop
 from handnn.tables.fitting import fit_table
 from handnn.tables.recipe import default_recipe
+from handnn.training.history import History
 from handnn.training.many import train_many
+from handnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -30,11 +34,13 @@ def train_in_memory(
     progress: bool,
     log: Log,
     executor: Executor | None = None,
+    comm: object = None,
 ) -> Trained:
     """Hold out rows of a file and train on the others; TableError when there are too few rows.
 
     gaps: the strings that mean a missing value, as for `Columns.learn`.
     executor: the workers that train the networks; None for threads.
+    comm: the communicator of the ranks that train each network together; None for one process.
     """
     split = _split(survey, settings)
     train, weights = weighted_rows(split.train, settings, survey.task)
@@ -53,7 +59,7 @@ def train_in_memory(
         task=survey.task,
         gaps=gaps,
         rng=settings.seed,
-        train=partial(train_many, progress=progress, executor=executor, sample_weight=weights),
+        train=partial(_train, comm, progress=progress, executor=executor, sample_weight=weights),
     )
     for number, history in enumerate(fitted.histories, 1):
         log(f"network {number} of {len(fitted.histories)}: {history}")
@@ -76,3 +82,12 @@ def _split(survey: Survey, settings: TrainingSettings) -> Split:
     check_row_count(len(frame))
     test = rows_of_file(survey, settings.test)
     return Split(LabeledRows(drop(frame, settings.target), frame[settings.target], places), test)
+
+
+def _train(
+    comm: object, trainers: Sequence[Trainer], *data: Array, **arguments: Any
+) -> list[History]:
+    """Call `train_many` for trainers on the ranks of a communicator."""
+    for trainer in trainers:
+        trainer.comm = comm
+    return train_many(trainers, *data, **arguments)

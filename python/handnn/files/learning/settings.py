@@ -23,8 +23,8 @@ TASKS = ("auto", "regression", "binary", "multiclass")
 class TrainingSettings:
     """The settings of a training on a file that a user may choose; see `handnn.train_file`.
 
-    hidden, networks, epochs, batch_size, lr: None leaves the choice to the recipe. hold_out: the
-    share of the rows that is held out to score the model.
+    hidden, networks, epochs, batch_size, lr, shards: None leaves the choice to the recipe.
+    hold_out: the share of the rows that is held out to score the model.
 
     Raises TypeError or ValueError for a value that `train_file` does not allow.
     """
@@ -46,6 +46,7 @@ class TrainingSettings:
     batch_size: int | None = None
     lr: float | None = None
     seed: int = 0
+    shards: int | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -58,7 +59,7 @@ class TrainingSettings:
             raise ValueError(f"{where} class_weight must be 'balanced', not {self.class_weight!r}")
         for width in self.hidden or ():
             whole_number(width, f"{where} a width in hidden")
-        for name in ("networks", "epochs", "batch_size"):
+        for name in ("networks", "epochs", "batch_size", "shards"):
             value: int | None = getattr(self, name)
             if value is not None:
                 whole_number(value, f"{where} {name}")
@@ -74,6 +75,7 @@ class TrainingSettings:
             epochs=self.epochs or recipe.epochs,
             batch_size=self.batch_size or recipe.batch_size,
             lr=self.lr or recipe.lr,
+            shards=self.shards or recipe.shards,
         )
 
 

@@ -52,10 +52,12 @@ def train_streamed(
     *,
     progress: bool,
     log: Log,
+    comm: object = None,
 ) -> Trained:
     """Train on the file of a survey; TableError when it has too few rows.
 
-    gaps: the strings that mean a missing value, as for `Columns.learn`.
+    gaps: the strings that mean a missing value, as for `Columns.learn`. comm: the communicator of
+    the ranks that train each network together. Each of them reads the file.
     """
     n_rows = survey.target.n_values
     log(f"{n_rows:,} rows, read again for each epoch; {survey.described()}")
@@ -68,6 +70,8 @@ def train_streamed(
     recipe = settings.applied_to(stream_recipe(n_rows, len(survey.kinds)))
     check_size(recipe, survey.kinds)
     trainers = _new_trainers(recipe, columns, target, n_rows, settings.seed)
+    for trainer in trainers:
+        trainer.comm = comm
     histories = [History() for _ in trainers]
     with progress_bar(shows=progress, total=recipe.epochs * n_rows, unit="row", scales=True) as bar:
         for number in range(recipe.epochs):
@@ -104,7 +108,7 @@ def _new_trainers(
     for _ in range(recipe.n_networks):
         network = build_network(recipe, columns, target.n_out, rng)
         optimizer = build_optimizer(recipe, n_steps)
-        trainers.append(Trainer(network, target.loss(), optimizer, rng=rng))
+        trainers.append(Trainer(network, target.loss(), optimizer, rng=rng, shards=recipe.shards))
     return trainers
 
 

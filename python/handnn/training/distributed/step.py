@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from handnn import engine
 from handnn.arrays import Array
 from handnn.layers import Dropout
 from handnn.layers.sequence import walk
@@ -28,6 +29,7 @@ class ShardedStep:
         self.ranks = ranks
         sharding = ranks.sharding
         self.shards = sharding.shards
+        self.stop = engine.Stop()
         self.root: Node = (0, self.shards)
         self.nodes_of = [
             nodes_within(*sharding.slices_of(rank), self.root) for rank in range(ranks.size)
@@ -45,12 +47,17 @@ class ShardedStep:
         first, last = (first_row(number, n_rows, self.shards) for number in self.slices)
         return slice(first, last)
 
-    def exchange(self, n_rows: int, stops: bool = False) -> tuple[float, bool]:
+    def spec(self, stop: engine.Stop) -> engine.ShardingSpec:
+        """Return what the compiled engine needs; `stop` is that of this rank."""
+        self.stop = stop
+        return (self.shards, *self.slices, None if self.ranks.size == 1 else self)
+
+    def exchange(self, n_rows: int) -> tuple[float, bool]:
         """Sum the slices of all ranks into `total`; return the loss, and whether to stop.
 
-        n_rows: of the batch. stops: whether this rank is to stop; if any is, all do.
+        n_rows: of the batch. If `stop` of any rank is set, all are to stop.
         """
-        stop, numbers = self.ranks.agree(stops, self._padded())
+        stop, numbers = self.ranks.agree(self.stop.is_set, self._padded())
         by_node = [
             numbers[rank, place]
             for rank, nodes in enumerate(self.nodes_of)
@@ -77,7 +84,7 @@ class ShardedStep:
         return lambda node: n_rows_of(node, n_rows, self.shards) == 0
 
     def loss_and_gradients(
-        self, network: Network, loss: Loss, rows: Samples, stops: bool = False
+        self, network: Network, loss: Loss, rows: Samples
     ) -> tuple[float, Array | None, dict[str, Array], bool]:
         """Go forward and backward over the slices of this rank, and sum those of all ranks.
 
@@ -111,7 +118,7 @@ class ShardedStep:
         finally:
             for dropout, step in zip(dropouts, steps, strict=True):
                 dropout.step, dropout.first_row = step + 1, 0
-        value, stop = self.exchange(n_rows, stops)
+        value, stop = self.exchange(n_rows)
         pre = np.concatenate(outputs) if outputs else None
         return value, pre, self.gradients(network), stop
 

@@ -57,6 +57,7 @@ def train_many(
     for each row. With ``validation="rest"``, the other rows are its validation rows: the held-out
     fold of a cross-validation, or the rows outside a bootstrap sample. sample_weight is selected in
     the same way.
+    Trainers with a `comm` of several ranks train one after another, each on all ranks.
     threads: how many networks train at a time, each on one thread; None for `get_num_threads()`.
     The most expensive trainings begin first. Compiled trainings run in parallel. Those in Python
     (your own bricks, ``engine="bricks"``, LBFGS) run one after another at the same time.
@@ -107,6 +108,9 @@ def train_many(
     else:
         n_threads = whole_number(threads, "train_many: threads")
     n_threads = min(n_threads, len(trainers))
+    if any(trainer._parts.sharding.n_ranks > 1 for trainer in trainers):
+        _train_in_turn(trainers, found, progress)
+        return [trainer.history for trainer in trainers]
     if executor is not None:
         _train_elsewhere(executor, trainers, found, progress)
         return [trainer.history for trainer in trainers]
@@ -135,6 +139,21 @@ def _train_elsewhere(
     costs = {place: _prepared(place, trainer, found).cost for place, trainer in enumerate(trainers)}
     places = sorted(costs, key=lambda place: -costs[place])
     train_on(executor, trainers, {place: found.of(place) for place in places}, progress)
+
+
+def _train_in_turn(trainers: Sequence[Trainer], found: ArgumentsOfEach, progress: bool) -> None:
+    """Fit the trainers one after another, each on all ranks of its communicator."""
+    is_first = all(trainer._parts.sharding.rank == 0 for trainer in trainers)
+    shown = progress_bar(shows=progress and is_first, total=len(trainers), unit="network")
+    with shown as bar:
+        for place, trainer in enumerate(trainers):
+            try:
+                trainer._fit(found.of(place))
+            except BaseException as error:
+                error.add_note(f"train_many: this was in the fit of trainers[{place}]")
+                raise
+            if bar is not None:
+                bar.update()
 
 
 def _prepared(place: int, trainer: Trainer, arguments: ArgumentsOfEach) -> Run:
