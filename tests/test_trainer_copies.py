@@ -143,7 +143,7 @@ def test_callbacks_are_copied_and_refer_to_the_copy(copied):
 
 
 def test_a_pickle_continues_in_another_process(tmp_path):
-    """In a process without imports, as joblib and multiprocessing start them."""
+    """The new process has not imported handnn, like those of joblib and multiprocessing."""
     one = trained(Adam(0.01))
     path = tmp_path / "trainer.pickle"
     path.write_bytes(pickle.dumps(one))

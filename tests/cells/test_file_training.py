@@ -69,7 +69,7 @@ def test_train_labels(door, kind, tmp_path):
 def test_train_values(door, kind, tmp_path):
     is_bool = {"True", "true", "TRUE", "t", "False", "false", "FALSE", "f"}.__contains__
     cases = [c for c in fine_cases(door, kind) if not is_bool(str(c.cell).strip())]
-    if kind == "date":  # numbers are days only in a column that is known to be one of dates
+    if kind == "date":  # numbers are days only in a column declared as dates
         cases = [c for c in cases if c.is_gap or str(c.cell).strip()[4:5] == "-"]
     if all(case.is_gap for case in cases):
         return

@@ -62,7 +62,7 @@ def test_predict(door, kind):
 def test_predict_of_a_column_with_a_gap(door, kind):
     """A gap in another row changes the type that pandas and NumPy give a column."""
     if not door.holds(None) or door.name == "pandas as inferred":
-        return  # pandas itself makes float64 of integers with a gap, and rounds long ones
+        return  # pandas converts integers with a gap to float64, which rounds long ones
     model = model_of(kind)
     assert failures(door, kind, lambda c: model.predict(door.table([None, c]))[1], expected) == []
 

@@ -1,4 +1,4 @@
-"""Weights of the training rows, and a file of its own that scores the model."""
+"""Weights of the training rows, and a separate file that scores the model."""
 
 from __future__ import annotations
 

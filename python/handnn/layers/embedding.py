@@ -18,7 +18,7 @@ class Embedding(Layer):
 
     Column `column` of x holds codes, integers from 0 to K - 1 in the network's dtype. The other
     columns keep their order, and the vectors follow them. For several columns of codes, use several
-    bricks, and count the columns as the bricks before leave them: for codes in columns 1 and 3,
+    bricks; `column` counts the columns after the preceding bricks. For codes in columns 1 and 3:
     ``Embedding(v, column=1), Embedding(w, column=2)``.
 
     dw[k] is the sum of the last D columns of dout over the rows with code k. dx is the other

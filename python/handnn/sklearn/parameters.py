@@ -212,7 +212,7 @@ def holds_out_once(p: Parameters) -> bool:
 
 
 def bags(p: Parameters) -> bool:
-    """Return whether `fit` trains a bag, where each network holds out another fold."""
+    """Return whether `fit` trains a bag, where each network holds out a different fold."""
     return is_auto(p.early_stopping) and p.solver == "adam" and not p.warm_start
 
 

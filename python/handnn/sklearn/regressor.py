@@ -54,8 +54,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             the columns of X towards a normal distribution. "auto" is "quantile" for up to 256
             columns, else True. False leaves them as they are.
         early_stopping: "auto" trains a bag with solver="adam", in `fit` without warm_start and
-            validation_data: each network holds out another fold of the rows, as `default_recipe`
-            says. True holds out validation_fraction of the rows, and False nothing.
+            validation_data: each network holds out a different fold of the rows; see
+            `default_recipe`. True holds out validation_fraction of the rows, and False nothing.
         weight_decay: AdamW's, with solver="adam" and instead of alpha; with "sgd" it is added to
             the gradient.
         batch_norm: whether the input of each activation is normalized over the batch.

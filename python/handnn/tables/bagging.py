@@ -1,7 +1,7 @@
-"""Bagging: networks that each hold out another fold of the training rows, and are averaged.
+"""Bagging: the average of networks that each hold out a different fold of the training rows.
 
-Each network stops at its best epoch on its own fold. Every row is learned by all networks but those
-that hold it out, and has answers of networks that have not learned it: the out-of-fold answers.
+Each network stops at its best epoch on its own fold. Every row is held out by some networks;
+their predictions for it are its out-of-fold predictions.
 (Breiman 1996, "Bagging Predictors"; with folds in place of bootstrap samples: Parmanto, Munro and
 Doyle 1996.)
 """

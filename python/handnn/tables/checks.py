@@ -79,5 +79,5 @@ def labels(value: object, what: str) -> list[Label]:
         for label in found:
             number(label, what)
     if any(not a < b for a, b in pairwise(found)):
-        raise ValueError(f"{what} must be different and in ascending order")
+        raise ValueError(f"{what} must be distinct and in ascending order")
     return found

@@ -51,8 +51,8 @@ def fit_table(
 ) -> FittedTable:
     """Learn columns and target from the training rows, and train the networks of a recipe on them.
 
-    With `recipe.n_folds` each network holds out another fold of the rows and returns to its best
-    epoch on it, so that together the networks learn from every row: see `bagging`.
+    With `recipe.n_folds` each network holds out a different fold of the rows and returns to its
+    best epoch on it, so that together the networks learn from every row: see `bagging`.
 
     Parameters:
         table, kinds, gaps: N rows, the kinds of columns, and the strings that mean a missing value,

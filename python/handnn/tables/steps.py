@@ -60,7 +60,7 @@ class Standardize:
 
 @dataclass(frozen=True)
 class OrdinalEncode:
-    """Replace a label by its code: k for ``labels[k]``, K if missing, K + 1 if not among them.
+    """Replace a label by its code: k for ``labels[k]``, K if missing, K + 1 for any other.
 
     labels (K,): all str, all bool, or all numbers. Without a `OneHotEncode` after it, the code is
     an input of the network, whose Embedding looks it up.

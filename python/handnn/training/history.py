@@ -77,7 +77,7 @@ class History:
         return self._epochs[-1]
 
     def to_dict(self) -> dict[str, list[float]]:
-        """Return copies of all lists by name, those of the metrics among them."""
+        """Return copies of all lists by name, including those of the metrics."""
         return {
             "train_loss": self.train_loss,
             "validation_loss": self.validation_loss,

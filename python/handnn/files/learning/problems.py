@@ -49,7 +49,7 @@ class Choice:
     Attributes:
         kinds: "number", "category" or "date" for each column to learn from.
         left_out: columns that nothing can be learned from, and why.
-        usable: those of them that are left out only by default.
+        usable: the columns in `left_out` that are left out only by default.
         units: columns of numbers with a unit, such as "%".
     """
 

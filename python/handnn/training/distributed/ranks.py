@@ -158,7 +158,7 @@ class Ranks:
                 sleep(1e-4)
 
     def _give_up(self) -> None:
-        """Name the ranks that give no sign of life, and end all ranks."""
+        """Report the ranks that do not respond, and terminate all ranks."""
         comm = self.sharding.comm
         heard = {self.rank}
         sign, keeps = np.zeros(1), []

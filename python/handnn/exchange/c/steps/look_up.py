@@ -48,7 +48,7 @@ class LookUp:
         """Return the labels (K,) in dtype; ValueError when two become one number."""
         labels = rounded(np.asarray(self.labels, np.float64), dtype)
         if len(np.unique(labels)) < len(labels) or not np.isfinite(labels).all():
-            raise ValueError(f"LookUp: labels are not all different in {dtype}: {labels!s:.80}")
+            raise ValueError(f"LookUp: labels are not distinct in {dtype}: {labels!s:.80}")
         return labels
 
     def apply(self, x: Array) -> Array:
