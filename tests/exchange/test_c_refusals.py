@@ -59,7 +59,7 @@ NORMAL = mlp([3, 2], rng=0)
         ({"steps": [Fill(1e39)]}, r"steps\[0\]: Fill: median is too large for float32"),
         (
             {"steps": [LookUp([2**24, 2**24 + 1])]},
-            r"steps\[0\]: LookUp: labels are not all",
+            r"steps\[0\]: LookUp: labels are not distinct",
         ),
         (
             {"steps": [Interpolate([0, 1e39], [0, 1])]},
