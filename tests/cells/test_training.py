@@ -75,7 +75,7 @@ def test_rows_as_programs_have_them():
     rows = [{"size": 45, "town": "Ulm"}, {"town": None, "size": "60"}]
     assert np.array_equal(model.predict(rows), expected)
     assert np.array_equal(model.predict(rows[0]), expected[:1])
-    with pytest.raises(ValueError, match="row 0 has 'town', but row 1 has not; write None"):
+    with pytest.raises(ValueError, match="row 0 has 'town', but row 1 does not; write None"):
         model.predict([rows[0], {"size": 45}])
 
 

@@ -17,7 +17,7 @@ X, Y = np.ones((4, 2)), np.ones((4, 1))
 @pytest.mark.parametrize(
     ("y", "weight", "message"),
     [
-        (None, np.ones(4), "sample_weight is given, but no y"),
+        (None, np.ones(4), "sample_weight needs y"),
         (Y, np.ones(3), "x has 4 rows but sample_weight has 3"),
         (Y, -np.ones(4), "sample_weight must be"),
         (Y, np.ones((4, 1)), "sample_weight must be"),
