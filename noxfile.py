@@ -265,7 +265,7 @@ def parity(session: nox.Session) -> None:
     """Run the tests against PyTorch, and the page about it."""
     session.install(".[test]")
     install_groups(session, "parity")
-    files = ("to_torch", "from_torch", "weights")
+    files = ("to_torch", "to_torch_tables", "from_torch", "weights")
     tests = (f"tests/exchange/test_{name}.py" for name in files)
     session.run("pytest", "tests/parity", *tests, *session.posargs)
     session.run("python", "tools/check_docs.py", "docs/exchange.md")

@@ -24,8 +24,8 @@ from handnn.tables.steps import (
 )
 
 
-def row_steps(row: InputRow) -> list[RowStep]:
-    """Return the steps that compute what `Columns.transform` computes.
+def row_steps(row: InputRow, dtype: np.dtype[np.floating]) -> list[RowStep]:
+    """Return the steps that compute what `Columns.transform` computes, for rows of a dtype.
 
     Here the codes precede the indicators; in `Columns.transform` they follow them.
     """
@@ -34,7 +34,7 @@ def row_steps(row: InputRow) -> list[RowStep]:
     for place, column in enumerate(columns):
         for step in column.steps:
             COLLECT[type(step)](collected, place, step)
-    return collected.row_steps(row.model.dtype)
+    return collected.row_steps(dtype)
 
 
 class Collected:

@@ -39,9 +39,9 @@ def table_header(
     dtype = np.dtype(np.float64) if is_wide else model.dtype
     _check(row, dtype)
     return header(
-        [c_copy(Network(_bricks(row, network))) for network in model.networks],
+        [c_copy(Network(row_bricks(row, network))) for network in model.networks],
         name,
-        steps={f"step {place}": step for place, step in enumerate(row_steps(row))},
+        steps={f"step {place}": step for place, step in enumerate(row_steps(row, dtype))},
         answer=_answer(row),
         x=drawn_rows(row).astype(dtype),
         wording=Wording(promise(row, dtype), described(row, name), lookups(row, gaps), file),
@@ -78,7 +78,7 @@ def _check_numbers(part: str, name: str, values: object, dtype: np.dtype[np.floa
         )
 
 
-def _bricks(row: InputRow, network: Network) -> Iterator[Brick]:
+def row_bricks(row: InputRow, network: Network) -> Iterator[Brick]:
     """Yield the bricks of a network for the order of columns that `row_steps` makes.
 
     There the codes precede the indicators. Each Embedding removes its column, so the codes of the

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-any-return, no-untyped-call"
-"""to_torch: a Network as a `torch.nn.Sequential`."""
+"""A Network as a `torch.nn.Sequential`."""
 
 from __future__ import annotations
 
@@ -35,26 +35,8 @@ SOFTPLUS_THRESHOLD = 35.0
 """Above it PyTorch returns x for log(1 + exp(x)). From 34.1 on the two are the same float64."""
 
 
-def to_torch(network: Network) -> Sequential:
-    """Return the network as a `torch.nn.Sequential` of the same dtype, with copies of its weights.
-
-    Each brick becomes the module at the same index and in the same mode (training or prediction);
-    Residual and Embedding become the modules of `handnn.exchange.torch.modules`. The random state
-    of PyTorch does not change. Outputs agree up to rounding: see docs/exchange.md.
-
-    Raises:
-        TypeError: If a brick is not one of handnn's.
-        ValueError: If an array was replaced by one that does not fit.
-        ImportError: If PyTorch is not installed.
-
-    Examples:
-        >>> handnn.to_torch(handnn.mlp([3, 4, 1], rng=0))  # doctest: +SKIP
-        Sequential(
-          (0): Linear(in_features=3, out_features=4, bias=True)
-          (1): ReLU()
-          (2): Linear(in_features=4, out_features=1, bias=True)
-        )
-    """
+def network_to_torch(network: Network) -> Sequential:
+    """Return a network as a Sequential; raise what `to_torch` raises."""
     known = {"Residual", *(brick.__name__ for brick, _ in BRICKS_OF.values())}
     copy = copy_of_ours(network, "to_torch", "PyTorch", known)
     torch = imported_torch("to_torch")
