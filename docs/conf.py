@@ -30,7 +30,7 @@ extensions = [
     "plain_docstrings",
     "reference_pages",
 ]
-exclude_patterns = ["_build", "_ext", "_static"]
+exclude_patterns = ["_build", "_ext", "_static", "notebooks"]
 default_role = "py:obj"
 suppress_warnings = ["ref.python"]  # Affine is in handnn and in handnn.article
 

@@ -1,6 +1,6 @@
 """Run the code of the documentation and check its links.
 
-    python tools/check_docs.py [PAGE ...]            all pages: *.md and docs/**/*.md
+    python tools/check_docs.py [PAGE ...]            all pages: *.md, docs/**/*.md and .ipynb
 
 A `python` block is run; the blocks of a page share their names and an empty folder. A block of
 `>>>` lines is a doctest. A `text` block after a plain block is its expected output, in which `...`
@@ -12,6 +12,9 @@ matches anything. A comment on the line before a block changes that:
     <!-- file train.py -->                           written to this file in the folder, not run
     <!-- run -->, <!-- run needs mpi4py -->          a `sh` block that is run by bash in the folder
 
+The code cells of a notebook are blocks, too, and what they printed is their expected output;
+"needs" in the metadata of a cell is such a comment.
+
 Links and pictures within the repository must exist, and so must the headings they point to.
 """
 
@@ -22,6 +25,7 @@ import doctest
 import importlib.util
 import io
 import itertools
+import json
 import os
 import re
 import shutil
@@ -34,6 +38,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[1]
 PATH = os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])
@@ -60,8 +65,36 @@ class Block:
         return f"{self.page.relative_to(REPOSITORY)}:{self.line}"
 
 
+def cells_of(notebook: Path) -> list[dict[str, Any]]:
+    """Return the cells of a notebook, each with its text as one string under "source"."""
+    cells: list[dict[str, Any]] = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return [{**cell, "source": "".join(cell["source"])} for cell in cells]
+
+
+def text_of(page: Path) -> str:
+    """Return the text of a page, or of the text cells of a notebook."""
+    if page.suffix != ".ipynb":
+        return page.read_text(encoding="utf-8")
+    return "\n\n".join(c["source"] for c in cells_of(page) if c["cell_type"] == "markdown")
+
+
+def blocks_of_notebook(page: Path) -> list[Block]:
+    """Return the code cells of a notebook, each followed by its printed output."""
+    blocks = []
+    for cell in cells_of(page):
+        if cell["cell_type"] == "code":
+            needs = cell["metadata"].get("needs")
+            comment = f"needs {needs}" if needs else ""
+            blocks.append(Block(page, 1, "python", comment, cell["source"]))
+            printed = "".join("".join(output["text"]) for output in cell["outputs"])
+            blocks.append(Block(page, 1, "text", "", printed))
+    return blocks
+
+
 def blocks_of(page: Path) -> list[Block]:
-    """Return the fenced blocks of a page."""
+    """Return the fenced blocks of a page, or the code cells of a notebook."""
+    if page.suffix == ".ipynb":
+        return blocks_of_notebook(page)
     content = page.read_text(encoding="utf-8")
     return [
         Block(
@@ -166,14 +199,14 @@ def check_block(block: Block, following: Block | None, names: dict[str, object])
 
 def anchors_of(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
-    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    text = FENCE.sub("", text_of(page))
     headings = re.findall(r"^#+ +(.*?) *$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def broken_links(page: Path) -> Iterator[str]:
     """Yield a message for each link of a page that leads nowhere."""
-    text = re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
+    text = re.sub(r"`[^`\n]*`", "", FENCE.sub("", text_of(page)))
     for target in map("".join, LINK.findall(text)):
         if re.match(r"[a-z]+:", target):
             continue
@@ -205,7 +238,11 @@ def check_page(page: Path) -> tuple[int, list[str]]:
 def main() -> int:
     os.environ.setdefault("MPLBACKEND", "agg")
     given = [Path(name).resolve() for name in sys.argv[1:]]
-    everything = [*sorted(REPOSITORY.glob("*.md")), *sorted(REPOSITORY.glob("docs/**/*.md"))]
+    everything = [
+        *sorted(REPOSITORY.glob("*.md")),
+        *sorted(REPOSITORY.glob("docs/**/*.md")),
+        *sorted(REPOSITORY.glob("docs/**/*.ipynb")),
+    ]
     passed, failed = 0, 0
     for page in given or everything:
         count, failures = check_page(page)
