@@ -49,6 +49,7 @@ class TrainingLoop:
         Starts at ``state.step`` of the first epoch. Ends early, after a complete step, once `stop`
         is set. Raises DivergenceError at a loss that is not finite.
         """
+        self.parts.sharding.check(self.parts.network.layers)  # a callback may have changed them
         program = self._current_program()
         if program is not None:
             self._run_compiled(program, epochs, losses)
