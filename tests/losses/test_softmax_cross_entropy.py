@@ -183,7 +183,7 @@ def test_rejects_label_smoothing_that_is_not_a_number(bad):
 def test_rejects_class_weights_that_are_negative_or_not_finite(function, bad):
     with pytest.raises(ValueError, match=rf"^{function.__name__}: class_weight must be finite and"):
         function([[1.0, 2.0]], [0], class_weight=[1.0, bad])
-    with pytest.raises(ValueError, match="^SoftmaxCrossEntropy: class_weight must be numbers that"):
+    with pytest.raises(ValueError, match="^SoftmaxCrossEntropy: class_weight must be non-negative"):
         SoftmaxCrossEntropy(class_weight=[1.0, bad])
     spoilt = SoftmaxCrossEntropy(class_weight=np.ones(OUTPUTS))
     spoilt.class_weight[3] = bad
