@@ -20,7 +20,7 @@ FLOORS = [
     {"_core"},
     {"arrays"},
     {"functional"},
-    {"charts", "initializers", "progress", "schedules", "suggestions"},
+    {"charts", "initializers", "progress", "schedules", "signals", "suggestions"},
     {"layers", "losses", "optimizers", "article"},
     {"engine", "jacobian", "storage"},
     {"network"},
@@ -34,7 +34,7 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
-MAY_IMPORT_CORE = {"functional", "engine", "__init__"}  # __init__ for facts about the machine
+MAY_IMPORT_CORE = {"functional", "engine", "signals", "__init__"}  # for facts about the machine
 BASES = {"__init__", "layer", "sequence", "loss", "optimizer", "options", "update", "rates"}
 WITHOUT_KERNEL = {"lbfgs"}  # computed by SciPy
 

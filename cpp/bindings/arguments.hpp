@@ -50,6 +50,10 @@ HANDNN_KIND(Word, "str")
 HANDNN_KIND(OptionalDoubles, "numpy.typing.NDArray[numpy.float64] | None")
 HANDNN_KIND(Rows, "tuple[numpy.typing.NDArray[numpy.floating], ...]")
 HANDNN_KIND(Settings, "dict[str, float]")
+HANDNN_KIND(Signals, "list[int]")
+HANDNN_KIND(WaitingSignals, "dict[int, None]")
+HANDNN_KIND(SignalHandler, "collections.abc.Callable[[int, types.FrameType | None], object]")
+HANDNN_KIND(Function, "collections.abc.Callable[[], typing.Any]")
 HANDNN_KIND(CpuInfo, "dict[str, str | bool | list[str]]")
 HANDNN_KIND(Bricks,
             "list[tuple[str, collections.abc.Mapping[str, float], "

@@ -111,6 +111,11 @@ class Gate {
   bool flag(const char* name, py::handle given) const;
   std::string word(const char* name, py::handle given) const;
 
+  // Releasing and reacquiring the GIL takes 0.1 microseconds; this much work takes about 2.
+  static constexpr double worth_unlocking = 32768;
+
+  bool is_float32() const { return dtype_ == Dtype::float32; }
+
   void require_dimensions(const Array& array, Size dimensions) const;
 
   // Raises ValueError if an array of this call was changed in place since it passed.
@@ -145,9 +150,6 @@ class Gate {
   static const char* dtype_name(Dtype dtype) {
     return dtype == Dtype::float32 ? "float32" : "float64";
   }
-
-  // Releasing and reacquiring the GIL takes 0.1 microseconds; this much work takes about 2.
-  static constexpr double worth_unlocking = 32768;
 
   template <class... Parts>
   std::string message(const Parts&... parts) const {

@@ -14,5 +14,6 @@ void bind_engine(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_cpu(pybind11::module_& module);
 void bind_measure(pybind11::module_& module);
+void bind_signals(pybind11::module_& module);
 
 }  // namespace handnn

@@ -19,4 +19,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
   handnn::bind_engine(module);
   handnn::bind_training(module);
   handnn::bind_measure(module);
+  handnn::bind_signals(module);
 }

@@ -23,9 +23,11 @@ namespace handnn {
 
 namespace {
 
-// Ends a training after the current step. Any thread may set it at any time.
+// Ends a training after the current step. Any thread may set it at any time. A pause ends one call
+// only.
 struct Stop {
   std::atomic<bool> is_set = false;
+  std::atomic<bool> pauses = false;
 };
 
 // A loss: its name, number, array or None, and whether its gradient is exact.
@@ -60,9 +62,10 @@ struct TrainingRequest {
 
 // Acquires the GIL briefly to run signal handlers, which may raise or set `stop`. Python runs them
 // in the main thread only.
-bool is_to_stop(const Stop& stop, Unlocked& unlocked) {
+bool is_to_stop(Stop& stop, Unlocked& unlocked) {
   if (stop.is_set) return true;
-  return unlocked.locked([] { return PyErr_CheckSignals() != 0; }) || stop.is_set;
+  const bool raised = unlocked.locked([] { return PyErr_CheckSignals() != 0; });
+  return stop.pauses.exchange(false) || stop.is_set || raised;
 }
 
 // A validated request. It keeps the arrays that the training uses alive.
@@ -84,7 +87,7 @@ class CheckedTraining {
 
   // Releases the GIL. If a signal handler raises, training ends after the current step, `result`
   // is complete, and the exception is thrown.
-  void run(TrainingResult& result, const Stop& stop) const {
+  void run(TrainingResult& result, Stop& stop) const {
     gate_.require_unchanged();
     if (!bricks_.is_unchanged()) gate_.bad_value("an array of a layer was changed in place");
     const Locked locked = gate_.locked();
@@ -221,7 +224,7 @@ class CheckedTraining {
   Array shares_, values_, total_;
 };
 
-void train_network(const TrainingRequest& request, TrainingResult& result, const Stop& stop) {
+void train_network(const TrainingRequest& request, TrainingResult& result, Stop& stop) {
   request.program.float32 ? CheckedTraining<float>(request).run(result, stop)
                           : CheckedTraining<double>(request).run(result, stop);
 }
@@ -267,7 +270,8 @@ void bind_training(py::module_& module) {
   py::class_<Stop>(module, "Stop", plain)
       .def(py::init())
       .def_property_readonly("is_set", [](const Stop& stop) { return stop.is_set.load(); })
-      .def("set", [](Stop& stop) { stop.is_set = true; });
+      .def("set", [](Stop& stop) { stop.is_set = true; })
+      .def("pause", [](Stop& stop) { stop.pauses = true; });
   py::class_<BatchSampler>(module, "BatchSampler", plain)
       .def(py::init<Size, Size, std::optional<std::uint64_t>, bool>(), py::arg("batch_size"),
            py::arg("rows_per_epoch"), py::arg("seed"), py::arg("replacement"))

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+
+def _is_subinterpreter() -> bool:
+    try:
+        import _interpreters as interpreters  # Python 3.13
+    except ImportError:
+        try:
+            import _xxsubinterpreters as interpreters
+        except ImportError:
+            return False
+    is_main: bool = interpreters.get_current() == interpreters.get_main()
+    return not is_main
+
+
+if _is_subinterpreter():  # loading the extension, or NumPy, may wait forever
+    raise ImportError(
+        "handnn cannot be imported in a subinterpreter: it supports only the main one"
+    )
+
 try:
     from handnn._core import cpu_info as cpu_info
     from handnn._core import get_num_threads as get_num_threads

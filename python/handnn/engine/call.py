@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn import _core
+from handnn import _core, signals
 from handnn.arrays import Array
 from handnn.engine.program import TrainingProgram
 from handnn.engine.sampling import BatchSampler
@@ -51,6 +51,8 @@ def train(
     outputs (rows_per_epoch, O) receives the outputs that the losses of the last epoch are computed
     from, batch by batch; only those of the slices of this process.
 
+    The call also ends early, after a step, if a signal waits for it (see `handnn.signals`).
+
     Returns the number of steps, and the `total` of an unfinished epoch, else 0. A total that is not
     finite means that training ended at such a loss: that step changed no param and is not counted.
     """
@@ -62,9 +64,15 @@ def train(
     )
     result = _core.TrainingResult()
     program.forget()
+    stop = (stop or Stop()) if by is None else by.stop
+    pause = signals.state.pause
     try:
-        _core.train(request, result, (stop or Stop()) if by is None else by.stop)
+        if signals.is_main_thread():  # a signal that waits ends the call after a step
+            signals.state.pause = stop.pause
+        _core.train(request, result, stop)
     finally:  # steps count even if a signal handler raised
+        if signals.is_main_thread():
+            signals.state.pause = pause
         n_failed = 0 if math.isfinite(result.total) else 1
         program.count_steps(result.steps, result.steps + n_failed)
         losses += result.epochs

@@ -18,6 +18,11 @@ __all__ = [
     "sum_of_squares",
 ]
 
+Updates = _core.Updates
+"""A block ``with Updates():`` checks the updates in it at once, and performs them at its end, in
+one call. So an error in the block changes no param.
+"""
+
 
 def sgd_update(
     param: Array,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from handnn import functional
 from handnn.arrays import Array, as_float, in_own_lines, non_negative_number, positive_number
+from handnn.functional.optimizers import Updates
 from handnn.schedules import Schedule
 
 UNDECAYED = ("b", "gamma", "beta")
@@ -171,21 +172,22 @@ class GradientOptimizer(ABC):
                 total += functional.sum_of_squares(grad)
             grad_scale = functional.clip_scale(self.clip_norm, total)
         lr = self.lr * self._factor()
-        # All states exist before the first update: a step that runs out of memory does not
-        # begin.
-        learnt = {param: self.update_arguments(param, array) for param, array in params.items()}
-        for param, array in params.items():
-            states, lr_scale, weight_decay = learnt[param]
-            self.update(
-                array,
-                known[param],
-                states,
-                lr=lr * lr_scale,
-                weight_decay=weight_decay,
-                grad_scale=grad_scale,
-                clip_value=self.clip_value_or_inf,
-            )
-        self.steps += 1
+        # A step that fails, for want of memory say, changes nothing: the kernels run at the end of
+        # the block, and what follows allocates nothing.
+        attributes, steps = vars(self), self.steps + 1
+        with Updates():
+            for param, array in params.items():
+                states, lr_scale, weight_decay = self.update_arguments(param, array)
+                self.update(
+                    array,
+                    known[param],
+                    states,
+                    lr=lr * lr_scale,
+                    weight_decay=weight_decay,
+                    grad_scale=grad_scale,
+                    clip_value=self.clip_value_or_inf,
+                )
+        attributes["steps"] = steps
 
     def check_names(self, params: Mapping[str, Array]) -> None:
         """Raise ValueError if a key of `lr_scales` belongs to none of the params."""

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
+from handnn import signals
+
 with suppress(ImportError):  # Windows does not have it
     import fcntl
 
@@ -33,9 +35,13 @@ def place_of(path: str | os.PathLike[str]) -> str:
 
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Replace the contents of the file `path` by `data`, atomically and durably."""
-    with replacing(path) as file:
-        file.write(data)
+    """Replace the contents of the file `path` by `data`, atomically and durably; signals wait."""
+
+    def write() -> None:
+        with replacing(path) as file:
+            file.write(data)
+
+    signals.held(write)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from handnn import signals
 from handnn.arrays import Array
 from handnn.storage.atomic import replacing
 
@@ -211,19 +212,23 @@ def write_arrays(
 
     arrays: C-contiguous. Raises ValueError when a name or the metadata is not valid Unicode or the
     header would exceed `MAX_HEADER_BYTES`, OSError when the file cannot be written; the old file
-    then remains.
+    then remains. Signals wait until the file is written.
     """
     ordered = sorted(arrays, key=lambda name: (list(WRITTEN).index(arrays[name].dtype.name), name))
     header = _header(ordered, arrays, metadata)
     if len(header) > MAX_HEADER_BYTES:
         raise ValueError(f"{os.fspath(path)} would need a header above {MAX_HEADER_BYTES} bytes")
-    with replacing(path) as file:
-        file.write(len(header).to_bytes(8, "little"))
-        file.write(header)
-        for name in ordered:
-            array = arrays[name]
-            little = array.astype(array.dtype.newbyteorder("<"), "C", copy=False)
-            file.write(little.reshape(-1).view(np.uint8).data)
+
+    def write() -> None:
+        with replacing(path) as file:
+            file.write(len(header).to_bytes(8, "little"))
+            file.write(header)
+            for name in ordered:
+                array = arrays[name]
+                little = array.astype(array.dtype.newbyteorder("<"), "C", copy=False)
+                file.write(little.reshape(-1).view(np.uint8).data)
+
+    signals.held(write)
 
 
 def _header(

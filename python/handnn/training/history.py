@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,26 +41,51 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._epochs: list[Epoch] = []
+        # Columns, because a list of a million epochs takes 250 MB.
+        self._train_loss, self._seconds, self._validation_loss = (array("d") for _ in range(3))
+        self._metrics: dict[str, array[float]] = {}
 
     def extend(self, epochs: Iterable[Epoch]) -> None:
         """Append epochs."""
-        self._epochs.extend(epochs)
+        for epoch in epochs:
+            if not len(self):
+                self._metrics = {name: array("d") for name in epoch.metrics}
+            for name, values in self._metrics.items():
+                values.append(epoch.metrics[name])
+            if epoch.validation_loss is not None:
+                self._validation_loss.append(epoch.validation_loss)
+            self._seconds.append(epoch.seconds)
+            self._train_loss.append(epoch.train_loss)
+
+    @classmethod
+    def from_columns(
+        cls,
+        train_loss: Iterable[float],
+        seconds: Iterable[float],
+        validation_loss: Iterable[float],
+        metrics: Mapping[str, Iterable[float]],
+    ) -> History:
+        """Return a History with these columns, of one length (no validation losses: none)."""
+        history = cls()
+        history._train_loss, history._seconds = array("d", train_loss), array("d", seconds)
+        history._validation_loss = array("d", validation_loss)
+        history._metrics = {name: array("d", values) for name, values in metrics.items()}
+        return history
 
     @property
     def train_loss(self) -> list[float]:
         """The mean training loss of each epoch; each batch is measured before its update."""
-        return [epoch.train_loss for epoch in self._epochs]
+        return self._train_loss.tolist()
 
     @property
     def validation_loss(self) -> list[float]:
         """The loss of the validation rows after each epoch; [] without validation."""
-        return [e.validation_loss for e in self._epochs if e.validation_loss is not None]
+        return self._validation_loss.tolist()
 
     @property
     def epoch_seconds(self) -> list[float]:
         """The duration of each epoch in seconds, with its validation and metrics."""
-        return [epoch.seconds for epoch in self._epochs]
+        return self._seconds.tolist()
 
     @property
     def metrics(self) -> dict[str, list[float]]:
@@ -68,13 +94,17 @@ class History:
         They are measured on the validation rows after each epoch, or, without validation, on the
         outputs that `train_loss` is computed from.
         """
-        names = self._epochs[0].metrics if self._epochs else {}
-        return {name: [epoch.metrics[name] for epoch in self._epochs] for name in names}
+        return {name: values.tolist() for name, values in self._metrics.items()}
 
     @property
     def last(self) -> Epoch:
         """The last epoch; IndexError before the first."""
-        return self._epochs[-1]
+        return Epoch(
+            self._train_loss[-1],
+            self._validation_loss[-1] if self._validation_loss else None,
+            self._seconds[-1],
+            {name: values[-1] for name, values in self._metrics.items()},
+        )
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return copies of all lists by name, including those of the metrics."""
@@ -116,7 +146,7 @@ class History:
 
     def __len__(self) -> int:
         """Return the number of complete epochs."""
-        return len(self._epochs)
+        return len(self._train_loss)
 
     def __repr__(self) -> str:
         """Return the number of epochs, the last losses and metrics, and the total time."""
@@ -138,8 +168,8 @@ class History:
 
     def _summary(self) -> list[str]:
         parts = ["1 epoch" if len(self) == 1 else f"{len(self)} epochs"]
-        if self._epochs:
-            last = self._epochs[-1]
+        if len(self):
+            last = self.last
             parts.append(f"train_loss {last.train_loss:.4g}")
             if last.validation_loss is not None:
                 parts.append(f"validation_loss {last.validation_loss:.4g}")

@@ -1,25 +1,25 @@
 """Ctrl-C during a fit waits for the end of a step, so that everything a step changes is consistent.
 
-Python may raise KeyboardInterrupt between any two instructions: between the updates of two params,
-or after an epoch but before it is added to the History. So while a fit runs in the main thread, and
-SIGINT has Python's own handler, `_press` replaces that handler.
+Every signal handler waits for safe points (see `handnn.signals`): the end of a step or of an epoch,
+and callbacks. Python's own handler of SIGINT is replaced by `Interrupts.pressed`.
 """
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
+from typing import TypeVar
 
-from handnn import engine
+from handnn import engine, signals
+
+Result = TypeVar("Result")
 
 
 class Interrupts:
     """Make Ctrl-C set the `stop` of one fit, and raise KeyboardInterrupt when the fit has ended.
 
     In a callback it is raised immediately, unless the fit writes a checkpoint first (`writes`). A
-    second Ctrl-C is always raised immediately.
+    second Ctrl-C is raised at the end of the step.
     """
 
     def __init__(self, writes: bool = False) -> None:
@@ -38,56 +38,50 @@ class Interrupts:
         """Whether Ctrl-C was pressed once, and is still to be raised."""
         return self.stop.is_set and not self._hurries
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Let Ctrl-C set `stop`; raise KeyboardInterrupt at the end of the context if it did."""
-        global _innermost
-        from threading import current_thread, main_thread
+    def during(self, fit: Callable[[], Result]) -> Result:
+        """Return ``fit()``; Ctrl-C sets `stop`, and raises KeyboardInterrupt at the end.
 
-        before = signal.getsignal(signal.SIGTERM)
-        usual, handler = signal.default_int_handler, signal.getsignal(signal.SIGINT)
-        if handler not in (usual, _press) or current_thread() is not main_thread():
-            yield
-            return
-        self.outer = _innermost if handler is _press else None
-        try:
-            _innermost = self
-            if self.outer is None:
-                signal.signal(signal.SIGINT, _press)
-            if self.with_sigterm:
-                signal.signal(signal.SIGTERM, _press)
-            self._is_waiting = True
-            with engine.asked_by(None):  # replaced by this fit's own stop
-                yield
-        finally:
+        In other threads than the main one, and with a handler of SIGINT that is not Python's own,
+        Ctrl-C has no special meaning.
+        """
+        if not signals.is_main_thread():
+            return fit()
+
+        def waiting() -> Result:
+            global _innermost
+            if signals.state.handlers.get(signal.SIGINT) is not signal.default_int_handler:
+                return fit()
+            self.outer, before = _innermost, signals.state.press
             try:
-                if self.outer is None:
-                    signal.signal(signal.SIGINT, usual)
-                if self.with_sigterm:
-                    signal.signal(signal.SIGTERM, before)
+                _innermost, signals.state.press = self, self.pressed
+                self._is_waiting = True
+                with engine.asked_by(None):  # replaced by this fit's own stop
+                    return fit()
             finally:
-                _innermost = self.outer
+                _innermost, signals.state.press = self.outer, before
+
+        result = signals.held(waiting, (signal.SIGTERM,) if self.with_sigterm else ())
         if self.stop.is_set:  # checked last: from here on, Python's handler raises
             raise KeyboardInterrupt
+        return result
 
-    @contextmanager
-    def calling(self) -> Iterator[None]:
-        """Let Ctrl-C interrupt callbacks, or the trainings that they run."""
-        if not self._is_waiting:
-            yield
-            return
-        self._is_calling = True
+    def calling(self, callbacks: Callable[[], Result]) -> Result:
+        """Return ``callbacks()``, which signals interrupt, or the trainings that they run."""
+        if not signals.is_main_thread():
+            return callbacks()
+        signals.run_waiting()
+        before = signals.state.is_held
         try:
-            if self.writes:
+            signals.state.is_held, self._is_calling = False, self._is_waiting
+            if self._is_waiting and self.writes:
                 with engine.asked_by(self.stop):
-                    yield
-            else:
-                yield
+                    return callbacks()
+            return callbacks()
         finally:
-            self._is_calling = False
+            signals.state.is_held, self._is_calling = before, False
 
     def pressed(self) -> None:
-        """Stop this fit and the fits around it, or raise KeyboardInterrupt immediately."""
+        """Stop this fit and the fits around it; the second time, raise KeyboardInterrupt."""
         runs = [self]
         while runs[-1].outer is not None:
             runs.append(runs[-1].outer)
@@ -97,16 +91,9 @@ class Interrupts:
         if any(run.stop.is_set for run in runs[:asked]) or not asked:
             for run in runs:
                 run._hurries = True
-            raise KeyboardInterrupt
+            signals.interrupt()
         for run in runs[:asked]:
             run.stop.set()
 
 
 _innermost: Interrupts | None = None
-
-
-def _press(number: int, frame: FrameType | None) -> None:
-    """Handle SIGINT in place of Python's handler."""
-    if _innermost is None:
-        raise KeyboardInterrupt
-    _innermost.pressed()

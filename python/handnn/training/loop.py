@@ -9,14 +9,16 @@ from typing import TypeAlias
 
 import numpy as np
 
-from handnn import engine
+from handnn import engine, signals
 from handnn.arrays import Array
+from handnn.layers import Dropout
+from handnn.layers.sequence import walk
 from handnn.losses import Loss, is_ours
 from handnn.losses.loss import as_column
 from handnn.network import Network
 from handnn.optimizers import GradientOptimizer
 from handnn.training.distributed import ShardedStep
-from handnn.training.divergence import divergence
+from handnn.training.divergence import DivergenceError, divergence
 from handnn.training.parts import Parts
 from handnn.training.rows import Samples
 from handnn.training.state import FitState
@@ -47,7 +49,7 @@ class TrainingLoop:
         """Train for `epochs` epochs, and append the loss and the seconds of each to `losses`.
 
         Starts at ``state.step`` of the first epoch. Ends early, after a complete step, once `stop`
-        is set. Raises DivergenceError at a loss that is not finite.
+        is set or a signal waits. Raises DivergenceError at a loss that is not finite.
         """
         self.parts.sharding.check(self.parts.network.layers)  # a callback may have changed them
         program = self._current_program()
@@ -69,23 +71,30 @@ class TrainingLoop:
         """Run the Python loop: for each batch forward, loss, backward and an optimizer step."""
         state, size = self.state, self.sampler.batch_size
         network, optimizer = self.parts.network, self.parts.optimizer
-        first_epoch = len(state.history)
+        first_epoch, before = len(state.history), Before(network)
         for epoch in range(first_epoch, first_epoch + epochs):
             start = perf_counter()
             order = self.sampler.order(len(self.rows[0]), epoch)
             while state.step < self.sampler.steps:
-                if self._is_to_stop():
+                if self._is_to_stop() or (self.sharded is None and signals.is_waiting()):
                     return
                 batch = order[state.step * size : (state.step + 1) * size]
                 rows = tuple(array[batch] for array in self.rows)
-                value, pre, grads = self._loss_and_gradients(rows)
-                total = state.total + len(batch) * value
-                if not math.isfinite(total):
-                    raise divergence(self.parts, value, rows, epoch, state.step)
-                optimizer.step(network.params, grads)
-                if self.keeps_outputs:
-                    self._keep(pre, state.step * size, len(batch))
-                state.step, state.total = state.step + 1, total
+                before.remember()
+                try:
+                    value, pre, grads = self._loss_and_gradients(rows)
+                    total, done = state.total + len(batch) * value, state.step + 1
+                    if not math.isfinite(total):
+                        raise divergence(self.parts, value, rows, epoch, state.step)
+                    if self.keeps_outputs:
+                        self._keep(pre, state.step * size, len(batch))
+                    optimizer.step(network.params, grads)
+                except DivergenceError:
+                    raise
+                except BaseException:
+                    before.restore()
+                    raise
+                state.step, state.total = done, total
             losses.append((state.total / len(order), perf_counter() - start))
             state.step, state.total = 0, 0.0
 
@@ -123,6 +132,7 @@ class TrainingLoop:
         """Return the loss and the gradients of all rows, for L-BFGS."""
         if self._is_to_stop():
             raise KeyboardInterrupt
+        signals.run_waiting()
         value, _, grads = self._loss_and_gradients(self.rows)
         return value, grads
 
@@ -162,6 +172,29 @@ class TrainingLoop:
         if self.state.outputs is None or self.state.outputs.shape[1:] != shape:
             self.state.outputs = new_outputs(self.sampler, shape, self.parts.network)
         return self.state.outputs
+
+
+class Before:
+    """What the forward pass of one step changes, besides what layers keep for backward."""
+
+    def __init__(self, network: Network) -> None:
+        layers = [layer for _, layer in walk(network.layers)]
+        self._dropouts = [layer for layer in layers if isinstance(layer, Dropout)]
+        self._buffers = list(network.buffers.values())
+        self._kept: list[Array] = []
+        self._steps: list[int] = []
+
+    def remember(self) -> None:
+        """Remember the running statistics and the steps of Dropout, as they are."""
+        self._kept = [array.copy() for array in self._buffers]
+        self._steps = [layer.step for layer in self._dropouts]
+
+    def restore(self) -> None:
+        """Set them back, after a step that failed."""
+        for array, kept in zip(self._buffers, self._kept, strict=True):
+            array[...] = kept
+        for layer, step in zip(self._dropouts, self._steps, strict=True):
+            layer.step = step
 
 
 def new_outputs(sampler: engine.BatchSampler, shape: tuple[int, ...], network: Network) -> Array:

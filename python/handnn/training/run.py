@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handnn import engine
+from handnn import engine, signals
 from handnn.arrays import Array
 from handnn.optimizers import LBFGS
 from handnn.training.checkpoints import Checkpoint, Resumed
@@ -181,10 +181,11 @@ class Run:
                     max_now = min(max_epochs, 1 + int(BAR_UPDATE_SECONDS / (losses[-1][1] + 1e-9)))
             is_stopped = self._is_stopped()
             if self.checkpoint is not None and (
-                is_stopped or len(state.history) % self.checkpoint.every == 0
+                is_stopped or (losses and len(state.history) % self.checkpoint.every == 0)
             ):
                 self._write()
                 is_written = True
+            signals.run_waiting()
             if is_stopped:
                 raise KeyboardInterrupt
         if self.checkpoint is not None and not is_written:
@@ -275,20 +276,18 @@ class Run:
 
     def _call_back(self) -> bool:
         """Call the callbacks; return whether one of them ends the fit."""
-        if not self.callbacks:
-            return False
+        return bool(self.callbacks) and self.interrupts.calling(self._call_each)
+
+    def _call_each(self) -> bool:
         is_over = False
-        with self.interrupts.calling():
-            for callback in self.callbacks:
-                try:
-                    answer = callback()
-                except (
-                    KeyboardInterrupt
-                ):  # from a fit in the callback, which was interrupted as well
-                    if not self.interrupts.is_patient:
-                        raise
-                else:
-                    is_over |= isinstance(answer, bool | np.bool_) and bool(answer)
+        for callback in self.callbacks:
+            try:
+                answer = callback()
+            except KeyboardInterrupt:  # of a fit in the callback, which had to end as well
+                if not self.interrupts.is_patient:
+                    raise
+            else:
+                is_over |= isinstance(answer, bool | np.bool_) and bool(answer)
         return is_over
 
     def _weights(self) -> dict[str, Array]:

@@ -300,20 +300,23 @@ class Trainer:
         """Run a prepared fit to its end."""
         engine.check_stop()  # raises if an outer fit or train_many is being stopped
         run.gather()
-        network = run.parts.network
-        with run.interrupts.waiting(), exclusively(network):
-            run.begin(is_resumed=self._resumed is not None)
-            self._resumed = None
-            self.history = run.state.history
-            shown = progress_bar(
-                shows=self.progress and run.parts.sharding.rank == 0,
-                total=run.state.epochs,
-                unit="epoch",
-                done=len(self.history),
-            )
-            with shown as bar:
-                run.train(bar)
-        return self.history
+
+        def fit() -> History:
+            with exclusively(run.parts.network):
+                run.begin(is_resumed=self._resumed is not None)
+                self._resumed = None
+                self.history = run.state.history
+                shown = progress_bar(
+                    shows=self.progress and run.parts.sharding.rank == 0,
+                    total=run.state.epochs,
+                    unit="epoch",
+                    done=len(self.history),
+                )
+                with shown as bar:
+                    run.train(bar)
+            return self.history
+
+        return run.interrupts.during(fit)
 
     def __repr__(self) -> str:
         """Return the parts: `Trainer(Network(...), MSELoss(...), SGD(...), engine='auto')`."""

@@ -13,7 +13,7 @@ from handnn.losses import LOSSES
 from handnn.optimizers import OPTIMIZERS, GradientOptimizer
 from handnn.training.checkpoints.fields import as_dict, as_int, as_number, build, one_of
 from handnn.training.early_stopping import EarlyStopping
-from handnn.training.history import Epoch, History
+from handnn.training.history import History
 
 T = TypeVar("T")
 
@@ -156,13 +156,10 @@ def read_history(columns: Mapping[str, Array], names: list[str]) -> History:
     ]
     if not all(shapes) or any(array.dtype != np.float64 for array in columns.values()):
         raise ValueError("the arrays of its history do not fit together")
-    history = History()
-    loss, seconds, metrics = (columns[n].tolist() for n in ("train_loss", "seconds", "metrics"))
-    validation = columns["validation_loss"].tolist() if has_validation else [None] * n_epochs
-    for number in range(n_epochs):
-        measured = {name: values[number] for name, values in zip(names, metrics, strict=True)}
-        history.extend([Epoch(loss[number], validation[number], seconds[number], measured)])
-    return history
+    metrics = dict(zip(names, columns["metrics"], strict=True)) if n_epochs else {}
+    return History.from_columns(
+        columns["train_loss"], columns["seconds"], columns["validation_loss"], metrics
+    )
 
 
 def read_generator(state: Mapping[str, object]) -> np.random.Generator:

@@ -1,0 +1,196 @@
+"""The k-th allocation fails, for every k: MemoryError, weights of a whole step, whole files.
+
+A shared object (failing_malloc.c) is loaded before the C library, and each k runs in a fork.
+HANDNN_FAULT_ALLOCATIONS is the largest number of k per kind of work; `nox -s faults` tries more.
+"""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import handnn
+from tests.engine.fits import ROOT
+
+ALLOCATIONS = int(os.environ.get("HANDNN_FAULT_ALLOCATIONS", "40"))
+LEAST = int(os.environ.get("HANDNN_FAULT_BYTES", "0"))
+"""Smaller allocations do not fail."""
+
+BATCH = 50
+WORK = ["fit", "bricks", "predict", "save", "checkpoint", "load", "train_many"]
+
+
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 13)).astype(np.float32)
+    return x, x[:, :1].copy()
+
+
+def trainer(engine="auto"):
+    layers = [
+        *(handnn.Affine.random(13, 16, rng=0), handnn.ReLU(), handnn.Dropout(0.1, rng=1)),
+        *(handnn.BatchNorm.new(16), handnn.Residual([handnn.Affine.random(16, 16, rng=1)])),
+        handnn.Affine.random(16, 1, rng=2),
+    ]
+    optimizer = handnn.Adam(0.01, clip_norm=1.0)
+    return handnn.Trainer(handnn.Network(layers), handnn.MSELoss(), optimizer, engine=engine, rng=3)
+
+
+def after_steps(n_steps):
+    """Return the weights after so many whole steps."""
+    one, (x, y) = trainer("bricks"), data()
+    per_epoch = len(x) // BATCH
+    if n_steps >= per_epoch:
+        one.fit(x, y, epochs=n_steps // per_epoch, batch_size=BATCH)
+    seed = int(np.random.default_rng(3).integers(2**63))
+    order = handnn.engine.row_order(len(x), seed, n_steps // per_epoch)
+    for step in range(n_steps % per_epoch):
+        batch = order[step * BATCH : (step + 1) * BATCH]
+        one.train_step(x[batch], y[batch])
+    return weights(one)
+
+
+def weights(one):
+    arrays = [*one.network.params.values(), *one.network.buffers.values()]
+    if one.optimizer.steps:
+        for states in one.optimizer.state.values():
+            arrays += [states[name] for name in sorted(states)]
+    dropout = next(layer for layer in one.network.layers if isinstance(layer, handnn.Dropout))
+    return [array.tobytes() for array in arrays], dropout.step
+
+
+def prepared(work, folder):
+    """Return a function to call, and one that returns what is wrong afterwards."""
+    x, y = data()
+    path = folder / "network"
+    if work in ("fit", "bricks", "checkpoint"):
+        one = trainer("bricks" if work == "bricks" else "auto")
+        more = {"checkpoint": path, "checkpoint_every": 1} if work == "checkpoint" else {}
+
+        def wrong_fit():
+            found = [] if weights(one) == after_steps(one.optimizer.steps) else ["half a step"]
+            if path.exists():
+                handnn.Trainer.resume(path)
+            one.fit(x, y, epochs=1, batch_size=BATCH)
+            return found
+
+        return lambda: one.fit(x, y, epochs=2, batch_size=BATCH, **more), wrong_fit
+    if work == "train_many":
+        several = [trainer() for _ in range(3)]
+        return (
+            lambda: handnn.train_many(several, x, y, epochs=2, batch_size=BATCH),
+            lambda: [one.fit(x, y, epochs=1, batch_size=BATCH) for one in several] and [],
+        )
+    network = trainer().network
+    network.save(path)
+    expected = network.predict(x).tobytes()
+
+    def wrong():
+        found = [] if network.predict(x).tobytes() == expected else ["other answers"]
+        if handnn.load(path).predict(x).tobytes() != expected:
+            found.append("another file")
+        if len(list(folder.iterdir())) > 1:
+            found.append("temporary files")
+        return found
+
+    calls = {
+        "predict": lambda: network.predict(x),
+        "save": lambda: network.save(path),
+        "load": lambda: handnn.load(path),
+    }
+    return calls[work], wrong
+
+
+def outcome(work, k, shim):
+    """Return what happens when the k-th allocation fails, and whether there were so many."""
+    with tempfile.TemporaryDirectory() as folder:
+        first, _ = prepared(work, Path(folder))
+        first()  # imports, caches
+    with tempfile.TemporaryDirectory() as folder:
+        call, wrong = prepared(work, Path(folder))
+        result = "done"
+        shim.fail_at(k, LEAST)
+        try:
+            call()
+        except MemoryError:
+            shim.stop()
+            result = "MemoryError"
+        except BaseException as error:
+            shim.stop()
+            result = f"{type(error).__name__}: {error}"
+        count = shim.stop()
+        found = wrong()
+    return f"{result}{''.join(', ' + each for each in found)}", count
+
+
+def in_fork(function):
+    """Return the JSON value of ``function()``, called in a fork."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writer, json.dumps(function()).encode())
+        except BaseException as error:
+            os.write(writer, json.dumps([f"afterwards {error!r}", 0]).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        text = answer.read()
+    _, status = os.waitpid(child, 0)
+    return json.loads(text) if text and status == 0 else [f"status {status}", 0]
+
+
+def main(work):
+    shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
+    shim.fail_at.argtypes, shim.stop.restype = [ctypes.c_long, ctypes.c_size_t], ctypes.c_long
+    handnn.set_num_threads(1)  # a fork has no other threads
+    _, count = in_fork(lambda: outcome(work, 10**9, shim))
+    step = max(1, -(-count // ALLOCATIONS))
+    outcomes = collections.Counter(
+        in_fork(lambda k=k: outcome(work, k, shim))[0] for k in range(0, count, step)
+    )
+    print(json.dumps([count, outcomes]))
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    if not sys.platform.startswith("linux") or os.environ.get("LD_PRELOAD"):
+        pytest.skip("needs the loader of Linux, without a sanitizer")
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or "musl" in os.fspath(next(Path("/lib").glob("ld-*"), "")):
+        pytest.skip("needs a C compiler and glibc")
+    made = tmp_path_factory.mktemp("shim") / "failing_malloc.so"
+    source = Path(__file__).with_name("failing_malloc.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", made, source], check=True)
+    return os.fspath(made)
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_every_failing_allocation(work, shim):
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.faults.test_memory", work],
+        cwd=ROOT,
+        env={**os.environ, "LD_PRELOAD": shim},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    count, outcomes = json.loads(result.stdout)
+    print(f"{work}: {count} allocations, {outcomes}")
+    assert set(outcomes) <= {"done", "MemoryError"}
+    assert outcomes.get("MemoryError")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
