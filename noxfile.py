@@ -170,6 +170,8 @@ def fuzz(session: nox.Session) -> None:
         "HANDNN_FUZZ_FILES": str(5000 * factor),
         "HANDNN_FUZZ_CALLS": str(20000 * factor),
         "HANDNN_FUZZ_TABLES": os.environ.get("HANDNN_FUZZ_TABLES", "100000"),
+        "HANDNN_FUZZ_API": str(10000 * factor),
+        "HANDNN_FUZZ_NETWORKS": str(300 * factor),
         "HANDNN_FUZZ_SEED": str(factor),
     }
     session.run("pytest", "-s", "tests/fuzz", env=environment)
@@ -177,14 +179,20 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """End the interpreter amid work, change arrays amid calls, and kill saves.
+    """End the interpreter amid work, let signals and allocations fail it, and kill saves.
 
     An argument after `--` is the number of runs of each program; 15 by default.
     """
+    runs = int(session.posargs[0]) if session.posargs else 15
     session.install(".[test]")
-    environment = {"HANDNN_FAULT_RUNS": session.posargs[0] if session.posargs else "15"}
+    environment = {
+        "HANDNN_FAULT_RUNS": str(runs),
+        "HANDNN_FAULT_SIGNALS": str(10 * runs),
+        "HANDNN_FAULT_ALLOCATIONS": str(20 * runs),
+        "HANDNN_SOAK": str(runs),
+    }
     tests = ("tests/faults", "tests/storage/test_atomic.py", "tests/training/checkpoints")
-    session.run("pytest", *tests, env=environment)
+    session.run("pytest", "-s", *tests, env=environment)
 
 
 @nox.session(default=False)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <new>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -102,13 +103,14 @@ class CheckedTraining {
           [&] { return is_interrupted(stop, unlocked); }, outputs_);
     }
     if (PyErr_Occurred()) throw py::error_already_set();
+    if (result.lacks_memory) throw std::bad_alloc();
   }
 
  private:
   static constexpr const char* function = "Trainer.fit";
 
   // Several processes agree on when to stop, so there `stop` is left to their exchange.
-  bool is_interrupted(const Stop& stop, Unlocked& unlocked) const {
+  bool is_interrupted(Stop& stop, Unlocked& unlocked) const {
     if (!exchanges()) return is_to_stop(stop, unlocked);
     return unlocked.locked([] { return PyErr_CheckSignals() != 0; });
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <new>
 
 #include "engine/shuffle.hpp"
 
@@ -88,6 +89,16 @@ class Batches {
   T *x_ = nullptr, *y_true_ = nullptr, *weight_ = nullptr;
 };
 
+// Makes room for one more epoch, or returns false: an exception would lose the count of steps.
+bool has_room(std::vector<EpochResult>& epochs) {
+  try {
+    if (epochs.size() == epochs.capacity()) epochs.reserve(2 * epochs.size() + 1);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -102,6 +113,8 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
   Size first_row = span.first_step * batch_size;
   result.total = span.total;
   for (Size epoch = 0; epoch < span.epochs; ++epoch) {
+    result.lacks_memory = !has_room(result.epochs);
+    if (result.lacks_memory) return result;
     const Clock::time_point start = Clock::now();
     batches.begin_epoch(span.first_epoch + std::uint64_t(epoch));
     bool stops = false;

@@ -38,6 +38,7 @@ struct TrainingResult {
   std::vector<EpochResult> epochs;  // the finished ones
   Size steps = 0;                   // including those of an unfinished epoch
   double total = 0;                 // sum of that epoch's losses, each times its rows; else 0
+  bool lacks_memory = false;        // whether training ended because memory ran out
 };
 
 // Trains for span.epochs epochs. lr_factors, if not null, has a factor of the learning rate for

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import Trainer, mlp, signals
+from handnn import Trainer, mlp
+from handnn.engine import signals
 from tests.engine.fits import run_python
 from tests.training.checkpoints.fits import rows
 from tests.training.test_interrupts import FOREVER, options, state, trained, trainer

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import builtins
 import json
 import re
@@ -160,3 +162,14 @@ def test_html_is_logarithmic_when_losses_differ_much():
     linear = {text.text for text in html_of(of_losses([2.0, 1.0])).iter("text")}
     logarithmic = {text.text for text in html_of(of_losses([100.0, 1.0, 0.1])).iter("text")}
     assert "1.8" in linear and {"0.1", "1", "10", "100"} <= logarithmic
+
+
+def test_a_history_takes_as_much_memory_as_its_numbers():
+    n_epochs = 50_000
+    tracemalloc.start()
+    history = History()
+    history.extend(Epoch(1.0, 2.0, 0.5, {"mae": 3.0}) for _ in range(n_epochs))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 1.3 * 8 * 4 * n_epochs
+    assert history.last == Epoch(1.0, 2.0, 0.5, {"mae": 3.0}) and len(history) == n_epochs

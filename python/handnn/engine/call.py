@@ -9,8 +9,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn import _core, signals
+from handnn import _core
 from handnn.arrays import Array
+from handnn.engine import signals
 from handnn.engine.program import TrainingProgram
 from handnn.engine.sampling import BatchSampler
 from handnn.engine.stop import Stop, check_stop, supervision
@@ -51,7 +52,7 @@ def train(
     outputs (rows_per_epoch, O) receives the outputs that the losses of the last epoch are computed
     from, batch by batch; only those of the slices of this process.
 
-    The call also ends early, after a step, if a signal waits for it (see `handnn.signals`).
+    The call also ends early, after a step, if a signal waits for it (see `handnn.engine.signals`).
 
     Returns the number of steps, and the `total` of an unfinished epoch, else 0. A total that is not
     finite means that training ended at such a loss: that step changed no param and is not counted.

@@ -172,12 +172,13 @@ class GradientOptimizer(ABC):
                 total += functional.sum_of_squares(grad)
             grad_scale = functional.clip_scale(self.clip_norm, total)
         lr = self.lr * self._factor()
-        # A step that fails, for want of memory say, changes nothing: the kernels run at the end of
+        # A step that fails, because memory runs out say, changes nothing: the kernels run at the end of
         # the block, and what follows allocates nothing.
         attributes, steps = vars(self), self.steps + 1
+        learnt = {param: self.update_arguments(param, array) for param, array in params.items()}
         with Updates():
             for param, array in params.items():
-                states, lr_scale, weight_decay = self.update_arguments(param, array)
+                states, lr_scale, weight_decay = learnt[param]
                 self.update(
                     array,
                     known[param],

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
-from handnn import signals
+from handnn.engine import signals
 
 with suppress(ImportError):  # Windows does not have it
     import fcntl
@@ -89,6 +89,7 @@ class _Temporary:
         self._stem = os.path.join(folder, f".handnn-{zlib.crc32(os.fsencode(name)):08x}")
         self._mode = stat.S_IMODE(os.stat(place).st_mode) if os.path.exists(place) else None
         self.path = ""
+        self._is_made = False
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -107,9 +108,9 @@ class _Temporary:
                     file = None
             yield file
         except BaseException:
-            if file is not None:
-                if not CAN_LOCK:
-                    file.close()
+            if file is not None and not CAN_LOCK:
+                file.close()
+            if self._is_made:
                 _remove(self.path)
             raise
         finally:
@@ -118,6 +119,7 @@ class _Temporary:
 
     def _open(self, path: str, flags: int) -> int:
         descriptor = os.open(path, flags, 0o666 if self._mode is None else self._mode)
+        self._is_made = True
         if self._mode is not None:  # the umask may have removed some bits
             os.chmod(path, self._mode)
         return descriptor

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn import signals
 from handnn.arrays import Array
+from handnn.engine import signals
 from handnn.storage.atomic import replacing
 
 MAX_HEADER_BYTES = 2**21

@@ -1,7 +1,7 @@
 """Ctrl-C during a fit waits for the end of a step, so that everything a step changes is consistent.
 
-Every signal handler waits for safe points (see `handnn.signals`): the end of a step or of an epoch,
-and callbacks. Python's own handler of SIGINT is replaced by `Interrupts.pressed`.
+Every signal handler waits for safe points (see `handnn.engine.signals`): the end of a step or of an
+epoch, and callbacks. Python's own handler of SIGINT is replaced by `Interrupts.pressed`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import signal
 from collections.abc import Callable
 from typing import TypeVar
 
-from handnn import engine, signals
+from handnn import engine
+from handnn.engine import signals
 
 Result = TypeVar("Result")
 

@@ -9,8 +9,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from handnn import engine, signals
+from handnn import engine
 from handnn.arrays import Array
+from handnn.engine import signals
 from handnn.layers import Dropout
 from handnn.layers.sequence import walk
 from handnn.losses import Loss, is_ours
@@ -79,7 +80,8 @@ class TrainingLoop:
                 if self._is_to_stop() or (self.sharded is None and signals.is_waiting()):
                     return
                 batch = order[state.step * size : (state.step + 1) * size]
-                rows = tuple(array[batch] for array in self.rows)
+                # array[batch] raises SystemError when memory runs out (NumPy 2.4).
+                rows = tuple(array.take(batch, axis=0) for array in self.rows)
                 before.remember()
                 try:
                     value, pre, grads = self._loss_and_gradients(rows)

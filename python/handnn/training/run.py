@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from handnn import engine, signals
+from handnn import engine
 from handnn.arrays import Array
+from handnn.engine import signals
 from handnn.optimizers import LBFGS
 from handnn.training.checkpoints import Checkpoint, Resumed
 from handnn.training.distributed import Ranks, ShardedStep, hash_of
