@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import builtins
 import json
 import re
+import tracemalloc
 from xml.etree import ElementTree
 
 import pytest
