@@ -172,7 +172,7 @@ class GradientOptimizer(ABC):
                 total += functional.sum_of_squares(grad)
             grad_scale = functional.clip_scale(self.clip_norm, total)
         lr = self.lr * self._factor()
-        # A step that fails, when memory runs out say, changes nothing: the kernels run at the end of
+        # A step that fails changes nothing, even if memory runs out: the kernels run at the end of
         # the block, and what follows allocates nothing.
         attributes, steps = vars(self), self.steps + 1
         learnt = {param: self.update_arguments(param, array) for param, array in params.items()}
