@@ -70,6 +70,8 @@ def train(
     try:
         if signals.is_main_thread():  # a signal that waits ends the call after a step
             signals.state.pause = stop.pause
+            if signals.is_waiting():
+                stop.pause()
         _core.train(request, result, stop)
     finally:  # steps count even if a signal handler raised
         if signals.is_main_thread():
