@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handnn.arrays import Array
+from handnn.files.learning.heartbeat import heartbeat
 from handnn.files.learning.settings import Gaps, Log, TrainingSettings, check_size
 from handnn.files.learning.split import LabeledRows, Split, check_row_count, split_rows
 from handnn.files.learning.survey import Survey, rows_of_file, take_rows
 from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.files.learning.weights import weighted_rows, without_weights
 from handnn.files.reading.cells import drop
+from handnn.files.reading.csv_checks import counted
 from handnn.tables.fitting import fit_table
 from handnn.tables.recipe import default_recipe
 from handnn.training.history import History
@@ -51,16 +53,20 @@ def train_in_memory(
     start = perf_counter()
     recipe = settings.applied_to(default_recipe(len(train), len(survey.kinds)))
     check_size(recipe, survey.kinds)
-    fitted = fit_table(
-        train.x,
-        train.y,
-        recipe,
-        kinds=survey.kinds,
-        task=survey.task,
-        gaps=gaps,
-        rng=settings.seed,
-        train=partial(_train, comm, progress=progress, executor=executor, sample_weight=weights),
-    )
+    text = f"training {counted(recipe.n_networks, 'network')}"
+    with heartbeat(log, text, shows=not progress and executor is None):
+        fitted = fit_table(
+            train.x,
+            train.y,
+            recipe,
+            kinds=survey.kinds,
+            task=survey.task,
+            gaps=gaps,
+            rng=settings.seed,
+            train=partial(
+                _train, comm, progress=progress, executor=executor, sample_weight=weights
+            ),
+        )
     for number, history in enumerate(fitted.histories, 1):
         log(f"network {number} of {len(fitted.histories)}: {history}")
     run = TrainingRun(
