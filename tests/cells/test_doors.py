@@ -16,12 +16,17 @@ from handnn.tables import read_csv
 from tests.cells.cases import PAGE, cases_of
 from tests.cells.doors import DOORS
 from tests.cells.telling import expected, model_of
-from tests.cells.test_file_doors import CSV_DOORS, JSON_DOORS, PARQUET_DOORS, encoded
+from tests.cells.test_file_doors import CSV_DOORS, EXCEL_DOORS, JSON_DOORS, PARQUET_DOORS, encoded
 from tests.cells.test_file_training import DOORS as TRAINED_DOORS
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the tests stand without the page")
 
-READERS = {"CsvFile": CSV_DOORS, "JsonLinesFile": JSON_DOORS, "ParquetFile": PARQUET_DOORS}
+READERS = {
+    "CsvFile": CSV_DOORS,
+    "ExcelFile": EXCEL_DOORS,
+    "JsonLinesFile": JSON_DOORS,
+    "ParquetFile": PARQUET_DOORS,
+}
 """The classes that read a file block by block, and their doors."""
 
 EXPORTS = {"c", "header", "onnx"}

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import math
+from datetime import date
 
 import polars as pl
 import pytest
@@ -84,6 +85,35 @@ def is_no_infinity(cell):
     return cell != math.inf
 
 
+def excel(path, cells):
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["b", "a"])
+        day = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        for row, cell in enumerate(cells, 1):
+            sheet.write_number(row, 0, row)
+            if isinstance(cell, str):
+                sheet.write_string(row, 1, cell)
+            elif isinstance(cell, date):
+                sheet.write_datetime(row, 1, cell, day)
+            elif cell is not None:
+                sheet.write(row, 1, cell)
+
+
+def small_number(cell):
+    return type(cell) in (int, float) and abs(cell) < 2**53 and cell == cell
+
+
+EXCEL_DOORS = {
+    "Excel strings": (excel, lambda cell: isinstance(cell, str) and cell.strip(" ")),
+    "Excel numbers": (excel, small_number),
+    "Excel booleans": (excel, lambda cell: type(cell) is bool),
+    "Excel dates": (excel, lambda cell: isinstance(cell, date) and str(cell)[-6:] != "+02:00"
+                    and str(cell) > "1970"),
+}  # fmt: skip
+"""A sheet has no integers beyond 2^53, no time zones and no dates before 1900."""
+
 JSON_DOORS = {"JSON lines": (json_lines, is_no_infinity)}
 
 PARQUET_DOORS = {
@@ -145,9 +175,11 @@ def test_csv(saved, name, tmp_path):
     assert failures(saved, tmp_path / "t.csv", write, cases, *options) == set()
 
 
-@pytest.mark.parametrize("name", JSON_DOORS)
-def test_json(saved, name, tmp_path):
-    write, holds = JSON_DOORS[name]
+@pytest.mark.parametrize("name", [*JSON_DOORS, *EXCEL_DOORS])
+def test_json_and_excel(saved, name, tmp_path):
+    if name in EXCEL_DOORS:
+        pytest.importorskip("fastexcel")
+    write, holds = {**JSON_DOORS, **EXCEL_DOORS}[name]
     cases = [case for case in cases_of(saved[1]) if holds(case.cell)]
     assert failures(saved, tmp_path / "t.jsonl", write, cases) == set()
 

@@ -65,7 +65,7 @@ def widths(
 
 
 @click.command(
-    short_help="Train a model on a CSV, TSV, JSON-lines or Parquet file.",
+    short_help="Train a model on a CSV, JSON-lines, Parquet or Excel file.",
     epilog="Examples: handnn train houses.csv --target price; handnn train houses.csv --target "
     "price --hidden 64,64 --seed 1 --out houses.safetensors --report houses.html",
 )
@@ -175,7 +175,7 @@ def train(
     """Train a model to predict one column of a file from the others.
 
     The model is compared with two baselines on held-out rows, and saved with everything that
-    predict needs. DATA is Parquet, JSON lines, or CSV with a header (any delimiter, plain or
+    predict needs. DATA is Parquet, Excel, JSON lines, or CSV with a header (any delimiter, plain or
     compressed with gzip); - reads standard input. Text becomes categories, dates become days and
     cycles, gaps are filled. Columns that nothing can be learned from are left out, with a note.
     """

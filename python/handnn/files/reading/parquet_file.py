@@ -39,6 +39,8 @@ class ParquetFile:
     place = "row"
     is_typed = True
     decimal = "."
+    what = "a Parquet file"
+    first_row = 1
 
     def __init__(self, file: InputFile) -> None:
         self.path = file.path
@@ -65,13 +67,13 @@ class ParquetFile:
                 frame = read_rows(self._file.local_path, self._file.state, places, first, count)
             except UnreadableError as error:
                 raise self._unreadable(error) from None
-            places_of_rows = np.arange(first + 1, first + len(frame) + 1)
+            places_of_rows = np.arange(len(frame)) + first + self.first_row
             for column in frame.get_columns():
                 check_dates(column, places_of_rows, self.path)
             yield Block(select(frame, chosen), places_of_rows)
 
     def _unreadable(self, reason: UnreadableError) -> TableError:
-        text = f"{self.path} is not a Parquet file that can be read: {reason!s:.200}"
+        text = f"{self.path} is not {self.what} that can be read: {reason!s:.200}"
         return TableError(text)
 
 

@@ -1,4 +1,7 @@
-"""Read Parquet files in another process, which a damaged file may end; see `parquet_server`."""
+"""Read Parquet and Excel files in another process, which a damaged file may end.
+
+The other process runs `parquet_server`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ State = tuple[int, ...]
 
 
 class UnreadableError(Exception):
-    """A Parquet file cannot be read; its text is the reason."""
+    """A file cannot be read; its text is the reason."""
 
 
 class _Reader:

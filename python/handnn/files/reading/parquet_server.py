@@ -1,4 +1,4 @@
-"""A process that reads Parquet files for another one.
+"""A process that reads Parquet and Excel files for another one.
 
 A damaged file can end the process that reads it: polars aborts when a page asks for more memory
 than there is, which Python cannot catch. `parquet_process` therefore starts this script, which
@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from polars import DataFrame, LazyFrame
 
 
+KNOWN_ERRORS = OSError | OverflowError | MemoryError | ValueError
+
+
 @lru_cache(maxsize=1)
 def scan(path: str, state: object) -> tuple[LazyFrame, list[str], int]:
     """Return a file, the names of its columns and its number of rows; state: what it is kept by."""
     import polars as pl
 
-    lazy = pl.scan_parquet(path, glob=False)
+    with open(path, "rb") as file:
+        data = file.read() if file.read(2) == b"PK" else b""
+    lazy = pl.read_excel(b"PK" + data).lazy() if data else pl.scan_parquet(path, glob=False)
     names = lazy.collect_schema().names()
     return lazy, names, int(lazy.select(pl.len()).collect().item())
 
@@ -49,7 +54,8 @@ def reason_of(error: BaseException) -> str:
     """Return a line that tells why a file cannot be read, or raise the error."""
     import polars as pl
 
-    if isinstance(error, pl.exceptions.PolarsError | OSError | OverflowError | MemoryError):
+    is_of_reader = type(error).__module__.startswith("fastexcel")
+    if is_of_reader or isinstance(error, KNOWN_ERRORS | pl.exceptions.PolarsError):
         return (str(error) or type(error).__name__).split("\n", 1)[0]
     if type(error).__name__ == "PanicException":  # of polars; it is not an Exception
         return "its parts contradict each other"

@@ -14,6 +14,7 @@ from handnn.files.reading.block import Block
 from handnn.files.reading.cells import CellFormat, FileCells, frame_of, plain_numbers
 from handnn.files.reading.csv_file import CsvFile
 from handnn.files.reading.dialect import SAMPLE_CHARACTERS, Dialect
+from handnn.files.reading.excel_file import ExcelFile, is_excel
 from handnn.files.reading.input_file import InputFile
 from handnn.files.reading.json_lines import JsonLinesFile, is_json_lines
 from handnn.files.reading.parquet_file import ParquetFile
@@ -109,6 +110,8 @@ class Source:
 def _table_of(file: InputFile, dialect: Dialect) -> CsvFile | JsonLinesFile | ParquetFile:
     if file.is_parquet:
         return ParquetFile(file)
+    if is_excel(file):
+        return ExcelFile(file)
     text = TextFile(file, dialect.encoding)
     if is_json_lines(text.peek(SAMPLE_CHARACTERS)):
         return JsonLinesFile(text)
@@ -118,7 +121,7 @@ def _table_of(file: InputFile, dialect: Dialect) -> CsvFile | JsonLinesFile | Pa
 def open_table(
     path: str | os.PathLike[str], dialect: Dialect | None = None, *, is_hashed: bool = False
 ) -> Source:
-    """Open a CSV, TSV, JSON-lines or Parquet file, and read its header.
+    """Open a CSV, TSV, JSON-lines, Parquet or Excel file, and read its header.
 
     The format is detected from the first bytes, not from the name. CSV may be compressed with gzip.
     is_hashed: whether to compute the SHA-256 of the file while it is read.
