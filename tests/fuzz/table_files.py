@@ -10,6 +10,7 @@ import contextlib
 import csv
 import gzip
 import io
+import json
 import os
 import random
 import sys
@@ -68,6 +69,9 @@ def originals() -> dict[str, list[bytes]]:
         files = [one.encode() for one in texts]
         files += [text.encode("utf-16"), text.encode("utf-8-sig"), text.encode("utf-32")]
         found[f"{kind} csv"] = files
+        rows = zip(*table.values(), strict=True)
+        lines = [json.dumps(dict(zip(table, row, strict=True)), default=str) for row in rows]
+        found[f"{kind} json"] = ["\n".join(lines).encode()]
         found[f"{kind} gz"] = [gzip.compress(one, 6, mtime=0) for one in files[:2]]
         frame = pl.DataFrame(table).with_columns(
             e=pl.Series([Decimal(n) / 4 for n in range(N_ROWS)], dtype=pl.Decimal(20, 2)),
@@ -105,7 +109,7 @@ class Mutator:
     def draw(self) -> tuple[str, bytes]:
         """Return the kind of the target and the bytes of a file."""
         rng = self._rng
-        suffix = rng.choice(["csv", "csv", "csv", "gz", "parquet", "parquet"])
+        suffix = rng.choice(["csv", "csv", "csv", "gz", "json", "parquet", "parquet"])
         kind = rng.choice(["number", "label"])
         name = f"{kind} {suffix}"
         data = rng.choice(self._files[name])
