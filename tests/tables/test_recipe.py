@@ -25,7 +25,9 @@ from handnn.tables.recipe import (
         (1_001, 32, 200, "float32"),
         (16_512, 165, 148, "float32"),
         (60_000, 200, 50, "float32"),
-        (1_000_000, 200, 20, "float32"),
+        (100_000, 200, 30, "float32"),
+        (235_000, 500, 12, "float32"),
+        (1_000_000, 500, 10, "float32"),
     ],
 )
 def test_single_recipe(rows, batch_size, epochs, dtype):
@@ -48,7 +50,7 @@ def test_default_scale():
         (500, 16, 32, 200, 50),
         (501, 8, 32, 200, 50),
         (20_000, 8, 175, 150, 37),
-        (1_000_000, 8, 200, 20, 20),
+        (1_000_000, 8, 500, 10, 20),
     ],
 )
 def test_default_recipe_has_a_network_for_each_fold(rows, n_folds, batch_size, epochs, patience):
@@ -64,7 +66,7 @@ def test_few_rows_are_learned_by_every_network(rows):
 
 @pytest.mark.parametrize(
     ("rows", "batch_size", "epochs"),
-    [(100, 32, 200), (STREAM_BUFFER, 200, 20), (STREAM_BUFFER + 1, 512, 20), (10**8, 512, 1)],
+    [(100, 32, 200), (STREAM_BUFFER, 500, 11), (STREAM_BUFFER + 1, 512, 11), (10**8, 512, 1)],
 )
 def test_stream_recipe_has_larger_batches_and_fewer_epochs(rows, batch_size, epochs):
     recipe = stream_recipe(rows)

@@ -40,6 +40,9 @@ MAX_FULL_BATCH_ROWS = 64
 MAX_FLOAT64_ROWS = 1_000
 """Up to this number of rows, training one network in float64 takes no noticeable time."""
 
+MAX_USUAL_ROWS, LARGE_BATCH_SIZE = 100_000, 500
+"""Above this number of rows, batches are larger, so that training takes a minute and not ten."""
+
 N_FOLDS = 8
 """Folds, and networks, of a bag."""
 
@@ -131,7 +134,8 @@ def single_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe
 
     Batches hold 32 rows for small tables, up to 200 (scikit-learn's) for 20,000 rows and more, so
     that an epoch has about a hundred steps. There are 200 epochs, or fewer where they would exceed
-    15,000 steps, but at least 20.
+    15,000 steps, which is 3 million rows. Above 100,000 rows, batches hold 500 and there are at
+    least 10 epochs: the time then is that of the rows, not of the steps.
 
     Raises TypeError if a count is not an int, ValueError if it is below 1.
 
@@ -146,9 +150,12 @@ def single_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe
     is_small = n_rows <= MAX_FULL_BATCH_ROWS
     batch_size = n_rows if is_small else min(max(32, n_rows // 100), 200)
     steps_per_epoch = -(-n_rows // batch_size)
+    epochs = min(max(20, 15_000 // steps_per_epoch), 200)
+    if n_rows > MAX_USUAL_ROWS:
+        batch_size, epochs = LARGE_BATCH_SIZE, max(10, 3_000_000 // n_rows)
     return Recipe(
         batch_size=batch_size,
-        epochs=min(max(20, 15_000 // steps_per_epoch), 200),
+        epochs=epochs,
         dropouts=(0.0 if is_small else DROPOUT,) * len(HIDDEN),
         scale=default_scale(n_columns),
         dtype="float64" if n_rows <= MAX_FLOAT64_ROWS else "float32",
