@@ -61,7 +61,7 @@ def test_the_report_ends_with_the_call(table, tmp_path):
     options = {"seed": 1, "hidden": (4,), "epochs": 2, "ignore": "floor,town"}
     handnn.train_file(path, "price", **options, report=report)
     page = report.read_text("utf-8").replace("&#x27;", "'")
-    call = f"handnn.train_file({str(path)!r}, 'price', ignore=['floor', 'town'], hidden=[4], "
+    call = f"handnn.train_file({path.name!r}, 'price', ignore=['floor', 'town'], hidden=[4], "
     assert call + "epochs=2, seed=1)" in page
 
 
