@@ -1,4 +1,4 @@
-"""Draw laboratory.png and laboratory-dark.png: the page of `handnn play` with a learned spiral.
+"""Draw laboratory.png, laboratory-dark.png and lesson.png: the page of `handnn play`.
 
 Needs Debian's chromium and, from PyPI, playwright.
 """
@@ -27,8 +27,18 @@ def draw(page: Page, name: str) -> None:
     page.screenshot(path=HERE / name)
 
 
+def draw_lesson(page: Page) -> None:
+    """Open a lesson, train for two seconds, and take a picture."""
+    page.wait_for_selector("#columns >> text=Affine 2→4")
+    page.click("#play")
+    page.wait_for_timeout(2500)
+    page.click("#play")
+    page.wait_for_timeout(700)
+    page.screenshot(path=HERE / "lesson.png")
+
+
 def main() -> None:
-    """Draw both pictures."""
+    """Draw all pictures."""
     server = Server()
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -44,6 +54,9 @@ def main() -> None:
             page.keyboard.press("r")
             draw(page, name)
             context.close()
+        page = chromium.new_page(viewport=SIZE)
+        page.goto(f"{server.url}&lesson=activation&lang=en")
+        draw_lesson(page)
         chromium.close()
     server.stop()
     thread.join()
