@@ -99,6 +99,16 @@ def test_masks_do_not_depend_on_dtype_and_shape(dtype):
 
 
 @both_dtypes
+def test_a_part_of_a_batch_has_the_mask_of_its_rows(dtype):
+    x = np.ones((9, 5), dtype)
+    whole, part = Dropout(0.5, rng=1), Dropout(0.5, rng=1)
+    part.first_row = 4
+    assert_same_bits(part.forward(x[4:]), whole.forward(x)[4:])
+    assert_same_bits(part.backward(x[4:]), whole.backward(x)[4:])
+    assert_same_bits(part.mask, whole.mask[4:])
+
+
+@both_dtypes
 def test_dropped_nan_and_infinity_become_zero(dtype):
     x = np.tile(np.array([np.nan, np.inf, -np.inf, -1.0, -0.0], dtype), 40)
     gone = dropped(0.5, 1, 1, 200).astype(bool)
