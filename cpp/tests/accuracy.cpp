@@ -136,8 +136,8 @@ Worst measure(Function function, Exact exact, Inputs input, std::uint64_t begin,
 }
 
 template <class T, class Function, class Exact, class Inputs>
-bool report(const char* name, Function function, Exact exact, double bound, Inputs input,
-            std::uint64_t count) {
+bool report(const char* isa, const char* name, Function function, Exact exact, double bound,
+            Inputs input, std::uint64_t count) {
   // Always four parts, so that the checksum does not depend on the number of CPUs.
   constexpr std::uint64_t parts = 4;
   Worst results[parts];
@@ -154,8 +154,8 @@ bool report(const char* name, Function function, Exact exact, double bound, Inpu
   const bool good = worst.ulps <= bound;
   std::printf(
       "%-4s %-10s %-7s %10llu inputs, worst %.4f ulp at x = %.9g (bound %g) %s, checksum %016llx\n",
-      HANDNN_ISA_NAME, name, sizeof(T) == 4 ? "float32" : "float64",
-      static_cast<unsigned long long>(count), worst.ulps, worst.at, bound, good ? "ok" : "FAILED",
+      isa, name, sizeof(T) == 4 ? "float32" : "float64", static_cast<unsigned long long>(count),
+      worst.ulps, worst.at, bound, good ? "ok" : "FAILED",
       static_cast<unsigned long long>(worst.checksum));
   std::fflush(stdout);
   return good;
@@ -164,7 +164,7 @@ bool report(const char* name, Function function, Exact exact, double bound, Inpu
 }  // namespace
 }  // namespace handnn
 
-int run(int argc, char** argv) {
+int run(const char* isa, int argc, char** argv) {
   using namespace handnn;
   const bool all = argc > 1 && std::strcmp(argv[1], "--all") == 0;
   const bool few = argc > 1 && std::strcmp(argv[1], "--few") == 0;
@@ -175,7 +175,7 @@ int run(int argc, char** argv) {
   bool good = true;
   const auto report_all = [&]<class T>(auto input, std::uint64_t count, T) {
     const auto check = [&](const char* name, double bound, auto function, auto exact) {
-      good &= report<T>(name, function, exact, bound, input, count);
+      good &= report<T>(isa, name, function, exact, bound, input, count);
     };
     check("exp", 1.0, [](auto x) { return handnn::exp(x); }, [](auto x) { return std::exp(x); });
     check(

@@ -11,10 +11,16 @@
 #include <memory>
 #include <random>
 
-#include "kernels/size.hpp"
+#include "kernels/dispatch.hpp"
 
 namespace handnn {
 namespace {
+
+// The kernels to test.
+template <class T>
+const Kernels<T>& kernels() {
+  return active_kernels<T>();
+}
 
 std::mt19937_64 random_bits(20221214);
 long compared = 0, different = 0;

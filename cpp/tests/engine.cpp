@@ -171,9 +171,8 @@ void check_allocations(const char* dtype) {
 }  // namespace
 }  // namespace handnn
 
-int run(int, char**) {
+int run(const char*, int, char**) {
   using namespace handnn;
-  if (!activate_isa(HANDNN_ISA_NAME)) return 1;
   check_training<float>("float32");
   check_training<double>("float64");
   check_prediction<float>("float32");

@@ -160,9 +160,8 @@ void check_concurrent_use(const char* dtype) {
 }  // namespace
 }  // namespace handnn
 
-int run(int, char**) {
+int run(const char*, int, char**) {
   using namespace handnn;
-  if (!activate_isa(HANDNN_ISA_NAME)) return 1;
   check_shares();
   check_parts();
   check_exceptions();

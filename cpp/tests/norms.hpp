@@ -14,12 +14,12 @@ namespace {
 template <class T>
 void test_softmax(const Buffer<T>& x, const Buffer<T>& dout, Size N, Size O) {
   const Buffer<T> out(N * O), out_naive(N * O), dx(N * O), dx_naive(N * O), in_place(dout);
-  softmax_forward(out.data(), x.data(), N, O);
+  kernels<T>().softmax_forward(out.data(), x.data(), N, O);
   softmax_forward_naive(out_naive.data(), x.data(), N, O);
   compare("softmax_forward", "out", out, out_naive, N, 1, O);
-  softmax_backward(dx.data(), dout.data(), x.data(), N, O);
+  kernels<T>().softmax_backward(dx.data(), dout.data(), x.data(), N, O);
   softmax_backward_naive(dx_naive.data(), dout.data(), x.data(), N, O);
-  softmax_backward(in_place.data(), in_place.data(), x.data(), N, O);
+  kernels<T>().softmax_backward(in_place.data(), in_place.data(), x.data(), N, O);
   compare("softmax_backward", "dx", dx, dx_naive, N, 1, O);
   compare("softmax_backward in place", "dx", in_place, dx_naive, N, 1, O);
 }
@@ -30,7 +30,7 @@ void test_layer_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
   const Buffer<T> beta = numbers<T>(O), out(N * O), out_naive(N * O), mean(N), mean_naive(N),
                   rstd(N), rstd_naive(N);
   const NormParams<T> params = {gamma.data(), beta.data(), T(1e-5)};
-  layer_norm_forward(out.data(), mean.data(), rstd.data(), x.data(), params, N, O);
+  kernels<T>().layer_norm_forward(out.data(), mean.data(), rstd.data(), x.data(), params, N, O);
   layer_norm_forward_naive(out_naive.data(), mean_naive.data(), rstd_naive.data(), x.data(), params,
                            N, O);
   compare("layer_norm_forward", "out", out, out_naive, N, 1, O);
@@ -39,9 +39,10 @@ void test_layer_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
 
   const Buffer<T> dx(N * O), dx_naive(N * O), in_place(dout), dgamma(O), dgamma_naive(O), dbeta(O),
       dbeta_naive(O);
-  layer_norm_dx(dx.data(), dout.data(), x.data(), gamma.data(), mean.data(), rstd.data(), N, O);
-  layer_norm_dx(in_place.data(), in_place.data(), x.data(), gamma.data(), mean.data(), rstd.data(),
-                N, O);
+  kernels<T>().layer_norm_dx(dx.data(), dout.data(), x.data(), gamma.data(), mean.data(),
+                             rstd.data(), N, O);
+  kernels<T>().layer_norm_dx(in_place.data(), in_place.data(), x.data(), gamma.data(), mean.data(),
+                             rstd.data(), N, O);
   layer_norm_dx_naive(dx_naive.data(), dout.data(), x.data(), gamma.data(), mean.data(),
                       rstd.data(), N, O);
   compare("layer_norm_dx", "dx", dx, dx_naive, N, 1, O);
@@ -50,8 +51,8 @@ void test_layer_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
                            mean.data(), rstd.data(), N, O, {0, O});
   const Size cut = Size(random_bits() % std::uint64_t(O + 1));  // the columns of two threads
   for (const Range columns : {Range{0, cut}, {cut, O}}) {
-    layer_norm_dparams({dgamma.data(), dbeta.data()}, dout.data(), x.data(), mean.data(),
-                       rstd.data(), N, O, columns);
+    kernels<T>().layer_norm_dparams({dgamma.data(), dbeta.data()}, dout.data(), x.data(),
+                                    mean.data(), rstd.data(), N, O, columns);
   }
   compare("layer_norm_dparams", "dgamma", dgamma, dgamma_naive, N, 1, O);
   compare("layer_norm_dparams", "dbeta", dbeta, dbeta_naive, N, 1, O);
@@ -68,10 +69,10 @@ void test_batch_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
   const Range parts[] = {{0, cut}, {cut, O}};
   ColumnNorm<T> norm = {{gamma.data(), beta.data(), T(1e-5)}, mean.data(), var.data()};
   for (const Range columns : parts) {
-    batch_norm_statistics(mean.data(), var.data(), x.data(), N, O, columns);
-    batch_norm_update(kept_mean.data(), kept_var.data(), mean.data(), var.data(), momentum, N,
-                      columns);
-    batch_norm_forward(out.data(), x.data(), norm, N, O, columns);
+    kernels<T>().batch_norm_statistics(mean.data(), var.data(), x.data(), N, O, columns);
+    kernels<T>().batch_norm_update(kept_mean.data(), kept_var.data(), mean.data(), var.data(),
+                                   momentum, N, columns);
+    kernels<T>().batch_norm_forward(out.data(), x.data(), norm, N, O, columns);
   }
   batch_norm_statistics_naive(mean_naive.data(), var_naive.data(), x.data(), N, O, {0, O});
   compare("batch_norm_statistics", "mean", mean, mean_naive, N, 1, O);
@@ -91,7 +92,8 @@ void test_batch_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
                               dout.data(), x.data(), norm, N, O, {0, O});
     const auto backward = [&](T* to, const T* from) {
       for (const Range columns : parts) {
-        batch_norm_backward(to, {dgamma.data(), dbeta.data()}, from, x.data(), norm, N, O, columns);
+        kernels<T>().batch_norm_backward(to, {dgamma.data(), dbeta.data()}, from, x.data(), norm, N,
+                                         O, columns);
       }
       compare("batch_norm_backward", "dgamma", dgamma, dgamma_naive, N, 1, O);
       compare("batch_norm_backward", "dbeta", dbeta, dbeta_naive, N, 1, O);

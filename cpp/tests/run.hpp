@@ -1,5 +1,5 @@
 #pragma once
 
-// Defined by each test; returns 0 for success. HANDNN_ISA_NAME is the instruction set that the test
-// is compiled for.
-int run(int argc, char** argv);
+// Defined by each test; returns 0 for success. `isa` is the instruction set to test, which this CPU
+// supports and which is active.
+int run(const char* isa, int argc, char** argv);

@@ -1,16 +1,12 @@
-// Every fast kernel gives the bits of its naive twin: both dtypes, sizes around every edge of tile
-// and vector, any offset.
+// Every kernel of the active table gives the bits of its naive twin: both dtypes, sizes around every
+// edge of tile and vector, any offset.
 #include <cmath>
 #include <cstdio>
 
 #include "buffers.hpp"
 #include "kernels/bricks.hpp"
+#include "kernels/dispatch.hpp"
 #include "kernels/largest.hpp"
-#include "kernels/layers/affine.hpp"
-#include "kernels/layers/dropout.hpp"
-#include "kernels/layers/embedding.hpp"
-#include "kernels/layers/residual.hpp"
-#include "kernels/table.hpp"
 #include "norms.hpp"
 #include "run.hpp"
 
@@ -21,15 +17,15 @@ template <class T>
 void test_affine(Size N, Size I, Size O) {
   const Buffer<T> x = numbers<T>(N * I), w = numbers<T>(I * O), b = numbers<T>(O),
                   dout = numbers<T>(N * O);
-  const Buffer<T> scratch(matmul_scratch<T>);
+  const Buffer<T> scratch(kernels<T>().scratch_size);
   const Buffer<T> out(N * O), out_naive(N * O);
-  affine_forward(out.data(), x.data(), w.data(), b.data(), scratch.data(), N, I, O);
+  kernels<T>().affine_forward(out.data(), x.data(), w.data(), b.data(), scratch.data(), N, I, O);
   affine_forward_naive(out_naive.data(), x.data(), w.data(), b.data(), N, I, O);
   compare("affine_forward", "out", out, out_naive, N, I, O);
 
   const Buffer<T> dx(N * I), dw(I * O), db(O), dx_naive(N * I), dw_naive(I * O), db_naive(O);
-  affine_backward({dx.data(), dw.data(), db.data()}, dout.data(), x.data(), w.data(),
-                  scratch.data(), N, I, O);
+  kernels<T>().affine_backward({dx.data(), dw.data(), db.data()}, dout.data(), x.data(), w.data(),
+                               scratch.data(), N, I, O);
   affine_backward_naive({dx_naive.data(), dw_naive.data(), db_naive.data()}, dout.data(), x.data(),
                         w.data(), N, I, O);
   compare("affine_backward", "dx", dx, dx_naive, N, I, O);
@@ -38,21 +34,23 @@ void test_affine(Size N, Size I, Size O) {
 }
 
 template <class Formula, class T>
-void test_activation(const char* name, T setting, Size n) {
+void test_activation(int which, T setting, Size n) {
+  const char* name = activation_facts[which].name;
+  const ActivationKernels<T>& kernels = handnn::kernels<T>().activations[which];
   const Buffer<T> x = numbers<T>(n, true), dout = numbers<T>(n, true);
   const Buffer<T> fast(n), naive(n);
-  elementwise_forward<Formula>(fast.data(), x.data(), setting, n);
+  kernels.forward(fast.data(), x.data(), setting, n);
   elementwise_forward_naive<Formula>(naive.data(), x.data(), setting, n);
   compare(name, "out", fast, naive, n, 1, 1);
-  elementwise_backward<Formula>(fast.data(), dout.data(), x.data(), setting, n);
+  kernels.backward(fast.data(), dout.data(), x.data(), setting, n);
   elementwise_backward_naive<Formula>(naive.data(), dout.data(), x.data(), setting, n);
   compare(name, "dx", fast, naive, n, 1, 1);
 }
 
 template <class T>
 void test_activations(Size n) {
-#define HANDNN_TEST(name, Formula, kept, setting, cost) \
-  test_activation<Formula, T>(#name, T(0.3), n);
+  int which = 0;
+#define HANDNN_TEST(name, Formula, ...) test_activation<Formula, T>(which++, T(0.3), n);
   HANDNN_ACTIVATIONS(HANDNN_TEST)
 #undef HANDNN_TEST
 }
@@ -64,12 +62,13 @@ void test_dropout(Size n) {
   const Size first = Size(random_bits() % 2 ? random_bits() >> 2 : 0);
   for (const double p : {0.0, 0.3, 1 - 0x1p-40}) {
     const Buffer<T> fast(n), naive(n), parts(n);
-    dropout_forward(fast.data(), x.data(), seed, step, p, first, n);
+    kernels<T>().dropout_forward(fast.data(), x.data(), seed, step, p, first, n);
     dropout_forward_naive(naive.data(), x.data(), seed, step, p, first, n);
     compare("dropout_forward", "out", fast, naive, n, 1, 1);
     const Size half = Size(random_bits() % (size_t(n) + 1));
-    dropout_backward(parts.data(), x.data(), seed, step, p, first, half);
-    dropout_backward(parts.data() + half, x.data() + half, seed, step, p, first + half, n - half);
+    kernels<T>().dropout_backward(parts.data(), x.data(), seed, step, p, first, half);
+    kernels<T>().dropout_backward(parts.data() + half, x.data() + half, seed, step, p, first + half,
+                                  n - half);
     dropout_backward_naive(naive.data(), x.data(), seed, step, p, first, n);
     compare("dropout_backward", "dx, in two parts", parts, naive, n, 1, 1);
   }
@@ -81,9 +80,9 @@ void test_add(Size n) {
   const Buffer<T> a = numbers<T>(n, true), b = numbers<T>(n, true);
   const Buffer<T> out(n), in_a(a), in_b(b), naive(n);
   for (Size i = 0; i < n; ++i) naive.data()[i] = a.data()[i] + b.data()[i];
-  add(out.data(), a.data(), b.data(), n);
-  add(in_a.data(), in_a.data(), b.data(), n);
-  add(in_b.data(), a.data(), in_b.data(), n);
+  kernels<T>().add(out.data(), a.data(), b.data(), n);
+  kernels<T>().add(in_a.data(), in_a.data(), b.data(), n);
+  kernels<T>().add(in_b.data(), a.data(), in_b.data(), n);
   compare("add", "out", out, naive, n, 1, 1);
   compare("add", "out, which was a", in_a, naive, n, 1, 1);
   compare("add", "out, which was b", in_b, naive, n, 1, 1);
@@ -98,32 +97,56 @@ void test_embedding(Size N, Size I, Size D) {
   const Buffer<T> out(N * O), out_naive(N * O), dx(N * I), dx_naive(N * I), dw(K * D),
       dw_naive(K * D);
   const Codes codes = {column, K};
-  embedding_forward(out.data(), x.data(), w.data(), codes, N, I, D);
+  kernels<T>().embedding_forward(out.data(), x.data(), w.data(), codes, N, I, D);
   embedding_forward_naive(out_naive.data(), x.data(), w.data(), codes, N, I, D);
   compare("embedding_forward", "out", out, out_naive, N, I, D);
-  embedding_backward_dx(dx.data(), dout.data(), N, I, D, column);
+  kernels<T>().embedding_backward_dx(dx.data(), dout.data(), N, I, D, column);
   embedding_backward_dx_naive(dx_naive.data(), dout.data(), N, I, D, column);
   compare("embedding_backward", "dx", dx, dx_naive, N, I, D);
   const Size half = Size(random_bits() % size_t(K + 1));
-  embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {0, half});
-  embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {half, K});
+  kernels<T>().embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {0, half});
+  kernels<T>().embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {half, K});
   embedding_backward_dw_naive(dw_naive.data(), dout.data(), x.data(), codes, N, I, D, {0, K});
   compare("embedding_backward", "dw, in two parts", dw, dw_naive, N, I, D);
 }
 
 // A loss on ordinary rows with `columns` targets each, with every kind of option.
 template <class Loss, class T>
-void test_loss(const char* name, LossOptions<T> with, const Buffer<T>& y_true, Size N, Size O) {
+void test_loss(int which, LossOptions<T> with, const Buffer<T>& y_true, Size N, Size O) {
+  const char* name = loss_facts[which].name;
+  const LossKernels<T>& kernels = handnn::kernels<T>().losses[which];
   const Buffer<T> pre = numbers<T>(N * O), weight = numbers<T>(N);
   for (const T* w : {static_cast<const T*>(nullptr), static_cast<const T*>(weight.data())}) {
     const Buffer<double> fast(1), naive(1);
-    *fast.data() = Loss::forward(pre.data(), y_true.data(), w, with, N, O);
+    *fast.data() = kernels.forward(pre.data(), y_true.data(), w, with, N, O);
     *naive.data() = Loss::forward_naive(pre.data(), y_true.data(), w, with, N, O);
     compare(name, "loss", fast, naive, N, 1, O);
     const Buffer<T> dx(N * O), dx_naive(N * O);
-    Loss::backward(dx.data(), pre.data(), y_true.data(), w, with, T(0.3), N, O);
+    kernels.backward(dx.data(), pre.data(), y_true.data(), w, with, T(0.3), N, O);
     Loss::backward_naive(dx_naive.data(), pre.data(), y_true.data(), w, with, T(0.3), N, O);
     compare(name, "dx", dx, dx_naive, N, 1, O);
+  }
+}
+
+// The options that a loss takes. `positive` (O) are quantiles or class weights.
+template <class Loss, class T>
+void test_options(int which, const Buffer<T>& y_true, const Buffer<T>& labels,
+                  const Buffer<T>& positive, Size N, Size O) {
+  const LossFacts& facts = loss_facts[which];
+  if (facts.columns == Columns::one_a_number) {
+    test_loss<Loss, T>(which, {0, positive.data(), O, 1}, labels, N, O);
+  } else if (facts.columns == Columns::two) {
+    test_loss<Loss, T>(which, {0, nullptr, 0, O}, y_true, N, 2 * O);
+  } else if (facts.target != Target::classes) {
+    test_loss<Loss, T>(which, {T(0.8), nullptr, 0, O}, y_true, N, O);
+  } else {
+    for (const T* weights :
+         {static_cast<const T*>(nullptr), static_cast<const T*>(positive.data())}) {
+      for (const T smoothing : {T(0), T(0.1)}) {
+        test_loss<Loss, T>(which, {smoothing, weights, O, 1}, labels, N, O);
+        test_loss<Loss, T>(which, {smoothing, weights, O, O}, y_true, N, O);
+      }
+    }
   }
 }
 
@@ -133,26 +156,16 @@ void test_losses(Size N, Size O) {
   for (Size o = 0; o < O; ++o) positive.data()[o] = std::abs(positive.data()[o]);
   const Buffer<T> y_true = numbers<T>(N * O), labels(N);
   for (Size n = 0; n < N; ++n) labels.data()[n] = T(O > 0 ? random_bits() % std::size_t(O) : 0);
-#define HANDNN_TEST(name, Loss, divisor, target, columns, setting, numbers)    \
-  if (Target::target != Target::classes && Columns::columns == Columns::one) { \
-    test_loss<Loss, T>(#name, {T(0.8), nullptr, 0, O}, y_true, N, O);          \
-  }
+  int which = 0;
+#define HANDNN_TEST(name, Loss, ...) test_options<Loss, T>(which++, y_true, labels, positive, N, O);
   HANDNN_LOSSES(HANDNN_TEST)
 #undef HANDNN_TEST
-  test_loss<Quantile, T>("quantile", {0, positive.data(), O, 1}, labels, N, O);
-  test_loss<GaussianNLL, T>("gaussian_nll", {0, nullptr, 0, O}, y_true, N, 2 * O);
-  for (const T* weights :
-       {static_cast<const T*>(nullptr), static_cast<const T*>(positive.data())}) {
-    for (const T smoothing : {T(0), T(0.1)}) {
-      const char* name = "softmax_cross_entropy";
-      test_loss<SoftmaxCrossEntropy, T>(name, {smoothing, weights, O, 1}, labels, N, O);
-      test_loss<SoftmaxCrossEntropy, T>(name, {smoothing, weights, O, O}, y_true, N, O);
-    }
-  }
 }
 
 template <class Formula, class T>
-void test_update(const char* name, bool has_state_1, Size n) {
+void test_update(int which, Size n) {
+  const char* name = optimizer_facts[which].name;
+  const bool has_state_1 = *optimizer_facts[which].states[1] != 0;
   const Buffer<T> param = numbers<T>(n), grad = numbers<T>(n), state_0 = numbers<T>(n),
                   state_1 = numbers<T>(n);
   for (Size i = 0; i < n; ++i) {  // running means of squares are not negative
@@ -166,8 +179,8 @@ void test_update(const char* name, bool has_state_1, Size n) {
       Buffer<T> p(param), s0(state_0), s1(state_1), p_naive(param), s0_naive(state_0),
           s1_naive(state_1);
       const bool second = has_state_1 && has_state_0;
-      update<Formula>(p.data(), has_state_0 ? s0.data() : nullptr, second ? s1.data() : nullptr,
-                      grad.data(), rates, n);
+      kernels<T>().updates[which](p.data(), has_state_0 ? s0.data() : nullptr,
+                                  second ? s1.data() : nullptr, grad.data(), rates, n);
       update_naive<Formula>(p_naive.data(), has_state_0 ? s0_naive.data() : nullptr,
                             second ? s1_naive.data() : nullptr, grad.data(), rates, n);
       compare(name, "param", p, p_naive, n, 1, 1);
@@ -179,13 +192,13 @@ void test_update(const char* name, bool has_state_1, Size n) {
 
 template <class T>
 void test_updates(Size n) {
-#define HANDNN_TEST(name, Formula, state_0, state_1, ...) \
-  test_update<Formula, T>(#name, *state_1 != 0, n);
+  int which = 0;
+#define HANDNN_TEST(name, Formula, ...) test_update<Formula, T>(which++, n);
   HANDNN_OPTIMIZERS(HANDNN_TEST)
 #undef HANDNN_TEST
   const Buffer<T> x = numbers<T>(n);
   const Buffer<double> fast(1), naive(1);
-  *fast.data() = sum_of_squares(x.data(), n);
+  *fast.data() = kernels<T>().sum_of_squares(x.data(), n);
   *naive.data() = sum_of_squares_naive(x.data(), n);
   compare("sum_of_squares", "sum", fast, naive, n, 1, 1);
 }
@@ -194,7 +207,7 @@ template <class T>
 void test_largest(Size N, Size O) {
   const Buffer<T> x = numbers<T>(N * O, true);
   const Buffer<Size> fast(N), naive(N);
-  largest_columns(fast.data(), x.data(), N, O);
+  kernels<T>().largest_columns(fast.data(), x.data(), N, O);
   largest_columns_naive(naive.data(), x.data(), N, O);
   compare("largest_columns", "columns", fast, naive, N, O, 1);
 }
@@ -247,10 +260,10 @@ void test_all() {
 }  // namespace
 }  // namespace handnn
 
-int run(int, char**) {
+int run(const char* isa, int, char**) {
   using namespace handnn;
   test_all<float>();
   test_all<double>();
-  std::printf("%s: %ld elements compared, %ld differ\n", HANDNN_ISA_NAME, compared, different);
+  std::printf("%s: %ld elements compared, %ld differ\n", isa, compared, different);
   return different != 0;
 }
