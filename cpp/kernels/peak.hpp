@@ -6,22 +6,32 @@
 namespace handnn {
 namespace {
 
-// `turns` rounds of 12 independent fused multiply-adds of whole vectors; returns the floating-point
-// operations done (two per lane); *sink receives a sum, so that the compiler keeps them.
-template <class T>
-double fma_chains(T* sink, Size turns) {
-  constexpr int chains = 12;
+// `turns` rounds of independent chains of fused multiply-adds of whole vectors; returns the
+// floating-point operations done (two per lane). *sink receives a sum, so that the compiler keeps
+// the chains. They start from different numbers, because the compiler merges equal ones, and stay
+// among normal numbers, because some CPUs are slow with denormal ones.
+template <int chains, class T>
+double fma_chains_of(T* sink, Size turns) {
   Vector<T> sum[chains];
-  for (int i = 0; i < chains; ++i)
-    sum[i] = splat(T(i));  // all different: the compiler merges equal chains
-  const Vector<T> a = load(sink), b = splat(T(0.5));
+  for (int i = 0; i < chains; ++i) sum[i] = splat(T(1 + i));
+  const Vector<T> a = load(sink) * T(0) + T(1), b = splat(T(0x1p-20));
   for (Size turn = 0; turn < turns; ++turn) {
-    for (int i = 0; i < chains; ++i) sum[i] = fma(sum[i], b, a);
+    HANDNN_UNROLL
+    for (int i = 0; i < chains; ++i) sum[i] = fma(a, b, sum[i]);
   }
   Vector<T> total{};
   for (int i = 0; i < chains; ++i) total += sum[i];
   store(sink, total);
   return 2.0 * chains * lanes<T> * double(turns);
+}
+
+// Form 0 ... fma_forms - 1 has 8, 10 or 12 chains: enough for two units with a latency of four
+// cycles, and with a broadcast few enough for 16 registers. Which is fastest depends on the CPU.
+template <class T>
+double fma_chains(T* sink, Size turns, int form) {
+  return form == 0   ? fma_chains_of<8>(sink, turns)
+         : form == 1 ? fma_chains_of<10>(sink, turns)
+                     : fma_chains_of<12>(sink, turns);
 }
 
 }  // namespace

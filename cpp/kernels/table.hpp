@@ -90,8 +90,11 @@ namespace handnn {
   KERNEL(void, add, (T* out, const T* a, const T* b, Size n)) \
   KERNEL(double, sum_of_squares, (const T* x, Size n)) \
   KERNEL(void, largest_columns, (Size* columns, const T* x, Size N, Size O)) \
-  KERNEL(double, fma_chains, (T* sink, Size turns))
+  KERNEL(double, fma_chains, (T* sink, Size turns, int form))
 // clang-format on
+
+// The number of forms of fma_chains.
+inline constexpr int fma_forms = 3;
 
 // The array of the forward pass that an activation's backward needs.
 enum class Kept { x, out };
