@@ -12,9 +12,10 @@
 //
 // The same routine computes all three: product, in tiles (tile.hpp) and, where that is faster, from
 // packed copies of the factors (pack.hpp) or with vectors that hold the last columns of several
-// rows (tail.hpp).
+// rows (column.hpp, tail.hpp).
 #pragma once
 
+#include "column.hpp"
 #include "pack.hpp"
 #include "tail.hpp"
 
@@ -181,7 +182,9 @@ void product(T* out, Strided<T> a, Strided<T> b, const T* bias, T* scratch, Size
   const bool transposes = rest > 0 && rest <= tile_rows<2> && transposed < M;
   const Size J_rows = transposes ? full : J;
   if (J_rows > 0) product_in_rows<T>({out, J}, a, b, {bias, 0}, scratch, M, K, J_rows);
-  if (transposes) {
+  if (transposes && rest == 1 && a.row != 1) {
+    product_of_column<T>({out + full, J}, a, b.from(0, full), bias ? bias[full] : T(0), M, K);
+  } else if (transposes) {
     product_transposed<T>({out + full, J}, a, b.from(0, full), bias ? bias + full : nullptr,
                           scratch, M, K, rest);
   }

@@ -1,5 +1,8 @@
 // Transposing small squares of a matrix in registers: as many rows and columns as a vector has
 // lanes.
+//
+//   transposed   columns[i][j] = row(j)[i], where row(j) is the address of row j
+//   transpose    the same for rows[j] + first, and columns are stored out_stride elements apart
 #pragma once
 
 #include "simd.hpp"
@@ -7,7 +10,6 @@
 namespace handnn {
 namespace {
 
-// out[i][j] = rows[j][first + i] for lanes x lanes elements; the stride is in elements.
 #if defined(__AVX2__) && !defined(__AVX512F__)
 
 // AVX2 shuffles within 128-bit halves only. So loads bring the halves together, and each group of
@@ -20,43 +22,46 @@ inline Doubles load_halves(const double* low, const double* high) {
   return Doubles(
       _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1));
 }
-inline void transpose(float* out, Size out_stride, const float* const* rows, Size first) {
+template <class Row>
+inline void transposed(Floats (&columns)[8], Row row) {
+  HANDNN_UNROLL
   for (int j = 0; j < 8; j += 4) {
     __m256 part[4];
-    for (int i = 0; i < 4; ++i) {
-      part[i] = __m256(load_halves(rows[i] + first + j, rows[i + 4] + first + j));
-    }
+    HANDNN_UNROLL
+    for (int i = 0; i < 4; ++i) part[i] = __m256(load_halves(row(i) + j, row(i + 4) + j));
     const __m256d low_01 = _mm256_castps_pd(_mm256_unpacklo_ps(part[0], part[1])),
                   high_01 = _mm256_castps_pd(_mm256_unpackhi_ps(part[0], part[1])),
                   low_23 = _mm256_castps_pd(_mm256_unpacklo_ps(part[2], part[3])),
                   high_23 = _mm256_castps_pd(_mm256_unpackhi_ps(part[2], part[3]));
-    store(out + j * out_stride, Floats(_mm256_unpacklo_pd(low_01, low_23)));
-    store(out + (j + 1) * out_stride, Floats(_mm256_unpackhi_pd(low_01, low_23)));
-    store(out + (j + 2) * out_stride, Floats(_mm256_unpacklo_pd(high_01, high_23)));
-    store(out + (j + 3) * out_stride, Floats(_mm256_unpackhi_pd(high_01, high_23)));
+    columns[j] = Floats(_mm256_unpacklo_pd(low_01, low_23));
+    columns[j + 1] = Floats(_mm256_unpackhi_pd(low_01, low_23));
+    columns[j + 2] = Floats(_mm256_unpacklo_pd(high_01, high_23));
+    columns[j + 3] = Floats(_mm256_unpackhi_pd(high_01, high_23));
   }
 }
-inline void transpose(double* out, Size out_stride, const double* const* rows, Size first) {
+template <class Row>
+inline void transposed(Doubles (&columns)[4], Row row) {
+  HANDNN_UNROLL
   for (int j = 0; j < 4; j += 2) {
-    const __m256d a = __m256d(load_halves(rows[0] + first + j, rows[2] + first + j)),
-                  b = __m256d(load_halves(rows[1] + first + j, rows[3] + first + j));
-    store(out + j * out_stride, Doubles(_mm256_unpacklo_pd(a, b)));
-    store(out + (j + 1) * out_stride, Doubles(_mm256_unpackhi_pd(a, b)));
+    const __m256d a = __m256d(load_halves(row(0) + j, row(2) + j)),
+                  b = __m256d(load_halves(row(1) + j, row(3) + j));
+    columns[j] = Doubles(_mm256_unpacklo_pd(a, b));
+    columns[j + 1] = Doubles(_mm256_unpackhi_pd(a, b));
   }
 }
 
 #else
 
 // log2(lanes) rounds of interleaving the first half of the rows with the second half.
-template <class T>
-inline void transpose(T* out, Size out_stride, const T* const* rows, Size first) {
-  constexpr int L = lanes<T>;
+template <class V, int L, class Row>
+inline void transposed(V (&now)[L], Row row) {
 #if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
-  Vector<T> now[L], next[L];
-  for (int i = 0; i < L; ++i) now[i] = load(rows[i] + first);
+  V next[L];
+  HANDNN_UNROLL
+  for (int i = 0; i < L; ++i) now[i] = load(row(i));
   for (int round = 1; round < L; round *= 2) {
     for (int i = 0; i < L / 2; ++i) {
-      const Vector<T> a = now[i], b = now[i + L / 2];
+      const V a = now[i], b = now[i + L / 2];
       if constexpr (L == 2) {
         next[2 * i] = __builtin_shufflevector(a, b, 0, 2);
         next[2 * i + 1] = __builtin_shufflevector(a, b, 1, 3);
@@ -75,15 +80,23 @@ inline void transpose(T* out, Size out_stride, const T* const* rows, Size first)
     }
     for (int i = 0; i < L; ++i) now[i] = next[i];
   }
-  for (int i = 0; i < L; ++i) store(out + i * out_stride, now[i]);
 #else
   for (int i = 0; i < L; ++i) {
-    for (int j = 0; j < L; ++j) out[i * out_stride + j] = rows[j][first + i];
+    for (int j = 0; j < L; ++j) now[i][j] = row(j)[i];
   }
 #endif
 }
 
 #endif
+
+template <class T>
+inline void transpose(T* out, Size out_stride, const T* const* rows, Size first) {
+  constexpr int L = lanes<T>;
+  Vector<T> columns[L];
+  transposed(columns, [&](Size j) { return rows[j] + first; });
+  HANDNN_UNROLL
+  for (int i = 0; i < L; ++i) store(out + i * out_stride, columns[i]);
+}
 
 }  // namespace
 }  // namespace handnn
