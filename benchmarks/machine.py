@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from importlib import metadata
 from pathlib import Path
+
+import numpy as np
 
 from handnn import _core, cpu_info
 
@@ -27,6 +30,24 @@ def fma_peak(seconds: float) -> float | None:
     """Return the float32 operations per second of one core that only multiplies and adds."""
     measure = getattr(_core, "measure_fma_peak", None)
     return float(measure(seconds)) if measure else None
+
+
+def bandwidths(seconds: float) -> list[tuple[int, float]]:
+    """Return sizes in bytes, and the bytes per second read and written by a copy within each."""
+    found = []
+    for size in (1 << power for power in range(14, 28)):
+        source, target = np.zeros((2, size // 2), np.uint8)
+        source[:] = 1
+        np.copyto(target, source)
+        repeats = max(1, (1 << 20) // size)
+        best, end = 0.0, time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            start = time.process_time()
+            for _ in range(repeats):
+                np.copyto(target, source)
+            best = max(best, repeats * size / max(time.process_time() - start, 1e-9))
+        found.append((size, best))
+    return found
 
 
 def version(distribution: str) -> str | None:

@@ -33,13 +33,14 @@ class Problem:
     batches: int
     loss: Literal["mse", "cross entropy"] = "mse"
     optimizer: Literal["sgd", "adam"] = "sgd"
+    dtype: Literal["float32", "float64"] = "float32"
 
     @property
     def lr(self) -> float:
         """A learning rate small enough that no number overflows or underflows in a long run."""
         if self.optimizer == "adam":
             return 0.001
-        return 0.01 if self.activation == "relu" else 0.1
+        return 0.1 if self.activation == "sigmoid" else 0.01
 
     @property
     def title(self) -> str:
@@ -49,13 +50,13 @@ class Problem:
         return f"{self.name} {self.activation}, {self.batch}{loss}{optimizer}"
 
     def weights(self) -> Weights:
-        """Return the initial weights: "he" for relu, "xavier" for sigmoid."""
+        """Return the initial weights: "xavier" for sigmoid, "he" for others."""
         rng = np.random.default_rng(1)
         weights = []
         for n_in, n_out in pairwise(self.sizes):
-            variance = 2 / n_in if self.activation == "relu" else 2 / (n_in + n_out)
-            w = rng.normal(0, math.sqrt(variance), (n_in, n_out)).astype(np.float32)
-            b = rng.normal(0, 0.1, n_out).astype(np.float32)
+            variance = 2 / (n_in + n_out) if self.activation == "sigmoid" else 2 / n_in
+            w = rng.normal(0, math.sqrt(variance), (n_in, n_out)).astype(self.dtype)
+            b = rng.normal(0, 0.1, n_out).astype(self.dtype)
             weights.append((w, b))
         return weights
 
@@ -66,10 +67,11 @@ class Problem:
         """
         rng = np.random.default_rng(2)
         count = count or self.batch * self.batches
-        x = rng.standard_normal((count, self.sizes[0]), np.float32)
+        x = rng.standard_normal((count, self.sizes[0]), np.float32).astype(self.dtype, copy=False)
         if self.loss == "cross entropy":
             return x, rng.integers(self.sizes[-1], size=count)
-        return x, rng.standard_normal((count, self.sizes[-1]), np.float32)
+        y = rng.standard_normal((count, self.sizes[-1]), np.float32)
+        return x, y.astype(self.dtype, copy=False)
 
     def split(self) -> list[tuple[Array, Array]]:
         """Return the batches of an epoch, in order."""

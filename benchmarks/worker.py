@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
-from benchmarks.machine import fma_peak, peak_memory, pin, usable_cpus
+from benchmarks.machine import bandwidths, fma_peak, peak_memory, pin, usable_cpus
 from benchmarks.peers import Contestant
 from benchmarks.problems import Array, Problem, Task
 
@@ -44,6 +44,10 @@ class Worker:
         """Run the task and return the seconds it took."""
         return float(self._call("run", repeats))
 
+    def run_cpu(self, repeats: int) -> float:
+        """Run the task and return the seconds of CPU time it took."""
+        return float(self._call("run_cpu", repeats))
+
     def result(self) -> list[Array]:
         """Return the task's result."""
         result: list[Array] = self._call("result")
@@ -57,6 +61,11 @@ class Worker:
         """Return the peak float32 operations per second of the process's core."""
         peak: float | None = self._call("fma_peak", seconds)
         return peak
+
+    def bandwidths(self, seconds: float) -> list[tuple[int, float]]:
+        """Return sizes in bytes and the bytes per second that are copied within them."""
+        found: list[tuple[int, float]] = self._call("bandwidths", seconds)
+        return found
 
     def _call(self, method: str, *arguments: object) -> Any:
         try:
@@ -91,6 +100,7 @@ class Session:
         self.threads = threads
         self.task: Task | None = None
         self.peak_memory = peak_memory
+        self.bandwidths = bandwidths
         self.fma_peak = fma_peak
 
     def make(self, maker: str, problem: Problem, rows: int) -> None:
@@ -104,6 +114,13 @@ class Session:
         start = time.perf_counter()
         self.task.run(repeats)
         return time.perf_counter() - start
+
+    def run_cpu(self, repeats: int) -> float:
+        """Run the task and return the seconds of CPU time it took."""
+        assert self.task is not None
+        start = time.process_time()
+        self.task.run(repeats)
+        return time.process_time() - start
 
     def result(self) -> list[Array]:
         """Return the task's result."""

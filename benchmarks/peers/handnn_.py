@@ -11,7 +11,7 @@ from handnn import Trainer as HandnnTrainer
 
 def network(problem: Problem) -> Network:
     """Return the problem's network."""
-    network = mlp(problem.sizes, problem.activation)
+    network = mlp(problem.sizes, problem.activation, dtype=problem.dtype)
     weights = [array for pair in problem.weights() for array in pair]
     for own, given in zip(network.params.values(), weights, strict=True):
         own[...] = given
@@ -53,7 +53,7 @@ class Predictor:
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         self.network = network(problem)
         self.x, _ = problem.rows(rows)
-        self.out = np.empty((rows, problem.sizes[-1]), np.float32)
+        self.out = np.empty((rows, problem.sizes[-1]), problem.dtype)
 
     def run(self, repeats: int) -> None:
         """Predict `repeats` times."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -16,9 +17,16 @@ from benchmarks.problems import BETAS, EPS, Array, Problem
 Tree: TypeAlias = Any  # nested tuples and lists of arrays
 
 
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "relu": jax.nn.relu,
+    "sigmoid": jax.nn.sigmoid,
+    "gelu": partial(jax.nn.gelu, approximate=False),
+}
+
+
 def forward(activation: str, params: Tree, x: jax.Array) -> jax.Array:
     """Return the prediction."""
-    activate = jax.nn.relu if activation == "relu" else jax.nn.sigmoid
+    activate = ACTIVATIONS[activation]
     for w, b in params[:-1]:
         x = activate(x @ w + b)
     w, b = params[-1]
@@ -64,6 +72,7 @@ class Jit:
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         jax.config.update("jax_cpu_enable_async_dispatch", False)  # run in the calling thread
+        jax.config.update("jax_enable_x64", problem.dtype == "float64")
         self.learner = Learner(problem)
         self.state = self.learner.state
         self.batches = [jax.device_put(batch) for batch in problem.split()]
@@ -94,7 +103,7 @@ class Scan(Jit):
                 state, values = lax.scan(self.learner.step, carried[0], data)
                 return state, jnp.mean(values)
 
-            return lax.fori_loop(0, epochs, epoch, (state, jnp.float32(0)))
+            return lax.fori_loop(0, epochs, epoch, (state, jnp.zeros((), problem.dtype)))
 
         self.train = jax.jit(train, donate_argnums=0)
 

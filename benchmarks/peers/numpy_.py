@@ -27,6 +27,8 @@ class Net:
 
     def __init__(self, problem: Problem) -> None:
         self.weights = problem.weights()
+        if problem.activation not in ("relu", "sigmoid"):
+            raise NotImplementedError(f"NumPy has no function for {problem.activation}")
         self.is_relu = problem.activation == "relu"
         self.activate = relu if self.is_relu else sigmoid
 
@@ -93,7 +95,7 @@ class Trainer(Net):
         """Set the mean squared error as `loss`; replace out by its gradient."""
         out -= y
         self.loss = np.vdot(out, out) / out.size
-        out *= np.float32(2 / out.size)
+        out *= out.dtype.type(2 / out.size)
         return out
 
     def cross_entropy(self, out: Array, y: Array) -> Array:
@@ -104,9 +106,9 @@ class Trainer(Net):
         np.exp(out, out=out)
         total = out.sum(axis=1, keepdims=True)
         self.loss = (np.log(total).sum() - logits.sum()) / len(y)
-        total *= np.float32(len(y))
+        total *= out.dtype.type(len(y))
         out /= total
-        out[chosen] -= np.float32(1 / len(y))
+        out[chosen] -= out.dtype.type(1 / len(y))
         return out
 
     def result(self) -> list[Array]:
@@ -118,7 +120,7 @@ class Descent:
     """params -= lr·grads; overwrites grads."""
 
     def __init__(self, problem: Problem, size: int) -> None:
-        self.lr = np.float32(problem.lr)
+        self.lr = np.dtype(problem.dtype).type(problem.lr)
 
     def __call__(self, params: Array, grads: Array) -> None:
         """Take one step."""
@@ -132,7 +134,7 @@ class Adam:
     def __init__(self, problem: Problem, size: int) -> None:
         self.lr = problem.lr
         self.steps = 0
-        self.mean, self.square, self.scratch = np.zeros((3, size), np.float32)
+        self.mean, self.square, self.scratch = np.zeros((3, size), problem.dtype)
 
     def __call__(self, params: Array, grads: Array) -> None:
         """Take one step; overwrites grads."""

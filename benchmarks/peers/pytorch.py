@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy, linear, mse_loss
+from torch.nn.functional import cross_entropy, gelu, linear, mse_loss
 
 from benchmarks.problems import BETAS, EPS, Array, Problem
+
+ACTIVATIONS = {"relu": torch.relu, "sigmoid": torch.sigmoid, "gelu": gelu}
 
 Params = list[torch.Tensor]
 """Tensors w (O, I), b (O,), w, b, ...: PyTorch stores w transposed."""
@@ -34,7 +36,7 @@ def arrays(params: Params) -> list[Array]:
 
 def forward(params: Params, x: torch.Tensor, activation: str) -> torch.Tensor:
     """Return the prediction."""
-    activate = torch.relu if activation == "relu" else torch.sigmoid
+    activate = ACTIVATIONS[activation]
     for index in range(0, len(params) - 2, 2):
         x = activate(linear(x, params[index], params[index + 1]))
     return linear(x, params[-2], params[-1])

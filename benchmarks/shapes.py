@@ -1,0 +1,262 @@
+"""Training steps of networks of random shapes, beside the peers and beside what the machine allows.
+
+The floor of a step is the larger of two times: its multiply-adds at the peak of the dtype, and the
+bytes that it must move at the bandwidth of the cache (or memory) that holds all its arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from benchmarks import report
+from benchmarks.field import OURS, Field, field
+from benchmarks.peers import Contestant
+from benchmarks.problems import Array, Problem
+from benchmarks.timing import Effort, Timed, interleave
+from benchmarks.worker import WorkerError
+from handnn import _core
+
+Dtype = Literal["float32", "float64"]
+
+LABELS = (OURS, "NumPy", "PyTorch eager", "PyTorch compiled", "JAX scan")
+COMPILED_EVERY = 10
+"""PyTorch compiles every tenth network only, because that takes about a minute."""
+
+LARGEST = 4096
+MAX_OPERATIONS = 2e9
+EPOCH_BYTES = 1 << 25
+WORST = 10
+TOLERANCE = 0.01
+"""Weights that differ by more, relative to the largest one, are another network's."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """CPU seconds of a step by label, and its floor."""
+
+    problem: Problem
+    seconds: dict[str, float]
+    floor: float
+
+    @property
+    def ratio(self) -> float:
+        """The time of the fastest peer divided by handnn's."""
+        return self.seconds[self.best_peer] / self.seconds[OURS]
+
+    @property
+    def best_peer(self) -> str:
+        """The label of the fastest peer."""
+        peers = [label for label in self.seconds if label != OURS]
+        return min(peers, key=self.seconds.__getitem__)
+
+    @property
+    def share_of_floor(self) -> float:
+        """The floor divided by handnn's time."""
+        return self.floor / self.seconds[OURS]
+
+
+def draw(seed: int, count: int, dtype: Dtype) -> Iterator[Problem]:
+    """Yield networks of 1 to 4 layers: widths and batch sizes are log-uniform in 1 ... 4,096."""
+    rng = np.random.default_rng(seed)
+
+    def size() -> int:
+        return int(np.exp(rng.uniform(0, np.log(LARGEST + 1))))
+
+    while count:
+        sizes = tuple(size() for _ in range(rng.integers(1, 5) + 1))
+        batch = size()
+        activation = ("relu", "sigmoid", "gelu")[rng.integers(3)]
+        is_mse, is_sgd = rng.random(2) < 0.5
+        loss: Literal["mse", "cross entropy"] = (
+            "mse" if is_mse or sizes[-1] < 2 else "cross entropy"
+        )
+        optimizer: Literal["sgd", "adam"] = "sgd" if is_sgd else "adam"
+        row = (sizes[0] + sizes[-1]) * np.dtype(dtype).itemsize
+        batches = int(np.clip(EPOCH_BYTES // (row * batch), 1, 32))
+        name = "-".join(map(str, sizes))
+        problem = Problem(name, sizes, activation, batch, batches, loss, optimizer, dtype)
+        if problem.operations <= MAX_OPERATIONS:
+            count -= 1
+            yield problem
+
+
+def arrays_bytes(problem: Problem) -> tuple[int, int]:
+    """Return the bytes of all arrays of a step, and the bytes that it must read or write.
+
+    Weights are read in both passes and written; Adam reads and writes two more arrays of their
+    size. Outputs are written forward and read backward, and so are their gradients.
+    """
+    weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(problem.sizes))
+    outputs = problem.batch * sum(problem.sizes[1:])
+    rows = problem.batch * (problem.sizes[0] + problem.sizes[-1])
+    states = 2 * weights if problem.optimizer == "adam" else 0
+    item = np.dtype(problem.dtype).itemsize
+    held = weights + states + rows + 2 * outputs
+    moved = 3 * weights + 2 * states + 2 * rows + 4 * outputs
+    return held * item, moved * item
+
+
+def floor(problem: Problem, peak: float, bandwidths: list[tuple[int, float]]) -> float:
+    """Return the least seconds of a step."""
+    held, moved = arrays_bytes(problem)
+    bandwidth = next((speed for size, speed in bandwidths if size >= held), bandwidths[-1][1])
+    return max(problem.operations / peak, moved / bandwidth)
+
+
+def agree(one: list[Array], other: list[Array]) -> bool:
+    """Return whether two results are those of the same training."""
+    return all(
+        np.allclose(a, b, rtol=0, atol=TOLERANCE * max(1.0, float(np.abs(a).max())))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def measure_one(
+    contest: Field, problem: Problem, effort: Effort, compiles: bool
+) -> dict[str, float]:
+    """Return the CPU seconds of a step by label; contestants that fail or differ are left out."""
+    runs: dict[str, Timed] = {}
+    expected: list[Array] = []
+    for contestant, worker in contest.workers.items():
+        if contestant.label == "PyTorch compiled" and not compiles:
+            continue
+        try:
+            worker.make(contestant.trainer or "", problem)
+            worker.run(1)
+            result = worker.result()
+        except WorkerError as error:
+            if contestant.label == OURS:
+                raise
+            report.progress(f"{problem.title}: {str(error).splitlines()[-1]}")
+            continue
+        expected = expected or result
+        if agree(expected, result):
+            runs[contestant.label] = worker.run_cpu
+        else:
+            report.progress(f"{problem.title}: {contestant.label} has other weights")
+    seconds = interleave(runs, effort)
+    return {label: spent / problem.batches for label, spent in seconds.items()}
+
+
+def measure(
+    contestants: list[Contestant], seed: int, count: int, effort: Effort, compiles: bool
+) -> dict[str, list[Row]]:
+    """Measure `count` networks in float32 and half as many in float64.
+
+    With `compiles`, PyTorch compiles some of them.
+    """
+    entrants = [c for c in contestants if c.label in LABELS]
+    rows: dict[str, list[Row]] = {}
+    with field(entrants, lambda contestant: contestant.trainer, 1) as contest:
+        ours = next(iter(contest.workers.values()))
+        bandwidths = ours.bandwidths(effort.seconds)
+        peaks = {"float32": ours.fma_peak(1.0) or 1.0}
+        peaks["float64"] = peaks["float32"] / 2
+        report.table(
+            "One thread: peak, and bandwidth of a copy within arrays of some size",
+            ["", "GFLOP/s or GB/s"],
+            [
+                *([f"{dtype} multiply-adds", f"{peak / 1e9:.0f}"] for dtype, peak in peaks.items()),
+                *([f"{size:,} bytes", f"{speed / 1e9:.0f}"] for size, speed in bandwidths),
+            ],
+        )
+        counts: dict[Dtype, int] = {"float32": count, "float64": (count + 1) // 2}
+        for dtype, n in counts.items():
+            rows[dtype] = []
+            for index, problem in enumerate(draw(seed, n, dtype)):
+                is_compiled = compiles and index % COMPILED_EVERY == 0
+                seconds = measure_one(contest, problem, effort, is_compiled)
+                row = Row(problem, seconds, floor(problem, peaks[dtype], bandwidths))
+                if len(seconds) > 1:
+                    rows[dtype].append(row)
+                    report.progress(
+                        f"{dtype} {index + 1}/{n} {problem.title}: {row.ratio:.2f} x "
+                        f"{row.best_peer}, {row.share_of_floor:.2f} of the floor"
+                    )
+    return rows
+
+
+def where_time_goes(row: Row) -> str:
+    """Return the products that take at least a tenth of a step, and the rest."""
+    problem, parts = row.problem, []
+    is_float32 = problem.dtype == "float32"
+    total = row.seconds[OURS]
+    rest = 1.0
+    for place, (I, O) in enumerate(pairwise(problem.sizes)):
+        for form, name in {"nn": "x·w", "tn": "xᵀ·dout", "nt": "dout·wᵀ"}.items():
+            if form == "nt" and place == 0:
+                continue
+            speed, _ = _core.measure_product(form, problem.batch, I, O, is_float32, 0.01)
+            share = 2 * problem.batch * I * O / speed / total
+            rest -= share
+            if share >= 0.1:
+                parts.append(f"{name} of {I}-{O} {100 * share:.0f} %")
+    return ", ".join([*parts, f"rest {100 * max(rest, 0):.0f} %"])
+
+
+def show(rows: dict[str, list[Row]]) -> None:
+    """Print the distributions, then the networks with the lowest ratios."""
+    quantiles = (0, 0.1, 0.5, 0.9)
+    of = ("worst", "worst tenth", "median", "best tenth")
+    report.table(
+        "Networks of random shapes, one pinned thread, CPU time: time of the best peer / handnn's, "
+        "and the share of the floor",
+        ["dtype", "networks", "ahead", *of, *(f"floor, {name}" for name in of)],
+        [
+            [
+                dtype,
+                str(len(found)),
+                report.percent(float(np.mean([row.ratio >= 1 for row in found]))),
+                *(report.times(float(np.quantile([r.ratio for r in found], q))) for q in quantiles),
+                *(
+                    report.percent(float(np.quantile([r.share_of_floor for r in found], q)))
+                    for q in quantiles
+                ),
+            ]
+            for dtype, found in rows.items()
+            if found
+        ],
+    )
+    for dtype, found in rows.items():
+        worst = sorted(found, key=lambda row: row.ratio)[:WORST]
+        report.table(
+            f"The {len(worst)} lowest ratios in {dtype}",
+            ["network, batch", "µs", "ratio", "best peer", "of floor", "where the time goes"],
+            [
+                [
+                    row.problem.title,
+                    report.micro(row.seconds[OURS]),
+                    report.times(row.ratio),
+                    row.best_peer,
+                    report.percent(row.share_of_floor),
+                    where_time_goes(row),
+                ]
+                for row in worst
+            ],
+        )
+
+
+def as_json(rows: dict[str, list[Row]]) -> list[dict[str, object]]:
+    """Return the rows as JSON values."""
+    return [
+        {
+            "network": row.problem.name,
+            "activation": row.problem.activation,
+            "batch": row.problem.batch,
+            "loss": row.problem.loss,
+            "optimizer": row.problem.optimizer,
+            "dtype": dtype,
+            "operations": row.problem.operations,
+            "seconds": row.seconds,
+            "ratio": row.ratio,
+            "best_peer": row.best_peer,
+            "floor": row.floor,
+        }
+        for dtype, found in rows.items()
+        for row in found
+    ]
