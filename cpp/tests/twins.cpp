@@ -7,6 +7,10 @@
 #include "kernels/bricks.hpp"
 #include "kernels/dispatch.hpp"
 #include "kernels/largest.hpp"
+#include "kernels/layers/affine.hpp"
+#include "kernels/layers/dropout.hpp"
+#include "kernels/layers/embedding.hpp"
+#include "kernels/layers/residual.hpp"
 #include "norms.hpp"
 #include "run.hpp"
 
