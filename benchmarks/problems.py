@@ -34,10 +34,13 @@ class Problem:
     loss: Literal["mse", "cross entropy"] = "mse"
     optimizer: Literal["sgd", "adam"] = "sgd"
     dtype: Literal["float32", "float64"] = "float32"
+    rate: float | None = None
 
     @property
     def lr(self) -> float:
-        """A learning rate small enough that no number overflows or underflows in a long run."""
+        """`rate`, or one small enough that no number overflows or underflows in a long run."""
+        if self.rate is not None:
+            return self.rate
         if self.optimizer == "adam":
             return 0.001
         return 0.1 if self.activation == "sigmoid" else 0.01
