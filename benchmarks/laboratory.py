@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, process_time, sleep
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
@@ -76,18 +76,18 @@ def watched(page: Page, server: Server) -> tuple[float, float, float, float, flo
     """
     player = server.laboratory.player
     thread = player._thread.native_id or 0
-    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
     page.keyboard.press("p")
     sleep(1)
     start, first, before = monotonic(), player.session.step, waited(thread)
     frames: float = -page.evaluate("drawn")
-    server_cpu = -sum(waited(task)[0] for task in threads if task != thread)
+    server_cpu = before[0] - process_time()  # without the training thread
     browser_cpu = -cpu_of_browser()
     sleep(SECONDS)
-    seconds, delay = monotonic() - start, waited(thread)[1] - before[1]
+    after = waited(thread)
+    seconds, delay = monotonic() - start, after[1] - before[1]
     steps = player.session.step - first
     frames += page.evaluate("drawn")
-    server_cpu += sum(waited(task)[0] for task in threads if task != thread)
+    server_cpu += process_time() - after[0]
     browser_cpu += cpu_of_browser()
     page.keyboard.press("p")
     sleep(0.3)
