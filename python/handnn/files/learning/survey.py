@@ -213,6 +213,8 @@ def add_block(
         if is_quick and not (fact.counts_labels or fact.n_texts):
             quick.append(name)
         elif is_readable(columns[name].dtype):
+            # A name such as ^x$ is a pattern in polars.
+            numbers = None if numbers is None else numbers.alias("cell")
             fact.add(source.cells(columns[name]), block.places, numbers, training)
         else:
             fact.dtype = str(columns[name].dtype)

@@ -166,6 +166,8 @@ def frame_of(columns: Mapping[str, Series]) -> DataFrame:
     """Return columns as a DataFrame. Names are taken literally, also "*" and "^x$"."""
     import polars as pl
 
+    if "" in columns:  # polars names such a column of a list itself
+        return pl.DataFrame(dict(columns))
     named = [c if c.name == name else c.alias(name) for name, c in columns.items()]
     return pl.DataFrame(named)
 

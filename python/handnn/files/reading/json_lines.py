@@ -9,6 +9,7 @@ import numpy as np
 
 from handnn.files.errors import TableError
 from handnn.files.reading.block import Block
+from handnn.files.reading.cells import frame_of
 from handnn.files.reading.csv_checks import MAX_LINE, check_line
 from handnn.files.reading.dialect import SAMPLE_CHARACTERS
 from handnn.files.reading.text import TextFile
@@ -87,12 +88,12 @@ class JsonLinesFile:
                     raise TableError(
                         f"{self.path}, line {number}: the first rows have no key {name!r:.60}"
                     )
-            columns = [
-                pl.Series(name, [self._cell(row, name, n) for n, row in rows], pl.String)
+            columns = {
+                name: pl.Series(name, [self._cell(row, name, n) for n, row in rows], pl.String)
                 for name in chosen
-            ]
+            }
             if rows:
-                yield Block(pl.DataFrame(columns), np.array([n for n, _ in rows], np.int64))
+                yield Block(frame_of(columns), np.array([n for n, _ in rows], np.int64))
 
     def _row(self, line: str, number: int) -> Row:
         """Return the object of a line, with numbers as they are written."""
