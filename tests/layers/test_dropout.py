@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import SGD, Affine, Dropout, MSELoss, Network, ReLU, Trainer, functional, gradient_check
+from handnn import (
+    SGD,
+    Affine,
+    Dropout,
+    MSELoss,
+    Network,
+    ReLU,
+    Trainer,
+    functional,
+    gradient_check,
+    reference,
+)
 from handnn.reference.calls import DTYPES
 from tests.bounds import assert_same_bits
 
@@ -32,6 +43,17 @@ def test_by_hand(dtype):
     assert layer.mask.tolist() == [[True, False, True], [False, True, False]]
     expected = [[0, 8, 0], [16, 0, 24]]
     np.testing.assert_allclose(out, expected, rtol=2 * np.finfo(dtype).eps)
+
+
+@both_dtypes
+@pytest.mark.parametrize("first", [0, 1, 6, 2**32 - 3, 2**40 + 7])
+def test_first_is_the_number_of_the_first_entry(first, dtype):
+    x = np.random.default_rng(0).normal(size=(7, 5)).astype(dtype)
+    for name in ("dropout_forward", "dropout_backward"):
+        out = getattr(functional, name)(x, 0.3, 5, 9, first=first)
+        assert_same_bits(out != 0, getattr(reference, name)(x, 0.3, 5, 9, first=first) != 0)
+        part = getattr(functional, name)(x[3:], 0.3, 5, 9, first=first + 15)
+        assert_same_bits(part, out[3:])
 
 
 @pytest.mark.parametrize("p", [0.01, 0.1, 0.25, 0.5, 0.9, 0.999])

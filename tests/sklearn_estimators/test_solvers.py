@@ -144,9 +144,9 @@ def test_sets_coefs():
 def test_n_jobs_follows_joblib(monkeypatch):
     threads = []
 
-    def count(jobs, number):
+    def count(factory, jobs, number):
         threads.append(number)
-        return run_jobs(jobs, number)
+        return run_jobs(factory, jobs, number)
 
     monkeypatch.setattr(base, "run_jobs", count)
     fitted(max_iter=1, n_ensemble=2, early_stopping=False)

@@ -144,11 +144,12 @@ def _split_mix(state: int) -> int:
 
 
 def _dropout_hash(
-    shape: tuple[int, ...], seed: int, step: int
+    shape: tuple[int, ...], seed: int, step: int, first: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
-    """Return a number from 0 to 2³² - 1 for each entry; the arithmetic is modulo 2³²."""
+    """Return a number from 0 to 2³² - 1 for each entry, from number `first` on, modulo 2³²."""
     key = _split_mix((_split_mix(seed) + step) % 2**64)
     hashed = np.arange(math.prod(shape)).astype(np.uint32)
+    hashed += np.uint32(first % 2**32)
     hashed *= np.uint32(0x9E3779B9)
     hashed += np.uint32(key % 2**32)
     hashed ^= hashed >> np.uint32(16)
@@ -160,15 +161,15 @@ def _dropout_hash(
     return hashed.reshape(shape)
 
 
-def dropout_forward(x: Array, p: float, seed: int, step: int) -> Array:
-    """out = x / (1 - p) where the hash of (seed, step, entry) is at least p·2³², else 0."""
+def dropout_forward(x: Array, p: float, seed: int, step: int, *, first: int = 0) -> Array:
+    """out = x / (1 - p) where the hash of (seed, step, first + entry) is at least p·2³², else 0."""
     threshold = min(int(p * 2**32 + 0.5), 2**32 - 1)
-    return np.where(_dropout_hash(x.shape, seed, step) >= threshold, x * (1 / (1 - p)), 0)
+    return np.where(_dropout_hash(x.shape, seed, step, first) >= threshold, x * (1 / (1 - p)), 0)
 
 
-def dropout_backward(dout: Array, p: float, seed: int, step: int) -> Array:
+def dropout_backward(dout: Array, p: float, seed: int, step: int, *, first: int = 0) -> Array:
     """dx = dout / (1 - p) for the entries that forward kept, else 0."""
-    return dropout_forward(dout, p, seed, step)
+    return dropout_forward(dout, p, seed, step, first=first)
 
 
 def embedding_forward(x: Array, w: Array, column: int = 0) -> Array:

@@ -47,7 +47,7 @@ def to_torch(network: Network | TableModel | Estimator) -> Module:
         )
     """
     model = as_model(network)
-    if isinstance(model, Network):
+    if not isinstance(model, TableModel):
         return network_to_torch(model)
     imported_torch("to_torch")
     from handnn.exchange.torch.tables import TableModule
