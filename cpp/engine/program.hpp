@@ -37,8 +37,8 @@ struct LossSettings {
 
 // How a batch is summed in slices, by several processes if `sum` is given.
 //
-// A batch of N rows is cut by position into `shards` slices. Its gradient, and its loss, are the sum
-// of the slices in one fixed binary tree: a node [first, last) of several slices is the sum of its
+// A batch of N rows is cut by position into `shards` slices. Its gradient and its loss are sums of
+// the slices in one fixed binary tree: a node [first, last) of several slices is the sum of its
 // halves, cut at (first + last) / 2, and a node without rows is left out. A slice is summed like a
 // batch, and counts in proportion to its rows.
 template <class T>
@@ -50,8 +50,8 @@ struct Sharding {
   T* shares = nullptr;       // (nodes, P)
   double* values = nullptr;  // (nodes): their parts of the loss
   const T* total = nullptr;  // (P): the gradient of the batch, after `sum`
-  // Sums the nodes of all processes for a batch of N rows and sets its loss. Returns whether to stop
-  // after this step.
+  // Sums the nodes of all processes for a batch of N rows, and sets its loss. Returns whether to
+  // stop after this step.
   std::function<bool(Size N, double& loss)> sum;
 
   bool is_used() const { return shards > 1 || sum; }
