@@ -1,5 +1,5 @@
-// Every kernel of the active table gives the bits of its naive twin: both dtypes, sizes around every
-// edge of tile and vector, any offset.
+// Every kernel of the active table gives the bits of its naive twin: both dtypes, sizes around all
+// edges of tiles and vectors, any offset.
 #include <cmath>
 #include <cstdio>
 
