@@ -84,7 +84,16 @@ def write_recording(app: Sphinx) -> None:
         record(Path(app.outdir) / "recording")
 
 
+def set_language(
+    app: Sphinx, page: str, template: str, context: dict[str, object], doctree: object
+) -> None:
+    """Mark the pages in Chinese as such, for fonts, screen readers and translators."""
+    if page.startswith("zh/"):
+        context["language"] = "zh-CN"
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("html-page-context", set_language)
     app.connect("source-read", link_to_repository)
     app.connect("source-read", link_to_recording)
     app.connect("builder-inited", write_recording)
