@@ -20,7 +20,7 @@ let frame = null;
 let linkedAt = 0;
 
 function say(text) {
-  $("message").textContent = text;
+  $("message").textContent = t(text);
 }
 
 async function attempt(call) {
