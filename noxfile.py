@@ -144,10 +144,12 @@ def asan(session: nox.Session) -> None:
     # code of the extension, and take minutes under a sanitizer. Exported C headers are separate
     # programs with their own sanitizers; MPI and the allocations that fail have libraries of their
     # own to load first. AddressSanitizer delays the reuse of freed memory, which looks like a leak.
-    # The hardening is that of the wheel.
+    # Tests of interrupts limit CPU time. The hardening is that of the wheel.
     left_out = ["cells", "charts", "cli", "datasets", "exchange", "files", "play", "tables"]
     left_out += ["sklearn_estimators", "parity"]
-    left_out += [f"faults/test_{name}.py" for name in ("exit", "memory", "subinterpreters")]
+    left_out += [f"faults/test_{name}.py" for name in ("exit", "memory", "signals")]
+    left_out += ["faults/test_subinterpreters.py", "fuzz/test_table_files.py"]
+    left_out += ["engine/test_interrupts.py", "training/test_*interrupts.py"]
     left_out += [f"training/test_{name}.py" for name in ("executors", "ranks")]
     left_out += [f"training/checkpoints/test_{name}.py" for name in ("kills", "mutants")]
     left_out += ["optimizers/test_lbfgs.py"]
