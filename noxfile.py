@@ -161,6 +161,8 @@ def asan(session: nox.Session) -> None:
     # Trains in a dozen processes, a minute each.
     hashes = "test_same_hash_for_all_threads_engines_and_instruction_sets"
     less.append(f"--deselect=tests/engine/test_bits.py::{hashes}")
+    # Long epochs, sized by the time that they take.
+    less.append("--ignore-glob=tests/training/checkpoints/test_checkpoints.py")
     session.run("pytest", *less, *session.posargs, env=environment)
 
 
