@@ -18,13 +18,24 @@ from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
 from handnn.sklearn import parameters
-from handnn.sklearn.building import LossFactory, affines, build_loss, set_arrays
+from handnn.sklearn.building import (
+    LossFactory,
+    affines,
+    build_loss,
+    draw_like_scikit_learn,
+    set_arrays,
+)
 from handnn.sklearn.estimator_recipe import EstimatorRecipe, settle
 from handnn.sklearn.frames import select
 from handnn.sklearn.held_out import EncodedRows, choose_held_out, validation_rows
 from handnn.sklearn.jobs import JobFactory, TrainingJob, run_bag, run_jobs
 from handnn.sklearn.parameters import Parameters, bags, holds_out_once
-from handnn.sklearn.results import Results, note_results, warn_unless_converged
+from handnn.sklearn.results import (
+    NonFiniteWeightsError,
+    Results,
+    note_results,
+    warn_unless_converged,
+)
 from handnn.sklearn.sample_weights import row_weights, without_zeros
 from handnn.sklearn.targets import EstimatorTarget
 from handnn.sklearn.validation import (
@@ -41,6 +52,7 @@ from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network
+from handnn.training.divergence import DivergenceError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -71,6 +83,9 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
     def _check_targets(self, y: AnyArray) -> AnyArray:
         """Return y validated, (N,) if it is one column; ValueError if it does not fit the task."""
         raise NotImplementedError
+
+    def _check_warm_start(self, y: AnyArray) -> None:
+        """Raise ValueError if a continued fit cannot have these targets."""
 
     def _learn_target(
         self, y: AnyArray, weight: Weights, loss: Loss | None, labels: AnyArray
@@ -111,9 +126,11 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         before = dict(vars(self))
         try:
             self._fit_rows(X, y, sample_weight, validation_data, is_incremental, classes, executor)
-        except BaseException:
+        except BaseException as error:
             self.__dict__.clear()
             self.__dict__.update(before)
+            if isinstance(error, DivergenceError):
+                raise NonFiniteWeightsError.of(error) from error
             raise
         return self
 
@@ -133,6 +150,8 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         is_first = not (keeps and hasattr(self, "networks_"))
         rows, y = read_rows(self, X, y, reset=is_first, is_numeric=self._y_is_numeric)
         y = self._check_targets(y)
+        if not (is_first or is_incremental):
+            self._check_warm_start(y)
         weight = row_weights(sample_weight, len(y), f"{name}.fit")
         rows, y, weight = without_zeros(rows, y, weight)
         labels = y if classes is None else np.asarray(classes)
@@ -156,6 +175,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             is_incremental=is_incremental,
             is_bag=bags(self) and not is_incremental and validation_data is None,
             n_built=0 if is_first else len(self.networks_),
+            has_float32=getattr(rows, "dtype", None) == np.float32,
         )
         if is_first:
             self._inputs = learn_inputs(rows, weight, recipe, self.categories)
@@ -217,7 +237,11 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         for place in range(recipe.n_networks):
             rng = self._spawn_rng()
             if place == len(self.networks_):
-                self.networks_.append(build_network(recipe, self._inputs, self._target.n_out, rng))
+                network = build_network(recipe, self._inputs, self._target.n_out, rng)
+                seed: object = self.random_state
+                if place == 0 and isinstance(seed, Integral):
+                    draw_like_scikit_learn(network, recipe, int(seed))
+                self.networks_.append(network)
             optimizer: Optimizer | None = None
             if is_incremental and place < len(self._optimizers):
                 optimizer = self._optimizers[place]

@@ -26,7 +26,7 @@ from handnn.optimizers import LBFGS, SGD, Adam, AdamW, Optimizer
 from handnn.schedules import Schedule
 from handnn.sklearn.estimator_recipe import EstimatorRecipe
 from handnn.sklearn.parameters import Parameters
-from handnn.tables.networks import build_schedule
+from handnn.tables.networks import build_schedule, glorot_bound
 
 LossFactory = Callable[[], Loss]
 
@@ -153,6 +153,16 @@ def build_optimizer(
 def affines(network: Network) -> list[Affine]:
     """Return the layers that hold scikit-learn's coefs_ and intercepts_."""
     return [layer for layer in network.layers if isinstance(layer, Affine)]
+
+
+def draw_like_scikit_learn(network: Network, recipe: EstimatorRecipe, seed: int) -> None:
+    """Give the network the initial weights that scikit-learn draws for random_state=seed."""
+    random = np.random.RandomState(seed)
+    activation = recipe.activations[0] if recipe.activations else "identity"
+    for affine in affines(network):
+        bound = glorot_bound(len(affine.w), len(affine.b), activation)
+        for array in (affine.w, affine.b):
+            array[...] = random.uniform(-bound, bound, array.shape)
 
 
 def set_arrays(arrays: list[Array], given: list[Array], name: str) -> None:

@@ -215,6 +215,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             )
         return y
 
+    def _check_warm_start(self, y: AnyArray) -> None:
+        if y.ndim == 1 and not np.array_equal(np.unique(y), self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {np.unique(y)}"
+            )
+
     def _learn_target(
         self, y: AnyArray, weight: Weights, loss: Loss | None, labels: AnyArray
     ) -> EstimatorTarget:

@@ -43,11 +43,13 @@ def settle(
     is_incremental: bool = False,
     is_bag: bool = False,
     n_built: int = 0,
+    has_float32: bool = False,
 ) -> EstimatorRecipe:
     """Return the recipe of the parameters for a table, or for one `partial_fit`.
 
     is_bag: whether to start from the shared default recipe, else from that of a single network.
     n_built: the number of networks that an earlier fit has trained, 0 for none.
+    has_float32: whether the rows are float32; dtype "auto" then is, except with L-BFGS.
 
     Where more rows are to come, scale "auto" does not use quantiles: every value beyond the first
     rows would become the same.
@@ -67,7 +69,7 @@ def settle(
         scale = is_incremental or default_scale(n_columns)
     dtype = p.dtype
     if is_auto(dtype):
-        dtype = "float64" if is_lbfgs else default.dtype
+        dtype = "float64" if is_lbfgs else "float32" if has_float32 else default.dtype
     return EstimatorRecipe(
         n_networks=(n_built or default.n_networks) if is_auto(p.n_ensemble) else int(p.n_ensemble),
         hidden=hidden,

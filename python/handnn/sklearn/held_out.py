@@ -34,16 +34,19 @@ def choose_held_out(
     Raises ValueError if fewer than two or all rows are held out, or a stratum has a single row.
     """
     count = math.ceil(share * n_rows)
+    if count >= n_rows:
+        raise ValueError(f"validation_fraction={share} leaves none of {n_rows} rows to train on")
+    if strata is not None:  # in the form in which scikit-learn's error names them
+        is_binary = np.array_equal(np.unique(strata), [0, 1])
+        strata = (strata.astype(bool) if is_binary else strata).astype(str)
+    _, held = train_test_split(
+        np.arange(n_rows), test_size=share, stratify=strata, random_state=int(rng.integers(2**31))
+    )
     if count < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of "
             "your dataset."
         )
-    if count >= n_rows:
-        raise ValueError(f"validation_fraction={share} leaves none of {n_rows} rows to train on")
-    _, held = train_test_split(
-        np.arange(n_rows), test_size=share, stratify=strata, random_state=int(rng.integers(2**31))
-    )
     chosen = np.zeros(n_rows, bool)
     chosen[held] = True
     return chosen

@@ -18,10 +18,11 @@ from handnn.optimizers import Optimizer
 from handnn.sklearn.building import build_optimizer, gradient_factor, value_factor
 from handnn.sklearn.estimator_recipe import EstimatorRecipe
 from handnn.sklearn.held_out import EncodedRows
-from handnn.sklearn.monitoring import ProgressMonitor
+from handnn.sklearn.monitoring import IterationPrinter, ProgressMonitor
 from handnn.sklearn.parameters import Parameters
 from handnn.sklearn.targets import EstimatorTarget
 from handnn.tables.bagging import Folds, fold_arguments, rows_outside
+from handnn.training.divergence import DivergenceError
 from handnn.training.history import Epoch
 from handnn.training.many import train_many
 from handnn.training.trainer import Trainer
@@ -85,13 +86,17 @@ class JobFactory:
             optimizer = build_optimizer(p, recipe, factor, n_train, mean_weight)
         has_monitor = not (self.is_incremental or recipe.n_folds)
         monitor = self._monitor(loss) if has_monitor else None
+        callbacks: list[Callable[[Trainer], bool]] = [] if monitor is None else [monitor]
+        prints = bool(p.verbose) and recipe.n_networks == 1 and p.solver != "lbfgs"
+        if prints:
+            callbacks.insert(0, IterationPrinter(value_factor(loss, target.n_out)))
         trainer = Trainer(
             network,
             loss,
             optimizer,
             rng=rng,
-            callbacks=[] if monitor is None else [monitor],
-            progress=bool(p.verbose),
+            callbacks=callbacks,
+            progress=bool(p.verbose) and not prints,
         )
         scores = held_out is not None and recipe.early_stopping
         arguments = JobArguments(
@@ -147,7 +152,7 @@ def run_jobs(factory: JobFactory, jobs: Sequence[TrainingJob], n_threads: int) -
     def run() -> None:
         if factory.executor is None and (n_threads == 1 or len(jobs) == 1):
             for job in jobs:
-                job.trainer.fit(**vars(job.arguments))
+                _run_job(job)
         else:
             trainers = [job.trainer for job in jobs]
             workers = _workers(factory, n_threads)
@@ -158,6 +163,15 @@ def run_jobs(factory: JobFactory, jobs: Sequence[TrainingJob], n_threads: int) -
         if job.monitor is not None:
             job.monitor.restore(job.trainer)
     return is_whole
+
+
+def _run_job(job: TrainingJob) -> None:
+    """Train a network; if the loss becomes infinite, end with the best weights that are kept."""
+    try:
+        job.trainer.fit(**vars(job.arguments))
+    except DivergenceError:
+        if job.monitor is None or not job.monitor.end_at_divergence():
+            raise
 
 
 def run_bag(factory: JobFactory, jobs: Sequence[TrainingJob], fold: Folds, n_threads: int) -> bool:

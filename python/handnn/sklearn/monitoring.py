@@ -43,6 +43,7 @@ class ProgressMonitor:
         self.best = -math.inf
         self.waited = 0
         self.has_stopped = False
+        self.has_diverged = False
         self.kept: dict[str, Array] = {}
 
     def __call__(self, trainer: Trainer) -> bool:
@@ -64,8 +65,31 @@ class ProgressMonitor:
         self.has_stopped = True
         return True
 
+    def end_at_divergence(self) -> bool:
+        """Note that the loss is not finite; return whether there are best weights to restore."""
+        self.has_diverged = self.has_stopped = bool(self.kept)
+        return self.has_diverged
+
     def restore(self, trainer: Trainer) -> None:
         """Copy the best weights, if they were kept, into the network."""
         for name, array in {**trainer.network.params, **trainer.network.buffers}.items():
             if name in self.kept:
                 array[...] = self.kept[name]
+
+
+class IterationPrinter:
+    """Prints scikit-learn's line for every epoch; a callback of one Trainer.
+
+    factor: the ratio of scikit-learn's loss to handnn's.
+    """
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, trainer: Trainer) -> bool:
+        """Print the line, and the validation score if there is one; never end training."""
+        epoch = trainer.history.last
+        print(f"Iteration {len(trainer.history)}, loss = {self.factor * epoch.train_loss:.8f}")
+        if "score" in epoch.metrics:
+            print(f"Validation score: {epoch.metrics['score']:f}")
+        return False

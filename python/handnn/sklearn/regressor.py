@@ -65,8 +65,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         n_ensemble, n_jobs: the number of networks, whose predictions are averaged, and how many of
             them are trained at a time. n_ensemble "auto" is one for each fold of a bag, else one.
         categories: the encoding of text and categories, "embedding" or "one-hot".
-        dtype: "float32", "float64", or "auto": float32 for a bag; else float64
-            for up to 1,000 rows and for L-BFGS.
+        dtype: "float32", "float64", or "auto": float32 for a bag, and for float32 rows; else
+            float64 for up to 1,000 rows. L-BFGS has float64.
 
     Attributes:
         networks_, histories_: the trained `handnn.Network`s, and the History of each.
@@ -167,9 +167,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         self._fit(X, y, sample_weight, is_incremental=True)
         return self
 
-    def predict(self, X: object) -> Floats:
-        """Return the predictions for the rows of X, float64: (N,), or (N, Y) for several outputs.
+    def predict(self, X: object) -> Array:
+        """Return the predictions for the rows of X: (N,), or (N, Y) for several outputs.
 
+        They are float64; with scale=False, one float32 network and float32 X, they are float32.
         The mean of y; its rate with "poisson"; the quantile nearest to the median with "quantile".
         """
         outputs = self._outputs(X)
@@ -177,7 +178,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         answers = decode(outputs[0])
         if len(outputs) > 1:
             answers = sum(map(decode, outputs[1:]), answers) / len(outputs)
-        found: Floats = answers[:, 0] if answers.shape[1] == 1 else answers
+        if len(outputs) == 1 and not self.scale and getattr(X, "dtype", None) == np.float32:
+            answers = answers.astype(outputs[0].dtype)  # nothing was computed in float64
+        found: Array = answers[:, 0] if answers.shape[1] == 1 else answers
         return found
 
     def predict_quantiles(self, X: object, quantiles: ArrayLike | None = None) -> Floats:
@@ -215,7 +218,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         than 64 rows, with a loss that predicts means.
         """
         bound = self._bound(coverage, "predict_interval")
-        return interval(self.predict(X), bound)
+        return interval(self.predict(X).astype(np.float64), bound)
 
     def _held_out_errors(self, x: Array, y: Array, fold: Folds) -> HeldOutErrors | None:
         target = self._target

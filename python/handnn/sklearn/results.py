@@ -13,6 +13,7 @@ from handnn.optimizers import LBFGS
 from handnn.sklearn.building import value_factor
 from handnn.sklearn.estimator_recipe import EstimatorRecipe
 from handnn.sklearn.jobs import JobFactory, TrainingJob
+from handnn.training.divergence import DivergenceError
 from handnn.training.history import History
 
 
@@ -32,6 +33,19 @@ class Results(Protocol):
     out_activation_: str
     t_: int
     max_fun: int
+
+
+class NonFiniteWeightsError(DivergenceError, ValueError):
+    """The ValueError that scikit-learn raises when a loss is NaN or infinite, with its cause."""
+
+    @classmethod
+    def of(cls, error: DivergenceError) -> NonFiniteWeightsError:
+        """Return the error with scikit-learn's words in front."""
+        words = (
+            "Solver produced non-finite parameter weights. The input data may contain large "
+            "values and need to be preprocessed."
+        )
+        return cls(f"{words} {error}", error.epoch, error.step)
 
 
 def note_results(
@@ -60,6 +74,9 @@ def note_results(
     results.loss_curve_ += curve
     results.validation_curve_ += [factor * loss for loss in history.validation_loss]
     if scores is not None:
+        monitor = jobs[0].monitor
+        if monitor is not None and monitor.has_diverged:
+            scores = [*(score for score in scores if np.isfinite(score)), np.nan]
         results.validation_scores_ = [*(results.validation_scores_ or []), *scores]
     every = results.validation_scores_
     results.best_validation_score_ = None if every is None else max(every)
@@ -85,6 +102,14 @@ def warn_unless_converged(
             warnings.warn(text, ConvergenceWarning, stacklevel=6)
         return
     monitors = [job.monitor for job in jobs if job.monitor is not None]
+    if any(monitor.has_diverged for monitor in monitors):
+        warnings.warn(
+            "The loss became infinite: the weights of the best epoch are kept. A smaller "
+            "learning_rate_init may help.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
+        return
     is_whole = recipe.stops and results.n_iter_ == recipe.epochs
     if is_whole and monitors and not any(monitor.has_stopped for monitor in monitors):
         warnings.warn(

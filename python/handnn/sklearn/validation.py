@@ -158,7 +158,7 @@ def transform_read(inputs: Inputs, rows: TableRows, dtype: DTypeLike) -> Array:
     if isinstance(inputs, Columns):
         return inputs.transform(rows, dtype)
     x: Array = np.asarray(rows)
-    if np.isnan(x.sum()):  # in rows of a later fit, or in held-out rows
+    if has_gaps(x):  # in rows of a later fit, or in held-out rows
         x = inputs.fill(x)
     return inputs.transform(x, dtype)
 

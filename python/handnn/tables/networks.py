@@ -74,12 +74,19 @@ def _glorot_affine(
 ) -> Affine:
     """Return an Affine with weights and biases drawn as scikit-learn draws them.
 
-    Uniform on ±sqrt(6 / (n_in + n_out)), with 2 in place of 6 for "sigmoid". (Glorot and Bengio
-    2010.)
+    Uniform up to ± `glorot_bound`.
     """
-    bound = math.sqrt((2 if activation == "sigmoid" else 6) / (n_in + n_out))
+    bound = glorot_bound(n_in, n_out, activation)
     w = rng.uniform(-bound, bound, (n_in, n_out)).astype(dtype)
     return Affine(w, rng.uniform(-bound, bound, n_out).astype(dtype))
+
+
+def glorot_bound(n_in: int, n_out: int, activation: str) -> float:
+    """Return sqrt(6 / (n_in + n_out)), with 2 in place of 6 for "sigmoid".
+
+    (Glorot and Bengio 2010.)
+    """
+    return math.sqrt((2 if activation == "sigmoid" else 6) / (n_in + n_out))
 
 
 def build_schedule(schedule: str | Schedule, n_steps: int) -> Schedule | None:
