@@ -58,6 +58,10 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 
+GivenRows = tuple[object, AnyArray, Weights]
+"""Rows, targets and weights as `read_rows` and `row_weights` return them."""
+
+
 class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
     """A multilayer perceptron as a scikit-learn estimator: see MLPRegressor and MLPClassifier."""
 
@@ -161,13 +165,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             self._rng = np.random.default_rng(seed)
         kept_out = None
         if holds_out_once(self) and validation_data is None:
-            chosen = choose_held_out(
-                len(y), self.validation_fraction, self._strata(y), self._spawn_rng()
-            )
-            (rows, y, weight), kept_out = (
-                (select(rows, part), y[part], None if weight is None else weight[part])
-                for part in (~chosen, chosen)
-            )
+            (rows, y, weight), kept_out = self._hold_out(rows, y, weight)
         recipe = settle(
             self,
             len(y),
@@ -197,6 +195,15 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             self._train_bag(factory, self._strata(y))
         else:
             self._train(factory, is_first=is_first)
+
+    def _hold_out(self, rows: object, y: AnyArray, weight: Weights) -> list[GivenRows]:
+        """Return the rows to learn from, and those held out for all networks."""
+        share = self.validation_fraction
+        chosen = choose_held_out(len(y), share, self._strata(y), self._spawn_rng())
+        return [
+            (select(rows, part), y[part], None if weight is None else weight[part])
+            for part in (~chosen, chosen)
+        ]
 
     def _encoded(self, rows: object, y: AnyArray, weight: Weights) -> EncodedRows:
         """Encode rows that `read_rows` returned."""
