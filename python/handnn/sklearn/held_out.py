@@ -34,6 +34,11 @@ def choose_held_out(
     Raises ValueError if fewer than two or all rows are held out, or a stratum has a single row.
     """
     count = math.ceil(share * n_rows)
+    too_small = ValueError(
+        "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+    )
+    if count == 0:
+        raise too_small
     if count >= n_rows:
         raise ValueError(f"validation_fraction={share} leaves none of {n_rows} rows to train on")
     if strata is not None:  # in the form in which scikit-learn's error names them
@@ -42,11 +47,8 @@ def choose_held_out(
     _, held = train_test_split(
         np.arange(n_rows), test_size=share, stratify=strata, random_state=int(rng.integers(2**31))
     )
-    if count < 2:
-        raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of "
-            "your dataset."
-        )
+    if count < 2:  # after scikit-learn's error for a class with a single row
+        raise too_small
     chosen = np.zeros(n_rows, bool)
     chosen[held] = True
     return chosen
