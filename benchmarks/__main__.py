@@ -74,7 +74,7 @@ def choose(names: str | None) -> list[Contestant]:
     wanted = known if names is None else {SHORT.get(name, name) for name in names.split(",")}
     if unknown := wanted - known:
         raise SystemExit(f"--peers: {', '.join(sorted(unknown))} is not one of {sorted(known)}")
-    return [c for c in CONTESTANTS if c.library in wanted | {"handnn"} and c.version]
+    return [c for c in CONTESTANTS if c.library == "handnn" or (c.library in wanted and c.version)]
 
 
 def force_blas(contestants: list[Contestant], core: str | None) -> list[Contestant]:

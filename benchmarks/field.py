@@ -26,7 +26,7 @@ class Result:
 
     seconds: dict[str, float]
     errors: dict[str, float]
-    peak: float | None
+    peak: float
 
     def ratio(self, label: str) -> float | None:
         """Return the time of a contestant divided by handnn's."""
@@ -74,16 +74,13 @@ class Field:
             )
             runs[worker.label] = worker.run
         ours = next(iter(self.workers.values()))
-        measures_peak = ours.fma_peak(0.001) is not None
 
         def operations(count: int) -> float:
             """Return the seconds that `count` operations take at the peak."""
-            return count / (ours.fma_peak(effort.seconds / 4) or 1)
+            return count / ours.fma_peak(effort.seconds / 4)
 
-        peak_run: dict[str, Timed] = {"peak": operations} if measures_peak else {}
-        seconds = interleave(runs | peak_run, effort)
-        peak = self.threads / seconds.pop("peak") if measures_peak else None
-        return Result(seconds, errors, peak)
+        seconds = interleave(runs | {"peak": operations}, effort)
+        return Result(seconds, errors, self.threads / seconds.pop("peak"))
 
 
 def labels(results: list[Result]) -> list[str]:

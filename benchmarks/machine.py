@@ -26,10 +26,9 @@ def pin(cpu: int) -> None:
         os.sched_setaffinity(0, {cpu})
 
 
-def fma_peak(seconds: float) -> float | None:
-    """Return the float32 operations per second of one core that only multiplies and adds."""
-    measure = getattr(_core, "measure_fma_peak", None)
-    return float(measure(seconds)) if measure else None
+def fma_peak(seconds: float, dtype: str = "float32") -> float:
+    """Return the operations per second of one core that only multiplies and adds."""
+    return _core.measure_fma_peak(seconds, dtype == "float32")
 
 
 def bandwidths(seconds: float) -> list[tuple[int, float]]:

@@ -157,11 +157,11 @@ def measure(
     """
     entrants = [c for c in contestants if c.label in LABELS]
     rows: dict[str, list[Row]] = {}
+    counts: dict[Dtype, int] = {"float32": count, "float64": (count + 1) // 2}
     with field(entrants, lambda contestant: contestant.trainer, 1) as contest:
         ours = next(iter(contest.workers.values()))
         bandwidths = ours.bandwidths(effort.seconds)
-        peaks = {"float32": ours.fma_peak(1.0) or 1.0}
-        peaks["float64"] = peaks["float32"] / 2
+        peaks = {dtype: ours.fma_peak(0.5, dtype) for dtype in counts}
         report.table(
             "One thread: peak, and bandwidth of a copy within arrays of some size",
             ["", "GFLOP/s or GB/s"],
@@ -170,7 +170,6 @@ def measure(
                 *([f"{size:,} bytes", f"{speed / 1e9:.0f}"] for size, speed in bandwidths),
             ],
         )
-        counts: dict[Dtype, int] = {"float32": count, "float64": (count + 1) // 2}
         for dtype, n in counts.items():
             rows[dtype] = []
             for index, problem in enumerate(draw(seed, n, dtype)):

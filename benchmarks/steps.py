@@ -22,10 +22,10 @@ class Row:
     result: Result
 
     @property
-    def share_of_peak(self) -> float | None:
+    def share_of_peak(self) -> float:
         """handnn's operations per second divided by the peak's."""
         peak = self.result.peak
-        return self.problem.operations / self.result.seconds[OURS] / peak if peak else None
+        return self.problem.operations / self.result.seconds[OURS] / peak
 
 
 def expected(problem: Problem, contestant: Contestant) -> tuple[list[Array], float]:

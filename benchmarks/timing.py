@@ -21,10 +21,14 @@ class Effort:
 
 
 def calibrate(timed: Timed, seconds: float) -> int:
-    """Return the number of repeats that take about `seconds`, at least 1."""
+    """Return the number of repeats that take about `seconds`, at least 1.
+
+    First calls are slow, so the last trial takes most of `seconds`.
+    """
     repeats = 1
-    while (spent := timed(repeats)) < seconds / 4:
-        repeats *= 2 if spent <= 0 else min(16, max(2, int(seconds / 2 / spent)))
+    timed(repeats)
+    while (spent := timed(repeats)) < 0.6 * seconds:
+        repeats *= 2 if spent <= 0 else min(16, max(2, round(seconds / spent)))
     return max(1, round(repeats * seconds / spent))
 
 

@@ -57,10 +57,9 @@ class Worker:
         """Return the peak memory of the process in bytes."""
         return int(self._call("peak_memory"))
 
-    def fma_peak(self, seconds: float) -> float | None:
-        """Return the peak float32 operations per second of the process's core."""
-        peak: float | None = self._call("fma_peak", seconds)
-        return peak
+    def fma_peak(self, seconds: float, dtype: str = "float32") -> float:
+        """Return the peak operations per second of the process's core."""
+        return float(self._call("fma_peak", seconds, dtype))
 
     def bandwidths(self, seconds: float) -> list[tuple[int, float]]:
         """Return sizes in bytes and the bytes per second that are copied within them."""

@@ -22,6 +22,10 @@ Product product_called(const std::string& form) {
                         "\"");
 }
 
+double fma_peak(double seconds, bool float32) {
+  return (float32 ? measure_fma_peak<float> : measure_fma_peak<double>)(seconds);
+}
+
 py::typing::Tuple<double, double> product_beside_peak(const std::string& form, Size N, Size I,
                                                       Size O, bool float32, double seconds) {
   const Product product = product_called(form);
@@ -40,7 +44,8 @@ py::typing::Tuple<double, double> product_beside_peak(const std::string& form, S
 }  // namespace
 
 void bind_measure(py::module_& module) {
-  module.def("measure_fma_peak", measure_fma_peak, py::arg("seconds"), py::call_guard<Unlocked>());
+  module.def("measure_fma_peak", fma_peak, py::arg("seconds"), py::arg("float32") = true,
+             py::call_guard<Unlocked>());
   module.def("measure_product", product_beside_peak, py::arg("form"), py::arg("N"), py::arg("I"),
              py::arg("O"), py::arg("float32"), py::arg("seconds"));
 }

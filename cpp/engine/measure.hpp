@@ -1,11 +1,13 @@
-// The speed of one thread, for benchmarks: of multiply-adds alone and of products.
+// The speed of one thread, for benchmarks: of multiply-adds alone and of products. Speeds are per
+// second of the thread's CPU time where the system reports it, so that other processes do not count.
 #pragma once
 
 #include "kernels/size.hpp"
 
 namespace handnn {
 
-// Float32 operations per second in the best of many short rounds of multiply-adds.
+// Operations per second in the best of many short rounds of multiply-adds of T.
+template <class T>
 double measure_fma_peak(double seconds);
 
 // For x (N, I), w (I, O), dout (N, O):  nn x.w + b,  tn x^T.dout,  nt dout.w^T.

@@ -25,13 +25,16 @@ double fma_chains_of(T* sink, Size turns) {
   return 2.0 * chains * lanes<T> * double(turns);
 }
 
-// Form 0 ... fma_forms - 1 has 8, 10 or 12 chains: enough for two units with a latency of four
-// cycles, and with a broadcast few enough for 16 registers. Which is fastest depends on the CPU.
+// Forms 0 ... fma_forms - 1 have different numbers of chains. Two units with a latency of four cycles
+// need eight; more chains hide what delays one of them, as long as the registers hold their sums.
+// Which form is fastest depends on the CPU.
 template <class T>
 double fma_chains(T* sink, Size turns, int form) {
   return form == 0   ? fma_chains_of<8>(sink, turns)
          : form == 1 ? fma_chains_of<10>(sink, turns)
-                     : fma_chains_of<12>(sink, turns);
+         : form == 2 ? fma_chains_of<12>(sink, turns)
+         : form == 3 ? fma_chains_of<16>(sink, turns)
+                     : fma_chains_of<24>(sink, turns);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@
 #if defined(__clang__)
 #define HANDNN_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define HANDNN_UNROLL _Pragma("GCC unroll 16")
+#define HANDNN_UNROLL _Pragma("GCC unroll 32")
 #endif
 
 namespace handnn {

@@ -94,7 +94,7 @@ namespace handnn {
 // clang-format on
 
 // The number of forms of fma_chains.
-inline constexpr int fma_forms = 3;
+inline constexpr int fma_forms = 5;
 
 // The array of the forward pass that an activation's backward needs.
 enum class Kept { x, out };

@@ -339,7 +339,9 @@ def mae_forward(
     setting: float = 0.0,
     numbers: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
-def measure_fma_peak(seconds: typing.SupportsFloat | typing.SupportsIndex) -> float: ...
+def measure_fma_peak(
+    seconds: typing.SupportsFloat | typing.SupportsIndex, float32: bool = True
+) -> float: ...
 def measure_product(
     form: str,
     N: typing.SupportsInt | typing.SupportsIndex,
