@@ -35,7 +35,8 @@ def choose_held_out(
     """
     count = math.ceil(share * n_rows)
     too_small = ValueError(
-        "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+        "The validation set is too small. Increase 'validation_fraction' or the size of "
+        "your dataset."
     )
     if count == 0:
         raise too_small
