@@ -11,7 +11,9 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimat
 
 from sklearn.exceptions import ConvergenceWarning
 
-from handnn.sklearn import MLPClassifier, MLPRegressor
+import handnn
+from handnn.sklearn import MLPClassifier, MLPRegressor, jobs
+from handnn.sklearn.given_rows import GivenRows
 from handnn.sklearn.held_out import choose_held_out
 from tests.bounds import assert_same_bits
 
@@ -82,7 +84,43 @@ def test_learns_the_classes_of_all_rows():
 
 def test_number_of_held_out_rows():
     rng = np.random.default_rng(0)
-    assert choose_held_out(11, 0.2, None, rng).sum() == 3
+    assert choose_held_out(GivenRows(None, np.zeros(11)), 0.2, None, rng).sum() == 3
     strata = np.repeat([0, 1], [90, 10])
-    held = choose_held_out(100, 0.2, strata, rng)
+    held = choose_held_out(GivenRows(None, np.zeros(100)), 0.2, strata, rng)
     assert held[:90].sum() == 18 and held[90:].sum() == 2
+
+
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True, "n_ensemble": 2}])
+def test_groups_are_on_one_side(monkeypatch, settings):
+    groups = RNG.integers(0, 25, 120)
+    rows = np.c_[groups, RNG.normal(size=120)].astype(float)
+    seen = []
+
+    def noted(trainers, x=None, y=None, *, rows=None, each=None, **arguments):
+        if rows is not None:
+            for part in rows:
+                seen.append((x[part, 0], np.delete(x[:, 0], part)))
+        else:
+            for own in each:
+                seen.append((own["x"][:, 0], own["validation"][0][:, 0]))
+        more = {"rows": rows} if rows is not None else {}
+        data = (x, y) if rows is not None else ()
+        return handnn.train_many(trainers, *data, each=each, **more, **arguments)
+
+    monkeypatch.setattr(jobs, "train_many", noted)
+    model = MLPRegressor(random_state=0, max_iter=2, n_jobs=2, scale=True, **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(rows, rows[:, 1], sample_weight=1.0 * (groups != 3), groups=groups)
+    assert len(seen) == len(model.networks_)
+    for learned, held_out in seen:
+        assert len(learned) and len(held_out)
+        assert not set(learned.tolist()) & set(held_out.tolist())
+
+
+def test_rejects_bad_groups():
+    rows = RNG.normal(size=(100, 2))
+    with pytest.raises(ValueError, match=r"MLPRegressor.fit: groups must have shape \(100,\)"):
+        MLPRegressor().fit(rows, rows[:, 0], groups=[1, 2])
+    with pytest.raises(ValueError, match="fit: groups must have two different values"):
+        MLPRegressor().fit(rows, rows[:, 0], groups=np.ones(100))

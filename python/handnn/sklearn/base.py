@@ -26,7 +26,7 @@ from handnn.sklearn.building import (
     set_arrays,
 )
 from handnn.sklearn.estimator_recipe import EstimatorRecipe, settle
-from handnn.sklearn.frames import select
+from handnn.sklearn.given_rows import GivenRows, separation_of
 from handnn.sklearn.held_out import EncodedRows, choose_held_out, validation_rows
 from handnn.sklearn.jobs import JobFactory, TrainingJob, run_bag, run_jobs
 from handnn.sklearn.parameters import Parameters, bags, holds_out_once
@@ -36,7 +36,7 @@ from handnn.sklearn.results import (
     note_results,
     warn_unless_converged,
 )
-from handnn.sklearn.sample_weights import row_weights, without_zeros
+from handnn.sklearn.sample_weights import row_weights
 from handnn.sklearn.targets import EstimatorTarget
 from handnn.sklearn.validation import (
     Inputs,
@@ -47,19 +47,16 @@ from handnn.sklearn.validation import (
     transform_read,
 )
 from handnn.tables import Columns, TableModel
-from handnn.tables.bagging import Folds, draw_folds
+from handnn.tables.bagging import Folds, rows_outside
 from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network
+from handnn.tables.separation import Separation
 from handnn.training.divergence import DivergenceError
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-
-
-GivenRows = tuple[object, AnyArray, Weights]
-"""Rows, targets and weights as `read_rows` and `row_weights` return them."""
 
 
 class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
@@ -119,6 +116,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         is_incremental: bool = False,
         classes: object = None,
         executor: Executor | None = None,
+        groups: object = None,
     ) -> Self:
         """Fit. If fitting fails, restore the previous state.
 
@@ -129,7 +127,8 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             raise ValueError("partial_fit does not support early_stopping=True")
         before = dict(vars(self))
         try:
-            self._fit_rows(X, y, sample_weight, validation_data, is_incremental, classes, executor)
+            given = self._given_rows(X, y, sample_weight, groups, is_incremental)
+            self._fit_rows(given, validation_data, is_incremental, classes, executor)
         except BaseException as error:
             self.__dict__.clear()
             self.__dict__.update(before)
@@ -138,77 +137,79 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
             raise
         return self
 
+    def _given_rows(
+        self, X: object, y: object, sample_weight: object, groups: object, is_incremental: bool
+    ) -> GivenRows:
+        """Validate the rows, without those of weight 0."""
+        is_first = self._is_first(is_incremental)
+        rows, y = read_rows(self, X, y, reset=is_first, is_numeric=self._y_is_numeric)
+        y = self._check_targets(y)
+        if not (is_first or is_incremental):
+            self._check_warm_start(y)
+        where = f"{type(self).__name__}.fit"
+        weight = row_weights(sample_weight, len(y), where)
+        separation = separation_of(groups, len(y), where)
+        return GivenRows(rows, y, weight, separation).without_zeros()
+
+    def _is_first(self, is_incremental: bool) -> bool:
+        """Return whether there are no networks that a fit would continue to train."""
+        return not ((self.warm_start or is_incremental) and hasattr(self, "networks_"))
+
     def _fit_rows(
         self,
-        X: object,
-        y: object,
-        sample_weight: object,
+        given: GivenRows,
         validation_data: object,
         is_incremental: bool,
         classes: object,
         executor: Executor | None,
     ) -> None:
-        name = type(self).__name__
+        name, is_first = type(self).__name__, self._is_first(is_incremental)
         loss = build_loss(name, self.loss, self._losses)
-        keeps = self.warm_start or is_incremental
-        is_first = not (keeps and hasattr(self, "networks_"))
-        rows, y = read_rows(self, X, y, reset=is_first, is_numeric=self._y_is_numeric)
-        y = self._check_targets(y)
-        if not (is_first or is_incremental):
-            self._check_warm_start(y)
-        weight = row_weights(sample_weight, len(y), f"{name}.fit")
-        rows, y, weight = without_zeros(rows, y, weight)
-        labels = y if classes is None else np.asarray(classes)
-        rows, y, weight = without_zeros(rows, y, self._weights(y, weight, is_incremental))
+        labels = given.y if classes is None else np.asarray(classes)
+        weight = self._weights(given.y, given.weight, is_incremental)
+        given = given._replace(weight=weight).without_zeros()
         if is_first:
             seed = check_random_state(self.random_state).randint(2**31 - 1)
             self._rng = np.random.default_rng(seed)
-        kept_out = None
+        kept_out: GivenRows | None = None
         if holds_out_once(self) and validation_data is None:
-            (rows, y, weight), kept_out = self._hold_out(rows, y, weight)
+            share, strata = self.validation_fraction, self._strata(given.y)
+            chosen = choose_held_out(given, share, strata, self._spawn_rng())
+            given, kept_out = given.select(~chosen), given.select(chosen)
         recipe = settle(
             self,
-            len(y),
+            len(given.y),
             self.n_features_in_,
             is_incremental=is_incremental,
             is_bag=bags(self) and not is_incremental and validation_data is None,
             n_built=0 if is_first else len(self.networks_),
-            has_float32=getattr(rows, "dtype", None) == np.float32,
+            has_float32=getattr(given.x, "dtype", None) == np.float32,
         )
         if is_first:
-            self._inputs = learn_inputs(rows, weight, recipe, self.categories)
-            self._target = self._learn_target(y, weight, loss, labels)
+            self._inputs = learn_inputs(given.x, given.weight, recipe, self.categories)
+            self._target = self._learn_target(given.y, given.weight, loss, labels)
             self.networks_, self._optimizers = [], []
             self._dtype = np.dtype(recipe.dtype)
             self._architecture = self._architecture_of(recipe)
         self._check_architecture(recipe)
         held_out: EncodedRows | None = None
         if kept_out is not None:
-            held_out = self._encoded(*kept_out)
+            held_out = self._encoded(kept_out)
         elif validation_data is not None:
             held_out = validation_rows(
                 name, validation_data, lambda X: transform(self, X, self._dtype), self._encode_new
             )
-        train = self._encoded(rows, y, weight)
+        train = self._encoded(given)
         factory = JobFactory(self, recipe, self._target, train, held_out, is_incremental, executor)
         if recipe.n_folds:
-            self._train_bag(factory, self._strata(y))
+            self._train_bag(factory, self._strata(given.y), given.separation)
         else:
             self._train(factory, is_first=is_first)
 
-    def _hold_out(self, rows: object, y: AnyArray, weight: Weights) -> list[GivenRows]:
-        """Return the rows to learn from, and those held out for all networks."""
-        share = self.validation_fraction
-        chosen = choose_held_out(len(y), share, self._strata(y), self._spawn_rng())
-        return [
-            (select(rows, part), y[part], None if weight is None else weight[part])
-            for part in (~chosen, chosen)
-        ]
-
-    def _encoded(self, rows: object, y: AnyArray, weight: Weights) -> EncodedRows:
+    def _encoded(self, given: GivenRows) -> EncodedRows:
         """Encode rows that `read_rows` returned."""
-        x = transform_read(self._inputs, rows, self._dtype)
-        return EncodedRows(x, self._encode(y), weight)
+        x = transform_read(self._inputs, given.x, self._dtype)
+        return EncodedRows(x, self._encode(given.y), given.weight)
 
     def _encode_new(self, y: object) -> Array:
         """Validate and encode targets."""
@@ -275,22 +276,26 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         self._held_out = None
         note_results(self, jobs, factory, is_first=is_first)
 
-    def _train_bag(self, factory: JobFactory, classes: AnyArray | None) -> None:
+    def _train_bag(
+        self, factory: JobFactory, classes: AnyArray | None, separation: Separation
+    ) -> None:
         """Build and train a bag, as `handnn.tables.fitting.fit_table` does, with the same bits."""
         recipe, n_rows = factory.recipe, len(factory.train.x)
         seed: object = self.random_state
         rng = np.random.default_rng(int(seed)) if isinstance(seed, Integral) else self._spawn_rng()
         codes = None if classes is None else np.unique(classes, return_inverse=True)[1]
-        fold = draw_folds(n_rows, recipe.n_folds, codes, rng)
+        fold = separation.folds(n_rows, recipe.n_folds, codes, rng)
+        rows = rows_outside(fold, recipe.n_networks, is_ordered=separation.is_ordered)
         jobs = []
-        for _ in range(recipe.n_networks):
+        for part in rows:
+            n_train = recipe.n_train(n_rows) if separation.is_independent else len(part)
             network = build_network(recipe, self._inputs, self._target.n_out, rng)
-            jobs.append(factory.job(network, None, int(rng.integers(2**63))))
+            jobs.append(factory.job(network, None, int(rng.integers(2**63)), n_train))
         n_threads = effective_n_jobs(self.n_jobs)
         if self.n_jobs is None and n_threads == 1:  # joblib leaves the choice to us
             n_threads = get_num_threads()
         self.networks_ = [job.trainer.network for job in jobs]
-        self._finish(factory, jobs, run_bag(factory, jobs, fold, n_threads), is_first=True)
+        self._finish(factory, jobs, run_bag(factory, jobs, rows, n_threads), is_first=True)
         self._held_out = self._held_out_errors(factory.train.x, factory.train.y, fold)
 
     def _held_out_errors(self, x: Array, y: Array, fold: Folds) -> HeldOutErrors | None:

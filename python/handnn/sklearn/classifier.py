@@ -120,6 +120,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         sample_weight: object = None,
         validation_data: object = None,
         *,
+        groups: object = None,
         executor: Executor | None = None,
     ) -> MLPClassifier:
         """Train on the rows of X and y, and return self.
@@ -127,7 +128,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         y: labels (N,) of any type, or (N, Y) of 0 and 1 for several yes-or-no targets (multilabel).
         The other arguments, and the errors, are those of `MLPRegressor.fit`.
         """
-        self._fit(X, y, sample_weight, validation_data, executor=executor)
+        self._fit(X, y, sample_weight, validation_data, executor=executor, groups=groups)
         return self
 
     @available_if(lambda self: self._has_partial_fit())  # type: ignore[untyped-decorator]

@@ -13,7 +13,8 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from handnn.arrays import Array
-from handnn.sklearn.sample_weights import row_weights, without_zeros
+from handnn.sklearn.given_rows import GivenRows
+from handnn.sklearn.sample_weights import row_weights
 from handnn.tables.cells import AnyArray, Mask
 from handnn.tables.moments import Weights
 
@@ -27,12 +28,13 @@ class EncodedRows(NamedTuple):
 
 
 def choose_held_out(
-    n_rows: int, share: float, strata: AnyArray | None, rng: np.random.Generator
+    given: GivenRows, share: float, strata: AnyArray | None, rng: np.random.Generator
 ) -> Mask:
-    """Return a mask (n_rows,) of the rows to hold out: the same share of each stratum.
+    """Return a mask (N,) of the rows to hold out: the same share of each stratum, or whole groups.
 
     Raises ValueError if fewer than two or all rows are held out, or a stratum has a single row.
     """
+    n_rows = len(given.y)
     count = math.ceil(share * n_rows)
     too_small = ValueError(
         "The validation set is too small. Increase 'validation_fraction' or the size of "
@@ -42,6 +44,9 @@ def choose_held_out(
         raise too_small
     if count >= n_rows:
         raise ValueError(f"validation_fraction={share} leaves none of {n_rows} rows to train on")
+    if not given.separation.is_independent:
+        codes = None if strata is None else np.unique(strata, return_inverse=True)[1]
+        return given.separation.held_out(share, codes, rng)
     if strata is not None:  # in the form in which scikit-learn's error names them
         is_binary = np.array_equal(np.unique(strata), [0, 1])
         strata = (strata.astype(bool) if is_binary else strata).astype(str)
@@ -75,8 +80,8 @@ def validation_rows(
         if len(x) != len(encoded):
             raise ValueError(f"there are {len(x)} rows of X but {len(encoded)} of y")
         weights = row_weights(weight[0] if weight else None, len(encoded), "weights")
-        kept, encoded, weights = without_zeros(x, encoded, weights)
-        return EncodedRows(np.asarray(kept), encoded, weights)
+        kept = GivenRows(x, encoded, weights).without_zeros()
+        return EncodedRows(np.asarray(kept.x), kept.y, kept.weight)
     except TypeError as error:
         raise TypeError(f"{name}: {error}") from error
     except ValueError as error:

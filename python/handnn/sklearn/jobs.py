@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.losses import Loss
@@ -21,7 +22,7 @@ from handnn.sklearn.held_out import EncodedRows
 from handnn.sklearn.monitoring import IterationPrinter, ProgressMonitor
 from handnn.sklearn.parameters import Parameters
 from handnn.sklearn.targets import EstimatorTarget
-from handnn.tables.bagging import Folds, fold_arguments, rows_outside
+from handnn.tables.bagging import fold_arguments
 from handnn.training.divergence import DivergenceError
 from handnn.training.history import Epoch
 from handnn.training.many import train_many
@@ -29,6 +30,10 @@ from handnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+
+
+Rows = NDArray[np.int64]
+"""The indices of rows."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,16 @@ class JobFactory:
     executor: Executor | None = None
 
     def job(
-        self, network: Network, optimizer: Optimizer | None, rng: np.random.Generator | int
+        self,
+        network: Network,
+        optimizer: Optimizer | None,
+        rng: np.random.Generator | int,
+        n_train: int | None = None,
     ) -> TrainingJob:
-        """Return the training of a network; optimizer: that of an earlier `partial_fit`."""
+        """Return the training of a network on `n_train` rows, by default all.
+
+        optimizer: that of an earlier `partial_fit`.
+        """
         p, recipe, target = self.p, self.recipe, self.target
         x, y, weight = self.train
         mean_weight = 1.0
@@ -82,7 +94,7 @@ class JobFactory:
         loss = copy.deepcopy(target.loss)
         if optimizer is None:
             factor = gradient_factor(loss, target.n_out)
-            n_train = recipe.n_train(len(x))
+            n_train = len(x) if n_train is None else n_train
             optimizer = build_optimizer(p, recipe, factor, n_train, mean_weight)
         has_monitor = not (self.is_incremental or recipe.n_folds)
         monitor = self._monitor(loss) if has_monitor else None
@@ -174,13 +186,14 @@ def _run_job(job: TrainingJob) -> None:
             raise
 
 
-def run_bag(factory: JobFactory, jobs: Sequence[TrainingJob], fold: Folds, n_threads: int) -> bool:
-    """Run the jobs of a bag like `run_jobs`: each learns from the rows outside its fold."""
+def run_bag(
+    factory: JobFactory, jobs: Sequence[TrainingJob], rows: Sequence[Rows], n_threads: int
+) -> bool:
+    """Run the jobs of a bag like `run_jobs`: each learns from its rows, those outside its fold."""
     trainers = [job.trainer for job in jobs]
     restores = bool(factory.p.restore_best)
     shared = {**vars(jobs[0].arguments), **fold_arguments(factory.recipe, restores=restores)}
     x, y = shared.pop("x"), shared.pop("y")
-    rows = rows_outside(fold, len(jobs))
     shared.update(_workers(factory, n_threads))
     return _runs_whole(lambda: train_many(trainers, x, y, rows=rows, **shared))
 

@@ -138,6 +138,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         sample_weight: object = None,
         validation_data: object = None,
         *,
+        groups: object = None,
         executor: Executor | None = None,
     ) -> MLPRegressor:
         """Train on the rows of X and y, and return self.
@@ -149,13 +150,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             sample_weight: (N,). A row of weight 2 counts as two rows, a row of weight 0 as absent.
             validation_data: (X, y) or (X, y, sample_weight). The loss on these rows is measured
                 after every epoch; training returns to the best epoch, unless restore_best is False.
+            groups: (N,) labels. Rows of one group, such as those of one patient, are held out
+                together: none of them is on both sides of a fold, or of early_stopping=True.
             executor: the workers that train the networks of a bag, in place of n_jobs threads: see
                 `handnn.train_many`.
 
         Raises TypeError or ValueError for invalid parameters or data, ArithmeticError if the loss
         becomes NaN or infinite. The estimator is then as it was before the call.
         """
-        self._fit(X, y, sample_weight, validation_data, executor=executor)
+        self._fit(X, y, sample_weight, validation_data, executor=executor, groups=groups)
         return self
 
     @available_if(lambda self: self._has_partial_fit())  # type: ignore[untyped-decorator]

@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.utils import check_array
 
 from handnn.arrays import non_negative_number
-from handnn.sklearn.frames import TableRows, select
 from handnn.tables.cells import AnyArray
 from handnn.tables.moments import Weights
 from handnn.tables.steps import Label
@@ -42,20 +41,6 @@ def row_weights(given: object, n_rows: int, name: str) -> Weights:
     if (found < 0).any():
         raise ValueError(f"Negative values in data passed to {name}: sample_weight")
     return found
-
-
-def without_zeros(
-    rows: TableRows, y: AnyArray, weight: Weights
-) -> tuple[TableRows, AnyArray, Weights]:
-    """Drop the rows of weight 0, which count as absent."""
-    if weight is None:
-        return rows, y, None
-    chosen = weight > 0
-    if not chosen.any():
-        raise ValueError("sample_weight must have at least one number that is not zero")
-    if not chosen.all():
-        rows, y, weight = select(rows, chosen), y[chosen], weight[chosen]
-    return rows, y, weight
 
 
 def check_class_weight(given: ClassWeight, name: str) -> None:

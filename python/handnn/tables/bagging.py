@@ -50,11 +50,18 @@ def draw_folds(
     return fold
 
 
-def rows_outside(fold: Folds, n_networks: int) -> list[NDArray[np.int64]]:
-    """Return the rows that each network learns from: all but those of its fold."""
+def rows_outside(
+    fold: Folds, n_networks: int, *, is_ordered: bool = False
+) -> list[NDArray[np.int64]]:
+    """Return the rows that each network learns from: all but those of its fold.
+
+    is_ordered: whether folds are in the order of time; a network then learns from earlier ones.
+    """
     n_folds = int(fold.max()) + 1
     if not n_folds:
         return [np.arange(len(fold))] * n_networks
+    if is_ordered:
+        return [np.flatnonzero(fold < place % n_folds) for place in range(n_networks)]
     return [np.flatnonzero(fold != place % n_folds) for place in range(n_networks)]
 
 

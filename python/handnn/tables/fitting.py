@@ -10,7 +10,7 @@ import numpy as np
 from handnn.arrays import Array
 from handnn.initializers import RandomSource
 from handnn.network import Network
-from handnn.tables.bagging import Folds, draw_folds, fold_arguments, rows_outside
+from handnn.tables.bagging import Folds, fold_arguments, rows_outside
 from handnn.tables.cells import Floats
 from handnn.tables.columns import Columns
 from handnn.tables.intervals import (
@@ -22,6 +22,7 @@ from handnn.tables.intervals import (
 from handnn.tables.model import TableModel
 from handnn.tables.networks import build_network, build_optimizer
 from handnn.tables.recipe import Recipe
+from handnn.tables.separation import INDEPENDENT, Separation
 from handnn.tables.table_reader import TableLike
 from handnn.tables.target import Target
 from handnn.tables.target_values import TargetLike
@@ -46,6 +47,7 @@ def fit_table(
     kinds: Mapping[str, str] | None = None,
     task: str = "auto",
     gaps: Iterable[str] | None = None,
+    separation: Separation = INDEPENDENT,
     rng: RandomSource = None,
     train: Callable[..., list[History]] = train_many,
 ) -> FittedTable:
@@ -59,6 +61,7 @@ def fit_table(
             as for `Columns.learn`.
         y, task: the targets and the task, as for `Target.learn`.
         recipe: every setting of the training.
+        separation: groups or times of the rows, which keep dependent rows in one fold; see there.
         rng: None, an int, or a Generator: draws rows, weights and the order of training.
         train: `train_many`, or a partial of it with other arguments, such as `executor`.
 
@@ -79,14 +82,18 @@ def fit_table(
     columns = Columns.learn(table, kinds=kinds, scale=recipe.scale, gaps=gaps)
     target = Target.learn(y, task, gaps=gaps)
     x, encoded = columns.transform(table, recipe.dtype), target.encode(y)
-    fold = draw_folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
-    n_steps = recipe.n_steps(len(x))
-    trainers = [_trainer(recipe, columns, target, n_steps, rng) for _ in range(recipe.n_networks)]
+    fold = separation.folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
+    rows = rows_outside(fold, recipe.n_networks, is_ordered=separation.is_ordered)
+    n_steps = [
+        recipe.n_steps(len(x)) if separation.is_independent else recipe.n_steps_of(len(part))
+        for part in rows
+    ]
+    trainers = [_trainer(recipe, columns, target, n, rng) for n in n_steps]
     histories = train(
         trainers,
         x,
         encoded,
-        rows=rows_outside(fold, recipe.n_networks),
+        rows=rows,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         **fold_arguments(recipe),

@@ -124,7 +124,11 @@ class Recipe:
 
     def n_steps(self, n_rows: int) -> int:
         """Return the number of steps in all epochs."""
-        return self.epochs * -(-self.n_train(n_rows) // self.batch_size)
+        return self.n_steps_of(self.n_train(n_rows))
+
+    def n_steps_of(self, n_train: int) -> int:
+        """Return the number of steps of a network that learns from `n_train` rows."""
+        return self.epochs * -(-n_train // self.batch_size)
 
 
 def single_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe:
