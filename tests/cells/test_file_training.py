@@ -75,7 +75,7 @@ def test_train_values(door, kind, tmp_path):
         return
     dialect = write(tmp_path / "t", door, [case.cell for case in cases])
     with open_table(tmp_path / "t", Dialect(**dialect)) as source:
-        found = survey(source, TrainingSettings("b", task="regression"))
+        found = survey(source, TrainingSettings(("b",), task="regression"))
         assert found.kinds == {"a": kind}
         frame, _ = take_rows(found)
     column = Columns.learn(frame.select("a"), kinds={"a": kind}, scale=False)

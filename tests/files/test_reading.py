@@ -170,7 +170,7 @@ def test_refuses_invalid_dialects(table, given):
 
 def kinds_of(path, target=None, task="auto", categories=(), drop_gaps=False, **dialect):
     with open_table(path, Dialect(**dialect)) as source:
-        settings = TrainingSettings(target or "z", categories=tuple(categories))
+        settings = TrainingSettings((target or "z",), categories=tuple(categories))
         facts = collect_facts(source, source.blocks(), source.names, settings)
         if target is not None:
             return check_target(facts[target], source, task, drop_gaps, is_strict=True)
@@ -293,7 +293,7 @@ def test_reads_parquet_by_value(tmp_path):
     )
     frame.write_parquet(path)
     with open_table(path) as source:
-        facts = collect_facts(source, source.blocks(), source.names, TrainingSettings("whole"))
+        facts = collect_facts(source, source.blocks(), source.names, TrainingSettings(("whole",)))
         assert [fact.n_gaps for fact in facts.values()] == [1, 1, 1, 1, 0, 1, 0]
         choice = choose_kinds(facts, source)
         assert choice.kinds == {

@@ -86,7 +86,7 @@ def test_columns_and_target_equal_those_learned_in_memory(
     )
     columns = flats(300)
     columns[target][7:30:3] = [None] * 8
-    settings = TrainingSettings(target, hold_out=0.3, drop_gaps=True)
+    settings = TrainingSettings((target,), hold_out=0.3, drop_gaps=True)
     path = table(as_csv(columns))
     found = surveyed(path, settings)
     (block,) = found.source.blocks()
@@ -132,7 +132,7 @@ def test_targets_of_every_kind(table, surveyed, tmp_path, cells, task, expected,
     if form == "parquet":
         path = tmp_path / "t.parquet"
         pl.DataFrame(columns).write_parquet(path)
-    settings = TrainingSettings("y", task=task)
+    settings = TrainingSettings(("y",), task=task)
     target = target_of(surveyed(path, settings))
     classes = None if target.classes is None else target.classes.tolist()
     assert classes == expected
@@ -141,7 +141,7 @@ def test_targets_of_every_kind(table, surveyed, tmp_path, cells, task, expected,
 def test_every_row_has_one_role(table, surveyed):
     columns = flats(500)
     columns["area"] = list(map(float, range(500)))
-    settings = TrainingSettings("price")
+    settings = TrainingSettings(("price",))
     found = surveyed(table(as_csv(columns)), settings)
     learned = columns_of(found, None)
     stream = RowStream(found, settings, learned, target_of(found))

@@ -20,6 +20,7 @@ def inspect(model: Path, as_json: bool, quiet: bool) -> None:
     """Show the input columns of MODEL, its target, its networks, and how it was trained."""
     with output.one_line_errors():
         from handnn.files import FileModel
+        from handnn.files.reading.columns import listed
 
         loaded = FileModel.load(model)
         kinds = loaded.kinds
@@ -27,7 +28,7 @@ def inspect(model: Path, as_json: bool, quiet: bool) -> None:
     if as_json:
         output.print_json(
             {
-                "target": notes.target,
+                "target": output.one_or_list(notes.target_names),
                 "task": target.task,
                 "classes": None if target.classes is None else target.classes.tolist(),
                 "columns": kinds,
@@ -38,7 +39,7 @@ def inspect(model: Path, as_json: bool, quiet: bool) -> None:
             }
         )
         return
-    click.echo(f"predicts {notes.target!r}\n\n{loaded.summary()}")
+    click.echo(f"predicts {listed(notes.target_names)}\n\n{loaded.summary()}")
     if quiet:
         return
     click.echo("")

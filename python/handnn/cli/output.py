@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,9 @@ import click
 
 if TYPE_CHECKING:
     from handnn.files.errors import Remedy
+
+MAX_SCORES = 4
+"""The largest number of scores in one line of a table."""
 
 
 @contextmanager
@@ -74,6 +77,8 @@ def as_flag(remedy: Remedy) -> str:
         return "--drop-gaps"
     if remedy.option is Option.HOLD_OUT:
         return "--hold-out"
+    if remedy.option is Option.NO_STREAM:
+        return "--no-stream"
     if remedy.option is Option.NO_DEFAULT_GAPS:
         return "--no-default-gaps"
     if remedy.option is Option.GAPS:
@@ -137,8 +142,23 @@ def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> No
         taken[place] = "another output"
 
 
+def one_or_list(names: Sequence[str]) -> str | list[str]:
+    """Return one name as a string, and several as a list."""
+    return names[0] if len(names) == 1 else list(names)
+
+
 def score_table(methods: Mapping[str, Mapping[str, float | None]], heading: str) -> str:
-    """Return scores as lines of text, one for each method."""
+    """Return scores as lines of text, one for each method; more than 4 scores as one for each."""
+    names = list(next(iter(methods.values())))
+    if len(names) > MAX_SCORES:
+        columns = {
+            name: {method: found[name] for method, found in methods.items()} for name in names
+        }
+        return _score_lines(columns, heading)
+    return _score_lines(methods, heading)
+
+
+def _score_lines(methods: Mapping[str, Mapping[str, float | None]], heading: str) -> str:
     names = list(next(iter(methods.values())))
     width = max(len(heading), *map(len, methods))
     lines = [f"{heading:<{width}}" + "".join(f"  {name:>17}" for name in names)]

@@ -115,7 +115,7 @@ def evaluate(
             found, n_rows = evaluate_file(loaded, table)
     scores = plain_scores(found)
     if as_json:
-        target = loaded.notes.target
+        target = output.one_or_list(loaded.notes.target_names)
         output.print_json({"rows": n_rows, "target": target, "scores": scores})
     else:
         methods = {"these rows": scores}

@@ -30,6 +30,7 @@ class TrainOptions(DialectOptions):
     """The options of `handnn.train_file`, with the same names."""
 
     task: str
+    loss: str
     hidden: tuple[int, ...] | None
     networks: int | None
     epochs: int | None
@@ -64,17 +65,36 @@ def widths(
     return found
 
 
+def objective(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Return the name of a loss in its only spelling."""
+    from handnn.tables.objective import checked_objective
+
+    try:
+        return checked_objective(value, "the loss")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command(
     short_help="Train a model on a CSV, JSON-lines, Parquet or Excel file.",
     epilog="Examples: handnn train houses.csv --target price; handnn train houses.csv --target "
     "price --hidden 64,64 --seed 1 --out houses.safetensors --report houses.html",
 )
 @click.argument("data", type=PATH)
-@click.option("--target", metavar="COLUMN", help="The column to predict.")
+@click.option(
+    "--target",
+    metavar="COLUMN",
+    help="The column to predict; or several of numbers or yes-or-no values, separated by commas.",
+)
 @click.option(
     "--task", type=click.Choice(["auto", "regression", "binary", "multiclass"]), default="auto",
     show_default=True,
     help="auto: classes for text and for up to 20 distinct integers, else regression.",
+)  # fmt: skip
+@click.option(
+    "--loss", metavar="NAME", default="squared", show_default=True, callback=objective,
+    help="What a regression predicts: squared, the mean; poisson, the rate of counts; "
+    "quantile:0.9, the value that 90 % of rows do not exceed.",
 )  # fmt: skip
 @click.option(
     "--hidden", metavar="N,N", callback=widths,
@@ -264,7 +284,7 @@ def _print_scores(model: FileModel, out: Path, report: Path | None, as_json: boo
         output.print_json(
             {
                 **model.notes.story,
-                "target": model.notes.target,
+                "target": output.one_or_list(model.notes.target_names),
                 "task": model.target.task,
                 "seconds": round(_seconds(model), 3),
                 "model": str(out),

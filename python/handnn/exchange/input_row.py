@@ -41,16 +41,18 @@ class InputRow:
     """An input row: the columns without codes, then the encoded ones, each in table order.
 
     Attributes:
-        target: the name of the target, for descriptions.
+        target: the names of the targets, for descriptions.
         names: the columns in the order of the training table.
         plain, encoded: the columns of the row.
         is_one_hot: whether codes become columns of 0 and 1, or are looked up by Embeddings.
     """
 
-    def __init__(self, model: TableModel, target: str = "") -> None:
+    def __init__(self, model: TableModel, target: str | Sequence[str] = "") -> None:
+        names = [target] if isinstance(target, str) else list(target)
         learned = model.columns
         self.model = model
-        self.target = target or "the target"
+        self.target = ", ".join(names) or "the target"
+        self._targets = names if len(names) == model.target.n_out else [self.target]
         self.names = list(
             learned.feature_names_in or (f"column {k}" for k in range(len(learned.columns)))
         )
@@ -83,8 +85,8 @@ class InputRow:
         target = self.model.target
         if target.classes is not None:
             return [f"p({label})" for label in target.classes.tolist()]
-        names = [self.target]
-        if target.n_out > 1:
+        names = self._targets
+        if len(names) != target.n_out:
             names = [f"{self.target} {place}" for place in range(target.n_out)]
         return [f"p({name})" for name in names] if target.task == "multilabel" else names
 

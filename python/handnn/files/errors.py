@@ -21,6 +21,7 @@ class Option(Enum):
     IGNORE = "ignore"
     NETWORKS = "networks"
     NO_DEFAULT_GAPS = "default_gaps"
+    NO_STREAM = "stream"
     TASK = "task"
     USE = "use"
 
@@ -36,6 +37,7 @@ ADVICE = {
     Option.IGNORE: "use {} to leave it out",
     Option.NETWORKS: "use at most {}",
     Option.NO_DEFAULT_GAPS: "use {} to treat NA and the like as text",
+    Option.NO_STREAM: "use {} to keep all rows in memory",
     Option.TASK: "use {} to predict a number",
     Option.USE: "use {} to learn from it",
 }
@@ -128,7 +130,7 @@ def as_argument(remedy: Remedy) -> str:
         return name
     if remedy.option is Option.DROP_GAPS:
         return f"{name}=True"
-    if remedy.option is Option.NO_DEFAULT_GAPS:
+    if remedy.option in (Option.NO_DEFAULT_GAPS, Option.NO_STREAM):
         return f"{name}=False"
     if remedy.option is Option.NETWORKS:
         return f"{name}={remedy.value}"

@@ -19,16 +19,16 @@ def cast_model(model: FileModel, dtype: str) -> FileModel:
 
 
 def _onnx(model: FileModel, name: str, file: str) -> bytes:
-    exported = table_to_onnx(model, model.notes.target, _gaps(model))
+    exported = table_to_onnx(model, model.notes.target_names, _gaps(model))
     return bytes(exported.SerializeToString())
 
 
 def _program(model: FileModel, name: str, file: str) -> bytes:
-    return table_program(model, name, model.notes.target, _gaps(model)).encode("ascii")
+    return table_program(model, name, model.notes.target_names, _gaps(model)).encode("ascii")
 
 
 def _header(model: FileModel, name: str, file: str) -> bytes:
-    return table_header(model, name, model.notes.target, file=file).encode("ascii")
+    return table_header(model, name, model.notes.target_names, file=file).encode("ascii")
 
 
 def _gaps(model: FileModel) -> set[str]:

@@ -36,6 +36,7 @@ class ModelNotes:
         story: facts about the training, for display: "handnn" (the version), "file" (its name),
             "place" ("line" or "row"), "bytes" and "sha256" of the file, "rows" ("trained" and
             "held_out"), "seed", "decisions", "scores", "baselines" and "verdict".
+        targets: the names of several targets, of which `target` is the first; () for one.
         units: the units of columns of numbers that have one, such as "%".
     """
 
@@ -45,6 +46,12 @@ class ModelNotes:
     gaps: tuple[str, ...]
     story: Mapping[str, object]
     units: Mapping[str, str] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The names of all targets."""
+        return self.targets or (self.target,)
 
 
 class FileModel(TableModel):
@@ -152,7 +159,7 @@ class FileModel(TableModel):
 def _notes(entry: object) -> ModelNotes:
     """Return the notes that a file holds; ValueError when they are not such notes."""
     if isinstance(entry, dict):
-        entry = {"units": {}, **entry}  # absent from files of older versions
+        entry = {"units": {}, "targets": [], **entry}  # absent from files of older versions
     checks.keys(entry, set(ModelNotes.__dataclass_fields__), "the entry of handnn train")
     assert isinstance(entry, dict)
     kind = checks.word(entry["kind"], KINDS, "the kind of the target")
@@ -160,12 +167,15 @@ def _notes(entry: object) -> ModelNotes:
     gaps, target, story = entry["gaps"], entry["target"], entry["story"]
     if not (isinstance(gaps, list) and all(isinstance(gap, str) for gap in gaps)):
         raise ValueError("its gaps must be strings")
+    targets = entry["targets"]
+    if not (isinstance(targets, list) and all(isinstance(name, str) for name in targets)):
+        raise ValueError("its targets must be names")
     if not (isinstance(target, str) and isinstance(story, dict)):
         raise ValueError("its target must be a name, and its story an object")
     units = entry["units"]
     if not (isinstance(units, dict) and all(isinstance(unit, str) for unit in units.values())):
         raise ValueError("its units must be strings")
-    return ModelNotes(target, kind, decimal, tuple(gaps), story, units)
+    return ModelNotes(target, kind, decimal, tuple(gaps), story, units, tuple(targets))
 
 
 def _scores(entry: object) -> PlainScores:

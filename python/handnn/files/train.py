@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from handnn.files.errors import TableError
+from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.learning.in_memory import train_in_memory
 from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.streamed import train_streamed
@@ -27,6 +27,7 @@ from handnn.files.report.table_scores import (
 )
 from handnn.files.report.verdict import compare
 from handnn.storage import replace_file
+from handnn.tables.objective import checked_objective
 from handnn.training.distributed.sharding import SHARDS
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
 def train_file(
     path: str | os.PathLike[str],
-    target: str,
+    target: str | Iterable[str],
     *,
     task: str = "auto",
+    loss: str = "squared",
     ignore: str | Iterable[str] = (),
     categories: str | Iterable[str] = (),
     use: str | Iterable[str] = (),
@@ -78,9 +80,12 @@ def train_file(
 
     Arguments:
         path: the file.
-        target: the name of the column to predict.
+        target: the name of the column to predict, or several: columns of numbers, or of yes-or-no
+            values (booleans, or 0 and 1).
         task: "regression", "binary", "multiclass" or "auto": classes for text and for up to 20
             distinct integers, else a regression.
+        loss: what a regression predicts: "squared" for the mean, "poisson" for the rate of counts
+            (numbers of 0 or more), "quantile:0.9" for the value that 90 % of rows do not exceed.
         ignore: the names of columns to leave out.
         categories: the names of columns of numbers or dates that are categories, such as a zip
             code. The target may be one of them: its labels then are as they are written.
@@ -115,7 +120,7 @@ def train_file(
         log: is called with a line of text at each stage, and with each decision about a column that
             may be wanted otherwise.
 
-    ignore, categories and use may also be one text with names separated by commas.
+    target, ignore, categories and use may also be one text with names separated by commas.
 
     Returns a `FileModel`: a `TableModel` with `scores` and `baselines` on the held-out rows.
 
@@ -139,8 +144,9 @@ def train_file(
     dialect = Dialect(delimiter, encoding, decimal, texts, default_gaps)
     with open_table(path, dialect, is_hashed=True) as source:
         settings = TrainingSettings(
-            target=target,
+            targets=column_names(target, source) or ("",),
             task=task,
+            loss=checked_objective(loss, "train_file: loss"),
             ignore=column_names(ignore, source),
             categories=column_names(categories, source),
             use=column_names(use, source),
@@ -179,11 +185,12 @@ def python_call(
     path: str | os.PathLike[str], settings: TrainingSettings, dialect: Dialect, stream: bool | None
 ) -> str:
     """Return the call of `train_file` that trains the same model, without default values."""
-    arguments = [repr(os.fspath(path)), repr(settings.target)]
+    targets = settings.targets
+    arguments = [repr(os.fspath(path)), repr(targets[0] if len(targets) == 1 else list(targets))]
     for part in (settings, dialect):
         for field in fields(part):
             value = getattr(part, field.name)
-            if field.name != "target" and value != field.default:
+            if field.name != "targets" and value != field.default:
                 shown = list(value) if isinstance(value, tuple) else value
                 arguments.append(f"{field.name}={shown!r}")
     if stream is not None:
@@ -206,7 +213,9 @@ def _train(
     if executor is not None and comm is not None:
         raise ValueError("train_file: executor and comm exclude each other; leave one out")
     if streams and (settings.weight or settings.class_weight or settings.test):
-        raise TableError("weights and a test file need stream=False: all rows are in memory")
+        raise TableError("weights and a test file cannot be streamed", Remedy(Option.NO_STREAM))
+    if streams and len(settings.targets) > 1:
+        raise TableError("several targets cannot be streamed", Remedy(Option.NO_STREAM))
     if streams and executor is not None:
         raise ValueError(
             "train_file: an executor trains networks in memory; write stream=False, or leave it out"
@@ -216,14 +225,15 @@ def _train(
     gaps = dialect.chosen_gaps
     trained = train(surveyed, settings, gaps, progress=progress, log=log, comm=comm)
     model, split = trained.model, trained.split
+    names = settings.targets
     measured = measured_values(model.target, split.test.y)
     answers = answers_of(model, split.test.x)
     others = baseline_answers(split, model.columns, model.target)
     story = {
         **_story(source, settings, trained.run, surveyed),
-        "scores": plain_scores(score(model.target, measured, answers)),
+        "scores": plain_scores(score(model.target, measured, answers, names)),
         "baselines": {
-            name: plain_scores(score(model.target, measured, theirs))
+            name: plain_scores(score(model.target, measured, theirs, names))
             for name, theirs in others.items()
         },
         "verdict": compare(model.target, measured, answers, others).to_dict(),
@@ -235,6 +245,7 @@ def _train(
         dialect.gaps,
         story,
         surveyed.units,
+        names if len(names) > 1 else (),
     )
     return FileModel(model, notes, trained.run)
 

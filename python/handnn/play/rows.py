@@ -135,7 +135,7 @@ def read_rows(
     read, ImportError without polars.
     """
     with open_table(path) as source:
-        settings = TrainingSettings(target, hold_out=held_out, seed=seed, drop_gaps=True)
+        settings = TrainingSettings((target,), hold_out=held_out, seed=seed, drop_gaps=True)
         surveyed = survey(source, settings)
         frame, places = take_rows(surveyed)
         if len(frame) > MAX_ROWS:

@@ -21,6 +21,7 @@ from handnn.tables.intervals import (
 )
 from handnn.tables.model import TableModel
 from handnn.tables.networks import build_network, build_optimizer
+from handnn.tables.objective import SQUARED, level_of
 from handnn.tables.recipe import Recipe
 from handnn.tables.separation import INDEPENDENT, Separation
 from handnn.tables.table_reader import TableLike
@@ -48,6 +49,7 @@ def fit_table(
     task: str = "auto",
     gaps: Iterable[str] | None = None,
     separation: Separation = INDEPENDENT,
+    objective: str = SQUARED,
     rng: RandomSource = None,
     train: Callable[..., list[History]] = train_many,
 ) -> FittedTable:
@@ -59,7 +61,8 @@ def fit_table(
     Parameters:
         table, kinds, gaps: N rows, the kinds of columns, and the strings that mean a missing value,
             as for `Columns.learn`.
-        y, task: the targets and the task, as for `Target.learn`.
+        y, task, objective: the targets, the task, and what a regression predicts, as for
+            `Target.learn`.
         recipe: every setting of the training.
         separation: groups or times of the rows, which keep dependent rows in one fold; see there.
         rng: None, an int, or a Generator: draws rows, weights and the order of training.
@@ -80,7 +83,7 @@ def fit_table(
     """
     rng = np.random.default_rng(rng)
     columns = Columns.learn(table, kinds=kinds, scale=recipe.scale, gaps=gaps)
-    target = Target.learn(y, task, gaps=gaps)
+    target = Target.learn(y, task, gaps=gaps, objective=objective)
     x, encoded = columns.transform(table, recipe.dtype), target.encode(y)
     fold = separation.folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
     rows = rows_outside(fold, recipe.n_networks, is_ordered=separation.is_ordered)
@@ -108,16 +111,16 @@ def fit_table(
 def held_out_errors(
     networks: Sequence[Network], x: Array, encoded: Floats, fold: Folds, target: Target
 ) -> HeldOutErrors | None:
-    """Return the errors on held-out rows; None without folds, or for yes-or-no targets.
+    """Return the errors on held-out rows; None without folds, for yes-or-no targets or quantiles.
 
     x, encoded: the rows in the form that the networks expect.
     """
     rows, outputs = held_out_outputs(networks, x, fold)
-    if not len(rows) or target.task == "multilabel":
+    if not len(rows) or target.task == "multilabel" or level_of(target.objective) is not None:
         return None
     if target.task != "regression":
         return class_errors(encoded[rows, 0].astype(np.int64), target.probabilities(outputs))
-    return regression_errors(target.unstandardize(encoded[rows]), target.unstandardize(outputs))
+    return regression_errors(target.unstandardize(encoded[rows]), target.values(outputs))
 
 
 def _trainer(

@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike
 
 from handnn import functional
 from handnn.arrays import Array, as_float
-from handnn.losses import BCEWithLogits, Loss, MSELoss, SoftmaxCrossEntropy
+from handnn.losses import BCEWithLogits, Loss, SoftmaxCrossEntropy
 from handnn.storage import FormatError
 from handnn.tables import checks
 from handnn.tables.cells import DEFAULT_GAPS, AnyArray, Floats, GapWords
 from handnn.tables.checks import Entry
+from handnn.tables.objective import POISSON, SQUARED, checked_objective, new_loss, rates
 from handnn.tables.steps import Label
 from handnn.tables.target_values import MIN_CLASSES, TargetLike, TargetValues, label_array
 
@@ -33,6 +34,8 @@ class Target:
         mean, scale: float64 (n_out,) mean and standard deviation of a regression's values; scale is
             1 for constant values. Empty for the other tasks.
         is_flat: whether y was (N,); predictions then are too.
+        objective: what a regression predicts: "squared" for the mean, "poisson" for the rate of
+            counts, "quantile:0.9" for that quantile.
 
     Examples:
         >>> target = handnn.Target.learn(["low", "high", "low", "mid"])
@@ -54,8 +57,12 @@ class Target:
         scale: ArrayLike | None = None,
         n_out: int = 1,
         is_flat: bool = True,
+        objective: str = SQUARED,
     ) -> None:
         self.task = checks.word(task, TASKS, "Target: task")
+        self.objective = checked_objective(objective, "Target: objective")
+        if task != "regression" and self.objective != SQUARED:
+            raise ValueError(f"Target: the objective {objective!r} needs a regression, not {task}")
         self.classes: AnyArray | None = None if classes is None else np.asarray(classes)
         self.mean = np.asarray([] if mean is None else mean, np.float64)
         self.scale = np.asarray([] if scale is None else scale, np.float64)
@@ -66,7 +73,12 @@ class Target:
 
     @classmethod
     def learn(
-        cls, y: TargetLike, task: str = "auto", *, gaps: Iterable[str] | None = None
+        cls,
+        y: TargetLike,
+        task: str = "auto",
+        *,
+        gaps: Iterable[str] | None = None,
+        objective: str = SQUARED,
     ) -> Target:
         """Learn from the targets of the training rows.
 
@@ -79,11 +91,13 @@ class Target:
                 that number.
             gaps: the strings that mean a missing value, as for `Columns.learn`; () makes "NA" a
                 label.
+            objective: of a regression, see `Target`; any but "squared" makes "auto" a regression.
 
         Raises ValueError if there are no rows, a value is missing or infinite, if y does not fit
-        `task`: text in a regression, a single class, more or fewer than two classes in a binary
-        task, other values than 0 and 1 in a multilabel task; and, for "auto", if y holds dates,
-        strings such as "15%" that only people read as numbers, or a string among numbers.
+        `task` or `objective`: text in a regression, negative numbers for "poisson", a single class,
+        more or fewer than two classes in a binary task, other values than 0 and 1 in a multilabel
+        task; and, for "auto", if y holds dates, strings such as "15%" that only people read as
+        numbers, or a string among numbers.
 
         Examples:
             >>> handnn.Target.learn([1.0, 3.0, 5.0])
@@ -96,9 +110,13 @@ class Target:
         given = TargetValues(y, where, DEFAULT_GAPS if gaps is None else GapWords(gaps))
         if given.n_rows == 0:
             raise ValueError(f"{where}: y has no rows")
-        task = given.task() if task == "auto" else task
+        objective = checked_objective(objective, f"{where}: objective")
+        if task == "auto":
+            task = given.task() if objective == SQUARED else "regression"
         if task == "regression":
-            return cls._of_numbers(given.numbers(), given.is_flat, where)
+            return cls._of_numbers(given.numbers(), given.is_flat, where, objective)
+        if objective != SQUARED:
+            raise ValueError(f"{where}: objective={objective!r} needs a regression, not {task!r}")
         if task == "multilabel":
             return cls(task, n_out=given.yes_or_no().shape[1], is_flat=False)
         classes = given.classes()
@@ -114,15 +132,28 @@ class Target:
         return cls(task, classes=classes, is_flat=given.is_flat)
 
     @classmethod
-    def _of_numbers(cls, values: Floats, is_flat: bool, where: str) -> Target:
+    def _of_numbers(cls, values: Floats, is_flat: bool, where: str, objective: str) -> Target:
         """Return the Target of a regression of values (N, O)."""
+        if objective == POISSON and (values.min() < 0 or not values.any(axis=0).all()):
+            raise ValueError(f"{where}: y must be 0 or more, and some above 0, for {objective!r}")
         with np.errstate(over="ignore", invalid="ignore"):
             mean, scale = values.mean(axis=0), values.std(axis=0)
         if not (np.isfinite(mean) & np.isfinite(scale)).all():
             raise ValueError(f"{where}: y has numbers too large to be scaled")
         constant = (values.min(axis=0) == values.max(axis=0)) | (scale == 0)
-        mean, scale = np.where(constant, values[0], mean), np.where(constant, 1, scale)
-        return cls("regression", mean=mean, scale=scale, n_out=values.shape[1], is_flat=is_flat)
+        if objective == POISSON:  # counts are divided by their mean
+            mean, scale = np.zeros_like(mean), mean
+        else:
+            mean, scale = np.where(constant, values[0], mean), np.where(constant, 1, scale)
+        n_out = values.shape[1]
+        return cls(
+            "regression",
+            mean=mean,
+            scale=scale,
+            n_out=n_out,
+            is_flat=is_flat,
+            objective=objective,
+        )
 
     def encode(self, y: TargetLike) -> Floats:
         """Return y encoded for training, float64 (N, n_out); (N, 1) for classes.
@@ -154,10 +185,16 @@ class Target:
         return (values - self.mean) / self.scale
 
     def unstandardize(self, pre: Array) -> Floats:
-        """Return the values (N, n_out) of a regression's outputs, in float64."""
+        """Return the values (N, n_out) of scaled values, in float64."""
         values: Floats = pre * self.scale  # in float64, as scale is
         values += self.mean
         return values
+
+    def values(self, pre: Array) -> Floats:
+        """Return the predicted values (N, n_out) of a regression's outputs, in float64."""
+        if self.objective == POISSON:
+            pre = rates(pre.astype(np.float64))
+        return self.unstandardize(pre)
 
     def decode(self, pre: ArrayLike) -> AnyArray:
         """Return the predictions of a network's outputs (N, n_out).
@@ -173,7 +210,7 @@ class Target:
         pre = self._checked(pre, "Target.decode")
         if self.task != "regression":
             return self.choose(self.probabilities(pre))
-        values = self.unstandardize(pre)
+        values = self.values(pre)
         return values[:, 0] if self.is_flat else values
 
     def probabilities(self, pre: ArrayLike) -> Array:
@@ -206,18 +243,22 @@ class Target:
         return labels if self.is_flat else labels[:, None]
 
     def loss(self) -> Loss:
-        """Return a new loss for the task: MSELoss, SoftmaxCrossEntropy or BCEWithLogits.
+        """Return a new loss for the task: SoftmaxCrossEntropy, BCEWithLogits, or MSELoss.
+
+        A regression with another objective has Quantile or PoissonNLL.
 
         It takes the outputs of a network, and y as `encode` returns it.
         """
         if self.task == "regression":
-            return MSELoss()
+            return new_loss(self.objective)
         return SoftmaxCrossEntropy() if self.task == "multiclass" else BCEWithLogits()
 
     def to_dict(self) -> dict[str, object]:
         """Return a JSON object for `from_dict`: dicts, lists, text, numbers and bools."""
         is_regression = self.task == "regression"
+        more = {} if self.objective == SQUARED else {"objective": self.objective}
         return {
+            **more,
             "task": self.task,
             "n_out": self.n_out,
             "is_flat": self.is_flat,
@@ -230,7 +271,9 @@ class Target:
     def from_dict(cls, entry: object) -> Target:
         """Return the Target that `to_dict` describes; FormatError for an invalid description."""
         try:
-            names = {"task", "n_out", "is_flat", "classes", "mean", "scale"}
+            names = {"task", "n_out", "is_flat", "classes", "mean", "scale", "objective"}
+            if isinstance(entry, dict):
+                entry = {"objective": SQUARED, **entry}
             return cls._from_entry(checks.keys(entry, names, "the target"))
         except (OverflowError, TypeError, ValueError) as error:
             raise FormatError(f"Target.from_dict: {error}") from error
@@ -240,6 +283,9 @@ class Target:
         """Return the Target of an entry; ValueError for an invalid one."""
         task = checks.word(entry["task"], TASKS, "its task")
         n_out = entry["n_out"]
+        objective = checked_objective(entry["objective"], "its objective")
+        if task != "regression" and objective != SQUARED:
+            raise ValueError(f"it is {task}, but has the objective {objective!r}")
         if type(n_out) is not int or n_out < 1:
             raise ValueError(f"its n_out must be an int above 0, but is {n_out!s:.50}")
         known = {"regression": {"mean", "scale"}, "multilabel": set()}.get(task, {"classes"})
@@ -260,7 +306,7 @@ class Target:
                 raise ValueError(f"its {name} has {len(values)} numbers, but its n_out is {n_out}")
         if min(scale) <= 0:
             raise ValueError("its scale must be above 0")
-        return cls(task, mean=mean, scale=scale, n_out=n_out, is_flat=is_flat)
+        return cls(task, mean=mean, scale=scale, n_out=n_out, is_flat=is_flat, objective=objective)
 
     def __repr__(self) -> str:
         """Describe the target: ``Target(binary, 2 classes: no, yes)``."""
@@ -270,9 +316,12 @@ class Target:
             return f"Target({self.task}, {len(self.classes)} classes: {shown}{more})"
         if self.task != "regression":
             return f"Target({self.task}, {self.n_out} outputs)"
-        pairs = zip(self.mean.tolist(), self.scale.tolist(), strict=True)
-        shown = ", ".join(f"{mean:.4g} ± {scale:.4g}" for mean, scale in list(pairs)[:5])
-        return f"Target({self.task}: {shown}{', ...' if self.n_out > 5 else ''})"
+        pairs = list(zip(self.mean.tolist(), self.scale.tolist(), strict=True))[:5]
+        shown = ", ".join(f"{mean:.4g} ± {scale:.4g}" for mean, scale in pairs)
+        if self.objective == POISSON:
+            shown = ", ".join(f"{scale:.4g}" for _, scale in pairs)
+        task = self.task if self.objective == SQUARED else f"{self.task}, {self.objective}"
+        return f"Target({task}: {shown}{', ...' if self.n_out > 5 else ''})"
 
     def _checked(self, pre: ArrayLike, where: str) -> Array:
         pre = as_float(pre, None, f"{where}: pre")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from string import Template
 
 import numpy as np
@@ -16,7 +16,10 @@ from handnn.tables import TableModel
 
 
 def table_program(
-    model: TableModel, name: str = "model", target: str = "", gaps: Iterable[str] = ()
+    model: TableModel,
+    name: str = "model",
+    target: str | Sequence[str] = "",
+    gaps: Iterable[str] = (),
 ) -> str:
     """Return a program in C99 that reads rows of CSV from stdin and prints the predictions.
 

@@ -58,4 +58,5 @@ class NarrowNetworks:
         """Return the functions in C; name: the prefix of the program."""
         text = chosen(self._functions, self._real) + "\n" + "".join(self._parts)
         text = re.sub(r"\bmodel_(?=\w)", f"model_{PREFIX}", text)
+        text = text.replace("MODEL_FMA", f"MODEL_{PREFIX.upper()}FMA")
         return in_c(text.replace("→", "->"), self._real, name)

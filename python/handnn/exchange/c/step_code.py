@@ -14,6 +14,7 @@ from handnn.exchange.c.steps import (
     LookUp,
     OneHot,
     OutputStep,
+    Rates,
     RowStep,
     Scale,
 )
@@ -29,6 +30,8 @@ def add_answer(program: Program, answer: OutputStep | None, x: Buffer) -> Buffer
     """Add the step after the network, if any, and return its output row."""
     program.place = "out_"
     if isinstance(answer, Scale):
+        if isinstance(answer, Rates):
+            x = program.each("exp", x)
         mean, factor = _arrays_of_scale(program, answer, x)
         return program.call_in_place("rescale", x, mean, factor, x.columns)
     return x if answer is None else program.call("both_classes", x, 2)

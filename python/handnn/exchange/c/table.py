@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
 
 from handnn.exchange.c.columns import row_steps
 from handnn.exchange.c.header import Wording, c_copy, header
-from handnn.exchange.c.steps import BothClasses, LookUp, OutputStep, Scale
+from handnn.exchange.c.steps import BothClasses, LookUp, OutputStep, Rates, Scale
 from handnn.exchange.c.table_rows import drawn_rows
 from handnn.exchange.c.table_text import described, lookups, promise
 from handnn.exchange.input_row import InputRow, as_floats
 from handnn.layers import Brick, Embedding
 from handnn.network import Network
 from handnn.tables import TableModel
+from handnn.tables.objective import POISSON
 from handnn.tables.steps import OrdinalEncode
 
 
 def table_header(
     model: TableModel,
     name: str = "model",
-    target: str = "",
+    target: str | Sequence[str] = "",
     gaps: Iterable[str] = (),
     *,
     is_wide: bool = False,
@@ -31,9 +32,9 @@ def table_header(
     """Return a header in C99 with ``void model_predict(const real *x, real *y)``.
 
     real is float, or double for a float64 model and with `is_wide`: then only the networks compute
-    in their dtype, as `TableModel.predict` does. target: the name of the target, for comments.
-    gaps: strings that mean a missing value besides those of the model. file: the name of the file
-    that will hold the header. Raises what `handnn.to_c` raises.
+    in their dtype, as `TableModel.predict` does. target: the name or names of the target, for
+    comments. gaps: strings that mean a missing value besides those of the model. file: the name of
+    the file that will hold the header. Raises what `handnn.to_c` raises.
     """
     row = InputRow(model, target)
     dtype = np.dtype(np.float64) if is_wide else model.dtype
@@ -95,5 +96,6 @@ def _answer(row: InputRow) -> OutputStep | None:
     """Return the step from an output to the prediction, if any."""
     target = row.model.target
     if target.task == "regression":
-        return Scale(target.mean, target.scale)
+        step = Rates if target.objective == POISSON else Scale
+        return step(target.mean, target.scale)
     return BothClasses() if target.task == "binary" else None

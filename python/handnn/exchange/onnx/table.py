@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +15,15 @@ from handnn.exchange.onnx.columns import ML, ML_OPSET, add_columns
 from handnn.exchange.onnx.graph import Graph, Value, check_size, imported_onnx
 from handnn.network import Network
 from handnn.tables import TableModel
+from handnn.tables.objective import POISSON
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
 
-def table_to_onnx(model: TableModel, target: str = "", gaps: Iterable[str] = ()) -> ModelProto:
+def table_to_onnx(
+    model: TableModel, target: str | Sequence[str] = "", gaps: Iterable[str] = ()
+) -> ModelProto:
     """Return an ONNX model of `model.predict`, or of `predict_proba` for classes.
 
     Its inputs are "x" float64 (N, I) and "text" string (N, C), each only if it has columns. x holds
@@ -29,7 +32,8 @@ def table_to_onnx(model: TableModel, target: str = "", gaps: Iterable[str] = ())
     float64, or probabilities in the dtype of the networks. The metadata entries "numbers",
     "categories" (labels by column) and "outputs" name the columns in JSON.
 
-    target: the name of the target, for the description. Raises what `handnn.to_onnx` raises.
+    target: the name or names of the target, for the description. Raises what `handnn.to_onnx`
+    raises.
     """
     row = InputRow(model, target)
     networks = [
@@ -80,6 +84,8 @@ def _answer(graph: Graph, row: InputRow, pre: str) -> str:
     target = row.model.target
     if target.task == "regression":  # in float64, as `Target.decode` computes
         wide = graph.node("Cast", pre, to=graph.onnx.TensorProto.DOUBLE)
+        if target.objective == POISSON:
+            wide = graph.node("Exp", wide)
         scaled = graph.node("Mul", graph.array("scale", target.scale), wide)
         return graph.node("Add", graph.array("mean", target.mean), scaled)
     if target.task == "binary":

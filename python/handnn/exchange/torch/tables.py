@@ -28,6 +28,7 @@ from handnn.exchange.input_row import InputRow
 from handnn.exchange.torch.to_modules import network_to_torch
 from handnn.network import Network
 from handnn.tables import TableModel
+from handnn.tables.objective import POISSON
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -66,6 +67,7 @@ class TableModule(torch.nn.Module):
         )
         self._dtype = {"float32": torch.float32, "float64": torch.float64}[model.dtype.name]
         self._task = model.target.task
+        self._are_rates = model.target.objective == POISSON
         self.register_buffer("mean", torch.tensor(model.target.mean))
         self.register_buffer("scale", torch.tensor(model.target.scale))
         self.eval()
@@ -81,7 +83,8 @@ class TableModule(torch.nn.Module):
 
     def _answer(self, out: Tensor) -> Tensor:
         if self._task == "regression":
-            return out.to(torch.float64) * self.scale + self.mean
+            values = out.to(torch.float64)
+            return (values.exp() if self._are_rates else values) * self.scale + self.mean
         return torch.cat([(-out).sigmoid(), out.sigmoid()], 1) if self._task == "binary" else out
 
 

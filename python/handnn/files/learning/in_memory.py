@@ -16,7 +16,6 @@ from handnn.files.learning.split import LabeledRows, Split, check_row_count, spl
 from handnn.files.learning.survey import Survey, rows_of_file, take_rows
 from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.files.learning.weights import weighted_rows, without_weights
-from handnn.files.reading.cells import drop
 from handnn.files.reading.csv_checks import counted
 from handnn.tables.fitting import fit_table
 from handnn.tables.recipe import default_recipe
@@ -62,6 +61,7 @@ def train_in_memory(
             kinds=survey.kinds,
             task=survey.task,
             gaps=gaps,
+            objective=settings.loss,
             rng=settings.seed,
             train=partial(
                 _train, comm, progress=progress, executor=executor, sample_weight=weights
@@ -84,10 +84,10 @@ def _split(survey: Survey, settings: TrainingSettings) -> Split:
     frame, places = take_rows(survey)
     if not settings.test:
         rng = np.random.default_rng(settings.seed)
-        return split_rows(frame, settings.target, places, settings.hold_out, rng, survey.task)
+        return split_rows(frame, settings.targets, places, settings.hold_out, rng, survey.task)
     check_row_count(len(frame))
     test = rows_of_file(survey, settings.test)
-    return Split(LabeledRows(drop(frame, settings.target), frame[settings.target], places), test)
+    return Split(LabeledRows.of(frame, settings.targets, places), test)
 
 
 def _train(

@@ -12,6 +12,7 @@ from handnn.files.reading.columns import MAX_LISTED, listed
 from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.source import Source
 from handnn.files.reading.values import hint_for, remedies_for
+from handnn.tables.objective import POISSON
 
 MAX_DISTINCT_ROWS = 20
 """The largest number of rows in which all strings of a column of categories may differ."""
@@ -217,6 +218,16 @@ def check_target(
         kind = _kind_of_target(fact, source, task, name)
     _check_classes(fact, name, task)
     return kind
+
+
+def check_objective(fact: ColumnFacts, source: Source, objective: str) -> None:
+    """Raise TableError when a target has negative numbers, or only 0, but counts are wanted."""
+    if objective == POISSON and (fact.minimum < 0 or fact.maximum <= 0):
+        found = f"a value of {fact.minimum:g}" if fact.minimum < 0 else "no value above 0"
+        raise TableError(
+            f"{source.path}: target {fact.name!r} has {found}, but the loss 'poisson' needs "
+            "numbers of 0 or more"
+        )
 
 
 def gaps_of_target(fact: ColumnFacts, source: Source) -> tuple[str, *tuple[Remedy, ...]]:

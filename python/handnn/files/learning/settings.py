@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from handnn.arrays import positive_number, whole_number
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.storage import MAX_ARRAYS
+from handnn.tables.objective import SQUARED, checked_objective
 from handnn.tables.recipe import Recipe
 
 Log = Callable[[str], object]
@@ -23,14 +24,17 @@ TASKS = ("auto", "regression", "binary", "multiclass")
 class TrainingSettings:
     """The settings of a training on a file that a user may choose; see `handnn.train_file`.
 
+    targets: the names of the columns to predict, one or more.
+    loss: what a regression predicts; see `Target`.
     hidden, networks, epochs, batch_size, lr, shards: None leaves the choice to the recipe.
     hold_out: the share of the rows that is held out to score the model.
 
     Raises TypeError or ValueError for a value that `train_file` does not allow.
     """
 
-    target: str
+    targets: tuple[str, ...]
     task: str = "auto"
+    loss: str = SQUARED
     ignore: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     use: tuple[str, ...] = ()
@@ -51,6 +55,9 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         """Check the values."""
         where = "train_file:"
+        checked_objective(self.loss, f"{where} loss")
+        if self.loss != SQUARED and self.task not in ("auto", "regression"):
+            raise ValueError(f"{where} the loss {self.loss!r} needs a regression")
         if self.task not in TASKS:
             raise ValueError(f"{where} task must be one of {', '.join(TASKS)}, not {self.task!r}")
         if not positive_number(self.hold_out, f"{where} hold_out") <= 0.9:
@@ -66,6 +73,11 @@ class TrainingSettings:
         if self.lr is not None:
             positive_number(self.lr, f"{where} lr")
         whole_number(self.seed, f"{where} seed", 0)
+
+    @property
+    def target(self) -> str:
+        """The first column to predict."""
+        return self.targets[0]
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return a recipe with the user's settings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from handnn.files.errors import TableError
 from handnn.files.reading.block import Places
-from handnn.files.reading.cells import drop
+from handnn.files.reading.cells import drop, frame_of
 from handnn.tables.target_values import TargetValues
 
 if TYPE_CHECKING:
@@ -25,8 +26,18 @@ class LabeledRows:
     """Rows of a table, their targets, and their line or row numbers in the file."""
 
     x: DataFrame
-    y: Series
+    y: Series | DataFrame
     places: Places
+
+    @classmethod
+    def of(cls, frame: DataFrame, targets: Sequence[str], places: Places) -> LabeledRows:
+        """Return the rows of a frame; y is a Series of one target, or a DataFrame of several."""
+        y = (
+            frame.get_column(targets[0])
+            if len(targets) == 1
+            else frame_of({name: frame.get_column(name) for name in targets})
+        )
+        return cls(drop(frame, *targets), y, places)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -49,7 +60,7 @@ def check_row_count(n_rows: int) -> None:
 
 def split_rows(
     frame: DataFrame,
-    target: str,
+    targets: str | Sequence[str],
     places: Places,
     share: float,
     rng: np.random.Generator,
@@ -61,18 +72,20 @@ def split_rows(
     `Target.learn`; it determines whether targets are classes. Raises TableError when there are too
     few rows.
     """
-    x, y = drop(frame, target), frame.get_column(target)
+    names = [targets] if isinstance(targets, str) else list(targets)
+    y = frame.get_column(names[0])
     check_row_count(len(y))
     if task == "auto":
         task = TargetValues(y, "split_rows").task()
     classes = None
-    if task != "regression":
+    if task in ("binary", "multiclass"):
         classes = y.rank("dense").to_numpy().astype(np.int64)
     is_test = draw_rows(len(y), share, classes, rng)
-    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
-    return Split(
-        LabeledRows(x[train], y[train], places[train]), LabeledRows(x[test], y[test], places[test])
+    train, test = (
+        LabeledRows.of(frame[rows], names, places[rows])
+        for rows in (np.flatnonzero(~is_test), np.flatnonzero(is_test))
     )
+    return Split(train, test)
 
 
 def draw_rows(

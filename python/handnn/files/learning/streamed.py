@@ -65,7 +65,7 @@ def train_streamed(
         log(note)
     check_row_count(n_rows)
     began = perf_counter()
-    columns, target = columns_of(survey, gaps), target_of(survey)
+    columns, target = columns_of(survey, gaps), target_of(survey, settings.loss)
     stream = RowStream(survey, settings, columns, target)
     recipe = settings.applied_to(stream_recipe(n_rows, len(survey.kinds)))
     check_size(recipe, survey.kinds)

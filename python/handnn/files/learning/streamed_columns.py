@@ -17,6 +17,7 @@ from handnn.tables.cells import category_text, sorted_labels
 from handnn.tables.column import Column
 from handnn.tables.date import DateColumn, cycles_of
 from handnn.tables.number import normal_levels
+from handnn.tables.objective import POISSON, SQUARED
 from handnn.tables.recipe import ColumnScale, default_scale
 from handnn.tables.steps import Label
 
@@ -90,7 +91,7 @@ def number_column(training: TrainingFacts, scale: ColumnScale) -> NumberColumn:
     return NumberColumn(median, mean_of_all, deviation, training.n_gaps > 0, False, knots, levels)
 
 
-def target_of(survey: Survey) -> Target:
+def target_of(survey: Survey, objective: str = SQUARED) -> Target:
     """Return the result of `Target.learn`."""
     fact, task = survey.target, survey.task
     if task != "regression":
@@ -103,4 +104,9 @@ def target_of(survey: Survey) -> Target:
     if not fact.training.moments.n:
         raise TableError(f"the target {fact.name!r} has no value in the training rows")
     column = number_column(fact.training, True)
-    return Target("regression", mean=[column.mean], scale=[column.scale])
+    mean, scale = column.mean, column.scale
+    if objective == POISSON:
+        if not mean > 0:
+            raise TableError(f"the target {fact.name!r} is 0 in all training rows")
+        mean, scale = 0.0, mean
+    return Target("regression", mean=[mean], scale=[scale], objective=objective)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from handnn.files.errors import Note, Option, Remedy, TableError
 from handnn.files.learning.facts import ColumnFacts, add_plain
 from handnn.files.learning.hold_out import HeldOut
-from handnn.files.learning.problems import Choice, check_target, choose_kinds, gaps_of_target
+from handnn.files.learning.problems import (
+    Choice,
+    check_objective,
+    check_target,
+    choose_kinds,
+    gaps_of_target,
+)
 from handnn.files.learning.settings import TrainingSettings
 from handnn.files.learning.split import LabeledRows
 from handnn.files.learning.weights import check_weights
 from handnn.files.reading.block import Block, Places
-from handnn.files.reading.cells import drop, frame_of, is_readable
+from handnn.files.reading.cells import frame_of, is_readable
 from handnn.files.reading.columns import check_column, check_same_columns, listed
 from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.source import Source, joined, open_table
 from handnn.files.reading.values import typed, without
 from handnn.tables.cells import category_text
+from handnn.tables.objective import SQUARED
 from handnn.tables.target_values import MAX_INT_CLASSES
 
 if TYPE_CHECKING:
@@ -33,8 +40,8 @@ class Survey:
     Attributes:
         choice: what the columns are that are learned from.
         target_kind: "number" or "category", what the target is.
-        task: "regression", "binary" or "multiclass".
-        facts, target: facts about these columns, and about the target.
+        task: "regression", "binary", "multiclass", or "multilabel".
+        facts, targets: facts about these columns, and about the targets.
         notes: decisions that a user may want otherwise.
         weight: the name of the column of weights, "" for none.
         blocks: all rows, unless the file is streamed.
@@ -45,7 +52,7 @@ class Survey:
     target_kind: str
     task: str
     facts: dict[str, ColumnFacts]
-    target: ColumnFacts
+    targets: list[ColumnFacts]
     notes: list[Note]
     blocks: list[Block]
     weight: str = ""
@@ -56,25 +63,38 @@ class Survey:
         return self.choice.kinds
 
     @property
+    def target(self) -> ColumnFacts:
+        """Facts about the first target."""
+        return self.targets[0]
+
+    @property
+    def target_names(self) -> list[str]:
+        """The names of the targets."""
+        return [target.name for target in self.targets]
+
+    @property
     def all_kinds(self) -> dict[str, str]:
         """The kinds of the columns, of the weights and of the target."""
         kind = "number" if self.has_numeric_target else "category"
         weights = {self.weight: "number"} if self.weight else {}
-        return {**self.kinds, **weights, self.target.name: kind}
+        return {**self.kinds, **weights, **dict.fromkeys(self.target_names, kind)}
 
     @property
     def has_numeric_target(self) -> bool:
         """Whether the target is a column of numbers; else its labels are kept as written."""
         fact = self.target
+        if len(self.targets) > 1:
+            return True
         is_exact = (fact.is_whole and fact.is_canonical) or fact.is_decimal
         return self.target_kind == "number" and (self.task == "regression" or is_exact)
 
     @property
     def units(self) -> dict[str, str]:
         """The units that the numbers of some columns have, such as "%"."""
-        if not (self.target_kind == "number" and self.target.units):
+        if self.target_kind != "number":
             return self.choice.units
-        return {**self.choice.units, self.target.name: next(iter(self.target.units))}
+        found = {target.name: next(iter(target.units)) for target in self.targets if target.units}
+        return {**self.choice.units, **found}
 
     def described(self) -> str:
         """Describe the columns that are learned from."""
@@ -100,24 +120,76 @@ def survey(source: Source, settings: TrainingSettings, *, streams: bool = False)
     kept: list[Block] = []
     blocks = source.blocks(names=names)
     facts = collect_facts(source, blocks, names, settings, held_out, None if streams else kept)
-    target = facts.pop(settings.target)
+    targets = [facts.pop(name) for name in settings.targets]
     if settings.weight:
         check_weights(facts.pop(settings.weight), source)
-    target_kind = check_target(target, source, settings.task, settings.drop_gaps, settings.strict)
-    task = task_of(target, target_kind, settings.task)
+    target_kind, task = check_targets(targets, source, settings)
     choice = choose_kinds(facts, source, settings.use, settings.strict)
     notes = choice.notes()
+    for target in targets:
+        notes += target_notes(target, source, settings, target_kind, task)
+    return Survey(source, choice, target_kind, task, facts, targets, notes, kept, settings.weight)
+
+
+def target_notes(
+    target: ColumnFacts, source: Source, settings: TrainingSettings, target_kind: str, task: str
+) -> list[Note]:
+    """Return notes on the automatic decisions about a target."""
+    notes = []
     if target.n_gaps and not settings.drop_gaps:
         problem, *remedies = gaps_of_target(target, source)
         notes.append(Note(f"{problem}: they are left out", *remedies))
-    if task != "regression" and target_kind == "number" and settings.task == "auto":
+    if (
+        len(settings.targets) == 1
+        and task != "regression"
+        and target_kind == "number"
+        and settings.task == "auto"
+    ):
         text = f"target {target.name!r} has {len(target.labels)} different whole numbers: they are"
         notes.append(Note(f"{text} classes", Remedy(Option.TASK, "regression")))
     if target_kind == "number" and target.units:
         unit = next(iter(target.units))
         remedy = Remedy(Option.CATEGORIES, (target.name,))
         notes.append(Note(f"target {target.name!r} is read as numbers, without the {unit}", remedy))
-    return Survey(source, choice, target_kind, task, facts, target, notes, kept, settings.weight)
+    return notes
+
+
+def check_targets(
+    targets: Sequence[ColumnFacts], source: Source, settings: TrainingSettings
+) -> tuple[str, str]:
+    """Return the kind of the targets and the task; TableError when they cannot be learned.
+
+    Several targets are all numbers, or all yes-or-no: 0 and 1, or booleans.
+    """
+    strictness = (settings.drop_gaps, settings.strict)
+    if len(targets) == 1:
+        target, asked = targets[0], settings.task
+        if asked == "auto" and settings.loss != SQUARED:
+            asked = "regression"
+        kind = check_target(target, source, asked, *strictness)
+        check_objective(target, source, settings.loss)
+        return kind, task_of(target, kind, asked)
+    if settings.task not in ("auto", "regression"):
+        raise TableError(f"several targets cannot be {settings.task}: use one target, or 'auto'")
+    are_yes_or_no = all(map(is_yes_or_no, targets))
+    is_asked = settings.task == "regression" or settings.loss != SQUARED
+    for target in targets:
+        if target.is_chosen:
+            raise TableError(f"the target {target.name!r} cannot be a category among several")
+        if not are_yes_or_no or is_asked:
+            check_target(target, source, "regression", *strictness)
+            check_objective(target, source, settings.loss)
+        elif target.n_gaps and settings.strict and not settings.drop_gaps:
+            check_target(target, source, "auto", *strictness)
+    return "number", "multilabel" if are_yes_or_no and not is_asked else "regression"
+
+
+def is_yes_or_no(fact: ColumnFacts) -> bool:
+    """Return whether a target has only booleans, or only the whole numbers 0 and 1."""
+    if fact.kind == "category":
+        return fact.n_bools == fact.n_values
+    is_binary = fact.minimum >= 0 and fact.maximum <= 1 and not fact.n_too_large
+    return fact.kind == "number" and fact.is_whole and is_binary and not fact.units
 
 
 def task_of(fact: ColumnFacts, kind: str, task: str) -> str:
@@ -134,7 +206,8 @@ def task_of(fact: ColumnFacts, kind: str, task: str) -> str:
 
 def _columns_in_use(source: Source, settings: TrainingSettings) -> list[str]:
     """Return the columns to learn from, and the target; TableError for names that do not exist."""
-    check_column(settings.target, source, "to predict")
+    for name in settings.targets:
+        check_column(name, source, "to predict")
     for name in settings.ignore:
         check_column(name, source, "to ignore")
     for name in settings.categories:
@@ -143,17 +216,21 @@ def _columns_in_use(source: Source, settings: TrainingSettings) -> list[str]:
         check_column(name, source, "to use")
     if settings.weight:
         check_column(settings.weight, source, "of weights")
-        if settings.weight in (settings.target, *settings.ignore):
+        if settings.weight in (*settings.targets, *settings.ignore):
             raise TableError(f"column {settings.weight!r} cannot hold weights: it is not used so")
     ignored = set(settings.ignore)
-    if settings.target in ignored:
-        raise TableError(f"the target {settings.target!r} cannot be ignored")
+    for name in settings.targets:
+        if name in ignored:
+            raise TableError(f"the target {name!r} cannot be ignored")
     for name in (*settings.categories, *settings.use):
         if name in ignored:
             raise TableError(f"column {name!r} cannot be both used and ignored")
     names = [name for name in source.names if name not in ignored]
-    if names == [settings.target]:
-        raise TableError(f"{source.path} has no column except the target {settings.target!r}")
+    if {*names} == {*settings.targets}:
+        noun = "target" if len(settings.targets) == 1 else "targets"
+        raise TableError(
+            f"{source.path} has no column except the {noun} {listed(settings.targets)}"
+        )
     return names
 
 
@@ -175,7 +252,7 @@ def collect_facts(
     chosen = set(settings.categories)
     facts = {
         name: ColumnFacts(
-            name, name in chosen, held_out is not None or name in chosen or name == settings.target
+            name, name in chosen, held_out is not None or name in chosen or name in settings.targets
         )
         for name in names
     }
@@ -190,7 +267,9 @@ def collect_facts(
         plain = source.numbers(block.frame)
         add_block(facts, block, plain, source, training)
         if kept is not None:
-            inputs = {n: c for n, c in plain.items() if n not in chosen and n != settings.target}
+            inputs = {
+                n: c for n, c in plain.items() if n not in chosen and n not in settings.targets
+            }
             kept.append(block._replace(numbers=inputs))
     if n_rows == 0:
         raise TableError(f"{source.path} has a header but no rows")
@@ -240,25 +319,27 @@ def rows_of_file(survey: Survey, path: str) -> LabeledRows:
     Raises TableError when a column is missing, a cell does not fit, no row is left, or a class is
     absent from the survey.
     """
-    name = survey.target.name
+    names = survey.target_names
     kinds = {key: kind for key, kind in survey.all_kinds.items() if key != survey.weight}
     with open_table(path, survey.source.dialect) as source:
-        check_column(name, source, "to score the model")
-        check_same_columns(source, survey.kinds, name)
+        for name in names:
+            check_column(name, source, "to score the model")
+        check_same_columns(source, survey.kinds, names)
         block = joined(source.blocks(names=list(kinds)), kinds, source)
         for column in block.frame.get_columns():
             if not is_readable(column.dtype):
                 raise TableError(f"{path}: column {column.name!r} has the type {column.dtype}")
         frame, places = typed_rows(replace(survey, source=source, weight=""), block)
-    y = frame.get_column(name)
-    if not len(y):
+    rows = LabeledRows.of(frame, names, places)
+    if not len(rows):
         raise TableError(f"{path} has no row with a target")
-    if survey.task != "regression":
+    if survey.task in ("binary", "multiclass"):
+        y = frame.get_column(survey.target.name)
         known = set(map(category_text, survey.target.labels))
         for label in y.unique(maintain_order=True).to_list():
             if category_text(label) not in known:
                 raise TableError(f"{path}: the file of the training has no class {label!r:.60}")
-    return LabeledRows(drop(frame, name), y, places)
+    return rows
 
 
 def typed_rows(survey: Survey, block: Block) -> tuple[DataFrame, Places]:
@@ -267,13 +348,17 @@ def typed_rows(survey: Survey, block: Block) -> tuple[DataFrame, Places]:
 
     name = survey.target.name
     cells = survey.source.cells(block.frame.get_column(name))
+    missing = cells.missing
+    for other in survey.target_names[1:]:
+        missing = missing | survey.source.cells(block.frame.get_column(other)).missing
     frame = typed(block, survey.all_kinds, survey.source, survey.units)
-    if survey.target_kind == "number" and survey.target.is_whole and survey.has_numeric_target:
+    is_number = len(survey.targets) == 1 and survey.target_kind == "number"
+    if is_number and survey.target.is_whole and survey.has_numeric_target:
         whole = cells.cells.values
         if cells.cells.is_text:
             whole = without(whole, cells.missing).cast(pl.Int64, strict=False)
         if survey.target.is_canonical and whole.null_count() == cells.missing.sum():
             columns = {column.name: column for column in frame.get_columns()}
             frame = frame_of({**columns, name: whole})
-    has_target = ~cells.missing.to_numpy()
+    has_target = ~missing.to_numpy()
     return frame.filter(has_target), block.places[has_target]

@@ -38,8 +38,9 @@ def weighted_rows(
         weights = rows.x.get_column(settings.weight).to_numpy().astype(np.float64)
         rows = without_weights(rows, settings)
     if settings.class_weight:
-        if task == "regression":
+        if task not in ("binary", "multiclass"):
             raise TableError(f"the target {settings.target!r} has no classes to be weighted")
+        assert not hasattr(rows.y, "columns")
         places = rows.y.rank("dense").to_numpy().astype(np.int64) - 1
         totals = np.bincount(places, weights)
         if not totals.all():

@@ -18,8 +18,10 @@ from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.source import Source
 from handnn.files.reading.values import label_counts, typed
 from handnn.files.report.block_scores import BlockScores
+from handnn.files.report.row_losses import has_several
 from handnn.files.report.table_scores import Scores
 from handnn.tables.cells import label_codes, look_up
+from handnn.tables.objective import POISSON
 
 if TYPE_CHECKING:
     from polars import DataFrame, DataType, Series
@@ -44,7 +46,7 @@ class ModelInput:
             if kind == "category"
         }
         self._unseen: dict[str, Counter[str]] = {name: Counter() for name in self._labels}
-        self._differences = check_same_columns(source, self.kinds, model.notes.target)
+        self._differences = check_same_columns(source, self.kinds, model.notes.target_names)
 
     @property
     def notes(self) -> list[str]:
@@ -125,9 +127,14 @@ def unreadable_column(source: Source, name: str, dtype: DataType) -> TableError:
 
 
 def predictions(model: FileModel, frame: DataFrame, *, probabilities: bool) -> DataFrame:
-    """Return a column "prediction", and for probabilities a column "p(label)" for each class."""
+    """Return a column "prediction", and for probabilities a column "p(label)" for each class.
+
+    Of several targets, there are columns "prediction of NAME" and "p(NAME)" for each.
+    """
     import polars as pl
 
+    if has_several(model.target):
+        return pl.DataFrame(_of_several(model, frame, probabilities))
     if model.target.task == "regression":
         return pl.DataFrame({"prediction": model.predict(frame)})
     p = model.predict_proba(frame)
@@ -136,6 +143,23 @@ def predictions(model: FileModel, frame: DataFrame, *, probabilities: bool) -> D
         for place, label in enumerate(model.target.classes.tolist()):
             columns[f"p({label})"] = p[:, place]
     return pl.DataFrame(columns)
+
+
+def _of_several(
+    model: FileModel, frame: DataFrame, probabilities: bool
+) -> dict[str, NDArray[np.generic]]:
+    """Return the predictions of several targets, and the probabilities of yes, by column."""
+    names = model.notes.target_names
+    if model.target.task == "regression":
+        answers = model.predict(frame)
+        return {f"prediction of {name}": answers[:, k] for k, name in enumerate(names)}
+    p = model.predict_proba(frame)
+    chosen = model.target.choose(p)
+    found: dict[str, NDArray[np.generic]]
+    found = {f"prediction of {name}": chosen[:, k] for k, name in enumerate(names)}
+    if probabilities:
+        found |= {f"p({name})": p[:, k] for k, name in enumerate(names)}
+    return found
 
 
 def beside(kept: DataFrame, found: DataFrame) -> DataFrame:
@@ -159,25 +183,30 @@ def evaluate_file(model: FileModel, rows: ModelInput) -> tuple[Scores, int]:
     Raises TableError when the file or a row does not have the target, or a row has a class that
     training did not have.
     """
-    name = model.notes.target
-    check_column(name, rows.source, "to compare predictions with")
-    reader = TargetReader(model, rows.source)
-    scores = BlockScores(model.target)
-    for frame, block in rows.blocks(name):
-        dtype = block.frame.get_column(name).dtype
-        if not is_readable(dtype):
-            raise unreadable_column(rows.source, name, dtype)
-        measured = reader.read(block)
+    names = model.notes.target_names
+    for name in names:
+        check_column(name, rows.source, "to compare predictions with")
+    readers = [TargetReader(model, rows.source, name) for name in names]
+    scores = BlockScores(model.target, names)
+    for frame, block in rows.blocks(*names):
+        for name in names:
+            dtype = block.frame.get_column(name).dtype
+            if not is_readable(dtype):
+                raise unreadable_column(rows.source, name, dtype)
+        columns = [reader.read(block) for reader in readers]
+        measured = np.stack(columns, axis=1) if has_several(model.target) else columns[0]
         is_regression = model.target.task == "regression"
         scores.add(measured, model.predict(frame) if is_regression else model.predict_proba(frame))
     return scores.scores(), scores.n_rows
 
 
 class TargetReader:
-    """Reads the target of a file, encoded as in training."""
+    """Reads a target of a file, encoded as in training."""
 
-    def __init__(self, model: FileModel, source: Source) -> None:
-        self._name, self._source = model.notes.target, source
+    def __init__(self, model: FileModel, source: Source, name: str) -> None:
+        self._name, self._source = name, source
+        self._is_yes_or_no = model.target.task == "multilabel"
+        self._is_count = model.target.objective == POISSON
         self._units = model.notes.units
         classes = model.target.classes
         self._codes = None if classes is None else label_codes(classes.tolist())
@@ -189,7 +218,12 @@ class TargetReader:
         if self._codes is None:
             self._check_complete(cells.missing, block)
             found = typed(block, {self._name: "number"}, self._source, self._units)
-            return found.to_series().to_numpy()
+            values = found.to_series().to_numpy()
+            if self._is_yes_or_no:
+                self._check(np.isin(values, (0, 1)), "is neither 0 nor 1", block)
+            if self._is_count:
+                self._check(values >= 0, "is below 0, and the model predicts rates", block)
+            return values
         texts = cells.cells.texts_with({*self._codes})
         self._check_complete(texts.is_null(), block)
         indices = look_up(texts.to_list(), self._codes, -1)
@@ -200,6 +234,12 @@ class TargetReader:
                 f"{self._name!r} in training"
             )
         return indices.astype(np.float64)
+
+    def _check(self, is_right: NDArray[np.bool_], what: str, block: Block) -> None:
+        if not is_right.all():
+            row = int((~is_right).argmax())
+            cell = block.frame.get_column(self._name)[row]
+            raise TableError(f"{self._where(block, row)}: the target {cell!r:.60} {what}")
 
     def _check_complete(self, missing: Series, block: Block) -> None:
         if missing.any():

@@ -180,8 +180,6 @@ def select(frame: DataFrame, names: Sequence[str]) -> DataFrame:
     return frame_of({name: columns[name] for name in names})
 
 
-def drop(frame: DataFrame, name: str) -> DataFrame:
-    """Return a frame without a column, whose name is taken literally."""
-    import polars.selectors as cs
-
-    return frame.drop(cs.by_index(frame.columns.index(name)))
+def drop(frame: DataFrame, *names: str) -> DataFrame:
+    """Return a frame without some columns, whose names are taken literally."""
+    return frame_of({c.name: c for c in frame.get_columns() if c.name not in names})

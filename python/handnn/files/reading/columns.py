@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 from handnn.files.errors import Option, Remedy, TableError
@@ -28,11 +28,11 @@ def check_column(name: str, source: Source, purpose: str) -> None:
     raise TableError(problem)
 
 
-def check_same_columns(source: Source, names: Iterable[str], target: str) -> list[str]:
+def check_same_columns(source: Source, names: Iterable[str], targets: Collection[str]) -> list[str]:
     """Return notes on harmless differences between the columns of a file and of the training.
 
-    A different order and additional columns (other than the target) are harmless. Raises TableError
-    when a column is missing.
+    A different order and additional columns (other than the targets) are harmless. Raises
+    TableError when a column is missing.
     """
     names = list(names)
     known, found = set(names), set(source.names)
@@ -47,7 +47,7 @@ def check_same_columns(source: Source, names: Iterable[str], target: str) -> lis
     notes = []
     if [name for name in source.names if name in known] != names:
         notes.append("the columns are in another order than in training; they are matched by name")
-    more = [name for name in source.names if name not in known and name != target]
+    more = [name for name in source.names if name not in known and name not in targets]
     if more:
         notes.append(f"columns that training did not use are ignored: {listed(more)}")
     return notes

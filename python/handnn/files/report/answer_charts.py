@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from handnn import charts
-from handnn.files.report.table_scores import Values
+from handnn.files.report.row_losses import Values, each_target, has_several
 from handnn.metrics import auc
 from handnn.tables import Target
 
 MAX_DOTS = 1_500
 MAX_CLASSES = 20
 """The largest number of classes in the confusion matrix and of ROC curves."""
+
+MAX_TARGETS = 6
+"""The largest number of targets that are compared."""
 
 MAX_CURVE_POINTS = 300
 N_SHADES = 8
@@ -44,8 +49,18 @@ div.small figcaption { font-size: .9rem }
 """The rules of the confusion matrix and of small charts: blue is right, orange is wrong."""
 
 
-def answers_section(target: Target, name: str, measured: Values, answers: Values) -> str:
-    """Return HTML that compares predictions with actual values, the arguments of `score`."""
+def answers_section(target: Target, names: Sequence[str], measured: Values, answers: Values) -> str:
+    """Return HTML that compares predictions with actual values, the arguments of `score`.
+
+    names: of the targets. The first few of several are shown.
+    """
+    if has_several(target):
+        parts = []
+        each = each_target(target, measured, answers)
+        for name, (one, *values) in zip(names, islice(each, MAX_TARGETS), strict=False):
+            parts += [f"<h3>{escape(name)}</h3>", answers_section(one, [name], *values)]
+        return "\n".join(parts)
+    name = names[0]
     if target.classes is None:
         return _scatter(name, measured, answers) + _residuals(name, measured, answers)
     labels = [f"{label!s:.30}" for label in target.classes.tolist()]

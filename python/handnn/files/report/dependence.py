@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handnn import charts
-from handnn.files.report.table_scores import Values, answers_of
+from handnn.files.report.row_losses import Values
+from handnn.files.report.table_scores import answers_of
 from handnn.tables import CategoryColumn, NumberColumn, TableModel
 
 if TYPE_CHECKING:
-    from polars import DataFrame
+    from polars import DataFrame, Series
 
 MAX_COLUMNS = 4
 """The largest number of columns, the most important ones."""
@@ -54,7 +55,7 @@ def dependence_section(model: TableModel, rows: DataFrame, names: Iterable[str])
 
 
 def _curve(model: TableModel, rows: DataFrame, sample: DataFrame, name: str) -> str:
-    known = rows[name].drop_nulls().to_numpy()
+    known = _column(rows, name).drop_nulls().to_numpy()
     known = known[np.isfinite(known)]
     if len(known) == 0:
         return ""
@@ -79,12 +80,17 @@ def _curve(model: TableModel, rows: DataFrame, sample: DataFrame, name: str) -> 
 
 
 def _bars(model: TableModel, rows: DataFrame, sample: DataFrame, name: str) -> str:
-    counts = rows[name].drop_nulls().value_counts(sort=True, name="n_rows")
+    counts = _column(rows, name).drop_nulls().value_counts(sort=True, name="n_rows")
     values = counts[counts.columns[0]].to_list()[:MAX_LABELS]
     place, label = next(iter(_shown(model).items()))
     means = {f"{v!s:.60}": float(_mean(model, sample, name, v)[place]) for v in values}
     what = _what({place: label})
     return _titled(f"{name}: {what}", charts.bars(means, f"The {what} over {name}"))
+
+
+def _column(rows: DataFrame, name: str) -> Series:
+    """Return a column under another name: one such as ^x$ is a pattern in polars."""
+    return rows.get_column(name).alias("cell")
 
 
 def _titled(title: str, picture: str) -> str:

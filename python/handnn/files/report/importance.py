@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from handnn.files.learning.split import LabeledRows
+from handnn.files.report.row_losses import mean_loss, row_losses
 from handnn.files.report.table_scores import answers_of, measured_values, row_errors
 from handnn.tables import TableModel
 
 if TYPE_CHECKING:
-    from polars import DataFrame
+    from polars import DataFrame, Series
 
 MAX_ROWS = 2_000
 """The largest number of rows that are shuffled."""
@@ -34,7 +35,7 @@ def permutation_importance(
 ) -> dict[str, float]:
     """Return the increase of the error when each column is shuffled, the largest first.
 
-    The error is the RMSE, or the log loss of classes, on up to 2,000 rows; the rise is the mean of
+    The error is the `main_metric`, such as the RMSE, on up to 2,000 rows; the rise is the mean of
     three shuffles. Columns with the same information share it, so each alone may look unimportant.
     (Breiman 2001, "Random Forests", section 10.)
     """
@@ -42,10 +43,8 @@ def permutation_importance(
     x, measured = rows.x[chosen], measured_values(model.target, rows.y[chosen])
 
     def error(table: DataFrame) -> float:
-        errors = row_errors(model.target, measured, answers_of(model, table))
-        if model.target.task == "regression":
-            return float(np.sqrt(np.mean(errors**2)))
-        return float(errors.mean())
+        losses = row_losses(model.target, measured, answers_of(model, table))
+        return mean_loss(model.target, losses)
 
     before = error(x)
     found = {}
@@ -58,6 +57,11 @@ def permutation_importance(
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
+def _cell(y: Series | DataFrame, row: int) -> object:
+    """Return the target of a row, a tuple if there are several."""
+    return y.row(row) if hasattr(y, "row") else y[row]
+
+
 def worst_rows(model: TableModel, rows: LabeledRows, count: int = 10) -> list[WorstRow]:
     """Return the rows with the largest errors, the largest first."""
     answers = answers_of(model, rows.x)
@@ -66,8 +70,8 @@ def worst_rows(model: TableModel, rows: LabeledRows, count: int = 10) -> list[Wo
     return [
         WorstRow(
             int(rows.places[row]),
-            rows.y[row],
-            predicted[row],
+            _cell(rows.y, row),
+            tuple(predicted[row].tolist()) if predicted.ndim > 1 else predicted[row],
             float(errors[row]),
             rows.x.row(row, named=True),
         )

@@ -16,13 +16,23 @@ from handnn.files.report import answer_charts
 from handnn.files.report.dependence import dependence_section
 from handnn.files.report.html import Cell, section, table
 from handnn.files.report.importance import WorstRow, permutation_importance, worst_rows
+from handnn.files.report.row_losses import NAMES, main_metric
 from handnn.files.report.table_scores import answers_of, measured_values
 from handnn.inside.page import document
+from handnn.tables import Target
+from handnn.tables.objective import SQUARED
 
 MAX_BARS = 30
 """The largest number of columns in the chart of importance."""
 
+MAX_SCORES = 4
+"""The largest number of scores in one line of the table, and of targets in one of its cells."""
+
 MEANINGS = {
+    **{name: text for name, text in NAMES.items() if name.startswith("scaled_")},
+    "deviance": "mean Poisson deviance",
+    "pinball_loss": "mean of the loss that the quantile minimizes",
+    "share_below": "share of rows at or below the prediction",
     "rmse": "root mean squared error",
     "mae": "mean absolute error",
     "r2": "R², the share of the variance that is explained",
@@ -49,21 +59,22 @@ def report_page(model: FileModel, command: str) -> str:
     if run is None:
         raise ValueError("report_page: the model must come from train_file, not from a file")
     story, target, test = model.notes.story, model.target, run.held_out
-    title = f"Predicting {model.notes.target} from {story['file']}"
+    names = model.notes.target_names
+    title = f"Predicting {', '.join(names)} from {story['file']}"
     importance = permutation_importance(model, test, np.random.default_rng(_integer(story["seed"])))
     measured, answers = measured_values(target, test.y), answers_of(model, test.x)
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="verdict">This model is {escape(model.verdict)}.</p>',
-        f"<p>A {target.task} model, trained on {run.n_train:,} rows and scored on "
-        f"{len(test):,} other rows, which were drawn at random.</p>",
+        f"<p>A {target.task} model{_objective(target)}, trained on {run.n_train:,} rows and scored "
+        f"on {len(test):,} other rows, which were drawn at random.</p>",
         section("Scores", _scores(model)),
         section("Learning curves", _learning_curves(run)),
         section(
             "Predicted and actual values",
-            answer_charts.answers_section(target, model.notes.target, measured, answers),
+            answer_charts.answers_section(target, names, measured, answers),
         ),
-        section("Column importance", _importance(target.task, importance)),
+        section("Column importance", _importance(NAMES[main_metric(target)], importance)),
         section("Partial dependence", dependence_section(model, test.x, importance)),
         section(
             "Worst predictions",
@@ -80,9 +91,15 @@ def _scores(model: FileModel) -> str:
     methods: dict[str, PlainScores] = {**model.baselines, "this model": model.scores}
     names = list(model.scores)
     rows = [[method, *(_number(scores[n]) for n in names)] for method, scores in methods.items()]
-    meanings = "; ".join(f"{name}: {MEANINGS[name]}" for name in names)
+    metrics = dict.fromkeys(
+        name if name in MEANINGS else name.partition(" of ")[0] for name in names
+    )
+    meanings = "; ".join(f"{name}: {MEANINGS[name]}" for name in metrics)
     best = "this model" if model.verdict.startswith("better") else ""
-    scores = table("On the held-out rows", ["", *names], rows, best)
+    head = ["", *names]
+    if len(names) > MAX_SCORES:  # of several targets: a line for each
+        (head, *rows), best = [list(line) for line in zip(head, *rows, strict=True)], ""
+    scores = table("On the held-out rows", head, rows, best)
     return f"{scores}<p>{meanings}.</p>"
 
 
@@ -101,8 +118,12 @@ def _learning_curves(run: TrainingRun) -> str:
     return f"<p>{text}{after}.</p>" + charts.curves(groups, ("epoch", "loss"), described)
 
 
-def _importance(task: str, importance: dict[str, float]) -> str:
-    error = "RMSE" if task == "regression" else "log loss"
+def _objective(target: Target) -> str:
+    """Return what a regression predicts, unless it is the mean."""
+    return "" if target.objective == SQUARED else f" with the loss {target.objective}"
+
+
+def _importance(error: str, importance: dict[str, float]) -> str:
     shown = dict(list(importance.items())[:MAX_BARS])
     text = f"By how much the {error} rises when a column of the held-out rows is shuffled."
     note = "Columns with the same information share it, so each alone may look unimportant."
@@ -164,6 +185,8 @@ def _number(value: float | None) -> str:
 def _cell(value: object) -> Cell:
     if value is None:
         return "–"
+    if isinstance(value, tuple):
+        return ", ".join(str(_cell(part)) for part in value[:MAX_SCORES])
     if isinstance(value, float | np.floating):
         return _number(float(value))
     return f"{value!s:.60}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 
 from handnn import charts
-from handnn.files.report.table_scores import Values, row_errors
+from handnn.files.report.row_losses import NAMES, Values, main_metric, mean_loss, row_losses
 from handnn.tables import Target
 
 MIN_STANDARD_ERRORS = 2.0
@@ -20,7 +21,7 @@ class Verdict:
     """The scores of a model and of a baseline on the same held-out rows.
 
     Attributes:
-        metric: "rmse" or "log_loss"; lower is better.
+        metric: a key of `row_losses.NAMES`, such as "rmse"; lower is better.
         model, baseline: their scores.
         baseline_name: of the better baseline.
         difference: model - baseline.
@@ -41,7 +42,7 @@ class Verdict:
         words = ("better than" if is_sure else "not clearly better than") if beats else (
             "not better than"
         )  # fmt: skip
-        name = {"rmse": "RMSE", "log_loss": "log loss"}[self.metric]
+        name = NAMES[self.metric]
         number = charts.number
         return (
             f"{words} {self.baseline_name} on the held-out rows: {name} {number(self.model)} "
@@ -66,27 +67,19 @@ def compare(
     The standard error is that of a mean of differences of paired rows. For the RMSE, a root, it
     follows from that of the mean square by the delta method: ``se / (rmse_1 + rmse_2)``.
     """
-    is_regression = target.task == "regression"
-
-    def losses(given: Values) -> Values:
-        errors = row_errors(target, measured, given)
-        return np.asarray(errors**2) if is_regression else errors
-
-    def total(given: Values) -> float:
-        mean = float(given.mean())
-        return float(np.sqrt(mean)) if is_regression else mean
-
+    metric = main_metric(target)
+    total = partial(mean_loss, target)
     with np.errstate(over="ignore", invalid="ignore"):  # rows may be far from those in training
-        ours = losses(answers)
-        others = {name: losses(theirs) for name, theirs in baselines.items()}
+        ours = row_losses(target, measured, answers)
+        others = {name: row_losses(target, measured, theirs) for name, theirs in baselines.items()}
         name = min(others, key=lambda name: total(others[name]))
         theirs = others[name]
         n_rows = len(ours)
         error = float(np.std(ours - theirs, ddof=1) / np.sqrt(n_rows)) if n_rows > 1 else np.inf
-        if is_regression and error > 0:
+        if metric.endswith("rmse") and error > 0:
             error /= total(ours) + total(theirs)
         return Verdict(
-            metric="rmse" if is_regression else "log_loss",
+            metric=metric,
             model=total(ours),
             baseline=total(theirs),
             baseline_name=name,

@@ -8,6 +8,7 @@ from handnn.exchange.c.steps.fill import Fill
 from handnn.exchange.c.steps.interpolate import Interpolate
 from handnn.exchange.c.steps.look_up import LookUp
 from handnn.exchange.c.steps.one_hot import OneHot
+from handnn.exchange.c.steps.rates import Rates
 from handnn.exchange.c.steps.row_step import OutputStep, RowStep
 from handnn.exchange.c.steps.scale import Scale
 
@@ -19,6 +20,7 @@ __all__ = [
     "LookUp",
     "OneHot",
     "OutputStep",
+    "Rates",
     "RowStep",
     "Scale",
 ]
