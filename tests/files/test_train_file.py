@@ -87,6 +87,7 @@ def test_checks_its_arguments(table, options, error):
 
 REMEDIES = [
     (Remedy(Option.CATEGORIES, ("a",)), "categories=['a'] to treat every value", "--category a to"),
+    (Remedy(Option.NO_STREAM), "stream=False", "--no-stream"),
     (Remedy(Option.TASK, "regression"), "task='regression'", "--task regression"),
     (Remedy(Option.USE, ("a", "b")), "use use=['a', 'b'] to learn from them", "--use a,b to"),
     (Remedy(Option.NO_DEFAULT_GAPS), "default_gaps=False", "--no-default-gaps"),

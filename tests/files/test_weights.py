@@ -65,7 +65,7 @@ def test_a_file_of_its_own_scores_the_model(handnn_command, table, tmp_path):
         ({"weight": "y"}, "cannot hold weights"),
         ({"weight": "gap"}, "the weights 'gap' have no value in line 2"),
         ({"weight": "x"}, "the weights 'x' must be 0 or more"),
-        ({"weight": "w", "stream": True}, "need stream=False"),
+        ({"weight": "w", "stream": True}, "cannot be streamed"),
         ({"class_weight": "balanced"}, "has no classes to be weighted"),
         ({"class_weight": "x"}, "class_weight must be 'balanced'"),
         ({"test": "other"}, "has no column 'town', which the model was trained on"),

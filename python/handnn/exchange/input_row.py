@@ -48,7 +48,7 @@ class InputRow:
     """
 
     def __init__(self, model: TableModel, target: str | Sequence[str] = "") -> None:
-        names = [target] if isinstance(target, str) else list(target)
+        names = [name for name in ([target] if isinstance(target, str) else target) if name]
         learned = model.columns
         self.model = model
         self.target = ", ".join(names) or "the target"
