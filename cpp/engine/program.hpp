@@ -86,7 +86,7 @@ class TrainingProgram {
   // before the update; if it is not finite, nothing is updated.
   double step(const Rows<T>& batch, double lr_factor = 1);
 
-  // The same on a batch of N rows, of which `batch` has the local_rows(N).
+  // The same on a batch of N rows; `batch` holds the local_rows(N) rows of this rank.
   double sharded_step(const Rows<T>& batch, Size N, double lr_factor);
 
   bool is_sharded() const { return sharding_.is_used(); }

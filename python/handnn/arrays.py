@@ -96,6 +96,21 @@ def float_dtype(dtype: DTypeLike, name: str) -> np.dtype[np.floating]:
     raise TypeError(f"{name} must be float32 or float64, but is {dtype!r}")
 
 
+def check_type(value: object, kind: type, name: str) -> None:
+    """Raise TypeError if `value` is not an instance of `kind`; `name` is the argument's name."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOUaeiou" else "a"
+        raise TypeError(
+            f"{name} must be {article} {kind.__name__}, but is a {type(value).__name__}"
+        )
+
+
+def check_methods(value: object, name: str, *methods: str) -> None:
+    """Raise TypeError unless `value` is an object with these methods."""
+    if isinstance(value, type) or not all(callable(getattr(value, m, None)) for m in methods):
+        raise TypeError(f"{name} must have {' and '.join(methods)}, but is {value!r}")
+
+
 def whole_number(
     value: SupportsIndex, name: str, minimum: int = 1, maximum: int | None = None
 ) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handnn import storage
-from handnn.arrays import Array, as_float
+from handnn.arrays import Array, as_float, check_type
 from handnn.layers import ACTIVATIONS, Brick, Softmax
 from handnn.network import Network
 
@@ -149,10 +149,7 @@ def _check_members(networks: list[Network]) -> None:
     known: dict[str, tuple[int, int]] = {}
     seen: set[int] = set()
     for place, network in enumerate(networks):
-        if not isinstance(network, Network):
-            raise TypeError(
-                f"Ensemble: networks[{place}] must be a Network, but is a {type(network).__name__}"
-            )
+        check_type(network, Network, f"Ensemble: networks[{place}]")
         if id(network) in seen:
             raise ValueError(f"Ensemble: networks[{place}] occurs twice")
         seen.add(id(network))

@@ -4,7 +4,7 @@ Arrays have N rows and are computed in float64. `Trainer.fit` accepts the names 
 converts the network's outputs to what each metric expects.
 
 A `sample_weight` (N,), finite and not negative, counts a row that many times. All functions raise
-ValueError if shapes differ, if there are no rows, or if the weights sum to 0.
+ValueError without rows, if shapes differ, or if the weights sum to 0.
 """
 
 from __future__ import annotations

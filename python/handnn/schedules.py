@@ -86,7 +86,7 @@ class Constant(Schedule):
     """
 
     def at(self, steps: Steps) -> Factors:
-        return np.ones(len(steps))
+        return np.ones(np.shape(steps))
 
 
 class Step(Schedule):
@@ -111,9 +111,9 @@ class Step(Schedule):
 
     def at(self, steps: Steps) -> Factors:
         """Compute the powers by repeated squaring, one bit of the exponents at a time."""
-        exponents = steps // self.every
-        power, square = np.ones(len(steps)), self.factor
-        while exponents.any():
+        exponents = np.asarray(steps) // self.every
+        power, square = np.ones(np.shape(steps)), self.factor
+        while (exponents > 0).any():
             power[exponents % 2 == 1] *= square
             square *= square
             exponents //= 2

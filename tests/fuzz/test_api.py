@@ -1,8 +1,7 @@
 """Random calls of all that is public: classes, functions and methods, found by their names.
 
 A new public name is fuzzed without being listed here. Each call ends, without a crash, and raises
-errors that say what is wrong. An object without the methods of its role may also be an
-AttributeError, as everywhere in Python; they are counted.
+errors that say what is wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ N_CALLS = int(os.environ.get("HANDNN_FUZZ_API", "200"))
 SEED = int(os.environ.get("HANDNN_FUZZ_SEED", "0"))
 
 DOCUMENTED = (ValueError, TypeError, MemoryError, OSError, ImportError, RuntimeError)
-DOCUMENTED += (handnn.DivergenceError, AttributeError, IndexError)
+DOCUMENTED += (handnn.DivergenceError,)
 
 NOT_CALLED = {
     "article",  # its classes are those of the article, which check nothing
@@ -115,7 +114,7 @@ class Caller:
             self.counts["returned"] += 1
         except DOCUMENTED as error:
             self.counts[type(error).__name__] += 1
-            if not str(error):
+            if not (str(error) or isinstance(error, MemoryError)):
                 self.faults.append(f"{name}: {error!r} says nothing; {given}")
         except Exception as error:
             self.faults.append(f"{name}: {error!r} for {given}")

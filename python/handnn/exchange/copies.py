@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from handnn.arrays import check_type
 from handnn.layers import is_ours
 from handnn.layers.sequence import walk
 from handnn.network import Network
@@ -16,8 +17,7 @@ def copy_of_ours(network: Network, where: str, library: str, known: Collection[s
     Network or has another brick, and ValueError when an array has been replaced by one that does
     not fit.
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"{where}: network must be a Network, but is a {type(network).__name__}")
+    check_type(network, Network, f"{where}: network")
     for place, layer in walk(network.layers):
         name = type(layer).__name__
         if not is_ours(layer) or name not in known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from handnn.arrays import Array
+from handnn.arrays import Array, check_type
 from handnn.layers.layer import buffers_of, params_of
 from handnn.layers.sequence import walk
 from handnn.network import Network
@@ -38,10 +38,7 @@ def load_weights(network: Network, path: str | os.PathLike[str], names: str = "h
         >>> bool((network.params["0.w"] == trained.params["0.w"]).all())
         True
     """
-    if not isinstance(network, Network):
-        raise TypeError(
-            f"load_weights: network must be a Network, but is a {type(network).__name__}"
-        )
+    check_type(network, Network, "load_weights: network")
     path = as_path(path, "load_weights: path")
     check_names(names, "load_weights")
     with opened(path, "does not fit the network", "load_weights: ") as file:

@@ -241,7 +241,7 @@ def dropout_forward(
     """Return out = 0 with probability p and x / (1 - p) otherwise, entry by entry.
 
     x of any shape. The mask depends only on seed, step (0 to 2⁶³ - 1) and the index of an entry in
-    its batch, of which x is the part from entry `first`: entry i is kept if a 32-bit hash of the
+    its batch; the first entry of x has the index `first`. Entry i is kept if a 32-bit hash of the
     three is at least p·2³², rounded. The mask repeats after 2³² entries. The factor 1 / (1 - p) is
     rounded to the dtype. ValueError unless 0 <= p < 1.
 

@@ -36,7 +36,7 @@ def mse_loss_forward(
 
     pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,), finite and not negative
     (else ValueError), all 1 when not given. The sum is divided by N·O, not by the sum of the
-    weights. Accumulated in float64; NaN when there are no entries.
+    weights. Accumulated in float64; NaN for arrays without entries.
 
     Examples:
         >>> handnn.functional.mse_loss_forward([[1], [3]], [1, 1])
@@ -73,7 +73,7 @@ def mae_forward(
     """Return the mean absolute error, Σ_n weight_n Σ_o |pre - y_true| / (N·O).
 
     pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,) as in `mse_loss_forward`.
-    NaN when there are no entries.
+    NaN for arrays without entries.
 
     Examples:
         >>> handnn.functional.mae_forward([[1], [3]], [1, 1])
@@ -109,7 +109,7 @@ def bce_with_logits_forward(
     """Return the binary cross-entropy of sigmoid(pre), a mean over all N·O entries.
 
     pre (N, O), y_true (N, O), or (N,) when O is 1, from 0 to 1 (else ValueError); sample_weight
-    (N,) as in `mse_loss_forward`. NaN when there are no entries.
+    (N,) as in `mse_loss_forward`. NaN for arrays without entries.
 
     Examples:
         >>> handnn.functional.bce_with_logits_forward([[1000], [-1000]], [1, 0])
@@ -144,7 +144,7 @@ def poisson_nll_forward(
     """Return the mean over all N·O entries of exp(pre) - y_true·pre.
 
     pre (N, O), y_true (N, O), or (N,) when O is 1, finite and not negative (else ValueError);
-    sample_weight (N,) as in `mse_loss_forward`. NaN when there are no entries.
+    sample_weight (N,) as in `mse_loss_forward`. NaN for arrays without entries.
 
     Examples:
         >>> handnn.functional.poisson_nll_forward([[0]], [2])
@@ -179,7 +179,7 @@ def gaussian_nll_forward(
     """Return the mean over all N·Y targets of (s + (m - y_true)²·exp(-s)) / 2.
 
     pre (N, 2·Y): the means m, then the log-variances s; y_true (N, Y), or (N,) when Y is 1;
-    sample_weight (N,) as in `mse_loss_forward`. NaN when there are no entries.
+    sample_weight (N,) as in `mse_loss_forward`. NaN for arrays without entries.
 
     Examples:
         >>> handnn.functional.gaussian_nll_forward([[1, 0]], [3])
@@ -218,7 +218,7 @@ def huber_forward(
     """Return the mean over all N·O entries of e²/2 where |e| ≤ delta, else delta·(|e| - delta/2).
 
     e = pre - y_true; pre (N, O), y_true (N, O), or (N,) when O is 1; sample_weight (N,) as in
-    `mse_loss_forward`; delta finite and above 0 (else ValueError). NaN when there are no entries.
+    `mse_loss_forward`; delta finite and above 0 (else ValueError). NaN for arrays without entries.
 
     Examples:
         >>> handnn.functional.huber_forward([[1], [4]], [1, 1])
@@ -262,7 +262,7 @@ def quantile_forward(
 
     e = y_true - pre; pre (N, Y·Q), Q columns for each of y_true's; y_true (N, Y), or (N,) when Y is
     1; quantiles (Q,), between 0 and 1 (else ValueError); sample_weight (N,) as in
-    `mse_loss_forward`. NaN when there are no entries.
+    `mse_loss_forward`. NaN for arrays without entries.
 
     Examples:
         >>> handnn.functional.quantile_forward([[1, 3]], [2], [0.1, 0.9])

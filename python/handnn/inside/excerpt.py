@@ -24,7 +24,7 @@ class Excerpt(NamedTuple):
     """An array as a table of strings.
 
     rows, columns: the labels, ending with a gap if more follow.
-    shades: each number divided by the largest absolute value; 0 where there is no number.
+    shades: each number divided by the largest absolute value; 0 for the other cells.
     summary: the range, the mean and the count of NaN; "" if all numbers are shown and finite.
     """
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from handnn.arrays import Array, as_float
+from handnn.arrays import Array, as_float, check_methods
 from handnn.layers import Dropout
 from handnn.layers.embedding import code_columns
 from handnn.layers.sequence import walk
@@ -106,6 +106,7 @@ def gradient_check(
             f"gradient_check: network must be a Network, but is a {type(network).__name__}; "
             "write Network([...])"
         )
+    check_methods(loss, "gradient_check: loss", "forward", "backward")
     if network.dtype != np.float64:
         raise ValueError(
             f"gradient_check: network must be float64, but is {network.dtype}; "

@@ -90,7 +90,7 @@ class LayerStatistics:
     def plot(self, figure: Figure | None = None) -> Figure:
         """Plot the statistics over the bricks, into `figure` or a new one, and return it.
 
-        Raises ImportError if matplotlib is not installed.
+        Raises ImportError if matplotlib is not installed, TypeError if `figure` is not a Figure.
         """
         if figure is None:
             try:
@@ -100,6 +100,7 @@ class LayerStatistics:
                     "LayerStatistics.plot needs matplotlib: pip install matplotlib"
                 ) from None
             figure = plt.figure(figsize=(11, 8), layout="constrained")
+        check_methods(figure, "LayerStatistics.plot: figure", "subplots")
         draw(self.layers, self.params, figure)
         return figure
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from handnn.arrays import Array
+from handnn.arrays import Array, check_methods
 from handnn.inside.records import BrickStep, LossStep, NetworkStep, ParamUpdate
 from handnn.layers import Activation, Brick, Layer, Residual
 from handnn.layers.layer import buffers_of, grads_of, params_of
@@ -171,8 +171,8 @@ def _checked(where: str, given: Watched) -> list[Array]:
     ):
         if value is None:
             continue
-        if methods and (isinstance(value, type) or not all(hasattr(value, m) for m in methods)):
-            raise TypeError(f"{where}: {part} must have {' and '.join(methods)}, but is {value!r}")
+        if methods:
+            check_methods(value, f"{where}: {part}", *methods)
         if given.y is None:
             raise ValueError(f"{where}: {part} needs y, to compare the output with")
     if isinstance(optimizer, LBFGS):

@@ -56,6 +56,7 @@ class GaussianNLL(KernelLoss):
         """Return 2·Y: a mean and a log-variance for each target."""
         return 2 * n_targets
 
-    def point(self, pre: Array) -> Array:
+    def point(self, pre: ArrayLike) -> Array:
         """Return the predicted means (N, Y) of pre (N, 2·Y)."""
+        pre = self.raw_outputs(pre)
         return pre[:, : pre.shape[1] // 2]

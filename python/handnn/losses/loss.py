@@ -65,13 +65,21 @@ class LossFacts:
         """Return the number of output columns for `n_targets` target columns (or classes)."""
         return n_targets
 
-    def point(self, pre: Array) -> Array:
+    def point(self, pre: ArrayLike) -> Array:
         """Return one prediction per target, (N, Y), from raw outputs (N, n_outputs(Y))."""
-        return pre
+        return self.raw_outputs(pre)
 
-    def apply_link(self, pre: Array) -> NDArray[np.float64]:
+    def apply_link(self, pre: ArrayLike) -> NDArray[np.float64]:
         """Return ``LINKS[link]`` of raw outputs, in float64: probabilities for classes."""
-        return LINKS[self.link](pre.astype(np.float64))
+        return LINKS[self.link](as_float(pre, np.float64, f"{type(self).__name__}.apply_link: pre"))
+
+    def raw_outputs(self, pre: ArrayLike) -> Array:
+        """Return `pre` as the array that `point` takes; raise ValueError if it has no columns."""
+        name = f"{type(self).__name__}.point: pre"
+        outputs = as_float(pre, None, name)
+        if outputs.ndim != 2:
+            raise ValueError(f"{name} must have shape (N, O), but has {outputs.shape}")
+        return outputs
 
 
 def facts_of(loss: object) -> LossFacts:
@@ -147,7 +155,8 @@ class KernelLoss(LossFacts):
         self.loss = None
         self.pre = as_float(pre, None, f"{name}: pre")
         y_true = as_float(y_true, self.pre.dtype, f"{name}: y_true")
-        self.y_true = y_true[:, None] if y_true.shape == self.pre.shape[:1] else y_true
+        is_flat = y_true.ndim == 1 and y_true.shape == self.pre.shape[:1]
+        self.y_true = y_true[:, None] if is_flat else y_true
         self.sample_weight = None
         if sample_weight is not None:
             self.sample_weight = as_float(sample_weight, self.pre.dtype, f"{name}: sample_weight")

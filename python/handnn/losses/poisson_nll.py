@@ -54,6 +54,6 @@ class PoissonNLL(KernelLoss):
         pre, y_true = self.last()
         return functional.poisson_nll_backward(pre, y_true, dout, sample_weight=self.sample_weight)
 
-    def point(self, pre: Array) -> Array:
+    def point(self, pre: ArrayLike) -> Array:
         """Return the predicted rates exp(pre), in float64."""
         return self.apply_link(pre)

@@ -86,7 +86,7 @@ class Quantile(KernelLoss):
         """Return Y·Q: a column for each target and quantile."""
         return n_targets * len(self.quantiles)
 
-    def point(self, pre: Array) -> Array:
+    def point(self, pre: ArrayLike) -> Array:
         """Return the quantiles (N, Y) nearest to the median, the first if two are equally near."""
         levels = np.array(self.quantiles)
-        return pre[:, np.abs(levels - 0.5).argmin() :: len(levels)]
+        return self.raw_outputs(pre)[:, np.abs(levels - 0.5).argmin() :: len(levels)]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array, non_negative_number, whole_number
-from handnn.optimizers.optimizer import UNDECAYED
+from handnn.optimizers.optimizer import UNDECAYED, check_params
 
 Vector = NDArray[np.float64]
 """All params, or all gradients, concatenated."""
@@ -99,7 +99,7 @@ class LBFGS:
         """Minimize the loss in at most `iterations` iterations; update `params` in place.
 
         However this ends, the params are those after the last complete iteration. Raises
-        ImportError without SciPy, ValueError if there are no params or a loss or gradient is not
+        ImportError without SciPy, ValueError without params or if a loss or gradient is not
         finite, and RuntimeError if a param has no gradient.
         """
         try:
@@ -107,6 +107,7 @@ class LBFGS:
         except ImportError:
             raise ImportError("LBFGS needs SciPy: pip install scipy") from None
         self.check()
+        check_params(params, "LBFGS.minimize")
         self.message, self.converged, self.is_used_up = "interrupted", False, False
         self.final_loss = math.nan
         objective = _Objective(params, evaluate, self._decays(params))

@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn import functional
-from handnn.arrays import Array, as_float, in_own_lines, non_negative_number, positive_number
+from handnn.arrays import (
+    Array,
+    as_float,
+    check_type,
+    in_own_lines,
+    non_negative_number,
+    positive_number,
+)
 from handnn.functional.optimizers import Updates
 from handnn.schedules import Schedule
 
@@ -155,8 +162,10 @@ class GradientOptimizer(ABC):
         of the params; no array is changed then.
         """
         self.check()
-        self.check_names(params)
         name = f"{type(self).__name__}.step"
+        check_params(params, name)
+        check_type(grads, Mapping, f"{name}: grads")
+        self.check_names(params)
         given = {param: grad for param, grad in grads.items() if grad is not None}
         missing = [param for param in params if param not in given]
         if missing:
@@ -204,6 +213,9 @@ class GradientOptimizer(ABC):
 
     def update_arguments(self, name: str, param: Array) -> tuple[list[Array], float, float]:
         """Return a param's states, created if missing, its factor of lr and its weight decay."""
+        where = f"{type(self).__name__}.update_arguments"
+        check_type(name, str, f"{where}: name")
+        check_type(param, np.ndarray, f"{where}: param")
         states = []
         for state in self.states:
             kept = self.state.setdefault(state, {})
@@ -253,6 +265,13 @@ class GradientOptimizer(ABC):
         }
         shown = {**own, **{name: value for name, value in common.items() if value}}
         return f"{type(self).__name__}({', '.join(f'{n}={v!r}' for n, v in shown.items())})"
+
+
+def check_params(params: Mapping[str, Array], where: str) -> None:
+    """Raise TypeError unless `params` are arrays by name."""
+    check_type(params, Mapping, f"{where}: params")
+    for name, array in params.items():
+        check_type(array, np.ndarray, f"{where}: params[{name!r}]")
 
 
 def _places(name: str) -> list[str]:

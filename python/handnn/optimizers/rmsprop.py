@@ -78,6 +78,6 @@ class RMSProp(GradientOptimizer):
         self, param: Array, grad: Array, states: Sequence[Array], **shared: Unpack[UpdateSettings]
     ) -> None:
         """Update `param`, its squares and its velocity in place."""
-        square, velocity = [*states, None][:2]
-        assert square is not None
+        square, *others = states
+        (velocity,) = others or (None,)
         functional.rmsprop_update(param, grad, square, velocity, **self.settings, **shared)

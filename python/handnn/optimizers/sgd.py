@@ -84,7 +84,7 @@ class SGD(GradientOptimizer):
         self, param: Array, grad: Array, states: Sequence[Array], **shared: Unpack[UpdateSettings]
     ) -> None:
         """Update `param` and its velocity in place."""
-        velocity = states[0] if states else None
+        (velocity,) = states or (None,)
         functional.sgd_update(
             param, grad, velocity, momentum=self.momentum, nesterov=self.nesterov, **shared
         )

@@ -4,7 +4,7 @@ A safetensors file is the length of its header (8 bytes, little-endian), the hea
 array its dtype, shape and byte range, and optional metadata of strings), and the bytes of the
 arrays. This module is used instead of the library of that name. The library maps a file into
 memory, so a file that shrinks while it is read ends the process with SIGBUS. It also writes from a
-second copy of the arrays, and aborts the process if there is not enough memory.
+second copy of the arrays, and aborts the process if memory runs out.
 """
 
 from __future__ import annotations

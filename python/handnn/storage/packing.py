@@ -6,12 +6,12 @@ The description of a model is JSON in the header of its file, and the header is 
 
     list of               packed as
     floats, ints, bools   F64, I64, U8 (M,)
-    longer ints, texts    U8, all of them in UTF-8; I64 (M,), the number of bytes of each
+    longer ints, strings  U8, all of them in UTF-8; I64 (M,), the number of bytes of each
     lists                 the packed list of all their entries; I64 (M,), their lengths
     objects               the packed lists of values of each entry; U8 (M,), for their number
     several of these      a packed list for each type; I64 (M,), the place of each value's type
 
-A long text is one array, too. `unpack` is the inverse, and takes no more memory than a small
+A long string is one array, too. `unpack` is the inverse, and takes no more memory than a small
 multiple of the size of the file.
 """
 
@@ -29,7 +29,7 @@ MIN_LENGTH = 64
 """The length of the shortest list that is packed."""
 
 MIN_TEXT = 1024
-"""The length of the shortest text that is packed alone."""
+"""The length of the shortest string that is packed alone."""
 
 MAX_CONTAINERS = 2**20
 """The largest number of lists and objects in packed lists of a file."""
@@ -41,7 +41,7 @@ PREFIX = "packed"
 
 
 def pack(value: object, arrays: Arrays) -> object:
-    """Return a JSON value with its long lists and texts packed, and add their arrays to `arrays`.
+    """Return a JSON value with its long lists and strings packed, and add their arrays to `arrays`.
 
     Examples:
         >>> from handnn.storage.packing import pack, unpack

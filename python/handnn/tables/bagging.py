@@ -30,7 +30,7 @@ class FoldArguments(TypedDict, total=False):
 def draw_folds(
     n_rows: int, n_folds: int, classes: NDArray[np.number] | None, rng: np.random.Generator
 ) -> Folds:
-    """Return a random fold for each row, from 0 to n_folds - 1; -1 if there are no folds.
+    """Return a random fold for each row, from 0 to n_folds - 1; -1 without folds.
 
     Folds differ by at most one row. With `classes` (N,), they also differ by at most one row of
     each class.

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import DTypeLike
 
-from handnn.arrays import Array, float_dtype
+from handnn.arrays import Array, check_type, float_dtype
 from handnn.initializers import RandomSource
 from handnn.layers import Brick, Embedding
 from handnn.layers.embedding import code_columns
@@ -72,6 +72,10 @@ class Columns:
         gaps: Iterable[str] | None = None,
     ) -> None:
         self.columns: tuple[Column, ...] = tuple(columns)
+        for column in self.columns:
+            if not isinstance(column, tuple(COLUMN_KINDS.values())):
+                kind = type(column).__name__
+                raise TypeError(f"Columns: each column must be a column, but one is a {kind}")
         self.feature_names_in = None if feature_names_in is None else tuple(feature_names_in)
         self.categories = checks.word(categories, ENCODINGS, "Columns: categories")
         self.gaps = None if gaps is None else tuple(gaps)
@@ -152,6 +156,8 @@ class Columns:
         reader = TableReader(table, where, DEFAULT_GAPS if words is None else GapWords(words))
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
+        if kinds is not None:
+            check_type(kinds, Mapping, f"{where}: kinds")
         chosen = _chosen_kinds(kinds or {}, reader)
         keys = [reader.key(place) for place in range(len(reader))]
         usual = [place for place, key in enumerate(keys) if chosen.get(key, "number") == "number"]
@@ -261,6 +267,7 @@ class Columns:
             >>> bool(np.allclose(w[3], (w[0] + w[1]) / 2))
             True
         """
+        check_type(network, Network, "Columns.settle: network")
         if self.categories != "embedding":
             return
         found = code_columns(network.layers, self.n_in)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn import storage
-from handnn.arrays import Array
+from handnn.arrays import Array, check_type
 from handnn.network import Network
 from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.columns import Columns
@@ -29,14 +29,15 @@ class TableModel:
         networks: a Network, or several for the same columns and target. Their predictions are
             averaged: values of a regression, probabilities of classes. They are kept, not copied,
             and their embeddings of labels absent from training are set (see `Columns.settle`).
-        columns: the encoding of a table as the networks' input. target: the decoding of the
-        networks' output to predictions.
+        columns: encodes a table as the networks' input.
+        target: decodes the networks' output to predictions.
         held_out: the errors on held-out rows, which `predict_interval` and `predict_set` need.
 
-    All networks have one dtype, float32 or float64, which probabilities share; values of a
-    regression are float64. Raises TypeError
-    if a part has another type or the networks differ in dtype, ValueError if there is no network or
-    a network has another number of input or output columns.
+    All networks have one dtype, float32 or float64. Probabilities have it, too; values of a
+    regression are float64.
+
+    Raises TypeError if a part has another type or the networks differ in dtype, and ValueError
+    without networks or if a network has another number of input or output columns.
 
     Examples:
         >>> table = {"size": [45, 60, 80, 52], "town": ["Ulm", "Bonn", "Ulm", "Bonn"]}
@@ -61,18 +62,11 @@ class TableModel:
         self.target = target
         self.held_out = held_out
         for name, part, kind in (("columns", columns, Columns), ("target", target, Target)):
-            if not isinstance(part, kind):
-                raise TypeError(
-                    f"TableModel: {name} must be a {kind.__name__}, but is a {type(part).__name__}"
-                )
+            check_type(part, kind, f"TableModel: {name}")
         if not found:
             raise ValueError("TableModel: there must be at least one network")
         for place, network in enumerate(found):
-            if not isinstance(network, Network):
-                raise TypeError(
-                    f"TableModel: network {place} must be a Network, but is a "
-                    f"{type(network).__name__}"
-                )
+            check_type(network, Network, f"TableModel: network {place}")
             if network.dtype != found[0].dtype:
                 raise TypeError(
                     f"TableModel: network 0 is {found[0].dtype} but network {place} is "

@@ -31,7 +31,7 @@ class NumberColumn:
             where the value is missing, else 0.
         reads_text: has no effect; files of older versions have it.
         knots, levels: f is piecewise linear through the points (knot, level) and constant beyond
-            them; f(x) = x if there are none.
+            them; f(x) = x without knots.
 
     Examples:
         >>> column = handnn.Columns.learn({"size": [45, 60, None]}).columns[0]

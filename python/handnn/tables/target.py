@@ -93,7 +93,7 @@ class Target:
                 label.
             objective: of a regression, see `Target`; any but "squared" makes "auto" a regression.
 
-        Raises ValueError if there are no rows, a value is missing or infinite, if y does not fit
+        Raises ValueError without rows, if a value is missing or infinite, if y does not fit
         `task` or `objective`: text in a regression, negative numbers for "poisson", a single class,
         more or fewer than two classes in a binary task, other values than 0 and 1 in a multilabel
         task; and, for "auto", if y holds dates, strings such as "15%" that only people read as
@@ -235,8 +235,15 @@ class Target:
         return np.hstack([functional.sigmoid_forward(-pre), yes])
 
     def choose(self, probabilities: ArrayLike) -> AnyArray:
-        """Return the labels of probabilities (N, K) or (N, O): see `decode`."""
-        given = as_float(probabilities, None, "Target.choose: probabilities")
+        """Return the labels of probabilities (N, K) or (N, O): see `decode`.
+
+        Raises ValueError for another shape.
+        """
+        where = "Target.choose: probabilities"
+        given = as_float(probabilities, None, where)
+        n_columns = self.n_out if self.classes is None else len(self.classes)
+        if given.ndim != 2 or given.shape[1] != n_columns:
+            raise ValueError(f"{where} must have shape (N, {n_columns}), but has {given.shape}")
         if self.classes is None:
             return (given > 0.5).astype(np.int64)
         labels: AnyArray = self.classes[given.argmax(axis=1)]

@@ -8,7 +8,7 @@ from typing import SupportsIndex
 
 import numpy as np
 
-from handnn.arrays import Array, non_negative_number, whole_number
+from handnn.arrays import Array, check_type, non_negative_number, whole_number
 from handnn.training.history import Epoch
 
 
@@ -96,6 +96,8 @@ class EarlyStopping:
 
     def take_over(self, other: EarlyStopping | None) -> None:
         """Continue from the state of `other`; raise ValueError if its settings differ."""
+        if other is not None:
+            check_type(other, EarlyStopping, "EarlyStopping.take_over: other")
         if other is None or other.settings != self.settings:
             raise ValueError(
                 f"Trainer.fit: early_stopping is {self}, but the interrupted fit had {other}"
@@ -108,7 +110,10 @@ class EarlyStopping:
 
         metrics: for each metric, whether higher is better; None if unknown.
         """
-        known = ["loss", "train_loss", *["validation_loss"] * has_validation, *metrics]
+        check_type(metrics, Mapping, "EarlyStopping.check: metrics")
+        known = ["loss", "train_loss", *metrics]
+        if has_validation:
+            known.insert(2, "validation_loss")
         if self.monitor not in known:
             raise ValueError(
                 f"EarlyStopping: monitor must be one of {', '.join(known)}, but is {self.monitor!r}"
@@ -126,6 +131,9 @@ class EarlyStopping:
 
         arrays: the weights after the epoch, which are copied if it is the best so far.
         """
+        check_type(epoch, Epoch, "EarlyStopping.watch: epoch")
+        check_type(arrays, Mapping, "EarlyStopping.watch: arrays")
+        check_type(metrics, Mapping, "EarlyStopping.watch: metrics")
         value = self._value(epoch)
         sign = -1.0 if self._prefers_more(metrics) else 1.0
         best = math.inf if self.best is None else sign * self.best

@@ -6,6 +6,8 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from handnn.arrays import check_type
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -48,6 +50,7 @@ class History:
     def extend(self, epochs: Iterable[Epoch]) -> None:
         """Append epochs."""
         for epoch in epochs:
+            check_type(epoch, Epoch, "History.extend: an epoch")
             if not len(self):
                 self._metrics = {name: array("d") for name in epoch.metrics}
             for name, values in self._metrics.items():
@@ -66,6 +69,7 @@ class History:
         metrics: Mapping[str, Iterable[float]],
     ) -> History:
         """Return a History with these columns, of one length (no validation losses: none)."""
+        check_type(metrics, Mapping, "History.from_columns: metrics")
         history = cls()
         history._train_loss, history._seconds = array("d", train_loss), array("d", seconds)
         history._validation_loss = array("d", validation_loss)

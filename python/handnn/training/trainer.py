@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn import engine
+from handnn.arrays import check_methods
 from handnn.initializers import RandomSource
 from handnn.losses import Loss
 from handnn.metrics import Metric
@@ -101,8 +102,8 @@ class Trainer:
                 f"Trainer: network must be a Network, but is a {type(network).__name__}; "
                 "write Network([...])"
             )
-        _check_methods("loss", loss, "forward", "backward")
-        _check_methods("optimizer", optimizer, "step")
+        check_methods(loss, "Trainer: loss", "forward", "backward")
+        check_methods(optimizer, "Trainer: optimizer", "step")
         if hasattr(callbacks, "__iter__"):
             callbacks = tuple(callbacks)
         if not (isinstance(callbacks, tuple) and all(map(callable, callbacks))):
@@ -334,9 +335,3 @@ class Trainer:
     def _parts(self) -> Parts:
         sharding = Sharding.of(self.comm, self.shards, self.deadline)
         return Parts(self.network, self.loss, self.optimizer, self.engine, self.rng, sharding)
-
-
-def _check_methods(name: str, part: object, *methods: str) -> None:
-    """Raise TypeError unless `part` is an object with these methods."""
-    if isinstance(part, type) or not all(hasattr(part, method) for method in methods):
-        raise TypeError(f"Trainer: {name} must have {' and '.join(methods)}, but is {part!r}")

@@ -1,4 +1,4 @@
-"""Lines of a long training where there is no progress bar, as in a log file."""
+"""Log a line now and then during a long training without a progress bar, as in a log file."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class ModelInput:
         """Yield the columns of the model, typed, with the block that they come from.
 
         more: the names of further columns that the blocks have; keeps: whether they have all
-        columns. Raises TableError for text in a column of numbers or dates, and when there are no
+        columns. Raises TableError for text in a column of numbers or dates, and for a file without
         rows.
         """
         names = None if keeps else list(dict.fromkeys([*self.kinds, *more]))

@@ -30,7 +30,10 @@ KNOWN_ERRORS = OSError | OverflowError | MemoryError | ValueError
 
 @lru_cache(maxsize=1)
 def scan(path: str, state: object) -> tuple[LazyFrame, list[str], int]:
-    """Return a file, the names of its columns and its number of rows; state: what it is kept by."""
+    """Return a file, the names of its columns and its number of rows.
+
+    state: changes when the file does, so that the cache opens it again.
+    """
     import polars as pl
 
     with open(path, "rb") as file:

@@ -152,7 +152,7 @@ def joined(blocks: Iterable[Block], kinds: Mapping[str, str], source: Source) ->
     """Return the rows of blocks as one block of the columns in `kinds`.
 
     Columns of the kind "number" are Float64 if all blocks have them as `Block.numbers`. Raises
-    TableError when there are no rows.
+    TableError without rows.
     """
     import polars as pl
 

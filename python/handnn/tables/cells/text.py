@@ -13,6 +13,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from handnn.arrays import check_type
 from handnn.tables.cells.dates import date_text
 
 SPACES = (
@@ -140,7 +141,10 @@ class GapWords:
     """
 
     def __init__(self, words: Iterable[str] = GAPS) -> None:
-        self.words: Collection[str] = {"", *(strip(word) for word in words)}
+        given = list(words)
+        for word in given:
+            check_type(word, str, "gaps: each gap")
+        self.words: Collection[str] = {"", *map(strip, given)}
         self.keys = {key for word in self.words if (key := number_text(word)) is not None}
         self.numbers = sorted(map(float, self.keys))
 

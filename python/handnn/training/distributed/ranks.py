@@ -131,7 +131,7 @@ class Ranks:
         self._wait(self._comm.Iallgatherv(own, [total, (sizes, ends[:-1])]))
 
     def merge(self, array: Array) -> None:
-        """Combine arrays in place, of which each rank has filled its part and left the rest 0."""
+        """Combine arrays in place: each rank has filled its own part, and zeros elsewhere."""
         if self.size > 1:
             from mpi4py import MPI
 

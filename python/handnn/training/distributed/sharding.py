@@ -12,6 +12,9 @@ from handnn.layers.sequence import walk
 SHARDS = 16
 """The number of slices with a communicator, unless the user chooses another."""
 
+MAX_SHARDS = 65_536
+"""The largest number of slices: each costs a copy of the gradients' sums, and a call."""
+
 DEADLINE = 60.0
 """How long ranks wait for each other, in seconds, unless the user chooses another time."""
 
@@ -34,7 +37,7 @@ class Sharding:
             )
         if shards is None:
             shards = 1 if comm is None else SHARDS
-        count = whole_number(shards, "Trainer: shards")
+        count = whole_number(shards, "Trainer: shards", maximum=MAX_SHARDS)
         found = cls(count, comm, positive_number(deadline, "Trainer: deadline"))
         if found.n_ranks > count:
             raise ValueError(

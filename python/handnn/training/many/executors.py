@@ -26,8 +26,8 @@ def open_executor(name: str) -> Iterator[Executor | None]:
     With "mpi" all ranks must call this. Rank 0 gets the executor. The others get None, once they
     have run all jobs, and have nothing left to do.
 
-    Raises ValueError for another name, ImportError if a package is missing, OSError if there is no
-    scheduler at the address.
+    Raises ValueError for another name, ImportError if a package is missing, OSError if no scheduler
+    answers at the address.
     """
     kind, _, argument = name.partition(":")
     if kind == "processes" and argument.isdecimal():
