@@ -17,8 +17,8 @@ import pytest
 from handnn import _core, mlp
 from handnn.reference.calls import CALLS
 from tests.common.layouts import fortran
+from tests.slow import SLOW
 
-SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 REPEATS = 200_000 if SLOW else 20_000
 ACTIVATIONS = {"sigmoid", "tanh", "elu", "silu", "softplus", "gelu", "gelu_tanh"}
 LOSSES = {"huber", "quantile", "bce_with_logits", "poisson_nll", "gaussian_nll"}

@@ -8,7 +8,6 @@ that other processes do not count.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,8 +19,8 @@ import pytest
 import handnn
 from handnn import engine
 from tests.engine.fits import ROOT, digest, rows, run_python, trainer
+from tests.slow import SLOW
 
-SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 INTERRUPTS = 200 if SLOW else 30
 LONGEST_WAIT = 0.12  # seconds until the interrupt: more than two of the engine's checks for signals
 

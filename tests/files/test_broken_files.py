@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tests.files.tables import as_csv, flats
+from tests.slow import SLOW
 
 pl = pytest.importorskip("polars")
 
-COUNT = 10_000 if os.environ.get("HANDNN_SLOW_TESTS") == "1" else 300
+COUNT = 10_000 if SLOW else 300
 QUICK = ("--epochs", 1, "--networks", 1, "--hidden", 4)
 
 PIECES = [

@@ -111,8 +111,11 @@ def test_the_verdict_is_first_and_no_path_is_told(report, tmp_path):
 @pytest.mark.parametrize(
     ("command", "shown"),
     [
-        ("handnn train '/tmp/a b/c d.csv' --out /tmp/x/m", "handnn train 'c d.csv' --out m"),
-        ("train_file('/tmp/x.csv', 'y', delimiter='/')", "train_file('x.csv', 'y', delimiter='/')"),
+        ("handnn train '/data/a b/c d.csv' --out /data/x/m", "handnn train 'c d.csv' --out m"),
+        (
+            "train_file('/data/x.csv', 'y', delimiter='/')",
+            "train_file('x.csv', 'y', delimiter='/')",
+        ),
         (r"train 'C:\data\x.csv' --report=/a/b.html", "train 'x.csv' --report=b.html"),
         ("train data/x.csv --format %d/%m/%Y", "train data/x.csv --format %d/%m/%Y"),
     ],

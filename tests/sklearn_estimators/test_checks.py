@@ -9,9 +9,12 @@ pytest.importorskip("sklearn", reason="scikit-learn is not installed: no estimat
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from handnn.sklearn import MLPClassifier, MLPRegressor
+from tests.slow import SLOW
+
+# The default of sixteen networks on small tables takes eight times as long as two.
+SETTINGS = {} if SLOW else {"n_ensemble": 2}
 
 
-# Two networks: the default of sixteen on small tables takes eight times as long.
-@parametrize_with_checks([MLPRegressor(n_ensemble=2), MLPClassifier(n_ensemble=2)])
+@parametrize_with_checks([MLPRegressor(**SETTINGS), MLPClassifier(**SETTINGS)])
 def test_check(estimator, check):
     check(estimator)

@@ -8,7 +8,6 @@ other processes do not count.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -33,9 +32,9 @@ from handnn import (
     train_many,
 )
 from tests.engine.fits import run_python
+from tests.slow import SLOW
 from tests.training.checkpoints.fits import digest, rows, schedule
 
-SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 INTERRUPTS = 100 if SLOW else 40
 MAX_WAIT = 0.06  # seconds
 FOREVER = 10**8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,10 +16,10 @@ from handnn import LBFGS, SGD, MSELoss, Network, Trainer, engine, mlp, train_man
 from tests.bounds import assert_same_bits
 from tests.engine.fits import ROOT, rows, run_python, trainer
 from tests.own_bricks import Counting
+from tests.slow import SLOW
 
 FOREVER = 10**7
 ROWS, STEPS = 600, 75  # per epoch, in batches of 8; shorter epochs would make long histories
-SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 
 needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
 

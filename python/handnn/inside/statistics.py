@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import ArrayLike
 
+from handnn.arrays import check_methods
 from handnn.inside.brick_statistics import BrickStatistics, ParamStatistics, statistics_of
 from handnn.inside.picture import draw
 from handnn.inside.records import short_name

@@ -21,9 +21,9 @@ import pytest
 
 from handnn import EarlyStopping, Trainer
 from tests.engine.fits import run_python
+from tests.slow import SLOW
 from tests.training.checkpoints.fits import digest, options, rows, trainer
 
-SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 KILLS = 200 if SLOW else 20
 EPOCHS = 40
 

@@ -21,10 +21,10 @@ import handnn
 from handnn import EarlyStopping, FormatError, Trainer, schedules
 from handnn.training.checkpoints.components import SCHEDULE_NAMES
 from tests.engine.fits import run_python
+from tests.slow import SLOW
 from tests.storage.files import header_and_data, write
 from tests.training.checkpoints.fits import options, rows, trainer
 
-SLOW = os.environ.get("HANDNN_SLOW_TESTS") == "1"
 MUTANTS = 100_000 if SLOW else 2_000
 SPARE = 64 * 2**20  # bytes of memory for reading, in addition to the size of the file
 
