@@ -72,10 +72,6 @@ class Columns:
         gaps: Iterable[str] | None = None,
     ) -> None:
         self.columns: tuple[Column, ...] = tuple(columns)
-        for column in self.columns:
-            if not isinstance(column, tuple(COLUMN_KINDS.values())):
-                kind = type(column).__name__
-                raise TypeError(f"Columns: each column must be a column, but one is a {kind}")
         self.feature_names_in = None if feature_names_in is None else tuple(feature_names_in)
         self.categories = checks.word(categories, ENCODINGS, "Columns: categories")
         self.gaps = None if gaps is None else tuple(gaps)
@@ -90,8 +86,10 @@ class Columns:
         for place, column in enumerate(self.columns):
             if isinstance(column, CategoryColumn):
                 self._categories.append((place, column))
-            else:
+            elif isinstance(column, tuple(VALUE_COLUMNS.values())):
                 self._values.append((place, cast(ValueColumn, column)))
+            else:
+                raise TypeError(f"Columns: column {place} is a {type(column).__name__}")
         # The numbers of inputs before the indicators, the cycles, and the categories.
         self._n_numbers = len(self._values)
         self._n_before_cycles = self._n_numbers + sum(c.has_gaps for _, c in self._values)
@@ -156,9 +154,7 @@ class Columns:
         reader = TableReader(table, where, DEFAULT_GAPS if words is None else GapWords(words))
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
-        if kinds is not None:
-            check_type(kinds, Mapping, f"{where}: kinds")
-        chosen = _chosen_kinds(kinds or {}, reader)
+        chosen = {} if kinds is None else _chosen_kinds(kinds, reader)
         keys = [reader.key(place) for place in range(len(reader))]
         usual = [place for place, key in enumerate(keys) if chosen.get(key, "number") == "number"]
         columns: dict[int, Column] = {**learn_plain(reader, usual, scale)}
@@ -385,6 +381,7 @@ def _chosen_kinds(
     kinds: Mapping[str, str] | Mapping[int, str], reader: TableReader
 ) -> dict[str | int, str]:
     """Return the kinds that the user names, checked."""
+    check_type(kinds, Mapping, f"{reader.where}: kinds")
     keys = {reader.key(place) for place in range(len(reader))}
     chosen: dict[str | int, str] = {}
     for key, kind in kinds.items():
