@@ -51,6 +51,17 @@ def test_predict_keeps_the_rows(handnn_command, table, tmp_path):
         ('{"a": 1}\n' * 20_000 + '{"b": 1}\n', "line 20001: the first rows have no key 'b'"),
         ("{}\n{}\n", "the first rows have no keys"),
         ('{"a": ' + "[" * 100_000, "has more than|nested|is not JSON"),
+        (
+            '{"a": 1}\n{"a": ' + "[" * 9_000 + "]" * 9_000 + "}",
+            "line 2 is not JSON: it is nested too",
+        ),
+        ('{"a": 1}\n{"a": 1, "b": 2, "\\u0061": 3}\n', "line 2 has the key 'a' twice"),
+        ('{"a": 1, "a": 1}\n', "line 1 has the key 'a' twice"),
+        ('{"a": 1}\n{"a": "\\uD83d"}\n', "line 2 has half of a surrogate pair"),
+        ('{"a\\udc00": 1}\n', "line 1 has half of a surrogate pair"),
+        ('[{"a": 1}, {"a": 2}]', "is an array of JSON; JSON lines have one object on each line"),
+        ('{\n  "a": 1\n}\n', "line 1 is not JSON: .*; each line must hold a whole object"),
+        ('{"a": 1} {"a": 2}\n', "line 1 is not JSON: Extra data"),
     ],
 )
 def test_errors_name_the_line(table, text, message):
@@ -67,3 +78,18 @@ def test_numbers_keep_their_digits(table):
     assert block.frame["a"].to_list() == ["12345678901234567890", "0.10", "true", None, None]
     assert again.frame["a"].equals(block.frame["a"])
     assert np.array_equal(again.places, [1, 2, 3, 4, 5])
+
+
+@pytest.mark.parametrize(
+    ("form", "encoding"),
+    [("{}", "utf-8-sig"), ("{}", "utf-16"), ("{}\r", "utf-8"), ("\n {}\n\t", "utf-8")],
+)
+def test_marks_and_blank_lines(table, form, encoding):
+    """Byte order marks, CRLF and blank lines make no difference."""
+    cells = ["NaN", '"😀"', '"\\ud83d\\ude00"', "Infinity", "1e400", "9" * 5_000]
+    text = "".join(form.format(f'{{"a": {cell}}}') + "\n" for cell in cells)
+    with open_table(table(text.encode(encoding))) as source:
+        (block,) = source.blocks()
+        numbers = source.cells(block.frame["a"])
+    assert block.frame["a"].to_list() == ["NaN", "😀", "😀", "Infinity", "1e400", "9" * 5_000]
+    assert numbers.missing.to_list() == [True, *[False] * 5]

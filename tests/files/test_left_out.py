@@ -105,3 +105,33 @@ def test_whole_numbers_as_classes_are_told(handnn_command, table, tmp_path):
 def test_a_file_with_nothing_to_learn_from(table):
     with pytest.raises(TableError, match=r"no column to learn from: column 'a' has the same value"):
         handnn.train_file(table("a,y\n" + "".join(f"1,{k}\n" for k in range(30))), "y")
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "Unnamed: 0.1", "__index_level_0__"])
+def test_an_index_of_chosen_rows(table, name):
+    """The index that pandas writes is not 0, 1, 2 ... where rows were filtered or shuffled."""
+    index = [(7 * row) % 241 for row in range(120)]
+    columns = {name: index, "size": index, **flats()}
+    model = handnn.train_file(table(as_csv(columns)), "price", epochs=1, networks=1, hidden=[4])
+    assert "size" in model.kinds and name not in model.kinds
+    model = handnn.train_file(
+        table(as_csv(columns)), "price", use=name, epochs=1, networks=1, hidden=[4]
+    )
+    assert name in model.kinds
+
+
+@pytest.mark.parametrize("name", ["", "*", "^x$", "^a.*$", '"', "a\nb", "\x1b[1m"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_names_of_parquet_columns(handnn_command, tmp_path, name, stream):
+    """A name is never a pattern, also in a report, and control characters are escaped."""
+    import polars as pl
+
+    columns = flats()
+    columns = {f"{name}": columns.pop("area"), f"{name} t": columns.pop("town"), **columns}
+    pl.DataFrame(columns, strict=False).write_parquet(tmp_path / "t.parquet")
+    words = ["train", tmp_path / "t.parquet", "--target", "price", *QUICK]
+    words += ["--stream"] if stream else []
+    done = handnn_command(*words, "--out", tmp_path / "m", "--report", tmp_path / "r.html")
+    assert done.code == 0 and "\x1b" not in done.out + done.err, done.err
+    done = handnn_command("predict", tmp_path / "m", tmp_path / "t.parquet", "--keep", "--json")
+    assert done.code == 0 and done.out.count("\n") == 120

@@ -210,6 +210,9 @@ def words_of(number: int, path: Path, model: Path, out: Path) -> list[str]:
         ["inspect", rows],
         ["train", rows, "--target", "c", "--category", "b", *QUICK, "--out", str(out)],
         ["predict", str(model), rows, "--out", str(out.with_suffix(".parquet")), "--keep"],
+        ["train", rows, "--target", "y", *QUICK, "--out", str(out), "--report", f"{out}.html"],
+        ["train", rows, "--target", "a,y", "--loss", "quantile:0.9", *QUICK, "--out", str(out)],
+        ["train", rows, "--target", "b", "--loss", "poisson", *QUICK, "--out", str(out)],
     ]
     return commands[number % len(commands)]
 

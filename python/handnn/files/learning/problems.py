@@ -27,12 +27,13 @@ MAX_CATEGORIES = 10_000
 Predicate = tuple[str, str]
 """The description of one wrong cell, and of several."""
 
+PANDAS_INDEX = re.compile(r"Unnamed: 0([.][0-9]+)*|__index_level_[0-9]+__")
+"""The names that pandas gives to the index of a frame, in CSV and in Parquet."""
+
 INDEX_NAME = re.compile(
-    "Unnamed: 0|__index_level_[0-9]+__|index|id|row|#"
-    "|(row|record|line)[ _]?(name|num(ber)?|id|no)s?",
-    re.IGNORECASE,
+    "index|id|row|#|(row|record|line)[ _]?(name|num(ber)?|id|no)s?", re.IGNORECASE
 )
-"""The names of a column of row numbers; the first two are those of pandas."""
+"""Other names of a column of row numbers."""
 
 MIN_INDEX_ROWS = 20
 """In fewer rows, a column may be 1, 2, 3, ... by chance."""
@@ -135,7 +136,9 @@ def reason_to_leave_out(fact: ColumnFacts, kind: str, is_used: bool) -> str:
         return f"has more than {MAX_CATEGORIES:,} categories"
     if is_used or fact.is_chosen:
         return ""
-    is_index = fact.is_running and INDEX_NAME.fullmatch(fact.name.strip()) is not None
+    name = fact.name.strip()
+    is_index = fact.is_whole and PANDAS_INDEX.fullmatch(name) is not None  # also of chosen rows
+    is_index |= fact.is_running and INDEX_NAME.fullmatch(name) is not None
     if kind == "number" and is_index and fact.n_rows > MIN_INDEX_ROWS:
         return "is an index of the rows"
     is_distinct = n_labels > MAX_DISTINCT_ROWS and n_labels > MAX_DISTINCT_SHARE * fact.n_values

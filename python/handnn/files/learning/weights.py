@@ -52,6 +52,6 @@ def weighted_rows(
 
 def without_weights(rows: LabeledRows, settings: TrainingSettings) -> LabeledRows:
     """Return rows without their column of weights, if they have one."""
-    if settings.weight not in rows.x.columns:
+    if not settings.weight or settings.weight not in rows.x.columns:
         return rows
     return LabeledRows(drop(rows.x, settings.weight), rows.y, rows.places)

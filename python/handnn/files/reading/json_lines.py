@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,12 +19,15 @@ from handnn.files.reading.text import TextFile
 BLOCK_CHARACTERS = 2**22
 """The approximate number of characters in a block."""
 
+SURROGATE, SURROGATES = re.compile(r"\\u[dD][89a-fA-F]"), re.compile("[\ud800-\udfff]")
+"""The escape of half a character, and such a half."""
+
 Row = dict[str, object]
 
 
 def is_json_lines(sample: str) -> bool:
-    """Return whether text begins with a JSON object."""
-    return sample.lstrip().startswith("{")
+    """Return whether text begins with a JSON object, or with an array of them."""
+    return re.match(r"\s*(\[\s*)?\{", sample) is not None
 
 
 class JsonLinesFile:
@@ -32,8 +37,8 @@ class JsonLinesFile:
     that a row does not have is a missing value. The names of the columns are the keys in the
     beginning of the file.
 
-    Raises TableError, naming the line, for a line that is not a JSON object, and for a cell of a
-    requested column that is a list or an object.
+    Raises TableError, naming the line, for a line that is not a JSON object, for a key that occurs
+    twice, and for a cell of a requested column that is a list or an object.
     """
 
     place = "line"
@@ -43,6 +48,9 @@ class JsonLinesFile:
     def __init__(self, text: TextFile) -> None:
         self.path = text.path
         self._text = text
+        self._decoder = json.JSONDecoder(
+            parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=self._object
+        )
         sample = text.peek(SAMPLE_CHARACTERS)
         lines = sample.split("\n")
         if len(sample) >= SAMPLE_CHARACTERS and len(lines) > 1:
@@ -51,6 +59,10 @@ class JsonLinesFile:
             raise TableError(f"{self.path}, line 1 has more than {SAMPLE_CHARACTERS:,} characters")
         names: dict[str, None] = {}
         for number, line in enumerate(lines, 1):
+            if number == 1 and line.lstrip().startswith("["):
+                raise TableError(
+                    f"{self.path} is an array of JSON; JSON lines have one object on each line"
+                )
             if line.strip():
                 names.update(dict.fromkeys(self._row(line, number)))
         if not names:
@@ -98,12 +110,28 @@ class JsonLinesFile:
     def _row(self, line: str, number: int) -> Row:
         """Return the object of a line, with numbers as they are written."""
         try:
-            found: object = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+            found: object = self._decoder.decode(line)
+        except TableError as error:
+            raise TableError(f"{self.path}, line {number} {error}") from None
         except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", "") or "it is nested too deeply"
+            if line.strip() == "{" or line.rstrip().endswith(","):
+                reason += "; each line must hold a whole object"
             raise TableError(f"{self.path}, line {number} is not JSON: {reason}") from None
         if not isinstance(found, dict):
             raise TableError(f"{self.path}, line {number} is not a JSON object: {line!r:.60}")
+        if SURROGATE.search(line) and SURROGATES.search(json.dumps(found, ensure_ascii=False)):
+            raise TableError(
+                f"{self.path}, line {number} has half of a surrogate pair, such as \\ud800"
+            )
+        return found
+
+    def _object(self, pairs: list[tuple[str, object]]) -> Row:
+        """Return an object; TableError when a key occurs twice."""
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            (name, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+            raise TableError(f"has the key {name!r:.60} twice")
         return found
 
     def _cell(self, row: Row, name: str, number: int) -> str | None:
@@ -114,4 +142,6 @@ class JsonLinesFile:
             )
         if isinstance(value, bool):
             return "true" if value else "false"
-        return None if value in (None, "") else str(value)
+        if value is None or value == "":
+            return None
+        return str(value)
