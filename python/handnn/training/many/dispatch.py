@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from handnn import engine
+from handnn.engine.signals import held, run_waiting
 from handnn.progress import progress_bar
 from handnn.training.many.jobs import (
     Job,
@@ -49,7 +50,19 @@ def train_on(
     """Fit the trainers in the workers of an executor.
 
     given: the checked arguments of each trainer, by its index, in the order to start them.
+
+    Signals wait for the end of a poll: an exception amid `submit` or `wait` of concurrent.futures
+    would leave its locks held, and one amid `take_over` half the state of a trainer.
     """
+    held(lambda: _train_on(executor, trainers, given, progress))
+
+
+def _train_on(
+    executor: Executor,
+    trainers: Sequence[Trainer],
+    given: Mapping[int, FitArguments],
+    progress: bool,
+) -> None:
     with (
         TemporaryDirectory(prefix="handnn-", ignore_cleanup_errors=True) as folder,
         progress_bar(shows=progress, total=len(trainers), unit="network") as bar,
@@ -146,6 +159,7 @@ class _Dispatch:
         done: set[Future[Outcome]] = set()
         while not done:
             engine.check_stop()  # this may run in a callback of another train_many
+            run_waiting()
             done = wait(self._running, POLL_SECONDS, FIRST_COMPLETED).done
         ended = []
         for future in done:

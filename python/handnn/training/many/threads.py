@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, SupportsIndex, TypeAlias
 
 from numpy.typing import ArrayLike
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections import deque
     from concurrent.futures import Executor
     from queue import Queue
+    from threading import Thread
 
     News: TypeAlias = tuple[int, BaseException | None] | None
     """The place of a trainer that has ended, with its error if it failed; None: a thread ended."""
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 """The longest delay of Ctrl-C where a signal does not wake a waiting thread (Windows)."""
+
+MAX_START_SECONDS = 1.0
+"""How long a thread whose start was interrupted may take to begin, on a busy machine."""
 
 
 def train_many(
@@ -246,7 +251,7 @@ class _Workers:
         """Stop all trainings after their current step, and wait for the threads."""
         self._stop.set()
         for thread in self._threads:
-            if thread.ident is not None:
+            if _has_begun(thread):
                 thread.join()
 
     def ended(self) -> Iterator[tuple[int, BaseException | None]]:
@@ -290,6 +295,19 @@ class _Workers:
             engine.check_stop()  # this may run in a callback of another train_many
             with suppress(Empty):
                 return self._news.get(timeout=POLL_SECONDS)
+
+
+def _has_begun(thread: Thread) -> bool:
+    """Return whether a thread runs or has run.
+
+    An interrupt can end `Thread.start` before the thread has run: it then begins a little later.
+    """
+    from threading import enumerate as threads_and_limbo
+
+    limit = perf_counter() + MAX_START_SECONDS
+    while thread.ident is None and thread in threads_and_limbo() and perf_counter() < limit:
+        sleep(POLL_SECONDS / 100)
+    return thread.ident is not None
 
 
 def _as_trainers(trainers: Iterable[Trainer]) -> tuple[Trainer, ...]:
