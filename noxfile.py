@@ -161,9 +161,6 @@ def asan(session: nox.Session) -> None:
     # Trains in a dozen processes, a minute each.
     hashes = "test_same_hash_for_all_threads_engines_and_instruction_sets"
     less.append(f"--deselect=tests/engine/test_bits.py::{hashes}")
-    # Its epochs are sized by the time that they take.
-    checkpoints = "tests/training/checkpoints/test_checkpoints.py"
-    less.append(f"--deselect={checkpoints}::test_ctrl_c_in_the_middle_of_a_compiled_epoch")
     session.run("pytest", *less, *session.posargs, env=environment)
 
 
