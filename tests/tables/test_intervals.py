@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 import handnn
 from handnn.tables.fitting import fit_table
-from handnn.tables.intervals import (
-    HeldOutErrors,
-    class_errors,
-    held_out_outputs,
-    interval,
-    label_sets,
-    regression_errors,
-)
+from handnn.tables.intervals import Band, HeldOutErrors, held_out_outputs
 from handnn.tables.recipe import default_recipe, single_recipe
 from tests.bounds import assert_same_bits
 
@@ -44,20 +38,44 @@ def test_many_errors_are_kept_as_quantiles():
         assert errors.bound(coverage, "f")[0] >= coverage * 25_000
 
 
-def test_regression_errors_are_absolute():
-    assert regression_errors(np.zeros((2, 1)), np.array([[2.0], [-1.0]])).errors == ((1.0, 2.0),)
+def test_bands_by_hand():
+    y = np.array([[0.0], [0.0]])
+    assert Band.of_answers(np.array([[2.0], [-1.0]])).errors(y).errors == ((1.0, 2.0),)
+    quantiles = Band(np.array([[-1.0], [1.0]]), np.array([[2.0], [3.0]]), np.ones((2, 1)))
+    assert quantiles.errors(y).errors == ((-1.0, 1.0),)
+    scaled = Band(np.array([[2.0], [-1.0]]), np.array([[2.0], [-1.0]]), np.array([[4.0], [1.0]]))
+    assert scaled.errors(y).errors == ((0.5, 1.0),)
+    assert scaled.interval(np.array([0.5])).tolist() == [[[0, 4]], [[-1.5, -0.5]]]
+    assert quantiles.interval(np.array([-2.0])).tolist() == [[[0, 1]], [[1, 3]]]  # they cross
+    several = Band.mean([quantiles, scaled])
+    assert several.low.tolist() == [[0.5], [0]] and several.unit.tolist() == [[2.5], [1]]
 
 
-def test_intervals_and_sets_by_hand():
-    assert interval(np.array([1.0, 2.0]), np.array([0.5])).tolist() == [[0.5, 1.5], [1.5, 2.5]]
-    assert interval(np.array([[1.0, 2.0]]), np.array([1.0, 2.0])).tolist() == [[[0, 2], [0, 4]]]
-    probabilities = np.array([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25]])
-    errors = class_errors(np.array([0, 1]), probabilities)
-    assert errors.errors[0] == pytest.approx((0.3, 0.65))
-    assert label_sets(probabilities, np.array([0.65])).tolist() == [
+def test_normal_scores_are_those_of_ranks():
+    errors = HeldOutErrors.of(np.array([[0.1], [0.2], [0.2], [0.4]]))
+    normal = NormalDist()
+    expected = [
+        normal.inv_cdf(level) for level in (1 / 8, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 7 / 8, 7 / 8)
+    ]
+    found = errors.normal_scores(np.array([0.0, 0.1, 0.15, 0.2, 0.3, 0.4, 0.9]))
+    assert found.tolist() == pytest.approx(expected)
+
+
+def test_sets_by_hand():
+    errors = HeldOutErrors.of(np.linspace(0.05, 0.95, 19)[:, None])
+    probabilities = np.array([[[0.7, 0.2, 0.1], [0.35, 0.4, 0.25]]])
+    found = errors.labels(probabilities, 0.6, "f")  # up to the 12th error of 19, 0.6
+    assert found.tolist() == [[True, False, False], [False, True, False]]
+    assert errors.labels(probabilities, 0.7, "f").tolist() == [
         [True, False, False],
         [True, True, False],
     ]
+    assert errors.labels(probabilities, 0.95, "f").all()
+    opposite = np.stack([probabilities[0], probabilities[0, ::-1]])
+    half = replace(errors, agreement=0.5)
+    score = np.mean([NormalDist().inv_cdf((2 * rank - 1) / 38) for rank in (6, 13)])
+    limit = 0.5 * NormalDist().inv_cdf(np.ceil(20 * 0.3) / 19)
+    assert half.labels(opposite, 0.3, "f")[0, 0] == (score <= limit)
 
 
 def test_each_row_is_answered_by_the_network_that_holds_it_out():
@@ -98,7 +116,7 @@ def test_sets_cover_new_rows():
             assert sets.shape == (4_000, 3) and sets.dtype == bool
             shares.append(np.mean(sets[np.arange(4_000), classes_new]))
     for coverage, shares in found.items():
-        assert np.mean(shares) == pytest.approx(coverage, abs=0.025)
+        assert coverage - 0.035 < np.mean(shares) < coverage + 0.025
 
 
 def test_a_file_carries_the_errors(tmp_path):
@@ -115,12 +133,14 @@ def test_a_file_carries_the_errors(tmp_path):
     [
         {},
         [],
-        {"n_rows": 2, "errors": [[1.0]]},
-        {"n_rows": 2, "errors": [[2.0, 1.0]]},
-        {"n_rows": 2, "errors": [[-1.0, 1.0]]},
-        {"n_rows": 2, "errors": [[1.0, 2.0], [1.0, 2.0]]},
-        {"n_rows": "2", "errors": [[1.0, 2.0]]},
-        {"n_rows": 2, "errors": [["a", "b"]]},
+        {"n_rows": 2, "errors": [[1.0]], "agreement": 1.0},
+        {"n_rows": 2, "errors": [[2.0, 1.0]], "agreement": 1.0},
+        {"n_rows": 2, "errors": [[-1.0, 1.0]], "agreement": 1.0},
+        {"n_rows": 2, "errors": [[1.0, 2.0], [1.0, 2.0]], "agreement": 1.0},
+        {"n_rows": "2", "errors": [[1.0, 2.0]], "agreement": 1.0},
+        {"n_rows": 2, "errors": [["a", "b"]], "agreement": 1.0},
+        {"n_rows": 2, "errors": [[1.0, 2.0]], "agreement": 0.0},
+        {"n_rows": 2, "errors": [[1.0, 2.0]], "agreement": 1.5},
     ],
 )
 def test_rejects_invalid_entries(entry):

@@ -48,7 +48,7 @@ from handnn.sklearn.validation import (
 )
 from handnn.tables import Columns, TableModel
 from handnn.tables.bagging import Folds, rows_outside
-from handnn.tables.cells import AnyArray, Floats
+from handnn.tables.cells import AnyArray
 from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network
@@ -295,23 +295,28 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         if self.n_jobs is None and n_threads == 1:  # joblib leaves the choice to us
             n_threads = get_num_threads()
         self.networks_ = [job.trainer.network for job in jobs]
-        self._finish(factory, jobs, run_bag(factory, jobs, rows, n_threads), is_first=True)
-        self._held_out = self._held_out_errors(factory.train.x, factory.train.y, fold)
+        is_whole = run_bag(factory, jobs, rows, n_threads)
+        self._finish(factory, jobs, is_whole, is_first=True)
+        if is_whole:
+            self._held_out = self._calibrate(factory.train, fold)
 
-    def _held_out_errors(self, x: Array, y: Array, fold: Folds) -> HeldOutErrors | None:
-        """Return the errors of the bag on the rows that its networks hold out, if they have any."""
+    def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:
+        """Return the errors of the bag on the rows that its networks hold out, if they have any.
+
+        The networks of a classifier are divided by their temperature.
+        """
         raise NotImplementedError
 
-    def _bound(self, coverage: float, method: str) -> Floats:
-        """Return the bound of the errors for a coverage: see `HeldOutErrors.bound`."""
+    def _checked_held_out(self, method: str) -> tuple[HeldOutErrors, str]:
+        """Return the errors on held-out rows, and the name of a method; ValueError without them."""
         check_is_fitted(self, "networks_")
         where = f"{type(self).__name__}.{method}"
         if self._held_out is None:
             raise ValueError(
-                f"{where} needs a bag trained on more than 64 rows, with early_stopping='auto' and "
-                "a loss that predicts means or classes"
+                f"{where} needs a bag, which has held-out rows: more than 64 rows to learn from, "
+                "early_stopping='auto', no validation_data, and one target of classes"
             )
-        return self._held_out.bound(coverage, where)
+        return self._held_out, where
 
     def table_model(self) -> TableModel:
         """Return the fitted networks, with the preprocessing of X and y, as a `TableModel`.

@@ -22,17 +22,14 @@ from handnn.losses import Loss
 from handnn.schedules import Schedule
 from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import CLASS_LOSSES, class_loss
+from handnn.sklearn.held_out import EncodedRows
 from handnn.sklearn.parameters import Auto, RandomState
 from handnn.sklearn.sample_weights import ClassWeight, class_weights
 from handnn.sklearn.targets import ClassTarget, EstimatorTarget
 from handnn.tables.bagging import Folds
+from handnn.tables.calibration import calibrate, probabilities_of
 from handnn.tables.cells import AnyArray, Floats
-from handnn.tables.intervals import (
-    HeldOutErrors,
-    class_errors,
-    held_out_outputs,
-    label_sets,
-)
+from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.moments import Weights
 from handnn.tables.recipe import ACTIVATION, HIDDEN
 
@@ -173,15 +170,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         `handnn.TableModel.predict_set`. Raises ValueError for several targets, and unless the
         estimator is a bag (early_stopping="auto") that has learned from more than 64 rows.
         """
-        bound = self._bound(coverage, "predict_set")
-        return label_sets(self.predict_proba(X), bound)
+        held_out, where = self._checked_held_out("predict_set")
+        every = np.stack([probabilities_of(pre) for pre in self._outputs(X)])
+        return held_out.labels(every, coverage, where)
 
-    def _held_out_errors(self, x: Array, y: Array, fold: Folds) -> HeldOutErrors | None:
+    def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:
         target = self._target
-        rows, outputs = held_out_outputs(self.networks_, x, fold)
-        if not len(rows) or target.is_multilabel:
+        if target.is_multilabel or len(self.classes_) < 2:
             return None
-        return class_errors(target.places(y[rows]), target.probabilities(outputs))
+        codes = target.places(train.y)
+        has_logits = target.is_softmax or target.n_out == 1
+        found = calibrate(self.networks_, train.x, codes, fold, train.weight, is_scaled=has_logits)
+        return None if found is None else found.held_out
 
     def _mean(self, outputs: list[Array]) -> Floats:
         every = [self._target.probabilities(pre) for pre in outputs]

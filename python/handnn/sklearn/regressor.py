@@ -17,16 +17,12 @@ from handnn.losses import Loss, facts_of
 from handnn.schedules import Schedule
 from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import REGRESSION_LOSSES
+from handnn.sklearn.held_out import EncodedRows
 from handnn.sklearn.parameters import Auto, RandomState
 from handnn.sklearn.targets import EstimatorTarget, RegressionTarget
 from handnn.tables.bagging import Folds
 from handnn.tables.cells import AnyArray, Floats
-from handnn.tables.intervals import (
-    HeldOutErrors,
-    held_out_outputs,
-    interval,
-    regression_errors,
-)
+from handnn.tables.intervals import Band, HeldOutErrors, held_out_outputs
 from handnn.tables.moments import Weights
 from handnn.tables.recipe import ACTIVATION, HIDDEN
 
@@ -216,19 +212,22 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     def predict_interval(self, X: object, coverage: float = 0.9) -> Floats:
         """Return an interval for every row of X that holds y with the chance `coverage`.
 
-        (N, 2), or (N, Y, 2) for several outputs: see `handnn.TableModel.predict_interval`. Raises
+        (N, 2), or (N, Y, 2) for several outputs: see `handnn.TableModel.predict_interval`. With
+        loss="gaussian" the width follows the predicted standard deviation, with "quantile" the
+        lowest and the highest predicted quantile; otherwise it is the same in all rows. Raises
         ValueError unless the estimator is a bag (early_stopping="auto") that has learned from more
-        than 64 rows, with a loss that predicts means.
+        than 64 rows.
         """
-        bound = self._bound(coverage, "predict_interval")
-        return interval(self.predict(X).astype(np.float64), bound)
+        held_out, where = self._checked_held_out("predict_interval")
+        bound = held_out.bound(coverage, where)
+        ends = Band.mean([self._target.band(pre) for pre in self._outputs(X)]).interval(bound)
+        return ends[:, 0] if ends.shape[1] == 1 else ends
 
-    def _held_out_errors(self, x: Array, y: Array, fold: Folds) -> HeldOutErrors | None:
-        target = self._target
-        rows, outputs = held_out_outputs(self.networks_, x, fold)
-        if not len(rows) or facts_of(target.loss).quantiles:
+    def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:
+        rows, outputs = held_out_outputs(self.networks_, train.x, fold)
+        if not len(rows):
             return None
-        return regression_errors(target.decode_targets(y[rows]), target.decode(outputs))
+        return self._target.band(outputs).errors(self._target.decode_targets(train.y[rows]))
 
     def _check_targets(self, y: AnyArray) -> AnyArray:
         if y.ndim == 2 and y.shape[1] == 1:

@@ -11,6 +11,7 @@ from handnn.losses.loss import LINKS
 from handnn.metrics import r2
 from handnn.tables import Target
 from handnn.tables.cells import AnyArray, Floats
+from handnn.tables.intervals import Band
 from handnn.tables.moments import Weights, check_finite, deviations, means
 
 
@@ -72,6 +73,17 @@ class RegressionTarget:
             found = np.sort(every, axis=2)[:, :, np.argsort(np.argsort(known))[places]]
         answers: Floats = found * self.scale[:, None] + self.mean[:, None]
         return answers
+
+    def band(self, pre: Array) -> Band:
+        """Return what outputs predict of the errors: quantiles, a deviation, or nothing."""
+        if len(self._facts.quantiles) > 1:
+            found = self.quantiles(pre, np.sort(self._facts.quantiles)[[0, -1]])
+            return Band(found[:, :, 0], found[:, :, 1], np.ones_like(found[:, :, 0]))
+        answers = self.decode(pre)
+        if self._facts.predicts != "mean and variance":
+            return Band.of_answers(answers)
+        log_variance = np.split(pre.astype(np.float64), 2, axis=1)[1]
+        return Band(answers, answers, np.exp(log_variance / 2) * self.scale)
 
     def score(self, y: Array, pre: Array, weight: Array | None = None) -> float:
         """Return R² of outputs against encoded targets."""

@@ -6,20 +6,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from handnn.arrays import Array
 from handnn.initializers import RandomSource
 from handnn.network import Network
 from handnn.tables.bagging import Folds, fold_arguments, rows_outside
+from handnn.tables.calibration import calibrate
 from handnn.tables.cells import Floats
 from handnn.tables.columns import Columns
-from handnn.tables.intervals import (
-    HeldOutErrors,
-    class_errors,
-    held_out_outputs,
-    regression_errors,
-)
+from handnn.tables.intervals import Band, HeldOutErrors, held_out_outputs
 from handnn.tables.model import TableModel
+from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network, build_optimizer
 from handnn.tables.objective import SQUARED, level_of
 from handnn.tables.recipe import Recipe
@@ -34,10 +32,11 @@ from handnn.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class FittedTable:
-    """A trained model, and the History of each of its networks."""
+    """A trained model, the History of each of its networks, and the temperature of classifiers."""
 
     model: TableModel
     histories: list[History]
+    temperature: float = 1.0
 
 
 def fit_table(
@@ -48,6 +47,7 @@ def fit_table(
     kinds: Mapping[str, str] | None = None,
     task: str = "auto",
     gaps: Iterable[str] | None = None,
+    sample_weight: ArrayLike | None = None,
     separation: Separation = INDEPENDENT,
     objective: str = SQUARED,
     rng: RandomSource = None,
@@ -64,6 +64,7 @@ def fit_table(
         y, task, objective: the targets, the task, and what a regression predicts, as for
             `Target.learn`.
         recipe: every setting of the training.
+        sample_weight: (N,) how often each row counts in the loss; by default once.
         separation: groups or times of the rows, which keep dependent rows in one fold; see there.
         rng: None, an int, or a Generator: draws rows, weights and the order of training.
         train: `train_many`, or a partial of it with other arguments, such as `executor`.
@@ -99,28 +100,38 @@ def fit_table(
         rows=rows,
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
+        sample_weight=sample_weight,
         **fold_arguments(recipe),
     )
     networks = [trainer.network for trainer in trainers]
     for network in networks:
         columns.settle(network)
-    held_out = held_out_errors(networks, x, encoded, fold, target)
-    return FittedTable(TableModel(networks, columns, target, held_out), histories)
+    weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+    temperature, held_out = _calibrated(networks, x, encoded, fold, weight, target)
+    return FittedTable(TableModel(networks, columns, target, held_out), histories, temperature)
 
 
-def held_out_errors(
-    networks: Sequence[Network], x: Array, encoded: Floats, fold: Folds, target: Target
-) -> HeldOutErrors | None:
-    """Return the errors on held-out rows; None without folds, for yes-or-no targets or quantiles.
+def _calibrated(
+    networks: Sequence[Network],
+    x: Array,
+    encoded: Floats,
+    fold: Folds,
+    weight: Weights,
+    target: Target,
+) -> tuple[float, HeldOutErrors | None]:
+    """Scale classifiers by their temperature; return it, and the errors on held-out rows.
 
-    x, encoded: the rows in the form that the networks expect.
+    x, encoded: the rows in the form that the networks expect. There are no errors without folds, for
+    yes-or-no targets, and for quantiles.
     """
+    if target.classes is not None:
+        found = calibrate(networks, x, encoded[:, 0].astype(np.int64), fold, weight)
+        return (1.0, None) if found is None else (found.temperature, found.held_out)
     rows, outputs = held_out_outputs(networks, x, fold)
-    if not len(rows) or target.task == "multilabel" or level_of(target.objective) is not None:
-        return None
-    if target.task != "regression":
-        return class_errors(encoded[rows, 0].astype(np.int64), target.probabilities(outputs))
-    return regression_errors(target.unstandardize(encoded[rows]), target.values(outputs))
+    if not len(rows) or target.task != "regression" or level_of(target.objective) is not None:
+        return 1.0, None
+    band = Band.of_answers(target.values(outputs))
+    return 1.0, band.errors(target.unstandardize(encoded[rows]))
 
 
 def _trainer(

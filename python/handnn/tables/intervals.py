@@ -3,7 +3,13 @@
 Each row of training is held out by one network of a bag at least, so its error is an honest one:
 of a network that has not learned the row. Quantiles of these errors bound the error of a new row.
 (Split conformal prediction: Papadopoulos et al. 2002; Lei et al. 2018. Over folds: Vovk 2015,
-"Cross-conformal predictors". Sets: Sadinle, Lei and Wasserman 2019.)
+"Cross-conformal predictors". Scaled by predicted quantiles: Romano, Patterson and Candes 2019.
+Sets: Sadinle, Lei and Wasserman 2019.)
+
+For sets, the errors of all networks on a new row are averaged, each as the normal quantile of its
+rank among the held-out errors. A mean varies less than one network's error, so the bound of one is
+multiplied by the standard deviation of such a mean, which the networks' errors on the same rows
+tell.
 
 The coverage is that over all rows like those of training, on average. It does not hold for each
 kind of row, or for rows from elsewhere.
@@ -14,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,20 +43,24 @@ class HeldOutErrors:
         n_rows: the number of rows.
         errors: for each output in ascending order, up to 1,000 of them. The absolute errors of a
             regression; 1 - probability of the true class, as the only output, for classes.
+            A quantile of 1,000 evenly spaced ranks is exact to a thousandth of coverage.
+        agreement: of the networks of a classifier: the standard deviation of the mean of their
+            errors on a row, each as a standard normal quantile. 1 if they all err in the same way.
     """
 
     n_rows: int
     errors: tuple[tuple[float, ...], ...]
+    agreement: float = 1.0
 
     @classmethod
-    def of(cls, errors: Floats) -> HeldOutErrors:
+    def of(cls, errors: Floats, agreement: float = 1.0) -> HeldOutErrors:
         """Keep the errors (N, O) of N rows."""
         ordered = np.sort(errors, axis=0)
         n_rows = len(ordered)
         if n_rows > MAX_ERRORS:
             places = np.ceil(np.arange(1, MAX_ERRORS + 1) * n_rows / MAX_ERRORS).astype(int) - 1
             ordered = ordered[places]
-        return cls(n_rows, tuple(tuple(column) for column in ordered.T.tolist()))
+        return cls(n_rows, tuple(tuple(column) for column in ordered.T.tolist()), agreement)
 
     def bound(self, coverage: float, where: str) -> Floats:
         """Return the error (O,) that a new row exceeds with the chance 1 - coverage at most.
@@ -57,6 +68,36 @@ class HeldOutErrors:
         It is the ⌈(N + 1)·coverage⌉-th of N errors. Raises ValueError if coverage is not between 0
         and 1, or so close to 1 that N errors do not tell.
         """
+        rank = self._rank(coverage, where)
+        n_kept = len(self.errors[0])
+        place = min(math.ceil(rank * n_kept / self.n_rows), n_kept) - 1
+        return np.array([column[place] for column in self.errors])
+
+    def labels(self, probabilities: Floats, coverage: float, where: str) -> NDArray[np.bool_]:
+        """Return which classes are in the set of each row, (N, C).
+
+        probabilities: (K, N, C), of K networks. Raises what `bound` raises.
+        """
+        share = self._rank(coverage, where) / self.n_rows
+        if share == 1:
+            return np.ones(probabilities.shape[1:], np.bool_)
+        mean = self.normal_scores(1 - probabilities).mean(axis=0)
+        return np.asarray(mean <= self.agreement * NormalDist().inv_cdf(share))
+
+    def normal_scores(self, errors: Floats) -> Floats:
+        """Return the standard normal quantile of each error's rank among those of the first output.
+
+        Equal errors have the middle rank.
+        """
+        kept = np.array(self.errors[0])
+        n_kept = len(kept)
+        twice = np.searchsorted(kept, errors) + np.searchsorted(kept, errors, "right")
+        levels = np.clip(np.arange(2 * n_kept + 1), 1, 2 * n_kept - 1) / (2 * n_kept)
+        table: Floats = np.array([NormalDist().inv_cdf(level) for level in levels.tolist()])
+        return np.asarray(table[twice])
+
+    def _rank(self, coverage: float, where: str) -> int:
+        """Return ⌈(N + 1)·coverage⌉; raise what `bound` raises."""
         share = fraction(coverage, f"{where}: coverage", is_below_one=True)
         if share <= 0:
             raise ValueError(f"{where}: coverage must be above 0, but is {coverage!r}")
@@ -67,19 +108,21 @@ class HeldOutErrors:
                 f"{where}: coverage={coverage} needs {n_needed} or more held-out rows, but there "
                 f"are {self.n_rows}"
             )
-        n_kept = len(self.errors[0])
-        place = min(math.ceil(rank * n_kept / self.n_rows), n_kept) - 1
-        return np.array([column[place] for column in self.errors])
+        return rank
 
     def to_dict(self) -> dict[str, object]:
         """Return a JSON object for `from_dict`."""
-        return {"n_rows": self.n_rows, "errors": [list(column) for column in self.errors]}
+        return {
+            "n_rows": self.n_rows,
+            "errors": [list(column) for column in self.errors],
+            "agreement": self.agreement,
+        }
 
     @classmethod
     def from_dict(cls, entry: object, n_outputs: int) -> HeldOutErrors:
         """Return what `to_dict` describes; ValueError for an invalid description."""
         what = "the errors on held-out rows"
-        found = checks.keys(entry, {"n_rows", "errors"}, what)
+        found = checks.keys(entry, {"n_rows", "errors", "agreement"}, what)
         n_rows = found["n_rows"]
         columns = [checks.numbers(one, what) for one in checks.several(found["errors"], what)]
         if type(n_rows) is not int or len(columns) != n_outputs:
@@ -89,7 +132,10 @@ class HeldOutErrors:
                 raise ValueError(
                     f"{what} must be in ascending order, {min(n_rows, MAX_ERRORS)} each"
                 )
-        return cls(n_rows, tuple(map(tuple, columns)))
+        (agreement,) = checks.numbers([found["agreement"]], what)
+        if not 0 < agreement <= 1:
+            raise ValueError(f"{what} must have an agreement between 0 and 1")
+        return cls(n_rows, tuple(map(tuple, columns)), agreement)
 
 
 def held_out_outputs(
@@ -107,27 +153,41 @@ def held_out_outputs(
     return np.concatenate(rows), np.concatenate(outputs)
 
 
-def regression_errors(y: Floats, answers: Floats) -> HeldOutErrors:
-    """Return the absolute errors of answers (M, O), each of a network that holds out the row.
+@dataclass(frozen=True)
+class Band:
+    """What a regression predicts of its errors: an interval ``low - b·unit`` to ``high + b·unit``.
 
-    The mean of the bag errs a little less than each of its networks, so intervals are rather too
-    wide than too narrow.
+    b is the bound of the held-out errors ``max(low - y, y - high) / unit``.
+
+    Attributes:
+        low, high: (N, O), both the prediction, or a lower and an upper quantile.
+        unit: (N, O) the size of the errors of each row: 1, or a standard deviation.
     """
-    return HeldOutErrors.of(np.abs(y - answers))
 
+    low: Floats
+    high: Floats
+    unit: Floats
 
-def class_errors(places: NDArray[np.int64], probabilities: Array) -> HeldOutErrors:
-    """Return 1 - the probability (M, K) of each row's class, given its index (M,)."""
-    of_truth = probabilities[np.arange(len(places)), places].astype(np.float64)
-    return HeldOutErrors.of(1 - of_truth[:, None])
+    @classmethod
+    def of_answers(cls, answers: Floats) -> Band:
+        """Return the Band of predictions (N, O) whose errors are taken to be equal in all rows."""
+        return cls(answers, answers, np.ones_like(answers))
 
+    @classmethod
+    def mean(cls, bands: Sequence[Band]) -> Band:
+        """Return the mean of the Bands of several networks."""
+        parts = ([getattr(band, name) for band in bands] for name in ("low", "high", "unit"))
+        return cls(*(np.mean(part, axis=0) for part in parts))
 
-def interval(answers: Floats, bound: Floats) -> Floats:
-    """Return the lower and the upper end, (N, 2) or (N, O, 2), of answers (N,) or (N, O)."""
-    half = bound if answers.ndim == 2 else bound[0]
-    return np.stack([answers - half, answers + half], axis=-1)
+    def errors(self, y: Floats) -> HeldOutErrors:
+        """Return the errors of a network on rows that it holds out, with targets y (M, O).
 
+        The mean of the bag errs a little less than each of its networks, so intervals are rather
+        too wide than too narrow.
+        """
+        return HeldOutErrors.of(np.maximum(self.low - y, y - self.high) / self.unit)
 
-def label_sets(probabilities: Array, bound: Floats) -> NDArray[np.bool_]:
-    """Return which classes are in the set of each row, (N, K)."""
-    return np.asarray(1 - probabilities.astype(np.float64) <= bound[0])
+    def interval(self, bound: Floats) -> Floats:
+        """Return the lower and the upper ends, (N, O, 2)."""
+        ends = np.stack([self.low - bound * self.unit, self.high + bound * self.unit], axis=-1)
+        return np.sort(ends, axis=-1)  # quantiles of few rows may cross

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from handnn import storage
 from handnn.arrays import Array, check_type
 from handnn.network import Network
+from handnn.tables.calibration import probabilities_of
 from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.columns import Columns
-from handnn.tables.intervals import HeldOutErrors, interval, label_sets
+from handnn.tables.intervals import Band, HeldOutErrors
 from handnn.tables.model_html import model_html
 from handnn.tables.table_reader import TableLike
 from handnn.tables.target import Target
@@ -140,7 +141,9 @@ class TableModel:
                 f"{where} needs a regression, but the target has classes; see predict_set"
             )
         bound = self._held_out(where).bound(coverage, where)
-        return interval(np.asarray(self.predict(table), np.float64), bound)
+        answers = np.asarray(self.predict(table), np.float64)
+        ends = Band.of_answers(answers.reshape(len(answers), -1)).interval(bound)
+        return ends[:, 0] if self.target.is_flat else ends
 
     def predict_set(self, table: TableLike, coverage: float = 0.9) -> NDArray[np.bool_]:
         """Return a set of classes for every row that holds its class with the chance `coverage`.
@@ -161,8 +164,9 @@ class TableModel:
         where = "TableModel.predict_set"
         if self.target.classes is None:
             raise ValueError(f"{where} needs a classifier, but the task is {self.target.task}")
-        bound = self._held_out(where).bound(coverage, where)
-        return label_sets(self.predict_proba(table), bound)
+        held_out = self._held_out(where)
+        every = np.stack([probabilities_of(pre) for pre in self._outputs(table)])
+        return held_out.labels(every, coverage, where)
 
     def _held_out(self, where: str) -> HeldOutErrors:
         if self.held_out is None:

@@ -63,9 +63,8 @@ def train_in_memory(
             gaps=gaps,
             objective=settings.loss,
             rng=settings.seed,
-            train=partial(
-                _train, comm, progress=progress, executor=executor, sample_weight=weights
-            ),
+            sample_weight=weights,
+            train=partial(_train, comm, progress=progress, executor=executor),
         )
     for number, history in enumerate(fitted.histories, 1):
         log(f"network {number} of {len(fitted.histories)}: {history}")
