@@ -121,8 +121,8 @@ def _calibrated(
 ) -> tuple[float, HeldOutErrors | None]:
     """Scale classifiers by their temperature; return it, and the errors on held-out rows.
 
-    x, encoded: the rows in the form that the networks expect. There are no errors without folds, for
-    yes-or-no targets, and for quantiles.
+    x, encoded: the rows in the form that the networks expect. There are no errors without folds,
+    for yes-or-no targets, and for quantiles.
     """
     if target.classes is not None:
         found = calibrate(networks, x, encoded[:, 0].astype(np.int64), fold, weight)

@@ -68,6 +68,8 @@ def train_in_memory(
         )
     for number, history in enumerate(fitted.histories, 1):
         log(f"network {number} of {len(fitted.histories)}: {history}")
+    if fitted.temperature != 1:
+        log(f"probabilities scaled on held-out rows: temperature {fitted.temperature:.3g}")
     run = TrainingRun(
         fitted.histories,
         split.test,
