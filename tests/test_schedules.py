@@ -14,6 +14,7 @@ from handnn import schedules
 from handnn.schedules import (
     Constant,
     Cosine,
+    DoublingCycles,
     OneCycle,
     ReduceOnPlateau,
     Schedule,
@@ -44,6 +45,9 @@ SCHEDULES = [
     OneCycle(37, warm=0.0),
     OneCycle(37, warm=1.0),
     OneCycle(23, 0.45, start=0.0, final=0.0),
+    DoublingCycles(45),
+    DoublingCycles(7, cycles=1, warm=0.0),
+    DoublingCycles(40, cycles=3, warm=1.0),
     ReduceOnPlateau(),
 ]
 every = pytest.mark.parametrize("schedule", SCHEDULES, ids=repr)
@@ -97,6 +101,15 @@ def test_warm_up_rises_to_the_first_factor_of_the_next_schedule():
 def test_nested_warm_ups():
     """The inner schedule starts with 1/2: 1/4, 1/2, followed by 1/2, 1, 1."""
     assert WarmUp(2, WarmUp(2)).factors(0, 5).tolist() == [0.25, 0.5, 0.5, 1, 1]
+
+
+def test_doubling_cycles_by_hand():
+    """Two cycles of 2 and 4 steps, each half up and half down."""
+    factors = DoublingCycles(6, cycles=2, warm=0.5).factors(0, 8)
+    np.testing.assert_allclose(factors, [0, 1, 0, 0.5, 1, 0.5, 0, 0], rtol=0, atol=1e-15)
+    assert DoublingCycles(15).factors(0, 16)[[0, 1, 3, 7, 15]].tolist() == [0] * 5
+    with pytest.raises(ValueError, match="cycles must be at most 16"):
+        DoublingCycles(9, cycles=17)
 
 
 def test_one_cycle_by_hand():
@@ -208,7 +221,7 @@ def test_factors_long_after_the_end(schedule):
     last = schedule
     while isinstance(last, WarmUp):
         last = last.then
-    expected = getattr(last, "final", 1.0)
+    expected = getattr(last, "final", float(not isinstance(last, DoublingCycles)))
     if isinstance(last, Step):
         expected = float(last.factor == 1)
     assert schedule.factors(10**15, 3).tolist() == [expected] * 3
@@ -292,7 +305,13 @@ def test_a_user_defined_schedule_needs_one_method():
 
 
 NO_INTS = [None, math.inf, math.nan, 1.0, "3", True, np.True_, [1], np.ones(2, int)]
-STEPS = [(Step, "every"), (Cosine, "steps"), (WarmUp, "steps"), (OneCycle, "steps")]
+STEPS = [
+    (Step, "every"),
+    (Cosine, "steps"),
+    (WarmUp, "steps"),
+    (OneCycle, "steps"),
+    (DoublingCycles, "steps"),
+]
 
 
 @pytest.mark.parametrize("value", NO_INTS, ids=repr)
@@ -317,6 +336,7 @@ FRACTIONS = [
     (Step, "factor"),
     (Cosine, "final"),
     (OneCycle, "warm"),
+    (DoublingCycles, "warm"),
     (OneCycle, "start"),
     (OneCycle, "final"),
     (ReduceOnPlateau, "factor"),

@@ -22,6 +22,10 @@ Steps = NDArray[np.int64]
 Factors = NDArray[np.float64]
 
 
+N_CYCLES = 4
+"""The default number of `DoublingCycles`."""
+
+
 class Schedule(ABC):
     """Base class of all schedules.
 
@@ -222,6 +226,48 @@ class OneCycle(Schedule):
         return np.where(steps <= peak, rise, fall)
 
 
+class DoublingCycles(Schedule):
+    """Raise the factor from 0 to 1 and lower it to 0 several times, each time twice as long.
+
+        (1 - cos(π·u / warm)) / 2                     while u < warm
+        (1 + cos(π·(u - warm) / (1 - warm))) / 2      from there on
+
+    u is the place within a cycle, from 0 to 1. Cycle k of K, from 0, lasts 2^k / (2^K - 1) of all
+    steps.
+
+    So the weights are settled at the end of each cycle, and a training that holds rows out can
+    choose among K lengths. From step `steps` on the factor is 0. (Loshchilov and Hutter 2017,
+    "SGDR", with T_mult = 2 and a rise; as "coslog" of Holzmüller, Grinsztajn and Steinwart 2024,
+    whose rise and fall are logarithmic in time.)
+
+    steps: at least 1. cycles: K, from 1 to 16.
+    warm: the share of the rise, from 0 to 1.
+
+    Raises TypeError if an argument is not a number (`steps` and `cycles`: an int), and ValueError
+    if it is out of range.
+
+    Examples:
+        >>> handnn.schedules.DoublingCycles(6, cycles=2, warm=0.5).factors(0, 7)
+        array([0. , 1. , 0. , 0.5, 1. , 0.5, 0. ])
+    """
+
+    def __init__(self, steps: int, cycles: int = N_CYCLES, warm: float = 0.4) -> None:
+        self.steps = _whole(self, "steps", steps)
+        self.cycles = _whole(self, "cycles", cycles)
+        if self.cycles > MAX_CYCLES:
+            raise ValueError(f"DoublingCycles: cycles must be at most {MAX_CYCLES}, not {cycles}")
+        self.warm = _fraction(self, "warm", warm)
+
+    def at(self, steps: Steps) -> Factors:
+        ends = 2.0 ** np.arange(1, self.cycles)
+        time = 1 + np.minimum(steps / self.steps, 1) * (2.0**self.cycles - 1)
+        start = 2.0 ** np.searchsorted(ends, time, side="right")
+        share = time / start - 1
+        rise = _half_cosine(0.0, 1.0, share, self.warm)
+        fall = _half_cosine(1.0, 0.0, share - self.warm, 1 - self.warm)
+        return np.where(share < self.warm, rise, fall)
+
+
 class ReduceOnPlateau(Schedule):
     """Multiply the factor by `factor` whenever the loss has stopped falling.
 
@@ -292,6 +338,7 @@ __all__ = [
     "SCHEDULES",
     "Constant",
     "Cosine",
+    "DoublingCycles",
     "OneCycle",
     "ReduceOnPlateau",
     "Schedule",
@@ -305,9 +352,13 @@ SCHEDULES: tuple[type[Schedule], ...] = (
     Cosine,
     WarmUp,
     OneCycle,
+    DoublingCycles,
     ReduceOnPlateau,
 )
 """Every schedule of handnn: those that a checkpoint may hold and that `handnn check` covers."""
+
+MAX_CYCLES = 16
+"""The largest number of `DoublingCycles`."""
 
 SINE = [(-1) ** k / math.factorial(2 * k + 1) for k in range(12)]
 """Coefficients of sin z = z·(1 - z²/3! + z⁴/5! - ...); for |z| ≤ π/2 the rest is below 1e-20."""

@@ -82,7 +82,7 @@ def test_rejects_arguments_that_do_not_fit(arguments, message, tmp_path):
     [
         (
             {"steps": [Scale(0, 1), Halve()]},
-            r"steps\[1\] \(Halve\) is not one of Cycles, Fill, Interpolate, LookUp, OneHot",
+            r"steps\[1\] \(Halve\) is not one of Bins, Cycles, Fill, Interpolate, LookUp, OneHot",
         ),
         ({"steps": 5}, "steps must be a list of steps, but is a int"),
         ({"steps": Scale(0, 1)}, "steps must be a list of steps, but is a Scale"),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handnn.tables.bagging import draw_folds, fold_arguments, rows_outside
-from handnn.tables.recipe import default_recipe, single_recipe
+from handnn.tables.bagging import draw_folds, rows_outside
 
 
 @pytest.mark.parametrize(("n_rows", "n_folds"), [(2, 2), (10, 3), (101, 8)])
@@ -39,5 +38,3 @@ def test_each_network_learns_from_the_rows_outside_its_fold():
 def test_without_folds_all_rows_are_learned():
     fold = draw_folds(5, 0, None, np.random.default_rng(0))
     assert [part.tolist() for part in rows_outside(fold, 2)] == [[0, 1, 2, 3, 4]] * 2
-    assert fold_arguments(single_recipe(5)) == {}
-    assert fold_arguments(default_recipe(500))["early_stopping"].patience == 50

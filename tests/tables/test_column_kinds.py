@@ -10,7 +10,7 @@ import pytest
 import handnn
 from handnn import Columns, Network, TableModel, Target, mlp
 from handnn.tables.columns import COLUMN_KINDS, VALUE_COLUMNS
-from handnn.tables.steps import AddCycles, OrdinalEncode
+from handnn.tables.steps import AddBins, AddCycles, OrdinalEncode
 from tests.bounds import assert_same_bits
 from tests.exchange.c_programs import BUILDS, compile_all, needs_fma, predict
 from tests.tables.test_steps import applied
@@ -28,9 +28,9 @@ every_way = pytest.mark.parametrize(
 
 
 def learned(kind, categories="embedding", scale=True):
-    return Columns.learn(
-        TABLE, kinds=dict.fromkeys(TABLE, kind), categories=categories, scale=scale
-    )
+    """Return the columns of TABLE; with bins for the scale "quantile"."""
+    kinds, n_bins = dict.fromkeys(TABLE, kind), 5 if scale == "quantile" else 0
+    return Columns.learn(TABLE, kinds=kinds, categories=categories, scale=scale, n_bins=n_bins)
 
 
 def model_of(columns):
@@ -82,6 +82,10 @@ def test_steps_in_numpy_equal_transform(kind, scale):
                 angles = [2 * np.pi * values / period for period in step.periods]
                 found = [part(angle) for angle in angles for part in (np.sin, np.cos)]
                 np.testing.assert_allclose(more[-len(found) :], found, atol=1e-9)
+            if isinstance(step, AddBins):
+                edges = zip(step.edges[:-1], step.edges[1:], strict=True)
+                found = [np.interp(values, pair, [-0.5, 0.5]) for pair in edges]
+                np.testing.assert_allclose(more[-len(found) :], found, atol=1e-12)
             if isinstance(step, OrdinalEncode):
                 values = [None if value != value else value for value in values]
             values = applied(step, values)
@@ -92,7 +96,7 @@ def test_steps_in_numpy_equal_transform(kind, scale):
 @pytest.mark.parametrize("scale", [True, "quantile"])
 def test_a_constant_column_survives_json(kind, scale):
     table = {"a": [7.0] * 30}
-    columns = Columns.learn(table, kinds={"a": kind}, scale=scale)
+    columns = Columns.learn(table, kinds={"a": kind}, scale=scale, n_bins=4)
     again = Columns.from_dict(json.loads(json.dumps(columns.to_dict())))
     assert np.ptp(columns.transform(table)) == 0
     assert_same_bits(again.transform(table), columns.transform(table))

@@ -7,6 +7,7 @@ import pytest
 
 from handnn import Columns
 from handnn.tables.steps import (
+    AddBins,
     AddCycles,
     Impute,
     OneHotEncode,
@@ -22,8 +23,8 @@ def applied(step, x):
     """Apply a step to a list of values or an array (N,)."""
     if isinstance(step, Impute):
         return np.where(np.isnan(x), step.median, x)
-    if isinstance(step, AddCycles):
-        return x  # the cycles are other inputs
+    if isinstance(step, AddBins | AddCycles):
+        return x  # they are other inputs
     if isinstance(step, PiecewiseLinear):
         return np.interp(x, step.knots, step.levels)
     if isinstance(step, Standardize):

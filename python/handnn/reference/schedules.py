@@ -51,6 +51,15 @@ def one_cycle(
     return np.where(steps <= peak, rise, fall)
 
 
+def doubling_cycles(steps: Steps, n_steps: int, cycles: int = 4, warm: float = 0.4) -> Factors:
+    """Cycles of half a cosine up and another down, each twice as long as the one before."""
+    time = 1 + np.clip(steps / n_steps, 0, 1) * (2.0**cycles - 1)
+    cycle = np.minimum(np.floor(np.log2(time)), cycles - 1)
+    share = time / 2**cycle - 1
+    fall = _half_cosine(1, 0, (share - warm) / (1 - warm))
+    return np.where(share < warm, _half_cosine(0, 1, share / warm), fall)
+
+
 def reduce_on_plateau(
     losses: Sequence[float],
     factor: float = 0.1,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Self
 
@@ -50,6 +51,7 @@ from handnn.tables import Columns, TableModel
 from handnn.tables.bagging import Folds, rows_outside
 from handnn.tables.cells import AnyArray
 from handnn.tables.intervals import HeldOutErrors
+from handnn.tables.linear_member import chosen_networks, members_of
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network
 from handnn.tables.separation import Separation
@@ -287,10 +289,11 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         fold = separation.folds(n_rows, recipe.n_folds, codes, rng)
         rows = rows_outside(fold, recipe.n_networks, is_ordered=separation.is_ordered)
         jobs = []
-        for part in rows:
-            n_train = recipe.n_train(n_rows) if separation.is_independent else len(part)
-            network = build_network(recipe, self._inputs, self._target.n_out, rng)
-            jobs.append(factory.job(network, None, int(rng.integers(2**63)), n_train))
+        for of_member in (replace(factory, recipe=member) for member in members_of(recipe)):
+            for part in rows:
+                n_train = recipe.n_train(n_rows) if separation.is_independent else len(part)
+                network = build_network(of_member.recipe, self._inputs, self._target.n_out, rng)
+                jobs.append(of_member.job(network, None, int(rng.integers(2**63)), n_train))
         n_threads = effective_n_jobs(self.n_jobs)
         if self.n_jobs is None and n_threads == 1:  # joblib leaves the choice to us
             n_threads = get_num_threads()
@@ -298,6 +301,8 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         is_whole = run_bag(factory, jobs, rows, n_threads)
         self._finish(factory, jobs, is_whole, is_first=True)
         if is_whole:
+            loss, (x, y, _) = self._target.loss, factory.train
+            self.networks_ = chosen_networks(self.networks_, recipe, loss, x, y, fold)
             self._held_out = self._calibrate(factory.train, fold)
 
     def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:

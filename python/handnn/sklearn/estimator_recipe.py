@@ -54,12 +54,12 @@ def settle(
     Where more rows are to come, scale "auto" does not use quantiles: every value beyond the first
     rows would become the same.
     """
-    default = (default_recipe if is_bag else single_recipe)(n_rows)
+    default = (default_recipe if is_bag else single_recipe)(n_rows, n_columns)
     hidden, activations, dropouts = hidden_layers(p)
     is_lbfgs = p.solver == "lbfgs"
-    schedule = _schedule(p, is_incremental)
-    has_end = schedule in ("one_cycle", "cosine")
-    lr = default.lr if schedule == "one_cycle" else LR
+    schedule = _schedule(p, is_incremental, default)
+    has_end = schedule in ("one_cycle", "cycles", "cosine")
+    lr = default.lr if schedule in ("one_cycle", "cycles") else LR
     epochs = MAX_ITER if is_lbfgs else default.epochs
     alpha, weight_decay = _penalties(p, default)
     if is_auto(p.dropout) and p.solver == "adam" and is_auto(p.alpha):
@@ -87,19 +87,21 @@ def settle(
         schedule=schedule,
         n_folds=default.n_folds,
         patience=default.patience,
+        n_bins=default.n_bins if scale == "quantile" else 0,
+        has_linear=default.has_linear and is_auto(p.n_ensemble),
         early_stopping=holds_out_once(p),
         stops=not is_lbfgs and (holds_out_once(p) or not has_end),
     )
 
 
-def _schedule(p: Parameters, is_incremental: bool) -> str | Schedule:
-    """Return the schedule of the learning rate; the default with Adam is one cycle."""
+def _schedule(p: Parameters, is_incremental: bool, default: Recipe) -> str | Schedule:
+    """Return the schedule of the learning rate; with Adam by default that of the recipe."""
     if p.schedule is not None:
         return p.schedule
     if p.solver == "sgd" and not is_auto(p.learning_rate):
         return p.learning_rate
     if p.solver == "adam" and is_auto(p.learning_rate) and not holds_out_once(p):
-        return "constant" if is_incremental else "one_cycle"
+        return "constant" if is_incremental else default.schedule
     return "constant"
 
 

@@ -41,7 +41,8 @@ def _columns_of(inputs: DenseInput, names: Sequence[str] | None) -> Columns:
         )
         if inputs.scaling == "none":  # its mean replaces gaps
             mean = 0.0
-        columns.append(NumberColumn(center, mean, scale, False, False, knots, levels))
+        edges = tuple(inputs.edges[place].tolist())
+        columns.append(NumberColumn(center, mean, scale, False, False, knots, levels, edges))
     return Columns(columns, names)
 
 

@@ -22,7 +22,7 @@ from handnn.sklearn.held_out import EncodedRows
 from handnn.sklearn.monitoring import IterationPrinter, ProgressMonitor
 from handnn.sklearn.parameters import Parameters
 from handnn.sklearn.targets import EstimatorTarget
-from handnn.tables.bagging import fold_arguments
+from handnn.tables.bagging import train_bag
 from handnn.training.divergence import DivergenceError
 from handnn.training.history import Epoch
 from handnn.training.many import train_many
@@ -190,12 +190,17 @@ def run_bag(
     factory: JobFactory, jobs: Sequence[TrainingJob], rows: Sequence[Rows], n_threads: int
 ) -> bool:
     """Run the jobs of a bag like `run_jobs`: each learns from its rows, those outside its fold."""
-    trainers = [job.trainer for job in jobs]
-    restores = bool(factory.p.restore_best)
-    shared = {**vars(jobs[0].arguments), **fold_arguments(factory.recipe, restores=restores)}
-    x, y = shared.pop("x"), shared.pop("y")
-    shared.update(_workers(factory, n_threads))
-    return _runs_whole(lambda: train_many(trainers, x, y, rows=rows, **shared))
+    trainers, first = [job.trainer for job in jobs], jobs[0].arguments
+    train = partial(
+        train_many,
+        sample_weight=first.sample_weight,
+        shuffle=first.shuffle,
+        **_workers(factory, n_threads),
+    )
+    recipe, restores = factory.recipe, bool(factory.p.restore_best)
+    return _runs_whole(
+        lambda: train_bag(trainers, first.x, first.y, rows, recipe, train, restores=restores)
+    )
 
 
 def _workers(factory: JobFactory, n_threads: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ ACTIVATIONS: dict[str, str] = {
 
 SOLVERS = ("adam", "sgd", "lbfgs")
 RATES = ("auto", "constant", "invscaling", "adaptive")
-SCHEDULES = ("constant", "cosine", "one_cycle", "plateau")
+SCHEDULES = ("constant", "cosine", "one_cycle", "cycles", "plateau")
 ENCODINGS = ("embedding", "one-hot")
 
 FLAGS = (

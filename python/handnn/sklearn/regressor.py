@@ -56,7 +56,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             the gradient.
         batch_norm: whether the input of each activation is normalized over the batch.
         schedule: of the learning rate, instead of `learning_rate`: a `handnn.schedules.Schedule`,
-            "constant", "cosine", "one_cycle" or "plateau".
+            "constant", "cosine", "one_cycle", "cycles" (DoublingCycles) or "plateau".
         restore_best: whether to keep the weights of the best epoch on held-out or given rows.
         n_ensemble, n_jobs: the number of networks, whose predictions are averaged, and how many of
             them are trained at a time. n_ensemble "auto" is one for each fold of a bag, else one.

@@ -113,10 +113,10 @@ def learn_inputs(rows: TableRows, weight: Weights, recipe: Recipe, categories: s
     """Return the encoder learned from the training rows."""
     if isinstance(rows, np.ndarray) and rows.dtype in FLOATS and not has_gaps(rows):
         if recipe.scale == "quantile":
-            return DenseInput(rows, weight, "quantile")
+            return DenseInput(rows, weight, "quantile", recipe.n_bins)
         return DenseInput(rows, weight, "standard" if recipe.scale else "none")
     try:
-        return Columns.learn(rows, categories=categories, scale=recipe.scale)
+        return Columns.learn(rows, categories=categories, scale=recipe.scale, n_bins=recipe.n_bins)
     except ColumnError as error:
         raise ValueError(error.problem) from None  # without advice on arguments of Columns.learn
 

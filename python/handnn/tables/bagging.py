@@ -1,30 +1,29 @@
 """Bagging: the average of networks that each hold out a different fold of the training rows.
 
-Each network stops at its best epoch on its own fold. Every row is held out by some networks;
-their predictions for it are its out-of-fold predictions.
+The networks end at the cycle that is best on the folds: see `cycles`. Every row is held out by some
+networks; their predictions for it are its out-of-fold predictions.
 (Breiman 1996, "Bagging Predictors"; with folds in place of bootstrap samples: Parmanto, Munro and
 Doyle 1996.)
 """
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from handnn.arrays import Array
+from handnn.network import Network
+from handnn.tables.cycles import Train, train_in_cycles
 from handnn.tables.recipe import Recipe
 from handnn.training.early_stopping import EarlyStopping
+from handnn.training.history import History
+from handnn.training.trainer import Trainer
 
 Folds = NDArray[np.int64]
 """(N,) the fold of each row, from 0; -1 for rows that no network holds out."""
-
-
-class FoldArguments(TypedDict, total=False):
-    """The arguments of `train_many` that make each network stop on the rows that it holds out."""
-
-    validation: str
-    early_stopping: EarlyStopping
 
 
 def draw_folds(
@@ -65,12 +64,50 @@ def rows_outside(
     return [np.flatnonzero(fold != place % n_folds) for place in range(n_networks)]
 
 
-def fold_arguments(recipe: Recipe, *, restores: bool = True) -> FoldArguments:
-    """Return the arguments of `train_many` for a recipe; {} if it has no folds.
+def holders(networks: Sequence[Network], n_folds: int) -> list[Sequence[Network]]:
+    """Return for each fold the networks that hold it out, for `rows_outside`.
 
-    restores: whether networks return to their best epoch.
+    If there are not as many networks for each fold, only the first ones of each are returned.
     """
+    if n_folds and len(networks) % n_folds == 0:
+        return [networks[place::n_folds] for place in range(n_folds)]
+    return [[network] for network in networks[:n_folds]]
+
+
+def mean_output(networks: Sequence[Network], x: Array) -> Array:
+    """Return the mean of the networks' outputs for x."""
+    outputs = [network.predict(x) for network in networks]
+    return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
+
+
+def train_bag(
+    trainers: Sequence[Trainer],
+    x: Array,
+    y: Array,
+    rows: Sequence[NDArray[np.int64]],
+    recipe: Recipe,
+    train: Train,
+    *,
+    restores: bool = True,
+) -> list[History]:
+    """Train the networks of a recipe, and return the History of each.
+
+    trainers: those of `linear_member.members_of(recipe)`, one after another. rows: from
+    `rows_outside`, for each network of a member. train: `train_many` with the arguments that are
+    not those of the recipe. restores: whether networks return to their best epoch or cycle.
+    """
+    n_first = len(rows)
+    rows = [*rows] * (len(trainers) // n_first)
+    train = partial(train, batch_size=recipe.batch_size)
     if not recipe.n_folds:
-        return {}
-    stopping = EarlyStopping(patience=recipe.patience, restore_best=restores)
-    return {"validation": "rest", "early_stopping": stopping}
+        return train(trainers, x, y, rows=rows, epochs=recipe.epochs)
+    if recipe.schedule == "cycles":
+        return train_in_cycles(
+            trainers, n_first, x, y,
+            rows=rows, epochs=recipe.epochs, train=train, restores=restores,
+        )  # fmt: skip
+    stopping = EarlyStopping(recipe.patience, restore_best=restores)
+    return train(
+        trainers, x, y,
+        rows=rows, epochs=recipe.epochs, validation="rest", early_stopping=stopping,
+    )  # fmt: skip

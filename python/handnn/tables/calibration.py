@@ -24,7 +24,7 @@ from handnn.arrays import Array
 from handnn.layers import Affine
 from handnn.losses.loss import LINKS
 from handnn.network import Network
-from handnn.tables.bagging import Folds
+from handnn.tables.bagging import Folds, holders, mean_output
 from handnn.tables.cells import Floats
 from handnn.tables.intervals import HeldOutErrors, held_out_outputs
 from handnn.tables.moments import Weights
@@ -70,13 +70,17 @@ class BagOutputs:
 
     @classmethod
     def of(cls, networks: Sequence[Network], x: Array, fold: Folds) -> BagOutputs:
-        """Predict the rows that networks hold out, or evenly spaced ones if there are many."""
-        rows = np.flatnonzero((fold >= 0) & (fold < len(networks)))
+        """Predict the rows that networks hold out, or evenly spaced ones if there are many.
+
+        Networks that hold out the same fold count as one, with their mean output.
+        """
+        several = holders(networks, int(fold.max()) + 1)
+        rows = np.flatnonzero((fold >= 0) & (fold < len(several)))
         n_classes = max(2, networks[0].predict(x[:1]).shape[1])
-        n_kept = min(len(rows), MAX_ROWS, max(1, MAX_OUTPUTS // (len(networks) * n_classes)))
+        n_kept = min(len(rows), MAX_ROWS, max(1, MAX_OUTPUTS // (len(several) * n_classes)))
         rows = rows[np.linspace(0, len(rows) - 1, n_kept).astype(np.intp)] if n_kept else rows
         part = x[rows]
-        logits = np.stack([two_columns(network.predict(part)) for network in networks])
+        logits = np.stack([two_columns(mean_output(some, part)) for some in several])
         return cls(rows, fold[rows], logits)
 
     @property
@@ -168,7 +172,7 @@ def _held_out_errors(
     rows, outputs = held_out_outputs(networks, x, fold)
     of_truth = probabilities_of(outputs)[np.arange(len(rows)), codes[rows]]
     errors = HeldOutErrors.of(1 - of_truth[:, None])
-    n_networks = len(networks)
+    n_networks = len(bag.logits)
     if n_networks < MIN_NETWORKS:
         return errors
     every = np.stack([softmax(logits) for logits in bag.logits])

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from handnn.layers import Embedding
 from handnn.tables import checks
 from handnn.tables.cells import (
     Cells,
@@ -122,6 +123,13 @@ class CategoryColumn:
         if column.missing.any():
             found[column.missing & (found > gap)] = gap
         return found
+
+    def settle(self, layer: Embedding) -> None:
+        """Set the rows of codes absent from training to the weighted mean of the labels' rows."""
+        count = len(self.labels)
+        counts = np.array(self.counts, np.float64)
+        mean = counts @ layer.w[:count].astype(np.float64) / counts.sum()
+        layer.w[count + self.has_gaps :] = mean
 
     def steps(self, *, one_hot: bool) -> tuple[ColumnStep, ...]:
         """Return the encoding as steps: codes, or one-hot columns with `one_hot`."""

@@ -19,7 +19,7 @@ from handnn.tables.category import MAX_ONE_HOT, CategoryColumn
 from handnn.tables.cells import DEFAULT_GAPS, GapWords, infer_kind
 from handnn.tables.column import Column, ValueColumn
 from handnn.tables.date import DateColumn
-from handnn.tables.matching import match_columns
+from handnn.tables.matching import chosen_kinds, match_columns
 from handnn.tables.number import NumberColumn
 from handnn.tables.plain import learn_plain, transform_plain
 from handnn.tables.recipe import ColumnScale
@@ -43,7 +43,7 @@ class Columns:
 
         numbers      scaled, with the training median in place of a missing value; see NumberColumn
         indicators   1 where the number is missing, else 0, for columns with gaps in training
-        cycles       of dates: see DateColumn
+        cycles       of dates, and bins of numbers: see DateColumn and `tables.bins`
         categories   "one-hot": a column for each label, 1 where the row has it, else 0, and one for
                      missing values if training had some. Rows with a label absent from training,
                      or with an unexpected gap, are 0 in all of them
@@ -111,6 +111,7 @@ class Columns:
         *,
         categories: str = "embedding",
         scale: ColumnScale = True,
+        n_bins: int = 0,
         kinds: Mapping[str, str] | Mapping[int, str] | None = None,
         gaps: Iterable[str] | None = None,
     ) -> Columns:
@@ -130,6 +131,8 @@ class Columns:
                 standardizes it; see `tables.quantiles`. This suits long tails, repeated values and
                 unusual units, but does not extrapolate: values beyond the training range become its
                 nearest end.
+            n_bins: the largest number of bins of each column of numbers, which are more inputs: see
+                `tables.bins`; 0 for none.
             kinds: overrides the kinds of columns by name, or by position in a table without names:
                 ``{"zip": "category", "code": "number"}``.
             gaps: the strings, and numbers equal to them, that mean a missing value, besides blank
@@ -154,16 +157,10 @@ class Columns:
         reader = TableReader(table, where, DEFAULT_GAPS if words is None else GapWords(words))
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
-        chosen = {} if kinds is None else _chosen_kinds(kinds, reader)
-        keys = [reader.key(place) for place in range(len(reader))]
-        usual = [place for place, key in enumerate(keys) if chosen.get(key, "number") == "number"]
-        columns: dict[int, Column] = {**learn_plain(reader, usual, scale)}
-        for place in sorted({*range(len(keys))} - {*columns}):
-            cells, kind = reader.cells(place), chosen.get(keys[place])
-            learn = COLUMN_KINDS[kind or infer_kind(cells, where)].learn
-            columns[place] = learn(cells, where, scale=scale, is_chosen=kind is not None)
-        ordered = [columns[place] for place in range(len(keys))]
-        return cls(ordered, reader.names, categories, words)
+        chosen = {} if kinds is None else chosen_kinds(kinds, KINDS, reader)
+        asked = [chosen.get(reader.key(place)) for place in range(len(reader))]
+        columns = _learned(reader, asked, scale, n_bins)
+        return cls(columns, reader.names, categories, words)
 
     def transform(self, table: TableLike, dtype: DTypeLike = "float32") -> Array:
         """Return the rows of a table as network input (N, n_in), in float32 or float64.
@@ -242,7 +239,7 @@ class Columns:
             layer = Embedding.random(
                 category.n_codes, category.n_embedding, self._n_before_codes, rng, dtype
             )
-            _settle(category, layer)
+            category.settle(layer)
             layers.append(layer)
         return layers
 
@@ -278,7 +275,15 @@ class Columns:
                 )
             pairs.append((category, layer))
         for category, layer in pairs:
-            _settle(category, layer)
+            category.settle(layer)
+
+    @property
+    def bin_places(self) -> list[int]:
+        """The places of all bins in the network's input, also after `first_layers`."""
+        is_bin: list[bool] = []
+        for _, column in self._values:
+            is_bin += [isinstance(column, NumberColumn)] * (len(column.names_out("")) - 1)
+        return [self._n_before_cycles + place for place, found in enumerate(is_bin) if found]
 
     @property
     def n_in(self) -> int:
@@ -377,23 +382,19 @@ class Columns:
         return f"column {place}" if names is None else f"column {names[place]!r}"
 
 
-def _chosen_kinds(
-    kinds: Mapping[str, str] | Mapping[int, str], reader: TableReader
-) -> dict[str | int, str]:
-    """Return the kinds that the user names, checked."""
-    check_type(kinds, Mapping, f"{reader.where}: kinds")
-    keys = {reader.key(place) for place in range(len(reader))}
-    chosen: dict[str | int, str] = {}
-    for key, kind in kinds.items():
-        if key not in keys:
-            raise ValueError(f"{reader.where}: kinds has {key!r}, but the table has no such column")
-        chosen[key] = checks.word(kind, KINDS, f"{reader.where}: kinds[{key!r}]")
-    return chosen
-
-
-def _settle(category: CategoryColumn, layer: Embedding) -> None:
-    """Set the rows of codes absent from training to the weighted mean of the labels' rows."""
-    count = len(category.labels)
-    counts = np.array(category.counts, np.float64)
-    mean = counts @ layer.w[:count].astype(np.float64) / counts.sum()
-    layer.w[count + category.has_gaps :] = mean
+def _learned(
+    reader: TableReader, kinds: list[str | None], scale: ColumnScale, n_bins: int
+) -> list[Column]:
+    """Return the columns of a table; kinds: those that the user chose, else None."""
+    usual = [place for place, kind in enumerate(kinds) if kind in (None, "number")]
+    found: dict[int, Column] = {**({} if n_bins else learn_plain(reader, usual, scale))}
+    for place, kind in enumerate(kinds):
+        if place in found:
+            continue
+        cells, where = reader.cells(place), reader.where
+        cls = COLUMN_KINDS[kind or infer_kind(cells, where)]
+        column = cls.learn(cells, where, scale=scale, is_chosen=kind is not None)
+        if n_bins and isinstance(column, NumberColumn):
+            column = column.with_bins(cells, where, n_bins)
+        found[place] = column
+    return [found[place] for place in range(len(kinds))]

@@ -7,6 +7,8 @@ from numpy.typing import DTypeLike
 
 from handnn.arrays import Array
 from handnn.layers import Brick
+from handnn.tables.bins import bin_edges, bins
+from handnn.tables.cells import Floats
 from handnn.tables.moments import Weights, check_finite, means, standardization
 from handnn.tables.quantiles import QuantileCurves
 
@@ -17,18 +19,28 @@ BLOCK_ROWS, BLOCK_CELLS = 8192, 2**22
 class DenseInput:
     """Columns of numbers: ``(f(x) - mean) / scale``, with the bits of unweighted `Columns`.
 
+    The bins of all columns follow them: see `tables.bins`.
+
     x: float32 or float64 (N, I) without NaN; weight: (N,) or None. scaling: "standard", f(x) = x;
-    "quantile", f the `QuantileCurves` of the columns; "none", x unchanged.
+    "quantile", f the `QuantileCurves` of the columns; "none", x unchanged. n_bins: the largest
+    number of bins of a column.
 
     Attributes:
         mean, scale: float64 (I,), weighted: see `standardization`; 0 and 1 with "none".
-        n_in, n_after: I; see `Columns`.
+        n_in: I. n_after: I and the number of bins. bin_places: their places behind the columns.
+        edges: for each column (B + 1,), of its bins; empty for none.
 
     Raises ValueError where numbers are too large to be scaled.
     """
 
-    def __init__(self, x: Array, weight: Weights, scaling: str) -> None:
-        self.n_in = self.n_after = x.shape[1]
+    def __init__(self, x: Array, weight: Weights, scaling: str, n_bins: int = 0) -> None:
+        self.n_in = x.shape[1]
+        self.edges = [np.empty(0)] * self.n_in
+        if n_bins:
+            columns = (np.asarray(column, np.float64) for column in x.T)
+            self.edges = [np.array(bin_edges(column, n_bins, weight)) for column in columns]
+        self.bin_places = list(range(self.n_in, self.n_in + sum(_n_bins(e) for e in self.edges)))
+        self.n_after = self.n_in + len(self.bin_places)
         self.scaling = scaling
         self.curves = QuantileCurves(x, weight) if scaling == "quantile" else None
         self.mean, self.scale = np.zeros(self.n_in), np.ones(self.n_in)
@@ -53,8 +65,18 @@ class DenseInput:
         if len(x) <= BLOCK_ROWS:
             scaled = (x if self.curves is None else self.curves(x)) - self.mean
             scaled /= self.scale
-            return scaled.astype(dtype, order="C", copy=False)
-        out = np.empty(x.shape, dtype)
+            if not self.bin_places:
+                return scaled.astype(dtype, order="C", copy=False)
+            found = np.empty((len(x), self.n_after), dtype)
+            found[:, : self.n_in] = scaled
+            at = self.n_in
+            for place, edges in enumerate(self.edges):
+                if len(edges):
+                    values = np.asarray(x[:, place], np.float64)
+                    found[:, at : at + _n_bins(edges)] = bins(values, edges)
+                    at += _n_bins(edges)
+            return found
+        out = np.empty((len(x), self.n_after), dtype)
         for first in range(0, len(x), BLOCK_ROWS):
             part = slice(first, first + BLOCK_ROWS)
             out[part] = self.transform(x[part], dtype)
@@ -67,3 +89,8 @@ class DenseInput:
     def first_layers(self, rng: np.random.Generator, dtype: str) -> list[Brick]:
         """Return no layers: numbers enter the network directly."""
         return []
+
+
+def _n_bins(edges: Floats) -> int:
+    """Return the number of bins between edges."""
+    return max(0, len(edges) - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,11 +12,12 @@ from numpy.typing import ArrayLike
 from handnn.arrays import Array
 from handnn.initializers import RandomSource
 from handnn.network import Network
-from handnn.tables.bagging import Folds, fold_arguments, rows_outside
+from handnn.tables.bagging import Folds, rows_outside, train_bag
 from handnn.tables.calibration import calibrate
 from handnn.tables.cells import Floats
 from handnn.tables.columns import Columns
 from handnn.tables.intervals import Band, HeldOutErrors, held_out_outputs
+from handnn.tables.linear_member import chosen_networks, members_of
 from handnn.tables.model import TableModel
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network, build_optimizer
@@ -32,7 +34,7 @@ from handnn.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class FittedTable:
-    """A trained model, the History of each of its networks, and the temperature of classifiers."""
+    """A trained model, the History of each network that was trained, and the temperature."""
 
     model: TableModel
     histories: list[History]
@@ -55,8 +57,8 @@ def fit_table(
 ) -> FittedTable:
     """Learn columns and target from the training rows, and train the networks of a recipe on them.
 
-    With `recipe.n_folds` each network holds out a different fold of the rows and returns to its
-    best epoch on it, so that together the networks learn from every row: see `bagging`.
+    With `recipe.n_folds` each network holds out a different fold of the rows, so that together the
+    networks learn from every row: see `bagging`.
 
     Parameters:
         table, kinds, gaps: N rows, the kinds of columns, and the strings that mean a missing value,
@@ -83,7 +85,7 @@ def fit_table(
         (1030,)
     """
     rng = np.random.default_rng(rng)
-    columns = Columns.learn(table, kinds=kinds, scale=recipe.scale, gaps=gaps)
+    columns = Columns.learn(table, kinds=kinds, scale=recipe.scale, n_bins=recipe.n_bins, gaps=gaps)
     target = Target.learn(y, task, gaps=gaps, objective=objective)
     x, encoded = columns.transform(table, recipe.dtype), target.encode(y)
     fold = separation.folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
@@ -92,20 +94,15 @@ def fit_table(
         recipe.n_steps(len(x)) if separation.is_independent else recipe.n_steps_of(len(part))
         for part in rows
     ]
-    trainers = [_trainer(recipe, columns, target, n, rng) for n in n_steps]
-    histories = train(
-        trainers,
-        x,
-        encoded,
-        rows=rows,
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        sample_weight=sample_weight,
-        **fold_arguments(recipe),
-    )
+    trainers = [
+        _trainer(member, columns, target, n, rng) for member in members_of(recipe) for n in n_steps
+    ]
+    train = partial(train, sample_weight=sample_weight)
+    histories = train_bag(trainers, x, encoded, rows, recipe, train)
     networks = [trainer.network for trainer in trainers]
     for network in networks:
         columns.settle(network)
+    networks = chosen_networks(networks, recipe, target.loss(), x, encoded, fold)
     weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
     temperature, held_out = _calibrated(networks, x, encoded, fold, weight, target)
     return FittedTable(TableModel(networks, columns, target, held_out), histories, temperature)

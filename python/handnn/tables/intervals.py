@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from handnn.arrays import Array, fraction
 from handnn.network import Network
 from handnn.tables import checks
-from handnn.tables.bagging import Folds
+from handnn.tables.bagging import Folds, holders, mean_output
 from handnn.tables.cells import Floats
 
 MAX_ERRORS = 1_000
@@ -141,15 +141,15 @@ class HeldOutErrors:
 def held_out_outputs(
     networks: Sequence[Network], x: Array, fold: Folds
 ) -> tuple[NDArray[np.intp], Array]:
-    """Return the rows that a network holds out, and the output (M, n_out) of that network for each.
+    """Return the rows that are held out, and the output (M, n_out) for each of its `holders`.
 
-    Network k holds out fold k; those beyond the last fold are not used.
+    The output is the mean over the networks that hold out the fold of the row.
     """
-    n_folds = int(fold.max()) + 1
-    rows = [np.flatnonzero(fold == place) for place in range(min(n_folds, len(networks)))]
+    several = holders(networks, int(fold.max()) + 1)
+    rows = [np.flatnonzero(fold == place) for place in range(len(several))]
     if not rows:
         return np.array([], np.intp), np.empty((0, 0))
-    outputs = [network.predict(x[part]) for network, part in zip(networks, rows, strict=False)]
+    outputs = [mean_output(some, x[part]) for some, part in zip(several, rows, strict=True)]
     return np.concatenate(rows), np.concatenate(outputs)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from handnn.arrays import check_type
+from handnn.tables import checks
 from handnn.tables.table_reader import TableReader
 
 MAX_LISTED = 5
@@ -38,3 +40,17 @@ def _listed(names: list[str]) -> str:
     shown = ", ".join(map(repr, names[:MAX_LISTED]))
     more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
     return shown + more
+
+
+def chosen_kinds(
+    kinds: Mapping[str, str] | Mapping[int, str], words: tuple[str, ...], reader: TableReader
+) -> dict[str | int, str]:
+    """Return the kinds that the user names; ValueError for one not in `words`."""
+    check_type(kinds, Mapping, f"{reader.where}: kinds")
+    keys = {reader.key(place) for place in range(len(reader))}
+    chosen: dict[str | int, str] = {}
+    for key, kind in kinds.items():
+        if key not in keys:
+            raise ValueError(f"{reader.where}: kinds has {key!r}, but the table has no such column")
+        chosen[key] = checks.word(kind, words, f"{reader.where}: kinds[{key!r}]")
+    return chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Protocol
 
@@ -26,6 +26,11 @@ class NetworkInput(Protocol):
         """The number of columns after `first_layers`."""
         ...
 
+    @property
+    def bin_places(self) -> list[int]:
+        """The places of bins among these columns."""
+        ...
+
     def first_layers(self, rng: np.random.Generator, dtype: str) -> list[Brick]:
         """Return the layers that the network begins with."""
         ...
@@ -36,7 +41,8 @@ def build_network(
 ) -> Network:
     """Return a network: per hidden layer Affine, BatchNorm, activation and Dropout, then Affine.
 
-    New weights are drawn as `recipe.init` says; `n_out` is the width of the last Affine.
+    New weights are drawn as `recipe.init` says, those of bins are 0; `n_out` is the width of the
+    last Affine.
     """
     layers: list[Brick] = inputs.first_layers(rng, recipe.dtype)
     widths = [inputs.n_after, *recipe.hidden, n_out]
@@ -54,7 +60,19 @@ def build_network(
         if dropout:
             layers.append(Dropout(float(dropout), rng))
     layers.append(next(affines))
+    _clear_bins(layers, inputs.bin_places)
     return Network(layers)
+
+
+def _clear_bins(layers: Iterable[Brick], places: list[int]) -> None:
+    """Set the weights of bins in the first Affine to 0, so that training begins without bends.
+
+    The other weights become larger, as if the layer had been drawn without bins.
+    """
+    first = next(layer for layer in layers if isinstance(layer, Affine))
+    n_in = len(first.w)
+    first.w[places] = 0
+    first.w *= math.sqrt(n_in / (n_in - len(places)))
 
 
 def _affines(recipe: Recipe, widths: list[int], rng: np.random.Generator) -> Iterator[Affine]:
@@ -92,7 +110,8 @@ def glorot_bound(n_in: int, n_out: int, activation: str) -> float:
 def build_schedule(schedule: str | Schedule, n_steps: int) -> Schedule | None:
     """Return a new schedule of `n_steps` steps, None for "constant".
 
-    schedule: "constant", "cosine", "one_cycle", "plateau", or a Schedule, which is copied.
+    schedule: "constant", "cosine", "one_cycle", "cycles" (DoublingCycles), "plateau", or a
+        Schedule, which is copied.
     """
     if isinstance(schedule, Schedule):
         return copy.deepcopy(schedule)
@@ -100,6 +119,8 @@ def build_schedule(schedule: str | Schedule, n_steps: int) -> Schedule | None:
         return schedules.Cosine(n_steps)
     if schedule == "one_cycle":
         return schedules.OneCycle(n_steps)
+    if schedule == "cycles":
+        return schedules.DoublingCycles(n_steps)
     return schedules.ReduceOnPlateau(0.3, 5) if schedule == "plateau" else None
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 
 from handnn.tables import checks
+from handnn.tables.bins import bin_edges, bins
 from handnn.tables.cells import Cells, Floats, to_numbers
 from handnn.tables.checks import Entry
 from handnn.tables.moments import standardization
 from handnn.tables.quantiles import quantile_curve
 from handnn.tables.recipe import ColumnScale
-from handnn.tables.steps import ColumnStep, Impute, PiecewiseLinear, Standardize
+from handnn.tables.steps import AddBins, ColumnStep, Impute, PiecewiseLinear, Standardize
 
 Points = tuple[float, ...]
 
@@ -30,6 +31,7 @@ class NumberColumn:
         has_gaps: whether values were missing in training. If so, the network has another input, 1
             where the value is missing, else 0.
         reads_text: has no effect; files of older versions have it.
+        edges: of the bins, which are more inputs: see `tables.bins`; () for none.
         knots, levels: f is piecewise linear through the points (knot, level) and constant beyond
             them; f(x) = x without knots.
 
@@ -46,6 +48,7 @@ class NumberColumn:
     reads_text: bool = False
     knots: Points = ()
     levels: Points = ()
+    edges: Points = ()
 
     kind: ClassVar[str] = "number"
 
@@ -70,37 +73,50 @@ class NumberColumn:
             raise column.error(where, largest, "is too large to be scaled")
         return cls(median, mean, deviation, bool(gaps.any()), False, knots, levels)
 
+    def with_bins(self, column: Cells, where: str, n_bins: int) -> NumberColumn:
+        """Return the column with up to `n_bins` bins of the training values."""
+        present = to_numbers(column, where)[~column.missing]
+        return replace(self, edges=bin_edges(present, n_bins))
+
     def names_out(self, name: str) -> list[str]:
-        """Return the name of the only input: that of the column."""
-        return [name]
+        """Return the names of the inputs: "age", "age from 18", "age from 25"."""
+        return [name, *(f"{name} from {edge:.6g}" for edge in self.edges[:-1])]
 
     def transform(self, column: Cells, where: str) -> Floats:
-        """Return the imputed and scaled numbers, float64 (N, 1)."""
+        """Return the imputed and scaled numbers, and their bins, float64 (N, 1 + B)."""
         values = to_numbers(column, where)
         values[column.missing] = self.median
+        more = [bins(values, np.array(self.edges))] if self.edges else []
         if self.knots:
             values = np.interp(values, self.knots, self.levels)
         with np.errstate(over="ignore"):
             values -= self.mean
             values /= self.scale
-        return values[:, None]
+        return np.hstack([values[:, None], *more])
 
     def steps(self, *, one_hot: bool) -> tuple[ColumnStep, ...]:
         """Return the preprocessing of `transform` as steps; `one_hot` concerns categories only."""
         curve = (PiecewiseLinear(self.knots, self.levels),) if self.knots else ()
         fill = Impute(self.median, self.has_gaps)
-        return (fill, *curve, Standardize(self.mean, self.scale))
+        more = (AddBins(self.edges),) if self.edges else ()
+        return (fill, *more, *curve, Standardize(self.mean, self.scale))
 
     def to_dict(self) -> dict[str, object]:
         """Return a JSON object for `from_dict`."""
         found = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {"kind": self.kind, **found, "knots": list(self.knots), "levels": list(self.levels)}
+        for name in ("knots", "levels", "edges"):
+            found[name] = list(found[name])
+        if not self.edges:  # as in files of older versions
+            del found["edges"]
+        return {"kind": self.kind, **found}
 
     @classmethod
     def from_dict(cls, entry: Entry) -> NumberColumn:
         """Build the column that `to_dict` describes; ValueError for an invalid description."""
         name = "a column of numbers"
-        checks.keys(entry, {"kind", *cls.__dataclass_fields__}, name)
+        edges = entry.get("edges", [])  # absent without bins, and from files of older versions
+        known = {"kind", *cls.__dataclass_fields__} - ({"edges"} if "edges" not in entry else set())
+        checks.keys(entry, known, name)
         scale = checks.number(entry["scale"], f"{name}: scale")
         if scale <= 0:
             raise ValueError(f"{name}: scale must be above 0, but is {scale}")
@@ -111,6 +127,7 @@ class NumberColumn:
             checks.truth(entry["has_gaps"], f"{name}: has_gaps"),
             checks.truth(entry["reads_text"], f"{name}: reads_text"),
             *_checked_points(entry["knots"], entry["levels"], name),
+            _checked_edges(edges, name),
         )
 
     def __str__(self) -> str:
@@ -118,6 +135,7 @@ class NumberColumn:
         text = f"median {self.median:.4g}, mean {self.mean:.4g}, scale {self.scale:.4g}"
         if self.knots:
             text = f"median {self.median:.4g}, from {self.knots[0]:.4g} to {self.knots[-1]:.4g}"
+        text += f", {len(self.edges) - 1} bins" if self.edges else ""
         return text + (", with gaps" if self.has_gaps else "")
 
 
@@ -137,3 +155,15 @@ def _checked_points(knots: object, levels: object, name: str) -> tuple[Points, P
     if any(not a < b for a, b in pairwise(ascending)):
         raise ValueError(f"{name}: knots must be in ascending order")
     return tuple(ascending), tuple(checks.numbers(levels, f"{name}: levels"))
+
+
+def _checked_edges(edges: object, name: str) -> Points:
+    """Return the edges of the bins as a file has them; ValueError for invalid ones."""
+    if edges == []:
+        return ()
+    if not isinstance(edges, list) or len(edges) < 3:
+        raise ValueError(f"{name}: edges must be a list of three or more numbers")
+    ascending = checks.numbers(edges, f"{name}: edges")
+    if any(not a < b for a, b in pairwise(ascending)):
+        raise ValueError(f"{name}: edges must be in ascending order")
+    return tuple(ascending)

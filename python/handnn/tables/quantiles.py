@@ -32,12 +32,17 @@ def quantile_curve(values: Floats, weight: Floats | None = None) -> tuple[Floats
 
     The quantiles are values of the rows: the first whose cumulative weight reaches the share.
     """
+    total = float(len(values) if weight is None else weight.sum())
+    parts = _parts(int(total))
+    return _curve(quantiles(values, parts, weight), parts)
+
+
+def quantiles(values: Floats, parts: Floats, weight: Floats | None) -> Floats:
+    """Return, for each share (K,), the first of values (N,) whose cumulative weight reaches it."""
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(np.ones(len(values)) if weight is None else weight[order])
-    total = float(reached[-1])
-    parts = _parts(int(total))
-    at = np.minimum(np.searchsorted(reached, parts * total), len(values) - 1)
-    return _curve(values[order][at], parts)
+    at = np.minimum(np.searchsorted(reached, parts * reached[-1]), len(values) - 1)
+    return np.asarray(values[order][at])
 
 
 def _median(values: Floats, weight: Floats | None) -> float:

@@ -23,7 +23,10 @@ HIDDEN = (128, 128)
 ACTIVATION = "relu"
 
 PEAK_LR = 0.005
-"""The highest learning rate of AdamW in a `schedules.OneCycle`."""
+"""The highest learning rate of AdamW in a `schedules.OneCycle`, for one network."""
+
+BAG_LR = 0.01
+"""The highest learning rate of AdamW in a `schedules.DoublingCycles`, for a bag."""
 
 WEIGHT_DECAY = 0.1
 """AdamW's."""
@@ -49,12 +52,22 @@ N_FOLDS = 8
 N_FOLDS_SMALL, MAX_SMALL_ROWS = 16, 500
 """Up to this number of rows a bag has more: each fold is small, and training takes no time."""
 
-PATIENCE_SHARE, MIN_PATIENCE = 0.25, 20
-"""Epochs without a lower validation loss after which a network stops: this share of all epochs.
+EPOCHS_SHARE, MIN_EPOCHS = 0.5, 10
+"""The epochs of a network of a bag, as a share of those of one network, and the fewest."""
 
-On noisy tables the best epoch comes early, and patience costs time only. On others the loss still
-falls when the learning rate does, at the end, and a shorter patience stops before.
+CYCLE_PARTS = 15
+"""The first of four `schedules.DoublingCycles` lasts a 15th of all epochs."""
+
+PATIENCE_SHARE, MIN_PATIENCE = 0.25, 20
+"""With a schedule other than "cycles": epochs without a lower loss on the fold after which a
+network stops, as a share of all epochs, and the fewest.
 """
+
+N_BINS, MAX_BINS = 16, 256
+"""The largest number of bins of a column, and of all columns: see `tables.bins`."""
+
+MIN_BIN_ROWS = 64
+"""There is at most one bin for this number of rows."""
 
 VALIDATION_SHARE = 0.1
 """The share of a streamed file's rows on which the validation loss is computed."""
@@ -88,10 +101,12 @@ class Recipe:
         lr: the learning rate, or the peak of the schedule.
         weight_decay: AdamW's.
         schedule: the name of a schedule or a Schedule.
-        n_folds: parts into which the training rows are divided. Each network holds out one of
-            them, to stop after `patience` epochs without a lower loss on it and to return to the
-            best epoch; 0 for none.
-        patience: see `n_folds`.
+        n_folds: parts into which the training rows are divided, each held out by a network: see
+            `bagging`; 0 for none.
+        patience: of `EarlyStopping`, with folds and a schedule other than "cycles".
+        n_bins: the largest number of bins of a column of numbers: see `tables.bins`.
+        has_linear: whether there is also a linear network for each fold: see
+            `tables.linear_member`.
     """
 
     n_networks: int = 1
@@ -110,6 +125,8 @@ class Recipe:
     schedule: str | Schedule = "one_cycle"
     n_folds: int = 0
     patience: int = MIN_PATIENCE
+    n_bins: int = 0
+    has_linear: bool = False
 
     def with_hidden(self, hidden: tuple[int, ...]) -> Recipe:
         """Return the recipe with other hidden layers, activated and dropped out like the first."""
@@ -169,10 +186,11 @@ def single_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe
 def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe:
     """Return the default recipe: a bag of networks for a table of `n_rows` training rows.
 
-    The rows are divided into folds. For each fold a network is trained on the other rows, as
-    `single_recipe` says for that number of them, but in float32, and stops at its best epoch on the
-    fold. Up to 64 rows, each network learns from all of them, in one batch: a fold of some rows
-    says too little about the best epoch, and a row of weight 2 equals two rows.
+    The rows are divided into folds. For each fold two networks are trained on the other rows: one
+    with hidden layers and one that is linear. They end at the cycle that is best on held-out rows,
+    and one kind or both become the bag, as those rows tell. Columns of numbers have bins. Up to 64
+    rows, each network learns from all of them, in one batch: a fold of some rows says too little
+    about the best epoch, and a row of weight 2 equals two rows.
 
     Raises what `single_recipe` raises.
 
@@ -180,20 +198,34 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
         >>> from handnn.tables.recipe import default_recipe
         >>> recipe = default_recipe(1_000)
         >>> recipe.n_networks, recipe.n_folds, recipe.n_train(1_000), recipe.patience
-        (8, 8, 875, 50)
+        (8, 8, 875, 26)
     """
     n_rows = whole_number(n_rows, "default_recipe: n_rows")
     if n_rows <= MAX_FULL_BATCH_ROWS:
         return replace(single_recipe(n_rows, n_columns), n_networks=N_FOLDS)
     n_folds = N_FOLDS_SMALL if n_rows <= MAX_SMALL_ROWS else N_FOLDS
     single = single_recipe(n_rows - n_rows // n_folds, n_columns)
+    epochs = max(min(single.epochs, MIN_EPOCHS), round(EPOCHS_SHARE * single.epochs))
+    if epochs > CYCLE_PARTS:  # cycles end with epochs
+        epochs = CYCLE_PARTS * round(epochs / CYCLE_PARTS)
     return replace(
         single,
         n_networks=n_folds,
         n_folds=n_folds,
         dtype="float32",
-        patience=max(MIN_PATIENCE, int(PATIENCE_SHARE * single.epochs)),
+        epochs=epochs,
+        lr=BAG_LR,
+        schedule="cycles",
+        patience=max(MIN_PATIENCE, round(PATIENCE_SHARE * epochs)),
+        n_bins=default_bins(n_rows, whole_number(n_columns, "default_recipe: n_columns")),
+        has_linear=True,
     )
+
+
+def default_bins(n_rows: int, n_columns: int) -> int:
+    """Return the largest number of bins of each column, 0 for none."""
+    found = min(N_BINS, MAX_BINS // n_columns, n_rows // MIN_BIN_ROWS)
+    return found if found > 1 else 0
 
 
 def stream_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe:

@@ -40,6 +40,19 @@ class AddCycles:
 
 
 @dataclass(frozen=True)
+class AddBins:
+    """Add an input for each pair of neighboring edges: see `tables.bins.bins`.
+
+        clip((x - low) / (high - low), 0, 1) - 1/2
+
+    edges (B + 1,) ascend strictly. x itself is unchanged for the steps that follow. The new inputs
+    stand where those of `AddCycles` do.
+    """
+
+    edges: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class PiecewiseLinear:
     """Apply a piecewise linear function: ``out = np.interp(x, knots, levels)``.
 
@@ -91,7 +104,9 @@ class OneHotEncode:
     n_columns: int
 
 
-ColumnStep = Impute | AddCycles | PiecewiseLinear | Standardize | OrdinalEncode | OneHotEncode
+ColumnStep = (
+    Impute | AddCycles | AddBins | PiecewiseLinear | Standardize | OrdinalEncode | OneHotEncode
+)
 
 StepT = TypeVar("StepT", bound=ColumnStep)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from handnn.exchange.c.export import to_c
-from handnn.exchange.c.steps import Cycles, Fill, Interpolate, LookUp, OneHot, RowStep, Scale
+from handnn.exchange.c.steps import Bins, Cycles, Fill, Interpolate, LookUp, OneHot, RowStep, Scale
 
 Bend, Look, Step = Interpolate, LookUp, RowStep
 """The old names of three of them."""
 
 __all__ = [
     "Bend",
+    "Bins",
     "Cycles",
     "Fill",
     "Interpolate",

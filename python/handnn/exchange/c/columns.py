@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from handnn.exchange.c.steps import Cycles, Fill, Interpolate, LookUp, OneHot, RowStep, Scale
+from handnn.exchange.c.steps import Bins, Cycles, Fill, Interpolate, LookUp, OneHot, RowStep, Scale
 from handnn.exchange.input_row import InputRow, as_floats
 from handnn.tables.steps import (
+    AddBins,
     AddCycles,
     ColumnStep,
     Impute,
@@ -45,7 +46,7 @@ class Collected:
         self.n_plain = n_plain
         self.fill = np.full(n_columns, np.nan)
         self.indicators: list[int] = []
-        self.cycles: list[RowStep] = []
+        self.more: list[RowStep] = []
         self.changes: list[RowStep] = []
         self.mean = np.zeros(n_columns)
         self.scale = np.ones(n_columns)
@@ -57,12 +58,13 @@ class Collected:
         In float32 the mean is subtracted in two parts that together have twice the digits, so the
         difference is as exact as x.
         """
-        steps: list[RowStep] = [Fill(self.fill, self.indicators), *self.cycles, *self.changes]
+        steps: list[RowStep] = [Fill(self.fill, self.indicators), *self.more, *self.changes]
         made = self.n_columns
         for step in steps:
             made = step.columns(made)
-        more = made - self.n_columns
-        mean, scale = np.append(self.mean, np.zeros(more)), np.append(self.scale, np.ones(more))
+        n_more = made - self.n_columns
+        mean = np.append(self.mean, np.zeros(n_more))
+        scale = np.append(self.scale, np.ones(n_more))
         if mean.any() or (scale != 1).any():
             high = mean.astype(dtype).astype(np.float64)
             if (mean != high).any():
@@ -79,7 +81,11 @@ def _impute(collected: Collected, place: int, step: Impute) -> None:
 
 
 def _add_cycles(collected: Collected, place: int, step: AddCycles) -> None:
-    collected.cycles.append(Cycles(step.periods, place))
+    collected.more.append(Cycles(step.periods, place))
+
+
+def _add_bins(collected: Collected, place: int, step: AddBins) -> None:
+    collected.more.append(Bins(step.edges, place))
 
 
 def _piecewise_linear(collected: Collected, place: int, step: PiecewiseLinear) -> None:
@@ -103,6 +109,7 @@ def _one_hot_encode(collected: Collected, place: int, step: OneHotEncode) -> Non
 
 
 COLLECT: Mapping[type[ColumnStep], Callable[[Collected, int, Any], None]] = {
+    AddBins: _add_bins,
     AddCycles: _add_cycles,
     Impute: _impute,
     OneHotEncode: _one_hot_encode,

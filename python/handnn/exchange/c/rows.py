@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn.arrays import Array, as_float
-from handnn.exchange.c.steps import Cycles, Fill, OneHot, RowStep, Scale
+from handnn.exchange.c.steps import Bins, Cycles, Fill, OneHot, RowStep, Scale
 from handnn.layers import Dropout, Embedding
 from handnn.layers.sequence import walk
 from handnn.network import Network
@@ -90,6 +90,8 @@ def drawn(network: Network, steps: Iterable[RowStep], columns: int) -> Array:
             places += [None] * len(step.indicator)
         elif isinstance(step, Cycles):
             places += [None] * (2 * len(step.periods))
+        elif isinstance(step, Bins):
+            places += [None] * (len(step.edges) - 1)
         elif isinstance(step, Scale):
             mean, scale = step.arrays(len(places), np.dtype(np.float64))
             for column, m, s in zip(places, mean, scale, strict=True):

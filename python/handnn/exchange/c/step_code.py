@@ -8,6 +8,7 @@ from typing import Any
 from handnn.exchange.c.program import Buffer, Program
 from handnn.exchange.c.reals import number
 from handnn.exchange.c.steps import (
+    Bins,
     Cycles,
     Fill,
     Interpolate,
@@ -66,6 +67,18 @@ def _cycles(program: Program, step: Cycles, x: Buffer) -> Buffer:
     return program.add("sine", "\n".join(lines), program.buffer(copied, x.name))
 
 
+def _bins(program: Program, step: Bins, x: Buffer) -> Buffer:
+    edges = step.rounded(program.dtype)
+    note = f"edges of column {step.column} (B + 1)"
+    name, count = program.array("edges", edges, note), len(edges) - 1
+    lines = [
+        f"model_copy({{out}}, {x.name}, {x.columns});",
+        f"model_bins({{out}} + {x.columns}, {x.name}[{step.column}], {name}, {count});",
+    ]
+    program.functions.add("copy")
+    return program.add("bins", "\n".join(lines), program.buffer(x.columns + count, x.name))
+
+
 def _scale(program: Program, step: Scale, x: Buffer) -> Buffer:
     return program.call_in_place("standardize", x, *_arrays_of_scale(program, step, x), x.columns)
 
@@ -100,6 +113,7 @@ def _column(program: Program, function: str, column: int, x: Buffer, *arguments:
 
 
 STEPS: Mapping[type, Callable[[Program, Any, Buffer], Buffer]] = {
+    Bins: _bins,
     Cycles: _cycles,
     Fill: _fill,
     Interpolate: _interpolate,

@@ -16,6 +16,7 @@ from handnn.exchange.input_row import InputColumn, InputRow, as_floats
 from handnn.exchange.onnx.graph import Graph
 from handnn.tables.cells import BOOLS, is_number, label_codes
 from handnn.tables.steps import (
+    AddBins,
     AddCycles,
     ColumnStep,
     Impute,
@@ -49,7 +50,7 @@ def add_columns(graph: Graph, row: InputRow, gaps: Collection[str]) -> str:
             x = ADD[type(steps[0])](block, steps, x)
         into = encoded if columns[0].encode else plain
         into.append(graph.node("Cast", x, to=graph.tensor_type))
-    return graph.node("Concat", *plain, *block.indicators, *block.cycles, *encoded, axis=1)
+    return graph.node("Concat", *plain, *block.indicators, *block.more, *encoded, axis=1)
 
 
 def spellings(text: str) -> list[str]:
@@ -66,13 +67,16 @@ def _signature(column: InputColumn) -> tuple[str, tuple[type[ColumnStep], ...]]:
 
 
 class Block:
-    """The graph, the strings that mark a missing value, and the indicators added so far."""
+    """The graph, the strings that mark a missing value, and the inputs added so far.
+
+    indicators: of missing values. more: cycles and bins.
+    """
 
     def __init__(self, graph: Graph, gaps: Collection[str]) -> None:
         self.graph = graph
         self.gaps = sorted(gaps)
         self.indicators: list[str] = []
-        self.cycles: list[str] = []
+        self.more: list[str] = []
 
     def each(self, add: Callable[[Any, str], str], steps: Sequence[ColumnStep], x: str) -> str:
         """Add a step for each column, and concatenate the results."""
@@ -103,7 +107,20 @@ def _add_cycles(block: Block, steps: Sequence[AddCycles], x: str) -> str:
         shift = graph.array("shifts", np.tile([0, 0.25], len(step.periods)))
         turns = graph.node("Add", graph.node("Sub", turns, graph.node("Floor", turns)), shift)
         angle = graph.node("Mul", turns, graph.array("turn", np.array([2 * np.pi])))
-        block.cycles.append(graph.node("Cast", graph.node("Sin", angle), to=graph.tensor_type))
+        block.more.append(graph.node("Cast", graph.node("Sin", angle), to=graph.tensor_type))
+    return x
+
+
+def _add_bins(block: Block, steps: Sequence[AddBins], x: str) -> str:
+    graph = block.graph
+    for place, step in enumerate(steps):
+        low, high = np.array(step.edges[:-1]), np.array(step.edges[1:])
+        above = graph.node("Sub", graph.columns(x, place, place + 1), graph.array("low", low))
+        share = graph.node("Div", above, graph.array("width", high - low))
+        for operator, end in (("Max", 0.0), ("Min", 1.0)):
+            share = graph.node(operator, share, graph.array("end", np.array([end])))
+        centered = graph.node("Sub", share, graph.array("half", np.array([0.5])))
+        block.more.append(graph.node("Cast", centered, to=graph.tensor_type))
     return x
 
 
@@ -180,6 +197,7 @@ def _one_hot_encode(block: Block, steps: Sequence[OneHotEncode], x: str) -> str:
 
 
 ADD: Mapping[type[ColumnStep], Callable[[Block, Any, str], str]] = {
+    AddBins: _add_bins,
     AddCycles: _add_cycles,
     Impute: _impute,
     OneHotEncode: _one_hot_encode,

@@ -15,6 +15,7 @@ import torch
 
 from handnn.exchange.c.columns import row_steps
 from handnn.exchange.c.steps import (
+    Bins,
     Cycles,
     Fill,
     Interpolate,
@@ -95,7 +96,7 @@ def _constants(step: RowStep, n_columns: int) -> Sequence[Any]:
         return [step.medians(n_columns, dtype)]
     if isinstance(step, Interpolate):
         return step.points(dtype)
-    if isinstance(step, LookUp):
+    if isinstance(step, Bins | LookUp):
         return [step.rounded(dtype)]
     return step.arrays(n_columns, dtype) if isinstance(step, Scale) else []
 
@@ -112,6 +113,12 @@ def _cycles(step: Cycles, x: Tensor, constants: list[Tensor]) -> Tensor:
         angle = 2 * math.pi * (x[:, [step.column]] / period)
         parts += [angle.sin(), angle.cos()]
     return torch.cat(parts, 1)
+
+
+def _bins(step: Bins, x: Tensor, constants: list[Tensor]) -> Tensor:
+    low, high = constants[0][:-1], constants[0][1:]
+    shares = ((x[:, [step.column]] - low) / (high - low)).clamp(0, 1)
+    return torch.cat([x, shares - 0.5], 1)
 
 
 def _interpolate(step: Interpolate, x: Tensor, constants: list[Tensor]) -> Tensor:
@@ -146,6 +153,7 @@ def _replaced(x: Tensor, column: int, values: Tensor) -> Tensor:
 
 
 STEPS: Mapping[type, Callable[[Any, Tensor, list[Tensor]], Tensor]] = {
+    Bins: _bins,
     Cycles: _cycles,
     Fill: _fill,
     Interpolate: _interpolate,

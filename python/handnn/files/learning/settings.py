@@ -84,6 +84,7 @@ class TrainingSettings:
         return replace(
             recipe if self.hidden is None else recipe.with_hidden(self.hidden),
             n_networks=self.networks or recipe.n_networks,
+            has_linear=recipe.has_linear and self.networks is None,
             epochs=self.epochs or recipe.epochs,
             batch_size=self.batch_size or recipe.batch_size,
             lr=self.lr or recipe.lr,

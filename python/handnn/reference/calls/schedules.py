@@ -17,6 +17,7 @@ from handnn.reference.schedules import Factors, Steps
 from handnn.schedules import (
     Constant,
     Cosine,
+    DoublingCycles,
     OneCycle,
     ReduceOnPlateau,
     Schedule,
@@ -54,6 +55,11 @@ def no_rounding(steps: Steps) -> Bound:
 def of_cosine(steps: Steps) -> Bound:
     """Allow five roundings of numbers up to 1."""
     return np.full(len(steps), 5.0)
+
+
+def of_cycles(steps: Steps) -> Bound:
+    """Allow the roundings of the place in a cycle, which is a difference."""
+    return np.full(len(steps), 100.0)
 
 
 class PlateauCall(NamedTuple):
@@ -96,6 +102,9 @@ def schedule_calls() -> list[ScheduleCall | PlateauCall]:
             OneCycle(23, 0.45, start=0.0, final=0.0),
             lambda steps: schedules.one_cycle(steps, 23, 0.45, 0.0, 0.0),
             of_cosine,
+        ),
+        ScheduleCall(
+            DoublingCycles(70), lambda steps: schedules.doubling_cycles(steps, 70), of_cycles
         ),
         PlateauCall(ReduceOnPlateau(0.5, patience=1)),
         PlateauCall(ReduceOnPlateau(0.3, patience=0, threshold=0.1, cooldown=2, minimum=0.05)),

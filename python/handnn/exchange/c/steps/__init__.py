@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handnn.exchange.c.steps.bins import Bins
 from handnn.exchange.c.steps.both_classes import BothClasses
 from handnn.exchange.c.steps.cycles import Cycles
 from handnn.exchange.c.steps.fill import Fill
@@ -13,6 +14,7 @@ from handnn.exchange.c.steps.row_step import OutputStep, RowStep
 from handnn.exchange.c.steps.scale import Scale
 
 __all__ = [
+    "Bins",
     "BothClasses",
     "Cycles",
     "Fill",

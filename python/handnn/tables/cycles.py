@@ -1,0 +1,129 @@
+"""Train the networks of a bag cycle by cycle, and end all at the cycle with the lowest loss.
+
+`schedules.DoublingCycles` lowers the learning rate to 0 at the end of each cycle, where the weights
+are settled. There each network's loss on the rows that it holds out is measured. The mean over all
+networks has every row of the table in it, so it tells the best cycle apart where a single fold of
+some rows cannot. Training ends after the first cycle that does not lower it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from handnn.arrays import Array
+from handnn.schedules import N_CYCLES
+from handnn.training.history import Epoch, History
+from handnn.training.trainer import Trainer
+
+Train = Callable[..., list[History]]
+"""`train_many`, perhaps with some of its arguments."""
+
+
+def cycle_ends(epochs: int) -> list[int]:
+    """Return the epochs after which the cycles of a training end, without empty cycles.
+
+    Examples:
+        >>> from handnn.tables.cycles import cycle_ends
+        >>> cycle_ends(75), cycle_ends(2)
+        ([5, 15, 35, 75], [1, 2])
+    """
+    parts = 2 ** np.arange(1, N_CYCLES + 1) - 1
+    ends = {int(end) for end in (epochs * parts + parts[-1] // 2) // parts[-1]}
+    return sorted(ends - {0})
+
+
+class Group:
+    """Trainers that end at the same cycle.
+
+    Attributes:
+        places: their places among all trainers.
+        loss: the lowest mean loss on held-out rows, at the end of a cycle.
+    """
+
+    def __init__(self, trainers: Sequence[Trainer], places: range) -> None:
+        self.places = places
+        self.trainers = [trainers[place] for place in places]
+        self.loss = math.inf
+        self._kept: list[dict[str, Array]] = []
+
+    def improves(self, histories: Sequence[History]) -> bool:
+        """Return whether the cycle that has ended lowers the loss; if so, keep the weights."""
+        losses = [histories[place].validation_loss[-1] for place in self.places]
+        loss = math.fsum(losses) / len(losses)
+        if not loss < self.loss:
+            return False
+        self.loss = loss
+        self._kept = [
+            {name: array.copy() for name, array in _arrays(trainer).items()}
+            for trainer in self.trainers
+        ]
+        return True
+
+    def restore(self) -> None:
+        """Return to the weights that were kept last."""
+        for trainer, kept in zip(self.trainers, self._kept, strict=False):
+            arrays = _arrays(trainer)
+            for name, array in kept.items():
+                arrays[name][...] = array
+
+
+def train_in_cycles(
+    trainers: Sequence[Trainer],
+    n_first: int,
+    x: Array,
+    y: Array,
+    *,
+    rows: Sequence[NDArray[np.int64]],
+    epochs: int,
+    train: Train,
+    restores: bool = True,
+) -> list[History]:
+    """Train, and return the History of each trainer, which is also its `history`.
+
+    n_first: the first so many trainers end together, and so do the others. rows: those that each
+    trainer learns from. restores: whether networks return to the best cycle; if not, they are
+    trained to the end. Raises what `train` raises; the trainers then keep their current weights.
+    """
+    parts = (range(n_first), range(n_first, len(trainers)))
+    groups = [Group(trainers, part) for part in parts if len(part)]
+    histories = [History() for _ in trainers]
+    done = 0
+    running = groups
+    for end in cycle_ends(epochs):
+        places = [place for group in running for place in group.places]
+        try:
+            train(
+                [trainers[place] for place in places],
+                x,
+                y,
+                rows=[rows[place] for place in places],
+                validation="rest",
+                epochs=end - done,
+            )
+        finally:
+            for place in places:
+                _join(histories[place], trainers[place])
+        done = end
+        if restores:
+            running = [group for group in running if group.improves(histories)]
+        if not running:
+            break
+    for group in groups:
+        group.restore()
+    return histories
+
+
+def _join(history: History, trainer: Trainer) -> None:
+    """Append the history of the trainer's last fit to that of the fits before."""
+    if trainer.history is not history:
+        last = trainer.history
+        history.extend(map(Epoch, last.train_loss, last.validation_loss, last.epoch_seconds))
+        trainer.history = history
+
+
+def _arrays(trainer: Trainer) -> dict[str, Array]:
+    return {**trainer.network.params, **trainer.network.buffers}

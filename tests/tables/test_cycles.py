@@ -1,0 +1,103 @@
+"""Training in cycles: all networks end at the cycle with the lowest loss on held-out rows."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from handnn import AdamW, MSELoss, Trainer, mlp, train_many
+from handnn.schedules import DoublingCycles
+from handnn.tables.bagging import draw_folds, rows_outside
+from handnn.tables.cycles import cycle_ends, train_in_cycles
+from tests.bounds import assert_same_bits
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 4)).astype("float32")
+NOISE = RNG.normal(size=(90, 1)).astype("float32")
+ROWS = rows_outside(draw_folds(90, 3, None, np.random.default_rng(0)), 3)
+EPOCHS = 30
+
+
+def new_trainers(n=3):
+    trainers = []
+    for seed in range(n):
+        optimizer = AdamW(0.02, schedule=DoublingCycles(EPOCHS * 6))
+        trainers.append(Trainer(mlp([4, 32, 1], rng=seed), MSELoss(), optimizer, rng=seed))
+    return trainers
+
+
+def fit(trainers, y, n_first=3, **arguments):
+    train = partial(train_many, batch_size=10, threads=1)
+    rows = [ROWS[place % 3] for place in range(len(trainers))]
+    return train_in_cycles(
+        trainers, n_first, X, y, rows=rows, epochs=EPOCHS, train=train, **arguments
+    )
+
+
+@pytest.mark.parametrize(
+    ("epochs", "ends"),
+    [(15, [1, 3, 7, 15]), (105, [7, 21, 49, 105]), (10, [1, 2, 5, 10]), (3, [1, 3]), (1, [1])],
+)
+def test_ends(epochs, ends):
+    assert cycle_ends(epochs) == ends
+
+
+def test_without_noise_it_is_a_fit_for_each_cycle():
+    """The last cycle is the best one: the weights and losses are those of `train_many`."""
+    y = X[:, :1] * X[:, 1:2]
+    trainers, others = new_trainers(), new_trainers()
+    histories = fit(trainers, y)
+    losses = np.zeros((3, 0))
+    for epochs in np.diff([0, *cycle_ends(EPOCHS)]).tolist():
+        arguments = {"rows": ROWS, "validation": "rest", "batch_size": 10}
+        found = train_many(others, X, y, epochs=epochs, threads=1, **arguments)
+        losses = np.hstack([losses, [history.train_loss for history in found]])
+    assert [history.train_loss for history in histories] == losses.tolist()
+    for one, other in zip(trainers, others, strict=True):
+        for name, array in one.network.params.items():
+            assert_same_bits(other.network.params[name], array)
+
+
+def test_noise_ends_all_networks_after_the_cycle_that_brings_nothing():
+    trainers = new_trainers()
+    histories = fit(trainers, NOISE)
+    (n_epochs,) = {len(history) for history in histories}
+    assert n_epochs in cycle_ends(EPOCHS)[1:3]  # it stops early
+    best = cycle_ends(EPOCHS)[cycle_ends(EPOCHS).index(n_epochs) - 1]
+    for trainer, history, rows in zip(trainers, histories, ROWS, strict=True):
+        held = np.setdiff1d(np.arange(90), rows)
+        loss = MSELoss().forward(trainer.network.predict(X[held]), NOISE[held])
+        assert loss == pytest.approx(history.validation_loss[best - 1], rel=1e-5)
+
+
+def test_groups_end_separately():
+    """The first three learn noise and stop; the others are too slow for it."""
+    trainers = new_trainers(6)
+    for trainer in trainers[3:]:
+        trainer.optimizer.lr = 1e-5
+    histories = fit(trainers, NOISE + 3)
+    assert {len(history) for history in histories[3:]} == {EPOCHS}
+    alone = fit(new_trainers(), NOISE + 3)
+    assert [h.train_loss for h in histories[:3]] == [h.train_loss for h in alone]
+
+
+def test_without_restoring_it_trains_to_the_end():
+    histories = fit(new_trainers(), NOISE, restores=False)
+    assert {len(history) for history in histories} == {EPOCHS}
+
+
+def test_an_interrupted_training_keeps_the_history_of_all_cycles():
+    trainers = new_trainers()
+    calls = []
+
+    def interrupted(*given, **arguments):
+        calls.append(arguments["epochs"])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train_many(*given, **arguments, batch_size=10, threads=1)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_in_cycles(trainers, 3, X, X[:, :1], rows=ROWS, epochs=EPOCHS, train=interrupted)
+    assert [len(trainer.history) for trainer in trainers] == [cycle_ends(EPOCHS)[1]] * 3

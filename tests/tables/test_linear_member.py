@@ -1,0 +1,71 @@
+"""Linear networks beside the others of a bag."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from handnn import Affine, MSELoss, Network, TableModel
+from handnn.tables.bagging import draw_folds
+from handnn.tables.fitting import fit_table
+from handnn.tables.intervals import held_out_outputs
+from handnn.tables.linear_member import chosen_networks, members_of
+from handnn.tables.recipe import default_recipe
+
+RNG = np.random.default_rng(0)
+
+
+def constant(value):
+    """Return a network that ignores its input."""
+    return Network([Affine(np.zeros((1, 1), "float32"), np.array([value], "float32"))])
+
+
+@pytest.mark.parametrize(("linear", "chosen"), [(3.0, (0, 4)), (5.5, (0, 2)), (2.1, (2, 4))])
+def test_the_networks_with_the_lowest_loss_are_the_bag(linear, chosen):
+    """The target is 2 and the first networks say 1; with 3 the mean is right."""
+    recipe = replace(default_recipe(100), n_networks=2, n_folds=2)
+    networks = [constant(value) for value in (1, 1, linear, linear)]
+    x, y = np.zeros((10, 1), "float32"), np.full((10, 1), 2.0)
+    fold = np.arange(10) % 2
+    found = chosen_networks(networks, recipe, MSELoss(), x, y, fold)
+    assert found == networks[slice(*chosen)]
+
+
+def test_only_networks_that_hold_a_row_out_answer_for_it():
+    fold = draw_folds(9, 3, None, np.random.default_rng(0))
+    networks = [constant(value) for value in (1, 2, 3, 5, 6, 7)]
+    rows, found = held_out_outputs(networks, np.zeros((9, 1), "float32"), fold)
+    assert found[:, 0].tolist() == (fold[rows] + 3).tolist()
+
+
+def test_a_linear_table_costs_nothing():
+    """Without linear networks, the error to the true line is larger by a quarter at least."""
+    x = RNG.normal(size=(400, 8))
+    y = x @ np.arange(8) + RNG.normal(size=400)
+    new = RNG.normal(size=(2_000, 8))
+    recipe = default_recipe(400, 8)
+    errors = []
+    for has_linear in (True, False):
+        model = fit_table(x, y, replace(recipe, has_linear=has_linear), rng=0).model
+        errors.append(np.sqrt(np.mean((model.predict(new) - new @ np.arange(8)) ** 2)))
+    assert errors[0] < 0.8 * errors[1]
+
+
+def test_members():
+    recipe = default_recipe(1_000, 10)
+    first, linear = members_of(recipe)
+    assert first is recipe and linear.hidden == () and linear.n_bins == recipe.n_bins > 0
+    assert members_of(replace(recipe, has_linear=False)) == [replace(recipe, has_linear=False)]
+    assert len(members_of(default_recipe(64))) == 1  # no folds
+
+
+def test_is_saved_with_its_linear_networks(tmp_path):
+    x = RNG.normal(size=(200, 3))
+    recipe = replace(default_recipe(200, 3), epochs=4)
+    model = fit_table(x, x[:, 0] + 0.1 * x[:, 1], recipe, rng=0).model
+    model.save(tmp_path / "model.safetensors")
+    again = TableModel.load(tmp_path / "model.safetensors")
+    assert len(again.networks) == len(model.networks)
+    assert np.array_equal(again.predict(x), model.predict(x))
