@@ -44,6 +44,8 @@ class TrainOptions(DialectOptions):
     use: tuple[str, ...]
     weight: str | None
     class_weight: str | None
+    split_by: str | None
+    split_time: str | None
     test: Path | None
     strict: bool
     stream: bool | None
@@ -145,6 +147,16 @@ def objective(context: click.Context, parameter: click.Parameter, value: str) ->
 @click.option(
     "--class-weight", type=click.Choice(["balanced"]),
     help="balanced: every class has the same sum of weights in training.",
+)  # fmt: skip
+@click.option(
+    "--split-by", metavar="COLUMN",
+    help="A column of groups, such as customers: held-out rows are whole groups, also in training. "
+    "It is not an input.",
+)  # fmt: skip
+@click.option(
+    "--split-time", metavar="COLUMN",
+    help="A column of dates or numbers: the latest rows are held out, and networks learn from the "
+    "past. It is an input, unless ignored.",
 )  # fmt: skip
 @click.option(
     "--test", type=PATH, metavar="FILE",

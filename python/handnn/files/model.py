@@ -35,7 +35,8 @@ class ModelNotes:
         decimal, gaps: how the text of the file was read; see `Dialect`.
         story: facts about the training, for display: "handnn" (the version), "file" (its name),
             "place" ("line" or "row"), "bytes" and "sha256" of the file, "rows" ("trained" and
-            "held_out"), "seed", "decisions", "scores", "baselines" and "verdict".
+            "held_out"), "split" (which rows are held out), "seed", "decisions", "scores",
+            "baselines" and "verdict".
         targets: the names of several targets, of which `target` is the first; () for one.
         units: the units of columns of numbers that have one, such as "%".
     """

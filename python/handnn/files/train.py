@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.learning.in_memory import train_in_memory
+from handnn.files.learning.separation import described_split
 from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.streamed import train_streamed
 from handnn.files.learning.survey import Survey, survey
@@ -45,6 +46,8 @@ def train_file(
     use: str | Iterable[str] = (),
     weight: str | None = None,
     class_weight: str | None = None,
+    split_by: str | None = None,
+    split_time: str | None = None,
     test: str | os.PathLike[str] | None = None,
     strict: bool = False,
     drop_gaps: bool = False,
@@ -92,7 +95,14 @@ def train_file(
         use: the names of columns to learn from although they look like an identifier or an index.
         weight: the name of a column of weights, 0 or more: a row of weight 2 counts as two rows in
             the loss of training. Scores count every row once. It is not an input.
-        class_weight: "balanced" gives every class the same sum of weights.
+        class_weight: "balanced" gives every class the same sum of weights. Probabilities then are
+            those of a table with as many rows of each class.
+        split_by: the name of a column of groups, such as customers. Rows of one group are never on
+            both sides of a split: neither of the held-out rows, nor of the folds. It is not an
+            input.
+        split_time: the name of a column of dates or numbers: the latest rows score the model, and
+            networks learn from the past of the rows that they hold out. It is an input unless
+            ignored.
         test: another file, whose rows score the model; no rows are then held out of training.
         strict: whether columns and rows that would be left out are errors.
         drop_gaps: whether to leave out rows without a target without a note.
@@ -152,6 +162,8 @@ def train_file(
             use=column_names(use, source),
             weight=weight or "",
             class_weight=class_weight or "",
+            split_by=split_by or "",
+            split_time=split_time or "",
             test=os.fspath(test or ""),
             strict=strict,
             drop_gaps=drop_gaps,
@@ -214,6 +226,8 @@ def _train(
         raise ValueError("train_file: executor and comm exclude each other; leave one out")
     if streams and (settings.weight or settings.class_weight or settings.test):
         raise TableError("weights and a test file cannot be streamed", Remedy(Option.NO_STREAM))
+    if streams and (settings.split_by or settings.split_time):
+        raise TableError("groups and times cannot be streamed", Remedy(Option.NO_STREAM))
     if streams and len(settings.targets) > 1:
         raise TableError("several targets cannot be streamed", Remedy(Option.NO_STREAM))
     if streams and executor is not None:
@@ -262,6 +276,7 @@ def _story(
         "bytes": n_bytes,
         "sha256": digest,
         "rows": {"trained": run.n_train, "held_out": len(run.held_out)},
+        "split": described_split(settings),
         "seed": settings.seed,
         "decisions": list(map(str, surveyed.notes)),
     }

@@ -11,11 +11,12 @@ import numpy as np
 
 from handnn.arrays import Array
 from handnn.files.learning.heartbeat import heartbeat
+from handnn.files.learning.separation import described_split, separation_of
 from handnn.files.learning.settings import Gaps, Log, TrainingSettings, check_size
 from handnn.files.learning.split import LabeledRows, Split, check_row_count, split_rows
 from handnn.files.learning.survey import Survey, rows_of_file, take_rows
 from handnn.files.learning.trained import Trained, TrainingRun
-from handnn.files.learning.weights import weighted_rows, without_weights
+from handnn.files.learning.weights import weights_of
 from handnn.files.reading.csv_checks import counted
 from handnn.tables.fitting import fit_table
 from handnn.tables.recipe import default_recipe
@@ -44,9 +45,12 @@ def train_in_memory(
     comm: the communicator of the ranks that train each network together; None for one process.
     """
     split = _split(survey, settings)
-    train, weights = weighted_rows(split.train, settings, survey.task)
-    split = Split(train, without_weights(split.test, settings))
-    log(f"{len(train):,} rows to train on, {len(split.test):,} held out; {survey.described()}")
+    separation = separation_of(split.train.x, settings)
+    weights = weights_of(split.train, settings, survey.task)
+    split = Split(split.train.only(survey.kinds), split.test.only(survey.kinds))
+    train = split.train
+    how = "" if separation.is_independent else f", {described_split(settings)}"
+    log(f"{len(train):,} rows to train on, {len(split.test):,} held out{how}; {survey.described()}")
     for note in survey.notes:
         log(note)
     start = perf_counter()
@@ -64,6 +68,7 @@ def train_in_memory(
             objective=settings.loss,
             rng=settings.seed,
             sample_weight=weights,
+            separation=separation,
             train=partial(_train, comm, progress=progress, executor=executor),
         )
     for number, history in enumerate(fitted.histories, 1):
@@ -85,7 +90,10 @@ def _split(survey: Survey, settings: TrainingSettings) -> Split:
     frame, places = take_rows(survey)
     if not settings.test:
         rng = np.random.default_rng(settings.seed)
-        return split_rows(frame, settings.targets, places, settings.hold_out, rng, survey.task)
+        separation = separation_of(frame, settings)
+        return split_rows(
+            frame, settings.targets, places, settings.hold_out, rng, survey.task, separation
+        )
     check_row_count(len(frame))
     test = rows_of_file(survey, settings.test)
     return Split(LabeledRows.of(frame, settings.targets, places), test)

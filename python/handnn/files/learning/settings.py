@@ -40,6 +40,8 @@ class TrainingSettings:
     use: tuple[str, ...] = ()
     weight: str = ""
     class_weight: str = ""
+    split_by: str = ""
+    split_time: str = ""
     test: str = ""
     strict: bool = False
     drop_gaps: bool = False
@@ -64,6 +66,8 @@ class TrainingSettings:
             raise ValueError(f"{where} hold_out must be at most 0.9, but is {self.hold_out}")
         if self.class_weight not in ("", "balanced"):
             raise ValueError(f"{where} class_weight must be 'balanced', not {self.class_weight!r}")
+        if self.split_by and self.split_time:
+            raise ValueError(f"{where} split_by and split_time exclude each other; leave one out")
         for width in self.hidden or ():
             whole_number(width, f"{where} a width in hidden")
         for name in ("networks", "epochs", "batch_size", "shards"):

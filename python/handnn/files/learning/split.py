@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from handnn.files.errors import TableError
 from handnn.files.reading.block import Places
 from handnn.files.reading.cells import drop, frame_of
+from handnn.tables.separation import INDEPENDENT, Separation
 from handnn.tables.target_values import TargetValues
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ class LabeledRows:
     x: DataFrame
     y: Series | DataFrame
     places: Places
+
+    def only(self, names: Iterable[str]) -> LabeledRows:
+        """Return the rows with these columns only."""
+        x = frame_of({name: self.x.get_column(name) for name in names})
+        return LabeledRows(x, self.y, self.places)
 
     @classmethod
     def of(cls, frame: DataFrame, targets: Sequence[str], places: Places) -> LabeledRows:
@@ -65,12 +71,14 @@ def split_rows(
     share: float,
     rng: np.random.Generator,
     task: str = "auto",
+    separation: Separation = INDEPENDENT,
 ) -> Split:
     """Hold out a random share of the rows; for classes, the same share of each class.
 
     Every row has the same probability of being held out; see `draw_rows`. task: as in
-    `Target.learn`; it determines whether targets are classes. Raises TableError when there are too
-    few rows.
+    `Target.learn`; it determines whether targets are classes. separation: groups or times of the
+    rows; about that share then is whole groups, or the latest rows. Raises TableError when there
+    are too few rows, or no group can be held out.
     """
     names = [targets] if isinstance(targets, str) else list(targets)
     y = frame.get_column(names[0])
@@ -80,7 +88,13 @@ def split_rows(
     classes = None
     if task in ("binary", "multiclass"):
         classes = y.rank("dense").to_numpy().astype(np.int64)
-    is_test = draw_rows(len(y), share, classes, rng)
+    if separation.is_independent:
+        is_test = draw_rows(len(y), share, classes, rng)
+    else:
+        try:
+            is_test = separation.held_out(share, classes, rng)
+        except ValueError as error:
+            raise TableError(str(error)) from None
     train, test = (
         LabeledRows.of(frame[rows], names, places[rows])
         for rows in (np.flatnonzero(~is_test), np.flatnonzero(is_test))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from handnn.files.errors import Note, Option, Remedy, TableError
@@ -16,6 +16,7 @@ from handnn.files.learning.problems import (
     choose_kinds,
     gaps_of_target,
 )
+from handnn.files.learning.separation import kinds_for_splits
 from handnn.files.learning.settings import TrainingSettings
 from handnn.files.learning.split import LabeledRows
 from handnn.files.learning.weights import check_weights
@@ -43,7 +44,8 @@ class Survey:
         task: "regression", "binary", "multiclass", or "multilabel".
         facts, targets: facts about these columns, and about the targets.
         notes: decisions that a user may want otherwise.
-        weight: the name of the column of weights, "" for none.
+        others: the kinds of columns of weights, groups and times; those of weights and groups are
+            not learned from.
         blocks: all rows, unless the file is streamed.
     """
 
@@ -55,7 +57,7 @@ class Survey:
     targets: list[ColumnFacts]
     notes: list[Note]
     blocks: list[Block]
-    weight: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -74,10 +76,9 @@ class Survey:
 
     @property
     def all_kinds(self) -> dict[str, str]:
-        """The kinds of the columns, of the weights and of the target."""
+        """The kinds of the columns, of `others` and of the target."""
         kind = "number" if self.has_numeric_target else "category"
-        weights = {self.weight: "number"} if self.weight else {}
-        return {**self.kinds, **weights, **dict.fromkeys(self.target_names, kind)}
+        return {**self.kinds, **self.others, **dict.fromkeys(self.target_names, kind)}
 
     @property
     def has_numeric_target(self) -> bool:
@@ -121,14 +122,19 @@ def survey(source: Source, settings: TrainingSettings, *, streams: bool = False)
     blocks = source.blocks(names=names)
     facts = collect_facts(source, blocks, names, settings, held_out, None if streams else kept)
     targets = [facts.pop(name) for name in settings.targets]
+    others = kinds_for_splits(facts, source, settings)
     if settings.weight:
-        check_weights(facts.pop(settings.weight), source)
+        check_weights(facts[settings.weight], source)
+        others[settings.weight] = "number"
+    for name in others:
+        if name != settings.split_time or name in settings.ignore:
+            facts.pop(name, None)
     target_kind, task = check_targets(targets, source, settings)
     choice = choose_kinds(facts, source, settings.use, settings.strict)
     notes = choice.notes()
     for target in targets:
         notes += target_notes(target, source, settings, target_kind, task)
-    return Survey(source, choice, target_kind, task, facts, targets, notes, kept, settings.weight)
+    return Survey(source, choice, target_kind, task, facts, targets, notes, kept, others)
 
 
 def target_notes(
@@ -218,6 +224,11 @@ def _columns_in_use(source: Source, settings: TrainingSettings) -> list[str]:
         check_column(settings.weight, source, "of weights")
         if settings.weight in (*settings.targets, *settings.ignore):
             raise TableError(f"column {settings.weight!r} cannot hold weights: it is not used so")
+    for name, purpose in ((settings.split_by, "of groups"), (settings.split_time, "of times")):
+        if name:
+            check_column(name, source, purpose)
+            if name in (*settings.targets, settings.weight):
+                raise TableError(f"column {name!r} cannot be one {purpose}: it has another use")
     ignored = set(settings.ignore)
     for name in settings.targets:
         if name in ignored:
@@ -225,7 +236,8 @@ def _columns_in_use(source: Source, settings: TrainingSettings) -> list[str]:
     for name in (*settings.categories, *settings.use):
         if name in ignored:
             raise TableError(f"column {name!r} cannot be both used and ignored")
-    names = [name for name in source.names if name not in ignored]
+    kept = {settings.split_by, settings.split_time}
+    names = [name for name in source.names if name not in ignored or name in kept]
     if {*names} == {*settings.targets}:
         noun = "target" if len(settings.targets) == 1 else "targets"
         raise TableError(
@@ -320,7 +332,8 @@ def rows_of_file(survey: Survey, path: str) -> LabeledRows:
     absent from the survey.
     """
     names = survey.target_names
-    kinds = {key: kind for key, kind in survey.all_kinds.items() if key != survey.weight}
+    survey = replace(survey, others={})
+    kinds = survey.all_kinds
     with open_table(path, survey.source.dialect) as source:
         for name in names:
             check_column(name, source, "to score the model")
@@ -329,7 +342,7 @@ def rows_of_file(survey: Survey, path: str) -> LabeledRows:
         for column in block.frame.get_columns():
             if not is_readable(column.dtype):
                 raise TableError(f"{path}: column {column.name!r} has the type {column.dtype}")
-        frame, places = typed_rows(replace(survey, source=source, weight=""), block)
+        frame, places = typed_rows(replace(survey, source=source), block)
     rows = LabeledRows.of(frame, names, places)
     if not len(rows):
         raise TableError(f"{path} has no row with a target")

@@ -9,7 +9,6 @@ from handnn.files.errors import TableError
 from handnn.files.learning.facts import ColumnFacts
 from handnn.files.learning.settings import TrainingSettings
 from handnn.files.learning.split import LabeledRows
-from handnn.files.reading.cells import drop
 from handnn.files.reading.source import Source
 
 Weights = NDArray[np.float64]
@@ -26,17 +25,14 @@ def check_weights(fact: ColumnFacts, source: Source) -> None:
         raise TableError(f"{name} must be 0 or more, and some above 0")
 
 
-def weighted_rows(
-    rows: LabeledRows, settings: TrainingSettings, task: str
-) -> tuple[LabeledRows, Weights | None]:
-    """Return rows without their column of weights, and their weights; None if all count once.
+def weights_of(rows: LabeledRows, settings: TrainingSettings, task: str) -> Weights | None:
+    """Return the weights of rows; None if all count once.
 
     With the class weight "balanced", each class has the same sum of weights.
     """
     weights = None
     if settings.weight:
         weights = rows.x.get_column(settings.weight).to_numpy().astype(np.float64)
-        rows = without_weights(rows, settings)
     if settings.class_weight:
         if task not in ("binary", "multiclass"):
             raise TableError(f"the target {settings.target!r} has no classes to be weighted")
@@ -47,11 +43,4 @@ def weighted_rows(
             raise TableError("a class has the weight 0 in all training rows")
         balanced = totals.sum() / (len(totals) * totals)
         weights = balanced[places] * (1 if weights is None else weights)
-    return rows, weights
-
-
-def without_weights(rows: LabeledRows, settings: TrainingSettings) -> LabeledRows:
-    """Return rows without their column of weights, if they have one."""
-    if not settings.weight or settings.weight not in rows.x.columns:
-        return rows
-    return LabeledRows(drop(rows.x, settings.weight), rows.y, rows.places)
+    return weights

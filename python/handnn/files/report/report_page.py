@@ -67,7 +67,7 @@ def report_page(model: FileModel, command: str) -> str:
         f"<h1>{escape(title)}</h1>",
         f'<p class="verdict">This model is {escape(model.verdict)}.</p>',
         f"<p>A {target.task} model{_objective(target)}, trained on {run.n_train:,} rows and scored "
-        f"on {len(test):,} other rows, which were drawn at random.</p>",
+        f"on {len(test):,} other rows: {escape(str(story['split']))}.</p>",
         section("Scores", _scores(model)),
         section("Learning curves", _learning_curves(run)),
         section(
