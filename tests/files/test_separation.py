@@ -54,7 +54,7 @@ def test_groups_are_on_one_side(table, trained_rows):
     assert set(model.kinds) == {"size", "day", "week"}
     assert len(held_out) == pytest.approx(0.2 * N, abs=8)
     assert not set(GROUPS[held_out]) & set(GROUPS[train])
-    assert len(trained_rows) == 16
+    assert len(trained_rows) >= 16
     for rows in trained_rows:
         inside = GROUPS[train][rows]
         outside = np.delete(GROUPS[train], rows)
