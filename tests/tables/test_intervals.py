@@ -133,14 +133,15 @@ def test_a_file_carries_the_errors(tmp_path):
     [
         {},
         [],
-        {"n_rows": 2, "errors": [[1.0]], "agreement": 1.0},
-        {"n_rows": 2, "errors": [[2.0, 1.0]], "agreement": 1.0},
-        {"n_rows": 2, "errors": [[-1.0, 1.0]], "agreement": 1.0},
-        {"n_rows": 2, "errors": [[1.0, 2.0], [1.0, 2.0]], "agreement": 1.0},
-        {"n_rows": "2", "errors": [[1.0, 2.0]], "agreement": 1.0},
-        {"n_rows": 2, "errors": [["a", "b"]], "agreement": 1.0},
-        {"n_rows": 2, "errors": [[1.0, 2.0]], "agreement": 0.0},
-        {"n_rows": 2, "errors": [[1.0, 2.0]], "agreement": 1.5},
+        {"n_rows": 2, "errors": [[1.0]], "agreement": 1.0, "n_folds": 1},
+        {"n_rows": 2, "errors": [[2.0, 1.0]], "agreement": 1.0, "n_folds": 1},
+        {"n_rows": 2, "errors": [[-1.0, 1.0]], "agreement": 1.0, "n_folds": 1},
+        {"n_rows": 2, "errors": [[1.0, 2.0], [1.0, 2.0]], "agreement": 1.0, "n_folds": 1},
+        {"n_rows": "2", "errors": [[1.0, 2.0]], "agreement": 1.0, "n_folds": 1},
+        {"n_rows": 2, "errors": [["a", "b"]], "agreement": 1.0, "n_folds": 1},
+        {"n_rows": 2, "errors": [[1.0, 2.0]], "agreement": 0.0, "n_folds": 1},
+        {"n_rows": 2, "errors": [[1.0, 2.0]], "agreement": 1.5, "n_folds": 1},
+        {"n_rows": 2, "errors": [[1.0, 2.0]], "agreement": 1.0, "n_folds": 0},
     ],
 )
 def test_rejects_invalid_entries(entry):

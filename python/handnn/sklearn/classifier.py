@@ -171,7 +171,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         estimator is a bag (early_stopping="auto") that has learned from more than 64 rows.
         """
         held_out, where = self._checked_held_out("predict_set")
-        every = np.stack([probabilities_of(pre) for pre in self._outputs(X)])
+        outputs = held_out.one_of_each_fold(self._outputs(X))
+        every = np.stack([probabilities_of(pre) for pre in outputs])
         return held_out.labels(every, coverage, where)
 
     def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,8 +65,11 @@ def rows_outside(
     return [np.flatnonzero(fold != place % n_folds) for place in range(n_networks)]
 
 
-def holders(networks: Sequence[Network], n_folds: int) -> list[Sequence[Network]]:
-    """Return for each fold the networks that hold it out, for `rows_outside`.
+Item = TypeVar("Item")
+
+
+def holders(networks: Sequence[Item], n_folds: int) -> list[Sequence[Item]]:
+    """Return for each fold the networks that hold it out (or their outputs), for `rows_outside`.
 
     If there are not as many networks for each fold, only the first ones of each are returned.
     """
@@ -76,7 +80,11 @@ def holders(networks: Sequence[Network], n_folds: int) -> list[Sequence[Network]
 
 def mean_output(networks: Sequence[Network], x: Array) -> Array:
     """Return the mean of the networks' outputs for x."""
-    outputs = [network.predict(x) for network in networks]
+    return mean_of([network.predict(x) for network in networks])
+
+
+def mean_of(outputs: Sequence[Array]) -> Array:
+    """Return the mean of the outputs of several networks."""
     return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
 
 

@@ -171,7 +171,8 @@ def _held_out_errors(
     """Return 1 - probability of the class of each row, by the network that holds it out."""
     rows, outputs = held_out_outputs(networks, x, fold)
     of_truth = probabilities_of(outputs)[np.arange(len(rows)), codes[rows]]
-    errors = HeldOutErrors.of(1 - of_truth[:, None])
+    n_folds = int(fold.max()) + 1
+    errors = replace(HeldOutErrors.of(1 - of_truth[:, None]), n_folds=n_folds)
     n_networks = len(bag.logits)
     if n_networks < MIN_NETWORKS:
         return errors

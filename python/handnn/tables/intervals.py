@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from handnn.arrays import Array, fraction
 from handnn.network import Network
 from handnn.tables import checks
-from handnn.tables.bagging import Folds, holders, mean_output
+from handnn.tables.bagging import Folds, holders, mean_of, mean_output
 from handnn.tables.cells import Floats
 
 MAX_ERRORS = 1_000
@@ -46,21 +46,23 @@ class HeldOutErrors:
             A quantile of 1,000 evenly spaced ranks is exact to a thousandth of coverage.
         agreement: of the networks of a classifier: the standard deviation of the mean of their
             errors on a row, each as a standard normal quantile. 1 if they all err in the same way.
+        n_folds: of a classifier; networks that hold out the same fold count as one.
     """
 
     n_rows: int
     errors: tuple[tuple[float, ...], ...]
     agreement: float = 1.0
+    n_folds: int = 1
 
     @classmethod
-    def of(cls, errors: Floats, agreement: float = 1.0) -> HeldOutErrors:
+    def of(cls, errors: Floats) -> HeldOutErrors:
         """Keep the errors (N, O) of N rows."""
         ordered = np.sort(errors, axis=0)
         n_rows = len(ordered)
         if n_rows > MAX_ERRORS:
             places = np.ceil(np.arange(1, MAX_ERRORS + 1) * n_rows / MAX_ERRORS).astype(int) - 1
             ordered = ordered[places]
-        return cls(n_rows, tuple(tuple(column) for column in ordered.T.tolist()), agreement)
+        return cls(n_rows, tuple(tuple(column) for column in ordered.T.tolist()))
 
     def bound(self, coverage: float, where: str) -> Floats:
         """Return the error (O,) that a new row exceeds with the chance 1 - coverage at most.
@@ -73,10 +75,14 @@ class HeldOutErrors:
         place = min(math.ceil(rank * n_kept / self.n_rows), n_kept) - 1
         return np.array([column[place] for column in self.errors])
 
+    def one_of_each_fold(self, outputs: Sequence[Array]) -> list[Array]:
+        """Return the mean of the outputs of the networks that hold out the same fold."""
+        return [mean_of(some) for some in holders(outputs, self.n_folds)]
+
     def labels(self, probabilities: Floats, coverage: float, where: str) -> NDArray[np.bool_]:
         """Return which classes are in the set of each row, (N, C).
 
-        probabilities: (K, N, C), of K networks. Raises what `bound` raises.
+        probabilities: (K, N, C), of the networks of K folds. Raises what `bound` raises.
         """
         share = self._rank(coverage, where) / self.n_rows
         if share == 1:
@@ -116,14 +122,15 @@ class HeldOutErrors:
             "n_rows": self.n_rows,
             "errors": [list(column) for column in self.errors],
             "agreement": self.agreement,
+            "n_folds": self.n_folds,
         }
 
     @classmethod
     def from_dict(cls, entry: object, n_outputs: int) -> HeldOutErrors:
         """Return what `to_dict` describes; ValueError for an invalid description."""
         what = "the errors on held-out rows"
-        found = checks.keys(entry, {"n_rows", "errors", "agreement"}, what)
-        n_rows = found["n_rows"]
+        found = checks.keys(entry, {"n_rows", "errors", "agreement", "n_folds"}, what)
+        n_rows, n_folds = found["n_rows"], found["n_folds"]
         columns = [checks.numbers(one, what) for one in checks.several(found["errors"], what)]
         if type(n_rows) is not int or len(columns) != n_outputs:
             raise ValueError(f"{what} must have a number of rows and {n_outputs} outputs")
@@ -135,7 +142,9 @@ class HeldOutErrors:
         (agreement,) = checks.numbers([found["agreement"]], what)
         if not 0 < agreement <= 1:
             raise ValueError(f"{what} must have an agreement between 0 and 1")
-        return cls(n_rows, tuple(map(tuple, columns)), agreement)
+        if type(n_folds) is not int or n_folds < 1:
+            raise ValueError(f"{what} must have a number of folds above 0")
+        return cls(n_rows, tuple(map(tuple, columns)), agreement, n_folds)
 
 
 def held_out_outputs(

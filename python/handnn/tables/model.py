@@ -165,7 +165,8 @@ class TableModel:
         if self.target.classes is None:
             raise ValueError(f"{where} needs a classifier, but the task is {self.target.task}")
         held_out = self._held_out(where)
-        every = np.stack([probabilities_of(pre) for pre in self._outputs(table)])
+        outputs = held_out.one_of_each_fold(self._outputs(table))
+        every = np.stack([probabilities_of(pre) for pre in outputs])
         return held_out.labels(every, coverage, where)
 
     def _held_out(self, where: str) -> HeldOutErrors:
