@@ -233,3 +233,13 @@ def test_rejects_an_embedding_of_the_vectors_of_another_one(path):
     write_arrays(path, arrays, {"handnn": text})
     with pytest.raises(FormatError, match="would read its codes from the vectors"):
         handnn.load(path)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", "1" * 400])
+def test_rejects_numbers_that_float64_does_not_have(saved, number):
+    header, data = header_and_data(saved)
+    description = header["__metadata__"]["handnn"]
+    header["__metadata__"]["handnn"] = f'{{"comment": [{number}], {description[1:]}'
+    write(saved, header, data)
+    with pytest.raises(handnn.FormatError, match=f"the number {number[:50]}, which float64"):
+        handnn.load(saved)

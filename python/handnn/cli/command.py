@@ -10,6 +10,7 @@ from io import TextIOWrapper
 import click
 
 import handnn
+from handnn.cli.termination import ended_by_signals
 
 FAILED = 1
 INTERRUPTED = 130
@@ -78,9 +79,10 @@ def main(args: Sequence[str] | None = None) -> int:
     if isinstance(sys.stderr, TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")  # some terminals cannot show ²
     try:
-        status = handnn_command.main(
-            args, prog_name="handnn", standalone_mode=False, obj=list(args)
-        )
+        with ended_by_signals():
+            status = handnn_command.main(
+                args, prog_name="handnn", standalone_mode=False, obj=list(args)
+            )
     except click.Abort:
         click.echo("interrupted", err=True)
         return INTERRUPTED

@@ -16,10 +16,11 @@ Nothing in a file is executed or imported: the name of a brick is looked up in `
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,9 @@ from handnn.layers.residual import MAX_DEPTH, Residual
 from handnn.storage.file import TensorFile, as_path, opened, write_arrays
 from handnn.storage.names import COUNTER, TORCH_NAMES, is_turned, state_dict
 from handnn.storage.packing import PREFIX, pack, unpack
+
+MAX_DIGITS = 300
+"""The largest number of characters of an int in a description; float64 has all shorter ones."""
 
 T = TypeVar("T")
 
@@ -129,7 +133,7 @@ def describe_all(
 def _text(architecture: Mapping[str, object]) -> str:
     import json
 
-    return json.dumps({"format": FORMAT, **architecture})
+    return json.dumps({"format": FORMAT, **architecture}, allow_nan=False)
 
 
 def _described(layer: Layer) -> Described:
@@ -282,7 +286,9 @@ def read_architecture(metadata: Mapping[str, str], model: str = "network") -> di
 
     if "handnn" not in metadata:
         raise ValueError("its metadata has no entry 'handnn'")
-    architecture = json.loads(metadata["handnn"])
+    architecture = json.loads(
+        metadata["handnn"], parse_constant=_refused, parse_int=_whole, parse_float=_finite
+    )
     if not isinstance(architecture, dict) or "format" not in architecture:
         raise ValueError("its metadata does not name a format")
     if architecture["format"] != FORMAT:
@@ -295,6 +301,19 @@ def read_architecture(metadata: Mapping[str, str], model: str = "network") -> di
         reader = READERS.get(found) if isinstance(found, str) else None
         raise ValueError(f"it is read by {reader}" if reader else f"its model is {found!s:.50}")
     return architecture
+
+
+def _refused(number: str) -> NoReturn:
+    raise ValueError(f"its description has the number {number:.50}, which float64 does not have")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refused(digits)
+
+
+def _whole(digits: str) -> int:
+    return int(digits) if len(digits) <= MAX_DIGITS else _refused(digits)
 
 
 def read_description(file: TensorFile, model: str) -> dict[str, Any]:
