@@ -119,6 +119,17 @@ def no_training(monkeypatch):
     monkeypatch.setattr(concrete, "train_on_concrete", train)
 
 
+@pytest.mark.parametrize("name", ["concrete.png", "concrete.safetensors"])
+def test_replaces_no_file_unasked(handnn_command, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text("precious")
+    code, _, err = handnn_command("demo", "--epochs", 1)
+    assert (code, err) == (1, f"handnn: {name} exists; use --force to replace it, or --out\n")
+    assert (tmp_path / name).read_text() == "precious"
+    assert handnn_command("demo", "--epochs", 1, "--force").code == 0
+    assert handnn_command("demo", "--epochs", 1, "--out", ".").code == 0
+
+
 def test_checks_before_training_that_the_folder_can_be_created(
     handnn_command, tmp_path, no_training
 ):

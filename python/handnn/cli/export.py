@@ -64,8 +64,8 @@ def export(
         path = model.with_suffix(SUFFIXES[form]) if out is None else out
         output.check_distinct([path], [model])
         output.check_writable(path)
-        if out is None and path.exists() and not force:
-            raise click.ClickException(f"{path} exists; use --force to replace it, or --out")
+        if out is None and not force:
+            output.check_new(path)
         loaded = FileModel.load(model)
         if dtype is not None:
             loaded = cast_model(loaded, dtype)

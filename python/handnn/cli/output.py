@@ -130,6 +130,12 @@ def check_writable(path: Path) -> None:
         raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def check_new(path: Path) -> None:
+    """Raise ClickException if a file is there that the user has not named."""
+    if path.exists():
+        raise click.ClickException(f"{path} exists; use --force to replace it, or --out")
+
+
 def check_distinct(outputs: Iterable[Path | None], inputs: Iterable[Path]) -> None:
     """Raise ClickException when an output would replace an input or another output."""
     taken = {path.resolve(): "the input" for path in inputs if str(path) != "-"}

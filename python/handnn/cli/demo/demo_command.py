@@ -15,6 +15,7 @@ import click
 from handnn.arrays import Array
 from handnn.cli.demo import concrete
 from handnn.cli.demo.concrete_scores import Score, baselines, score
+from handnn.cli.output import check_new
 from handnn.datasets import load_concrete
 from handnn.storage import replace_file
 from handnn.training.history import History
@@ -59,8 +60,11 @@ def python_code(seed: int, epochs: int, model: Path) -> str:
     return source[source.index("import numpy") :].rstrip() + "\n" + ending
 
 
-def prepare_folder(folder: Path) -> None:
-    """Create the folder, and check before training that the results can be written there."""
+def prepare_folder(folder: Path, may_replace: bool) -> None:
+    """Create the folder, and check before training that the results can be written there.
+
+    may_replace: whether existing files may be replaced.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -70,6 +74,8 @@ def prepare_folder(folder: Path) -> None:
     for target in (folder / MODEL, folder / FIGURE):
         if target.is_dir():
             raise click.ClickException(f"cannot write {target}: it is a folder")
+        if not may_replace:
+            check_new(target)
 
 
 def unwritable(path: Path, error: OSError) -> click.ClickException:
@@ -139,13 +145,13 @@ def score_table(result: DemoResult) -> str:
     help="Passes over the training rows.",
 )  # fmt: skip
 @click.option(
-    "--out", "folder", type=click.Path(path_type=Path, file_okay=False), default=".",
-    show_default=True, metavar="FOLDER",
-    help=f"Where to write {MODEL} and {FIGURE}; created if it does not exist.",
+    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+    help=f"Where to write {MODEL} and {FIGURE}; created if it does not exist. [default: .]",
 )  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace existing files, also without --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object; messages go to stderr.")
 @click.option("--quiet", is_flag=True, help="Print only the scores.")
-def demo(seed: int, epochs: int, folder: Path, as_json: bool, quiet: bool) -> None:
+def demo(seed: int, epochs: int, out: Path | None, force: bool, as_json: bool, quiet: bool) -> None:
     """Train a network to predict the strength of concrete from its ingredients and age.
 
     It is compared with the mean and least squares on a fifth of the rows, held out of training.
@@ -158,7 +164,8 @@ def demo(seed: int, epochs: int, folder: Path, as_json: bool, quiet: bool) -> No
         if not quiet:
             click.echo(message, err=as_json)
 
-    prepare_folder(folder)
+    folder = out or Path()
+    prepare_folder(folder, may_replace=force or out is not None)
     log("The strength of concrete, from 7 ingredients and its age (Yeh 1998, UCI, CC BY 4.0)")
     result = run_demo(seed, epochs, folder, progress=sys.stderr.isatty() and not quiet)
     log(result.network)
