@@ -147,7 +147,7 @@ def asan(session: nox.Session) -> None:
     # Tests of interrupts limit CPU time. The hardening is that of the wheel.
     left_out = ["cells", "charts", "cli", "datasets", "exchange", "files", "play", "tables"]
     left_out += ["sklearn_estimators", "parity"]
-    left_out += [f"faults/test_{name}.py" for name in ("exit", "memory", "signals")]
+    left_out += [f"faults/test_{name}.py" for name in ("exit", "io", "memory", "signals", "soak")]
     left_out += ["faults/test_subinterpreters.py", "fuzz/test_table_files.py"]
     left_out += ["engine/test_interrupts.py", "training/test_*interrupts.py"]
     left_out += [f"training/test_{name}.py" for name in ("executors", "ranks")]
@@ -182,6 +182,7 @@ def fuzz(session: nox.Session) -> None:
         "HANDNN_FUZZ_CALLS": str(20000 * factor),
         "HANDNN_FUZZ_TABLES": os.environ.get("HANDNN_FUZZ_TABLES", "100000"),
         "HANDNN_FUZZ_API": str(3000 * factor),
+        "HANDNN_FUZZ_NETWORKS": str(1000 * factor),
         "HANDNN_FUZZ_SEED": str(factor),
     }
     session.run("pytest", "-s", "tests/fuzz", env=environment)
@@ -189,7 +190,9 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """End the interpreter amid work, let signals and allocations fail it, and kill saves.
+    """End the interpreter amid work, let signals, allocations and files fail, and kill saves.
+
+    Many threads predict and train, and the memory of a long work is measured.
 
     An argument after `--` is the number of runs of each program; 15 by default.
     """

@@ -10,8 +10,6 @@ import collections
 import ctypes
 import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +18,7 @@ import numpy as np
 import pytest
 
 import handnn
-from tests.engine.fits import ROOT
+from tests.faults import preload
 
 ALLOCATIONS = int(os.environ.get("HANDNN_FAULT_ALLOCATIONS", "6"))
 LEAST = 512
@@ -52,7 +50,7 @@ def trainer(engine="auto"):
 
 
 def after_steps(n_steps):
-    """Return the weights after so many whole steps."""
+    """Return the weights after `n_steps` whole steps."""
     one, (x, y) = trainer("bricks"), data()
     per_epoch = len(x) // BATCH
     if n_steps >= per_epoch:
@@ -173,28 +171,13 @@ def main(work):
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
-    if not sys.platform.startswith("linux") or os.environ.get("LD_PRELOAD"):
-        pytest.skip("needs the loader of Linux, without a sanitizer")
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None or "musl" in os.fspath(next(Path("/lib").glob("ld-*"), "")):
-        pytest.skip("needs a C compiler and glibc")
-    made = tmp_path_factory.mktemp("shim") / "failing_malloc.so"
-    source = Path(__file__).with_name("failing_malloc.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", made, source], check=True)
-    return os.fspath(made)
+    return preload.build("failing_malloc", tmp_path_factory.mktemp("shim"))
 
 
 @pytest.mark.parametrize("work", WORK)
 def test_every_failing_allocation(work, shim):
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.faults.test_memory", work],
-        cwd=ROOT,
-        env={**os.environ, "LD_PRELOAD": shim},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    count, outcomes = json.loads(result.stdout)
+    output = preload.output_of("tests.faults.test_memory", work, shim)
+    count, outcomes = json.loads(output)
     print(f"{work}: {count} allocations, {outcomes}")
     assert set(outcomes) <= {"done", "MemoryError"}
     assert outcomes.get("MemoryError")

@@ -1,0 +1,75 @@
+"""The memory of a process that trains, saves, loads and fails for a long time does not grow.
+
+HANDNN_FAULT_RUNS multiplies the rounds; with 1,000, there are 10⁶ steps, 10⁵ fits, saves and loads,
+and 10⁶ errors.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import Trainer
+
+RUNS = int(os.environ.get("HANDNN_FAULT_RUNS", "1"))
+MAX_GROWTH = 2 * 2**20
+"""Bytes; what allocators keep."""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
+
+X = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
+Y = X[:, :2]
+
+
+def resident():
+    """Return the resident memory of the process in bytes."""
+    gc.collect()
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def trainer(engine="auto"):
+    network = handnn.mlp([5, 16, 2], rng=0)
+    return Trainer(network, handnn.MSELoss(), handnn.Adam(), engine=engine, rng=0)
+
+
+def steps(path):
+    one = trainer()
+    for _ in range(1000):
+        one.train_step(X[:8], Y[:8])
+
+
+def fits(path):
+    for turn in range(100):
+        trainer(("compiled", "bricks")[turn % 10 == 0]).fit(X, Y, epochs=2, batch_size=32)
+
+
+def saves_and_loads(path):
+    network = handnn.mlp([5, 16, 2], rng=0)
+    for _ in range(100):
+        network.save(path)
+        network = handnn.load(path)
+
+
+def errors(path):
+    one = trainer()
+    for _ in range(1000):
+        with pytest.raises(ValueError, match="x has 4 columns"):
+            one.network.predict(X[:, :4])
+
+
+@pytest.mark.parametrize("work", [steps, fits, saves_and_loads, errors])
+def test_memory_does_not_grow(work, tmp_path):
+    for _ in range(2):
+        work(tmp_path / "model")
+    before = resident()
+    for _ in range(RUNS):
+        work(tmp_path / "model")
+    growth = resident() - before
+    print(f"{work.__name__}: {growth / 2**20:+.1f} MiB in {RUNS} rounds")
+    assert growth < MAX_GROWTH

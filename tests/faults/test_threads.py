@@ -1,0 +1,80 @@
+"""Many threads: predictions of one network, and fits of different networks, with the usual bits.
+
+HANDNN_FAULT_RUNS multiplies the calls.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+
+import handnn
+from handnn import Trainer
+from tests.bounds import assert_same_bits
+
+RUNS = int(os.environ.get("HANDNN_FAULT_RUNS", "1"))
+N_THREADS, N_PREDICTIONS, N_FITS = 32, 20 * RUNS, RUNS
+
+
+def in_threads(work):
+    """Call work(number) in N_THREADS threads that begin together; raise what one of them raises."""
+    barrier, errors = threading.Barrier(N_THREADS), []
+
+    def run(number):
+        try:
+            barrier.wait(60)
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=[number]) for number in range(N_THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_threads_predict_with_one_network():
+    rng = np.random.default_rng(0)
+    network = handnn.mlp([20, 64, 64, 3], rng=0)
+    x = rng.normal(size=(300, 20)).astype("float32")
+    expected = network.predict(x)
+
+    def work(number):
+        rows = slice(number, number + 200)
+        out = np.empty_like(expected[rows])
+        for turn in range(N_PREDICTIONS):
+            found = network.predict(x[rows], out=out if turn % 2 else None)
+            assert_same_bits(found, expected[rows])
+
+    in_threads(work)
+    print(f"{N_THREADS} threads predicted {N_PREDICTIONS} times each: the same bits")
+
+
+def trainer(seed):
+    network = handnn.mlp([6, 32, 1], activation="tanh", rng=seed)
+    return Trainer(network, handnn.MSELoss(), handnn.Adam(), rng=seed)
+
+
+def test_threads_train_networks_of_their_own():
+    x = np.random.default_rng(1).normal(size=(200, 6)).astype("float32")
+    y = x[:, :1] ** 2
+    expected = {}
+    for seed in range(N_THREADS):
+        one = trainer(seed)
+        one.fit(x, y, epochs=3, batch_size=16)
+        expected[seed] = one.network.params
+
+    def work(number):
+        for _ in range(N_FITS):
+            one = trainer(number)
+            one.fit(x, y, epochs=3, batch_size=16)
+            for name, array in one.network.params.items():
+                assert_same_bits(array, expected[number][name])
+
+    in_threads(work)
+    print(f"{N_THREADS} threads trained {N_FITS} networks each: the same bits")

@@ -1,0 +1,159 @@
+"""Random networks have the same bits in both engines, for one row and for many, and as a C header.
+
+HANDNN_FUZZ_NETWORKS is their number, HANDNN_FUZZ_SEED the seed.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn import Affine, BatchNorm, Dropout, Embedding, LayerNorm, Network, Residual, Trainer
+from handnn.layers import ACTIVATIONS
+from handnn.losses import LOSSES
+from handnn.optimizers import OPTIMIZERS
+from handnn.reference.examples import loss_examples, optimizer_examples
+from tests.bounds import assert_same_bits
+from tests.exchange.c_programs import (
+    BUILDS,
+    assert_same_numbers,
+    compile_all,
+    needs_fma,
+    predict,
+)
+
+N_NETWORKS = int(os.environ.get("HANDNN_FUZZ_NETWORKS", "40"))
+SEED = int(os.environ.get("HANDNN_FUZZ_SEED", "0"))
+N_TOGETHER = 20
+"""Networks in one C program."""
+
+MAX_WIDTH, MAX_DEPTH = 70, 4
+
+
+def width(rng):
+    """Return a random width; small ones are as frequent as large ones."""
+    return int(MAX_WIDTH ** rng.random())
+
+
+def brick(rng, n, dtype, depth):
+    """Return a random brick that takes and gives n columns."""
+    kind = rng.integers(6 if depth < 2 else 5)
+    if kind == 0:
+        return LayerNorm.new(n, dtype=dtype)
+    if kind == 1:
+        return BatchNorm.new(n, dtype=dtype)
+    if kind == 2:
+        return Dropout(float(rng.uniform(0, 0.6)), rng=int(rng.integers(100)))
+    if kind < 5:
+        names = sorted(ACTIVATIONS)
+        return ACTIVATIONS[names[rng.integers(len(names))]]()
+    inner = [brick(rng, n, dtype, depth + 1) for _ in range(rng.integers(3))]
+    return Residual([*inner, Affine.random(n, n, "xavier", rng, dtype)])
+
+
+def layers(rng, n_in, n_out, n_codes, dtype):
+    """Return random bricks from n_in to n_out columns; column 0 holds codes if there are any."""
+    found, n = [], n_in
+    if n_codes:
+        found.append(Embedding.random(n_codes, int(rng.integers(1, 9)), rng=rng, dtype=dtype))
+        n += found[0].w.shape[1] - 1
+    for _ in range(rng.integers(MAX_DEPTH)):
+        more = width(rng)
+        found.append(Affine.random(n, more, "xavier", rng, dtype))
+        n = more
+        found += [brick(rng, n, dtype, 0) for _ in range(rng.integers(3))]
+    return [*found, Affine.random(n, n_out, "xavier", rng, dtype)]
+
+
+class Case:
+    """A random network with rows, a loss, an optimizer and the arguments of a fit."""
+
+    def __init__(self, number):
+        self.seed = (SEED, number)
+        rng = np.random.default_rng(self.seed)
+        self.dtype = ("float32", "float64")[rng.integers(2)]
+        n_rows = int(rng.integers(2, 90))
+        examples = list(loss_examples(LOSSES[rng.integers(len(LOSSES))], n_rows, self.dtype))
+        self.example = examples[rng.integers(len(examples))]
+        self.n_codes = int(rng.integers(2, 9)) if rng.random() < 0.2 else 0
+        self.x = rng.normal(size=(n_rows, width(rng))).astype(self.dtype)
+        if self.n_codes:
+            self.x[:, 0] = rng.integers(self.n_codes, size=n_rows)
+        self.options = {
+            "epochs": 2,
+            # No batch is a single row: BatchNorm needs two.
+            "batch_size": int(rng.integers(2, 40)) if n_rows > 3 else n_rows,
+            "sample_weight": self.example.sample_weight if rng.random() < 0.5 else None,
+        }
+        if n_rows % self.options["batch_size"] == 1:
+            self.options["batch_size"] = n_rows
+        settings = [one for kind in OPTIMIZERS for one in optimizer_examples(kind)]
+        self.optimizer = int(rng.integers(len(settings)))
+
+    def trainer(self, engine):
+        """Return a new trainer; all of a case are equal but for the engine."""
+        rng = np.random.default_rng(self.seed)
+        bricks = layers(rng, self.x.shape[1], self.example.pre.shape[1], self.n_codes, self.dtype)
+        optimizer = [one for kind in OPTIMIZERS for one in optimizer_examples(kind)][self.optimizer]
+        optimizer.lr = 1e-3
+        examples = loss_examples(type(self.example.loss), len(self.x), self.dtype)
+        loss = next(one.loss for one in examples if repr(one.loss) == repr(self.example.loss))
+        return Trainer(Network(bricks), loss, optimizer, engine=engine, rng=1)
+
+    def fit(self, engine):
+        """Return a trained trainer, and the message if its loss diverged."""
+        trainer = self.trainer(engine)
+        try:
+            trainer.fit(self.x, self.example.y_true, **self.options)
+        except handnn.DivergenceError as error:
+            return trainer, str(error)
+        return trainer, ""
+
+
+@needs_fma
+@pytest.mark.filterwarnings("ignore")
+def test_networks_have_the_same_bits_everywhere(tmp_path):
+    before = handnn.get_num_threads()
+    try:
+        headers, rows = {}, {}
+        for number in range(N_NETWORKS):
+            case = Case(number)
+            handnn.set_num_threads(1 + number % 3)
+            (compiled, message), (bricks, other) = case.fit("compiled"), case.fit("bricks")
+            what = f"network {number}: {compiled!r}"
+            assert message == other, what
+            assert_same_bits(
+                np.array(compiled.history.train_loss), np.array(bricks.history.train_loss), what
+            )
+            arrays = {**bricks.network.params, **bricks.network.buffers}
+            for name, array in {**compiled.network.params, **compiled.network.buffers}.items():
+                assert_same_bits(array, arrays[name], f"{what}, {name}")
+            out = compiled.network.predict(case.x)
+            one_by_one = [compiled.network.predict(case.x[n : n + 1]) for n in range(len(case.x))]
+            assert_same_bits(out, np.concatenate(one_by_one), what)
+            headers[number] = handnn.to_c(compiled.network, name=f"net{number}")
+            rows[number] = case.x, out
+        for first in range(0, N_NETWORKS, N_TOGETHER):
+            check_headers(
+                headers, rows, range(first, min(first + N_TOGETHER, N_NETWORKS)), tmp_path
+            )
+    finally:
+        handnn.set_num_threads(before)
+    print(f"{N_NETWORKS} random networks: the same bits in both engines, by rows and in C")
+
+
+def check_headers(headers, rows, numbers, folder):
+    """Compile the headers of some networks, and compare their predictions."""
+    for real, dtype in (("float", "float32"), ("double", "float64")):
+        own = [number for number in numbers if rows[number][0].dtype == dtype]
+        if not own:
+            continue
+        texts = {f"net{number}": headers[number] for number in own}
+        program = compile_all(BUILDS["gcc -O0"], texts, real, folder)
+        for place, number in enumerate(own):
+            x, expected = rows[number]
+            found = predict(BUILDS["gcc -O0"], program, place, x, expected.shape[1])
+            assert_same_numbers(found, expected)
