@@ -14,6 +14,7 @@ from handnn.files.learning.in_memory import train_in_memory
 from handnn.files.learning.separation import described_split
 from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.streamed import train_streamed
+from handnn.files.learning.stripes import stripes_of
 from handnn.files.learning.survey import Survey, survey
 from handnn.files.learning.trained import TrainingRun
 from handnn.files.model import FileModel, ModelNotes
@@ -124,8 +125,9 @@ def train_file(
         report: where to write the HTML report, if anywhere.
         executor: the workers that train the networks, in place of threads: see `train_many`. Not
             with streaming.
-        comm: an mpi4py communicator, whose ranks train each network together: see `Trainer`. All of
-            them read the file. Not with an executor.
+        comm: an mpi4py communicator, whose ranks train each network together: see `Trainer`. Each
+            reads the file; when streaming, each reads its own blocks of it, and only the first
+            rank's model has the SHA-256 of the file. Not with an executor.
         progress: whether to show a progress bar on stderr.
         log: is called with a line of text at each stage, and with each decision about a column that
             may be wanted otherwise.
@@ -234,17 +236,26 @@ def _train(
         raise ValueError(
             "train_file: an executor trains networks in memory; write stream=False, or leave it out"
         )
-    surveyed = survey(source, settings, streams=streams)
-    train = train_streamed if streams else partial(train_in_memory, executor=executor)
     gaps = dialect.chosen_gaps
-    trained = train(surveyed, settings, gaps, progress=progress, log=log, comm=comm)
+    is_hashed = True
+    if streams:
+        with stripes_of(comm, settings.shards) as stripes:
+            stripes.check_same("the file", [source.names, source.size])
+            surveyed = survey(source, settings, streams=True, stripes=stripes)
+            train = partial(train_streamed, stripes=stripes)
+            trained = train(surveyed, settings, gaps, progress=progress, log=log, comm=comm)
+        is_hashed = stripes.is_first
+    else:
+        surveyed = survey(source, settings)
+        train = partial(train_in_memory, executor=executor)
+        trained = train(surveyed, settings, gaps, progress=progress, log=log, comm=comm)
     model, split = trained.model, trained.split
     names = settings.targets
     measured = measured_values(model.target, split.test.y)
     answers = answers_of(model, split.test.x)
     others = baseline_answers(split, model.columns, model.target)
     story = {
-        **_story(source, settings, trained.run, surveyed),
+        **_story(source, settings, trained.run, surveyed, is_hashed),
         "scores": plain_scores(score(model.target, measured, answers, names)),
         "baselines": {
             name: plain_scores(score(model.target, measured, theirs, names))
@@ -265,10 +276,14 @@ def _train(
 
 
 def _story(
-    source: Source, settings: TrainingSettings, run: TrainingRun, surveyed: Survey
+    source: Source,
+    settings: TrainingSettings,
+    run: TrainingRun,
+    surveyed: Survey,
+    is_hashed: bool,
 ) -> dict[str, object]:
     """Return what the model file tells about the file and the training; see `ModelNotes`."""
-    digest, n_bytes = source.sha256()
+    digest, n_bytes = source.sha256() if is_hashed else ("", source.size)
     return {
         "handnn": version("handnn"),
         "file": os.path.basename(source.path),

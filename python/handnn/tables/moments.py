@@ -28,15 +28,20 @@ class RunningMoments:
 
     def add(self, values: Array) -> None:
         """Add a block of values (M,)."""
-        if not len(values):
+        if len(values):
+            mean = float(values.mean())
+            self.merge(RunningMoments(len(values), mean, float(np.square(values - mean).sum())))
+
+    def merge(self, other: RunningMoments) -> None:
+        """Add the values that others are the moments of."""
+        if not other.n:
             return
         before = self.n
-        self.n += len(values)
-        mean = float(values.mean())
-        shift = mean - self.mean
-        self.square += float(np.square(values - mean).sum())
-        self.square += shift * shift * before * len(values) / self.n
-        self.mean += shift * len(values) / self.n
+        self.n += other.n
+        shift = other.mean - self.mean
+        self.square += other.square
+        self.square += shift * shift * before * other.n / self.n
+        self.mean += shift * other.n / self.n
 
 
 def means(x: Array, weight: Weights) -> Floats:

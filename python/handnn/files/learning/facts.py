@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.files.reading.block import Places
+from handnn.files.reading.block import Block, Places
 from handnn.files.reading.cells import MAX_NUMBER, FileCells
 from handnn.files.reading.values import (
     MAX_SHOWN_CELLS,
@@ -51,7 +51,7 @@ class TrainingFacts:
     Attributes:
         moments: count, mean and deviation of the numbers, or of the days of dates.
         labels: how often each value occurs.
-        sample: every `step`-th number, at most `MAX_SAMPLE` of them.
+        sample: every `step`-th number, at most `limit` of them.
     """
 
     n_gaps: int = 0
@@ -59,14 +59,24 @@ class TrainingFacts:
     labels: Counter[Label] = field(default_factory=Counter)
     sample: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
     step: int = 1
+    limit: int = MAX_SAMPLE
 
     def add(self, values: NDArray[np.float64]) -> None:
         """Update moments and sample with more numbers."""
         n_before = self.moments.n
         self.moments.add(values)
         self.sample = np.concatenate([self.sample, values[-n_before % self.step :: self.step]])
-        while len(self.sample) > MAX_SAMPLE:
+        while len(self.sample) > self.limit:
             self.sample, self.step = self.sample[::2], 2 * self.step
+
+    def merge(self, other: TrainingFacts) -> None:
+        """Add the statistics of other rows; the sample then has those of both."""
+        self.n_gaps += other.n_gaps
+        self.moments.merge(other.moments)
+        self.labels.update(other.labels)
+        step = max(self.step, other.step)
+        parts = [part.sample[:: step // part.step] for part in (self, other)]
+        self.sample, self.step = np.concatenate(parts), step
 
 
 @dataclass
@@ -87,7 +97,7 @@ class ColumnFacts:
         is_whole: whether all numbers are integers that are written without a point.
         is_canonical: whether all integers are also written in the only way, without leading zeros.
         is_decimal: whether all numbers have a point and are written in the only way.
-        is_running: whether the cells of row k are k plus the first cell, 0 or 1.
+        is_running: whether the cells of row k are k plus `start`, the first cell, 0 or 1.
         minimum, maximum: of the numbers that are not too large.
         labels: how often each value occurs; complete only if `is_counted`.
         training: the same for the training rows of a streamed file.
@@ -115,6 +125,7 @@ class ColumnFacts:
     is_canonical: bool = True
     is_decimal: bool = True
     is_running: bool = True
+    start: float | None = None
     minimum: float = np.inf
     maximum: float = -np.inf
     is_counted: bool = True
@@ -167,12 +178,15 @@ class ColumnFacts:
         places: Places,
         plain: Series | None = None,
         is_training: Series | None = None,
+        row: int | None = None,
     ) -> None:
         """Add the cells of one more block.
 
         plain: the column as Float64, if that is known to hold all its values. is_training: the rows
-        to collect `training` from; None for none.
+        to collect `training` from; None for none. row: the number of rows before the block; None
+        for those that have been added.
         """
+        row = self.n_rows if row is None else row
         column = cells.column
         missing = column.is_null() if plain is not None else cells.missing
         n_gaps = int(missing.sum())
@@ -182,7 +196,7 @@ class ColumnFacts:
         if plain is None:
             values = self._add_texts(cells, missing, values, places)
         n_numbers = len(values) - values.null_count()
-        self._add_numbers(cells, values, places)
+        self._add_numbers(cells, values, places, row)
         self.n_rows += len(column)
         self.n_gaps += n_gaps
         self.has_gap_words |= bool(n_gaps and (missing & column.is_not_null()).any())
@@ -210,7 +224,7 @@ class ColumnFacts:
                 _keep(self.not_dates, cells.column, is_text & ~dates, places)
         return values
 
-    def _add_numbers(self, cells: FileCells, values: Series, places: Places) -> None:
+    def _add_numbers(self, cells: FileCells, values: Series, places: Places, row: int) -> None:
         """Update the range of the numbers and whether they are integers."""
         numbers = values.to_numpy()
         if values.null_count():
@@ -219,8 +233,8 @@ class ColumnFacts:
         if not len(numbers):
             return
         if not self.numbers:
-            row = 0 if len(numbers) == len(values) else int(values.is_not_null().arg_true()[0])
-            self.numbers = [(int(places[row]), str(cells.column[row]))]
+            one = 0 if len(numbers) == len(values) else int(values.is_not_null().arg_true()[0])
+            self.numbers = [(int(places[one]), str(cells.column[one]))]
         minimum, maximum = float(numbers.min()), float(numbers.max())
         if maximum > MAX_NUMBER or minimum < -MAX_NUMBER:
             _keep(self.too_large, cells.column, is_too_large(values), places)
@@ -230,35 +244,63 @@ class ColumnFacts:
         if not len(numbers):
             return
         are_whole = self.is_whole and bool((numbers % 1 == 0).all())
-        self._add_range(numbers, float(numbers.min()), float(numbers.max()), cells, are_whole)
+        self._check_running(numbers, row)
+        self._add_range(float(numbers.min()), float(numbers.max()), cells, are_whole)
         if self.counts_labels and cells.cells.is_text:
             texts = cells.cells.values.drop_nulls()
             self.is_canonical &= bool(texts.str.contains(CANONICAL_INTEGER).all())
             self.is_decimal &= bool(texts.str.contains(CANONICAL_DECIMAL).all())
 
-    def _add_range(
-        self,
-        numbers: NDArray[np.float64],
-        minimum: float,
-        maximum: float,
-        cells: FileCells,
-        are_whole: bool,
-    ) -> None:
+    def _check_running(self, numbers: NDArray[np.float64], row: int) -> None:
+        """Update whether the cells count the rows; `row` is that of the first number."""
+        if not self.is_running:
+            return
+        if self.start is None:
+            self.start = float(numbers[0]) - row
+        first = self.start + row
+        self.is_running = self.start in (0.0, 1.0) and np.array_equal(
+            numbers, np.arange(first, first + len(numbers))
+        )
+
+    def _add_range(self, minimum: float, maximum: float, cells: FileCells, are_whole: bool) -> None:
         """Update the range of numbers that are not too large, and whether they are integers."""
-        if self.is_running:
-            first = float(numbers[0]) if self.n_rows == 0 else self.minimum + self.n_rows
-            is_start = self.n_rows > 0 or first in (0.0, 1.0)
-            self.is_running = is_start and np.array_equal(
-                numbers, np.arange(first, first + len(numbers))
-            )
         self.minimum = min(self.minimum, minimum)
         self.maximum = max(self.maximum, maximum)
         self.is_whole = self.is_whole and are_whole and _are_integers(cells)
 
+    def merge(self, other: ColumnFacts) -> None:
+        """Add the facts about other rows of the same column."""
+        self.dtype = self.dtype or other.dtype
+        for name in ("rows", "gaps", "texts", "numbers", "bools", "dates", "too_large"):
+            setattr(self, f"n_{name}", getattr(self, f"n_{name}") + getattr(other, f"n_{name}"))
+        self.first_gap = min(filter(None, (self.first_gap, other.first_gap)), default=0)
+        self.has_gap_words |= other.has_gap_words
+        self.numbers = sorted(self.numbers + other.numbers)[:1]
+        for name in ("texts", "too_large", "not_dates"):
+            cells = sorted(getattr(self, name) + getattr(other, name))
+            setattr(self, name, cells[:MAX_SHOWN_CELLS])
+        self.units.update(other.units)
+        for name in ("whole", "canonical", "decimal", "running", "counted"):
+            setattr(
+                self, f"is_{name}", getattr(self, f"is_{name}") and getattr(other, f"is_{name}")
+            )
+        self.is_running &= self.start == other.start or None in (self.start, other.start)
+        self.start = other.start if self.start is None else self.start
+        self.minimum = min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
+        self.labels.update(other.labels)
+        self.is_counted = self.is_counted and len(self.labels) <= self._max_labels
+        self.training.merge(other.training)
+
+    @property
+    def _max_labels(self) -> int:
+        """The number of labels up to which they are counted."""
+        has_only_numbers = self.n_texts == 0 and not self.is_chosen
+        return MAX_NUMBER_LABELS if has_only_numbers else MAX_LABELS
+
     def _count(self, cells: FileCells, missing: Series, is_training: Series | None) -> None:
         """Count the labels while the column may still be one of categories."""
-        has_only_numbers = self.n_texts == 0 and not self.is_chosen
-        limit = MAX_NUMBER_LABELS if has_only_numbers else MAX_LABELS
+        limit = self._max_labels
         values = without(cells.cells.values, missing)
         if values.dtype.is_float():
             values = values.fill_nan(None)
@@ -284,12 +326,13 @@ class ColumnFacts:
 
 
 def add_plain(
-    facts: Sequence[ColumnFacts], columns: Sequence[FileCells], plain: DataFrame, places: Places
+    facts: Sequence[ColumnFacts], columns: Sequence[FileCells], plain: DataFrame, block: Block
 ) -> None:
     """Add a block of columns of numbers without gaps to facts that count no labels, all at once.
 
     plain: the columns as Float64 without nulls, as `Source.numbers` returns them.
     """
+    places = block.places
     values = plain.to_numpy(order="fortran")
     minima, maxima = values.min(axis=0).tolist(), values.max(axis=0).tolist()
     are_whole = (np.floor(values) == values).all(axis=0).tolist()
@@ -297,7 +340,8 @@ def add_plain(
     for fact, cells, numbers, minimum, maximum, whole in rows:
         if not fact.numbers:
             fact.numbers = [(int(places[0]), str(cells.column[0]))]
-        fact._add_range(numbers, minimum, maximum, cells, whole)
+        fact._check_running(numbers, block.row)
+        fact._add_range(minimum, maximum, cells, whole)
         fact.n_rows += len(places)
         fact.n_numbers += len(places)
 

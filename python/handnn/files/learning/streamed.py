@@ -10,11 +10,11 @@ stop early.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.files.errors import Option, Remedy, TableError
@@ -22,9 +22,10 @@ from handnn.files.learning.hold_out import HeldOut
 from handnn.files.learning.settings import Gaps, Log, TrainingSettings, check_size
 from handnn.files.learning.split import LabeledRows, Split, check_row_count
 from handnn.files.learning.streamed_columns import columns_of, target_of
+from handnn.files.learning.stripes import ONE_STRIPE, Stripes
 from handnn.files.learning.survey import Survey, typed_rows
 from handnn.files.learning.trained import Trained, TrainingRun
-from handnn.files.reading.block import Places
+from handnn.files.reading.block import Block, Places
 from handnn.files.reading.cells import drop
 from handnn.files.reading.memory import release_memory
 from handnn.losses.loss import as_column
@@ -53,11 +54,12 @@ def train_streamed(
     progress: bool,
     log: Log,
     comm: object = None,
+    stripes: Stripes = ONE_STRIPE,
 ) -> Trained:
     """Train on the file of a survey; TableError when it has too few rows.
 
     gaps: the strings that mean a missing value, as for `Columns.learn`. comm: the communicator of
-    the ranks that train each network together. Each of them reads the file.
+    the ranks that train each network together. Each of them reads its own stripes of the file.
     """
     n_rows = survey.target.n_values
     log(f"{n_rows:,} rows, read again for each epoch; {survey.described()}")
@@ -66,7 +68,7 @@ def train_streamed(
     check_row_count(n_rows)
     began = perf_counter()
     columns, target = columns_of(survey, gaps), target_of(survey, settings.loss)
-    stream = RowStream(survey, settings, columns, target)
+    stream = RowStream(survey, settings, columns, target, stripes)
     recipe = settings.applied_to(stream_recipe(n_rows, len(survey.kinds)))
     check_size(recipe, survey.kinds)
     trainers = _new_trainers(recipe, columns, target, n_rows, settings.seed)
@@ -112,13 +114,26 @@ def _new_trainers(
     return trainers
 
 
+class OtherRows(NamedTuple):
+    """The rows of a block that are kept: for the scores, for the baselines, and to validate on."""
+
+    test: tuple[DataFrame, Places]
+    sample: tuple[DataFrame, Places]
+    validation: tuple[Array, Array]
+
+
 class RowStream:
     """The rows of a file in buffers, except the rows kept for scores and validation."""
 
     def __init__(
-        self, survey: Survey, settings: TrainingSettings, columns: Columns, target: Target
+        self,
+        survey: Survey,
+        settings: TrainingSettings,
+        columns: Columns,
+        target: Target,
+        stripes: Stripes = ONE_STRIPE,
     ) -> None:
-        self._survey = survey
+        self._survey, self._stripes = survey, stripes
         self._columns, self._target = columns, target
         self._held_out = HeldOut(settings.target, settings.hold_out, settings.seed)
         n_rows = survey.target.n_values + survey.target.n_gaps
@@ -134,14 +149,14 @@ class RowStream:
         parts: list[tuple[Array, Array]] = []
         size = 0
         names = [*self._survey.all_kinds]
-        for number, block in enumerate(self._survey.source.blocks(names=names)):
-            draws = self._held_out.draws(number, block)
-            column = block.frame.get_column(self._survey.target.name)
-            has_target = ~self._survey.source.cells(column).missing.to_numpy()
-            frame, places = typed_rows(self._survey, block)
-            rows = self._training_rows(frame, places, draws[has_target], keeps)
-            parts.append(self._arrays(rows))
-            size += len(parts[-1][0])
+        blocks = self._survey.source.blocks(names=names, deal=self._stripes.deal)
+        for rows, others in self._stripes.results(blocks, partial(self._read, keeps=keeps)):
+            if others is not None:
+                self._test.append(others.test)
+                self._sample.append(others.sample)
+                self._validation.append(others.validation)
+            parts.append(rows)
+            size += len(rows[0])
             if size >= STREAM_BUFFER:
                 yield _concatenated(parts)
                 parts, size = [], 0
@@ -164,19 +179,24 @@ class RowStream:
             raise TableError("no rows are left to score the model", Remedy(Option.HOLD_OUT))
         return Split(train, test)
 
-    def _training_rows(
-        self, frame: DataFrame, places: Places, draws: NDArray[np.float64], keeps: bool
-    ) -> DataFrame:
-        """Return the training rows of a block."""
+    def _read(self, block: Block, keeps: bool) -> tuple[tuple[Array, Array], OtherRows | None]:
+        """Return x and y of the training rows of a block, and its other rows if they are kept."""
+        column = block.frame.get_column(self._survey.target.name)
+        has_target = ~self._survey.source.cells(column).missing.to_numpy()
+        draws = self._held_out.draws(block.number, block)[has_target]
+        frame, places = typed_rows(self._survey, block)
         is_test = draws < self._test_share
         is_validation = ~is_test & (draws < self._test_share + self._validation_share)
         is_train = ~is_test & ~is_validation
-        if keeps:
-            is_sampled = is_train & (draws > 1 - self._sample_share)
-            self._test.append((frame.filter(is_test), places[is_test]))
-            self._sample.append((frame.filter(is_sampled), places[is_sampled]))
-            self._validation.append(self._arrays(frame.filter(is_validation)))
-        return frame.filter(is_train)
+        rows = self._arrays(frame.filter(is_train))
+        if not keeps:
+            return rows, None
+        is_sampled = is_train & (draws > 1 - self._sample_share)
+        return rows, OtherRows(
+            (frame.filter(is_test), places[is_test]),
+            (frame.filter(is_sampled), places[is_sampled]),
+            self._arrays(frame.filter(is_validation)),
+        )
 
     def _labeled(self, parts: list[tuple[DataFrame, Places]]) -> LabeledRows:
         import polars as pl

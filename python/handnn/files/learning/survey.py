@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from handnn.files.errors import Note, Option, Remedy, TableError
-from handnn.files.learning.facts import ColumnFacts, add_plain
+from handnn.files.learning.facts import MAX_SAMPLE, ColumnFacts, TrainingFacts, add_plain
 from handnn.files.learning.hold_out import HeldOut
 from handnn.files.learning.problems import (
     Choice,
@@ -19,6 +19,7 @@ from handnn.files.learning.problems import (
 from handnn.files.learning.separation import kinds_for_splits
 from handnn.files.learning.settings import TrainingSettings
 from handnn.files.learning.split import LabeledRows
+from handnn.files.learning.stripes import ONE_STRIPE, Stripes
 from handnn.files.learning.weights import check_weights
 from handnn.files.reading.block import Block, Places
 from handnn.files.reading.cells import frame_of, is_readable
@@ -110,17 +111,26 @@ class Survey:
         return ", ".join(parts) + (f"; gaps are filled in {listed(gaps)}" if gaps else "")
 
 
-def survey(source: Source, settings: TrainingSettings, *, streams: bool = False) -> Survey:
+def survey(
+    source: Source,
+    settings: TrainingSettings,
+    *,
+    streams: bool = False,
+    stripes: Stripes = ONE_STRIPE,
+) -> Survey:
     """Read a file once; TableError when it cannot be learned from.
 
     streams: whether to collect facts about the training rows, which `train_stream` needs, instead
-    of keeping all rows.
+    of keeping all rows. stripes: of a streamed file.
     """
     names = _columns_in_use(source, settings)
     held_out = HeldOut(settings.target, settings.hold_out, settings.seed) if streams else None
     kept: list[Block] = []
-    blocks = source.blocks(names=names)
-    facts = collect_facts(source, blocks, names, settings, held_out, None if streams else kept)
+    blocks = source.blocks(names=names, deal=stripes.deal)
+    if streams:
+        facts = collect_facts(source, blocks, names, settings, held_out, stripes=stripes)
+    else:
+        facts = collect_facts(source, blocks, names, settings, kept=kept)
     targets = [facts.pop(name) for name in settings.targets]
     others = kinds_for_splits(facts, source, settings)
     if settings.weight:
@@ -253,39 +263,59 @@ def collect_facts(
     settings: TrainingSettings,
     held_out: HeldOut | None = None,
     kept: list[Block] | None = None,
+    stripes: Stripes = ONE_STRIPE,
 ) -> dict[str, ColumnFacts]:
     """Return facts about columns from all blocks of a source; TableError when it has no rows.
 
     held_out: the rows that `ColumnFacts.training` leaves out; None does without `training`. kept:
-    a list to which the blocks are added.
+    a list to which the blocks are added. stripes: each has facts of its own, which are merged.
     """
     import polars as pl
 
     chosen = set(settings.categories)
     facts = {
-        name: ColumnFacts(
-            name, name in chosen, held_out is not None or name in chosen or name in settings.targets
-        )
-        for name in names
+        stripe: _new_facts(names, settings, held_out, stripes.n) for stripe in stripes.deal.own
     }
-    n_rows = 0
-    for number, block in enumerate(blocks):
-        n_rows += len(block.places)
+
+    def add(block: Block) -> int:
+        """Add a block to the facts of its stripe; return the number of its rows."""
         training = None
         if held_out is not None:
             missing = source.cells(block.frame.get_column(settings.target)).missing
-            drawn = held_out.training(number, block, n_rows)
+            drawn = held_out.training(block.number, block, block.row + len(block.places))
             training = pl.Series(drawn) & ~missing
         plain = source.numbers(block.frame)
-        add_block(facts, block, plain, source, training)
+        add_block(facts[block.turn[1]], block, plain, source, training)
         if kept is not None:
             inputs = {
                 n: c for n, c in plain.items() if n not in chosen and n not in settings.targets
             }
             kept.append(block._replace(numbers=inputs))
-    if n_rows == 0:
+        return len(block.places)
+
+    if sum(stripes.results(iter(blocks), add)) == 0:
         raise TableError(f"{source.path} has a header but no rows")
-    return facts
+    merged, *others = stripes.merged([*facts.values()])
+    for other in others:
+        for name, fact in merged.items():
+            fact.merge(other[name])
+    return merged
+
+
+def _new_facts(
+    names: Iterable[str], settings: TrainingSettings, held_out: HeldOut | None, n_stripes: int
+) -> dict[str, ColumnFacts]:
+    """Return facts about columns without rows."""
+    counted_names = {*settings.categories, *settings.targets}
+    return {
+        name: ColumnFacts(
+            name,
+            name in settings.categories,
+            held_out is not None or name in counted_names,
+            training=TrainingFacts(limit=max(1, MAX_SAMPLE // n_stripes)),
+        )
+        for name in names
+    }
 
 
 def add_block(
@@ -306,7 +336,7 @@ def add_block(
         elif is_readable(columns[name].dtype):
             # A name such as ^x$ is a pattern in polars.
             numbers = None if numbers is None else numbers.alias("cell")
-            fact.add(source.cells(columns[name]), block.places, numbers, training)
+            fact.add(source.cells(columns[name]), block.places, numbers, training, block.row)
         else:
             fact.dtype = str(columns[name].dtype)
     if quick:
@@ -314,7 +344,7 @@ def add_block(
             [facts[name] for name in quick],
             [source.cells(columns[name]) for name in quick],
             frame_of({name: plain[name] for name in quick}),
-            block.places,
+            block,
         )
 
 

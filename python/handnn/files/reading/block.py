@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,8 +20,41 @@ class Block(NamedTuple):
     """Rows of a table: their cells, None where one is missing, and their places.
 
     numbers: the columns known to hold only numbers, as Float64; see `Source.numbers`.
+    number: how many blocks of the file come before it. row: how many rows do.
+    turn: the round and the stripe to which it is dealt; blocks are used in this order.
     """
 
     frame: DataFrame
     places: Places
     numbers: Mapping[str, Series] = {}
+    number: int = 0
+    row: int = 0
+    turn: tuple[int, int] = (0, 0)
+
+
+MAX_BLOCKS = 16
+"""The largest number of blocks of full size in a round."""
+
+
+@dataclass(frozen=True)
+class Deal:
+    """How blocks are dealt: into `n` stripes, and which of these are read."""
+
+    n: int = 1
+    own: range = range(1)
+
+    def size(self, size: int) -> int:
+        """Return the size of a block: smaller with many stripes, so that a round stays small."""
+        return max(1, size * MAX_BLOCKS // max(self.n, MAX_BLOCKS))
+
+    def turn(self, number: int) -> tuple[int, int]:
+        """Return the round and the stripe of block `number`, if blocks are dealt one by one."""
+        return divmod(number, self.n)
+
+    def takes(self, turn: tuple[int, int]) -> bool:
+        """Return whether a block is read."""
+        return turn[1] in self.own
+
+
+ALL = Deal()
+"""All blocks in their order."""

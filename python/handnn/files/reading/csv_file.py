@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handnn.files.errors import TableError
-from handnn.files.reading.block import Block
+from handnn.files.reading.block import ALL, Block, Deal
 from handnn.files.reading.cells import select
 from handnn.files.reading.csv_checks import (
     MAX_LINE,
@@ -79,12 +79,16 @@ class CsvFile:
         self._text.detach()
 
     def blocks(
-        self, size: int | None = None, names: Sequence[str] | None = None
+        self,
+        size: int | None = None,
+        names: Sequence[str] | None = None,
+        deal: Deal = ALL,
     ) -> Iterator[Block]:
         """Yield the rows in blocks of about `size` characters; one pass at a time.
 
         size: by default `BLOCK_CHARACTERS`, more for many columns. names: of the columns to yield;
-        by default all.
+        by default all. deal: by default all blocks; of the others, only those with quotes or empty
+        lines are parsed, to find where they end.
         """
         if size is None:
             wide = min(len(self.names) * CHARACTERS_PER_COLUMN, MAX_BLOCK_CHARACTERS)
@@ -93,7 +97,8 @@ class CsvFile:
             self._text.rewind()
             self._read_header()
         self._is_at_start = False
-        line = self._first_line
+        line, number, row = self._first_line, 0, 0
+        size = deal.size(size)
         while text := self._text.read(size):
             if text[-1] != "\n":
                 rest = self._text.readline(MAX_LINE)
@@ -103,12 +108,17 @@ class CsvFile:
             n_lines = text.count("\n") + (text[-1] != "\n")
             if '"' in text or "\n\n" in text or text[0] == "\n":
                 block, n_lines = self._parse_quoted(text, line, n_lines)
-            else:
+            elif deal.takes(deal.turn(number)):
                 block = self._parse_plain(text, line, n_lines)
+            else:
+                line, number, row = line + n_lines, number + 1, row + n_lines
+                continue
             line += n_lines
             if len(block.places):
-                frame = block.frame if names is None else select(block.frame, names)
-                yield Block(frame, block.places)
+                if deal.takes(turn := deal.turn(number)):
+                    frame = block.frame if names is None else select(block.frame, names)
+                    yield Block(frame, block.places, number=number, row=row, turn=turn)
+                number, row = number + 1, row + len(block.places)
 
     def _read_header(self) -> Record:
         """Read the first row."""

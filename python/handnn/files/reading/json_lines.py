@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from handnn.files.errors import TableError
-from handnn.files.reading.block import Block
+from handnn.files.reading.block import ALL, Block, Deal
 from handnn.files.reading.cells import frame_of
 from handnn.files.reading.csv_checks import MAX_LINE, check_line
 from handnn.files.reading.dialect import SAMPLE_CHARACTERS
@@ -75,37 +75,52 @@ class JsonLinesFile:
         self._text.detach()
 
     def blocks(
-        self, size: int = BLOCK_CHARACTERS, names: Sequence[str] | None = None
+        self,
+        size: int = BLOCK_CHARACTERS,
+        names: Sequence[str] | None = None,
+        deal: Deal = ALL,
     ) -> Iterator[Block]:
-        """Yield the rows in blocks of about `size` characters; names: as `CsvFile.blocks`."""
+        """Yield the rows in blocks of about `size` characters; names: as `CsvFile.blocks`.
+
+        deal: by default all blocks; the others are not parsed.
+        """
         import polars as pl
 
         if not self._is_at_start:
             self._text.rewind()
         self._is_at_start = False
         chosen = self.names if names is None else list(names)
-        known = set(self.names)
-        first = 1
+        first, number, row = 1, 0, 0
+        size = deal.size(size)
         while text := self._text.read(size):
             if text[-1] != "\n":
                 rest = self._text.readline(MAX_LINE)
                 check_line(rest, self.path, first + text.count("\n"))
                 text += rest
             lines = text.removesuffix("\n").split("\n")
-            rows = [(n, self._row(line, n)) for n, line in enumerate(lines, first) if line.strip()]
+            written = [(n, line) for n, line in enumerate(lines, first) if line.strip()]
             first += len(lines)
-            for number, row in rows:
-                if not row.keys() <= known:
-                    name = min(row.keys() - known)
-                    raise TableError(
-                        f"{self.path}, line {number}: the first rows have no key {name!r:.60}"
-                    )
-            columns = {
-                name: pl.Series(name, [self._cell(row, name, n) for n, row in rows], pl.String)
-                for name in chosen
-            }
-            if rows:
-                yield Block(frame_of(columns), np.array([n for n, _ in rows], np.int64))
+            turn = deal.turn(number)
+            if written and deal.takes(turn):
+                rows = [(n, self._row(line, n)) for n, line in written]
+                self._check_keys(rows)
+                columns = {
+                    name: pl.Series(name, [self._cell(one, name, n) for n, one in rows], pl.String)
+                    for name in chosen
+                }
+                places = np.array([n for n, _ in rows], np.int64)
+                yield Block(frame_of(columns), places, number=number, row=row, turn=turn)
+            number, row = number + bool(written), row + len(written)
+
+    def _check_keys(self, rows: Sequence[tuple[int, Row]]) -> None:
+        """Raise TableError for a row, given after its line, with a key that is not a column."""
+        known = set(self.names)
+        for number, row in rows:
+            if not row.keys() <= known:
+                name = min(row.keys() - known)
+                raise TableError(
+                    f"{self.path}, line {number}: the first rows have no key {name!r:.60}"
+                )
 
     def _row(self, line: str, number: int) -> Row:
         """Return the object of a line, with numbers as they are written."""

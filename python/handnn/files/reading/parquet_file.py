@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from handnn.files.errors import TableError
-from handnn.files.reading.block import Block, Places
+from handnn.files.reading.block import ALL, Block, Deal, Places
 from handnn.files.reading.cells import select
 from handnn.files.reading.input_file import InputFile
 from handnn.files.reading.parquet_process import UnreadableError, read_header, read_rows
+from handnn.files.reading.row_groups import row_group_sizes
 
 if TYPE_CHECKING:
     from polars import Series
@@ -54,15 +56,21 @@ class ParquetFile:
         """Do nothing; the file is opened and closed where it is read."""
 
     def blocks(
-        self, size: int = BLOCK_CELLS, names: Sequence[str] | None = None
+        self,
+        size: int = BLOCK_CELLS,
+        names: Sequence[str] | None = None,
+        deal: Deal = ALL,
     ) -> Iterator[Block]:
-        """Yield the rows in blocks of about `size` cells; names: of the columns, by default all."""
+        """Yield the rows in blocks of about `size` cells; names: of the columns, by default all.
+
+        deal: by default all blocks. Into several stripes, row groups are dealt, if there are enough
+        of them; only those of the stripes that are taken are read.
+        """
         place_of = {name: place for place, name in enumerate(self.names)}
         chosen = self.names if names is None else list(names)
         places = [place_of[name] for name in chosen]
-        n_rows = max(1, size // max(1, len(chosen)))
-        for first in range(0, self._n_rows, n_rows):
-            count = min(n_rows, self._n_rows - first)
+        n_rows = max(1, deal.size(size) // max(1, len(chosen)))
+        for number, first, count, turn in self._pieces(n_rows, deal):
             try:
                 frame = read_rows(self._file.local_path, self._file.state, places, first, count)
             except UnreadableError as error:
@@ -70,7 +78,25 @@ class ParquetFile:
             places_of_rows = np.arange(len(frame)) + first + self.first_row
             for column in frame.get_columns():
                 check_dates(column, places_of_rows, self.path)
-            yield Block(select(frame, chosen), places_of_rows)
+            yield Block(select(frame, chosen), places_of_rows, number=number, row=first, turn=turn)
+
+    def _pieces(self, size: int, deal: Deal) -> list[tuple[int, int, int, tuple[int, int]]]:
+        """Return number, first row, number of rows, and turn of each block that is taken.
+
+        size: the number of rows of a block; it has fewer at the end of the file or of a row group.
+        """
+        groups = row_group_sizes(self._file.local_path) if deal.n > 1 else []
+        is_dealt = len(groups) >= deal.n and sum(groups) == self._n_rows
+        starts = np.cumsum([0, *groups]).tolist() if is_dealt else [0, self._n_rows]
+        pieces: list[tuple[int, int, int, tuple[int, int]]] = []
+        n_of_stripe = [0] * deal.n
+        for group, (start, end) in enumerate(pairwise(starts)):
+            for first in range(start, end, size):
+                stripe = (group if is_dealt else len(pieces)) % deal.n
+                turn = n_of_stripe[stripe], stripe
+                n_of_stripe[stripe] += 1
+                pieces.append((len(pieces), first, min(size, end - first), turn))
+        return sorted((piece for piece in pieces if deal.takes(piece[3])), key=lambda one: one[3])
 
     def _unreadable(self, reason: UnreadableError) -> TableError:
         text = f"{self.path} is not {self.what} that can be read: {reason!s:.200}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from handnn.files.errors import TableError
-from handnn.files.reading.block import Block
+from handnn.files.reading.block import ALL, Block, Deal
 from handnn.files.reading.cells import CellFormat, FileCells, frame_of, plain_numbers
 from handnn.files.reading.csv_file import CsvFile
 from handnn.files.reading.dialect import SAMPLE_CHARACTERS, Dialect
@@ -54,22 +54,30 @@ class Source:
         self.format = CellFormat(self._table.decimal, GapWords(dialect.gap_words))
 
     @property
+    def size(self) -> int:
+        """The size of the file in bytes."""
+        return self._file.size
+
+    @property
     def is_large(self) -> bool:
         """Whether the table is, by default, read again for each epoch instead of kept in memory."""
         is_compressed = self._file.is_gzip or self._file.is_parquet
         return self._file.size > (LARGE_COMPRESSED if is_compressed else LARGE)
 
     def blocks(
-        self, size: int | None = None, names: Sequence[str] | None = None
+        self,
+        size: int | None = None,
+        names: Sequence[str] | None = None,
+        deal: Deal = ALL,
     ) -> Iterator[Block]:
         """Yield all rows in blocks; one pass at a time.
 
         size: characters of a block of text, cells of a block of Parquet. names: of the columns to
-        yield, by default all.
+        yield, by default all. deal: which of the blocks to yield, and in which order.
         """
         if size is None:
-            return self._table.blocks(names=names)
-        return self._table.blocks(size, names)
+            return self._table.blocks(names=names, deal=deal)
+        return self._table.blocks(size, names, deal)
 
     def numbers(self, frame: DataFrame) -> dict[str, Series]:
         """Return the columns that are numbers by dtype or by a fast check, as Float64."""

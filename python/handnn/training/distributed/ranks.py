@@ -7,13 +7,14 @@ is to stop, and a few numbers. So an error or a Ctrl-C of any rank reaches all w
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.training.distributed.sharding import Sharding
+
+Thing = TypeVar("Thing")
 
 SPIN_SECONDS = 0.002
 """How long a rank asks for the end of an exchange without sleeping in between."""
@@ -84,7 +87,28 @@ class Ranks:
         what = "".join(traceback.format_exception_only(error)).strip()
         self._failures(f"rank {self.rank} on {_here()}: {what}", every[:, 0])
 
-    def check_same(self, things: Mapping[str, object]) -> None:
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tell all ranks of an error in the body; the others learn it in their next exchange."""
+        try:
+            yield
+        except BaseException as error:
+            self.fail(error)
+            raise
+
+    def gather(self, own: Thing) -> list[Thing]:
+        """Return one thing of each rank, in their order; things are pickled."""
+        if self.size == 1:
+            return [own]
+        data = np.frombuffer(pickle.dumps(own, pickle.HIGHEST_PROTOCOL), np.uint8)
+        _, numbers = self.agree(numbers=[len(data)])
+        lengths = numbers[:, 0].astype(int).tolist()
+        every = np.empty(sum(lengths), np.uint8)
+        self._wait(self._comm.Iallgatherv(data, [every, (lengths, None)]))
+        ends = np.cumsum([0, *lengths])
+        return [pickle.loads(every[ends[r] : ends[r + 1]].data) for r in range(self.size)]
+
+    def check_same(self, things: Mapping[str, object], where: str = "Trainer.fit") -> None:
         """Raise ValueError in all ranks unless all have the same bytes of each of these things."""
         if self.size == 1:
             return
@@ -94,7 +118,7 @@ class Ranks:
             others = np.flatnonzero(column != column[0])
             if len(others):
                 raise ValueError(
-                    f"Trainer.fit: {name} of rank {others[0]} differs from that of rank 0; all "
+                    f"{where}: {name} of rank {others[0]} differs from that of rank 0; all "
                     "ranks must be given the same"
                 )
 
@@ -217,10 +241,8 @@ def ranks_of(sharding: Sharding) -> Iterator[Ranks | None]:
         return
     ranks = Ranks(sharding)
     try:
-        yield ranks
-        ranks.agree()  # until here, each learns of the errors of the others
-    except BaseException as error:
-        ranks.fail(error)
-        raise
+        with ranks.telling():
+            yield ranks
+            ranks.agree()  # until here, each learns of the errors of the others
     finally:
         ranks.close()

@@ -1,0 +1,85 @@
+"""Stripes: the blocks of a streamed file, dealt to the ranks that train together.
+
+Each rank reads the blocks of its own stripes. Facts about the columns are collected from each
+stripe and merged in their order, and rows are used in rounds: the first block of each stripe, the
+second of each, and so on. So both depend on the number of stripes, and not on who reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import TypeVar
+
+from handnn.files.reading.block import Block, Deal
+from handnn.training.distributed import Ranks, Sharding
+from handnn.training.distributed.sharding import DEADLINE
+
+Result = TypeVar("Result")
+
+
+class Stripes:
+    """The stripes of a file, and the ranks that share them.
+
+    n: the number of stripes. ranks: None for this process alone.
+    """
+
+    def __init__(self, n: int = 1, ranks: Ranks | None = None) -> None:
+        self.n = n
+        self._ranks = ranks
+        own = (0, n) if ranks is None else ranks.sharding.slices_of(ranks.rank)
+        self.deal = Deal(n, range(*own))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the first rank."""
+        return 0 in self.deal.own
+
+    def results(self, blocks: Iterator[Block], work: Callable[[Block], Result]) -> Iterator[Result]:
+        """Yield work(block) for every block of the file, in the order of the turns, in all ranks.
+
+        blocks: those that this rank takes. After each round, ranks exchange the results. An error
+        of one rank raises RankError in the others.
+        """
+        if self._ranks is None:
+            yield from map(work, blocks)
+            return
+        block, number, is_over = None, 0, False
+        while not is_over:
+            done: list[tuple[tuple[int, int], Result]] = []
+            with self._ranks.telling():
+                block = next(blocks, None) if block is None else block
+                while block is not None and block.turn[0] == number:
+                    done.append((block.turn, work(block)))
+                    block = next(blocks, None)
+            every = self._ranks.gather((block is None, done))
+            is_over = all(has_ended for has_ended, _ in every)
+            for _, result in sorted(chain(*(part for _, part in every)), key=lambda one: one[0]):
+                yield result
+            number += 1
+
+    def merged(self, parts: list[Result]) -> list[Result]:
+        """Return something for each stripe, in their order; parts: those of the own stripes."""
+        return parts if self._ranks is None else [*chain(*self._ranks.gather(parts))]
+
+    def check_same(self, name: str, thing: object) -> None:
+        """Raise ValueError in all ranks unless all have the same thing."""
+        if self._ranks is not None:
+            self._ranks.check_same({name: thing}, "train_file")
+
+
+ONE_STRIPE = Stripes()
+"""All blocks, read by this process alone."""
+
+
+@contextmanager
+def stripes_of(comm: object, shards: int | None) -> Iterator[Stripes]:
+    """Yield as many stripes as a batch has slices; see `Trainer`."""
+    sharding = Sharding.of(comm, shards, DEADLINE)
+    ranks = None if sharding.n_ranks == 1 else Ranks(sharding)
+    try:
+        yield Stripes(sharding.shards, ranks)
+    finally:
+        if ranks is not None:
+            ranks.close()
