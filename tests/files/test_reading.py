@@ -11,9 +11,9 @@ import pytest
 pl = pytest.importorskip("polars")
 
 from handnn.files import TableError  # noqa: E402
+from handnn.files.learning.collecting import collect_facts  # noqa: E402
 from handnn.files.learning.problems import check_target, choose_kinds  # noqa: E402
 from handnn.files.learning.settings import TrainingSettings  # noqa: E402
-from handnn.files.learning.survey import collect_facts  # noqa: E402
 from handnn.files.reading.dialect import Dialect  # noqa: E402
 from handnn.files.reading.source import joined, open_table  # noqa: E402
 from handnn.files.reading.values import typed  # noqa: E402

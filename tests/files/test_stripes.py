@@ -13,10 +13,10 @@ from tests.files.tables import as_csv, flats
 pl = pytest.importorskip("polars")
 
 from handnn.files.learning import streamed  # noqa: E402
+from handnn.files.learning.collecting import collect_facts  # noqa: E402
 from handnn.files.learning.hold_out import HeldOut  # noqa: E402
 from handnn.files.learning.settings import TrainingSettings  # noqa: E402
 from handnn.files.learning.stripes import Stripes  # noqa: E402
-from handnn.files.learning.survey import collect_facts  # noqa: E402
 from handnn.files.reading.block import ALL, Deal  # noqa: E402
 from handnn.files.reading.csv_file import CsvFile  # noqa: E402
 from handnn.files.reading.row_groups import row_group_sizes  # noqa: E402
