@@ -30,7 +30,7 @@ from handnn.files.report.table_scores import (
 from handnn.files.report.verdict import compare
 from handnn.storage import replace_file
 from handnn.tables.objective import checked_objective
-from handnn.training.distributed.sharding import SHARDS
+from handnn.training.distributed.sharding import SHARDS, Sharding
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -237,14 +237,12 @@ def _train(
             "train_file: an executor trains networks in memory; write stream=False, or leave it out"
         )
     gaps = dialect.chosen_gaps
-    is_hashed = True
     if streams:
         with stripes_of(comm, settings.shards) as stripes:
             stripes.check_same("the file", [source.names, source.size])
             surveyed = survey(source, settings, streams=True, stripes=stripes)
             train = partial(train_streamed, stripes=stripes)
             trained = train(surveyed, settings, gaps, progress=progress, log=log, comm=comm)
-        is_hashed = stripes.is_first
     else:
         surveyed = survey(source, settings)
         train = partial(train_in_memory, executor=executor)
@@ -255,7 +253,7 @@ def _train(
     answers = answers_of(model, split.test.x)
     others = baseline_answers(split, model.columns, model.target)
     story = {
-        **_story(source, settings, trained.run, surveyed, is_hashed),
+        **_story(source, settings, trained.run, surveyed, not streams or _is_first(comm)),
         "scores": plain_scores(score(model.target, measured, answers, names)),
         "baselines": {
             name: plain_scores(score(model.target, measured, theirs, names))
@@ -295,6 +293,11 @@ def _story(
         "seed": settings.seed,
         "decisions": list(map(str, surveyed.notes)),
     }
+
+
+def _is_first(comm: object) -> bool:
+    """Return whether this is the first rank."""
+    return Sharding(comm=comm).rank == 0
 
 
 def _ignore(text: str) -> None:

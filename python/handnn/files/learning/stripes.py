@@ -31,11 +31,6 @@ class Stripes:
         own = (0, n) if ranks is None else ranks.sharding.slices_of(ranks.rank)
         self.deal = Deal(n, range(*own))
 
-    @property
-    def is_first(self) -> bool:
-        """Whether this is the first rank."""
-        return 0 in self.deal.own
-
     def results(self, blocks: Iterator[Block], work: Callable[[Block], Result]) -> Iterator[Result]:
         """Yield work(block) for every block of the file, in the order of the turns, in all ranks.
 
