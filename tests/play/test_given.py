@@ -65,6 +65,63 @@ def test_a_saved_network_goes_on_and_its_script_gives_the_same_weights(laborator
     assert laboratory.session.start.weights.file == "mine.safetensors"
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Return the folder of a table and of a model that `handnn train` made of it."""
+    pytest.importorskip("polars")
+    folder = tmp_path_factory.mktemp("trained")
+    rng = np.random.default_rng(4)
+    sizes, towns = rng.uniform(20, 90, 120), rng.integers(3, size=120)
+    rents = (9 * sizes + 70 * towns).round(1)
+    lines = [f"{a:.1f};town {b};{c}" for a, b, c in zip(sizes, towns, rents, strict=True)]
+    text = "\n".join(["size;town;rent", *lines])
+    (folder / "rents.csv").write_text(text, encoding="utf-8")
+    model = handnn.train_file(
+        folder / "rents.csv", "rent", networks=2, epochs=20, seed=11, hold_out=0.25
+    )
+    model.save(folder / "rents.safetensors")
+    return folder
+
+
+def test_a_model_of_a_table_goes_on_with_its_rows_and_its_columns(laboratory, trained, tmp_path):
+    table, saved = (trained / f"rents.{form}" for form in ("csv", "safetensors"))
+    with pytest.raises(ValueError, match="drop its table here first"):
+        laboratory.upload(saved.name, saved.read_bytes())
+    laboratory.upload(table.name, table.read_bytes())
+    state = laboratory.upload(saved.name, saved.read_bytes())["state"]
+    assert state["weights"]["networks"] == 2
+    laboratory.load({"state": state})
+    session, model = laboratory.session, handnn.files.FileModel.load(saved)
+    assert weights_sha256(session.network) == weights_sha256(model.networks[0])
+    assert session.rows.columns.to_dict() == model.columns.to_dict()
+    counts = {"trained": len(session.rows.x), "held_out": len(session.rows.held_x)}
+    assert model.notes.story["rows"] == counts
+    laboratory.player.advance(3)
+    while laboratory.player.status.goal is not None:
+        laboratory.player.wait(laboratory.player.status.version, 0.5)
+    done = subprocess.run(
+        [sys.executable, "-c", laboratory.script({})["script"]],
+        cwd=trained, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout.split()[-1] == weights_sha256(session.network), done.stderr
+    changed = {**state, "bricks": state["bricks"][:1]}
+    assert laboratory.load({"state": changed, "adapt": True})["state"]["weights"]["networks"] == 0
+    assert laboratory.session.rows.columns.to_dict() != model.columns.to_dict()
+
+
+def test_names_the_models_that_it_opens(laboratory, trained, tmp_path):
+    table, saved = (trained / f"rents.{form}" for form in ("csv", "safetensors"))
+    laboratory.upload(table.name, table.read_bytes())
+    handnn.TableModel.load(saved).save(tmp_path / "plain.safetensors")
+    with pytest.raises(ValueError, match="handnn train did not write"):
+        laboratory.upload("plain.safetensors", (tmp_path / "plain.safetensors").read_bytes())
+    with pytest.raises(ValueError, match="does not hold a network"):
+        laboratory.upload("other.safetensors", b"size;rent")
+    laboratory.upload("other.csv", table.read_bytes().replace(b"size", b"area"))
+    with pytest.raises(ValueError, match="has no column 'size'"):
+        laboratory.upload(saved.name, saved.read_bytes())
+
+
 def test_another_brick_begins_at_random_again(laboratory, tmp_path):
     state = uploaded(laboratory, handnn.Network(layers()), tmp_path)["state"]
     state["bricks"] = state["bricks"][:1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn.arrays import Array
+from handnn.files.model import FileModel
 from handnn.layers import ACTIVATIONS, Affine, Brick, Embedding, Residual, sequence
 from handnn.layers.layer import Layer
 from handnn.losses import KernelLoss
@@ -19,23 +20,31 @@ from handnn.play import catalog
 from handnn.play.catalog import Entry, Settings
 from handnn.play.rows import NOTEBOOK, ArrayRows, Rows, data_names, load_rows
 from handnn.play.session import weights_sha256
-from handnn.play.state import Data, State, WeightsFile
+from handnn.play.state import MAX_HELD_OUT, MAX_SEED, MIN_HELD_OUT, Data, State, WeightsFile
 from handnn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
 class GivenWeights:
-    """Params and buffers in float32 by name, with the name of their file and their SHA-256."""
+    """A network, and its params and buffers in float32 by name.
 
+    file: the name of their file, and their SHA-256. model: the model of a table that the network is
+    a part of, or None.
+    """
+
+    network: Network
     file: WeightsFile
     arrays: Mapping[str, Array]
+    model: FileModel | None = None
 
 
-def given_weights(network: Network, file: str) -> GivenWeights:
+def given_weights(network: Network, file: str, model: FileModel | None = None) -> GivenWeights:
     """Return copies of the arrays of a network."""
     copied = network.astype(np.float32)
     arrays = {**copied.params, **copied.buffers}
-    return GivenWeights(WeightsFile(file, weights_sha256(copied)), arrays)
+    n_networks = len(model.networks) if model else 0
+    stored = WeightsFile(file, weights_sha256(copied), n_networks)
+    return GivenWeights(network, stored, arrays, model)
 
 
 def entries_of(layers: Iterable[Brick]) -> tuple[Entry, ...]:
@@ -76,11 +85,44 @@ def _names(settings: Iterable[catalog.Setting]) -> list[str]:
     return [setting.name for setting in settings]
 
 
-def state_for(network: Network, weights: GivenWeights, state: State, rows: Rows) -> State:
+def state_for_table(
+    model: FileModel, weights: GivenWeights, state: State, rows: Callable[[State], Rows]
+) -> State:
+    """Return the state of the first network of a model, on the table that `state` holds.
+
+    The rows that the training held out are held out here, too, if the table is that of the
+    training. rows: returns the rows of a state. Raises ValueError for a model of several targets or
+    one with other bricks than the laboratory's, TableError if the table does not fit.
+    """
+    notes = model.notes
+    if len(notes.target_names) > 1:
+        raise ValueError(
+            f"{weights.file.file} predicts {len(notes.target_names)} columns; the laboratory opens "
+            "models of one"
+        )
+    data = replace(state.data, target=notes.target)
+    seed, counts = notes.story.get("seed"), notes.story.get("rows")
+    if isinstance(counts, dict) and isinstance(seed, int) and 0 <= seed <= MAX_SEED:
+        held_out, trained = int(counts.get("held_out", 0)), int(counts.get("trained", 0))
+        share = held_out / max(1, held_out + trained)
+        data = replace(data, held_out=min(max(share, MIN_HELD_OUT), MAX_HELD_OUT))
+        state = replace(state, seed=seed)
+    changed = replace(state, data=data, weights=weights.file).at(0, ())
+    found = rows(changed)
+    layers, n_out = weights.network.layers, weights.network.sizes["out"]
+    loss = _fitting_loss(found, n_out)
+    if loss is None:
+        raise ValueError(f"the laboratory has no loss for the {n_out} outputs of the network")
+    entries = entries_of(layers[len(model.columns.first_layers(0)) :])
+    return replace(changed, bricks=entries, loss=loss)
+
+
+def state_for(weights: GivenWeights, state: State, rows: Rows) -> State:
     """Return the state of a network from a file, with the data of `state` or else with others.
 
     rows: those of `state`. Raises ValueError if no data here have its columns.
     """
+    network = weights.network
     n_in, n_out = network.sizes["in"], network.sizes["out"]
     choices = [state.data, *(Data(name, held_out=state.data.held_out) for name in data_names())]
     for data in choices:
@@ -112,16 +154,27 @@ def _fitting_loss(rows: Rows, n_out: int) -> Entry | None:
     return None
 
 
-def read_network(path: Path) -> Network:
-    """Return the network of a file; ValueError with advice for a model of a table."""
+def read_given(path: Path) -> GivenWeights:
+    """Return the network of a file of `Network.save`, or the first one of a file of `handnn train`.
+
+    Raises ValueError if the file holds neither.
+    """
     try:
-        return load(path)
+        return given_weights(load(path), path.name)
     except ValueError as error:
-        if "TableModel" in str(error) or "table" in str(error):
+        if "TableModel" not in str(error):
             raise ValueError(
-                f"{path.name} is a model of a table; the laboratory opens the files of Network.save"
-            ) from None
-        raise
+                f"{path.name} does not hold a network; the laboratory opens files that "
+                "Network.save or handnn train wrote"
+            ) from error
+    try:
+        model = FileModel.load(path)
+    except ValueError as error:
+        raise ValueError(
+            f"{path.name} is a model of a table that handnn train did not write, so it does not "
+            "name its target; save one of its networks by Network.save"
+        ) from error
+    return given_weights(model.networks[0], path.name, model)
 
 
 @dataclass(frozen=True)

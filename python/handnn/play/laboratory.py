@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import threading
@@ -15,7 +16,7 @@ from handnn.play import catalog
 from handnn.play.catalog import MAX_UNITS
 from handnn.play.downloads import FORMATS, download
 from handnn.play.frames import frame, points, unit_facts
-from handnn.play.given import Given, given_weights, read_network, state_for
+from handnn.play.given import Given, GivenWeights, read_given, state_for, state_for_table
 from handnn.play.opened_step import opened_step
 from handnn.play.parts import lesson_names
 from handnn.play.player import FULL_SPEED, Player
@@ -162,16 +163,21 @@ class Laboratory:
         except WeightsDoNotFit:
             if not adapts:
                 raise
-            self.player.load(replace(state, weights=WeightsFile()), rows)
+            state = replace(state, weights=WeightsFile())
+            self.player.load(state, self._rows_of(state))
         return self._loaded()
 
     def _weights_of(self, state: State) -> Mapping[str, Array] | None:
         """Return the first weights of a state, or None; ValueError if they are not here."""
+        found = self._given_of(state)
+        return found.arrays if found else None
+
+    def _given_of(self, state: State) -> GivenWeights | None:
         if not state.weights.file:
             return None
         if self._weights is None or self._weights.file.sha256 != state.weights.sha256:
             raise ValueError(f"drop the file {state.weights.file!r:.100} here to see this state")
-        return self._weights.arrays
+        return self._weights
 
     def _suited(self, state: State, rows: Rows) -> State:
         """Return the state with a loss that suits the rows."""
@@ -250,8 +256,12 @@ class Laboratory:
         self.player.read(lambda session, status: found.append(download(session, form)))
         return found[0]
 
+    def described(self, error: Exception) -> str:
+        """Return the message of an error, with the names of dropped files without their folder."""
+        return str(error).replace(f"{self._folder.name}{os.sep}", "")
+
     def upload(self, name: str, content: bytes) -> Json:
-        """Keep a file that was dropped on the page, and return its columns."""
+        """Keep a file that was dropped on the page; return its columns or a network's state."""
         safe = re.sub(r"[^\w. -]", "_", Path(name).name)[-100:].lstrip(". ") or "table.csv"
         path = Path(self._folder.name) / safe
         path.write_bytes(content)
@@ -263,12 +273,24 @@ class Laboratory:
 
     def _open_network(self, path: Path) -> Json:
         """Keep the weights of a network, and return the state that shows it."""
-        network = read_network(path)
-        weights = given_weights(network, path.name)
+        before, self._weights = self._weights, read_given(path)
+        try:
+            return {"state": self._state_for(self._weights).to_json()}
+        except ValueError:
+            self._weights = before
+            raise
+
+    def _state_for(self, weights: GivenWeights) -> State:
         session = self.session
-        state = state_for(network, weights, session.start, session.rows)
-        self._weights = weights
-        return {"state": state.to_json()}
+        if weights.model is None:
+            return state_for(weights, session.start, session.rows)
+        if self._file is None:
+            raise ValueError(
+                f"{weights.file.file} is a model of a table: drop its table here first, then the "
+                "model"
+            )
+        state = replace(session.start, data=self._data_of_file(""))
+        return state_for_table(weights.model, weights, state, self._rows_of)
 
     def _open(self, path: Path) -> None:
         self._file, self._sha256 = path, sha256_of(path)
@@ -288,4 +310,8 @@ class Laboratory:
             raise ValueError(f"drop the file {data.file!r:.100} here to see this state")
         if data.sha256 and data.sha256 != self._sha256:
             raise ValueError(f"the file {data.file!r:.100} is not the one of this state")
-        return read_rows(self._file, data.target, held_out=data.held_out, seed=state.seed)
+        given = self._given_of(state)
+        model = given.model if given else None
+        return read_rows(
+            self._file, data.target, held_out=data.held_out, seed=state.seed, model=model
+        )

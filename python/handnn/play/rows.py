@@ -17,6 +17,9 @@ from handnn.datasets import load_concrete
 from handnn.files.learning.settings import TrainingSettings
 from handnn.files.learning.split import split_rows
 from handnn.files.learning.survey import survey, take_rows
+from handnn.files.model import FileModel
+from handnn.files.reading.columns import check_same_columns
+from handnn.files.reading.dialect import Dialect
 from handnn.files.reading.source import open_table
 from handnn.losses import KernelLoss
 from handnn.play.toy_rows import THRESHOLDS, TOY_SETS
@@ -127,14 +130,21 @@ def load_rows(name: str, *, noise: float = 0.0, held_out: float = 0.3, seed: int
 
 
 def read_rows(
-    path: str | os.PathLike[str], target: str, *, held_out: float = 0.3, seed: int = 0
+    path: str | os.PathLike[str],
+    target: str,
+    *,
+    held_out: float = 0.3,
+    seed: int = 0,
+    model: FileModel | None = None,
 ) -> Rows:
     """Return the rows of a CSV or Parquet file, read as by `handnn.train_file`.
+
+    model: encodes the rows with its columns and its target, instead of those learned from the file.
 
     Raises TableError (a ValueError) when the file cannot be learned from, OSError when it cannot be
     read, ImportError without polars.
     """
-    with open_table(path) as source:
+    with open_table(path, model.dialect(Dialect()) if model else None) as source:
         settings = TrainingSettings((target,), hold_out=held_out, seed=seed, drop_gaps=True)
         surveyed = survey(source, settings)
         frame, places = take_rows(surveyed)
@@ -143,8 +153,12 @@ def read_rows(
                 f"{source.path} has {len(frame):,} rows; at most {MAX_ROWS:,} are supported"
             )
         split = split_rows(frame, target, places, held_out, np.random.default_rng(seed))
-        columns = Columns.learn(split.train.x, kinds=surveyed.kinds)
-        answer = Target.learn(split.train.y, settings.task)
+        if model is None:
+            columns = Columns.learn(split.train.x, kinds=surveyed.kinds)
+            answer = Target.learn(split.train.y, settings.task)
+        else:
+            columns, answer = model.columns, model.target
+            check_same_columns(source, model.kinds, (target,))
         return _encoded(
             columns,
             answer,

@@ -18,8 +18,13 @@ import handnn
 {imports}
 '''
 
-WEIGHTS = """given = handnn.load({file})  # what Network.save wrote before the laboratory
-arrays = {**given.params, **given.buffers}
+GIVEN = "given = handnn.load({file})  # what Network.save wrote before the laboratory\n"
+
+MODEL = "model = FileModel.load({file})  # what handnn train wrote before the laboratory\n"
+
+FIRST_NETWORK = "given = model.networks[0]\n"
+
+WEIGHTS = """arrays = {**given.params, **given.buffers}
 for name, array in {**network.params, **network.buffers}.items():
     array[...] = arrays[name]
 """
@@ -66,11 +71,12 @@ def script(session: Session) -> str:
     n_epochs, rest = divmod(state.step, session.steps_per_epoch)
     is_stepwise = bool(state.events or rest)
     imports = ["from handnn.engine import BatchSampler"] if is_stepwise else []
+    imports += ["from handnn.files import FileModel"] if state.weights.networks else []
     kind = "array" if state.data.name == NOTEBOOK else "read" if state.data.file else "load"
     imports.append(f"from handnn.play.rows import {kind}_rows")
     parts = [
         HEADER.replace("{imports}", "\n".join(imports)),
-        f"\nrows = {_rows(state, plan)}\n",
+        f"\n{_model(state)}rows = {_rows(state, plan)}\n",
         f"rng = np.random.default_rng({state.seed})\n",
         f"network = handnn.Network(\n    [\n{''.join(layers)}    ]\n)\n",
         _weights(state),
@@ -90,10 +96,16 @@ def script(session: Session) -> str:
     return "".join([*parts, FOOTER])
 
 
+def _model(state: State) -> str:
+    is_model = state.weights.networks > 0
+    return MODEL.replace("{file}", repr(state.weights.file)) if is_model else ""
+
+
 def _weights(state: State) -> str:
     if not state.weights.file:
         return ""
-    return WEIGHTS.replace("{file}", repr(state.weights.file))
+    given = GIVEN.replace("{file}", repr(state.weights.file))
+    return (FIRST_NETWORK if state.weights.networks else given) + WEIGHTS
 
 
 def _rows(state: State, plan: Plan) -> str:
@@ -102,7 +114,8 @@ def _rows(state: State, plan: Plan) -> str:
     if data.name == NOTEBOOK:
         return f"array_rows(x, y, {code(plan.loss)}, {common})  # x, y: as given to handnn.play"
     if data.file:
-        return f"read_rows({data.file!r}, {data.target!r}, {common})"
+        model = ", model=model" if state.weights.networks else ""
+        return f"read_rows({data.file!r}, {data.target!r}, {common}{model})"
     return f"load_rows({data.name!r}, noise={data.noise!r}, {common})"
 
 

@@ -84,7 +84,9 @@ class Gate:
         return is_own and hmac.compare_digest(given.encode(), self._token.encode())
 
 
-def _guard(gate: Gate, headers: Mapping[str, str]) -> Callable[[Endpoint], Endpoint]:
+def _guard(
+    gate: Gate, headers: Mapping[str, str], describe: Callable[[Exception], str]
+) -> Callable[[Endpoint], Endpoint]:
     """Return a decorator for endpoints: the gate before them, errors as JSON, and headers."""
 
     def guarded(answer: Endpoint) -> Endpoint:
@@ -96,7 +98,7 @@ def _guard(gate: Gate, headers: Mapping[str, str]) -> Callable[[Endpoint], Endpo
             except TooLarge as error:
                 response = JSONResponse({"error": str(error)}, 413)
             except (ValueError, TypeError, ImportError, OSError) as error:
-                response = JSONResponse({"error": str(error)}, 400)
+                response = JSONResponse({"error": describe(error)}, 400)
             except Exception as error:
                 LOG.exception("handnn play: %s", request.url.path)
                 response = JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)
@@ -118,7 +120,7 @@ def create_app(
     gate = Gate(port, token)
     common = {**HEADERS, "content-security-policy": POLICY + embedders}
 
-    guarded = _guard(gate, common)
+    guarded = _guard(gate, common, laboratory.described)
 
     async def page(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")

@@ -27,6 +27,9 @@ MAX_STEPS = 10**9
 MAX_SEED = 2**31 - 1
 MAX_BATCH = 4096
 MAX_NAME = 300
+MIN_HELD_OUT = 0.05
+MAX_HELD_OUT = 0.9
+MAX_NETWORKS = 10_000
 LIVE_SETTINGS = ("lr", "weight_decay")
 """Settings of the optimizer that may change while the network is trained."""
 
@@ -49,11 +52,13 @@ class Data:
 class WeightsFile:
     """The first weights: those of the file with this name, whose weights have this SHA-256.
 
-    Without a file, they are drawn at random.
+    Without a file, they are drawn at random. networks: the number of networks of a model of a
+    table, of which the first is shown, on rows that its columns encode; 0 for a single network.
     """
 
     file: str = ""
     sha256: str = ""
+    networks: int = 0
 
 
 @dataclass(frozen=True)
@@ -180,7 +185,9 @@ def _data(value: object) -> Data:
     return Data(
         name=text(given.get("name", default.name), "data: name"),
         noise=number(given.get("noise", default.noise), "data: noise", 0, 0.5),
-        held_out=number(given.get("held_out", default.held_out), "data: held_out", 0.05, 0.9),
+        held_out=number(
+            given.get("held_out", default.held_out), "data: held_out", MIN_HELD_OUT, MAX_HELD_OUT
+        ),
         file=text(given.get("file", ""), "data: file"),
         sha256=text(given.get("sha256", ""), "data: sha256"),
         target=text(given.get("target", ""), "data: target"),
@@ -190,7 +197,8 @@ def _data(value: object) -> Data:
 def _weights(value: object) -> WeightsFile:
     given = _object(value, set(WeightsFile.__dataclass_fields__), "weights")
     file = text(given.get("file", ""), "weights: file")
-    return WeightsFile(file, text(given.get("sha256", ""), "weights: sha256"))
+    networks = whole(given.get("networks", 0), "weights: networks", 0, MAX_NETWORKS)
+    return WeightsFile(file, text(given.get("sha256", ""), "weights: sha256"), networks)
 
 
 def _events(given: list[object], last: int) -> tuple[Event, ...]:

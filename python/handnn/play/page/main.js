@@ -77,8 +77,7 @@ function forms() {
   $("batch").value = state.batch_size;
   $("note").textContent = `${t("{} rows to train on, {} held out.", rows.n_train, rows.n_held_out)} `
     + (rows.note ? `${rows.note}.` : "");
-  $("start").textContent = state.weights.file
-    ? t("It begins with the weights of {}.", state.weights.file) : "";
+  $("start").textContent = beginning(state.weights);
   $("seed").value = state.seed;
   choice($("loss"), "Loss", state.loss, catalog.losses, catalog.suited_losses,
     (loss) => load({ loss }));
@@ -87,6 +86,12 @@ function forms() {
   choice($("schedule"), "Schedule", state.schedule, catalog.schedules,
     Object.keys(catalog.schedules), (schedule) => load({ schedule }));
   drawBricks(state.bricks, catalog.bricks, changeBricks);
+}
+
+function beginning({ file, networks }) {
+  if (!file) return "";
+  return networks ? t("It begins with the first of the networks ({}) of {}.", networks, file)
+    : t("It begins with the weights of {}.", file);
 }
 
 async function changeOptimizer(optimizer, name, value) {
@@ -227,8 +232,13 @@ async function showScript() {
   if (told) showDialog(t("The same network in Python"), element("pre", {}, told.script), told.script);
 }
 
-async function receive(file) {
-  if (!file) return;
+// Take files that were dropped or chosen; a table comes before a model of it.
+async function receive(files) {
+  const isNetwork = (file) => file.name.endsWith(".safetensors");
+  for (const file of [...files].sort((a, b) => isNetwork(a) - isNetwork(b))) await receiveOne(file);
+}
+
+async function receiveOne(file) {
   const told = await attempt(() => upload(file));
   if (!told) return;
   if (told.state) return loadState(() => ({ ...told.state, step: 0, events: [] })); // a saved network
@@ -270,7 +280,7 @@ function listen() {
   $("inside").addEventListener("click", showInside);
   $("script").addEventListener("click", showScript);
   $("close").addEventListener("click", () => $("dialog").close());
-  $("file").addEventListener("change", () => receive($("file").files[0]));
+  $("file").addEventListener("change", () => receive($("file").files));
   const drop = $("drop");
   document.addEventListener("dragover", (event) => {
     if (event.dataTransfer.types.includes("Files")) {
@@ -282,7 +292,7 @@ function listen() {
     drop.classList.remove("over");
     if (!event.dataTransfer.files.length) return;
     event.preventDefault();
-    receive(event.dataTransfer.files[0]);
+    receive(event.dataTransfer.files);
   });
   $("dialog-body").addEventListener("click", (event) => { // the fragment holds token and state
     const link = event.target.closest("a[href^='#']");
