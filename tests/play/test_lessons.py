@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from handnn.play.frames import _measured, _scores, unit_facts
+from handnn.play.parts import PARTS
 from handnn.play.rows import load_rows
 from handnn.play.session import Session
 from handnn.play.state import State
@@ -70,7 +71,7 @@ def test_both_languages_have_the_same_tasks_formulas_and_numbers(name):
 def test_quoted_labels_are_those_of_the_page(name):
     """The labels that a lesson quotes in **bold**, except bricks, are on the page."""
     words = json.loads((PAGE / "words-zh.json").read_text("utf-8"))
-    page = (PAGE / "index.html").read_text("utf-8")
+    page = PARTS["index.html"].decode()
     for language, labels in (("en", set(words)), ("zh", set(words.values()))):
         quoted = re.findall(
             r"\*\*(.*?)\*\*", json.dumps(LESSONS[name][language]["tasks"], ensure_ascii=False)
@@ -83,9 +84,10 @@ def test_quoted_labels_are_those_of_the_page(name):
         assert "Affine" in label or label == "×" or f">{label}" in page, label
 
 
-def test_every_fixed_text_of_the_page_is_translated():
+@pytest.mark.parametrize("name", ["index.html", "recorded.html"])
+def test_every_fixed_text_of_the_page_is_translated(name):
     words = json.loads((PAGE / "words-zh.json").read_text("utf-8"))
-    body = (PAGE / "index.html").read_text("utf-8").partition("<body")[2]
+    body = re.sub("<code.*?</code>", "<code></code>", PARTS[name].decode().partition("<title")[2])
     texts = re.findall(r">([^<>]+)<", body) + re.findall(r'(?:aria-label|title)="([^"]+)"', body)
     found = {re.sub(r"\s+", " ", html.unescape(text)).strip() for text in texts}
     assert {t for t in found if re.search("[A-Za-z]{2}", t)} - {*words} == {"English", "handnn"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +16,9 @@ import pytest
 
 import handnn
 from handnn.cli import main
+from handnn.datasets import load_concrete
+from handnn.layers import BRICKS
+from handnn.play import catalog
 
 
 @pytest.fixture
@@ -223,6 +228,79 @@ def test_a_lesson_sets_the_laboratory_in_both_languages(new_page, served):
     assert "lesson=" not in page.url
 
 
+SHOWN = """() => {
+  const found = [document.title];
+  const all = NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT;
+  const walker = document.createTreeWalker(document.body, all);
+  for (let node = walker.currentNode; node; node = walker.nextNode()) {
+    if (node.nodeType === Node.TEXT_NODE) {
+      if (!node.parentElement.closest("code, pre, kbd, noscript, [lang=en]")) found.push(node.data);
+    } else for (const name of ["aria-label", "aria-valuetext", "title", "alt"]) {
+      found.push(node.getAttribute(name) ?? "");
+    }
+  }
+  return found;
+}"""
+"""A script that returns all texts and names of a page, except code."""
+
+PARTS = {
+    **catalog.BRICK_SETTINGS, **catalog.LOSS_SETTINGS,
+    **catalog.OPTIMIZER_SETTINGS, **catalog.SCHEDULE_SETTINGS,
+}  # fmt: skip
+NAMES = [
+    *PARTS,
+    *(name for found in PARTS.values() for s in found for name in (s.name, *s.choices)),
+]
+CODE = {
+    *["handnn", "Python", "CSV", "safetensors", "ONNX", "SHA", "NaN", "Network", "pinball"],
+    *["pre", "y_true", "dout", "out", "mask", "xhat", "mean", "square", "velocity", "gamma", "var"],
+    *["running_mean", "running_var", "rstd", "dgamma", "dbeta"],
+    *(word for name in NAMES for word in [name, *re.findall("[A-Za-z]+", name)]),
+}
+"""Words that are the same in every language: names in code."""
+
+
+def english(page, allowed=()):
+    """Return the words of a page that are neither Chinese nor names."""
+    words = {word for text in page.evaluate(SHOWN) for word in re.findall(r"[A-Za-z_]{3,}", text)}
+    return words - CODE - set(allowed)
+
+
+def test_the_page_in_chinese_has_no_english(new_page, served):
+    page = new_page(f"{served.server.url}&lang=zh&lesson=backward")
+    assert english(page) == set()
+    page.click("#lesson-close")
+    columns = ["category", *load_concrete().feature_names, load_concrete().target_name]
+    columns = re.findall("[A-Za-z]+", " ".join(columns))
+    for data in ("categories", "sine", "concrete", "spiral"):
+        page.select_option("#data", data)
+        page.wait_for_selector("body[aria-busy=false]")
+        assert english(page, columns) == set(), data
+    bricks = [{"brick": "Affine", "units": 8}] + [{"brick": name} for name in BRICKS]
+    state = {"version": 1, "bricks": [b for b in bricks if b["brick"] != "Embedding"]}
+    served.post("/api/load", json.dumps({"state": state}).encode())
+    page.wait_for_selector("#columns >> text=Softplus")
+    assert english(page) == set()
+    page.locator("button.unit").nth(3).click()
+    page.wait_for_selector("#unit h3")
+    page.click("#step")
+    wait_for_step(page, 1)
+    page.click("#inside")
+    page.wait_for_selector("#dialog table")
+    assert english(page) == set()
+    page.click("#close")
+    page.fill("#seed", "-1")
+    page.press("#seed", "Enter")
+    page.wait_for_selector("#message:text('应为')")
+    drop(page, "bad.csv", "a,a\n1,2\n")
+    page.wait_for_selector("#message:text('同名')")
+    assert english(page, ["bad", "csv"]) == set()
+    page.select_option("#language", "en")
+    page.wait_for_selector("#play:text('Play')")
+    chinese = [text for text in page.evaluate(SHOWN) if re.search("[一-鿿]", text)]
+    assert [text for text in chinese if text != "中文"] == []
+
+
 def test_a_notebook_embeds_the_laboratory(browser):
     rng = np.random.default_rng(0)
     trainer = handnn.Trainer(handnn.mlp([2, 3, 1], rng=0), handnn.MSELoss(), handnn.Adam(0.01))
@@ -263,6 +341,9 @@ def test_a_recorded_run_is_scrubbed_without_a_server(browser, tmp_path):
     page.click("#play")
     page.wait_for_selector("body:not([data-step='0'])")
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
+    page.select_option("#language", "zh")
+    page.wait_for_selector("#train-score-name:text('训练错误率')")
+    assert english(page) == set()
     page.close()
     assert problems == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -24,11 +25,16 @@ def _parts() -> dict[str, bytes]:
         part.name: part.read_bytes() for part in folder.iterdir() if Path(part.name).suffix in TYPES
     }
     found["play.css"] = palette().encode() + found["play.css"]
+    shared = {name: found.pop(name).decode() for name in list(found) if name.startswith("_")}
+    for name in ("index.html", "recorded.html"):
+        page = re.sub(r"<!-- (_\w+\.html) -->\n", lambda m: shared[m[1]], found[name].decode())
+        found[name] = page.encode()
     return found
 
 
 PARTS = _parts()
-"""The files by name."""
+"""The files by name. A line `<!-- _name.html -->` of a page is replaced by that file, which both
+pages share."""
 
 
 def lesson_names() -> list[str]:

@@ -15,7 +15,7 @@ from handnn.play.parts import PARTS
 N_FRAMES = 80
 """The largest number of frames; they are closer to each other at the beginning."""
 
-MODULES = ("drawing", "api", "words", "network", "surface", "results", "recorded")
+MODULES = ("api", "words", "drawing", "network", "surface", "results", "recorded")
 """The modules of the page, each after those that it imports."""
 
 LEFT_OUT = ("state", "sha256", "version", "session", "goal", "error", "playing")
@@ -43,11 +43,14 @@ def record(
         recording = {"rows": points(session.rows), "frames": frames}
     finally:
         laboratory.close()
-    text = json.dumps(recording, separators=(",", ":")).replace("</", "<\\/")
+    text, words = (
+        json.dumps(part, separators=(",", ":")).replace("</", "<\\/")
+        for part in (recording, {"zh": json.loads(PARTS["words-zh.json"])})
+    )
     contents = {
         "index.html": PARTS["recorded.html"],
         "recorded.js": _bundle().encode(),
-        "recording.js": f"globalThis.RECORDING = {text};\n".encode(),
+        "recording.js": f"globalThis.RECORDING = {text};\nglobalThis.WORDS = {words};\n".encode(),
         **{name: PARTS[name] for name in ("play.css", "icon.svg")},
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-// Colours, pictures of units, and small helpers for elements.
+// Colors, pictures of units, and small helpers for elements.
+
+import { t } from "./words.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -128,7 +130,7 @@ export function ink(alpha = 1) {
 }
 
 export function short(value, digits = 3) {
-  if (value === null || value === undefined) return "not finite";
+  if (value === null || value === undefined) return t("not finite");
   const size = Math.abs(value);
   if (size !== 0 && (size >= 1e5 || size < 1e-3)) return value.toExponential(digits - 2);
   return String(Number(value.toPrecision(digits)));

@@ -1,9 +1,10 @@
 // Forms of settings, made from the catalog.
 
 import { element } from "./drawing.js";
+import { t } from "./words.js";
 
-export function options(select, names, chosen) {
-  select.replaceChildren(...names.map((name) => element("option", { value: name }, name)));
+export function options(select, names, chosen, shown = (name) => name) {
+  select.replaceChildren(...names.map((name) => element("option", { value: name }, shown(name))));
   select.value = chosen;
 }
 
@@ -36,7 +37,7 @@ export function settings(entry, described, change) {
 // A choice of a name, and the settings of what is chosen.
 export function choice(box, label, entry, catalog, names, change) {
   const select = element("select", {
-    "aria-label": label,
+    "aria-label": t(label),
     onchange: () => change({ name: select.value }),
   });
   options(select, names, entry.name);

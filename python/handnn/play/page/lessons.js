@@ -3,24 +3,22 @@
 import { fragmentOf, language, setFragment } from "./api.js";
 import { $, element } from "./drawing.js";
 import { options } from "./forms.js";
-import { loadWords, t } from "./words.js";
+import { t } from "./words.js";
 
 let lessons = [];
 let current = null;
 let setState = () => {};
 
-// Prepare the lessons; `set` loads a state, `redraw` draws the page in another language.
-export async function startLessons(set, redraw) {
+// Draw the lesson in another language.
+export function redrawLesson() {
+  if (current) show(current);
+}
+
+// Prepare the lessons; `set` loads a state.
+export async function startLessons(set) {
   setState = set;
   lessons = await (await fetch("/page/lessons.json")).json();
-  $("lessons").hidden = $("language").hidden = false;
-  $("language").value = language();
-  $("language").addEventListener("change", async () => {
-    setFragment("lang", $("language").value);
-    await loadWords();
-    if (current) show(current);
-    redraw();
-  });
+  $("lessons").hidden = false;
   $("lessons").addEventListener("click", () => (current ? close() : open()));
   $("lesson-close").addEventListener("click", close);
   $("lesson-set").addEventListener("click", () => setState(current.state));

@@ -4,10 +4,10 @@ import { ask, download, link, linkedState, pauseAtEnd, upload } from "./api.js";
 import { drawBricks } from "./bricks.js";
 import { $, element, onTheme, short, write } from "./drawing.js";
 import { choice, options } from "./forms.js";
-import { startLessons } from "./lessons.js";
+import { redrawLesson, startLessons } from "./lessons.js";
 import { chosenUnit, closeUnit, drawNetwork, onNetwork, redrawLines } from "./network.js";
 import { drawResults } from "./results.js";
-import { loadWords, t } from "./words.js";
+import { loadWords, offerLanguages, t, told, translate } from "./words.js";
 
 const LIVE = ["lr", "weight_decay"];
 const URL_EVERY = 1000;
@@ -19,8 +19,15 @@ let state = null; // as the forms show it; a load starts from it
 let frame = null;
 let linkedAt = 0;
 
+// Show a message, in English if it has no translation.
+let said = "";
+
 function say(text) {
-  $("message").textContent = t(text);
+  said = text;
+  const shown = told(text);
+  const isEnglish = text && shown === text && document.documentElement.lang !== "en";
+  $("message").lang = isEnglish ? "en" : document.documentElement.lang;
+  $("message").textContent = isEnglish ? t("In English: {}", text) : shown;
 }
 
 async function attempt(call) {
@@ -37,25 +44,28 @@ const load = (changes) => loadState(() => ({ ...state, ...changes, step: 0, even
 
 // Start another state. Loads follow one another, so that the last one holds.
 let loading = Promise.resolve();
+let nLoading = 0;
 
 function loadState(wantedState) {
+  nLoading += 1;
+  document.body.setAttribute("aria-busy", "true");
   loading = loading.then(async () => {
-    document.body.setAttribute("aria-busy", "true");
-    const told = await attempt(() => ask("load", { state: wantedState(), adapt: true }));
-    if (told) take(told); // the first frame that shows it ends the waiting
+    const loaded = await attempt(() => ask("load", { state: wantedState(), adapt: true }));
+    nLoading -= 1;
+    if (loaded) take(loaded); // the first frame that shows it ends the waiting
     else {
       forms();
-      document.body.setAttribute("aria-busy", "false");
+      document.body.setAttribute("aria-busy", String(nLoading > 0));
     }
   });
   return loading;
 }
 
-function take(told) {
-  rows = told.rows;
-  session = told.session;
-  state = told.state;
-  catalog.suited_losses = told.suited_losses;
+function take(loaded) {
+  rows = loaded.rows;
+  session = loaded.session;
+  state = loaded.state;
+  catalog.suited_losses = loaded.suited_losses;
   closeUnit();
   $("unit").hidden = $("tip").hidden = true;
   forms();
@@ -64,7 +74,7 @@ function take(told) {
 function forms() {
   const data = state.data;
   const names = catalog.file ? [...catalog.data, "file"] : catalog.data;
-  options($("data"), names, data.name);
+  options($("data"), names, data.name, t);
   if (catalog.file) $("data").lastChild.textContent = catalog.file;
   const isFile = data.name === "file";
   $("target-label").hidden = !isFile;
@@ -76,7 +86,7 @@ function forms() {
   $("held-value").textContent = `${Math.round(100 * data.held_out)} %`;
   $("batch").value = state.batch_size;
   $("note").textContent = `${t("{} rows to train on, {} held out.", rows.n_train, rows.n_held_out)} `
-    + (rows.note ? `${rows.note}.` : "");
+    + (rows.note ? `${told(rows.note)}${t(".")}` : "");
   $("start").textContent = beginning(state.weights);
   $("seed").value = state.seed;
   choice($("loss"), "Loss", state.loss, catalog.losses, catalog.suited_losses,
@@ -140,7 +150,7 @@ function draw() {
   if (frame.error) say(frame.error);
   if (frame.sha256) $("hash").textContent = frame.sha256;
   document.body.dataset.step = frame.goal === null ? frame.step : "";
-  document.body.setAttribute("aria-busy", String(frame.session !== session));
+  document.body.setAttribute("aria-busy", String(nLoading > 0 || frame.session !== session));
   if (frame.session !== session) return; // of the state before the one that is loaded now
   drawNetwork(frame, rows);
   drawResults(frame, rows, $("log").checked);
@@ -155,8 +165,8 @@ function draw() {
 async function showUnit(focused = null) {
   const { place, unit, name } = chosenUnit();
   const version = String(frame.version);
-  const told = await attempt(() => ask("unit", { place, unit }));
-  if (!told || chosenUnit()?.name !== name) return;
+  const facts = await attempt(() => ask("unit", { place, unit }));
+  if (!facts || chosenUnit()?.name !== name) return;
   const box = $("unit");
   if (box.contains(document.activeElement) && focused === null && box.dataset.name === name) {
     focused = document.activeElement.dataset.at ?? null;
@@ -167,8 +177,8 @@ async function showUnit(focused = null) {
   const close = element("button", { type: "button", onclick: () => { closeUnit(); box.hidden = true; } },
     t("Close"));
   const parts = [element("h3", {}, name)];
-  if (told.formula) parts.push(element("p", { class: "note" }, element("code", {}, told.formula)));
-  if (told.entries.length) parts.push(entries(told.entries));
+  if (facts.formula) parts.push(element("p", { class: "note" }, element("code", {}, facts.formula)));
+  if (facts.entries.length) parts.push(entries(facts.entries));
   box.replaceChildren(...parts, close);
   if (focused !== null) box.querySelector(`[data-at="${focused}"]`)?.focus();
 }
@@ -186,7 +196,7 @@ function entries(found) {
   });
   const head = element("tr", {}, ...["param", "value", "gradient"].map((text) =>
     element("th", { scope: "col" }, t(text))));
-  return element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Weights" },
+  return element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": t("Weights") },
     element("table", {}, element("thead", {}, head), element("tbody", {}, ...lines)));
 }
 
@@ -196,9 +206,9 @@ async function hover(line, event) {
   $("tip").hidden = true;
   if (!line) return;
   const { clientX, clientY } = event;
-  const told = await ask("unit", { place: line.place, unit: line.to }).catch(() => null);
-  if (hovered !== line || !told) return;
-  const entry = told.entries.find((one) => one.index.length === 2 && one.index[0] === line.from);
+  const facts = await ask("unit", { place: line.place, unit: line.to }).catch(() => null);
+  if (hovered !== line || !facts) return;
+  const entry = facts.entries.find((one) => one.index.length === 2 && one.index[0] === line.from);
   if (!entry) return;
   $("tip").textContent = `${entry.label}\n${t("weight")} ${short(entry.value, 4)}\n`
     + `${t("gradient")} ${short(entry.gradient, 4)}`;
@@ -220,16 +230,17 @@ function showDialog(title, content, text) {
 }
 
 async function showInside() {
-  const told = await attempt(() => ask("inside"));
-  if (!told) return;
+  const step = await attempt(() => ask("inside"));
+  if (!step) return;
   const box = element("div", {});
-  box.innerHTML = told.html; // written and escaped by handnn.trace
+  box.innerHTML = step.html; // written and escaped by handnn.trace
+  translate(box);
   showDialog(t("One training step"), box, "");
 }
 
 async function showScript() {
-  const told = await attempt(() => ask("script"));
-  if (told) showDialog(t("The same network in Python"), element("pre", {}, told.script), told.script);
+  const { script } = await attempt(() => ask("script")) ?? {};
+  if (script) showDialog(t("The same network in Python"), element("pre", {}, script), script);
 }
 
 // Take files that were dropped or chosen; a table comes before a model of it.
@@ -239,14 +250,17 @@ async function receive(files) {
 }
 
 async function receiveOne(file) {
-  const told = await attempt(() => upload(file));
-  if (!told) return;
-  if (told.state) return loadState(() => ({ ...told.state, step: 0, events: [] })); // a saved network
-  catalog.file = told.file;
-  catalog.columns = told.columns;
-  const target = told.columns.at(-1);
-  await load({ data: { ...state.data, name: "file", noise: 0, file: told.file, sha256: told.sha256,
-    target } });
+  const taken = await attempt(() => upload(file));
+  if (!taken) return;
+  if (taken.state) { // a saved network
+    await loadState(() => ({ ...taken.state, step: 0, events: [] }));
+    return;
+  }
+  catalog.file = taken.file;
+  catalog.columns = taken.columns;
+  const target = taken.columns.at(-1);
+  await load({ data: { ...state.data, name: "file", noise: 0, file: taken.file,
+    sha256: taken.sha256, target } });
 }
 
 const play = () => attempt(() => (frame?.playing
@@ -307,6 +321,17 @@ function listen() {
   onNetwork({ choose: () => showUnit(), hover, leave: () => hover(null), edit: (from) => showUnit(from) });
 }
 
+// Draw the page in another language.
+function redraw() {
+  say(said);
+  redrawLesson();
+  closeUnit();
+  $("unit").replaceChildren();
+  $("unit").hidden = true;
+  forms();
+  draw();
+}
+
 function data(name) {
   const isFile = name === "file";
   return { ...state.data, name, file: isFile ? catalog.file : "", sha256: "",
@@ -324,16 +349,17 @@ async function start() {
     say("The address does not hold a state that can be read.");
   }
   if (linked) {
-    const told = await attempt(() => ask("load", { state: linked }));
-    if (told) take(told);
+    const loaded = await attempt(() => ask("load", { state: linked }));
+    if (loaded) take(loaded);
   }
   options($("new-brick"), Object.keys(catalog.bricks), "Affine");
   $("downloads").append(...catalog.formats.map((form) => element("button", { type: "button",
     onclick: () => attempt(() => download(form)) },
   t({ safetensors: "Download the weights", c: "Download a C header", onnx: "Download ONNX" }[form]))));
   listen();
+  offerLanguages($("language"), redraw);
   frames();
-  if (catalog.lessons.length) await startLessons((wanted) => loadState(() => wanted), draw);
+  if (catalog.lessons.length) await startLessons((wanted) => loadState(() => wanted));
 }
 
 start();

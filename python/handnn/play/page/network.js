@@ -4,6 +4,9 @@ import { $, element, paint, paintBars, paintLine, short, svg, unpack } from "./d
 import { language } from "./api.js";
 import { t } from "./words.js";
 
+const HINT = "A picture shows what a unit gives for every input, a line is a weight:";
+const TABLE_HINT = "A picture is the histogram of what a unit gives for the training rows, "
+  + "a line is a weight:";
 const STEPS = 64; // of the thickness of a line
 
 let shape = "";
@@ -42,6 +45,7 @@ function build(bricks, rows) {
   box.append(...columns.map((c) => c.box));
   columns[0].units[0].tabIndex = 0;
   lines = [];
+  $("hint").textContent = t(rows.plane ? HINT : TABLE_HINT);
 }
 
 function column(brick, at, rows, isLast) {

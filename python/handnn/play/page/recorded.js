@@ -3,6 +3,7 @@
 import { $, onTheme, short, write } from "./drawing.js";
 import { drawNetwork, redrawLines } from "./network.js";
 import { drawResults } from "./results.js";
+import { loadWords, offerLanguages, t } from "./words.js";
 
 const { rows, frames } = globalThis.RECORDING;
 const FRAME_EVERY = 80; // milliseconds
@@ -13,8 +14,9 @@ function draw() {
   write("epoch-count", frame.epoch.toLocaleString("en"));
   write("step-count", frame.step.toLocaleString("en"));
   write("rate", short(frame.rate));
-  write("parameters", `${frame.parameters.toLocaleString("en")} parameters`);
-  $("scrub").setAttribute("aria-valuetext", `after step ${frame.step}`);
+  write("parameters", t("{} parameters", frame.parameters.toLocaleString("en")));
+  $("scrub").setAttribute("aria-valuetext", t("after step {}", frame.step));
+  write("play", t(playing ? "Pause" : "Play"));
   document.body.dataset.step = frame.step;
   drawNetwork(frame, rows);
   drawResults(frame, rows, $("log").checked);
@@ -23,14 +25,13 @@ function draw() {
 function pause() {
   clearInterval(playing);
   playing = null;
-  write("play", "Play");
+  draw();
 }
 
 function play() {
   if (playing) return pause();
   const slider = $("scrub");
   if (Number(slider.value) === frames.length - 1) slider.value = 0;
-  write("play", "Pause");
   playing = setInterval(() => {
     slider.value = Number(slider.value) + 1;
     draw();
@@ -41,9 +42,10 @@ function play() {
 
 $("scrub").max = frames.length - 1;
 $("scrub").value = frames.length - 1;
-$("scrub").addEventListener("input", () => { pause(); draw(); });
+$("scrub").addEventListener("input", pause);
 $("play").addEventListener("click", play);
 $("log").addEventListener("change", draw);
 addEventListener("resize", () => { redrawLines(); draw(); });
 onTheme(draw);
-draw();
+offerLanguages($("language"), draw);
+loadWords().then(draw);

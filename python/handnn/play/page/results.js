@@ -2,7 +2,7 @@
 
 import { $, element, short, svg, write } from "./drawing.js";
 import { drawSurface } from "./surface.js";
-import { t } from "./words.js";
+import { t, told } from "./words.js";
 
 const CHARTS_EVERY = 100; // milliseconds, while training
 let chartedAt = 0;
@@ -16,7 +16,7 @@ export function drawResults(frame, rows, isLog) {
   if (frame.prediction.confusion) drawConfusion(frame.prediction.confusion, rows);
   else drawPairs(frame.prediction.pairs, rows);
   if (frame.warnings) {
-    const found = frame.warnings.length ? frame.warnings : [t("none")];
+    const found = frame.warnings.length ? frame.warnings.map(told) : [t("none")];
     $("warnings").replaceChildren(...found.map((text) => element("li", {}, text)));
   }
 }
@@ -81,7 +81,8 @@ function drawConfusion(counts, rows) {
     element("th", { scope: "row" }, rows.classes[i]),
     ...row.map((count, j) =>
       element("td", { class: i === j ? "right" : count ? "wrong" : "" }, String(count)))));
-  const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
+  const size = rows.classes.length > 6 ? "dense" : "";
+  const table = element("table", { class: size }, element("thead", {}, head), element("tbody", {}, ...body));
   const box = element("div", { class: "wide", tabindex: "0", role: "region",
     "aria-label": t("Confusion matrix") }, table);
   $("detail").replaceChildren(box);

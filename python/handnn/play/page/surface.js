@@ -1,5 +1,6 @@
 // Predictions over the inputs: a plane or a line that changes, and points that do not.
 
+import { language } from "./api.js";
 import { $, CLASS_COLORS, ink, paint, palette, unpack, write } from "./drawing.js";
 import { t } from "./words.js";
 
@@ -24,7 +25,7 @@ export function drawSurface(prediction, rows) {
 
 function legend(rows, isLine) {
   if (isLine) {
-    return t("Across: {}, up: {}. The line is the prediction; held-out points are dark.",
+    return t("Across: {}, up: {}. The line is the prediction; held-out points stand out.",
       rows.inputs[0], rows.target);
   }
   const names = rows.classes.length
@@ -35,8 +36,10 @@ function legend(rows, isLine) {
 }
 
 function drawPoints(rows, isLine) {
-  if (drawn.rows === rows && drawn.colors === palette()) return;
-  drawn = { rows, colors: palette() };
+  if (drawn.rows === rows && drawn.colors === palette() && drawn.language === language()) return;
+  drawn = { rows, colors: palette(), language: language() };
+  write("axis-across", `${rows.inputs[0]} →`);
+  write("axis-up", `↑ ${isLine ? rows.target : rows.inputs[1]}`);
   const canvas = $("surface");
   canvas.setAttribute("aria-label", t("Predictions of {} over {}", rows.target, rows.inputs.join(", ")));
   canvas.width = canvas.height = SIDE;

@@ -1,8 +1,9 @@
 // The words of the page in another language: words-zh.json maps the English ones.
 
-import { language } from "./api.js";
+import { language, setFragment } from "./api.js";
 
 let words = {};
+let templates = []; // a pattern for each text with values, those with the most fixed letters first
 const originals = new WeakMap();
 const NAMED = ["aria-label", "title"];
 
@@ -12,32 +13,66 @@ export function t(text, ...values) {
   return (words[text] ?? text).replaceAll("{}", () => values[at++]);
 }
 
+// The same for a text that contains its values already, such as a message of the server.
+export function told(text) {
+  if (words[text] !== undefined) return words[text];
+  for (const { pattern, key } of templates) {
+    const found = pattern.exec(text);
+    if (found) return t(key, ...found.slice(1).map(told));
+  }
+  return text;
+}
+
 export async function loadWords() {
   document.documentElement.lang = language();
-  words = language() === "en" ? {} : await fetch(`/page/words-${language()}.json`)
-    .then((response) => (response.ok ? response.json() : {}), () => ({}));
+  words = language() === "en" ? {} : globalThis.WORDS?.[language()]
+    ?? await fetch(`/page/words-${language()}.json`)
+      .then((response) => (response.ok ? response.json() : {}), () => ({}));
+  const letters = (key) => key.replaceAll("{}", "").length;
+  templates = Object.keys(words).filter((key) => key.includes("{}"))
+    .sort((a, b) => letters(b) - letters(a))
+    .map((key) => ({ key, pattern: new RegExp(`^${key.split("{}").map(escaped)
+      .join("(.+?)")}$`, "s") }));
+  document.title = translated(document, "title", document.title);
   translate(document.body);
 }
 
+const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+
+// Offer the languages; `redraw` is called after a change.
+export function offerLanguages(select, redraw) {
+  select.value = language();
+  select.addEventListener("change", async () => {
+    setFragment("lang", select.value);
+    await loadWords();
+    redraw();
+  });
+}
+
 // Translate all texts and names within an element, from the English that it was written in.
-function translate(root) {
-  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+export function translate(root) {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT,
+    (node) => (["CODE", "PRE"].includes(node.tagName) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
   for (let node = walker.currentNode; node; node = walker.nextNode()) {
     if (node.nodeType === Node.TEXT_NODE) {
-      const text = originals.get(node)?.[node.data] ?? node.data;
-      const short = text.replace(/\s+/g, " ").trim();
-      if (!short) continue;
-      const made = text.replace(text.trim(), t(short));
-      originals.set(node, { [made]: text });
+      const made = translated(node, "text", node.data);
       if (made !== node.data) node.data = made;
       continue;
     }
     for (const name of NAMED) {
-      const known = node.getAttribute(name);
-      if (known === null) continue;
-      const english = node.getAttribute(`data-english-${name}`) ?? known;
-      node.setAttribute(`data-english-${name}`, english);
-      node.setAttribute(name, t(english));
+      const shown = node.getAttribute(name);
+      if (shown !== null) node.setAttribute(name, translated(node, name, shown));
     }
   }
+}
+
+// The translation of a part of a node, from the English that it was made of if it still shows that.
+function translated(node, part, shown) {
+  const known = originals.get(node) ?? {};
+  const english = known[part]?.made === shown ? known[part].english : shown;
+  const short = english.replace(/\s+/g, " ").trim();
+  if (!short) return shown;
+  const made = english.replace(english.trim(), () => told(short));
+  originals.set(node, { ...known, [part]: { made, english } });
+  return made;
 }
