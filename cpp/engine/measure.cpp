@@ -67,7 +67,7 @@ Speeds measure_product(Product product, Size N, Size I, Size O, double seconds) 
         return kernels.affine_forward(out.data(), x.data(), w.data(), b.data(), scratch.data(), N,
                                       I, O);
       case Product::tn:
-        return kernels.matmul_tn(w.data(), x.data(), out.data(), scratch.data(), N, I, O, I);
+        return kernels.matmul_tn(w.data(), x.data(), out.data(), scratch.data(), N, I, O, {I});
       case Product::nt:
         return kernels.matmul_nt(x.data(), out.data(), w.data(), scratch.data(), N, I, O);
     }

@@ -46,6 +46,7 @@ TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, CheckedBricks<T> 
   if (is_worth_sharing(most_rows)) threads_ = threads ? threads : num_threads();
   w_rates_.resize(bricks_.size());
   b_rates_.resize(bricks_.size());
+  block_rows_ = choose_block_rows();
   sums_of_squares_.resize(2 * bricks_.size());
   lay_out();
   arena_.commit();
@@ -65,6 +66,7 @@ bool TrainingProgram<T>::stores() const {
 template <class T>
 void TrainingProgram<T>::lay_out() {
   const std::size_t count = bricks_.size();
+  const Size array_rows = is_blocked() ? std::min(block_rows_, most_rows_) : most_rows_;
   Size widest = 0, most_weights = 0;
   for (std::vector<T*>* arrays : {&out_, &dout_, &mean_, &spread_, &stored_dw_, &stored_db_}) {
     arrays->assign(count, nullptr);
@@ -74,14 +76,16 @@ void TrainingProgram<T>::lay_out() {
     if (brick.kind == Kind::fork) {
       out_[i] = i ? out_[i - 1] : nullptr;
     } else {
-      out_[i] = arena_.take<T>(most_rows_, brick.O);
+      // The loss needs the last output of the whole batch.
+      out_[i] = arena_.take<T>(i + 1 == count ? most_rows_ : array_rows, brick.O);
     }
     if (brick.kind == Kind::layer_norm || brick.kind == Kind::batch_norm) {
-      const Size size = brick.kind == Kind::layer_norm ? most_rows_ : brick.O;
+      const Size size = brick.kind == Kind::layer_norm ? array_rows : brick.O;
       mean_[i] = arena_.take<T>(size);
       spread_[i] = arena_.take<T>(size);
     }
-    if (brick.learns() && !is_sharded() && (stores() || brick.kind != Kind::affine)) {
+    if (brick.learns() && !is_sharded() &&
+        (stores() || is_blocked() || brick.kind != Kind::affine)) {
       stored_dw_[i] = arena_.take<T>(brick.w.size);
       stored_db_[i] = arena_.take<T>(brick.b.size);
     }
@@ -91,11 +95,11 @@ void TrainingProgram<T>::lay_out() {
   }
   // The gradient that an add passes to its block is needed again at the fork.
   bool is_shared = false;
-  dout_[count - 1] = arena_.take<T>(most_rows_, bricks_[count - 1].O);
+  dout_[count - 1] = arena_.take<T>(array_rows, bricks_[count - 1].O);
   for (std::size_t i = count - 1; i > 0; --i) {
     is_shared |= bricks_[i].kind == Kind::add;
     const bool reuses = bricks_[i].kind == Kind::add || (bricks_[i].works_in_place() && !is_shared);
-    dout_[i - 1] = reuses ? dout_[i] : arena_.take<T>(most_rows_, bricks_[i].I);
+    dout_[i - 1] = reuses ? dout_[i] : arena_.take<T>(array_rows, bricks_[i].I);
     is_shared &= reuses;
   }
   if (is_sharded()) lay_out_gradients();
@@ -113,15 +117,22 @@ double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor) {
   const Size N = batch.count;
   const int parts = is_worth_sharing(N) ? threads_ : 1;
   const LossKernels<T>& loss = kernels_.losses[loss_.which];
-  x_ = batch.x;
-  forward_and_backward(batch, parts);
+  batch_rows_ = N;
+  if (is_blocked()) {
+    run_blocks(batch, parts);
+  } else {
+    x_ = batch.x;
+    forward_and_backward(batch, parts);
+  }
   const double value =
       loss.forward(out_.back(), batch.y_true, batch.weight, loss_.options, N, bricks_.outputs());
   if (!std::isfinite(value)) return value;
   set_rates(lr_factor, 1);
-  for_each_learning(parts, [&](std::size_t i, int part) { learn(i, N, part, parts); });
-  if (stores()) {
-    set_rates(lr_factor, clip_scale(clip_norm_, gradient_sum_of_squares(parts)));
+  if (!is_blocked()) {
+    for_each_learning(parts, [&](std::size_t i, int part) { learn(i, N, part, parts); });
+  }
+  if (stores()) set_rates(lr_factor, clip_scale(clip_norm_, gradient_sum_of_squares(parts)));
+  if (stores() || is_blocked()) {
     for_each_learning(parts, [&](std::size_t i, int part) { update(i, part, parts); });
   }
   ++optimizer_.step;
@@ -175,7 +186,7 @@ void TrainingProgram<T>::loss_backward(const Rows<T>& batch, Range rows) {
         batch.weight ? batch.weight + part.first : nullptr, loss_.options,
         T(loss_.exact ? scale : 1.0), part.last - part.first, O);
   };
-  if (!is_sharded()) return backward(rows, facts.slope_scale(batch.count, O));
+  if (!is_sharded()) return backward(rows, facts.slope_scale(batch_rows_, O));
   for (Size slice = sharding_.mine.first; slice < sharding_.mine.last; ++slice) {
     const Range of_slice = local_rows_of({slice, slice + 1});
     const Size n = of_slice.last - of_slice.first;
@@ -283,13 +294,14 @@ void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
   }
 }
 
-// Computes part `part` of a brick's gradients, and stores them or updates the params with them.
+// Computes part `part` of a brick's gradients, and stores them or updates the params with them. With
+// `adds`, which only affines allow, the sums continue from the stored gradients.
 template <class T>
-void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
+void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts, bool adds) {
   const Brick<T>& brick = bricks_[i];
   const Size O = brick.O, D = brick.vector_size();
   if (brick.kind == Kind::affine) {
-    return learn_affine(i, N, part, parts);
+    return learn_affine(i, N, part, parts, adds);
   } else if (brick.kind == Kind::layer_norm) {
     kernels_.layer_norm_dparams({stored_dw_[i], stored_db_[i]}, dout_[i], input(i), mean_[i],
                                 spread_[i], N, O, share_of(O, part, parts, cache_line));
@@ -304,23 +316,33 @@ void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts) {
   if (!stores()) update(i, part, parts);  // the columns computed above
 }
 
+// The number of rows of dw that are computed at a time. With few rows of x the weights are the
+// traffic, so each part of dw is used while it is in the cache; more calls than that cost more.
+template <class T>
+Size TrainingProgram<T>::gradient_rows(Size N, Size O) {
+  const Size bytes = N <= 16 ? 1 << 16 : 1 << 18, least = N <= 16 ? cache_line : 4 * cache_line;
+  const Size rows = bytes / (std::max(O, Size(1)) * Size(sizeof(T))) / cache_line * cache_line;
+  return std::clamp(rows, least, rows_at_once);
+}
+
 // Computes this part's rows of dw and, if it is the first part, db.
 template <class T>
-void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts) {
+void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts, bool adds) {
   const Brick<T>& brick = bricks_[i];
   const T *x = input(i), *dout = dout_[i];
   T* scratch = scratch_[std::size_t(part)];
   const Size I = brick.I, O = brick.O;
   const auto [first, last] = share_of(I, part, parts, cache_line);
-  for (Size row = first; row < last; row += rows_at_once) {
-    const Size rows = std::min(rows_at_once, last - row);
+  const Size most = gradient_rows(N, O);
+  for (Size row = first; row < last; row += most) {
+    const Size rows = std::min(most, last - row);
     T* dw = stored_dw_[i] ? stored_dw_[i] + row * O : dw_[std::size_t(part)];
-    kernels_.matmul_tn(dw, x + row, dout, scratch, N, rows, O, I);
+    kernels_.matmul_tn(dw, x + row, dout, scratch, N, rows, O, {I, adds});
     if (!stored_dw_[i]) apply(brick.w, dw, w_rates_[i], row * O, rows * O);
   }
   if (part > 0) return;
   T* db = stored_db_[i] ? stored_db_[i] : db_;
-  kernels_.column_sums(db, dout, N, O);
+  kernels_.column_sums(db, dout, N, O, adds);
   if (!stored_db_[i]) apply(brick.b, db, b_rates_[i], 0, O);
 }
 

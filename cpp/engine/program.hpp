@@ -71,6 +71,10 @@ struct Sharding {
 // A BatchNorm needs all rows of a column. So the first half stops at each one, forward and
 // backward, and the threads share its columns.
 //
+// If the arrays of a large batch do not fit into the cache but the params do, the program works in
+// blocks of rows: both halves for one block after the other. Gradients are stored, and each block's
+// chains continue those of the block before, so the blocks do not change any bit.
+//
 // Clipping the norm of all gradients needs every gradient before the first update. Then they are
 // stored, and a third part of the step updates.
 template <class T>
@@ -113,12 +117,16 @@ class TrainingProgram {
   // Rows of w are distributed in groups that share cache lines of x.
   static constexpr Size cache_line = 16;
 
-  // The rows of w that are computed and used at a time, while their gradient is in the cache.
+  // The most rows of w that are computed and used at a time, while their gradient is in the cache.
   static constexpr Size rows_at_once = 256;
+  static Size gradient_rows(Size N, Size O);
 
   void lay_out();
   void lay_out_gradients();
   void forward_and_backward(const Rows<T>& batch, int parts);
+  Size choose_block_rows() const;
+  bool is_blocked() const { return block_rows_ > 0; }
+  void run_blocks(const Rows<T>& batch, int parts);
   void loss_backward(const Rows<T>& batch, Range rows);
   void forward_rows(std::size_t i, int part, Range rows);
   void backward_rows(std::size_t i, int part, Range rows);
@@ -127,8 +135,8 @@ class TrainingProgram {
   void set_rates(double lr_factor, double grad_scale);
   template <class F>
   void for_each_learning(int parts, F f);
-  void learn(std::size_t i, Size N, int part, int parts);
-  void learn_affine(std::size_t i, Size N, int part, int parts);
+  void learn(std::size_t i, Size N, int part, int parts, bool adds = false);
+  void learn_affine(std::size_t i, Size N, int part, int parts, bool adds);
   void learn_node(std::size_t i, Range node, T* gradient, int part, int parts);
   std::optional<double> loss_of(Range node, const Rows<T>& batch) const;
   Range local_rows_of(Range node) const;
@@ -150,10 +158,13 @@ class TrainingProgram {
   double clip_norm_;  // infinity for none
   Size most_rows_;
   int threads_;
+  Size block_rows_ = 0;  // of a block; 0 for none
   double work_per_row_ = 0;
   std::size_t first_learning_ = 0;  // backward stops at this brick
   std::uint64_t steps_ = 0;         // taken so far
-  const T* x_ = nullptr;            // of the step
+  Size batch_rows_ = 0;             // of the whole batch, including those of other processes
+  Size first_row_ = 0;              // the place in it of the first row that is here
+  const T* x_ = nullptr;            // of the step or block
   Arena arena_;
   std::vector<T*> out_;   // out_[i] (most_rows, O): the output of brick i; null for x itself
   std::vector<T*> dout_;  // dout_[i] (most_rows, O): its gradient; bricks in place share one
@@ -163,14 +174,12 @@ class TrainingProgram {
   // One for each thread.
   std::vector<T*> scratch_;
   std::vector<T*> dw_;  // rows_at_once rows of the largest w of all affines
-  // One for each brick that stores gradients: all bricks but affines, or all if the norm is
-  // clipped.
+  // One for each brick that stores gradients: all bricks but affines, or all if the norm is clipped
+  // or the program works in blocks.
   std::vector<T*> stored_dw_, stored_db_;
   std::vector<double> sums_of_squares_;
   // For slices only.
   Sharding<T> sharding_;
-  Size batch_rows_ = 0;  // of the whole batch
-  Size first_row_ = 0;   // the place of the first local row in it
   bool is_to_stop_ = false;
   Size n_params_ = 0;
   std::vector<Size> offsets_;  // of the gradients of each brick

@@ -116,7 +116,7 @@ void TrainingProgram<T>::learn_node(std::size_t i, Range node, T* gradient, int 
       const Size rows = std::min(rows_at_once, last - row);
       sum_slices(node, dw + row * O, rows * O, more, [&](Range of, T* out) {
         kernels_.matmul_tn(out, x + of.first * I + row, dout + of.first * O,
-                           scratch_[std::size_t(part)], of.last - of.first, rows, O, I);
+                           scratch_[std::size_t(part)], of.last - of.first, rows, O, {I});
       });
     }
   }
@@ -124,7 +124,7 @@ void TrainingProgram<T>::learn_node(std::size_t i, Range node, T* gradient, int 
   switch (brick.kind) {
     case Kind::affine:
       sum_slices(node, dw + I * O, O, more, [&](Range of, T* out) {
-        kernels_.column_sums(out, dout + of.first * O, of.last - of.first, O);
+        kernels_.column_sums(out, dout + of.first * O, of.last - of.first, O, false);
       });
       return;
     case Kind::layer_norm:

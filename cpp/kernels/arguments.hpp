@@ -11,6 +11,13 @@ struct AffineGrads {
   T *dx, *dw, *db;
 };
 
+// How the gradient of weights is summed: over rows of x that are x_row apart, more than I where dw
+// is a part of a larger matrix; with `adds`, chains continue from what dw holds, instead of from 0.
+struct Summing {
+  Size x_row;
+  bool adds = false;
+};
+
 // The params of a norm: gamma (O), beta (O), and eps, which is added to the variance.
 template <class T>
 struct NormParams {

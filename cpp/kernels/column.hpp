@@ -1,11 +1,12 @@
-// A product with one column whose left factor has contiguous rows, such as x (N, I) . w (I, 1).
+// Products with few columns whose left factor has contiguous rows, such as x (N, I) . w (I, 1) and,
+// as its transpose, dx (N, I) = dout (N, O) . w (I, O)^T of few rows.
 //
 // Several rows share a vector, one in each lane. Squares of a are transposed in registers:
 //
 //       a: rows                           for every square of lanes x lanes elements:
 //   .------.------.------                   transpose it,
-//   |square|square| ...                     then for each of its columns k:
-//   '------'------'------                     sum = fma(column, broadcast b(k), sum)
+//   |square|square| ...                     then for each of its columns k and each column c of b:
+//   '------'------'------                     sum[c] = fma(column, broadcast b(k, c), sum[c])
 //
 // So a is read once and not copied, where a tile of rows would leave most lanes of a vector empty.
 #pragma once
@@ -16,46 +17,107 @@
 namespace handnn {
 namespace {
 
-// sums[r] = start + row(r) . b (K), for V vectors of rows; row(r) is the address of a row.
-template <int V, class T, class Row>
-inline void sum_rows(T (&sums)[V * lanes<T>], Row row, Strided<T> b, T start, Size K) {
-  constexpr Size L = lanes<T>;
-  Vector<T> sum[V];
-  HANDNN_UNROLL
-  for (int v = 0; v < V; ++v) sum[v] = splat(start);
+// The most columns of such a product: their sums stay in registers beside a part of a square.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int most_few_columns = 8;
+#else
+constexpr int most_few_columns = 4;
+#endif
+
+template <class T>
+inline void store_short(T* p, Short<T> v) {
+  __builtin_memcpy(p, &v, sizeof v);
+}
+
+// out(m, c) = data[m * row + c * step].
+template <class T>
+struct StridedOut {
+  T* data;
+  Size row, step;
+
+  StridedOut from(Size m, Size c) const { return {data + m * row + c * step, row, step}; }
+};
+
+// sum[v][c] += row(v L + lane) . column c of b (K, C), for V vectors of rows, in ascending k.
+template <int V, int C, class T, class Row>
+inline void sum_rows(Short<T> (&sum)[V][C], Row row, Strided<T> b, Size K) {
+  constexpr Size L = short_lanes<T>, P = transposed_columns<T>;
+  const auto add_part = [&](auto row_at, Size k, Size j, Size count) {
+    Short<T> columns[V][P];
+    HANDNN_UNROLL
+    for (int v = 0; v < V; ++v) {
+      transposed_part(columns[v], [&](Size r) { return row_at(v * L + r); }, j);
+    }
+    HANDNN_UNROLL
+    for (Size i = 0; i < P; ++i) {
+      if (i >= count) break;
+      HANDNN_UNROLL
+      for (int c = 0; c < C; ++c) {
+        const Short<T> element = b.at(k + i, c) - Short<T>{};
+        HANDNN_UNROLL
+        for (int v = 0; v < V; ++v) sum[v][c] = fma(columns[v][i], element, sum[v][c]);
+      }
+    }
+  };
   Size k = 0;
   for (; k + L <= K; k += L) {
     HANDNN_UNROLL
-    for (int v = 0; v < V; ++v) {
-      Vector<T> columns[L];
-      transposed(columns, [&](Size r) { return row(v * L + r) + k; });
-      HANDNN_UNROLL
-      for (Size i = 0; i < L; ++i) sum[v] = fma(columns[i], splat(b.at(k + i, 0)), sum[v]);
-    }
+    for (Size j = 0; j < L; j += P) add_part([&](Size r) { return row(r) + k; }, k + j, j, P);
   }
-  HANDNN_UNROLL
-  for (int v = 0; v < V; ++v) store(sums + v * L, sum[v]);
-  for (Size r = 0; k < K && r < V * L; ++r) {
-    for (Size i = k; i < K; ++i) sums[r] = fma(row(r)[i], b.at(i, 0), sums[r]);
+  if (k == K) return;
+  const First<T> rest(K - k);
+  T square[V * L * lanes<T>];
+  for (Size r = 0; r < V * L; ++r) store(square + r * lanes<T>, load(row(r) + k, rest));
+  for (Size j = 0; k + j < K; j += P) {
+    add_part([&](Size r) { return square + r * lanes<T>; }, k + j, j, K - k - j);
   }
 }
 
-// out (M, 1) = start + a (M, K) . b (K, 1).
-template <class T>
-void product_of_column(RowMajor<T> out, Strided<T> a, Strided<T> b, T start, Size M, Size K) {
-  constexpr int V = 2;  // more sums would not stay in 16 registers
-  constexpr Size R = V * lanes<T>;
-  T sums[R];
-  for (Size m = 0; m < M; m += R) {
-    const Size count = M - m < R ? M - m : R;
-    const T* rows = a.data + m * a.row;
-    if (count == R) {
-      sum_rows<V>(sums, [&](Size r) { return rows + r * a.row; }, b, start, K);
-    } else {  // the last row is computed several times
-      const auto row = [&](Size r) { return rows + (r < count ? r : count - 1) * a.row; };
-      sum_rows<V>(sums, row, b, start, K);
+// The same for `count` rows, from their starts to `out`; start is null or has a number for each
+// column.
+template <int V, int C, class T>
+void rows_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const T* start, Size K,
+                         Size count) {
+  constexpr Size L = short_lanes<T>;
+  Short<T> sum[V][C];
+  HANDNN_UNROLL
+  for (int v = 0; v < V; ++v) {
+    HANDNN_UNROLL
+    for (int c = 0; c < C; ++c) sum[v][c] = (start ? start[c] : T(0)) - Short<T>{};
+  }
+  if (count == V * L) {
+    sum_rows<V, C>(sum, [&](Size r) { return a.data + r * a.row; }, b, K);
+  } else {  // the last row is computed several times
+    sum_rows<V, C>(sum, [&](Size r) { return a.data + (r < count ? r : count - 1) * a.row; }, b, K);
+  }
+  if (out.row == 1 && count == V * L) {
+    HANDNN_UNROLL
+    for (int v = 0; v < V; ++v) {
+      HANDNN_UNROLL
+      for (int c = 0; c < C; ++c) store_short(out.data + c * out.step + v * L, sum[v][c]);
     }
-    for (Size r = 0; r < count; ++r) out.data[(m + r) * out.row] = sums[r];
+    return;
+  }
+  T sums[C][V * L];
+  for (int v = 0; v < V; ++v) {
+    for (int c = 0; c < C; ++c) store_short(sums[c] + v * L, sum[v][c]);
+  }
+  for (Size r = 0; r < count; ++r) {
+    for (int c = 0; c < C; ++c) out.data[r * out.row + c * out.step] = sums[c][r];
+  }
+}
+
+// out (M, J) = start (J) + a (M, K) . b (K, J), 1 <= J <= C.
+template <int C, class T>
+void product_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const T* start, Size M,
+                            Size K, Size J) {
+  if constexpr (C > 1) {
+    if (J < C) return product_of_few_columns<C - 1>(out, a, b, start, M, K, J);
+  }
+  constexpr int V = C <= 2 ? 2 : most_few_columns / 4;  // few sums wait for each other
+  constexpr Size R = V * short_lanes<T>;
+  for (Size m = 0; m < M; m += R) {
+    rows_of_few_columns<V, C>(out.from(m, 0), a.from(m, 0), b, start, K, M - m < R ? M - m : R);
   }
 }
 

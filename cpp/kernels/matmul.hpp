@@ -17,6 +17,7 @@
 
 #include "column.hpp"
 #include "pack.hpp"
+#include "rows_columns.hpp"
 #include "tail.hpp"
 
 namespace handnn {
@@ -140,11 +141,11 @@ void product_in_rows(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start
 
 // The same product as its transpose, out^T (J, M) = b^T (J, K) . a^T (K, M), for J <= tile_rows<2>.
 template <class T>
-void product_transposed(RowMajor<T> out, Strided<T> a, Strided<T> b, const T* bias, T* scratch,
+void product_transposed(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch,
                         Size M, Size K, Size J) {
   if (J > tile_rows<2>) __builtin_unreachable();
   if (out.row == 1) {  // a single column is its own transpose
-    for (Size m = 0; m < M; ++m) out.data[m] = bias ? bias[0] : T(0);
+    for (Size m = 0; m < M; ++m) out.data[m] = start.at(m, 0);
     return product_in_rows<T>({out.data, M}, b.transposed(), a.transposed(), {out.data, M}, scratch,
                               1, K, M);
   }
@@ -153,7 +154,7 @@ void product_transposed(RowMajor<T> out, Strided<T> a, Strided<T> b, const T* bi
   for (Size m = 0; m < M; m += wide) {
     const Size width = M - m < wide ? M - m : wide;
     for (Size j = 0; j < J; ++j) {
-      for (Size i = 0; i < width; ++i) part[j * wide + i] = bias ? bias[j] : T(0);
+      for (Size i = 0; i < width; ++i) part[j * wide + i] = start.at(m + i, j);
     }
     product_in_rows<T>({part, wide}, b.transposed(), a.from(m, 0).transposed(), {part, wide},
                        scratch, J, K, width);
@@ -163,14 +164,53 @@ void product_transposed(RowMajor<T> out, Strided<T> a, Strided<T> b, const T* bi
   }
 }
 
+// Few steps of k and columns that do not fill a vector: each row is one vector, whose lanes beyond
+// the columns are overwritten by the next row. out (M, J) is contiguous.
+template <int K, class T>
+void product_of_few_steps(T* out, Strided<T> a, Strided<T> b, const T* start, Size M, Size J) {
+  const First<T> first(J);
+  Vector<T> b_rows[K], start_row{};
+  HANDNN_UNROLL
+  for (int k = 0; k < K; ++k) b_rows[k] = load(b.from(k, 0).data, first);
+  if (start) start_row = load(start, first);
+  const auto sum = [&](Size m) {
+    Vector<T> total = start_row;
+    HANDNN_UNROLL
+    for (int k = 0; k < K; ++k) total = fma(splat(a.at(m, k)), b_rows[k], total);
+    return total;
+  };
+  Size m = 0;
+  for (; m * J + lanes<T> <= M * J; ++m) store(out + m * J, sum(m));
+  for (; m < M; ++m) store(out + m * J, sum(m), first);
+}
+
+// Computes products of few rows, columns or steps in their own ways, if all rows have one start.
+// Returns whether there is such a way.
 template <class T>
-void product(T* out, Strided<T> a, Strided<T> b, const T* bias, T* scratch, Size M, Size K,
+bool product_of_few(T* out, Strided<T> a, Strided<T> b, const T* start, Size M, Size K, Size J) {
+  constexpr int C = most_few_columns;
+  if (b.step != 1 && M <= C && !start) {
+    product_of_few_columns<C, T>({out, 1, J}, b.transposed(), a.transposed(), nullptr, J, K, M);
+  } else if (a.step == 1 && b.step == 1 && J <= C && M >= 12 && K >= 8) {
+    product_of_few_columns<C, T>({out, J, 1}, a, b, start, M, K, J);
+  } else if (b.step == 1 && K <= 2 && J < lanes<T> && M > 4) {
+    (K == 1 ? product_of_few_steps<1, T> : product_of_few_steps<2, T>)(out, a, b, start, M, J);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+template <class T>
+void product(T* out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch, Size M, Size K,
              Size J) {
   if (M == 0 || J == 0) return;
-  if (K == 0) return product_naive(out, a, b, bias, M, K, J);
+  const bool is_row = !start.data || start.row == 0;  // the same for all rows
+  if (K == 0) return product_naive(out, a, b, start.data, M, K, J);
+  if (is_row && product_of_few(out, a, b, start.data, M, K, J)) return;
   if constexpr (can_share_tails<T>) {
     if (has_tail_to_share(J) && a.step == 1 && b.step == 1 && M >= 8 && K <= most_depth) {
-      return product_with_shared_tail({out, J}, a, {b.data, b.row}, {bias, 0}, M, K, J);
+      return product_with_shared_tail({out, J}, a, {b.data, b.row}, start, M, K, J);
     }
   }
   constexpr Size L = lanes<T>;
@@ -181,29 +221,32 @@ void product(T* out, Strided<T> a, Strided<T> b, const T* bias, T* scratch, Size
   const Size transposed = rest * ((M + L - 1) / L) + (a.row == 1 ? 0 : M * 3 / 4);
   const bool transposes = rest > 0 && rest <= tile_rows<2> && transposed < M;
   const Size J_rows = transposes ? full : J;
-  if (J_rows > 0) product_in_rows<T>({out, J}, a, b, {bias, 0}, scratch, M, K, J_rows);
-  if (transposes && rest == 1 && a.row != 1) {
-    product_of_column<T>({out + full, J}, a, b.from(0, full), bias ? bias[full] : T(0), M, K);
-  } else if (transposes) {
-    product_transposed<T>({out + full, J}, a, b.from(0, full), bias ? bias + full : nullptr,
-                          scratch, M, K, rest);
+  if (J_rows > 0) product_in_rows<T>({out, J}, a, b, start, scratch, M, K, J_rows);
+  if (!transposes) return;
+  const Strided<T> b_rest = b.from(0, full);
+  const Start<T> start_rest = start.from(0, full);
+  if (rest <= most_few_columns && a.row != 1 && is_row) {
+    product_of_few_columns<most_few_columns, T>({out + full, J, 1}, a, b_rest, start_rest.data, M,
+                                                K, rest);
+  } else {
+    product_transposed<T>({out + full, J}, a, b_rest, start_rest, scratch, M, K, rest);
   }
 }
 
 template <class T>
 void matmul(T* out, const T* x, const T* w, const T* b, T* scratch, Size N, Size I, Size O) {
-  product(out, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, b, scratch, N, I, O);
+  product(out, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, Start<T>{b, 0}, scratch, N, I, O);
 }
 template <class T>
 void matmul_naive(T* out, const T* x, const T* w, const T* b, Size N, Size I, Size O) {
   product_naive(out, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, b, N, I, O);
 }
 
-// The rows of x are x_row apart, more than I where dw is a part of a larger matrix.
 template <class T>
-void matmul_tn(T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, Size x_row) {
-  const T* no_bias = nullptr;
-  product(dw, Strided<T>{x, 1, x_row}, Strided<T>{dout, O, 1}, no_bias, scratch, I, N, O);
+void matmul_tn(T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, Summing how) {
+  if (how.adds && N == 0) return;
+  const Start<T> start = how.adds ? Start<T>{dw, O} : Start<T>{nullptr, 0};
+  product(dw, Strided<T>{x, 1, how.x_row}, Strided<T>{dout, O, 1}, start, scratch, I, N, O);
 }
 template <class T>
 void matmul_tn_naive(T* dw, const T* x, const T* dout, Size N, Size I, Size O) {
@@ -213,8 +256,7 @@ void matmul_tn_naive(T* dw, const T* x, const T* dout, Size N, Size I, Size O) {
 
 template <class T>
 void matmul_nt(T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O) {
-  const T* no_bias = nullptr;
-  product(dx, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, no_bias, scratch, N, O, I);
+  product(dx, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, Start<T>{nullptr, 0}, scratch, N, O, I);
 }
 template <class T>
 void matmul_nt_naive(T* dx, const T* dout, const T* w, Size N, Size I, Size O) {
@@ -222,23 +264,11 @@ void matmul_nt_naive(T* dx, const T* dout, const T* w, Size N, Size I, Size O) {
   product_naive(dx, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, no_bias, N, O, I);
 }
 
-// Four vectors of columns at a time, so that additions do not wait for each other.
+// With `adds`, the chains continue from what db holds, instead of from 0.
 template <class T>
-void column_sums(T* db, const T* dout, Size N, Size O) {
-  constexpr Size L = lanes<T>;
-  Size o = 0;
-  for (; o + 4 * L <= O; o += 4 * L) {
-    Vector<T> sum[4] = {};
-    for (Size n = 0; n < N; ++n) {
-      for (int c = 0; c < 4; ++c) sum[c] += load(dout + n * O + o + c * L);
-    }
-    for (int c = 0; c < 4; ++c) store(db + o + c * L, sum[c]);
-  }
-  for_each_vector<T>(O - o, [&](auto at) {
-    Vector<T> sum{};
-    for (Size n = 0; n < N; ++n) sum += at.load(dout + n * O + o);
-    at.store(db + o, sum);
-  });
+void column_sums(T* db, const T* dout, Size N, Size O, bool adds) {
+  const auto add = [&](auto at, Size n, auto sum) { return sum + at.load(dout + n * O); };
+  column_sum(db, N, O, {0, O}, add, adds);
 }
 template <class T>
 void column_sums_naive(T* db, const T* dout, Size N, Size O) {

@@ -87,14 +87,15 @@ inline void for_each_strip(Size N, Size O, Range columns, F f) {
   }
 }
 
-// -> sums (O), of these columns only; the term is add(at, n, sum). Four vectors of columns at a
+// -> sums (O), of these columns only; the term is add(at, n, sum). With `continues`, the chains start
+// from what sums holds, instead of from 0. Four vectors of columns at a
 // time, so that additions do not wait for each other.
 template <class T, class Add>
-inline void column_sum(T* sums, Size N, Size O, Range columns, Add add) {
+inline void column_sum(T* sums, Size N, Size O, Range columns, Add add, bool continues = false) {
   constexpr Size L = lanes<T>;
   const auto [first, last] = columns;
   const Size rows = strip_rows<T>(N, O);
-  for_each_vector<T>(first, last, [&](auto at) { at.store(sums, Vector<T>{}); });
+  if (!continues) for_each_vector<T>(first, last, [&](auto at) { at.store(sums, Vector<T>{}); });
   for (Size start = 0; start < N; start += rows) {
     const Size end = start + rows < N ? start + rows : N;
     Size c = first;

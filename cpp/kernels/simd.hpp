@@ -128,6 +128,19 @@ inline void store(T* p, Vector<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
+// As many lanes of T as a vector of doubles has, and their conversion to double.
+typedef float HalfFloats __attribute__((vector_size(vector_bytes / 2)));
+template <class T>
+using DoubleLanes = std::conditional_t<sizeof(T) == 4, HalfFloats, Doubles>;
+template <class T>
+inline DoubleLanes<T> load_double_lanes(const T* p) {
+  DoubleLanes<T> v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+inline Doubles to_double(HalfFloats v) { return __builtin_convertvector(v, Doubles); }
+inline Doubles to_double(Doubles v) { return v; }
+
 // A vector with the same value in every lane. (Subtracting 0 keeps -0; adding it would not.)
 template <class T>
 inline Vector<T> splat(T value) {
@@ -247,6 +260,25 @@ inline Doubles fma(Doubles a, Doubles b, Doubles c) { return a * b + c; }
 #endif
 
 #endif
+
+// Short<T>: the vectors of code that mostly shuffles. With AVX-512 they have 32 bytes, because two of
+// these can be shuffled at the same time, and only one of 64 bytes.
+#if defined(__AVX512F__)
+typedef double HalfDoubles __attribute__((vector_size(vector_bytes / 2)));
+template <class T>
+using Short = std::conditional_t<sizeof(T) == 4, HalfFloats, HalfDoubles>;
+inline HalfFloats fma(HalfFloats a, HalfFloats b, HalfFloats c) {
+  return HalfFloats(_mm256_fmadd_ps(__m256(a), __m256(b), __m256(c)));
+}
+inline HalfDoubles fma(HalfDoubles a, HalfDoubles b, HalfDoubles c) {
+  return HalfDoubles(_mm256_fmadd_pd(__m256d(a), __m256d(b), __m256d(c)));
+}
+#else
+template <class T>
+using Short = Vector<T>;
+#endif
+template <class T>
+constexpr int short_lanes = int(sizeof(Short<T>) / sizeof(T));
 
 // The first n lanes of v and the other lanes of `rest`.
 template <class T>

@@ -47,6 +47,26 @@ double sum_of_terms_naive(const T* weight, Size n, Size columns, F term) {
   return add_pairwise(sums);
 }
 
+// The sum of squares of n entries: entry(i) is one of them, lanes_from(i) are the DoubleLanes from it
+// on.
+template <class Lanes, class Entry>
+inline double sum_of_squares_of(Size n, Lanes lanes_from, Entry entry) {
+  constexpr int L = lanes<double>, vectors = partial_sums / L;
+  Doubles sum[vectors] = {};
+  Size i = 0;
+  for (; i + partial_sums <= n; i += partial_sums) {
+    HANDNN_UNROLL
+    for (int v = 0; v < vectors; ++v) {
+      const Doubles value = to_double(lanes_from(i + v * L));
+      sum[v] += value * value;
+    }
+  }
+  double sums[partial_sums];
+  for (int v = 0; v < vectors; ++v) store(sums + v * L, sum[v]);
+  for (int s = 0; i + s < n; ++s) sums[s] += double(entry(i + s)) * double(entry(i + s));
+  return add_pairwise(sums);
+}
+
 // x (n) -> the sum of its squares.
 template <class T>
 double sum_of_squares_naive(const T* x, Size n) {
@@ -56,13 +76,8 @@ double sum_of_squares_naive(const T* x, Size n) {
 }
 template <class T>
 double sum_of_squares(const T* x, Size n) {
-  double sums[partial_sums] = {};
-  Size i = 0;
-  for (; i + partial_sums <= n; i += partial_sums) {
-    for (int s = 0; s < partial_sums; ++s) sums[s] += double(x[i + s]) * double(x[i + s]);
-  }
-  for (int s = 0; i + s < n; ++s) sums[s] += double(x[i + s]) * double(x[i + s]);
-  return add_pairwise(sums);
+  return sum_of_squares_of(
+      n, [x](Size i) { return load_double_lanes(x + i); }, [x](Size i) { return x[i]; });
 }
 
 }  // namespace

@@ -58,9 +58,9 @@ namespace handnn {
   KERNEL(void, affine_backward, (AffineGrads<T> grads, const T* dout, const T* x, const T* w, \
                                  T* scratch, Size N, Size I, Size O)) \
   KERNEL(void, matmul_tn, (T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, \
-                           Size x_row)) \
+                           Summing how)) \
   KERNEL(void, matmul_nt, (T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O)) \
-  KERNEL(void, column_sums, (T* db, const T* dout, Size N, Size O)) \
+  KERNEL(void, column_sums, (T* db, const T* dout, Size N, Size O, bool adds)) \
   KERNEL(void, softmax_forward, (T* out, const T* x, Size N, Size O)) \
   KERNEL(void, softmax_backward, (T* dx, const T* dout, const T* out, Size N, Size O)) \
   KERNEL(void, layer_norm_forward, (T* out, T* mean, T* rstd, const T* x, NormParams<T> params, \

@@ -64,6 +64,7 @@ struct Start {
   Size row;
 
   Start from(Size m, Size j) const { return {data ? data + m * row + j : nullptr, row}; }
+  T at(Size m, Size j) const { return data ? data[m * row + j] : T(0); }
 };
 
 // A column of `count` tiles, one below the other; of the last vector of each row, only the lanes of

@@ -2,6 +2,7 @@
 // lanes.
 //
 //   transposed   columns[i][j] = row(j)[i], where row(j) is the address of row j
+//   transposed_part   the same for columns j ... j + transposed_columns - 1 of a Short square only
 //   transpose    the same for rows[j] + first, and columns are stored out_stride elements apart
 #pragma once
 
@@ -10,43 +11,54 @@
 namespace handnn {
 namespace {
 
-#if defined(__AVX2__) && !defined(__AVX512F__)
+// The columns of a part: those that 16 bytes of a row hold.
+template <class T>
+constexpr int transposed_columns = 16 / int(sizeof(T));
+
+#if defined(__AVX2__)
 
 // AVX2 shuffles within 128-bit halves only. So loads bring the halves together, and each group of
 // rows is transposed within them.
-inline Floats load_halves(const float* low, const float* high) {
-  return Floats(
-      _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1));
+inline __m256 load_halves(const float* low, const float* high) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
 }
-inline Doubles load_halves(const double* low, const double* high) {
-  return Doubles(
-      _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1));
+inline __m256d load_halves(const double* low, const double* high) {
+  return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1);
 }
 template <class Row>
-inline void transposed(Floats (&columns)[8], Row row) {
+inline void transposed_part(Short<float> (&columns)[4], Row row, Size j) {
+  __m256 part[4];
   HANDNN_UNROLL
-  for (int j = 0; j < 8; j += 4) {
-    __m256 part[4];
+  for (int i = 0; i < 4; ++i) part[i] = load_halves(row(i) + j, row(i + 4) + j);
+  const __m256d low_01 = _mm256_castps_pd(_mm256_unpacklo_ps(part[0], part[1])),
+                high_01 = _mm256_castps_pd(_mm256_unpackhi_ps(part[0], part[1])),
+                low_23 = _mm256_castps_pd(_mm256_unpacklo_ps(part[2], part[3])),
+                high_23 = _mm256_castps_pd(_mm256_unpackhi_ps(part[2], part[3]));
+  columns[0] = Short<float>(_mm256_unpacklo_pd(low_01, low_23));
+  columns[1] = Short<float>(_mm256_unpackhi_pd(low_01, low_23));
+  columns[2] = Short<float>(_mm256_unpacklo_pd(high_01, high_23));
+  columns[3] = Short<float>(_mm256_unpackhi_pd(high_01, high_23));
+}
+template <class Row>
+inline void transposed_part(Short<double> (&columns)[2], Row row, Size j) {
+  const __m256d a = load_halves(row(0) + j, row(2) + j), b = load_halves(row(1) + j, row(3) + j);
+  columns[0] = Short<double>(_mm256_unpacklo_pd(a, b));
+  columns[1] = Short<double>(_mm256_unpackhi_pd(a, b));
+}
+
+#endif
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+
+template <class V, int L, class Row>
+inline void transposed(V (&columns)[L], Row row) {
+  constexpr int P = transposed_columns<Scalar<V>>;
+  HANDNN_UNROLL
+  for (int j = 0; j < L; j += P) {
+    V part[P];
+    transposed_part(part, row, j);
     HANDNN_UNROLL
-    for (int i = 0; i < 4; ++i) part[i] = __m256(load_halves(row(i) + j, row(i + 4) + j));
-    const __m256d low_01 = _mm256_castps_pd(_mm256_unpacklo_ps(part[0], part[1])),
-                  high_01 = _mm256_castps_pd(_mm256_unpackhi_ps(part[0], part[1])),
-                  low_23 = _mm256_castps_pd(_mm256_unpacklo_ps(part[2], part[3])),
-                  high_23 = _mm256_castps_pd(_mm256_unpackhi_ps(part[2], part[3]));
-    columns[j] = Floats(_mm256_unpacklo_pd(low_01, low_23));
-    columns[j + 1] = Floats(_mm256_unpackhi_pd(low_01, low_23));
-    columns[j + 2] = Floats(_mm256_unpacklo_pd(high_01, high_23));
-    columns[j + 3] = Floats(_mm256_unpackhi_pd(high_01, high_23));
-  }
-}
-template <class Row>
-inline void transposed(Doubles (&columns)[4], Row row) {
-  HANDNN_UNROLL
-  for (int j = 0; j < 4; j += 2) {
-    const __m256d a = __m256d(load_halves(row(0) + j, row(2) + j)),
-                  b = __m256d(load_halves(row(1) + j, row(3) + j));
-    columns[j] = Doubles(_mm256_unpacklo_pd(a, b));
-    columns[j + 1] = Doubles(_mm256_unpackhi_pd(a, b));
+    for (int i = 0; i < P; ++i) columns[j + i] = part[i];
   }
 }
 
@@ -87,6 +99,13 @@ inline void transposed(V (&now)[L], Row row) {
 #endif
 }
 
+#endif
+
+#if !defined(__AVX2__)
+template <class V, int L, class Row>
+inline void transposed_part(V (&columns)[L], Row row, Size) {
+  transposed(columns, row);
+}
 #endif
 
 template <class T>

@@ -37,6 +37,26 @@ void test_affine(Size N, Size I, Size O) {
   compare("affine_backward", "db", db, db_naive, N, I, O);
 }
 
+// Two halves of the rows, the second of which continues the sums of the first.
+template <class T>
+void test_gradients_in_parts(Size N, Size I, Size O) {
+  const Buffer<T> x = numbers<T>(N * I), dout = numbers<T>(N * O);
+  const Buffer<T> scratch(kernels<T>().scratch_size);
+  const Buffer<T> dw(I * O), db(O), dw_naive(I * O), db_naive(O);
+  const Size half = Size(random_bits() % (size_t(N) + 1));
+  const auto add = [&](Size first, Size rows, bool adds) {
+    kernels<T>().matmul_tn(dw.data(), x.data() + first * I, dout.data() + first * O, scratch.data(),
+                           rows, I, O, {I, adds});
+    kernels<T>().column_sums(db.data(), dout.data() + first * O, rows, O, adds);
+  };
+  add(0, half, false);
+  add(half, N - half, true);
+  matmul_tn_naive(dw_naive.data(), x.data(), dout.data(), N, I, O);
+  column_sums_naive(db_naive.data(), dout.data(), N, O);
+  compare("matmul_tn", "dw, in two parts", dw, dw_naive, N, I, O);
+  compare("column_sums", "db, in two parts", db, db_naive, N, I, O);
+}
+
 template <class Formula, class T>
 void test_activation(int which, T setting, Size n) {
   const char* name = activation_facts[which].name;
@@ -235,6 +255,12 @@ void test_all() {
     test_affine<T>(size, p, q);
     test_affine<T>(p, size, q);
     test_affine<T>(p, q, size);
+    test_gradients_in_parts<T>(size, p, q);
+    test_gradients_in_parts<T>(p, size, 1 + q % 20);
+    test_gradients_in_parts<T>(p, q, size);
+    // Few rows, columns or steps.
+    test_affine<T>(size, q, 1 + p % 10);
+    test_affine<T>(1 + p % 10, size, q);
     test_embedding<T>(size, 1 + p % 20, q % 40);
     test_embedding<T>(p, 1 + size % 20, size % 40);
     test_losses<T>(size, p % 20);

@@ -13,6 +13,7 @@ from handnn import (
     SGD,
     Affine,
     DivergenceError,
+    Dropout,
     Huber,
     LeakyReLU,
     MSELoss,
@@ -102,6 +103,29 @@ def test_same_bits_for_all_schedules_and_gradients(schedule, gradient, dtype):
     x, y, weight = rows(45, 5, 3, dtype)
     assert_same_fit(build, x, y, epochs=4, batch_size=8)
     assert_same_fit(build, x, y, epochs=4, batch_size=8, sample_weight=weight)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("clip_norm", [None, 0.1])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_same_bits_of_large_batches_in_blocks_of_rows(threads, clip_norm, dtype):
+    """The arrays of 600 rows are larger than a block; the last batch has 100 rows."""
+
+    def build(engine):
+        bricks = [
+            *(Affine.random(5, 900, rng=1, dtype=dtype), ReLU(), Dropout(0.3, rng=4)),
+            *(Sigmoid(), Affine.random(900, 3, rng=2, dtype=dtype)),
+        ]
+        sgd = SGD(0.003, momentum=0.9, clip_norm=clip_norm)
+        return Trainer(Network(bricks), MSELoss(), sgd, engine=engine, rng=3)
+
+    x, y, weight = rows(1300, 5, 3, dtype)
+    before = handnn.get_num_threads()
+    handnn.set_num_threads(threads)
+    try:
+        assert_same_fit(build, x, y, epochs=2, batch_size=600, sample_weight=weight)
+    finally:
+        handnn.set_num_threads(before)
 
 
 def change_rates(trainer):

@@ -24,8 +24,8 @@ template <class T>
 void affine_backward(AffineGrads<T> grads, const T* dout, const T* x, const T* w, T* scratch,
                      Size N, Size I, Size O) {
   matmul_nt(grads.dx, dout, w, scratch, N, I, O);
-  matmul_tn(grads.dw, x, dout, scratch, N, I, O, I);
-  column_sums(grads.db, dout, N, O);
+  matmul_tn(grads.dw, x, dout, scratch, N, I, O, {I});
+  column_sums(grads.db, dout, N, O, false);
 }
 template <class T>
 void affine_backward_naive(AffineGrads<T> grads, const T* dout, const T* x, const T* w, Size N,

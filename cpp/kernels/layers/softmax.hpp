@@ -7,15 +7,24 @@
 namespace handnn {
 namespace {
 
+// One row; each quotient p becomes then(p).
+template <class T, class F>
+inline void softmax_row(T* out, const T* x, Size O, F then) {
+  const T most = row_max(x, O);
+  const T sum = row_sum<T>(O, [&](auto at, auto sum) {
+    const auto e = exp(at.load(x) - most);
+    at.store(out, e);
+    return sum + e;
+  });
+  for_each_vector<T>(O, [&](auto at) { at.store(out, then(at.load(out) / sum)); });
+}
+
 // x (N, O) -> out (N, O), overwritten. The largest entry of the row is subtracted from all, so that
 // exp cannot overflow; the quotient is the same.
 template <class T>
 void softmax_forward(T* out, const T* x, Size N, Size O) {
-  for (Size n = 0; n < N; ++n, out += O, x += O) {
-    const T most = row_max(x, O);
-    for_each_vector<T>(O, [&](auto at) { at.store(out, exp(at.load(x) - most)); });
-    const T sum = row_sum<T>(O, [&](auto at, auto sum) { return sum + at.load(out); });
-    for_each_vector<T>(O, [&](auto at) { at.store(out, at.load(out) / sum); });
+  for (Size n = 0; n < N; ++n) {
+    softmax_row(out + n * O, x + n * O, O, [](auto p) { return p; });
   }
 }
 template <class T>

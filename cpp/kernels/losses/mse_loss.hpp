@@ -31,13 +31,11 @@ struct MSELoss {
                         Size N, Size O) {
     if (weight) return forward_naive(pre, y_true, weight, with, N, O);
     const Size n = N * O;
-    double sums[partial_sums] = {};
-    Size i = 0;
-    for (; i + partial_sums <= n; i += partial_sums) {
-      for (int s = 0; s < partial_sums; ++s) sums[s] += squared_error(pre[i + s], y_true[i + s]);
-    }
-    for (int s = 0; i + s < n; ++s) sums[s] += squared_error(pre[i + s], y_true[i + s]);
-    return add_pairwise(sums) / double(n);
+    const auto errors_from = [&](Size i) {
+      return load_double_lanes(pre + i) - load_double_lanes(y_true + i);
+    };
+    return sum_of_squares_of(n, errors_from, [&](Size i) { return pre[i] - y_true[i]; }) /
+           double(n);
   }
 
   // scale weight (pre - y_true).

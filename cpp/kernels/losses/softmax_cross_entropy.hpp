@@ -67,14 +67,27 @@ struct SoftmaxCrossEntropy {
   template <class T>
   static void backward(T* dx, const T* pre, const T* y_true, const T* weight,
                        const LossOptions<T>& with, T scale, Size N, Size O) {
-    softmax_forward(dx, pre, N, O);
-    slope(dx, y_true, weight, with, scale, N, O);
+    for (Size n = 0; O > 0 && n < N; ++n, dx += O, pre += O) {
+      const T factor = weight ? scale * weight[n] : scale;
+      const Targets<T> t(with, y_true, n, O);
+      if (t.is_one()) {
+        const T target = factor * t.weight(t.label());
+        softmax_row(dx, pre, O, [target](auto p) { return p * target; });
+        dx[t.label()] -= target;
+      } else {
+        softmax_row(dx, pre, O, [](auto p) { return p; });
+        slope(dx, t, factor, O);
+      }
+    }
   }
   template <class T>
   static void backward_naive(T* dx, const T* pre, const T* y_true, const T* weight,
                              const LossOptions<T>& with, T scale, Size N, Size O) {
     softmax_forward_naive(dx, pre, N, O);
-    slope(dx, y_true, weight, with, scale, N, O);
+    for (Size n = 0; O > 0 && n < N; ++n, dx += O) {
+      const T factor = weight ? scale * weight[n] : scale;
+      slope(dx, Targets<T>(with, y_true, n, O), factor, O);
+    }
   }
 
  private:
@@ -105,22 +118,17 @@ struct SoftmaxCrossEntropy {
     return add_pairwise(sums) / double(O > 0 ? N : 0);
   }
 
-  // Replaces the probabilities p (N, O) by the slopes, in place.
+  // Replaces the probabilities p (O) of a row by the slopes, in place.
   template <class T>
-  static void slope(T* p, const T* y_true, const T* weight, const LossOptions<T>& with, T scale,
-                    Size N, Size O) {
-    for (Size n = 0; O > 0 && n < N; ++n, p += O) {
-      const T factor = weight ? scale * weight[n] : scale;
-      const Targets<T> t(with, y_true, n, O);
-      if (t.is_one()) {
-        const T target = factor * t.weight(t.label());
-        for (Size o = 0; o < O; ++o) p[o] *= target;
-        p[t.label()] -= target;
-      } else {
-        T total = 0;
-        for (Size o = 0; o < O; ++o) total += t(o);
-        for (Size o = 0; o < O; ++o) p[o] = fma(-factor, t(o), p[o] * (factor * total));
-      }
+  static void slope(T* p, const Targets<T>& t, T factor, Size O) {
+    if (t.is_one()) {
+      const T target = factor * t.weight(t.label());
+      for (Size o = 0; o < O; ++o) p[o] *= target;
+      p[t.label()] -= target;
+    } else {
+      T total = 0;
+      for (Size o = 0; o < O; ++o) total += t(o);
+      for (Size o = 0; o < O; ++o) p[o] = fma(-factor, t(o), p[o] * (factor * total));
     }
   }
 };
