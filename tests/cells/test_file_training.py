@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 
 import polars as pl
 import pytest
 
 from handnn import Affine, Columns, Network, TableModel, Target, train_file
+from handnn.files.errors import TableError
 from handnn.files.learning.settings import TrainingSettings
 from handnn.files.learning.survey import survey, take_rows
 from handnn.files.model import FileModel, ModelNotes
 from handnn.files.predicting.predictions import TargetReader
+from handnn.files.reading.cells import WITH_UNIT
 from handnn.files.reading.dialect import Dialect
 from handnn.files.reading.source import open_table
 from handnn.tables import NumberColumn
-from handnn.tables.cells import category_text
+from handnn.tables.cells import ADVICE, category_text, near_number
 from tests.cells.cases import PAGE, cases_of
 from tests.cells.telling import texts_of
 from tests.cells.test_file_doors import CSV_DOORS, JSON_DOORS, PARQUET_DOORS
@@ -102,7 +105,30 @@ def test_the_target_of_evaluate(door, kind, tmp_path):
     dialect = write(tmp_path / "t", door, [case.cell for case in cases])
     with open_table(tmp_path / "t", Dialect(**dialect)) as source:
         (block,) = source.blocks()
-        found = TargetReader(model, source).read(block).tolist()
+        found = TargetReader(model, source, model.notes.target).read(block).tolist()
     wanted = [float(classes.index(c.meaning)) if kind == "label" else c.meaning for c in cases]
     for case, value, meaning in zip(cases, found, wanted, strict=True):
         assert math.isclose(value, meaning, rel_tol=1e-15), case
+
+
+NEAR = [case.cell for case in cases_of("category") if near_number(str(case.cell).strip())]
+
+
+@pytest.mark.parametrize("share", [1.0, 0.4])
+@pytest.mark.parametrize("door", ["utf-8", "polars String"])
+def test_texts_that_only_people_read_as_numbers_are_refused(door, share, tmp_path):
+    """All of them, or some among numbers; in files, numbers may have one unit."""
+    assert len(NEAR) >= 20
+    for text in NEAR:
+        has_unit = re.search(WITH_UNIT, text) is not None
+        cells = [text if row % 10 < 10 * share else f"{row}.5" for row in range(30)]
+        words = ["yes" if row % 3 else "no" for row in range(30)]
+        table = pl.DataFrame({"a": cells, "b": words})
+        path = tmp_path / "t"
+        table.write_csv(path) if door == "utf-8" else table.write_parquet(path)
+        expected = "has the same value" if has_unit and share == 1 else "'a' has "
+        with open_table(path) as source:
+            for target in ("a", "b"):
+                with pytest.raises(TableError, match=expected) as error:
+                    survey(source, TrainingSettings((target,)))
+                assert has_unit or ADVICE[near_number(text)] in str(error.value) or "," in text

@@ -24,7 +24,7 @@ def test_embedding_sizes(columns):
     assert town.n_embedding == round(1.6 * 4**0.56) == 3
     assert columns.n_after == 3 + 3 + 3
     many = Columns.learn({"a": np.arange(200_000) // 2}, kinds={"a": "category"})
-    assert many.columns[0].n_embedding == 600
+    assert many.columns[0].n_embedding == 50
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

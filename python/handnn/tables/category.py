@@ -31,6 +31,10 @@ MAX_UNIQUE_ROWS = 20
 """Up to this number of rows, a column may hold a different text in each."""
 
 
+MAX_WIDTH = 50
+"""The largest width of an Embedding: wider ones took longer to train and scored no better."""
+
+
 @dataclass(frozen=True)
 class CategoryColumn:
     """A column of K categories as learned from its training rows.
@@ -95,11 +99,11 @@ class CategoryColumn:
 
     @property
     def n_embedding(self) -> int:
-        """The width of the Embedding: ``min(600, round(1.6·n_codes^0.56))``.
+        """The width of the Embedding: ``min(50, round(1.6·n_codes^0.56))``.
 
-        (fastai's rule of thumb, `emb_sz_rule` in fastai/tabular/model.py.)
+        (fastai's rule of thumb, `emb_sz_rule` in fastai/tabular/model.py, with a lower limit.)
         """
-        return min(600, round(1.6 * math.pow(self.n_codes, 0.56)))
+        return min(MAX_WIDTH, round(1.6 * math.pow(self.n_codes, 0.56)))
 
     def names_one_hot(self, name: str) -> list[str]:
         """Return the names of the `n_one_hot` columns of a column named `name`."""

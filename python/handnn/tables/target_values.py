@@ -140,7 +140,7 @@ class TargetValues:
         if not column.is_category and 2 * is_number.sum() >= self.n_rows:
             error = column.error(self.where, ~is_number, "is not a number, unlike other rows")
             raise ColumnError(f"{error}{advice_for(column, ~is_number)}", advice)
-        check_near_numbers(column, self.where, self.n_rows, advice)
+        check_near_numbers(column, self.where, self.n_rows, int(is_number.sum()), advice)
 
     def numbers(self) -> Floats:
         """Return y as (N, O); ValueError for text and infinities."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from handnn.files.errors import Note, Option, Remedy, TableError
 from handnn.files.learning.facts import MAX_NUMBER_LABELS, ColumnFacts, PlacedCell
@@ -12,6 +13,7 @@ from handnn.files.reading.columns import MAX_LISTED, listed
 from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.source import Source
 from handnn.files.reading.values import hint_for, remedies_for
+from handnn.tables.cells import is_number, near_number, near_numbers
 from handnn.tables.objective import POISSON
 
 MAX_DISTINCT_ROWS = 20
@@ -97,7 +99,7 @@ def choose_kinds(
         if problem:
             problems.append(f"column {name!r} {problem}")
             remedies += _remedies(cells, source)
-            if not _remedies(cells, source) and hint_for([text for _, text in cells], source) == "":
+            if not _remedies(cells, source):
                 remedies.append(Remedy(Option.CATEGORIES, (name,)))
             continue
         reason = reason_to_leave_out(fact, kind, name in used)
@@ -166,7 +168,26 @@ def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[Pl
         return describe_cells(fact.too_large, fact.n_too_large, source, TOO_LARGE), fact.too_large
     if kind == "category" and not fact.is_chosen and _are_other_numbers(fact.texts, source):
         return describe_cells(fact.texts, fact.n_texts, source, NOT_A_NUMBER), fact.texts
+    if kind == "category" and not fact.is_chosen and (near := near_numbers_of(fact)):
+        return (
+            f"has {near[0]}, such as {near[1]!r:.40}, which are text{hint_for(near[1:], source)}",
+            [(0, near[1])],
+        )
     return "", []
+
+
+def near_numbers_of(fact: ColumnFacts) -> tuple[str, str] | None:
+    """Return the kind of strings that only people read as numbers, and one of them.
+
+    None unless at least half of the values are such strings or numbers.
+    """
+    labels = dict(islice(fact.labels.items(), MAX_CATEGORIES))
+    texts = {str(label): count for label, count in labels.items() if near_number(str(label))}
+    n_numbers = sum(count for label, count in labels.items() if is_number(str(label)))
+    found = near_numbers(texts)
+    if found is None or 2 * (sum(texts.values()) + n_numbers) < sum(labels.values()):
+        return None
+    return found[0], found[1]
 
 
 def describe_cells(cells: Iterable[PlacedCell], count: int, source: Source, what: Predicate) -> str:
@@ -247,6 +268,8 @@ def _kind_of_target(fact: ColumnFacts, source: Source, task: str, name: str) -> 
     if kind == "mixed units":
         raise TableError(f"{name} {_problem(fact, kind, source)[0]}")
     is_near = kind == "category" and task == "auto" and _are_other_numbers(fact.texts, source)
+    if kind == "category" and task == "auto" and not is_near and near_numbers_of(fact):
+        raise TableError(f"{name} {_problem(fact, kind, source)[0]}")
     if kind == "mixed" or is_near or (task == "regression" and kind == "category"):
         problem = describe_cells(fact.texts, fact.n_texts, source, NOT_A_NUMBER)
         raise TableError(f"{name} {problem}", *_remedies(fact.texts, source))

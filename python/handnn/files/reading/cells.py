@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_NUMBER = 1e100
 """Larger numbers are treated as mistakes. Squares of sums of smaller numbers are finite."""
 
-_UNITS = "[$€£¥%]|EUR|USD|GBP|CHF"
+UNITS = "[$€£¥%]|EUR|USD|GBP|CHF"
 
 WITH_UNIT = (
     r"^(?:[+-]?[0-9]+(?:\.[0-9]+)? ?(?:[$€£¥%]|EUR|USD|GBP|CHF)"
@@ -91,7 +91,7 @@ class FileCells:
             return pl.Series(self.column.name, [None] * len(self.column), pl.String)
         text = self._with_points
         has_unit = text.str.contains(WITH_UNIT).fill_null(False)
-        signs = text.str.extract(f"({_UNITS})")
+        signs = text.str.extract(f"({UNITS})")
         return pl.select(pl.when(has_unit).then(signs)).to_series()
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.reading.block import Block
-from handnn.files.reading.cells import MAX_NUMBER, FileCells, frame_of
+from handnn.files.reading.cells import MAX_NUMBER, UNITS, FileCells, frame_of
 from handnn.files.reading.source import Source
 from handnn.tables.cells import ADVICE, is_number, near_numbers, parse_date
 from handnn.tables.steps import Label
@@ -149,7 +149,8 @@ def remedies_for(texts: Sequence[str], source: Source) -> list[Remedy]:
     """Return the option that makes `texts` numbers or gaps, if one is known."""
     if not texts:
         return []
-    has_commas = _matches(texts, COMMA_THOUSANDS) or _matches(texts, DECIMAL_COMMA)
+    bare = [re.sub(UNITS, "", text).strip() for text in texts]
+    has_commas = _matches(bare, COMMA_THOUSANDS) or _matches(bare, DECIMAL_COMMA)
     if not source.is_typed and source.format.decimal == "." and has_commas:
         return [Remedy(Option.DECIMAL, ",")]
     if len(set(texts)) == 1 and len(texts[0]) <= 8 and not any(map(str.isdigit, texts[0])):
@@ -170,7 +171,7 @@ def hint_for(texts: Sequence[str], source: Source) -> str:
     elif all("." in text for text in texts):
         return "; with a decimal comma, numbers must not contain points"
     found = near_numbers(texts)
-    return f"; {ADVICE[found[0]]}" if found is not None and source.is_typed else ""
+    return "" if found is None or remedies_for(texts, source) else f"; {ADVICE[found[0]]}"
 
 
 def _is_huge(text: str) -> bool:

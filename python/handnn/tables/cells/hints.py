@@ -6,15 +6,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-_AMOUNT = r"[0-9]+(?:[.,][0-9]+)*"
+_CURRENCY = "[$€£¥]|EUR|USD|GBP|CHF"
+
+_SPACES = r" \u00a0\u202f"
+_AMOUNT = rf"[0-9]+(?:[.,'_{_SPACES}][0-9]+)*"
 
 PATTERNS = {
-    "numbers with a decimal comma": r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:[.  ][0-9]{3})+),[0-9]+",
-    "numbers with separated thousands": r"[+-]?[0-9]{1,3}(?:([,. '_  ])[0-9]{3})(?:\1[0-9]{3})*"
-    r"(?:[.,][0-9]+)?",
-    "percentages": rf"[+-]?{_AMOUNT} ?%",
-    "amounts of money": rf"[+-]?[$€£¥] ?[+-]?{_AMOUNT}|[+-]?{_AMOUNT} ?(?:[$€£¥]|EUR|USD|GBP|CHF)",
+    "numbers with a decimal comma": rf"[+-]?(?:[0-9]+|[0-9]{{1,3}}(?:[.{_SPACES}][0-9]{{3}})+)"
+    r",[0-9]+",
+    "numbers with separated thousands": rf"[+-]?[0-9]{{1,3}}(?:([,.'_{_SPACES}])[0-9]{{3}})"
+    r"(?:\1[0-9]{3})*(?:[.,][0-9]+)?",
+    "percentages": rf"[+-]?{_AMOUNT} ?[%‰]",
+    "amounts of money": rf"[+-]?(?:{_CURRENCY}) ?[+-]?{_AMOUNT}|[+-]?{_AMOUNT} ?(?:{_CURRENCY})",
     "numbers in parentheses": rf"\({_AMOUNT}\)",
+    "numbers with a typographic minus": rf"\u2212{_AMOUNT}",
 }
 """The kinds of such strings, with a pattern for each."""
 
@@ -30,6 +35,7 @@ ADVICE = {
     "percentages": "write 15 or 0.15 for 15%",
     "amounts of money": "write the number alone",
     "numbers in parentheses": "write -5 for (5)",
+    "numbers with a typographic minus": "write -5 with a hyphen",
 }
 """How to write each as a number."""
 

@@ -98,17 +98,22 @@ def infer_kind(column: Cells, where: str) -> str:
     if 2 * n_dates >= n_present:
         error = column.error(where, present & ~is_date, "is not a date, unlike other rows")
         raise ColumnError(str(error), advice)
-    check_near_numbers(column, where, n_present, advice)
+    check_near_numbers(column, where, n_present, n_numbers, advice)
     return "category"
 
 
-def check_near_numbers(column: Cells, where: str, n_present: int, advice: str) -> None:
-    """Raise ColumnError when at least half of the values are strings such as "15%" or "1,5"."""
+def check_near_numbers(
+    column: Cells, where: str, n_present: int, n_numbers: int, advice: str
+) -> None:
+    """Raise ColumnError when at least half of the values are numbers or strings such as "15%".
+
+    n_numbers: of the values that are numbers. Without such strings there is no error.
+    """
     found = near_numbers(column.values[column.text].tolist())
     if found is None:
         return
     name, first, count = found
-    if 2 * count >= n_present:
+    if 2 * (count + n_numbers) >= n_present:
         raise ColumnError(
             f"{where}: {column.name} holds {name}, such as {first!r:.40}, which are text here; "
             f"{ADVICE[name]}",
