@@ -106,6 +106,17 @@ void test_batch_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
   }
 }
 
+// So many rows that the statistics of blocks are merged.
+template <class T>
+void test_statistics_of_blocks() {
+  const Size N = rows_of_block + 3, O = 67;
+  const Buffer<T> x = numbers<T>(N * O), mean(O), var(O), mean_naive(O), var_naive(O);
+  kernels<T>().batch_norm_statistics(mean.data(), var.data(), x.data(), N, O, {0, O});
+  batch_norm_statistics_naive(mean_naive.data(), var_naive.data(), x.data(), N, O, {0, O});
+  compare("batch_norm_statistics, blocks", "mean", mean, mean_naive, N, 1, O);
+  compare("batch_norm_statistics, blocks", "var", var, var_naive, N, 1, O);
+}
+
 template <class T>
 void test_norms(Size N, Size O) {
   for (const bool special : {false, true}) {

@@ -246,6 +246,7 @@ void test_all() {
   }
   // Sizes with several groups of vectors, with and without a remainder.
   for (Size n : {255, 256, 257, 300, 511, 512, 513, 777}) test_activations<T>(n);
+  test_statistics_of_blocks<T>();
   // Every size from 0 to 130 in each dimension, with random sizes in the other two; then sizes
   // beyond one panel of k.
   for (Size size = 0; size <= 130; ++size) {

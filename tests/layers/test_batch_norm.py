@@ -284,3 +284,29 @@ def test_weight_decay_does_not_apply_to_gamma_and_beta(make):
     assert params["1.gamma"].tolist() == params["1.beta"].tolist() == [1, 1, 1]
     make(0.1, weight_decay=0.5, decay_all=True).step(params, {name: np.zeros(3) for name in params})
     assert (params["1.gamma"] < 1).all() and (params["1.beta"] < 1).all()
+
+
+def test_statistics_of_more_rows_than_float32_can_count():
+    """A plain sum of ones stops at 2²⁴."""
+    x = np.ones((2**25 + 3, 1), np.float32)
+    mean, var = handnn.functional.batch_norm_statistics(x)
+    assert mean == 1 and var == 0
+
+
+@pytest.mark.parametrize("n_rows", [65_535, 65_536, 65_537, 200_001])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_statistics_of_blocks(n_rows, dtype):
+    """From 65,536 rows on, the statistics of blocks are merged."""
+    x = np.random.default_rng(n_rows).normal(3, 2, size=(n_rows, 70)).astype(dtype)
+    mean, var = handnn.functional.batch_norm_statistics(x)
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(mean, x.mean(axis=0, dtype=np.longdouble), rtol=40 * eps)
+    # The squares are a chain of 65,536 roundings, which behave like a random walk.
+    np.testing.assert_allclose(var, x.var(axis=0, dtype=np.longdouble), rtol=8 * 256 * eps)
+
+
+def test_statistics_of_blocks_carry_infinity():
+    x = np.ones((65_540, 2), np.float32)
+    x[7, 0] = np.inf
+    mean, var = handnn.functional.batch_norm_statistics(x)
+    assert mean.tolist() == [np.inf, 1] and np.isnan(var[0]) and var[1] == 0

@@ -15,7 +15,7 @@ namespace {
 // The mean of a first pass is corrected by the mean of the differences from it, which removes the
 // rounding errors of long sums. With an infinity that correction is NaN and is not applied.
 template <class T>
-void batch_norm_statistics(T* mean, T* var, const T* x, Size N, Size O, Range columns) {
+void statistics_of_block(T* mean, T* var, const T* x, Size N, Size O, Range columns) {
   column_sum(mean, N, O, columns,
              [&](auto at, Size n, auto sum) { return sum + at.load(x + n * O); });
   for_each_vector<T>(columns.first, columns.last,
@@ -35,19 +35,64 @@ void batch_norm_statistics(T* mean, T* var, const T* x, Size N, Size O, Range co
                      [&](auto at) { at.store(var, at.load(var) / T(N)); });
 }
 template <class T>
+void statistics_of_block_naive(T* mean, T* var, const T* x, Size N, Size O, Size o) {
+  T sum = 0, rest = 0, squares = 0;
+  for (Size n = 0; n < N; ++n) sum += x[n * O + o];
+  const T rough = sum / T(N);
+  for (Size n = 0; n < N; ++n) rest += x[n * O + o] - rough;
+  rest /= T(N);
+  *mean = rest == rest ? rough + rest : rough;
+  for (Size n = 0; n < N; ++n) {
+    const T d = x[n * O + o] - *mean;
+    squares = fma(d, d, squares);
+  }
+  *var = squares / T(N);
+}
+
+// A sum of more than 2^24 ones in float32 stops growing. So more rows than these are summed in
+// blocks, whose statistics are merged in order (Chan, Golub and LeVeque 1983, equation 2.1):
+//
+//   w = rows of the block / rows so far, d = mean of the block - mean
+//   mean = (1 - w) mean + w (mean of the block)
+//   var = var + w (var of the block - var) + w (1 - w) d d
+constexpr Size rows_of_block = 65'536;
+
+template <class T, class V>
+inline V merged_var(V var, V more, V d, T w) {
+  return fma(V{} + (w * (T(1) - w)), d * d, fma(V{} + w, more - var, var));
+}
+
+template <class T>
+void batch_norm_statistics(T* mean, T* var, const T* x, Size N, Size O, Range columns) {
+  constexpr Size width = 64;
+  T mean_of_block[width], var_of_block[width];
+  statistics_of_block(mean, var, x, N < rows_of_block ? N : rows_of_block, O, columns);
+  for (Size first = rows_of_block; first < N; first += rows_of_block) {
+    const Size rows = N - first < rows_of_block ? N - first : rows_of_block;
+    const T w = T(rows) / T(first + rows);
+    for (Size c = columns.first; c < columns.last; c += width) {
+      const Size count = columns.last - c < width ? columns.last - c : width;
+      statistics_of_block(mean_of_block, var_of_block, x + first * O + c, rows, O, {0, count});
+      for_each_vector<T>(0, count, [&](auto at) {
+        const Vector<T> more = at.load(mean_of_block), m = at.load(mean + c);
+        at.store(var + c, merged_var(at.load(var + c), at.load(var_of_block), more - m, w));
+        at.store(mean + c, fma(Vector<T>{} + w, more, (T(1) - w) * m));
+      });
+    }
+  }
+}
+template <class T>
 void batch_norm_statistics_naive(T* mean, T* var, const T* x, Size N, Size O, Range columns) {
   for (Size o = columns.first; o < columns.last; ++o) {
-    T sum = 0, rest = 0, squares = 0;
-    for (Size n = 0; n < N; ++n) sum += x[n * O + o];
-    const T rough = sum / T(N);
-    for (Size n = 0; n < N; ++n) rest += x[n * O + o] - rough;
-    rest /= T(N);
-    mean[o] = rest == rest ? rough + rest : rough;
-    for (Size n = 0; n < N; ++n) {
-      const T d = x[n * O + o] - mean[o];
-      squares = fma(d, d, squares);
+    statistics_of_block_naive(mean + o, var + o, x, N < rows_of_block ? N : rows_of_block, O, o);
+    for (Size first = rows_of_block; first < N; first += rows_of_block) {
+      const Size rows = N - first < rows_of_block ? N - first : rows_of_block;
+      const T w = T(rows) / T(first + rows);
+      T more, more_var;
+      statistics_of_block_naive(&more, &more_var, x + first * O, rows, O, o);
+      var[o] = merged_var(var[o], more_var, more - mean[o], w);
+      mean[o] = fma(w, more, (T(1) - w) * mean[o]);
     }
-    var[o] = squares / T(N);
   }
 }
 
