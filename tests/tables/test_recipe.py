@@ -46,11 +46,11 @@ def test_default_scale():
 @pytest.mark.parametrize(
     ("rows", "n_folds", "batch_size", "epochs", "patience"),
     [
-        (65, 16, 61, 105, 26),
-        (500, 16, 32, 105, 26),
-        (501, 8, 32, 105, 26),
-        (20_000, 8, 175, 75, 20),
-        (1_000_000, 8, 500, 10, 20),
+        (65, 16, 61, 105, 16),
+        (500, 16, 32, 105, 16),
+        (501, 8, 32, 105, 16),
+        (20_000, 8, 175, 75, 11),
+        (1_000_000, 8, 500, 10, 2),
     ],
 )
 def test_default_recipe_has_a_network_for_each_fold(rows, n_folds, batch_size, epochs, patience):

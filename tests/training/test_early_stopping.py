@@ -47,6 +47,12 @@ def test_min_delta():
     assert watched(EarlyStopping(2, min_delta=0.25), [4, 3.5, 3.5, 1]) is None
 
 
+def test_growth_waits_longer_for_a_late_epoch():
+    """1 epoch and 1.5 for each epoch up to the best one: 2 + 1 + 3, and 1 + 1 + 1.5."""
+    assert watched(EarlyStopping(1, growth=1.5), [4, 3, *[5] * 9]) == 6
+    assert watched(EarlyStopping(1, growth=1.5), [3, *[5] * 9]) == 4
+
+
 def test_direction_of_metrics():
     assert watched(EarlyStopping(1, monitor="auc"), [0.5, 0.75, 0.7], "auc", True) == 3
     assert watched(EarlyStopping(1, monitor="mae"), [0.5, 0.25, 0.3], "mae", False) == 3
@@ -171,6 +177,7 @@ def own(true, pre):
         ({"patience": 2.5}, TypeError),
         ({"min_delta": -1}, ValueError),
         ({"min_delta": np.nan}, ValueError),
+        ({"growth": -1}, ValueError),
         ({"monitor": 3}, TypeError),
         ({"restore_best": 1}, TypeError),
         ({"higher_is_better": "max"}, TypeError),

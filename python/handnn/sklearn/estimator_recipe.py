@@ -87,6 +87,7 @@ def settle(
         schedule=schedule,
         n_folds=default.n_folds,
         patience=default.patience,
+        ends_together=default.ends_together,
         n_bins=default.n_bins if scale == "quantile" else 0,
         has_linear=default.has_linear and is_auto(p.n_ensemble),
         early_stopping=holds_out_once(p),

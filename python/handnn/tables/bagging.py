@@ -1,7 +1,8 @@
 """Bagging: the average of networks that each hold out a different fold of the training rows.
 
-The networks end at the cycle that is best on the folds: see `cycles`. Every row is held out by some
-networks; their predictions for it are its out-of-fold predictions.
+Each network returns to its best epoch on its fold, or, where folds are small, all return to the
+cycle that is best on the folds together: see `cycles`. Every row is held out by some networks;
+their predictions for it are its out-of-fold predictions.
 (Breiman 1996, "Bagging Predictors"; with folds in place of bootstrap samples: Parmanto, Munro and
 Doyle 1996.)
 """
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.network import Network
 from handnn.tables.cycles import Train, train_in_cycles
-from handnn.tables.recipe import Recipe
+from handnn.tables.recipe import PATIENCE_GROWTH, Recipe
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.history import History
 from handnn.training.trainer import Trainer
@@ -109,12 +110,13 @@ def train_bag(
     train = partial(train, batch_size=recipe.batch_size)
     if not recipe.n_folds:
         return train(trainers, x, y, rows=rows, epochs=recipe.epochs)
-    if recipe.schedule == "cycles":
+    if recipe.schedule == "cycles" and recipe.ends_together:
         return train_in_cycles(
             trainers, n_first, x, y,
             rows=rows, epochs=recipe.epochs, train=train, restores=restores,
         )  # fmt: skip
-    stopping = EarlyStopping(recipe.patience, restore_best=restores)
+    growth = PATIENCE_GROWTH if recipe.schedule == "cycles" else 0.0
+    stopping = EarlyStopping(recipe.patience, restore_best=restores, growth=growth)
     return train(
         trainers, x, y,
         rows=rows, epochs=recipe.epochs, validation="rest", early_stopping=stopping,

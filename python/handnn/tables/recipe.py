@@ -58,9 +58,17 @@ EPOCHS_SHARE, MIN_EPOCHS = 0.5, 10
 CYCLE_PARTS = 15
 """The first of four `schedules.DoublingCycles` lasts a 15th of all epochs."""
 
-PATIENCE_SHARE, MIN_PATIENCE = 0.25, 20
-"""With a schedule other than "cycles": epochs without a lower loss on the fold after which a
-network stops, as a share of all epochs, and the fewest.
+PATIENCE_SHARE, MIN_PATIENCE = 0.15, 2
+"""A network of a bag stops after this share of all epochs without a lower loss on its fold."""
+
+PATIENCE_GROWTH = 1.5
+"""With `schedules.DoublingCycles` it waits 1.5 times its best epoch longer: to the end of the cycle
+after that of its best epoch. On noisy tables the best epoch comes early, in a short cycle.
+"""
+
+MAX_TOGETHER_ROWS = 1_600
+"""Up to this number of rows, a fold says too little about the best epoch of its network, and all
+networks end at one cycle: see `cycles`.
 """
 
 N_BINS, MAX_BINS = 16, 256
@@ -103,7 +111,8 @@ class Recipe:
         schedule: the name of a schedule or a Schedule.
         n_folds: parts into which the training rows are divided, each held out by a network: see
             `bagging`; 0 for none.
-        patience: of `EarlyStopping`, with folds and a schedule other than "cycles".
+        patience: of `EarlyStopping`, with folds.
+        ends_together: whether all networks end at one cycle instead: see `cycles`.
         n_bins: the largest number of bins of a column of numbers: see `tables.bins`.
         has_linear: whether there is also a linear network for each fold: see
             `tables.linear_member`.
@@ -125,6 +134,7 @@ class Recipe:
     schedule: str | Schedule = "one_cycle"
     n_folds: int = 0
     patience: int = MIN_PATIENCE
+    ends_together: bool = False
     n_bins: int = 0
     has_linear: bool = False
 
@@ -187,10 +197,11 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
     """Return the default recipe: a bag of networks for a table of `n_rows` training rows.
 
     The rows are divided into folds. For each fold two networks are trained on the other rows: one
-    with hidden layers and one that is linear. They end at the cycle that is best on held-out rows,
-    and one kind or both become the bag, as those rows tell. Columns of numbers have bins. Up to 64
-    rows, each network learns from all of them, in one batch: a fold of some rows says too little
-    about the best epoch, and a row of weight 2 equals two rows.
+    with hidden layers and one that is linear. Each returns to its best epoch on the fold; up to
+    1,600 rows, all return to the cycle that is best on all folds. One kind or both become the bag,
+    as held-out rows tell. Columns of numbers have bins. Up to 64 rows, each network learns from all
+    of them, in one batch: a fold of some rows says too little about the best epoch, and a row of
+    weight 2 equals two rows.
 
     Raises what `single_recipe` raises.
 
@@ -198,7 +209,7 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
         >>> from handnn.tables.recipe import default_recipe
         >>> recipe = default_recipe(1_000)
         >>> recipe.n_networks, recipe.n_folds, recipe.n_train(1_000), recipe.patience
-        (8, 8, 875, 26)
+        (8, 8, 875, 16)
     """
     n_rows = whole_number(n_rows, "default_recipe: n_rows")
     if n_rows <= MAX_FULL_BATCH_ROWS:
@@ -217,6 +228,7 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
         lr=BAG_LR,
         schedule="cycles",
         patience=max(MIN_PATIENCE, round(PATIENCE_SHARE * epochs)),
+        ends_together=n_rows <= MAX_TOGETHER_ROWS,
         n_bins=default_bins(n_rows, whole_number(n_columns, "default_recipe: n_columns")),
         has_linear=True,
     )

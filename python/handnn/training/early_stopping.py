@@ -16,8 +16,11 @@ class EarlyStopping:
     """End `Trainer.fit` after `patience` consecutive epochs without improvement.
 
         improved = value < best - min_delta      (value > best + min_delta if higher is better)
+        ends at epoch best_epoch + patience + growth·best_epoch
 
     patience: the number of epochs, at least 1.
+    growth: epochs of patience more for each epoch up to the best one, finite and not negative: a
+        late best epoch is waited for longer, as a schedule such as DoublingCycles needs it.
     min_delta: the smallest improvement that counts, finite and not negative.
     monitor: "loss" for the validation loss, or the training loss without validation; or
     "train_loss", "validation_loss" or the name of a metric. NaN is never an improvement.
@@ -37,7 +40,7 @@ class EarlyStopping:
 
     Raises:
         TypeError: If an argument has a wrong type.
-        ValueError: If patience is below 1, or min_delta is negative or not finite.
+        ValueError: If patience is below 1, or min_delta or growth is negative or not finite.
 
     Examples:
         >>> x = np.linspace(-1, 1, 40)[:, None]
@@ -59,6 +62,7 @@ class EarlyStopping:
         monitor: str = "loss",
         restore_best: bool = True,
         higher_is_better: bool | None = None,
+        growth: float = 0.0,
     ) -> None:
         self.patience = whole_number(patience, "EarlyStopping: patience")
         self.min_delta = non_negative_number(min_delta, "EarlyStopping: min_delta")
@@ -74,6 +78,7 @@ class EarlyStopping:
                 f"{higher_is_better!r}"
             )
         self.higher_is_better = higher_is_better
+        self.growth = non_negative_number(growth, "EarlyStopping: growth")
         self.start()
 
     @property
@@ -85,6 +90,7 @@ class EarlyStopping:
             "monitor": self.monitor,
             "restore_best": self.restore_best,
             "higher_is_better": self.higher_is_better,
+            "growth": self.growth,
         }
 
     def start(self) -> None:
@@ -143,7 +149,7 @@ class EarlyStopping:
                 self._keep(arrays)
         else:
             self.waited += 1
-        return self.waited >= self.patience
+        return self.waited >= self.patience + self.growth * (self.best_epoch or 0)
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
         """Write the best weights into `arrays`: ``{**network.params, **network.buffers}``."""
