@@ -40,6 +40,21 @@ def targets(kind, size):
     return np.array(["low", "mid", "high"])[np.digitize(noisy, [40, 90])]
 
 
+@pytest.mark.parametrize("quality", ["fast", "best"])
+def test_qualities_are_those_of_train_file(tmp_path, quality):
+    pl = pytest.importorskip("polars")
+    columns, size = table(has_text=True, has_gaps=False)
+    frame = pl.DataFrame({**columns, "y": targets("numbers", size)})
+    frame.write_csv(tmp_path / "table.csv")
+    model = handnn.train_file(tmp_path / "table.csv", "y", epochs=2, seed=1, quality=quality)
+    rows = np.setdiff1d(np.arange(N), np.asarray(model.training.held_out.places) - 2)
+    estimator = MLPRegressor(random_state=1, max_iter=2, quality=quality)
+    estimator.fit(frame[rows].drop("y"), frame[rows]["y"].to_numpy())
+    for one, other in zip(model.networks, estimator.networks_, strict=True):
+        for name, array in one.params.items():
+            assert_same_bits(other.params[name], array)
+
+
 @pytest.mark.parametrize("kind", ["numbers", "two", "three"])
 @pytest.mark.parametrize("has_text", [False, True])
 @pytest.mark.parametrize("has_gaps", [False, True])

@@ -36,6 +36,8 @@ class TrainOptions(DialectOptions):
     epochs: int | None
     batch_size: int | None
     lr: float | None
+    quality: str
+    time: float | None
     hold_out: float
     seed: int
     shards: int | None
@@ -77,6 +79,21 @@ def objective(context: click.Context, parameter: click.Parameter, value: str) ->
         raise click.BadParameter(str(error)) from None
 
 
+def seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Return "60s", "5m", "1h" or a number of seconds as seconds."""
+    if value is None:
+        return None
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (value[:-1], units[value[-1]]) if value[-1:] in units else (value, 1)
+    try:
+        found = float(number) * unit
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise click.BadParameter(f"{value!r} is not a duration such as 60s, 5m or 1h")
+    return found
+
+
 @click.command(
     short_help="Train a model on a CSV, JSON-lines, Parquet or Excel file.",
     epilog="Examples: handnn train houses.csv --target price; handnn train houses.csv --target "
@@ -104,7 +121,8 @@ def objective(context: click.Context, parameter: click.Parameter, value: str) ->
 )  # fmt: skip
 @click.option(
     "--networks", metavar="N", type=click.IntRange(1, 100),
-    help="Networks to train and average. [default: 8, 16 up to 500 rows, 1 with --stream]",
+    help="Networks to train and average, without linear ones. [default: 8, 16 up to 500 rows, and "
+    "as many linear ones; 1 with --stream]",
 )  # fmt: skip
 @click.option(
     "--epochs", metavar="N", type=click.IntRange(1, 1_000_000),
@@ -116,7 +134,16 @@ def objective(context: click.Context, parameter: click.Parameter, value: str) ->
 )  # fmt: skip
 @click.option(
     "--lr", metavar="RATE", type=click.FloatRange(0, 10, min_open=True),
-    help="Highest learning rate. [default: 0.005]",
+    help="Highest learning rate. [default: 0.01, 0.005 with --stream]",
+)  # fmt: skip
+@click.option(
+    "--quality", type=click.Choice(["fast", "good", "best"]), default="good", show_default=True,
+    help="fast: a quarter of the time. best: four times as long, with further kinds of networks.",
+)  # fmt: skip
+@click.option(
+    "--time", metavar="DURATION", callback=seconds,
+    help="Try the kinds of networks of --quality best while they fit into this time, such as 60s "
+    "or 5m.",
 )  # fmt: skip
 @click.option(
     "--hold-out", metavar="SHARE", default=0.2, show_default=True,

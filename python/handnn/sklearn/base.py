@@ -51,7 +51,7 @@ from handnn.tables import Columns, TableModel
 from handnn.tables.bagging import Folds, rows_outside
 from handnn.tables.cells import AnyArray
 from handnn.tables.intervals import HeldOutErrors
-from handnn.tables.linear_member import chosen_networks, members_of
+from handnn.tables.members import chosen_members, members_of
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network
 from handnn.tables.separation import Separation
@@ -302,7 +302,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         self._finish(factory, jobs, is_whole, is_first=True)
         if is_whole:
             loss, (x, y, _) = self._target.loss, factory.train
-            self.networks_ = chosen_networks(self.networks_, recipe, loss, x, y, fold)
+            self.networks_ = chosen_members(self.networks_, recipe, loss, x, y, fold).networks
             self._held_out = self._calibrate(factory.train, fold)
 
     def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:

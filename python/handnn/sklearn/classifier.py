@@ -107,6 +107,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         n_jobs: int | None = None,
         categories: str = "embedding",
         dtype: DTypeLike = "auto",
+        quality: str = "good",
     ) -> None:
         self._set_parameters(locals())
 

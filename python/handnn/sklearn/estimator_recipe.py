@@ -54,7 +54,10 @@ def settle(
     Where more rows are to come, scale "auto" does not use quantiles: every value beyond the first
     rows would become the same.
     """
-    default = (default_recipe if is_bag else single_recipe)(n_rows, n_columns)
+    if is_bag:
+        default = default_recipe(n_rows, n_columns, p.quality)
+    else:
+        default = single_recipe(n_rows, n_columns)
     hidden, activations, dropouts = hidden_layers(p)
     is_lbfgs = p.solver == "lbfgs"
     schedule = _schedule(p, is_incremental, default)
@@ -90,6 +93,7 @@ def settle(
         ends_together=default.ends_together,
         n_bins=default.n_bins if scale == "quantile" else 0,
         has_linear=default.has_linear and is_auto(p.n_ensemble),
+        has_variants=default.has_variants and is_auto(p.n_ensemble),
         early_stopping=holds_out_once(p),
         stops=not is_lbfgs and (holds_out_once(p) or not has_end),
     )

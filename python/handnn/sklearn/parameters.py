@@ -15,6 +15,7 @@ from handnn.layers import ACTIVATIONS as LAYER_ACTIVATIONS
 from handnn.losses import Loss
 from handnn.schedules import Schedule
 from handnn.sklearn.sample_weights import ClassWeight, check_class_weight
+from handnn.tables.recipe import QUALITIES
 
 Auto: TypeAlias = Literal["auto"]
 RandomState: TypeAlias = int | np.random.RandomState | None
@@ -104,6 +105,7 @@ class Parameters(Protocol):
     n_jobs: int | None
     categories: str
     dtype: DTypeLike
+    quality: str
 
 
 def check(p: Parameters) -> None:
@@ -140,6 +142,7 @@ def _check_words(p: Parameters, name: str) -> None:
     _one_of(name, "solver", p.solver, SOLVERS)
     _one_of(name, "learning_rate", p.learning_rate, RATES)
     _one_of(name, "categories", p.categories, ENCODINGS)
+    _one_of(name, "quality", p.quality, QUALITIES)
     if not (p.schedule is None or isinstance(p.schedule, Schedule)):
         _one_of(name, "schedule", p.schedule, SCHEDULES)
     scale: object = p.scale

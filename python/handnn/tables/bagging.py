@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from time import perf_counter
 from typing import TypeVar
 
 import numpy as np
@@ -101,10 +102,34 @@ def train_bag(
 ) -> list[History]:
     """Train the networks of a recipe, and return the History of each.
 
-    trainers: those of `linear_member.members_of(recipe)`, one after another. rows: from
-    `rows_outside`, for each network of a member. train: `train_many` with the arguments that are
-    not those of the recipe. restores: whether networks return to their best epoch or cycle.
+    trainers: those of `members.members_of(recipe)`, one after another. The first two members train
+    at once, further ones in turn, unless that would exceed `recipe.seconds`: then there are fewer
+    Histories. rows: from `rows_outside`, for each network of a member. train: `train_many` with the
+    arguments that are not those of the recipe. restores: whether networks return to their best
+    epoch or cycle.
     """
+    began, n = perf_counter(), len(rows)
+    first = n * (1 + recipe.has_linear)
+    histories: list[History] = []
+    for at in [0, *range(first, len(trainers), n)]:
+        seconds = perf_counter() - began
+        if at and seconds * (at + n) / at > recipe.seconds:
+            break
+        part = trainers[at : at + n] if at else trainers[:first]
+        histories += _train_at_once(part, x, y, rows, recipe, train, restores)
+    return histories
+
+
+def _train_at_once(
+    trainers: Sequence[Trainer],
+    x: Array,
+    y: Array,
+    rows: Sequence[NDArray[np.int64]],
+    recipe: Recipe,
+    train: Train,
+    restores: bool,
+) -> list[History]:
+    """Train the networks of one member or two."""
     n_first = len(rows)
     rows = [*rows] * (len(trainers) // n_first)
     train = partial(train, batch_size=recipe.batch_size)

@@ -17,7 +17,7 @@ from handnn.tables.calibration import calibrate
 from handnn.tables.cells import Floats
 from handnn.tables.columns import Columns
 from handnn.tables.intervals import Band, HeldOutErrors, held_out_outputs
-from handnn.tables.linear_member import chosen_networks, members_of
+from handnn.tables.members import Choice, chosen_members, members_of
 from handnn.tables.model import TableModel
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network, build_optimizer
@@ -34,11 +34,12 @@ from handnn.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class FittedTable:
-    """A trained model, the History of each network that was trained, and the temperature."""
+    """A trained model, the History of each network that was trained, and how the bag was made."""
 
     model: TableModel
     histories: list[History]
     temperature: float = 1.0
+    choice: Choice | None = None
 
 
 def fit_table(
@@ -99,13 +100,14 @@ def fit_table(
     ]
     train = partial(train, sample_weight=sample_weight)
     histories = train_bag(trainers, x, encoded, rows, recipe, train)
-    networks = [trainer.network for trainer in trainers]
+    networks = [trainer.network for trainer in trainers[: len(histories)]]
     for network in networks:
         columns.settle(network)
-    networks = chosen_networks(networks, recipe, target.loss(), x, encoded, fold)
+    choice = chosen_members(networks, recipe, target.loss(), x, encoded, fold)
     weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-    temperature, held_out = _calibrated(networks, x, encoded, fold, weight, target)
-    return FittedTable(TableModel(networks, columns, target, held_out), histories, temperature)
+    temperature, held_out = _calibrated(choice.networks, x, encoded, fold, weight, target)
+    model = TableModel(choice.networks, columns, target, held_out)
+    return FittedTable(model, histories, temperature, choice)
 
 
 def _calibrated(

@@ -8,6 +8,7 @@ by scores on test rows: docs/scikit-learn.md has the measurements.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, SupportsIndex
 
@@ -21,6 +22,9 @@ HIDDEN = (128, 128)
 """Units of the hidden layers."""
 
 ACTIVATION = "relu"
+
+QUALITIES = ("fast", "good", "best")
+"""Half of the folds and epochs; the default; and networks of further kinds: see `members`."""
 
 PEAK_LR = 0.005
 """The highest learning rate of AdamW in a `schedules.OneCycle`, for one network."""
@@ -114,8 +118,9 @@ class Recipe:
         patience: of `EarlyStopping`, with folds.
         ends_together: whether all networks end at one cycle instead: see `cycles`.
         n_bins: the largest number of bins of a column of numbers: see `tables.bins`.
-        has_linear: whether there is also a linear network for each fold: see
-            `tables.linear_member`.
+        has_linear, has_variants: whether there is also a linear network for each fold, and networks
+            of further kinds: see `members`.
+        seconds: the time in which to train networks of further kinds.
     """
 
     n_networks: int = 1
@@ -137,6 +142,8 @@ class Recipe:
     ends_together: bool = False
     n_bins: int = 0
     has_linear: bool = False
+    has_variants: bool = False
+    seconds: float = math.inf
 
     def with_hidden(self, hidden: tuple[int, ...]) -> Recipe:
         """Return the recipe with other hidden layers, activated and dropped out like the first."""
@@ -193,7 +200,9 @@ def single_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe
     )
 
 
-def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe:
+def default_recipe(
+    n_rows: SupportsIndex, n_columns: SupportsIndex = 1, quality: str = "good"
+) -> Recipe:
     """Return the default recipe: a bag of networks for a table of `n_rows` training rows.
 
     The rows are divided into folds. For each fold two networks are trained on the other rows: one
@@ -203,7 +212,10 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
     of them, in one batch: a fold of some rows says too little about the best epoch, and a row of
     weight 2 equals two rows.
 
-    Raises what `single_recipe` raises.
+    quality: "fast" has half of the folds and epochs. "best" has networks of further kinds, which
+    take about four times as long.
+
+    Raises what `single_recipe` raises, and ValueError for another quality.
 
     Examples:
         >>> from handnn.tables.recipe import default_recipe
@@ -211,12 +223,17 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
         >>> recipe.n_networks, recipe.n_folds, recipe.n_train(1_000), recipe.patience
         (8, 8, 875, 16)
     """
+    if quality not in QUALITIES:
+        raise ValueError(f"quality must be one of {', '.join(QUALITIES)}, not {quality!r}")
     n_rows = whole_number(n_rows, "default_recipe: n_rows")
     if n_rows <= MAX_FULL_BATCH_ROWS:
         return replace(single_recipe(n_rows, n_columns), n_networks=N_FOLDS)
     n_folds = N_FOLDS_SMALL if n_rows <= MAX_SMALL_ROWS else N_FOLDS
+    share = EPOCHS_SHARE
+    if quality == "fast":
+        n_folds, share = n_folds // 2, share / 2
     single = single_recipe(n_rows - n_rows // n_folds, n_columns)
-    epochs = max(min(single.epochs, MIN_EPOCHS), round(EPOCHS_SHARE * single.epochs))
+    epochs = max(min(single.epochs, MIN_EPOCHS), round(share * single.epochs))
     if epochs > CYCLE_PARTS:  # cycles end with epochs
         epochs = CYCLE_PARTS * round(epochs / CYCLE_PARTS)
     return replace(
@@ -231,6 +248,7 @@ def default_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recip
         ends_together=n_rows <= MAX_TOGETHER_ROWS,
         n_bins=default_bins(n_rows, whole_number(n_columns, "default_recipe: n_columns")),
         has_linear=True,
+        has_variants=quality == "best",
     )
 
 

@@ -19,7 +19,7 @@ from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.files.learning.weights import weights_of
 from handnn.files.reading.csv_checks import counted
 from handnn.tables.fitting import fit_table
-from handnn.tables.recipe import default_recipe
+from handnn.tables.members import described, members_of
 from handnn.training.history import History
 from handnn.training.many import train_many
 from handnn.training.trainer import Trainer
@@ -54,9 +54,13 @@ def train_in_memory(
     for note in survey.notes:
         log(note)
     start = perf_counter()
-    recipe = settings.applied_to(default_recipe(len(train), len(survey.kinds)))
+    recipe = settings.recipe_for(len(train), len(survey.kinds))
     check_size(recipe, survey.kinds)
-    text = f"training {counted(recipe.n_networks, 'network')}"
+    members = members_of(recipe)
+    text = f"training {counted(len(members) * recipe.n_networks, 'network')}"
+    if recipe.has_variants:
+        kinds = ", ".join(map(described, members))
+        log(f"kinds of networks to try, {recipe.n_networks} of each: {kinds}")
     with heartbeat(log, text, shows=not progress and executor is None):
         fitted = fit_table(
             train.x,
@@ -73,6 +77,8 @@ def train_in_memory(
         )
     for number, history in enumerate(fitted.histories, 1):
         log(f"network {number} of {len(fitted.histories)}: {history}")
+    if fitted.choice is not None and fitted.choice.losses:
+        log(str(fitted.choice))
     if fitted.temperature != 1:
         log(f"probabilities scaled on held-out rows: temperature {fitted.temperature:.3g}")
     run = TrainingRun(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from handnn.arrays import positive_number, whole_number
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.storage import MAX_ARRAYS
+from handnn.tables.members import members_of
 from handnn.tables.objective import SQUARED, checked_objective
-from handnn.tables.recipe import Recipe
+from handnn.tables.recipe import QUALITIES, Recipe, default_recipe
 
 Log = Callable[[str], object]
 """A function that is called with a line of text at each stage of training."""
@@ -27,6 +29,7 @@ class TrainingSettings:
     targets: the names of the columns to predict, one or more.
     loss: what a regression predicts; see `Target`.
     hidden, networks, epochs, batch_size, lr, shards: None leaves the choice to the recipe.
+    time: the seconds in which to try further kinds of networks, as with the quality "best".
     hold_out: the share of the rows that is held out to score the model.
 
     Raises TypeError or ValueError for a value that `train_file` does not allow.
@@ -51,6 +54,8 @@ class TrainingSettings:
     epochs: int | None = None
     batch_size: int | None = None
     lr: float | None = None
+    quality: str = "good"
+    time: float | None = None
     seed: int = 0
     shards: int | None = None
 
@@ -74,6 +79,11 @@ class TrainingSettings:
             value: int | None = getattr(self, name)
             if value is not None:
                 whole_number(value, f"{where} {name}")
+        if self.quality not in QUALITIES:
+            words = ", ".join(QUALITIES)
+            raise ValueError(f"{where} quality must be one of {words}, not {self.quality!r}")
+        if self.time is not None:
+            positive_number(self.time, f"{where} time")
         if self.lr is not None:
             positive_number(self.lr, f"{where} lr")
         whole_number(self.seed, f"{where} seed", 0)
@@ -83,12 +93,19 @@ class TrainingSettings:
         """The first column to predict."""
         return self.targets[0]
 
+    def recipe_for(self, n_rows: int, n_columns: int) -> Recipe:
+        """Return the recipe for a table in memory, with the user's settings."""
+        quality = self.quality if self.time is None else "best"
+        return self.applied_to(default_recipe(n_rows, n_columns, quality))
+
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return a recipe with the user's settings."""
         return replace(
             recipe if self.hidden is None else recipe.with_hidden(self.hidden),
             n_networks=self.networks or recipe.n_networks,
             has_linear=recipe.has_linear and self.networks is None,
+            has_variants=recipe.has_variants and self.networks is None,
+            seconds=math.inf if self.time is None else self.time,
             epochs=self.epochs or recipe.epochs,
             batch_size=self.batch_size or recipe.batch_size,
             lr=self.lr or recipe.lr,
@@ -102,7 +119,7 @@ def check_size(recipe: Recipe, kinds: Mapping[str, str]) -> None:
     kinds: the kind of each column; a column of categories adds one embedding to each network.
     """
     n_arrays = 2 * (len(recipe.hidden) + 1) + sum(kind == "category" for kind in kinds.values())
-    most = MAX_ARRAYS // n_arrays
+    most = MAX_ARRAYS // (n_arrays * len(members_of(recipe)))
     if recipe.n_networks > most:
         problem = f"{recipe.n_networks} networks of {n_arrays:,} arrays do not fit into one file"
         if not most:

@@ -1,4 +1,4 @@
-"""Linear networks beside the others of a bag."""
+"""The members of a bag, and how held-out rows choose among them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from handnn import Affine, MSELoss, Network, TableModel
 from handnn.tables.bagging import draw_folds
 from handnn.tables.fitting import fit_table
 from handnn.tables.intervals import held_out_outputs
-from handnn.tables.linear_member import chosen_networks, members_of
+from handnn.tables.members import chosen_members, members_of
 from handnn.tables.recipe import default_recipe
 
 RNG = np.random.default_rng(0)
@@ -29,8 +29,8 @@ def test_the_networks_with_the_lowest_loss_are_the_bag(linear, chosen):
     networks = [constant(value) for value in (1, 1, linear, linear)]
     x, y = np.zeros((10, 1), "float32"), np.full((10, 1), 2.0)
     fold = np.arange(10) % 2
-    found = chosen_networks(networks, recipe, MSELoss(), x, y, fold)
-    assert found == networks[slice(*chosen)]
+    found = chosen_members(networks, recipe, MSELoss(), x, y, fold)
+    assert found.networks == networks[slice(*chosen)]
 
 
 def test_only_networks_that_hold_a_row_out_answer_for_it():
@@ -69,3 +69,31 @@ def test_is_saved_with_its_linear_networks(tmp_path):
     again = TableModel.load(tmp_path / "model.safetensors")
     assert len(again.networks) == len(model.networks)
     assert np.array_equal(again.predict(x), model.predict(x))
+
+
+def test_the_greedy_choice_adds_what_lowers_the_loss_of_the_mean():
+    """Answers 1, 2.5, 0 and 9 to 2: 2.5 is the best alone, 1 improves it, the others do not."""
+    recipe = replace(default_recipe(100, quality="best"), n_networks=2, n_folds=2)
+    networks = [constant(value) for value in (1, 1, 2.5, 2.5, 0, 0, 9, 9)]
+    x, y = np.zeros((10, 1), "float32"), np.full((10, 1), 2.0)
+    found = chosen_members(networks, recipe, MSELoss(), x, y, np.arange(10) % 2)
+    assert found.networks == networks[:4] and found.loss == 0.0625
+    assert list(found.losses.values()) == [1, 0.25, 4, 49]
+    assert str(found).endswith("the bag: 128-128 relu, dropout 0.1 and linear")
+
+
+def test_qualities():
+    fast, good, best = (default_recipe(2_000, 5, quality) for quality in ("fast", "good", "best"))
+    assert (fast.n_folds, fast.epochs) == (4, 45) and (good.n_folds, good.epochs) == (8, 105)
+    assert [len(members_of(recipe)) for recipe in (fast, good, best)] == [2, 2, 4]
+    with pytest.raises(ValueError, match="quality must be one of fast, good, best, not 'slow'"):
+        default_recipe(2_000, 5, "slow")
+
+
+@pytest.mark.parametrize(("seconds", "n_members"), [(1e-9, 2), (np.inf, 4)])
+def test_time_limits_the_further_members(seconds, n_members):
+    x = RNG.normal(size=(130, 2))
+    recipe = replace(default_recipe(130, 2, "best"), epochs=2, seconds=seconds)
+    fitted = fit_table(x, x[:, 0], recipe, rng=0)
+    assert len(fitted.histories) == n_members * recipe.n_networks
+    assert fitted.choice is not None and len(fitted.choice.losses) == n_members

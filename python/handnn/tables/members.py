@@ -1,0 +1,139 @@
+"""The members of a bag: kinds of networks, of which held-out rows choose those that answer.
+
+For each fold there is a network of every member, trained on the same rows. The first member is the
+recipe itself. The second is linear: deep networks approximate a straight line with many bent pieces
+and overfit the noise around it. With the bins of `tables.bins` it is an additive model, a sum of a
+piecewise linear function of each column. Further members, with `quality="best"`, differ in width,
+activation, regularization and learning rate.
+
+The bag is chosen greedily: it begins with the member that has the lowest loss on held-out rows, and
+the member that lowers the loss of their mean most is added until none does. (Wide and deep: Cheng
+et al. 2016. Selection: Caruana et al. 2004, "Ensemble Selection from Libraries of Models", here
+with equal weights and each member once.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from handnn.arrays import Array
+from handnn.losses import Loss
+from handnn.losses.loss import as_column
+from handnn.network import Network
+from handnn.tables.bagging import Folds
+from handnn.tables.intervals import held_out_outputs
+from handnn.tables.recipe import Recipe
+
+RecipeT = TypeVar("RecipeT", bound=Recipe)
+
+LR_FACTOR = 2.0
+"""The learning rate of a linear network, relative to that of the others."""
+
+WEIGHT_DECAY = 0.01
+"""A linear network has few weights, which need less of it."""
+
+
+def linear(recipe: RecipeT) -> RecipeT:
+    """Return the recipe without hidden layers."""
+    return replace(
+        recipe,
+        hidden=(),
+        activations=(),
+        dropouts=(),
+        batch_norm=False,
+        lr=LR_FACTOR * recipe.lr,
+        weight_decay=min(recipe.weight_decay, WEIGHT_DECAY),
+    )
+
+
+def smooth(recipe: RecipeT) -> RecipeT:
+    """Return the recipe with layers twice as wide and SiLU."""
+    hidden = tuple(2 * units for units in recipe.hidden)
+    return replace(recipe, hidden=hidden, activations=("silu",) * len(hidden))
+
+
+def regularized(recipe: RecipeT) -> RecipeT:
+    """Return the recipe with more Dropout and a higher learning rate."""
+    dropouts = tuple(min(0.9, 2.5 * share) for share in recipe.dropouts)
+    return replace(recipe, dropouts=dropouts, lr=2 * recipe.lr)
+
+
+def members_of(recipe: RecipeT) -> list[RecipeT]:
+    """Return the recipe of each member: see the module."""
+    if not (recipe.has_linear and recipe.n_folds):
+        return [recipe]
+    more = [smooth(recipe), regularized(recipe)] if recipe.has_variants else []
+    return [recipe, linear(recipe), *more]
+
+
+def described(recipe: Recipe) -> str:
+    """Return the hidden layers in short: "128-128 relu, dropout 0.1", or "linear"."""
+    if not recipe.hidden:
+        return "linear"
+    widths, words = "-".join(map(str, recipe.hidden)), "/".join(dict.fromkeys(recipe.activations))
+    dropout = max(recipe.dropouts)
+    return f"{widths} {words}" + (f", dropout {dropout:g}" if dropout else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The networks of a bag, and how they were chosen.
+
+    Attributes:
+        networks: those of the chosen members.
+        losses: of each member on held-out rows, by its description; {} if there was one only.
+        loss: of the bag on held-out rows.
+        chosen: the descriptions of the chosen members.
+    """
+
+    networks: list[Network]
+    losses: dict[str, float]
+    loss: float
+    chosen: list[str]
+
+    def __str__(self) -> str:
+        """Describe the choice in a line."""
+        losses = "; ".join(f"{name}: {loss:.4g}" for name, loss in self.losses.items())
+        return f"loss on held-out rows: {losses}; the bag: {' and '.join(self.chosen)}"
+
+
+def chosen_members(
+    networks: Sequence[Network], recipe: Recipe, loss: Loss, x: Array, y: Array, fold: Folds
+) -> Choice:
+    """Return the networks of the members that together have the lowest loss on held-out rows.
+
+    networks: those of `members_of(recipe)`, one after another, perhaps without the last members. x,
+    y: the rows as they are trained on.
+    """
+    n = recipe.n_networks
+    parts = [list(networks[at : at + n]) for at in range(0, len(networks), n)]
+    names = [described(member) for member in members_of(recipe)][: len(parts)]
+    if len(parts) == 1:
+        return Choice(parts[0], {}, float("nan"), names)
+    rows = held_out_outputs(parts[0], x, fold)[0]
+    outputs = [held_out_outputs(part, x, fold)[1] for part in parts]
+    target = as_column(y[rows].astype(outputs[0].dtype), outputs[0])
+
+    def loss_of(places: Sequence[int]) -> float:
+        total = outputs[places[0]]
+        for place in places[1:]:
+            total = total + outputs[place]
+        return loss.forward(total / total.dtype.type(len(places)), target)
+
+    chosen: list[int] = []
+    lowest = float("inf")
+    while len(chosen) < len(parts):
+        rest = [place for place in range(len(parts)) if place not in chosen]
+        losses = {place: loss_of(sorted([*chosen, place])) for place in rest}
+        best = min(rest, key=losses.__getitem__)
+        if chosen and not losses[best] < lowest:
+            break
+        chosen, lowest = sorted([*chosen, best]), losses[best]
+    return Choice(
+        [network for place in chosen for network in parts[place]],
+        {name: loss_of([place]) for place, name in enumerate(names)},
+        lowest,
+        [names[place] for place in chosen],
+    )
