@@ -46,6 +46,14 @@ def arguments() -> argparse.Namespace:
         metavar="NAME",
         help="of accuracy: names such as concrete, all (for development), or check (kept for it)",
     )
+    parser.add_argument(
+        "--with",
+        dest="more",
+        nargs="+",
+        default=[],
+        choices=tuple(accuracy.ON_REQUEST),
+        help="of accuracy: further contestants",
+    )
     parser.add_argument("--splits", type=int, default=1, help="of accuracy: splits of each table")
     parser.add_argument("--networks", type=int, default=200, help="of shapes: networks to draw")
     parser.add_argument(
@@ -64,7 +72,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--peers", metavar="NAMES", help=f"run these peers only, of {libraries}")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all numbers to FILE")
-    parser.add_argument("--chart", metavar="FILE", type=Path, help="draw the steps as a PNG")
+    parser.add_argument(
+        "--chart", metavar="FILE", type=Path, help="draw the steps, or the accuracy, as a PNG"
+    )
     return parser.parse_args()
 
 
@@ -105,8 +115,11 @@ def main() -> None:
     """Measure, print and write the results."""
     args = arguments()
     if args.only == "accuracy":
-        found = accuracy.measure(accuracy.chosen_tables(args.tables), args.splits, args.seed)
+        tables = accuracy.chosen_tables(args.tables)
+        found = accuracy.measure(tables, args.splits, args.seed, args.more)
         accuracy.show(found)
+        if args.chart:
+            accuracy.draw(found, args.chart)
         if args.json:
             args.json.write_text(json.dumps(accuracy.as_json(found), indent=2) + "\n", "utf-8")
         return

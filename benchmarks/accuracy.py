@@ -11,13 +11,14 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.accuracy_tables import TABLES, Table, TableSplit, load, split
+from benchmarks.accuracy_tables import TABLES, Table, TableSplit, is_there, load, split
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -40,11 +41,29 @@ class Result:
     seconds: float
 
 
-def handnn_model(is_classes: bool, x: DataFrame, seed: int) -> Model:
-    """Return the estimator of handnn with its defaults."""
+def handnn_model(is_classes: bool, x: DataFrame, seed: int, quality: str = "good") -> Model:
+    """Return the estimator of handnn with its defaults, apart from the quality."""
     from handnn.sklearn import MLPClassifier, MLPRegressor
 
-    return (MLPClassifier if is_classes else MLPRegressor)(random_state=seed)
+    return (MLPClassifier if is_classes else MLPRegressor)(random_state=seed, quality=quality)
+
+
+def realmlp(is_classes: bool, x: DataFrame, seed: int) -> Model:
+    """Return RealMLP-TD of the package pytabkit, behind imputed numbers."""
+    from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+
+    text = text_columns(x)
+    numbers = [name for name in x.columns if name not in text]
+    impute = ColumnTransformer(
+        [("numbers", SimpleImputer(strategy="mean", add_indicator=True), numbers)],
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
+    kind = RealMLP_TD_Classifier if is_classes else RealMLP_TD_Regressor
+    return make_pipeline(impute, kind(random_state=seed, device="cpu", n_threads=n_threads()))
 
 
 def boosting(is_classes: bool, x: DataFrame, seed: int) -> Model:
@@ -103,6 +122,13 @@ CONTESTANTS: dict[str, Callable[[bool, DataFrame, int], Model]] = {
     "linear": linear,
 }
 
+ON_REQUEST: dict[str, Callable[[bool, DataFrame, int], Model]] = {
+    "handnn fast": partial(handnn_model, quality="fast"),
+    "handnn best": partial(handnn_model, quality="best"),
+    "RealMLP-TD": realmlp,
+}
+"""Contestants that --with names; the last one needs the package pytabkit."""
+
 
 def prepared(x: DataFrame, model: Model, *, scales_target: bool = False) -> Model:
     """Return a model behind imputed, indicated and standardised numbers and one-hot categories."""
@@ -140,7 +166,7 @@ def columns_for(contestant: str, x: DataFrame, labels: dict[str, list[str]]) -> 
     for name, known in labels.items():
         if contestant in ("LightGBM", "HistGB"):
             found[name] = pd.Categorical(x[name], categories=known)
-        elif contestant != "handnn":
+        elif not contestant.startswith("handnn"):
             found[name] = x[name].fillna("(missing)").astype(object)
     return found
 
@@ -151,7 +177,7 @@ def measure_one(contestant: str, table: Table, parts: TableSplit, seed: int) -> 
     labels = {name: sorted(parts.x_train[name].dropna().unique()) for name in text}
     x_train = columns_for(contestant, parts.x_train, labels)
     x_test = columns_for(contestant, parts.x_test, labels)
-    model = CONTESTANTS[contestant](table.is_classes, x_train, seed)
+    model = (CONTESTANTS | ON_REQUEST)[contestant](table.is_classes, x_train, seed)
     start = perf_counter()
     model.fit(x_train, parts.y_train)
     if not table.is_classes:
@@ -171,7 +197,7 @@ def chosen_tables(names: Sequence[str]) -> list[Table]:
     found = []
     for name in names:
         several = {
-            "all": [table for table in TABLES if not table.is_check],
+            "all": [table for table in TABLES if not table.is_check and is_there(table)],
             "check": [table for table in TABLES if table.is_check],
         }.get(name, [table for table in TABLES if name in (table.name, table.name.split(".")[1])])
         if not several:
@@ -180,17 +206,22 @@ def chosen_tables(names: Sequence[str]) -> list[Table]:
     return found
 
 
-def installed(names: Sequence[str] = tuple(CONTESTANTS)) -> list[str]:
+def installed(names: Sequence[str]) -> list[str]:
     """Return the contestants whose packages are installed."""
     from importlib.util import find_spec
 
-    packages = {"LightGBM": "lightgbm", "CatBoost": "catboost"}
+    packages = {"LightGBM": "lightgbm", "CatBoost": "catboost", "RealMLP-TD": "pytabkit"}
     return [name for name in names if find_spec(packages.get(name, "sklearn"))]
 
 
-def measure(tables: Sequence[Table], n_splits: int, first_seed: int) -> list[Result]:
-    """Fit every contestant on every split of the tables, and print each table when it is done."""
-    contestants = installed()
+def measure(
+    tables: Sequence[Table], n_splits: int, first_seed: int, more: Sequence[str] = ()
+) -> list[Result]:
+    """Fit every contestant on every split of the tables, and print each table when it is done.
+
+    more: contestants of `ON_REQUEST`.
+    """
+    contestants = installed([*CONTESTANTS, *more])
     print_head(contestants)
     results = []
     for table in tables:
@@ -240,10 +271,56 @@ def summary(results: Sequence[Result]) -> dict[str, dict[str, float]]:
     }
 
 
+def without_each_table(results: Sequence[Result]) -> dict[str, tuple[float, float]]:
+    """Return the lowest and the highest mean score / best score when one table is left out.
+
+    A choice between recipes should hold with every table left out, not because of one.
+    """
+    tables = dict.fromkeys(result.table for result in results)
+    means = [
+        summary([r for r in results if r.table != table])["mean score / best"] for table in tables
+    ]
+    return {name: (min(m[name] for m in means), max(m[name] for m in means)) for name in means[0]}
+
+
 def show(results: Sequence[Result]) -> None:
     """Print the means over the tables."""
     for label, means in summary(results).items():
         print(f"{label:28}" + "".join(f"{value:>20.3f}" for value in means.values()))
+    if len({result.table for result in results}) > 1:
+        cells = [f"{low:.3f} to {high:.3f}" for low, high in without_each_table(results).values()]
+        print(f"{'  with one table left out':28}" + "".join(f"{cell:>20}" for cell in cells))
+
+
+def draw(results: Sequence[Result], path: str) -> None:
+    """Write a chart of the mean score / best score, best first, to `path`."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from benchmarks.chart import ACCENT, BAR, INK, QUIET
+
+    facts = summary(results)
+    bars = sorted(facts["mean score / best"].items(), key=lambda item: item[1])
+    figure, ax = plt.subplots(figsize=(9, 0.5 * len(bars) + 1.4))
+    for place, (name, ratio) in enumerate(bars):
+        ax.barh(place, ratio - 1, height=0.68, color=ACCENT if name == "handnn" else BAR)
+        rank, seconds = facts["mean rank"][name], facts["mean seconds"][name]
+        text = f" +{ratio - 1:.1%}, mean rank {rank:.1f}, {seconds:.1f} s"
+        ax.text(ratio - 1, place, text, va="center", fontsize=9, color=INK)
+    ax.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize=9.5, color=INK)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1.6 * (bars[-1][1] - 1))
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    n_tables = len({result.table for result in results})
+    about = f"RMSE or log loss above the best of each table, mean of {n_tables} tables; defaults"
+    ax.set_title(about, loc="left", fontsize=10, color=QUIET)
+    figure.tight_layout()
+    figure.savefig(path, dpi=150, facecolor="white")
+    plt.close(figure)
 
 
 def as_json(results: Sequence[Result]) -> dict[str, object]:
