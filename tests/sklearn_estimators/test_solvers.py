@@ -30,7 +30,8 @@ def test_builds_the_requested_layers():
     names = [type(layer).__name__ for layer in model.networks_[0].layers]
     first, second = ["Affine", "BatchNorm", "GELU"], ["Affine", "BatchNorm", "Tanh", "Dropout"]
     assert names == [*first, *second, "Affine"]
-    assert [w.shape for w in model.coefs_] == [(3, 8), (8, 4), (4, 1)]
+    n_after = model._inputs.n_after  # columns and bins
+    assert [w.shape for w in model.coefs_] == [(n_after, 8), (8, 4), (4, 1)]
     assert [b.shape for b in model.intercepts_] == [(8,), (4,), (1,)]
     assert model.networks_[0].layers[6].p == 0.3
 

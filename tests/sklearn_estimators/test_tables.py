@@ -146,7 +146,7 @@ def test_bools_are_numbers_in_frames():
     """As get_dummies returns them."""
     frame = NUMBERS.assign(dear=np.median(PRICE) < PRICE)
     models = [regressor(max_iter=3).fit(rows, PRICE) for rows in (frame, polars_of(frame))]
-    assert models[0]._inputs.n_after == models[1]._inputs.n_after == 3
+    assert models[0]._inputs.n_in == models[1]._inputs.n_in == 3
     assert_same_bits(models[0].predict(frame), models[1].predict(frame))
 
 
