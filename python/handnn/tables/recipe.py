@@ -213,7 +213,7 @@ def default_recipe(
     weight 2 equals two rows.
 
     quality: "fast" has half of the folds and epochs. "best" has networks of further kinds, which
-    take about four times as long.
+    take about five times as long.
 
     Raises what `single_recipe` raises, and ValueError for another quality.
 
