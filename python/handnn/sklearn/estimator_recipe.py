@@ -54,10 +54,7 @@ def settle(
     Where more rows are to come, scale "auto" does not use quantiles: every value beyond the first
     rows would become the same.
     """
-    if is_bag:
-        default = default_recipe(n_rows, n_columns, p.quality)
-    else:
-        default = single_recipe(n_rows, n_columns)
+    default = _default(p, n_rows, n_columns, is_bag)
     hidden, activations, dropouts = hidden_layers(p)
     is_lbfgs = p.solver == "lbfgs"
     schedule = _schedule(p, is_incremental, default)
@@ -97,6 +94,13 @@ def settle(
         early_stopping=holds_out_once(p),
         stops=not is_lbfgs and (holds_out_once(p) or not has_end),
     )
+
+
+def _default(p: Parameters, n_rows: int, n_columns: int, is_bag: bool) -> Recipe:
+    """Return the shared default recipe: of a bag, or of a single network."""
+    if is_bag:
+        return default_recipe(n_rows, n_columns, p.quality)
+    return single_recipe(n_rows, n_columns)
 
 
 def _schedule(p: Parameters, is_incremental: bool, default: Recipe) -> str | Schedule:

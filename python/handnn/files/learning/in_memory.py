@@ -20,6 +20,7 @@ from handnn.files.learning.weights import weights_of
 from handnn.files.reading.csv_checks import counted
 from handnn.tables.fitting import fit_table
 from handnn.tables.members import described, members_of
+from handnn.tables.recipe import Recipe
 from handnn.training.history import History
 from handnn.training.many import train_many
 from handnn.training.trainer import Trainer
@@ -56,11 +57,7 @@ def train_in_memory(
     start = perf_counter()
     recipe = settings.recipe_for(len(train), len(survey.kinds))
     check_size(recipe, survey.kinds)
-    members = members_of(recipe)
-    text = f"training {counted(len(members) * recipe.n_networks, 'network')}"
-    if recipe.has_variants:
-        kinds = ", ".join(map(described, members))
-        log(f"kinds of networks to try, {recipe.n_networks} of each: {kinds}")
+    text = _announced(recipe, log)
     with heartbeat(log, text, shows=not progress and executor is None):
         fitted = fit_table(
             train.x,
@@ -89,6 +86,15 @@ def train_in_memory(
         seconds=perf_counter() - start,
     )
     return Trained(fitted.model, run, split)
+
+
+def _announced(recipe: Recipe, log: Log) -> str:
+    """Log the kinds of networks that the quality "best" tries; return what training will do."""
+    members = members_of(recipe)
+    if recipe.has_variants:
+        kinds = ", ".join(map(described, members))
+        log(f"kinds of networks to try, {recipe.n_networks} of each: {kinds}")
+    return f"training {counted(len(members) * recipe.n_networks, 'network')}"
 
 
 def _split(survey: Survey, settings: TrainingSettings) -> Split:
