@@ -9,8 +9,9 @@ import pytest
 
 import handnn
 from handnn.metrics import log_loss
-from handnn.tables.calibration import BagOutputs, calibrate, probabilities_of, temperature
+from handnn.tables.calibration import BagOutputs, calibrate, temperature
 from handnn.tables.fitting import fit_table
+from handnn.tables.intervals import probabilities_of
 from handnn.tables.recipe import default_recipe
 from tests.bounds import assert_same_bits
 

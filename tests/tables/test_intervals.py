@@ -63,19 +63,28 @@ def test_normal_scores_are_those_of_ranks():
 
 def test_sets_by_hand():
     errors = HeldOutErrors.of(np.linspace(0.05, 0.95, 19)[:, None])
-    probabilities = np.array([[[0.7, 0.2, 0.1], [0.35, 0.4, 0.25]]])
-    found = errors.labels(probabilities, 0.6, "f")  # up to the 12th error of 19, 0.6
-    assert found.tolist() == [[True, False, False], [False, True, False]]
-    assert errors.labels(probabilities, 0.7, "f").tolist() == [
-        [True, False, False],
-        [True, True, False],
-    ]
-    assert errors.labels(probabilities, 0.95, "f").all()
-    opposite = np.stack([probabilities[0], probabilities[0, ::-1]])
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.35, 0.4, 0.25]])
+    scores = errors.set_scores([np.log(probabilities)])
+
+    def sets(coverage):
+        return (scores <= errors.limit(coverage, "f")).tolist()
+
+    assert sets(0.6) == [[True, False, False], [False, True, False]]  # the 12th error is 0.6
+    assert sets(0.7) == [[True, False, False], [True, True, False]]
+    assert sets(0.95) == [[True] * 3] * 2
     half = replace(errors, agreement=0.5)
-    score = np.mean([NormalDist().inv_cdf((2 * rank - 1) / 38) for rank in (6, 13)])
-    limit = 0.5 * NormalDist().inv_cdf(np.ceil(20 * 0.3) / 19)
-    assert half.labels(opposite, 0.3, "f")[0, 0] == (score <= limit)
+    assert half.limit(0.7, "f") == errors.limit(0.7, "f") / 2
+    assert errors.allows(0.95) and not errors.allows(0.96)
+
+
+def test_sets_average_the_normal_scores_of_folds():
+    errors = HeldOutErrors.of(np.linspace(0.05, 0.95, 19)[:, None])
+    one, other = np.array([[2.0]]), np.array([[-1.0]])
+    alone = [errors.set_scores([outputs]) for outputs in (one, other)]
+    mean = errors.set_scores([(one + other) / 2])
+    assert errors.set_scores([one, other]).tolist() == mean.tolist()  # one fold, by default
+    both = replace(errors, n_folds=2).set_scores([one, other])
+    assert both == pytest.approx((alone[0] + alone[1]) / 2)
 
 
 def test_each_row_is_answered_by_the_network_that_holds_it_out():
@@ -152,7 +161,9 @@ def test_rejects_invalid_entries(entry):
 def test_models_without_held_out_rows_have_no_intervals():
     x, y = noisy(70, 0)
     model = fit_table(x, y, replace(single_recipe(70), epochs=1), rng=0).model
-    with pytest.raises(ValueError, match="does not store errors on held-out rows"):
+    with pytest.raises(
+        ValueError, match="predict_interval: the model has no errors on held-out rows"
+    ):
         model.predict_interval(x)
     with pytest.raises(ValueError, match="needs a classifier, but the task is regression"):
         model.predict_set(x)
@@ -161,3 +172,16 @@ def test_models_without_held_out_rows_have_no_intervals():
         ValueError, match="needs a regression, but the target has classes; see predict_set"
     ):
         classes.predict_interval(x)
+
+
+def test_three_outputs_are_the_value_and_its_interval():
+    x, y = noisy(80, 0)
+    two = np.stack([y, 10 * y + 3], axis=1)
+    model = fit_table(x, two, replace(default_recipe(80), epochs=2), rng=0).model
+    found = model.with_interval(0.8).predict(x[:5]).reshape(5, 2, 3)
+    np.testing.assert_allclose(found[:, :, 0], model.predict(x[:5]), rtol=1e-12)
+    np.testing.assert_allclose(found[:, :, 1:], model.predict_interval(x[:5], 0.8), rtol=1e-6)
+    assert model.networks[0].layers[-1].w.shape[1] == 2
+    classes = fit_table(x, y > 0, replace(default_recipe(80), epochs=1), rng=0).model
+    with pytest.raises(ValueError, match="with_interval needs a regression"):
+        classes.with_interval()

@@ -43,10 +43,22 @@ def identifier(context: click.Context, parameter: click.Parameter, value: str) -
     "--dtype", type=click.Choice(["float32", "float64"]),
     help="Precision of the computation. [default: as trained]",
 )  # fmt: skip
+@click.option(
+    "--interval", metavar="COVERAGE", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="For each value of a regression, also write the ends of an interval that holds the actual "
+    "value with this chance, such as 0.9.",
+)  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an existing file, also without --out.")
 @click.option("--quiet", is_flag=True, help="Print only errors.")
 def export(
-    model: Path, form: str, out: Path | None, name: str, dtype: str | None, force: bool, quiet: bool
+    model: Path,
+    form: str,
+    out: Path | None,
+    name: str,
+    dtype: str | None,
+    interval: float | None,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """Write MODEL, with the preprocessing of its columns, to run without Python.
 
@@ -58,7 +70,7 @@ def export(
     """
     with output.one_line_errors():
         from handnn.files import FileModel
-        from handnn.files.export import EXPORTERS, cast_model
+        from handnn.files.export import EXPORTERS, cast_model, interval_model
         from handnn.storage import replace_file
 
         path = model.with_suffix(SUFFIXES[form]) if out is None else out
@@ -67,6 +79,8 @@ def export(
         if out is None and not force:
             output.check_new(path)
         loaded = FileModel.load(model)
+        if interval is not None:
+            loaded = interval_model(loaded, interval)
         if dtype is not None:
             loaded = cast_model(loaded, dtype)
         data = EXPORTERS[form](loaded, name, path.name)

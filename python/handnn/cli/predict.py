@@ -46,6 +46,11 @@ def opened(
     ".parquet or .gz. [default: stdout]",
 )  # fmt: skip
 @click.option("--probabilities", is_flag=True, help="Add a column p(class) for each class.")
+@click.option(
+    "--interval", metavar="COVERAGE", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Add columns low and high, or set for classes, which hold the actual value with this "
+    "chance, such as 0.9.",
+)  # fmt: skip
 @click.option("--keep", is_flag=True, help="Put the columns of ROWS before the predictions.")
 @dialect_options
 @output_options
@@ -54,6 +59,7 @@ def predict(
     rows: Path,
     out: Path | None,
     probabilities: bool,
+    interval: float | None,
     keep: bool,
     as_json: bool,
     quiet: bool,
@@ -84,7 +90,7 @@ def predict(
             row_writer(out, show, as_json=as_json) as write,
         ):
             for frame, block in table.blocks(keeps=keep):
-                found = predictions(loaded, frame, probabilities=probabilities)
+                found = predictions(loaded, frame, probabilities=probabilities, interval=interval)
                 if keep:
                     found = beside(table.kept(block, frame, numeric=is_parquet), found)
                 write(found)
@@ -109,18 +115,22 @@ def evaluate(
     log = output.printer(quiet)
     with output.one_line_errors():
         from handnn.files.predicting.predictions import evaluate_file
+        from handnn.files.report.coverage import as_entries, coverage_line
         from handnn.files.report.table_scores import plain_scores
 
         with opened(model, rows, options) as (loaded, table):
-            found, n_rows = evaluate_file(loaded, table)
+            found, n_rows, coverage = evaluate_file(loaded, table)
     scores = plain_scores(found)
     if as_json:
         target = output.one_or_list(loaded.notes.target_names)
-        output.print_json({"rows": n_rows, "target": target, "scores": scores})
+        entries = {"rows": n_rows, "target": target, "scores": scores}
+        output.print_json({**entries, "coverage": as_entries(coverage)})
     else:
         methods = {"these rows": scores}
         if set(loaded.scores) == set(scores):
             methods["held out in training"] = loaded.scores
         click.echo(output.score_table(methods, f"{n_rows:,} rows"))
+        if coverage:
+            click.echo(coverage_line(coverage, "these rows"))
     for note in table.notes:
         log(f"note: {note}")

@@ -36,7 +36,7 @@ class ModelNotes:
         story: facts about the training, for display: "handnn" (the version), "file" (its name),
             "place" ("line" or "row"), "bytes" and "sha256" of the file, "rows" ("trained" and
             "held_out"), "split" (which rows are held out), "seed", "decisions", "scores",
-            "baselines" and "verdict".
+            "baselines", "coverage" (of intervals or sets) and "verdict".
         targets: the names of several targets, of which `target` is the first; () for one.
         units: the units of columns of numbers that have one, such as "%".
     """

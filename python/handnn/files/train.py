@@ -20,6 +20,7 @@ from handnn.files.learning.trained import TrainingRun
 from handnn.files.model import FileModel, ModelNotes
 from handnn.files.reading.dialect import Dialect
 from handnn.files.reading.source import Source, open_table
+from handnn.files.report.coverage import as_entries, measured_coverage
 from handnn.files.report.table_scores import (
     answers_of,
     baseline_answers,
@@ -267,6 +268,7 @@ def _train(
             name: plain_scores(score(model.target, measured, theirs, names))
             for name, theirs in others.items()
         },
+        "coverage": as_entries(measured_coverage(model, split.test.x, measured, answers)),
         "verdict": compare(model.target, measured, answers, others).to_dict(),
     }
     notes = ModelNotes(

@@ -342,7 +342,9 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "networks_")
         names = getattr(self, "feature_names_in_", None)
         is_flat = self._target.n_out == 1
-        return as_table_model(self.networks_, self._inputs, self._target, names, is_flat)
+        return as_table_model(
+            self.networks_, self._inputs, self._target, names, is_flat, self._held_out
+        )
 
     def _spawn_rng(self) -> np.random.Generator:
         """Return a new independent Generator."""

@@ -27,7 +27,7 @@ from handnn.sklearn.parameters import Auto, RandomState
 from handnn.sklearn.sample_weights import ClassWeight, class_weights
 from handnn.sklearn.targets import ClassTarget, EstimatorTarget
 from handnn.tables.bagging import Folds
-from handnn.tables.calibration import calibrate, probabilities_of
+from handnn.tables.calibration import calibrate
 from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.moments import Weights
@@ -172,9 +172,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         estimator is a bag (early_stopping="auto") that has learned from more than 64 rows.
         """
         held_out, where = self._checked_held_out("predict_set")
-        outputs = held_out.one_of_each_fold(self._outputs(X))
-        every = np.stack([probabilities_of(pre) for pre in outputs])
-        return held_out.labels(every, coverage, where)
+        limit = held_out.limit(coverage, where)
+        return np.asarray(held_out.set_scores(self._outputs(X)) <= limit)
 
     def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:
         target = self._target

@@ -9,6 +9,7 @@ from handnn.network import Network
 from handnn.sklearn.targets import ClassTarget, EstimatorTarget, RegressionTarget
 from handnn.tables import Columns, TableModel, Target
 from handnn.tables.dense import DenseInput
+from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.number import NumberColumn, Points
 
 
@@ -18,15 +19,17 @@ def as_table_model(
     target: EstimatorTarget,
     names: Sequence[str] | None,
     is_flat: bool,
+    held_out: HeldOutErrors | None,
 ) -> TableModel:
     """Return the networks of an estimator as a TableModel.
 
-    names: of the columns, None if X had none. is_flat: whether predictions are (N,). Raises
+    names: of the columns, None if X had none. is_flat: whether predictions are (N,). held_out: the
+    errors for intervals and sets. Raises
     ValueError for a loss whose outputs are neither values nor probabilities of classes.
     """
     columns = inputs if isinstance(inputs, Columns) else _columns_of(inputs, names)
     found = _target_of(target, is_flat)
-    return TableModel([Network(network.layers) for network in networks], columns, found)
+    return TableModel([Network(network.layers) for network in networks], columns, found, held_out)
 
 
 def _columns_of(inputs: DenseInput, names: Sequence[str] | None) -> Columns:

@@ -22,11 +22,16 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.layers import Affine
-from handnn.losses.loss import LINKS
 from handnn.network import Network
 from handnn.tables.bagging import Folds, holders, mean_output
 from handnn.tables.cells import Floats
-from handnn.tables.intervals import HeldOutErrors, held_out_outputs
+from handnn.tables.intervals import (
+    HeldOutErrors,
+    held_out_outputs,
+    probabilities_of,
+    softmax,
+    two_columns,
+)
 from handnn.tables.moments import Weights
 
 MAX_ROWS, MAX_OUTPUTS = 10_000, 2_000_000
@@ -111,12 +116,6 @@ class BagOutputs:
         return np.asarray(center + share * (own - center) + deviations)
 
 
-def two_columns(pre: Array) -> Floats:
-    """Return outputs (N, 1) or (N, C) in float64, with -z/2 and z/2 for one column."""
-    wide = pre.astype(np.float64)
-    return np.hstack([-wide / 2, wide / 2]) if wide.shape[1] == 1 else wide
-
-
 @dataclass(frozen=True)
 class Calibration:
     """What a bag of classifiers has learned from the rows that its networks hold out.
@@ -183,16 +182,6 @@ def _held_out_errors(
     squares = ((scores - mean) ** 2 * others).sum(axis=0) / (n_networks - 2)
     variance = 1 - COUNTED_SHARE * float(squares.mean()) * (1 - 1 / n_networks)
     return replace(errors, agreement=math.sqrt(max(variance, MIN_VARIANCE)))
-
-
-def softmax(logits: Floats) -> Floats:
-    """Return the probabilities (N, C) of logits."""
-    return LINKS["softmax"](logits)
-
-
-def probabilities_of(pre: Array) -> Floats:
-    """Return the probabilities (N, C) of outputs (N, 1) or (N, C), in float64 for their tails."""
-    return softmax(two_columns(pre))
 
 
 def temperature(bag: BagOutputs, codes: NDArray[np.int64], weight: Weights = None) -> float:

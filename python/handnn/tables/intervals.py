@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array, fraction
+from handnn.losses.loss import LINKS
 from handnn.network import Network
 from handnn.tables import checks
 from handnn.tables.bagging import Folds, holders, mean_of, mean_output
@@ -33,6 +34,22 @@ from handnn.tables.cells import Floats
 
 MAX_ERRORS = 1_000
 """Errors that are kept of each output: quantiles, if there are more rows."""
+
+
+def two_columns(pre: Array) -> Floats:
+    """Return outputs (N, 1) or (N, C) in float64, with -z/2 and z/2 for one column."""
+    wide = pre.astype(np.float64)
+    return np.hstack([-wide / 2, wide / 2]) if wide.shape[1] == 1 else wide
+
+
+def softmax(logits: Floats) -> Floats:
+    """Return the probabilities (N, C) of logits."""
+    return LINKS["softmax"](logits)
+
+
+def probabilities_of(pre: Array) -> Floats:
+    """Return the probabilities (N, C) of outputs (N, 1) or (N, C), in float64 for their tails."""
+    return softmax(two_columns(pre))
 
 
 @dataclass(frozen=True)
@@ -75,20 +92,23 @@ class HeldOutErrors:
         place = min(math.ceil(rank * n_kept / self.n_rows), n_kept) - 1
         return np.array([column[place] for column in self.errors])
 
-    def one_of_each_fold(self, outputs: Sequence[Array]) -> list[Array]:
-        """Return the mean of the outputs of the networks that hold out the same fold."""
-        return [mean_of(some) for some in holders(outputs, self.n_folds)]
+    def set_scores(self, outputs: Sequence[Array]) -> Floats:
+        """Return the score (N, C) of each class, which is in the set if it is at most `limit`.
 
-    def labels(self, probabilities: Floats, coverage: float, where: str) -> NDArray[np.bool_]:
-        """Return which classes are in the set of each row, (N, C).
-
-        probabilities: (K, N, C), of the networks of K folds. Raises what `bound` raises.
+        outputs: of all networks, (N, 1) or (N, C). The score is the mean over the folds of the
+        normal quantiles of the error ``1 - probability``.
         """
+        every = np.stack([probabilities_of(mean_of(s)) for s in holders(outputs, self.n_folds)])
+        return np.asarray(self.normal_scores(1 - every).mean(axis=0))
+
+    def limit(self, coverage: float, where: str) -> float:
+        """Return the highest score of the classes in a set; raise what `bound` raises."""
         share = self._rank(coverage, where) / self.n_rows
-        if share == 1:
-            return np.ones(probabilities.shape[1:], np.bool_)
-        mean = self.normal_scores(1 - probabilities).mean(axis=0)
-        return np.asarray(mean <= self.agreement * NormalDist().inv_cdf(share))
+        return math.inf if share == 1 else self.agreement * NormalDist().inv_cdf(share)
+
+    def allows(self, coverage: float) -> bool:
+        """Return whether there are enough rows for a coverage between 0 and 1."""
+        return math.ceil((self.n_rows + 1) * coverage - 1e-9) <= self.n_rows
 
     def normal_scores(self, errors: Floats) -> Floats:
         """Return the standard normal quantile of each error's rank among those of the first output.

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from handnn import storage
 from handnn.arrays import Array, check_type
 from handnn.network import Network
-from handnn.tables.calibration import probabilities_of
 from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.columns import Columns
+from handnn.tables.interval_outputs import with_ends
 from handnn.tables.intervals import Band, HeldOutErrors
 from handnn.tables.model_html import model_html
 from handnn.tables.table_reader import TableLike
@@ -164,14 +164,46 @@ class TableModel:
         where = "TableModel.predict_set"
         if self.target.classes is None:
             raise ValueError(f"{where} needs a classifier, but the task is {self.target.task}")
-        held_out = self._held_out(where)
-        outputs = held_out.one_of_each_fold(self._outputs(table))
-        every = np.stack([probabilities_of(pre) for pre in outputs])
-        return held_out.labels(every, coverage, where)
+        limit = self._held_out(where).limit(coverage, where)
+        return np.asarray(self.set_scores(table) <= limit)
+
+    def set_scores(self, table: TableLike) -> Floats:
+        """Return a score (N, K) of each class, lower for more likely ones: see `HeldOutErrors`.
+
+        A class is in a set if its score is at most `held_out.limit`. Raises what `predict_set`
+        raises.
+        """
+        return self._held_out("TableModel.set_scores").set_scores(self._outputs(table))
+
+    def with_interval(self, coverage: float = 0.9) -> TableModel:
+        """Return a model that predicts three values for each: the value and its interval.
+
+        Its predictions are (N, 3·O), for each value the value itself, the lower and the upper end
+        that `predict_interval` gives. `to_c`, `to_onnx` and `to_torch` export it like any model.
+        Raises what `predict_interval` raises, and ValueError if networks do not end with an Affine.
+
+        Examples:
+            >>> from handnn.tables.fitting import fit_table
+            >>> from handnn.tables.recipe import default_recipe
+            >>> x = np.linspace(0, 1, 100)[:, None]
+            >>> model = fit_table(x, x[:, 0], default_recipe(100), rng=0).model
+            >>> value, low, high = model.with_interval(0.8).predict([[0.5]])[0]
+            >>> bool(np.allclose([low, high], model.predict_interval([[0.5]], 0.8)))
+            True
+        """
+        where = "TableModel.with_interval"
+        if self.target.task != "regression":
+            raise ValueError(f"{where} needs a regression; sets of classes are not constants")
+        bound = self._held_out(where).bound(coverage, where)
+        networks, target = with_ends(self.networks, self.target, bound)
+        return TableModel(networks, self.columns, target)
 
     def _held_out(self, where: str) -> HeldOutErrors:
         if self.held_out is None:
-            raise ValueError(f"{where}: the model does not store errors on held-out rows")
+            raise ValueError(
+                f"{where}: the model has no errors on held-out rows, which a bag of networks "
+                "measures: with more than 64 rows, not streamed, and not for quantiles"
+            )
         return self.held_out
 
     def spread(self, table: TableLike) -> Array:

@@ -18,10 +18,12 @@ from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.source import Source
 from handnn.files.reading.values import label_counts, typed
 from handnn.files.report.block_scores import BlockScores
+from handnn.files.report.coverage import Coverage, CoverageCount
 from handnn.files.report.row_losses import has_several
 from handnn.files.report.table_scores import Scores
 from handnn.tables.cells import label_codes, look_up
 from handnn.tables.objective import POISSON
+from handnn.tables.steps import Label
 
 if TYPE_CHECKING:
     from polars import DataFrame, DataType, Series
@@ -126,11 +128,43 @@ def unreadable_column(source: Source, name: str, dtype: DataType) -> TableError:
     return TableError(f"{source.path}: column {name!r} has the type {dtype!s:.60}")
 
 
-def predictions(model: FileModel, frame: DataFrame, *, probabilities: bool) -> DataFrame:
+def predictions(
+    model: FileModel, frame: DataFrame, *, probabilities: bool, interval: float | None = None
+) -> DataFrame:
     """Return a column "prediction", and for probabilities a column "p(label)" for each class.
 
-    Of several targets, there are columns "prediction of NAME" and "p(NAME)" for each.
+    Of several targets, there are columns "prediction of NAME" and "p(NAME)" for each. interval: a
+    coverage, for which there are columns "low" and "high" of a regression, or "set", a list of
+    classes. Raises ValueError for a model that has no intervals.
     """
+    import polars as pl
+
+    found = _predictions(model, frame, probabilities)
+    if interval is None:
+        return found
+    return found.with_columns(pl.Series(name, v) for name, v in _ends(model, frame, interval))
+
+
+def _ends(
+    model: FileModel, frame: DataFrame, coverage: float
+) -> Iterator[tuple[str, NDArray[np.float64] | list[list[Label]]]]:
+    """Yield the columns of intervals or sets, by name."""
+    if model.target.task != "regression":
+        classes = np.asarray(model.target.classes)
+        sets = model.predict_set(frame, coverage)
+        yield "set", [classes[inside].tolist() for inside in sets]
+        return
+    ends = model.predict_interval(frame, coverage)
+    if not has_several(model.target):
+        yield from (("low", ends[:, 0]), ("high", ends[:, 1]))
+        return
+    for place, name in enumerate(model.notes.target_names):
+        yield f"low of {name}", ends[:, place, 0]
+        yield f"high of {name}", ends[:, place, 1]
+
+
+def _predictions(model: FileModel, frame: DataFrame, probabilities: bool) -> DataFrame:
+    """Return the predictions, and the probabilities of classes if they are asked for."""
     import polars as pl
 
     if has_several(model.target):
@@ -177,8 +211,10 @@ def beside(kept: DataFrame, found: DataFrame) -> DataFrame:
     return frame_of(columns)
 
 
-def evaluate_file(model: FileModel, rows: ModelInput) -> tuple[Scores, int]:
+def evaluate_file(model: FileModel, rows: ModelInput) -> tuple[Scores, int, list[Coverage]]:
     """Return the scores of a model on a file that has the target, and the number of its rows.
+
+    The last result is what the model's intervals or sets cover.
 
     Raises TableError when the file or a row does not have the target, or a row has a class that
     training did not have.
@@ -187,7 +223,7 @@ def evaluate_file(model: FileModel, rows: ModelInput) -> tuple[Scores, int]:
     for name in names:
         check_column(name, rows.source, "to compare predictions with")
     readers = [TargetReader(model, rows.source, name) for name in names]
-    scores = BlockScores(model.target, names)
+    scores, coverage = BlockScores(model.target, names), CoverageCount(model)
     for frame, block in rows.blocks(*names):
         for name in names:
             dtype = block.frame.get_column(name).dtype
@@ -196,8 +232,10 @@ def evaluate_file(model: FileModel, rows: ModelInput) -> tuple[Scores, int]:
         columns = [reader.read(block) for reader in readers]
         measured = np.stack(columns, axis=1) if has_several(model.target) else columns[0]
         is_regression = model.target.task == "regression"
-        scores.add(measured, model.predict(frame) if is_regression else model.predict_proba(frame))
-    return scores.scores(), scores.n_rows
+        answers = model.predict(frame) if is_regression else model.predict_proba(frame)
+        scores.add(measured, answers)
+        coverage.add(frame, measured, answers.astype(np.float64))
+    return scores.scores(), scores.n_rows, coverage.result()
 
 
 class TargetReader:

@@ -74,6 +74,7 @@ def report_page(model: FileModel, command: str) -> str:
             "Predicted and actual values",
             answer_charts.answers_section(target, names, measured, answers),
         ),
+        *_intervals(model),
         section("Column importance", _importance(NAMES[main_metric(target)], importance)),
         section("Partial dependence", dependence_section(model, test.x, importance)),
         section(
@@ -116,6 +117,25 @@ def _learning_curves(run: TrainingRun) -> str:
     described = f"{text}, on a logarithmic scale; the longest training has {n_epochs} epochs"
     after = "; it keeps the weights of its best epoch" if run.keeps_best_epoch else ""
     return f"<p>{text}{after}.</p>" + charts.curves(groups, ("epoch", "loss"), described)
+
+
+def _intervals(model: FileModel) -> list[str]:
+    """Return a section on what intervals or sets cover, if the model has them."""
+    entries = model.notes.story.get("coverage")
+    if not isinstance(entries, list) or not entries:
+        return []
+    is_regression = model.target.task == "regression"
+    title, size = ("Intervals", "mean width") if is_regression else ("Sets", "mean size of a set")
+    rows = [
+        [f"{100 * e['asked']:g} %", f"{100 * e['covered']:.1f} %", _number(e["size"])]
+        for e in entries
+    ]
+    what = "intervals hold the actual value" if is_regression else "sets hold the actual class"
+    text = (
+        f"How often {what}, for the coverage that is asked for. They come from the errors on the "
+        "rows that the networks held out; a row like those of the training is meant."
+    )
+    return [section(title, f"<p>{text}</p>" + table(title, ["asked", "covered", size], rows))]
 
 
 def _objective(target: Target) -> str:

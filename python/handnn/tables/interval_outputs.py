@@ -1,0 +1,41 @@
+"""The ends of intervals as outputs of networks, so that every export has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from handnn.layers import Affine
+from handnn.network import Network
+from handnn.tables.cells import Floats
+from handnn.tables.target import Target
+
+ENDS = ("", " low", " high")
+"""What follows the name of a target for each of its three outputs."""
+
+
+def with_ends(
+    networks: Sequence[Network], target: Target, bound: Floats
+) -> tuple[list[Network], Target]:
+    """Return networks with three outputs for each, and their target: value, lower and upper end.
+
+    The three outputs are equal, and the means of the target are m, m - bound and m + bound. The
+    last Affine is copied, the other layers are shared. Raises ValueError for another last layer.
+    """
+    found = []
+    for network in networks:
+        *layers, last = network.layers
+        if not isinstance(last, Affine):
+            raise ValueError(f"the ends of intervals need an Affine as the last layer, not {last}")
+        three = (np.repeat(array, len(ENDS), axis=-1) for array in (last.w, last.b))
+        found.append(Network([*layers, Affine(*three)]))
+    shifts = np.stack([np.zeros_like(bound), -bound, bound], axis=1)
+    return found, Target(
+        "regression",
+        mean=(target.mean[:, None] + shifts).ravel(),
+        scale=np.repeat(target.scale, len(ENDS)),
+        n_out=len(ENDS) * target.n_out,
+        is_flat=False,
+        objective=target.objective,
+    )
