@@ -28,7 +28,7 @@ from handnn.sklearn.building import (
 )
 from handnn.sklearn.estimator_recipe import EstimatorRecipe, settle
 from handnn.sklearn.given_rows import GivenRows, separation_of
-from handnn.sklearn.held_out import EncodedRows, choose_held_out, validation_rows
+from handnn.sklearn.held_out import EncodedRows, checked, choose_held_out, validation_rows
 from handnn.sklearn.jobs import JobFactory, TrainingJob, run_bag, run_jobs
 from handnn.sklearn.parameters import Parameters, bags, holds_out_once
 from handnn.sklearn.results import (
@@ -315,13 +315,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
     def _checked_held_out(self, method: str) -> tuple[HeldOutErrors, str]:
         """Return the errors on held-out rows, and the name of a method; ValueError without them."""
         check_is_fitted(self, "networks_")
-        where = f"{type(self).__name__}.{method}"
-        if self._held_out is None:
-            raise ValueError(
-                f"{where} needs a bag, which has held-out rows: more than 64 rows to learn from, "
-                "early_stopping='auto', no validation_data, and one target of classes"
-            )
-        return self._held_out, where
+        return checked(self._held_out, f"{type(self).__name__}.{method}")
 
     def table_model(self) -> TableModel:
         """Return the fitted networks, with the preprocessing of X and y, as a `TableModel`.

@@ -16,6 +16,7 @@ from handnn.arrays import Array
 from handnn.sklearn.given_rows import GivenRows
 from handnn.sklearn.sample_weights import row_weights
 from handnn.tables.cells import AnyArray, Mask
+from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.moments import Weights
 
 
@@ -86,3 +87,13 @@ def validation_rows(
         raise TypeError(f"{name}: {error}") from error
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
+
+
+def checked(errors: HeldOutErrors | None, where: str) -> tuple[HeldOutErrors, str]:
+    """Return the errors on held-out rows, and the name of a method; ValueError without them."""
+    if errors is None:
+        raise ValueError(
+            f"{where} needs a bag, which has held-out rows: more than 64 rows to learn from, "
+            "early_stopping='auto', no validation_data, and one target of classes"
+        )
+    return errors, where
