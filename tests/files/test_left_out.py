@@ -135,3 +135,20 @@ def test_names_of_parquet_columns(handnn_command, tmp_path, name, stream):
     assert done.code == 0 and "\x1b" not in done.out + done.err, done.err
     done = handnn_command("predict", tmp_path / "m", tmp_path / "t.parquet", "--keep", "--json")
     assert done.code == 0 and done.out.count("\n") == 120
+
+
+def test_long_identifiers_as_categories(table):
+    """They differ although float64 has one number for them."""
+    columns = {"shop": [2**60 + row % 4 for row in range(120)], **flats()}
+    settings = {"epochs": 1, "networks": 1, "hidden": [4]}
+    model = handnn.train_file(table(as_csv(columns)), "price", categories="shop", **settings)
+    assert list(map(int, model.labels("shop"))) == [2**60 + k for k in range(4)]
+
+
+def test_columns_that_were_left_out_may_be_in_a_table(table, odd_flats):
+    """Also the target, in Python as in files."""
+    odd_flats.pop("share")
+    path = table(as_csv(odd_flats))
+    model = handnn.train_file(path, "price", epochs=1, networks=1, hidden=[4])
+    rows = {name: odd_flats[name] for name in model.kinds}
+    assert (model.predict({**odd_flats, "other": [[]] * 119 + [{}]}) == model.predict(rows)).all()

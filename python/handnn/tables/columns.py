@@ -162,12 +162,16 @@ class Columns:
         columns = _learned(reader, asked, scale, n_bins)
         return cls(columns, reader.names, categories, words)
 
-    def transform(self, table: TableLike, dtype: DTypeLike = "float32") -> Array:
+    def transform(
+        self, table: TableLike, dtype: DTypeLike = "float32", *, ignores_others: bool = False
+    ) -> Array:
         """Return the rows of a table as network input (N, n_in), in float32 or float64.
 
         The columns of a table with names may come in any order; if this table or the training table
         has no names, columns are matched by position. A gap in a column without gaps in training is
         filled, but has no indicator. The arithmetic is in float64, rounded once.
+
+        ignores_others: whether a table with names may have additional columns, which are not read.
 
         Raises ValueError if a column is missing, additional or renamed, or if a cell does not fit:
         text in a column of numbers, an infinity, or a number that exceeds `dtype` after scaling.
@@ -182,7 +186,8 @@ class Columns:
         where = "Columns.transform"
         dtype = float_dtype(dtype, f"{where}: dtype")
         reader = TableReader(table, where, self._gap_words)
-        places = match_columns(self.feature_names_in, len(self.columns), reader)
+        names, n_columns = self.feature_names_in, len(self.columns)
+        places = match_columns(names, n_columns, reader, ignores_others=ignores_others)
         out = np.zeros((reader.n_rows, self.n_in), dtype)
         at_indicator, at = self._n_numbers, self._n_before_cycles
         plain = transform_plain(reader, [(places[place], c) for place, c in self._values], out)

@@ -12,11 +12,18 @@ MAX_LISTED = 5
 """Names that a message lists."""
 
 
-def match_columns(names: Sequence[str] | None, n_columns: int, reader: TableReader) -> list[int]:
+def match_columns(
+    names: Sequence[str] | None,
+    n_columns: int,
+    reader: TableReader,
+    *,
+    ignores_others: bool = False,
+) -> list[int]:
     """Return the position in a table of each of `n_columns` columns.
 
     names: of these columns; None if training had none. Without names, columns are matched by
-    position. Raises ValueError if a column is missing, additional or renamed.
+    position. Raises ValueError if a column is missing, additional or renamed; additional columns
+    with names are ignored with `ignores_others`.
     """
     theirs = reader.names
     if names is None or theirs is None:
@@ -29,7 +36,7 @@ def match_columns(names: Sequence[str] | None, n_columns: int, reader: TableRead
     known = set(names)
     missing = [name for name in names if name not in found]
     additional = [name for name in theirs if name not in known]
-    if missing or additional:
+    if missing or (additional and not ignores_others):
         texts = [f"has no column {_listed(missing)}"] if missing else []
         texts += [f"has {_listed(additional)}, absent from training"] if additional else []
         raise ValueError(f"{reader.where}: the table {', but '.join(texts)}")

@@ -99,9 +99,9 @@ class TableModel:
     def predict(self, table: TableLike) -> AnyArray:
         """Return the prediction for every row: values, or labels as they were in training.
 
-        The table may also be a list of rows that are dicts, or one such dict. (N,) if y was (N,) in
-        training, else (N, O). Raises what `Columns.transform` raises for a table that does not fit
-        the columns.
+        The table may also be a list of rows that are dicts, or one such dict. Other columns with
+        names, such as the target, are ignored. (N,) if y was (N,) in training, else (N, O). Raises
+        what `Columns.transform` raises for a table that does not fit the columns.
         """
         if self.target.task == "regression":
             return _mean(self._values(table))
@@ -300,7 +300,7 @@ class TableModel:
         return model_html(self.columns, self.target, self.networks)
 
     def _outputs(self, table: TableLike) -> list[Array]:
-        x = self.columns.transform(table, self.dtype)
+        x = self.columns.transform(table, self.dtype, ignores_others=True)
         return [network.predict(x) for network in self.networks]
 
     def _values(self, table: TableLike) -> list[Array]:

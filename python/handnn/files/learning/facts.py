@@ -19,6 +19,7 @@ from handnn.files.reading.values import (
     label_counts,
     without,
 )
+from handnn.tables.cells import category_text
 from handnn.tables.moments import RunningMoments
 from handnn.tables.steps import Label
 
@@ -168,6 +169,8 @@ class ColumnFacts:
         """Whether all rows have the same value."""
         if self.n_gaps or self.n_values == 0:
             return False
+        if self.is_chosen:  # long integers may differ though they are one float64
+            return self.is_counted and len(set(map(category_text, self.labels))) == 1
         if self.n_texts == 0:
             return self.minimum == self.maximum and not self.n_too_large
         return len(self.labels) == 1 and self.is_counted and not self.n_numbers
