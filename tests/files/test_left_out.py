@@ -152,3 +152,17 @@ def test_columns_that_were_left_out_may_be_in_a_table(table, odd_flats):
     model = handnn.train_file(path, "price", epochs=1, networks=1, hidden=[4])
     rows = {name: odd_flats[name] for name in model.kinds}
     assert (model.predict({**odd_flats, "other": [[]] * 119 + [{}]}) == model.predict(rows)).all()
+
+
+@pytest.mark.parametrize("form", ["{1:02}/{2:02}/2024", "{2}.{1}.2024", "2024/{1}/{2} 12:00"])
+def test_dates_in_other_forms_are_told(table, form):
+    """Whether a column of them has categories or, all being different, is left out."""
+    for n_months in (2, 12):
+        days = [(row % n_months + 1, row // n_months % 10 + 1) for row in range(120)]
+        columns = {"day": [form.format(0, month, day) for month, day in days], **flats()}
+        lines = []
+        settings = {"epochs": 1, "networks": 1, "hidden": [4], "log": lines.append}
+        model = handnn.train_file(table(as_csv(columns)), "price", **settings)
+        assert ("day" in model.kinds) == (n_months == 2)
+        (line,) = [line for line in lines if "2024-05-01" in line]
+        assert columns["day"][0] in line

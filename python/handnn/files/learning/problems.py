@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from handnn.files.errors import Note, Option, Remedy, TableError
@@ -37,6 +37,11 @@ INDEX_NAME = re.compile(
 )
 """Other names of a column of row numbers."""
 
+ODD_DATE = re.compile(
+    r"([0-9]{4}([./-])[0-9]{1,2}\2[0-9]{1,2}|[0-9]{1,2}([./-])[0-9]{1,2}\3[0-9]{4})([ T].*)?"
+)
+"""A date that is not written as in ISO 8601, such as 5/1/2024 and 1.5.2024."""
+
 MIN_INDEX_ROWS = 20
 """In fewer rows, a column may be 1, 2, 3, ... by chance."""
 
@@ -55,12 +60,14 @@ class Choice:
         left_out: columns that nothing can be learned from, and why.
         usable: the columns in `left_out` that are left out only by default.
         units: columns of numbers with a unit, such as "%".
+        odd_dates: columns of categories that look like dates, with the first one of each.
     """
 
     kinds: dict[str, str]
     left_out: dict[str, str]
     usable: set[str]
     units: dict[str, str]
+    odd_dates: dict[str, str] = field(default_factory=dict)
 
     def notes(self) -> list[Note]:
         """Return notes on the automatic decisions."""
@@ -71,6 +78,13 @@ class Choice:
         for name, unit in self.units.items():
             remedy = Remedy(Option.CATEGORIES, (name,))
             found.append(Note(f"column {name!r} is read as numbers, without the {unit}", remedy))
+        for name, text in self.odd_dates.items():
+            found.append(
+                Note(
+                    f"column {name!r} has categories such as {text!r:.40}: only dates that are "
+                    "written like 2024-05-01 are read as dates"
+                )
+            )
         dates = [name for name, kind in self.kinds.items() if kind == "date"]
         if dates:
             remedy = Remedy(Option.CATEGORIES, tuple(dates[:MAX_LISTED]))
@@ -105,6 +119,8 @@ def choose_kinds(
         reason = reason_to_leave_out(fact, kind, name in used)
         if not reason:
             choice.kinds[name] = kind
+            if kind == "category" and not fact.is_chosen and has_odd_dates(fact):
+                choice.odd_dates[name] = fact.first_value
             if kind == "number" and fact.units:
                 choice.units[name] = next(iter(fact.units))
         elif is_strict or name in used:
@@ -132,7 +148,8 @@ def reason_to_leave_out(fact: ColumnFacts, kind: str, is_used: bool) -> str:
     if kind == "empty":
         return "has no value in any row"
     if fact.is_constant:
-        return f"has the same value {fact.first_value!r:.40} in every row"
+        of_float = ", as float64," if abs(fact.maximum) > 2**53 and not fact.n_texts else ""
+        return f"has the same value {fact.first_value!r:.40}{of_float} in every row"
     n_labels = len(fact.labels)
     if kind == "category" and n_labels > MAX_CATEGORIES:
         return f"has more than {MAX_CATEGORIES:,} categories"
@@ -144,12 +161,19 @@ def reason_to_leave_out(fact: ColumnFacts, kind: str, is_used: bool) -> str:
     if kind == "number" and is_index and fact.n_rows > MIN_INDEX_ROWS:
         return "is an index of the rows"
     is_distinct = n_labels > MAX_DISTINCT_ROWS and n_labels > MAX_DISTINCT_SHARE * fact.n_values
+    if kind == "category" and is_distinct and has_odd_dates(fact):
+        return f"has dates such as {fact.first_value!r:.40}, not written like 2024-05-01"
     if kind == "category" and is_distinct:
         return (
             f"has {n_labels:,} distinct strings in {fact.n_values:,} rows, such as "
             f"{fact.first_value!r:.40}, like an identifier or free text"
         )
     return ""
+
+
+def has_odd_dates(fact: ColumnFacts) -> bool:
+    """Return whether the first strings of a column look like dates that are not in ISO 8601."""
+    return bool(fact.texts) and all(ODD_DATE.fullmatch(text.strip()) for _, text in fact.texts)
 
 
 def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[PlacedCell]]:
