@@ -25,6 +25,7 @@ from handnn import (
     mlp,
 )
 from handnn.training.distributed import tree
+from handnn.training.distributed.places import here
 from tests.engine.fits import digest, rows
 from tests.own_bricks import Halve, Scale
 
@@ -281,4 +282,5 @@ LOST = textwrap.dedent(
 def test_a_rank_that_hangs_is_named(run_ranks):
     done = run_ranks(2, "-c", LOST)
     assert done.returncode != 0
-    assert "rank 1 did not answer within 0.5 s; ending all 2 ranks" in done.stderr
+    assert f": rank 1 on {here().host} (process " in done.stderr
+    assert ") did not answer within 0.5 s; ending all 2 ranks" in done.stderr

@@ -6,7 +6,6 @@ import os
 import shlex
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from socket import gethostname
 from typing import TYPE_CHECKING, Any, Unpack
 
 import click
@@ -243,10 +242,6 @@ def train(
     is_first = comm is None or comm.rank == 0
     quiet = quiet or not is_first
     log = output.printer(quiet)
-    if comm is not None:  # mpiexec names a process that dies, and not its rank
-        mine = f"rank {comm.rank} is process {os.getpid()} on {gethostname()}"
-        for place in comm.gather(mine) or ():
-            log(place)
     with output.one_line_errors():
         from handnn.files import train_file
         from handnn.storage import replace_file

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import socket
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,12 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
+from handnn.training.distributed.places import here, places_of
 from handnn.training.distributed.sharding import Sharding
 
 Thing = TypeVar("Thing")
 
 SPIN_SECONDS = 0.002
 """How long a rank asks for the end of an exchange without sleeping in between."""
+
+LOOK_SECONDS = 0.5
+"""How often a rank that waits looks whether the processes of the others on its host still run."""
 
 FAREWELL_SECONDS = 2.0
 """After the deadline, how long ranks wait for a sign of life of the others."""
@@ -53,6 +56,7 @@ class Ranks:
         self.rank, self.size = sharding.rank, sharding.n_ranks
         self._comm: Any = None
         if self.size > 1:
+            self.places = places_of(sharding.comm)
             self._comm, request = sharding.comm.Idup()
             self._wait(request)
 
@@ -85,7 +89,7 @@ class Ranks:
         own[0] = 1
         every = self._headers(own)
         what = "".join(traceback.format_exception_only(error)).strip()
-        self._failures(f"rank {self.rank} on {_here()}: {what}", every[:, 0])
+        self._failures(f"rank {self.rank} on {here()}: {what}", every[:, 0])
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -181,39 +185,44 @@ class Ranks:
         )
 
     def _wait(self, request: Any) -> None:
-        """Wait until an exchange ends; after the deadline, name who is missing, and end all."""
+        """Wait for an exchange; if a rank has died or does not answer, report it and end all."""
         start = monotonic()
+        next_look = start + LOOK_SECONDS
         while not request.Test():
-            waited = monotonic() - start
-            if waited > self.sharding.deadline:
-                self._give_up()
-            if waited > SPIN_SECONDS:
+            now = monotonic()
+            if now - start > self.sharding.deadline:
+                self._end_all(self._silent(), f"did not answer within {self.sharding.deadline:g} s")
+            if now > next_look:
+                dead = {rank for rank, place in enumerate(self.places) if place.is_dead()}
+                if dead:
+                    self._end_all(dead, "has died")
+                next_look = now + LOOK_SECONDS
+            if now - start > SPIN_SECONDS:
                 sleep(1e-4)
 
-    def _give_up(self) -> None:
-        """Report the ranks that do not respond, and terminate all ranks."""
+    def _silent(self) -> set[int]:
+        """Exchange signs of life; return the ranks that send none."""
         comm = self.sharding.comm
-        heard = {self.rank}
+        silent = set(range(self.size)) - {self.rank}
         sign, keeps = np.zeros(1), []
-        for other in range(self.size):
-            if other != self.rank:
-                keeps.append(comm.Isend(sign, other, FAREWELL))
+        for other in silent:
+            keeps.append(comm.Isend(sign, other, FAREWELL))
         end = monotonic() + FAREWELL_SECONDS
-        while monotonic() < end and len(heard) < self.size:
-            for other in set(range(self.size)) - heard:
-                if comm.Iprobe(other, FAREWELL):
-                    heard.add(other)
+        while monotonic() < end and silent:
+            silent = {other for other in silent if not comm.Iprobe(other, FAREWELL)}
             sleep(0.01)
-        missing = sorted(set(range(self.size)) - heard)
-        names = ", ".join(f"rank {rank}" for rank in missing) or "another rank"
-        print(
-            f"handnn: rank {self.rank} on {_here()}: {names} did not answer within "
-            f"{self.sharding.deadline:g} s; ending all {self.size} ranks",
-            file=sys.stderr,
-            flush=True,
+        return silent
+
+    def _end_all(self, missing: set[int], what: str) -> None:
+        """Report the ranks that are missing, and terminate all ranks."""
+        names = [f"rank {rank} on {self.places[rank]}" for rank in sorted(missing)]
+        text = (
+            f"handnn: rank {self.rank} on {here()}: {', '.join(names) or 'another rank'} {what}; "
+            f"ending all {self.size} ranks"
         )
-        if self.rank == min(heard):
-            comm.Abort(1)
+        print(text, file=sys.stderr, flush=True)
+        if self.rank == min(set(range(self.size)) - missing):
+            self.sharding.comm.Abort(1)
         sleep(FAREWELL_SECONDS)
         os._exit(1)
 
@@ -227,10 +236,6 @@ def hash_of(thing: object) -> int:
     if isinstance(thing, Sequence) and not isinstance(thing, str):
         return crc32(repr([hash_of(one) for one in thing]).encode())
     return crc32(repr(thing).encode())
-
-
-def _here() -> str:
-    return f"{socket.gethostname()} (process {os.getpid()})"
 
 
 @contextmanager
