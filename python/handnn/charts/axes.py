@@ -9,8 +9,14 @@ from typing import TypeAlias
 
 from handnn.charts.style import LIGHT
 
-WIDTH, HEIGHT = 560, 320
-LEFT, RIGHT, TOP, BOTTOM = 92, 14, 14, 44
+WIDTH, HEIGHT = 560, 330
+LEFT, RIGHT, TOP, BOTTOM = 92, 14, 28, 46
+
+SMALL_WIDTH, SMALL_HEIGHT, SMALL_LEFT = 250, 200, 56
+"""The sizes of a small chart, whose text is as large as that of others."""
+
+MAX_LABELS = 52
+"""The largest number of characters of all labels of curves."""
 
 COLORS = tuple(f"var(--curve-{k}, {LIGHT[f'curve-{k}']})" for k in range(5))
 """Colors of curves: those of the page's palette, or else those for white paper."""
@@ -22,7 +28,8 @@ class Axes:
     """A frame with two labeled scales, and the elements drawn in it.
 
     x and y: the ranges of the scales. names: their labels. is_log: whether y is logarithmic, which
-    needs positive values. counts: whether x has integers only, such as epochs.
+    needs positive values. counts: whether x has integers only, such as epochs. is_small: for
+    several charts side by side.
 
     Frame, grid and text have the color of the surrounding text.
     """
@@ -34,7 +41,12 @@ class Axes:
         names: tuple[str, str],
         is_log: bool = False,
         counts: bool = False,
+        *,
+        is_small: bool = False,
     ) -> None:
+        self._width, self._height, self._left = (
+            (SMALL_WIDTH, SMALL_HEIGHT, SMALL_LEFT) if is_small else (WIDTH, HEIGHT, LEFT)
+        )
         self._x, self._y = _widened(*x), _widened(*y)
         self._is_log = is_log
         self._parts: list[str] = []
@@ -48,8 +60,8 @@ class Axes:
             share = (y - self._y[0]) / (self._y[1] - self._y[0])
         across = (x - self._x[0]) / (self._x[1] - self._x[0])
         return (
-            LEFT + across * (WIDTH - LEFT - RIGHT),
-            HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM),
+            self._left + across * (self._width - self._left - RIGHT),
+            self._height - BOTTOM - share * (self._height - TOP - BOTTOM),
         )
 
     def curve(self, points: Coordinates, color: str, dashes: str = "", width: float = 1.5) -> None:
@@ -71,12 +83,16 @@ class Axes:
         )
 
     def label(self, texts: Mapping[str, str]) -> None:
-        """Write strings, each in its color, into the upper right corner."""
-        for row, (text, color) in enumerate(texts.items()):
-            self._parts.append(
-                f'<text x="{WIDTH - RIGHT - 6}" y="{TOP + 16 + 17 * row}" text-anchor="end" '
-                f'style="fill: {color}">{escape(text)}</text>'
-            )
+        """Write strings, each in its color, above the frame at the right."""
+        longest = max(4, MAX_LABELS // max(1, len(texts)))
+        spans = "".join(
+            f'<tspan dx="{14 if place else 0}" style="fill: {color}">'
+            f"{escape(text if len(text) <= longest else text[: longest - 1] + '…')}</tspan>"
+            for place, (text, color) in enumerate(texts.items())
+        )
+        self._parts.append(
+            f'<text x="{self._width - RIGHT}" y="{TOP - 12}" text-anchor="end">{spans}</text>'
+        )
 
     def add(self, part: str) -> None:
         """Add SVG elements."""
@@ -84,7 +100,7 @@ class Axes:
 
     def svg(self, described: str) -> str:
         """Return the SVG; `described` is its text alternative."""
-        return picture("".join(self._parts), HEIGHT, described)
+        return picture("".join(self._parts), self._height, described, self._width)
 
     def _draw_frame(self, names: tuple[str, str], counts: bool) -> None:
         for value in _ticks(*self._x, 1.0 if counts else 0.0):
@@ -95,24 +111,25 @@ class Axes:
         for value in _decades(*self._y) if self._is_log else _ticks(*self._y):
             x, y = self.at(self._x[0], value)
             self._parts.append(
-                f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" '
+                f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{self._width - RIGHT}" y2="{y:.1f}" '
                 f'stroke="currentColor" stroke-opacity="0.15"/>'
                 f'<text x="{x - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{number(value)}</text>'
             )
         left, bottom = self.at(self._x[0], self._y[0])
+        right = self._width - RIGHT
         self._parts.append(
-            f'<path d="M{left:.1f} {TOP}V{bottom:.1f}H{WIDTH - RIGHT}" stroke="currentColor" '
+            f'<path d="M{left:.1f} {TOP}V{bottom:.1f}H{right}" stroke="currentColor" '
             'stroke-opacity="0.6" fill="none"/>'
-            f'<text x="{(left + WIDTH - RIGHT) / 2:.1f}" y="{HEIGHT - 8}" text-anchor="middle">'
+            f'<text x="{(left + right) / 2:.1f}" y="{self._height - 8}" text-anchor="middle">'
             f'{escape(names[0])}</text><text transform="translate(14 {(TOP + bottom) / 2:.1f}) '
             f'rotate(-90)" text-anchor="middle">{escape(names[1])}</text>'
         )
 
 
-def picture(parts: str, height: int, described: str) -> str:
+def picture(parts: str, height: int, described: str, width: int = WIDTH) -> str:
     """Return an SVG element of full width; `described` is its text alternative."""
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
         f'aria-label="{escape(described)}" fill="currentColor" '
         f'style="max-width:100%;height:auto;overflow:visible">{parts}</svg>'
     )

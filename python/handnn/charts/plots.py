@@ -40,7 +40,7 @@ def bars(lengths: Mapping[str, float], described: str) -> str:
     for place, (name, length) in enumerate(lengths.items()):
         y = place * height
         width = max(0.0, length) / longest * (WIDTH - left - 90)
-        short = name if len(name) <= 28 else name[:27] + "…"
+        short = name if len(name) <= 24 else name[:23] + "…"
         parts.append(
             f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(short)}</text>'
             f'<rect x="{left}" y="{y + 3}" width="{width:.1f}" height="{height - 7}" '

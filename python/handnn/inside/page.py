@@ -45,6 +45,11 @@ STYLE = """
   text-align: right }
 .handnn-trace svg { max-width: none } /* wider than the page, it is scrolled */
 .handnn-trace svg text { font: 13px system-ui, sans-serif; fill: var(--ink) }
+.handnn-trace h3, .handnn-trace h4, .handnn-trace code { overflow-wrap: anywhere }
+@media (max-width: 30rem) {
+  .handnn-trace section.brick { padding: .6rem } .handnn-trace table { font-size: .72rem }
+  .handnn-trace td, .handnn-trace th { padding: .1rem .2rem }
+}
 """
 
 

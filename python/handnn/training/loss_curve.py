@@ -13,6 +13,9 @@ MAX_POINTS = 500
 LOG_RATIO = 50
 """The scale is logarithmic if the largest loss is more than this times the smallest."""
 
+LEGEND_WIDTH = 120
+"""The width of an entry of the legend."""
+
 LINE = "currentColor"
 VALIDATION_DASHES = "6 3"
 
@@ -48,8 +51,8 @@ def loss_curve(
 
 
 def _add_legend(axes: Axes, place: int, name: str, dashes: str) -> None:
-    """Add a sample of a line, with its name, in the upper right corner."""
-    y, right = TOP + 12 + 17 * place, WIDTH - RIGHT - 6
+    """Add a sample of a line, with its name, above the frame at the right."""
+    y, right = TOP - 16, WIDTH - RIGHT - LEGEND_WIDTH * (1 - place)
     axes.add(
         f'<path d="M{right - 30} {y}h30" stroke="{LINE}" stroke-width="1.5" fill="none" '
         f'stroke-dasharray="{dashes or "none"}"/>'

@@ -40,6 +40,11 @@ div.small figure { margin: 0; width: calc(50% - .4rem); max-width: 13rem }
 div.half { display: grid; gap: 0 1.5rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)) }
 div.small figcaption { font-size: .9rem }
+@media (max-width: 30rem) {
+  table.matrix td { min-width: 0; padding: .15rem .2rem } table.matrix { font-size: .7rem }
+  div.small svg text { font-size: 14px }
+}
+table.matrix td { white-space: nowrap }
 """ + "\n".join(
     f"table.matrix td.{kind}{k} {{ background: color-mix(in srgb, var(--{color}) {7 * k}%, "
     "var(--paper)) }"
@@ -119,7 +124,7 @@ def _confusion(labels: list[str], kept: list[int], truth: Indices, chosen: Indic
     lines = [
         '<div class="wide" role="region" aria-label="Confusion matrix" tabindex="0">'
         f'<table class="matrix"><caption>{caption}</caption><thead><tr><td class="edge"></td>{head}'
-        '<th scope="col">recall</th></tr></thead><tbody>'
+        '<th scope="col">recall, %</th></tr></thead><tbody>'
     ]
     for row in kept:
         cells = "".join(_cell(counts, row, column) for column in kept)
@@ -130,7 +135,7 @@ def _confusion(labels: list[str], kept: list[int], truth: Indices, chosen: Indic
     precision = "".join(
         f'<td class="edge">{_share(counts[k, k], counts[:, k].sum())}</td>' for k in kept
     )
-    lines.append(f'<tr><th scope="row">precision</th>{precision}<td class="edge"></td></tr>')
+    lines.append(f'<tr><th scope="row">precision, %</th>{precision}<td class="edge"></td></tr>')
     return "\n".join([*lines, "</tbody></table></div>"])
 
 
@@ -142,7 +147,7 @@ def _cell(counts: Indices, row: int, column: int) -> str:
 
 
 def _share(count: int, of: int) -> str:
-    return f"{100 * count / of:.0f} %" if of else "–"
+    return f"{100 * count / of:.0f}" if of else "–"
 
 
 def _roc(labels: list[str], classes: list[int], truth: Indices, answers: Values) -> str:
@@ -152,7 +157,8 @@ def _roc(labels: list[str], classes: list[int], truth: Indices, answers: Values)
         is_class = truth == place
         if is_class.all() or not is_class.any():
             continue
-        axes = charts.Axes((0.0, 1.0), (0.0, 1.0), ("false positive rate", "true positive rate"))
+        rates = ("false positive rate", "true positive rate")
+        axes = charts.Axes((0.0, 1.0), (0.0, 1.0), rates, is_small=len(classes) > 1)
         axes.curve([(0, 0), (1, 1)], "currentColor", "5 4")
         axes.curve(_roc_points(is_class, answers[:, place]), charts.COLORS[0], width=2.5)
         area = charts.number(auc(is_class.astype(int), answers[:, place]))
