@@ -15,9 +15,12 @@ import handnn
 MODULES = [
     "handnn", "handnn.article", "handnn.datasets", "handnn.exchange", "handnn.files",
     "handnn.functional", "handnn.initializers", "handnn.inside", "handnn.metrics",
-    "handnn.schedules", "handnn.sklearn", "handnn.tables",
+    "handnn.schedules", "handnn.sklearn", "handnn.tables", "handnn.play.notebook",
+    "handnn.play.rows",
 ]  # fmt: skip
-NEEDS = {"handnn.sklearn": "sklearn"}
+NEEDS = {
+    "handnn.sklearn": "sklearn", "handnn.play.notebook": "uvicorn", "handnn.play.rows": "polars",
+}  # fmt: skip
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 

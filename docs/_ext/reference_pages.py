@@ -17,7 +17,7 @@ from sphinx.application import Sphinx
 MODULES = (
     "handnn", "handnn.functional", "handnn.metrics", "handnn.schedules", "handnn.initializers",
     "handnn.tables", "handnn.files", "handnn.sklearn", "handnn.inside", "handnn.exchange",
-    "handnn.datasets", "handnn.article",
+    "handnn.datasets", "handnn.article", "handnn.play.notebook", "handnn.play.rows",
 )  # fmt: skip
 FOLDER = Path(__file__).parents[1] / "reference" / "generated"
 

@@ -39,7 +39,7 @@ svg { width: 100%; max-width: 46rem; height: auto }
 svg text { font: 13px system-ui, sans-serif; fill: currentColor }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 @media (max-width: 30rem) {
-  table { font-size: .78rem } th, td { padding: .15rem .25rem } svg text { font-size: 17px }
+  table { font-size: .74rem } th, td { padding: .15rem .2rem } svg text { font-size: 17px }
 }
 """
 """The rules of a page of text, tables and charts."""

@@ -1,4 +1,7 @@
-"""The laboratory in a notebook."""
+"""The laboratory in a notebook: `handnn.play(trainer, x, y)` calls `play` of this module.
+
+It needs the extra ``play``: starlette and uvicorn.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,21 @@ from handnn.play.given import given_training
 from handnn.play.server import Server
 from handnn.training.trainer import Trainer
 
+__all__ = ["Playing", "play"]
+
 
 class Playing:
-    """A running laboratory, which a notebook shows as a page within the page.
+    """A running laboratory, which a notebook shows as a page within the page; `play` returns it.
 
     Attributes:
         url: The address of the page, for a tab of its own.
+
+    Examples:
+        >>> trainer = handnn.Trainer(handnn.mlp([1, 1], rng=0), handnn.MSELoss(), handnn.SGD(0.1))
+        >>> playing = handnn.play(trainer, [[0.0], [1.0], [2.0]], [1.0, 3.0, 5.0])
+        >>> playing
+        Playing(http://127.0.0.1:...)
+        >>> playing.close()
     """
 
     def __init__(self, server: Server, height: int) -> None:
@@ -76,6 +88,15 @@ def play(
         ValueError: If a shape or a value does not fit, or the laboratory cannot build a part: a
             brick or a loss of your own, or a network that does not end with an Affine.
         ImportError: Without starlette and uvicorn, the extra `play`.
+
+    Examples:
+        >>> x = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+        >>> network = handnn.mlp([2, 8, 1], rng=0)
+        >>> trainer = handnn.Trainer(network, handnn.MSELoss(), handnn.Adam(lr=0.01))
+        >>> playing = handnn.play(trainer, x, x[:, 0] * x[:, 1])  # a notebook shows it
+        >>> playing.network
+        Network(Affine 2→8, ReLU, Affine 8→1; 33 parameters, float32)
+        >>> playing.close()
     """
     given = given_training(trainer, x, y, batch_size=batch_size, held_out=held_out)
     return Playing(Server(given=given), height)

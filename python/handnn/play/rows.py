@@ -1,4 +1,8 @@
-"""Rows to train on: computed, from the package, or from a file."""
+"""Rows to train on: computed, from the package, or from a file.
+
+The scripts that the laboratory writes call `load_rows`, `read_rows` or `array_rows`; the same
+arguments give the same bits.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +31,8 @@ from handnn.tables import Columns, Target
 from handnn.tables.table_reader import TableLike
 from handnn.tables.target_values import TargetLike
 
+__all__ = ["Rows", "array_rows", "load_rows", "read_rows"]
+
 Indices: TypeAlias = NDArray[np.int64]
 
 MAX_INPUTS = 256
@@ -49,6 +55,12 @@ class Rows:
 
     x, held_x: (N, I); y, held_y: as `Target.encode` returns them. columns is None for computed
     sets, which need no scaling. input_names: one for each column of x.
+
+    Examples:
+        >>> from handnn.play.rows import load_rows
+        >>> rows = load_rows("two moons", noise=0.1, held_out=0.2)
+        >>> rows.task, rows.x.shape, rows.held_y.shape
+        ('binary', (400, 2), (100, 1))
     """
 
     x: Array
@@ -100,6 +112,11 @@ def load_rows(name: str, *, noise: float = 0.0, held_out: float = 0.3, seed: int
     Raises:
         ValueError: If the name is unknown.
         ImportError: For the digits without scikit-learn.
+
+    Examples:
+        >>> from handnn.play.rows import load_rows
+        >>> load_rows("concrete").x.shape
+        (721, 8)
     """
     rng = np.random.default_rng(seed)
     if name in TOY_SETS:
@@ -143,6 +160,13 @@ def read_rows(
 
     Raises TableError (a ValueError) when the file cannot be learned from, OSError when it cannot be
     read, ImportError without polars.
+
+    Examples:
+        >>> from importlib.resources import files
+        >>> from handnn.play.rows import read_rows
+        >>> path = files("handnn") / "data" / "concrete.csv"
+        >>> read_rows(path, "Concrete compressive strength", held_out=0.2).held_x.shape
+        (206, 8)
     """
     with open_table(path, model.dialect(Dialect()) if model else None) as source:
         settings = TrainingSettings((target,), hold_out=held_out, seed=seed, drop_gaps=True)
@@ -175,6 +199,12 @@ def array_rows(
     """Return rows of a user's own arrays, x (N, I) and y (N,) or (N, O), as the loss takes them.
 
     Raises ValueError if they do not fit each other or the loss.
+
+    Examples:
+        >>> from handnn.play.rows import array_rows
+        >>> rows = array_rows([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1], handnn.BCEWithLogits())
+        >>> rows.task, rows.x.shape, rows.held_x.shape
+        ('binary', (3, 1), (1, 1))
     """
     rows = np.array(x, np.float32)
     targets = np.array(y, np.float32)

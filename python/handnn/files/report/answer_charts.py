@@ -41,7 +41,8 @@ div.half { display: grid; gap: 0 1.5rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)) }
 div.small figcaption { font-size: .9rem }
 @media (max-width: 30rem) {
-  table.matrix td { min-width: 0; padding: .15rem .2rem } table.matrix { font-size: .7rem }
+  table.matrix { font-size: .64rem } table.matrix th { padding: .15rem }
+  table.matrix td { min-width: 0; padding: .15rem }
   div.small svg text { font-size: 14px }
 }
 table.matrix td { white-space: nowrap }
