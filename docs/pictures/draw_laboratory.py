@@ -1,6 +1,7 @@
-"""Draw laboratory.png, laboratory-dark.png and lesson.png: the page of `handnn play`.
+"""Draw laboratory.png, laboratory-dark.png, laboratory-zh.png and lesson.png: the laboratory.
 
-Needs Debian's chromium and, from PyPI, playwright.
+Needs Debian's chromium and a font with Chinese characters, such as fonts-wqy-microhei, and, from
+PyPI, playwright.
 """
 
 from __future__ import annotations
@@ -46,10 +47,14 @@ def main() -> None:
         chromium = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]
         )
-        for scheme, name in (("light", "laboratory.png"), ("dark", "laboratory-dark.png")):
+        for scheme, language, name in (
+            ("light", "en", "laboratory.png"),
+            ("dark", "en", "laboratory-dark.png"),
+            ("light", "zh", "laboratory-zh.png"),
+        ):
             context = chromium.new_context(viewport=SIZE, color_scheme=scheme)
             page = context.new_page()
-            page.goto(server.url)
+            page.goto(f"{server.url}&lang={language}")
             page.wait_for_selector("body[data-step]")
             page.keyboard.press("r")
             draw(page, name)

@@ -301,6 +301,14 @@ def test_the_page_in_chinese_has_no_english(new_page, served):
     assert [text for text in chinese if text != "中文"] == []
 
 
+def test_a_page_without_the_token_asks_for_the_printed_address(served, browser):
+    with closing(browser.new_context()) as context:
+        page = context.new_page()
+        page.goto(f"{served.server.url.partition('#')[0]}#lang=zh")
+        page.wait_for_selector("#message:text('请用 handnn play 打印的网址')")
+        assert page.locator("button.unit").count() == 0
+
+
 def test_a_notebook_embeds_the_laboratory(browser):
     rng = np.random.default_rng(0)
     trainer = handnn.Trainer(handnn.mlp([2, 3, 1], rng=0), handnn.MSELoss(), handnn.Adam(0.01))

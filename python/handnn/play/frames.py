@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -165,8 +166,12 @@ def is_plane(rows: Rows) -> bool:
     return rows.x.shape[1] <= 2 and not has_codes
 
 
+@lru_cache(maxsize=4)
 def _grid(rows: Rows, side: int) -> Array:
-    """Return points that cover the plane of two inputs from its upper left, or the line of one."""
+    """Return points that cover the plane of two inputs from its upper left, or the line of one.
+
+    The points of the same rows are computed once; the caller must not change them.
+    """
     ranges = domain(rows)
     if len(ranges) == 1:
         return np.linspace(*ranges[0], CURVE_POINTS, dtype=np.float32)[:, None]
