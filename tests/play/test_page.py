@@ -234,14 +234,17 @@ SHOWN = """() => {
   const walker = document.createTreeWalker(document.body, all);
   for (let node = walker.currentNode; node; node = walker.nextNode()) {
     if (node.nodeType === Node.TEXT_NODE) {
-      if (!node.parentElement.closest("code, pre, kbd, noscript, [lang=en]")) found.push(node.data);
+      if (!node.parentElement.closest(OMITTED)) found.push(node.data);
     } else for (const name of ["aria-label", "aria-valuetext", "title", "alt"]) {
       found.push(node.getAttribute(name) ?? "");
     }
   }
   return found;
 }"""
-"""A script that returns all texts and names of a page, except code."""
+SHOWN = SHOWN.replace("OMITTED", repr(
+    "code, pre, kbd, noscript, [lang=en], option[value=file], #target"
+))  # fmt: skip
+"""A script that returns all texts and names of a page, except code, files and their columns."""
 
 PARTS = {
     **catalog.BRICK_SETTINGS, **catalog.LOSS_SETTINGS,
