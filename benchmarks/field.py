@@ -39,7 +39,7 @@ class Result:
 
 
 class Field:
-    """One process for each contestant that has the task."""
+    """The processes of the contestants that have the task."""
 
     def __init__(self, workers: dict[Contestant, Worker], makers: Makers, threads: int) -> None:
         self.workers = workers

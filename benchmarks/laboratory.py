@@ -3,7 +3,7 @@
 `python -m benchmarks.laboratory` trains the default network, 2-8-8-1, as fast as possible: alone,
 and while Debian's chromium shows the page, in alternation. It needs Linux and playwright.
 
-Two measures do not depend on other load of the machine: the CPU time of a frame, and the training
+Two measures do not depend on the load of the machine: the CPU time of a frame, and the training
 speed without the time in which the training thread waited for a core.
 """
 

@@ -27,7 +27,7 @@ def pin(cpu: int) -> None:
 
 
 def fma_peak(seconds: float, dtype: str = "float32") -> float:
-    """Return the operations per second of one core that only multiplies and adds."""
+    """Return the peak rate of one core, in operations per second of multiply-adds."""
     return _core.measure_fma_peak(seconds, dtype == "float32")
 
 

@@ -1,4 +1,4 @@
-"""Find the OpenBLAS kernels that are fastest here, which need not be its default."""
+"""Find the fastest OpenBLAS kernels on this machine, which may differ from the default."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
     python -m benchmarks.ranks                    one process, alternately in one slice and in 16
     mpiexec -n 2 python -m benchmarks.ranks       the ranks of MPI, in 16 slices
 
-Prints milliseconds of CPU time per step and rank, which do not depend on other load of the machine,
-and of wall-clock time, which do: the least of several epochs.
+Prints milliseconds of CPU time and of wall time per step and rank, the minimum of several epochs.
+Only wall time depends on the load of the machine.
 """
 
 from __future__ import annotations

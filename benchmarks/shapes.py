@@ -1,4 +1,4 @@
-"""Training steps of networks of random shapes, beside the peers and beside what the machine allows.
+"""Training steps of networks of random shapes, compared with peers and the machine's limits.
 
 The floor of a step is the larger of two times: its multiply-adds at the peak of the dtype, and the
 bytes that it must move at the bandwidth of the cache (or memory) that holds all its arrays.
@@ -25,14 +25,14 @@ Dtype = Literal["float32", "float64"]
 
 LABELS = (OURS, "NumPy", "PyTorch eager", "PyTorch compiled", "JAX scan")
 COMPILED_EVERY = 10
-"""PyTorch compiles every tenth network only, because that takes about a minute."""
+"""PyTorch compiles only every tenth network, because compiling takes about a minute."""
 
 LARGEST = 4096
 MAX_OPERATIONS = 2e9
 EPOCH_BYTES = 1 << 25
 WORST = 10
 TOLERANCE = 0.05
-"""Weights that differ by more, relative to how far they moved, are of another training."""
+"""Weights with a larger difference, relative to their change, are those of another training."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def arrays_bytes(problem: Problem) -> tuple[int, int]:
 
 
 def floor(problem: Problem, peak: float, bandwidths: list[tuple[int, float]]) -> float:
-    """Return the least seconds of a step."""
+    """Return the lower bound on the seconds of a step."""
     held, moved = arrays_bytes(problem)
     bandwidth = next((speed for size, speed in bandwidths if size >= held), bandwidths[-1][1])
     return max(problem.operations / peak, moved / bandwidth)

@@ -3,8 +3,8 @@
 The reference computes in float64. Further runs disturb every operation as rounding would: a sum of
 K terms by up to 3·√K·u·Σ|terms|, u = 2⁻²⁴ (Higham and Mary 2019, "A new approach to probabilistic
 rounding error analysis", theorem 2.4 with λ = 3). The tolerance is the largest distance of these
-runs from the reference. A few entries may dominate it: those that rounding moves to the other side
-of a relu's edge. One run may miss them, so there are several.
+runs from the reference. A few entries may dominate it: those that rounding moves across the kink of
+a relu. One run may miss them, so there are several.
 
 Adam has more of these entries. It divides a mean by the root of a mean of squares, which in the
 first steps is nearly the sign of the gradient: where the gradient is smaller than its rounding

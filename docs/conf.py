@@ -32,7 +32,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_ext", "_static", "notebooks"]
 default_role = "py:obj"
-suppress_warnings = ["ref.python"]  # Affine is in handnn and in handnn.article
+suppress_warnings = ["ref.python"]  # both handnn and handnn.article have an Affine
 
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]
@@ -73,7 +73,7 @@ def link_to_repository(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def link_to_recording(app: Sphinx, page: str, source: list[str]) -> None:
-    """Link the recorded run, which stands on the site only."""
+    """Link the recorded run, which exists only on the site."""
     link = '<p><a href="recording/index.html">Scrub through a recorded run.</a></p>'
     source[0] = source[0].replace("<!-- recorded run -->", link)
 

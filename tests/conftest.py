@@ -1,7 +1,7 @@
 """Which cases run, and fixtures of several folders.
 
-HANDNN_SAMPLE=n runs every n-th case of each parametrized test, and all other tests. It is for runs
-whose verdict hardly depends on the case: under sanitizers, and on another Python.
+HANDNN_SAMPLE=n runs every n-th case of each parametrized test, and all other tests. It is meant for
+runs in which single cases matter little: under sanitizers, and on other versions of Python.
 """
 
 from __future__ import annotations

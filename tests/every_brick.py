@@ -30,7 +30,7 @@ MIDDLES = {
 
 
 def network(name, dtype="float64", seed=3):
-    """Return a network N_IN → N_OUT with that brick in the middle; an Embedding stands first."""
+    """Return a network N_IN → N_OUT with that brick in the middle; an Embedding comes first."""
     return examples.network(name, dtype, seed, MIDDLES)
 
 

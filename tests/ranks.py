@@ -14,7 +14,7 @@ from tests.engine.fits import ROOT
 
 @functools.cache
 def obstacle():
-    """Return why programs cannot run over MPI here, or None."""
+    """Return the reason why programs cannot run over MPI here, or None."""
     if "libasan" in os.environ.get("LD_PRELOAD", ""):
         return "MPI is not sanitized"
     if mpiexec() is None:

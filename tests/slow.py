@@ -1,4 +1,4 @@
-"""Whether tests run in their long form, as they do every night."""
+"""Whether tests run in their long form, as in the nightly workflow."""
 
 from __future__ import annotations
 

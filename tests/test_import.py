@@ -75,7 +75,7 @@ def test_import_prints_nothing_and_does_not_warn():
 
 @pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer is being loaded too")
 def test_the_import_takes_under_15_ms_on_top_of_numpys(tmp_path):
-    """Processor time, best of forty: other work on the machine can only make an import slower.
+    """CPU time, the best of forty runs: other work on the machine can only make an import slower.
 
     The first run compiles the bytecode, as an installation does.
     """

@@ -206,7 +206,7 @@ def test_rejects_networks_that_do_not_return_rows():
 
 @pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="timings under a sanitizer are meaningless")
 def test_is_faster_than_three_forwards_and_backwards():
-    """64 rows through 13-64-64-1; the best of many turns, because other work only slows a turn."""
+    """64 rows through 13-64-64-1; the best of many runs, because other work can only slow a run."""
     network = mlp([13, 64, 64, 1], rng=0)
     x = np.random.default_rng(0).normal(size=(64, 13)).astype(np.float32)
     dout = np.ones((64, 1), np.float32)

@@ -99,7 +99,7 @@ CASES = [(call, path) for call in CALLS for path in PATHS if has(call, path)]
 
 
 def repeats_of_one(call):
-    """How often each path is called: together they make REPEATS calls of each binding.
+    """Return the number of calls of each path: together they make REPEATS calls of each binding.
 
     All activations without a setting share the binding of relu, those with one that of leaky_relu,
     losses that of mae, and optimizers that of sgd: the other functions and variants have fewer

@@ -29,7 +29,7 @@ EXEMPT = {"__init__", "fit", "fit_table", "train_file", "train_many"}
 
 
 def is_exempt(module, name):
-    """Return whether users call this function with keywords, or it mirrors one that they call."""
+    """Return whether users call this function with keywords, or it mirrors such a function."""
     mirrors = ("handnn.functional.", "handnn.reference.optimizers")
     return name.split(".")[-1] in EXEMPT or module.startswith(mirrors)
 
@@ -78,7 +78,7 @@ def circles(graph):
 
 
 def import_graph():
-    """Map each module to what it imports anywhere in its file, also for type checkers only."""
+    """Map each module to its imports anywhere in the file, including those for type checkers."""
     known = known_modules()
     graph = {name.removesuffix(".__init__"): set() for name in modules()}
     for module, file in modules().items():
@@ -150,7 +150,7 @@ def test_cpp_functions_are_short_and_have_at_most_8_parameters():
 
 
 def test_the_cpp_check_finds_long_functions():
-    """The offenders are planted in the sources, because a parser that sees nothing passes."""
+    """Violations are inserted into the sources, because a parser that finds nothing would pass."""
     many = ", ".join(f"std::pair<int, int> p{i} = {{{i}, 0}}" for i in range(9))
     planted = {
         "free": (f"static inline double free({many}) noexcept {{ return 0; }}", 1, 9),

@@ -1,4 +1,4 @@
-"""Frequent mistakes of learners get a message that says what to do."""
+"""Common mistakes of learners raise errors that suggest a remedy."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_mistake_is_answered_with_advice(name):
     ("brick", "loss"),
     [(Softmax, handnn.SoftmaxCrossEntropy), (Sigmoid, handnn.BCEWithLogits)],
 )
-def test_warns_of_an_activation_that_the_loss_applies_too(brick, loss):
+def test_warns_of_an_activation_that_the_loss_also_applies(brick, loss):
     layers = [Affine.random(2, 3, rng=0), brick()]
     with pytest.warns(UserWarning, match=f"leave {brick.__name__} out") as caught:
         handnn.Trainer(Network(layers), loss(), handnn.SGD(0.1))

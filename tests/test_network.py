@@ -368,7 +368,7 @@ class Gives:
         return self.values[1]
 
 
-def test_a_brick_that_returns_none_is_named():
+def test_errors_name_a_brick_that_returns_none():
     x = np.ones((2, 3))
     with pytest.raises(TypeError, match=r"Network\.forward: layer 1 \(Gives\) returned None"):
         Network([ReLU(), Gives(), ReLU()]).forward(x)

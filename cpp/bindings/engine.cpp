@@ -17,7 +17,7 @@ namespace {
 
 using MaybeArray = py::typing::Optional<FloatArray>;
 
-// None if an array of a brick was resized or given another shape since the bricks were read.
+// None if an array of a brick was resized or reshaped since the bricks were read.
 template <class T>
 MaybeArray predict_as(const Bricks<T>& bricks, ArrayLike x_any, OutArray out_any) {
   Gate gate = Gate::casting_to<T>("Network.predict");

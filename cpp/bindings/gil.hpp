@@ -1,11 +1,11 @@
-// The GIL, released and taken back by threads that may outlive the interpreter.
+// The GIL, released and reacquired by threads that may outlive the interpreter.
 //
 // When a daemon thread asks for the GIL while the interpreter shuts down, Python ends the thread
-// with pthread_exit, which unwinds its stack. A destructor that takes the GIL back would turn that
+// with pthread_exit, which unwinds its stack. A destructor that reacquires the GIL would turn that
 // into std::terminate, and other destructors would free Python objects without the GIL. So such a
-// thread stops where it is until the process ends, as Python 3.14 lets it do.
+// thread blocks until the process ends, as in Python 3.14.
 //
-// Whatever runs Python code or copies an array in NumPy may ask for the GIL. Bindings do this only
+// Code that runs Python or copies an array in NumPy may ask for the GIL. Bindings do this only
 // in without_unwinding.
 #pragma once
 
@@ -55,7 +55,7 @@ inline std::string text_of(py::handle object) {
   return py::reinterpret_steal<py::str>(text);
 }
 
-// Releases the GIL for its lifetime, if that is worth it.
+// Releases the GIL for its lifetime, if the work is large enough.
 class Unlocked {
  public:
   explicit Unlocked(bool is_worth_it = true)

@@ -1,4 +1,4 @@
-// Bricks that normalize whole rows or columns: Softmax, LayerNorm, BatchNorm.
+// Bricks that normalize rows or columns: Softmax, LayerNorm, BatchNorm.
 #include <pybind11/typing.h>
 
 #include "arrays.hpp"
@@ -37,7 +37,7 @@ FloatArray softmax_forward(ArrayLike x_any, OutArray out_any) {
   const Size N = x.shape[0], O = x.shape[1];
   const Array out = gate.output("out", out_any, {N, O});
 
-  if (O == 0) return out.as_array();  // N may be beyond any loop
+  if (O == 0) return out.as_array();  // skips a loop over a huge N
   gate.run(softmax_cost * double(x.size),
            [&](auto& kernels) { kernels.softmax_forward(out, x, N, O); });
   return out.as_array();

@@ -24,7 +24,7 @@ struct SignalModule {
   py::object set = module.attr("signal"), get = module.attr("getsignal");
 };
 
-// Handlers to put back.
+// Handlers to restore.
 class Replaced {
  public:
   Replaced(const Numbers& numbers, const Handler& handler) : handler_(handler) {
@@ -40,8 +40,8 @@ class Replaced {
     }
   }
 
-  // Puts back every handler, whatever raises meanwhile; returns the first exception. A handler that
-  // was set by someone else since is kept.
+  // Restores every handler, even if some of them raise; returns the first exception. A handler that
+  // other code has set in the meantime is kept.
   std::optional<py::error_already_set> put_back() {
     std::optional<py::error_already_set> first;
     for (const auto& [number, before] : before_) {
@@ -66,8 +66,8 @@ class Replaced {
 };
 
 // Returns function(), called while `handler` handles the signals of `numbers`. At the end the
-// handlers from before are put back, and the signals that are keys of `waiting` are sent to them.
-// Python checks for signals between its own instructions only, so nothing can come in between.
+// previous handlers are restored, and the signals that are keys of `waiting` are sent to them.
+// Python checks for signals only between its own instructions, so none can arrive in between.
 py::object with_handler(const Numbers& numbers, const Handler& handler, const Waiting& waiting,
                         const Function& function) {
   Replaced replaced(numbers, handler);

@@ -38,7 +38,8 @@ using LossSpec = std::tuple<std::string, double, OptionalArrayObject, bool>;
 // each step or None.
 using OptimizerSpec = std::tuple<std::string, SettingsDict, double, OptionalFactors>;
 
-// What to train: the bricks (see bricks.hpp), the loss, the optimizer, and whether in float32.
+// The program to train: the bricks (see bricks.hpp), the loss, the optimizer, and whether the dtype
+// is float32.
 struct ProgramSpec {
   BrickList bricks;
   LossSpec loss;
@@ -46,9 +47,9 @@ struct ProgramSpec {
   bool float32;
 };
 
-// How batches are summed in slices: how many, the first and the last of this process, and None or,
-// for several processes, an object with nodes, shares, values, total (see Sharding) and a method
-// exchange(N), which returns the loss of the batch and whether to stop.
+// How batches are summed in slices: their number, the first and the last of this process, and None
+// or, for several processes, an object with nodes, shares, values, total (see Sharding) and a
+// method exchange(N), which returns the loss of the batch and whether to stop.
 using ShardingSpec = std::tuple<Size, Size, Size, py::object>;
 
 struct TrainingRequest {
@@ -109,7 +110,7 @@ class CheckedTraining {
  private:
   static constexpr const char* function = "Trainer.fit";
 
-  // Several processes agree on when to stop, so there `stop` is left to their exchange.
+  // Several processes must agree on when to stop, so their exchange handles `stop`.
   bool is_interrupted(Stop& stop, Unlocked& unlocked) const {
     if (!exchanges()) return is_to_stop(stop, unlocked);
     return unlocked.locked([] { return PyErr_CheckSignals() != 0; });
@@ -266,8 +267,8 @@ IndexArray rows_of_epoch(const BatchSampler& sampler, Size n_rows, std::uint64_t
 }  // namespace
 
 void bind_training(py::module_& module) {
-  // Without pybind11's own metaclass: it is needed for static properties only, and the stub cannot
-  // express it.
+  // Without pybind11's own metaclass, which is needed only for static properties and which the stub
+  // cannot express.
   const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
   py::class_<Stop>(module, "Stop", plain)
       .def(py::init())

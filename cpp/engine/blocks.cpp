@@ -7,14 +7,15 @@ namespace handnn {
 
 namespace {
 
-// The bytes of the arrays of a block, and the most bytes of params for which blocks pay: together
-// they fit into a cache of 1 MiB beside the gradients, which each block reads and writes.
+// The size in bytes of the arrays of a block, and the largest size of params for which blocks pay
+// off: together with the gradients, which each block reads and writes, they fit into a cache of 1
+// MiB.
 constexpr double block_bytes = 384 * 1024, most_param_bytes = 256 * 1024;
 constexpr Size least_block_rows = 32;
 
 }  // namespace
 
-// 0 if blocks do not pay, or if a brick other than affine sums over rows.
+// Returns 0 if blocks do not pay off, or if a brick other than affine sums over rows.
 template <class T>
 Size TrainingProgram<T>::choose_block_rows() const {
   double row = 0, params = 0;

@@ -45,19 +45,19 @@ struct Brick {
   Kind kind = Kind::activation;
   Size I = 0, O = 0;
   Param<T> w, b;
-  int activation = 0;  // its number in the table
-  T setting = 0;       // of the activation; eps of a norm
+  int activation = 0;  // index in the table of activations
+  T setting = 0;       // that of an activation; eps of a norm
   T *running_mean = nullptr, *running_var = nullptr;
-  T momentum = 0;                          // of batch_norm
-  double p = 0;                            // of dropout
-  std::uint64_t seed = 0, first_step = 0;  // of dropout
-  Size codes = 0, column = 0;              // of embedding
-  std::size_t fork = 0;                    // of add: the index of its fork
+  T momentum = 0;                          // batch_norm only
+  double p = 0;                            // dropout only
+  std::uint64_t seed = 0, first_step = 0;  // dropout only
+  Size codes = 0, column = 0;              // embedding only
+  std::size_t fork = 0;                    // add only: the index of its fork
 
   bool learns() const { return w.value; }
   NormParams<T> norm_params() const { return {w.value, b.value, setting}; }
-  Codes code_column() const { return {column, codes}; }  // of an embedding
-  Size vector_size() const { return O - I + 1; }         // D of an embedding
+  Codes code_column() const { return {column, codes}; }  // embedding only
+  Size vector_size() const { return O - I + 1; }         // embedding only: D
 
   // Whether its backward may overwrite dout.
   bool works_in_place() const {

@@ -63,10 +63,10 @@ class ColumnsLeft {
  public:
   explicit ColumnsLeft(Size count) : left_(count) {}
 
-  // Takes one out; returns its place in x, or -1 if `column` is not one of those that are left.
+  // Takes one column out; returns its index in x, or -1 if `column` has been taken already.
   Size take(Size column) {
     if (column < 0 || column >= left_) return -1;
-    // taken_[i] - i columns stand before the i-th one taken, in ascending order.
+    // taken_[i] - i columns precede the i-th one taken, in ascending order.
     std::size_t first = 0, last = taken_.size();
     while (first < last) {
       const std::size_t middle = (first + last) / 2;

@@ -17,9 +17,9 @@ struct CodeColumn {
 // Bricks that index only their own arrays, for every x of inputs() columns: each array has the size
 // that its brick's I and O imply, each brick takes the columns that the one before it returns,
 // forks and adds pair up, and embeddings take their codes from columns of x. (Codes that are not
-// rows of w are read as 0 by the kernels; whoever runs the bricks checks code_columns() first.)
+// rows of w are read as 0 by the kernels; the caller checks code_columns() first.)
 //
-// predict and TrainingProgram take nothing else, and the constructor is the only way to make one.
+// predict and TrainingProgram accept only CheckedBricks, which only the constructor can create.
 template <class T>
 class CheckedBricks {
  public:

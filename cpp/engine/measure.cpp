@@ -17,7 +17,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// The seconds that this thread has run, or, where the system does not report them, of the clock.
+// The CPU time of this thread in seconds, or the wall time where the system does not report it.
 double thread_seconds() {
 #if defined(CLOCK_THREAD_CPUTIME_ID)
   timespec time;
@@ -28,9 +28,9 @@ double thread_seconds() {
   return std::chrono::duration<double>(Clock::now().time_since_epoch()).count();
 }
 
-constexpr Size turns = 100000;  // of fma_chains: about half a millisecond
+constexpr Size turns = 100000;  // rounds of fma_chains: about half a millisecond
 
-// Operations per second of multiply-adds alone, in the best of the forms.
+// Operations per second of multiply-adds alone, in the fastest form.
 template <class T>
 double peak_round() {
   alignas(64) T sink[64 / sizeof(T)] = {};
@@ -82,7 +82,7 @@ Speeds measure_product(Product product, Size N, Size I, Size O, double seconds) 
     best.product =
         std::max(best.product, operations * double(repeats) / (thread_seconds() - start));
     best.peak = std::max(best.peak, peak_round<T>());
-    // Reset, because sums of sums soon overflow.
+    // Reset, because repeated sums soon overflow.
     std::fill(x.begin(), x.end(), T(0.5));
     std::fill(w.begin(), w.end(), T(0.5));
     std::fill(out.begin(), out.end(), T(0.5));

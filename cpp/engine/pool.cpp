@@ -142,7 +142,7 @@ int available_cpus() {
 std::atomic<int> wanted_threads = 0;  // 0: as many as there are CPUs
 std::atomic<bool> pool_is_busy = false;
 Pool* pool =
-    nullptr;  // not destroyed at exit, when its threads may be gone; guarded by pool_is_busy
+    nullptr;  // not destroyed at exit, when its threads may have ended; guarded by pool_is_busy
 int pool_threads = 0;
 
 // After a fork, the child inherits the pool but not its threads. It creates a new pool when it

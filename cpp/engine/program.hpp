@@ -90,7 +90,8 @@ class TrainingProgram {
   // before the update; if it is not finite, nothing is updated.
   double step(const Rows<T>& batch, double lr_factor = 1);
 
-  // The same on a batch of N rows; `batch` holds the local_rows(N) rows of this rank.
+  // One step on a batch of N rows that ranks share; `batch` holds the local_rows(N) rows of this
+  // one.
   double sharded_step(const Rows<T>& batch, Size N, double lr_factor);
 
   bool is_sharded() const { return sharding_.is_used(); }
@@ -100,7 +101,7 @@ class TrainingProgram {
     return is_sharded() ? sharding_.rows_of(sharding_.mine, N) : Range{0, N};
   }
 
-  // Whether a process asked all to stop after the last step.
+  // Whether any process requested a stop after the last step.
   bool is_to_stop() const { return is_to_stop_; }
 
   Size inputs() const { return bricks_.inputs(); }
@@ -117,7 +118,8 @@ class TrainingProgram {
   // Rows of w are distributed in groups that share cache lines of x.
   static constexpr Size cache_line = 16;
 
-  // The most rows of w that are computed and used at a time, while their gradient is in the cache.
+  // The largest number of rows of w that are computed and used at a time, while their gradient is
+  // in the cache.
   static constexpr Size rows_at_once = 256;
   static Size gradient_rows(Size N, Size O);
 
@@ -158,13 +160,13 @@ class TrainingProgram {
   double clip_norm_;  // infinity for none
   Size most_rows_;
   int threads_;
-  Size block_rows_ = 0;  // of a block; 0 for none
+  Size block_rows_ = 0;  // rows of a block; 0 for none
   double work_per_row_ = 0;
   std::size_t first_learning_ = 0;  // backward stops at this brick
-  std::uint64_t steps_ = 0;         // taken so far
-  Size batch_rows_ = 0;             // of the whole batch, including those of other processes
-  Size first_row_ = 0;              // the place in it of the first row that is here
-  const T* x_ = nullptr;            // of the step or block
+  std::uint64_t steps_ = 0;         // the number of steps taken
+  Size batch_rows_ = 0;             // rows of the whole batch, including those of other processes
+  Size first_row_ = 0;              // the index in it of the first local row
+  const T* x_ = nullptr;            // the input of the step or block
   Arena arena_;
   std::vector<T*> out_;   // out_[i] (most_rows, O): the output of brick i; null for x itself
   std::vector<T*> dout_;  // dout_[i] (most_rows, O): its gradient; bricks in place share one
@@ -182,7 +184,7 @@ class TrainingProgram {
   Sharding<T> sharding_;
   bool is_to_stop_ = false;
   Size n_params_ = 0;
-  std::vector<Size> offsets_;  // of the gradients of each brick
+  std::vector<Size> offsets_;  // where the gradients of each brick begin
   T* total_ = nullptr;         // (n_params): all gradients; stored_dw_ and stored_db_ point into it
   std::vector<T*> partial_;    // one for each thread: sums of slices, one for each level
 };

@@ -65,7 +65,7 @@ Range TrainingProgram<T>::local_rows_of(Range node) const {
 
 // Sums the slices of a node into out (n) in the order of the tree. compute(rows, out) computes the
 // sum over some local rows; `more` has n entries for each level below. Returns whether the node has
-// rows; if not, out is left as it is.
+// rows; if not, out is unchanged.
 template <class T>
 template <class F>
 bool TrainingProgram<T>::sum_slices(Range node, T* out, Size n, T* more, const F& compute) const {

@@ -89,7 +89,7 @@ class Batches {
   T *x_ = nullptr, *y_true_ = nullptr, *weight_ = nullptr;
 };
 
-// Makes room for one more epoch, or returns false: an exception would lose the count of steps.
+// Reserves memory for one more epoch, or returns false: an exception would lose the count of steps.
 bool has_room(std::vector<EpochResult>& epochs) {
   try {
     if (epochs.size() == epochs.capacity()) epochs.reserve(2 * epochs.size() + 1);

@@ -14,7 +14,7 @@ namespace handnn {
 struct BatchSampler {
   Size batch_size;
   Size rows_per_epoch;                // at most the rows of the data, unless with replacement
-  std::optional<std::uint64_t> seed;  // decides the order; without one, that of the data is kept
+  std::optional<std::uint64_t> seed;  // determines the order; without one, it is that of the data
   bool replacement;
 
   // The number of batches in an epoch, for rows_per_epoch >= 1 and batch_size >= 1.
@@ -25,7 +25,7 @@ struct BatchSampler {
 // done, and `total` is the sum of their losses, each times its rows.
 struct TrainingSpan {
   Size epochs;
-  std::uint64_t first_epoch;  // its number, on which the order of its rows depends
+  std::uint64_t first_epoch;  // its number, which determines the order of its rows
   Size first_step = 0;
   double total = 0;
 };
@@ -35,7 +35,7 @@ struct EpochResult {
 };
 
 struct TrainingResult {
-  std::vector<EpochResult> epochs;  // the finished ones
+  std::vector<EpochResult> epochs;  // the complete epochs
   Size steps = 0;                   // including those of an unfinished epoch
   double total = 0;                 // sum of that epoch's losses, each times its rows; else 0
   bool lacks_memory = false;        // whether training ended because memory ran out

@@ -17,7 +17,8 @@
 namespace handnn {
 namespace {
 
-// The most columns of such a product: their sums stay in registers beside a part of a square.
+// The largest number of columns of such a product: the registers hold their sums and part of a
+// square.
 #if defined(__AVX512F__) || defined(__aarch64__)
 constexpr int most_few_columns = 8;
 #else
@@ -114,7 +115,7 @@ void product_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const
   if constexpr (C > 1) {
     if (J < C) return product_of_few_columns<C - 1>(out, a, b, start, M, K, J);
   }
-  constexpr int V = C <= 2 ? 2 : most_few_columns / 4;  // few sums wait for each other
+  constexpr int V = C <= 2 ? 2 : most_few_columns / 4;  // enough independent sums
   constexpr Size R = V * short_lanes<T>;
   for (Size m = 0; m < M; m += R) {
     rows_of_few_columns<V, C>(out.from(m, 0), a.from(m, 0), b, start, K, M - m < R ? M - m : R);

@@ -24,7 +24,7 @@ Registers cpuid(unsigned leaf) {
   return r;
 }
 
-// Which register files the operating system saves on a context switch (XCR0).
+// The register files that the operating system saves on a context switch (XCR0).
 unsigned saved_state() {
   if (!(cpuid(1).c >> 27 & 1)) return 0;  // OSXSAVE
   unsigned low, high;

@@ -4,11 +4,12 @@
 //   Phi(-a) = t g(u) exp(-a^2 / 2) for a >= 0,  t = 1 / (1 + a / 4),  u = 2t - 1
 //   Phi(a) = 1 - Phi(-a)
 //
-// This is one formula for every a. (Press et al., "Numerical Recipes", 3rd edition, section 6.2.2,
-// put the polynomial into the exponent, which amplifies its rounding errors.) g decreases smoothly
-// from 1/2 at a = 0 to 1 / (4 sqrt(2 pi)), so only the rounding of its last addition matters. It is
-// a polynomial, fitted with mpmath at Chebyshev nodes for the relative error over all a up to where
-// Phi(-a) is 0; its error is at most 0.36 * 2^-24 (float) and 0.32 * 2^-53 (double).
+// This formula holds for every a >= 0. (Press et al., "Numerical Recipes", 3rd edition, section
+// 6.2.2, put the polynomial into the exponent, which amplifies its rounding errors.) g decreases
+// smoothly from 1/2 at a = 0 to 1 / (4 sqrt(2 pi)), so only the rounding of its last addition
+// matters. It is a polynomial, fitted with mpmath at Chebyshev nodes for the relative error over
+// all a up to where Phi(-a) is 0; its error is at most 0.36 * 2^-24 (float) and 0.32 * 2^-53
+// (double).
 //
 // Results below the smallest normal number are denormal, not flushed; NaN stays NaN. Measured over
 // all 2^32 floats: Phi at most 3.19 ulp, phi at most 1.79.

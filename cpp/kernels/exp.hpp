@@ -44,8 +44,8 @@ struct ExpConstants<double> {
       0x1.55555555554eap-3,  0x1.000000000000cp-1};
 };
 
-// a * 2^n, rounded once, for whole n from -1100 to 1100: 2^n in two factors, each a normal number,
-// so that only the second product can round.
+// a * 2^n, rounded once, for integral n from -1100 to 1100: 2^n in two factors, each a normal
+// number, so that only the second product can round.
 template <class V>
 inline V scale_exponent(V a, V n) {
   using C = ExpConstants<Scalar<V>>;

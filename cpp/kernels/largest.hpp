@@ -20,7 +20,7 @@ void largest_columns_naive(Size* columns, const T* x, Size N, Size O) {
   }
 }
 
-// Works on as many rows at once as a vector has lanes: one vector holds the largest number of each
+// Processes as many rows at once as a vector has lanes: one vector holds the largest number of each
 // row so far, another its column. This avoids a branch that a CPU would mispredict about twice per
 // row. x is rarely in a cache, so it is prefetched a few pages ahead.
 template <class T>

@@ -1,5 +1,5 @@
-// log(x) for x >= 1 and log(1 + y) for 0 <= y <= 1, within 1 ulp: the arguments that sums of
-// exponentials have.
+// log(x) for x >= 1 and log(1 + y) for 0 <= y <= 1, within 1 ulp. Sums of exponentials have no
+// other arguments.
 //
 //   x = 2^n m, sqrt(1/2) <= m < sqrt 2      f = m - 1,  s = f / (2 + f)
 //   log m = 2 atanh(s) = f - (f^2/2 - s (f^2/2 + R)),  R = s^2 (2/3 + 2/5 s^2 + 2/7 s^4 + ...)

@@ -59,7 +59,8 @@ inline Size part_size(Size count, Size most, Size grain) {
   return ((count + parts - 1) / parts + grain - 1) / grain * grain;
 }
 
-// Whether packing pays, given how often a factor is read and its strides. The limits were measured.
+// Whether packing pays off, given how often a factor is read and its strides. The limits were
+// measured.
 template <int R, int C, class T>
 inline bool packs_left(Strided<T> a, Size M, Size K, Size J) {
   const Size apart = bytes_apart(a), panel = C * lanes<T>;
@@ -82,7 +83,8 @@ void product_in_panels(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> sta
   constexpr int R = tile_rows<C>;
   constexpr Size panel = C * lanes<T>;
   const bool packs_a = packs_left<R, C>(a, M, K, J), packs_b = packs_right<R>(a, b, M, K);
-  // A remainder of three vectors is one panel of lower tiles, not a panel of two and one of one.
+  // A remainder of three vectors is one panel of lower tiles, not a panel of two vectors and one of
+  // one.
   constexpr int C_widest = C == 2 ? 3 : C;
   const Size widest = packs_a ? panel : C_widest * lanes<T>;
   T *const packed_b = scratch, *const packed_a = scratch + most_depth * most_columns;
@@ -184,8 +186,8 @@ void product_of_few_steps(T* out, Strided<T> a, Strided<T> b, const T* start, Si
   for (; m < M; ++m) store(out + m * J, sum(m), first);
 }
 
-// Computes products of few rows, columns or steps in their own ways, if all rows have one start.
-// Returns whether there is such a way.
+// Computes products of few rows, columns or steps by special methods, if all rows have the same
+// start. Returns whether there is one.
 template <class T>
 bool product_of_few(T* out, Strided<T> a, Strided<T> b, const T* start, Size M, Size K, Size J) {
   constexpr int C = most_few_columns;

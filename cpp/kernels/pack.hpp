@@ -1,7 +1,7 @@
 // Copies of parts of a product's factors, in the order in which the tiles read them.
 //
-// Copying pays for parts that are read often and have a long row stride: each row is in another
-// page, and rows a power of two apart compete for few sets of the cache.
+// Copying pays off for parts that are read often and have a long row stride: each row is in another
+// page, and rows a power of two apart compete for few cache sets.
 #pragma once
 
 #include "each_vector.hpp"

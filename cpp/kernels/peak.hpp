@@ -25,9 +25,9 @@ double fma_chains_of(T* sink, Size turns) {
   return 2.0 * chains * lanes<T> * double(turns);
 }
 
-// Forms 0 ... fma_forms - 1 have different numbers of chains. Two units with a latency of four cycles
-// need eight; more chains hide what delays one of them, as long as the registers hold their sums.
-// Which form is fastest depends on the CPU.
+// Forms 0 ... fma_forms - 1 differ in their number of chains. Two units with a latency of four
+// cycles need eight; more chains hide delays in one of them, as long as the registers hold their
+// sums. Which form is fastest depends on the CPU.
 template <class T>
 double fma_chains(T* sink, Size turns, int form) {
   return form == 0   ? fma_chains_of<8>(sink, turns)

@@ -71,7 +71,7 @@ inline T row_max_naive(const T* x, Size O) {
 }
 
 // The number of rows of a strip in loops down the columns of a matrix (N, O). Distant rows compete
-// for few sets of a cache, so strips of long rows are short.
+// for few cache sets, so strips of long rows are short.
 template <class T>
 inline Size strip_rows(Size N, Size O) {
   return O * Size(sizeof(T)) <= 512 ? N : 4;

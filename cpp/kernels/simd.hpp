@@ -261,8 +261,8 @@ inline Doubles fma(Doubles a, Doubles b, Doubles c) { return a * b + c; }
 
 #endif
 
-// Short<T>: the vectors of code that mostly shuffles. With AVX-512 they have 32 bytes, because two of
-// these can be shuffled at the same time, and only one of 64 bytes.
+// Short<T>: the vectors of code that mostly shuffles. With AVX-512 they have 32 bytes, because two
+// such vectors can be shuffled at the same time, but only one of 64 bytes.
 #if defined(__AVX512F__)
 typedef double HalfDoubles __attribute__((vector_size(vector_bytes / 2)));
 template <class T>

@@ -104,7 +104,7 @@ struct ActivationFacts {
   const char* name;
   Kept kept;
   const char* setting;  // "" for none
-  double cost;          // of an entry, in multiply-adds
+  double cost;          // cost of an entry, in multiply-adds
 };
 inline constexpr ActivationFacts activation_facts[] = {
 #define HANDNN_FACTS(name, formula, kept, setting, cost) {#name, Kept::kept, setting, cost},
@@ -181,7 +181,7 @@ using Update = void (*)(T* param, T* state_0, T* state_1, const T* grad, const R
 
 template <class T>
 struct Kernels {
-  Size scratch_size;  // how many elements `scratch` needs
+  Size scratch_size;  // number of elements of `scratch`
   ActivationKernels<T> activations[activation_count];
   LossKernels<T> losses[loss_count];
   Update<T> updates[optimizer_count];

@@ -5,7 +5,7 @@
 //   L / 2 rows:      their last two columns side by side, | j j | j j | j j | ... |
 //
 // The shared vector needs the elements of a twice each. It is blended from the broadcasts that the
-// full vectors need anyway, and blends do not occupy the units of the multiply-adds. A separate
+// full vectors need anyway, and blends do not occupy the multiply-add units. A separate
 // vector for the tail of each row would cost as much as 16 columns.
 #pragma once
 

@@ -14,8 +14,8 @@ namespace {
 //
 //   exp(x) - 1 = (2^n - 1) + 2^n r_high + 2^n rest       see exp.hpp
 //
-// The first sum cancels little, because n = 0 or 2^n - 1 <= -1/2. `low` has the rounding errors of
-// 2^n - 1 and of the sum.
+// The first sum has little cancellation, because n = 0 or 2^n - 1 <= -1/2. `low` has the rounding
+// errors of 2^n - 1 and of the sum.
 template <class V>
 struct Expm1Parts {
   V high, low;

@@ -11,7 +11,7 @@
 namespace handnn {
 namespace {
 
-// The columns of a part: those that 16 bytes of a row hold.
+// The number of columns of a part: 16 bytes of a row.
 template <class T>
 constexpr int transposed_columns = 16 / int(sizeof(T));
 

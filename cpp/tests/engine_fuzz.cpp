@@ -1,5 +1,5 @@
-// Random programs: whatever CheckedBricks accepts runs without leaving its arrays, which
-// AddressSanitizer watches; what it refuses, it refuses with std::invalid_argument.
+// Random programs: those that CheckedBricks accepts run within the bounds of their arrays, as
+// AddressSanitizer checks; the others are rejected with std::invalid_argument.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -43,7 +43,7 @@ class RandomNetwork {
 
   std::vector<Brick<T>> bricks;
 
-  // `size` numbers; some are not finite or not codes.
+  // `size` numbers, including some that are not finite or not codes.
   std::unique_ptr<T[]> values(Size size) {
     std::unique_ptr<T[]> drawn(new T[std::size_t(size)]);
     constexpr T odd[] = {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
@@ -57,7 +57,7 @@ class RandomNetwork {
   Size below(Size bound) { return Size(random_.below(std::uint64_t(bound))); }
 
  private:
-  // Once in a while another number than the right one.
+  // The given number, or occasionally a wrong one.
   Size nearly(Size right) { return below(60) ? right : right + below(5) - 2; }
 
   Param<T> param(Size size) {
@@ -118,7 +118,7 @@ class RandomNetwork {
       default:
         break;
     }
-    if (brick.kind == Kind::add && below(20)) return;  // rarely one without a fork
+    if (brick.kind == Kind::add && below(20)) return;  // occasionally an add without a fork
     bricks.push_back(brick);
   }
 
@@ -186,7 +186,7 @@ void fuzz(int count, std::uint64_t first_seed) {
       with_codes += !bricks.code_columns().empty();
       run_network(network, bricks);
     } catch (const std::invalid_argument&) {
-      // Refused.
+      // Rejected.
     }
   }
   std::printf("%s: %d programs, %d accepted, %d of them with embeddings\n",

@@ -68,7 +68,7 @@ void check_busy_pool() {
   check(inner == 30, "nested work is done");
   check(stays, "nested work stays on its thread");
 
-  // A second caller must not wait for the first: here the first waits for the second.
+  // A second caller must not wait for the first: in this test, the first waits for the second.
   std::atomic<bool> second_started = false, second_is_done = false;
   bool second_right = false;
   std::thread second;

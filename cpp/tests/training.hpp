@@ -49,8 +49,8 @@ OptimizerSettings nesterov() {
   return sgd;
 }
 
-// A fixed network, 600-40-30-7 with a ReLU and a Sigmoid, and 100 fixed rows. Wide enough that two
-// steps of three, which are of 40 rows, are shared among threads; the third, of 20, is not.
+// A fixed network, 600-40-30-7 with a ReLU and a Sigmoid, and 100 fixed rows. Its steps of 40 rows
+// are large enough to be shared among threads; the last step of an epoch, of 20 rows, is not.
 template <class T>
 class Training {
  public:

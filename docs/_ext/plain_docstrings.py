@@ -139,7 +139,7 @@ def with_plain_aliases(
 def skip(
     app: Sphinx, kind: str, name: str, member: object, skipped: bool, options: object
 ) -> bool | None:
-    """Leave out what a class inherits from Python or from another library."""
+    """Skip members that a class inherits from Python or from another library."""
     function = member.fget if isinstance(member, property) else inspect.unwrap(member)
     module = getattr(function, "__module__", None)
     return True if isinstance(module, str) and not module.startswith("handnn") else None

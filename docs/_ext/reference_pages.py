@@ -30,7 +30,7 @@ def things_of(module_name: str) -> dict[str, object]:
 
 
 def homes() -> dict[int, str]:
-    """Return the full name under which each public thing has its page: the first of its names."""
+    """Return the full name of the page of each public object: the first of its names."""
     result: dict[int, str] = {}
     for module_name in MODULES:
         for name, thing in things_of(module_name).items():

@@ -15,7 +15,7 @@ def _is_subinterpreter() -> bool:
     return not is_main
 
 
-if _is_subinterpreter():  # loading the extension, or NumPy, may wait forever
+if _is_subinterpreter():  # loading the extension, or NumPy, may deadlock
     raise ImportError(
         "handnn cannot be imported in a subinterpreter: it supports only the main one"
     )
@@ -28,8 +28,8 @@ except ModuleNotFoundError as error:
     if error.name != "handnn._core":
         raise
     raise ImportError(
-        "handnn's C++ extension (handnn._core) is not built here: run `pip install .` in the "
-        "folder of pyproject.toml; if it is installed, start Python outside the source tree"
+        "handnn's C++ extension (handnn._core) is not built here: run `pip install .` in the folder"
+        " of pyproject.toml; if handnn is installed, start Python outside the source tree"
     ) from error
 
 __version__ = "0.2.0"
@@ -57,7 +57,7 @@ _NAMES = {
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 _PUBLIC_MODULES = ("article", "functional", "metrics", "schedules")
 _OTHER_MODULES = ("initializers", "storage", "tables", "inside", "layers", "losses", "optimizers")
-_OTHER_MODULES += ("play",)  # it can be called
+_OTHER_MODULES += ("play",)  # the module is callable
 
 __all__ = sorted(
     {"__version__", "cpu_info", "get_num_threads", "set_num_threads", *_PUBLIC_MODULES, *_MODULE_OF}

@@ -1,4 +1,4 @@
-# What type checkers see of __init__.py, which imports these names when they are first used.
+# The types of __init__.py, which imports these names when they are first used.
 from handnn import article as article
 from handnn import functional as functional
 from handnn import metrics as metrics

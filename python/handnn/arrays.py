@@ -22,7 +22,7 @@ def as_float(values: ArrayLike, dtype: type[np.float64], name: str) -> NDArray[n
 @overload
 def as_float(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array: ...
 def as_float(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array:
-    """Return `values` as an array of `dtype`, without a copy if they already are.
+    """Return `values` as an array of `dtype`, without a copy if they already are one.
 
     dtype None keeps float32 and float64, and converts other real numbers to float64. `name` is the
     argument's name in messages.

@@ -46,7 +46,7 @@ class Affine:
         self.db: Array | None = None
 
     def forward(self, x: ArrayLike) -> Array:
-        """Return out = x·w + b, and keep x."""
+        """Return out = x·w + b, and keep x for backward."""
         self.x = as_float(x, np.float64, "Affine.forward: x")
         row = np.broadcast_to(self.b, (1, self.w.shape[-1]))[0]
         return functional.affine_forward(self.x, self.w, row)

@@ -20,18 +20,18 @@ class Ensemble:
         predict(x) = mean over the members
         spread(x)  = sample standard deviation: sqrt(Σ (member - mean)² / (M - 1))
 
-    Networks with other initial weights, or other training rows, make different errors, so their
-    mean errs less than most of them, and tends to err most where they disagree. (Hansen and Salamon
-    1990; Lakshminarayanan, Pritzel and Blundell 2017, for the spread.)
+    Networks with different initial weights or training rows make different errors. Their mean is
+    more accurate than most of them, and tends to be least accurate where they disagree. (Hansen and
+    Salamon 1990; Lakshminarayanan, Pritzel and Blundell 2017, for the spread.)
 
     networks: M networks with the same dtype, inputs and outputs. They are not copied, so later
     training changes the ensemble.
     activation: applied to the output of each member. For members trained on logits, "softmax" or
     "sigmoid" averages their probabilities, as is usual; None averages the logits. The activations
-    of `mlp` are accepted, too.
+    of `mlp` are also accepted.
 
     Members are summed in float64 and in their order, so the prediction of a row has the same bits
-    alone and in a batch.
+    alone as in a batch.
 
     Raises:
         TypeError: If `networks` is not a list of Networks.
@@ -77,7 +77,8 @@ class Ensemble:
     def spread(self, x: ArrayLike) -> Array:
         """Return the standard deviation over the members, (N, O), for the rows of x (N, I).
 
-        The divisor is M - 1, since the members are a sample of the networks that training gives.
+        The divisor is M - 1, since the members are a sample of the networks that training could
+        give.
 
         Raises:
             ValueError: If the ensemble has only one member.

@@ -19,7 +19,7 @@ def jacobian(layers: Sequence[Brick], x: Array, where: str) -> Array:
     """Return d out_o / d x_i for each row of x (N, I), as an array (N, O, I) in the dtype of x.
 
     In prediction mode, rows do not depend on each other, so one backward from output o computes row
-    o of all N Jacobians. The bricks are copied; they and what they keep for `backward` do not
+    o of all N Jacobians. The bricks are copied, so the arrays that they keep for `backward` do not
     change. `where` is the caller's name in messages.
 
     Raises:
@@ -66,7 +66,7 @@ def _predicting_copy(layer: Brick) -> Brick:
 
 
 def _backward(layer: Brick, dout: Array) -> Array:
-    """Return dx (N, K, I) for dout (N, K, O), K gradients for each row of the last forward.
+    """Return dx (N, K, I) for dout (N, K, O): K gradients for each row of the last forward.
 
     The result has the bits of K calls of `layer.backward`. Affine skips dw and db, and an
     activation handles all K in one call.
@@ -93,7 +93,7 @@ def _backward(layer: Brick, dout: Array) -> Array:
 
 
 def _as_if_repeated(layer: Activation, dout: Array, count: int) -> Array:
-    """Return what backward would if the last forward had each row `count` times in a row."""
+    """Return dx of dout as if the last forward had repeated each row `count` times."""
     (name,) = layer.kept  # "x" or "out"
     kept = getattr(layer, name)
     setattr(layer, name, np.repeat(kept, count, axis=0))

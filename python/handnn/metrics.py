@@ -1,4 +1,4 @@
-"""Metrics: functions (y_true, y_pred, sample_weight=None) -> float that score predictions.
+"""Metrics: functions (y_true, y_pred, sample_weight=None) -> float to score predictions.
 
 Arrays have N rows and are computed in float64. `Trainer.fit` accepts the names of `METRICS` and
 converts the network's outputs to what each metric expects.

@@ -27,7 +27,7 @@ ELSEWHERE = {
     "zero_grad": "backward replaces the gradients, so there is nothing to reset",
     "predict_proba": "apply loss.apply_link to network.predict(x)",
 }
-"""Where handnn has what other libraries have on the network."""
+"""The counterparts of methods that other libraries have on the network."""
 
 
 class Network:
@@ -87,7 +87,7 @@ class Network:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> NoReturn:
-            """Raise AttributeError, and name what handnn has in its place."""
+            """Raise AttributeError; the message names handnn's counterpart."""
             advice = ELSEWHERE.get(name)
             raise AttributeError(
                 f"a Network has no attribute {name!r}" + (f"; {advice}" if advice else ""),
@@ -128,7 +128,7 @@ class Network:
                 return self._predict_brick_by_brick(x, out)
             compiled = self._compiled = engine.Forward(self.layers)
         answer = compiled.predict(x, out)
-        if answer is None:  # an array was resized or given another shape in place
+        if answer is None:  # an array was resized or reshaped in place
             self._compiled = None
             return self.predict(x, out)
         return answer
@@ -147,8 +147,8 @@ class Network:
         """Return the derivative of every output by every input, (N, O, I) for x (N, I).
 
         Entry (n, o, i) is d out_o / d x_i at row n of x, in prediction mode. The derivative by a
-        column of codes of an Embedding is 0. The network, and what its bricks keep for `backward`,
-        do not change.
+        column of codes of an Embedding is 0. The network, and the arrays that its bricks keep for
+        `backward`, do not change.
 
         Raises:
             ValueError: If x or the output does not have two dimensions.
@@ -165,9 +165,9 @@ class Network:
     def train(self, training: bool = True) -> Network:
         """Put the network in training mode, or with False in prediction mode, and return it.
 
-        In training mode, Dropout drops entries, and BatchNorm normalizes by the batch; the modes of
-        most other bricks are equal. A new network is in training mode. A `Trainer` trains and
-        `predict` predicts in either mode.
+        In training mode, Dropout drops entries, and BatchNorm normalizes by the batch; most other
+        bricks behave the same in both modes. A new network is in training mode. A `Trainer` trains
+        and `predict` predicts in either mode.
 
         Sets the attribute `training` of every layer that has one, including those within a
         Residual.
@@ -303,7 +303,7 @@ class Network:
 
 
 def _not_none(returned: Array | None, method: str, index: int, layer: Brick) -> Array:
-    """Return what a brick returned; raise TypeError, naming the brick, if that is None."""
+    """Return the result of a brick; raise TypeError, naming the brick, if it is None."""
     if returned is None:
         raise TypeError(f"Network.{method}: layer {index} ({sequence.name(layer)}) returned None")
     return returned
@@ -363,7 +363,7 @@ def mlp(
     rng: RandomSource = None,
     dtype: DTypeLike = "float32",
 ) -> Network:
-    """Return a multilayer perceptron: Affine bricks with an activation between each two.
+    """Return a multilayer perceptron: Affine bricks with activations between them.
 
     sizes: the width of the input, of each hidden layer, and of the output. The output has no
         activation.

@@ -20,8 +20,8 @@ def progress_bar(
 
     unit: the name of a unit. scales: whether to write 1.2M for 1,200,000.
 
-    A hidden tqdm bar would not do: it takes a lock that a process shares with its forks, and if a
-    fork is killed while it holds the lock, every later bar hangs.
+    A disabled tqdm bar is not used instead, because it takes a lock that a process shares with its
+    forks: if a fork is killed while it holds the lock, every later bar hangs.
     """
     if not shows:
         yield None

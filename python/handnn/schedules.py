@@ -46,7 +46,7 @@ class Schedule(ABC):
 
     @abstractmethod
     def at(self, steps: Steps) -> Factors:
-        """Return the factors (S,) of `steps` (S,); each depends on its own step alone."""
+        """Return the factors (S,) of `steps` (S,); each depends only on its own step."""
 
     def factors(self, first: SupportsIndex, count: SupportsIndex) -> Factors:
         """Return the float64 factors (count,) of the steps first, ..., first + count - 1.
@@ -196,11 +196,11 @@ class OneCycle(Schedule):
 
     From step `steps` on it stays at `final`. (Smith and Topin 2018, "Super-Convergence"; as
     PyTorch's OneCycleLR with max_lr = lr, div_factor = 1 / start and final_div_factor = start /
-    final, except that this begins at the peak if warm·steps ≤ 1, where PyTorch begins beyond it or
-    divides by zero.)
+    final, except that this schedule begins at the peak if warm·steps ≤ 1, where PyTorch begins
+    beyond it or divides by zero.)
 
     steps: at least 1.
-    warm: the share of the rise, from 0 to 1.
+    warm: the share of the steps in which the factor rises, from 0 to 1.
     start, final: from 0 to 1.
 
     Raises TypeError if an argument is not a number (`steps`: an int), and ValueError if it is out
@@ -235,13 +235,13 @@ class DoublingCycles(Schedule):
     u is the place within a cycle, from 0 to 1. Cycle k of K, from 0, lasts 2^k / (2^K - 1) of all
     steps.
 
-    So the weights are settled at the end of each cycle, and a training that holds rows out can
+    So the weights have settled at the end of each cycle, and with held-out rows, training can
     choose among K lengths. From step `steps` on the factor is 0. (Loshchilov and Hutter 2017,
     "SGDR", with T_mult = 2 and a rise; as "coslog" of Holzmüller, Grinsztajn and Steinwart 2024,
     whose rise and fall are logarithmic in time.)
 
     steps: at least 1. cycles: K, from 1 to 16.
-    warm: the share of the rise, from 0 to 1.
+    warm: the share of each cycle in which the factor rises, from 0 to 1.
 
     Raises TypeError if an argument is not a number (`steps` and `cycles`: an int), and ValueError
     if it is out of range.
@@ -361,7 +361,7 @@ MAX_CYCLES = 16
 """The largest number of `DoublingCycles`."""
 
 SINE = [(-1) ** k / math.factorial(2 * k + 1) for k in range(12)]
-"""Coefficients of sin z = z·(1 - z²/3! + z⁴/5! - ...); for |z| ≤ π/2 the rest is below 1e-20."""
+"""Coefficients of sin z = z·(1 - z²/3! + z⁴/5! - ...); for |z| ≤ π/2 the error is below 1e-20."""
 
 
 def _half_cosine(start: float, end: float, part: NDArray[np.number], whole: float) -> Factors:

@@ -20,7 +20,7 @@ NAMES = {
     "inf": math.inf,
     "nan": math.nan,
 }
-"""What the cells of the page may name."""
+"""The names that cells on the page may use."""
 
 GAP, ERROR = "gap", "error"
 

@@ -1,4 +1,4 @@
-"""The ways into handnn in Python: how a cell is put into a table, or into targets."""
+"""The Python interfaces of handnn that take cells, in tables or in targets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def small(cell: object) -> bool:
 
 @dataclass(frozen=True)
 class Door:
-    """A way into handnn for columns and, unless `is_table`, for targets.
+    """An interface for columns and, unless `is_table`, for targets.
 
     holds: whether a cell can be put into such a container. make: a column from cells.
     """
@@ -148,4 +148,4 @@ DOORS = [
         pl.Datetime("us", "Europe/Berlin")
     )),
 ]  # fmt: skip
-"""Every way into handnn in Python. `test_doors.py` compares them with the readers there are."""
+"""Every Python interface. `test_doors.py` compares them with the existing readers."""

@@ -20,7 +20,7 @@ def as_text(cell: object) -> str:
 
 
 def as_csv(cells: list[object], header: str = "", delimiter: str = ",") -> str:
-    """Return a table with the column "a" behind a column "b" of zeros."""
+    """Return a table with a column "b" of zeros, followed by the column "a"."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
     if header:

@@ -1,4 +1,4 @@
-"""Models with known weights, so that an answer tells what a cell meant."""
+"""Models with known weights, whose predictions show how a cell was interpreted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from handnn.tables import CategoryColumn, DateColumn, NumberColumn
 from tests.cells.cases import Case, cases_of
 
 MEDIAN, MARK = 7.0, 0.25
-"""The number that replaces a gap, and what a gap adds to the answer."""
+"""The number that replaces a gap, and the amount that a gap adds to the prediction."""
 
 NUMBERS = NumberColumn(MEDIAN, 0.0, 1.0, has_gaps=True)
 
@@ -23,7 +23,7 @@ LABELS = texts_of("category")
 
 
 def model_of(kind: str, dtype: str = "float64") -> TableModel:
-    """Return a model of one column "a": it answers what `expected` returns."""
+    """Return a model of one column "a", which predicts what `expected` returns."""
     target = Target("regression", mean=[0.0], scale=[1.0])
     if kind == "category":
         codes = np.arange(len(LABELS) + 2, dtype=dtype)[:, None]
@@ -35,7 +35,7 @@ def model_of(kind: str, dtype: str = "float64") -> TableModel:
 
 
 def expected(case: Case) -> float | None:
-    """Return the answer of the model of a case, None for an error."""
+    """Return the expected prediction for a case, None for an error."""
     if case.is_error:
         return None
     if case.kind == "category":

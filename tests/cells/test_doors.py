@@ -1,4 +1,4 @@
-"""No way into handnn is without a door of the suite."""
+"""Every interface of handnn that takes cells is covered by the suite."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ REFUSED_TYPES = {
     "Array", "Binary", "Duration", "Field", "Float16", "List", "Map", "Null", "Object", "Struct",
     "Time", "Unknown",
 }  # fmt: skip
-"""Types of polars that hold no cells of the page."""
+"""Polars types that cannot hold the cells of the page."""
 
 SAME_AS = {
     "Enum": "Categorical", "Float32": "Float64", "Int16": "Int8", "Int32": "Int8", "Utf8": "String",
     "UInt8": "Int8", "UInt16": "Int8", "UInt32": "Int8", "UInt128": "Int128",
 }  # fmt: skip
-"""Types that are read by the same lines as another."""
+"""Types that share the code path of another type."""
 
 
 def test_every_reader_of_files_has_doors():

@@ -47,14 +47,14 @@ SPELLINGS = {
 
 
 @pytest.mark.parametrize("name", SPELLINGS)
-def test_the_same_rows_have_the_same_answers(regressor, name):
+def test_the_same_rows_have_the_same_predictions(regressor, name):
     expected = regressor.predict(pd.DataFrame(TABLE))
     assert len(set(expected.tolist())) == N
     assert np.array_equal(regressor.predict(SPELLINGS[name]), expected)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_an_array_has_the_same_answers(regressor):
+def test_an_array_has_the_same_predictions(regressor):
     expected = regressor.predict(pd.DataFrame(TABLE))
     assert np.array_equal(regressor.predict(pd.DataFrame(TABLE).to_numpy(object)), expected)
 

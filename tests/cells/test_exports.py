@@ -106,7 +106,7 @@ def test_onnx_takes_numbers():
     assert answers.tolist() == list(map(expected, cases))
 
 
-def test_a_float32_model_tells_long_integers_apart(tmp_path):
+def test_a_float32_model_distinguishes_long_integers(tmp_path):
     ids = [2**63 + 5, 2**63 + 6, 123456789012345678, 16777217]
     columns = handnn.Columns.learn({"a": ids}, kinds={"a": "category"})
     codes = np.arange(len(ids) + 2, dtype=np.float32)[:, None]

@@ -72,7 +72,7 @@ CSV_DOORS = {
 
 
 def json_lines(path, cells):
-    """Write numbers and booleans as such, other cells as texts."""
+    """Write numbers and booleans as such, other cells as strings."""
     lines = []
     for row, cell in enumerate(cells):
         value = cell if isinstance(cell, bool | int | str | None) else as_text(cell)
@@ -140,7 +140,7 @@ def predictions(model, path, *options):
 
 
 def failures(saved, path, write, cases, *options):
-    """Return the cases that files read otherwise, as the page writes them."""
+    """Return the cases with another result than the page specifies, as they are written there."""
     model, _ = saved
     fine = [case for case in cases if not case.is_error]
     found = set()
@@ -166,7 +166,7 @@ def failures(saved, path, write, cases, *options):
 def test_csv(saved, name, tmp_path):
     write, holds = CSV_DOORS[name]
     cases = [case for case in cases_of(saved[1]) if holds(case.cell)]
-    if name != "utf-8":  # one dialect refuses every cell that has to be refused
+    if name != "utf-8":  # one dialect rejects every cell that must be rejected
         fine = [case for case in cases if not case.is_error]
         cases = [*fine, *[case for case in cases if case.is_error][::20]]
     delimiter = {"semicolons": ";", "tabs": "\t"}.get(name, ",")

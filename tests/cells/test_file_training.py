@@ -44,7 +44,7 @@ def fine_cases(door, kind):
 
 
 def write(path, door, cells):
-    """Write the column "a" behind a column "b" of row numbers; return how to read the file."""
+    """Write a column "b" of row numbers and the column "a"; return how to read the file."""
     if door in PARQUET_DOORS:
         columns = {"b": range(len(cells)), "a": PARQUET_DOORS[door].make(cells)}
         pl.DataFrame(columns).write_parquet(path)

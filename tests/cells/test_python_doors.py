@@ -1,4 +1,4 @@
-"""Every case of docs/cells.md through every way into handnn in Python."""
+"""Every case of docs/cells.md through every Python interface."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def answer(call):
 
 
 def failures(door, kind, meaning_of, expected_of):
-    """Return the cases whose cell means something else."""
+    """Return the cases with another result than expected."""
     found = []
     for case in cases_of(kind):
         if door.holds(case.cell):
@@ -81,7 +81,7 @@ def test_learn_columns(door, kind):
             return category_text(column.labels[0])
         return column.median if kind == "number" else column.trend.median
 
-    def wanted(case):  # a column of gaps alone cannot be learned from
+    def wanted(case):  # a column that has only gaps cannot be learned from
         return None if case.is_error or case.is_gap else case.meaning
 
     assert failures(door, kind, learned, wanted) == []

@@ -1,4 +1,4 @@
-"""What training decides from cells: kinds, tasks, labels, and refusals, through every door."""
+"""What training infers from cells: kinds, tasks, labels and errors, through every interface."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="the tests stand with
 
 TEXT_DOORS = [door for door in DOORS if door.holds("Ulm") and "Categorical" not in door.name
               and "category" not in door.name]  # fmt: skip
-"""The doors for text; those that declare categories decide the kind themselves."""
+"""The interfaces for text; those that declare categories determine the kind themselves."""
 
 every_text_door = pytest.mark.parametrize("door", TEXT_DOORS, ids=str)
 
@@ -44,7 +44,7 @@ def test_infers_the_kind(door, kind):
 
 
 @pytest.mark.parametrize("labels", [["01", "02", "03"], ["t", "f"], ["a", "NA"], ["1.50", "2"]])
-def test_labels_are_given_back_as_they_are_written(labels):
+def test_predicted_labels_keep_their_spelling(labels):
     target = Target.learn(labels * 3, "multiclass", gaps=())
     assert target.classes.tolist() == sorted(labels)
     assert target.encode(labels)[:, 0].tolist() == [sorted(labels).index(x) for x in labels]
@@ -79,7 +79,7 @@ def test_rows_as_programs_have_them():
         model.predict([rows[0], {"size": 45}])
 
 
-def test_answers_have_the_digits_of_float64():
+def test_predictions_have_the_digits_of_float64():
     x = np.linspace(-1, 1, 2000)
     target = Target.learn(1.7e9 + 100 * x)
     answers = target.decode(target.encode(1.7e9 + 100 * x).astype(np.float32))

@@ -179,7 +179,7 @@ def test_a_wrong_backward_fails_parity_slopes_and_engines(monkeypatch):
 
 @pytest.mark.parametrize("loss", ["huber", "softmax_cross_entropy"])
 def test_a_wrong_loss_or_gradient_fails(monkeypatch, loss):
-    """An error of a hundred thousandth in every entry is found."""
+    """An error of 1e-5 in every entry is detected."""
     brick = {"huber": "Huber", "softmax_cross_entropy": "SoftmaxCrossEntropy"}[loss]
     for name, fails in (("forward", {"forward"}), ("backward", {"dx", "slope of x"})):
         with monkeypatch.context() as patch:
@@ -190,7 +190,7 @@ def test_a_wrong_loss_or_gradient_fails(monkeypatch, loss):
 
 @pytest.mark.parametrize("optimizer", optimizers.OPTIMIZERS)
 def test_a_wrong_optimizer_fails(monkeypatch, optimizer):
-    """An lr that is a thousandth too large fails parity, and differs from the engine's bits."""
+    """An lr that is 0.1 % too large fails parity, and gives other bits than the engine."""
     brick, function = optimizer.__name__, f"{optimizer.kind}_update"
     right = getattr(functional, function)
 

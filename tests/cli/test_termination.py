@@ -58,7 +58,7 @@ def test_no_temporary_file_is_left(folder, name, suffix):
 
 
 def test_an_ignored_signal_stays_ignored(folder):
-    """As under nohup."""
+    """The process runs as under nohup."""
     ignoring = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + PROGRAM
     command = ["predict", "m.safetensors", "t.csv", "--out", "o.csv", str(int(signal.SIGHUP))]
     done = subprocess.run([sys.executable, "-c", ignoring, *command], cwd=folder)

@@ -169,7 +169,7 @@ def test_rejects_objects_that_are_not_arrays(call, name):
     arrays = call.arrays(np.float64)
     for nothing in NOT_ARRAYS:
         if nothing is None and name in ("velocity", "sample_weight", "class_weight"):
-            continue  # it may be left out
+            continue  # it is optional
         with pytest.raises(TypeError) as error:
             call.call({**arrays, name: nothing})
         assert_speaks_of(error, call, name)

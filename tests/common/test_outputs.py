@@ -143,7 +143,7 @@ def test_rejects_outputs_of_another_layout(call, name, dtype):
 @both_dtypes
 @pytest.mark.parametrize("shift", [0, 1, -1])
 def test_rejects_outputs_that_overlap_an_input(call, name, dtype, shift):
-    """They share all of their memory, or one element at either end."""
+    """The arrays share all of their memory, or one element at either end."""
     for source in call.inputs:
         arrays = call.arrays(dtype)
         output = call.new_outputs(dtype)[name]

@@ -69,7 +69,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(small, monkeypatch):
-    """Serve the mirrors on the loopback interface over http, which the opener is made to accept."""
+    """Serve the mirrors on the loopback interface over http, and let the opener accept that."""
     with Server() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -190,7 +190,7 @@ def test_opens_only_https(monkeypatch, address, variable):
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.1:9/", "ftp://127.0.0.1/", "file:///"])
-def test_refuses_redirects_away_from_https(location):
+def test_rejects_redirects_away_from_https(location):
     class Redirect(urllib.request.BaseHandler):
         handler_order = 1
 

@@ -48,7 +48,7 @@ def same(ours, theirs):
 
 
 def interrupted_fit(sizes, count, batch_size, wait, **options):
-    """Interrupt a fit after `wait` seconds; return the delay and what is wrong."""
+    """Interrupt a fit after `wait` seconds; return the delay and a description of faults."""
     x, y, _ = rows(count, sizes[0], sizes[-1])
     one, other = (trainer(sizes, engine="compiled", **options) for _ in range(2))
     one.optimizer.lr = other.optimizer.lr = 1e-3

@@ -154,7 +154,7 @@ def test_does_not_change_the_network():
 
 @pytest.mark.parametrize("name", ["model_x", "MODEL_X", "MODEL", "real", "R", "x", "int", "Fma2"])
 def test_accepts_any_identifier_as_name(name, tmp_path):
-    """Even those that the templates use for something else."""
+    """This includes names that the templates use for something else."""
     text = handnn.to_c(networks.tabular("float32"), name=name, scale_out=(1, 2))
     assert f"void {name}_predict(const float *x, float *y) {{" in text and f"/* {name}: " in text
     (tmp_path / "model.h").write_text(text, encoding="ascii")

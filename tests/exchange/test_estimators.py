@@ -65,7 +65,7 @@ def test_c(tmp_path):
     assert expected.shape == (len(x), 3)
 
 
-def test_losses_without_values_are_refused():
+def test_losses_without_values_are_rejected():
     model = MLPRegressor(loss="poisson", max_iter=2).fit(X, abs(Y))
     with pytest.raises(ValueError, match="cannot be exported: its outputs are not the values"):
         handnn.to_onnx(model)

@@ -59,7 +59,7 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("name", TAKEN)
-def test_predicts_what_the_module_predicts(name):
+def test_predicts_like_the_module(name):
     """Each module follows an identity Linear, which determines the dtype."""
     torch.manual_seed(1)
     ones = nn.Linear(6, 6)

@@ -46,7 +46,7 @@ def evaluate(request):
 
 @both_dtypes
 @pytest.mark.parametrize("name", NAMES)
-def test_the_model_predicts_what_the_network_predicts(name, dtype, evaluate, record_property):
+def test_the_model_predicts_like_the_network(name, dtype, evaluate, record_property):
     if (name, dtype, evaluate) == (ONLY_FLOAT32_ERF, "float64", runtime):
         pytest.skip("ONNX Runtime has no Erf of float64")
     network = network_of(name, dtype)

@@ -51,7 +51,7 @@ def feed_of(rows):
 
 @both_dtypes
 @pytest.mark.parametrize("name", CASES)
-def test_predicts_what_the_table_model_predicts(name, dtype, evaluate):
+def test_predicts_like_the_table_model(name, dtype, evaluate):
     model, rows = of_case(name, dtype), mixed()
     exported = handnn.to_onnx(model)
     onnx.checker.check_model(exported, full_check=True)

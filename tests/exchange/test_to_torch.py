@@ -32,7 +32,7 @@ def test_the_list_has_every_brick():
 
 @both_dtypes
 @pytest.mark.parametrize("name", NAMES)
-def test_predicts_what_the_network_predicts(name, dtype, record_property):
+def test_predicts_like_the_network(name, dtype, record_property):
     network = network_of(name, dtype)
     x = rows_of(300, dtype)
     out = predicted(handnn.to_torch(network), x)

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", CASES)
-def test_answers_are_those_of_predict(name, dtype):
+def test_predictions_equal_those_of_predict(name, dtype):
     model, rows = of_case(name, dtype), mixed()
     module = handnn.to_torch(model)
     expected = answers(model, rows)

@@ -137,7 +137,7 @@ def test_writes_into_the_existing_arrays(name, names, dtype, path):
     for array in arrays_of(other).values():
         array[:] = 0.5
     before = arrays_of(other)
-    other.predict(x)  # the compiled program must see the new weights, too
+    other.predict(x)  # the compiled program must also see the new weights
     handnn.load_weights(other, path, names=names)
     assert all(array is before[key] for key, array in arrays_of(other).items())
     assert_equal_networks(other, network)

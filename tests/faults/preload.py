@@ -27,7 +27,7 @@ def build(name, folder):
 
 
 def output_of(module, work, shim):
-    """Return what ``python -m module work`` prints, with the shared object loaded first."""
+    """Return the output of ``python -m module work``, with the shared object loaded first."""
     result = subprocess.run(
         [sys.executable, "-m", module, work],
         cwd=ROOT,

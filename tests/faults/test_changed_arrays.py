@@ -1,4 +1,4 @@
-"""Arrays that are resized, reshaped or given another dtype in place, also during a call."""
+"""Arrays whose size, shape or dtype is changed in place, also during a call."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ print("done")
 """
 
 N_RUNS = int(os.environ.get("HANDNN_FAULT_RUNS", "2"))
-"""How often each program runs; `nox -s faults` asks for more."""
+"""The number of runs of each program; `nox -s faults` uses more."""
 
 
 WORK = ["fit", "predict", "predict lists", "predict float64", "predict objects", "errors"]

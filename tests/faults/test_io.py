@@ -26,7 +26,7 @@ WORK = ["save", "table", "checkpoint"]
 
 
 def network_saves(path):
-    """Return functions that save and read a network, and what it reads of the old and the new."""
+    """Return functions that save and read a network, and the values read from old and new."""
     old, new = (handnn.mlp([3, 4, 1], rng=seed) for seed in (0, 1))
     x = np.ones((1, 3), np.float32)
     old.save(path)
@@ -76,7 +76,7 @@ PREPARE = {"save": network_saves, "table": table_saves, "checkpoint": checkpoint
 
 
 def outcome(work, k, error, shim):
-    """Return what happens when the k-th call fails, and the number of calls."""
+    """Return the outcome when the k-th call fails, and the number of calls."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         save, read, (old, new) = PREPARE[work](path)

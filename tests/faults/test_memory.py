@@ -1,4 +1,5 @@
-"""The k-th allocation fails, for every k: MemoryError, weights of a whole step, whole files.
+"""The k-th allocation fails, for every k: MemoryError, weights of a complete step, and complete
+files.
 
 A shared object (failing_malloc.c) is loaded before the C library, and each k runs in a fork.
 HANDNN_FAULT_ALLOCATIONS is the largest number of k per kind of work; `nox -s faults` tries more.
@@ -27,7 +28,7 @@ process where it cannot register an object.
 """
 
 OTHER_WORDS = {"can't allocate read lock", "[digital envelope routines] not able to copy ctx"}
-"""What the files and hashes of CPython say when memory runs out."""
+"""The messages of CPython's files and hashes when memory runs out."""
 
 BATCH = 50
 WORK = ["fit", "bricks", "predict", "save", "checkpoint", "load", "train_many"]
@@ -50,7 +51,7 @@ def trainer(engine="auto"):
 
 
 def after_steps(n_steps):
-    """Return the weights after `n_steps` whole steps."""
+    """Return the weights after `n_steps` complete steps."""
     one, (x, y) = trainer("bricks"), data()
     per_epoch = len(x) // BATCH
     if n_steps >= per_epoch:
@@ -73,7 +74,7 @@ def weights(one):
 
 
 def prepared(work, folder):
-    """Return a function to call, and one that returns what is wrong afterwards."""
+    """Return a function to call, and one that returns a description of faults afterwards."""
     x, y = data()
     path = folder / "network"
     if work in ("fit", "bricks", "checkpoint"):
@@ -115,7 +116,7 @@ def prepared(work, folder):
 
 
 def outcome(work, k, shim):
-    """Return what happens when the k-th allocation fails, and whether there were so many."""
+    """Return the outcome when the k-th allocation fails, and whether there were that many."""
     with tempfile.TemporaryDirectory() as folder:
         first, _ = prepared(work, Path(folder))
         first()  # imports, caches

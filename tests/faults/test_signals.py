@@ -1,4 +1,4 @@
-"""Signal handlers that raise, also many times, leave whole steps, whole files and old handlers."""
+"""Signal handlers that raise, even many times, leave complete steps and files, and old handlers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUNS = int(os.environ.get("HANDNN_FAULT_SIGNALS", "24"))
 """The number of interrupted fits and saves; `nox -s faults` asks for more."""
 
 RINGS = 30
-"""The signals of a storm."""
+"""The number of signals sent in quick succession."""
 
 needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
 
@@ -65,7 +65,7 @@ def ring(bell, wait, function):
 
 
 def faulty_fit(engine, kind, wait, rings, folder):
-    """Interrupt a fit; return what is wrong."""
+    """Interrupt a fit; return a description of faults."""
     one, given = trainer(engine, kind), options(kind)
     bell = Bell(Trainer.fit, rings)
     path = folder / "checkpoint"
@@ -85,7 +85,7 @@ def faulty_fit(engine, kind, wait, rings, folder):
 
 
 def faulty_save(wait, rings, folder):
-    """Interrupt saves of two networks to one path; return what is wrong."""
+    """Interrupt saves of two networks to one path; return a description of faults."""
     networks = [mlp([40, 60, 1], rng=seed) for seed in range(2)]
     path = folder / "network"
 
@@ -133,7 +133,7 @@ def test_raising_handlers_at_random_moments():
 
 @pytest.fixture
 def rung():
-    """Install a handler of SIGTERM that notes its calls; restore the one before."""
+    """Install a handler of SIGTERM that records its calls; restore the previous one."""
     calls = []
     before = signal.signal(signal.SIGTERM, lambda *_: calls.append(signals.state.is_held))
     yield calls

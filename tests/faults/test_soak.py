@@ -1,4 +1,4 @@
-"""The memory of a process that trains, saves, loads and fails for a long time does not grow.
+"""Memory does not grow in a process that trains, saves, loads and fails for a long time.
 
 HANDNN_FAULT_RUNS multiplies the rounds; with 1,000, there are 10⁶ steps, 10⁵ fits, saves and loads,
 and 10⁶ errors.
@@ -18,7 +18,7 @@ from handnn import Trainer
 
 RUNS = int(os.environ.get("HANDNN_FAULT_RUNS", "1"))
 MAX_GROWTH = 2 * 2**20
-"""Bytes; what allocators keep."""
+"""Bytes that allocators may keep."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
 

@@ -1,4 +1,4 @@
-"""Cells that come back as they were, pipes, closed outputs, and files that change."""
+"""Cells that are written back unchanged, pipes, closed outputs, and files that change."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def model(handnn_command, table, tmp_path):
     return path
 
 
-def test_keep_writes_the_cells_of_csv_as_they_are(handnn_command, table, model, tmp_path):
+def test_keep_writes_the_cells_of_csv_unchanged(handnn_command, table, model, tmp_path):
     content = (
         "id,area,floor,town,note,prediction\n"
         '007,50.10,NA, Ulm ,"a ""b"", c",old\n'
@@ -87,7 +87,7 @@ def test_commands_read_standard_input(table, model, tmp_path, handnn_command):
     assert b"20 rows" in done.stdout
 
 
-def test_output_is_utf_8_whatever_the_console(handnn_command, table, tmp_path):
+def test_output_is_utf_8_for_any_console(handnn_command, table, tmp_path):
     towns = ["Łódź", "東京", "=1+1"]
     rows = "".join(f"{k % 3 * 10 + k % 2},{towns[k % 3]}\n" for k in range(60))
     data, out = table("x,town\n" + rows), tmp_path / "m"
@@ -112,7 +112,7 @@ def test_a_closed_stdout_is_an_error(table, model):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_outputs_that_are_not_files_are_refused_before_training(handnn_command, table, tmp_path):
+def test_outputs_that_are_not_files_are_rejected_before_training(handnn_command, table, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for out in (pipe, "/dev/null"):
@@ -122,7 +122,7 @@ def test_outputs_that_are_not_files_are_refused_before_training(handnn_command, 
         assert result.err == f"handnn: cannot write {out}: it is not a regular file\n"
 
 
-def test_export_replaces_a_file_only_when_asked(handnn_command, model):
+def test_export_replaces_a_file_only_with_force(handnn_command, model):
     assert handnn_command("export", model, "--to", "c").code == 0
     refused = handnn_command("export", model, "--to", "c")
     assert refused.code == 1 and "exists; use --force to replace it, or --out" in refused.err

@@ -53,7 +53,7 @@ def test_an_executor_and_ranks_exclude_each_other():
         train_file(PATH, TARGET, executor=Recording(), comm=object(), **SHORT)
 
 
-def test_streaming_refuses_an_executor():
+def test_streaming_rejects_an_executor():
     with pytest.raises(ValueError, match="an executor trains networks in memory; write stream=F"):
         train_file(PATH, TARGET, stream=True, executor=Recording(), **SHORT)
 

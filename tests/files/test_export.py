@@ -152,7 +152,7 @@ def test_a_c_program(exported, compiled, target, networks):
                 np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_program_refuses_malformed_rows(exported, compiled):
+def test_the_program_rejects_malformed_rows(exported, compiled):
     path, frame, expected_of = exported("price", "c", "--dtype", "float64")
     run = compiled(path, "-fsanitize=undefined")
     assert frame.columns == ["area", "floor", "town", "size"]

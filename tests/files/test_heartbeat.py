@@ -1,4 +1,4 @@
-"""A long training without a progress bar says a line now and then."""
+"""A long training without a progress bar logs a line at growing intervals."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_use_keeps_a_column(table, odd_flats):
         handnn.train_file(path, "price", use="name", ignore="name", **options)
 
 
-def test_whole_numbers_as_classes_are_told(handnn_command, table, tmp_path):
+def test_integers_as_classes_are_reported(handnn_command, table, tmp_path):
     columns = flats()
     columns["rooms"] = [k % 4 for k in range(120)]
     arguments = ["train", table(as_csv(columns)), "--target", "rooms", *QUICK]

@@ -67,7 +67,7 @@ def test_a_quantile(path, level, stream):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_counts(path, stream):
-    """Few different whole numbers, which are classes without the loss, have rates."""
+    """With this loss, a few distinct integers, which would be classes otherwise, are counts."""
     model = handnn.train_file(
         path, "count", loss="poisson", ignore=UNUSED["count"], stream=stream, **QUICK
     )
@@ -104,7 +104,7 @@ def test_several_numbers(path, tmp_path):
     assert (loaded.predict(model.training.held_out.x) == answers).all()
 
 
-def test_several_answers_of_the_command(handnn_command, path, tmp_path):
+def test_several_targets_of_the_command(handnn_command, path, tmp_path):
     words = ["train", path, "--target", "near,count", "--ignore", "far, wide", *WORDS]
     done = handnn_command(*words, "--ignore", "warm,south", "--out", tmp_path / "m")
     assert done.code == 0 and "r2 of count" in done.out and not done.err

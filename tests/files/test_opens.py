@@ -1,4 +1,4 @@
-"""How often commands open, parse and write their files."""
+"""Commands open, parse and write their files as few times as possible."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_train_opens_its_file_once_and_parses_it_once_per_pass(
 ):
     """Counts opens of the file in the process, and blocks parsed; a small file is one block.
 
-    In memory there is one pass. When streaming, one pass decides what the columns are, and each
-    epoch is another.
+    In memory there is one pass. When streaming, one pass infers the kinds of the columns, and each
+    epoch is another pass.
     """
     text = as_csv(flats()).replace("Ulm", f"{quote}Ulm{quote}")
     path = tmp_path / "table.csv"

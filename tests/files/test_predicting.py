@@ -77,7 +77,7 @@ def test_suggests_only_columns_that_are_not_in_use(handnn_command, table, model_
     )
 
 
-def test_refuses_text_in_a_column_of_numbers(handnn_command, table, model_of):
+def test_rejects_text_in_a_column_of_numbers(handnn_command, table, model_of):
     columns = flats(30)
     columns["area"][7] = "large"
     result = handnn_command("predict", model_of(), table(as_csv(columns)))
@@ -250,7 +250,7 @@ def test_evaluate_reads_labels_of_every_kind(handnn_command, table, model_of, la
     assert printed["scores"]["accuracy"] == pytest.approx(right)
 
 
-def test_evaluate_refuses_files_without_the_target(handnn_command, table, model_of):
+def test_evaluate_rejects_files_without_the_target(handnn_command, table, model_of):
     path, columns = model_of(), flats(20)
     columns["price"][4] = None
     result = handnn_command("evaluate", path, table(as_csv(columns)))

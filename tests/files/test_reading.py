@@ -1,4 +1,4 @@
-"""Read tables in every supported format, and refuse malformed ones with a helpful message."""
+"""Read tables in every supported format, and reject malformed ones with a helpful message."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_skips_empty_lines_but_counts_them(table):
     assert rows_of(table("a\n1\n\n2\n")) == (["a"], [("1",), ("2",)], [2, 4])
 
 
-def test_cells_are_as_they_are_in_the_file(table):
+def test_cells_are_unchanged(table):
     path = table('a,b\n 1,NA\n"", null \nNaN,"z "\n')
     assert rows_of(path)[1] == [(" 1", "NA"), (None, " null "), ("NaN", "z ")]
 
@@ -154,7 +154,7 @@ def test_blocks_of_any_size_make_the_same_table(table, size, quotes):
         (b"PAR1rest", "is not a Parquet file that can be read"),
     ],
 )
-def test_refuses_malformed_files(table, content, message):
+def test_rejects_malformed_files(table, content, message):
     path = table(content)
     with pytest.raises(TableError) as caught:
         rows_of(path)
@@ -163,7 +163,7 @@ def test_refuses_malformed_files(table, content, message):
 
 
 @pytest.mark.parametrize("given", [{"encoding": "nope"}, {"encoding": "hex"}, {"delimiter": "ab"}])
-def test_refuses_invalid_dialects(table, given):
+def test_rejects_invalid_dialects(table, given):
     with pytest.raises(TableError, match="nope|hex|ab"):
         rows_of(table("a,b\n1,2\n"), **given)
 
@@ -219,7 +219,7 @@ def test_treats_numbers_as_categories_on_request(table):
         ),
     ],
 )
-def test_refuses_columns_that_cannot_be_learned_from(table, cells, message):
+def test_rejects_columns_that_cannot_be_learned_from(table, cells, message):
     with pytest.raises(TableError) as caught:
         kinds_of(table(column(*cells)))
     assert message in str(caught.value)
@@ -251,7 +251,7 @@ def test_one_error_names_all_columns(table):
         (["1", "1e101", "2"], "auto", "'1e101' in line 3, which is beyond 1e100"),
     ],
 )
-def test_refuses_targets_that_cannot_be_predicted(table, cells, task, message):
+def test_rejects_targets_that_cannot_be_predicted(table, cells, task, message):
     with pytest.raises(TableError) as caught:
         kinds_of(table(column(*cells)), target="a", task=task)
     assert "target 'a'" in str(caught.value)

@@ -101,7 +101,7 @@ def test_has_all_sections(report, columns, target, parts, stream):
     assert "nan" not in re.findall(r"[a-z]+", " ".join(re.findall(r'points="[^"]*"', text)))
 
 
-def test_the_verdict_is_first_and_no_path_is_told(report, tmp_path):
+def test_the_verdict_is_first_and_paths_are_omitted(report, tmp_path):
     text = report(flats(), "price")
     words = [word.strip() for word in Page(text).words]
     assert re.search(r"</h1>\n<p class=\"verdict\">This model is (not )?(clearly )?better", text)

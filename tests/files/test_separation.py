@@ -31,7 +31,7 @@ QUICK = {"epochs": 2, "hidden": [4]}
 
 @pytest.fixture
 def trained_rows(monkeypatch):
-    """Note the rows that each network learns from."""
+    """Record the rows that each network learns from."""
     noted = []
 
     def note(trainers, *data, rows, **arguments):
@@ -79,7 +79,7 @@ def test_the_latest_rows_score_the_model(table, trained_rows, settings, name):
     assert f"held out, the latest by '{name}'; " in lines[0]
 
 
-def test_the_report_and_json_tell_the_split(handnn_command, table, tmp_path):
+def test_the_report_and_json_describe_the_split(handnn_command, table, tmp_path):
     words = ["train", table(as_csv(COLUMNS)), "--target", "y", "--epochs", 1, "--hidden", 4]
     out = ["--out", tmp_path / "m", "--report", tmp_path / "r.html"]
     done = handnn_command(*words, *out, "--split-time", "day", "--json")

@@ -12,7 +12,7 @@ from handnn.files.learning.split import draw_rows, split_rows  # noqa: E402
 
 
 def draws(y, share, task="auto", n_draws=400):
-    """Return how often each row is held out, over the seeds."""
+    """Return the number of seeds for which each row is held out."""
     frame = pl.DataFrame({"x": np.arange(len(y)), "y": y})
     counts = np.zeros(len(y))
     for seed in range(n_draws):

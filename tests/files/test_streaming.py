@@ -185,7 +185,7 @@ def test_held_out_rows_do_not_affect_the_model(table, tmp_path, handnn_command):
 
 
 @pytest.mark.parametrize("kind", ["number", "category"])
-def test_refuses_columns_with_values_in_held_out_rows_only(table, tmp_path, handnn_command, kind):
+def test_rejects_columns_with_values_only_in_held_out_rows(table, tmp_path, handnn_command, kind):
     columns = flats(100)
     path = table(as_csv(columns))
     held = np.flatnonzero(~training_rows(path, "price")).tolist()

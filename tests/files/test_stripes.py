@@ -66,13 +66,13 @@ def test_every_block_is_read_by_one_rank(path, n):
     assert all(int(block.frame["number"][0]) == block.row for block in alone)
 
 
-def test_a_rank_parses_its_own_blocks_only(path, monkeypatch):
+def test_a_rank_parses_only_its_own_blocks(path, monkeypatch):
     parsed = []
     real = CsvFile._parse_plain
     monkeypatch.setattr(CsvFile, "_parse_plain", lambda *given: parsed.append(1) or real(*given))
     with open_table(path) as source:
         n_blocks = len(list(source.blocks(900, deal=Deal(4, range(1, 3)))))
-    assert len(parsed) in (0, n_blocks)  # 0 in other forms
+    assert len(parsed) in (0, n_blocks)  # other formats give 0
 
 
 def test_a_stripe_has_whole_row_groups(tmp_path):
@@ -94,7 +94,7 @@ def test_damaged_footers_have_no_row_groups(tmp_path):
         place = int(rng.integers(len(data) - 8 - n_bytes, len(data)))
         data[place] = int(rng.integers(256))
         path.write_bytes(data[: place + 1] + whole[-8:] if rng.random() < 0.3 else data)
-        row_group_sizes(str(path))  # no other error, and no endless loop
+        row_group_sizes(str(path))  # neither another error nor an endless loop
     path.write_bytes(b"PAR1")
     assert row_group_sizes(str(path)) == []
 

@@ -248,7 +248,7 @@ def test_ctrl_c_leaves_no_file(handnn_command, table, tmp_path, monkeypatch):
     assert os.listdir(folder) == []
 
 
-def test_inspect_refuses_a_plain_network(handnn_command, tmp_path):
+def test_inspect_rejects_a_plain_network(handnn_command, tmp_path):
     path = tmp_path / "network.safetensors"
     handnn.mlp([2, 3, 1], rng=0).save(path)
     result = handnn_command("inspect", path)
@@ -260,7 +260,7 @@ def test_inspect_refuses_a_plain_network(handnn_command, tmp_path):
     "HANDNN_HOUSING" not in os.environ, reason="HANDNN_HOUSING does not say where housing.csv is"
 )
 def test_california_housing_with_defaults(handnn_command, tmp_path):
-    """CPU time, because other processes share the cores: half a minute on two free ones."""
+    """The limit is on CPU time, because other processes share the cores."""
     start = process_time()
     result = handnn_command(
         "train", os.environ["HANDNN_HOUSING"], "--target", "median_house_value", "--json",

@@ -15,7 +15,7 @@ QUICK = {"epochs": 30, "networks": 1, "hidden": [8]}
 
 
 def two_lines(n=400):
-    """Rows of two straight lines, of which each row is on one at random, and weights for one."""
+    """Rows that lie on one of two straight lines at random, with weights for one of the lines."""
     rng = np.random.default_rng(0)
     is_first = rng.random(n) < 0.5
     x = rng.normal(size=n).round(3)
@@ -44,7 +44,7 @@ def test_balanced_classes_are_predicted_more_often(table):
     assert (balanced.predict(rows) == "rare").sum() > (usual.predict(rows) == "rare").sum()
 
 
-def test_a_file_of_its_own_scores_the_model(handnn_command, table, tmp_path):
+def test_a_separate_file_scores_the_model(handnn_command, table, tmp_path):
     columns = flats()
     test = {name: values[:40] for name, values in columns.items()}
     train, other = table(as_csv(columns)), table(as_csv(test), "test.csv")

@@ -1,4 +1,4 @@
-"""Odd arguments: arrays of every shape, dtype and layout, numbers, texts and objects."""
+"""Odd arguments: arrays of every shape, dtype and layout, numbers, strings and objects."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ def array(rng):
 
 
 def argument(rng):
-    """Return an array in three of four cases, else something odd."""
+    """Return an array in three of four cases, otherwise another object."""
     return array(rng) if rng.random() < 0.75 else ODD[rng.integers(len(ODD))]

@@ -1,7 +1,7 @@
-"""Hostile tables: mutated CSV, gzip and Parquet files, and what the command does with them.
+"""Hostile tables: mutated CSV, gzip and Parquet files, and checks of the command on them.
 
 `python -m tests.fuzz.table_files SEED COUNT FOLDER` runs commands on COUNT files in one process, so
-that the caller survives what the process does not: the file at work is in FOLDER.
+that the caller survives a crash of the process; the current file is in FOLDER.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CELLS = [
     "=1+1", "*", "^x$", "'", "\x1b[31m", "2024-05-01", "9999-12-31T23:59:59Z", "0001-01-01",
     "2024-02-30", "x" * 140_000, "\ud800", "-", "+", ".", "1_000", "１", "-0", "{}", "\t", ",", ";",
 ]  # fmt: skip
-"""Cells that a table may be spoilt with."""
+"""Cells that corrupt a table."""
 
 N_ROWS = 40
 
 MESSAGES_END = ("Traceback", "panicked", "RuntimeWarning", "memory allocation")
-"""What never is in the output of the command."""
+"""Strings that the output of the command must not contain."""
 
 
 def tables() -> dict[str, dict[str, list[object]]]:
@@ -59,7 +59,7 @@ def as_csv(table: dict[str, list[object]], delimiter: str = ",") -> str:
 
 
 def originals() -> dict[str, list[bytes]]:
-    """Return whole files by the kind of their target, and a suffix for their format."""
+    """Return valid files by the kind of their target, and a suffix for their format."""
     import polars as pl
 
     found: dict[str, list[bytes]] = {}
@@ -132,7 +132,7 @@ class Mutator:
         rng = self._rng
         text = data.decode(encoding)
         delimiter = next(c for c in "\t;," if c in text)
-        is_parsed = rng.random() < 0.7  # else the commas within quotes separate cells, too
+        is_parsed = rng.random() < 0.7  # otherwise commas within quotes would also separate cells
         rows = list(csv.reader(io.StringIO(text), delimiter=delimiter)) if is_parsed else (
             [line.split(delimiter) for line in text.split("\n")]
         )  # fmt: skip
@@ -218,7 +218,7 @@ def words_of(number: int, path: Path, model: Path, out: Path) -> list[str]:
 
 
 def fault_of(code: object, shown: str, errors: str) -> str:
-    """Return what is wrong with the end of a command, or ""."""
+    """Return a description of what is wrong with the result of a command, or ""."""
     if code not in (0, 1, 2):
         return f"exit code {code}"
     for word in MESSAGES_END:
@@ -232,7 +232,7 @@ def fault_of(code: object, shown: str, errors: str) -> str:
 
 
 def run_one(words: list[str]) -> tuple[object, str]:
-    """Run a command in this process; return its exit code and what is wrong, or ""."""
+    """Run a command in this process; return its exit code, and a description of faults or ""."""
     from handnn.cli import main
 
     shown, errors = io.StringIO(), io.StringIO()
@@ -242,7 +242,7 @@ def run_one(words: list[str]) -> tuple[object, str]:
         try:
             with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(errors):
                 code: object = main(words)
-        except BaseException:  # SystemExit, too
+        except BaseException:  # includes SystemExit
             return None, traceback.format_exc()
         low.seek(0)
         raw = low.read().decode("utf-8", "replace")

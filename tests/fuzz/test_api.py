@@ -1,7 +1,7 @@
 """Random calls of all that is public: classes, functions and methods, found by their names.
 
-A new public name is fuzzed without being listed here. Each call ends, without a crash, and raises
-errors that say what is wrong.
+A new public name is fuzzed without being listed here. Each call must return or raise a documented
+error, without a crash.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DOCUMENTED = (ValueError, TypeError, MemoryError, OSError, ImportError, RuntimeE
 DOCUMENTED += (handnn.DivergenceError,)
 
 NOT_CALLED = {
-    "article",  # its classes are those of the article, which check nothing
+    "article",  # its classes are those of the article, which do not check arguments
     "set_num_threads",  # of the whole process
     "train_file",  # reads files: see test_model_files.py and tests/files
     "History.plot",  # opens windows
@@ -36,7 +36,7 @@ NOT_CALLED = {
 SMALL = [1, 2, -1, 0, "x", None, 1.5]
 FEW = {"epochs", "n_epochs", "batch_size", "steps_per_epoch", "max_evaluations", "history"}
 FEW |= {"n", "n_in", "n_out", "n_codes", "dim", "count", "width", "in_features", "out_features"}
-"""Arguments that say how long a call takes, and how much memory it needs."""
+"""Arguments that determine the time and the memory of a call."""
 
 
 def public():

@@ -28,7 +28,7 @@ from tests.exchange.c_programs import (
 N_NETWORKS = int(os.environ.get("HANDNN_FUZZ_NETWORKS", "40"))
 SEED = int(os.environ.get("HANDNN_FUZZ_SEED", "0"))
 N_TOGETHER = 20
-"""Networks in one C program."""
+"""The number of networks in one C program."""
 
 MAX_WIDTH, MAX_DEPTH = 70, 4
 
@@ -94,7 +94,7 @@ class Case:
         self.optimizer = int(rng.integers(len(settings)))
 
     def trainer(self, engine):
-        """Return a new trainer; all of a case are equal but for the engine."""
+        """Return a new trainer; those of a case differ only in the engine."""
         rng = np.random.default_rng(self.seed)
         bricks = layers(rng, self.x.shape[1], self.example.pre.shape[1], self.n_codes, self.dtype)
         optimizer = [one for kind in OPTIMIZERS for one in optimizer_examples(kind)][self.optimizer]

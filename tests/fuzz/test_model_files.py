@@ -24,7 +24,7 @@ def peak_mib():
 
 
 def use(network, path):
-    """Do with a network what its users do; only documented errors may come."""
+    """Use a network as users do; only documented errors may be raised."""
     n_in = network.sizes.get("in", 2)
     x = np.zeros((3, n_in), network.dtype)
     try:

@@ -17,7 +17,7 @@ PER_PROCESS = 5000
 
 
 def test_mutated_tables_give_a_result_or_one_line(tmp_path):
-    """Each process runs commands on up to 5,000 files, and its death is a fault, too."""
+    """Each process runs commands on up to 5,000 files; a crash of the process is also a fault."""
     codes, faults = [0, 0, 0], []
     root = Path(__file__).parents[2]
     for first in range(0, N_FILES, PER_PROCESS):

@@ -248,7 +248,7 @@ def test_user_defined_bricks_loss_and_optimizer():
     class Twice:
         """Double every entry.
 
-        More of it.
+        A second paragraph.
         """
 
         formulas = ("out = 2·x", "dx = 2·dout")

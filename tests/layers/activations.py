@@ -11,4 +11,4 @@ ACTIVATIONS = {
     "GELU form=tanh": lambda: GELU("tanh"),
     "LeakyReLU slope=0.3": lambda: LeakyReLU(0.3),
 }
-"""By their repr."""
+"""Keys are the repr of the brick."""

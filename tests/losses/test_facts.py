@@ -99,6 +99,6 @@ def test_a_user_loss_can_state_its_facts():
         measures("accuracy", loss)
 
 
-def test_is_ours_is_true_for_losses_of_handnn_only():
+def test_is_ours_is_true_only_for_losses_of_handnn():
     assert is_ours(MSELoss()) and is_ours(SoftmaxCrossEntropy())
     assert not is_ours(OwnMSE()) and not is_ours(Own()) and not is_ours(MSELoss)

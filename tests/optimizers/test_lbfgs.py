@@ -77,7 +77,7 @@ def test_solves_least_squares():
 
 @pytest.mark.parametrize("decay_all", [False, True])
 def test_solves_weighted_ridge_regression(decay_all):
-    """Of Σ u·(x·w - y)²/N + decay/2·Σ w² the gradient is 2·xᵀ·u·(x·w - y)/N + decay·w."""
+    """The gradient of Σ u·(x·w - y)²/N + decay/2·Σ w² is 2·xᵀ·u·(x·w - y)/N + decay·w."""
     x, y = rows()
     weight = np.random.default_rng(1).uniform(0, 3, 40)
     network = mlp([3, 1], rng=0, dtype="float64")

@@ -1,4 +1,4 @@
-"""A network of the user's own in the laboratory: from a file, and from a notebook."""
+"""A user's own network in the laboratory: from a file, and from a notebook."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_another_brick_begins_at_random_again(laboratory, tmp_path):
     assert laboratory.load({"state": state, "adapt": True})["state"]["weights"]["file"] == ""
 
 
-def test_the_data_are_those_that_fit(laboratory, tmp_path):
+def test_the_page_chooses_data_that_fit(laboratory, tmp_path):
     state = uploaded(laboratory, handnn.Network(layers(8, 1)), tmp_path)["state"]
     assert state["data"]["name"] == "concrete" and state["loss"]["name"] == "MSELoss"
     with pytest.raises(ValueError, match="takes 5 columns and returns 1"):
@@ -154,7 +154,7 @@ def test_names_the_brick_that_cannot_be_built(last, message):
         entries_of([*bricks, last] if last else bricks)
 
 
-def test_a_notebook_shows_a_training_of_its_own():
+def test_a_notebook_shows_its_own_training():
     pytest.importorskip("uvicorn")
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 3))

@@ -1,4 +1,4 @@
-"""The lessons of the laboratory: they agree with their pages, and what they say comes true."""
+"""The lessons of the laboratory: they agree with their pages, and their claims are true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laboratory accepts requests of its page only."""
+"""The laboratory accepts only requests of its own page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_serves_the_page_with_a_strict_policy(served):
     assert b"<style" not in body and b" style=" not in body and b"onclick" not in body
 
 
-def test_listens_on_this_machine_only(served):
+def test_listens_only_on_this_machine(served):
     assert served.server._socket.getsockname()[0] == "127.0.0.1"
 
 
@@ -85,14 +85,14 @@ def test_answers_the_page(served):
         ("/api/download/exe", b"", 400),
     ],
 )
-def test_refuses_other_requests(served, path, body, status):
+def test_rejects_other_requests(served, path, body, status):
     answered, _, told = served.post(path, body)
     assert answered == status
     assert served.post("/api/hello")[0] == 200
     assert json.loads(told)["error"]
 
 
-def test_refuses_parts_that_are_not_of_the_page(served):
+def test_rejects_parts_that_the_page_does_not_have(served):
     for name in ("nothing.js", "..%2fserver.py", "%2e%2e%2f__init__.py"):
         assert served.request("GET", f"/page/{name}")[0] == 404
 

@@ -90,7 +90,7 @@ def test_a_step_back_returns_the_same_weights(document):
     assert weights_sha256(session.network) == weights_sha256(replayed(session).network)
 
 
-def test_the_script_of_whole_epochs_is_one_fit(tmp_path):
+def test_the_script_of_complete_epochs_is_one_fit(tmp_path):
     session = new_session(seed=2)
     session.advance(4 * session.steps_per_epoch)
     assert ".fit(rows.x, rows.y, epochs=4, batch_size=16)" in script(session)
@@ -120,7 +120,7 @@ def test_a_step_back_forgets_later_changes():
 
 
 @pytest.mark.parametrize(("name", "index"), [("9.w", (0, 0)), ("0.w", (0, 99)), ("0.w", (0,))])
-def test_rejects_changes_of_what_does_not_exist(name, index):
+def test_rejects_changes_of_missing_entries(name, index):
     session = new_session()
     with pytest.raises(ValueError, match=r"no (param|entry)"):
         session.edit(name, index, 1.0)

@@ -1,4 +1,4 @@
-"""Behaviour that scikit-learn's own tests of its perceptrons expect, with `AS_SCIKIT_LEARN`."""
+"""Behavior that scikit-learn's own tests of its perceptrons expect, with `AS_SCIKIT_LEARN`."""
 
 from __future__ import annotations
 

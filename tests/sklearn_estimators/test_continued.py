@@ -55,7 +55,7 @@ def test_warm_start_extends_the_scores():
         model.fit(X, Y).fit(X, Y)
     assert len(model.validation_scores_) == 4
     assert model.best_validation_score_ == max(model.validation_scores_)
-    assert model.t_ == 4 * 270  # held-out rows do not count
+    assert model.t_ == 4 * 270  # held-out rows are not counted
 
 
 def test_counts_rows_seen():
@@ -66,8 +66,8 @@ def test_counts_rows_seen():
 
 
 @pytest.mark.parametrize("rows", [5, 20])
-def test_later_rows_beyond_the_first_ones_stay_distinct(rows):
-    """With quantile scaling, all values beyond the first rows would become one."""
+def test_later_rows_outside_the_first_range_remain_distinct(rows):
+    """Quantile scaling would clip all values beyond the range of the first rows."""
     model = MLPRegressor(random_state=0, dropout=0)
     for _ in range(20):
         for first in range(0, 300, rows):

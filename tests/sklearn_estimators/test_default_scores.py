@@ -1,6 +1,6 @@
 """The held-out scores with default parameters that the documentation promises.
 
-California housing is half a minute: by default only tests/files/test_training.py trains that model.
+California housing takes half a minute, so by default only tests/files/test_training.py trains it.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def quietly(model, *rows):
 
 
 @pytest.mark.parametrize("scale", [True, "quantile"])
-def test_learns_scales_from_training_rows_only(scale, monkeypatch):
+def test_learns_scales_only_from_training_rows(scale, monkeypatch):
     from handnn.sklearn import base
 
     chosen = []
@@ -66,7 +66,7 @@ def test_categories_of_held_out_rows_are_unseen():
     assert np.isfinite(model.predict(rows)).all()
 
 
-def test_gaps_in_held_out_rows_only():
+def test_gaps_only_in_held_out_rows():
     for seed in range(3):
         x = X.copy()
         x[RNG.integers(200), 0] = np.nan

@@ -143,7 +143,7 @@ def test_rejects_rows_that_do_not_fit():
 
 
 def test_bools_are_numbers_in_frames():
-    """As get_dummies returns them."""
+    """Columns of bools, as returned by get_dummies."""
     frame = NUMBERS.assign(dear=np.median(PRICE) < PRICE)
     models = [regressor(max_iter=3).fit(rows, PRICE) for rows in (frame, polars_of(frame))]
     assert models[0]._inputs.n_in == models[1]._inputs.n_in == 3

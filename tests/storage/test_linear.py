@@ -30,7 +30,7 @@ def networks(n):
 
 
 def calls_during(function):
-    """Return how many calls of Python and C a function makes."""
+    """Return the number of Python and C calls that a function makes."""
     count = 0
 
     def note(frame, event, argument):

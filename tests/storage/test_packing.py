@@ -1,4 +1,4 @@
-"""Packed descriptions: what comes out is what went in, and damaged ones are errors."""
+"""Packed descriptions: unpacking restores the description, and damaged ones are errors."""
 
 from __future__ import annotations
 

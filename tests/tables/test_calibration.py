@@ -1,4 +1,4 @@
-"""Temperature scaling: chosen for the mean of a bag, and only where it is better beyond chance."""
+"""Temperature scaling: chosen for the mean of a bag, and only if it is significantly better."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_two_columns_have_the_probabilities_of_the_sigmoid():
 
 
 def test_is_chosen_for_the_mean_and_not_for_each_network():
-    # Each of eight networks is too sure of itself; their mean is nearly right.
+    # Each of eight networks is overconfident; their mean is nearly calibrated.
     codes, logits = drawn(4_000, 1.0, noise=1.5, n_networks=8)
     rng = np.random.default_rng(1)
     owner = rng.integers(0, 8, 4_000)
@@ -72,7 +72,7 @@ def test_weights_count():
     assert temperature(bag, codes, 1.0 * (np.arange(2_000) < 1_000)) == pytest.approx(3, rel=0.1)
 
 
-def test_other_networks_answer_as_the_owner_plus_their_deviations():
+def test_other_networks_predict_as_the_owner_plus_their_deviations():
     logits = np.array([[[1.0, 0.0]], [[5.0, 0.0]], [[7.0, 0.0]]])
     bag = BagOutputs(np.array([4]), np.array([0]), logits)
     assert bag.others.tolist() == [[False], [True], [True]]
@@ -98,7 +98,7 @@ def labelled(n_rows, seed):
 
 def test_a_bag_is_scaled_in_its_last_affine():
     x, y = labelled(300, 0)
-    recipe = replace(default_recipe(300), epochs=5, lr=5e-4)  # too slow, so all are too unsure
+    recipe = replace(default_recipe(300), epochs=5, lr=5e-4)  # too slow: underconfident
     fitted = fit_table(x, y, recipe, rng=0)
     assert fitted.temperature < 0.8
     plain = fitted.model
@@ -112,7 +112,7 @@ def test_a_bag_is_scaled_in_its_last_affine():
     assert (unscaled.argmax(axis=1) == plain.predict_proba(x).argmax(axis=1)).mean() > 0.99
 
 
-def test_networks_without_an_affine_at_the_end_stay_as_they_are():
+def test_networks_without_a_final_affine_are_unchanged():
     codes, logits = drawn(400, 3.0, n_classes=2)
     z = (logits[0, :, 1:] - logits[0, :, :1]).astype(np.float32)
     network = handnn.Network([handnn.Affine([[1.0]], [0.0]), handnn.Tanh()])

@@ -89,7 +89,7 @@ def test_scale_false_only_fills_gaps(table):
 
 
 def test_quantiles_map_towards_a_normal_distribution():
-    """Levels are 1 part normal quantiles and 0.3 parts values; outliers get the largest level."""
+    """Levels weight normal quantiles by 1 and values by 0.3; outliers get the largest level."""
     values = np.arange(1001.0) ** 3
     columns = Columns.learn({"a": values}, scale="quantile")
     x = columns.transform({"a": values}, "float64")[:, 0]
@@ -358,7 +358,7 @@ def big(kind):
 
 @pytest.mark.parametrize("kind", ["numbers", "array", "ints", "text"])
 def test_transforms_a_million_rows_within_a_second(kind):
-    """Processor time, the best of three, which other work on the machine only increases."""
+    """CPU time, the best of three runs, because other work on the machine only increases it."""
     table = big(kind)
     kinds = {"a": "category"} if kind == "ints" else None
     head = {k: v[:999] for k, v in table.items()} if isinstance(table, dict) else table[:999]

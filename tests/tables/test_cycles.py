@@ -60,7 +60,7 @@ def test_without_noise_it_is_a_fit_for_each_cycle():
             assert_same_bits(other.network.params[name], array)
 
 
-def test_noise_ends_all_networks_after_the_cycle_that_brings_nothing():
+def test_noise_ends_all_networks_after_a_cycle_without_improvement():
     trainers = new_trainers()
     histories = fit(trainers, NOISE)
     (n_epochs,) = {len(history) for history in histories}

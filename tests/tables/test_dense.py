@@ -46,7 +46,7 @@ def test_has_the_bits_of_columns(scaling, scale):
 
 
 def test_keeps_the_shape_of_long_tails():
-    """What is linear in a column with a long tail is almost linear in its levels beyond 2."""
+    """A function that is linear in a column with a long tail is almost linear in levels above 2."""
     x = np.exp(RNG.normal(0, 1.5, (4000, 1)))
     knots, levels = quantile_curve(x[:, 0])
     tail = levels > 2

@@ -22,7 +22,7 @@ RECIPE = replace(single_recipe(200, 2).with_hidden((8,)), epochs=4, dropouts=(0.
 
 
 def test_equals_the_separate_steps():
-    """The same steps, one by one."""
+    """Running the steps one by one gives the same result."""
     fitted = fit_table(TABLE, PRICE, RECIPE, rng=3)
     rng = np.random.default_rng(3)
     rng.permutation(200)  # the folds, if there were any

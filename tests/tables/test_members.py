@@ -33,15 +33,15 @@ def test_the_networks_with_the_lowest_loss_are_the_bag(linear, chosen):
     assert found.networks == networks[slice(*chosen)]
 
 
-def test_only_networks_that_hold_a_row_out_answer_for_it():
+def test_out_of_fold_predictions_use_networks_that_hold_the_row_out():
     fold = draw_folds(9, 3, None, np.random.default_rng(0))
     networks = [constant(value) for value in (1, 2, 3, 5, 6, 7)]
     rows, found = held_out_outputs(networks, np.zeros((9, 1), "float32"), fold)
     assert found[:, 0].tolist() == (fold[rows] + 3).tolist()
 
 
-def test_a_linear_table_costs_nothing():
-    """Without linear networks, the error to the true line is larger by a quarter at least."""
+def test_linear_networks_fit_a_linear_table():
+    """Without linear networks, the distance from the true line is at least a quarter larger."""
     x = RNG.normal(size=(400, 8))
     y = x @ np.arange(8) + RNG.normal(size=400)
     new = RNG.normal(size=(2_000, 8))

@@ -1,4 +1,4 @@
-"""What a regression predicts: the mean, a quantile, or the rate of counts."""
+"""The objective of a regression: the mean, a quantile, or the rate of counts."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_folds_of_groups_are_whole_and_even(seed):
     assert np.bincount(fold, classes) == pytest.approx([classes.sum() / 8] * 8, abs=4)
 
 
-def test_there_are_no_more_folds_than_groups():
+def test_there_are_at_most_as_many_folds_as_groups():
     fold = Separation.of_groups([0, 0, 1, 1, 2]).folds(
         5, 8, np.array([0.0, 0, 1, 1, 2]), None or np.random.default_rng(0)
     )
@@ -115,7 +115,7 @@ def test_independent_rows_have_the_folds_of_draw_folds():
 
 
 def test_the_errors_of_a_bag_are_those_of_other_groups():
-    # Within a group y is constant and x tells the group, so other rows of it give y away.
+    # Within a group y is constant and x identifies the group, so other rows of the group reveal y.
     rng = np.random.default_rng(0)
     groups = np.arange(160) // 4
     x = np.repeat(rng.normal(size=(40, 3)), 4, axis=0)

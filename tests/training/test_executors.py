@@ -1,4 +1,4 @@
-"""train_many on an executor: the same bits as in threads, whatever happens to the workers."""
+"""train_many on an executor: the same bits as in threads, even if workers die."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def assert_same_training(one, other):
 
 
 class Watch:
-    """A callback with a state; runs `at` in epoch 2."""
+    """A callback with state; calls `at` in epoch 2."""
 
     def __init__(self, at=None, *arguments):
         self.seen = 0
@@ -92,13 +92,13 @@ def test_the_bits_of_threads(pool, engine):
         assert vars(schedules[place]) == vars(one[place].optimizer.schedule) or place % 2
         for name, array in other[place].network.params.items():
             assert array is params[place][name]
-    for place in range(4):  # and they continue alike
+    for place in range(4):  # both continue in the same way
         one[place].fit(x, y, 1, 8)
         other[place].fit(x, y, 1, 8)
         assert_same_training(one[place], other[place])
 
 
-def test_what_each_trainer_has_of_its_own(pool, tmp_path):
+def test_each_trainer_has_its_own_arguments(pool, tmp_path):
     x, y = data()
     each = [
         {"early_stopping": EarlyStopping(1), "validation": (x[:9], y[:9])},
@@ -133,7 +133,7 @@ def test_what_each_trainer_has_of_its_own(pool, tmp_path):
     assert_same_training(resumed, again)
 
 
-def test_an_error_names_the_trainer_and_leaves_whole_steps(pool):
+def test_an_error_names_the_trainer_and_leaves_complete_steps(pool):
     x, y = data()
     trainers = [trainer(seed) for seed in range(3)]
     trainers[1].callbacks = (Watch(fail),)
@@ -158,7 +158,7 @@ def test_a_job_whose_worker_died_once_has_the_same_bits(tmp_path):
         assert_same_training(one[place], other[place])
 
 
-def test_a_job_whose_worker_always_dies_is_named():
+def test_an_error_names_a_job_with_a_worker_that_always_dies():
     x, y = data()
     trainers = [trainer(seed) for seed in range(4)]
     trainers[2].callbacks = (Watch(die),)
@@ -173,7 +173,7 @@ def test_a_job_whose_worker_always_dies_is_named():
 
 
 class Broken(Executor):
-    """An executor of an unknown kind, which has lost its workers."""
+    """An executor of an unknown type that has lost its workers."""
 
     def submit(self, fn, /, *args, **kwargs):
         future = Future()
@@ -188,7 +188,7 @@ def test_an_executor_that_cannot_be_replaced():
 
 
 class Recording(Executor):
-    """Runs each job at once, as on another machine, and keeps the sizes of what is sent."""
+    """Runs each job immediately, as on another machine, and records the sizes of the messages."""
 
     def __init__(self):
         self.sizes = []
@@ -273,7 +273,7 @@ SCRIPT = textwrap.dedent(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends the process here")
-def test_ctrl_c_returns_what_is_whole():
+def test_ctrl_c_returns_complete_trainings():
     done = run_python("-c", SCRIPT)
     if "interrupted" not in done.stdout:
         raise AssertionError(done.stdout + done.stderr)

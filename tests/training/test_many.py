@@ -119,7 +119,7 @@ def test_mixed_networks():
 
 
 def test_large_networks_train_on_one_thread_each():
-    """Steps that `fit` would split among the threads of the pool."""
+    """The steps are large enough for `fit` to split them among the threads of the pool."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(128, 300)).astype("float32")
 

@@ -1,4 +1,4 @@
-"""Ctrl-C or an error during train_many ends all threads soon, each after a complete step."""
+"""Ctrl-C or an error during train_many ends all threads promptly, each after a complete step."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def workers():
 
 
 def assert_whole_steps(one, x, y, again):
-    """Assert that `again` has the same bits after as many steps as the optimizer counts."""
+    """Assert that `again` has the same bits after the number of steps counted by the optimizer."""
     epochs, more = divmod(one.optimizer.steps, STEPS)
     assert len(one.history) == epochs
     again.callbacks = ()
@@ -167,7 +167,7 @@ def test_error_in_one_ends_the_others_and_names_it(kind):
     x, y, _ = rows(ROWS, 5, 3)
     many = [trainer(**KINDS[kind]) for _ in range(4)]
     many[1].callbacks = (fail,)
-    each = [{"epochs": FOREVER}, {"epochs": 2 * FOREVER}, {}, {}]  # the second one begins first
+    each = [{"epochs": FOREVER}, {"epochs": 2 * FOREVER}, {}, {}]  # the second one starts first
     with pytest.raises(Broken) as caught:
         train_many(many, x, y, epochs=1, threads=2, each=each, **options_of(kind))
     assert caught.value.__notes__ == ["train_many: this was in the fit of trainers[1]"]

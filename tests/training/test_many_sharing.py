@@ -20,7 +20,7 @@ from tests.training.test_many import assert_same, data, trainer
 
 
 def sharing():
-    """Yield two trainers for each thing that two trainers can share."""
+    """Yield two trainers for each kind of object that trainers can share."""
     first, second = trainer(0), trainer(1)
     yield "a network", first, first
     yield "a network", first, Trainer(first.network, MSELoss(), SGD(0.1))

@@ -1,4 +1,4 @@
-"""Slices of a batch: the bits depend on their number, and not on the ranks that compute them."""
+"""Slices of a batch: the bits depend on their number, but not on the ranks that compute them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.own_bricks import Halve, Scale
 
 
 def network(dtype="float32", own=False):
-    """Return a network with every brick that depends on the place of a row."""
+    """Return a network with every brick that depends on the position of a row."""
     rng = np.random.default_rng(0)
 
     def affine(n_in, n_out):

@@ -34,12 +34,13 @@ struct Dropping {
     scale = 1 / (1 - p);
   }
 
-  // Entry i starts from low + i golden, modulo 2^32. (Steps of 1 would be visible in the hash.)
+  // Entry i starts from low + i golden, modulo 2^32. (With steps of 1, hashes of neighboring
+  // entries would be correlated.)
   static constexpr std::uint32_t golden = 0x9e3779b9;  // 2^32 over the golden ratio, odd
 
   std::uint32_t start(Size i) const { return low + std::uint32_t(i) * golden; }
 
-  // An entry is kept where its hash is not below the threshold. The hash is Wellons' lowbias32
+  // An entry is kept if its hash is not below the threshold. The hash is Wellons' lowbias32
   // ("Prospecting for Hash Functions", 2018), with the other half of the key before its second
   // multiplication. W is std::uint32_t or a vector of them.
   template <class W>

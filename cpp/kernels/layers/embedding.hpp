@@ -1,8 +1,8 @@
 // Embedding: out = x without its column of codes, followed by the row of w that the code selects
 //
 // Column `column` of x (N, I) holds codes: integers from 0 to K - 1, which the caller has checked.
-// w (K, D) has a row for each code. In out (N, I - 1 + D) the columns of x after the codes move one
-// to the left.
+// w (K, D) has a row for each code. In out (N, I - 1 + D) the columns of x after the codes move
+// left by one.
 #pragma once
 
 #include "../arguments.hpp"
@@ -63,8 +63,8 @@ void embedding_backward_dx_naive(T* dx, const T* dout, Size N, Size I, Size D, S
 }
 
 // dout (N, I - 1 + D), x (N, I) -> a range of the rows of dw (K, D), overwritten; the other rows
-// stay as they are, so that threads can share dw.
-//   dw[k][d] = 0 + dout[n][I - 1 + d] + ..., over the rows n of code k in ascending order
+//   are unchanged, so that threads can share dw. dw[k][d] = 0 + dout[n][I - 1 + d] + ..., over the
+//   rows n of code k in ascending order
 template <class T>
 void embedding_backward_dw(T* dw, const T* dout, const T* x, Codes codes, Size N, Size I, Size D,
                            Range rows) {

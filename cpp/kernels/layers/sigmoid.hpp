@@ -1,4 +1,4 @@
-// Sigmoid: out = 1 / (1 + exp(-x)), at most 2 ulp off
+// Sigmoid: out = 1 / (1 + exp(-x)), within 2 ulp
 #pragma once
 
 #include "../elementwise.hpp"
@@ -9,9 +9,9 @@ namespace {
 
 // With e = exp(-|x|), which cannot overflow, and d = 1 + e: 1 / d for x >= 0, and e / d for x < 0.
 //
-// For e / d the roundings of e, d and the quotient would add up to 2.4 ulp. One step of Newton's
-// method removes the last two: the remainder of the division, including the rounding error of d,
-// times 1 / d, which is out or 1 - out.
+// For e / d the rounding errors of e, d and the quotient would add up to 2.4 ulp. One step of
+// Newton's method removes the last two by adding the remainder of the division, including the
+// rounding error of d, times 1 / d, which is out or 1 - out.
 template <class V>
 inline V sigmoid(V x, ExpParts<V> parts) {
   const V zero = constant<V>(0), one = constant<V>(1);

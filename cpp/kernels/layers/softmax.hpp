@@ -7,7 +7,7 @@
 namespace handnn {
 namespace {
 
-// One row; each quotient p becomes then(p).
+// Computes one row; then(p) is applied to each quotient p.
 template <class T, class F>
 inline void softmax_row(T* out, const T* x, Size O, F then) {
   const T most = row_max(x, O);

@@ -1,4 +1,4 @@
-// Tanh: out = tanh(x), at most 2 ulp off
+// Tanh: out = tanh(x), within 2 ulp
 #pragma once
 
 #include "../elementwise.hpp"

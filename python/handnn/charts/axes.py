@@ -19,7 +19,7 @@ MAX_LABELS = 52
 """The largest number of characters of all labels of curves."""
 
 COLORS = tuple(f"var(--curve-{k}, {LIGHT[f'curve-{k}']})" for k in range(5))
-"""Colors of curves: those of the page's palette, or else those for white paper."""
+"""Colors of curves: the page's palette, with those for white paper as fallback."""
 
 Coordinates: TypeAlias = Iterable[tuple[float, float]]
 

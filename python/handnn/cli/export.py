@@ -37,7 +37,7 @@ def identifier(context: click.Context, parameter: click.Parameter, value: str) -
 )  # fmt: skip
 @click.option(
     "--name", default="model", show_default=True, metavar="NAME", callback=identifier,
-    help="Prefix of all names in C; each model of a program needs its own.",
+    help="Prefix of all names in C; each model in a program needs its own.",
 )  # fmt: skip
 @click.option(
     "--dtype", type=click.Choice(["float32", "float64"]),

@@ -14,7 +14,7 @@ PATH = click.Path(path_type=Path)
 
 
 class DialectOptions(TypedDict):
-    """How a text file is to be read; see `files.reading.dialect.Dialect`."""
+    """Options for reading a text file; see `files.reading.dialect.Dialect`."""
 
     delimiter: str | None
     encoding: str | None
@@ -32,7 +32,8 @@ def dialect_options(command: Command) -> Command:
         ),
         click.option(
             "--encoding", metavar="NAME",
-            help="For example windows-1252. [default: from the byte order mark, else UTF-8]",
+            help="The encoding, such as windows-1252. "
+            "[default: from the byte order mark, else UTF-8]",
         ),
         click.option(
             "--decimal", type=click.Choice([".", ","]), default=".",

@@ -131,7 +131,7 @@ def check_writable(path: Path) -> None:
 
 
 def check_new(path: Path) -> None:
-    """Raise ClickException if a file is there that the user has not named."""
+    """Raise ClickException if a file exists at a path that the user has not given."""
     if path.exists():
         raise click.ClickException(f"{path} exists; use --force to replace it, or --out")
 
@@ -154,7 +154,7 @@ def one_or_list(names: Sequence[str]) -> str | list[str]:
 
 
 def score_table(methods: Mapping[str, Mapping[str, float | None]], heading: str) -> str:
-    """Return scores as lines of text, one for each method; more than 4 scores as one for each."""
+    """Return scores as lines of text: one per method or, for more than 4 scores, one per score."""
     names = list(next(iter(methods.values())))
     if len(names) > MAX_SCORES:
         columns = {

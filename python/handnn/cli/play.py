@@ -14,7 +14,7 @@ from handnn.cli import output
 from handnn.cli.options import PATH
 
 SWITCH_INTERVAL = 0.001
-"""Seconds after which the thread that draws gives way to the one that trains."""
+"""The interval in seconds after which the drawing thread yields to the training thread."""
 
 
 @click.command(
@@ -26,9 +26,9 @@ SWITCH_INTERVAL = 0.001
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The port. [default: a free one]"
 )
-@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 @click.option(
-    "--export", type=PATH, metavar="FOLDER", help="Write a recorded run as a page, and end."
+    "--export", type=PATH, metavar="FOLDER", help="Write a recorded run to an HTML page, and exit."
 )
 @click.option(
     "--epochs", type=click.IntRange(1, 10_000), default=100, show_default=True,
@@ -47,7 +47,7 @@ def play(
     """Open a page on which a network learns before your eyes: on points in the plane, on
     measurements, or on the table DATA.
 
-    Only this machine and the printed address reach the page. Ctrl-C ends it."""
+    The page is served to this machine only, at the printed address. Ctrl-C stops it."""
     if (data is None) != (target is None):
         raise click.UsageError("DATA and --target must be given together")
     if export is not None:

@@ -68,9 +68,9 @@ def predict(
     """Predict each row of ROWS with MODEL, in their order.
 
     ROWS may be larger than memory; - reads standard input. Columns are matched by name. A missing
-    column is an error, and so is text in a column of numbers. A category that training did not have
-    counts as an average one, with a note. With --json each row is a JSON object on a line of
-    its own.
+    column is an error, and so is text in a column of numbers. A category absent from training is
+    treated as an average one, with a note. With --json each row is a JSON object on a line of its
+    own.
     """
     log = output.printer(quiet)
     with output.one_line_errors():

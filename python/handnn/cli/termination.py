@@ -13,7 +13,7 @@ NUMBERS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(si
 
 
 class _Terminated(BaseException):
-    """Raised where the signal arrives; not an Exception, so that nothing handles it."""
+    """Raised when the signal arrives; not an Exception, so that it is not caught by accident."""
 
 
 @contextmanager

@@ -22,7 +22,7 @@ MAX_WIDTH = 65_536
 MAX_LAYERS = 64
 
 N_RANKS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
-"""The variables in which MPICH, Open MPI and Slurm tell programs the number of ranks."""
+"""The environment variables with the number of ranks, set by MPICH, Open MPI and Slurm."""
 
 
 class TrainOptions(DialectOptions):
@@ -69,7 +69,7 @@ def widths(
 
 
 def objective(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Return the name of a loss in its only spelling."""
+    """Return the name of a loss in its canonical form."""
     from handnn.tables.objective import checked_objective
 
     try:
@@ -159,8 +159,8 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 )  # fmt: skip
 @click.option(
     "--category", "categories", metavar="COLUMNS", multiple=True,
-    help="Columns of numbers or dates that are categories, such as zip codes; also the target. May "
-    "be repeated.",
+    help="Columns of numbers or dates to treat as categories, such as zip codes or the target. "
+    "May be repeated.",
 )  # fmt: skip
 @click.option(
     "--use", metavar="COLUMNS", multiple=True,
@@ -168,7 +168,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 )  # fmt: skip
 @click.option(
     "--weight", metavar="COLUMN",
-    help="A column of weights, 0 or more, of the rows in training. It is not an input.",
+    help="A column with the weight of each row in training, 0 or more. It is not an input.",
 )  # fmt: skip
 @click.option(
     "--class-weight", type=click.Choice(["balanced"]),

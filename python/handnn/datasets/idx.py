@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 GZIP_OVERHEAD = 2**16
-"""The most bytes that gzip adds to incompressible data: a header, and 5 bytes per 65,535."""
+"""The largest overhead of gzip on incompressible data: a header, and 5 bytes per 65,535."""
 
 
 class IdxFile(NamedTuple):
@@ -63,7 +63,7 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 def unpack(packed: bytes, size: int) -> bytes:
     """Decompress gzip data, stopping after `size` + 1 bytes."""
-    decompressor = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16: a gzip header and trailer
+    decompressor = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)  # 16 selects the gzip format
     try:
         data = decompressor.decompress(packed, size + 1)
     except zlib.error as error:

@@ -26,8 +26,10 @@ losses, each times its rows.
 
 
 ShardingSpec: TypeAlias = tuple[int, int, int, object]
-"""How many slices a batch has, the first and the last of this process, and None or what exchanges
-them with other processes, as cpp/bindings/training.cpp expects it."""
+"""The number of slices of a batch, the first and the last of this process, and an exchange or None.
+
+The exchange adds the slices of other processes, as cpp/bindings/training.cpp expects it.
+"""
 
 ONE_SLICE: ShardingSpec = (1, 0, 1, None)
 
@@ -93,5 +95,5 @@ def check_targets(loss: KernelLoss, y: Array, outputs: int, where: str) -> None:
 
 
 def largest_columns(pre: Array) -> NDArray[np.int64]:
-    """Return ``pre.argmax(axis=1)`` of pre (N, O) in a fraction of NumPy's time."""
+    """Return ``pre.argmax(axis=1)`` of pre (N, O), several times faster than NumPy."""
     return _core.largest_columns(pre)

@@ -1,4 +1,4 @@
-"""Decide which networks and trainings the engine can compile, and why it rejects the others."""
+"""Determine whether the engine can compile a network or a training, and if not, why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from handnn.optimizers import OPTIMIZERS, Optimizer
 
 
 def obstacle(layers: Sequence[Brick]) -> str | None:
-    """Return why these layers cannot be compiled, or None if they can."""
+    """Return the reason why these layers cannot be compiled, or None if they can."""
     ours: list[Layer] = []
     for place, layer in walk(layers):
         if not (is_ours(layer) and layer.kind):
@@ -41,7 +41,7 @@ def obstacle(layers: Sequence[Brick]) -> str | None:
 
 
 def training_obstacle(layers: Sequence[Brick], loss: Loss, optimizer: Optimizer) -> str | None:
-    """Return why a training of these parts cannot be compiled, or None if it can."""
+    """Return the reason why a training of these parts cannot be compiled, or None if it can."""
     if not losses.is_ours(loss):
         return f"the loss is a {type(loss).__name__}, which is not one of handnn's"
     if type(optimizer) not in OPTIMIZERS:

@@ -43,7 +43,7 @@ def brick_specs(
     """
     specs: list[BrickSpec] = []
     for index, layer in enumerate(layers):
-        assert is_ours(layer)  # obstacle() has excluded all others
+        assert is_ours(layer)  # obstacle() has ruled out all others
         name = f"{prefix}{index}."
         if layer.block:
             specs.append(("fork", {}, {}, {}))
@@ -80,7 +80,7 @@ class CompiledLayers:
         """Return whether `layers` are these layers, with the same arrays and settings."""
         if self._layers != layers:
             return False
-        for affine, w, b in self._affines:  # loops, because all(...) takes twice as long
+        for affine, w, b in self._affines:  # a loop, because all(...) takes twice as long
             if affine.w is not w or affine.b is not b:
                 return False
         for brick, arrays in self._others:
@@ -150,7 +150,7 @@ class TrainingProgram(CompiledLayers):
         )
 
     def forget(self) -> None:
-        """Set to None what the layers and the loss kept of their last forward and backward."""
+        """Set to None the arrays that layers and loss keep from forward and backward."""
         for attributes, nothing in self._kept:
             attributes.update(nothing)
 

@@ -3,7 +3,7 @@
 Python runs the handlers of signals in the main thread, between any two instructions. A handler that
 raises, such as Python's own handler of Ctrl-C, could thus end a step between the updates of two
 params, or a save before its temporary file is removed. So while `held` runs a function, another
-handler stands in for all that are written in Python: it notes the signal, and the handler itself
+handler replaces all that are written in Python: it records the signal, and the original handler
 runs at the next safe point: `run_waiting`, a context in which `state.is_held` is False, or the end.
 """
 
@@ -30,11 +30,11 @@ def _nothing() -> None:
 
 
 class State:
-    """What the main thread knows about its signals."""
+    """The state of signal handling in the main thread."""
 
     def __init__(self) -> None:
         self.is_held = False
-        """Whether signals wait. Code that sets it sets it back without a call in between."""
+        """Whether signals wait. Code that sets it must reset it without a call in between."""
         self.is_installed = False
         self.handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
         self.waiting: dict[int, None] = {}
@@ -42,7 +42,7 @@ class State:
         self.pause: Callable[[], None] = _nothing
         """Called when a signal begins to wait, to end a call that runs no Python code."""
         self.press: Callable[[], None] | None = None
-        """Stands in for Python's own handler of SIGINT, also while signals wait."""
+        """Replaces Python's own handler of SIGINT, also while signals wait."""
 
 
 state = State()
@@ -117,11 +117,11 @@ def interrupt() -> None:
 
 
 def _handle(number: int, frame: FrameType | None) -> None:
-    """Stand in for all handlers."""
+    """Record a signal in place of its handler."""
     handler = state.handlers[number]
     if state.press is not None and handler is signal.default_int_handler:
         state.press()
-    elif state.is_held or not state.is_installed:  # not: the handlers are just being put back
+    elif state.is_held or not state.is_installed:  # false while the handlers are being restored
         _wait(number, frame)
     else:
         handler(number, frame)

@@ -13,7 +13,7 @@ Stop = _core.Stop
 
 YIELD_INTERVAL = 0.02
 YIELD_SECONDS = 1e-4
-"""How often each of several trainings sleeps to let others acquire the GIL, and for how long.
+"""The interval at which each of several trainings sleeps to release the GIL, and the duration.
 
 A thread that releases the GIL and reacquires it immediately, as NumPy's indexing does, can starve
 the threads that wait for it. While it sleeps, one of them runs.

@@ -13,7 +13,7 @@ from handnn.network import Network
 def copy_of_ours(network: Network, where: str, library: str, known: Collection[str]) -> Network:
     """Return a copy of a network for `library`, each layer in its mode (training or prediction).
 
-    known: the bricks that `library` has a counterpart for. Raises TypeError when `network` is not a
+    known: the bricks that have a counterpart in `library`. Raises TypeError when `network` is not a
     Network or has another brick, and ValueError when an array has been replaced by one that does
     not fit.
     """

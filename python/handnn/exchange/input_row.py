@@ -18,8 +18,8 @@ from handnn.tables.steps import ColumnStep, Label, OrdinalEncode, find
 class InputColumn:
     """One column of an input row: its name, its preprocessing, and its labels if it is encoded.
 
-    Labels of text are the category strings of the labels as they are written. So are numbers that
-    the dtype of the networks cannot hold, such as long identifiers.
+    Text labels are the category strings of the labels as they are written. Numbers that the dtype
+    of the networks cannot hold, such as long identifiers, become text, too.
     """
 
     name: str
@@ -81,7 +81,7 @@ class InputRow:
 
     @property
     def outputs(self) -> list[str]:
-        """What each output is: the target, or the probability of a class."""
+        """The meaning of each output: the target, or the probability of a class."""
         target = self.model.target
         if target.classes is not None:
             return [f"p({label})" for label in target.classes.tolist()]

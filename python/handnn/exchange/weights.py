@@ -15,12 +15,12 @@ def load_weights(network: Network, path: str | os.PathLike[str], names: str = "h
     """Copy the arrays of a safetensors file into those of `network`, either all or none.
 
     The arrays of the network keep their identity; their shapes and dtypes must equal those in the
-    file. The metadata of the file is ignored. The arrays of your own bricks are found by the names
-    of their params.
+    file. The metadata of the file is ignored. For your own bricks, arrays are named after their
+    params.
 
     names: "handnn" for a file of `Network.save`; "torch" for a file of
         ``safetensors.torch.save_file(sequential.state_dict(), path)``, in which the number of each
-        module is the place of its brick.
+        module is the index of its brick.
 
     Raises:
         TypeError: If `network` is not a Network.
@@ -52,7 +52,7 @@ def _pairs(network: Network, arrays: BrickArrays) -> list[tuple[Array, Array]]:
     found: list[tuple[Array, Array]] = []
     for place, layer in walk(network.layers):
         if getattr(layer, "block", ()):
-            continue  # `walk` yields the bricks of a block, too
+            continue  # `walk` also yields the bricks of a block
         for name, array in {**params_of(layer), **buffers_of(layer)}.items():
             new = arrays.read(type(layer).__name__, place, name)
             if (new.shape, new.dtype) != (array.shape, array.dtype):

@@ -14,7 +14,7 @@ __all__ = ["FileModel", "TableError", "train_file"]
 
 
 def __getattr__(name: str) -> object:
-    if name == "train_file":  # later, so that predictions do not wait for what training imports
+    if name == "train_file":  # imported lazily, so that predictions start faster
         from handnn.files import train
 
         return train.train_file

@@ -97,7 +97,7 @@ class FileModel(TableModel):
 
     @property
     def baselines(self) -> dict[str, PlainScores]:
-        """The scores on these rows of "the mean" or "the most frequent class", and of a line."""
+        """The scores of the baselines on these rows, by the name of each baseline."""
         entry = self.notes.story.get("baselines")
         entry = entry if isinstance(entry, dict) else {}
         return {str(name): _scores(scores) for name, scores in entry.items()}

@@ -37,7 +37,7 @@ def _deferred_stderr() -> Iterator[list[bool]]:
     shown = [True]
     try:
         stderr = os.dup(2)
-    except OSError:  # the process has none
+    except OSError:  # the process has no stderr
         yield shown
         return
     with tempfile.TemporaryFile() as collected:

@@ -99,17 +99,17 @@ def train_file(
         use: the names of columns to learn from although they look like an identifier or an index.
         weight: the name of a column of weights, 0 or more: a row of weight 2 counts as two rows in
             the loss of training. Scores count every row once. It is not an input.
-        class_weight: "balanced" gives every class the same sum of weights. Probabilities then are
-            those of a table with as many rows of each class.
+        class_weight: "balanced" gives every class the same sum of weights. Probabilities are then
+        those of a table with equally many rows of each class.
         split_by: the name of a column of groups, such as customers. Rows of one group are never on
-            both sides of a split: neither of the held-out rows, nor of the folds. It is not an
+            both sides of a split, for the held-out rows as well as for the folds. It is not an
             input.
         split_time: the name of a column of dates or numbers: the latest rows score the model, and
-            networks learn from the past of the rows that they hold out. It is an input unless
+            networks learn only from rows before those that they hold out. It is an input unless
             ignored.
         test: another file, whose rows score the model; no rows are then held out of training.
         strict: whether columns and rows that would be left out are errors.
-        drop_gaps: whether to leave out rows without a target without a note.
+        drop_gaps: whether to leave out rows without a target silently, also with strict.
         hold_out: the share of the rows held out to score the model, above 0 and at most 0.9.
         hidden: the widths of the hidden layers; by default (128, 128).
         networks: how many networks to train and average, without linear ones; by default 8 (16 up
@@ -121,7 +121,7 @@ def train_file(
         time: seconds; tries the kinds of "best" one after another while they fit into this time.
             The model then depends on the speed of the machine.
         seed: of the held-out rows, the initial weights and the order of the rows.
-        shards: into how many slices each batch is cut; by default 1, or 16 with `comm`.
+        shards: the number of slices that each batch is cut into; by default 1, or 16 with `comm`.
         stream: whether to read the file again for each epoch instead of keeping it in memory; by
             default for files above 256 MB, or above 48 MB if compressed or Parquet.
         delimiter, encoding: of a CSV file; by default detected, and UTF-8.
@@ -136,10 +136,10 @@ def train_file(
             reads the file; when streaming, each reads its own blocks of it, and only the first
             rank's model has the SHA-256 of the file. Not with an executor.
         progress: whether to show a progress bar on stderr.
-        log: is called with a line of text at each stage, and with each decision about a column that
-            may be wanted otherwise.
+        log: is called with a line of text at each stage, and for each decision about a column that
+            you may want to change.
 
-    target, ignore, categories and use may also be one text with names separated by commas.
+    target, ignore, categories and use may also be one string of names separated by commas.
 
     Returns a `FileModel`: a `TableModel` with `scores` and `baselines` on the held-out rows.
 
@@ -290,7 +290,7 @@ def _story(
     surveyed: Survey,
     is_hashed: bool,
 ) -> dict[str, object]:
-    """Return what the model file tells about the file and the training; see `ModelNotes`."""
+    """Return the notes on the file and the training for the model file; see `ModelNotes`."""
     digest, n_bytes = source.sha256() if is_hashed else ("", source.size)
     return {
         "handnn": version("handnn"),

@@ -6,7 +6,7 @@ Inputs: anything that ``np.asarray`` accepts. An array that is C-contiguous, ali
 call's dtype is used in place, any other is copied. The dtype of a call is that of its float32 or
 float64 arrays; a call with both raises TypeError, and so do complex, object, string, datetime and
 longdouble arrays. Integers, bools, float16, lists and scalars are converted to the dtype of the
-call, which is float64 if none of its arrays decides it.
+call, which is float64 if none of its arrays determines it.
 
 Outputs (``out=``, ``dx=``, ...): written in place and returned; new arrays by default. An output
 must have the dtype of the call (else TypeError) and the exact shape, be C-contiguous, aligned and

@@ -94,7 +94,7 @@ def leaky_relu_backward(
 
 
 def tanh_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = tanh(x), entry by entry, for x of any shape; at most 2 ulp off.
+    """Return out = tanh(x), entry by entry, for x of any shape; within 2 ulp.
 
     Examples:
         >>> handnn.functional.tanh_forward([0, 1000])
@@ -198,9 +198,9 @@ def gelu_backward(dout: ArrayLike, x: ArrayLike, *, dx: Array | None = None) -> 
 
 
 def gelu_tanh_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
-    """Return out = x·(1 + tanh(u)) / 2 with u = sqrt(2/π)·(x + 0.044715·x³), near `gelu_forward`.
+    """Return out = x·(1 + tanh(u)) / 2 with u = sqrt(2/π)·(x + 0.044715·x³).
 
-    Hendrycks and Gimpel 2016, section 2.
+    This approximates `gelu_forward`. (Hendrycks and Gimpel 2016, section 2.)
 
     Examples:
         >>> handnn.functional.gelu_tanh_forward([0, 10])

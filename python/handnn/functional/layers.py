@@ -67,8 +67,8 @@ def softmax_forward(x: ArrayLike, *, out: Array | None = None) -> Array:
     """Return out = exp(x) / Σ_o exp(x) for each row of x (N, O): positive, with sum 1.
 
     The row's largest entry is subtracted first, so nothing overflows. A row with NaN or +inf
-    becomes NaN. The sum has 16 partial sums; column o is added to number o mod 16 (see
-    `softmax.hpp`).
+    becomes NaN. The sum is computed as 16 partial sums; column o belongs to partial sum o mod 16
+    (see `softmax.hpp`).
 
     Examples:
         >>> handnn.functional.softmax_forward([[0, 0], [1000, 0]])
@@ -101,7 +101,7 @@ def layer_norm_forward(
     """Return out = (x - mean)·rstd·gamma + beta, and the mean and rstd of each row of x.
 
     x (N, O), gamma (O,), beta (O,) -> out (N, O), mean (N,), rstd (N,). rstd is 1 / sqrt(variance +
-    eps), the variance being the biased one, divided by O. (Ba, Kiros and Hinton 2016, eq. 4.)
+    eps) with the biased variance, divided by O. (Ba, Kiros and Hinton 2016, eq. 4.)
 
     Examples:
         >>> out, mean, rstd = handnn.functional.layer_norm_forward([[1, 3]], [1, 1], [0, 0], eps=0)
@@ -241,9 +241,9 @@ def dropout_forward(
     """Return out = 0 with probability p and x / (1 - p) otherwise, entry by entry.
 
     x of any shape. The mask depends only on seed, step (0 to 2⁶³ - 1) and the index of an entry in
-    its batch; the first entry of x has the index `first`. Entry i is kept if a 32-bit hash of the
-    three is at least p·2³², rounded. The mask repeats after 2³² entries. The factor 1 / (1 - p) is
-    rounded to the dtype. ValueError unless 0 <= p < 1.
+    its batch; the first entry of x has the index `first`. Entry i is kept if a 32-bit hash of these
+    three numbers is at least p·2³², rounded. The mask repeats after 2³² entries. The factor 1 / (1
+    - p) is rounded to the dtype. ValueError unless 0 <= p < 1.
 
     Examples:
         >>> handnn.functional.dropout_forward(np.ones(6), 0.5, seed=1, step=0)

@@ -92,8 +92,8 @@ def mae_backward(
 ) -> Array:
     """Return the gradient of `mae_forward` with respect to `pre`, shaped like it.
 
-    With weight_n from sample_weight, or 1, it is the sign of pre - y_true, 0 where both are
-    equal, / (N·O) · weight_n · dout, for y_true as in forward.
+    With weight_n from sample_weight, or 1, it is sign(pre - y_true) / (N·O) · weight_n · dout, with
+    y_true as in forward; the sign of 0 is 0.
 
     Examples:
         >>> handnn.functional.mae_backward([[1], [3]], [1, 1])
@@ -239,8 +239,8 @@ def huber_backward(
 ) -> Array:
     """Return the gradient of `huber_forward` with respect to `pre`, shape (N, O).
 
-    With weight_n from sample_weight, or 1, it is pre - y_true, held within ± delta, / (N·O) ·
-    weight_n · dout.
+    With weight_n from sample_weight, or 1, it is pre - y_true, clipped to ± delta, times weight_n ·
+    dout / (N·O).
 
     Examples:
         >>> handnn.functional.huber_backward([[1], [4]], [1, 1])
@@ -282,8 +282,8 @@ def quantile_backward(
 ) -> Array:
     """Return the gradient of `quantile_forward` with respect to `pre`, shape (N, Y·Q).
 
-    With weight_n from sample_weight, or 1, and q from quantiles, it is -q where y_true ≥ pre, else
-    1 - q, / (N·Y·Q) · weight_n · dout.
+    With weight_n from sample_weight, or 1, and q from quantiles, it is weight_n · dout / (N·Y·Q)
+    times -q where y_true ≥ pre, else times 1 - q.
 
     Examples:
         >>> handnn.functional.quantile_backward([[1, 3]], [2], [0.1, 0.9])

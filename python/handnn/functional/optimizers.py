@@ -19,8 +19,8 @@ __all__ = [
 ]
 
 Updates = _core.Updates
-"""A block ``with Updates():`` checks the updates in it at once, and performs them at its end, in
-one call. So an error in the block changes no param.
+"""A block ``with Updates():`` checks each update when it is requested, and performs all of them at
+its end, in one call. So an error in the block changes no param.
 """
 
 

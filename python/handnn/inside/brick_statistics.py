@@ -11,13 +11,13 @@ from handnn.arrays import Array
 from handnn.inside.records import BrickStep
 
 SATURATED = 0.01
-"""An output closer to a bound than this share of the range is saturated."""
+"""An output is saturated if its distance from a bound is below this share of the range."""
 
 
 class ParamStatistics(NamedTuple):
     """The Euclidean norms of a param and its gradient, and gradient_norm / norm.
 
-    ratio: None without a gradient, and for a param of zeros.
+    ratio: None without a gradient, and if all entries of the param are 0.
     """
 
     norm: float
@@ -31,7 +31,7 @@ class BrickStatistics(NamedTuple):
     zeros: the share of outputs that are exactly 0.
     units: the number of output columns.
     dead: the number of columns that are 0 in every row although their inputs are not; None for
-        bricks that do not work entry by entry.
+    bricks that are not elementwise.
     saturated: of Sigmoid and Tanh, the share of outputs within 1 % of their bounds; of Softmax, the
         share of rows with an output above 0.99; None for other bricks.
     not_finite: the number of outputs that are NaN or infinite; the other statistics ignore them.

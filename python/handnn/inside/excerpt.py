@@ -1,4 +1,4 @@
-"""Excerpts of arrays: a small array in full, of a large array a corner and a summary."""
+"""Excerpts of arrays: a small array in full; a corner and a summary of a large array."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _arrow(start: float, end: float, y: float, color: str) -> str:
 
 
 def _color(name: str) -> str:
-    """Return a color of the page's palette; outside a page, that for white paper."""
+    """Return a color of the page's palette, with the color for white paper as fallback."""
     return f"var(--{name}, {LIGHT[name]})"
 
 

@@ -78,8 +78,8 @@ def gradient_check(
     up to a relative error of `rtol`. The error is relative to the larger of the two, but at least
     to a thousandth of the array's largest gradient, after an allowance of 4·eps·|loss| / h for the
     rounding of the loss. At a kink, such as ReLU's at 0, every value between the one-sided slopes
-    passes; where several kinks meet (a row of zeros and zero biases), the slope cannot be measured;
-    use other rows. (Press et al. 2007, "Numerical Recipes", section 5.7, for h.)
+    passes; where several kinks meet (a row of zeros and zero biases), the slope cannot be measured,
+    so use other rows. (Press et al. 2007, "Numerical Recipes", section 5.7, for h.)
 
     network: a float64 Network. To check one brick, pass ``Network([brick])``.
     loss: any loss, also your own.
@@ -121,7 +121,7 @@ def gradient_check(
 
 
 class _Measured:
-    """A copy of a network and a loss, whose loss is measured after moving single entries."""
+    """A copy of a network and a loss, to measure the loss after moving single entries."""
 
     def __init__(self, network: Network, loss: Loss, x: Array, y: Array) -> None:
         self.network, self.loss = copy.deepcopy((network, loss))
@@ -139,7 +139,7 @@ class _Measured:
         self.codes = code_columns(self.network.layers, x.shape[1]) if x.ndim == 2 else {}
 
     def evaluate(self) -> float:
-        """Return the loss of the arrays as they are now."""
+        """Return the loss of the current arrays."""
         for brick, step in self.dropouts:
             brick.step = step
         pre = self.network.forward(self.x)
@@ -148,7 +148,7 @@ class _Measured:
     def slopes(self, array: Array, index: Index, h: float) -> tuple[float, float, float]:
         """Return the slope across array[index], the one to its left and the one to its right."""
         here = float(array[index])
-        above, below = here + h, here - h  # rounded, so the steps are not exactly h
+        above, below = here + h, here - h  # rounding changes the steps from exactly h
         array[index] = above
         value_above = self.evaluate()
         array[index] = below

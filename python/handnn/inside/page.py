@@ -43,7 +43,7 @@ STYLE = """
 .handnn-trace nav ul { display: flex; flex-wrap: wrap; gap: 1.5rem; list-style: none; padding: 0 }
 .handnn-trace th { font-weight: normal; color: var(--soft); padding: .1rem .45rem;
   text-align: right }
-.handnn-trace svg { max-width: none } /* wider than the page, it is scrolled */
+.handnn-trace svg { max-width: none } /* scroll if wider than the page */
 .handnn-trace svg text { font: 13px system-ui, sans-serif; fill: var(--ink) }
 .handnn-trace h3, .handnn-trace h4, .handnn-trace code { overflow-wrap: anywhere }
 @media (max-width: 30rem) {

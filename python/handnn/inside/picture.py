@@ -82,7 +82,7 @@ def _name(ax: Axes, names: list[str]) -> None:
 
 
 def _positive(values: Sequence[float | None]) -> NDArray[np.float64]:
-    """Return the values with NaN, which is not drawn, in place of those without a logarithm."""
+    """Return the values with NaN, which is not drawn, in place of those that are not positive."""
     numbers = np.array([np.nan if value is None else value for value in values], np.float64)
     return np.where(np.isfinite(numbers) & (numbers > 0), numbers, np.nan)
 

@@ -1,4 +1,4 @@
-"""Records of one step of a network: of each brick, the loss and the update."""
+"""Records of one step of a network: its bricks, the loss and the update."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class BrickStep:
     """The arrays of one brick in a step. Without y, dout and dx are None and grads is {}.
 
     place: "0", "1", ...; "2.0" is the first brick in the Residual at 2.
-    made: other arrays that forward kept for backward, such as the mean of a norm.
+    made: other arrays that forward kept for backward, such as the mean of a LayerNorm.
     buffers: as forward left them.
     block: the steps of the bricks inside; their params and grads are not repeated here.
     """

@@ -29,8 +29,8 @@ def layer_statistics(
 ) -> LayerStatistics:
     """Return statistics of activations, gradients and params, brick by brick, with warnings.
 
-    network: a Network; it is copied and left unchanged, to the bit.
-    x: (N, I). A few hundred rows: over a few rows, many units are 0 by chance.
+    network: a Network; it is copied and not changed.
+    x: (N, I). Use a few hundred rows: over a few rows, many units are 0 by chance.
     y: (N, O), or the targets that the loss requires. With y, the bricks run as in a training step
         on these rows; without y they run as in prediction, and the statistics of gradients are
         None.
@@ -58,7 +58,7 @@ class LayerStatistics:
 
     rows: the number of rows.
     layers: a `BrickStatistics` for each brick; those inside a Residual follow it.
-    warnings: sentences about what looks wrong.
+    warnings: sentences about possible problems.
 
     Examples:
         >>> network = handnn.Network([handnn.Affine([[3.0, -4.0]], [0.0, 0.0]), handnn.ReLU()])

@@ -29,8 +29,7 @@ def trace(
 ) -> Trace:
     """Return a record of one step of a network, brick by brick: print it, or read it as a page.
 
-    network: a Network. The step is taken by copies: network, loss and optimizer are left unchanged,
-        to the bit.
+    network: a Network. The step is taken on copies: network, loss and optimizer do not change.
     x: (N, I), cast to the dtype of the network.
     y: (N, O), or the targets that the loss requires. With y, the step is that of
         `Trainer.train_step`: forward, loss, backward and, with an optimizer, the update. Without y

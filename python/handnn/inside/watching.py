@@ -83,7 +83,7 @@ class Recorder:
 
 
 def copies(arrays: Mapping[str, Array | None]) -> dict[str, Array]:
-    """Return copies of the arrays that are not None; before a backward, gradients are."""
+    """Return copies of the arrays that are not None, as gradients are before a backward."""
     return {name: np.array(array) for name, array in arrays.items() if array is not None}
 
 

@@ -15,7 +15,7 @@ from handnn.layers.layer import Layer
 
 
 class Mask(NamedTuple):
-    """What determines the entries that a forward dropped; none if `step` is None."""
+    """The values that determine which entries a forward dropped; none if `step` is None."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[np.floating]
@@ -23,7 +23,7 @@ class Mask(NamedTuple):
     seed: int
     step: int | None
     first: int = 0
-    """The place of the first entry in its batch."""
+    """The index of the first entry in its batch."""
 
 
 class Dropout(Layer):
@@ -41,8 +41,8 @@ class Dropout(Layer):
     seed: two bricks with the same seed drop the same entries.
 
     `step` counts the forwards in training. `seed` and `step` determine the mask on any machine and
-    with any number of threads; set `step` back to 0 to repeat the masks. `first_row` is the place
-    of x's first row in its batch, 0 unless x is a part of one.
+    with any number of threads; set `step` back to 0 to repeat the masks. `first_row` is the index
+    of x's first row in its batch, 0 unless x is part of one.
 
     Raises:
         ValueError: If p or the seed is out of bounds.
@@ -95,7 +95,7 @@ class Dropout(Layer):
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
-        """Where the last forward dropped; None before the first."""
+        """The mask of the entries that the last forward dropped; None before the first forward."""
         if self.last is None:
             return None
         shape, _, p, seed, step, first = self.last
@@ -108,7 +108,7 @@ class Dropout(Layer):
         """The formulas of the current mode."""
         if not self.training:
             return ("out = x", "dx = dout")
-        return ("out = 0 or x / (1 - p)", "dx = 0 where the mask is, dout / (1 - p) elsewhere")
+        return ("out = 0 or x / (1 - p)", "dx = 0 where the mask is True, dout / (1 - p) elsewhere")
 
     @property
     def settings(self) -> dict[str, float]:

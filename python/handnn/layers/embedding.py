@@ -147,7 +147,7 @@ def code_columns(layers: Iterable[Brick], n_in: int) -> dict[int, Embedding]:
     found: dict[int, Embedding] = {}
     columns: list[int | None] = list(
         range(n_in)
-    )  # the input column of each output column; None for those of w
+    )  # the input column of each output column; None if it comes from w
     for layer in layers:
         if type(layer) is not Embedding or layer.column >= len(columns):
             break

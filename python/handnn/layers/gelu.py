@@ -1,4 +1,4 @@
-"""GELU: scale every entry by the normal distribution function of itself."""
+"""GELU: scale every entry by the normal distribution function at that entry."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from handnn.layers.layer import Activation
 class GELU(Activation):
     """Scale every entry by the standard normal distribution function: ``out = x·Φ(x)``.
 
-    `form` "erf" computes this formula; "tanh" computes the approximation of the paper, with a
-    largest error of 0.0005 (Hendrycks and Gimpel 2016, section 2):
+    `form` "erf" computes this formula; "tanh" computes the approximation of the paper, with errors
+    of up to 0.0005 (Hendrycks and Gimpel 2016, section 2):
 
         out = x·(1 + tanh(u)) / 2, u = sqrt(2/π)·(x + 0.044715·x³)
 

@@ -72,7 +72,7 @@ class Layer:
 
     @property
     def settings(self) -> Mapping[str, Setting]:
-        """The constructor's arguments that are not arrays, by name."""
+        """The constructor arguments that are not arrays, by name."""
         return {}
 
     @property
@@ -130,7 +130,7 @@ class Activation(Layer):
     width_change = 0
 
     init: ClassVar[str] = "he"
-    """The initializer of the weights before it: see `initializers.initial_weights`."""
+    """The initializer for the preceding weights: see `initializers.initial_weights`."""
 
     @property
     def number(self) -> float:
@@ -171,7 +171,7 @@ def checked_columns(brick: str, **arrays: ArrayLike) -> list[Array]:
 
 
 def writable(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array:
-    """Return `values` as by `as_float`, C-contiguous, aligned and writable; a copy only if not."""
+    """Return `as_float(values)`, copied if it is not C-contiguous, aligned and writable."""
     return np.require(as_float(values, dtype, name), requirements=["C", "A", "W"])
 
 

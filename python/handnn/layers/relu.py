@@ -35,7 +35,7 @@ class ReLU(Activation):
 
     @property
     def mask(self) -> NDArray[np.bool_] | None:
-        """Where the last x was negative; None before the first forward."""
+        """The mask of the negative entries of the last x; None before the first forward."""
         return None if self.x is None else self.x < 0
 
     def forward(self, x: ArrayLike) -> Array:

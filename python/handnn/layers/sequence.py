@@ -69,7 +69,7 @@ class Container(Layer):
 def _walk(
     layers: Iterable[Brick], prefix: str, inner_of: Callable[[Layer], Sequence[Brick]]
 ) -> Iterator[tuple[str, Brick]]:
-    """Yield places and bricks depth first, in time that does not grow with the depth."""
+    """Yield places and bricks depth first, in time independent of the depth."""
     waiting = [(prefix, enumerate(layers))]
     while waiting:
         prefix, rest = waiting[-1]
@@ -128,7 +128,7 @@ def check_bricks(where: str, layers: list[Brick]) -> None:
             raise TypeError(
                 f"{where}: layer {index} is the class {layer.__name__}; write {layer.__name__}()"
             )
-        if hasattr(layer, "predicts"):  # LossFacts, which is not imported here
+        if hasattr(layer, "predicts"):  # a LossFacts, which cannot be imported here
             raise TypeError(
                 f"{where}: layer {index} is the loss {layer!r}; leave it out of the list and pass "
                 "it to Trainer(network, loss, optimizer)"
@@ -168,7 +168,7 @@ def _raise_repeated(where: str, layers: list[Brick]) -> NoReturn:
 
 
 def first_params(layers: Iterable[Brick]) -> dict[str, Array]:
-    """Return the params of all layers, but of a brick that contains others only the first.
+    """Return the params of all layers; of a brick that contains others, only the first param.
 
     Its constructor has checked that the others have the same dtype.
     """
@@ -226,7 +226,7 @@ def output_widths(where: str, layers: list[Brick]) -> list[int | None]:
     """
     widths: list[int | None] = []
     width = _input_width(layers)
-    n_left: int | None = None  # columns of the input of a series of Embeddings that none has read
+    n_left: int | None = None  # the input columns not yet read by a series of Embeddings
     for index, layer in enumerate(layers):
         sizes, change, min_columns = {}, None, 0
         if isinstance(layer, Layer):

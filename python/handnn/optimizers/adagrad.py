@@ -20,7 +20,7 @@ class AdaGrad(GradientOptimizer):
     Squares start at 0. (Duchi, Hazan and Singer 2011, section 1.)
 
     eps: added to the denominator for numerical stability; above 0.
-    common: see `GradientOptimizer`, also for what is raised.
+    common: the arguments of `GradientOptimizer`; see there also for errors.
 
     Examples:
         >>> params = {"w": np.array([0.0])}

@@ -23,7 +23,7 @@ class Adam(GradientOptimizer):
 
     beta1, beta2: the weights of the past in the running means; at least 0 and below 1.
     eps: added to the denominator for numerical stability; above 0.
-    common: see `GradientOptimizer`, also for what is raised.
+    common: the arguments of `GradientOptimizer`; see there also for errors.
 
     Examples:
         >>> params = {"w": np.array([1.0])}

@@ -43,9 +43,9 @@ class LBFGS:
         are exempt unless `decay_all`. The History has the losses without it.
     max_evaluations: the limit of forward and backward passes; None for no limit.
 
-    After a fit, `message` says why it ended, `converged` is True if a tolerance was met,
-    `is_used_up` is True if the epochs or evaluations ran out, and `final_loss` is the loss at the
-    end. (The History has the losses before each iteration.)
+    After a fit, `message` gives the reason why it ended, `converged` is True if a tolerance was
+    met, `is_used_up` is True if the epochs or evaluations ran out, and `final_loss` is the loss at
+    the end. (The History has the losses before each iteration.)
 
     Raises TypeError if a setting has the wrong type, and ValueError if a number is out of range.
 
@@ -90,7 +90,7 @@ class LBFGS:
             raise TypeError(f"LBFGS: decay_all must be a bool, but is {self.decay_all!r}")
 
     def step(self, params: dict[str, Array], grads: Mapping[str, Array | None], /) -> None:
-        """Raise RuntimeError: a line search needs more than one gradient."""
+        """Raise RuntimeError, because a line search needs more than one gradient."""
         raise RuntimeError("LBFGS takes no single steps; write Trainer(...).fit(...)")
 
     def minimize(
@@ -144,7 +144,7 @@ class LBFGS:
         }
 
     def _explain(self, result: _ScipyResult, is_ended: bool, iterations: int) -> None:
-        """Set `message`, `converged` and `is_used_up` from what SciPy returned."""
+        """Set `message`, `converged` and `is_used_up` from SciPy's result."""
         if is_ended:
             self.message = "a callback ended training"
         elif result.status == 0:
@@ -158,8 +158,8 @@ class LBFGS:
             self.message, self.is_used_up = "all evaluations of the loss are done", True
         else:
             self.message = (
-                "the line search found no lower loss: what is left to gain is less than rounding "
-                "errors, or the loss is random or has a kink here"
+                "the line search found no lower loss: the remaining decrease is below the rounding "
+                "error, or the loss is random or has a kink here"
             )
 
     def __repr__(self) -> str:
@@ -174,7 +174,7 @@ class LBFGS:
 
 
 class _ScipyResult(Protocol):
-    """What `_explain` reads of SciPy's result."""
+    """The fields of SciPy's result that `_explain` reads."""
 
     x: Vector
     jac: Vector

@@ -67,7 +67,7 @@ class GradientOptimizer(ABC):
     clip_value: clip every entry of the gradients to ± clip_value, after clip_norm.
     clip_norm: scale all gradients together so that their joint norm is at most clip_norm.
     lr_scales: factors of lr by the name of a param ("0.w", in a Residual "2.0.w") or of a layer
-        ("0", "2.0", "2"); the longest name wins.
+        ("0", "2.0", "2"); the longest name takes precedence.
 
     Settings may be changed between steps. `steps` counts the steps taken. `state` holds the arrays
     kept between steps, by the name of the state and of the param, so an optimizer belongs to one
@@ -108,7 +108,7 @@ class GradientOptimizer(ABC):
         self._factors: tuple[str, int, NDArray[np.float64]] = ("", 0, np.empty(0))
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set an attribute; a NumPy number becomes a float, so that it computes in float64."""
+        """Set an attribute; NumPy numbers become floats, so that arithmetic is in float64."""
         object.__setattr__(self, name, float(value) if isinstance(value, np.floating) else value)
 
     @property
@@ -182,7 +182,7 @@ class GradientOptimizer(ABC):
             grad_scale = functional.clip_scale(self.clip_norm, total)
         lr = self.lr * self._factor()
         # A step that fails changes nothing, even if memory runs out: the kernels run at the end of
-        # the block, and what follows allocates nothing.
+        # the block, and the code after it allocates nothing.
         attributes, steps = vars(self), self.steps + 1
         learnt = {param: self.update_arguments(param, array) for param, array in params.items()}
         with Updates():
@@ -247,7 +247,7 @@ class GradientOptimizer(ABC):
             return 1.0
         if self.schedule.is_watching:
             return float(self.schedule.factors(self.steps, 1)[0])
-        which, first, factors = self._factors  # cached: many cost about as much as one
+        which, first, factors = self._factors  # cached: many cost little more than one
         if which != repr(self.schedule) or not first <= self.steps < first + len(factors):
             first, factors = self.steps, self.schedule.factors(self.steps, N_CACHED_FACTORS)
             self._factors = repr(self.schedule), first, factors

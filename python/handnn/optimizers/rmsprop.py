@@ -24,7 +24,7 @@ class RMSProp(GradientOptimizer):
     alpha: the weight of the past in the running mean; at least 0 and below 1.
     eps: added to the denominator for numerical stability; above 0.
     momentum: the weight of the past in the velocity; without it, no velocity is kept.
-    common: see `GradientOptimizer`, also for what is raised.
+    common: the arguments of `GradientOptimizer`; see there also for errors.
 
     Examples:
         >>> params = {"w": np.array([1.0])}

@@ -24,7 +24,7 @@ class SGD(GradientOptimizer):
     momentum: the weight of the past in the velocity, at least 0 and below 1, such as 0.9; without
     it, no velocity is kept.
     nesterov: look ahead by one velocity; needs a momentum above 0.
-    common: see `GradientOptimizer`, also for what is raised.
+    common: the arguments of `GradientOptimizer`; see there also for errors.
 
     Examples:
         >>> params = {"w": np.array([4.0])}

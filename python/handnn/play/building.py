@@ -1,4 +1,4 @@
-"""Build network, loss and optimizer of a state, as calls that can be made or written as Python."""
+"""Build network, loss and optimizer of a state, as calls to execute or to write as Python."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _embedding(entry: Entry, rows: Rows, place: int) -> Call:
     column, units = int(entry["column"]), int(entry["units"])
     if column not in rows.codes:
         advice = (
-            "a table has an Embedding for each column of categories already"
+            "a table already has an Embedding for each column of categories"
             if rows.columns
             else "choose the data 'categories'"
         )
@@ -135,7 +135,7 @@ def _brick(entry: Entry, width: int, activation: str) -> tuple[Call, int, int]:
     if name == "Dropout":
         return Call("handnn.Dropout", (entry["p"], RNG)), width, 0
     plain = _plain("handnn", entry)
-    if hasattr(BRICKS[name], "new"):  # a norm: gamma 1 and beta 0
+    if hasattr(BRICKS[name], "new"):  # a normalization: gamma 1 and beta 0
         arrays = (Call("np.ones", (width, FLOAT32)), Call("np.zeros", (width, FLOAT32)))
         return Call(plain.function, arrays, plain.keywords), width, 2 * width
     return plain, width, 0

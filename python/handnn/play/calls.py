@@ -36,7 +36,7 @@ class Call:
         return f"{self.function}({', '.join(parts)})"
 
     def make(self, names: Mapping[str, object]) -> object:
-        """Make the call; `names` has the values of the variables."""
+        """Execute the call; `names` has the values of the variables."""
         args = [_value(value, names) for value in self.args]
         keywords = {name: _value(value, names) for name, value in self.keywords.items()}
         return _function(self.function)(*args, **keywords)

@@ -26,7 +26,7 @@ MAX_UNITS = 256
 PREFERENCE = (
     "class probabilities", "rate", "mean", "median", "value", "quantiles", "mean and variance",
 )  # fmt: skip
-"""The predictions of the losses, those that suit best first; rates suit counts only."""
+"""The kinds of prediction of the losses, the most suitable first; rates suit counts only."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A network or a training that the user brings: as a state of the laboratory, and its arrays."""
+"""A user's own network or training, as a state of the laboratory and its arrays."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from handnn.training.trainer import Trainer
 class GivenWeights:
     """A network, and its params and buffers in float32 by name.
 
-    file: the name of their file, and their SHA-256. model: the model of a table that the network is
-    a part of, or None.
+    file: the name of their file, and their SHA-256. model: the table model that contains the
+        network, or None.
     """
 
     network: Network
@@ -90,9 +90,9 @@ def state_for_table(
 ) -> State:
     """Return the state of the first network of a model, on the table that `state` holds.
 
-    The rows that the training held out are held out here, too, if the table is that of the
-    training. rows: returns the rows of a state. Raises ValueError for a model of several targets or
-    one with other bricks than the laboratory's, TableError if the table does not fit.
+    If the table is the training table, the rows held out in training are also held out here. rows:
+    returns the rows of a state. Raises ValueError for a model of several targets or one with other
+    bricks than the laboratory's, TableError if the table does not fit.
     """
     notes = model.notes
     if len(notes.target_names) > 1:
@@ -135,8 +135,8 @@ def state_for(weights: GivenWeights, state: State, rows: Rows) -> State:
         changed = replace(state, data=data, bricks=entries, loss=loss, weights=weights.file)
         return changed.at(0, ())
     raise ValueError(
-        f"the network takes {n_in} columns and returns {n_out}, which fits no data here: "
-        "drop its table first"
+        f"the network takes {n_in} columns and returns {n_out}, which fits none of the available "
+        "data: drop its table first"
     )
 
 
@@ -179,7 +179,7 @@ def read_given(path: Path) -> GivenWeights:
 
 @dataclass(frozen=True)
 class Given:
-    """A training of a notebook: its state, its weights and its rows."""
+    """A training from a notebook: its state, its weights and its rows."""
 
     state: State
     weights: GivenWeights

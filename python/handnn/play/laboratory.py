@@ -63,7 +63,7 @@ def suited_losses(rows: Rows) -> list[str]:
 class Laboratory:
     """One session for one user; every request is a method with JSON arguments and results.
 
-    path, target: the initial file, and the column to predict. given: a training of the user's.
+    path, target: the initial file, and the column to predict. given: a training of the user.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Laboratory:
         return self._loaded()
 
     def _weights_of(self, state: State) -> Mapping[str, Array] | None:
-        """Return the first weights of a state, or None; ValueError if they are not here."""
+        """Return the initial weights of a state, or None; ValueError if they are not available."""
         found = self._given_of(state)
         return found.arrays if found else None
 
@@ -309,7 +309,7 @@ class Laboratory:
         if self._file is None or self._file.name != data.file:
             raise ValueError(f"drop the file {data.file!r:.100} here to see this state")
         if data.sha256 and data.sha256 != self._sha256:
-            raise ValueError(f"the file {data.file!r:.100} is not the one of this state")
+            raise ValueError(f"the file {data.file!r:.100} is not the file of this state")
         given = self._given_of(state)
         model = given.model if given else None
         return read_rows(

@@ -41,14 +41,14 @@ class Playing:
 
     @property
     def network(self) -> Network:
-        """A copy of the network as it is now, in float32."""
+        """A copy of the network in its current state, in float32."""
         found: list[Network] = []
         player = self._server.laboratory.player
         player.read(lambda session, status: found.append(session.network.astype("float32")))
         return found[0]
 
     def close(self) -> None:
-        """End the laboratory; the page no longer answers."""
+        """Stop the laboratory; the page no longer responds."""
         self._server.stop()
         self._thread.join()
 

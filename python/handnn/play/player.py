@@ -19,7 +19,7 @@ SECONDS_PER_CALL = 0.02
 """The target duration of one call of the engine, for 30 frames per second."""
 
 SECONDS_PER_CHECKPOINT = 0.1
-"""The time between two checkpoints; a step back trains on from the last one before it."""
+"""The time between two checkpoints; a step back retrains from the last one before it."""
 
 TICK = 1 / 60
 """The time between two calls at a limited speed."""
@@ -128,7 +128,7 @@ class Player:
             self._changed.wait_for(lambda: self.status.version != version, seconds)
 
     def add_to_curve(self, session: Session, point: CurvePoint) -> list[CurvePoint]:
-        """Add a point if it is the latest of this session, and return the curve."""
+        """Add a point to the curve if it is the latest of this session; return the curve."""
         with self._changed:
             if session is not self.session or point[0] > session.step:
                 return list(self.curve)

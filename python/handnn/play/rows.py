@@ -46,7 +46,7 @@ MAX_ROWS = 100_000
 
 
 NOTEBOOK = "notebook"
-"""The name of the data that `handnn.play` was given."""
+"""The name of the data passed to `handnn.play`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,8 +36,8 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors "
 )
-"""The content security policy: no inline script or style, no eval, nothing from elsewhere. The
-origins that may embed the page follow."""
+"""The content security policy: no inline script or style, no eval, and nothing from other origins.
+The origins that may embed the page follow."""
 
 NOTEBOOKS = "http://localhost:* http://127.0.0.1:* https://localhost:* vscode-webview:"
 """The origins of notebooks on this machine, whose pages may embed the laboratory."""
@@ -176,7 +176,7 @@ class Server:
     """A laboratory on a port of this machine.
 
     path, target: the initial table. port: 0 for any free port. lesson: the name of the
-    lesson to open. given: a training of the user's, which pages of notebooks may embed.
+    lesson to open. given: a training of the user, whose page notebooks may embed.
 
     Raises OSError if the port is taken, and what `Laboratory` raises.
     """
@@ -192,7 +192,7 @@ class Server:
         self.lesson = lesson
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            if os.name != "nt":  # where it would let two programs have one port
+            if os.name != "nt":  # on systems where it lets two programs share a port
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((HOST, port))
             self.laboratory = Laboratory(path, target, given)
@@ -205,7 +205,7 @@ class Server:
         app = create_app(self.laboratory, self.port, self.token, embedders)
         config = uvicorn.Config(
             app,
-            log_level="critical",  # requests that Ctrl-C cuts off are no errors
+            log_level="critical",  # requests that Ctrl-C cuts off are not errors
             access_log=False,
             lifespan="off",
             server_header=False,

@@ -23,13 +23,13 @@ from handnn.schedules import Schedule
 from handnn.training.trainer import Trainer
 
 MAX_CHECKPOINTS = 64
-"""The number of checkpoints that are kept: all of the latest steps, and fewer of earlier ones."""
+"""The number of checkpoints kept: all of the latest steps, and fewer of earlier ones."""
 
 MAX_EPOCHS_PER_CALL = 2**16
 
 
 class WeightsDoNotFit(ValueError):
-    """Raised if given weights have other names or shapes than those of the network."""
+    """Raised if weights do not have the names and shapes of the network's arrays."""
 
 
 class NotFinite(ValueError):
@@ -55,7 +55,7 @@ class Session:
     """Train the network of a state. The bits depend only on the state, not on the calls of
     `advance`.
 
-    weights: the first params and buffers, by name; random ones by default.
+    weights: the initial params and buffers, by name; random ones by default.
 
     Attributes:
         network, loss, optimizer: the parts of the training.
@@ -135,7 +135,7 @@ class Session:
             return
         schedule = self.optimizer.schedule
         is_watching = schedule is not None and schedule.is_watching
-        if not self._program.is_still(self.network.layers):  # an edit, or a step back
+        if not self._program.is_still(self.network.layers):  # after an edit or a step back
             self._program = self._new_program()
         losses: list[tuple[float, float]] = []
         span = engine.TrainingSpan(1 if is_watching else n_epochs, epoch, at, self._total)

@@ -50,7 +50,7 @@ class Data:
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """The first weights: those of the file with this name, whose weights have this SHA-256.
+    """The initial weights: those of the file with this name and SHA-256.
 
     Without a file, they are drawn at random. networks: the number of networks of a model of a
     table, of which the first is shown, on rows that its columns encode; 0 for a single network.
@@ -160,7 +160,7 @@ def number(value: object, name: str, low: float, high: float) -> float:
 def text(value: object, name: str) -> str:
     """Return a string of bounded length; ValueError for anything else."""
     if not isinstance(value, str) or len(value) > MAX_NAME:
-        raise ValueError(f"{name} must be a text, but is {value!r:.40}")
+        raise ValueError(f"{name} must be a string, but is {value!r:.40}")
     return value
 
 

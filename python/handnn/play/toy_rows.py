@@ -68,7 +68,7 @@ def xor(noise: float, rng: np.random.Generator) -> Points:
 
 
 def gaussians(noise: float, rng: np.random.Generator) -> Points:
-    """Return two normal clusters, which noise widens."""
+    """Return two normal clusters; noise increases their spread."""
     y = _classes(rng)
     center = np.where(y == 1, 0.45, -0.45)[:, None]
     return Points(center + rng.normal(0, 0.12 + noise / 3, (N_POINTS, 2)), y)
@@ -92,7 +92,7 @@ def sine(noise: float, rng: np.random.Generator) -> Points:
 
 
 def counts(noise: float, rng: np.random.Generator) -> Points:
-    """Return counts with a rate that depends on one input; noise spreads them further."""
+    """Return counts whose rate depends on one input; noise increases their spread."""
     x = rng.uniform(-1, 1, (N_POINTS, 1))
     rate = np.exp(1 + np.sin(np.pi * x[:, 0]) + noise * rng.normal(0, 1, N_POINTS))
     return Points(x, rng.poisson(rate).astype(np.float64))
@@ -103,7 +103,7 @@ THRESHOLDS = (0.5, -0.6, 0.1, 0.8, -0.3, -0.9)
 
 
 def categories(noise: float, rng: np.random.Generator) -> Points:
-    """Return a category, 0 to 5, and a number; each category has its own border between classes."""
+    """Return a category, 0 to 5, and a number; each category has its own class boundary."""
     codes = rng.integers(0, len(THRESHOLDS), N_POINTS)
     number = rng.uniform(-1, 1, N_POINTS)
     y = number + rng.normal(0, 1, N_POINTS) * noise > np.array(THRESHOLDS)[codes]

@@ -3,7 +3,7 @@
 A sum of K rounded terms has an error of at most about K·eps/2·Σ|terms|, and as much again if each
 term is itself a product. The kernel and the reference each contribute that much: 2·eps·K·Σ|terms|.
 A formula without a sum rounds at most four times on either side: a relative error of 4·eps, where
-no number rounds more finely than the smallest normal one.
+numbers below the smallest normal one count as that.
 
 Where terms cancel, Σ|terms| is the formula with a plus in place of every minus.
 (Higham 2002, "Accuracy and Stability of Numerical Algorithms", sections 3.1 and 4.2.)

@@ -41,7 +41,7 @@ BuildLayer = Callable[[np.random.Generator, DTypeLike], Layer]
 
 
 def affine(rng: np.random.Generator, dtype: DTypeLike) -> Affine:
-    """Return an Affine WIDTH → WIDTH."""
+    """Return an Affine from WIDTH to WIDTH columns."""
     return Affine.random(WIDTH, WIDTH, "xavier", rng, dtype)
 
 
@@ -92,7 +92,7 @@ def network(
     seed: int = 3,
     bricks: Mapping[str, BuildBrick] = LAYERS,
 ) -> Network:
-    """Return a network N_IN → N_OUT with that brick between Affines; an Embedding stands first."""
+    """Return a network N_IN → N_OUT with that brick between Affines; an Embedding comes first."""
     rng = np.random.default_rng(seed)
     if name == "Embedding":
         first = [bricks[name](rng, dtype), affine(rng, dtype)]

@@ -98,7 +98,7 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def _normal_cdf(x: Array) -> Array:
-    """Φ(x) = erfc(-x / √2) / 2; (1 + erf(x / √2)) / 2 would cancel where x < 0."""
+    """Φ(x) = erfc(-x / √2) / 2; (1 + erf(x / √2)) / 2 is inaccurate where x < 0."""
     return np.asarray(_erfc(-x / math.sqrt(2)) / 2, x.dtype)
 
 
@@ -146,7 +146,7 @@ def _split_mix(state: int) -> int:
 def _dropout_hash(
     shape: tuple[int, ...], seed: int, step: int, first: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint32]]:
-    """Return a number from 0 to 2³² - 1 for each entry, from number `first` on, modulo 2³²."""
+    """Return a number from 0 to 2³² - 1 for each entry; the first has the index `first`."""
     key = _split_mix((_split_mix(seed) + step) % 2**64)
     hashed = np.arange(math.prod(shape)).astype(np.uint32)
     hashed += np.uint32(first % 2**32)

@@ -107,7 +107,7 @@ def quantile_backward(
     *,
     sample_weight: Array | None = None,
 ) -> Array:
-    """dx = -q where y_true ≥ pre, else 1 - q, / (N·Y·Q)·dout."""
+    """dx = (-q where y_true ≥ pre, else 1 - q) / (N·Y·Q)·dout."""
     _, factors = _quantile_errors(pre, y_true, quantiles)
     return _gradient(-factors, pre.size, dout, sample_weight)
 

@@ -49,7 +49,7 @@ def adagrad_update(
     grad_scale: float = 1.0,
     clip_value: float = math.inf,
 ) -> tuple[Array, Array]:
-    """Return the new param and square: param - lr·g / (√square + eps), square + g²."""
+    """Return param - lr·g / (√square + eps) and the new square, square + g²."""
     g = _prepared(grad, param, weight_decay, grad_scale, clip_value)
     square = square + g * g
     return param - lr * g / (np.sqrt(square) + eps), square

@@ -52,7 +52,7 @@ def one_cycle(
 
 
 def doubling_cycles(steps: Steps, n_steps: int, cycles: int = 4, warm: float = 0.4) -> Factors:
-    """Cycles of half a cosine up and another down, each twice as long as the one before."""
+    """Cycles of half a cosine up and another down, each twice as long as the previous one."""
     time = 1 + np.clip(steps / n_steps, 0, 1) * (2.0**cycles - 1)
     cycle = np.minimum(np.floor(np.log2(time)), cycles - 1)
     share = time / 2**cycle - 1

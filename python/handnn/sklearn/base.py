@@ -84,7 +84,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
                 setattr(self, name, value)
 
     def _check_targets(self, y: AnyArray) -> AnyArray:
-        """Return y validated, (N,) if it is one column; ValueError if it does not fit the task."""
+        """Return validated y, (N,) if it has one column; ValueError if it does not fit the task."""
         raise NotImplementedError
 
     def _check_warm_start(self, y: AnyArray) -> None:
@@ -93,7 +93,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
     def _learn_target(
         self, y: AnyArray, weight: Weights, loss: Loss | None, labels: AnyArray
     ) -> EstimatorTarget:
-        """Return the target learned from the training targets; labels: all that occur."""
+        """Return the target learned from the training targets; labels: all that may occur."""
         raise NotImplementedError
 
     def _encode(self, y: AnyArray) -> Array:
@@ -122,7 +122,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """Fit. If fitting fails, restore the previous state.
 
-        Networks that continue an earlier training keep what they have learned until the failure.
+        Networks that continue an earlier training keep what they learned before the failure.
         """
         parameters.check(self)
         if is_incremental and holds_out_once(self):
@@ -295,7 +295,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
                 network = build_network(of_member.recipe, self._inputs, self._target.n_out, rng)
                 jobs.append(of_member.job(network, None, int(rng.integers(2**63)), n_train))
         n_threads = effective_n_jobs(self.n_jobs)
-        if self.n_jobs is None and n_threads == 1:  # joblib leaves the choice to us
+        if self.n_jobs is None and n_threads == 1:  # joblib leaves this choice to the estimator
             n_threads = get_num_threads()
         self.networks_ = [job.trainer.network for job in jobs]
         is_whole = run_bag(factory, jobs, rows, n_threads)
@@ -308,12 +308,12 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
     def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:
         """Return the errors of the bag on the rows that its networks hold out, if they have any.
 
-        The networks of a classifier are divided by their temperature.
+        The outputs of a classifier's networks are divided by the temperature.
         """
         raise NotImplementedError
 
     def _checked_held_out(self, method: str) -> tuple[HeldOutErrors, str]:
-        """Return the errors on held-out rows, and the name of a method; ValueError without them."""
+        """Return the errors on held-out rows, and the name of a method; ValueError without any."""
         check_is_fitted(self, "networks_")
         return checked(self._held_out, f"{type(self).__name__}.{method}")
 
@@ -345,7 +345,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         return self._rng.spawn(1)[0]
 
     def _outputs(self, X: object) -> list[Array]:
-        """Return the output of each network for the rows of X."""
+        """Return the outputs of the networks for the rows of X."""
         networks: list[Network] | None = vars(self).get("networks_")
         if networks is None:
             check_is_fitted(self, "networks_")
@@ -357,7 +357,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
 
     @property
     def coefs_(self) -> list[Array]:
-        """The weights of each layer of the first network, (n_in, n_out): the arrays themselves.
+        """The weights of each layer of the first network, (n_in, n_out), without a copy.
 
         Assigned arrays are copied into them; ValueError if their shapes differ.
         """

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     """A multilayer perceptron for classification, with scikit-learn's interface and more.
 
-    The parameters of `sklearn.neural_network.MLPClassifier` mean the same. Further parameters, the
-    forms of X, and the attributes are those of `handnn.sklearn.MLPRegressor`, except for:
+    The parameters of `sklearn.neural_network.MLPClassifier` have the same meaning. Additional
+    parameters, the forms of X, and the attributes are those of `handnn.sklearn.MLPRegressor`,
+    except for:
 
     Parameters:
         loss: "log_loss", `BCEWithLogits` (each class against the rest), `SoftmaxCrossEntropy` (for
@@ -165,11 +166,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
             return np.log(self.predict_proba(X))
 
     def predict_set(self, X: object, coverage: float = 0.9) -> NDArray[np.bool_]:
-        """Return a set of classes for every row of X that holds its class with that chance.
+        """Return a set of classes for every row of X that contains its class with that probability.
 
         (N, K), True for the classes in the set, in the order of `classes_`: see
         `handnn.TableModel.predict_set`. Raises ValueError for several targets, and unless the
-        estimator is a bag (early_stopping="auto") that has learned from more than 64 rows.
+        estimator is a bag (early_stopping="auto") fitted to more than 64 rows.
         """
         held_out, where = self._checked_held_out("predict_set")
         limit = held_out.limit(coverage, where)

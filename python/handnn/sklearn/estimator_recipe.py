@@ -51,8 +51,8 @@ def settle(
     n_built: the number of networks that an earlier fit has trained, 0 for none.
     has_float32: whether the rows are float32; dtype "auto" then is, except with L-BFGS.
 
-    Where more rows are to come, scale "auto" does not use quantiles: every value beyond the first
-    rows would become the same.
+    If more rows will follow, scale "auto" does not use quantiles, which would clip values outside
+    the range of the first rows.
     """
     default = _default(p, n_rows, n_columns, is_bag)
     hidden, activations, dropouts = hidden_layers(p)
@@ -129,12 +129,12 @@ def _penalties(p: Parameters, default: Recipe) -> tuple[float, float]:
 
 
 def _batch_size(p: Parameters, n_rows: int, default: Recipe) -> int:
-    """Return the rows of a batch; BatchNorm cannot train on a last batch of one row."""
+    """Return the batch size, such that BatchNorm never has a last batch of one row."""
     if p.solver == "lbfgs":
         return n_rows
     n_train = default.n_train(n_rows)
     size = default.batch_size if is_auto(p.batch_size) else min(int(p.batch_size), n_train)
-    possible = {n_train, n_train - 1} if default.n_folds else {n_train}  # folds differ by one row
+    possible = {n_train, n_train - 1} if default.n_folds else {n_train}  # fold sizes vary by 1
     while p.batch_norm and any(count % size == 1 for count in possible) and size < n_train:
         size += 1
     return size

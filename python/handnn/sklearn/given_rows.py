@@ -1,4 +1,4 @@
-"""The rows that `fit` is given: with targets, weights and groups, which are selected together."""
+"""The rows passed to `fit`, with their targets, weights and groups, which are selected together."""
 
 from __future__ import annotations
 

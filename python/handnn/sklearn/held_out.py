@@ -48,13 +48,13 @@ def choose_held_out(
     if not given.separation.is_independent:
         codes = None if strata is None else np.unique(strata, return_inverse=True)[1]
         return given.separation.held_out(share, codes, rng)
-    if strata is not None:  # in the form in which scikit-learn's error names them
+    if strata is not None:  # worded as in scikit-learn's error
         is_binary = np.array_equal(np.unique(strata), [0, 1])
         strata = (strata.astype(bool) if is_binary else strata).astype(str)
     _, held = train_test_split(
         np.arange(n_rows), test_size=share, stratify=strata, random_state=int(rng.integers(2**31))
     )
-    if count < 2:  # after scikit-learn's error for a class with a single row
+    if count < 2:  # like scikit-learn's error for a class with one row
         raise too_small
     chosen = np.zeros(n_rows, bool)
     chosen[held] = True
@@ -69,8 +69,8 @@ def validation_rows(
 ) -> EncodedRows:
     """Validate and encode the `validation_data` of fit.
 
-    name: of the estimator. transform, encode: of X and of y. Raises TypeError or ValueError, which
-    name the argument, if the rows do not fit those of training.
+    name: that of the estimator. transform, encode: the functions for X and for y. Raises TypeError
+    or ValueError, which name the argument, if the rows do not fit those of training.
     """
     name = f"{name}.fit: validation_data"
     if not (isinstance(given, tuple | list) and len(given) in (2, 3)):

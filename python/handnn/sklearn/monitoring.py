@@ -47,7 +47,7 @@ class ProgressMonitor:
         self.kept: dict[str, Array] = {}
 
     def __call__(self, trainer: Trainer) -> bool:
-        """Return whether training ends here."""
+        """Return whether training ends after this epoch."""
         value = self.value(trainer.history.last)
         self.waited = 0 if value >= self.best + self.tol else self.waited + 1
         if value > self.best:

@@ -35,10 +35,10 @@ DEFAULT_QUANTILES = (0.1, 0.5, 0.9)
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
     """A multilayer perceptron for regression, with scikit-learn's interface and more.
 
-    The parameters of `sklearn.neural_network.MLPRegressor` mean the same. alpha, batch_size,
-    learning_rate, learning_rate_init and max_iter are "auto" by default and then follow
+    The parameters of `sklearn.neural_network.MLPRegressor` have the same meaning. alpha,
+    batch_size, learning_rate, learning_rate_init and max_iter are "auto" by default and then follow
     `handnn.tables.recipe`. docs/scikit-learn.md lists all parameters, and the scores behind the
-    defaults. Further parameters, and those with more values:
+    defaults. Additional parameters, and those that accept more values:
 
     Parameters:
         loss: "squared_error", "absolute_error", "huber", "poisson", "quantile" (0.1, 0.5 and 0.9),
@@ -48,15 +48,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             is 0.1 with solver="adam", alpha="auto" and more than 64 rows, else 0.
         scale: True standardizes each column of X, and of y, within the model. "quantile" also maps
             the columns of X towards a normal distribution. "auto" is "quantile" for up to 256
-            columns, else True. False leaves them as they are.
+            columns, else True. False leaves them unchanged.
         early_stopping: "auto" trains a bag with solver="adam", in `fit` without warm_start and
             validation_data: each network holds out a different fold of the rows; see
             `default_recipe`. True holds out validation_fraction of the rows, and False nothing.
-        weight_decay: AdamW's, with solver="adam" and instead of alpha; with "sgd" it is added to
-            the gradient.
+        weight_decay: that of AdamW, with solver="adam", in place of alpha; with "sgd" it is added
+        to the gradient.
         batch_norm: whether the input of each activation is normalized over the batch.
-        schedule: of the learning rate, instead of `learning_rate`: a `handnn.schedules.Schedule`,
-            "constant", "cosine", "one_cycle", "cycles" (DoublingCycles) or "plateau".
+        schedule: the schedule of the learning rate, in place of `learning_rate`: a
+            `handnn.schedules.Schedule`, "constant", "cosine", "one_cycle", "cycles"
+            (DoublingCycles) or "plateau".
         restore_best: whether to keep the weights of the best epoch on held-out or given rows.
         n_ensemble, n_jobs: the number of networks, whose predictions are averaged, and how many of
             them are trained at a time. n_ensemble "auto" is one for each fold of a bag, else one.
@@ -150,7 +151,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
             validation_data: (X, y) or (X, y, sample_weight). The loss on these rows is measured
                 after every epoch; training returns to the best epoch, unless restore_best is False.
             groups: (N,) labels. Rows of one group, such as those of one patient, are held out
-                together: none of them is on both sides of a fold, or of early_stopping=True.
+                together: a group is never on both sides of a fold, or of the split of
+                    early_stopping=True.
             executor: the workers that train the networks of a bag, in place of n_jobs threads: see
                 `handnn.train_many`.
 
@@ -173,7 +175,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         """Return the predictions for the rows of X: (N,), or (N, Y) for several outputs.
 
         They are float64; with scale=False, one float32 network and float32 X, they are float32.
-        The mean of y; its rate with "poisson"; the quantile nearest to the median with "quantile".
+        The prediction is the mean of y, or with "quantile" the quantile nearest to the median.
         """
         outputs = self._outputs(X)
         decode = self._target.decode
@@ -213,7 +215,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         return found[:, 0] if found.shape[1] == 1 else found
 
     def predict_interval(self, X: object, coverage: float = 0.9) -> Floats:
-        """Return an interval for every row of X that holds y with the chance `coverage`.
+        """Return an interval for every row of X that contains y with probability `coverage`.
 
         (N, 2), or (N, Y, 2) for several outputs: see `handnn.TableModel.predict_interval`. With
         loss="gaussian" the width follows the predicted standard deviation, with "quantile" the

@@ -40,7 +40,7 @@ class NonFiniteWeightsError(DivergenceError, ValueError):
 
     @classmethod
     def of(cls, error: DivergenceError) -> NonFiniteWeightsError:
-        """Return the error with scikit-learn's words in front."""
+        """Return the error, prefixed with scikit-learn's message."""
         words = (
             "Solver produced non-finite parameter weights. The input data may contain large "
             "values and need to be preprocessed."

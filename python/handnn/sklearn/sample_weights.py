@@ -44,7 +44,7 @@ def row_weights(given: object, n_rows: int, name: str) -> Weights:
 
 
 def check_class_weight(given: ClassWeight, name: str) -> None:
-    """Raise TypeError or ValueError unless it is None, "balanced", a dict, or a list of dicts."""
+    """Raise an error unless class_weight is None, "balanced", a dict, or a list of dicts."""
     if given is None or (isinstance(given, str) and given == "balanced"):
         return
     several = given if isinstance(given, list | tuple) else [given]
@@ -66,7 +66,7 @@ def class_weights(
 
     y: (N,), or (N, Y) for several targets, whose factors are multiplied. "balanced" is the sum of
     all weights, divided by that of the row's class and by the number of classes. all_are_there:
-    whether y has all classes; then a dict with a class absent from y is an error, unless it also
+    whether y has all classes; if so, a dict with a class absent from y is an error, unless it also
     has all classes of y.
     """
     if given is None:

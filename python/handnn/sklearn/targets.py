@@ -16,9 +16,9 @@ from handnn.tables.moments import Weights, check_finite, deviations, means
 
 
 class RegressionTarget:
-    """The values of a regression, standardized if asked for.
+    """The values of a regression, optionally standardized.
 
-    y: float64 (N, Y). Counts for a loss with the link exp stay as they are.
+    y: float64 (N, Y). Counts for a loss with the link exp are not scaled.
 
     Attributes:
         loss: its `LossFacts` determine the meaning of the outputs.
@@ -62,7 +62,7 @@ class RegressionTarget:
         """Return the quantiles (N, Y, Q) of outputs, sorted in ascending order of level."""
         pre = pre.astype(np.float64)
         if self._facts.predicts == "mean and variance":
-            from scipy.special import ndtri  # SciPy is a dependency of scikit-learn
+            from scipy.special import ndtri  # scikit-learn depends on SciPy
 
             mean, log_variance = np.split(pre[:, :, None], 2, axis=1)
             found = mean + np.exp(log_variance / 2) * ndtri(wanted)
@@ -75,7 +75,7 @@ class RegressionTarget:
         return answers
 
     def band(self, pre: Array) -> Band:
-        """Return what outputs predict of the errors: quantiles, a deviation, or nothing."""
+        """Return the Band of outputs, from their quantiles or standard deviation if any."""
         if len(self._facts.quantiles) > 1:
             found = self.quantiles(pre, np.sort(self._facts.quantiles)[[0, -1]])
             return Band(found[:, :, 0], found[:, :, 1], np.ones_like(found[:, :, 0]))

@@ -32,7 +32,7 @@ class HasMissing(Protocol):
     name: object
 
     def isna(self) -> AnyArray:
-        """Return where values are missing."""
+        """Return a mask of the missing values."""
         ...
 
 
@@ -118,7 +118,7 @@ def learn_inputs(rows: TableRows, weight: Weights, recipe: Recipe, categories: s
     try:
         return Columns.learn(rows, categories=categories, scale=recipe.scale, n_bins=recipe.n_bins)
     except ColumnError as error:
-        raise ValueError(error.problem) from None  # without advice on arguments of Columns.learn
+        raise ValueError(error.problem) from None  # omit advice on arguments of Columns.learn
 
 
 def transform(estimator: HasInputs, X: object, dtype: DTypeLike) -> Array:
@@ -158,7 +158,7 @@ def transform_read(inputs: Inputs, rows: TableRows, dtype: DTypeLike) -> Array:
     if isinstance(inputs, Columns):
         return inputs.transform(rows, dtype)
     x: Array = np.asarray(rows)
-    if has_gaps(x):  # in rows of a later fit, or in held-out rows
+    if has_gaps(x):  # the encoder learned from rows without gaps
         x = inputs.fill(x)
     return inputs.transform(x, dtype)
 

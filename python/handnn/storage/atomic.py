@@ -12,14 +12,14 @@ from typing import IO
 
 from handnn.engine import signals
 
-with suppress(ImportError):  # Windows does not have it
+with suppress(ImportError):  # not available on Windows
     import fcntl
 
 CAN_LOCK = hasattr(os, "O_NOFOLLOW")
-"""Whether files can be locked; where not, temporary files of killed processes remain."""
+"""Whether files can be locked; if not, temporary files of killed processes remain."""
 
 MAX_TEMPORARIES = 8
-"""The number of temporary names of one path, and so of processes that may write it at a time."""
+"""The number of temporary names of one path, which limits the number of concurrent writers."""
 
 
 def place_of(path: str | os.PathLike[str]) -> str:
@@ -29,7 +29,7 @@ def place_of(path: str | os.PathLike[str]) -> str:
     if os.path.exists(place) and not os.path.isfile(place):
         kind = errno.EISDIR if os.path.isdir(place) else errno.EINVAL
         raise OSError(kind, "not a regular file; left unchanged", text)
-    if text.endswith((os.sep, os.altsep or os.sep)):  # realpath drops it
+    if text.endswith((os.sep, os.altsep or os.sep)):  # realpath drops the separator
         raise OSError(errno.EISDIR, "is the name of a folder", text)
     return place
 
@@ -60,14 +60,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            if not CAN_LOCK:  # Windows renames closed files only
+            if not CAN_LOCK:  # Windows can only rename closed files
                 file.close()
             os.replace(temporary.path, place)
     except OSError as error:  # errors about another file, read in the block, keep its name
         if error.errno and error.filename in (None, temporary.path):
             raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         raise
-    with suppress(OSError, AttributeError):  # sync the folder's entry where the system can
+    with suppress(OSError, AttributeError):  # sync the folder where the system supports it
         descriptor = os.open(os.path.dirname(place), os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
@@ -146,7 +146,7 @@ def _remove_if_left(path: str) -> None:
         found = os.fstat(descriptor)
         if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_nlink > 0:  # nobody else removed it
+            if os.fstat(descriptor).st_nlink > 0:  # no other process removed it
                 os.remove(path)
     except OSError:
         return

@@ -120,7 +120,7 @@ def describe(
 def describe_all(
     networks: Iterable[Sequence[Brick]], where: str
 ) -> tuple[list[list[Described]], FileArrays]:
-    """Return the same for several networks; the arrays of number 3 are named "3.0.w", "3.0.b"."""
+    """Describe several networks likewise; the arrays of number 3 are named "3.0.w", "3.0.b"."""
     described: list[list[Described]] = []
     arrays: FileArrays = {}
     for place, layers in enumerate(networks):
@@ -164,8 +164,8 @@ def check_names(names: object, where: str) -> None:
 class BrickArrays:
     """The arrays of a file under handnn's names and in its shapes, each read once.
 
-    keys: those that belong to the bricks, all of the file when None; prefix: begins their names in
-    a file of several networks.
+    keys: the names that belong to the bricks, all in the file if None. prefix: the beginning of
+        these names in a file of several networks.
     """
 
     def __init__(
@@ -198,7 +198,7 @@ class BrickArrays:
 def read_bricks(file: TensorFile, keys: Iterable[str] | None = None) -> list[Brick]:
     """Return the bricks that a file describes.
 
-    keys: the arrays that belong to them, all of the file when None.
+    keys: the arrays that belong to them, all in the file if None.
     """
     architecture = read_architecture(file.metadata)
     names = architecture.get("names", "handnn")

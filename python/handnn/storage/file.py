@@ -1,4 +1,4 @@
-"""Safetensors files: reading, also of hostile files, and writing.
+"""Safetensors files: reading, even hostile ones, and writing.
 
 A safetensors file is the length of its header (8 bytes, little-endian), the header (JSON: for each
 array its dtype, shape and byte range, and optional metadata of strings), and the bytes of the
@@ -24,15 +24,15 @@ from handnn.engine import signals
 from handnn.storage.atomic import replacing
 
 MAX_HEADER_BYTES = 2**21
-"""Enough for ten thousand arrays. Parsing takes up to 30 times as much memory, so the size of the
-header must be limited for hostile files.
+"""Sufficient for ten thousand arrays. Parsing takes up to 30 times as much memory, so the header of
+a hostile file must be limited.
 """
 
 MAX_ARRAYS = MAX_HEADER_BYTES // 100
-"""The largest number of arrays for which the header has room."""
+"""The largest number of arrays that fit into the header."""
 
 MAX_DIMENSIONS = 64
-"""NumPy's limit."""
+"""The largest number of dimensions, NumPy's limit."""
 
 BYTES_OF = {
     **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
@@ -59,7 +59,7 @@ WRITTEN = {
 """The names of NumPy's dtypes in the format, in the order in which a file holds them."""
 
 FLOATS: Mapping[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-"""The dtypes that models have."""
+"""The dtypes of a model's arrays."""
 
 PACKED: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
@@ -127,7 +127,7 @@ class TensorFile:
         return self._read(key, FLOATS)
 
     def read_packed(self, key: str) -> NDArray[Any]:
-        """Return a new array, float64, int64 or uint8; ValueError as `read`."""
+        """Return a new array, float64, int64 or uint8; raise ValueError like `read`."""
         return self._read(key, PACKED)
 
     def _read(self, key: str, dtypes: Mapping[str, np.dtype[Any]]) -> NDArray[Any]:
@@ -189,7 +189,7 @@ def _are_sizes(values: object) -> TypeGuard[list[int]]:
 def opened(path: str | os.PathLike[str], fault: str, where: str = "") -> Iterator[TensorFile]:
     """Open a safetensors file, once.
 
-    Any TypeError or ValueError that is raised while it is open becomes a FormatError "`where`
+    A TypeError or ValueError that is raised while it is open becomes a FormatError "`where`
     `path` `fault`: ...". Raises OSError when the file cannot be read.
     """
     path = os.fspath(path)

@@ -45,7 +45,7 @@ def state_dict(layers: Iterable[Brick]) -> dict[str, NDArray[np.generic]]:
     """
     found: dict[str, NDArray[np.generic]] = {}
     for place, layer in walk(layers):
-        if not is_ours(layer) or layer.block:  # `walk` yields the bricks of a block, too
+        if not is_ours(layer) or layer.block:  # `walk` also yields the bricks of a block
             continue
         brick = type(layer).__name__
         for name, array in {**layer.params, **layer.buffers}.items():

@@ -11,7 +11,7 @@ The description of a model is JSON in the header of its file, and the header is 
     objects               the packed lists of values of each entry; U8 (M,), for their number
     several of these      a packed list for each type; I64 (M,), the place of each value's type
 
-A long string is one array, too. `unpack` is the inverse, and takes no more memory than a small
+A long string also becomes one array. `unpack` is the inverse, and takes no more memory than a small
 multiple of the size of the file.
 """
 
@@ -37,7 +37,7 @@ MAX_CONTAINERS = 2**20
 KEY, VALUE_KEY = "packed", "packed value"
 
 PREFIX = "packed"
-"""Begins the names of the arrays."""
+"""The prefix of the arrays' names."""
 
 
 def pack(value: object, arrays: Arrays) -> object:
@@ -54,7 +54,7 @@ def pack(value: object, arrays: Arrays) -> object:
         True
     """
     if isinstance(value, Mapping):
-        if set(value) in ({KEY}, {VALUE_KEY}):  # would be taken for a packed list
+        if set(value) in ({KEY}, {VALUE_KEY}):  # it would be mistaken for a packed list
             return {VALUE_KEY: _packed([value], arrays)}
         return {name: pack(inner, arrays) for name, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -91,7 +91,7 @@ def _packed(values: Sequence[Any], arrays: Arrays) -> dict[str, object]:
 
 
 def _tag(value: object) -> tuple[str, ...]:
-    """Return the type of a JSON value; of an object, with the names of its entries."""
+    """Return the type of a JSON value; for an object, it includes the names of the entries."""
     if isinstance(value, Mapping):
         return "object", *value
     if isinstance(value, list | tuple):

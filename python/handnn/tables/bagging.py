@@ -57,7 +57,7 @@ def rows_outside(
 ) -> list[NDArray[np.int64]]:
     """Return the rows that each network learns from: all but those of its fold.
 
-    is_ordered: whether folds are in the order of time; a network then learns from earlier ones.
+    is_ordered: whether folds are in chronological order; a network then learns from earlier ones.
     """
     n_folds = int(fold.max()) + 1
     if not n_folds:
@@ -73,7 +73,7 @@ Item = TypeVar("Item")
 def holders(networks: Sequence[Item], n_folds: int) -> list[Sequence[Item]]:
     """Return for each fold the networks that hold it out (or their outputs), for `rows_outside`.
 
-    If there are not as many networks for each fold, only the first ones of each are returned.
+    If folds differ in their number of networks, only the first ones of each are returned.
     """
     if n_folds and len(networks) % n_folds == 0:
         return [networks[place::n_folds] for place in range(n_folds)]

@@ -18,9 +18,8 @@ from handnn.tables.quantiles import quantiles
 def bin_edges(values: Floats, n_bins: int, weight: Floats | None = None) -> tuple[float, ...]:
     """Return the edges of up to `n_bins` bins with about equally many of the values (N,).
 
-    Edges are values, from the lowest to the highest. Where a value is several quantiles at once,
-    there are fewer bins. () if the column has two values at most, or if a bin is too wide for
-    float64.
+    Edges are values, from the lowest to the highest. If a value equals several quantiles, there are
+    fewer bins. () if the column has at most two values, or if a bin is too wide for float64.
 
     Examples:
         >>> from handnn.tables.bins import bin_edges
@@ -45,7 +44,7 @@ def bins(x: Array, edges: Array) -> Array:
                [ 0.5,  0.5]])
     """
     low, high, x = edges[:-1], edges[1:], x[:, None]
-    with np.errstate(all="ignore"):  # edges may round to one number, which is then not inside
+    with np.errstate(all="ignore"):  # edges may round to the same number
         inside = (x - low) / (high - low)
     shares = np.where(x >= high, 1, np.where(x <= low, 0, inside))
     return np.asarray(shares - x.dtype.type(0.5), x.dtype)

@@ -1,14 +1,14 @@
-"""Temperature scaling: probabilities of a bag of classifiers that are right on held-out rows.
+"""Temperature scaling: calibrate the probabilities of a bag of classifiers on held-out rows.
 
 All outputs (logits) are divided by one number, the temperature T, which minimizes the log loss.
 (Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern Neural Networks".)
 
-A row is held out by one network of the bag, but a new row is answered by the mean of all, which is
-less extreme than each of them. So T is chosen for the mean: the other networks are taken to answer
-a held-out row as the one that holds it out does, plus their deviations from each other on this row.
-A T that is due to chance makes the probabilities worse, so T is 1 unless another value is better by
-two standard errors, with and without the variance of a single network, and with and without two
-further rows that are wrong; of these four values, the one closest to 1 counts.
+A row is held out by one network of the bag, but a new row is predicted by the mean of all, which is
+less extreme than each of them. So T is chosen for the mean: on a held-out row, the other networks
+are assumed to have the output of the network that holds it out, plus their deviations from each
+other on this row. A T that is due to chance makes the probabilities worse. So T is 1 unless another
+value is better by two standard errors, with and without the variance of a single network, and with
+and without two additional misclassified rows. Of these four values, the one closest to 1 is used.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ STEPS_PER_OCTAVE, MAX_STEPS = 16, 32
 MIN_STANDARD_ERRORS = 2.0
 
 N_WRONG = 2
-"""Further rows that count as wrong: if all held-out rows are right, the best T would be 0."""
+"""Additional rows counted as misclassified: without any, the best T would be 0."""
 
 MIN_NETWORKS, MIN_VARIANCE = 3, 0.05
-"""The fewest networks whose disagreement is measured, and the least variance of their mean."""
+"""The minimum number of networks to measure disagreement, and minimum variance of their mean."""
 
 MIN_PROBABILITY = 1e-15
 
 
 @dataclass(frozen=True)
 class BagOutputs:
-    """The logits of all K networks of a bag for M rows, each of which one network holds out.
+    """The logits of all K networks of a bag for M rows; one network holds out each row.
 
     Attributes:
         rows: (M,) the indices of the rows.
@@ -87,12 +87,11 @@ class BagOutputs:
         return found if len(self.logits) > 1 else np.ones_like(found)
 
     def for_new_rows(self, *, shrinks: bool) -> Floats:
-        """Return the logits (K, M, C) that the networks are taken to give if none knew the row.
+        """Return the assumed logits (K, M, C) of the networks if none had learned from the row.
 
         Those of the owner, plus the deviation of each other network from the mean of the others.
         Only the entries of `others` are meaningful. The logits of one network vary more than the
-        mean, whose place they take; `shrinks` removes this variance, as if it were equal in all
-        rows.
+        mean that they replace; `shrinks` removes this variance, as if it were equal in all rows.
         """
         every = self.logits - self.logits.mean(axis=2, keepdims=True)
         own = every[self.owner, np.arange(len(self.owner))]
@@ -110,10 +109,10 @@ class BagOutputs:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a bag of classifiers has learned from the rows that its networks hold out.
+    """The result of calibrating a bag of classifiers on the rows that its networks hold out.
 
     Attributes:
-        temperature: by which the outputs of all networks have been divided.
+        temperature: the number by which the outputs of all networks have been divided.
         held_out: the errors for `predict_set`.
     """
 
@@ -132,8 +131,8 @@ def calibrate(
 ) -> Calibration | None:
     """Divide the last Affine of each network by the temperature, and measure held-out errors.
 
-    x (N, I), codes (N,), fold (N,), weight (N,) or None: the training rows, their classes, which
-    network holds them out, and how often each counts. is_scaled: whether to scale; networks that do
+    x (N, I), codes (N,), fold (N,), weight (N,) or None: the training rows, their classes, the
+    network that holds them out, and their weights. is_scaled: whether to scale; networks that do
     not end with an Affine are never scaled. None if no row is held out.
     """
     if not ((fold >= 0) & (fold < len(networks))).any():
@@ -194,7 +193,7 @@ def _best(
 ) -> int:
     """Return the step of the lowest log loss; 0 unless it is lower by two standard errors.
 
-    n_wrong: the number of further rows, like the others, which are of the second likely class.
+    n_wrong: the number of additional rows like the others, but of the second most likely class.
     """
     share = n_wrong / (len(codes) + n_wrong)
     logits, is_other = bag.for_new_rows(shrinks=shrinks), bag.others[:, :, None]

@@ -28,7 +28,7 @@ MAX_ONE_HOT = 1000
 """The largest number of categories that are encoded as one-hot columns."""
 
 MAX_UNIQUE_ROWS = 20
-"""Up to this number of rows, a column may hold a different text in each."""
+"""The largest number of rows that may all hold different strings."""
 
 
 MAX_WIDTH = 50
@@ -42,8 +42,8 @@ class CategoryColumn:
     Label k has code k. Missing values have code K, labels absent from training have code K + 1.
 
     Attributes:
-        labels: (K,) all text, all bools, or all numbers; ascending. As they are written in the
-            table; two that are one number, such as "1" and "1.0", are one label.
+        labels: (K,) all text, all bools, or all numbers; ascending, and as written in the table.
+        Equal numbers, such as "1" and "1.0", are one label.
         counts: (K,) the number of training rows with each label.
         has_gaps: whether values were missing in training.
 
@@ -63,7 +63,7 @@ class CategoryColumn:
     def learn(
         cls, column: Cells, where: str, *, scale: ColumnScale, is_chosen: bool
     ) -> CategoryColumn:
-        """Learn from a column with at least one value; `scale` concerns numbers only.
+        """Learn from a column with at least one value; `scale` applies to numbers only.
 
         Raises ColumnError, unless `is_chosen`, when each of more than 20 rows holds a different
         label.
@@ -116,8 +116,8 @@ class CategoryColumn:
     def codes(self, column: Cells, where: str) -> NDArray[np.int64]:
         """Return the code of every row, (N,): a cell is looked up by its category text.
 
-        A label beats a gap word: where training had a category "NA", such cells are not missing.
-        Raises ValueError for an infinity.
+        Labels take precedence over gap words: if "NA" was a category in training, it is not
+        missing. Raises ValueError for an infinity.
         """
         column.check_finite(where)
         codes = self._text_codes

@@ -23,7 +23,7 @@ class Column(Protocol):
     def learn(cls, column: Cells, where: str, *, scale: ColumnScale, is_chosen: bool) -> Self:
         """Learn from the cells of the training rows.
 
-        is_chosen: whether the user named the kind. Raises ValueError, prefixed with `where`, for
+        is_chosen: whether the user chose the kind. Raises ValueError, prefixed with `where`, for
         cells that do not fit the kind.
         """
         ...
@@ -54,7 +54,7 @@ class Column(Protocol):
 class ValueColumn(Column, Protocol):
     """A column that enters the network as numbers, before all codes of categories.
 
-    A column with gaps has another input, the indicator of missing values, which `Columns` adds. The
+    A column with gaps has one more input, an indicator of missing values, which `Columns` adds. The
     first input of each column precedes all indicators; its other inputs follow them.
     """
 

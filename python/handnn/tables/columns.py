@@ -50,7 +50,7 @@ class Columns:
                      "embedding": a column of codes, which `first_layers` replace by vectors
 
     Attributes:
-        columns: a NumberColumn or a CategoryColumn for each, in the order of the training table.
+        columns: a NumberColumn, DateColumn or CategoryColumn for each, in the table's order.
         feature_names_in: their names, None if the table had none.
         categories: "embedding" or "one-hot".
         gaps: the strings that mean a missing value, besides blank text; None for `cells.GAPS`.
@@ -118,9 +118,9 @@ class Columns:
         """Learn names, medians, scales and labels from the training rows.
 
         Cells are read as docs/cells.md says, by value and not by type: " 2.0" is the number 2, and
-        "NA" is a missing value, in every table. A column of numbers is one of numbers, a column of
-        dates one of dates; one of bools or other text, and one that the frame declares categorical,
-        is one of categories.
+        "NA" is a missing value, in every table. Columns of numbers and of dates keep that kind.
+        Columns of bools or of other text, and those that the frame declares categorical, become
+        categories.
 
         Parameters:
             table: N rows, N ≥ 1.
@@ -129,8 +129,8 @@ class Columns:
                 only fills missing values. "quantile" first maps up to 257 quantiles of the column
                 towards those of a normal distribution, with linear interpolation between them, then
                 standardizes it; see `tables.quantiles`. This suits long tails, repeated values and
-                unusual units, but does not extrapolate: values beyond the training range become its
-                nearest end.
+                unusual units, but does not extrapolate: values beyond the training range are
+                clipped to it.
             n_bins: the largest number of bins of each column of numbers, which are more inputs: see
                 `tables.bins`; 0 for none.
             kinds: overrides the kinds of columns by name, or by position in a table without names:
@@ -140,10 +140,10 @@ class Columns:
 
         Raises TypeError if `table` is not a table. Raises ValueError if it has no rows; if a column
         has no value in any row, mixes numbers and text, holds infinities or strings such as "15%"
-        or "1,5" that only people read as numbers, or holds a different string in each of more than
-        20 rows, like an identifier (unless `kinds` names it);
-        and if a column has more than 1,000 categories with "one-hot". The message names the column,
-        and for a bad cell its row, counted from 0, and its value.
+        or "1,5" that look like numbers but are not read as such, or holds a different string in
+        each of more than 20 rows, like an identifier (unless `kinds` names it); and if a column has
+        more than 1,000 categories with "one-hot". The message names the column, and for a bad cell
+        its row, counted from 0, and its value.
 
         Examples:
             >>> handnn.Columns.learn({"zip": [89073, 53111]}, kinds={"zip": "category"})
@@ -253,9 +253,9 @@ class Columns:
 
         These are the code of unseen labels, and that of missing values if training had none. The
         mean is weighted by the number of training rows with each label, so an unseen label counts
-        as the average row. Writes to the arrays of the network's Embeddings; calling it twice is
-        the same as once. Raises ValueError if the network does not begin with an Embedding for each
-        column of categories.
+        as the average row. Writes to the arrays of the network's Embeddings; a second call has no
+        effect. Raises ValueError if the network does not begin with an Embedding for each column of
+        categories.
 
         Examples:
             >>> columns = handnn.Columns.learn({"town": ["Ulm", "Bonn"]})
@@ -284,7 +284,7 @@ class Columns:
 
     @property
     def bin_places(self) -> list[int]:
-        """The places of all bins in the network's input, also after `first_layers`."""
+        """The indices of all bins in the network's input, also after `first_layers`."""
         is_bin: list[bool] = []
         for _, column in self._values:
             is_bin += [isinstance(column, NumberColumn)] * (len(column.names_out("")) - 1)

@@ -2,8 +2,8 @@
 
 `schedules.DoublingCycles` lowers the learning rate to 0 at the end of each cycle, where the weights
 are settled. There each network's loss on the rows that it holds out is measured. The mean over all
-networks has every row of the table in it, so it tells the best cycle apart where a single fold of
-some rows cannot. Training ends after the first cycle that does not lower it.
+networks includes every row of the table, so it identifies the best cycle even where a single small
+fold cannot. Training ends after the first cycle that does not lower it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from handnn.training.history import Epoch, History
 from handnn.training.trainer import Trainer
 
 Train = Callable[..., list[History]]
-"""`train_many`, perhaps with some of its arguments."""
+"""`train_many`, or a partial of it."""
 
 
 def cycle_ends(epochs: int) -> list[int]:
@@ -40,7 +40,7 @@ class Group:
     """Trainers that end at the same cycle.
 
     Attributes:
-        places: their places among all trainers.
+        places: their indices among all trainers.
         loss: the lowest mean loss on held-out rows, at the end of a cycle.
     """
 
@@ -64,7 +64,7 @@ class Group:
         return True
 
     def restore(self) -> None:
-        """Return to the weights that were kept last."""
+        """Restore the weights that were kept last."""
         for trainer, kept in zip(self.trainers, self._kept, strict=False):
             arrays = _arrays(trainer)
             for name, array in kept.items():
@@ -84,9 +84,10 @@ def train_in_cycles(
 ) -> list[History]:
     """Train, and return the History of each trainer, which is also its `history`.
 
-    n_first: the first so many trainers end together, and so do the others. rows: those that each
-    trainer learns from. restores: whether networks return to the best cycle; if not, they are
-    trained to the end. Raises what `train` raises; the trainers then keep their current weights.
+    n_first: the number of trainers in the first group; each group ends together. rows: the rows
+    that each trainer learns from. restores: whether networks return to the best cycle; if not, they
+    are trained to the end. Raises what `train` raises; the trainers then keep their current
+    weights.
     """
     parts = (range(n_first), range(n_first, len(trainers)))
     groups = [Group(trainers, part) for part in parts if len(part)]
@@ -118,7 +119,7 @@ def train_in_cycles(
 
 
 def _join(history: History, trainer: Trainer) -> None:
-    """Append the history of the trainer's last fit to that of the fits before."""
+    """Append the history of the trainer's last fit to that of its earlier fits."""
     if trainer.history is not history:
         last = trainer.history
         history.extend(map(Epoch, last.train_loss, last.validation_loss, last.epoch_seconds))

@@ -50,7 +50,7 @@ class DateColumn:
 
     Attributes:
         trend: the scaling of the day number; its median replaces missing dates.
-        periods: of the cycles, in days.
+        periods: the periods of the cycles, in days.
 
     Examples:
         >>> column = handnn.Columns.learn({"day": ["2024-05-01", "2024-05-20"]}).columns[0]
@@ -126,7 +126,7 @@ class DateColumn:
 
 
 def cycles_of(days: Floats) -> tuple[float, ...]:
-    """Return the periods of the cycles that dates span: of the day only if they have times."""
+    """Return the periods that the dates span; that of the day only if the dates have times."""
     span = float(days.max() - days.min())
     has_times = bool((days % 1 != 0).any())
     return tuple(
@@ -139,7 +139,7 @@ def cycles_of(days: Floats) -> tuple[float, ...]:
 def to_days(column: Cells, where: str) -> Floats:
     """Return a column as days since 1970-01-01 in UTC, float64 (N,), NaN where it is missing.
 
-    Numbers are such days already. Raises ValueError, naming the row, for other cells.
+    Numbers are taken as such days. Raises ValueError, naming the row, for other cells.
     """
     days = column.days.copy()
     numbers = np.isnan(days) & ~column.bools
@@ -154,7 +154,7 @@ def to_days(column: Cells, where: str) -> Floats:
 def sine(x: NDArray[FloatT], period: float, shift: float) -> NDArray[FloatT]:
     """Return ``sin(2π·(x / period + shift))`` for 0 ≤ shift < 1, in the dtype of x.
 
-    It is an odd polynomial, not a library's sine, so that exported programs have the same bits.
+    An odd polynomial replaces the library's sine, so that exported programs give the same bits.
     """
     turns = x / period
     turns = turns - np.floor(turns) + shift

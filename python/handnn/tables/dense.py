@@ -13,11 +13,11 @@ from handnn.tables.moments import Weights, check_finite, means, standardization
 from handnn.tables.quantiles import QuantileCurves
 
 BLOCK_ROWS, BLOCK_CELLS = 8192, 2**22
-"""Rows, and cells of some columns, that are processed at a time, to bound temporary memory."""
+"""The number of rows, or of cells, processed at a time, which bounds temporary memory."""
 
 
 class DenseInput:
-    """Columns of numbers: ``(f(x) - mean) / scale``, with the bits of unweighted `Columns`.
+    """Columns of numbers, scaled: ``(f(x) - mean) / scale``; without weights, as by `Columns`.
 
     The bins of all columns follow them: see `tables.bins`.
 
@@ -27,8 +27,8 @@ class DenseInput:
 
     Attributes:
         mean, scale: float64 (I,), weighted: see `standardization`; 0 and 1 with "none".
-        n_in: I. n_after: I and the number of bins. bin_places: their places behind the columns.
-        edges: for each column (B + 1,), of its bins; empty for none.
+        n_in: I. n_after: I and the number of bins. bin_places: the indices of the bins. edges: (B +
+            1,) for each column; empty without bins.
 
     Raises ValueError where numbers are too large to be scaled.
     """

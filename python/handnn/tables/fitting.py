@@ -67,8 +67,8 @@ def fit_table(
         y, task, objective: the targets, the task, and what a regression predicts, as for
             `Target.learn`.
         recipe: every setting of the training.
-        sample_weight: (N,) how often each row counts in the loss; by default once.
-        separation: groups or times of the rows, which keep dependent rows in one fold; see there.
+        sample_weight: (N,) the weight of each row in the loss, 1 by default.
+        separation: groups or times of the rows, which keep dependent rows in one fold.
         rng: None, an int, or a Generator: draws rows, weights and the order of training.
         train: `train_many`, or a partial of it with other arguments, such as `executor`.
 

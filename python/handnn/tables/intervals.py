@@ -1,8 +1,8 @@
 """Prediction intervals and sets with a guaranteed coverage, from the rows that a bag holds out.
 
-Each row of training is held out by one network of a bag at least, so its error is an honest one:
-of a network that has not learned the row. Quantiles of these errors bound the error of a new row.
-(Split conformal prediction: Papadopoulos et al. 2002; Lei et al. 2018. Over folds: Vovk 2015,
+Each training row is held out by at least one network of a bag, so its error can be measured with a
+network that has not learned from it. Quantiles of these errors bound the error of a new row. (Split
+conformal prediction: Papadopoulos et al. 2002; Lei et al. 2018. Over folds: Vovk 2015,
 "Cross-conformal predictors". Scaled by predicted quantiles: Romano, Patterson and Candes 2019.
 Sets: Sadinle, Lei and Wasserman 2019.)
 
@@ -11,8 +11,8 @@ rank among the held-out errors. A mean varies less than one network's error, so 
 multiplied by the standard deviation of such a mean, which the networks' errors on the same rows
 tell.
 
-The coverage is that over all rows like those of training, on average. It does not hold for each
-kind of row, or for rows from elsewhere.
+The coverage holds on average over rows from the distribution of the training rows. It is not
+guaranteed for a subgroup of them, or for rows from another distribution.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from handnn.tables.bagging import Folds, holders, mean_of, mean_output
 from handnn.tables.cells import Floats
 
 MAX_ERRORS = 1_000
-"""Errors that are kept of each output: quantiles, if there are more rows."""
+"""The largest number of errors kept for each output; with more rows, their quantiles are kept."""
 
 
 def two_columns(pre: Array) -> Floats:
@@ -58,11 +58,11 @@ class HeldOutErrors:
 
     Attributes:
         n_rows: the number of rows.
-        errors: for each output in ascending order, up to 1,000 of them. The absolute errors of a
+        errors: up to 1,000 errors of each output, in ascending order. The absolute errors of a
             regression; 1 - probability of the true class, as the only output, for classes.
             A quantile of 1,000 evenly spaced ranks is exact to a thousandth of coverage.
         agreement: of the networks of a classifier: the standard deviation of the mean of their
-            errors on a row, each as a standard normal quantile. 1 if they all err in the same way.
+            errors on a row, each as a standard normal quantile. 1 if all have the same errors.
         n_folds: of a classifier; networks that hold out the same fold count as one.
     """
 
@@ -82,10 +82,10 @@ class HeldOutErrors:
         return cls(n_rows, tuple(tuple(column) for column in ordered.T.tolist()))
 
     def bound(self, coverage: float, where: str) -> Floats:
-        """Return the error (O,) that a new row exceeds with the chance 1 - coverage at most.
+        """Return the error (O,) that a new row exceeds with a probability of at most 1 - coverage.
 
         It is the ⌈(N + 1)·coverage⌉-th of N errors. Raises ValueError if coverage is not between 0
-        and 1, or so close to 1 that N errors do not tell.
+        and 1, or too close to 1 for N errors.
         """
         rank = self._rank(coverage, where)
         n_kept = len(self.errors[0])
@@ -147,7 +147,7 @@ class HeldOutErrors:
 
     @classmethod
     def from_dict(cls, entry: object, n_outputs: int) -> HeldOutErrors:
-        """Return what `to_dict` describes; ValueError for an invalid description."""
+        """Return the errors that `to_dict` describes; ValueError for an invalid description."""
         what = "the errors on held-out rows"
         found = checks.keys(entry, {"n_rows", "errors", "agreement", "n_folds"}, what)
         n_rows, n_folds = found["n_rows"], found["n_folds"]
@@ -184,7 +184,7 @@ def held_out_outputs(
 
 @dataclass(frozen=True)
 class Band:
-    """What a regression predicts of its errors: an interval ``low - b·unit`` to ``high + b·unit``.
+    """The predicted errors of a regression: an interval ``low - b·unit`` to ``high + b·unit``.
 
     b is the bound of the held-out errors ``max(low - y, y - high) / unit``.
 
@@ -199,7 +199,7 @@ class Band:
 
     @classmethod
     def of_answers(cls, answers: Floats) -> Band:
-        """Return the Band of predictions (N, O) whose errors are taken to be equal in all rows."""
+        """Return the Band of predictions (N, O) with errors of equal size in all rows."""
         return cls(answers, answers, np.ones_like(answers))
 
     @classmethod
@@ -211,8 +211,8 @@ class Band:
     def errors(self, y: Floats) -> HeldOutErrors:
         """Return the errors of a network on rows that it holds out, with targets y (M, O).
 
-        The mean of the bag errs a little less than each of its networks, so intervals are rather
-        too wide than too narrow.
+        The mean of a bag has smaller errors than its networks on average, so intervals tend to be
+        slightly too wide.
         """
         return HeldOutErrors.of(np.maximum(self.low - y, y - self.high) / self.unit)
 

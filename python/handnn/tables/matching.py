@@ -9,7 +9,7 @@ from handnn.tables import checks
 from handnn.tables.table_reader import TableReader
 
 MAX_LISTED = 5
-"""Names that a message lists."""
+"""The largest number of names listed in a message."""
 
 
 def match_columns(

@@ -34,7 +34,7 @@ class TableModel:
         target: decodes the networks' output to predictions.
         held_out: the errors on held-out rows, which `predict_interval` and `predict_set` need.
 
-    All networks have one dtype, float32 or float64. Probabilities have it, too; values of a
+    All networks have one dtype, float32 or float64. Probabilities also have this dtype; values of a
     regression are float64.
 
     Raises TypeError if a part has another type or the networks differ in dtype, and ValueError
@@ -118,7 +118,7 @@ class TableModel:
         return probabilities
 
     def predict_interval(self, table: TableLike, coverage: float = 0.9) -> Floats:
-        """Return an interval for every row that holds its value with the chance `coverage`.
+        """Return an interval for every row that contains its value with probability `coverage`.
 
         (N, 2), or (N, O, 2) for several outputs: the prediction minus and plus one error, so all
         intervals are equally wide. See `tables.intervals` for what is guaranteed. Raises ValueError
@@ -146,11 +146,12 @@ class TableModel:
         return ends[:, 0] if self.target.is_flat else ends
 
     def predict_set(self, table: TableLike, coverage: float = 0.9) -> NDArray[np.bool_]:
-        """Return a set of classes for every row that holds its class with the chance `coverage`.
+        """Return a set of classes for every row that contains its class with probability
+        `coverage`.
 
         (N, K), True for the classes in the set, in the order of `target.classes`. A set may be
-        empty where no class is likely enough. Raises ValueError if the model is not one of classes,
-        and as `predict_interval`.
+        empty where no class is likely enough. Raises ValueError if the target has no classes, and
+        where `predict_interval` does.
 
         Examples:
             >>> from handnn.tables.fitting import fit_table
@@ -209,7 +210,7 @@ class TableModel:
     def spread(self, table: TableLike) -> Array:
         """Return the standard deviation of the networks' predictions for every row.
 
-        In the units and shape of `predict` for a regression, of `predict_proba` for classes. A
+        It has the units and shape of `predict` for a regression, of `predict_proba` for classes. A
         large spread shows where the training rows determine the prediction poorly; it is not an
         error bar. Raises ValueError if there is only one network.
 
@@ -240,7 +241,7 @@ class TableModel:
         """Return the arrays and the architecture that `save` writes.
 
         A caller with more to save adds entries to the architecture and writes both in one go with
-        `storage.write`. Raises what `save` raises, with `where` in front of the message.
+        `storage.write`. Raises what `save` raises, with `where` as a prefix of the message.
         """
         layers = (network.layers for network in self.networks)
         described, arrays = storage.describe_all(layers, where)
@@ -311,7 +312,7 @@ class TableModel:
 
 
 def _mean(answers: list[Array]) -> Array:
-    """Return the mean of the networks' answers; of several, in float64."""
+    """Return the mean of the networks' answers, in float64 if there are several."""
     if len(answers) == 1:
         return answers[0]
     total = answers[0].astype(np.float64)

@@ -14,7 +14,7 @@ CELL = "text-align:left;padding:2px 12px 2px 0;border-bottom:1px solid rgba(128,
 FAINT = "opacity:.65"
 
 MAX_ROWS = 60
-"""Columns that are listed; the others are counted."""
+"""The largest number of columns listed; the others are only counted."""
 
 
 def model_html(columns: Columns, target: Target, networks: Sequence[Network]) -> str:

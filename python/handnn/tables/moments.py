@@ -33,7 +33,7 @@ class RunningMoments:
             self.merge(RunningMoments(len(values), mean, float(np.square(values - mean).sum())))
 
     def merge(self, other: RunningMoments) -> None:
-        """Add the values that others are the moments of."""
+        """Add the values summarized by other moments."""
         if not other.n:
             return
         before = self.n
@@ -68,9 +68,9 @@ MAX_SCALED = 10
 def standardization(values: Floats, weight: Weights = None) -> tuple[float, float]:
     """Return the mean and the scale of values (N,).
 
-    The scale is the standard deviation; more where a value would be farther than `MAX_SCALED` from
-    0 otherwise, and 1 for constant values, whose mean is the value. Both are infinite or NaN where
-    they overflow.
+    The scale is the standard deviation; it is larger if a scaled value would otherwise be farther
+    than `MAX_SCALED` from 0, and 1 for constant values, whose mean is the value. Both are infinite
+    or NaN where they overflow.
     """
     low, high = float(values.min()), float(values.max())
     if low == high:

@@ -41,8 +41,8 @@ def build_network(
 ) -> Network:
     """Return a network: per hidden layer Affine, BatchNorm, activation and Dropout, then Affine.
 
-    New weights are drawn as `recipe.init` says, those of bins are 0; `n_out` is the width of the
-    last Affine.
+    Weights are initialized by `recipe.init`, except that those of bins are 0; `n_out` is the width
+    of the last Affine.
     """
     layers: list[Brick] = inputs.first_layers(rng, recipe.dtype)
     widths = [inputs.n_after, *recipe.hidden, n_out]

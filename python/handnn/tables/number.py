@@ -31,7 +31,7 @@ class NumberColumn:
         has_gaps: whether values were missing in training. If so, the network has another input, 1
             where the value is missing, else 0.
         reads_text: has no effect; files of older versions have it.
-        edges: of the bins, which are more inputs: see `tables.bins`; () for none.
+        edges: the edges of the bins, which are additional inputs: see `tables.bins`; () for none.
         knots, levels: f is piecewise linear through the points (knot, level) and constant beyond
             them; f(x) = x without knots.
 

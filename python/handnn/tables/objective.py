@@ -18,7 +18,7 @@ FORMS = "'squared', 'poisson', or a quantile such as 'quantile:0.9'"
 
 
 def checked_objective(value: object, what: str) -> str:
-    """Return an objective in its only spelling; ValueError, with `what` in front, for others.
+    """Return an objective in its canonical form; ValueError, prefixed with `what`, for others.
 
     Examples:
         >>> from handnn.tables.objective import checked_objective

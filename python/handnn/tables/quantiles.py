@@ -3,12 +3,12 @@
 A knot is a quantile of the training values. Its level is the mean of two numbers: the same quantile
 of the standard normal distribution; and the knot itself, standardized by the mean and deviation of
 all quantiles, with the weight `LINEAR_SHARE`. The first spreads the bulk of a skewed column evenly.
-The second keeps the shape of long tails, so that what depends linearly on the column almost does so
-on the levels, too. For a normal column both are the same.
+The second keeps the shape of long tails, so that a linear dependence on the column remains nearly
+linear in the levels. For a normal column both are the same.
 
 Beyond the first and the last knot the function is constant. There is one knot per 8 values, but at
-most 257. A value that is several quantiles at once has the level of their middle; the outermost
-quantiles are those of half a step, so that all levels are finite.
+most 257. A value that equals several quantiles has the level of the middle one. The outermost
+quantiles lie half a step inside 0 and 1, so that all levels are finite.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class QuantileCurves:
         self._offset = np.arange(len(curves)) * n_padded
 
     def __call__(self, x: Array) -> Floats:
-        """Return the levels (N, I) of finite x (N, I); one row alone gets the same bits."""
+        """Return the levels (N, I) of finite x (N, I); each row is independent of the others."""
         x = np.minimum(np.maximum(x, self.first), self.last)
         if len(x) * self.knots.size <= MAX_COMPARISONS:
             place = (self.knots <= x[:, :, None]).argmin(axis=2) - 1  # before the first above x

@@ -16,7 +16,7 @@ from handnn.arrays import whole_number
 from handnn.schedules import Schedule
 
 ColumnScale = bool | Literal["quantile"]
-"""How `Columns.learn` scales columns of numbers."""
+"""The argument `scale` of `Columns.learn`."""
 
 HIDDEN = (128, 128)
 """Units of the hidden layers."""
@@ -33,13 +33,13 @@ BAG_LR = 0.01
 """The highest learning rate of AdamW in a `schedules.DoublingCycles`, for a bag."""
 
 WEIGHT_DECAY = 0.1
-"""AdamW's."""
+"""The weight decay of AdamW."""
 
 DROPOUT = 0.1
-"""After each hidden layer, for tables of more than `MAX_FULL_BATCH_ROWS` rows."""
+"""The Dropout after each hidden layer, for tables of more than `MAX_FULL_BATCH_ROWS` rows."""
 
 MAX_QUANTILE_COLUMNS = 256
-"""Columns are scaled by quantiles up to this number of them."""
+"""Up to this number of columns, a table is scaled by quantiles."""
 
 MAX_FULL_BATCH_ROWS = 64
 """Up to this number of rows, one batch holds them all."""
@@ -48,16 +48,16 @@ MAX_FLOAT64_ROWS = 1_000
 """Up to this number of rows, training one network in float64 takes no noticeable time."""
 
 MAX_USUAL_ROWS, LARGE_BATCH_SIZE = 100_000, 500
-"""Above this number of rows, batches are larger, so that training takes a minute and not ten."""
+"""Above this number of rows, batches are larger: training takes one minute instead of ten."""
 
 N_FOLDS = 8
-"""Folds, and networks, of a bag."""
+"""The number of folds in a bag, and of networks."""
 
 N_FOLDS_SMALL, MAX_SMALL_ROWS = 16, 500
-"""Up to this number of rows a bag has more: each fold is small, and training takes no time."""
+"""Up to this number of rows, a bag has more folds: each is small, and training is fast."""
 
 EPOCHS_SHARE, MIN_EPOCHS = 0.5, 10
-"""The epochs of a network of a bag, as a share of those of one network, and the fewest."""
+"""The epochs of a network in a bag, as a share of those of a single network, and their minimum."""
 
 CYCLE_PARTS = 15
 """The first of four `schedules.DoublingCycles` lasts a 15th of all epochs."""
@@ -88,7 +88,7 @@ STREAM_BUFFER = 2**18
 """The number of rows of a streamed file in the shuffle buffer."""
 
 STREAM_BATCH_SIZE = 512
-"""Rows of a batch when a streamed file does not fit into one buffer."""
+"""The batch size for a streamed file that does not fit into one buffer."""
 
 MAX_STREAMED_ROWS = 10_000_000
 """The approximate number of rows of all epochs of a streamed training."""
@@ -99,19 +99,19 @@ class Recipe:
     """Every setting of a training on a table.
 
     Attributes:
-        n_networks: networks to train; their answers are averaged.
+        n_networks: networks to train; their predictions are averaged.
         hidden: units of each hidden layer.
         activations, dropouts: the name of the activation (a key of `layers.ACTIVATIONS`, or
             "identity") and the share of Dropout after each hidden layer; 0 is no Dropout.
         batch_norm: whether a BatchNorm precedes each activation.
-        shards: into how many slices each batch is cut: see `Trainer`.
+        shards: the number of slices that each batch is cut into: see `Trainer`.
         init: how weights are drawn: "he" draws them as `mlp` does for the activation,
             "glorot_uniform" as scikit-learn does.
         scale: how `Columns.learn` scales columns of numbers.
         dtype: "float32" or "float64".
         batch_size, epochs: of `Trainer.fit`.
         lr: the learning rate, or the peak of the schedule.
-        weight_decay: AdamW's.
+        weight_decay: the weight decay of AdamW.
         schedule: the name of a schedule or a Schedule.
         n_folds: parts into which the training rows are divided, each held out by a network: see
             `bagging`; 0 for none.
@@ -146,7 +146,7 @@ class Recipe:
     seconds: float = math.inf
 
     def with_hidden(self, hidden: tuple[int, ...]) -> Recipe:
-        """Return the recipe with other hidden layers, activated and dropped out like the first."""
+        """Return the recipe with hidden layers of these widths, otherwise like the first layer."""
         activation = self.activations[0] if self.activations else ACTIVATION
         dropout = self.dropouts[0] if self.dropouts else 0.0
         n = len(hidden)
@@ -173,7 +173,7 @@ def single_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe
     Batches hold 32 rows for small tables, up to 200 (scikit-learn's) for 20,000 rows and more, so
     that an epoch has about a hundred steps. There are 200 epochs, or fewer where they would exceed
     15,000 steps, which is 3 million rows. Above 100,000 rows, batches hold 500 and there are at
-    least 10 epochs: the time then is that of the rows, not of the steps.
+    least 10 epochs: training time is then proportional to the rows.
 
     Raises TypeError if a count is not an int, ValueError if it is below 1.
 

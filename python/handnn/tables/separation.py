@@ -1,7 +1,7 @@
 """Rows that must be kept apart: those of one group, or those of the past and of the future.
 
-Where rows are not independent, a random row is not a fair test: the model has seen another row of
-the same patient, or the day after. Held-out rows then are whole groups, or the latest rows.
+If rows are dependent, scores on random held-out rows are too good: the model has seen other rows of
+the same patient, or of later days. So whole groups, or the latest rows, are held out instead.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Classes = NDArray[np.number] | None
 """(N,) the class of each row, or None."""
 
 MAX_COUNTS = 20_000_000
-"""The largest table of groups by classes; with more, groups are dealt by their sizes alone."""
+"""The largest table of groups by classes; above it, folds balance only the sizes of groups."""
 
 
 @dataclass(frozen=True)
 class Separation:
-    """How the rows of a table depend on each other; by default, they do not.
+    """The dependence between the rows of a table; by default, they are independent.
 
     Attributes:
         groups: (N,) the group of each row, from 0: its rows are on the same side of every split.
@@ -46,7 +46,7 @@ class Separation:
 
     @classmethod
     def of_groups(cls, groups: ArrayLike) -> Separation:
-        """Return the Separation of groups given by labels (N,); ValueError if there is one only."""
+        """Return the Separation of groups given by labels (N,); ValueError if there is only one."""
         labels, codes = np.unique(np.asarray(groups), return_inverse=True)
         if len(labels) < 2:
             raise ValueError("groups must have two different values or more")
@@ -72,7 +72,7 @@ class Separation:
     def held_out(
         self, share: float, classes: Classes, rng: np.random.Generator | None = None
     ) -> Mask:
-        """Return which rows (N,) to hold out: about this share of them, and not all.
+        """Return a mask (N,) of the rows to hold out: about this share of them, and not all.
 
         The latest rows, or random groups. Rows of equal time are on the same side. With `classes`
         (N,), groups with all rows of a class are not held out. rng: None draws at random. Raises
@@ -87,9 +87,9 @@ class Separation:
     def folds(self, n_rows: int, n_folds: int, classes: Classes, rng: np.random.Generator) -> Folds:
         """Return the fold (n_rows,) of each row; for independent rows that of `draw_folds`.
 
-        Groups are dealt out whole, so that folds have about the same number of rows of each class;
-        there are at most as many folds as groups. In time, the folds are consecutive parts of the
-        later half of the rows; the earlier half has the fold -1.
+        Whole groups are assigned to folds, so that folds have about the same number of rows of each
+        class; there are at most as many folds as groups. In time, the folds are consecutive parts
+        of the later half of the rows; the earlier half has the fold -1.
         """
         if self.times is not None and n_folds:
             return _time_folds(self.times, n_folds)
@@ -152,7 +152,7 @@ def _random_groups(groups: Codes, share: float, classes: Classes, rng: np.random
 
 
 def _group_folds(groups: Codes, n_folds: int, classes: Classes, rng: np.random.Generator) -> Folds:
-    """Deal out the largest groups first, each to the fold that is then the least uneven."""
+    """Assign groups to folds, the largest first, each where it increases imbalance the least."""
     n_groups = int(groups.max()) + 1
     codes = np.zeros(len(groups), np.int64)
     if classes is not None:

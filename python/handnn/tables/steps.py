@@ -5,7 +5,7 @@ Every kind of column returns its preprocessing as a short sequence of the steps 
 step and does not know the kinds of columns.
 
 A column enters as one value per row: a number, NaN where it is missing, or a label. Its steps apply
-in order. A column that is encoded (`OrdinalEncode`) stands after all others in the network's input.
+in order. A column that is encoded (`OrdinalEncode`) follows all others in the network's input.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Impute:
 class AddCycles:
     """Add two inputs for each period: ``sin(2π·x / period)`` and ``cos(2π·x / period)``.
 
-    x itself is unchanged for the steps that follow. The new inputs stand behind the indicators of
-    missing values, in the order of the columns.
+    x itself is unchanged for the steps that follow. The new inputs follow the indicators of missing
+    values, in the order of the columns.
     """
 
     periods: tuple[float, ...]
@@ -46,7 +46,7 @@ class AddBins:
         clip((x - low) / (high - low), 0, 1) - 1/2
 
     edges (B + 1,) ascend strictly. x itself is unchanged for the steps that follow. The new inputs
-    stand where those of `AddCycles` do.
+    are placed like those of `AddCycles`.
     """
 
     edges: tuple[float, ...]

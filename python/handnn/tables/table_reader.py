@@ -101,7 +101,7 @@ class TableReader:
         """Return the cells of the column at this position."""
         column = self._columns[place]
         if type(column) is np.ndarray:
-            column = np.ascontiguousarray(column)  # it is read several times
+            column = np.ascontiguousarray(column)  # several passes read it
         name = self.describe(place)
         return read_cells(column, name, self.key(place), self.where, self._gaps)
 

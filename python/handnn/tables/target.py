@@ -96,8 +96,8 @@ class Target:
         Raises ValueError without rows, if a value is missing or infinite, if y does not fit
         `task` or `objective`: text in a regression, negative numbers for "poisson", a single class,
         more or fewer than two classes in a binary task, other values than 0 and 1 in a multilabel
-        task; and, for "auto", if y holds dates, strings such as "15%" that only people read as
-        numbers, or a string among numbers.
+        task; and, for "auto", if y holds dates, strings such as "15%" that look like numbers, or a
+        string among numbers.
 
         Examples:
             >>> handnn.Target.learn([1.0, 3.0, 5.0])
@@ -159,8 +159,8 @@ class Target:
         """Return y encoded for training, float64 (N, n_out); (N, 1) for classes.
 
         Scaled values of a regression, 0 or 1 of yes-or-no targets, or the index of the label in
-        `classes`. Raises ValueError for whatever `learn` rejects, for a label absent from training,
-        and for another number of columns; the message names the row and the value.
+        `classes`. Raises ValueError for all values that `learn` rejects, for a label absent from
+        training, and for another number of columns; the message names the row and the value.
 
         Examples:
             >>> handnn.Target.learn([1.0, 3.0]).encode([5.0]).tolist()

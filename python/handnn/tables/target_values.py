@@ -106,7 +106,7 @@ class TargetValues:
     def task(self) -> str:
         """Infer the task from the values.
 
-        Raises ColumnError for dates, and for strings that a person reads as numbers.
+        Raises ColumnError for dates, and for strings that look like numbers.
         """
         if any(_has_text(column) for column in self.columns[1:]):
             return "multiclass"  # `classes` then raises that there must be one column
@@ -158,8 +158,8 @@ class TargetValues:
     def classes(self) -> AnyArray:
         """Return the distinct labels of y, (N,) or (N, 1), in ascending order, of one type.
 
-        Labels are as they are written; equal numbers are one label. Fractions beside integers that
-        float64 cannot hold are text.
+        Labels keep their spelling; equal numbers are one label. If float64 cannot hold all numbers,
+        because integers are too large and others are fractions, all labels become text.
         """
         column = self._labels()
         found = sorted_labels(column.written().values())

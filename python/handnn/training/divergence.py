@@ -14,7 +14,7 @@ LARGE = 1e4
 """Inputs and targets beyond this are a more likely cause than the learning rate."""
 
 UNSCALED = 10.0
-"""Inputs and targets beyond this are not standardized, which is a likely cause."""
+"""Inputs and targets beyond this are not standardized, a likely cause of divergence."""
 
 
 class DivergenceError(ArithmeticError):
@@ -43,7 +43,7 @@ class DivergenceError(ArithmeticError):
         self.step = step
 
     def __reduce__(self) -> tuple[type[DivergenceError], tuple[str, int, int | None]]:
-        """Pickle with the epoch and the step."""
+        """Support pickling with the epoch and the step."""
         return type(self), (str(self), self.epoch, self.step)
 
 
@@ -64,7 +64,7 @@ def divergence(
 
 
 def _scaling(name: str) -> str:
-    """Return how to scale an array."""
+    """Return advice on scaling an array."""
     return f"scale it to about 1, such as by ({name} - {name}.mean(axis=0)) / {name}.std(axis=0)"
 
 

@@ -35,7 +35,7 @@ class EarlyStopping:
     Each `fit` starts over. One EarlyStopping serves one training at a time.
 
     Attributes:
-        best: The best value so far; None before the first epoch.
+        best: The best value so far; None before the first epoch ends.
         best_epoch: Its epoch, counted from 1; None before the first epoch.
 
     Raises:
@@ -133,7 +133,7 @@ class EarlyStopping:
         arrays: Mapping[str, Array],
         metrics: Mapping[str, bool | None],
     ) -> bool:
-        """Note the measurements of an epoch; return whether training ends here.
+        """Record the measurements of an epoch; return whether training ends after it.
 
         arrays: the weights after the epoch, which are copied if it is the best so far.
         """

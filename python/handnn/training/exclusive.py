@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _thread import get_ident  # threading.get_ident, without 1.6 ms of import
+from _thread import get_ident  # threading.get_ident, without the 1.6 ms import
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +12,7 @@ from handnn.network import Network
 _TRAINED_BY: dict[int, int] = {}
 """The id of the thread that trains each network, by the id of the network."""
 
-if hasattr(os, "register_at_fork"):  # the child of a fork has only the thread that forked
+if hasattr(os, "register_at_fork"):  # a forked child has only the thread that forked
     os.register_at_fork(after_in_child=_TRAINED_BY.clear)
 
 

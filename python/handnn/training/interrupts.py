@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class Interrupts:
-    """Make Ctrl-C set the `stop` of one fit, and raise KeyboardInterrupt when the fit has ended.
+    """Let Ctrl-C set the `stop` of one fit, and raise KeyboardInterrupt when the fit has ended.
 
     In a callback it is raised immediately, unless the fit writes a checkpoint first (`writes`). A
     second Ctrl-C is raised at the end of the step.
@@ -42,8 +42,8 @@ class Interrupts:
     def during(self, fit: Callable[[], Result]) -> Result:
         """Return ``fit()``; Ctrl-C sets `stop`, and raises KeyboardInterrupt at the end.
 
-        In other threads than the main one, and with a handler of SIGINT that is not Python's own,
-        Ctrl-C has no special meaning.
+        Outside the main thread, or with a handler of SIGINT that is not Python's own, Ctrl-C is not
+        handled here.
         """
         if not signals.is_main_thread():
             return fit()

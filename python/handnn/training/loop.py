@@ -25,7 +25,7 @@ from handnn.training.rows import Samples
 from handnn.training.state import FitState
 
 LossAndSeconds: TypeAlias = tuple[float, float]
-"""The mean training loss of an epoch, and how long the epoch took."""
+"""The mean training loss of an epoch, and its duration in seconds."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class TrainingLoop:
     program: engine.TrainingProgram | None = None
     """The compiled parts; None for the Python loop."""
     has_agreed_to_stop: bool = False
-    """Whether a rank was to stop in the last step."""
+    """Whether a rank was asked to stop in the last step."""
 
     def run(self, epochs: int, losses: list[LossAndSeconds]) -> None:
         """Train for `epochs` epochs, and append the loss and the seconds of each to `losses`.
@@ -103,7 +103,7 @@ class TrainingLoop:
     def _run_compiled(
         self, program: engine.TrainingProgram, epochs: int, losses: list[LossAndSeconds]
     ) -> None:
-        """Do the same in one call of the compiled engine."""
+        """Train in one call of the compiled engine, with the same results."""
         state, done = self.state, len(self.state.history)
         outputs = None
         if self.keeps_outputs:
@@ -153,7 +153,7 @@ class TrainingLoop:
         return value, own, dict(grads)
 
     def _is_to_stop(self) -> bool:
-        """Return whether training ends here; several ranks agree on it in every step."""
+        """Return whether training ends after this step; several ranks agree on it in every step."""
         if self.sharded is not None and self.sharded.ranks.size > 1:
             return self.has_agreed_to_stop
         return self.stop.is_set
@@ -177,7 +177,7 @@ class TrainingLoop:
 
 
 class Before:
-    """What the forward pass of one step changes, besides what layers keep for backward."""
+    """The state that the forward pass of a step changes, besides what layers keep for backward."""
 
     def __init__(self, network: Network) -> None:
         layers = [layer for _, layer in walk(network.layers)]
@@ -187,12 +187,12 @@ class Before:
         self._steps: list[int] = []
 
     def remember(self) -> None:
-        """Remember the running statistics and the steps of Dropout, as they are."""
+        """Copy the running statistics and the steps of Dropout."""
         self._kept = [array.copy() for array in self._buffers]
         self._steps = [layer.step for layer in self._dropouts]
 
     def restore(self) -> None:
-        """Set them back, after a step that failed."""
+        """Restore them after a step that failed."""
         for array, kept in zip(self._buffers, self._kept, strict=True):
             array[...] = kept
         for layer, step in zip(self._dropouts, self._steps, strict=True):
@@ -207,7 +207,7 @@ def new_outputs(sampler: engine.BatchSampler, shape: tuple[int, ...], network: N
 def loss_and_gradients(
     network: Network, loss: Loss, x: Array, y: Array, *weight: Array
 ) -> tuple[float, Array]:
-    """Go forward and backward once; return the loss and the outputs it is computed from."""
+    """Run forward and backward once; return the loss and the outputs it is computed from."""
     engine.check_stop()
     with network.in_mode(training=True):
         pre = network.forward(x)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from handnn.charts import RIGHT, TOP, WIDTH, Axes
 
 MAX_POINTS = 500
-"""Longer curves are thinned out: a chart is hardly wider than this, in pixels."""
+"""The largest number of points of a curve, about the width of a chart in pixels."""
 
 LOG_RATIO = 50
-"""The scale is logarithmic if the largest loss is more than this times the smallest."""
+"""The axis is logarithmic if the ratio of the largest loss to the smallest exceeds this."""
 
 LEGEND_WIDTH = 120
 """The width of an entry of the legend."""

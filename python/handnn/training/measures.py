@@ -35,8 +35,8 @@ class Measure(NamedTuple):
     def of(self, loss: Loss, y_true: Array, pre: Array, *weight: Array) -> float:
         """Return the metric of the outputs `pre` of a network trained with `loss`.
 
-        A function that is not in METRICS receives y_true and pre unchanged. The result is NaN if no
-        row has weight, which happens in epochs that draw few rows.
+        A function that is not in METRICS receives y_true and pre unchanged. The result is NaN if
+        all rows have weight 0, which can happen in epochs that draw few rows.
 
         Raises:
             TypeError: If the function does not return a number.
@@ -101,7 +101,7 @@ class Measuring(NamedTuple):
 
 
 def measures(metrics: object, loss: Loss) -> list[Measure]:
-    """Return the measures for the argument `metrics` of `Trainer.fit`, described there.
+    """Return the Measures for the argument `metrics` of `Trainer.fit`.
 
     Raises:
         TypeError: If an element is neither a name nor a function.
@@ -131,7 +131,7 @@ def measures(metrics: object, loss: Loss) -> list[Measure]:
 
 
 def _named(where: str, metrics: object) -> Sequence[tuple[object, object]]:
-    """Return pairs of a name and a metric; the name of a function without one is itself."""
+    """Return pairs of a name and a metric; a function is its own name if it has none."""
     if isinstance(metrics, str) or callable(metrics):
         metrics = [metrics]
     if isinstance(metrics, Mapping):

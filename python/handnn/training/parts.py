@@ -24,7 +24,7 @@ class Parts(NamedTuple):
     sharding: Sharding = Sharding()
 
     def compiles(self) -> bool:
-        """Return whether training runs in the compiled engine, with the parts as they are now.
+        """Return whether training runs in the compiled engine, given its current parts.
 
         Raises ValueError if `engine` is "compiled", but a part cannot be compiled.
         """

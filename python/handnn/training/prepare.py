@@ -28,7 +28,7 @@ from handnn.training.run import Run
 from handnn.training.state import FitSettings, FitState, Shuffle
 
 MAX_ROWS = sys.maxsize // 8
-"""The largest number of rows of an epoch: their order is an array of 64-bit integers."""
+"""The largest number of rows in an epoch, whose order is an array of 64-bit integers."""
 
 
 @dataclass(kw_only=True)
@@ -244,7 +244,7 @@ def _checkpoint(
     rows: Selection,
     held_out: Selection | None,
 ) -> Checkpoint:
-    """Return what every checkpoint of a fit has in common, with the hashes of its data."""
+    """Return the common contents of all checkpoints of a fit, with the hashes of its data."""
     names = ("x", "y", "sample_weight")
     data = dict(zip(names, rows.gather(), strict=False))
     if held_out is not None and settings.fraction is None:

@@ -1,4 +1,4 @@
-"""A frequent mistake: the last brick applies the function that the loss applies itself."""
+"""Detect a frequent mistake: the last brick applies a function that the loss applies, too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from handnn.losses import Loss, facts_of
 from handnn.network import Network
 
 LINK_BRICKS: dict[str, type[Brick]] = {"softmax": Softmax, "sigmoid": Sigmoid}
-"""The bricks that compute the function of a loss, by `LossFacts.link`."""
+"""The bricks that compute the link function of a loss, by `LossFacts.link`."""
 
 
 def repeated_link(network: Network, loss: Loss) -> str | None:

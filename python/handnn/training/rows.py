@@ -64,8 +64,8 @@ def select_rows(
 ) -> Selection:
     """Check and cast x, y and sample_weight (see `checked`), and select the rows `chosen`.
 
-    Arrays that pass as a whole are not copied here. Otherwise the error may be in rows that are not
-    selected, so the selected rows are copied and checked on their own.
+    Arrays that are valid as a whole are not copied here. Otherwise the error may be in rows that
+    are not selected, so the selected rows are copied and checked on their own.
     """
     if chosen is None:
         return Selection(tuple(checked(where, network, loss, given).values()))

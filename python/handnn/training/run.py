@@ -122,7 +122,7 @@ class Run:
             self._check_same(ranks)
 
     def begin(self, is_resumed: bool) -> None:
-        """Make the changes that come before the first step."""
+        """Apply the changes that precede the first step."""
         self.parts.rng.bit_generator.state = self.rng_state
         if self.state.early_stopping is not None and not is_resumed:
             self.state.early_stopping.start()
@@ -146,7 +146,7 @@ class Run:
     def train(self, bar: Bar) -> None:
         """Train until all epochs are done, or a callback or early stopping ends the fit."""
         optimizer, state = self.parts.optimizer, self.state
-        if isinstance(optimizer, LBFGS):  # its line search decides when to evaluate the loss
+        if isinstance(optimizer, LBFGS):  # its line search chooses when to evaluate the loss
 
             def after(losses: list[LossAndSeconds]) -> bool:
                 return self._after(losses, bar)
@@ -170,7 +170,7 @@ class Run:
                 count = min(count, self.checkpoint.every - done % self.checkpoint.every)
             try:
                 self._loop.run(count, losses)
-            except BaseException:  # complete epochs count
+            except BaseException:  # counts complete epochs
                 if self.held_out is None and not self.measuring.measures:
                     state.history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
                 raise
@@ -193,7 +193,7 @@ class Run:
             self._write()
 
     def _write(self) -> None:
-        """Write the checkpoint; of several ranks the first does."""
+        """Write the checkpoint; with several ranks, only the first writes it."""
         if self.checkpoint is not None and self.parts.sharding.rank == 0:
             self.checkpoint.write(self.state)
 
@@ -216,8 +216,8 @@ class Run:
         self.state.is_over = bool(every[:, 0].any())
         if (every[:, 1] != every[0, 1]).any():
             raise RuntimeError(
-                "Trainer.fit: the weights of the ranks differ, so a callback or a brick computes "
-                f"something else in each; the hashes are {every[:, 1].tolist()}"
+                "Trainer.fit: the weights of the ranks differ, so a callback or a brick gives "
+                f"different results in them; the hashes are {every[:, 1].tolist()}"
             )
         if stops:
             stop.set()
@@ -284,7 +284,7 @@ class Run:
         for callback in self.callbacks:
             try:
                 answer = callback()
-            except KeyboardInterrupt:  # of a fit in the callback, which had to end as well
+            except KeyboardInterrupt:  # from a fit in the callback, which also had to end
                 if not self.interrupts.is_patient:
                     raise
             else:

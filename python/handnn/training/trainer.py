@@ -44,18 +44,18 @@ class Trainer:
     callbacks: functions that are called as ``callback(trainer)`` after each epoch, in order. If one
     returns True, training ends after all of them have been called.
     progress: whether to show a progress bar on stderr.
-    shards: into how many slices each batch is cut, by position; by default 1, or 16 with `comm`.
-    The slices are summed in one fixed order, so the bits depend on `shards`, and not on who
-    computes them.
+    shards: the number of slices that each batch is cut into, by position; by default 1, or 16 with
+    `comm`. The slices are summed in a fixed order, so the bits depend on `shards`, but not on the
+    ranks that compute them.
     comm: an mpi4py communicator, such as MPI.COMM_WORLD. Its ranks share the slices. All of them
     must build the same trainer and call `fit` with the same arguments.
-    deadline: the seconds after which a rank that does not answer ends all ranks.
+    deadline: the time in seconds after which all ranks end if one does not respond.
 
     After each epoch, in this order: the validation loss and the metrics are measured, the history
     is extended, a `ReduceOnPlateau` and early stopping are updated, the bar advances, the callbacks
     are called, and a checkpoint is written.
 
-    The constructor's arguments are attributes, too. `history` is the `History` of the current or
+    The constructor's arguments are also attributes. `history` is the `History` of the current or
     last `fit`.
 
     If training is interrupted, by Ctrl-C or by an error in a callback, `history` holds all complete
@@ -63,7 +63,7 @@ class Trainer:
     of the step, or of the measurements after an epoch. In a callback, and when it is pressed a
     second time, it is raised immediately.
 
-    Warns if the last brick is an activation that the loss applies, too: Softmax before
+    Warns if the last brick is an activation that the loss also applies: Softmax before
     SoftmaxCrossEntropy, or Sigmoid before BCEWithLogits.
 
     Raises:
@@ -223,9 +223,9 @@ class Trainer:
         cast to the dtype of the network, once.
         epochs: the number of passes over the rows.
         batch_size: the number of rows of a batch; the last batch of an epoch may be shorter.
-        shuffle: True visits the rows in a new random order in each epoch, False in the order they
-        have. "replacement" draws each row independently, so in an epoch some rows occur several
-        times and others not at all.
+        shuffle: True visits the rows in a new random order in each epoch, False in their order.
+        "replacement" draws each row independently, so in an epoch some rows occur several times and
+        others not at all.
         validation: (x, y) or (x, y, sample_weight) to measure the loss on after each epoch, or the
         fraction of the rows, between 0 and 1, to draw at random and hold out for this.
         sample_weight: (N,), finite and not negative. A row of weight 2 counts as two rows.
@@ -244,15 +244,15 @@ class Trainer:
         The training loss of an epoch is the mean of its batch losses, weighted by their numbers of
         rows; each is computed before the batch's update.
 
-        With LBFGS, an epoch is one iteration on all rows in their order, so batch_size must be at
-        least N. Training may end early; ``optimizer.message`` gives the reason.
+        With LBFGS, an epoch is one iteration on all rows, so batch_size must be at least N.
+        Training may end early; ``optimizer.message`` gives the reason.
 
         A callback may change the layers. If they no longer compile, engine "auto" continues with
         the loop over bricks, and "compiled" raises ValueError.
 
         Raises:
-            TypeError: If an argument has a wrong type, or a checkpoint cannot hold a part. Nothing
-                has been changed then; the same holds for ValueError.
+            TypeError: If an argument has a wrong type, or a checkpoint cannot hold a part.
+            TypeError and ValueError are raised before anything is changed.
             ValueError: If a shape or a value does not fit, or all rows of a loss have weight 0.
             DivergenceError: At the first loss that is NaN or infinite.
             RuntimeError: If another thread is training this network.
@@ -299,7 +299,7 @@ class Trainer:
 
     def _run(self, run: Run) -> History:
         """Run a prepared fit to its end."""
-        engine.check_stop()  # raises if an outer fit or train_many is being stopped
+        engine.check_stop()  # raises if an enclosing fit or train_many is being stopped
         run.gather()
 
         def fit() -> History:

@@ -1,4 +1,4 @@
-"""Where the tests of checkpoints write theirs."""
+"""The path at which tests write checkpoints."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def test_early_stopping_restores_the_best_weights_again(path):
 
 
 def epoch_of_a_quarter_second(x, y, **given):
-    """Return how many steps of the compiled engine take 0.25 s of CPU time on this machine."""
+    """Return the number of steps that take the compiled engine 0.25 s of CPU time."""
     one = trainer("compiled", "cosine")
     one.fit(x, y, **{**given, "epochs": 1, "steps_per_epoch": 10})
     start = process_time()
@@ -214,7 +214,7 @@ def epoch_of_a_quarter_second(x, y, **given):
 
 
 def press_within_fit(number, frame):
-    """Press Ctrl-C when the compiled engine has ended a call for a signal, in an epoch."""
+    """Press Ctrl-C after a signal has ended a call of the compiled engine within an epoch."""
     is_run = frame.f_code.co_filename == handnn.training.run.__file__
     if is_run and frame.f_locals["self"].state.step > 0:
         signal.raise_signal(signal.SIGINT)

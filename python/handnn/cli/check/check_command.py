@@ -14,7 +14,7 @@ from handnn.cli.check.result import Result
 
 
 def facts() -> Mapping[str, object]:
-    """Return the versions, the machine and the instruction set that are checked."""
+    """Return the versions, the machine and the instruction set being checked."""
     cpu = handnn.cpu_info()
     return {
         **machine.versions(),
@@ -38,7 +38,7 @@ def line(result: Result) -> str:
 
 
 @click.command(
-    short_help="Prove that this installation computes correctly.",
+    short_help="Check that this installation computes correctly.",
     epilog="Examples: handnn check; HANDNN_ISA=v3 handnn check; handnn check --json",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -48,9 +48,9 @@ def check(context: click.Context, as_json: bool) -> None:
 
     Results in new and in given arrays are compared with plain NumPy, in float32 and float64, at
     lengths around the widths of vectors. Gradients are compared with finite differences of forward,
-    and a fit by the compiled engine with the same fit in Python, bit for bit.
+    and training by the compiled engine with the same training in Python, bit for bit.
 
-    Each line shows the error that came nearest to its bound. The bounds are derived: 2 eps K times
+    Each line shows the error closest to its bound. The bounds are derived: 2 eps K times
     the sum of absolute terms for a sum of K terms, 4 eps for a formula without a sum, 0 for copies
     and bits (the error counts the entries that differ), and a relative 1e-6 for a slope, beyond the
     rounding of its measurement. HANDNN_ISA chooses the instruction set to check.

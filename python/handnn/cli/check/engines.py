@@ -42,7 +42,7 @@ def same_bits(
 
 
 def of_layer(name: str, dtype: str) -> Iterator[Case]:
-    """Compare both engines on a network with a layer."""
+    """Compare both engines on a network that contains a layer."""
     x, y = examples.data(name, N_ROWS, dtype)
     yield from same_bits(examples.network(name, dtype), MSELoss(), SGD(0.01, 0.9), x, y)
 

@@ -21,7 +21,7 @@ from handnn.schedules import SCHEDULES
 
 DTYPES = ("float32", "float64")
 CLIPPING = "clip_norm"
-"""Not a brick: the sum that all optimizers scale gradients by."""
+"""The name of clipping by norm, which is not a brick."""
 
 
 class Check(NamedTuple):
@@ -47,7 +47,7 @@ def of_calls(brick: str, calls: list[Call]) -> Iterator[Check]:
 
 
 def kind_of(name: str) -> str:
-    """Return the kind of the layer that is the example of this name."""
+    """Return the type of the example layer with this name."""
     layer: Layer = examples.LAYERS[name](np.random.default_rng(0), "float32")
     return layer.kind
 

@@ -23,8 +23,8 @@ def results(calls: Iterable[Call], dtype: str) -> Iterator[Case]:
     """Yield a case for each result of each call, at many sizes.
 
     In the first call of a function, each axis has every length, and the axes have all combinations
-    of the edges. In its other calls, which run the same loops with other settings, each axis has
-    the lengths of the edges.
+    of the edges. In other calls, which run the same loops with other settings, axes only have the
+    lengths of the edges.
     """
     functions = set()
     for call in calls:
@@ -54,7 +54,7 @@ def given_outputs(calls: Iterable[Call], dtype: str) -> Iterator[Case]:
 
 
 def factors(schedule: type[Schedule]) -> Iterator[Case]:
-    """Yield the factors of a schedule and those of its formula."""
+    """Yield the factors of a schedule, and those that its formula gives."""
     for call in schedule_calls():
         if type(call.schedule) is schedule:
             yield Case("factors", *call.results())

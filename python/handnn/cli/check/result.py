@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 @dataclass
 class Result:
-    """One property of one brick: of all cases, the error that came nearest to its bound."""
+    """One property of one brick: the error closest to its bound, among all cases."""
 
     brick: str
     what: str
@@ -61,7 +61,7 @@ def worst(case: Case, dtype: DTypeLike) -> tuple[float, float, float]:
         return 0.0, 0.0, 0.0
     with np.errstate(invalid="ignore"):
         error = np.asarray(abs(got - expected))
-    error[(got == expected) | (np.isnan(got) & np.isnan(expected))] = 0  # equal infinities too
+    error[(got == expected) | (np.isnan(got) & np.isnan(expected))] = 0  # includes equal infinities
     bound = np.broadcast_to(np.asarray(case.bound, np.float64), error.shape)
     share = np.where(error == 0, 0.0, math.inf)  # inf for NaN, and for an error above a bound of 0
     np.divide(error, bound, out=share, where=(error > 0) & (bound > 0))

@@ -25,7 +25,7 @@ def train_on_concrete(
     network = handnn.mlp([8, 128, 128, 1], rng=rng, dtype="float64")
     optimizer = handnn.SGD(lr=0.02, momentum=0.9, weight_decay=0.002)
 
-    def decay(trainer: handnn.Trainer) -> None:  # to a fiftieth of the first learning rate
+    def decay(trainer: handnn.Trainer) -> None:  # to 1/50 of the initial learning rate
         optimizer.lr *= 0.02 ** (1 / epochs)
 
     trainer = handnn.Trainer(
@@ -36,7 +36,7 @@ def train_on_concrete(
         x[train], y[train], epochs=epochs, batch_size=32, validation=(x[held_out], y[held_out])
     )
 
-    # Two more layers let the model accept kg/m³ and days, and return MPa.
+    # Two more layers convert units: the model takes kg/m³ and days, and returns MPa.
     standardize = handnn.Affine(np.diag(1 / x_std), -x_mean / x_std)
     restore = handnn.Affine(np.array([[y_std]]), np.array([y_mean]))
     return handnn.Network([standardize, *network.layers, restore]), history, held_out

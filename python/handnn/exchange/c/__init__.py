@@ -6,7 +6,7 @@ from handnn.exchange.c.export import to_c
 from handnn.exchange.c.steps import Bins, Cycles, Fill, Interpolate, LookUp, OneHot, RowStep, Scale
 
 Bend, Look, Step = Interpolate, LookUp, RowStep
-"""The old names of three of them."""
+"""The old names of three functions."""
 
 __all__ = [
     "Bend",

@@ -84,7 +84,7 @@ def _residual(program: Program, layer: Residual, x: Buffer) -> Buffer:
     program.waiting.append(x.name)
     out = add_bricks(program, layer.block, x, program.place)
     program.waiting.pop()
-    if out.name == x.name:  # the block consists of Dropout only
+    if out.name == x.name:  # the block is only Dropout
         return program.call_in_place("add", x, x.name, x.columns)
     return program.call_in_place("add", out, x.name, x.columns)
 
@@ -103,4 +103,4 @@ BRICKS: Mapping[str, AddCode] = {
     "Residual": _residual,
     "Softmax": _softmax,
 }
-"""How each brick is added, by its name."""
+"""The function that adds each brick, by its name."""

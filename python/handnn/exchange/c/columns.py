@@ -56,7 +56,7 @@ class Collected:
         """Return the steps in the order in which they are applied.
 
         In float32 the mean is subtracted in two parts that together have twice the digits, so the
-        difference is as exact as x.
+        difference is as accurate as x.
         """
         steps: list[RowStep] = [Fill(self.fill, self.indicators), *self.more, *self.changes]
         made = self.n_columns

@@ -23,12 +23,12 @@ def table_program(
 ) -> str:
     """Return a program in C99 that reads rows of CSV from stdin and prints the predictions.
 
-    Commas separate the cells, which may be quoted, and which mean what docs/cells.md says. If the
-    first line holds the names of the columns, they may come in any order among others, which are
-    ignored; otherwise the columns are those of training in their order. `gaps` are strings that
-    mean a missing value besides those of the model. At an invalid line the program prints its
-    number and exits with 1. With --check it predicts its test rows.
-    ``cc -std=c99 -O2 model.c -lm -o model`` compiles it. Raises what `handnn.to_c` raises.
+    Commas separate the cells, which may be quoted; docs/cells.md specifies their meaning. If the
+    first line holds the names of the columns, they may come in any order, and other columns are
+    ignored; otherwise the columns must be those of training, in the same order. `gaps` are strings
+    that mean a missing value besides those of the model. For an invalid line the program prints the
+    line number and exits with 1. With --check it predicts its test rows. ``cc -std=c99 -O2 model.c
+    -lm -o model`` compiles it. Raises what `handnn.to_c` raises.
     """
     header = table_header(model, name, target, gaps, is_wide=True)
     row, real = InputRow(model, target), REALS["float64"]

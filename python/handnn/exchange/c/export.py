@@ -29,7 +29,7 @@ def to_c(
     scale_in: tuple[ArrayLike, ArrayLike] | None = None,
     scale_out: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> str:
-    """Return what `network.predict` computes as a header in C99; write it to `path` if given.
+    """Return a header in C99 that computes `network.predict`; write it to `path` if given.
 
     Its function ``void model_predict(const float *x, float *y)`` (double for a float64 network)
     maps one row of I numbers to O outputs. The bits are those of `predict` wherever fma rounds
@@ -54,7 +54,7 @@ def to_c(
         ValueError: If `name` is not an identifier, shapes do not fit, an array has no entries, the
             number of columns is unknown, a TableModel has an option other than `name`, or C cannot
             hold a label or a number of it.
-        OSError: If the file cannot be written; an old one then remains.
+        OSError: If the file cannot be written; an existing file then remains.
 
     Examples:
         >>> text = handnn.to_c(handnn.mlp([3, 4, 1], rng=0), name="pump")

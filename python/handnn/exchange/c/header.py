@@ -34,7 +34,7 @@ class Wording:
 
     promise: completes "the results have ...". comment: text that is inserted unchanged into the
     comment at the top.
-    lookups: the function model_code and its labels, in the words of the templates (see `in_c`).
+    lookups: the function model_code and its labels, in the notation of the templates (see `in_c`).
     file: the name of the file, by default that of the header with ".h".
     """
 
@@ -171,7 +171,7 @@ def _add_all(
     for place in range(len(networks)):
         out = added(place)
         if total is None:
-            # The total is added to, so it must not be the row that the next network reads.
+            # The total is accumulated, so it must not be the row that the next network reads.
             is_kept = out.name in program.waiting
             total = program.call("copy", out, out.columns, out.columns) if is_kept else out
             program.waiting.append(total.name)

@@ -15,7 +15,7 @@ from handnn.exchange.c.text import chosen, in_c
 from handnn.network import Network
 
 PREFIX = "narrow_"
-"""Between the prefix of the program and the names of functions for float."""
+"""Inserted between the prefix of the program and the names of functions for float."""
 
 
 class NarrowNetworks:

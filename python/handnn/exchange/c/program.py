@@ -21,7 +21,7 @@ class _Wrapping(TypedDict):
 WRAPPING: _Wrapping = {
     "initial_indent": "  ", "subsequent_indent": " " * 6, "break_long_words": False,
 }  # fmt: skip
-"""How a statement is broken into lines."""
+"""Wraps a statement into lines."""
 
 
 class Buffer(NamedTuple):
@@ -42,7 +42,7 @@ class Program:
     """The body of `predict`, brick by brick.
 
     A buffer holds the row between two bricks and is as wide as the widest row it ever holds. It is
-    free once the next brick has read it, unless it is in `waiting`, as the input of a Residual is.
+    free once the next brick has read it, unless it is in `waiting`, like the input of a Residual.
 
     Attributes:
         inner_constant_bytes, inner_scratch_bytes: of programs that this one calls.

@@ -1,4 +1,4 @@
-"""Numbers as constants of C, and what depends on the type: float or double."""
+"""Numbers as constants of C, and the code that depends on the type: float or double."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ MAX_LINE = 96
 def number(value: float, real: Real) -> str:
     """Return a number of float32 or float64 as an exact constant of C.
 
-    Decimal where that is short and exact, hexadecimal otherwise.
+    The constant is decimal if that is short and exact, otherwise hexadecimal.
     """
     rounded = float(np.float32(value)) if real.bits == 32 else float(value)
     if np.isnan(rounded):

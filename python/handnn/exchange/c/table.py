@@ -80,7 +80,7 @@ def _check_numbers(part: str, name: str, values: object, dtype: np.dtype[np.floa
 
 
 def row_bricks(row: InputRow, network: Network) -> Iterator[Brick]:
-    """Yield the bricks of a network for the order of columns that `row_steps` makes.
+    """Yield the bricks of a network, adapted to the column order of `row_steps`.
 
     There the codes precede the indicators. Each Embedding removes its column, so the codes of the
     next one have the same index, and the columns after them are those of training.

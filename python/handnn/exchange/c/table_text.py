@@ -41,9 +41,9 @@ def _column(column: InputColumn, place: int, name: str) -> str:
 
 
 def promise(row: InputRow, dtype: np.dtype[np.floating]) -> str:
-    """Return which bits the results have: `Columns` and `Target` compute in float64.
+    """Return a description of the bits of the results: `Columns` and `Target` compute in float64.
 
-    dtype: of the rows.
+    dtype: that of the rows.
     """
     task = row.model.target.task
     function = f"handnn's TableModel.predict{'' if task == 'regression' else '_proba'}"

@@ -44,7 +44,7 @@ def in_c(text: str, real: Real, prefix: str) -> str:
     """Return a template as C for one type and one name.
 
     In the templates, R(1.5) is a constant and C(fabs) a function of the type, `real` is the type,
-    `word` the unsigned integer of its size, and model_, MODEL_ and @ stand for the name.
+    `word` the unsigned integer of its size, and model_, MODEL_ and @ are replaced by the name.
     """
 
     def constant(match: re.Match[str]) -> str:

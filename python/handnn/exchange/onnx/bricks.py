@@ -61,7 +61,7 @@ def _batch_norm(graph: Graph, layer: BatchNorm, x: Value) -> str:
 def _elu(graph: Graph, layer: ELU, x: Value) -> str:
     """max(x, 0) + alpha·(exp(min(x, 0)) - 1), exp(z) - 1 = 2t / (1 - t) with t = tanh(z / 2).
 
-    Elu cancels near 0, and ONNX Runtime does not have it in float64.
+    Elu suffers from cancellation near 0, and ONNX Runtime does not implement it in float64.
     """
     zero, one = graph.number("zero", 0), graph.number("one", 1)
     half = graph.node("Mul", graph.node("Min", x.name, zero), graph.number("half", 0.5))
@@ -85,7 +85,7 @@ def _embedding(graph: Graph, layer: Embedding, x: Value) -> str:
 
 
 def _gelu(graph: Graph, layer: GELU, x: Value) -> str:
-    if layer.form == "tanh":  # (1 + tanh(u)) / 2 = sigmoid(2u), which does not cancel
+    if layer.form == "tanh":  # (1 + tanh(u)) / 2 = sigmoid(2u) without cancellation
         square = graph.node("Mul", x.name, x.name)
         cubic = graph.node("Mul", square, graph.number("cubic", 0.044715))
         rest = graph.node("Add", cubic, graph.number("one", 1))
@@ -112,7 +112,7 @@ def _layer_norm(graph: Graph, layer: LayerNorm, x: Value) -> str:
 def _leaky_relu(graph: Graph, layer: LeakyReLU, x: Value) -> str:
     if graph.dtype == np.float32:
         return graph.node("LeakyRelu", x.name, alpha=layer.slope)
-    zero = graph.number("zero", 0)  # ONNX Runtime has no float64 LeakyRelu
+    zero = graph.number("zero", 0)  # ONNX Runtime lacks LeakyRelu in float64
     below = graph.node("Mul", graph.node("Min", x.name, zero), graph.number("slope", layer.slope))
     return graph.node("Add", graph.node("Max", x.name, zero), below)
 
@@ -135,7 +135,7 @@ def _silu(graph: Graph, layer: Layer, x: Value) -> str:
 def _softplus(graph: Graph, layer: Layer, x: Value) -> str:
     """max(x, 0) + log(1 + e), e = exp(-|x|), corrected for the rounding of 1 + e.
 
-    Softplus loses small e, and ONNX Runtime does not have it in float64.
+    Softplus rounds small e away, and ONNX Runtime does not implement it in float64.
     """
     one = graph.number("one", 1)
     e = graph.node("Exp", graph.node("Neg", graph.node("Abs", x.name)))
@@ -162,4 +162,4 @@ NODES: Mapping[str, AddNodes] = {
     "Softplus": _softplus,
     "Tanh": _operator("Tanh"),
 }
-"""How each brick is added, by its name."""
+"""The function that adds each brick, by its name."""

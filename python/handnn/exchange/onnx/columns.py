@@ -69,7 +69,7 @@ def _signature(column: InputColumn) -> tuple[str, tuple[type[ColumnStep], ...]]:
 class Block:
     """The graph, the strings that mark a missing value, and the inputs added so far.
 
-    indicators: of missing values. more: cycles and bins.
+    indicators: those of missing values. more: cycles and bins.
     """
 
     def __init__(self, graph: Graph, gaps: Collection[str]) -> None:
@@ -205,4 +205,4 @@ ADD: Mapping[type[ColumnStep], Callable[[Block, Any, str], str]] = {
     PiecewiseLinear: _piecewise_linear,
     Standardize: _standardize,
 }
-"""How each type of step is added to a block, (N, G) to (N, G'), given the steps of its columns."""
+"""The function that adds each type of step to a block, (N, G) to (N, G'), given the steps."""

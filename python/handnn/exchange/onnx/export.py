@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def to_onnx(
     network: Network | TableModel | Estimator, path: str | os.PathLike[str] | None = None
 ) -> ModelProto:
-    """Return what `network.predict` computes as an ONNX model; write it to `path` if given.
+    """Return an ONNX model that computes `network.predict`; write it to `path` if given.
 
     A Network becomes a model with the input "x" (N, I) and the output "y" (N, O), for any N, in the
     dtype of the network. Weights are named and shaped as PyTorch's: "0.weight" (O, I), "0.bias".
@@ -35,7 +35,7 @@ def to_onnx(
     Raises:
         TypeError: If a brick is not one of handnn's.
         ValueError: If the arrays have 2 GiB or more.
-        OSError: If the file cannot be written; an old one then remains.
+        OSError: If the file cannot be written; an existing file then remains.
         ImportError: If onnx is not installed.
 
     Examples:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 OPSET = 13
-"""The operator set: the oldest with every operator used here, for the sake of old runtimes."""
+"""The operator set: the oldest that has all operators used here, to support old runtimes."""
 
 IR_VERSION = 7
 """The version of the file format: that of the first ONNX release with this operator set."""
@@ -82,7 +82,7 @@ class Graph:
         return parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=1)
 
     def gate(self, x: str) -> str:
-        """Add 1 / (1 + exp(-x)). ONNX Runtime's Sigmoid is 1.5e-8 for all x below -18."""
+        """Add 1 / (1 + exp(-x)). ONNX Runtime's own Sigmoid returns 1.5e-8 for all x below -18."""
         exp = self.node("Exp", self.node("Neg", x))
         return self.node("Reciprocal", self.node("Add", exp, self.number("one", 1)))
 
@@ -99,7 +99,7 @@ class Graph:
         description: str,
         domains: Mapping[str, int],
     ) -> ModelProto:
-        """Return the model. domains: the versions of further operator sets."""
+        """Return the model. domains: the versions of other operator sets."""
         from importlib.metadata import version
 
         helper = self.onnx.helper
@@ -131,7 +131,7 @@ def imported_onnx() -> Any:
 
 
 def check_size(networks: Iterable[Network]) -> None:
-    """Raise ValueError when the params exceed what one model can hold."""
+    """Raise ValueError if the params are too large for one model."""
     size = sum(array.nbytes for network in networks for array in network.params.values())
     if size > MAX_BYTES:
         raise ValueError(f"to_onnx: the params have {size:,} bytes, more than {MAX_BYTES:,}")

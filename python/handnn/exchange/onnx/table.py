@@ -95,7 +95,7 @@ def _answer(graph: Graph, row: InputRow, pre: str) -> str:
 
 
 def _mean(graph: Graph, answers: list[str], kind: int) -> str:
-    """Add the mean in float64 as type `kind`. ONNX Runtime does not have Mean in float64."""
+    """Add the mean in float64 as type `kind`. ONNX Runtime does not implement Mean in float64."""
     if len(answers) == 1:
         return answers[0]
     double = graph.onnx.TensorProto.DOUBLE

@@ -32,8 +32,8 @@ def from_torch(module: Module, rng: RandomSource = None) -> Network:
 
     Raises:
         TypeError: If a module has no brick, or its dtype is neither float32 nor float64.
-        ValueError: If a brick does not have a setting of the module, a module has hooks, or a
-            parameter is in two places. The message has PyTorch's name of the module.
+        ValueError: If a brick lacks a setting of the module, a module has hooks, or a parameter is
+        in two places. The message has PyTorch's name of the module.
         ImportError: If PyTorch is not installed.
 
     Examples:
@@ -148,7 +148,7 @@ class _Reader:
 
 
 def _children(module: Module) -> Iterator[tuple[str, Module]]:
-    """Yield the modules in a module; unlike `named_children`, also those that come twice."""
+    """Yield the modules in a module; unlike `named_children`, include repeated ones."""
     for key, child in module._modules.items():
         if child is not None:
             yield key, child
@@ -159,7 +159,7 @@ def _is_plain_flatten(nn: ModuleType, module: Any) -> bool:
 
 
 def _shown(name: str, module: Module) -> str:
-    """Return how messages name the module: its name in PyTorch and one line of its repr."""
+    """Return the module's name for messages: its name in PyTorch and one line of its repr."""
     kind = type(module).__name__
     text = repr(module)
     return f"{name or 'module'} ({text if chr(10) not in text else kind})"

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="import-not-found, misc, unused-ignore, no-any-return, no-untyped-call"
-"""Residual and Embedding as modules of PyTorch, which has no such modules.
+"""Residual and Embedding as PyTorch modules; PyTorch has no equivalents.
 
 Importing this module imports PyTorch.
 """
@@ -12,7 +12,7 @@ import torch
 
 
 class Residual(torch.nn.Sequential):
-    """``out = x + block(x)``, the block being a Sequential."""
+    """``out = x + block(x)`` for a block that is a Sequential."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x + block(x)."""

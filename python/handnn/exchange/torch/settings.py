@@ -28,7 +28,7 @@ from handnn.layers import (
 )
 
 MIN_THRESHOLD = 12.0
-"""The smallest threshold of Softplus: below it, PyTorch's shortcut has an error above 1e-6."""
+"""The smallest supported threshold of Softplus; below it, PyTorch's error exceeds 1e-6."""
 
 Settings = dict[str, object]
 
@@ -93,5 +93,5 @@ BRICKS_OF: Mapping[str, tuple[type[Layer], Callable[[Any], Settings]]] = {
 }
 """The brick of each module of torch.nn, by the name of the module, and its settings.
 
-"Embedding" is that of `handnn.exchange.torch.modules`; the input of PyTorch's own is codes alone.
+"Embedding" is that of `handnn.exchange.torch.modules`; PyTorch's own takes codes only.
 """

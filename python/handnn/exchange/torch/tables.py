@@ -38,9 +38,9 @@ class TableModule(torch.nn.Module):
     """The columns, networks and target of a TableModel: ``y = module(x)``.
 
     x (N, C), float64: the numbers and dates (as days), NaN where missing, then the categories, each
-    in table order. A category of strings is its place among the labels of its column, NaN where
-    missing, and more than their number if it is not one of them; one of numbers is the number. y
-    (N, O) holds the values of a regression, float64, or the probabilities of the classes.
+    in table order. A text category is the index of its label, NaN where missing, and any larger
+    number if training did not have it. A numeric category is the number itself. y (N, O) holds the
+    values of a regression, float64, or the probabilities of the classes.
 
     The networks are `torch.nn.Sequential`s in `networks`, in evaluation mode; `train()` prepares
     them for further training. All constants are buffers.

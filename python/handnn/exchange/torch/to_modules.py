@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch.nn import Module, Sequential
 
 SOFTPLUS_THRESHOLD = 35.0
-"""Above it PyTorch returns x for log(1 + exp(x)). From 34.1 on the two are the same float64."""
+"""Above this, PyTorch returns x for log(1 + exp(x)). From 34.1 on, both are the same float64."""
 
 
 def network_to_torch(network: Network) -> Sequential:
@@ -57,7 +57,7 @@ def _modules(torch: ModuleType, layers: list[Brick]) -> list[Module]:
         build = MODULES.get(type(layer).__name__, _same_name)
         module = build(torch, layer)
         if isinstance(layer, Residual):
-            module.training = layer.training  # its modules have their own modes
+            module.training = layer.training  # the modules of the block have their own modes
         else:
             module.train(layer.training)
         built.append(module)
@@ -65,13 +65,13 @@ def _modules(torch: ModuleType, layers: list[Brick]) -> list[Module]:
 
 
 def _place(torch: ModuleType, layer: Layer) -> dict[str, Any]:
-    """Return where the params of a module are, and their dtype."""
+    """Return the device and the dtype of the params of a module."""
     dtype = next(iter(layer.params.values())).dtype
     return {"device": "cpu", "dtype": getattr(torch, str(dtype))}
 
 
 def _affine(torch: ModuleType, layer: Affine) -> Module:
-    # skip_init leaves PyTorch's random state alone
+    # skip_init does not draw from PyTorch's random state
     return torch.nn.utils.skip_init(torch.nn.Linear, *layer.w.shape, **_place(torch, layer))
 
 

@@ -30,7 +30,7 @@ def collect_facts(
     """Return facts about columns from all blocks of a source; TableError when it has no rows.
 
     held_out: the rows that `ColumnFacts.training` leaves out; None does without `training`. kept:
-    a list to which the blocks are added. stripes: each has facts of its own, which are merged.
+    a list to which the blocks are added. stripes: facts are collected for each of them, and merged.
     """
     import polars as pl
 

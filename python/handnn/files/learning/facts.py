@@ -30,7 +30,7 @@ MAX_LABELS = 100_000
 """The largest number of distinct strings that are counted for a column."""
 
 MAX_NUMBER_LABELS = 1_000
-"""The same for a column whose cells are all numbers so far."""
+"""The limit while all cells of a column are numbers."""
 
 MAX_SAMPLE = 50_000
 """The largest number of values kept for the quantiles of a column."""
@@ -71,7 +71,7 @@ class TrainingFacts:
             self.sample, self.step = self.sample[::2], 2 * self.step
 
     def merge(self, other: TrainingFacts) -> None:
-        """Add the statistics of other rows; the sample then has those of both."""
+        """Add the statistics of other rows; the samples are combined."""
         self.n_gaps += other.n_gaps
         self.moments.merge(other.moments)
         self.labels.update(other.labels)
@@ -96,11 +96,11 @@ class ColumnFacts:
         texts, numbers, too_large, not_dates: the first few cells of each kind.
         units: the units of numbers, such as "%", and how often each occurs.
         is_whole: whether all numbers are integers that are written without a point.
-        is_canonical: whether all integers are also written in the only way, without leading zeros.
-        is_decimal: whether all numbers have a point and are written in the only way.
-        is_running: whether the cells of row k are k plus `start`, the first cell, 0 or 1.
+        is_canonical: whether all integers are also in canonical form, without leading zeros.
+        is_decimal: whether all numbers have a point and are in canonical form.
+        is_running: whether the cells count the rows from `start`, the first cell, 0 or 1.
         minimum, maximum: of the numbers that are not too large.
-        labels: how often each value occurs; complete only if `is_counted`.
+        labels: the count of each value; complete only if `is_counted`.
         training: the same for the training rows of a streamed file.
     """
 
@@ -140,7 +140,7 @@ class ColumnFacts:
 
     @property
     def first_value(self) -> str:
-        """The first string, or the first number without strings."""
+        """The first string; the first number if there are no strings."""
         return (self.texts or self.numbers)[0][1]
 
     @property
@@ -255,7 +255,7 @@ class ColumnFacts:
             self.is_decimal &= bool(texts.str.contains(CANONICAL_DECIMAL).all())
 
     def _check_running(self, numbers: NDArray[np.float64], row: int) -> None:
-        """Update whether the cells count the rows; `row` is that of the first number."""
+        """Update whether the cells count the rows; `row` is the row of the first number."""
         if not self.is_running:
             return
         if self.start is None:
@@ -297,7 +297,7 @@ class ColumnFacts:
 
     @property
     def _max_labels(self) -> int:
-        """The number of labels up to which they are counted."""
+        """The largest number of labels that are counted."""
         has_only_numbers = self.n_texts == 0 and not self.is_chosen
         return MAX_NUMBER_LABELS if has_only_numbers else MAX_LABELS
 
@@ -331,7 +331,7 @@ class ColumnFacts:
 def add_plain(
     facts: Sequence[ColumnFacts], columns: Sequence[FileCells], plain: DataFrame, block: Block
 ) -> None:
-    """Add a block of columns of numbers without gaps to facts that count no labels, all at once.
+    """Update several facts at once with columns of numbers without gaps; none may count labels.
 
     plain: the columns as Float64 without nulls, as `Source.numbers` returns them.
     """

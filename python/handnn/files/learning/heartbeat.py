@@ -1,4 +1,4 @@
-"""Log a line now and then during a long training without a progress bar, as in a log file."""
+"""Log the elapsed time of a long training that shows no progress bar."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def heartbeat(
 ) -> Iterator[None]:
     """Log `text` and the seconds since the start, from another thread: after 30 s, 90 s, 210 s ...
 
-    shows: whether to do so.
+    shows: whether to log anything.
     """
     if not shows:
         yield

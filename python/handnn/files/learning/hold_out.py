@@ -29,7 +29,7 @@ class HeldOut:
     seed: int
 
     def draws(self, number: int, block: Block) -> NDArray[np.float64]:
-        """Return the numbers of the rows of block `number`."""
+        """Return the random numbers of the rows of block `number`."""
         return np.random.default_rng([self.seed, number, STREAM_KEY]).random(len(block.places))
 
     def share_of(self, n_rows: int) -> float:
@@ -37,7 +37,8 @@ class HeldOut:
         return min(self.share, MAX_TEST_ROWS / n_rows)
 
     def training(self, number: int, block: Block, n_rows: int) -> NDArray[np.bool_]:
-        """Return which rows of a block are certain to be training rows, after `n_rows` rows.
+        """Return a mask of the rows of a block that are certainly training rows, after `n_rows`
+        rows.
 
         More rows only lower the share, so none of these will be held out. Rows without a target are
         not training rows either, which the caller checks.

@@ -98,7 +98,7 @@ def _announced(recipe: Recipe, log: Log) -> str:
 
 
 def _split(survey: Survey, settings: TrainingSettings) -> Split:
-    """Return the rows to train on, and those that score the model, perhaps of another file."""
+    """Return the rows to train on, and those that score the model, which may be of another file."""
     frame, places = take_rows(survey)
     if not settings.test:
         rng = np.random.default_rng(settings.seed)

@@ -24,7 +24,7 @@ MAX_DISTINCT_SHARE = 0.9
 
 MAX_CLASSES = 1_000
 MAX_CATEGORIES = 10_000
-"""With more, there would be too few rows for the embedding of each category."""
+"""With more labels, there would be too few rows for each class or embedding."""
 
 Predicate = tuple[str, str]
 """The description of one wrong cell, and of several."""
@@ -100,8 +100,8 @@ def choose_kinds(
 ) -> Choice:
     """Return the kind of each column.
 
-    used: columns never to leave out. Raises one TableError for all columns that are ambiguous, such
-    as numbers and text; with `is_strict` also for those that would be left out.
+    used: columns that are never left out. Raises one TableError for all columns that are ambiguous,
+    such as numbers and text; with `is_strict` also for those that would be left out.
     """
     choice = Choice({}, {}, set(), {})
     problems: list[str] = []
@@ -142,7 +142,7 @@ def choose_kinds(
 
 
 def reason_to_leave_out(fact: ColumnFacts, kind: str, is_used: bool) -> str:
-    """Return why a column is useless for training, or ""."""
+    """Return the reason why a column is useless for training, or ""."""
     if fact.dtype:
         return f"has the type {fact.dtype:.60}"
     if kind == "empty":
@@ -156,7 +156,7 @@ def reason_to_leave_out(fact: ColumnFacts, kind: str, is_used: bool) -> str:
     if is_used or fact.is_chosen:
         return ""
     name = fact.name.strip()
-    is_index = fact.is_whole and PANDAS_INDEX.fullmatch(name) is not None  # also of chosen rows
+    is_index = fact.is_whole and PANDAS_INDEX.fullmatch(name) is not None  # or of filtered rows
     is_index |= fact.is_running and INDEX_NAME.fullmatch(name) is not None
     if kind == "number" and is_index and fact.n_rows > MIN_INDEX_ROWS:
         return "is an index of the rows"
@@ -177,7 +177,7 @@ def has_odd_dates(fact: ColumnFacts) -> bool:
 
 
 def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[PlacedCell]]:
-    """Return why a column is ambiguous, or "", and the cells that cause this, if any."""
+    """Return the reason why a column is ambiguous, or "", and the cells that cause this, if any."""
     if kind == "mixed":
         return describe_cells(fact.texts, fact.n_texts, source, UNLIKE_OTHERS), fact.texts
     if kind == "mixed dates":
@@ -201,7 +201,7 @@ def _problem(fact: ColumnFacts, kind: str, source: Source) -> tuple[str, list[Pl
 
 
 def near_numbers_of(fact: ColumnFacts) -> tuple[str, str] | None:
-    """Return the kind of strings that only people read as numbers, and one of them.
+    """Return the kind of strings that look like numbers, and one of them.
 
     None unless at least half of the values are such strings or numbers.
     """
@@ -269,7 +269,7 @@ def check_target(
 
 
 def check_objective(fact: ColumnFacts, source: Source, objective: str) -> None:
-    """Raise TableError when a target has negative numbers, or only 0, but counts are wanted."""
+    """Raise TableError when a target has negative numbers, or only 0, but the loss needs counts."""
     if objective == POISSON and (fact.minimum < 0 or fact.maximum <= 0):
         found = f"a value of {fact.minimum:g}" if fact.minimum < 0 else "no value above 0"
         raise TableError(
@@ -279,7 +279,7 @@ def check_objective(fact: ColumnFacts, source: Source, objective: str) -> None:
 
 
 def gaps_of_target(fact: ColumnFacts, source: Source) -> tuple[str, *tuple[Remedy, ...]]:
-    """Return a description of the rows without a target, and options that give them one."""
+    """Return a description of the rows without a target, and the options that remedy it."""
     remedies = (Remedy(Option.NO_DEFAULT_GAPS),) if fact.has_gap_words else ()
     rows = counted(fact.n_gaps, "row")
     where = f"the first in {source.place} {fact.first_gap:,}"

@@ -1,4 +1,4 @@
-"""Split by groups of rows or by time: the columns that say which rows depend on each other."""
+"""Split by groups of rows or by time: the columns that define which rows depend on each other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def kinds_for_splits(
     facts: Mapping[str, ColumnFacts], source: Source, settings: TrainingSettings
 ) -> dict[str, str]:
-    """Return the kind of the column of groups or times, if there is one; TableError if it is bad.
+    """Return the kind of the column of groups or times, if any; TableError if it is invalid.
 
     facts: about the columns of the file.
     """
@@ -58,7 +58,7 @@ def separation_of(frame: DataFrame, settings: TrainingSettings) -> Separation:
 
 
 def _times(frame: DataFrame, name: str) -> Floats:
-    """Return a column of dates as days, or of numbers as it is."""
+    """Return a column of dates as days, or a column of numbers unchanged."""
     column = frame.get_column(name)
     if column.dtype.is_numeric():
         return np.asarray(column.to_numpy(), np.float64)
@@ -67,7 +67,7 @@ def _times(frame: DataFrame, name: str) -> Floats:
 
 
 def described_split(settings: TrainingSettings) -> str:
-    """Return which rows are held out to score the model, for messages and the report."""
+    """Describe the rows that are held out to score the model, for messages and the report."""
     if settings.test:
         return "another file"
     if settings.split_by:

@@ -77,8 +77,8 @@ def split_rows(
 
     Every row has the same probability of being held out; see `draw_rows`. task: as in
     `Target.learn`; it determines whether targets are classes. separation: groups or times of the
-    rows; about that share then is whole groups, or the latest rows. Raises TableError when there
-    are too few rows, or no group can be held out.
+    rows; with it, whole groups or the latest rows are held out, about that share in total. Raises
+    TableError when there are too few rows, or no group can be held out.
     """
     names = [targets] if isinstance(targets, str) else list(targets)
     y = frame.get_column(names[0])
@@ -105,7 +105,7 @@ def split_rows(
 def draw_rows(
     n_rows: int, share: float, classes: NDArray[np.int64] | None, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Return which rows to hold out, (n_rows,): at least one row, and not all rows of a class.
+    """Return a mask (n_rows,) of the rows to hold out: at least one, and not all rows of a class.
 
     Every row has the same probability. If `classes` (n_rows,) are given, the number of rows of each
     class is the exact share, rounded up or down at random. (Systematic sampling with one random

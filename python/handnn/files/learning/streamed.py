@@ -1,7 +1,7 @@
 """Train on a file that is larger than memory, by reading it once for each epoch.
 
 A first pass collects facts about the columns: means, deviations and categories of all training
-rows, and the quantiles of a sample of them. Each further pass is an epoch. Rows fill a buffer, the
+rows, and the quantiles of a sample of them. Each later pass is an epoch. Rows fill a buffer, the
 networks are trained on it in random order, and the next rows replace them. So rows are shuffled
 within a buffer only: a file that is sorted by its target should be shuffled first. Networks do not
 stop early.
@@ -115,7 +115,7 @@ def _new_trainers(
 
 
 class OtherRows(NamedTuple):
-    """The rows of a block that are kept: for the scores, for the baselines, and to validate on."""
+    """The rows of a block that are kept for scores, baselines and validation."""
 
     test: tuple[DataFrame, Places]
     sample: tuple[DataFrame, Places]

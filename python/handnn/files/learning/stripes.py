@@ -1,8 +1,9 @@
-"""Stripes: the blocks of a streamed file, dealt to the ranks that train together.
+"""Stripes: the blocks of a streamed file, distributed among the ranks that train together.
 
 Each rank reads the blocks of its own stripes. Facts about the columns are collected from each
 stripe and merged in their order, and rows are used in rounds: the first block of each stripe, the
-second of each, and so on. So both depend on the number of stripes, and not on who reads them.
+second of each, and so on. So both depend only on the number of stripes, not on the ranks that read
+them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Stripes:
         self.deal = Deal(n, range(*own))
 
     def results(self, blocks: Iterator[Block], work: Callable[[Block], Result]) -> Iterator[Result]:
-        """Yield work(block) for every block of the file, in the order of the turns, in all ranks.
+        """Yield work(block) for every block of the file, in the order of their turns, in all ranks.
 
         blocks: those that this rank takes. After each round, ranks exchange the results. An error
         of one rank raises RankError in the others.
@@ -55,11 +56,11 @@ class Stripes:
             number += 1
 
     def merged(self, parts: list[Result]) -> list[Result]:
-        """Return something for each stripe, in their order; parts: those of the own stripes."""
+        """Return one object per stripe, in order; parts: the objects of this rank's stripes."""
         return parts if self._ranks is None else [*chain(*self._ranks.gather(parts))]
 
     def check_same(self, name: str, thing: object) -> None:
-        """Raise ValueError in all ranks unless all have the same thing."""
+        """Raise ValueError in all ranks unless all have the same object."""
         if self._ranks is not None:
             self._ranks.check_same({name: thing}, "train_file")
 

@@ -41,11 +41,11 @@ class Survey:
     """A file that has been read once, with the kinds of its columns.
 
     Attributes:
-        choice: what the columns are that are learned from.
-        target_kind: "number" or "category", what the target is.
+        choice: the kinds of the columns that are learned from.
+        target_kind: "number" or "category", the kind of the target.
         task: "regression", "binary", "multiclass", or "multilabel".
         facts, targets: facts about these columns, and about the targets.
-        notes: decisions that a user may want otherwise.
+        notes: decisions that a user may want to change.
         others: the kinds of columns of weights, groups and times; those of weights and groups are
             not learned from.
         blocks: all rows, unless the file is streamed.
@@ -234,12 +234,14 @@ def _columns_in_use(source: Source, settings: TrainingSettings) -> list[str]:
     if settings.weight:
         check_column(settings.weight, source, "of weights")
         if settings.weight in (*settings.targets, *settings.ignore):
-            raise TableError(f"column {settings.weight!r} cannot hold weights: it is not used so")
+            reason = "it is a target or ignored"
+            raise TableError(f"column {settings.weight!r} cannot hold weights: {reason}")
     for name, purpose in ((settings.split_by, "of groups"), (settings.split_time, "of times")):
         if name:
             check_column(name, source, purpose)
             if name in (*settings.targets, settings.weight):
-                raise TableError(f"column {name!r} cannot be one {purpose}: it has another use")
+                reason = "it is a target or the weight"
+                raise TableError(f"column {name!r} cannot be one {purpose}: {reason}")
     ignored = set(settings.ignore)
     for name in settings.targets:
         if name in ignored:

@@ -11,7 +11,7 @@ from handnn.training.history import History
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """How a model was trained.
+    """A record of how a model was trained.
 
     Attributes:
         histories: one for each network.

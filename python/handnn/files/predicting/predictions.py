@@ -67,9 +67,8 @@ class ModelInput:
     def blocks(self, *more: str, keeps: bool = False) -> Iterator[tuple[DataFrame, Block]]:
         """Yield the columns of the model, typed, with the block that they come from.
 
-        more: the names of further columns that the blocks have; keeps: whether they have all
-        columns. Raises TableError for text in a column of numbers or dates, and for a file without
-        rows.
+        more: the names of other columns to keep in the blocks; keeps: whether to keep all of them.
+        Raises TableError for text in a column of numbers or dates, and for a file without rows.
         """
         names = None if keeps else list(dict.fromkeys([*self.kinds, *more]))
         n_rows = 0
@@ -111,7 +110,7 @@ class ModelInput:
     def _categories(self, column: Series, labels: set[str]) -> Series:
         """Return the strings of categories, null for gaps, and count those absent from training.
 
-        A label of the training beats a gap word.
+        Labels of training take precedence over gap words.
         """
         name = column.name
         texts = self.source.cells(column).cells.texts_with(labels)

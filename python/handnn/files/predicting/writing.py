@@ -27,8 +27,8 @@ def is_parquet_name(path: str | os.PathLike[str] | None) -> bool:
 def format_rows(frame: DataFrame, *, as_json: bool, has_header: bool, separator: str) -> str:
     """Return rows as lines of CSV or, with `as_json`, as a JSON object for each.
 
-    In CSV, the cells of lists and structs are JSON texts. Raises TableError for values that have no
-    text.
+    In CSV, lists and structs are written as JSON. Raises TableError for values that cannot be
+    written as text.
     """
     with panics_as("the rows have values that cannot be written, such as dates out of range"):
         return _formatted(frame, as_json=as_json, has_header=has_header, separator=separator)
@@ -45,7 +45,7 @@ def _formatted(frame: DataFrame, *, as_json: bool, has_header: bool, separator: 
 
 
 def _with_texts(frame: DataFrame) -> DataFrame:
-    """Return a frame with texts in place of lists, structs and bytes."""
+    """Return a frame with strings in place of lists, structs and bytes."""
     import polars as pl
 
     columns = []

@@ -20,8 +20,8 @@ class Block(NamedTuple):
     """Rows of a table: their cells, None where one is missing, and their places.
 
     numbers: the columns known to hold only numbers, as Float64; see `Source.numbers`.
-    number: how many blocks of the file come before it. row: how many rows do.
-    turn: the round and the stripe to which it is dealt; blocks are used in this order.
+    number: the number of preceding blocks in the file. row: the number of preceding rows. turn: the
+        round and the stripe to which the block is assigned; blocks are used in this order.
     """
 
     frame: DataFrame
@@ -38,7 +38,7 @@ MAX_BLOCKS = 16
 
 @dataclass(frozen=True)
 class Deal:
-    """How blocks are dealt: into `n` stripes, and which of these are read."""
+    """The distribution of blocks among `n` stripes, and the stripes to read."""
 
     n: int = 1
     own: range = range(1)
@@ -48,7 +48,7 @@ class Deal:
         return max(1, size * MAX_BLOCKS // max(self.n, MAX_BLOCKS))
 
     def turn(self, number: int) -> tuple[int, int]:
-        """Return the round and the stripe of block `number`, if blocks are dealt one by one."""
+        """Return the round and the stripe of block `number`, if blocks are assigned one by one."""
         return divmod(number, self.n)
 
     def takes(self, turn: tuple[int, int]) -> bool:
@@ -57,4 +57,4 @@ class Deal:
 
 
 ALL = Deal()
-"""All blocks in their order."""
+"""All blocks, in the order of the file."""

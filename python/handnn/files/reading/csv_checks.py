@@ -38,7 +38,8 @@ def records(
 ) -> Iterator[Record]:
     """Yield the rows that `readers` return one after another; `line` is the number of the first.
 
-    skips_spaces: whether spaces before a cell are removed, so that a quote behind them counts.
+    skips_spaces: whether spaces before a cell are removed, so that a quote after them is
+        recognized.
 
     An empty line is a row without cells. Raises TableError for text that is not CSV.
     """

@@ -23,7 +23,7 @@ INDEX_NAME = "Unnamed: 0"
 
 @dataclass(frozen=True)
 class Dialect:
-    """How to read a text file. Fields that are None are detected.
+    """The settings for reading a text file. Fields that are None are detected.
 
     delimiter: the character between cells. encoding: a name that Python knows. decimal: the decimal
     point, "." or ",". gaps: strings that mark a missing value, besides empty cells and, unless
@@ -43,7 +43,7 @@ class Dialect:
 
     @property
     def chosen_gaps(self) -> tuple[str, ...] | None:
-        """The same, or None for the default, for `Columns.learn`."""
+        """All such strings for `Columns.learn`; None for the default."""
         return None if self.default_gaps and not self.gaps else self.gap_words
 
 

@@ -20,7 +20,7 @@ BLOCK_CHARACTERS = 2**22
 """The approximate number of characters in a block."""
 
 SURROGATE, SURROGATES = re.compile(r"\\u[dD][89a-fA-F]"), re.compile("[\ud800-\udfff]")
-"""The escape of half a character, and such a half."""
+"""Patterns of the escape of a lone surrogate, and of a lone surrogate."""
 
 Row = dict[str, object]
 
@@ -34,8 +34,8 @@ class JsonLinesFile:
     """A file whose lines are JSON objects, with a key for each column.
 
     Cells are strings, as in CSV: numbers keep their digits, booleans are "true" and "false". A key
-    that a row does not have is a missing value. The names of the columns are the keys in the
-    beginning of the file.
+    that a row does not have is a missing value. The keys at the beginning of the file are the names
+    of the columns.
 
     Raises TableError, naming the line, for a line that is not a JSON object, for a key that occurs
     twice, and for a cell of a requested column that is a list or an object.
@@ -136,9 +136,7 @@ class JsonLinesFile:
         if not isinstance(found, dict):
             raise TableError(f"{self.path}, line {number} is not a JSON object: {line!r:.60}")
         if SURROGATE.search(line) and SURROGATES.search(json.dumps(found, ensure_ascii=False)):
-            raise TableError(
-                f"{self.path}, line {number} has half of a surrogate pair, such as \\ud800"
-            )
+            raise TableError(f"{self.path}, line {number} has a lone surrogate, such as \\ud800")
         return found
 
     def _object(self, pairs: list[tuple[str, object]]) -> Row:

@@ -14,6 +14,6 @@ def release_memory() -> None:
     """
     if not sys.platform.startswith("linux"):
         return
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl does not have it
     if trim is not None:
         trim(ctypes.c_size_t(0))

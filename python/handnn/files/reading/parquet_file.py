@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EPOCH = dt.date(1970, 1, 1).toordinal()
 
 FIRST_DAY, LAST_DAY = (date.toordinal() - EPOCH for date in (dt.date.min, dt.date.max))
-"""The days since 1970-01-01 that Python's dates have."""
+"""The range of Python's dates, in days since 1970-01-01."""
 
 SECONDS_PER_DAY = 86_400
 
@@ -63,8 +63,8 @@ class ParquetFile:
     ) -> Iterator[Block]:
         """Yield the rows in blocks of about `size` cells; names: of the columns, by default all.
 
-        deal: by default all blocks. Into several stripes, row groups are dealt, if there are enough
-        of them; only those of the stripes that are taken are read.
+        deal: by default all blocks. With several stripes, whole row groups are assigned to them, if
+            there are enough; only those of the requested stripes are read.
         """
         place_of = {name: place for place, name in enumerate(self.names)}
         chosen = self.names if names is None else list(names)
@@ -81,7 +81,7 @@ class ParquetFile:
             yield Block(select(frame, chosen), places_of_rows, number=number, row=first, turn=turn)
 
     def _pieces(self, size: int, deal: Deal) -> list[tuple[int, int, int, tuple[int, int]]]:
-        """Return number, first row, number of rows, and turn of each block that is taken.
+        """Return number, first row, number of rows, and turn of each requested block.
 
         size: the number of rows of a block; it has fewer at the end of the file or of a row group.
         """
@@ -104,7 +104,7 @@ class ParquetFile:
 
 
 def check_dates(column: Series, places: Places, path: str) -> None:
-    """Raise TableError for a date or a time before year 1 or after year 9999: Python has none."""
+    """Raise TableError for a date or a time outside the years 1 to 9999, the range of Python's."""
     import polars as pl
 
     dtype = column.dtype

@@ -1,4 +1,4 @@
-"""Read Parquet and Excel files in another process, which a damaged file may end.
+"""Read Parquet and Excel files in another process, since a damaged file may end it.
 
 The other process runs `parquet_server`.
 """
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
 State = tuple[int, ...]
-"""What changes when a file changes."""
+"""Numbers that change when the file does."""
 
 
 class UnreadableError(Exception):
-    """A file cannot be read; its text is the reason."""
+    """A file cannot be read; the message is the reason."""
 
 
 class _Reader:
@@ -38,12 +38,12 @@ class _Reader:
         self._parent = 0
 
     def ask(self, *request: object) -> tuple[dict[str, Any], bytes]:
-        """Return the answer to a request, and the bytes after it; UnreadableError without one."""
+        """Return the answer to a request, and the bytes after it; UnreadableError if it fails."""
         with self._lock:
             process = self._started()
             try:
                 answer, data = _exchanged(process, request)
-            except BaseException:  # an answer may be unread
+            except BaseException:  # the pipe may hold an unread answer
                 self._end()
                 raise
         if "reason" in answer:
@@ -56,7 +56,7 @@ class _Reader:
             self._end()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._parent != os.getpid():  # after a fork, it is another's
+        if self._process is None or self._parent != os.getpid():  # it is the parent's after a fork
             self._parent = os.getpid()
             self._process = subprocess.Popen(
                 [sys.executable, "-P", parquet_server.__file__],
@@ -72,7 +72,7 @@ class _Reader:
             process.kill()
             process.wait()
             for stream in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):  # of what is not written yet
+                with contextlib.suppress(OSError):  # from flushing a broken pipe
                     if stream is not None:
                         stream.close()
 

@@ -46,7 +46,7 @@ def scan(path: str, state: object) -> tuple[LazyFrame, list[str], int]:
 def read_rows(
     path: str, state: object, places: Sequence[int], first: int, n_rows: int
 ) -> DataFrame:
-    """Return `n_rows` rows of the columns at these places; they are not more than there are."""
+    """Return `n_rows` rows of the columns at these places; the file must have that many."""
     import polars.selectors as cs
 
     lazy, _, _ = scan(path, state)
@@ -54,13 +54,13 @@ def read_rows(
 
 
 def reason_of(error: BaseException) -> str:
-    """Return a line that tells why a file cannot be read, or raise the error."""
+    """Return one line on why a file cannot be read; raise errors that are not about the file."""
     import polars as pl
 
     is_of_reader = type(error).__module__.startswith("fastexcel")
     if is_of_reader or isinstance(error, KNOWN_ERRORS | pl.exceptions.PolarsError):
         return (str(error) or type(error).__name__).split("\n", 1)[0]
-    if type(error).__name__ == "PanicException":  # of polars; it is not an Exception
+    if type(error).__name__ == "PanicException":  # polars raises it; not an Exception
         return "its parts contradict each other"
     raise error
 

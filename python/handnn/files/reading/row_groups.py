@@ -1,4 +1,4 @@
-"""The row groups of a Parquet file: runs of rows that are stored, and therefore read, together.
+"""The row groups of a Parquet file: consecutive rows that are stored and read together.
 
 Their sizes are in the footer, which is a struct of Thrift in its compact protocol
 (https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md; the fields are
@@ -13,7 +13,7 @@ ROW_GROUPS, NUM_ROWS = 4, 3
 """The numbers of the fields: FileMetaData.row_groups and RowGroup.num_rows."""
 
 BYTE, INTEGERS, DOUBLE, BINARY, LISTS, MAP, STRUCT = 3, (4, 5, 6), 7, 8, (9, 10), 11, 12
-"""Types of Thrift; 1 and 2 are booleans, which a struct holds in the type itself."""
+"""Thrift types; 1 and 2 are booleans, which a struct encodes in the type itself."""
 
 END = b"PAR1"
 
@@ -34,7 +34,7 @@ def row_group_sizes(path: str) -> list[int]:
 
 
 class _Footer:
-    """A struct of Thrift; IndexError where it is cut off, ValueError for an unknown type."""
+    """A Thrift struct; IndexError if it is truncated, ValueError for an unknown type."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0

@@ -28,19 +28,19 @@ LARGE = 256 * 2**20
 """The size in bytes above which text files are streamed by default."""
 
 LARGE_COMPRESSED = 48 * 2**20
-"""The same for a Parquet file, or text compressed with gzip."""
+"""The size above which Parquet files, and text compressed with gzip, are streamed."""
 
 
 class Source:
     """A table in an open file. Close it, or use it in a `with` statement.
 
     Attributes:
-        path: of the file.
+        path: the path of the file.
         names: the names of the columns.
         place: what `Block.places` count, "line" or "row".
         is_typed: whether the file has types, so that strings have no dialect.
         format: how its strings are written.
-        dialect: how it was asked to be read.
+        dialect: the dialect that the caller gave.
     """
 
     def __init__(self, file: InputFile, dialect: Dialect) -> None:
@@ -96,7 +96,7 @@ class Source:
         self._file.check_unchanged()
 
     def close(self) -> None:
-        """Close the file; more than once has no effect."""
+        """Close the file; further calls have no effect."""
         if not self._file.buffer.closed:
             self._table.close()
             self._file.close()

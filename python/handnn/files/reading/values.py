@@ -20,7 +20,7 @@ MAX_SHOWN_CELLS = 5
 """The largest number of cells shown in a message."""
 
 NOUNS = {"number": "number", "date": "date", "category": "finite number"}
-"""What a wrong cell is not, by the kind of its column: all categories but infinities are right."""
+"""The nouns of valid cells in messages; the only invalid categories are infinities."""
 
 NO_UNITS: Mapping[str, str] = {}
 
@@ -39,9 +39,10 @@ def typed(
 ) -> DataFrame:
     """Return the columns that `kinds` names: Float64 for "number", as in the file for the others.
 
-    Text has no spaces around it. units: that the numbers of a column must have. Raises TableError,
-    naming places, columns and values, when cells in a column of numbers are not finite numbers,
-    cells in a column of dates are neither dates nor day numbers, or categories are infinite.
+    Text has no spaces around it. units: the units that the numbers of a column must have. Raises
+    TableError, naming places, columns and values, when cells in a column of numbers are not finite
+    numbers, cells in a column of dates are neither dates nor day numbers, or categories are
+    infinite.
     """
     found: dict[str, Series] = {}
     columns = {column.name: column for column in block.frame.get_columns()}
@@ -84,7 +85,7 @@ def without(column: Series, missing: Series) -> Series:
 
 
 def is_infinite(values: Series) -> Series:
-    """Return where values are typed infinities."""
+    """Return a mask of typed infinities."""
     import polars as pl
 
     if not values.dtype.is_float():
@@ -93,7 +94,7 @@ def is_infinite(values: Series) -> Series:
 
 
 def are_dates(cells: FileCells) -> Series:
-    """Return where the cells of a column are dates, typed or as ISO 8601 text."""
+    """Return a mask of the cells that are dates, typed or as ISO 8601 text."""
     import polars as pl
 
     column = cells.cells.values
@@ -107,7 +108,7 @@ def are_dates(cells: FileCells) -> Series:
 
 
 def is_too_large(values: Series) -> Series:
-    """Return where numbers are infinite or larger than `MAX_NUMBER`."""
+    """Return a mask of the numbers that are infinite or larger than `MAX_NUMBER`."""
     import polars as pl
 
     numbers = values.to_numpy()
@@ -115,7 +116,7 @@ def is_too_large(values: Series) -> Series:
 
 
 def label_counts(cells: Series) -> dict[Label, int]:
-    """Return how often each value occurs."""
+    """Return the count of each value."""
     counts = cells.drop_nulls().value_counts()
     return dict(zip(*(column.to_list() for column in counts.get_columns()), strict=True))
 

@@ -58,7 +58,7 @@ table.matrix td { white-space: nowrap }
 def answers_section(target: Target, names: Sequence[str], measured: Values, answers: Values) -> str:
     """Return HTML that compares predictions with actual values, the arguments of `score`.
 
-    names: of the targets. The first few of several are shown.
+    names: those of the targets. If there are several, the first few are shown.
     """
     if has_several(target):
         parts = []
@@ -101,7 +101,7 @@ def _residuals(name: str, measured: Values, answers: Values) -> str:
     axes = charts.Axes(x, y, (f"predicted {name:.40}", "predicted - actual"))
     axes.dots(_some(answers, errors), charts.COLORS[0])
     axes.curve([(x[0], 0.0), (x[1], 0.0)], "currentColor", "5 4")
-    text = "The residuals of the same rows. A trend in them is something that the model has missed."
+    text = "The residuals of the same rows. A trend in them is a pattern that the model has missed."
     return f"<h3>Residuals</h3><p>{text}</p>" + axes.svg(text)
 
 
@@ -188,7 +188,7 @@ def _roc_points(is_class: NDArray[np.bool_], scores: Values) -> list[tuple[float
 
 
 def _calibration(labels: list[str], truth: Indices, answers: Values) -> str:
-    """Return how often predictions of each probability are right."""
+    """Return the share of correct predictions for each level of probability."""
     if len(labels) == 2:
         given, happened = answers[:, 1], truth == 1
         names = (f"predicted probability of {labels[1]}", f"share that is {labels[1]}")

@@ -30,7 +30,7 @@ class BlockScores:
     """The scores of all predictions added so far, equal to those of `score` for all rows together.
 
     All scores but auc are sums. For auc, the probability of each row is kept, in its own dtype.
-    names: of several targets.
+    names: those of several targets.
     """
 
     def __init__(self, target: Target, names: Sequence[str] = ()) -> None:

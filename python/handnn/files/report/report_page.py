@@ -139,7 +139,7 @@ def _intervals(model: FileModel) -> list[str]:
 
 
 def _objective(target: Target) -> str:
-    """Return what a regression predicts, unless it is the mean."""
+    """Return a phrase on the objective of a regression, "" for the mean."""
     return "" if target.objective == SQUARED else f" with the loss {target.objective}"
 
 
@@ -169,7 +169,7 @@ def _worst(worst: list[WorstRow], place: str, task: str) -> str:
 
 
 def _decisions(story: Mapping[str, object]) -> str:
-    """Return what was decided about the columns, as a list."""
+    """Return the automatic decisions about the columns, as a list."""
     decisions = story.get("decisions")
     lines = decisions if isinstance(decisions, list) else []
     items = "".join(f"<li>{escape(str(line))}</li>" for line in lines)

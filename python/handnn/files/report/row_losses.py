@@ -1,4 +1,4 @@
-"""The loss of each row, by whose mean models are compared."""
+"""The loss of each row; models are compared by its mean."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def row_losses(target: Target, measured: Values, answers: Values) -> Values:
     """Return the loss (N,) of each row; the arguments are those of `score`.
 
     The squared error, the pinball loss or the Poisson deviance of a regression; for classes -log of
-    the probability of the true class. Of several targets the mean, in units of their scale.
+    the probability of the true class. For several targets it is their mean, in units of their
+    scale.
     """
     if has_several(target):
         power = {"scaled_rmse": 2, "scaled_pinball_loss": 1}.get(main_metric(target), 0)

@@ -34,8 +34,9 @@ def score(target: Target, measured: Values, answers: Values, names: Sequence[str
     """Return the scores of answers: values (N,), or probabilities (N, K) of the classes.
 
     measured (N,): values, or the indices of the true classes. A score that is undefined for these
-    rows, such as auc when all are of one class, is NaN. Of several targets, measured and answers
-    are (N, O), and `names` are theirs: the scores are the main one, and those of each target.
+    rows, such as auc when all are of one class, is NaN. For several targets, measured and answers
+    are (N, O), and `names` are those of the targets. The result has the main score of all targets,
+    and the scores of each.
     """
     if has_several(target):
         main = mean_loss(target, row_losses(target, measured, answers))
@@ -59,7 +60,7 @@ def score(target: Target, measured: Values, answers: Values, names: Sequence[str
 
 
 def _scores_of_values(target: Target, measured: Values, answers: Values) -> Scores:
-    """Return the scores of a regression; of a quantile those that are lowest or right for it."""
+    """Return the scores of a regression; those of quantile regression if it predicts a quantile."""
     if level_of(target.objective) is not None:
         return {
             "pinball_loss": float(row_losses(target, measured, answers).mean()),
@@ -97,8 +98,8 @@ def answers_of(model: TableModel, x: DataFrame) -> Values:
 def row_errors(target: Target, measured: Values, answers: Values) -> Values:
     """Return the error of each prediction; the arguments are those of `score`.
 
-    The absolute error of a regression, of several targets their mean in units of their scale; for
-    classes -log of the probability of the true class.
+    For a regression, the absolute error; for several targets, its mean in units of their scale. For
+    classes, -log of the probability of the true class.
     """
     if target.task != "regression":
         return row_losses(target, measured, answers)

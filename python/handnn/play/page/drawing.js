@@ -55,7 +55,7 @@ export function unpack(text) {
   return levels;
 }
 
-// Set the text of an element, if it is another one.
+// Set the text of an element if it differs.
 export function write(id, text) {
   const target = $(id);
   if (target.textContent !== text) target.textContent = text;
@@ -71,7 +71,7 @@ function pixelsOf(colors, alpha) {
   return packed.get(colors);
 }
 
-const pictures = new WeakMap(); // of each canvas, for reuse
+const pictures = new WeakMap(); // one for each canvas, reused
 
 export function paint(canvas, levels, width, height, colors = null) {
   if (canvas.width !== width || canvas.height !== height) {

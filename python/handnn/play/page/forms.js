@@ -34,7 +34,7 @@ export function settings(entry, described, change) {
   });
 }
 
-// A choice of a name, and the settings of what is chosen.
+// A selection of a name, and the settings of the selected entry.
 export function choice(box, label, entry, catalog, names, change) {
   const select = element("select", {
     "aria-label": t(label),

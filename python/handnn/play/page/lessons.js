@@ -48,7 +48,7 @@ function close() {
   $("lessons").setAttribute("aria-expanded", "false");
   document.body.classList.remove("teaching");
   $("lessons").focus();
-  dispatchEvent(new Event("resize")); // the lines of the network are laid again
+  dispatchEvent(new Event("resize")); // redraws the lines of the network
 }
 
 function show(lesson) {
@@ -84,7 +84,7 @@ function task({ do: action, see, state }) {
   return element("li", {}, ...parts);
 }
 
-// Text with `code` and **names of buttons** as elements.
+// Convert text with `code` and **names of buttons** to elements.
 function marked(text) {
   return text.split(/(`[^`]+`|\*\*[^*]+\*\*)/).filter(Boolean).map((part) => {
     if (part.startsWith("`")) return element("code", {}, part.slice(1, -1));

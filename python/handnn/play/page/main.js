@@ -1,4 +1,4 @@
-// The laboratory's page: it asks for frames, draws them, and tells what the user does.
+// The laboratory's page: requests frames, draws them, and sends the user's actions.
 
 import { ask, download, link, linkedState, pauseAtEnd, upload } from "./api.js";
 import { drawBricks } from "./bricks.js";
@@ -15,7 +15,7 @@ const URL_EVERY = 1000;
 let catalog = null;
 let rows = null;
 let session = -1;
-let state = null; // as the forms show it; a load starts from it
+let state = null; // the state as the forms show it; loading starts from it
 let frame = null;
 let linkedAt = 0;
 
@@ -42,7 +42,7 @@ async function attempt(call) {
 
 const load = (changes) => loadState(() => ({ ...state, ...changes, step: 0, events: [] }));
 
-// Start another state. Loads follow one another, so that the last one holds.
+// Start another state. Loads run one after another, so that the last one wins.
 let loading = Promise.resolve();
 let nLoading = 0;
 
@@ -52,7 +52,7 @@ function loadState(wantedState) {
   loading = loading.then(async () => {
     const loaded = await attempt(() => ask("load", { state: wantedState(), adapt: true }));
     nLoading -= 1;
-    if (loaded) take(loaded); // the first frame that shows it ends the waiting
+    if (loaded) take(loaded); // the first frame of the new state ends the wait
     else {
       forms();
       document.body.setAttribute("aria-busy", String(nLoading > 0));
@@ -117,7 +117,7 @@ async function changeBricks(bricks, focused = null) {
 
 async function frames() {
   let after = -1;
-  let coming = null; // asked for before the frame at hand is drawn
+  let coming = null; // requested before the current frame is drawn
   for (;;) {
     if (document.hidden) {
       await new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
@@ -125,11 +125,11 @@ async function frames() {
     try {
       const next = await (coming ?? ask("frame", { after }));
       coming = null;
-      if (next.session !== session) take(await ask("hello")); // of another tab
+      if (next.session !== session) take(await ask("hello")); // from another tab
       frame = next;
       after = frame.version;
       coming = ask("frame", { after });
-      coming.catch(() => {}); // reported when it is awaited
+      coming.catch(() => {}); // the error is reported when it is awaited
       await new Promise(requestAnimationFrame);
       draw();
     } catch (error) {
@@ -151,7 +151,7 @@ function draw() {
   if (frame.sha256) $("hash").textContent = frame.sha256;
   document.body.dataset.step = frame.goal === null ? frame.step : "";
   document.body.setAttribute("aria-busy", String(nLoading > 0 || frame.session !== session));
-  if (frame.session !== session) return; // of the state before the one that is loaded now
+  if (frame.session !== session) return; // a frame of the previous state
   drawNetwork(frame, rows);
   drawResults(frame, rows, $("log").checked);
   const isStill = !frame.playing && frame.goal === null;

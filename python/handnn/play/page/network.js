@@ -7,7 +7,7 @@ import { t } from "./words.js";
 const HINT = "A picture shows what a unit gives for every input, a line is a weight:";
 const TABLE_HINT = "A picture is the histogram of what a unit gives for the training rows, "
   + "a line is a weight:";
-const STEPS = 64; // of the thickness of a line
+const STEPS = 64; // the number of line thicknesses
 
 let shape = "";
 let columns = [];

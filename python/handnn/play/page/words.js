@@ -7,13 +7,13 @@ let templates = []; // a pattern for each text with values, those with the most 
 const originals = new WeakMap();
 const NAMED = ["aria-label", "title"];
 
-// The text in the reader's language, English if it has no translation; each {} is a value.
+// Return text in the reader's language, or English without a translation; values replace {}.
 export function t(text, ...values) {
   let at = 0;
   return (words[text] ?? text).replaceAll("{}", () => values[at++]);
 }
 
-// The same for a text that contains its values already, such as a message of the server.
+// Translate a text that already contains its values, such as a message of the server.
 export function told(text) {
   if (words[text] !== undefined) return words[text];
   for (const { pattern, key } of templates) {
@@ -49,7 +49,7 @@ export function offerLanguages(select, redraw) {
   });
 }
 
-// Translate all texts and names within an element, from the English that it was written in.
+// Translate all text and labels within an element from English.
 export function translate(root) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT,
     (node) => (["CODE", "PRE"].includes(node.tagName) ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT));
@@ -66,7 +66,7 @@ export function translate(root) {
   }
 }
 
-// The translation of a part of a node, from the English that it was made of if it still shows that.
+// Translate a part of a node from its original English text, if it still shows a translation of it.
 function translated(node, part, shown) {
   const known = originals.get(node) ?? {};
   const english = known[part]?.made === shown ? known[part].english : shown;

@@ -18,7 +18,7 @@ Results = tuple[Array, ...]
 
 
 def at_least_tiny(values: Array, dtype: DTypeLike) -> Array:
-    """Return `values`, at least the smallest normal number, below which rounding is absolute."""
+    """Return `values`, or the smallest normal number where rounding is absolute."""
     return np.maximum(values, float(np.finfo(dtype).tiny))
 
 
@@ -89,8 +89,8 @@ def activation(
 ) -> list[Call]:
     """Return the calls of an activation's forward and backward.
 
-    forward, backward: their bounds. out: how to draw the array for backward if it is the output
-    instead of the input.
+    forward, backward: their bounds. out: how to draw the argument of backward if it is the output
+        instead of the input.
     """
     _, kept, *_ = inspect.signature(getattr(layers, f"{kind}_backward")).parameters
     samples = {"out": out} if kept == "out" else {}

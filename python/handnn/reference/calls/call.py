@@ -1,4 +1,4 @@
-"""A function of `handnn.functional` described well enough to be called with random arguments."""
+"""A description of a function of `handnn.functional`, to call it with random arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Sizes = Mapping[str, int]
 """The length of each axis, by its letter."""
 
 Returned = tuple[Array | None, ...] | Array | float | None
-"""What a function of `handnn.functional` or `handnn.reference` returns."""
+"""The result of a function of `handnn.functional` or `handnn.reference`."""
 
 Numbers = NDArray[np.number]
 Sample = Callable[[np.random.Generator, tuple[int, ...], Sizes], Numbers]
@@ -36,7 +36,7 @@ DERIVED: dict[str, tuple[str, Callable[[Sizes], int]]] = {
     "Y": ("IO", lambda s: s["I"] + s["O"]),
     "K": ("", lambda s: 11),  # the codes of an Embedding
 }
-"""Axes whose length follows from others: the letters of those, and the length."""
+"""Axes with a length derived from others: the letters of those, and the length."""
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Numbers:
@@ -62,7 +62,7 @@ SAMPLES: dict[str, Sample] = {
     "square": between_0_and_1,
     "var": between_0_and_1,
 }
-"""How arguments with these names are drawn by default; all others are normal."""
+"""The default distributions of arguments with these names; all others are normal."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +106,12 @@ class Call:
 
     @property
     def kind(self) -> str:
-        """The `kind` of the brick that the function belongs to: affine_forward is of "affine"."""
+        """The `kind` of the function's brick: "affine" for affine_forward."""
         return self.function.rpartition("_")[0]
 
     @cached_property
     def defaults(self) -> dict[str, object]:
-        """The arguments that may be left out, with their defaults."""
+        """The optional arguments, with their defaults."""
         parameters = inspect.signature(getattr(reference, self.function)).parameters.values()
         return {p.name: p.default for p in parameters if p.default is not p.empty}
 
@@ -133,7 +133,7 @@ class Call:
 
     @property
     def letters(self) -> list[str]:
-        """The letters that decide the lengths of the axes."""
+        """The letters that determine the lengths of the axes."""
         return sorted({letter for axes in self.axes.values() for letter in letters_of(axes)})
 
     def sweep(self, length: int, other: Sizes = SIZES) -> list[Sizes]:
@@ -146,7 +146,7 @@ class Call:
         return [{**SIZES, **dict(zip(self.letters, sizes, strict=True))} for sizes in chosen]
 
     def fitting(self, sizes: Sizes) -> Sizes:
-        """Complete `sizes`, and lengthen axes that must not be empty."""
+        """Complete `sizes`, and give axes that must not be empty a length of at least 1."""
         return {
             letter: max(size, 1) if letter in self.never_empty else size
             for letter, size in {**SIZES, **sizes}.items()
@@ -227,7 +227,7 @@ def _as_tuple(result: Returned) -> tuple[Array, ...]:
 
 
 def letters_of(axes: str) -> list[str]:
-    """Return the letters that decide how long `axes` are: the axis T has the letters O and Q."""
+    """Return the letters that determine the lengths of `axes`: O and Q for the axis T."""
     return [found for letter in axes for found in DERIVED.get(letter, (letter,))[0]]
 
 

@@ -297,7 +297,7 @@ class ResidualCall(Call):
 
     @property
     def results(self) -> list[str]:
-        """Name the one result."""
+        """The name of the only result."""
         return ["forward" if self.function == "residual_forward" else "dx"]
 
 

@@ -2,7 +2,7 @@
 
 The terms of a loss are computed in its dtype and added up in float64. A gradient is a slope times
 the factor dout / (number of terms), times the weight of its row. Where terms cancel, the size of a
-term or a slope is its formula with a plus in every place.
+term or a slope is its formula with all signs positive.
 """
 
 from __future__ import annotations
@@ -203,12 +203,12 @@ def quantiles(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) ->
 
 
 def labels(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Numbers:
-    """Draw the number of a class."""
+    """Draw class indices."""
     return rng.integers(0, sizes["O"], shape)
 
 
 def probabilities(rng: np.random.Generator, shape: tuple[int, ...], sizes: Sizes) -> Numbers:
-    """Draw rows that add up to 1; a single column holds labels, and class 0 is the only one."""
+    """Draw rows that sum to 1; a single column holds labels, all of class 0."""
     if shape[1] == 1:
         return np.zeros(shape)
     parts = rng.exponential(size=shape)

@@ -58,7 +58,7 @@ def of_cosine(steps: Steps) -> Bound:
 
 
 def of_cycles(steps: Steps) -> Bound:
-    """Allow the roundings of the place in a cycle, which is a difference."""
+    """Allow for the rounding of the position in a cycle, which is a difference."""
     return np.full(len(steps), 100.0)
 
 

@@ -124,7 +124,7 @@ class Cells:
     def texts(self) -> AnyArray:
         """The category text of every cell (N,), None where it is missing; see `category_text`.
 
-        Gap words keep their text, since a category of training may be such a word.
+        Gap words keep their text, since the training table may have them as categories.
         """
         values = self.values
         if values.dtype == object:
@@ -230,11 +230,11 @@ def _as_array(values: Any, dtype_name: str) -> AnyArray:
         return filled
     if isinstance(values, list | tuple):
         return _object_array(values)
-    if dtype_name == "int128":  # NumPy has no such integers
+    if dtype_name == "int128":  # NumPy has no 128-bit integers
         return _object_array(list(values))
     array = np.asarray(values)
     is_integer = dtype_name.startswith(("int", "uint", "category"))
-    if is_integer and array.dtype.kind == "f":  # nullable integers become float64
+    if is_integer and array.dtype.kind == "f":  # NumPy converted nullable integers
         return _object_array(list(values))
     return array
 
@@ -243,7 +243,7 @@ def _object_array(values: list[object] | tuple[object, ...]) -> AnyArray:
     array = np.empty(len(values), object)
     try:
         array[:] = values
-    except ValueError:  # the values are lists of one length
+    except ValueError:  # the values are lists of equal length
         return np.asarray(values)
     return array
 

@@ -44,7 +44,7 @@ def parse_date(text: str) -> float | None:
 
 
 def _offset(zone: str | None) -> int:
-    """Return the offset of a zone from UTC in seconds."""
+    """Return the UTC offset of a time zone, in seconds."""
     if zone is None or zone in ("Z", "UTC"):
         return 0
     seconds = 3600 * int(zone[1:3]) + 60 * int(zone[-2:])

@@ -1,4 +1,4 @@
-"""Texts that look like numbers but are not read as numbers."""
+"""Strings that look like numbers but are not read as numbers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ADVICE = {
     "numbers in parentheses": "write -5 for (5)",
     "numbers with a typographic minus": "write -5 with a hyphen",
 }
-"""How to write each as a number."""
+"""Advice on how to write each as a number."""
 
 
 def near_number(text: str) -> str | None:

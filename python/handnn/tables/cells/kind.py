@@ -122,7 +122,7 @@ def check_near_numbers(
 
 
 def label_codes(labels: Sequence[Label]) -> dict[str, int]:
-    """Return the code of each label by its category text, and of its aliases.
+    """Return a dict from the category text of each label, and its aliases, to the label's code.
 
     The aliases: `1` is `true` and `0` is `false`, unless the labels have both. Among labels with
     equal strings, which occur only in files of older versions, the first is used.

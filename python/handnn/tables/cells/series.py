@@ -1,4 +1,4 @@
-"""The same interpretation for polars columns, without a Python object for each cell."""
+"""The interpretation of polars columns, without a Python object for each cell."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?$"
 
 @dataclass(frozen=True)
 class SeriesCells:
-    """One column of polars, of any type, as numbers, strings and gaps.
+    """A polars column of any type, interpreted as numbers, strings and gaps.
 
     Attributes:
         values: the column; text without the spaces around it.
@@ -96,7 +96,7 @@ class SeriesCells:
         return found.alias(self.values.name)
 
     def texts_with(self, labels: set[str]) -> Series:
-        """Return `texts`, but with the gap words that are among the `labels` of training."""
+        """Return `texts`, but keep gap words that are `labels` of training."""
         import polars as pl
 
         is_present = ~self.missing | self._all_texts.is_in([*labels]).fill_null(False)
@@ -158,7 +158,7 @@ class SeriesCells:
 def read_series(values: Series, gaps: GapWords = DEFAULT_GAPS) -> SeriesCells:
     """Return a column of polars as `SeriesCells`.
 
-    Text has its spaces removed. The same cells mean the same as in `read_cells`.
+    Spaces around text are removed. Cells are interpreted as by `read_cells`.
     """
     import polars as pl
 

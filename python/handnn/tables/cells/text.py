@@ -1,6 +1,6 @@
 """The interpretation of one cell: spaces, gap words, booleans, numbers, and category strings.
 
-docs/cells.md is the specification. It depends only on the value.
+A cell is interpreted by its value alone, not by its type. The specification is docs/cells.md.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SPACES = (
 """Characters that are removed around a cell: Unicode's white space and the byte order mark."""
 
 GAPS = {"", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL"}
-"""Texts that mean a missing value."""
+"""Strings that mean a missing value."""
 
 MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
-"""Type names of None, pandas.NA and pandas.NaT. Names, because pandas may not be installed."""
+"""Type names of None, pandas.NA and pandas.NaT; names, because pandas is optional."""
 
 BOOLS = {
     **dict.fromkeys(("true", "True", "TRUE", "t"), "true"),
@@ -38,12 +38,12 @@ BOOL_NUMBERS = {"true": 1.0, "false": 0.0}
 """The values of booleans in a column of numbers."""
 
 ALIASES = {"true": "1", "false": "0", "1": "true", "0": "false"}
-"""The alias of a category that is absent from training."""
+"""The label used for a category that is absent from training."""
 
 _NUMBER = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,9}))?")
 
 MAX_PLAIN_DIGITS = 21
-"""Larger numbers have an exponent in their text, as in JavaScript's Number.toString."""
+"""Numbers with more digits are written with an exponent, as by JavaScript's Number.toString."""
 
 MAX_EXACT_FRACTION = 15
 """The number of significant digits that a float64 preserves."""
@@ -79,7 +79,7 @@ def number_text(text: str) -> str | None:
 
 
 def _split(text: str) -> tuple[str, str, int] | None:
-    """Return "-" or "", the significant digits, and the place of the point before them."""
+    """Return the sign, the significant digits, and the position of the decimal point among them."""
     found = _NUMBER.fullmatch(text)
     if found is None:
         return None
@@ -103,9 +103,9 @@ def text_of(text: str) -> str:
 def category_text(value: object) -> str:
     """Return the canonical text of a value as a category or a label.
 
-    Equal numbers of all types have the same text: "1" for 1, 1.0, Decimal("1.00"), " 1 " and
-    "01". Booleans have "true" and "false", as the strings True, true, TRUE and t do. Dates have
-    their ISO 8601 text, in UTC. The value must not be a gap.
+    Equal numbers of all types have the same text: "1" for 1, 1.0, Decimal("1.00"), " 1 " and "01".
+    Booleans, and strings such as True, TRUE and t, have "true" or "false". Dates have their ISO
+    8601 text, in UTC. The value must not be a gap.
 
     Examples:
         >>> from handnn.tables.cells import category_text

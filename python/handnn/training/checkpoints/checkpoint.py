@@ -48,11 +48,11 @@ class Checkpoint:
     """The hash of each array of the data."""
 
     def __post_init__(self) -> None:
-        """Note the bricks, since the user may replace them."""
+        """Store the bricks, since the user may replace them later."""
         self._bricks = list(walk(self.parts.network.layers))
 
     def check_parts(self, now: Parts) -> None:
-        """Raise ValueError unless `now` has the checkpoint's own parts, with the same bricks."""
+        """Raise ValueError unless `now` has the parts of the checkpoint, with the same bricks."""
         for name in ("network", "loss", "optimizer", "rng"):
             is_other = getattr(now, name) is not getattr(self.parts, name)
             if is_other or (name == "network" and self._bricks != list(walk(now.network.layers))):

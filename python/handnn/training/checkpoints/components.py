@@ -75,7 +75,7 @@ def read_optimizer(
     for key, array in arrays.items():
         state, _, name = key.partition(".")
         found.setdefault(state, {})[name] = array
-    optimizer.state = found  # `states` of SGD includes "velocity" only if it is there
+    optimizer.state = found  # `states` of SGD includes "velocity" only if it exists
     for state, kept in found.items():
         if state not in optimizer.states:
             raise ValueError(f"{type(optimizer).__name__} has no state {state!r:.50}")

@@ -57,7 +57,7 @@ class _Arrays(NamedTuple):
 
 
 def read(path: str | os.PathLike[str]) -> Resumed:
-    """Read what `Checkpoint.write` wrote.
+    """Read a file that `Checkpoint.write` wrote.
 
     Raises FormatError if the file is not a valid checkpoint, and OSError if it cannot be read.
     """

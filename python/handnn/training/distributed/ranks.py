@@ -1,7 +1,7 @@
-"""Ranks: what the processes of one training tell each other over MPI.
+"""Ranks: the messages between the processes of one training, over MPI.
 
 Before every exchange of data, all ranks exchange a header: whether a rank has failed, whether one
-is to stop, and a few numbers. So an error or a Ctrl-C of any rank reaches all within a step.
+was asked to stop, and a few numbers. So an error or a Ctrl-C of any rank reaches all within a step.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from handnn.training.distributed.sharding import Sharding
 Thing = TypeVar("Thing")
 
 SPIN_SECONDS = 0.002
-"""How long a rank asks for the end of an exchange without sleeping in between."""
+"""The time for which a rank polls an exchange before it sleeps between polls."""
 
 LOOK_SECONDS = 0.5
 """How often a rank that waits looks whether the processes of the others on its host still run."""
 
 FAREWELL_SECONDS = 2.0
-"""After the deadline, how long ranks wait for a sign of life of the others."""
+"""The time that ranks wait for signs of life from the others after the deadline."""
 
 MAX_SHORT = 2**16
-"""Up to this many entries of all nodes, one message is faster than two that carry less."""
+"""Up to this number of entries in all nodes, one message is faster than two smaller ones."""
 
 MAX_NUMBERS = 64
-"""The most numbers in a header."""
+"""The largest number of values in a header."""
 
 FAREWELL = 77
 """The tag of signs of life."""
 
 
 class RankError(RuntimeError):
-    """Raised in every rank but one when that one has failed; the message names it and its error."""
+    """Raised in all other ranks when one has failed; the message names that rank and its error."""
 
 
 class Ranks:
@@ -69,7 +69,8 @@ class Ranks:
     def agree(
         self, stops: bool = False, numbers: Sequence[float] = ()
     ) -> tuple[bool, NDArray[np.float64]]:
-        """Exchange headers; return whether any rank is to stop, and the numbers of all ranks.
+        """Exchange headers; return whether any rank was asked to stop, and the numbers of all
+        ranks.
 
         Raises RankError if another rank has failed.
         """
@@ -93,7 +94,7 @@ class Ranks:
 
     @contextmanager
     def telling(self) -> Iterator[None]:
-        """Tell all ranks of an error in the body; the others learn it in their next exchange."""
+        """Report an error in the body to all ranks, which receive it in their next exchange."""
         try:
             yield
         except BaseException as error:
@@ -101,7 +102,7 @@ class Ranks:
             raise
 
     def gather(self, own: Thing) -> list[Thing]:
-        """Return one thing of each rank, in their order; things are pickled."""
+        """Return one object of each rank, in order; objects are pickled."""
         if self.size == 1:
             return [own]
         data = np.frombuffer(pickle.dumps(own, pickle.HIGHEST_PROTOCOL), np.uint8)
@@ -113,7 +114,7 @@ class Ranks:
         return [pickle.loads(every[ends[r] : ends[r + 1]].data) for r in range(self.size)]
 
     def check_same(self, things: Mapping[str, object], where: str = "Trainer.fit") -> None:
-        """Raise ValueError in all ranks unless all have the same bytes of each of these things."""
+        """Raise ValueError in all ranks unless each named object has the same bytes in all."""
         if self.size == 1:
             return
         hashes = [float(hash_of(thing)) for thing in things.values()]
@@ -159,7 +160,7 @@ class Ranks:
         self._wait(self._comm.Iallgatherv(own, [total, (sizes, ends[:-1])]))
 
     def merge(self, array: Array) -> None:
-        """Combine arrays in place: each rank has filled its own part, and zeros elsewhere."""
+        """Combine arrays in place: each rank has filled its own part, with zeros elsewhere."""
         if self.size > 1:
             from mpi4py import MPI
 
@@ -175,7 +176,7 @@ class Ranks:
         return every
 
     def _failures(self, own: str, has_failed: NDArray[np.float64]) -> str:
-        """Exchange the errors of the ranks that failed, and return them as one text."""
+        """Exchange the errors of the ranks that failed, and return them as one string."""
         text = np.frombuffer(own.encode()[:1000].ljust(1000), np.uint8).copy()
         every = np.empty((self.size, len(text)), np.uint8)
         self._wait(self._comm.Iallgather(text, every))
@@ -228,7 +229,7 @@ class Ranks:
 
 
 def hash_of(thing: object) -> int:
-    """Return 32 bits that depend on the bytes of an array, of arrays by name, or of a text."""
+    """Return a 32-bit hash of the bytes of an array, of arrays by name, or of a string."""
     if isinstance(thing, np.ndarray):
         return crc32(np.ascontiguousarray(thing).reshape(-1).view(np.uint8).data, len(thing))
     if isinstance(thing, Mapping):
@@ -248,6 +249,6 @@ def ranks_of(sharding: Sharding) -> Iterator[Ranks | None]:
     try:
         with ranks.telling():
             yield ranks
-            ranks.agree()  # until here, each learns of the errors of the others
+            ranks.agree()  # up to here, each rank receives the errors of the others
     finally:
         ranks.close()

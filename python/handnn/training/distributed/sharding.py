@@ -1,4 +1,4 @@
-"""Sharding: into how many slices a batch is cut, and which ranks compute them."""
+"""Sharding: the number of slices of a batch, and the ranks that compute them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_SHARDS = 65_536
 """The largest number of slices: each costs a copy of the gradients' sums, and a call."""
 
 DEADLINE = 60.0
-"""How long ranks wait for each other, in seconds, unless the user chooses another time."""
+"""The default time in seconds that ranks wait for each other."""
 
 
 @dataclass(frozen=True)

@@ -43,19 +43,19 @@ class ShardedStep:
         self.total: Array = np.zeros(n_params, network.dtype)
 
     def rows_of_rank(self, n_rows: int) -> slice:
-        """Return which rows of a batch this rank computes."""
+        """Return the rows of a batch that this rank computes."""
         first, last = (first_row(number, n_rows, self.shards) for number in self.slices)
         return slice(first, last)
 
     def spec(self, stop: engine.Stop) -> engine.ShardingSpec:
-        """Return what the compiled engine needs; `stop` is that of this rank."""
+        """Return the arguments for the compiled engine; `stop` is that of this rank."""
         self.stop = stop
         return (self.shards, *self.slices, None if self.ranks.size == 1 else self)
 
     def exchange(self, n_rows: int) -> tuple[float, bool]:
         """Sum the slices of all ranks into `total`; return the loss, and whether to stop.
 
-        n_rows: of the batch. If `stop` of any rank is set, all are to stop.
+        n_rows: that of the batch. If `stop` of any rank is set, all ranks stop.
         """
         stop, numbers = self.ranks.agree(self.stop.is_set, self._padded())
         by_node = [
@@ -71,7 +71,7 @@ class ShardedStep:
         return float(value), stop
 
     def _padded(self) -> list[float]:
-        """Return the values of this rank, as many as the rank with the most nodes has."""
+        """Return the values of this rank, padded to the largest number of nodes of a rank."""
         most = max(len(nodes) for nodes in self.nodes_of)
         return [*self.values.tolist(), *[0.0] * (most - len(self.values))]
 
@@ -86,7 +86,7 @@ class ShardedStep:
     def loss_and_gradients(
         self, network: Network, loss: Loss, rows: Samples
     ) -> tuple[float, Array | None, dict[str, Array], bool]:
-        """Go forward and backward over the slices of this rank, and sum those of all ranks.
+        """Run forward and backward on the slices of this rank, and sum those of all ranks.
 
         rows: the whole batch. Returns the loss, the outputs of this rank's rows (None if it has
         none), the gradients by the names of the params, and whether to stop.
@@ -140,7 +140,7 @@ def _forward_and_backward(
         pre = network.forward(x)
         value = float(loss.forward(pre, as_column(y, pre), *weight))
         if isinstance(loss, KernelLoss):
-            dout = loss.backward(share if loss.is_exact else 1.0)  # else a sum, not a mean
+            dout = loss.backward(share if loss.is_exact else 1.0)  # otherwise a sum
         else:
             dout = np.multiply(loss.backward(), share, dtype=pre.dtype)
         network.backward(dout)

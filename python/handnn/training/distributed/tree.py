@@ -2,8 +2,8 @@
 
 A batch of N rows is cut by position into S slices, and slice s has the rows from s·N // S to
 (s + 1)·N // S. A node of the tree is a range of slices, [first, last). A node of several slices is
-the sum of its two halves. So the sum depends on S alone, and not on who computes which nodes.
-Slices without rows, of a batch that has fewer rows than there are slices, are left out.
+the sum of its two halves. So the sum depends on S alone, and not on the ranks that compute the
+nodes. If a batch has fewer rows than slices, empty slices are left out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def n_rows_of(node: Node, n_rows: int, shards: int) -> int:
 
 
 def halves(node: Node) -> tuple[Node, Node]:
-    """Return the two nodes that a node of several slices is the sum of."""
+    """Return the two halves of a node of several slices."""
     middle = (node[0] + node[1]) // 2
     return (node[0], middle), (middle, node[1])
 
@@ -55,8 +55,8 @@ def tree_sum(
 ) -> Sum:
     """Return the sum of a node that has rows.
 
-    known: returns the sum of a node, at least of every single slice; None where it is to be added
-    from the halves.
+    known: returns the sum of a node, or None if it must be computed from the halves; the sum of
+        every single slice must be known.
     """
     found = known(node)
     if found is not None:

@@ -42,7 +42,7 @@ class ArgumentsOfEach:
         self._rows = rows
         self._each = each
         metrics = common.get("metrics")
-        if isinstance(metrics, Iterator):  # each fit reads them all
+        if isinstance(metrics, Iterator):  # each fit iterates over them
             common = {**common, "metrics": tuple(metrics)}
         self._common = common
         self._casts: dict[tuple[int, DTypeLike], tuple[object, Array]] = {}
@@ -120,7 +120,7 @@ class ArgumentsOfEach:
         found.update(validation=None, left_out=left_out)
 
     def _check_independent(self) -> None:
-        """Raise ValueError if two trainings would write one file or change one EarlyStopping."""
+        """Raise ValueError if two trainings would write the same file or share an EarlyStopping."""
         owners: dict[object, int] = {}
         for place, trainer in enumerate(self._trainers):
             own = {} if self._each is None else self._each[place]

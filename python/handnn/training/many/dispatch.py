@@ -31,14 +31,14 @@ POLL_SECONDS = 0.1
 """The longest delay of Ctrl-C where a signal does not wake a waiting thread (Windows)."""
 
 MAX_RUNS = 3
-"""How often a training is begun if its worker dies."""
+"""The largest number of attempts at a training whose worker dies."""
 
 STOP_SECONDS = 30.0
-"""How long to wait for the workers to end their current step after an error or Ctrl-C."""
+"""The time to wait for workers to end their current step after an error or Ctrl-C."""
 
 
 class WorkerDiedError(RuntimeError):
-    """Raised by `train_many` when the worker of a training has died each time it was begun."""
+    """Raised by `train_many` when the worker of a training has died in every attempt."""
 
 
 def train_on(
@@ -51,8 +51,8 @@ def train_on(
 
     given: the checked arguments of each trainer, by its index, in the order to start them.
 
-    Signals wait for the end of a poll: an exception amid `submit` or `wait` of concurrent.futures
-    would leave its locks held, and one amid `take_over` half the state of a trainer.
+    Signals wait for the end of a poll: an exception during `submit` or `wait` of concurrent.futures
+    would leave its locks held, and one during `take_over` an inconsistent trainer.
     """
     held(lambda: _train_on(executor, trainers, given, progress))
 
@@ -81,7 +81,7 @@ def _train_on(
 
 
 class _Dispatch:
-    """The jobs of one `train_many`: those that are running, and those that are still to run."""
+    """The jobs of one `train_many`: those that are running, and those that are waiting."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class _Dispatch:
         self._n_deaths = dict.fromkeys(given, 0)
 
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
-        """Yield the index and the outcome of each training, as they end."""
+        """Yield the index and the outcome of each training as it ends."""
         died: list[int] = []
         while self._waiting or self._waiting_to_run_alone:
             places, self._waiting = self._waiting, []
@@ -127,7 +127,7 @@ class _Dispatch:
             take_over_stopping(self._given[place].early_stopping, outcome.early_stopping)
 
     def end(self) -> None:
-        """Stop what is running, and take over what workers return within `STOP_SECONDS`."""
+        """Stop the running jobs, and take over the results that arrive within `STOP_SECONDS`."""
         if self._running:
             self._rows.ask_to_stop()
             self._running = {f: place for f, place in self._running.items() if not f.cancel()}
@@ -174,7 +174,7 @@ class _Dispatch:
         return ended
 
     def _run_again(self, died: Sequence[int]) -> None:
-        """Let trainings run again whose pool has ended because one of its workers died.
+        """Run trainings again if their pool has ended because one of its workers died.
 
         The pool does not report which worker it was. So a training that was running when a worker
         died twice runs alone the third time.

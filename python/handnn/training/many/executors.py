@@ -23,8 +23,8 @@ def open_executor(name: str) -> Iterator[Executor | None]:
     scheduler ("dask:" alone starts one on this machine); "mpi" for the other ranks, in a program
     that `mpiexec` started.
 
-    With "mpi" all ranks must call this. Rank 0 gets the executor. The others get None, once they
-    have run all jobs, and have nothing left to do.
+    With "mpi" all ranks must call this. Rank 0 gets the executor. The others get None after they
+    have run all jobs, and should then exit.
 
     Raises ValueError for another name, ImportError if a package is missing, OSError if no scheduler
     answers at the address.
@@ -51,7 +51,7 @@ def open_executor(name: str) -> Iterator[Executor | None]:
             raise ImportError("MPI needs mpi4py and an MPI: pip install mpi4py mpich") from None
 
         with MPICommExecutor() as of_rank_0:
-            executor_or_none: Any = of_rank_0  # its stub does not say that it is an Executor
+            executor_or_none: Any = of_rank_0  # its stub does not declare it an Executor
             yield executor_or_none
     else:
         raise ValueError(f"{name!r} is not an executor: {KINDS}")

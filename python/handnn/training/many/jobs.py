@@ -27,7 +27,7 @@ from handnn.training.prepare import FitArguments
 from handnn.training.trainer import Trainer
 
 POLL_SECONDS = 0.1
-"""How often a worker looks whether it is to stop."""
+"""The interval at which a worker checks whether it should stop."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Job:
 
 @dataclass
 class Outcome:
-    """The trainer after a job. `error` is what its fit raised, `Stopped` if it was stopped."""
+    """The trainer after a job, and the error that its fit raised, `Stopped` if it was stopped."""
 
     trainer: Trainer | None
     early_stopping: EarlyStopping | None = None
@@ -96,7 +96,7 @@ def _with_rows(given: FitArguments, convert: Callable[[object], Any]) -> FitArgu
 
 @contextmanager
 def _stopping(rows: OpenedRows) -> Iterator[engine.Stop]:
-    """Yield a Stop that is set once the parent asks for it; ignore Ctrl-C, which it handles."""
+    """Yield a Stop that the parent can set; ignore Ctrl-C, which the parent handles."""
     stop, is_over, parent = engine.Stop(), threading.Event(), os.getppid()
 
     def watch() -> None:

@@ -1,7 +1,7 @@
 """Data of jobs in other processes: each array is written to a file once, and mapped by workers.
 
 Jobs refer to the arrays by number. A worker that cannot open the folder, because it runs on another
-machine, gets the arrays with a job, and keeps them until it is given other ones.
+machine, gets the arrays with a job, and keeps them until it gets others.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import numpy as np
 from handnn.arrays import Array
 
 STOP = "stop"
-"""The file in the folder that asks all workers to end their trainings."""
+"""The name of the file whose presence asks all workers to stop."""
 
 _KEPT: dict[str, list[Array]] = {}
-"""The arrays that this process was given, by the folder that it cannot open."""
+"""The arrays sent to this process, by the folder that it cannot open."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Stands for one of the arrays of a `SharedRows`."""
+    """A reference to one of the arrays of a `SharedRows`."""
 
     number: int
 
 
 class SharedRows:
-    """Writes arrays to files in a folder, each once."""
+    """A folder with one file for each array; each array is written once."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -36,11 +36,11 @@ class SharedRows:
         self._numbers: dict[int, int] = {}
 
     def put(self, array: Array) -> Reference:
-        """Return a reference to an array, which is written if it is not there yet."""
+        """Return a reference to an array, which is written on its first use."""
         number = self._numbers.get(id(array))
         if number is None:
             number = self._numbers[id(array)] = len(self.arrays)
-            self.arrays.append(array)  # kept, so that no other array gets its id
+            self.arrays.append(array)  # keeps its id from being reused
             np.save(path_of(self.folder, number), array)
         return Reference(number)
 
@@ -58,7 +58,7 @@ class SharedRows:
 
 
 class OpenedRows:
-    """The arrays of a `SharedRows`, as a worker sees them.
+    """The arrays of a `SharedRows` in a worker.
 
     given: the arrays themselves, if they come with the job.
     """
@@ -87,7 +87,7 @@ class OpenedRows:
         return not self.is_mapped or os.path.exists(os.path.join(self.folder, STOP))
 
     def begin(self, place: int) -> None:
-        """Note that a job begins, for `SharedRows.has_begun`."""
+        """Record that a job begins, for `SharedRows.has_begun`."""
         if self.is_mapped:
             _touch(os.path.join(self.folder, f"{place}.begun"))
 

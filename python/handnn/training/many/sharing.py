@@ -19,8 +19,8 @@ def check_independent(trainers: Sequence[Trainer]) -> None:
             owner = owners.setdefault(id(part), place)
             if owner != place:
                 raise ValueError(
-                    f"train_many: trainers[{owner}] and trainers[{place}] share {what}; each needs "
-                    "its own, or its bits would depend on the other"
+                    f"train_many: trainers[{owner}] and trainers[{place}] share {what}; "
+                    "each needs its own, or the result of one would depend on the other"
                 )
     spans = sorted(
         (*_addresses(array), place, name)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from threading import Thread
 
     News: TypeAlias = tuple[int, BaseException | None] | None
-    """The place of a trainer that has ended, with its error if it failed; None: a thread ended."""
+    """The index of a finished trainer, with its error if it failed; None if a thread has ended."""
 
     Jobs: TypeAlias = deque[tuple[int, Run]]
 
@@ -35,7 +35,7 @@ POLL_SECONDS = 0.1
 """The longest delay of Ctrl-C where a signal does not wake a waiting thread (Windows)."""
 
 MAX_START_SECONDS = 1.0
-"""How long a thread whose start was interrupted may take to begin, on a busy machine."""
+"""The time that a thread may take to begin after an interrupted start, on a busy machine."""
 
 
 def train_many(
@@ -58,11 +58,10 @@ def train_many(
     that all trainers have in common. A common `early_stopping` is copied for each of them; a
     `checkpoint` cannot be common.
     each: a dict of `fit` arguments for each trainer, which replace the common ones.
-    rows: for each trainer, the numbers of the rows to train on, with repetitions if any, or a bool
-    for each row. With ``validation="rest"``, the other rows are its validation rows: the held-out
-    fold of a cross-validation, or the rows outside a bootstrap sample. sample_weight is selected in
-    the same way.
-    Trainers with a `comm` of several ranks train one after another, each on all ranks.
+    rows: for each trainer, the indices of the rows to train on, which may repeat, or a bool for
+    each row. With ``validation="rest"``, the other rows are its validation rows: the held-out fold
+    of a cross-validation, or the rows outside a bootstrap sample. sample_weight is selected in the
+    same way. Trainers with a `comm` of several ranks train one after another, each on all ranks.
     threads: how many networks train at a time, each on one thread; None for `get_num_threads()`.
     The most expensive trainings begin first. Compiled trainings run in parallel. Those in Python
     (your own bricks, ``engine="bricks"``, LBFGS) run one after another at the same time.
@@ -120,7 +119,7 @@ def train_many(
         _train_elsewhere(executor, trainers, found, progress)
         return [trainer.history for trainer in trainers]
     jobs = _in_order([_prepared(*job, found) for job in enumerate(trainers)], n_threads)
-    del found  # an array that it has cast is freed with the last run that needs it
+    del found  # frees each cast array with the last run that needs it
     _train(trainers, jobs, n_threads, progress)
     return [trainer.history for trainer in trainers]
 
@@ -207,8 +206,8 @@ def _train(
 class _Workers:
     """Threads that train runs until none is left or they are stopped.
 
-    reports: whether each run that ends is reported. Otherwise only errors are, so that the main
-    thread sleeps and does not compete for the GIL.
+    reports: whether to report every run that ends. Otherwise only errors are reported, so that the
+        main thread sleeps and does not compete for the GIL.
     """
 
     def __init__(
@@ -232,7 +231,7 @@ class _Workers:
         in_python: Jobs = deque()
         for job in jobs:
             (self._compiled if job[1].parts.compiles() else in_python).append(job)
-        jobs.clear()  # so that a run, with its rows, is freed when it ends
+        jobs.clear()  # frees a run, with its rows, when it ends
         self._threads = [
             Thread(
                 target=self._work,
@@ -286,11 +285,11 @@ class _Workers:
             self._news.put(None)
 
     def _next(self) -> News:
-        """Wait for news, and raise KeyboardInterrupt if this training is to stop."""
+        """Wait for a report of a thread; raise KeyboardInterrupt if this training should stop."""
         from queue import Empty
 
         # A wait without a timeout may never end: if a signal handler returns after the timeout of a
-        # SimpleQueue, CPython passes on a negative rest, which means no timeout.
+        # SimpleQueue, CPython passes on a negative remainder, which means no timeout.
         while True:
             engine.check_stop()  # this may run in a callback of another train_many
             with suppress(Empty):
@@ -300,7 +299,8 @@ class _Workers:
 def _has_begun(thread: Thread) -> bool:
     """Return whether a thread runs or has run.
 
-    An interrupt can end `Thread.start` before the thread has run: it then begins a little later.
+    An interrupt can end `Thread.start` before the thread runs; the thread then begins slightly
+    later.
     """
     from threading import enumerate as threads_and_limbo
 

@@ -18,7 +18,7 @@ class Fill:
     """Replace NaN: ``out = [median where x is NaN, else x; indicators]``.
 
     x (N, I); median (I,) or one number, NaN for a column that keeps its NaN. For each of the J
-    columns in `indicator` there is a further column, 1 where that column is NaN, else 0, so out is
+    columns in `indicator` there is one more column, 1 where that column is NaN, else 0, so out is
     (N, I + J).
 
     Raises:
@@ -35,7 +35,7 @@ class Fill:
     indicator: Sequence[SupportsIndex] = ()
 
     def __post_init__(self) -> None:
-        """Check what does not depend on the number of columns."""
+        """Check the settings that do not depend on the number of columns."""
         as_float(self.median, np.float64, "Fill: median")
         given: object = self.indicator
         if not isinstance(given, Sequence | np.ndarray):

@@ -15,7 +15,7 @@ from handnn.exchange.c.steps.row_step import rounded
 class Interpolate:
     """Interpolate a column linearly: ``out = np.interp(x, knots, levels)``.
 
-    knots (K,) ascending, levels (K,); x, out (N, I), which differ in `column` alone.
+    knots (K,) ascending, levels (K,); x, out (N, I), which differ only in `column`.
     Beyond the first and last knot the output is constant. Knots, levels and slopes are rounded to
     the dtype of the network.
 
@@ -63,7 +63,7 @@ class Interpolate:
         knots, levels = np.asarray(self.knots, np.float64), np.asarray(self.levels, np.float64)
         with np.errstate(over="ignore"):
             slopes = np.append(np.diff(levels) / np.diff(knots), 0)
-        # A slope beyond the range is between knots that round to one number, so it is not used.
+        # A slope overflows only between knots that round to the same number, so it is not used.
         largest = np.finfo(dtype).max
         parts = (knots, levels, np.clip(slopes, -largest, largest))
         found = [rounded(array, dtype) for array in parts]

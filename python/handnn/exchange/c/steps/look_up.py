@@ -15,8 +15,8 @@ from handnn.exchange.c.steps.row_step import rounded
 class LookUp:
     """Replace numeric labels by codes: ``out = index of x in labels``.
 
-    labels (K,), all different in the dtype of the network; x, out (N, I), which differ in `column`
-    alone. NaN has code K, any other number code K + 1.
+    labels (K,), all different in the dtype of the network; x, out (N, I), which differ only in
+    `column`. NaN has code K, any other number code K + 1.
 
     Raises:
         ValueError: If labels is empty, not one-dimensional, or not finite.
@@ -45,7 +45,7 @@ class LookUp:
         return count
 
     def rounded(self, dtype: np.dtype[np.floating]) -> Array:
-        """Return the labels (K,) in dtype; ValueError when two become one number."""
+        """Return the labels (K,) in dtype; ValueError if two round to the same number."""
         labels = rounded(np.asarray(self.labels, np.float64), dtype)
         if len(np.unique(labels)) < len(labels) or not np.isfinite(labels).all():
             raise ValueError(f"LookUp: labels are not distinct in {dtype}: {labels!s:.80}")

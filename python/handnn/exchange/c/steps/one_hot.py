@@ -30,7 +30,7 @@ class OneHot:
     column: int = 0
 
     def __post_init__(self) -> None:
-        """Check what does not depend on the number of columns."""
+        """Check the settings that do not depend on the number of columns."""
         whole_number(self.count, "OneHot: count")
         whole_number(self.column, "OneHot: column", 0)
 
