@@ -97,6 +97,14 @@ class CategoryColumn:
         """One column for each label, and one for missing values if training had some."""
         return len(self.labels) + int(self.has_gaps)
 
+    def check_one_hot(self, where: str) -> None:
+        """Raise ValueError, beginning with `where`, if one-hot columns cannot hold the labels."""
+        if len(self.labels) > MAX_ONE_HOT:
+            raise ValueError(
+                f"{where} has {len(self.labels)} categories, but one-hot columns take at most "
+                f'{MAX_ONE_HOT}; write categories="embedding" or leave it out'
+            )
+
     @property
     def n_embedding(self) -> int:
         """The width of the Embedding: ``min(50, round(1.6·n_codes^0.56))``.

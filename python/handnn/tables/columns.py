@@ -15,7 +15,7 @@ from handnn.layers.embedding import code_columns
 from handnn.network import Network
 from handnn.storage import FormatError
 from handnn.tables import checks
-from handnn.tables.category import MAX_ONE_HOT, CategoryColumn
+from handnn.tables.category import CategoryColumn
 from handnn.tables.cells import DEFAULT_GAPS, GapWords, infer_kind
 from handnn.tables.column import Column, ValueColumn
 from handnn.tables.date import DateColumn
@@ -97,12 +97,7 @@ class Columns:
         self._n_before_codes = self._n_before_cycles + n_cycles
         if categories == "one-hot":
             for place, category in self._categories:
-                if len(category.labels) > MAX_ONE_HOT:
-                    raise ValueError(
-                        f"Columns: {self._describe(place)} has {len(category.labels)} categories, "
-                        f"but one-hot columns take at most {MAX_ONE_HOT}; write "
-                        'categories="embedding" or leave it out'
-                    )
+                category.check_one_hot(f"Columns: {self._describe(place)}")
 
     @classmethod
     def learn(
