@@ -166,3 +166,18 @@ def test_dates_in_other_forms_are_told(table, form):
         assert ("day" in model.kinds) == (n_months == 2)
         (line,) = [line for line in lines if "2024-05-01" in line]
         assert columns["day"][0] in line
+
+
+def test_titles_with_numbers_are_free_text(table):
+    """The first strings are few of the column's, and not all of them are like numbers."""
+    titles = [
+        "$",
+        "$1000 a Touchdown",
+        "$40,000",
+        "(500)",
+        "15%",
+        *map("title {}".format, range(115)),
+    ]
+    columns = {"title": [f'"{title}"' for title in titles], **flats()}
+    model = handnn.train_file(table(as_csv(columns)), "price", epochs=1, networks=1, hidden=[4])
+    assert "title" not in model.kinds

@@ -172,7 +172,10 @@ def hint_for(texts: Sequence[str], source: Source) -> str:
     elif all("." in text for text in texts):
         return "; with a decimal comma, numbers must not contain points"
     found = near_numbers(texts)
-    return "" if found is None or remedies_for(texts, source) else f"; {ADVICE[found[0]]}"
+    are_near = found is not None and found[2] == len(texts)
+    if found is None or not are_near or remedies_for(texts, source):
+        return ""
+    return f"; {ADVICE[found[0]]}"
 
 
 def _is_huge(text: str) -> bool:
