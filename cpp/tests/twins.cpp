@@ -37,7 +37,7 @@ void test_affine(Size N, Size I, Size O) {
   compare("affine_backward", "db", db, db_naive, N, I, O);
 }
 
-// Two halves of the rows, the second of which continues the sums of the first.
+// Two halves of the rows; the second continues the sums of the first.
 template <class T>
 void test_gradients_in_parts(Size N, Size I, Size O) {
   const Buffer<T> x = numbers<T>(N * I), dout = numbers<T>(N * O);

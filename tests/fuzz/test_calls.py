@@ -29,7 +29,7 @@ def test_random_calls_of_functional():
     for number in range(N_CALLS):
         name = names[number % len(names)]
         parameters = inspect.signature(FUNCTIONS[name]).parameters.values()
-        pool = [argument(rng) for _ in range(2)]  # few different ones, so that shapes agree
+        pool = [argument(rng) for _ in range(2)]  # only two, so that shapes often agree
         arguments = {
             p.name: pool[rng.integers(2)] if rng.random() < 0.8 else argument(rng)
             for p in parameters

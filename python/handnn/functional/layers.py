@@ -242,8 +242,8 @@ def dropout_forward(
 
     x of any shape. The mask depends only on seed, step (0 to 2⁶³ - 1) and the index of an entry in
     its batch; the first entry of x has the index `first`. Entry i is kept if a 32-bit hash of these
-    three numbers is at least p·2³², rounded. The mask repeats after 2³² entries. The factor 1 / (1
-    - p) is rounded to the dtype. ValueError unless 0 <= p < 1.
+    three numbers is at least p·2³², rounded. The mask repeats after 2³² entries. The factor of
+    kept entries is rounded to the dtype. ValueError unless 0 <= p < 1.
 
     Examples:
         >>> handnn.functional.dropout_forward(np.ones(6), 0.5, seed=1, step=0)

@@ -43,7 +43,7 @@ STEPS_PER_OCTAVE, MAX_STEPS = 16, 32
 MIN_STANDARD_ERRORS = 2.0
 
 N_WRONG = 2
-"""Additional rows counted as misclassified: without any, the best T would be 0."""
+"""Additional rows counted as misclassified. If all rows were right, the best T would be 0."""
 
 MIN_NETWORKS, MIN_VARIANCE = 3, 0.05
 """The minimum number of networks to measure disagreement, and minimum variance of their mean."""
