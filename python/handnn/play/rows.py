@@ -54,7 +54,7 @@ class Rows:
     """Training rows and held-out rows, encoded for a network, in float32.
 
     x, held_x: (N, I); y, held_y: as `Target.encode` returns them. columns is None for computed
-    sets, which need no scaling. input_names: one for each column of x.
+    sets, which need no scaling. input_names: the name of each column of x.
 
     Examples:
         >>> from handnn.play.rows import load_rows

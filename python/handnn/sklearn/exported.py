@@ -23,9 +23,9 @@ def as_table_model(
 ) -> TableModel:
     """Return the networks of an estimator as a TableModel.
 
-    names: of the columns, None if X had none. is_flat: whether predictions are (N,). held_out: the
-    errors for intervals and sets. Raises
-    ValueError for a loss whose outputs are neither values nor probabilities of classes.
+    names: those of the columns, None if X had none. is_flat: whether predictions are (N,).
+    held_out: the errors for intervals and sets. Raises ValueError for a loss whose outputs are
+    neither values nor probabilities of classes.
     """
     columns = inputs if isinstance(inputs, Columns) else _columns_of(inputs, names)
     found = _target_of(target, is_flat)

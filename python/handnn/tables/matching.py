@@ -21,7 +21,7 @@ def match_columns(
 ) -> list[int]:
     """Return the position in a table of each of `n_columns` columns.
 
-    names: of these columns; None if training had none. Without names, columns are matched by
+    names: those of the columns; None if training had none. Without names, columns are matched by
     position. Raises ValueError if a column is missing, additional or renamed; additional columns
     with names are ignored with `ignores_others`.
     """

@@ -209,7 +209,7 @@ def default_recipe(
     with hidden layers and one that is linear. Each returns to its best epoch on the fold; up to
     1,600 rows, all return to the cycle that is best on all folds. One kind or both become the bag,
     as held-out rows tell. Columns of numbers have bins. Up to 64 rows, each network learns from all
-    of them, in one batch: a fold of some rows says too little about the best epoch, and a row of
+    of them, in one batch: a fold of a few rows is too small to find the best epoch, and a row of
     weight 2 equals two rows.
 
     quality: "fast" has half of the folds and epochs. "best" has networks of further kinds, which

@@ -132,7 +132,7 @@ def predictions(
 ) -> DataFrame:
     """Return a column "prediction", and for probabilities a column "p(label)" for each class.
 
-    Of several targets, there are columns "prediction of NAME" and "p(NAME)" for each. interval: a
+    Several targets have the columns "prediction of NAME" and "p(NAME)" each. interval: a
     coverage, for which there are columns "low" and "high" of a regression, or "set", a list of
     classes. Raises ValueError for a model that has no intervals.
     """
