@@ -1,8 +1,8 @@
 // Measures the errors of the elementary functions in units in the last place (ulp).
 //
-//   accuracy_v3 a million float32 and a million float64 inputs, spread over all bit patterns; a
-//                          million float64 inputs in [-746, 710], where exp is neither 0 nor
-//                          infinite, and a million in [-40, 40]
+//   accuracy_v3            a million float32 and a million float64 inputs, spread over all bit
+//                          patterns; a million float64 inputs in [-746, 710], where exp is neither
+//                          0 nor infinite, and a million in [-40, 40]
 //   accuracy_v3 --few      a tenth of them, for an emulated CPU
 //   accuracy_v3 --all      all 2^32 float32 inputs (minutes)
 //
