@@ -51,6 +51,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         class_weight: None, "balanced", or a dict from classes to weights, which multiply the
             weights of the rows. "balanced" is ``N / (classes·rows of the class)``, where a row of
             weight 2 counts as two rows. For several targets, "balanced" or a list of dicts.
+            Probabilities are those of a table whose classes have these weights, so the log loss on
+            rows that are not weighted is higher.
 
     Attributes:
         classes_: (K,) the labels in ascending order; the numbers of the columns for multilabel.
