@@ -24,7 +24,7 @@ MAX_PARAMETERS = 8
 MAX_ANY = 150
 MAX_CAST = 15
 
-EXEMPT = {"__init__", "fit", "fit_table", "train_file", "train_many"}
+EXEMPT = {"__init__", "fit", "train_file", "train_many"}
 """Constructors and public functions that are called with many keywords."""
 
 

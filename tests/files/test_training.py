@@ -277,5 +277,5 @@ def test_networks_that_one_file_cannot_hold_are_an_error_before_training(table, 
     columns |= {f"code {n}": [f"n{k % 3}" for k in range(n_rows)] for n in range(9)}
     monkeypatch.setattr("handnn.files.learning.settings.MAX_ARRAYS", 60)
     monkeypatch.setattr("handnn.files.learning.in_memory.fit_table", None)
-    with pytest.raises(ValueError, match="networks of 16 arrays do not .*; use at most networks=3"):
+    with pytest.raises(ValueError, match="networks of 16 arrays do not .*; use at most networks=1"):
         handnn.train_file(table(as_csv(columns)), "price")

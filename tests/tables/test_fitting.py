@@ -10,7 +10,7 @@ import pytest
 from handnn import AdamW, Columns, Network, Target, Trainer, mlp
 from handnn.schedules import Constant, Cosine, OneCycle, ReduceOnPlateau
 from handnn.tables.bagging import draw_folds
-from handnn.tables.fitting import fit_table
+from handnn.tables.fitting import Schema, fit_table
 from handnn.tables.networks import build_network, build_schedule
 from handnn.tables.recipe import default_recipe, single_recipe
 from tests.bounds import assert_same_bits
@@ -58,7 +58,7 @@ def test_learns_classes_of_chosen_kinds():
     codes = {"code": np.arange(200) % 4}
     labels = np.array(["low", "high"])[np.arange(200) % 4 % 2]
     recipe = replace(RECIPE, epochs=60)
-    model = fit_table(codes, labels, recipe, kinds={"code": "category"}, rng=0).model
+    model = fit_table(codes, labels, recipe, schema=Schema(kinds={"code": "category"}), rng=0).model
     assert model.columns.columns[0].kind == "category" and model.target.task == "binary"
     assert (model.predict(codes) == labels).all()
 

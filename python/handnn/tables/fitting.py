@@ -42,17 +42,37 @@ class FittedTable:
     choice: Choice | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """How the cells of a table and of its target are read.
+
+    Attributes:
+        kinds: overrides the kinds of columns: see `Columns.learn`.
+        gaps: the strings that mean a missing value: see `Columns.learn`.
+        task, objective: what the target is, and what a regression predicts: see `Target.learn`.
+    """
+
+    kinds: Mapping[str, str] | None = None
+    gaps: Iterable[str] | None = None
+    task: str = "auto"
+    objective: str = SQUARED
+
+    def learn(self, table: TableLike, y: TargetLike, recipe: Recipe) -> tuple[Columns, Target]:
+        """Return the columns and the target that are learned from the rows."""
+        columns = Columns.learn(
+            table, kinds=self.kinds, scale=recipe.scale, n_bins=recipe.n_bins, gaps=self.gaps
+        )
+        return columns, Target.learn(y, self.task, gaps=self.gaps, objective=self.objective)
+
+
 def fit_table(
     table: TableLike,
     y: TargetLike,
     recipe: Recipe,
     *,
-    kinds: Mapping[str, str] | None = None,
-    task: str = "auto",
-    gaps: Iterable[str] | None = None,
+    schema: Schema = Schema(),
     sample_weight: ArrayLike | None = None,
     separation: Separation = INDEPENDENT,
-    objective: str = SQUARED,
     rng: RandomSource = None,
     train: Callable[..., list[History]] = train_many,
 ) -> FittedTable:
@@ -62,10 +82,8 @@ def fit_table(
     networks learn from every row: see `bagging`.
 
     Parameters:
-        table, kinds, gaps: N rows, the kinds of columns, and the strings that mean a missing value,
-            as for `Columns.learn`.
-        y, task, objective: the targets, the task, and what a regression predicts, as for
-            `Target.learn`.
+        table, y: N rows and their targets, as for `Columns.learn` and `Target.learn`.
+        schema: how both are read.
         recipe: every setting of the training.
         sample_weight: (N,) the weight of each row in the loss, 1 by default.
         separation: groups or times of the rows, which keep dependent rows in one fold.
@@ -86,8 +104,7 @@ def fit_table(
         (1030,)
     """
     rng = np.random.default_rng(rng)
-    columns = Columns.learn(table, kinds=kinds, scale=recipe.scale, n_bins=recipe.n_bins, gaps=gaps)
-    target = Target.learn(y, task, gaps=gaps, objective=objective)
+    columns, target = schema.learn(table, y, recipe)
     x, encoded = columns.transform(table, recipe.dtype), target.encode(y)
     fold = separation.folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
     rows = rows_outside(fold, recipe.n_networks, is_ordered=separation.is_ordered)

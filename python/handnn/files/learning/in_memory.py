@@ -18,7 +18,7 @@ from handnn.files.learning.survey import Survey, rows_of_file, take_rows
 from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.files.learning.weights import weights_of
 from handnn.files.reading.csv_checks import counted
-from handnn.tables.fitting import fit_table
+from handnn.tables.fitting import Schema, fit_table
 from handnn.tables.members import described, members_of
 from handnn.tables.recipe import Recipe
 from handnn.training.history import History
@@ -63,10 +63,7 @@ def train_in_memory(
             train.x,
             train.y,
             recipe,
-            kinds=survey.kinds,
-            task=survey.task,
-            gaps=gaps,
-            objective=settings.loss,
+            schema=Schema(kinds=survey.kinds, gaps=gaps, task=survey.task, objective=settings.loss),
             rng=settings.seed,
             sample_weight=weights,
             separation=separation,
