@@ -21,7 +21,7 @@ DAYS = RNG.permutation(N)
 COLUMNS = {
     "size": RNG.normal(size=N).round(3).tolist(),
     "customer": [f"c{group}" for group in GROUPS],
-    "day": [str(np.datetime64("2020-01-01") + day) for day in DAYS.tolist()],
+    "day": [str(np.datetime64("2020-01-01") + np.timedelta64(day, "D")) for day in DAYS.tolist()],
     "week": (DAYS // 7).tolist(),
     "w": [1.0] * N,
     "y": RNG.normal(size=N).round(3).tolist(),
