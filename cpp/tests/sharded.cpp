@@ -19,7 +19,8 @@ namespace {
 
 // The checksum is the same on every machine and every instruction set with FMA.
 template <class T>
-constexpr std::uint64_t expected_checksum = sizeof(T) == 4 ? 0xa36e991b69c989b1 : 0xf8575fb66fe0c56d;
+constexpr std::uint64_t expected_checksum =
+    sizeof(T) == 4 ? 0xa36e991b69c989b1 : 0xf8575fb66fe0c56d;
 
 constexpr double no_clipping = std::numeric_limits<double>::infinity();
 
@@ -117,9 +118,9 @@ std::uint64_t trained(Size processes, Size shards, double clip_norm = no_clippin
     if (processes == 1) sharding.sum = nullptr;
     TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>(one.bricks), one.mse_loss(),
                                nesterov(), clip_norm, one.batch_size, 0, sharding);
-    const TrainingResult result = train<T>(
-        program, {one.x.data(), one.y.data(), one.weight.data(), one.rows},
-        {one.batch_size, one.rows, 7, false}, {3, 0}, nullptr, [] { return false; });
+    const TrainingResult result =
+        train<T>(program, {one.x.data(), one.y.data(), one.weight.data(), one.rows},
+                 {one.batch_size, one.rows, 7, false}, {3, 0}, nullptr, [] { return false; });
     check(result.epochs.size() == 3 && result.epochs[2].loss < result.epochs[0].loss, "it learns");
   };
   std::vector<std::thread> threads;
