@@ -53,7 +53,8 @@ def test_predict_keeps_the_rows(handnn_command, table, tmp_path):
         ('{"a": ' + "[" * 100_000, "has more than|nested|is not JSON"),
         (
             '{"a": 1}\n{"a": ' + "[" * 9_000 + "]" * 9_000 + "}",
-            "line 2 is not JSON: it is nested too",
+            # From Python 3.12 on, this is not too deep.
+            "line 2 is not JSON: it is nested too|line 2, column 'a': .* is not a cell",
         ),
         ('{"a": 1}\n{"a": 1, "b": 2, "\\u0061": 3}\n', "line 2 has the key 'a' twice"),
         ('{"a": 1, "a": 1}\n', "line 1 has the key 'a' twice"),

@@ -254,6 +254,8 @@ SCRIPT = textwrap.dedent(
     from tests.training.test_many import data, trainer
 
     if __name__ == "__main__":
+        # A shell may have started the tests in the background, where SIGINT is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         x, y = data()
         trainers = [trainer(seed) for seed in range(3)]
         each = [{"epochs": 2}, {"epochs": 10**8}, {"epochs": 3}]

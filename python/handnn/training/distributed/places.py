@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -41,6 +40,8 @@ class Place(NamedTuple):
 
 def here() -> Place:
     """Return the place of this process."""
+    import socket
+
     try:
         namespace = os.readlink("/proc/self/ns/pid")
     except OSError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
@@ -85,6 +84,8 @@ class Ranks:
         """Tell all ranks that this one has failed; they raise RankError."""
         if self.size == 1 or isinstance(error, RankError):
             return
+        import traceback
+
         own = np.zeros(2 + MAX_NUMBERS)
         own[0] = 1
         every = self._headers(own)
