@@ -213,10 +213,8 @@ class GradientOptimizer(ABC):
 
     def update_arguments(self, name: str, param: Array) -> tuple[list[Array], float, float]:
         """Return a param's states, created if missing, its factor of lr and its weight decay."""
-        if not (isinstance(name, str) and isinstance(param, np.ndarray)):
-            where = f"{type(self).__name__}.update_arguments"
-            check_type(name, str, f"{where}: name")
-            check_type(param, np.ndarray, f"{where}: param")
+        check_type(name, str, "update_arguments: name")
+        check_type(param, np.ndarray, "update_arguments: param")
         states = []
         for state in self.states:
             kept = self.state.setdefault(state, {})
@@ -271,7 +269,8 @@ class GradientOptimizer(ABC):
 def check_params(params: Mapping[str, Array], where: str) -> None:
     """Raise TypeError unless `params` are arrays by name."""
     check_type(params, Mapping, f"{where}: params")
-    for name, array in params.items():
+    given: Mapping[str, object] = params
+    for name, array in given.items():
         if not isinstance(array, np.ndarray):  # the message would take longer than the check
             check_type(array, np.ndarray, f"{where}: params[{name!r}]")
 
