@@ -35,7 +35,7 @@ def grads(layers: Sequence[Brick]) -> dict[str, Array | None]:
 
 def dtype(layers: Sequence[Brick]) -> np.dtype[np.floating] | None:
     """Return the dtype of the params; None without params."""
-    for _, layer in _own(layers):
+    for layer in layers:
         for array in params_of(layer).values():
             return array.dtype
     return None

@@ -189,7 +189,7 @@ class Trainer:
             array([[4.]])
         """
         rows = as_rows("Trainer.train_step", self.network, self.loss, x, y, sample_weight)
-        sharding = self._parts.sharding
+        sharding = Sharding.of(self.comm, self.shards, self.deadline)
         with exclusively(self.network), ranks_of(sharding) as ranks:
             if sharding.shards == 1 and ranks is None:
                 loss, _ = loss_and_gradients(self.network, self.loss, *rows)
