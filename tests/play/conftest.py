@@ -87,3 +87,36 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=path, args=OPTIONS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def new_page(served, browser):
+    """Return a function that opens the page, and check that no page reports an error."""
+    contexts, problems = [], []
+
+    def opened(url=None, width=1400, dark=False):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(url or served.server.url)
+        page.wait_for_selector("body[data-step]:not([data-step=''])")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    refused = "the server responded with a status of 400"  # the response to an invalid table
+    assert [text for text in problems if refused not in text] == []
+
+
+@pytest.fixture
+def at_the_start(served):
+    """Reset the session, which all tests share."""
+    served.post("/api/load", b'{"state": {"version": 1}}')

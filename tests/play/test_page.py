@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import subprocess
 import sys
 import threading
@@ -16,71 +14,9 @@ import pytest
 
 import handnn
 from handnn.cli import main
-from handnn.datasets import load_concrete
-from handnn.layers import BRICKS
-from handnn.play import catalog
+from tests.play.pages import drop, english, wait_for_other_weights, wait_for_step, weights
 
-
-@pytest.fixture
-def new_page(served, browser):
-    """Return a function that opens the page, and check that no page reports an error."""
-    contexts, problems = [], []
-
-    def opened(url=None, width=1400, dark=False):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if dark else "light",
-            accept_downloads=True,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda m: m.type in ("error", "warning") and problems.append(m.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(url or served.server.url)
-        page.wait_for_selector("body[data-step]:not([data-step=''])")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    refused = "the server responded with a status of 400"  # the response to an invalid table
-    assert [text for text in problems if refused not in text] == []
-
-
-@pytest.fixture(autouse=True)
-def _as_at_the_start(served):
-    served.post("/api/load", b'{"state": {"version": 1}}')
-
-
-def wait_for_step(page, step):
-    page.wait_for_selector(f"body[data-step='{step}']")
-
-
-def weights(page):
-    return page.inner_text("#hash")
-
-
-def wait_for_other_weights(page, known):
-    deadline = time.monotonic() + 20
-    while weights(page) == known:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return weights(page)
-
-
-def drop(page, name, content):
-    """Drop a file on the page, as from the desktop."""
-    transfer = page.evaluate_handle(
-        """([name, content]) => {
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([content], name));
-            return transfer;
-        }""",
-        [name, content],
-    )
-    page.dispatch_event("#drop", "dragover", {"dataTransfer": transfer})
-    page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+pytestmark = pytest.mark.usefixtures("at_the_start")
 
 
 def test_the_spiral_is_learned_in_ten_seconds(new_page):
@@ -228,82 +164,6 @@ def test_a_lesson_sets_the_laboratory_in_both_languages(new_page, served):
     assert "lesson=" not in page.url
 
 
-SHOWN = """() => {
-  const found = [document.title];
-  const all = NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT;
-  const walker = document.createTreeWalker(document.body, all);
-  for (let node = walker.currentNode; node; node = walker.nextNode()) {
-    if (node.nodeType === Node.TEXT_NODE) {
-      if (!node.parentElement.closest(OMITTED)) found.push(node.data);
-    } else for (const name of ["aria-label", "aria-valuetext", "title", "alt"]) {
-      found.push(node.getAttribute(name) ?? "");
-    }
-  }
-  return found;
-}"""
-SHOWN = SHOWN.replace("OMITTED", repr(
-    "code, pre, kbd, noscript, [lang=en], option[value=file], #target"
-))  # fmt: skip
-"""A script that returns all texts and names of a page, except code, files and their columns."""
-
-PARTS = {
-    **catalog.BRICK_SETTINGS, **catalog.LOSS_SETTINGS,
-    **catalog.OPTIMIZER_SETTINGS, **catalog.SCHEDULE_SETTINGS,
-}  # fmt: skip
-NAMES = [
-    *PARTS,
-    *(name for found in PARTS.values() for s in found for name in (s.name, *s.choices)),
-]
-CODE = {
-    *["handnn", "Python", "CSV", "safetensors", "ONNX", "SHA", "NaN", "Network", "pinball"],
-    *["pre", "y_true", "dout", "out", "mask", "xhat", "mean", "square", "velocity", "gamma", "var"],
-    *["running_mean", "running_var", "rstd", "dgamma", "dbeta"],
-    *(word for name in NAMES for word in [name, *re.findall("[A-Za-z]+", name)]),
-}
-"""Words that are the same in every language: names in code."""
-
-
-def english(page, allowed=()):
-    """Return the words of a page that are neither Chinese nor names."""
-    words = {word for text in page.evaluate(SHOWN) for word in re.findall(r"[A-Za-z_]{3,}", text)}
-    return words - CODE - set(allowed)
-
-
-def test_the_page_in_chinese_has_no_english(new_page, served):
-    page = new_page(f"{served.server.url}&lang=zh&lesson=backward")
-    assert english(page) == set()
-    page.click("#lesson-close")
-    columns = ["category", *load_concrete().feature_names, load_concrete().target_name]
-    columns = re.findall("[A-Za-z]+", " ".join(columns))
-    for data in ("categories", "sine", "concrete", "spiral"):
-        page.select_option("#data", data)
-        page.wait_for_selector("body[aria-busy=false]")
-        assert english(page, columns) == set(), data
-    bricks = [{"brick": "Affine", "units": 8}] + [{"brick": name} for name in BRICKS]
-    state = {"version": 1, "bricks": [b for b in bricks if b["brick"] != "Embedding"]}
-    served.post("/api/load", json.dumps({"state": state}).encode())
-    page.wait_for_selector("#columns >> text=Softplus")
-    assert english(page) == set()
-    page.locator("button.unit").nth(3).click()
-    page.wait_for_selector("#unit h3")
-    page.click("#step")
-    wait_for_step(page, 1)
-    page.click("#inside")
-    page.wait_for_selector("#dialog table")
-    assert english(page) == set()
-    page.click("#close")
-    page.fill("#seed", "-1")
-    page.press("#seed", "Enter")
-    page.wait_for_selector("#message:text('应为')")
-    drop(page, "bad.csv", "a,a\n1,2\n")
-    page.wait_for_selector("#message:text('同名')")
-    assert english(page, ["bad", "csv"]) == set()
-    page.select_option("#language", "en")
-    page.wait_for_selector("#play:text('Play')")
-    chinese = [text for text in page.evaluate(SHOWN) if re.search("[一-鿿]", text)]
-    assert [text for text in chinese if text != "中文"] == []
-
-
 def test_a_page_without_the_token_asks_for_the_printed_address(served, browser):
     with closing(browser.new_context()) as context:
         page = context.new_page()
@@ -357,62 +217,6 @@ def test_a_recorded_run_is_scrubbed_without_a_server(browser, tmp_path):
     assert english(page) == set()
     page.close()
     assert problems == []
-
-
-@pytest.mark.parametrize(("width", "dark"), [(1400, False), (380, False), (380, True)])
-def test_nothing_is_wider_than_the_page(new_page, width, dark):
-    page = new_page(width=width, dark=dark)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert (background == "rgb(255, 255, 255)") != dark
-
-
-def test_the_keyboard_is_enough(new_page):
-    page = new_page()
-    page.keyboard.press("s")
-    wait_for_step(page, 1)
-    page.keyboard.press("e")
-    wait_for_step(page, 22)
-    page.keyboard.press("b")
-    wait_for_step(page, 21)
-    page.focus("button.unit >> nth=0")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#unit h3:text('Unit 1 of Affine 2→8')")
-    known = weights(page)
-    page.focus("#unit input >> nth=0")
-    page.keyboard.press("Control+a")
-    page.keyboard.type("0.25")
-    page.keyboard.press("Enter")
-    wait_for_other_weights(page, known)
-    page.focus("#optimizer [data-setting=lr]")
-    page.keyboard.press("Control+a")
-    page.keyboard.type("0.5")
-    page.keyboard.press("Tab")
-    page.wait_for_selector("#rate:text-is('0.5')")
-    page.keyboard.press("Escape")
-
-
-@pytest.mark.parametrize(("data", "dark"), [("spiral", False), ("concrete", True)])
-def test_axe_finds_no_violation(served, browser, data, dark):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    scheme = "dark" if dark else "light"
-    with closing(browser.new_context(bypass_csp=True, color_scheme=scheme)) as context:
-        page = context.new_page()
-        page.goto(served.server.url)
-        wait_for_step(page, 0)
-        page.click("#lessons")
-        page.select_option("#data", data)
-        page.wait_for_selector("body[aria-busy=false]")
-        page.locator("button.unit").nth(9).click()
-        page.wait_for_selector("#unit h3")
-        found = axe.Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-        page.click("#inside")
-        page.wait_for_selector("#dialog table")
-        found = axe.Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
 
 
 def test_another_tab_shows_the_same_session(new_page):
