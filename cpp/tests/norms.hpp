@@ -106,7 +106,7 @@ void test_batch_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
   }
 }
 
-// So many rows that the statistics of blocks are merged.
+// More rows than a block has, so that the statistics of two blocks are merged.
 template <class T>
 void test_statistics_of_blocks() {
   const Size N = rows_of_block + 3, O = 67;

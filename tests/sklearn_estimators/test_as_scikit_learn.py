@@ -92,7 +92,7 @@ def test_divergence_with_early_stopping_keeps_the_best_epoch():
     assert np.isnan(model.validation_scores_[-1])
     assert model.best_validation_score_ == np.nanmax(model.validation_scores_)
     assert np.isfinite(model.predict(rows)).all()
-    with pytest.raises(ValueError, match="Solver produced"):  # there is no best epoch
+    with pytest.raises(ValueError, match="Solver produced"):  # without a best epoch
         plain(MLPRegressor, **{**settings, "restore_best": False}).fit(rows, rows[:, 0])
 
 

@@ -37,7 +37,7 @@ class ModelNotes:
             "place" ("line" or "row"), "bytes" and "sha256" of the file, "rows" ("trained" and
             "held_out"), "split" (which rows are held out), "seed", "decisions", "scores",
             "baselines", "coverage" (of intervals or sets) and "verdict".
-        targets: the names of several targets, of which `target` is the first; () for one.
+        targets: the names of several targets, `target` first; () for a single one.
         units: the units of columns of numbers that have one, such as "%".
     """
 

@@ -52,8 +52,8 @@ class Data:
 class WeightsFile:
     """The initial weights: those of the file with this name and SHA-256.
 
-    Without a file, they are drawn at random. networks: the number of networks of a model of a
-    table, of which the first is shown, on rows that its columns encode; 0 for a single network.
+    Without a file, they are drawn at random. networks: the number of networks of a table model. The
+    first is shown, on rows that the model's columns encode. 0 for a single network.
     """
 
     file: str = ""

@@ -154,7 +154,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         return GivenRows(rows, y, weight, separation).without_zeros()
 
     def _is_first(self, is_incremental: bool) -> bool:
-        """Return whether there are no networks that a fit would continue to train."""
+        """Return whether a fit would build new networks."""
         return not ((self.warm_start or is_incremental) and hasattr(self, "networks_"))
 
     def _fit_rows(

@@ -198,7 +198,7 @@ def hidden_layers(p: Parameters) -> tuple[tuple[int, ...], tuple[str, ...], tupl
     if any(isinstance(size, Integral) and size <= 0 for size in sizes):
         raise ValueError(f"{name}: hidden_layer_sizes must be > 0, but is {sizes}")
     hidden = tuple(whole_number(size, f"{name}: hidden_layer_sizes") for size in sizes)
-    if isinstance(p.activation, str):  # even if there are no hidden layers
+    if isinstance(p.activation, str):  # also without hidden layers
         _one_of(name, "activation", p.activation, ACTIVATIONS)
     activations = _one_per_layer(name, "activation", p.activation, str, len(hidden))
     for activation in activations:

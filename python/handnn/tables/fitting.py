@@ -137,7 +137,7 @@ def _calibrated(
 ) -> tuple[float, HeldOutErrors | None]:
     """Scale classifiers by their temperature; return it, and the errors on held-out rows.
 
-    x, encoded: the rows in the form that the networks expect. There are no errors without folds,
+    x, encoded: the rows in the form that the networks expect. No errors are returned without folds,
     for yes-or-no targets, and for quantiles.
     """
     if target.classes is not None:

@@ -1,4 +1,4 @@
-"""The members of a bag: kinds of networks, of which held-out rows choose those that answer.
+"""The members of a bag: kinds of networks. Held-out rows decide which of them predict.
 
 For each fold there is a network of every member, trained on the same rows. The first member is the
 recipe itself. The second is linear: deep networks approximate a straight line with many bent pieces

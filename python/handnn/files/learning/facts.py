@@ -140,7 +140,7 @@ class ColumnFacts:
 
     @property
     def first_value(self) -> str:
-        """The first string; the first number if there are no strings."""
+        """The first string, or the first number in a column without strings."""
         return (self.texts or self.numbers)[0][1]
 
     @property

@@ -107,7 +107,7 @@ def check_near_numbers(
 ) -> None:
     """Raise ColumnError when at least half of the values are numbers or strings such as "15%".
 
-    n_numbers: of the values that are numbers. Without such strings there is no error.
+    n_numbers: of the values that are numbers. A column without such strings is accepted.
     """
     found = near_numbers(column.values[column.text].tolist())
     if found is None:
