@@ -67,11 +67,15 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
     session.run("clang-format", "--dry-run", "-Werror", *tracked("*.cpp", "*.hpp"))
-    for name in tracked("*.cpp", "*.hpp"):  # clang-format does not reflow comments
-        for number, line in enumerate(Path(name).read_text(encoding="utf-8").splitlines(), 1):
-            if line.lstrip().startswith("//") and len(line) > LINE_LENGTH:
-                session.error(f"{name}:{number} has {len(line)} columns")
     session.run("codespell", *tracked())
+    long = [
+        f"{name}:{number} has {len(line)} columns"
+        for name in tracked("*.cpp", "*.hpp")  # clang-format does not reflow comments
+        for number, line in enumerate(Path(name).read_text(encoding="utf-8").splitlines(), 1)
+        if line.lstrip().startswith("//") and len(line) > LINE_LENGTH
+    ]
+    if long:
+        session.error("; ".join(long))
 
 
 @nox.session

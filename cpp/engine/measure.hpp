@@ -1,5 +1,5 @@
 // The speed of one thread, for benchmarks: of multiply-adds alone and of products. Speeds are per
-// second of the thread's CPU time where the system reports it, so that other processes do not count.
+// second of the thread's CPU time where the system reports it, so that other processes don't count.
 #pragma once
 
 #include "kernels/size.hpp"

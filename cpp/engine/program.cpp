@@ -294,8 +294,8 @@ void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
   }
 }
 
-// Computes part `part` of a brick's gradients, and stores them or updates the params with them. With
-// `adds`, which only affines allow, the sums continue from the stored gradients.
+// Computes part `part` of a brick's gradients, and stores them or updates the params with them.
+// With `adds`, which only affines allow, the sums continue from the stored gradients.
 template <class T>
 void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts, bool adds) {
   const Brick<T>& brick = bricks_[i];

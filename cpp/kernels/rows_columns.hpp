@@ -87,9 +87,9 @@ inline void for_each_strip(Size N, Size O, Range columns, F f) {
   }
 }
 
-// -> sums (O), of these columns only; the term is add(at, n, sum). With `continues`, the chains start
-// from what sums holds, instead of from 0. Four vectors of columns at a
-// time, so that additions do not wait for each other.
+// -> sums (O), of these columns only; the term is add(at, n, sum). With `continues`, the chains
+// start from what sums holds, instead of from 0. Four vectors of columns at a time, so that
+// additions do not wait for each other.
 template <class T, class Add>
 inline void column_sum(T* sums, Size N, Size O, Range columns, Add add, bool continues = false) {
   constexpr Size L = lanes<T>;

@@ -47,8 +47,8 @@ double sum_of_terms_naive(const T* weight, Size n, Size columns, F term) {
   return add_pairwise(sums);
 }
 
-// The sum of squares of n entries: entry(i) is one of them, lanes_from(i) are the DoubleLanes from it
-// on.
+// The sum of squares of n entries: entry(i) is one of them, lanes_from(i) are the DoubleLanes from
+// it on.
 template <class Lanes, class Entry>
 inline double sum_of_squares_of(Size n, Lanes lanes_from, Entry entry) {
   constexpr int L = lanes<double>, vectors = partial_sums / L;

@@ -288,7 +288,7 @@ def test_dask():
     x, y = data()
     one, other = ([trainer(seed) for seed in range(3)] for _ in range(2))
     train_many(one, x, y, epochs=3, batch_size=8)
-    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
         train_many(other, x, y, epochs=3, batch_size=8, executor=client.get_executor())
     for place in range(3):
