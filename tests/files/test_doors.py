@@ -87,17 +87,30 @@ def test_commands_read_standard_input(table, model, tmp_path, handnn_command):
     assert b"20 rows" in done.stdout
 
 
-def test_output_is_utf_8_for_any_console(handnn_command, table, tmp_path):
-    towns = ["Łódź", "東京", "=1+1"]
+def test_the_encoding_of_the_output(handnn_command, table, tmp_path):
+    """UTF-8 in any locale; another one on request, unless a label would be lost."""
+    towns = ["Łódź", "Zürich", "=1+1"]
     rows = "".join(f"{k % 3 * 10 + k % 2},{towns[k % 3]}\n" for k in range(60))
     data, out = table("x,town\n" + rows), tmp_path / "m"
     options = ["--epochs", "60", "--networks", "1", "--quiet", "--out", out]
     assert handnn_command("train", data, "--target", "town", *options).code == 0
-    done = subprocess.run(
-        [*COMMAND, "predict", str(out), str(data)],
-        capture_output=True, check=True, env={**os.environ, "PYTHONIOENCODING": "cp1252"},
-    )  # fmt: skip
-    assert set(done.stdout.decode("utf-8").split()) == {"prediction", *towns}
+
+    def predict(**variables):
+        command = [*COMMAND, "predict", str(out), str(data)]
+        environment = {**os.environ, "PYTHONUTF8": "0", **variables}
+        return subprocess.run(command, capture_output=True, check=False, env=environment)
+
+    for variables, encoding in (
+        ({"LC_ALL": "C"}, "utf-8"),
+        ({"PYTHONIOENCODING": ":strict"}, "utf-8"),
+        ({"PYTHONIOENCODING": "iso8859-16"}, "iso8859-16"),
+    ):
+        done = predict(**variables)
+        assert set(done.stdout.decode(encoding).split()) == {"prediction", *towns}, done.stderr
+    done = predict(PYTHONIOENCODING="cp1252:replace")
+    assert done.returncode == 1 and done.stdout == b""
+    assert b"PYTHONIOENCODING requests cp1252, which has no" in done.stderr
+    assert done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")

@@ -10,6 +10,7 @@ from io import TextIOWrapper
 import click
 
 import handnn
+from handnn.cli.output import requested_encoding
 from handnn.cli.termination import ended_by_signals
 
 FAILED = 1
@@ -75,7 +76,8 @@ def main(args: Sequence[str] | None = None) -> int:
         print("handnn: cannot write the output: stdout is closed", file=sys.stderr)
         return FAILED
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+        encoding = requested_encoding() or "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     if isinstance(sys.stderr, TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")  # some terminals cannot show ²
     try:

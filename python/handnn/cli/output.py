@@ -62,6 +62,31 @@ def _failure(message: str) -> click.ClickException:
     return click.ClickException(one_line(" ".join(message.split())))
 
 
+def requested_encoding() -> str | None:
+    """Return the encoding that PYTHONIOENCODING requests for stdout, None without a request.
+
+    The encoding of a console or a locale is not a request: output is UTF-8 there.
+    """
+    if sys.flags.ignore_environment:
+        return None
+    return os.environ.get("PYTHONIOENCODING", "").partition(":")[0] or None
+
+
+def show_rows(text: str) -> None:
+    """Write rows to stdout; raise ClickException if its encoding lacks one of their characters."""
+    encoding = requested_encoding()
+    if encoding:
+        try:
+            text.encode(encoding)
+        except UnicodeEncodeError as error:
+            character = one_line(text[error.start])
+            raise click.ClickException(
+                f"PYTHONIOENCODING requests {encoding}, which has no {character!r}: unset it "
+                "for UTF-8, or write the rows to a file with --out"
+            ) from None
+    click.echo(text, nl=False)
+
+
 def one_line(text: str) -> str:
     """Return text with its control characters as escapes, such as \\x1b."""
     if text.isprintable():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -84,10 +83,9 @@ def predict(
         if out is not None:
             output.check_writable(out)
         n_rows = 0
-        show = partial(click.echo, nl=False)
         with (
             opened(model, rows, options) as (loaded, table),
-            row_writer(out, show, as_json=as_json) as write,
+            row_writer(out, output.show_rows, as_json=as_json) as write,
         ):
             for frame, block in table.blocks(keeps=keep):
                 found = predictions(loaded, frame, probabilities=probabilities, interval=interval)
