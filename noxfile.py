@@ -183,10 +183,10 @@ def fuzz(session: nox.Session) -> None:
     ctest(session, "asan", "--tests-regex", "^engine_fuzz", "--verbose")
     environment = {
         "HANDNN_FUZZ_FILES": str(5000 * factor),
-        "HANDNN_FUZZ_CALLS": str(20000 * factor),
+        "HANDNN_FUZZ_CALLS": str(5000 * factor),
         "HANDNN_FUZZ_TABLES": os.environ.get("HANDNN_FUZZ_TABLES", "100000"),
-        "HANDNN_FUZZ_API": str(3000 * factor),
-        "HANDNN_FUZZ_NETWORKS": str(1000 * factor),
+        "HANDNN_FUZZ_API": str(5000 * factor),
+        "HANDNN_FUZZ_NETWORKS": str(500 * factor),
         "HANDNN_FUZZ_SEED": str(factor),
     }
     session.run("pytest", "-s", "tests/fuzz", env=environment)
@@ -205,8 +205,10 @@ def faults(session: nox.Session) -> None:
     session.install(".[test]")
     environment = {
         "HANDNN_FAULT_RUNS": str(runs),
-        "HANDNN_FAULT_SIGNALS": str(10 * runs),
+        "HANDNN_FAULT_SIGNALS": str(30 * runs),
         "HANDNN_FAULT_ALLOCATIONS": str(20 * runs),
+        "HANDNN_FAULT_KILLS": str(10 * runs),
+        "HANDNN_FAULT_ROUNDS": str(10 * runs),
     }
     tests = ("tests/faults", "tests/storage/test_atomic.py", "tests/training/checkpoints")
     session.run("pytest", "-s", *tests, env=environment)

@@ -1,7 +1,7 @@
 """Memory does not grow in a process that trains, saves, loads and fails for a long time.
 
-HANDNN_FAULT_RUNS multiplies the rounds; with 1,000, there are 10⁶ steps, 10⁵ fits, saves and loads,
-and 10⁶ errors.
+HANDNN_FAULT_ROUNDS is the number of rounds; with 1,000, there are 10⁶ steps, 10⁵ fits, saves and
+loads, and 10⁶ errors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 import handnn
 from handnn import Trainer
 
-RUNS = int(os.environ.get("HANDNN_FAULT_RUNS", "1"))
+ROUNDS = int(os.environ.get("HANDNN_FAULT_ROUNDS", "1"))
 MAX_GROWTH = 2 * 2**20
 """Bytes that allocators may keep."""
 
@@ -68,8 +68,8 @@ def test_memory_does_not_grow(work, tmp_path):
     for _ in range(2):
         work(tmp_path / "model")
     before = resident()
-    for _ in range(RUNS):
+    for _ in range(ROUNDS):
         work(tmp_path / "model")
     growth = resident() - before
-    print(f"{work.__name__}: {growth / 2**20:+.1f} MiB in {RUNS} rounds")
+    print(f"{work.__name__}: {growth / 2**20:+.1f} MiB in {ROUNDS} rounds")
     assert growth < MAX_GROWTH

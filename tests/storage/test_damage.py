@@ -243,3 +243,14 @@ def test_rejects_numbers_that_float64_does_not_have(saved, number):
     write(saved, header, data)
     with pytest.raises(handnn.FormatError, match=f"the number {number[:50]}, which float64"):
         handnn.load(saved)
+
+
+@pytest.mark.parametrize("word", ["\ud800", "\x1b[31m", "a\nb"])
+def test_messages_escape_what_cannot_be_printed(saved, word):
+    def change(architecture):
+        architecture["model"] = word
+
+    with_architecture(saved, change)
+    with pytest.raises(FormatError) as error:
+        handnn.load(saved)
+    assert str(error.value).isprintable()

@@ -59,6 +59,8 @@ def is_of_polars(error: BaseException) -> bool:
 
 
 def _failure(message: str) -> click.ClickException:
+    from handnn.storage.file import one_line
+
     return click.ClickException(one_line(" ".join(message.split())))
 
 
@@ -74,6 +76,8 @@ def requested_encoding() -> str | None:
 
 def show_rows(text: str) -> None:
     """Write rows to stdout; raise ClickException if its encoding lacks one of their characters."""
+    from handnn.storage.file import one_line
+
     encoding = requested_encoding()
     if encoding:
         try:
@@ -85,13 +89,6 @@ def show_rows(text: str) -> None:
                 "for UTF-8, or write the rows to a file with --out"
             ) from None
     click.echo(text, nl=False)
-
-
-def one_line(text: str) -> str:
-    """Return text with its control characters as escapes, such as \\x1b."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def as_flag(remedy: Remedy) -> str:
@@ -123,6 +120,7 @@ def printer(quiet: bool) -> Callable[[str], None]:
         if quiet:
             return
         from handnn.files.errors import Note
+        from handnn.storage.file import one_line
 
         text = f"note: {message.worded(as_flag)}" if isinstance(message, Note) else message
         click.echo(one_line(text), err=True)

@@ -197,7 +197,14 @@ def opened(path: str | os.PathLike[str], fault: str, where: str = "") -> Iterato
         try:
             yield TensorFile(file)
         except (TypeError, ValueError, RecursionError) as error:
-            raise FormatError(f"{where}{path} {fault}: {error}") from error
+            raise FormatError(f"{where}{path} {fault}: {one_line(str(error))}") from error
+
+
+def one_line(text: str) -> str:
+    """Return text with its control characters and lone surrogates as escapes, such as \\x1b."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def write_arrays(

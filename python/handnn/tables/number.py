@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import isfinite
 from typing import ClassVar
 
 import numpy as np
@@ -166,4 +167,6 @@ def _checked_edges(edges: object, name: str) -> Points:
     ascending = checks.numbers(edges, f"{name}: edges")
     if any(not a < b for a, b in pairwise(ascending)):
         raise ValueError(f"{name}: edges must be in ascending order")
+    if not all(isfinite(b - a) for a, b in pairwise(ascending)):
+        raise ValueError(f"{name}: edges are too far apart for float64")
     return tuple(ascending)
