@@ -120,6 +120,27 @@ TwoArrays batch_norm_statistics(ArrayLike x_any, OutArray mean_any, OutArray var
   return py::make_tuple(mean.object, var.object);
 }
 
+// mean and var of `rows` rows are merged in place with those of more_rows others.
+void batch_norm_merge(InOutArray mean_any, InOutArray var_any, ArrayLike more_mean_any,
+                      ArrayLike more_var_any, Size rows, Size more_rows) {
+  Gate gate("batch_norm_merge");
+  if (rows < 1 || more_rows < 1) gate.bad_value("rows and more_rows must be at least 1");
+  Array mean, var, more_mean, more_var;
+  gate.inputs({{"mean", mean_any, mean},
+               {"var", var_any, var},
+               {"more_mean", more_mean_any, more_mean},
+               {"more_var", more_var_any, more_var}});
+  gate.require_writable(mean, mean_any);
+  gate.require_writable(var, var_any);
+  gate.require_dimensions(mean, 1);
+  for (const Array* array : {&var, &more_mean, &more_var}) gate.require_same_shape(*array, mean);
+
+  gate.run(double(mean.size), [&]<class T>(const Kernels<T>& kernels) {
+    kernels.batch_norm_merge(mean, var, more_mean, more_var, T(more_rows) / T(rows + more_rows),
+                             {0, mean.size});
+  });
+}
+
 // running_mean and running_var are updated in place, so they are checked as strictly as outputs.
 void batch_norm_update(InOutArray running_mean_any, InOutArray running_var_any, ArrayLike mean_any,
                        ArrayLike var_any, Size rows, Number momentum_any) {
@@ -193,6 +214,38 @@ ThreeArrays batch_norm_backward(ArrayLike dout_any, ArrayLike x_any, ArrayLike g
   return py::make_tuple(dx.object, dgamma.object, dbeta.object);
 }
 
+// dgamma and dbeta are sums over the batch_rows rows of a batch; those of x are a part of it.
+FloatArray batch_norm_dx(ArrayLike dout_any, ArrayLike x_any, ArrayLike gamma_any,
+                         const TwoArrays& statistics_any, Number eps_any,
+                         const TwoArrays& grads_any, Size batch_rows) {
+  Gate gate("batch_norm_dx");
+  if (statistics_any.size() != 2) gate.bad_value("statistics must be mean and var");
+  if (grads_any.size() != 2) gate.bad_value("grads must be dgamma and dbeta");
+  const double eps = gate.number("eps", eps_any);
+  Array dout, x, gamma, mean, var, dgamma, dbeta;
+  gate.inputs({{"dout", dout_any, dout},
+               {"x", x_any, x},
+               {"gamma", gamma_any, gamma},
+               {"mean", statistics_any[0], mean},
+               {"var", statistics_any[1], var},
+               {"dgamma", grads_any[0], dgamma},
+               {"dbeta", grads_any[1], dbeta}});
+  gate.require_dimensions(dout, 2);
+  gate.require_same_shape(dout, x);
+  for (const Array* array : {&gamma, &mean, &var, &dgamma, &dbeta}) {
+    require_for_columns(gate, *array, x);
+  }
+  const Size N = x.shape[0], O = x.shape[1];
+  if (batch_rows < N) gate.bad_value("batch_rows is ", batch_rows, " but x has ", N, " rows");
+  const Array dx = gate.output("dx", py::none(), {N, O});
+
+  gate.run(double(x.size), [&]<class T>(const Kernels<T>& kernels) {
+    const ColumnNorm<T> norm = {{gamma, nullptr, T(eps)}, mean, var, true};
+    kernels.batch_norm_dx(dx, dout, x, norm, {dgamma, dbeta}, batch_rows, N, O, {0, O});
+  });
+  return dx.as_array();
+}
+
 }  // namespace
 
 void bind_norms(py::module_& module) {
@@ -212,6 +265,10 @@ void bind_norms(py::module_& module) {
   module.def("batch_norm_forward", batch_norm_forward, x, gamma, beta, mean_, var_, eps, out);
   module.def("batch_norm_backward", batch_norm_backward, dout, x, gamma, mean_, var_, eps,
              py::arg("training"), py::arg("grads"));
+  module.def("batch_norm_merge", batch_norm_merge, mean_, var_, py::arg("more_mean"),
+             py::arg("more_var"), py::arg("rows"), py::arg("more_rows"));
+  module.def("batch_norm_dx", batch_norm_dx, dout, x, gamma, py::arg("statistics"), eps,
+             py::arg("grads"), py::arg("batch_rows"));
 }
 
 }  // namespace handnn

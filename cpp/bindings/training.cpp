@@ -48,8 +48,9 @@ struct ProgramSpec {
 };
 
 // How batches are summed in slices: their number, the first and the last of this process, and None
-// or, for several processes, an object with nodes, shares, values, total (see Sharding) and a
-// method exchange(N), which returns the loss of the batch and whether to stop.
+// or, for several processes, an object with nodes, shares, values, total, column_shares and
+// column_total (see Sharding) and two methods: exchange(N), which returns the loss of the batch and
+// whether to stop, and exchange_columns(N, O, are_statistics).
 using ShardingSpec = std::tuple<Size, Size, Size, py::object>;
 
 struct TrainingRequest {
@@ -139,6 +140,13 @@ class CheckedTraining {
     for (const Brick<T>& brick : bricks_.checked()) n_params += brick.w.size + brick.b.size;
     shares_ = gate_.output("shares", exchange.attr("shares"), {n_nodes, n_params});
     total_ = gate_.output("total", exchange.attr("total"), {n_params});
+    Size columns = 0;  // of the widest norm
+    for (const Brick<T>& brick : bricks_.checked()) {
+      if (brick.kind == Kind::batch_norm) columns = std::max(columns, brick.O);
+    }
+    column_shares_ =
+        gate_.output("column_shares", exchange.attr("column_shares"), {n_nodes * 2 * columns});
+    column_total_ = gate_.output("column_total", exchange.attr("column_total"), {2 * columns});
     Gate gate = Gate::casting_to<double>(function);
     values_ = gate.output("values", exchange.attr("values"), {n_nodes});
   }
@@ -151,16 +159,24 @@ class CheckedTraining {
     sharding.shares = shares_;
     sharding.values = values_;
     sharding.total = total_;
+    sharding.column_shares = column_shares_;
+    sharding.column_total = column_total_;
     PyObject* exchange = std::get<3>(request_.sharding).ptr();
     sharding.sum = [exchange, &unlocked](Size N, double& loss) {
-      return unlocked.locked([&] {
+      return unlocked.locked([&]() -> std::optional<bool> {
         int stops = 1;
         PyObject* answer = PyObject_CallMethod(exchange, "exchange", "n", N);
-        if (!answer || !PyArg_ParseTuple(answer, "dp", &loss, &stops)) {
-          loss = std::numeric_limits<double>::quiet_NaN();
-        }
+        const bool succeeds = answer && PyArg_ParseTuple(answer, "dp", &loss, &stops);
         Py_XDECREF(answer);
-        return stops != 0;
+        return succeeds ? std::optional(stops != 0) : std::nullopt;
+      });
+    };
+    sharding.sum_columns = [exchange, &unlocked](Size N, Size O, bool are_statistics) {
+      return unlocked.locked([&] {
+        PyObject* answer =
+            PyObject_CallMethod(exchange, "exchange_columns", "nni", N, O, int(are_statistics));
+        Py_XDECREF(answer);
+        return answer != nullptr;
       });
     };
     return sharding;
@@ -224,7 +240,7 @@ class CheckedTraining {
   LossSettings<T> loss_;
   OptimizerSettings optimizer_;
   Sharding<T> sharding_;
-  Array shares_, values_, total_;
+  Array shares_, values_, total_, column_shares_, column_total_;
 };
 
 void train_network(const TrainingRequest& request, TrainingResult& result, Stop& stop) {

@@ -43,4 +43,13 @@ void run_parts(int parts, F f) {
   detail::run_parts(parts, [](void* context, int part) { (*static_cast<F*>(context))(part); }, &f);
 }
 
+// Calls f(part, range) for each part's range of `count` rows or columns, unless it is empty.
+template <class F>
+void for_ranges(Size count, Size grain, int parts, F f) {
+  run_parts(parts, [&](int part) {
+    const Range range = share_of(count, part, parts, grain);
+    if (range.first < range.last) f(part, range);
+  });
+}
+
 }  // namespace handnn

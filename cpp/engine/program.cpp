@@ -16,15 +16,6 @@ namespace {
 // thread.
 constexpr double worth_sharing = 2e6;
 
-// Calls f(part, range) for each part's range of `count` rows or columns.
-template <class F>
-void for_ranges(Size count, Size grain, int parts, F f) {
-  run_parts(parts, [&](int part) {
-    const Range range = share_of(count, part, parts, grain);
-    if (range.first < range.last) f(part, range);
-  });
-}
-
 }  // namespace
 
 template <class T>
@@ -79,10 +70,12 @@ void TrainingProgram<T>::lay_out() {
       // The loss needs the last output of the whole batch.
       out_[i] = arena_.take<T>(i + 1 == count ? most_rows_ : array_rows, brick.O);
     }
-    if (brick.kind == Kind::layer_norm || brick.kind == Kind::batch_norm) {
-      const Size size = brick.kind == Kind::layer_norm ? array_rows : brick.O;
-      mean_[i] = arena_.take<T>(size);
-      spread_[i] = arena_.take<T>(size);
+    if (brick.kind == Kind::layer_norm) {
+      mean_[i] = arena_.take<T>(array_rows);
+      spread_[i] = arena_.take<T>(array_rows);
+    } else if (brick.kind == Kind::batch_norm) {
+      mean_[i] = arena_.take<T>(2, brick.O);
+      spread_[i] = mean_[i] ? mean_[i] + brick.O : nullptr;
     }
     if (brick.learns() && !is_sharded() &&
         (stores() || is_blocked() || brick.kind != Kind::affine)) {
@@ -141,9 +134,9 @@ double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor) {
 }
 
 // Computes all outputs and the gradients of all learning bricks' outputs. Each BatchNorm ends a run
-// of bricks whose rows are independent.
+// of bricks whose rows are independent. Returns false if an exchange with other processes failed.
 template <class T>
-void TrainingProgram<T>::forward_and_backward(const Rows<T>& batch, int parts) {
+bool TrainingProgram<T>::forward_and_backward(const Rows<T>& batch, int parts) {
   const std::size_t count = bricks_.size();
   const Size N = batch.count;
   std::size_t begin = 0;
@@ -152,8 +145,7 @@ void TrainingProgram<T>::forward_and_backward(const Rows<T>& batch, int parts) {
     for_ranges(N, 1, parts, [&](int part, Range rows) {
       for (std::size_t k = begin; k < i; ++k) forward_rows(k, part, rows);
     });
-    for_ranges(bricks_[i].O, cache_line, parts,
-               [&](int, Range columns) { forward_columns(i, N, columns); });
+    if (!forward_norm(i, N, parts)) return false;
     begin = i + 1;
   }
   for_ranges(N, 1, parts, [&](int part, Range rows) {
@@ -163,14 +155,14 @@ void TrainingProgram<T>::forward_and_backward(const Rows<T>& batch, int parts) {
   });
   while (begin > first_learning_) {  // begin - 1 is a batch_norm
     const std::size_t end = begin - 1;
-    for_ranges(bricks_[end].O, cache_line, parts,
-               [&](int, Range columns) { backward_columns(end, N, columns); });
+    if (!backward_norm(end, N, parts)) return false;
     begin = end;
     while (begin > first_learning_ && bricks_[begin - 1].kind != Kind::batch_norm) --begin;
     for_ranges(N, 1, parts, [&](int part, Range rows) {
       for (std::size_t k = end; k-- > begin;) backward_rows(k, part, rows);
     });
   }
+  return true;
 }
 
 // Computes some rows of the gradient of the loss: of the mean over the batch, or, of a batch in
@@ -255,26 +247,6 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
     case Kind::add:
       return;
   }
-}
-
-// Computes some columns of a batch_norm's output and, below, of its input's gradient.
-template <class T>
-void TrainingProgram<T>::forward_columns(std::size_t i, Size N, Range columns) {
-  const Brick<T>& brick = bricks_[i];
-  T *mean = mean_[i], *var = spread_[i];
-  kernels_.batch_norm_statistics(mean, var, input(i), N, brick.O, columns);
-  kernels_.batch_norm_update(brick.running_mean, brick.running_var, mean, var, brick.momentum, N,
-                             columns);
-  kernels_.batch_norm_forward(out_[i], input(i), {brick.norm_params(), mean, var, true}, N, brick.O,
-                              columns);
-}
-template <class T>
-void TrainingProgram<T>::backward_columns(std::size_t i, Size N, Range columns) {
-  const Brick<T>& brick = bricks_[i];
-  T* dx = i == first_learning_ ? nullptr : dout_[i - 1];
-  kernels_.batch_norm_backward(dx, {stored_dw_[i], stored_db_[i]}, dout_[i], input(i),
-                               {brick.norm_params(), mean_[i], spread_[i], true}, N, brick.O,
-                               columns);
 }
 
 template <class T>

@@ -51,8 +51,13 @@ struct Sharding {
   double* values = nullptr;  // (nodes): their parts of the loss
   const T* total = nullptr;  // (P): the gradient of the batch, after `sum`
   // Sums the nodes of all processes for a batch of N rows, and sets its loss. Returns whether to
-  // stop after this step.
-  std::function<bool(Size N, double& loss)> sum;
+  // stop after this step, or nothing if that failed.
+  std::function<std::optional<bool>(Size N, double& loss)> sum;
+  // For each BatchNorm in the middle of a step, forward and backward, with O columns:
+  T* column_shares = nullptr;  // (nodes, 2, O): mean and var, or dgamma and dbeta
+  T* column_total = nullptr;   // (2, O): those of the batch, after `sum_columns`
+  // Combines the nodes of all processes for a batch of N rows. Returns whether that succeeded.
+  std::function<bool(Size N, Size O, bool are_statistics)> sum_columns;
 
   bool is_used() const { return shards > 1 || sum; }
   Size first_row(Size slice, Size N) const { return slice * N / shards; }
@@ -69,7 +74,8 @@ struct Sharding {
 //                are independent
 //
 // A BatchNorm needs all rows of a column. So the first half stops at each one, forward and
-// backward, and the threads share its columns.
+// backward, and the threads share its columns. Of a batch in slices, its statistics and the sums of
+// its backward are those of the slices, combined in the tree.
 //
 // If the arrays of a large batch do not fit into the cache but the params do, the program works in
 // blocks of rows: both halves for one block after the other. Gradients are stored, and each block's
@@ -125,15 +131,18 @@ class TrainingProgram {
 
   void lay_out();
   void lay_out_gradients();
-  void forward_and_backward(const Rows<T>& batch, int parts);
+  bool forward_and_backward(const Rows<T>& batch, int parts);
   Size choose_block_rows() const;
   bool is_blocked() const { return block_rows_ > 0; }
   void run_blocks(const Rows<T>& batch, int parts);
   void loss_backward(const Rows<T>& batch, Range rows);
   void forward_rows(std::size_t i, int part, Range rows);
   void backward_rows(std::size_t i, int part, Range rows);
-  void forward_columns(std::size_t i, Size N, Range columns);
-  void backward_columns(std::size_t i, Size N, Range columns);
+  bool forward_norm(std::size_t i, Size N, int parts);
+  bool backward_norm(std::size_t i, Size N, int parts);
+  bool sum_norm_statistics(std::size_t i, int parts);
+  bool sum_norm_gradients(std::size_t i, bool needs_dx, int parts);
+  void update_running_statistics(std::size_t i, Range columns);
   void set_rates(double lr_factor, double grad_scale);
   template <class F>
   void for_each_learning(int parts, F f);
@@ -142,6 +151,9 @@ class TrainingProgram {
   void learn_node(std::size_t i, Range node, T* gradient, int part, int parts);
   std::optional<double> loss_of(Range node, const Rows<T>& batch) const;
   Range local_rows_of(Range node) const;
+  template <class F, class G>
+  bool combine_slices(Range node, T* out, Size n, T* more, const F& compute,
+                      const G& combine) const;
   template <class F>
   bool sum_slices(Range node, T* out, Size n, T* more, const F& compute) const;
   double gradient_sum_of_squares(int parts);
@@ -198,6 +210,32 @@ void TrainingProgram<T>::for_each_learning(int parts, F f) {
       if (bricks_[i].learns()) f(i, part);
     }
   });
+}
+
+// Combines the slices of a node into out (n) in the order of the tree. compute(rows, out) computes
+// a slice from some local rows, and combine(out, more, rows, more_rows) adds the slices in `more`
+// to those in `out`. `more` has n entries for each level below. Returns whether the node has rows;
+// if not, out is unchanged.
+template <class T>
+template <class F, class G>
+bool TrainingProgram<T>::combine_slices(Range node, T* out, Size n, T* more, const F& compute,
+                                        const G& combine) const {
+  const Range rows = local_rows_of(node);
+  if (rows.first == rows.last) return false;
+  if (node.last - node.first == 1) {
+    compute(rows, out);
+    return true;
+  }
+  const Size middle = (node.first + node.last) / 2;
+  const Range left = {node.first, middle}, right = {middle, node.last};
+  if (!combine_slices(left, out, n, more, compute, combine)) {
+    return combine_slices(right, out, n, more, compute, combine);
+  }
+  if (combine_slices(right, more, n, more + n, compute, combine)) {
+    const Size border = local_rows_of(right).first;
+    combine(out, more, border - rows.first, rows.last - border);
+  }
+  return true;
 }
 
 extern template class TrainingProgram<float>;

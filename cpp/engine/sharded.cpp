@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "engine/program.hpp"
 
@@ -36,7 +37,9 @@ double TrainingProgram<T>::sharded_step(const Rows<T>& batch, Size N, double lr_
   x_ = batch.x;
   batch_rows_ = N;
   first_row_ = local_rows(N).first;
-  if (batch.count) forward_and_backward(batch, parts);
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  // A process without rows takes part in the exchanges of norms.
+  if (!forward_and_backward(batch, parts)) return none;
   double value = 0;
   for (std::size_t k = 0; k < sharding_.nodes.size(); ++k) {
     const Range node = sharding_.nodes[k];
@@ -46,7 +49,14 @@ double TrainingProgram<T>::sharded_step(const Rows<T>& batch, Size N, double lr_
     value = loss_of(node, batch).value_or(0);
     if (sharding_.sum) sharding_.values[k] = value;
   }
-  if (sharding_.sum) is_to_stop_ = sharding_.sum(N, value);
+  if (sharding_.sum) {
+    const std::optional<bool> stops = sharding_.sum(N, value);
+    if (!stops) return none;
+    is_to_stop_ = *stops;
+  }
+  for (std::size_t i = 0; i < bricks_.size(); ++i) {
+    if (bricks_[i].kind == Kind::batch_norm) update_running_statistics(i, {0, bricks_[i].O});
+  }
   if (!std::isfinite(value)) return value;
   if (sharding_.sum) std::memcpy(total_, sharding_.total, std::size_t(n_params_) * sizeof(T));
   set_rates(lr_factor, stores() ? clip_scale(clip_norm_, gradient_sum_of_squares(parts)) : 1);
@@ -63,24 +73,13 @@ Range TrainingProgram<T>::local_rows_of(Range node) const {
   return {rows.first - first_row_, rows.last - first_row_};
 }
 
-// Sums the slices of a node into out (n) in the order of the tree. compute(rows, out) computes the
-// sum over some local rows; `more` has n entries for each level below. Returns whether the node has
-// rows; if not, out is unchanged.
+// Sums the slices of a node into out (n); see combine_slices.
 template <class T>
 template <class F>
 bool TrainingProgram<T>::sum_slices(Range node, T* out, Size n, T* more, const F& compute) const {
-  const Range rows = local_rows_of(node);
-  if (rows.first == rows.last) return false;
-  if (node.last - node.first == 1) {
-    compute(rows, out);
-    return true;
-  }
-  const Size middle = (node.first + node.last) / 2;
-  if (!sum_slices({node.first, middle}, out, n, more, compute)) {
-    return sum_slices({middle, node.last}, out, n, more, compute);
-  }
-  if (sum_slices({middle, node.last}, more, n, more + n, compute)) kernels_.add(out, out, more, n);
-  return true;
+  return combine_slices(node, out, n, more, compute, [&](T* sum, const T* others, Size, Size) {
+    kernels_.add(sum, sum, others, n);
+  });
 }
 
 // The part of the loss that a node contributes; nothing if it has no rows.

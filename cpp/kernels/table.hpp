@@ -71,12 +71,17 @@ namespace handnn {
                                     const T* rstd, Size N, Size O, Range columns)) \
   KERNEL(void, batch_norm_statistics, (T* mean, T* var, const T* x, Size N, Size O, \
                                        Range columns)) \
+  KERNEL(void, batch_norm_merge, (T* mean, T* var, const T* more_mean, const T* more_var, T w, \
+                                  Range columns)) \
   KERNEL(void, batch_norm_update, (T* running_mean, T* running_var, const T* mean, const T* var, \
                                    T momentum, Size N, Range columns)) \
   KERNEL(void, batch_norm_forward, (T* out, const T* x, ColumnNorm<T> norm, Size N, Size O, \
                                     Range columns)) \
   KERNEL(void, batch_norm_backward, (T* dx, NormGrads<T> grads, const T* dout, const T* x, \
                                      ColumnNorm<T> norm, Size N, Size O, Range columns)) \
+  KERNEL(void, batch_norm_dx, (T* dx, const T* dout, const T* x, ColumnNorm<T> norm, \
+                               NormGrads<T> grads, Size batch_rows, Size N, Size O, \
+                               Range columns)) \
   KERNEL(void, dropout_forward, (T* out, const T* x, std::uint64_t seed, std::uint64_t step, \
                                  double p, Size first, Size n)) \
   KERNEL(void, dropout_backward, (T* dx, const T* dout, std::uint64_t seed, std::uint64_t step, \

@@ -106,6 +106,41 @@ void test_batch_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>&
   }
 }
 
+// A batch cut into two slices: merged statistics, and dx from the sums of both.
+template <class T>
+void test_slices_of_batch_norm(const Buffer<T>& x, const Buffer<T>& dout, const Buffer<T>& gamma,
+                               Size N, Size O) {
+  const Size first = Size(random_bits() % std::uint64_t(N + 1)), rest = N - first;
+  if (first == 0 || rest == 0) return;
+  const Size cut = Size(random_bits() % std::uint64_t(O + 1));
+  const Range parts[] = {{0, cut}, {cut, O}};
+  const Buffer<T> mean(O), var(O), more_mean(O), more_var(O);
+  batch_norm_statistics_naive(mean.data(), var.data(), x.data(), first, O, {0, O});
+  batch_norm_statistics_naive(more_mean.data(), more_var.data(), x.data() + first * O, rest, O,
+                              {0, O});
+  const Buffer<T> mean_naive(mean), var_naive(var);
+  const T share = T(rest) / T(N);
+  for (const Range columns : parts) {
+    kernels<T>().batch_norm_merge(mean.data(), var.data(), more_mean.data(), more_var.data(), share,
+                                  columns);
+  }
+  batch_norm_merge_naive(mean_naive.data(), var_naive.data(), more_mean.data(), more_var.data(),
+                         share, {0, O});
+  compare("batch_norm_merge", "mean", mean, mean_naive, N, 1, O);
+  compare("batch_norm_merge", "var", var, var_naive, N, 1, O);
+
+  const Buffer<T> dgamma = numbers<T>(O), dbeta = numbers<T>(O), dx(N * O), dx_naive(N * O);
+  const ColumnNorm<T> norm = {
+      {gamma.data(), nullptr, T(1e-5)}, mean.data(), var.data(), random_bits() % 4 > 0};
+  for (const Range columns : parts) {
+    kernels<T>().batch_norm_dx(dx.data(), dout.data(), x.data(), norm,
+                               {dgamma.data(), dbeta.data()}, 3 * N, N, O, columns);
+  }
+  batch_norm_dx_naive(dx_naive.data(), dout.data(), x.data(), norm, {dgamma.data(), dbeta.data()},
+                      3 * N, N, O, {0, O});
+  compare("batch_norm_dx", "dx", dx, dx_naive, N, 1, O);
+}
+
 // More rows than a block has, so that the statistics of two blocks are merged.
 template <class T>
 void test_statistics_of_blocks() {
@@ -125,6 +160,7 @@ void test_norms(Size N, Size O) {
     test_softmax(x, dout, N, O);
     test_layer_norm(x, dout, gamma, N, O);
     test_batch_norm(x, dout, gamma, N, O);
+    test_slices_of_batch_norm(x, dout, gamma, N, O);
   }
 }
 

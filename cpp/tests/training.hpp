@@ -95,8 +95,8 @@ class Training {
     using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     std::uint64_t sum = 0xcbf29ce484222325;
     for (const Brick<T>& brick : bricks) {
-      for (Size i = 0; brick.learns() && i < (brick.I + 1) * brick.O; ++i) {
-        const Size weights = brick.I * brick.O;
+      const Size weights = brick.w.size;
+      for (Size i = 0; i < weights + brick.b.size; ++i) {
         sum ^= std::bit_cast<Bits>(i < weights ? brick.w.value[i] : brick.b.value[i - weights]);
         sum *= 0x100000001b3;
       }

@@ -147,6 +147,15 @@ def batch_norm_backward(
     numpy.typing.NDArray[numpy.floating],
     numpy.typing.NDArray[numpy.floating],
 ]: ...
+def batch_norm_dx(
+    dout: numpy.typing.ArrayLike,
+    x: numpy.typing.ArrayLike,
+    gamma: numpy.typing.ArrayLike,
+    statistics: tuple[numpy.typing.NDArray[numpy.floating], numpy.typing.NDArray[numpy.floating]],
+    eps: float,
+    grads: tuple[numpy.typing.NDArray[numpy.floating], numpy.typing.NDArray[numpy.floating]],
+    batch_rows: typing.SupportsInt | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.floating]: ...
 def batch_norm_forward(
     x: numpy.typing.ArrayLike,
     gamma: numpy.typing.ArrayLike,
@@ -156,6 +165,14 @@ def batch_norm_forward(
     eps: float,
     out: numpy.typing.NDArray[numpy.floating] | None = None,
 ) -> numpy.typing.NDArray[numpy.floating]: ...
+def batch_norm_merge(
+    mean: numpy.typing.NDArray[numpy.floating],
+    var: numpy.typing.NDArray[numpy.floating],
+    more_mean: numpy.typing.ArrayLike,
+    more_var: numpy.typing.ArrayLike,
+    rows: typing.SupportsInt | typing.SupportsIndex,
+    more_rows: typing.SupportsInt | typing.SupportsIndex,
+) -> None: ...
 def batch_norm_statistics(
     x: numpy.typing.ArrayLike,
     mean: numpy.typing.NDArray[numpy.floating] | None = None,

@@ -41,7 +41,7 @@ BITS = textwrap.dedent(
     network = handnn.mlp([100, 300, 300, 2], rng=0)  # its steps are shared among threads
     wide = handnn.Trainer(network, handnn.MSELoss(), handnn.Adam(), rng=0, comm=comm, shards=16)
     wide.fit(x, y, 2, 64)
-    found = [facts(trained(16, comm)), facts(wide)]
+    found = [facts(trained(16, comm)), facts(trained(16, comm, bricks=["batch_norm"])), facts(wide)]
     small_blocks(setattr)
     options = {"comm": comm, "shards": 16, **SHORT}
     for stream in (False, True):

@@ -30,50 +30,58 @@ from tests.engine.fits import digest, rows
 from tests.own_bricks import Halve, Scale
 
 
-def network(dtype="float32", own=False):
+def network(dtype="float32", own=False, batch_norm=False):
     """Return a network with every brick that depends on the position of a row."""
     rng = np.random.default_rng(0)
 
     def affine(n_in, n_out):
         return Affine.random(n_in, n_out, rng=rng, dtype=dtype)
 
+    def norms(n_columns):
+        return [BatchNorm.new(n_columns, dtype)] if batch_norm else []
+
     norm = LayerNorm(np.ones(8, dtype), np.zeros(8, dtype))
-    block = Residual([affine(8, 8), GELU(), Dropout(0.1, rng=4)])
+    block = Residual([affine(8, 8), *norms(8), GELU(), Dropout(0.1, rng=4)])
     end = [Halve(), Scale(8, dtype)] if own else []
-    return Network([affine(5, 8), norm, ReLU(), Dropout(0.2, rng=3), block, *end, affine(8, 2)])
+    start = [*norms(5), affine(5, 8), *norms(8)]
+    return Network([*start, norm, ReLU(), Dropout(0.2, rng=3), block, *end, affine(8, 2)])
 
 
-def trained(shards=4, comm=None, dtype="float32", batch_size=30, own=False, **options):
+def trained(shards=4, comm=None, dtype="float32", batch_size=30, bricks=(), **options):
     """Return a trainer after three epochs, whose last batches are shorter."""
     x, y, weight = rows(100, 5, 2, dtype)
     optimizer = Adam(0.01, clip_norm=1.0)
     options = {"rng": 1, "comm": comm, "shards": shards, **options}
-    one = Trainer(network(dtype, own), MSELoss(), optimizer, **options)
+    one = Trainer(network(dtype, **dict.fromkeys(bricks, True)), MSELoss(), optimizer, **options)
     one.fit(x, y, 3, batch_size, validation=0.1, sample_weight=weight)
     one.fit(x, y, 1, batch_size, metrics="mae")
     return one
 
 
 def facts(trainer):
-    history = trainer.history
-    return digest(trainer.network), history.train_loss, history.metrics
+    history, network = trainer.history, trainer.network
+    buffers = [array.tobytes() for array in network.buffers.values()]
+    return digest(network), history.train_loss, buffers, history.metrics
 
 
-def test_one_shard_is_the_usual_training():
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_one_shard_is_the_usual_training(batch_norm):
     x, y, weight = rows(100, 5, 2)
-    usual = Trainer(network(), MSELoss(), Adam(0.01, clip_norm=1.0), rng=1)
+    usual = Trainer(network(batch_norm=batch_norm), MSELoss(), Adam(0.01, clip_norm=1.0), rng=1)
     usual.fit(x, y, 3, 30, validation=0.1, sample_weight=weight)
     usual.fit(x, y, 1, 30, metrics="mae")
-    assert facts(usual) == facts(trained(shards=1))
-    assert facts(usual) != facts(trained(shards=4))
+    bricks = ["batch_norm"] if batch_norm else []
+    assert facts(usual) == facts(trained(shards=1, bricks=bricks))
+    assert facts(usual) != facts(trained(shards=4, bricks=bricks))
 
 
+@pytest.mark.parametrize("bricks", [(), ("batch_norm",)], ids=["", "BatchNorm"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shards", [2, 5, 16])
-def test_both_engines_have_the_same_bits(dtype, shards):
-    for batch_size in (30, 3):  # fewer rows than slices
+def test_both_engines_have_the_same_bits(dtype, shards, bricks):
+    for batch_size in (30, 4 if bricks else 3):  # fewer rows than slices
         one, other = (
-            trained(shards, dtype=dtype, batch_size=batch_size, engine=engine)
+            trained(shards, dtype=dtype, batch_size=batch_size, bricks=bricks, engine=engine)
             for engine in ("auto", "bricks")
         )
         assert facts(one) == facts(other)
@@ -123,14 +131,6 @@ def test_bad_arguments(options, message):
         Trainer(mlp([1, 1]), MSELoss(), SGD(0.1), **options)
 
 
-def test_batch_norm_needs_one_shard():
-    x, y, _ = rows(40, 5, 2)
-    layers = [Affine.random(5, 2, rng=0), BatchNorm(np.ones(2, "f4"), np.zeros(2, "f4"))]
-    Trainer(Network(layers), MSELoss(), SGD(0.1)).fit(x, y, 1, 10)
-    with pytest.raises(ValueError, match="layer 1 is a BatchNorm, which needs the statistics"):
-        Trainer(Network(layers), MSELoss(), SGD(0.1), shards=2).fit(x, y, 1, 10)
-
-
 def test_a_checkpoint_keeps_the_number_of_shards(tmp_path):
     x, y, _ = rows(100, 5, 2)
     one = Trainer(network(), MSELoss(), Adam(0.01), rng=1, shards=3)
@@ -140,7 +140,7 @@ def test_a_checkpoint_keeps_the_number_of_shards(tmp_path):
     resumed.fit(x, y, 4)
     whole = Trainer(network(), MSELoss(), Adam(0.01), rng=1, shards=3)
     whole.fit(x, y, 4, 30)
-    assert facts(resumed)[:2] == facts(whole)[:2]
+    assert facts(resumed)[:3] == facts(whole)[:3]
     resumed = Trainer.resume(tmp_path / "one")
     resumed.shards = 4
     with pytest.raises(ValueError, match="shards is 4, but the interrupted fit had 3"):
@@ -165,8 +165,11 @@ BITS = textwrap.dedent(
     from tests.training.test_ranks import facts, trained
 
     comm = MPI.COMM_WORLD
-    found = [facts(trained(8, comm)), facts(trained(8, comm, engine="bricks", own=True))]
+    found = [facts(trained(8, comm)), facts(trained(8, comm, engine="bricks", bricks=["own"]))]
     found.append(facts(trained(8, comm, batch_size=3)))
+    for size in (30, 4):  # at the end, two rows for three ranks
+        found.append(facts(trained(8, comm, batch_size=size, bricks=["batch_norm"])))
+    found.append(facts(trained(8, comm, batch_size=4, bricks=["own", "batch_norm"])))
     found = comm.gather(repr(found))
     if comm.rank == 0:
         assert len(set(found)) == 1
@@ -177,8 +180,11 @@ BITS = textwrap.dedent(
 
 def test_the_bits_do_not_depend_on_the_ranks(run_ranks):
     done = run_ranks(3, "-c", BITS)
-    expected = [facts(trained(8)), facts(trained(8, engine="bricks", own=True))]
+    expected = [facts(trained(8)), facts(trained(8, engine="bricks", bricks=["own"]))]
     expected.append(facts(trained(8, batch_size=3)))
+    for size in (30, 4):
+        expected.append(facts(trained(8, batch_size=size, bricks=["batch_norm"])))
+    expected.append(facts(trained(8, batch_size=4, bricks=["own", "batch_norm"])))
     assert done.stdout.strip() == repr(expected), done.stderr
 
 
@@ -254,7 +260,7 @@ def test_trouble_of_one_rank_reaches_all(run_ranks, tmp_path):
     resumed.fit(x, y, n_epochs + 2)
     whole = Trainer(network(), MSELoss(), Adam(0.01), rng=1, shards=16)
     whole.fit(x, y, n_epochs + 2, 30)
-    assert facts(resumed)[:2] == facts(whole)[:2]
+    assert facts(resumed)[:3] == facts(whole)[:3]
 
 
 LOST = textwrap.dedent(

@@ -62,6 +62,25 @@ inline V merged_var(V var, V more, V d, T w) {
   return fma(V{} + (w * (T(1) - w)), d * d, fma(V{} + w, more - var, var));
 }
 
+// mean (O), var (O) of some rows, and more_mean (O), more_var (O) of others -> mean, var of all of
+// them. w is the share of the others.
+template <class T>
+void batch_norm_merge(T* mean, T* var, const T* more_mean, const T* more_var, T w, Range columns) {
+  for_each_vector<T>(columns.first, columns.last, [&](auto at) {
+    const Vector<T> more = at.load(more_mean), m = at.load(mean);
+    at.store(var, merged_var(at.load(var), at.load(more_var), more - m, w));
+    at.store(mean, fma(Vector<T>{} + w, more, (T(1) - w) * m));
+  });
+}
+template <class T>
+void batch_norm_merge_naive(T* mean, T* var, const T* more_mean, const T* more_var, T w,
+                            Range columns) {
+  for (Size o = columns.first; o < columns.last; ++o) {
+    var[o] = merged_var(var[o], more_var[o], more_mean[o] - mean[o], w);
+    mean[o] = fma(w, more_mean[o], (T(1) - w) * mean[o]);
+  }
+}
+
 template <class T>
 void batch_norm_statistics(T* mean, T* var, const T* x, Size N, Size O, Range columns) {
   constexpr Size width = 64;
@@ -73,11 +92,7 @@ void batch_norm_statistics(T* mean, T* var, const T* x, Size N, Size O, Range co
     for (Size c = columns.first; c < columns.last; c += width) {
       const Size count = columns.last - c < width ? columns.last - c : width;
       statistics_of_block(mean_of_block, var_of_block, x + first * O + c, rows, O, {0, count});
-      for_each_vector<T>(0, count, [&](auto at) {
-        const Vector<T> more = at.load(mean_of_block), m = at.load(mean + c);
-        at.store(var + c, merged_var(at.load(var + c), at.load(var_of_block), more - m, w));
-        at.store(mean + c, fma(Vector<T>{} + w, more, (T(1) - w) * m));
-      });
+      batch_norm_merge(mean + c, var + c, mean_of_block, var_of_block, w, {0, count});
     }
   }
 }
@@ -90,8 +105,7 @@ void batch_norm_statistics_naive(T* mean, T* var, const T* x, Size N, Size O, Ra
       const T w = T(rows) / T(first + rows);
       T more, more_var;
       statistics_of_block_naive(&more, &more_var, x + first * O, rows, O, o);
-      var[o] = merged_var(var[o], more_var, more - mean[o], w);
-      mean[o] = fma(w, more, (T(1) - w) * mean[o]);
+      batch_norm_merge_naive(mean + o, var + o, &more, &more_var, w, {0, 1});
     }
   }
 }
@@ -142,16 +156,52 @@ void batch_norm_forward_naive(T* out, const T* x, ColumnNorm<T> norm, Size N, Si
   }
 }
 
+// dout (N, O), x (N, O) -> dx (N, O), overwritten; dx may be dout. The grads are sums over all
+// `batch_rows` rows of the batch, of which these N are a part:
+//
+//   dx = gamma rstd (dout - dbeta / batch_rows - x_hat dgamma / batch_rows) in training
+//   dx = gamma rstd dout in prediction
+template <class T>
+void batch_norm_dx(T* dx, const T* dout, const T* x, ColumnNorm<T> norm, NormGrads<T> grads,
+                   Size batch_rows, Size N, Size O, Range columns) {
+  const T *gamma = norm.params.gamma, *mean = norm.mean, *var = norm.var;
+  const T eps = norm.params.eps;
+  for_each_strip<T>(N, O, columns, [&](auto at, Size start, Size end) {
+    const Vector<T> rstd = T(1) / square_root(at.load(var) + eps), scale = at.load(gamma) * rstd;
+    if (!norm.training) {
+      for (Size n = start; n < end; ++n) at.store(dx + n * O, scale * at.load(dout + n * O));
+      return;
+    }
+    const Vector<T> m = at.load(mean), mean_dout = at.load(grads.dbeta) / T(batch_rows),
+                    slope = at.load(grads.dgamma) / T(batch_rows);
+    for (Size n = start; n < end; ++n) {
+      const Vector<T> x_hat = (at.load(x + n * O) - m) * rstd;
+      at.store(dx + n * O, scale * fma(-x_hat, slope, at.load(dout + n * O) - mean_dout));
+    }
+  });
+}
+template <class T>
+void batch_norm_dx_naive(T* dx, const T* dout, const T* x, ColumnNorm<T> norm, NormGrads<T> grads,
+                         Size batch_rows, Size N, Size O, Range columns) {
+  for (Size o = columns.first; o < columns.last; ++o) {
+    const T rstd = T(1) / square_root(norm.var[o] + norm.params.eps);
+    const T slope = grads.dgamma[o] / T(batch_rows), mean_dout = grads.dbeta[o] / T(batch_rows);
+    for (Size n = 0; n < N; ++n) {
+      const T d = dout[n * O + o], x_hat = (x[n * O + o] - norm.mean[o]) * rstd;
+      const T centred = norm.training ? fma(-x_hat, slope, d - mean_dout) : d;
+      dx[n * O + o] = norm.params.gamma[o] * rstd * centred;
+    }
+  }
+}
+
 // dout (N, O), x (N, O) -> dx (N, O), overwritten, and the grads; dx may be dout, or null to omit
 // it.
 //   x_hat = (x - mean) rstd
 //   dgamma = sum over n of dout x_hat      dbeta = sum over n of dout
-//   dx = gamma rstd (dout - dbeta / N - x_hat dgamma / N) in training
-//   dx = gamma rstd dout in prediction
 template <class T>
 void batch_norm_backward(T* dx, NormGrads<T> grads, const T* dout, const T* x, ColumnNorm<T> norm,
                          Size N, Size O, Range columns) {
-  const T *gamma = norm.params.gamma, *mean = norm.mean, *var = norm.var;
+  const T *mean = norm.mean, *var = norm.var;
   const T eps = norm.params.eps;
   T* const rstd = grads.dbeta;  // until its sum is computed
   for_each_vector<T>(columns.first, columns.last,
@@ -162,41 +212,23 @@ void batch_norm_backward(T* dx, NormGrads<T> grads, const T* dout, const T* x, C
   });
   column_sum(grads.dbeta, N, O, columns,
              [&](auto at, Size n, auto sum) { return sum + at.load(dout + n * O); });
-  if (!dx) return;
-  for_each_strip<T>(N, O, columns, [&](auto at, Size start, Size end) {
-    const Vector<T> rstd = T(1) / square_root(at.load(var) + eps), scale = at.load(gamma) * rstd;
-    if (!norm.training) {
-      for (Size n = start; n < end; ++n) at.store(dx + n * O, scale * at.load(dout + n * O));
-      return;
-    }
-    const Vector<T> m = at.load(mean), mean_dout = at.load(grads.dbeta) / T(N),
-                    slope = at.load(grads.dgamma) / T(N);
-    for (Size n = start; n < end; ++n) {
-      const Vector<T> x_hat = (at.load(x + n * O) - m) * rstd;
-      at.store(dx + n * O, scale * fma(-x_hat, slope, at.load(dout + n * O) - mean_dout));
-    }
-  });
+  if (dx) batch_norm_dx(dx, dout, x, norm, grads, N, N, O, columns);
 }
 template <class T>
 void batch_norm_backward_naive(T* dx, NormGrads<T> grads, const T* dout, const T* x,
                                ColumnNorm<T> norm, Size N, Size O, Range columns) {
   for (Size o = columns.first; o < columns.last; ++o) {
     const T rstd = T(1) / square_root(norm.var[o] + norm.params.eps);
-    const auto x_hat = [&](Size n) { return (x[n * O + o] - norm.mean[o]) * rstd; };
     T dgamma = 0, dbeta = 0;
     for (Size n = 0; n < N; ++n) {
-      dgamma = fma(dout[n * O + o], x_hat(n), dgamma);
+      const T x_hat = (x[n * O + o] - norm.mean[o]) * rstd;
+      dgamma = fma(dout[n * O + o], x_hat, dgamma);
       dbeta += dout[n * O + o];
     }
     grads.dgamma[o] = dgamma;
     grads.dbeta[o] = dbeta;
-    const T slope = norm.training ? dgamma / T(N) : 0, mean_dout = norm.training ? dbeta / T(N) : 0;
-    for (Size n = 0; dx && n < N; ++n) {
-      const T d = dout[n * O + o];
-      const T centred = norm.training ? fma(-x_hat(n), slope, d - mean_dout) : d;
-      dx[n * O + o] = norm.params.gamma[o] * rstd * centred;
-    }
   }
+  if (dx) batch_norm_dx_naive(dx, dout, x, norm, grads, N, N, O, columns);
 }
 
 }  // namespace

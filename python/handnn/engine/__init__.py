@@ -1,7 +1,8 @@
 """The compiled engine: a network as one C++ program, with the same bits as its bricks.
 
 obstacles: what can be compiled. program: layers and optimizer as the engine needs them. sampling:
-the order of the rows. stop: ending a training early. call: the calls into C++.
+the order of the rows. stop: ending a training early. call: the calls into C++. norms: BatchNorm of
+batches in slices.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from handnn.engine.call import (
     largest_columns,
     train,
 )
+from handnn.engine.norms import batch_norm_dx, merged_statistics
 from handnn.engine.obstacles import compiles, obstacle, training_obstacle
 from handnn.engine.program import Forward, TrainingProgram
 from handnn.engine.sampling import BatchSampler, row_order
@@ -30,11 +32,13 @@ __all__ = [
     "TrainingProgram",
     "TrainingSpan",
     "asked_by",
+    "batch_norm_dx",
     "check_stop",
     "check_targets",
     "compiles",
     "get_num_threads",
     "largest_columns",
+    "merged_statistics",
     "obstacle",
     "one_of_many",
     "row_order",

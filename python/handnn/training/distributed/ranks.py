@@ -139,10 +139,7 @@ class Ranks:
             total[...] = add(shares)
             return
         if sum(counts) * len(total) <= MAX_SHORT:
-            every = np.empty((sum(counts), len(total)), total.dtype)
-            lengths = [count * len(total) for count in counts]
-            self._wait(self._comm.Iallgatherv(shares, [every, (lengths, None)]))
-            total[...] = add(every)
+            total[...] = add(self.gather_shares(shares, counts))
             return
         ends = np.arange(self.size + 1) * len(total) // self.size
         sizes, mine = np.diff(ends), slice(ends[self.rank], ends[self.rank + 1])
@@ -160,6 +157,15 @@ class Ranks:
             )
         own = np.ascontiguousarray(add(received))
         self._wait(self._comm.Iallgatherv(own, [total, (sizes, ends[:-1])]))
+
+    def gather_shares(self, shares: Array, counts: Sequence[int]) -> Array:
+        """Return the nodes of all ranks, (Σ counts, n); shares (n_nodes, n): those of this rank."""
+        if self.size == 1:
+            return shares
+        every = np.empty((sum(counts), shares.shape[1]), shares.dtype)
+        lengths = [count * shares.shape[1] for count in counts]
+        self._wait(self._comm.Iallgatherv(shares, [every, (lengths, None)]))
+        return every
 
     def merge(self, array: Array) -> None:
         """Combine arrays in place: each rank has filled its own part, with zeros elsewhere."""

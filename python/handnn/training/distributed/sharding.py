@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 from handnn.arrays import positive_number, whole_number
-from handnn.layers import BatchNorm, Brick
-from handnn.layers.sequence import walk
+from handnn.layers import BatchNorm, Brick, is_ours
+from handnn.layers.layer import Layer
 
 SHARDS = 16
 """The number of slices with a communicator, unless the user chooses another."""
@@ -61,13 +62,20 @@ class Sharding:
         return rank * self.shards // self.n_ranks, (rank + 1) * self.shards // self.n_ranks
 
     def check(self, layers: list[Brick]) -> None:
-        """Raise ValueError if a layer needs all rows of a batch at once."""
-        if self.shards == 1:
-            return
-        for place, layer in walk(layers):
-            if isinstance(layer, BatchNorm):
+        """Raise ValueError if a layer needs all rows of a batch at once and cannot be cut."""
+        if self.shards > 1:
+            self._check_norms(layers, "", True)
+
+    def _check_norms(self, layers: Sequence[Brick], prefix: str, are_ours: bool) -> None:
+        """Check that each BatchNorm, and every brick that contains it, is handnn's own."""
+        for index, layer in enumerate(layers):
+            if isinstance(layer, BatchNorm) and not (are_ours and is_ours(layer)):
+                what = "a" if is_ours(layer) else "a subclass of"
+                where = "" if are_ours else " in a brick of your own"
                 raise ValueError(
-                    f"Trainer.fit: layer {place} is a BatchNorm, which needs the statistics of all "
-                    f"rows of a batch, but they are cut into {self.shards} shards; use LayerNorm, "
-                    "or shards=1"
+                    f"Trainer.fit: layer {prefix}{index} is {what} BatchNorm{where}, whose "
+                    f"statistics are not known for {self.shards} shards; use handnn's own, or "
+                    "shards=1"
                 )
+            if isinstance(layer, Layer) and layer.block:
+                self._check_norms(layer.block, f"{prefix}{index}.", are_ours and is_ours(layer))

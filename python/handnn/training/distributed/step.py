@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from handnn import engine
 from handnn.arrays import Array
-from handnn.layers import Dropout
+from handnn.layers import BatchNorm, Brick, Dropout, sequence
 from handnn.layers.sequence import walk
 from handnn.losses import KernelLoss, Loss
 from handnn.losses.loss import as_column
 from handnn.network import Network
+from handnn.training.distributed.norms import NormedSlices, has_norm
 from handnn.training.distributed.ranks import Ranks
-from handnn.training.distributed.tree import Node, first_row, n_rows_of, nodes_within, tree_sum
+from handnn.training.distributed.tree import (
+    Node,
+    Statistics,
+    first_row,
+    n_rows_of,
+    nodes_within,
+    tree_sum,
+)
 from handnn.training.rows import Samples
 
 
@@ -23,6 +32,8 @@ class ShardedStep:
 
     shares (n_nodes, P): the gradients of this rank's nodes, all params one after another.
     values (n_nodes,): their shares of the loss. total (P,): the gradient of the batch.
+    column_shares (n_nodes·2·O,), column_total (2·O,): the same of two sums or statistics of each of
+    the O columns of a BatchNorm, with room for the widest one.
     """
 
     def __init__(self, ranks: Ranks, network: Network) -> None:
@@ -41,6 +52,10 @@ class ShardedStep:
         self.shares: Array = np.zeros((len(self.nodes), n_params), network.dtype)
         self.values = np.zeros(len(self.nodes))
         self.total: Array = np.zeros(n_params, network.dtype)
+        norms = [a for _, a in walk(network.layers) if isinstance(a, BatchNorm)]
+        n_columns = max((len(norm.gamma) for norm in norms), default=0)
+        self.column_shares: Array = np.zeros(len(self.nodes) * 2 * n_columns, network.dtype)
+        self.column_total: Array = np.zeros(2 * n_columns, network.dtype)
 
     def rows_of_rank(self, n_rows: int) -> slice:
         """Return the rows of a batch that this rank computes."""
@@ -70,6 +85,32 @@ class ShardedStep:
         )
         return float(value), stop
 
+    def exchange_columns(self, n_rows: int, n_columns: int, are_statistics: bool) -> None:
+        """Combine the `column_shares` of all ranks in `column_total`, for a BatchNorm.
+
+        n_rows: that of the batch. are_statistics: whether to merge statistics, or to add.
+        """
+        self.ranks.agree()
+        n, size = len(self.nodes), 2 * n_columns
+        shares = self.column_shares[: n * size].reshape(n, size)
+        every = self.ranks.gather_shares(shares, [len(nodes) for nodes in self.nodes_of])
+        of_node = dict(zip(self.every_node, every.reshape(-1, 2, n_columns), strict=True))
+        total = self._combined(self.root, of_node, n_rows, are_statistics)
+        self.column_total[:size] = total.reshape(-1)
+
+    def _combined(
+        self, node: Node, known: Mapping[Node, Array], n_rows: int, are_statistics: bool
+    ) -> Array:
+        """Return the sum, or the merged statistics, of a node from arrays (2, O) of others."""
+        is_empty = self._is_empty(n_rows)
+        if not are_statistics:
+            return tree_sum(node, known.get, is_empty)
+        statistics = {
+            one: Statistics(n_rows_of(one, n_rows, self.shards), columns)
+            for one, columns in known.items()
+        }
+        return tree_sum(node, statistics.get, is_empty).columns
+
     def _padded(self) -> list[float]:
         """Return the values of this rank, padded to the largest number of nodes of a rank."""
         most = max(len(nodes) for nodes in self.nodes_of)
@@ -91,36 +132,101 @@ class ShardedStep:
         rows: the whole batch. Returns the loss, the outputs of this rank's rows (None if it has
         none), the gradients by the names of the params, and whether to stop.
         """
-        n_rows, outputs = len(rows[0]), []
-        dropouts = [layer for _, layer in walk(network.layers) if isinstance(layer, Dropout)]
+        n_rows = len(rows[0])
+        dropouts = _dropouts(network.layers)
         steps = [dropout.step for dropout in dropouts]
-        is_empty = self._is_empty(n_rows)
-
-        def known(node: Node) -> Array | None:
-            """Return the loss and the gradients of a single slice, as one array in float64."""
-            if node[1] - node[0] > 1:
-                return None
-            first, last = (first_row(number, n_rows, self.shards) for number in node)
-            for dropout, step in zip(dropouts, steps, strict=True):
-                dropout.step, dropout.first_row = step, first
-            part = tuple(array[first:last] for array in rows)
-            value, pre = _forward_and_backward(network, loss, part, (last - first) / n_rows)
-            outputs.append(pre)
-            values[node] = value
-            return _flat(network)
-
-        values: dict[Node, float] = {}
+        outputs: list[Array] = []
+        run = self._run_together if has_norm(network.layers) else self._run_each
         try:
-            for place, node in enumerate(self.nodes):
-                if not is_empty(node):
-                    self.shares[place] = tree_sum(node, known, is_empty)
-                    self.values[place] = tree_sum(node, values.get, is_empty)
+            run(network, loss, rows, outputs)
         finally:
             for dropout, step in zip(dropouts, steps, strict=True):
                 dropout.step, dropout.first_row = step + 1, 0
         value, stop = self.exchange(n_rows)
         pre = np.concatenate(outputs) if outputs else None
         return value, pre, self.gradients(network), stop
+
+    def _run_each(self, network: Network, loss: Loss, rows: Samples, outputs: list[Array]) -> None:
+        """Fill `shares` and `values`, one slice after the other, and append their outputs."""
+        n_rows = len(rows[0])
+        dropouts = _dropouts(network.layers)
+        steps = [dropout.step for dropout in dropouts]
+        values: dict[Node, float] = {}
+
+        def known(node: Node) -> Array | None:
+            """Return the gradients of a single slice as one array."""
+            if node[1] - node[0] > 1:
+                return None
+            for dropout, step in zip(dropouts, steps, strict=True):
+                dropout.step, dropout.first_row = step, first_row(node[0], n_rows, self.shards)
+            part = self._part(rows, node)
+            with network.in_mode(training=True):
+                pre = network.forward(part[0])
+                values[node], dout = _loss(loss, pre, part, n_rows)
+                network.backward(dout)
+            outputs.append(pre)
+            return _flat(network.params, network.grads, network.dtype)
+
+        self._fill(n_rows, known, values)
+
+    def _run_together(
+        self, network: Network, loss: Loss, rows: Samples, outputs: list[Array]
+    ) -> None:
+        """Do the same brick by brick, because a BatchNorm needs all slices."""
+        n_rows = len(rows[0])
+        own = [(number, number + 1) for number in range(*self.slices)]
+        nodes = [node for node in own if not self._is_empty(n_rows)(node)]
+        parts = [self._part(rows, node) for node in nodes]
+        with network.in_mode(training=True):
+            slices = NormedSlices(network.layers, nodes, n_rows, self.combine)
+            for node, layers in zip(nodes, slices.copies, strict=True):
+                for dropout in _dropouts(layers):
+                    dropout.first_row = first_row(node[0], n_rows, self.shards)
+            outputs += slices.forward([part[0] for part in parts])
+            pairs = [
+                _loss(loss, pre, part, n_rows) for pre, part in zip(outputs, parts, strict=True)
+            ]
+            slices.backward([dout for _, dout in pairs])
+        values = {node: value for node, (value, _) in zip(nodes, pairs, strict=True)}
+        grads = {
+            node: _flat(network.params, sequence.grads(layers), network.dtype)
+            for node, layers in zip(nodes, slices.copies, strict=True)
+        }
+        self._fill(n_rows, grads.get, values)
+
+    def _fill(
+        self,
+        n_rows: int,
+        known: Callable[[Node], Array | None],
+        values: Mapping[Node, float],
+    ) -> None:
+        """Fill `shares` and `values` with the sums of this rank's nodes."""
+        is_empty = self._is_empty(n_rows)
+        for place, node in enumerate(self.nodes):
+            if not is_empty(node):
+                self.shares[place] = tree_sum(node, known, is_empty)
+                self.values[place] = tree_sum(node, values.get, is_empty)
+
+    def combine(
+        self,
+        of_slice: Mapping[Node, Array],
+        n_rows: int,
+        n_columns: int,
+        are_statistics: bool,
+    ) -> Array:
+        """Combine the arrays (2, O) of the slices of all ranks; see `exchange_columns`."""
+        is_empty, size = self._is_empty(n_rows), 2 * n_columns
+        for place, node in enumerate(self.nodes):
+            if not is_empty(node):
+                columns = self._combined(node, of_slice, n_rows, are_statistics)
+                self.column_shares[place * size : (place + 1) * size] = columns.reshape(-1)
+        self.exchange_columns(n_rows, n_columns, are_statistics)
+        return self.column_total[:size].reshape(2, n_columns).copy()
+
+    def _part(self, rows: Samples, node: Node) -> Samples:
+        """Return the rows of a node."""
+        first, last = (first_row(number, len(rows[0]), self.shards) for number in node)
+        return tuple(array[first:last] for array in rows)
 
     def gradients(self, network: Network) -> dict[str, Array]:
         """Return `total` by the names of the params; views."""
@@ -131,27 +237,25 @@ class ShardedStep:
         return found
 
 
-def _forward_and_backward(
-    network: Network, loss: Loss, rows: Samples, share: float
-) -> tuple[float, Array]:
-    """Return the share of a slice in the loss of its batch, and its outputs."""
-    x, y, *weight = rows
-    with network.in_mode(training=True):
-        pre = network.forward(x)
-        value = float(loss.forward(pre, as_column(y, pre), *weight))
-        if isinstance(loss, KernelLoss):
-            dout = loss.backward(share if loss.is_exact else 1.0)  # otherwise a sum
-        else:
-            dout = np.multiply(loss.backward(), share, dtype=pre.dtype)
-        network.backward(dout)
-    return value * share, pre
+def _loss(loss: Loss, pre: Array, rows: Samples, n_rows: int) -> tuple[float, Array]:
+    """Return the share of a slice in the loss of its batch of `n_rows` rows, and its gradient."""
+    _, y, *weight = rows
+    share = len(y) / n_rows
+    value = float(loss.forward(pre, as_column(y, pre), *weight))
+    if isinstance(loss, KernelLoss):
+        return value * share, loss.backward(share if loss.is_exact else 1.0)  # otherwise a sum
+    return value * share, np.multiply(loss.backward(), share, dtype=pre.dtype)
 
 
-def _flat(network: Network) -> Array:
+def _dropouts(layers: Sequence[Brick]) -> list[Dropout]:
+    return [layer for _, layer in walk(layers) if isinstance(layer, Dropout)]
+
+
+def _flat(
+    params: Mapping[str, Array], grads: Mapping[str, Array | None], dtype: DTypeLike
+) -> Array:
     """Return all gradients one after another."""
-    params, grads = network.params, network.grads
     missing = [name for name in params if grads[name] is None]
     if missing:
         raise RuntimeError(f"Trainer.fit: no gradient for {', '.join(missing)}")
-    dtype = network.dtype
     return np.concatenate([np.asarray(grads[name], dtype).reshape(-1) for name in params])

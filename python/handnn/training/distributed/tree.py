@@ -9,14 +9,38 @@ nodes. If a batch has fewer rows than slices, empty slices are left out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
+from handnn import engine
+from handnn.arrays import Array
 
 Node = tuple[int, int]
 """The slices first ... last - 1."""
 
-Sum = TypeVar("Sum", float, np.ndarray)
+
+class Addable(Protocol):
+    """What a node has a sum of."""
+
+    def __add__(self, other: Any, /) -> Any:
+        """Return the sum of two nodes."""
+        ...
+
+
+Sum = TypeVar("Sum", bound=Addable)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The means and variances (2, O) of the columns of some rows; a sum is those of all rows."""
+
+    n_rows: int
+    columns: Array
+
+    def __add__(self, other: Statistics) -> Statistics:
+        """Return the statistics of both."""
+        merged = engine.merged_statistics(self.columns, other.columns, self.n_rows, other.n_rows)
+        return Statistics(self.n_rows + other.n_rows, merged)
 
 
 def first_row(slice_number: int, n_rows: int, shards: int) -> int:
