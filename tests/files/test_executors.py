@@ -82,3 +82,26 @@ def test_estimators(options):
     assert len(one.networks_) == len(other.networks_)
     n_jobs = len(one.networks_) if options else 2 * len(one.networks_)  # linear networks of a bag
     assert len(executor.sizes) == n_jobs
+
+
+LATE = """
+import sys, time
+from mpi4py import MPI
+from handnn.cli import main
+
+if MPI.COMM_WORLD.rank == 1:
+    time.sleep(3600)
+main(sys.argv[1:])
+"""
+
+
+def test_the_command_ends_if_a_rank_does_not_respond(tmp_path, run_ranks):
+    options = ["--target", TARGET, "--out", str(tmp_path / "model"), "--deadline", "0.5s"]
+    done = run_ranks(2, "-c", LATE, "train", PATH, *options)
+    assert done.returncode != 0 and not (tmp_path / "model").exists()
+    assert ": rank 1 did not answer within 0.5 s; ending all 2 ranks" in done.stderr
+
+
+def test_a_deadline_that_is_not_a_time():
+    with pytest.raises(ValueError, match="train_file: deadline must be above 0"):
+        train_file(PATH, TARGET, deadline=0)

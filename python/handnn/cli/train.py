@@ -40,6 +40,7 @@ class TrainOptions(DialectOptions):
     hold_out: float
     seed: int
     shards: int | None
+    deadline: float
     ignore: tuple[str, ...]
     categories: tuple[str, ...]
     use: tuple[str, ...]
@@ -205,6 +206,11 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     "--shards", metavar="N", type=click.IntRange(1, 4096),
     help="Slices of each batch, which are summed in a fixed order and shared by the ranks of "
     "mpiexec. [default: 1, or 16 under mpiexec]",
+)  # fmt: skip
+@click.option(
+    "--deadline", metavar="DURATION", default="60s", show_default=True, callback=seconds,
+    help="With mpiexec: the time, such as 60s or 5m, after which all ranks end if one does not "
+    "respond.",
 )  # fmt: skip
 @click.option(
     "--executor", metavar="NAME",

@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from handnn.arrays import positive_number
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.learning.in_memory import train_in_memory
 from handnn.files.learning.separation import described_split
@@ -31,7 +32,7 @@ from handnn.files.report.table_scores import (
 from handnn.files.report.verdict import compare
 from handnn.storage import replace_file
 from handnn.tables.objective import checked_objective
-from handnn.training.distributed.sharding import SHARDS, Sharding
+from handnn.training.distributed.sharding import DEADLINE, SHARDS, Sharding
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -72,6 +73,7 @@ def train_file(
     report: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
     comm: object = None,
+    deadline: float = DEADLINE,
     progress: bool = False,
     log: Log | None = None,
 ) -> FileModel:
@@ -135,6 +137,7 @@ def train_file(
         comm: an mpi4py communicator, whose ranks train each network together: see `Trainer`. Each
             reads the file; when streaming, each reads its own blocks of it, and only the first
             rank's model has the SHA-256 of the file. Not with an executor.
+        deadline: the time in seconds after which all ranks end if one does not respond.
         progress: whether to show a progress bar on stderr.
         log: is called with a line of text at each stage, and for each decision about a column that
             you may want to change.
@@ -159,6 +162,8 @@ def train_file(
     """
     if decimal not in (".", ","):
         raise ValueError(f"train_file: decimal must be '.' or ',', not {decimal!r}")
+    if executor is not None and comm is not None:
+        raise ValueError("train_file: executor and comm exclude each other; leave one out")
     texts = (gaps,) if isinstance(gaps, str) else tuple(gaps)
     dialect = Dialect(delimiter, encoding, decimal, texts, default_gaps)
     with open_table(path, dialect, is_hashed=True) as source:
@@ -187,7 +192,11 @@ def train_file(
             seed=seed,
             shards=SHARDS if shards is None and comm is not None else shards,
         )
-        model = _train(source, settings, dialect, stream, progress, log or _ignore, executor, comm)
+        sharding = Sharding.of(
+            comm, settings.shards, positive_number(deadline, "train_file: deadline")
+        )
+        say = log or _ignore
+        model = _train(source, settings, dialect, stream, progress, say, executor, sharding)
     if report is not None:
         from handnn.files.report.report_page import report_page
 
@@ -229,12 +238,10 @@ def _train(
     progress: bool,
     log: Log,
     executor: Executor | None,
-    comm: object,
+    sharding: Sharding,
 ) -> FileModel:
     """Train on an open file, and score the model on the rows that were held out."""
     streams = source.is_large if stream is None else stream
-    if executor is not None and comm is not None:
-        raise ValueError("train_file: executor and comm exclude each other; leave one out")
     if streams and (settings.weight or settings.class_weight or settings.test):
         raise TableError("weights and a test file cannot be streamed", Remedy(Option.NO_STREAM))
     if streams and (settings.split_by or settings.split_time):
@@ -247,22 +254,22 @@ def _train(
         )
     gaps = dialect.chosen_gaps
     if streams:
-        with stripes_of(comm, settings.shards) as stripes:
+        with stripes_of(sharding) as stripes:
             stripes.check_same("the file", [source.names, source.size])
             surveyed = survey(source, settings, streams=True, stripes=stripes)
             train = partial(train_streamed, stripes=stripes)
-            trained = train(surveyed, settings, gaps, progress=progress, log=log, comm=comm)
+            trained = train(surveyed, settings, gaps, progress=progress, log=log, sharding=sharding)
     else:
         surveyed = survey(source, settings)
         train = partial(train_in_memory, executor=executor)
-        trained = train(surveyed, settings, gaps, progress=progress, log=log, comm=comm)
+        trained = train(surveyed, settings, gaps, progress=progress, log=log, sharding=sharding)
     model, split = trained.model, trained.split
     names = settings.targets
     measured = measured_values(model.target, split.test.y)
     answers = answers_of(model, split.test.x)
     others = baseline_answers(split, model.columns, model.target)
     story = {
-        **_story(source, settings, trained.run, surveyed, not streams or _is_first(comm)),
+        **_story(source, settings, trained.run, surveyed, not streams or sharding.rank == 0),
         "scores": plain_scores(score(model.target, measured, answers, names)),
         "baselines": {
             name: plain_scores(score(model.target, measured, theirs, names))
@@ -303,11 +310,6 @@ def _story(
         "seed": settings.seed,
         "decisions": list(map(str, surveyed.notes)),
     }
-
-
-def _is_first(comm: object) -> bool:
-    """Return whether this is the first rank."""
-    return Sharding(comm=comm).rank == 0
 
 
 def _ignore(text: str) -> None:

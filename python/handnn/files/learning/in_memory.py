@@ -21,6 +21,7 @@ from handnn.files.reading.csv_checks import counted
 from handnn.tables.fitting import Schema, fit_table
 from handnn.tables.members import described, members_of
 from handnn.tables.recipe import Recipe
+from handnn.training.distributed import Sharding
 from handnn.training.history import History
 from handnn.training.many import train_many
 from handnn.training.trainer import Trainer
@@ -36,14 +37,14 @@ def train_in_memory(
     *,
     progress: bool,
     log: Log,
+    sharding: Sharding,
     executor: Executor | None = None,
-    comm: object = None,
 ) -> Trained:
     """Hold out rows of a file and train on the others; TableError when there are too few rows.
 
     gaps: the strings that mean a missing value, as for `Columns.learn`.
     executor: the workers that train the networks; None for threads.
-    comm: the communicator of the ranks that train each network together; None for one process.
+    sharding: the ranks that train each network together.
     """
     split = _split(survey, settings)
     separation = separation_of(split.train.x, settings)
@@ -67,7 +68,7 @@ def train_in_memory(
             rng=settings.seed,
             sample_weight=weights,
             separation=separation,
-            train=partial(_train, comm, progress=progress, executor=executor),
+            train=partial(_train, sharding, progress=progress, executor=executor),
         )
     for number, history in enumerate(fitted.histories, 1):
         log(f"network {number} of {len(fitted.histories)}: {history}")
@@ -109,9 +110,9 @@ def _split(survey: Survey, settings: TrainingSettings) -> Split:
 
 
 def _train(
-    comm: object, trainers: Sequence[Trainer], *data: Array, **arguments: Any
+    sharding: Sharding, trainers: Sequence[Trainer], *data: Array, **arguments: Any
 ) -> list[History]:
     """Call `train_many` for trainers on the ranks of a communicator."""
     for trainer in trainers:
-        trainer.comm = comm
+        trainer.comm, trainer.deadline = sharding.comm, sharding.deadline
     return train_many(trainers, *data, **arguments)

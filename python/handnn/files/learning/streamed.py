@@ -33,6 +33,7 @@ from handnn.progress import progress_bar
 from handnn.tables import Columns, TableModel, Target
 from handnn.tables.networks import build_network, build_optimizer
 from handnn.tables.recipe import STREAM_BUFFER, VALIDATION_SHARE, Recipe, stream_recipe
+from handnn.training.distributed import Sharding
 from handnn.training.history import Epoch, History
 from handnn.training.trainer import Trainer
 
@@ -53,13 +54,13 @@ def train_streamed(
     *,
     progress: bool,
     log: Log,
-    comm: object = None,
+    sharding: Sharding,
     stripes: Stripes = ONE_STRIPE,
 ) -> Trained:
     """Train on the file of a survey; TableError when it has too few rows.
 
-    gaps: the strings that mean a missing value, as for `Columns.learn`. comm: the communicator of
-    the ranks that train each network together. Each of them reads its own stripes of the file.
+    gaps: the strings that mean a missing value, as for `Columns.learn`. sharding: the ranks that
+    train each network together. Each of them reads its own stripes of the file.
     """
     n_rows = survey.target.n_values
     log(f"{n_rows:,} rows, read again for each epoch; {survey.described()}")
@@ -73,7 +74,7 @@ def train_streamed(
     check_size(recipe, survey.kinds)
     trainers = _new_trainers(recipe, columns, target, n_rows, settings.seed)
     for trainer in trainers:
-        trainer.comm = comm
+        trainer.comm, trainer.deadline = sharding.comm, sharding.deadline
     histories = [History() for _ in trainers]
     with progress_bar(shows=progress, total=recipe.epochs * n_rows, unit="row", scales=True) as bar:
         for number in range(recipe.epochs):

@@ -15,7 +15,6 @@ from typing import TypeVar
 
 from handnn.files.reading.block import Block, Deal
 from handnn.training.distributed import Ranks, Sharding
-from handnn.training.distributed.sharding import DEADLINE
 
 Result = TypeVar("Result")
 
@@ -70,9 +69,8 @@ ONE_STRIPE = Stripes()
 
 
 @contextmanager
-def stripes_of(comm: object, shards: int | None) -> Iterator[Stripes]:
+def stripes_of(sharding: Sharding) -> Iterator[Stripes]:
     """Yield as many stripes as a batch has slices; see `Trainer`."""
-    sharding = Sharding.of(comm, shards, DEADLINE)
     ranks = None if sharding.n_ranks == 1 else Ranks(sharding)
     try:
         yield Stripes(sharding.shards, ranks)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
+
+import numpy as np
+
+PLACE_BYTES = 1024
+"""The length of a place in a message; names of hosts have at most 255 characters."""
 
 
 class Place(NamedTuple):
@@ -49,14 +55,20 @@ def here() -> Place:
     return Place(socket.gethostname(), os.getpid(), namespace)
 
 
-def places_of(comm: Any) -> list[Place]:
+def places_of(comm: Any, wait: Callable[[Any], None]) -> list[Place]:
     """Return the place of each rank of a communicator, which keeps them for the next call.
 
-    The first call prints them on stderr: a launcher names a process that dies, and not its rank.
+    wait: is called with the request of an exchange. The first call prints the places on stderr: a
+    launcher names a process that dies, and not its rank.
     """
     found: list[Place] | None = comm.Get_attr(_key())
     if found is None:
-        found = [Place(*place) for place in comm.allgather(tuple(here()))]
+        own = np.zeros(PLACE_BYTES, np.uint8)
+        text = json.dumps(here()).encode()[:PLACE_BYTES]
+        own[: len(text)] = np.frombuffer(text, np.uint8)
+        every = np.zeros((comm.size, PLACE_BYTES), np.uint8)
+        wait(comm.Iallgather(own, every))
+        found = [Place(*json.loads(place.tobytes().rstrip(b"\0"))) for place in every]
         comm.Set_attr(_key(), found)
         if comm.rank == 0:
             print(described(found), file=sys.stderr, flush=True)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
-from handnn.training.distributed.places import here, places_of
+from handnn.training.distributed.places import Place, here, places_of
 from handnn.training.distributed.sharding import Sharding
 
 Thing = TypeVar("Thing")
@@ -53,8 +53,9 @@ class Ranks:
         self.sharding = sharding
         self.rank, self.size = sharding.rank, sharding.n_ranks
         self._comm: Any = None
+        self.places: list[Place] = []
         if self.size > 1:
-            self.places = places_of(sharding.comm)
+            self.places = places_of(sharding.comm, self._wait)
             self._comm, request = sharding.comm.Idup()
             self._wait(request)
 
@@ -224,7 +225,8 @@ class Ranks:
 
     def _end_all(self, missing: set[int], what: str) -> None:
         """Report the ranks that are missing, and terminate all ranks."""
-        names = [f"rank {rank} on {self.places[rank]}" for rank in sorted(missing)]
+        where = [f" on {place}" for place in self.places] or [""] * self.size
+        names = [f"rank {rank}{where[rank]}" for rank in sorted(missing)]
         text = (
             f"handnn: rank {self.rank} on {here()}: {', '.join(names) or 'another rank'} {what}; "
             f"ending all {self.size} ranks"
