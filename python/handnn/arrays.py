@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from numbers import Real
 from typing import SupportsIndex, overload
@@ -103,6 +103,18 @@ def check_type(value: object, kind: type, name: str) -> None:
         raise TypeError(
             f"{name} must be {article} {kind.__name__}, but is a {type(value).__name__}"
         )
+
+
+def text_tuple(values: str | Iterable[str], name: str) -> tuple[str, ...]:
+    """Return strings as a tuple, of one string if there is only one; TypeError for other values."""
+    try:
+        found = (values,) if isinstance(values, str) else tuple(values)
+    except TypeError:
+        raise TypeError(f"{name} must be strings, but is {values!r:.50}") from None
+    for text in found:
+        if not isinstance(text, str):
+            raise TypeError(f"{name} must be strings, but has {text!r:.50}")
+    return found
 
 
 def check_methods(value: object, name: str, *methods: str) -> None:

@@ -14,6 +14,17 @@ from handnn.arrays import Array, float_dtype, in_own_lines, whole_number
 RandomSource: TypeAlias = "int | np.random.Generator | None"
 """A source of random numbers: a seed, a Generator, or None for fresh entropy."""
 
+
+def generator(rng: RandomSource, name: str = "rng") -> np.random.Generator:
+    """Return the Generator of a source; raise TypeError or ValueError, with its name, otherwise."""
+    try:
+        return np.random.default_rng(rng)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{name} must be None, an int of 0 or more, or a numpy Generator, but is {rng!r:.50}"
+        ) from None
+
+
 VARIANCES: Mapping[str, Callable[[int, int], float]] = {
     "he": lambda n_in, n_out: 2 / n_in,  # He et al. 2015, eq. 10
     "xavier": lambda n_in, n_out: 2 / (n_in + n_out),  # Glorot and Bengio 2010, eq. 12
@@ -61,7 +72,7 @@ def initial_weights(
             f"but is {init!r}"
         )
     deviation = math.sqrt(VARIANCES[name](*shape))
-    rng = np.random.default_rng(rng)
+    rng = generator(rng)
     if distribution == "uniform":
         bound = math.sqrt(3) * deviation
         return in_own_lines(rng.uniform(-bound, bound, shape), dtype)

@@ -9,7 +9,7 @@ import numpy as np
 
 from handnn import functional
 from handnn.arrays import Array
-from handnn.layers import Activation, Affine, Brick, Residual, is_ours
+from handnn.layers import Activation, Affine, Brick, Residual, is_ours, sequence
 
 MAX_ENTRIES = 2**21
 """The largest gradient of several outputs together, chosen to fit in a cache."""
@@ -29,8 +29,8 @@ def jacobian(layers: Sequence[Brick], x: Array, where: str) -> Array:
         raise ValueError(f"{where}: x must have 2 dimensions (N, I), but has shape {x.shape}")
     layers = [_predicting_copy(layer) for layer in layers]
     out, widest = x, x.shape[1]
-    for layer in layers:
-        out = layer.forward(out)
+    for index, layer in enumerate(layers):
+        out = np.asarray(sequence.result(layer.forward(out), where, index, layer))
         widest = max((widest, *out.shape[1:]))
     if out.ndim != 2 or len(out) != len(x):
         raise ValueError(

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from handnn import engine
 from handnn.arrays import Array, as_float, check_output, float_dtype, whole_number
-from handnn.initializers import RandomSource
+from handnn.initializers import RandomSource, generator
 from handnn.jacobian import jacobian
 from handnn.layers import ACTIVATIONS, Affine, Brick, sequence
 from handnn.layers.layer import Layer, params_of
@@ -99,7 +99,7 @@ class Network:
         """Return the output of the last layer for x (N, I)."""
         out = as_float(x, self.dtype, "Network.forward: x")
         for index, layer in enumerate(self.layers):
-            out = _not_none(layer.forward(out), "forward", index, layer)
+            out = sequence.result(layer.forward(out), "Network.forward", index, layer)
         return out
 
     def backward(self, dout: ArrayLike) -> Array:
@@ -107,7 +107,7 @@ class Network:
         dx = as_float(dout, self.dtype, "Network.backward: dout")
         for index in range(len(self.layers) - 1, 0, -1):
             layer = self.layers[index]
-            dx = _not_none(layer.backward(dx), "backward", index, layer)
+            dx = sequence.result(layer.backward(dx), "Network.backward", index, layer)
         return self.layers[0].backward(dx)
 
     def predict(self, x: ArrayLike, out: Array | None = None) -> Array:
@@ -302,13 +302,6 @@ class Network:
         return f"{sum(array.size for array in self.params.values()):,} parameters, {self.dtype}"
 
 
-def _not_none(returned: Array | None, method: str, index: int, layer: Brick) -> Array:
-    """Return the result of a brick; raise TypeError, naming the brick, if it is None."""
-    if returned is None:
-        raise TypeError(f"Network.{method}: layer {index} ({sequence.name(layer)}) returned None")
-    return returned
-
-
 def load(path: str | os.PathLike[str]) -> Network:
     """Return the network that `Network.save` wrote to `path`.
 
@@ -390,7 +383,7 @@ def mlp(
             f"mlp: activation must be one of {', '.join(ACTIVATIONS)}, but is {activation!r}"
         )
     chosen = ACTIVATIONS[activation]
-    rng = np.random.default_rng(rng)
+    rng = generator(rng, "mlp: rng")
     layers: list[Brick] = []
     for n_in, n_out in pairwise(widths):
         layers += [Affine.random(n_in, n_out, chosen.init, rng, dtype), chosen()]

@@ -135,6 +135,17 @@ def test_outputs_that_are_not_files_are_rejected_before_training(handnn_command,
         assert result.err == f"handnn: cannot write {out}: it is not a regular file\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="needs the devices of Unix")
+@pytest.mark.parametrize("command", ["train", "predict"])
+def test_devices_without_end_are_not_tables(handnn_command, model, command, monkeypatch):
+    words = ["--target", "price"] if command == "train" else []
+    given = [model] if command == "predict" else []
+    assert "is empty" in handnn_command(command, *given, "/dev/null", *words).err
+    monkeypatch.setattr("shutil.copyfileobj", lambda *_: pytest.fail("a copy without end"))
+    result = handnn_command(command, *given, "/dev/zero", *words)
+    assert (result.code, result.err) == (1, "handnn: /dev/zero is a device, not a table\n")
+
+
 def test_export_replaces_a_file_only_with_force(handnn_command, model):
     assert handnn_command("export", model, "--to", "c").code == 0
     refused = handnn_command("export", model, "--to", "c")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 
 import numpy as np
@@ -84,6 +85,34 @@ def test_the_report_ends_with_the_call(table, tmp_path):
 def test_checks_its_arguments(table, options, error):
     with pytest.raises(error, match=rf"train_file: .*{next(iter(options))}"):
         handnn.train_file(table(as_csv(flats())), "price", **options)
+
+
+NOT_CHECKED = {"path", "executor", "comm", "log"}
+"""Opened, or objects with methods of their own."""
+
+
+@pytest.mark.parametrize("wrong", [0.5 + 1j, np.array([0.5, 2.0]), object()], ids=repr)
+def test_errors_name_the_argument(table, wrong):
+    path = table(as_csv(flats(40)))
+    for name in set(inspect.signature(handnn.train_file).parameters) - NOT_CHECKED:
+        given = {"target": "price", "epochs": 1, "networks": 1, name: wrong}
+        with pytest.raises((TypeError, ValueError), match=rf"train_file: .*{name}"):
+            handnn.train_file(path, **given)
+
+
+def test_the_place_of_a_report_is_checked_before_training(table, tmp_path, monkeypatch):
+    path = table(as_csv(flats(40)))
+    monkeypatch.setattr("handnn.files.train._train", lambda *_: pytest.fail("trains"))
+    for report in (tmp_path, tmp_path / "missing" / "report.html"):
+        with pytest.raises(OSError, match="left unchanged|report does not exist"):
+            handnn.train_file(path, "price", report=report)
+
+
+def test_numbers_of_numpy_are_numbers(table):
+    path = table(as_csv(flats(60)))
+    given = {"networks": np.int8(2), "epochs": np.int8(3), "hidden": [np.int8(3)]}
+    model = handnn.train_file(path, "price", **given, lr=np.float32(0.01), seed=np.int8(1))
+    assert len(model.networks) == 2
 
 
 REMEDIES = [

@@ -102,3 +102,31 @@ def test_schedules_by_name():
         assert type(build_schedule(name, 10)) is kind
     given = Constant()
     assert type(build_schedule(given, 10)) is Constant and build_schedule(given, 10) is not given
+
+
+@pytest.mark.parametrize("wrong", [None, 0.5, "x", object()])
+def test_errors_name_the_argument(wrong):
+    table, y = {"a": [1.0, 2.0, 3.0]}, [1.0, 2.0, 3.0]
+    for name in ("recipe", "schema", "separation"):
+        given = {"recipe": default_recipe(3), name: wrong}
+        with pytest.raises(TypeError, match=f"fit_table: {name} must be a"):
+            fit_table(table, y, **given)
+    if wrong is not None:
+        with pytest.raises(TypeError, match="fit_table: rng must be None, an int"):
+            fit_table(table, y, default_recipe(3), rng=wrong)
+        with pytest.raises((TypeError, ValueError), match="n_bins"):
+            Columns.learn(table, n_bins=wrong)
+    with pytest.raises(ValueError, match="n_bins must be at most"):
+        Columns.learn(table, n_bins=10**400)
+
+
+def test_gaps_may_be_one_string_or_an_iterator():
+    table, recipe = {"a": ["u", "none", "v"] * 3}, default_recipe(9)
+    for gaps in ("none", ["none"], iter(["none"])):
+        columns, target = Schema(gaps=gaps).learn(table, ["x", "y", "y"] * 3, recipe)
+        assert columns.gaps == ("none",) and columns.columns[0].labels == ("u", "v")
+        with pytest.raises(ValueError, match="y has 'none' in row 1"):
+            target.learn(["x", "none", "y"], gaps="none")
+    for wrong in (5, object(), [5]):
+        with pytest.raises(TypeError, match="Schema: gaps must be strings"):
+            Schema(gaps=wrong).learn(table, ["x", "y", "y"] * 3, recipe)

@@ -22,6 +22,8 @@ def test_bound_is_an_order_statistic():
         assert errors.bound(coverage, "f").tolist() == [expected]
     with pytest.raises(ValueError, match=r"f: coverage=0.9 needs 9 or more held-out rows"):
         errors.bound(0.9, "f")
+    for coverage in (1e-12, 1e-320):
+        assert errors.bound(coverage, "f").tolist() == [1]
     for coverage in (0, 1, -0.1, 1.5):
         with pytest.raises(ValueError, match="coverage"):
             errors.bound(coverage, "f")

@@ -9,7 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from handnn.arrays import positive_number
+from handnn.arrays import check_type, positive_number, text_tuple, whole_number
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.learning.in_memory import train_in_memory
 from handnn.files.learning.separation import described_split
@@ -30,7 +30,7 @@ from handnn.files.report.table_scores import (
     score,
 )
 from handnn.files.report.verdict import compare
-from handnn.storage import replace_file
+from handnn.storage import as_path, place_of, replace_file
 from handnn.tables.objective import checked_objective
 from handnn.training.distributed.sharding import DEADLINE, SHARDS, Sharding
 
@@ -160,29 +160,36 @@ def train_file(
         >>> model.scores["r2"] > model.baselines["least squares"]["r2"]
         True
     """
-    if decimal not in (".", ","):
-        raise ValueError(f"train_file: decimal must be '.' or ',', not {decimal!r}")
     if executor is not None and comm is not None:
         raise ValueError("train_file: executor and comm exclude each other; leave one out")
-    texts = (gaps,) if isinstance(gaps, str) else tuple(gaps)
-    dialect = Dialect(delimiter, encoding, decimal, texts, default_gaps)
+    for name, flag in (("default_gaps", default_gaps), ("progress", progress), ("stream", stream)):
+        if flag is not None or name != "stream":
+            check_type(flag, bool, f"train_file: {name}")
+    dialect = Dialect(
+        delimiter, encoding, decimal, text_tuple(gaps, "train_file: gaps"), default_gaps
+    )
+    dialect.check("train_file")
+    if report is not None:  # before any work
+        folder = os.path.dirname(place_of(as_path(report, "train_file: report")))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"train_file: the folder {folder} of report does not exist")
     with open_table(path, dialect, is_hashed=True) as source:
         settings = TrainingSettings(
-            targets=column_names(target, source) or ("",),
+            targets=column_names(target, source, "target") or ("",),
             task=task,
             loss=checked_objective(loss, "train_file: loss"),
-            ignore=column_names(ignore, source),
-            categories=column_names(categories, source),
-            use=column_names(use, source),
-            weight=weight or "",
-            class_weight=class_weight or "",
-            split_by=split_by or "",
-            split_time=split_time or "",
-            test=os.fspath(test or ""),
+            ignore=column_names(ignore, source, "ignore"),
+            categories=column_names(categories, source, "categories"),
+            use=column_names(use, source, "use"),
+            weight="" if weight is None else weight,
+            class_weight="" if class_weight is None else class_weight,
+            split_by="" if split_by is None else split_by,
+            split_time="" if split_time is None else split_time,
+            test="" if test is None else as_path(test, "train_file: test"),
             strict=strict,
             drop_gaps=drop_gaps,
             hold_out=hold_out,
-            hidden=None if hidden is None else tuple(hidden),
+            hidden=None if hidden is None else widths(hidden),
             networks=networks,
             epochs=epochs,
             batch_size=batch_size,
@@ -205,10 +212,19 @@ def train_file(
     return model
 
 
-def column_names(given: str | Iterable[str], source: Source) -> tuple[str, ...]:
+def widths(hidden: Iterable[int]) -> tuple[int, ...]:
+    """Return the widths of hidden layers; raise TypeError if they are not ints."""
+    try:
+        given = tuple(hidden)
+    except TypeError:
+        raise TypeError(f"train_file: hidden must be ints, but is {hidden!r:.50}") from None
+    return tuple(whole_number(width, "train_file: a width in hidden") for width in given)
+
+
+def column_names(given: str | Iterable[str], source: Source, name: str) -> tuple[str, ...]:
     """Return names of columns; a string that is not a column may list several, as "a,b"."""
     names: list[str] = []
-    for text in [given] if isinstance(given, str) else given:
+    for text in text_tuple(given, f"train_file: {name}"):
         names += [text] if text in source.names else [name.strip() for name in text.split(",")]
     return tuple(dict.fromkeys(name for name in names if name))
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from handnn import functional
 from handnn.arrays import Array, as_float, fraction, whole_number
-from handnn.initializers import RandomSource
+from handnn.initializers import RandomSource, generator
 from handnn.layers.layer import Layer
 
 
@@ -64,7 +64,7 @@ class Dropout(Layer):
         if isinstance(rng, int | np.integer):
             self.seed = whole_number(rng, "Dropout: rng", 0, 2**63 - 1)
         else:
-            self.seed = int(np.random.default_rng(rng).integers(2**63))
+            self.seed = int(generator(rng, "Dropout: rng").integers(2**63))
         self.step = 0
         self.first_row = 0
         self.last: Mask | None = None

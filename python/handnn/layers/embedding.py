@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from handnn import functional
 from handnn.arrays import Array, as_float, float_dtype, in_own_lines, whole_number
-from handnn.initializers import RandomSource
+from handnn.initializers import RandomSource, generator
 from handnn.layers.layer import Brick, Layer, writable
 
 
@@ -86,7 +86,7 @@ class Embedding(Layer):
         n_codes = whole_number(n_codes, "Embedding.random: n_codes")
         n_out = whole_number(n_out, "Embedding.random: n_out")
         dtype = float_dtype(dtype, "Embedding.random: dtype")
-        w = np.random.default_rng(rng).normal(size=(n_codes, n_out))
+        w = generator(rng, "Embedding.random: rng").normal(size=(n_codes, n_out))
         return cls(in_own_lines(w, dtype), column)
 
     def forward(self, x: ArrayLike) -> Array:

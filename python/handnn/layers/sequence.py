@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import numpy as np
 
@@ -118,6 +118,13 @@ def train(layers: Iterable[Brick], training: bool) -> None:
 def name(layer: Brick) -> str:
     """Return the name of a brick for messages: its repr if it is handnn's, else its class."""
     return repr(layer) if isinstance(layer, Layer) else type(layer).__name__
+
+
+def result(returned: object, where: str, index: int, layer: Brick) -> Array:
+    """Return the result of a brick; raise TypeError, naming the brick, if it is not an array."""
+    if returned is None or isinstance(returned, str | bytes | list | tuple):
+        raise TypeError(f"{where}: layer {index} ({name(layer)}) returned {returned!r:.50}")
+    return cast(Array, returned)
 
 
 def check_bricks(where: str, layers: list[Brick]) -> None:

@@ -14,6 +14,9 @@ from handnn.arrays import Array
 from handnn.tables.cells import Floats
 from handnn.tables.quantiles import quantiles
 
+MAX_BINS_EACH = 10_000
+"""The largest number of bins that may be asked for, of each column."""
+
 
 def bin_edges(values: Floats, n_bins: int, weight: Floats | None = None) -> tuple[float, ...]:
     """Return the edges of up to `n_bins` bins with about equally many of the values (N,).

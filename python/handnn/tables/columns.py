@@ -8,15 +8,16 @@ from typing import cast
 import numpy as np
 from numpy.typing import DTypeLike
 
-from handnn.arrays import Array, check_type, float_dtype
-from handnn.initializers import RandomSource
+from handnn.arrays import Array, check_type, float_dtype, whole_number
+from handnn.initializers import RandomSource, generator
 from handnn.layers import Brick, Embedding
 from handnn.layers.embedding import code_columns
 from handnn.network import Network
 from handnn.storage import FormatError
 from handnn.tables import checks
+from handnn.tables.bins import MAX_BINS_EACH
 from handnn.tables.category import CategoryColumn
-from handnn.tables.cells import DEFAULT_GAPS, GapWords, infer_kind
+from handnn.tables.cells import DEFAULT_GAPS, GapWords, gap_tuple, infer_kind
 from handnn.tables.column import Column, ValueColumn
 from handnn.tables.date import DateColumn
 from handnn.tables.matching import chosen_kinds, match_columns
@@ -74,7 +75,7 @@ class Columns:
         self.columns: tuple[Column, ...] = tuple(columns)
         self.feature_names_in = None if feature_names_in is None else tuple(feature_names_in)
         self.categories = checks.word(categories, ENCODINGS, "Columns: categories")
-        self.gaps = None if gaps is None else tuple(gaps)
+        self.gaps = gap_tuple(gaps, "Columns: gaps")
         self._gap_words = DEFAULT_GAPS if gaps is None else GapWords(self.gaps or ())
         names = self.feature_names_in
         if not self.columns:
@@ -148,7 +149,8 @@ class Columns:
         checks.word(categories, ENCODINGS, f"{where}: categories")
         if not (isinstance(scale, bool) or scale == "quantile"):
             raise ValueError(f"{where}: scale must be True, False or 'quantile', but is {scale!r}")
-        words = None if gaps is None else tuple(gaps)
+        n_bins = whole_number(n_bins, f"{where}: n_bins", 0, MAX_BINS_EACH)
+        words = gap_tuple(gaps, f"{where}: gaps")
         reader = TableReader(table, where, DEFAULT_GAPS if words is None else GapWords(words))
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
@@ -233,7 +235,7 @@ class Columns:
         """
         if self.categories != "embedding":
             return []
-        rng = np.random.default_rng(rng)
+        rng = generator(rng, "Columns.first_layers: rng")
         layers: list[Brick] = []
         for _, category in self._categories:
             layer = Embedding.random(

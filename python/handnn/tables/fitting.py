@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from handnn.arrays import Array
-from handnn.initializers import RandomSource
+from handnn.arrays import Array, check_type
+from handnn.initializers import RandomSource, generator
 from handnn.network import Network
 from handnn.tables.bagging import Folds, rows_outside, train_bag
 from handnn.tables.calibration import calibrate
-from handnn.tables.cells import Floats
+from handnn.tables.cells import Floats, gap_tuple
 from handnn.tables.columns import Columns
 from handnn.tables.intervals import Band, HeldOutErrors, held_out_outputs
 from handnn.tables.members import Choice, chosen_members, members_of
@@ -59,10 +59,11 @@ class Schema:
 
     def learn(self, table: TableLike, y: TargetLike, recipe: Recipe) -> tuple[Columns, Target]:
         """Return the columns and the target that are learned from the rows."""
+        gaps = gap_tuple(self.gaps, "Schema: gaps")
         columns = Columns.learn(
-            table, kinds=self.kinds, scale=recipe.scale, n_bins=recipe.n_bins, gaps=self.gaps
+            table, kinds=self.kinds, scale=recipe.scale, n_bins=recipe.n_bins, gaps=gaps
         )
-        return columns, Target.learn(y, self.task, gaps=self.gaps, objective=self.objective)
+        return columns, Target.learn(y, self.task, gaps=gaps, objective=self.objective)
 
 
 def fit_table(
@@ -103,7 +104,10 @@ def fit_table(
         >>> fitted.model.predict(data.x).shape
         (1030,)
     """
-    rng = np.random.default_rng(rng)
+    check_type(recipe, Recipe, "fit_table: recipe")
+    check_type(schema, Schema, "fit_table: schema")
+    check_type(separation, Separation, "fit_table: separation")
+    rng = generator(rng, "fit_table: rng")
     columns, target = schema.learn(table, y, recipe)
     x, encoded = columns.transform(table, recipe.dtype), target.encode(y)
     fold = separation.folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)

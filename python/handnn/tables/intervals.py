@@ -127,7 +127,7 @@ class HeldOutErrors:
         share = fraction(coverage, f"{where}: coverage", is_below_one=True)
         if share <= 0:
             raise ValueError(f"{where}: coverage must be above 0, but is {coverage!r}")
-        rank = math.ceil((self.n_rows + 1) * share - 1e-9)
+        rank = max(1, math.ceil((self.n_rows + 1) * share - 1e-9))
         if rank > self.n_rows:
             n_needed = math.ceil(share / (1 - share) - 1e-9)
             raise ValueError(

@@ -25,8 +25,8 @@ def checked_objective(value: object, what: str) -> str:
         >>> checked_objective("quantile:0.90", "loss")
         'quantile:0.9'
     """
-    if value in (SQUARED, POISSON):
-        return str(value)
+    if isinstance(value, str) and value in (SQUARED, POISSON):
+        return value
     name, _, number = value.partition(":") if isinstance(value, str) else ("", "", "")
     try:
         level = float(number) if name == QUANTILE and "_" not in number else -1.0

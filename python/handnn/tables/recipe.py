@@ -223,7 +223,7 @@ def default_recipe(
         >>> recipe.n_networks, recipe.n_folds, recipe.n_train(1_000), recipe.patience
         (8, 8, 875, 16)
     """
-    if quality not in QUALITIES:
+    if type(quality) is not str or quality not in QUALITIES:
         raise ValueError(f"quality must be one of {', '.join(QUALITIES)}, not {quality!r}")
     n_rows = whole_number(n_rows, "default_recipe: n_rows")
     if n_rows <= MAX_FULL_BATCH_ROWS:

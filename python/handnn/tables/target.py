@@ -12,7 +12,7 @@ from handnn.arrays import Array, as_float
 from handnn.losses import BCEWithLogits, Loss, SoftmaxCrossEntropy
 from handnn.storage import FormatError
 from handnn.tables import checks
-from handnn.tables.cells import DEFAULT_GAPS, AnyArray, Floats, GapWords
+from handnn.tables.cells import DEFAULT_GAPS, AnyArray, Floats, GapWords, gap_tuple
 from handnn.tables.checks import Entry
 from handnn.tables.objective import POISSON, SQUARED, checked_objective, new_loss, rates
 from handnn.tables.steps import Label
@@ -107,7 +107,8 @@ class Target:
         """
         where = "Target.learn"
         checks.word(task, ("auto", *TASKS), f"{where}: task")
-        given = TargetValues(y, where, DEFAULT_GAPS if gaps is None else GapWords(gaps))
+        words = gap_tuple(gaps, f"{where}: gaps")
+        given = TargetValues(y, where, DEFAULT_GAPS if words is None else GapWords(words))
         if given.n_rows == 0:
             raise ValueError(f"{where}: y has no rows")
         objective = checked_objective(objective, f"{where}: objective")

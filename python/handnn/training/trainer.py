@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Literal, SupportsIndex
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from handnn import engine
 from handnn.arrays import check_methods
-from handnn.initializers import RandomSource
+from handnn.initializers import RandomSource, generator
 from handnn.losses import Loss
 from handnn.metrics import Metric
 from handnn.network import Network
@@ -116,7 +115,7 @@ class Trainer:
         self.loss = loss
         self.optimizer = optimizer
         self.engine = engine
-        self.rng = np.random.default_rng(rng)
+        self.rng = generator(rng, "Trainer: rng")
         self.callbacks = callbacks
         self.progress = progress
         sharding = Sharding.of(comm, shards, deadline)

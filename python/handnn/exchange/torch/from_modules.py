@@ -10,7 +10,7 @@ import numpy as np
 from handnn.arrays import Array
 from handnn.exchange.torch.library import imported_torch
 from handnn.exchange.torch.settings import BRICKS_OF
-from handnn.initializers import RandomSource
+from handnn.initializers import RandomSource, generator
 from handnn.layers import Dropout, Layer, Residual
 from handnn.network import Network
 from handnn.storage.names import TORCH_NAMES, is_turned
@@ -46,7 +46,7 @@ def from_torch(module: Module, rng: RandomSource = None) -> Network:
         raise TypeError(
             f"from_torch: module must be a torch.nn.Module, but is a {type(module).__name__}"
         )
-    reader = _Reader(torch, np.random.default_rng(rng))
+    reader = _Reader(torch, generator(rng, "from_torch: rng"))
     layers = list(reader.bricks("", module))
     if not layers:
         raise ValueError("from_torch: module has no layers")

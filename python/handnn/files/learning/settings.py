@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from handnn.arrays import positive_number, whole_number
+from handnn.arrays import check_type, positive_number, whole_number
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.storage import MAX_ARRAYS
 from handnn.tables.members import members_of
@@ -62,6 +62,10 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         """Check the values."""
         where = "train_file:"
+        for name in ("task", "weight", "class_weight", "split_by", "split_time", "quality"):
+            check_type(getattr(self, name), str, f"{where} {name}")
+        for name in ("strict", "drop_gaps"):
+            check_type(getattr(self, name), bool, f"{where} {name}")
         checked_objective(self.loss, f"{where} loss")
         if self.loss != SQUARED and self.task not in ("auto", "regression"):
             raise ValueError(f"{where} the loss {self.loss!r} needs a regression")
@@ -78,15 +82,15 @@ class TrainingSettings:
         for name in ("networks", "epochs", "batch_size", "shards"):
             value: int | None = getattr(self, name)
             if value is not None:
-                whole_number(value, f"{where} {name}")
+                object.__setattr__(self, name, whole_number(value, f"{where} {name}"))
         if self.quality not in QUALITIES:
             words = ", ".join(QUALITIES)
             raise ValueError(f"{where} quality must be one of {words}, not {self.quality!r}")
         if self.time is not None:
             positive_number(self.time, f"{where} time")
         if self.lr is not None:
-            positive_number(self.lr, f"{where} lr")
-        whole_number(self.seed, f"{where} seed", 0)
+            object.__setattr__(self, "lr", positive_number(self.lr, f"{where} lr"))
+        object.__setattr__(self, "seed", whole_number(self.seed, f"{where} seed", 0))
 
     @property
     def target(self) -> str:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from handnn.arrays import check_type
 from handnn.files.errors import TableError
 from handnn.tables.cells import GAPS
 
@@ -35,6 +36,18 @@ class Dialect:
     decimal: str = "."
     gaps: tuple[str, ...] = ()
     default_gaps: bool = True
+
+    def check(self, where: str) -> None:
+        """Raise TypeError or ValueError, naming the argument, for a setting that cannot be used."""
+        for name in ("delimiter", "encoding"):
+            value = getattr(self, name)
+            if value is not None:
+                check_type(value, str, f"{where}: {name}")
+        if type(self.decimal) is not str or self.decimal not in (".", ","):
+            raise ValueError(f"{where}: decimal must be '.' or ',', not {self.decimal!r:.50}")
+        for gap in self.gaps:
+            if gap != gap.encode("utf-8", "replace").decode():
+                raise ValueError(f"{where}: gaps has {gap!r:.50}, which is not valid Unicode")
 
     @property
     def gap_words(self) -> tuple[str, ...]:

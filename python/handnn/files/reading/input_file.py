@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import shutil
+import stat
 import sys
 import tempfile
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ class InputFile:
         start: its first 16 bytes, or fewer.
         state: its size and its time of change when it was opened.
 
-    Raises TableError for a folder, OSError when the file cannot be opened.
+    Raises TableError for a folder or a device, OSError when the file cannot be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str], is_hashed: bool = False) -> None:
@@ -98,18 +99,31 @@ class InputFile:
 
 
 def _copied(path: str) -> str:
-    """Return a temporary file with all bytes of a pipe, a device or, for "-", of stdin."""
+    """Return a temporary file with all bytes of a pipe, a terminal or, for "-", of stdin.
+
+    Raises TableError for other devices, such as a disk or /dev/zero, which has no end.
+    """
     if path == STDIN and sys.stdin is None:
         raise TableError("stdin is closed")
     source = sys.stdin.fileno() if path == STDIN else path
     with tempfile.NamedTemporaryFile(prefix="handnn-", delete=False) as copy:
         try:
             with open(source, "rb", closefd=path != STDIN) as stream:
+                if _is_other_device(stream.fileno()):
+                    raise TableError(f"{path} is a device, not a table")
                 shutil.copyfileobj(stream, copy, CHUNK)
         except BaseException:
             os.unlink(copy.name)
             raise
     return copy.name
+
+
+def _is_other_device(descriptor: int) -> bool:
+    """Return whether an open file is a device, but neither a terminal nor the null device."""
+    found = os.fstat(descriptor)
+    if not (stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode)):
+        return False
+    return not os.isatty(descriptor) and found.st_rdev != os.stat(os.devnull).st_rdev
 
 
 class _HashedFile(io.FileIO):

@@ -25,6 +25,7 @@ from handnn.tables.cells.text import (
     SPACES,
     GapWords,
     category_text,
+    gap_tuple,
     is_number,
     number_text,
     strip,
@@ -34,7 +35,8 @@ from handnn.tables.cells.text import (
 __all__ = [
     "ADVICE", "ALIASES", "BOOLS", "DEFAULT_GAPS", "GAPS", "MISSING_TYPES", "SPACES", "AnyArray",
     "Cells", "ColumnError", "Floats", "GapWords", "Mask", "SeriesCells", "advice_for",
-    "category_text", "check_near_numbers", "date_text", "days_of", "infer_kind", "is_number",
+    "category_text", "check_near_numbers", "date_text", "days_of", "gap_tuple", "infer_kind",
+    "is_number",
     "label_codes", "look_up", "near_number", "near_numbers", "number_text", "parse",
     "parse_date", "read_cells", "read_series", "sorted_labels", "strip", "text_of",
     "to_numbers",

@@ -13,7 +13,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from handnn.arrays import check_type
+from handnn.arrays import check_type, text_tuple
 from handnn.tables.cells.dates import date_text
 
 SPACES = (
@@ -132,6 +132,11 @@ def category_text(value: object) -> str:
 def is_number(text: str) -> bool:
     """Return whether a string without spaces around it is a number."""
     return _split(text) is not None
+
+
+def gap_tuple(gaps: Iterable[str] | None, name: str) -> tuple[str, ...] | None:
+    """Return strings that mean a missing value, see `text_tuple`; None for the default."""
+    return None if gaps is None else text_tuple(gaps, name)
 
 
 class GapWords:
