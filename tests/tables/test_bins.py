@@ -7,7 +7,7 @@ import pytest
 
 import handnn
 from handnn import Columns
-from handnn.tables.bins import bin_edges, bins
+from handnn.tables.bins import bin_edges, bins, thinned
 from handnn.tables.dense import DenseInput
 from handnn.tables.networks import build_network
 from handnn.tables.recipe import default_bins, default_recipe
@@ -65,7 +65,8 @@ def test_arrays_have_the_bits_of_tables(n_rows):
     x = np.column_stack([rng.normal(size=400), rng.integers(0, 2, 400), rng.normal(size=400) ** 3])
     dense = DenseInput(x, None, "quantile", 5)
     columns = Columns.learn(x, scale="quantile", n_bins=5)
-    assert dense.bin_places == columns.bin_places == list(range(3, 13))
+    places = [(column.place, column.bin_places) for column in dense.binned]
+    assert dense.binned == columns.binned and places == [(0, slice(3, 8)), (2, slice(8, 13))]
     assert dense.n_after == columns.n_after == 13
     assert_same_bits(dense.transform(x[:n_rows], "float32"), columns.transform(x[:n_rows]))
 
@@ -76,7 +77,7 @@ def test_a_network_begins_without_bends():
     columns = Columns.learn(table, scale="quantile", n_bins=4)
     network = build_network(default_recipe(300), columns, 1, rng)
     w = network.layers[1].w
-    assert columns.bin_places == [1, 2, 3, 4] and not w[1:5].any()
+    assert [c.bin_places for c in columns.binned] == [slice(1, 5)] and not w[1:5].any()
     assert w[[0, *range(5, len(w))]].all()
     assert np.var(w[w != 0]) == pytest.approx(2 / (len(w) - 4), rel=0.1)  # He's
 
@@ -89,6 +90,28 @@ def test_rejects_invalid_edges_in_a_file(edges):
         Columns.from_dict(entry)
 
 
-def test_large_tables_of_columns_have_fewer_bins():
-    assert [default_bins(10_000, n) for n in (1, 16, 20, 128, 129)] == [16, 16, 12, 2, 0]
-    assert [default_bins(n, 4) for n in (100, 128, 640, 2_000)] == [0, 2, 10, 16]
+def test_small_tables_have_fewer_bins():
+    assert [default_bins(n) for n in (100, 128, 640, 2_000)] == [0, 2, 10, 16]
+    assert default_recipe(640, 256).n_bins == 10 and default_recipe(640, 257).n_bins == 0
+
+
+@pytest.mark.parametrize(
+    ("n_columns", "n_bins"), [(16, 16), (17, 15), (20, 12), (128, 2), (129, 0)]
+)
+def test_tables_of_many_columns_have_fewer_bins(n_columns, n_bins):
+    x = np.random.default_rng(0).normal(size=(50, n_columns))
+    text = {f"t{place}": ["a", "b"] * 25 for place in range(200)}  # these need none
+    table = {f"n{place}": column for place, column in enumerate(x.T)} | text
+    columns = Columns.learn(table, scale="quantile", n_bins=16)
+    assert {len(c.edges) - 1 for c in columns.columns[:n_columns]} == {n_bins or -1}
+    dense = DenseInput(x, None, "quantile", 16)
+    assert np.array_equal(
+        dense.transform(x, "float64"), columns.transform(table, "float64")[:, : dense.n_after]
+    )
+
+
+def test_bins_that_a_column_does_not_need_are_available_to_the_others():
+    long, short = tuple(np.arange(17.0)), (0.0, 1.0, 2.0)
+    assert thinned([long] * 15 + [short] * 8) == [long] * 15 + [short] * 8  # 256
+    fewer = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0)
+    assert thinned([long] * 15 + [short] * 9) == [fewer] * 15 + [short] * 9

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from handnn import Affine, MSELoss, Network, TableModel
+from handnn import Affine, BCEWithLogits, MSELoss, Network, PoissonNLL, TableModel
+from handnn.losses.loss import LINKS
 from handnn.tables.bagging import draw_folds
 from handnn.tables.fitting import fit_table
 from handnn.tables.intervals import held_out_outputs
-from handnn.tables.members import chosen_members, members_of
+from handnn.tables.members import chosen_members, members_of, output_of_mean
 from handnn.tables.recipe import default_recipe
 
 RNG = np.random.default_rng(0)
@@ -31,6 +32,36 @@ def test_the_networks_with_the_lowest_loss_are_the_bag(linear, chosen):
     fold = np.arange(10) % 2
     found = chosen_members(networks, recipe, MSELoss(), x, y, fold)
     assert found.networks == networks[slice(*chosen)]
+
+
+@pytest.mark.parametrize(
+    ("loss", "target", "values", "mean"),
+    [
+        (BCEWithLogits(), 1.0, (-1.0, 3.0), 1 / (1 + np.exp(1)) / 2 + 1 / (1 + np.exp(-3)) / 2),
+        (PoissonNLL(), 2.0, (0.0, np.log(3)), 2),
+    ],
+)
+def test_the_mean_is_that_of_predictions(loss, target, values, mean):
+    """As of the model, not of the outputs."""
+    outputs = [np.full((3, 1), value) for value in values]
+    found = output_of_mean(outputs, loss.link)
+    assert loss.apply_link(found) == pytest.approx(mean)
+    recipe = replace(default_recipe(100), n_networks=2, n_folds=2)
+    networks = [constant(value) for value in np.repeat(values, 2)]
+    x, y = np.zeros((10, 1), "float32"), np.full((10, 1), target)
+    choice = chosen_members(networks, recipe, loss, x, y, np.arange(10) % 2)
+    alone = [loss.forward(output, y[:3]) for output in outputs]
+    together = loss.forward(found, y[:3])
+    assert choice.loss == pytest.approx(min(*alone, together), rel=1e-6)
+    assert len(choice.networks) == (4 if together < min(alone) else 2)
+
+
+def test_the_mean_of_classes_is_that_of_probabilities():
+    outputs = [np.array([[0.0, 0, 5]]), np.array([[700.0, 0, 0]])]
+    found = output_of_mean(outputs, "softmax")
+    expected = np.mean([LINKS["softmax"](output) for output in outputs], axis=0)
+    assert LINKS["softmax"](found) == pytest.approx(expected, abs=1e-15)
+    assert output_of_mean(outputs[:1], "softmax") is outputs[0]
 
 
 def test_out_of_fold_predictions_use_networks_that_hold_the_row_out():
@@ -55,8 +86,10 @@ def test_linear_networks_fit_a_linear_table():
 
 def test_members():
     recipe = default_recipe(1_000, 10)
-    first, linear = members_of(recipe)
+    first, linear, straight = members_of(recipe)
     assert first is recipe and linear.hidden == () and linear.n_bins == recipe.n_bins > 0
+    assert straight == replace(linear, is_straight=True)
+    assert members_of(replace(recipe, n_bins=0)) == [replace(r, n_bins=0) for r in (first, linear)]
     assert members_of(replace(recipe, has_linear=False)) == [replace(recipe, has_linear=False)]
     assert len(members_of(default_recipe(64))) == 1  # no folds
 
@@ -73,7 +106,7 @@ def test_is_saved_with_its_linear_networks(tmp_path):
 
 def test_the_greedy_choice_adds_what_lowers_the_loss_of_the_mean():
     """Answers 1, 2.5, 0 and 9 to 2: 2.5 is the best alone, 1 improves it, the others do not."""
-    recipe = replace(default_recipe(100, quality="best"), n_networks=2, n_folds=2)
+    recipe = replace(default_recipe(100, quality="best"), n_networks=2, n_folds=2, n_bins=0)
     networks = [constant(value) for value in (1, 1, 2.5, 2.5, 0, 0, 9, 9)]
     x, y = np.zeros((10, 1), "float32"), np.full((10, 1), 2.0)
     found = chosen_members(networks, recipe, MSELoss(), x, y, np.arange(10) % 2)
@@ -85,12 +118,12 @@ def test_the_greedy_choice_adds_what_lowers_the_loss_of_the_mean():
 def test_qualities():
     fast, good, best = (default_recipe(2_000, 5, quality) for quality in ("fast", "good", "best"))
     assert (fast.n_folds, fast.epochs) == (4, 45) and (good.n_folds, good.epochs) == (8, 105)
-    assert [len(members_of(recipe)) for recipe in (fast, good, best)] == [2, 2, 4]
+    assert [len(members_of(recipe)) for recipe in (fast, good, best)] == [3, 3, 5]
     with pytest.raises(ValueError, match="quality must be one of fast, good, best, not 'slow'"):
         default_recipe(2_000, 5, "slow")
 
 
-@pytest.mark.parametrize(("seconds", "n_members"), [(1e-9, 2), (np.inf, 4)])
+@pytest.mark.parametrize(("seconds", "n_members"), [(1e-9, 3), (np.inf, 5)])
 def test_time_limits_the_further_members(seconds, n_members):
     x = RNG.normal(size=(130, 2))
     recipe = replace(default_recipe(130, 2, "best"), epochs=2, seconds=seconds)

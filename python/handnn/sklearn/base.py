@@ -298,7 +298,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         if self.n_jobs is None and n_threads == 1:  # joblib leaves this choice to the estimator
             n_threads = get_num_threads()
         self.networks_ = [job.trainer.network for job in jobs]
-        is_whole = run_bag(factory, jobs, rows, n_threads)
+        is_whole = run_bag(factory, jobs, rows, n_threads, self._inputs.binned)
         self._finish(factory, jobs, is_whole, is_first=True)
         if is_whole:
             loss, (x, y, _) = self._target.loss, factory.train

@@ -34,6 +34,7 @@ def as_table_model(
 
 def _columns_of(inputs: DenseInput, names: Sequence[str] | None) -> Columns:
     columns = []
+    edges = {column.place: column.edges for column in inputs.binned}
     for place in range(inputs.n_in):
         knots: Points = ()
         levels: Points = ()
@@ -44,8 +45,8 @@ def _columns_of(inputs: DenseInput, names: Sequence[str] | None) -> Columns:
         )
         if inputs.scaling == "none":  # its mean replaces gaps
             mean = 0.0
-        edges = tuple(inputs.edges[place].tolist())
-        columns.append(NumberColumn(center, mean, scale, False, False, knots, levels, edges))
+        more = (knots, levels, edges.get(place, ()))
+        columns.append(NumberColumn(center, mean, scale, False, False, *more))
     return Columns(columns, names)
 
 

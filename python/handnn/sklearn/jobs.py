@@ -23,6 +23,7 @@ from handnn.sklearn.monitoring import IterationPrinter, ProgressMonitor
 from handnn.sklearn.parameters import Parameters
 from handnn.sklearn.targets import EstimatorTarget
 from handnn.tables.bagging import train_bag
+from handnn.tables.bins import BinnedColumn
 from handnn.training.divergence import DivergenceError
 from handnn.training.history import Epoch
 from handnn.training.many import train_many
@@ -187,9 +188,16 @@ def _run_job(job: TrainingJob) -> None:
 
 
 def run_bag(
-    factory: JobFactory, jobs: Sequence[TrainingJob], rows: Sequence[Rows], n_threads: int
+    factory: JobFactory,
+    jobs: Sequence[TrainingJob],
+    rows: Sequence[Rows],
+    n_threads: int,
+    binned: Sequence[BinnedColumn],
 ) -> bool:
-    """Run the jobs of a bag like `run_jobs`: each learns from its rows, those outside its fold."""
+    """Run the jobs of a bag like `run_jobs`: each learns from its rows, those outside its fold.
+
+    binned: the columns of the rows that have bins.
+    """
     trainers, first = [job.trainer for job in jobs], jobs[0].arguments
     train = partial(
         train_many,
@@ -199,7 +207,9 @@ def run_bag(
     )
     recipe, restores = factory.recipe, bool(factory.p.restore_best)
     return _runs_whole(
-        lambda: train_bag(trainers, first.x, first.y, rows, recipe, train, restores=restores)
+        lambda: train_bag(
+            trainers, first.x, first.y, rows, recipe, train, binned, restores=restores
+        )
     )
 
 

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.network import Network
+from handnn.tables.bins import BinnedColumn
 from handnn.tables.cycles import Train, train_in_cycles
 from handnn.tables.recipe import PATIENCE_GROWTH, Recipe
+from handnn.tables.straight import StraightInputs
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.history import History
 from handnn.training.trainer import Trainer
@@ -97,26 +99,36 @@ def train_bag(
     rows: Sequence[NDArray[np.int64]],
     recipe: Recipe,
     train: Train,
+    binned: Sequence[BinnedColumn],
     *,
     restores: bool = True,
 ) -> list[History]:
     """Train the networks of a recipe, and return the History of each.
 
     trainers: those of `members.members_of(recipe)`, one after another. The first two members train
-    at once, further ones in turn, unless that would exceed `recipe.seconds`: then there are fewer
-    Histories. rows: from `rows_outside`, for each network of a member. train: `train_many` with the
-    arguments that are not those of the recipe. restores: whether networks return to their best
-    epoch or cycle.
+    at once, further ones in turn, unless those of `recipe.has_variants` would exceed
+    `recipe.seconds`: then there are fewer Histories. rows: from `rows_outside`, for each network of
+    a member. train: `train_many` with the arguments that are not those of the recipe. binned: the
+    columns of x that have bins. restores: whether networks return to their best epoch or cycle.
     """
     began, n = perf_counter(), len(rows)
-    first = n * (1 + recipe.has_linear)
+    first = n * min(2, 1 + recipe.n_linear)
     histories: list[History] = []
     for at in [0, *range(first, len(trainers), n)]:
         seconds = perf_counter() - began
-        if at and seconds * (at + n) / at > recipe.seconds:
+        if at > n * recipe.n_linear and seconds * (at + n) / at > recipe.seconds:
             break
         part = trainers[at : at + n] if at else trainers[:first]
-        histories += _train_at_once(part, x, y, rows, recipe, train, restores)
+        if at == 2 * n and recipe.n_linear > 1:
+            straight = StraightInputs(binned, x)
+            try:
+                x_straight = straight.transform(x)
+                histories += _train_at_once(part, x_straight, y, rows, recipe, train, restores)
+            finally:
+                for trainer in part:
+                    straight.to_bins(trainer.network)
+        else:
+            histories += _train_at_once(part, x, y, rows, recipe, train, restores)
     return histories
 
 

@@ -8,17 +8,50 @@ Tabular Deep Learning", section 3.2; here from -1/2 to 1/2, so that inputs have 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 
 from handnn.arrays import Array
 from handnn.tables.cells import Floats
 from handnn.tables.quantiles import quantiles
+from handnn.tables.recipe import MAX_BINS
+
+Edges = tuple[float, ...]
 
 MAX_BINS_EACH = 10_000
 """The largest number of bins that may be asked for, of each column."""
 
 
-def bin_edges(values: Floats, n_bins: int, weight: Floats | None = None) -> tuple[float, ...]:
+@dataclass(frozen=True)
+class BinnedColumn:
+    """A column that has bins, in the input of a network.
+
+    Attributes:
+        place: the index of the scaled column. first: the index of its first bin; the others follow.
+        edges: (B + 1,) those of the bins.
+    """
+
+    place: int
+    first: int
+    edges: Edges
+
+    @property
+    def bin_places(self) -> slice:
+        """The indices of the bins."""
+        return slice(self.first, self.first + len(self.edges) - 1)
+
+    def values(self, x: Array) -> Floats:
+        """Return the column (N,) before scaling, clipped to its edges, for inputs x (N, I)."""
+        found = np.full(len(x), self.edges[0])
+        for at, (low, high) in enumerate(pairwise(self.edges), self.first):
+            found += (high - low) * (x[:, at].astype(np.float64) + 0.5)
+        return found
+
+
+def bin_edges(values: Floats, n_bins: int, weight: Floats | None = None) -> Edges:
     """Return the edges of up to `n_bins` bins with about equally many of the values (N,).
 
     Edges are values, from the lowest to the highest. If a value equals several quantiles, there are
@@ -33,6 +66,35 @@ def bin_edges(values: Floats, n_bins: int, weight: Floats | None = None) -> tupl
     with np.errstate(over="ignore"):
         is_usable = len(edges) > 2 and bool(np.isfinite(np.diff(edges)).all())
     return tuple(edges.tolist()) if is_usable else ()
+
+
+def thinned(edges: Sequence[Edges], max_bins: int = MAX_BINS) -> list[Edges]:
+    """Return the edges of all columns of a table, which then have at most `max_bins` bins together.
+
+    Columns have the same largest number of bins, as large as possible, so bins that columns with
+    few values do not need are available to the others. Columns with more bins keep the first edge,
+    the last one, and evenly spaced ones between them. No column has bins if each could have one.
+
+    Examples:
+        >>> from handnn.tables.bins import thinned
+        >>> thinned([(0.0, 1.0, 2.0, 3.0, 4.0), (), (5.0, 6.0, 7.0)], max_bins=4)
+        [(0.0, 2.0, 4.0), (), (5.0, 6.0, 7.0)]
+    """
+    counts = [max(0, len(some) - 1) for some in edges]
+    n_bins = max(counts, default=0)
+    while sum(min(count, n_bins) for count in counts) > max_bins:
+        n_bins -= 1
+    if n_bins < 2:
+        return [()] * len(edges)
+    return [
+        some if len(some) <= n_bins + 1 else tuple(some[place] for place in _spread(count, n_bins))
+        for some, count in zip(edges, counts, strict=True)
+    ]
+
+
+def _spread(last: int, n: int) -> list[int]:
+    """Return n + 1 distinct whole numbers from 0 to `last`, evenly spaced."""
+    return [(2 * place * last + n) // (2 * n) for place in range(n + 1)]
 
 
 def bins(x: Array, edges: Array) -> Array:

@@ -15,13 +15,13 @@ from handnn.layers.embedding import code_columns
 from handnn.network import Network
 from handnn.storage import FormatError
 from handnn.tables import checks
-from handnn.tables.bins import MAX_BINS_EACH
+from handnn.tables.bins import MAX_BINS_EACH, BinnedColumn
 from handnn.tables.category import CategoryColumn
 from handnn.tables.cells import DEFAULT_GAPS, GapWords, gap_tuple, infer_kind
 from handnn.tables.column import Column, ValueColumn
 from handnn.tables.date import DateColumn
 from handnn.tables.matching import chosen_kinds, match_columns
-from handnn.tables.number import NumberColumn
+from handnn.tables.number import NumberColumn, with_thinned_bins
 from handnn.tables.plain import learn_plain, transform_plain
 from handnn.tables.recipe import ColumnScale
 from handnn.tables.table_reader import TableLike, TableReader
@@ -127,8 +127,8 @@ class Columns:
                 standardizes it; see `tables.quantiles`. This suits long tails, repeated values and
                 unusual units, but does not extrapolate: values beyond the training range are
                 clipped to it.
-            n_bins: the largest number of bins of each column of numbers, which are more inputs: see
-                `tables.bins`; 0 for none.
+            n_bins: the largest number of bins of each column of numbers: see `tables.bins`. Columns
+                have fewer if all together would have more than 256.
             kinds: overrides the kinds of columns by name, or by position in a table without names:
                 ``{"zip": "category", "code": "number"}``.
             gaps: the strings, and numbers equal to them, that mean a missing value, besides blank
@@ -280,12 +280,14 @@ class Columns:
             category.settle(layer)
 
     @property
-    def bin_places(self) -> list[int]:
-        """The indices of all bins in the network's input, also after `first_layers`."""
-        is_bin: list[bool] = []
-        for _, column in self._values:
-            is_bin += [isinstance(column, NumberColumn)] * (len(column.names_out("")) - 1)
-        return [self._n_before_cycles + place for place, found in enumerate(is_bin) if found]
+    def binned(self) -> list[BinnedColumn]:
+        """The columns that have bins, and where they are, also after `first_layers`."""
+        found, at = [], self._n_before_cycles
+        for place, (_, column) in enumerate(self._values):
+            if isinstance(column, NumberColumn) and column.edges:
+                found.append(BinnedColumn(place, at, column.edges))
+            at += len(column.names_out("")) - 1
+        return found
 
     @property
     def n_in(self) -> int:
@@ -321,19 +323,15 @@ class Columns:
             size  number    median 52.5, mean 52.5, scale 6.124, with gaps
             1 of numbers; 2 columns for the network
         """
-        rows = [
-            (self._name(place), column.kind, str(column))
-            for place, column in enumerate(self.columns)
-        ]
+        rows = [(self._name(place), c.kind, str(c)) for place, c in enumerate(self.columns)]
         widths = [max(len(row[0]) for row in rows), max(map(len, KINDS))]
         lines = [f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {text}" for name, kind, text in rows]
         return "\n".join([*lines, self._sizes()])
 
     def to_dict(self) -> dict[str, object]:
         """Return a JSON object for `from_dict`: dicts, lists, text, numbers and bools."""
-        names = self.feature_names_in
         return {
-            "names": None if names is None else list(names),
+            "names": None if self.feature_names_in is None else list(self.feature_names_in),
             "categories": self.categories,
             "columns": [column.to_dict() for column in self.columns],
             **({} if self.gaps is None else {"gaps": list(self.gaps)}),
@@ -373,30 +371,28 @@ class Columns:
         texts = [f"{n_numbers} of numbers"] if n_numbers else []
         texts += [f"{n_dates} of dates"] if n_dates else []
         texts += [f"{n_categories} of categories, {self.categories}"] if n_categories else []
-        width = f"{self.n_in}→{self.n_after}" if self.n_in != self.n_after else str(self.n_in)
+        width = "→".join(str(n) for n in dict.fromkeys((self.n_in, self.n_after)))
         return f"{', '.join(texts)}; {width} columns for the network"
 
     def _name(self, place: int) -> str:
         return str(place) if self.feature_names_in is None else self.feature_names_in[place]
 
     def _describe(self, place: int) -> str:
-        names = self.feature_names_in
-        return f"column {place}" if names is None else f"column {names[place]!r}"
+        return f"column {place if self.feature_names_in is None else repr(self._name(place))}"
 
 
 def _learned(
     reader: TableReader, kinds: list[str | None], scale: ColumnScale, n_bins: int
 ) -> list[Column]:
     """Return the columns of a table; kinds: those that the user chose, else None."""
-    usual = [place for place, kind in enumerate(kinds) if kind in (None, "number")]
-    found: dict[int, Column] = {**({} if n_bins else learn_plain(reader, usual, scale))}
+    usual = [place for place, kind in enumerate(kinds) if kind in (None, "number") and not n_bins]
+    found: dict[int, Column] = {**learn_plain(reader, usual, scale)}
     for place, kind in enumerate(kinds):
         if place in found:
             continue
-        cells, where = reader.cells(place), reader.where
+        cells, where, is_chosen = reader.cells(place), reader.where, kind is not None
         cls = COLUMN_KINDS[kind or infer_kind(cells, where)]
-        column = cls.learn(cells, where, scale=scale, is_chosen=kind is not None)
+        found[place] = column = cls.learn(cells, where, scale=scale, is_chosen=is_chosen)
         if n_bins and isinstance(column, NumberColumn):
-            column = column.with_bins(cells, where, n_bins)
-        found[place] = column
-    return [found[place] for place in range(len(kinds))]
+            found[place] = column.with_bins(cells, where, n_bins)
+    return with_thinned_bins([found[place] for place in range(len(kinds))])

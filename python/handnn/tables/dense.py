@@ -7,8 +7,7 @@ from numpy.typing import DTypeLike
 
 from handnn.arrays import Array
 from handnn.layers import Brick
-from handnn.tables.bins import bin_edges, bins
-from handnn.tables.cells import Floats
+from handnn.tables.bins import BinnedColumn, Edges, bin_edges, bins, thinned
 from handnn.tables.moments import Weights, check_finite, means, standardization
 from handnn.tables.quantiles import QuantileCurves
 
@@ -23,24 +22,26 @@ class DenseInput:
 
     x: float32 or float64 (N, I) without NaN; weight: (N,) or None. scaling: "standard", f(x) = x;
     "quantile", f the `QuantileCurves` of the columns; "none", x unchanged. n_bins: the largest
-    number of bins of a column.
+    number of bins of a column before `thinned`.
 
     Attributes:
         mean, scale: float64 (I,), weighted: see `standardization`; 0 and 1 with "none".
-        n_in: I. n_after: I and the number of bins. bin_places: the indices of the bins. edges: (B +
-            1,) for each column; empty without bins.
+        n_in: I. n_after: I and the number of bins. binned: the columns that have bins.
 
     Raises ValueError where numbers are too large to be scaled.
     """
 
     def __init__(self, x: Array, weight: Weights, scaling: str, n_bins: int = 0) -> None:
         self.n_in = x.shape[1]
-        self.edges = [np.empty(0)] * self.n_in
+        edges: list[Edges] = []
         if n_bins:
             columns = (np.asarray(column, np.float64) for column in x.T)
-            self.edges = [np.array(bin_edges(column, n_bins, weight)) for column in columns]
-        self.bin_places = list(range(self.n_in, self.n_in + sum(_n_bins(e) for e in self.edges)))
-        self.n_after = self.n_in + len(self.bin_places)
+            edges = thinned([bin_edges(column, n_bins, weight) for column in columns])
+        self.binned, self.n_after = [], self.n_in
+        for place, some in enumerate(edges):
+            if some:
+                self.binned.append(BinnedColumn(place, self.n_after, some))
+                self.n_after += len(some) - 1
         self.scaling = scaling
         self.curves = QuantileCurves(x, weight) if scaling == "quantile" else None
         self.mean, self.scale = np.zeros(self.n_in), np.ones(self.n_in)
@@ -65,16 +66,13 @@ class DenseInput:
         if len(x) <= BLOCK_ROWS:
             scaled = (x if self.curves is None else self.curves(x)) - self.mean
             scaled /= self.scale
-            if not self.bin_places:
+            if not self.binned:
                 return scaled.astype(dtype, order="C", copy=False)
             found = np.empty((len(x), self.n_after), dtype)
             found[:, : self.n_in] = scaled
-            at = self.n_in
-            for place, edges in enumerate(self.edges):
-                if len(edges):
-                    values = np.asarray(x[:, place], np.float64)
-                    found[:, at : at + _n_bins(edges)] = bins(values, edges)
-                    at += _n_bins(edges)
+            for column in self.binned:
+                values = np.asarray(x[:, column.place], np.float64)
+                found[:, column.bin_places] = bins(values, np.array(column.edges))
             return found
         out = np.empty((len(x), self.n_after), dtype)
         for first in range(0, len(x), BLOCK_ROWS):
@@ -89,8 +87,3 @@ class DenseInput:
     def first_layers(self, rng: np.random.Generator, dtype: str) -> list[Brick]:
         """Return no layers: numbers enter the network directly."""
         return []
-
-
-def _n_bins(edges: Floats) -> int:
-    """Return the number of bins between edges."""
-    return max(0, len(edges) - 1)

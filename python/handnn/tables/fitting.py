@@ -120,7 +120,7 @@ def fit_table(
         _trainer(member, columns, target, n, rng) for member in members_of(recipe) for n in n_steps
     ]
     train = partial(train, sample_weight=sample_weight)
-    histories = train_bag(trainers, x, encoded, rows, recipe, train)
+    histories = train_bag(trainers, x, encoded, rows, recipe, train, columns.binned)
     networks = [trainer.network for trainer in trainers[: len(histories)]]
     for network in networks:
         columns.settle(network)

@@ -3,13 +3,14 @@
 For each fold there is a network of every member, trained on the same rows. The first member is the
 recipe itself. The second is linear: deep networks approximate a straight line with many bent pieces
 and overfit the noise around it. With the bins of `tables.bins` it is an additive model, a sum of a
-piecewise linear function of each column. Further members, with `quality="best"`, differ in width,
-activation, regularization and learning rate.
+piecewise linear function of each column. The third is linear in the numbers as they are: see
+`straight`. Further members, with `quality="best"`, differ in width, activation, regularization and
+learning rate.
 
 The bag is chosen greedily: it begins with the member that has the lowest loss on held-out rows, and
-the member that lowers the loss of their mean most is added until none does. (Wide and deep: Cheng
-et al. 2016. Selection: Caruana et al. 2004, "Ensemble Selection from Libraries of Models", here
-with equal weights and each member once.)
+the member that lowers the loss of their mean prediction most is added until none does. (Wide and
+deep: Cheng et al. 2016. Selection: Caruana et al. 2004, "Ensemble Selection from Libraries of
+Models", here with equal weights and each member once.)
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
+
 from handnn.arrays import Array
-from handnn.losses import Loss
-from handnn.losses.loss import as_column
+from handnn.losses import Loss, facts_of
+from handnn.losses.loss import LINKS, Link, as_column
 from handnn.network import Network
-from handnn.tables.bagging import Folds
+from handnn.tables.bagging import Folds, mean_of
 from handnn.tables.intervals import held_out_outputs
 from handnn.tables.recipe import Recipe
 
@@ -33,6 +36,9 @@ LR_FACTOR = 2.0
 
 WEIGHT_DECAY = 0.01
 """A linear network has few weights, which need less of it."""
+
+MIN_PREDICTION = 1e-15
+"""The smallest probability or rate, which bounds the output."""
 
 
 def linear(recipe: RecipeT) -> RecipeT:
@@ -62,16 +68,18 @@ def regularized(recipe: RecipeT) -> RecipeT:
 
 def members_of(recipe: RecipeT) -> list[RecipeT]:
     """Return the recipe of each member: see the module."""
-    if not (recipe.has_linear and recipe.n_folds):
+    if not recipe.n_linear:
         return [recipe]
-    more = [smooth(recipe), regularized(recipe)] if recipe.has_variants else []
+    more = [replace(linear(recipe), is_straight=True)] if recipe.n_linear > 1 else []
+    if recipe.has_variants:
+        more += [smooth(recipe), regularized(recipe)]
     return [recipe, linear(recipe), *more]
 
 
 def described(recipe: Recipe) -> str:
     """Return the hidden layers in short: "128-128 relu, dropout 0.1", or "linear"."""
     if not recipe.hidden:
-        return "linear"
+        return "linear without bins" if recipe.is_straight else "linear"
     widths, words = "-".join(map(str, recipe.hidden)), "/".join(dict.fromkeys(recipe.activations))
     dropout = max(recipe.dropouts)
     return f"{widths} {words}" + (f", dropout {dropout:g}" if dropout else "")
@@ -115,12 +123,10 @@ def chosen_members(
     rows = held_out_outputs(parts[0], x, fold)[0]
     outputs = [held_out_outputs(part, x, fold)[1] for part in parts]
     target = as_column(y[rows].astype(outputs[0].dtype), outputs[0])
+    link = facts_of(loss).link
 
     def loss_of(places: Sequence[int]) -> float:
-        total = outputs[places[0]]
-        for place in places[1:]:
-            total = total + outputs[place]
-        return loss.forward(total / total.dtype.type(len(places)), target)
+        return loss.forward(output_of_mean([outputs[place] for place in places], link), target)
 
     chosen: list[int] = []
     lowest = float("inf")
@@ -137,3 +143,27 @@ def chosen_members(
         lowest,
         [names[place] for place in chosen],
     )
+
+
+def output_of_mean(outputs: Sequence[Array], link: Link) -> Array:
+    """Return the output whose prediction is the mean prediction of several outputs (N, O).
+
+    Examples:
+        >>> from handnn.tables.members import output_of_mean
+        >>> found = output_of_mean([np.array([[-1.0]]), np.array([[3.0]])], "sigmoid")
+        >>> functional.sigmoid_forward(found).round(4)  # the mean of 0.2689 and 0.9526
+        array([[0.6108]])
+    """
+    if len(outputs) == 1:
+        return outputs[0]
+    with np.errstate(all="ignore"):
+        mean = mean_of([LINKS[link](output.astype(np.float64)) for output in outputs])
+        if link == "sigmoid":
+            mean = _log(mean) - _log(1 - mean)
+        elif link != "identity":
+            mean = _log(mean)
+    return mean.astype(outputs[0].dtype)
+
+
+def _log(values: Array) -> Array:
+    return np.asarray(np.log(np.maximum(values, MIN_PREDICTION)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from handnn.layers import ACTIVATIONS, Affine, BatchNorm, Brick, Dropout
 from handnn.network import Network
 from handnn.optimizers import AdamW
 from handnn.schedules import Schedule
+from handnn.tables.bins import BinnedColumn
 from handnn.tables.recipe import Recipe
 
 
@@ -27,8 +28,8 @@ class NetworkInput(Protocol):
         ...
 
     @property
-    def bin_places(self) -> list[int]:
-        """The places of bins among these columns."""
+    def binned(self) -> Sequence[BinnedColumn]:
+        """The columns that have bins."""
         ...
 
     def first_layers(self, rng: np.random.Generator, dtype: str) -> list[Brick]:
@@ -60,19 +61,21 @@ def build_network(
         if dropout:
             layers.append(Dropout(float(dropout), rng))
     layers.append(next(affines))
-    _clear_bins(layers, inputs.bin_places)
+    _clear_bins(layers, inputs.binned)
     return Network(layers)
 
 
-def _clear_bins(layers: Iterable[Brick], places: list[int]) -> None:
+def _clear_bins(layers: Iterable[Brick], binned: Sequence[BinnedColumn]) -> None:
     """Set the weights of bins in the first Affine to 0, so that training begins without bends.
 
     The other weights become larger, as if the layer had been drawn without bins.
     """
     first = next(layer for layer in layers if isinstance(layer, Affine))
     n_in = len(first.w)
-    first.w[places] = 0
-    first.w *= math.sqrt(n_in / (n_in - len(places)))
+    n_bins = sum(len(column.edges) - 1 for column in binned)
+    for column in binned:
+        first.w[column.bin_places] = 0
+    first.w *= math.sqrt(n_in / (n_in - n_bins))
 
 
 def _affines(recipe: Recipe, widths: list[int], rng: np.random.Generator) -> Iterator[Affine]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import isfinite
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from handnn.tables import checks
-from handnn.tables.bins import bin_edges, bins
+from handnn.tables.bins import bin_edges, bins, thinned
 from handnn.tables.cells import Cells, Floats, to_numbers
 from handnn.tables.checks import Entry
 from handnn.tables.moments import standardization
@@ -138,6 +139,18 @@ class NumberColumn:
             text = f"median {self.median:.4g}, from {self.knots[0]:.4g} to {self.knots[-1]:.4g}"
         text += f", {len(self.edges) - 1} bins" if self.edges else ""
         return text + (", with gaps" if self.has_gaps else "")
+
+
+ColumnT = TypeVar("ColumnT")
+
+
+def with_thinned_bins(columns: Sequence[ColumnT | NumberColumn]) -> list[ColumnT | NumberColumn]:
+    """Return all columns of a table, those of numbers with the bins that `bins.thinned` leaves."""
+    edges = [column.edges if isinstance(column, NumberColumn) else () for column in columns]
+    return [
+        replace(column, edges=some) if isinstance(column, NumberColumn) else column
+        for column, some in zip(columns, thinned(edges), strict=True)
+    ]
 
 
 def normal_levels(values: Floats) -> tuple[Points, Points]:

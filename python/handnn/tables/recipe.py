@@ -118,8 +118,9 @@ class Recipe:
         patience: of `EarlyStopping`, with folds.
         ends_together: whether all networks end at one cycle instead: see `cycles`.
         n_bins: the largest number of bins of a column of numbers: see `tables.bins`.
-        has_linear, has_variants: whether there is also a linear network for each fold, and networks
+        has_linear, has_variants: whether there are also linear networks for each fold, and networks
             of further kinds: see `members`.
+        is_straight: whether networks learn from numbers without curve and bins: see `straight`.
         seconds: the time in which to train networks of further kinds.
     """
 
@@ -143,6 +144,7 @@ class Recipe:
     n_bins: int = 0
     has_linear: bool = False
     has_variants: bool = False
+    is_straight: bool = False
     seconds: float = math.inf
 
     def with_hidden(self, hidden: tuple[int, ...]) -> Recipe:
@@ -151,6 +153,11 @@ class Recipe:
         dropout = self.dropouts[0] if self.dropouts else 0.0
         n = len(hidden)
         return replace(self, hidden=hidden, activations=(activation,) * n, dropouts=(dropout,) * n)
+
+    @property
+    def n_linear(self) -> int:
+        """The number of linear networks for each fold: without bins both would be the same."""
+        return (2 if self.n_bins else 1) if self.has_linear and self.n_folds else 0
 
     def n_train(self, n_rows: int) -> int:
         """Return the most rows that a network learns from, of `n_rows` training rows."""
@@ -246,15 +253,15 @@ def default_recipe(
         schedule="cycles",
         patience=max(MIN_PATIENCE, round(PATIENCE_SHARE * epochs)),
         ends_together=n_rows <= MAX_TOGETHER_ROWS,
-        n_bins=default_bins(n_rows, whole_number(n_columns, "default_recipe: n_columns")),
+        n_bins=default_bins(n_rows) if single.scale == "quantile" else 0,
         has_linear=True,
         has_variants=quality == "best",
     )
 
 
-def default_bins(n_rows: int, n_columns: int) -> int:
+def default_bins(n_rows: int) -> int:
     """Return the largest number of bins of each column, 0 for none."""
-    found = min(N_BINS, MAX_BINS // n_columns, n_rows // MIN_BIN_ROWS)
+    found = min(N_BINS, n_rows // MIN_BIN_ROWS)
     return found if found > 1 else 0
 
 
