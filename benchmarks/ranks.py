@@ -130,16 +130,10 @@ def main(n_beside: int | None, as_json: bool) -> None:
             threads = times[f"{n_beside} threads"][1]
             ratios = [f"{wall / threads:.2f} x" for _, wall in times.values()]
             print(f"{'  wall, beside threads':<26}", *(f"{ratio:>20}" for ratio in ratios))
-        else:
-            usual = times.get("as usual", [np.nan])[0]
-            ratios = [f"{cpu / usual:.3f} x" for cpu, _ in times.values() if usual == usual]
-            print(
-                *(
-                    [f"{'  CPU, beside as usual':<26}", *(f"{r:>20}" for r in ratios)]
-                    if ratios
-                    else []
-                )
-            )
+        elif "as usual" in times:
+            usual = times["as usual"][0]
+            ratios = [f"{cpu / usual:.3f} x" for cpu, _ in times.values()]
+            print(f"{'  CPU, beside as usual':<26}", *(f"{ratio:>20}" for ratio in ratios))
 
 
 if __name__ == "__main__":
