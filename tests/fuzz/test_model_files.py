@@ -25,6 +25,9 @@ N_FILES = int(os.environ.get("HANDNN_FUZZ_FILES", "1000"))
 SEED = int(os.environ.get("HANDNN_FUZZ_SEED", "0"))
 MAX_MIB = 16
 
+SHOWN, ERRORS = io.StringIO(), io.StringIO()
+"""The output of the command. click keeps every stream that it has written to, hence only two."""
+
 EXPECTED = (ValueError, handnn.DivergenceError)
 """What a use of a model may raise."""
 
@@ -82,10 +85,12 @@ def use_file(model, path):
     assert isinstance(model.scores, dict) and isinstance(model.baselines, dict)
     assert isinstance(model.verdict, str)
     for words in (["inspect", str(path)], ["inspect", str(path), "--json"]):
-        shown, errors = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(errors):
+        for stream in (SHOWN, ERRORS):
+            stream.seek(0)
+            stream.truncate()
+        with contextlib.redirect_stdout(SHOWN), contextlib.redirect_stderr(ERRORS):
             code = command(words)
-        assert code == 0 or (code == 1 and errors.getvalue().strip()), (words, errors.getvalue())
+        assert code == 0 or (code == 1 and ERRORS.getvalue().strip()), (words, ERRORS.getvalue())
 
 
 def use_checkpoint(trainer, path):
