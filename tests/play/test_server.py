@@ -75,6 +75,7 @@ def test_answers_the_page(served):
         ("/api/frame", b"x" * 300_000, 413),
         ("/api/frame", b"not JSON", 400),
         ("/api/frame", b"[1]", 400),
+        ("/api/frame", b"[" * 100_000, 400),
         ("/api/frame", b'{"after": "x"}', 400),
         ("/api/load", b'{"state": {"version": 2}}', 400),
         ("/api/play", b'{"speed": -1}', 400),

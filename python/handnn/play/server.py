@@ -132,9 +132,7 @@ def create_app(
         answer = laboratory.requests.get(request.path_params["name"])
         if answer is None:
             return JSONResponse({"error": "not found"}, 404)
-        document: object = json.loads(await body(request, MAX_REQUEST) or b"{}")
-        if not isinstance(document, dict):
-            raise ValueError("a request must be a JSON object")
+        document = _document(await body(request, MAX_REQUEST))
         return JSONResponse(await run_in_threadpool(answer, document))
 
     async def upload(request: Request) -> Response:
@@ -160,6 +158,17 @@ def create_app(
             Route("/api/{name}", guarded(ask), methods=["POST"]),
         ]
     )
+
+
+def _document(content: bytes) -> dict[str, object]:
+    """Return the JSON object of a request; ValueError if it is not one."""
+    try:
+        document: object = json.loads(content or b"{}")
+    except RecursionError:
+        raise ValueError("the JSON of a request is nested too deeply") from None
+    if not isinstance(document, dict):
+        raise ValueError("a request must be a JSON object")
+    return document
 
 
 async def body(request: Request, limit: int) -> bytes:
