@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import copy
+import textwrap
 
 import numpy as np
 import pytest
 
-from handnn import SGD, Affine, BatchNorm, MSELoss, Network, Residual, Tanh, Trainer
+from handnn import SGD, Adam, Affine, BatchNorm, MSELoss, Network, Residual, Tanh, Trainer
 from handnn.layers.sequence import Container
 from handnn.training.distributed import Ranks, ShardedStep, Sharding
 from handnn.training.loop import loss_and_gradients
 from tests.engine.fits import rows
 from tests.own_bricks import Halve, Scale
+from tests.training.test_ranks import facts
+from tests.training.test_ranks import network as ranked
 
 
 def network(dtype="float64"):
@@ -113,3 +116,48 @@ def test_norms_that_cannot_be_cut():
         Trainer(Network(layers), MSELoss(), SGD(0.1)).fit(x, y, 1, 4)
         with pytest.raises(ValueError, match=message):
             Trainer(Network(layers), MSELoss(), SGD(0.1), shards=2).fit(x, y, 1, 4)
+
+
+FAILING = textwrap.dedent(
+    """
+    from mpi4py import MPI
+    from handnn import Adam, MSELoss, Trainer
+    from handnn.training.distributed import ShardedStep
+    from tests.engine.fits import rows
+    from tests.training.test_ranks import facts, network
+
+    comm, real, calls = MPI.COMM_WORLD, ShardedStep.exchange_columns, []
+
+    def exchange_columns(step, *given):
+        calls.append(given)
+        if comm.rank == 1 and len(calls) == 8:  # between two norms of the second step
+            raise OSError("no network")
+        real(step, *given)
+
+    ShardedStep.exchange_columns = exchange_columns
+    x, y, _ = rows(90, 5, 2)
+    for engine in ("auto", "bricks"):
+        calls.clear()
+        options = {"comm": comm, "rng": 1, "engine": engine}
+        one = Trainer(network(batch_norm=True), MSELoss(), Adam(0.01), **options)
+        try:
+            one.fit(x, y, 1, 30, shuffle=False)
+        except (OSError, RuntimeError) as error:
+            text = f"{type(error).__name__} {facts(one)[0]} {facts(one)[2]}"
+            for rank, line in enumerate(comm.gather(text) or ()):
+                print(engine, rank, line, flush=True)
+    """
+)
+
+
+def test_an_error_between_two_norms_leaves_the_state_after_a_complete_step(run_ranks):
+    x, y, _ = rows(90, 5, 2)
+    alone = Trainer(ranked(batch_norm=True), MSELoss(), Adam(0.01), rng=1, shards=16)
+    alone.fit(x[:30], y[:30], 1, 30, shuffle=False)
+    expected = f"{facts(alone)[0]} {facts(alone)[2]}"
+    done = run_ranks(2, "-c", FAILING)
+    assert done.stdout.splitlines() == [
+        f"{engine} {rank} {error} {expected}"
+        for engine in ("auto", "bricks")
+        for rank, error in enumerate(["RankError", "OSError"])
+    ], done.stderr
