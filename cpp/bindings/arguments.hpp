@@ -53,6 +53,8 @@ HANDNN_KIND(Settings, "dict[str, float]")
 HANDNN_KIND(Signals, "list[int]")
 HANDNN_KIND(WaitingSignals, "dict[int, None]")
 HANDNN_KIND(SignalHandler, "collections.abc.Callable[[int, types.FrameType | None], object]")
+HANDNN_KIND(SignalHandlers,
+            "dict[int, collections.abc.Callable[[int, types.FrameType | None], object]]")
 HANDNN_KIND(Function, "collections.abc.Callable[[], typing.Any]")
 HANDNN_KIND(CpuInfo, "dict[str, str | bool | list[str]]")
 HANDNN_KIND(Bricks,

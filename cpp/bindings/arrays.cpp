@@ -38,9 +38,13 @@ bool is_aligned_and_contiguous(const py::array& array) {
 
 const void* dtype_address(PyObject* array) { return py::detail::array_proxy(array)->descr; }
 
+bool is_same(PyObject* object, const void* data, const void* dtype) {
+  const auto* array = py::detail::array_proxy(object);
+  return array->data == data && array->descr == dtype;
+}
+
 bool is_same(PyObject* object, const void* data, const void* dtype, Size size) {
-  const auto array = py::reinterpret_borrow<py::array>(object);
-  return array.data() == data && dtype_address(object) == dtype && array.size() == size;
+  return is_same(object, data, dtype) && py::reinterpret_borrow<py::array>(object).size() == size;
 }
 
 Array passed(const char* name, const py::array& array, const py::object& given) {
@@ -90,10 +94,10 @@ std::string shape_text(const Array& array) {
 }
 
 bool is_unchanged(const Array& array) {
-  const auto now = array.as_array();
-  return is_same(array.object.ptr(), array.data, array.dtype, array.size) &&
-         now.ndim() == array.dimensions &&
-         std::equal(now.shape(), now.shape() + now.ndim(), array.shape.begin());
+  PyObject* object = array.object.ptr();
+  const auto* now = py::detail::array_proxy(object);
+  return is_same(object, array.data, array.dtype) && now->nd == array.dimensions &&
+         std::equal(now->dimensions, now->dimensions + now->nd, array.shape.begin());
 }
 
 void Gate::require_unchanged() const {

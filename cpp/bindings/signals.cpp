@@ -15,6 +15,7 @@ namespace {
 using Function = Annotated<py::object, kinds::Function>;
 using Handler = Annotated<py::object, kinds::SignalHandler>;
 using Numbers = Annotated<py::list, kinds::Signals>;
+using Handlers = Annotated<py::dict, kinds::SignalHandlers>;
 using Waiting = Annotated<py::dict, kinds::WaitingSignals>;
 
 // Python's functions without the enums of signal.py, which is Python code that a handler could
@@ -23,6 +24,23 @@ struct SignalModule {
   py::module_ module = py::module_::import("_signal");
   py::object set = module.attr("signal"), get = module.attr("getsignal");
 };
+
+// The handlers, by signal, of the signals that have one written in Python. In a fraction of the time
+// that signal.py needs, which is noticeable in a short fit.
+Handlers signal_handlers() {
+  const SignalModule signals;
+  Handlers found;
+  const int end = signals.module.attr("NSIG").cast<int>();
+  for (int number = 1; number < end; ++number) {
+    try {
+      const py::object handler = signals.get(number);
+      if (PyCallable_Check(handler.ptr())) found[py::int_(number)] = handler;
+    } catch (const py::error_already_set&) {
+      continue;  // not a signal, on Windows
+    }
+  }
+  return found;
+}
 
 // Handlers to restore.
 class Replaced {
@@ -89,6 +107,7 @@ py::object with_handler(const Numbers& numbers, const Handler& handler, const Wa
 }  // namespace
 
 void bind_signals(py::module_& module) {
+  module.def("signal_handlers", signal_handlers);
   module.def("with_handler", with_handler, py::arg("numbers"), py::arg("handler"),
              py::arg("waiting"), py::arg("function"));
 }

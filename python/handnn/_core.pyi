@@ -459,6 +459,9 @@ def sigmoid_backward(
 def sigmoid_forward(
     x: numpy.typing.ArrayLike, out: numpy.typing.NDArray[numpy.floating] | None = None
 ) -> numpy.typing.NDArray[numpy.floating]: ...
+def signal_handlers() -> dict[
+    int, collections.abc.Callable[[int, types.FrameType | None], typing.Any]
+]: ...
 def silu_backward(
     dout: numpy.typing.ArrayLike,
     x: numpy.typing.ArrayLike,

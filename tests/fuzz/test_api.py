@@ -56,8 +56,9 @@ def public():
 
 def methods(value):
     """Return the public methods of an object, by name."""
-    names = [name for name in dir(type(value)) if not name.startswith("_")]
-    return {name: getattr(value, name) for name in names if callable(getattr(type(value), name))}
+    kind = type(value)
+    names = [name for name in dir(value) if not name.startswith("_")]
+    return {name: getattr(value, name) for name in names if callable(getattr(kind, name, None))}
 
 
 class Caller:

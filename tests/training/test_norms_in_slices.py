@@ -10,7 +10,9 @@ import pytest
 
 from handnn import SGD, Adam, Affine, BatchNorm, MSELoss, Network, Residual, Tanh, Trainer
 from handnn.layers.sequence import Container
-from handnn.training.distributed import Ranks, ShardedStep, Sharding
+from handnn.training.distributed.ranks import Ranks
+from handnn.training.distributed.sharding import Sharding
+from handnn.training.distributed.step import ShardedStep
 from handnn.training.loop import loss_and_gradients
 from tests.engine.fits import rows
 from tests.own_bricks import Halve, Scale

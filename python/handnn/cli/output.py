@@ -25,7 +25,7 @@ MAX_SCORES = 4
 def one_line_errors() -> Iterator[None]:
     """Convert errors in data, models and files to a ClickException: one line and exit code 1."""
     from handnn.files.errors import TableError
-    from handnn.training.distributed import RankError
+    from handnn.training.distributed.ranks import RankError
     from handnn.training.divergence import DivergenceError
     from handnn.training.many.dispatch import WorkerDiedError
 

@@ -13,6 +13,7 @@ import signal
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from time import perf_counter
 from types import FrameType
 from typing import TypeVar, cast
@@ -50,9 +51,9 @@ state = State()
 
 def is_main_thread() -> bool:
     """Return whether this is the thread that handles signals."""
-    from threading import main_thread
-
-    return get_ident() == main_thread().ident
+    threading = sys.modules.get("threading") or import_module("threading")  # takes 1.6 ms
+    is_main: bool = get_ident() == threading.main_thread().ident
+    return is_main
 
 
 def held(function: Callable[[], Result], as_sigint: Sequence[int] = ()) -> Result:
@@ -79,11 +80,7 @@ def held(function: Callable[[], Result], as_sigint: Sequence[int] = ()) -> Resul
         finally:
             state.is_installed = state.is_held = False
 
-    state.handlers = {
-        number: handler
-        for number in signal.valid_signals()
-        if callable(handler := signal.getsignal(number))
-    }
+    state.handlers = _core.signal_handlers()
     state.handlers |= dict.fromkeys(as_sigint, signal.default_int_handler)
     if not state.handlers:
         return within()

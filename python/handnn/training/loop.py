@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,11 +18,13 @@ from handnn.losses import Loss, is_ours
 from handnn.losses.loss import as_column
 from handnn.network import Network
 from handnn.optimizers import GradientOptimizer
-from handnn.training.distributed import ShardedStep
 from handnn.training.divergence import DivergenceError, divergence
 from handnn.training.parts import Parts
 from handnn.training.rows import Samples
 from handnn.training.state import FitState
+
+if TYPE_CHECKING:
+    from handnn.training.distributed.step import ShardedStep
 
 LossAndSeconds: TypeAlias = tuple[float, float]
 """The mean training loss of an epoch, and its duration in seconds."""

@@ -15,7 +15,6 @@ from handnn.arrays import Array
 from handnn.engine import signals
 from handnn.optimizers import LBFGS
 from handnn.training.checkpoints import Checkpoint, Resumed
-from handnn.training.distributed import Ranks, ShardedStep, hash_of
 from handnn.training.divergence import divergence
 from handnn.training.history import Epoch
 from handnn.training.interrupts import Interrupts
@@ -27,6 +26,7 @@ from handnn.training.state import FitState
 
 if TYPE_CHECKING:
     from handnn.progress import Bar
+    from handnn.training.distributed.ranks import Ranks
 
 MAX_EPOCHS_PER_CALL = 2**31
 """The largest number of epochs of one call of the compiled engine."""
@@ -117,6 +117,9 @@ class Run:
             self._validation = self.held_out.gather()
         sharding = self.parts.sharding
         if sharding.shards > 1 or sharding.n_ranks > 1:
+            from handnn.training.distributed.ranks import Ranks
+            from handnn.training.distributed.step import ShardedStep
+
             ranks = Ranks(sharding) if self.ranks is None else self.ranks
             self._loop.sharded = ShardedStep(ranks, self.parts.network)
             self._check_same(ranks)
@@ -211,6 +214,8 @@ class Run:
         stop = self.interrupts.stop
         if self.ranks is None:
             return stop.is_set
+        from handnn.training.distributed.ranks import hash_of
+
         numbers = [self.state.is_over, hash_of(self._weights())]
         stops, every = self.ranks.agree(stop.is_set, numbers)
         self.state.is_over = bool(every[:, 0].any())

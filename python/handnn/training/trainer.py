@@ -19,8 +19,7 @@ from handnn.network import Network
 from handnn.optimizers import Optimizer
 from handnn.progress import progress_bar
 from handnn.training.checkpoints import Resumed, read
-from handnn.training.distributed import Ranks, ShardedStep, Sharding, ranks_of
-from handnn.training.distributed.sharding import DEADLINE
+from handnn.training.distributed.sharding import DEADLINE, Sharding
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.exclusive import exclusively
 from handnn.training.history import History
@@ -28,7 +27,7 @@ from handnn.training.loop import loss_and_gradients
 from handnn.training.parts import Parts
 from handnn.training.prepare import FitArguments, prepare
 from handnn.training.repeated_link import repeated_link
-from handnn.training.rows import as_rows
+from handnn.training.rows import Samples, as_rows
 from handnn.training.run import Run
 
 
@@ -189,11 +188,18 @@ class Trainer:
         """
         rows = as_rows("Trainer.train_step", self.network, self.loss, x, y, sample_weight)
         sharding = Sharding.of(self.comm, self.shards, self.deadline)
-        with exclusively(self.network), ranks_of(sharding) as ranks:
-            if sharding.shards == 1 and ranks is None:
-                loss, _ = loss_and_gradients(self.network, self.loss, *rows)
-                self.optimizer.step(self.network.params, self.network.grads)
-                return loss
+        with exclusively(self.network):
+            if not sharding.is_whole:
+                return self._sharded_step(sharding, rows)
+            loss, _ = loss_and_gradients(self.network, self.loss, *rows)
+            self.optimizer.step(self.network.params, self.network.grads)
+        return loss
+
+    def _sharded_step(self, sharding: Sharding, rows: Samples) -> float:
+        from handnn.training.distributed.ranks import Ranks, ranks_of
+        from handnn.training.distributed.step import ShardedStep
+
+        with ranks_of(sharding) as ranks:
             sharding.check(self.network.layers)
             step = ShardedStep(Ranks(sharding) if ranks is None else ranks, self.network)
             loss, _, grads, _ = step.loss_and_gradients(self.network, self.loss, rows)
@@ -285,16 +291,21 @@ class Trainer:
 
     def _fit(self, arguments: FitArguments) -> History:
         """Fit on all ranks together, if there are several."""
-        with ranks_of(self._parts.sharding) as ranks:
-            run = self._prepare(arguments)
+        parts = self._parts
+        if parts.sharding.n_ranks == 1:
+            return self._run(self._prepare(arguments, parts))
+        from handnn.training.distributed.ranks import ranks_of
+
+        with ranks_of(parts.sharding) as ranks:
+            run = self._prepare(arguments, parts)
             run.ranks = ranks
-            run.interrupts.with_sigterm = ranks is not None
+            run.interrupts.with_sigterm = True
             return self._run(run)
 
-    def _prepare(self, arguments: FitArguments) -> Run:
+    def _prepare(self, arguments: FitArguments, parts: Parts | None = None) -> Run:
         """Check the arguments of `fit`, and return a fit that can begin; change nothing."""
         callbacks = [partial(callback, self) for callback in self.callbacks]
-        return prepare(self._parts, arguments, callbacks, self._resumed)
+        return prepare(parts or self._parts, arguments, callbacks, self._resumed)
 
     def _run(self, run: Run) -> History:
         """Run a prepared fit to its end."""

@@ -21,7 +21,7 @@ from handnn.files.reading.csv_checks import counted
 from handnn.tables.fitting import Schema, fit_table
 from handnn.tables.members import described, members_of
 from handnn.tables.recipe import Recipe
-from handnn.training.distributed import Sharding
+from handnn.training.distributed.sharding import Sharding
 from handnn.training.history import History
 from handnn.training.many import train_many
 from handnn.training.trainer import Trainer

@@ -33,7 +33,7 @@ from handnn.progress import progress_bar
 from handnn.tables import Columns, TableModel, Target
 from handnn.tables.networks import build_network, build_optimizer
 from handnn.tables.recipe import STREAM_BUFFER, VALIDATION_SHARE, Recipe, stream_recipe
-from handnn.training.distributed import Sharding
+from handnn.training.distributed.sharding import Sharding
 from handnn.training.history import Epoch, History
 from handnn.training.trainer import Trainer
 

@@ -14,7 +14,8 @@ from itertools import chain
 from typing import TypeVar
 
 from handnn.files.reading.block import Block, Deal
-from handnn.training.distributed import Ranks, Sharding
+from handnn.training.distributed.ranks import Ranks
+from handnn.training.distributed.sharding import Sharding
 
 Result = TypeVar("Result")
 

@@ -1,9 +1,5 @@
-"""The rows of one network over several machines: slices of a batch, summed in a fixed tree."""
+"""The rows of one network over several machines: slices of a batch, summed in a fixed tree.
 
-from __future__ import annotations
-
-from handnn.training.distributed.ranks import RankError, Ranks, hash_of, ranks_of
-from handnn.training.distributed.sharding import Sharding
-from handnn.training.distributed.step import ShardedStep
-
-__all__ = ["RankError", "Ranks", "ShardedStep", "Sharding", "hash_of", "ranks_of"]
+Importing `sharding` is enough to train on one machine. Its other modules are imported when a batch
+is cut into slices.
+"""

@@ -32,6 +32,8 @@ class Sharding:
     @classmethod
     def of(cls, comm: object, shards: SupportsIndex | None, deadline: float) -> Sharding:
         """Return the sharding for the arguments of a Trainer, checked."""
+        if comm is None and shards is None and type(deadline) is float and deadline == DEADLINE:
+            return ONE_SLICE  # without the checks, which are noticeable in `train_step`
         if comm is not None and not hasattr(comm, "Iallgather"):
             raise TypeError(
                 f"Trainer: comm must be a communicator such as MPI.COMM_WORLD, but is {comm!r:.50}"
@@ -46,6 +48,11 @@ class Sharding:
                 "shards, which gives other bits, or start fewer ranks"
             )
         return found
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a batch is one slice, which this process computes alone."""
+        return self.shards == 1 and self.n_ranks == 1
 
     @property
     def n_ranks(self) -> int:
@@ -79,3 +86,7 @@ class Sharding:
                 )
             if isinstance(layer, Layer) and layer.block:
                 self._check_norms(layer.block, f"{prefix}{index}.", are_ours and is_ours(layer))
+
+
+ONE_SLICE = Sharding()
+"""Batches are not cut, and there is one process."""
