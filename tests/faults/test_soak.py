@@ -6,7 +6,6 @@ loads, and 10⁶ errors.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -15,6 +14,7 @@ import pytest
 
 import handnn
 from handnn import Trainer
+from tests.faults.resident import resident
 
 ROUNDS = int(os.environ.get("HANDNN_FAULT_ROUNDS", "1"))
 MAX_GROWTH = 2 * 2**20
@@ -24,13 +24,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/sel
 
 X = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
 Y = X[:, :2]
-
-
-def resident():
-    """Return the resident memory of the process in bytes."""
-    gc.collect()
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def trainer(engine="auto"):

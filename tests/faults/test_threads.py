@@ -5,14 +5,19 @@ HANDNN_FAULT_RUNS multiplies the calls.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 
 import numpy as np
+import pytest
 
 import handnn
 from handnn import Trainer
 from tests.bounds import assert_same_bits
+from tests.faults import preload
+from tests.faults.resident import resident
 
 RUNS = int(os.environ.get("HANDNN_FAULT_RUNS", "1"))
 N_THREADS, N_PREDICTIONS, N_FITS = 32, 20 * RUNS, RUNS
@@ -78,3 +83,49 @@ def test_threads_train_networks_of_their_own():
 
     in_threads(work)
     print(f"{N_THREADS} threads trained {N_FITS} networks each: the same bits")
+
+
+def main(_):
+    """Train and predict when no thread can start; print whether the bits are the usual ones."""
+    shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
+    x = np.random.default_rng(1).normal(size=(512, 256)).astype("float32")
+    answers = []
+    for fails in (0, 1):
+        handnn.set_num_threads(1)  # ends the threads there are
+        shim.fail_threads(fails)
+        handnn.set_num_threads(8)
+        several = [handnn.mlp([256, 128, 4], rng=seed) for seed in range(3)]
+        trainers = [Trainer(one, handnn.MSELoss(), handnn.SGD(0.01), rng=0) for one in several]
+        trainers[0].fit(x, x[:, :4], epochs=2, batch_size=256)
+        handnn.train_many(trainers[1:], x, x[:, :4], epochs=1, batch_size=256)
+        answers.append([network.predict(x).tobytes() for network in several])
+    print(answers[0] == answers[1])
+
+
+def test_threads_that_cannot_start(tmp_path):
+    shim = preload.build("failing_threads", tmp_path)
+    assert preload.output_of("tests.faults.test_threads", "", shim) == "True\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
+@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer keeps freed memory")
+def test_changes_of_the_number_of_threads_need_no_more_memory():
+    before = handnn.get_num_threads()
+    network, x = handnn.mlp([64, 64, 1], rng=0), np.ones((256, 64), np.float32)
+
+    def work():
+        for turn in range(300):
+            handnn.set_num_threads(1 + turn % 8)
+            network.predict(x)
+
+    try:
+        work()
+        started = resident()
+        work()
+        assert resident() - started < 2**20
+    finally:
+        handnn.set_num_threads(before)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,3 +211,12 @@ def test_names_are_not_patterns(handnn_command, tmp_path, suffix):
     assert handnn_command("train", path, "--target", "y", *quick).code == 0
     done = handnn_command("predict", tmp_path / "m", path, "--keep")
     assert done.code == 0 and done.out.startswith("^x$,*,^.*$,a b,x,y,prediction")
+
+
+def test_a_parquet_file_that_ends_the_process_of_its_reader():
+    """polars aborts with this file, a damaged one; it must be read in another process."""
+    path = Path(__file__).with_name("aborts_the_reader.parquet")
+    command = [sys.executable, "-m", "handnn", "train", path, "--target", "rent"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"handnn: {path} ") and done.stderr.count("\n") == 1

@@ -242,9 +242,15 @@ class _Workers:
         ]
 
     def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        """Start the threads, or as many as the system allows; without any, train in this one."""
+        for place, thread in enumerate(self._threads):
+            try:
+                thread.start()
+            except RuntimeError:  # no further thread can start
+                if place == 0:
+                    thread.run()
+                del self._threads[max(place, 1) :]
+                return
 
     def end(self) -> None:
         """Stop all trainings after their current step, and wait for the threads."""
