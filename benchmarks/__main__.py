@@ -73,7 +73,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peers", metavar="NAMES", help=f"run these peers only, of {libraries}")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all numbers to FILE")
     parser.add_argument(
-        "--chart", metavar="FILE", type=Path, help="draw the steps, or the accuracy, as a PNG"
+        "--chart",
+        metavar="FILE",
+        type=Path,
+        help="draw the steps, the shapes or the accuracy as a PNG",
     )
     return parser.parse_args()
 
@@ -124,8 +127,8 @@ def main() -> None:
             args.json.write_text(json.dumps(accuracy.as_json(found), indent=2) + "\n", "utf-8")
         return
     parts = PARTS if args.only is None else (args.only,)
-    if args.chart and "steps" not in parts:
-        raise SystemExit("--chart needs the part steps")
+    if args.chart and not {"steps", "shapes"} & set(parts):
+        raise SystemExit("--chart needs the part steps, shapes or accuracy")
     effort = Effort(seconds=0.008, rounds=7) if args.quick else Effort(seconds=0.03, rounds=25)
     contestants = choose(args.peers)
     core = best_core() if {"steps", "inference"} & set(parts) else None
@@ -136,6 +139,8 @@ def main() -> None:
         brief = dataclasses.replace(effort, rounds=5)
         shaped = shapes.measure(contestants, args.seed, args.networks, brief, not args.quick)
         shapes.show(shaped)
+        if args.chart:
+            shapes.draw_chart(shaped, args.chart, facts["CPU"].partition(",")[0])
         if args.json:
             written = {"machine": facts, "shapes": shapes.as_json(shaped)}
             args.json.write_text(json.dumps(written, indent=2) + "\n", "utf-8")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -243,6 +244,42 @@ def show(rows: dict[str, list[Row]]) -> None:
                 for row in worst
             ],
         )
+
+
+def draw_chart(rows: dict[str, list[Row]], path: Path, machine: str) -> None:
+    """Write the ratio of every network over its multiply-adds to `path`, a panel for each dtype."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from benchmarks.chart import ACCENT, BAR, INK, QUIET
+
+    panels = {dtype: found for dtype, found in rows.items() if found}
+    figure, axes = plt.subplots(1, len(panels), figsize=(11, 4.6), sharey=True, squeeze=False)
+    for ax, (dtype, found) in zip(axes.flat, panels.items(), strict=True):
+        work = [row.problem.operations / 2 for row in found]
+        colors = [BAR if row.ratio >= 1 else ACCENT for row in found]
+        ax.scatter(
+            work, [row.ratio for row in found], c=colors, s=26, edgecolors=INK, linewidths=0.4
+        )
+        ax.axhline(1, color=INK, linewidth=0.8)
+        ax.set_xscale("log")
+        ax.set_yscale("log", base=2)
+        ax.yaxis.set_major_formatter(lambda ratio, _: f"{ratio:g} ×")
+        ahead = report.percent(float(np.mean([row.ratio >= 1 for row in found])))
+        middle = report.times(float(np.median([row.ratio for row in found])))
+        about = f"{dtype}: {len(found)} networks, {ahead} ahead, median {middle}"
+        ax.set_title(about, loc="left", fontsize=10.5, color=INK)
+        ax.set_xlabel("multiply-adds of a step", fontsize=9.5, color=QUIET)
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0, 0].set_ylabel("time of the fastest peer / handnn's", fontsize=9.5, color=QUIET)
+    title = "Training steps of networks of random shapes; behind the fastest peer in orange"
+    figure.suptitle(title, x=0.02, ha="left", fontsize=13, fontweight="bold", color=INK)
+    figure.text(0.02, 0.895, f"one thread, CPU time; {machine}", fontsize=9.5, color=QUIET)
+    figure.tight_layout(rect=(0.01, 0.01, 0.99, 0.93))
+    figure.savefig(path, dpi=150, facecolor="white")
+    plt.close(figure)
 
 
 def as_json(rows: dict[str, list[Row]]) -> list[dict[str, object]]:
