@@ -24,7 +24,10 @@ Size TrainingProgram<T>::choose_block_rows() const {
     row += 2 * sizeof(T) * double(brick.O);
     params += sizeof(T) * double(brick.w.size);
   }
-  const Size rows = std::max(least_block_rows, Size(block_bytes / row)) * threads_;
+  // A multiple of partial_sums, as the sums of a loss require.
+  const Size each =
+      std::max(least_block_rows, Size(block_bytes / row) / partial_sums * partial_sums);
+  const Size rows = each * threads_;
   return params <= most_param_bytes && 2 * rows <= most_rows_ ? rows : 0;
 }
 

@@ -16,6 +16,12 @@ namespace {
 // thread.
 constexpr double worth_sharing = 2e6;
 
+// Whether the output may take the place of the input, because backward does not need the input.
+template <class T>
+bool replaces_input(const Brick<T>& brick) {
+  return brick.kind == Kind::activation && activation_facts[brick.activation].kept == Kept::out;
+}
+
 }  // namespace
 
 template <class T>
@@ -66,6 +72,8 @@ void TrainingProgram<T>::lay_out() {
     const Brick<T>& brick = bricks_[i];
     if (brick.kind == Kind::fork) {
       out_[i] = i ? out_[i - 1] : nullptr;
+    } else if (i > 0 && bricks_[i - 1].kind == Kind::affine && replaces_input(brick)) {
+      out_[i] = out_[i - 1];
     } else {
       // The loss needs the last output of the whole batch.
       out_[i] = arena_.take<T>(i + 1 == count ? most_rows_ : array_rows, brick.O);
@@ -109,19 +117,27 @@ template <class T>
 double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor) {
   const Size N = batch.count;
   const int parts = is_worth_sharing(N) ? threads_ : 1;
-  const LossKernels<T>& loss = kernels_.losses[loss_.which];
   batch_rows_ = N;
+  // One thread passes the rows in order, as the sums require.
+  is_loss_added_ = parts == 1 && !is_sharded() && kernels_.losses[loss_.which].add_and_backward;
+  std::fill_n(loss_sums_, partial_sums, 0.0);
+  const bool is_row = learns_row(N, parts);
   if (is_blocked()) {
     run_blocks(batch, parts);
   } else {
     x_ = batch.x;
-    forward_and_backward(batch, parts);
+    if (is_row) {
+      forward_row(batch);
+    } else {
+      forward_and_backward(batch, parts);
+    }
   }
-  const double value =
-      loss.forward(out_.back(), batch.y_true, batch.weight, loss_.options, N, bricks_.outputs());
+  const double value = loss_of(batch);
   if (!std::isfinite(value)) return value;
   set_rates(lr_factor, 1);
-  if (!is_blocked()) {
+  if (is_row) {
+    backward_and_learn_row();
+  } else if (!is_blocked()) {
     for_each_learning(parts, [&](std::size_t i, int part) { learn(i, N, part, parts); });
   }
   if (stores()) set_rates(lr_factor, clip_scale(clip_norm_, gradient_sum_of_squares(parts)));
@@ -173,10 +189,17 @@ void TrainingProgram<T>::loss_backward(const Rows<T>& batch, Range rows) {
   const Size O = bricks_.outputs(), Y = targets();
   const auto backward = [&](Range part, double scale) {
     if (part.first >= part.last) return;
-    kernels_.losses[loss_.which].backward(
-        dout_.back() + part.first * O, out_.back() + part.first * O, batch.y_true + part.first * Y,
-        batch.weight ? batch.weight + part.first : nullptr, loss_.options,
-        T(loss_.exact ? scale : 1.0), part.last - part.first, O);
+    const LossKernels<T>& loss = kernels_.losses[loss_.which];
+    T* const dx = dout_.back() + part.first * O;
+    const T *pre = out_.back() + part.first * O, *y_true = batch.y_true + part.first * Y,
+            *weight = batch.weight ? batch.weight + part.first : nullptr;
+    const T factor = T(loss_.exact ? scale : 1.0);
+    const Size N = part.last - part.first;
+    if (is_loss_added_) {
+      loss.add_and_backward(loss_sums_, dx, pre, y_true, weight, loss_.options, factor, N, O);
+    } else {
+      loss.backward(dx, pre, y_true, weight, loss_.options, factor, N, O);
+    }
   };
   if (!is_sharded()) return backward(rows, facts.slope_scale(batch_rows_, O));
   for (Size slice = sharding_.mine.first; slice < sharding_.mine.last; ++slice) {
@@ -186,6 +209,14 @@ void TrainingProgram<T>::loss_backward(const Rows<T>& batch, Range rows) {
     backward({std::max(rows.first, of_slice.first), std::min(rows.last, of_slice.last)},
              facts.slope_scale(n, O) * (double(n) / double(batch_rows_)));
   }
+}
+
+template <class T>
+double TrainingProgram<T>::loss_of(const Rows<T>& batch) {
+  const LossKernels<T>& loss = kernels_.losses[loss_.which];
+  const Size N = batch.count, O = bricks_.outputs();
+  if (is_loss_added_) return loss.mean(loss_sums_, N, O);
+  return loss.forward(out_.back(), batch.y_true, batch.weight, loss_.options, N, O);
 }
 
 // Computes some rows of the output of brick i, which is not a batch_norm.
@@ -247,113 +278,6 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
     case Kind::add:
       return;
   }
-}
-
-template <class T>
-void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
-  OptimizerSettings with = optimizer_;
-  with.grad_scale = grad_scale;
-  const Corrections correct = corrections(with);
-  const auto rates_of = [&](const Param<T>& param) {
-    with.lr = optimizer_.lr * lr_factor * param.lr_scale;
-    with.weight_decay = param.weight_decay;
-    return rates<T>(with, correct);
-  };
-  for (std::size_t i = first_learning_; i < bricks_.size(); ++i) {
-    if (!bricks_[i].learns()) continue;
-    w_rates_[i] = rates_of(bricks_[i].w);
-    b_rates_[i] = rates_of(bricks_[i].b);
-  }
-}
-
-// Computes part `part` of a brick's gradients, and stores them or updates the params with them.
-// With `adds`, which only affines allow, the sums continue from the stored gradients.
-template <class T>
-void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts, bool adds) {
-  const Brick<T>& brick = bricks_[i];
-  const Size O = brick.O, D = brick.vector_size();
-  if (brick.kind == Kind::affine) {
-    return learn_affine(i, N, part, parts, adds);
-  } else if (brick.kind == Kind::layer_norm) {
-    kernels_.layer_norm_dparams({stored_dw_[i], stored_db_[i]}, dout_[i], input(i), mean_[i],
-                                spread_[i], N, O, share_of(O, part, parts, cache_line));
-  } else if (brick.kind == Kind::embedding) {
-    const auto [first, last] = share_of(brick.codes, part, parts);
-    kernels_.embedding_backward_dw(stored_dw_[i], dout_[i], input(i), brick.code_column(), N,
-                                   brick.I, D, {first, last});
-    if (!stores())
-      apply(brick.w, stored_dw_[i] + first * D, w_rates_[i], first * D, (last - first) * D);
-    return;
-  }
-  if (!stores()) update(i, part, parts);  // the columns computed above
-}
-
-// The number of rows of dw that are computed at a time. With few rows of x the weights are the
-// traffic, so each part of dw is used while it is in the cache; more calls than that cost more.
-template <class T>
-Size TrainingProgram<T>::gradient_rows(Size N, Size O) {
-  const Size bytes = N <= 16 ? 1 << 16 : 1 << 18, least = N <= 16 ? cache_line : 4 * cache_line;
-  const Size rows = bytes / (std::max(O, Size(1)) * Size(sizeof(T))) / cache_line * cache_line;
-  return std::clamp(rows, least, rows_at_once);
-}
-
-// Computes this part's rows of dw and, if it is the first part, db.
-template <class T>
-void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts, bool adds) {
-  const Brick<T>& brick = bricks_[i];
-  const T *x = input(i), *dout = dout_[i];
-  T* scratch = scratch_[std::size_t(part)];
-  const Size I = brick.I, O = brick.O;
-  const auto [first, last] = share_of(I, part, parts, cache_line);
-  const Size most = gradient_rows(N, O);
-  for (Size row = first; row < last; row += most) {
-    const Size rows = std::min(most, last - row);
-    T* dw = stored_dw_[i] ? stored_dw_[i] + row * O : dw_[std::size_t(part)];
-    kernels_.matmul_tn(dw, x + row, dout, scratch, N, rows, O, {I, adds});
-    if (!stored_dw_[i]) apply(brick.w, dw, w_rates_[i], row * O, rows * O);
-  }
-  if (part > 0) return;
-  T* db = stored_db_[i] ? stored_db_[i] : db_;
-  kernels_.column_sums(db, dout, N, O, adds);
-  if (!stored_db_[i]) apply(brick.b, db, b_rates_[i], 0, O);
-}
-
-// The sum of squares of all stored gradients: one sum per array, added in the order of the arrays.
-template <class T>
-double TrainingProgram<T>::gradient_sum_of_squares(int parts) {
-  run_parts(parts, [&](int part) {
-    for (std::size_t array = std::size_t(part); array < sums_of_squares_.size();
-         array += std::size_t(parts)) {
-      const Brick<T>& brick = bricks_[array / 2];
-      const bool is_w = array % 2 == 0;
-      const T* grad = is_w ? stored_dw_[array / 2] : stored_db_[array / 2];
-      const Size size = is_w ? brick.w.size : brick.b.size;
-      sums_of_squares_[array] = grad ? kernels_.sum_of_squares(grad, size) : 0;
-    }
-  });
-  double sum = 0;
-  for (const double array : sums_of_squares_) sum += array;
-  return sum;
-}
-
-// Updates this part's range of w and b from the stored gradients.
-template <class T>
-void TrainingProgram<T>::update(std::size_t i, int part, int parts) {
-  const auto share = [&](const Param<T>& param, const T* grad, const Rates<T>& rates) {
-    const auto [first, last] = share_of(param.size, part, parts, cache_line);
-    if (first < last) apply(param, grad + first, rates, first, last - first);
-  };
-  share(bricks_[i].w, stored_dw_[i], w_rates_[i]);
-  share(bricks_[i].b, stored_db_[i], b_rates_[i]);
-}
-
-// Updates entries first ... first + n - 1 of a param from grad (n).
-template <class T>
-void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates<T>& rates,
-                               Size first, Size n) {
-  const auto from_first = [&](T* array) { return array ? array + first : nullptr; };
-  kernels_.updates[optimizer_.which](param.value + first, from_first(param.states[0]),
-                                     from_first(param.states[1]), grad, rates, n);
 }
 
 template class TrainingProgram<float>;

@@ -136,6 +136,7 @@ class TrainingProgram {
   bool is_blocked() const { return block_rows_ > 0; }
   void run_blocks(const Rows<T>& batch, int parts);
   void loss_backward(const Rows<T>& batch, Range rows);
+  double loss_of(const Rows<T>& batch);
   void forward_rows(std::size_t i, int part, Range rows);
   void backward_rows(std::size_t i, int part, Range rows);
   bool forward_norm(std::size_t i, Size N, int parts);
@@ -148,6 +149,11 @@ class TrainingProgram {
   void for_each_learning(int parts, F f);
   void learn(std::size_t i, Size N, int part, int parts, bool adds = false);
   void learn_affine(std::size_t i, Size N, int part, int parts, bool adds);
+  void learn_bias(std::size_t i, Size N, bool adds);
+  void learn_from_few_rows(std::size_t i, Size N, Range rows);
+  bool learns_row(Size N, int parts) const;
+  void forward_row(const Rows<T>& batch);
+  void backward_and_learn_row();
   void learn_node(std::size_t i, Range node, T* gradient, int part, int parts);
   std::optional<double> loss_of(Range node, const Rows<T>& batch) const;
   Range local_rows_of(Range node) const;
@@ -168,6 +174,9 @@ class TrainingProgram {
   const Kernels<T>& kernels_;
   CheckedBricks<T> bricks_;
   LossSettings<T> loss_;
+  // The partial sums of the loss, if its value and its gradient are computed in one pass.
+  double loss_sums_[partial_sums];
+  bool is_loss_added_ = false;
   OptimizerSettings optimizer_;
   double clip_norm_;  // infinity for none
   Size most_rows_;

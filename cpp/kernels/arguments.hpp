@@ -1,4 +1,4 @@
-// Arguments of the layers' kernels that belong together.
+// Arguments of kernels that belong together.
 #pragma once
 
 #include "size.hpp"
@@ -16,6 +16,23 @@ struct AffineGrads {
 struct Summing {
   Size x_row;
   bool adds = false;
+};
+
+// A param and the states that an optimizer keeps for it, or null; all updated in place.
+template <class T>
+struct ParamArrays {
+  T *param, *state_0, *state_1;
+};
+
+// N rows of x (N, I) and of dout (N, O), x_row and dout_row apart: together they are the gradient
+// x^T . dout of a w (I, O).
+template <class T>
+struct FewRows {
+  const T* x;
+  Size x_row;
+  const T* dout;
+  Size dout_row;
+  Size N;
 };
 
 // The params of a norm: gamma (O), beta (O), and eps, which is added to the variance.

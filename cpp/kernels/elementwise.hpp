@@ -49,7 +49,7 @@ Size forward_in_halves(T* out, const T* x, Size n) {
   return i;
 }
 
-// x (n) -> out (n), overwritten.
+// x (n) -> out (n), overwritten; out may be x.
 template <class Formula, class T>
 void elementwise_forward(T* out, const T* x, T setting, Size n) {
   Size done = 0;

@@ -4,14 +4,13 @@
 #pragma once
 
 #include "each_vector.hpp"
+#include "losses/options.hpp"
 
 namespace handnn {
 namespace {
 
-constexpr int partial_sums = 16;
-
 template <class T>
-inline T add_pairwise(T (&sums)[partial_sums]) {
+inline T add_pairwise(T* sums) {
   for (int half = partial_sums / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
   }
@@ -47,12 +46,13 @@ double sum_of_terms_naive(const T* weight, Size n, Size columns, F term) {
   return add_pairwise(sums);
 }
 
-// The sum of squares of n entries: entry(i) is one of them, lanes_from(i) are the DoubleLanes from
-// it on.
+// Adds the squares of n entries to the partial sums: entry(i) is one of them, lanes_from(i) are the
+// DoubleLanes from it on. Each is called once for every entry, in ascending order.
 template <class Lanes, class Entry>
-inline double sum_of_squares_of(Size n, Lanes lanes_from, Entry entry) {
+inline void add_squares(double* sums, Size n, Lanes lanes_from, Entry entry) {
   constexpr int L = lanes<double>, vectors = partial_sums / L;
-  Doubles sum[vectors] = {};
+  Doubles sum[vectors];
+  for (int v = 0; v < vectors; ++v) sum[v] = load(sums + v * L);
   Size i = 0;
   for (; i + partial_sums <= n; i += partial_sums) {
     HANDNN_UNROLL
@@ -61,9 +61,16 @@ inline double sum_of_squares_of(Size n, Lanes lanes_from, Entry entry) {
       sum[v] += value * value;
     }
   }
-  double sums[partial_sums];
   for (int v = 0; v < vectors; ++v) store(sums + v * L, sum[v]);
-  for (int s = 0; i + s < n; ++s) sums[s] += double(entry(i + s)) * double(entry(i + s));
+  for (int s = 0; i + s < n; ++s) {
+    const double value = double(entry(i + s));
+    sums[s] += value * value;
+  }
+}
+template <class Lanes, class Entry>
+inline double sum_of_squares_of(Size n, Lanes lanes_from, Entry entry) {
+  double sums[partial_sums] = {};
+  add_squares(sums, n, lanes_from, entry);
   return add_pairwise(sums);
 }
 

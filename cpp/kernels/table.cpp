@@ -13,6 +13,18 @@
 namespace handnn {
 namespace {
 
+// The kernels of a loss; the last two are null if it does not have them.
+template <class Loss, class T>
+constexpr LossKernels<T> loss_kernels() {
+  LossKernels<T> kernels = {Loss::template forward<T>, Loss::template backward<T>, nullptr,
+                            nullptr};
+  if constexpr (requires { Loss::template add_and_backward<T>; }) {
+    kernels.add_and_backward = Loss::template add_and_backward<T>;
+    kernels.mean = Loss::mean;
+  }
+  return kernels;
+}
+
 template <class T>
 constexpr Kernels<T> kernels = {matmul_scratch<T>,
                                 {
@@ -22,12 +34,17 @@ constexpr Kernels<T> kernels = {matmul_scratch<T>,
 #undef HANDNN_ACTIVATION
                                 },
                                 {
-#define HANDNN_LOSS(name, Loss, ...) {Loss::template forward<T>, Loss::template backward<T>},
+#define HANDNN_LOSS(name, Loss, ...) loss_kernels<Loss, T>(),
                                     HANDNN_LOSSES(HANDNN_LOSS)
 #undef HANDNN_LOSS
                                 },
                                 {
 #define HANDNN_OPTIMIZER(name, Formula, ...) update<Formula, T>,
+                                    HANDNN_OPTIMIZERS(HANDNN_OPTIMIZER)
+#undef HANDNN_OPTIMIZER
+                                },
+                                {
+#define HANDNN_OPTIMIZER(name, Formula, ...) update_from_rows<Formula, T>,
                                     HANDNN_OPTIMIZERS(HANDNN_OPTIMIZER)
 #undef HANDNN_OPTIMIZER
                                 },

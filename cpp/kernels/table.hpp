@@ -120,7 +120,7 @@ inline constexpr int activation_count = int(sizeof activation_facts / sizeof act
 
 template <class T>
 struct ActivationKernels {
-  void (*forward)(T* out, const T* x, T setting, Size n);
+  void (*forward)(T* out, const T* x, T setting, Size n);                    // out may be x
   void (*backward)(T* dx, const T* dout, const T* kept, T setting, Size n);  // dx may be dout
 };
 
@@ -163,6 +163,10 @@ struct LossKernels {
                     Size N, Size O);
   void (*backward)(T* dx, const T* pre, const T* y_true, const T* weight,
                    const LossOptions<T>& with, T scale, Size N, Size O);
+  // Both in one pass (see losses/loss.hpp), or null.
+  void (*add_and_backward)(double* sums, T* dx, const T* pre, const T* y_true, const T* weight,
+                           const LossOptions<T>& with, T scale, Size N, Size O);
+  double (*mean)(double* sums, Size N, Size O);
 };
 
 // Static facts about an optimizer. A name is "" if the optimizer has no such state or decay.
@@ -185,11 +189,16 @@ using Update = void (*)(T* param, T* state_0, T* state_1, const T* grad, const R
                         Size n);
 
 template <class T>
+using UpdateFromRows = void (*)(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I,
+                                Size O);
+
+template <class T>
 struct Kernels {
   Size scratch_size;  // number of elements of `scratch`
   ActivationKernels<T> activations[activation_count];
   LossKernels<T> losses[loss_count];
   Update<T> updates[optimizer_count];
+  UpdateFromRows<T> updates_from_rows[optimizer_count];
 #define HANDNN_MEMBER(result, name, arguments) result(*name) arguments;
   HANDNN_KERNELS(HANDNN_MEMBER)
 #undef HANDNN_MEMBER

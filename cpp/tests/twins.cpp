@@ -1,5 +1,6 @@
 // Every kernel of the active table gives the bits of its naive twin: both dtypes, sizes around all
 // edges of tiles and vectors, any offset.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -66,6 +67,9 @@ void test_activation(int which, T setting, Size n) {
   kernels.forward(fast.data(), x.data(), setting, n);
   elementwise_forward_naive<Formula>(naive.data(), x.data(), setting, n);
   compare(name, "out", fast, naive, n, 1, 1);
+  const Buffer<T> in_place(x);
+  kernels.forward(in_place.data(), in_place.data(), setting, n);
+  compare(name, "out, which was x", in_place, naive, n, 1, 1);
   kernels.backward(fast.data(), dout.data(), x.data(), setting, n);
   elementwise_backward_naive<Formula>(naive.data(), dout.data(), x.data(), setting, n);
   compare(name, "dx", fast, naive, n, 1, 1);
@@ -149,6 +153,18 @@ void test_loss(int which, LossOptions<T> with, const Buffer<T>& y_true, Size N, 
     kernels.backward(dx.data(), pre.data(), y_true.data(), w, with, T(0.3), N, O);
     Loss::backward_naive(dx_naive.data(), pre.data(), y_true.data(), w, with, T(0.3), N, O);
     compare(name, "dx", dx, dx_naive, N, 1, O);
+    if (!kernels.add_and_backward) continue;
+    const Buffer<double> sums(partial_sums);
+    std::fill_n(sums.data(), partial_sums, 0.0);
+    const Size half = N / 2 / partial_sums * partial_sums;
+    for (const auto& [first, last] : {Range{0, half}, Range{half, N}}) {
+      kernels.add_and_backward(sums.data(), dx.data() + first * O, pre.data() + first * O,
+                               y_true.data() + first * with.columns, w ? w + first : nullptr, with,
+                               T(0.3), last - first, O);
+    }
+    *fast.data() = kernels.mean(sums.data(), N, O);
+    compare(name, "loss, in one pass", fast, naive, N, 1, O);
+    compare(name, "dx, in one pass", dx, dx_naive, N, 1, O);
   }
 }
 
@@ -186,6 +202,16 @@ void test_losses(Size N, Size O) {
 #undef HANDNN_TEST
 }
 
+template <class T>
+Rates<T> some_rates(bool nesterov, bool changes_gradients) {
+  Rates<T> rates = {T(0.1), T(0.01), T(0.9),  T(0.7),  T(0.8), T(0.9),
+                    T(0.1), T(0.99), T(0.01), T(1e-8), T(10),  nesterov};
+  if (changes_gradients) return rates;
+  rates.grad_scale = 1;
+  rates.clip = std::numeric_limits<T>::infinity();
+  return rates;
+}
+
 template <class Formula, class T>
 void test_update(int which, Size n) {
   const char* name = optimizer_facts[which].name;
@@ -198,8 +224,7 @@ void test_update(int which, Size n) {
   }
   for (const bool has_state_0 : {false, true}) {
     for (const bool nesterov : {false, true}) {
-      const Rates<T> rates = {T(0.1), T(0.01), T(0.9),  T(0.7),  T(0.8), T(0.9),
-                              T(0.1), T(0.99), T(0.01), T(1e-8), T(10),  nesterov};
+      const Rates<T> rates = some_rates<T>(nesterov, n % 2 > 0);
       Buffer<T> p(param), s0(state_0), s1(state_1), p_naive(param), s0_naive(state_0),
           s1_naive(state_1);
       const bool second = has_state_1 && has_state_0;
@@ -212,6 +237,37 @@ void test_update(int which, Size n) {
       compare(name, "state_1", s1, s1_naive, n, 1, 1);
     }
   }
+}
+
+template <class Formula, class T>
+void test_update_from_rows(int which, Size N, Size I, Size O) {
+  const char* name = optimizer_facts[which].name;
+  const Size x_row = I + Size(random_bits() % 3);
+  const Buffer<T> param = numbers<T>(I * O), x = numbers<T>(N * x_row), dout = numbers<T>(N * O),
+                  state = numbers<T>(I * O);
+  for (Size i = 0; i < I * O; ++i) state.data()[i] = std::abs(state.data()[i]);
+  const Rates<T> rates = some_rates<T>(false, O % 2 > 0);
+  for (const bool has_states : {false, true}) {
+    Buffer<T> p(param), s0(state), s1(state), p_naive(param), s0_naive(state), s1_naive(state);
+    const auto arrays = [&](const Buffer<T>& w, const Buffer<T>& first, const Buffer<T>& second) {
+      return ParamArrays<T>{w.data(), has_states ? first.data() : nullptr,
+                            has_states ? second.data() : nullptr};
+    };
+    const FewRows<T> from = {x.data(), x_row, dout.data(), O, N};
+    kernels<T>().updates_from_rows[which](arrays(p, s0, s1), from, rates, I, O);
+    update_from_rows_naive<Formula>(arrays(p_naive, s0_naive, s1_naive), from, rates, I, O);
+    compare(name, "param, from rows", p, p_naive, N, I, O);
+    compare(name, "state_0, from rows", s0, s0_naive, N, I, O);
+    compare(name, "state_1, from rows", s1, s1_naive, N, I, O);
+  }
+}
+
+template <class T>
+void test_updates_from_rows(Size N, Size I, Size O) {
+  int which = 0;
+#define HANDNN_TEST(name, Formula, ...) test_update_from_rows<Formula, T>(which++, N, I, O);
+  HANDNN_OPTIMIZERS(HANDNN_TEST)
+#undef HANDNN_TEST
 }
 
 template <class T>
@@ -266,6 +322,8 @@ void test_all() {
     test_embedding<T>(p, 1 + size % 20, size % 40);
     test_losses<T>(size, p % 20);
     test_losses<T>(p % 20, size);
+    test_updates_from_rows<T>(1 + p % 9, 1 + q % 13, size);
+    test_updates_from_rows<T>(1 + p % 9, size, 1 + q % 2);
     test_largest<T>(size, 1 + p);
     test_largest<T>(p, 1 + size);
   }

@@ -7,16 +7,22 @@
 namespace handnn {
 namespace {
 
-// Computes one row; then(p) is applied to each quotient p.
-template <class T, class F>
-inline void softmax_row(T* out, const T* x, Size O, F then) {
+// The largest entry m of a row and the sum of exp(x - m).
+template <class T>
+struct RowExps {
+  T most, sum;
+};
+
+// x (O) -> out (O) = exp(x - m), overwritten, and the numbers of the row.
+template <class T>
+inline RowExps<T> exps_of_row(T* out, const T* x, Size O) {
   const T most = row_max(x, O);
   const T sum = row_sum<T>(O, [&](auto at, auto sum) {
     const auto e = exp(at.load(x) - most);
     at.store(out, e);
     return sum + e;
   });
-  for_each_vector<T>(O, [&](auto at) { at.store(out, then(at.load(out) / sum)); });
+  return {most, sum};
 }
 
 // x (N, O) -> out (N, O), overwritten. The largest entry of the row is subtracted from all, so that
@@ -24,7 +30,9 @@ inline void softmax_row(T* out, const T* x, Size O, F then) {
 template <class T>
 void softmax_forward(T* out, const T* x, Size N, Size O) {
   for (Size n = 0; n < N; ++n) {
-    softmax_row(out + n * O, x + n * O, O, [](auto p) { return p; });
+    T* row = out + n * O;
+    const T sum = exps_of_row(row, x + n * O, O).sum;
+    for_each_vector<T>(O, [&](auto at) { at.store(row, at.load(row) / sum); });
   }
 }
 template <class T>

@@ -4,7 +4,14 @@
 //             its weight, divided by the number of terms; NaN if that is 0
 //   backward  the same -> dx (N, O), overwritten: the slope of the sum, times scale and weight
 //
-// each with its naive twin. Most are the mean of a formula of one entry of pre and of y_true:
+// each with its naive twin. A loss may have both in one pass, which adds the terms to partial sums:
+//
+//   add_and_backward   the same as backward, and sums (partial_sums) += the terms. A batch may be
+//                      passed in several calls, in order, of which all but the last have a multiple
+//                      of partial_sums rows.
+//   mean               sums of a batch of N rows -> the result of forward
+//
+// Most are the mean of a formula of one entry of pre and of y_true:
 //
 //   struct Formula : MeanLoss<Formula> {
 //     template <class V> static V value(V pre, V y_true, V setting);

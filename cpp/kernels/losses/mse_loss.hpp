@@ -20,11 +20,8 @@ struct MSELoss {
   static double forward_naive(const T* pre, const T* y_true, const T* weight, const LossOptions<T>&,
                               Size N, Size O) {
     double sums[partial_sums] = {};
-    for (Size i = 0; i < N * O; ++i) {
-      const double error = squared_error(pre[i], y_true[i]);
-      sums[i % partial_sums] += weight ? double(weight[i / O]) * error : error;
-    }
-    return add_pairwise(sums) / double(N * O);
+    add_naive(sums, pre, y_true, weight, N, O);
+    return mean(sums, N, O);
   }
   template <class T>
   static double forward(const T* pre, const T* y_true, const T* weight, const LossOptions<T>& with,
@@ -50,7 +47,39 @@ struct MSELoss {
     Error::backward_naive(dx, pre, y_true, weight, with, scale, N, O);
   }
 
+  // Reads pre and y_true once for both.
+  template <class T>
+  static void add_and_backward(double* sums, T* dx, const T* pre, const T* y_true, const T* weight,
+                               const LossOptions<T>& with, T scale, Size N, Size O) {
+    if (weight) {
+      add_naive(sums, pre, y_true, weight, N, O);
+      return backward(dx, pre, y_true, weight, with, scale, N, O);
+    }
+    add_squares(
+        sums, N * O,
+        [&](Size i) {
+          const auto error = load_double_lanes(pre + i) - load_double_lanes(y_true + i);
+          store_double_lanes(dx + i, error * scale);
+          return error;
+        },
+        [&](Size i) {
+          const T error = pre[i] - y_true[i];
+          dx[i] = error * scale;
+          return error;
+        });
+  }
+  static double mean(double* sums, Size N, Size O) { return add_pairwise(sums) / double(N * O); }
+
  private:
+  template <class T>
+  static void add_naive(double* sums, const T* pre, const T* y_true, const T* weight, Size N,
+                        Size O) {
+    for (Size i = 0; i < N * O; ++i) {
+      const double error = squared_error(pre[i], y_true[i]);
+      sums[i % partial_sums] += weight ? double(weight[i / O]) * error : error;
+    }
+  }
+
   struct Error : MeanLoss<Error> {
     template <class V>
     static V slope(V pre, V y_true, V) {

@@ -1,9 +1,12 @@
-// The options of a loss.
+// The options and the partial sums of a loss.
 #pragma once
 
 #include "../size.hpp"
 
 namespace handnn {
+
+// The number of partial sums of a loss; sums.hpp tells which terms each has.
+inline constexpr int partial_sums = 16;
 
 template <class T>
 struct LossOptions {

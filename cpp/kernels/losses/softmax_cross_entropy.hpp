@@ -11,6 +11,7 @@
 
 #include "../layers/softmax.hpp"
 #include "../log.hpp"
+#include "../pack.hpp"
 #include "loss.hpp"
 
 namespace handnn {
@@ -51,7 +52,7 @@ struct SoftmaxCrossEntropy {
     return loss(pre, y_true, weight, with, N, O, [O](const T* x) {
       const T most = row_max(x, O);
       const auto add = [&](auto at, auto sum) { return sum + exp(at.load(x) - most); };
-      return Exps<T>{most, row_sum<T>(O, add)};
+      return RowExps<T>{most, row_sum<T>(O, add)};
     });
   }
   template <class T>
@@ -60,25 +61,14 @@ struct SoftmaxCrossEntropy {
     return loss(pre, y_true, weight, with, N, O, [O](const T* x) {
       const T most = row_max_naive(x, O);
       const auto add = [&](Size o, T sum) { return sum + exp(x[o] - most); };
-      return Exps<T>{most, row_sum_naive<T>(O, add)};
+      return RowExps<T>{most, row_sum_naive<T>(O, add)};
     });
   }
 
   template <class T>
   static void backward(T* dx, const T* pre, const T* y_true, const T* weight,
                        const LossOptions<T>& with, T scale, Size N, Size O) {
-    for (Size n = 0; O > 0 && n < N; ++n, dx += O, pre += O) {
-      const T factor = weight ? scale * weight[n] : scale;
-      const Targets<T> t(with, y_true, n, O);
-      if (t.is_one()) {
-        const T target = factor * t.weight(t.label());
-        softmax_row(dx, pre, O, [target](auto p) { return p * target; });
-        dx[t.label()] -= target;
-      } else {
-        softmax_row(dx, pre, O, [](auto p) { return p; });
-        slope(dx, t, factor, O);
-      }
-    }
+    slopes(nullptr, dx, pre, y_true, weight, with, scale, N, O);
   }
   template <class T>
   static void backward_naive(T* dx, const T* pre, const T* y_true, const T* weight,
@@ -90,12 +80,74 @@ struct SoftmaxCrossEntropy {
     }
   }
 
- private:
-  // The largest logit m of a row and the sum S.
+  // Computes each exponential once for both.
   template <class T>
-  struct Exps {
-    T most, sum;
-  };
+  static void add_and_backward(double* sums, T* dx, const T* pre, const T* y_true, const T* weight,
+                               const LossOptions<T>& with, T scale, Size N, Size O) {
+    slopes(sums, dx, pre, y_true, weight, with, scale, N, O);
+  }
+  static double mean(double* sums, Size N, Size O) {
+    return add_pairwise(sums) / double(O > 0 ? N : 0);
+  }
+
+ private:
+  // backward; adds the terms of the loss to sums, unless that is null.
+  template <class T>
+  static void slopes(double* sums, T* dx, const T* pre, const T* y_true, const T* weight,
+                     const LossOptions<T>& with, T scale, Size N, Size O) {
+    const Size few = O <= partial_sums && with.columns == 1 && with.setting == 0 ? N : 0;
+    for (Size n = 0; O > 0 && n < few; n += lanes<T>) {
+      slopes_of_short_rows(sums, dx, pre, y_true, weight, with, scale, n,
+                           few - n < lanes<T> ? few - n : lanes<T>, O);
+    }
+    for (Size n = few; O > 0 && n < N; ++n) {
+      const T* row = pre + n * O;
+      const Targets<T> t(with, y_true, n, O);
+      const RowExps<T> exps = exps_of_row(dx + n * O, row, O);
+      if (sums) add_row(sums, loss_of_row(row, exps, t, O), weight, n);
+      slope_of_exps(dx + n * O, exps.sum, t, weight ? scale * weight[n] : scale, O);
+    }
+  }
+
+  // The same for `count` rows from row n on, one in each lane, if O <= partial_sums and the targets
+  // are labels without smoothing.
+  template <class T>
+  static void slopes_of_short_rows(double* sums, T* dx, const T* pre, const T* y_true,
+                                   const T* weight, const LossOptions<T>& with, T scale, Size n,
+                                   Size count, Size O) {
+    constexpr Size L = lanes<T>;
+    T x[partial_sums * L], most[L], log_sum[L], target[L] = {};
+    for (Size o = 0; o < O; o += L) {
+      pack_transposed(x + o * L, L, pre + n * O + o, O, count, O - o < L ? O - o : L);
+    }
+    for (Size r = 0; r < count; ++r) {
+      const Targets<T> t(with, y_true, n + r, O);
+      target[r] = (weight ? scale * weight[n + r] : scale) * t.weight(t.label());
+    }
+    Vector<T> largest = load(x), exps[partial_sums], partial[partial_sums] = {};
+    for (Size o = 1; o < O; ++o) largest = at_least(largest, load(x + o * L));
+    for (Size o = 0; o < O; ++o) partial[o] = exps[o] = exp(load(x + o * L) - largest);
+    const Vector<T> sum = add_pairwise(partial);
+    for (Size o = 0; o < O; ++o) store(x + o * L, exps[o] / sum * load(target));
+    if (sums) {
+      store(most, largest);
+      store(log_sum, log(sum));
+    }
+    for (Size r = 0; r < count; ++r) {
+      const Targets<T> t(with, y_true, n + r, O);
+      T* row = dx + (n + r) * O;
+      for (Size o = 0; o < O; ++o) row[o] = x[o * L + r];
+      row[t.label()] -= target[r];
+      if (!sums) continue;
+      const T error = log_sum[r] - (pre[(n + r) * O + t.label()] - most[r]);
+      add_row(sums, double(t(t.label())) * double(error), weight, n + r);
+    }
+  }
+
+  template <class T>
+  static void add_row(double* sums, double row, const T* weight, Size n) {
+    sums[n % partial_sums] += weight ? double(weight[n]) * row : row;
+  }
 
   // exps(x) returns m and S of a row; the twins differ in this function only.
   template <class T, class F>
@@ -103,19 +155,32 @@ struct SoftmaxCrossEntropy {
                      Size N, Size O, F exps) {
     double sums[partial_sums] = {};
     for (Size n = 0; O > 0 && n < N; ++n, pre += O) {
-      const auto [most, sum] = exps(pre);
-      const T log_sum = log(sum), largest = most;
-      const Targets<T> t(with, y_true, n, O);
-      const auto term = [&](Size o) { return double(t(o)) * double(log_sum - (pre[o] - largest)); };
-      double row = 0;
-      if (t.is_one()) {
-        row = term(t.label());
-      } else {
-        for (Size o = 0; o < O; ++o) row += term(o);
-      }
-      sums[n % partial_sums] += weight ? double(weight[n]) * row : row;
+      add_row(sums, loss_of_row(pre, exps(pre), Targets<T>(with, y_true, n, O), O), weight, n);
     }
-    return add_pairwise(sums) / double(O > 0 ? N : 0);
+    return mean(sums, N, O);
+  }
+
+  template <class T>
+  static double loss_of_row(const T* pre, RowExps<T> exps, const Targets<T>& t, Size O) {
+    const T log_sum = log(exps.sum);
+    const auto term = [&](Size o) { return double(t(o)) * double(log_sum - (pre[o] - exps.most)); };
+    if (t.is_one()) return term(t.label());
+    double row = 0;
+    for (Size o = 0; o < O; ++o) row += term(o);
+    return row;
+  }
+
+  // Replaces the exponentials (O) of a row, with this sum, by the slopes.
+  template <class T>
+  static void slope_of_exps(T* exps, T sum, const Targets<T>& t, T factor, Size O) {
+    if (t.is_one()) {
+      const T target = factor * t.weight(t.label());
+      for_each_vector<T>(O, [&](auto at) { at.store(exps, at.load(exps) / sum * target); });
+      exps[t.label()] -= target;
+    } else {
+      for_each_vector<T>(O, [&](auto at) { at.store(exps, at.load(exps) / sum); });
+      slope(exps, t, factor, O);
+    }
   }
 
   // Replaces the probabilities p (O) of a row by the slopes, in place.

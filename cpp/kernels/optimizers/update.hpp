@@ -9,6 +9,9 @@
 // as 0.
 #pragma once
 
+#include <type_traits>
+
+#include "../arguments.hpp"
 #include "../each_vector.hpp"
 #include "rates.hpp"
 
@@ -34,34 +37,130 @@ inline Rates<Vector<T>> splat(const Rates<T>& rates) {
   };
 }
 
-// The gradient that is passed to a formula: scaled, clipped, and with coupled weight decay added.
-template <class V>
+// Whether gradients are scaled or clipped.
+template <class T>
+inline bool changes_gradients(const Rates<T>& rates) {
+  return rates.grad_scale != 1 || rates.clip != __builtin_inff();
+}
+
+// The gradient that is passed to a formula: scaled and clipped, if `changes`, and with coupled
+// weight decay added.
+template <bool changes, class V>
 inline V prepared(V grad, V param, const Rates<V>& rates) {
-  const V clipped = at_least(at_most(grad * rates.grad_scale, rates.clip), -rates.clip);
-  return fma(rates.weight_decay, param, clipped);
+  if constexpr (changes) {
+    grad = at_least(at_most(grad * rates.grad_scale, rates.clip), -rates.clip);
+  }
+  return fma(rates.weight_decay, param, grad);
+}
+
+// Updates the entries at `at` in place. Either state may be null.
+template <class Formula, bool changes, class T, class At>
+inline void step_at(At at, ParamArrays<T> of, Vector<T> grad, const Rates<Vector<T>>& rates) {
+  Vector<T> p = at.load(of.param), s0{}, s1{};
+  if (of.state_0) s0 = at.load(of.state_0);
+  if (of.state_1) s1 = at.load(of.state_1);
+  Formula::step(p, s0, s1, prepared<changes>(grad, p, rates), rates);
+  at.store(of.param, p);
+  if (of.state_0) at.store(of.state_0, s0);
+  if (of.state_1) at.store(of.state_1, s1);
 }
 
 // Updates param (n) and the states (n) in place from grad (n). Either state may be null.
 template <class Formula, class T>
 void update(T* param, T* state_0, T* state_1, const T* grad, const Rates<T>& rates, Size n) {
   const Rates<Vector<T>> all = splat(rates);
-  for_each_vector<T>(n, [&](auto at) {
-    Vector<T> p = at.load(param), s0{}, s1{};
-    if (state_0) s0 = at.load(state_0);
-    if (state_1) s1 = at.load(state_1);
-    Formula::step(p, s0, s1, prepared(at.load(grad), p, all), all);
-    at.store(param, p);
-    if (state_0) at.store(state_0, s0);
-    if (state_1) at.store(state_1, s1);
-  });
+  const auto update_all = [&](auto changes) {
+    for_each_vector<T>(n, [&](auto at) {
+      step_at<Formula, changes, T>(at, {param, state_0, state_1}, at.load(grad), all);
+    });
+  };
+  changes_gradients(rates) ? update_all(std::true_type{}) : update_all(std::false_type{});
 }
 template <class Formula, class T>
 void update_naive(T* param, T* state_0, T* state_1, const T* grad, const Rates<T>& rates, Size n) {
   for (Size i = 0; i < n; ++i) {
     T s0 = state_0 ? state_0[i] : T(0), s1 = state_1 ? state_1[i] : T(0);
-    Formula::step(param[i], s0, s1, prepared(grad[i], param[i], rates), rates);
+    Formula::step(param[i], s0, s1, prepared<true>(grad[i], param[i], rates), rates);
     if (state_0) state_0[i] = s0;
     if (state_1) state_1[i] = s1;
+  }
+}
+
+// Updates w (I, O) and its states in place from its gradient x^T . dout, which is not stored: a
+// tile of it is summed in registers, as matmul_tn sums it, and used. For few rows, where reading
+// and writing w takes longer than the sums.
+template <int R, int C, class Formula, bool changes, class T>
+inline void update_tile(ParamArrays<T> w, FewRows<T> from, const Rates<Vector<T>>& rates, Size i,
+                        Size o, Size O) {
+  constexpr Size L = lanes<T>;
+  Vector<T> sum[R][C] = {};
+  for (Size n = 0; n < from.N; ++n) {
+    Vector<T> dout[C];
+    HANDNN_UNROLL
+    for (int c = 0; c < C; ++c) dout[c] = load(from.dout + n * from.dout_row + o + c * L);
+    HANDNN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const Vector<T> x = splat(from.x[n * from.x_row + i + r]);
+      HANDNN_UNROLL
+      for (int c = 0; c < C; ++c) sum[r][c] = fma(x, dout[c], sum[r][c]);
+    }
+  }
+  HANDNN_UNROLL
+  for (int r = 0; r < R; ++r) {
+    HANDNN_UNROLL
+    for (int c = 0; c < C; ++c) {
+      step_at<Formula, changes>(WholeVector<T>{(i + r) * O + o + c * L}, w, sum[r][c], rates);
+    }
+  }
+}
+template <class Formula, bool changes, class T>
+void update_by_tiles(ParamArrays<T> w, FewRows<T> from, const Rates<Vector<T>>& rates, Size I,
+                     Size O) {
+  constexpr Size L = lanes<T>, R = 4, C = 2;
+  const Size whole = O / L * L;
+  const First<T> rest(O - whole);
+  const auto rows = [&](auto height, Size i) {
+    constexpr int H = decltype(height)::value;
+    Size o = 0;
+    for (; o + C * L <= whole; o += C * L) {
+      update_tile<H, C, Formula, changes>(w, from, rates, i, o, O);
+    }
+    if (o < whole) update_tile<H, 1, Formula, changes>(w, from, rates, i, o, O);
+    for (Size r = i; whole < O && r < i + H; ++r) {
+      Vector<T> sum{};
+      for (Size n = 0; n < from.N; ++n) {
+        const T* dout = from.dout + n * from.dout_row + whole;
+        sum = fma(splat(from.x[n * from.x_row + r]), load(dout, rest), sum);
+      }
+      step_at<Formula, changes>(PartialVector<T>{r * O + whole, rest}, w, sum, rates);
+    }
+  };
+  Size i = 0;
+  for (; from.N > 1 && i + R <= I; i += R) rows(std::integral_constant<int, R>{}, i);
+  for (; i < I; ++i) rows(std::integral_constant<int, 1>{}, i);
+}
+template <class Formula, class T>
+void update_from_rows(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I, Size O) {
+  if (O == 1 && I > 1 && from.dout_row == 1) {  // a column is updated as a row
+    const FewRows<T> swapped = {from.dout, 1, from.x, from.x_row, from.N};
+    return update_from_rows<Formula>(w, swapped, rates, 1, I);
+  }
+  const auto tiles = changes_gradients(rates) ? update_by_tiles<Formula, true, T>
+                                              : update_by_tiles<Formula, false, T>;
+  tiles(w, from, splat(rates), I, O);
+}
+template <class Formula, class T>
+void update_from_rows_naive(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I,
+                            Size O) {
+  for (Size i = 0; i < I; ++i) {
+    for (Size o = 0; o < O; ++o) {
+      T grad = 0;
+      for (Size n = 0; n < from.N; ++n) {
+        grad = fma(from.x[n * from.x_row + i], from.dout[n * from.dout_row + o], grad);
+      }
+      const auto at = [&](T* array) { return array ? array + i * O + o : nullptr; };
+      update_naive<Formula>(at(w.param), at(w.state_0), at(w.state_1), &grad, rates, 1);
+    }
   }
 }
 

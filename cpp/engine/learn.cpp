@@ -1,0 +1,201 @@
+// The part of a TrainingProgram that computes the gradients of params and updates them.
+#include <algorithm>
+
+#include "engine/pool.hpp"
+#include "engine/program.hpp"
+
+namespace handnn {
+
+namespace {
+
+// The largest number of rows whose gradient is summed in registers and not stored, and the least
+// number of columns, unless there is one: rows of w must fill vectors. Measured.
+constexpr Size most_few_rows = 8, least_columns = 64;
+
+bool sums_in_registers(Size N, Size O) {
+  return N <= most_few_rows && (O >= least_columns || O == 1);
+}
+
+}  // namespace
+
+template <class T>
+void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
+  OptimizerSettings with = optimizer_;
+  with.grad_scale = grad_scale;
+  const Corrections correct = corrections(with);
+  const auto rates_of = [&](const Param<T>& param) {
+    with.lr = optimizer_.lr * lr_factor * param.lr_scale;
+    with.weight_decay = param.weight_decay;
+    return rates<T>(with, correct);
+  };
+  for (std::size_t i = first_learning_; i < bricks_.size(); ++i) {
+    if (!bricks_[i].learns()) continue;
+    w_rates_[i] = rates_of(bricks_[i].w);
+    b_rates_[i] = rates_of(bricks_[i].b);
+  }
+}
+
+// Computes part `part` of a brick's gradients, and stores them or updates the params with them.
+// With `adds`, which only affines allow, the sums continue from the stored gradients.
+template <class T>
+void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts, bool adds) {
+  const Brick<T>& brick = bricks_[i];
+  const Size O = brick.O, D = brick.vector_size();
+  if (brick.kind == Kind::affine) {
+    return learn_affine(i, N, part, parts, adds);
+  } else if (brick.kind == Kind::layer_norm) {
+    kernels_.layer_norm_dparams({stored_dw_[i], stored_db_[i]}, dout_[i], input(i), mean_[i],
+                                spread_[i], N, O, share_of(O, part, parts, cache_line));
+  } else if (brick.kind == Kind::embedding) {
+    const auto [first, last] = share_of(brick.codes, part, parts);
+    kernels_.embedding_backward_dw(stored_dw_[i], dout_[i], input(i), brick.code_column(), N,
+                                   brick.I, D, {first, last});
+    if (!stores())
+      apply(brick.w, stored_dw_[i] + first * D, w_rates_[i], first * D, (last - first) * D);
+    return;
+  }
+  if (!stores()) update(i, part, parts);  // the columns computed above
+}
+
+// The number of rows of dw that are computed at a time. With few rows of x the weights are the
+// traffic, so each part of dw is used while it is in the cache; more calls than that cost more.
+template <class T>
+Size TrainingProgram<T>::gradient_rows(Size N, Size O) {
+  const Size bytes = N <= 16 ? 1 << 16 : 1 << 18, least = N <= 16 ? cache_line : 4 * cache_line;
+  const Size rows = bytes / (std::max(O, Size(1)) * Size(sizeof(T))) / cache_line * cache_line;
+  return std::clamp(rows, least, rows_at_once);
+}
+
+// Computes this part's rows of dw and, if it is the first part, db.
+template <class T>
+void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts, bool adds) {
+  const Brick<T>& brick = bricks_[i];
+  const T *x = input(i), *dout = dout_[i];
+  T* scratch = scratch_[std::size_t(part)];
+  const Size I = brick.I, O = brick.O;
+  const auto [first, last] = share_of(I, part, parts, cache_line);
+  if (part == 0) learn_bias(i, N, adds);
+  if (sums_in_registers(N, O) && !stored_dw_[i]) {
+    return learn_from_few_rows(i, N, {first, last});
+  }
+  const Size most = gradient_rows(N, O);
+  for (Size row = first; row < last; row += most) {
+    const Size rows = std::min(most, last - row);
+    T* dw = stored_dw_[i] ? stored_dw_[i] + row * O : dw_[std::size_t(part)];
+    kernels_.matmul_tn(dw, x + row, dout, scratch, N, rows, O, {I, adds});
+    if (!stored_dw_[i]) apply(brick.w, dw, w_rates_[i], row * O, rows * O);
+  }
+}
+
+template <class T>
+void TrainingProgram<T>::learn_bias(std::size_t i, Size N, bool adds) {
+  T* db = stored_db_[i] ? stored_db_[i] : db_;
+  kernels_.column_sums(db, dout_[i], N, bricks_[i].O, adds);
+  if (!stored_db_[i]) apply(bricks_[i].b, db, b_rates_[i], 0, bricks_[i].O);
+}
+
+// Updates some rows of an affine's w without storing their gradient.
+template <class T>
+void TrainingProgram<T>::learn_from_few_rows(std::size_t i, Size N, Range rows) {
+  const Brick<T>& brick = bricks_[i];
+  const Size first = rows.first, O = brick.O;
+  const auto from_first = [&](T* array) { return array ? array + first * O : nullptr; };
+  kernels_.updates_from_rows[optimizer_.which](
+      {brick.w.value + first * O, from_first(brick.w.states[0]), from_first(brick.w.states[1])},
+      {input(i) + first, brick.I, dout_[i], O, N}, w_rates_[i], rows.last - first, O);
+}
+
+// A batch of one row on one thread reads the weights once in backward: the gradient of the input is
+// computed from some rows of w, and then they are updated.
+template <class T>
+bool TrainingProgram<T>::learns_row(Size N, int parts) const {
+  const auto needs_all_rows = [](const Brick<T>& brick) { return brick.kind == Kind::batch_norm; };
+  return N == 1 && parts == 1 && !is_blocked() && !stores() && !is_sharded() &&
+         std::none_of(bricks_.begin(), bricks_.end(), needs_all_rows);
+}
+
+template <class T>
+void TrainingProgram<T>::forward_row(const Rows<T>& batch) {
+  for (std::size_t i = 0; i < bricks_.size(); ++i) forward_rows(i, 0, {0, 1});
+  loss_backward(batch, {0, 1});
+}
+
+template <class T>
+void TrainingProgram<T>::backward_and_learn_row() {
+  for (std::size_t i = bricks_.size(); i-- > first_learning_;) {
+    const Brick<T>& brick = bricks_[i];
+    if (brick.kind != Kind::affine || !sums_in_registers(1, brick.O)) {
+      backward_rows(i, 0, {0, 1});
+      if (brick.learns()) learn(i, 1, 0, 1);
+      continue;
+    }
+    const Size I = brick.I, O = brick.O, most = gradient_rows(1, O);
+    for (Size row = 0; row < I; row += most) {
+      const Size rows = std::min(most, I - row);
+      if (i > first_learning_) {
+        kernels_.matmul_nt(dout_[i - 1] + row, dout_[i], brick.w.value + row * O, scratch_[0], 1,
+                           rows, O);
+      }
+      learn_from_few_rows(i, 1, {row, row + rows});
+    }
+    learn_bias(i, 1, false);
+  }
+}
+
+// The sum of squares of all stored gradients: one sum per array, added in the order of the arrays.
+template <class T>
+double TrainingProgram<T>::gradient_sum_of_squares(int parts) {
+  run_parts(parts, [&](int part) {
+    for (std::size_t array = std::size_t(part); array < sums_of_squares_.size();
+         array += std::size_t(parts)) {
+      const Brick<T>& brick = bricks_[array / 2];
+      const bool is_w = array % 2 == 0;
+      const T* grad = is_w ? stored_dw_[array / 2] : stored_db_[array / 2];
+      const Size size = is_w ? brick.w.size : brick.b.size;
+      sums_of_squares_[array] = grad ? kernels_.sum_of_squares(grad, size) : 0;
+    }
+  });
+  double sum = 0;
+  for (const double array : sums_of_squares_) sum += array;
+  return sum;
+}
+
+// Updates this part's range of w and b from the stored gradients.
+template <class T>
+void TrainingProgram<T>::update(std::size_t i, int part, int parts) {
+  const auto share = [&](const Param<T>& param, const T* grad, const Rates<T>& rates) {
+    const auto [first, last] = share_of(param.size, part, parts, cache_line);
+    if (first < last) apply(param, grad + first, rates, first, last - first);
+  };
+  share(bricks_[i].w, stored_dw_[i], w_rates_[i]);
+  share(bricks_[i].b, stored_db_[i], b_rates_[i]);
+}
+
+// Updates entries first ... first + n - 1 of a param from grad (n).
+template <class T>
+void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates<T>& rates,
+                               Size first, Size n) {
+  const auto from_first = [&](T* array) { return array ? array + first : nullptr; };
+  kernels_.updates[optimizer_.which](param.value + first, from_first(param.states[0]),
+                                     from_first(param.states[1]), grad, rates, n);
+}
+
+// The rest of TrainingProgram is instantiated in program.cpp.
+#define HANDNN_FOR(T)                                                                \
+  template void TrainingProgram<T>::set_rates(double, double);                       \
+  template void TrainingProgram<T>::learn(std::size_t, Size, int, int, bool);        \
+  template void TrainingProgram<T>::learn_affine(std::size_t, Size, int, int, bool); \
+  template Size TrainingProgram<T>::gradient_rows(Size, Size);                       \
+  template void TrainingProgram<T>::learn_bias(std::size_t, Size, bool);             \
+  template void TrainingProgram<T>::learn_from_few_rows(std::size_t, Size, Range);   \
+  template bool TrainingProgram<T>::learns_row(Size, int) const;                     \
+  template void TrainingProgram<T>::forward_row(const Rows<T>&);                     \
+  template void TrainingProgram<T>::backward_and_learn_row();                        \
+  template double TrainingProgram<T>::gradient_sum_of_squares(int);                  \
+  template void TrainingProgram<T>::update(std::size_t, int, int);                   \
+  template void TrainingProgram<T>::apply(const Param<T>&, const T*, const Rates<T>&, Size, Size);
+HANDNN_FOR(float)
+HANDNN_FOR(double)
+#undef HANDNN_FOR
+
+}  // namespace handnn
