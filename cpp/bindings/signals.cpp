@@ -25,8 +25,8 @@ struct SignalModule {
   py::object set = module.attr("signal"), get = module.attr("getsignal");
 };
 
-// The handlers, by signal, of the signals that have one written in Python. In a fraction of the time
-// that signal.py needs, which is noticeable in a short fit.
+// The handlers, by signal, of the signals that have one written in Python. In a fraction of the
+// time that signal.py needs, which is noticeable in a short fit.
 Handlers signal_handlers() {
   const SignalModule signals;
   Handlers found;
