@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import handnn
 from handnn import Adam, MSELoss, Network, Trainer
 from handnn.arrays import CACHE_LINE, in_own_lines
 from handnn.layers import Affine, BatchNorm, Embedding, LayerNorm
@@ -48,3 +49,27 @@ def test_params_and_states_share_no_cache_line(make):
     spans = sorted(map(lines, arrays))
     assert all(last <= first for (_, last), (first, _) in pairwise(spans))
     assert len(spans) == 3 * len(network.params)
+
+
+LONG = np.zeros((2**40, 0))
+"""A list of its rows would fill the memory."""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: handnn.Network(LONG),
+        lambda: handnn.Residual(LONG),
+        lambda: handnn.Ensemble(LONG),
+        lambda: handnn.train_many(LONG, [[1.0]], [[1.0]], epochs=1),
+        lambda: handnn.TableModel(LONG, None, None),
+        lambda: handnn.Columns(LONG),
+        lambda: handnn.Columns.learn({"a": [1.0]}, gaps=LONG),
+        lambda: handnn.Trainer(
+            handnn.mlp([1, 1]), handnn.MSELoss(), handnn.SGD(0.1), callbacks=LONG
+        ),
+    ],
+)
+def test_an_array_is_not_a_list_of_objects(call):
+    with pytest.raises(TypeError, match=r"must be a list, but is an array|must be strings"):
+        call()

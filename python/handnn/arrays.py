@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from numbers import Real
-from typing import SupportsIndex, overload
+from typing import SupportsIndex, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+Item = TypeVar("Item")
 
 Array = NDArray[np.floating]
 """An array of float32 or float64."""
@@ -109,13 +111,22 @@ def check_type(value: object, kind: type, name: str) -> None:
 def text_tuple(values: str | Iterable[str], name: str) -> tuple[str, ...]:
     """Return strings as a tuple, of one string if there is only one; TypeError for other values."""
     try:
-        found = (values,) if isinstance(values, str) else tuple(values)
+        texts = iter((values,) if isinstance(values, str) else values)
     except TypeError:
         raise TypeError(f"{name} must be strings, but is {values!r:.50}") from None
-    for text in found:
+    found = []
+    for text in texts:  # an array may have 2⁴⁰ rows without a byte
         if not isinstance(text, str):
             raise TypeError(f"{name} must be strings, but has {text!r:.50}")
-    return found
+        found.append(text)
+    return tuple(found)
+
+
+def elements(values: Iterable[Item], name: str) -> list[Item]:
+    """Return objects as a list; TypeError for an array of numbers, which may have 2⁴⁰ rows."""
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        raise TypeError(f"{name} must be a list, but is an array of shape {values.shape}")
+    return list(values)
 
 
 def check_methods(value: object, name: str, *methods: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from handnn import storage
-from handnn.arrays import Array, as_float, check_type
+from handnn.arrays import Array, as_float, check_type, elements
 from handnn.layers import ACTIVATIONS, Brick, Softmax
 from handnn.network import Network
 
@@ -53,7 +53,7 @@ class Ensemble:
     def __init__(self, networks: Iterable[Network], activation: str | None = None) -> None:
         if isinstance(networks, Network) or not hasattr(networks, "__iter__"):
             raise TypeError(f"Ensemble: networks must be a list of Networks, but is {networks!r}")
-        self.networks = list(networks)
+        self.networks = elements(networks, "Ensemble: networks")
         self.activation = activation
         _check_members(self.networks)
         end = _activation_bricks(activation)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from handnn import engine
-from handnn.arrays import Array, as_float, check_output, float_dtype, whole_number
+from handnn.arrays import Array, as_float, check_output, elements, float_dtype, whole_number
 from handnn.initializers import RandomSource, generator
 from handnn.jacobian import jacobian
 from handnn.layers import ACTIVATIONS, Affine, Brick, sequence
@@ -75,7 +75,7 @@ class Network:
             raise TypeError(
                 f"Network: layers must be a list of bricks, such as [{layers!r}], but is {layers!r}"
             )
-        self.layers: list[Brick] = list(layers)
+        self.layers: list[Brick] = elements(layers, "Network: layers")
         sequence.check_bricks("Network", self.layers)
         sequence.check_dtypes("Network", {**self.params, **self.buffers})
         sequence.output_widths("Network", self.layers)

@@ -215,7 +215,7 @@ def train_file(
 def widths(hidden: Iterable[int]) -> tuple[int, ...]:
     """Return the widths of hidden layers; raise TypeError if they are not ints."""
     try:
-        given = tuple(hidden)
+        given = iter(hidden)
     except TypeError:
         raise TypeError(f"train_file: hidden must be ints, but is {hidden!r:.50}") from None
     return tuple(whole_number(width, "train_file: a width in hidden") for width in given)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from handnn.arrays import Array, as_float, float_dtype
+from handnn.arrays import Array, as_float, elements, float_dtype
 from handnn.layers import sequence
 from handnn.layers.layer import Brick
 
@@ -48,7 +48,7 @@ class Residual(sequence.Container):
         block = getattr(block, "layers", block)
         if not hasattr(block, "__iter__"):
             raise TypeError(f"Residual: block must be a list of bricks, but is {block!r}")
-        self.block: list[Brick] = list(block)
+        self.block: list[Brick] = elements(block, "Residual: block")
         inner = [brick.depth for brick in self.block if isinstance(brick, Residual)]
         self.depth: int = 1 + max(inner, default=0)
         if self.depth > MAX_DEPTH:

@@ -78,6 +78,5 @@ class RMSProp(GradientOptimizer):
         self, param: Array, grad: Array, states: Sequence[Array], **shared: Unpack[UpdateSettings]
     ) -> None:
         """Update `param`, its squares and its velocity in place."""
-        square, *others = states
-        (velocity,) = others or (None,)
+        square, velocity = states[0], states[1] if len(states) > 1 else None
         functional.rmsprop_update(param, grad, square, velocity, **self.settings, **shared)

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import DTypeLike
 
-from handnn.arrays import Array, check_type, float_dtype, whole_number
+from handnn.arrays import Array, check_type, elements, float_dtype, whole_number
 from handnn.initializers import RandomSource, generator
 from handnn.layers import Brick, Embedding
 from handnn.layers.embedding import code_columns
@@ -72,7 +72,7 @@ class Columns:
         categories: str = "embedding",
         gaps: Iterable[str] | None = None,
     ) -> None:
-        self.columns: tuple[Column, ...] = tuple(columns)
+        self.columns: tuple[Column, ...] = tuple(elements(columns, "Columns: columns"))
         self.feature_names_in = None if feature_names_in is None else tuple(feature_names_in)
         self.categories = checks.word(categories, ENCODINGS, "Columns: categories")
         self.gaps = gap_tuple(gaps, "Columns: gaps")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn import storage
-from handnn.arrays import Array, check_type
+from handnn.arrays import Array, check_type, elements
 from handnn.network import Network
 from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.columns import Columns
@@ -57,7 +57,11 @@ class TableModel:
         target: Target,
         held_out: HeldOutErrors | None = None,
     ) -> None:
-        found = (networks,) if isinstance(networks, Network) else tuple(networks)
+        found = (
+            (networks,)
+            if isinstance(networks, Network)
+            else (tuple(elements(networks, "TableModel: networks")))
+        )
         self.networks: tuple[Network, ...] = found
         self.columns = columns
         self.target = target

@@ -11,7 +11,7 @@ from typing import Literal, SupportsIndex
 from numpy.typing import ArrayLike
 
 from handnn import engine
-from handnn.arrays import check_methods
+from handnn.arrays import check_methods, elements
 from handnn.initializers import RandomSource, generator
 from handnn.losses import Loss
 from handnn.metrics import Metric
@@ -103,7 +103,7 @@ class Trainer:
         check_methods(loss, "Trainer: loss", "forward", "backward")
         check_methods(optimizer, "Trainer: optimizer", "step")
         if hasattr(callbacks, "__iter__"):
-            callbacks = tuple(callbacks)
+            callbacks = tuple(elements(callbacks, "Trainer: callbacks"))
         if not (isinstance(callbacks, tuple) and all(map(callable, callbacks))):
             raise TypeError(f"Trainer: callbacks must be a list of functions, but is {callbacks!r}")
         if engine not in ("auto", "compiled", "bricks"):

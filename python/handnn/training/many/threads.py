@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, SupportsIndex, TypeAlias
 from numpy.typing import ArrayLike
 
 from handnn import engine
-from handnn.arrays import whole_number
+from handnn.arrays import elements, whole_number
 from handnn.optimizers import LBFGS, GradientOptimizer
 from handnn.progress import progress_bar
 from handnn.training.history import History
@@ -319,7 +319,7 @@ def _has_begun(thread: Thread) -> bool:
 def _as_trainers(trainers: Iterable[Trainer]) -> tuple[Trainer, ...]:
     if not hasattr(trainers, "__iter__"):
         raise TypeError(f"train_many: trainers must be a list of Trainers, but is {trainers!r}")
-    trainers = tuple(trainers)
+    trainers = tuple(elements(trainers, "train_many: trainers"))
     for place, trainer in enumerate(trainers):
         if not isinstance(trainer, Trainer):
             raise TypeError(
