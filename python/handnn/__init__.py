@@ -57,7 +57,7 @@ _NAMES = {
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}
 _PUBLIC_MODULES = ("article", "functional", "metrics", "schedules")
 _OTHER_MODULES = ("initializers", "storage", "tables", "inside", "layers", "losses", "optimizers")
-_OTHER_MODULES += ("play",)  # the module is callable
+_OTHER_MODULES += ("engine", "play")  # play is callable
 
 __all__ = sorted(
     {"__version__", "cpu_info", "get_num_threads", "set_num_threads", *_PUBLIC_MODULES, *_MODULE_OF}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 from numpy.typing import ArrayLike
 
@@ -18,14 +18,15 @@ from handnn.arrays import whole_number
 from handnn.layers.sequence import walk
 from handnn.network import Network
 from handnn.optimizers import LBFGS
-from handnn.storage import as_path
-from handnn.training.checkpoints import Checkpoint, Resumed, hashes
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.measures import Measure, Measuring, measures
 from handnn.training.parts import Parts
 from handnn.training.rows import Indices, Selection, hold_out, named, select_rows
 from handnn.training.run import Run
 from handnn.training.state import FitSettings, FitState, Shuffle
+
+if TYPE_CHECKING:
+    from handnn.training.checkpoints import Checkpoint, Resumed
 
 MAX_ROWS = sys.maxsize // 8
 """The largest number of rows in an epoch, whose order is an array of 64-bit integers."""
@@ -245,6 +246,9 @@ def _checkpoint(
     held_out: Selection | None,
 ) -> Checkpoint:
     """Return the common contents of all checkpoints of a fit, with the hashes of its data."""
+    from handnn.storage import as_path
+    from handnn.training.checkpoints import Checkpoint, hashes
+
     names = ("x", "y", "sample_weight")
     data = dict(zip(names, rows.gather(), strict=False))
     if held_out is not None and settings.fraction is None:

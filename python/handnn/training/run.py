@@ -14,7 +14,6 @@ from handnn import engine
 from handnn.arrays import Array
 from handnn.engine import signals
 from handnn.optimizers import LBFGS
-from handnn.training.checkpoints import Checkpoint, Resumed
 from handnn.training.divergence import divergence
 from handnn.training.history import Epoch
 from handnn.training.interrupts import Interrupts
@@ -26,6 +25,7 @@ from handnn.training.state import FitState
 
 if TYPE_CHECKING:
     from handnn.progress import Bar
+    from handnn.training.checkpoints import Checkpoint, Resumed
     from handnn.training.distributed.ranks import Ranks
 
 MAX_EPOCHS_PER_CALL = 2**31

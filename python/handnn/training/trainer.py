@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Literal, SupportsIndex
+from typing import TYPE_CHECKING, Literal, SupportsIndex
 
 from numpy.typing import ArrayLike
 
@@ -18,7 +18,6 @@ from handnn.metrics import Metric
 from handnn.network import Network
 from handnn.optimizers import Optimizer
 from handnn.progress import progress_bar
-from handnn.training.checkpoints import Resumed, read
 from handnn.training.distributed.sharding import DEADLINE, Sharding
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.exclusive import exclusively
@@ -29,6 +28,9 @@ from handnn.training.prepare import FitArguments, prepare
 from handnn.training.repeated_link import repeated_link
 from handnn.training.rows import Samples, as_rows
 from handnn.training.run import Run
+
+if TYPE_CHECKING:
+    from handnn.training.checkpoints import Resumed
 
 
 class Trainer:
@@ -148,6 +150,8 @@ class Trainer:
             FormatError: If the file is not a valid checkpoint; a ValueError.
             OSError: If the file cannot be read.
         """
+        from handnn.training.checkpoints import read
+
         resumed = read(path)
         parts = resumed.checkpoint.parts
         trainer = cls(
