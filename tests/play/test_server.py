@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -27,6 +29,19 @@ def test_serves_the_page_with_a_strict_policy(served):
 
 def test_listens_only_on_this_machine(served):
     assert served.server._socket.getsockname()[0] == "127.0.0.1"
+
+
+def test_sends_the_body_of_a_response_without_waiting_for_an_acknowledgment(served):
+    with closing(socket.create_connection(("127.0.0.1", served.server.port))) as connection:
+        connection.sendall(
+            f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{served.server.port}\r\n\r\n".encode()
+        )
+        connection.recv(1)
+        kept = list(served.server._server.server_state.connections)
+        assert kept
+        for protocol in kept:
+            accepted = protocol.transport.get_extra_info("socket")
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize("host", ["example.com", "localhost", "127.0.0.1", "127.0.0.1:1"])
