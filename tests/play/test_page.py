@@ -50,6 +50,46 @@ def test_step_and_step_back(new_page):
     assert weights(page) == second
 
 
+DRAWN = """() => {
+  const charts = ["curve", "detail"].map((id) => document.getElementById(id).innerHTML);
+  const canvases = [...document.querySelectorAll("canvas")];
+  const shown = canvases.filter((one) => !one.closest("[hidden]"));
+  return [...charts, ...shown.map((one) => one.toDataURL())];
+}"""
+"""A script that returns the charts and the pictures of a page."""
+
+
+@pytest.mark.parametrize("data", ["spiral", "sine", "concrete"])
+def test_what_changes_in_place_is_drawn_as_on_a_new_page(new_page, data):
+    page = new_page()
+    for name in (data, "circles", data):
+        page.select_option("#data", name)
+        page.wait_for_selector("body[aria-busy=false]")
+        page.focus("#scroller")
+        before = page.evaluate(DRAWN)
+        for step in range(1, 4):
+            page.keyboard.press("s")
+            wait_for_step(page, step)
+        page.check("#log")
+        page.uncheck("#log")
+    changed = page.evaluate(DRAWN)
+    assert changed != before
+    other = new_page()
+    other.wait_for_selector("#detail > *")
+    assert other.evaluate(DRAWN) == changed
+
+
+def test_a_confusion_matrix_keeps_the_focus_while_its_numbers_change(new_page):
+    page = new_page()
+    page.focus("#detail .wide")
+    first = page.inner_text("#detail")
+    page.keyboard.press("p")
+    page.wait_for_function(
+        "(first) => document.getElementById('detail').innerText !== first", arg=first
+    )
+    assert page.evaluate("document.activeElement.matches('#detail .wide')")
+
+
 def test_a_weight_is_edited_and_a_link_gives_the_same_weights(new_page):
     page = new_page()
     page.click("#epoch")

@@ -17,7 +17,7 @@ from handnn.layers import Affine, sequence
 from handnn.layers.layer import Brick, Layer, grads_of, params_of
 from handnn.losses import KernelLoss
 from handnn.network import Network
-from handnn.play.player import Player, Status
+from handnn.play.player import MAX_CURVE, Player, Status
 from handnn.play.rows import Rows
 from handnn.play.session import Session, weights_sha256
 
@@ -84,7 +84,7 @@ def frame(player: Player, *, with_warnings: bool) -> Json:
             **_progress(moment),
             "losses": [_number(value) for value in measured],
             "scores": _scores(network, session.loss, rows),
-            "curve": [[step, _number(a), _number(b)] for step, a, b in curve],
+            "curve": [[step, _curve_number(a), _curve_number(b)] for step, a, b in curve],
             "bricks": _bricks(network, rows),
             "prediction": _prediction(network, session.loss, rows),
         }
@@ -115,6 +115,10 @@ def _progress(moment: Moment) -> Json:
 def _number(value: float) -> float | None:
     """Return a number for JSON, which has neither NaN nor infinity."""
     return float(f"{value:.7g}") if math.isfinite(value) else None
+
+
+_curve_number = lru_cache(maxsize=2 * MAX_CURVE)(_number)
+"""The same as `_number`, for losses that are sent again with every frame."""
 
 
 def _measured(network: Network, loss: KernelLoss, rows: Rows) -> tuple[float, float]:

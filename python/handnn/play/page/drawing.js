@@ -61,6 +61,44 @@ export function write(id, text) {
   if (target.textContent !== text) target.textContent = text;
 }
 
+// Show an element in a box: change the one that is there if it has the same structure.
+export function show(box, made) {
+  if (box.childNodes.length !== 1 || !adopt(box.firstChild, made)) box.replaceChildren(made);
+}
+
+function adopt(shown, made) {
+  if (shown.nodeName !== made.nodeName || shown.childNodes.length !== made.childNodes.length) {
+    return false;
+  }
+  if (shown.nodeType === Node.TEXT_NODE) {
+    if (shown.data !== made.data) shown.data = made.data;
+    return true;
+  }
+  for (const { name } of [...shown.attributes]) {
+    if (!made.hasAttribute(name)) shown.removeAttribute(name);
+  }
+  for (const { name, value } of made.attributes) {
+    if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
+  }
+  const wanted = [...made.childNodes];
+  [...shown.childNodes].forEach((child, i) => {
+    if (!adopt(child, wanted[i])) child.replaceWith(wanted[i]);
+  });
+  return true;
+}
+
+const painted = new WeakMap(); // what each canvas shows
+
+// Whether a canvas already shows these levels; the settings are numbers or tables of colors.
+function isPainted(canvas, levels, ...settings) {
+  const wanted = [palette(), levels.length, ...settings];
+  const last = painted.get(canvas);
+  painted.set(canvas, { wanted, levels });
+  return last !== undefined && wanted.length === last.wanted.length
+    && wanted.every((value, i) => value === last.wanted[i])
+    && levels.every((level, i) => level === last.levels[i]);
+}
+
 const packed = new Map(); // the colors of a table as 32-bit pixels
 
 function pixelsOf(colors, alpha) {
@@ -78,7 +116,9 @@ export function paint(canvas, levels, width, height, colors = null) {
     canvas.width = width;
     canvas.height = height;
     pictures.delete(canvas);
+    painted.delete(canvas);
   }
+  if (isPainted(canvas, levels, colors)) return;
   if (!pictures.has(canvas)) {
     const context = canvas.getContext("2d");
     const picture = context.createImageData(width, height);
@@ -93,6 +133,7 @@ export function paint(canvas, levels, width, height, colors = null) {
 
 // A line from -127 to 127 over the input, with the zero line.
 export function paintLine(canvas, levels) {
+  if (isPainted(canvas, levels)) return;
   const context = fresh(canvas, 68, 68);
   context.strokeStyle = ink(0.3);
   context.beginPath();
@@ -109,6 +150,7 @@ export function paintLine(canvas, levels) {
 }
 
 export function paintBars(canvas, levels, [low, high]) {
+  if (isPainted(canvas, levels, low, high)) return;
   const context = fresh(canvas, 72, 72);
   const table = palette();
   levels.forEach((level, i) => {

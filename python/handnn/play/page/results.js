@@ -1,6 +1,6 @@
 // Predictions, loss curve, confusion matrix, and predicted against true.
 
-import { $, element, short, svg, write } from "./drawing.js";
+import { $, element, short, show, svg, write } from "./drawing.js";
 import { drawSurface } from "./surface.js";
 import { t, told } from "./words.js";
 
@@ -12,7 +12,7 @@ export function drawResults(frame, rows, isLog) {
   drawScores(frame, rows);
   if (frame.playing && Date.now() - chartedAt < CHARTS_EVERY && !frame.warnings) return;
   chartedAt = Date.now();
-  $("curve").replaceChildren(curve(frame.curve, isLog));
+  show($("curve"), curve(frame.curve, isLog));
   if (frame.prediction.confusion) drawConfusion(frame.prediction.confusion, rows);
   else drawPairs(frame.prediction.pairs, rows);
   if (frame.warnings) {
@@ -74,7 +74,7 @@ function curve(points, isLog) {
 }
 
 function drawConfusion(counts, rows) {
-  $("detail-title").textContent = t("Held-out rows: true (down) and predicted (across)");
+  write("detail-title", t("Held-out rows: true (down) and predicted (across)"));
   const head = element("tr", {}, element("td", {}), ...rows.classes.map((label) =>
     element("th", { scope: "col" }, label)));
   const body = counts.map((row, i) => element("tr", {},
@@ -85,11 +85,11 @@ function drawConfusion(counts, rows) {
   const table = element("table", { class: size }, element("thead", {}, head), element("tbody", {}, ...body));
   const box = element("div", { class: "wide", tabindex: "0", role: "region",
     "aria-label": t("Confusion matrix") }, table);
-  $("detail").replaceChildren(box);
+  show($("detail"), box);
 }
 
 function drawPairs(pairs, rows) {
-  $("detail-title").textContent = t("Held-out rows: predicted and true");
+  write("detail-title", t("Held-out rows: predicted and true"));
   const known = pairs.filter(([, guess]) => guess !== null);
   const all = known.flat();
   const low = Math.min(...all), high = Math.max(...all);
@@ -102,5 +102,5 @@ function drawPairs(pairs, rows) {
   }
   chart.setAttribute("aria-label", t("Predicted against true {} of {} rows", rows.target,
     known.length));
-  $("detail").replaceChildren(chart);
+  show($("detail"), chart);
 }
