@@ -44,10 +44,12 @@ def cpu_of_browser() -> float:
     total, parents = 0, {}
     for file in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = file.read_text().rpartition(")")[2].split()
+            name, _, text = file.read_text().rpartition(")")
         except OSError:
             continue
-        parents[int(file.parent.name)] = (int(fields[1]), int(fields[11]) + int(fields[12]))
+        fields = text.split()
+        ticks = int(fields[11]) + int(fields[12]) if "chrom" in name else 0  # not the driver's
+        parents[int(file.parent.name)] = (int(fields[1]), ticks)
     own = {int(Path("/proc/self").resolve().name)}
     while new := {pid for pid, (parent, _) in parents.items() if parent in own} - own:
         own |= new
