@@ -78,5 +78,6 @@ class RMSProp(GradientOptimizer):
         self, param: Array, grad: Array, states: Sequence[Array], **shared: Unpack[UpdateSettings]
     ) -> None:
         """Update `param`, its squares and its velocity in place."""
-        square, velocity = states[0], states[1] if len(states) > 1 else None
+        square, *others = states
+        velocity = others[0] if others else None
         functional.rmsprop_update(param, grad, square, velocity, **self.settings, **shared)
