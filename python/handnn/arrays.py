@@ -152,6 +152,14 @@ def whole_number(
     return number
 
 
+def whole_numbers(values: ArrayLike, name: str) -> NDArray[np.int64]:
+    """Return `values` as int64; raise TypeError if they are not integers of up to 64 bits."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers of up to 64 bits, but is {array.dtype}")
+    return array.astype(np.int64, copy=False)
+
+
 def real_number(value: object, name: str) -> float:
     """Return `value` as a float, infinite if too large; raise TypeError if it is not a number."""
     if type(value) is float:  # the general check takes a microsecond

@@ -16,7 +16,7 @@ from typing import SupportsIndex
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn.arrays import fraction, whole_number
+from handnn.arrays import fraction, whole_number, whole_numbers
 
 Steps = NDArray[np.int64]
 Factors = NDArray[np.float64]
@@ -115,7 +115,8 @@ class Step(Schedule):
 
     def at(self, steps: Steps) -> Factors:
         """Compute the powers by repeated squaring, one bit of the exponents at a time."""
-        exponents = np.asarray(steps) // self.every
+        steps = whole_numbers(steps, "Step.at: steps")
+        exponents = np.asarray(steps // self.every)
         power, square = np.ones(np.shape(steps)), self.factor
         while (exponents > 0).any():
             power[exponents % 2 == 1] *= square
@@ -178,6 +179,7 @@ class WarmUp(Schedule):
         self.is_watching = self.then.is_watching
 
     def at(self, steps: Steps) -> Factors:
+        steps = whole_numbers(steps, "WarmUp.at: steps")
         rise = (steps + 1) / self.steps * self.then.at(np.zeros(1, np.int64))
         then = self.then.at(np.maximum(steps - self.steps, 0))
         return np.where(steps < self.steps, rise, then)

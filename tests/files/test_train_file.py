@@ -91,7 +91,11 @@ NOT_CHECKED = {"path", "executor", "comm", "log"}
 """Opened, or objects with methods of their own."""
 
 
-@pytest.mark.parametrize("wrong", [0.5 + 1j, np.array([0.5, 2.0]), object()], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    [0.5 + 1j, np.array([0.5, 2.0]), object()],
+    ids=["a complex number", "an array", "an object"],
+)
 def test_errors_name_the_argument(table, wrong):
     path = table(as_csv(flats(40)))
     for name in set(inspect.signature(handnn.train_file).parameters) - NOT_CHECKED:
