@@ -96,8 +96,11 @@ std::string shape_text(const Array& array) {
 bool is_unchanged(const Array& array) {
   PyObject* object = array.object.ptr();
   const auto* now = py::detail::array_proxy(object);
-  return is_same(object, array.data, array.dtype) && now->nd == array.dimensions &&
-         std::equal(now->dimensions, now->dimensions + now->nd, array.shape.begin());
+  if (!is_same(object, array.data, array.dtype) || now->nd != array.dimensions) return false;
+  for (Size i = 0; i < array.dimensions; ++i) {
+    if (now->dimensions[i] != array.shape[i]) return false;
+  }
+  return true;
 }
 
 void Gate::require_unchanged() const {
@@ -227,8 +230,14 @@ Array Gate::output(const char* name, py::handle given, const Size* shape, Size d
                 ", which is too large for memory");
     }
   }
-  const py::dtype dtype(dtype_ == Dtype::float32 ? number_of_float32 : number_of_float64);
-  const py::array array(dtype, py::array::ShapeContainer(shape, shape + dimensions));
+  py::dtype dtype(dtype_ == Dtype::float32 ? number_of_float32 : number_of_float64);
+  // As py::array does, without its vectors of shape and strides, which one row would notice.
+  const auto& numpy = py::detail::npy_api::get();
+  PyObject* made =
+      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, dtype.release().ptr(), int(dimensions),
+                                  shape, nullptr, nullptr, 0, nullptr);
+  if (!made) throw py::error_already_set();
+  const auto array = py::reinterpret_steal<py::array>(made);
   return passed(name, array, array);
 }
 

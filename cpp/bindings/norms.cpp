@@ -241,7 +241,7 @@ FloatArray batch_norm_dx(ArrayLike dout_any, ArrayLike x_any, ArrayLike gamma_an
 
   gate.run(double(x.size), [&]<class T>(const Kernels<T>& kernels) {
     const ColumnNorm<T> norm = {{gamma, nullptr, T(eps)}, mean, var, true};
-    kernels.batch_norm_dx(dx, dout, x, norm, {dgamma, dbeta}, batch_rows, N, O, {0, O});
+    kernels.batch_norm_dx(dx, dout, x, norm, {dgamma, dbeta, batch_rows}, N, O, {0, O});
   });
   return dx.as_array();
 }

@@ -43,7 +43,7 @@ bool TrainingProgram<T>::backward_norm(std::size_t i, Size N, int parts) {
   if (!needs_dx) return true;
   T* sums = sharding_.sum ? sharding_.column_total : stored_dw_[i];
   for_ranges(O, cache_line, parts, [&](int, Range columns) {
-    kernels_.batch_norm_dx(dout_[i - 1], dout_[i], input(i), norm, {sums, sums + O}, batch_rows_, N,
+    kernels_.batch_norm_dx(dout_[i - 1], dout_[i], input(i), norm, {sums, sums + O, batch_rows_}, N,
                            O, columns);
   });
   return true;

@@ -196,7 +196,7 @@ void TrainingProgram<T>::loss_backward(const Rows<T>& batch, Range rows) {
     const T factor = T(loss_.exact ? scale : 1.0);
     const Size N = part.last - part.first;
     if (is_loss_added_) {
-      loss.add_and_backward(loss_sums_, dx, pre, y_true, weight, loss_.options, factor, N, O);
+      loss.add_and_backward({loss_sums_, dx}, pre, y_true, weight, loss_.options, factor, N, O);
     } else {
       loss.backward(dx, pre, y_true, weight, loss_.options, factor, N, O);
     }

@@ -48,6 +48,13 @@ struct NormGrads {
   T *dgamma, *dbeta;
 };
 
+// Those of a BatchNorm, as sums over all `rows` rows of a batch.
+template <class T>
+struct BatchGrads {
+  const T *dgamma, *dbeta;
+  Size rows;
+};
+
 // A BatchNorm with mean (O) and var (O): those of x in training, constants in prediction.
 template <class T>
 struct ColumnNorm {

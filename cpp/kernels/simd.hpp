@@ -357,20 +357,6 @@ inline Doubles at_most(Doubles x, Doubles bound) {
 }
 #endif
 
-// The index of each lane: 0, 1, 2, ...
-template <class T>
-inline Words<T> counting() {
-  Words<T> lane;
-  for (int i = 0; i < lanes<T>; ++i) lane[i] = std::uint32_t(i);
-  return lane;
-}
-
-// Converts comparisons of words to a mask for vectors of T.
-template <class T, class M>
-inline Mask<Vector<T>> of_words(M truths) {
-  return __builtin_convertvector(truths, Mask<Vector<T>>);
-}
-
 // The value as a scalar, or in every lane of a vector.
 template <class V>
 inline V constant(double value) {

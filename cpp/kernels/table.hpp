@@ -80,8 +80,7 @@ namespace handnn {
   KERNEL(void, batch_norm_backward, (T* dx, NormGrads<T> grads, const T* dout, const T* x, \
                                      ColumnNorm<T> norm, Size N, Size O, Range columns)) \
   KERNEL(void, batch_norm_dx, (T* dx, const T* dout, const T* x, ColumnNorm<T> norm, \
-                               NormGrads<T> grads, Size batch_rows, Size N, Size O, \
-                               Range columns)) \
+                               BatchGrads<T> grads, Size N, Size O, Range columns)) \
   KERNEL(void, dropout_forward, (T* out, const T* x, std::uint64_t seed, std::uint64_t step, \
                                  double p, Size first, Size n)) \
   KERNEL(void, dropout_backward, (T* dx, const T* dout, std::uint64_t seed, std::uint64_t step, \
@@ -164,7 +163,7 @@ struct LossKernels {
   void (*backward)(T* dx, const T* pre, const T* y_true, const T* weight,
                    const LossOptions<T>& with, T scale, Size N, Size O);
   // Both in one pass (see losses/loss.hpp), or null.
-  void (*add_and_backward)(double* sums, T* dx, const T* pre, const T* y_true, const T* weight,
+  void (*add_and_backward)(SumsAndSlopes<T> to, const T* pre, const T* y_true, const T* weight,
                            const LossOptions<T>& with, T scale, Size N, Size O);
   double (*mean)(double* sums, Size N, Size O);
 };

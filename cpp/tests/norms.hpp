@@ -132,12 +132,11 @@ void test_slices_of_batch_norm(const Buffer<T>& x, const Buffer<T>& dout, const 
   const Buffer<T> dgamma = numbers<T>(O), dbeta = numbers<T>(O), dx(N * O), dx_naive(N * O);
   const ColumnNorm<T> norm = {
       {gamma.data(), nullptr, T(1e-5)}, mean.data(), var.data(), random_bits() % 4 > 0};
+  const BatchGrads<T> grads = {dgamma.data(), dbeta.data(), 3 * N};
   for (const Range columns : parts) {
-    kernels<T>().batch_norm_dx(dx.data(), dout.data(), x.data(), norm,
-                               {dgamma.data(), dbeta.data()}, 3 * N, N, O, columns);
+    kernels<T>().batch_norm_dx(dx.data(), dout.data(), x.data(), norm, grads, N, O, columns);
   }
-  batch_norm_dx_naive(dx_naive.data(), dout.data(), x.data(), norm, {dgamma.data(), dbeta.data()},
-                      3 * N, N, O, {0, O});
+  batch_norm_dx_naive(dx_naive.data(), dout.data(), x.data(), norm, grads, N, O, {0, O});
   compare("batch_norm_dx", "dx", dx, dx_naive, N, 1, O);
 }
 

@@ -158,7 +158,7 @@ void test_loss(int which, LossOptions<T> with, const Buffer<T>& y_true, Size N, 
     std::fill_n(sums.data(), partial_sums, 0.0);
     const Size half = N / 2 / partial_sums * partial_sums;
     for (const auto& [first, last] : {Range{0, half}, Range{half, N}}) {
-      kernels.add_and_backward(sums.data(), dx.data() + first * O, pre.data() + first * O,
+      kernels.add_and_backward({sums.data(), dx.data() + first * O}, pre.data() + first * O,
                                y_true.data() + first * with.columns, w ? w + first : nullptr, with,
                                T(0.3), last - first, O);
     }

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Never, NoReturn, SupportsIndex, overload
+from typing import Never, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -17,34 +17,7 @@ from handnn.initializers import RandomSource, generator
 from handnn.jacobian import jacobian
 from handnn.layers import ACTIVATIONS, Affine, Brick, sequence
 from handnn.layers.layer import Layer, params_of
-
-ELSEWHERE = {
-    "fit": "train it with Trainer(network, loss, optimizer).fit(x, y, epochs=..., batch_size=...)",
-    "compile": "loss and optimizer are arguments of Trainer(network, loss, optimizer)",
-    "parameters": "its arrays are in network.params",
-    "state_dict": "its arrays are in network.params; network.save(path) writes them",
-    "zero_grad": "backward replaces the gradients, so there is nothing to reset",
-    "predict_proba": "apply loss.apply_link to network.predict(x)",
-}
-"""The counterparts of methods that other libraries have on the network."""
-
-
-class _Elsewhere:
-    """A name that a Network does not have; the message of its AttributeError says what to use.
-
-    A `__getattr__` would slow down the access to all attributes, and so `predict` with one row.
-    """
-
-    def __init__(self, name: str, advice: str) -> None:
-        self.name = name
-        self.advice = advice
-
-    def __get__(self, network: object, owner: type) -> NoReturn:
-        raise AttributeError(
-            f"a {owner.__name__} has no attribute {self.name!r}; {self.advice}",
-            name=self.name,
-            obj=network,
-        )
+from handnn.suggestions import ELSEWHERE, Elsewhere
 
 
 class Network:
@@ -315,7 +288,7 @@ class Network:
 
 
 for _name, _advice in ELSEWHERE.items():
-    setattr(Network, _name, _Elsewhere(_name, _advice))
+    setattr(Network, _name, Elsewhere(_name, _advice))
 
 
 def load(path: str | os.PathLike[str]) -> Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 OTHER_NAMES = {
     "Adagrad": "AdaGrad",
@@ -34,6 +35,35 @@ OTHER_NAMES = {
     "Swish": "SiLU",
 }
 """The names of other libraries for parts of handnn."""
+
+
+ELSEWHERE = {
+    "fit": "train it with Trainer(network, loss, optimizer).fit(x, y, epochs=..., batch_size=...)",
+    "compile": "loss and optimizer are arguments of Trainer(network, loss, optimizer)",
+    "parameters": "its arrays are in network.params",
+    "state_dict": "its arrays are in network.params; network.save(path) writes them",
+    "zero_grad": "backward replaces the gradients, so there is nothing to reset",
+    "predict_proba": "apply loss.apply_link to network.predict(x)",
+}
+"""The counterparts of methods that the networks of other libraries have."""
+
+
+class Elsewhere:
+    """A name that a Network does not have; the message of its AttributeError says what to use.
+
+    A `__getattr__` would slow down the access to all attributes, and so `predict` with one row.
+    """
+
+    def __init__(self, name: str, advice: str) -> None:
+        self.name = name
+        self.advice = advice
+
+    def __get__(self, network: object, owner: type) -> NoReturn:
+        raise AttributeError(
+            f"a {owner.__name__} has no attribute {self.name!r}; {self.advice}",
+            name=self.name,
+            obj=network,
+        )
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -124,7 +124,7 @@ FAILING = textwrap.dedent(
     """
     from mpi4py import MPI
     from handnn import Adam, MSELoss, Trainer
-    from handnn.training.distributed import ShardedStep
+    from handnn.training.distributed.step import ShardedStep
     from tests.engine.fits import rows
     from tests.training.test_ranks import facts, network
 

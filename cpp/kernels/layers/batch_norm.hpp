@@ -156,14 +156,14 @@ void batch_norm_forward_naive(T* out, const T* x, ColumnNorm<T> norm, Size N, Si
   }
 }
 
-// dout (N, O), x (N, O) -> dx (N, O), overwritten; dx may be dout. The grads are sums over all
-// `batch_rows` rows of the batch, of which these N are a part:
+// dout (N, O), x (N, O) -> dx (N, O), overwritten; dx may be dout. The grads are those of a batch
+// of `rows` rows, of which these N are a part:
 //
-//   dx = gamma rstd (dout - dbeta / batch_rows - x_hat dgamma / batch_rows) in training
+//   dx = gamma rstd (dout - dbeta / rows - x_hat dgamma / rows) in training
 //   dx = gamma rstd dout in prediction
 template <class T>
-void batch_norm_dx(T* dx, const T* dout, const T* x, ColumnNorm<T> norm, NormGrads<T> grads,
-                   Size batch_rows, Size N, Size O, Range columns) {
+void batch_norm_dx(T* dx, const T* dout, const T* x, ColumnNorm<T> norm, BatchGrads<T> grads,
+                   Size N, Size O, Range columns) {
   const T *gamma = norm.params.gamma, *mean = norm.mean, *var = norm.var;
   const T eps = norm.params.eps;
   for_each_strip<T>(N, O, columns, [&](auto at, Size start, Size end) {
@@ -172,8 +172,8 @@ void batch_norm_dx(T* dx, const T* dout, const T* x, ColumnNorm<T> norm, NormGra
       for (Size n = start; n < end; ++n) at.store(dx + n * O, scale * at.load(dout + n * O));
       return;
     }
-    const Vector<T> m = at.load(mean), mean_dout = at.load(grads.dbeta) / T(batch_rows),
-                    slope = at.load(grads.dgamma) / T(batch_rows);
+    const Vector<T> m = at.load(mean), mean_dout = at.load(grads.dbeta) / T(grads.rows),
+                    slope = at.load(grads.dgamma) / T(grads.rows);
     for (Size n = start; n < end; ++n) {
       const Vector<T> x_hat = (at.load(x + n * O) - m) * rstd;
       at.store(dx + n * O, scale * fma(-x_hat, slope, at.load(dout + n * O) - mean_dout));
@@ -181,11 +181,11 @@ void batch_norm_dx(T* dx, const T* dout, const T* x, ColumnNorm<T> norm, NormGra
   });
 }
 template <class T>
-void batch_norm_dx_naive(T* dx, const T* dout, const T* x, ColumnNorm<T> norm, NormGrads<T> grads,
-                         Size batch_rows, Size N, Size O, Range columns) {
+void batch_norm_dx_naive(T* dx, const T* dout, const T* x, ColumnNorm<T> norm, BatchGrads<T> grads,
+                         Size N, Size O, Range columns) {
   for (Size o = columns.first; o < columns.last; ++o) {
     const T rstd = T(1) / square_root(norm.var[o] + norm.params.eps);
-    const T slope = grads.dgamma[o] / T(batch_rows), mean_dout = grads.dbeta[o] / T(batch_rows);
+    const T slope = grads.dgamma[o] / T(grads.rows), mean_dout = grads.dbeta[o] / T(grads.rows);
     for (Size n = 0; n < N; ++n) {
       const T d = dout[n * O + o], x_hat = (x[n * O + o] - norm.mean[o]) * rstd;
       const T centred = norm.training ? fma(-x_hat, slope, d - mean_dout) : d;
@@ -212,7 +212,7 @@ void batch_norm_backward(T* dx, NormGrads<T> grads, const T* dout, const T* x, C
   });
   column_sum(grads.dbeta, N, O, columns,
              [&](auto at, Size n, auto sum) { return sum + at.load(dout + n * O); });
-  if (dx) batch_norm_dx(dx, dout, x, norm, grads, N, N, O, columns);
+  if (dx) batch_norm_dx(dx, dout, x, norm, {grads.dgamma, grads.dbeta, N}, N, O, columns);
 }
 template <class T>
 void batch_norm_backward_naive(T* dx, NormGrads<T> grads, const T* dout, const T* x,
@@ -228,7 +228,7 @@ void batch_norm_backward_naive(T* dx, NormGrads<T> grads, const T* dout, const T
     grads.dgamma[o] = dgamma;
     grads.dbeta[o] = dbeta;
   }
-  if (dx) batch_norm_dx_naive(dx, dout, x, norm, grads, N, N, O, columns);
+  if (dx) batch_norm_dx_naive(dx, dout, x, norm, {grads.dgamma, grads.dbeta, N}, N, O, columns);
 }
 
 }  // namespace

@@ -55,6 +55,20 @@ struct Dropping {
   }
 };
 
+// The index of each lane: 0, 1, 2, ...
+template <class T>
+inline Words<T> counting() {
+  Words<T> lane;
+  for (int i = 0; i < lanes<T>; ++i) lane[i] = std::uint32_t(i);
+  return lane;
+}
+
+// Converts comparisons of words to a mask for vectors of T.
+template <class T, class M>
+inline Mask<Vector<T>> of_words(M truths) {
+  return __builtin_convertvector(truths, Mask<Vector<T>>);
+}
+
 // x (n), the entries of a batch from number `first` -> out (n), overwritten; out may be x.
 template <class T>
 void dropout_forward(T* out, const T* x, std::uint64_t seed, std::uint64_t step, double p,

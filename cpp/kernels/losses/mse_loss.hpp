@@ -49,8 +49,10 @@ struct MSELoss {
 
   // Reads pre and y_true once for both.
   template <class T>
-  static void add_and_backward(double* sums, T* dx, const T* pre, const T* y_true, const T* weight,
+  static void add_and_backward(SumsAndSlopes<T> to, const T* pre, const T* y_true, const T* weight,
                                const LossOptions<T>& with, T scale, Size N, Size O) {
+    double* const sums = to.sums;
+    T* const dx = to.dx;
     if (weight) {
       add_naive(sums, pre, y_true, weight, N, O);
       return backward(dx, pre, y_true, weight, with, scale, N, O);

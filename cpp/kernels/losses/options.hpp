@@ -16,4 +16,12 @@ struct LossOptions {
   Size columns = 0;            // Y, the columns of y_true
 };
 
+// What one pass over a batch computes: sums (partial_sums) += the terms of the loss, unless it is
+// null, and dx (N, O), overwritten.
+template <class T>
+struct SumsAndSlopes {
+  double* sums;
+  T* dx;
+};
+
 }  // namespace handnn

@@ -68,7 +68,7 @@ struct SoftmaxCrossEntropy {
   template <class T>
   static void backward(T* dx, const T* pre, const T* y_true, const T* weight,
                        const LossOptions<T>& with, T scale, Size N, Size O) {
-    slopes(nullptr, dx, pre, y_true, weight, with, scale, N, O);
+    slopes({nullptr, dx}, pre, y_true, weight, with, scale, N, O);
   }
   template <class T>
   static void backward_naive(T* dx, const T* pre, const T* y_true, const T* weight,
@@ -82,40 +82,40 @@ struct SoftmaxCrossEntropy {
 
   // Computes each exponential once for both.
   template <class T>
-  static void add_and_backward(double* sums, T* dx, const T* pre, const T* y_true, const T* weight,
+  static void add_and_backward(SumsAndSlopes<T> to, const T* pre, const T* y_true, const T* weight,
                                const LossOptions<T>& with, T scale, Size N, Size O) {
-    slopes(sums, dx, pre, y_true, weight, with, scale, N, O);
+    slopes(to, pre, y_true, weight, with, scale, N, O);
   }
   static double mean(double* sums, Size N, Size O) {
     return add_pairwise(sums) / double(O > 0 ? N : 0);
   }
 
  private:
-  // backward; adds the terms of the loss to sums, unless that is null.
   template <class T>
-  static void slopes(double* sums, T* dx, const T* pre, const T* y_true, const T* weight,
+  static void slopes(SumsAndSlopes<T> to, const T* pre, const T* y_true, const T* weight,
                      const LossOptions<T>& with, T scale, Size N, Size O) {
     const Size few = O <= partial_sums && with.columns == 1 && with.setting == 0 ? N : 0;
     for (Size n = 0; O > 0 && n < few; n += lanes<T>) {
-      slopes_of_short_rows(sums, dx, pre, y_true, weight, with, scale, n,
-                           few - n < lanes<T> ? few - n : lanes<T>, O);
+      const Size end = few - n < lanes<T> ? few : n + lanes<T>;
+      slopes_of_short_rows(to, pre, y_true, weight, with, scale, {n, end}, O);
     }
     for (Size n = few; O > 0 && n < N; ++n) {
       const T* row = pre + n * O;
       const Targets<T> t(with, y_true, n, O);
-      const RowExps<T> exps = exps_of_row(dx + n * O, row, O);
-      if (sums) add_row(sums, loss_of_row(row, exps, t, O), weight, n);
-      slope_of_exps(dx + n * O, exps.sum, t, weight ? scale * weight[n] : scale, O);
+      const RowExps<T> exps = exps_of_row(to.dx + n * O, row, O);
+      if (to.sums) add_row(to.sums, loss_of_row(row, exps, t, O), weight, n);
+      slope_of_exps(to.dx + n * O, exps.sum, t, weight ? scale * weight[n] : scale, O);
     }
   }
 
-  // The same for `count` rows from row n on, one in each lane, if O <= partial_sums and the targets
-  // are labels without smoothing.
+  // The same for up to L rows, one in each lane, if O <= partial_sums and the targets are labels
+  // without smoothing.
   template <class T>
-  static void slopes_of_short_rows(double* sums, T* dx, const T* pre, const T* y_true,
-                                   const T* weight, const LossOptions<T>& with, T scale, Size n,
-                                   Size count, Size O) {
+  static void slopes_of_short_rows(SumsAndSlopes<T> to, const T* pre, const T* y_true,
+                                   const T* weight, const LossOptions<T>& with, T scale, Range rows,
+                                   Size O) {
     constexpr Size L = lanes<T>;
+    const Size n = rows.first, count = rows.last - n;
     T x[partial_sums * L], most[L], log_sum[L], target[L] = {};
     for (Size o = 0; o < O; o += L) {
       pack_transposed(x + o * L, L, pre + n * O + o, O, count, O - o < L ? O - o : L);
@@ -129,18 +129,18 @@ struct SoftmaxCrossEntropy {
     for (Size o = 0; o < O; ++o) partial[o] = exps[o] = exp(load(x + o * L) - largest);
     const Vector<T> sum = add_pairwise(partial);
     for (Size o = 0; o < O; ++o) store(x + o * L, exps[o] / sum * load(target));
-    if (sums) {
+    if (to.sums) {
       store(most, largest);
       store(log_sum, log(sum));
     }
     for (Size r = 0; r < count; ++r) {
       const Targets<T> t(with, y_true, n + r, O);
-      T* row = dx + (n + r) * O;
+      T* row = to.dx + (n + r) * O;
       for (Size o = 0; o < O; ++o) row[o] = x[o * L + r];
       row[t.label()] -= target[r];
-      if (!sums) continue;
+      if (!to.sums) continue;
       const T error = log_sum[r] - (pre[(n + r) * O + t.label()] - most[r]);
-      add_row(sums, double(t(t.label())) * double(error), weight, n + r);
+      add_row(to.sums, double(t(t.label())) * double(error), weight, n + r);
     }
   }
 

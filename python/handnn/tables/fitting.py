@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import partial
 
@@ -112,10 +112,7 @@ def fit_table(
     x, encoded = columns.transform(table, recipe.dtype), target.encode(y)
     fold = separation.folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
     rows = rows_outside(fold, recipe.n_networks, is_ordered=separation.is_ordered)
-    n_steps = [
-        recipe.n_steps(len(x)) if separation.is_independent else recipe.n_steps_of(len(part))
-        for part in rows
-    ]
+    n_steps = _n_steps(recipe, separation, len(x), rows)
     trainers = [
         _trainer(member, columns, target, n, rng) for member in members_of(recipe) for n in n_steps
     ]
@@ -129,6 +126,15 @@ def fit_table(
     temperature, held_out = _calibrated(choice.networks, x, encoded, fold, weight, target)
     model = TableModel(choice.networks, columns, target, held_out)
     return FittedTable(model, histories, temperature, choice)
+
+
+def _n_steps(
+    recipe: Recipe, separation: Separation, n_rows: int, rows: Sequence[Sized]
+) -> list[int]:
+    """Return the number of steps of each training: equal ones for folds of equal size."""
+    if separation.is_independent:
+        return [recipe.n_steps(n_rows)] * len(rows)
+    return [recipe.n_steps_of(len(part)) for part in rows]
 
 
 def _calibrated(
