@@ -13,7 +13,6 @@ import signal
 import sys
 from _thread import get_ident
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from time import perf_counter
 from types import FrameType
 from typing import TypeVar, cast
@@ -51,9 +50,9 @@ state = State()
 
 def is_main_thread() -> bool:
     """Return whether this is the thread that handles signals."""
-    threading = sys.modules.get("threading") or import_module("threading")  # takes 1.6 ms
-    is_main: bool = get_ident() == threading.main_thread().ident
-    return is_main
+    import threading  # takes 1.6 ms the first time
+
+    return get_ident() == threading.main_thread().ident
 
 
 def held(function: Callable[[], Result], as_sigint: Sequence[int] = ()) -> Result:

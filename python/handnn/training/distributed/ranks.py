@@ -29,6 +29,9 @@ SPIN_SECONDS = 0.002
 LOOK_SECONDS = 0.5
 """How often a rank that waits looks whether the processes of the others on its host still run."""
 
+FORWARDING_SECONDS = 0.3
+"""The time that a launcher has to forward the last message on stderr before it ends all ranks."""
+
 FAREWELL_SECONDS = 2.0
 """The time that ranks wait for signs of life from the others after the deadline."""
 
@@ -233,6 +236,7 @@ class Ranks:
         )
         print(text, file=sys.stderr, flush=True)
         if self.rank == min(set(range(self.size)) - missing):
+            sleep(FORWARDING_SECONDS)
             self.sharding.comm.Abort(1)
         sleep(FAREWELL_SECONDS)
         os._exit(1)
