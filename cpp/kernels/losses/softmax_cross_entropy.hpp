@@ -117,6 +117,7 @@ struct SoftmaxCrossEntropy {
     constexpr Size L = lanes<T>;
     const Size n = rows.first, count = rows.last - n;
     T x[partial_sums * L], most[L], log_sum[L], target[L] = {};
+    store(x, Vector<T>{});  // GCC does not see that O > 0
     for (Size o = 0; o < O; o += L) {
       pack_transposed(x + o * L, L, pre + n * O + o, O, count, O - o < L ? O - o : L);
     }
