@@ -88,7 +88,9 @@ def beside(n: int) -> list[Times]:
         "mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     )
     if mpiexec is None:
-        raise click.ClickException("there is no mpiexec")
+        raise click.ClickException(
+            "--beside needs mpiexec, which is not installed (pip install mpich)"
+        )
     own = [sys.executable, "-m", "benchmarks.ranks", "--json"]
     programs = {f"{n} threads": (own, n), f"{n} ranks": ([mpiexec, "-n", str(n), *own], 1)}
     best: list[Times] = [{} for _ in CASES]

@@ -156,8 +156,8 @@ void batch_norm_forward_naive(T* out, const T* x, ColumnNorm<T> norm, Size N, Si
   }
 }
 
-// dout (N, O), x (N, O) -> dx (N, O), overwritten; dx may be dout. The grads are those of a batch
-// of `rows` rows, of which these N are a part:
+// dout (N, O), x (N, O) -> dx (N, O), overwritten; dx may be dout. The N rows are a part of a batch
+// of grads.rows rows, and the grads are those of the batch:
 //
 //   dx = gamma rstd (dout - dbeta / rows - x_hat dgamma / rows) in training
 //   dx = gamma rstd dout in prediction

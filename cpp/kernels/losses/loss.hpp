@@ -7,7 +7,7 @@
 // each with its naive twin. A loss may have both in one pass, which adds the terms to partial sums:
 //
 //   add_and_backward   the same as backward, and sums (partial_sums) += the terms. A batch may be
-//                      passed in several calls, in order, of which all but the last have a multiple
+//                      passed in several calls, in order; each but the last must have a multiple
 //                      of partial_sums rows.
 //   mean               sums of a batch of N rows -> the result of forward
 //

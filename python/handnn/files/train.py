@@ -162,9 +162,10 @@ def train_file(
     """
     if executor is not None and comm is not None:
         raise ValueError("train_file: executor and comm exclude each other; leave one out")
-    for name, flag in (("default_gaps", default_gaps), ("progress", progress), ("stream", stream)):
-        if flag is not None or name != "stream":
-            check_type(flag, bool, f"train_file: {name}")
+    check_type(default_gaps, bool, "train_file: default_gaps")
+    check_type(progress, bool, "train_file: progress")
+    if stream is not None:
+        check_type(stream, bool, "train_file: stream")
     dialect = Dialect(
         delimiter, encoding, decimal, text_tuple(gaps, "train_file: gaps"), default_gaps
     )
