@@ -15,11 +15,11 @@ from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
+from handnn.files.learning.columns_of_facts import columns_of, target_of  # noqa: E402
 from handnn.files.learning.facts import MAX_SAMPLE, ColumnFacts, TrainingFacts  # noqa: E402
 from handnn.files.learning.hold_out import HeldOut  # noqa: E402
+from handnn.files.learning.in_stripes import RowStream  # noqa: E402
 from handnn.files.learning.settings import TrainingSettings  # noqa: E402
-from handnn.files.learning.streamed import RowStream  # noqa: E402
-from handnn.files.learning.streamed_columns import columns_of, target_of  # noqa: E402
 from handnn.files.learning.survey import survey, typed_rows  # noqa: E402
 from handnn.files.reading.cells import CellFormat, FileCells  # noqa: E402
 from handnn.files.reading.source import open_table  # noqa: E402
@@ -31,7 +31,7 @@ def surveyed():
     with ExitStack() as stack:
 
         def run(path, settings):
-            return survey(stack.enter_context(open_table(path)), settings, streams=True)
+            return survey(stack.enter_context(open_table(path)), settings, in_stripes=True)
 
         yield run
 
@@ -82,7 +82,7 @@ def test_columns_and_target_equal_those_learned_in_memory(
 ):
     """Both use the rows that have a target and are not held out."""
     monkeypatch.setattr(
-        "handnn.files.learning.streamed_columns.default_scale", lambda columns: scale
+        "handnn.files.learning.columns_of_facts.default_scale", lambda columns: scale
     )
     columns = flats(300)
     columns[target][7:30:3] = [None] * 8

@@ -12,7 +12,7 @@ from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
-from handnn.files.learning import streamed  # noqa: E402
+from handnn.files.learning import in_stripes  # noqa: E402
 from handnn.files.learning.collecting import collect_facts  # noqa: E402
 from handnn.files.learning.hold_out import HeldOut  # noqa: E402
 from handnn.files.learning.settings import TrainingSettings  # noqa: E402
@@ -141,7 +141,7 @@ def small_blocks(patch):
             yield block
 
     patch(Source, "blocks", blocks)
-    patch(streamed, "STREAM_BUFFER", 300)
+    patch(in_stripes, "STREAM_BUFFER", 300)
     return read
 
 

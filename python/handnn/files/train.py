@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import fields
-from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from handnn.arrays import check_type, positive_number, text_tuple, whole_number
 from handnn.files.errors import Option, Remedy, TableError
 from handnn.files.learning.in_memory import train_in_memory
+from handnn.files.learning.in_stripes import train_in_stripes
 from handnn.files.learning.separation import described_split
 from handnn.files.learning.settings import Log, TrainingSettings
-from handnn.files.learning.streamed import train_streamed
-from handnn.files.learning.stripes import stripes_of
+from handnn.files.learning.stripes import Stripes, stripes_of
 from handnn.files.learning.survey import Survey, survey
 from handnn.files.learning.trained import TrainingRun
 from handnn.files.model import FileModel, ModelNotes
@@ -32,7 +32,7 @@ from handnn.files.report.table_scores import (
 from handnn.files.report.verdict import compare
 from handnn.storage import as_path, place_of, replace_file
 from handnn.tables.objective import checked_objective
-from handnn.training.distributed.sharding import DEADLINE, SHARDS, Sharding
+from handnn.training.distributed.sharding import DEADLINE, Sharding
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -174,37 +174,43 @@ def train_file(
         folder = os.path.dirname(place_of(as_path(report, "train_file: report")))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"train_file: the folder {folder} of report does not exist")
-    with open_table(path, dialect, is_hashed=True) as source:
-        settings = TrainingSettings(
-            targets=column_names(target, source, "target") or ("",),
-            task=task,
-            loss=checked_objective(loss, "train_file: loss"),
-            ignore=column_names(ignore, source, "ignore"),
-            categories=column_names(categories, source, "categories"),
-            use=column_names(use, source, "use"),
-            weight="" if weight is None else weight,
-            class_weight="" if class_weight is None else class_weight,
-            split_by="" if split_by is None else split_by,
-            split_time="" if split_time is None else split_time,
-            test="" if test is None else as_path(test, "train_file: test"),
-            strict=strict,
-            drop_gaps=drop_gaps,
-            hold_out=hold_out,
-            hidden=None if hidden is None else widths(hidden),
-            networks=networks,
-            epochs=epochs,
-            batch_size=batch_size,
-            lr=lr,
-            quality=quality,
-            time=time,
-            seed=seed,
-            shards=SHARDS if shards is None and comm is not None else shards,
-        )
-        sharding = Sharding.of(
-            comm, settings.shards, positive_number(deadline, "train_file: deadline")
-        )
+    sharding = Sharding.of(
+        comm,
+        None if shards is None else whole_number(shards, "train_file: shards"),
+        positive_number(deadline, "train_file: deadline"),
+    )
+    with ExitStack() as stack:
+        stripes = stack.enter_context(stripes_of(sharding))
+        with stripes.telling():
+            source = stack.enter_context(open_table(path, dialect, is_hashed=True))
+            settings = TrainingSettings(
+                targets=column_names(target, source, "target") or ("",),
+                task=task,
+                loss=checked_objective(loss, "train_file: loss"),
+                ignore=column_names(ignore, source, "ignore"),
+                categories=column_names(categories, source, "categories"),
+                use=column_names(use, source, "use"),
+                weight="" if weight is None else weight,
+                class_weight="" if class_weight is None else class_weight,
+                split_by="" if split_by is None else split_by,
+                split_time="" if split_time is None else split_time,
+                test="" if test is None else as_path(test, "train_file: test"),
+                strict=strict,
+                drop_gaps=drop_gaps,
+                hold_out=hold_out,
+                hidden=None if hidden is None else widths(hidden),
+                networks=networks,
+                epochs=epochs,
+                batch_size=batch_size,
+                lr=lr,
+                quality=quality,
+                time=time,
+                seed=seed,
+                shards=sharding.shards if comm is not None else shards,
+            )
+        stripes.check_same("the file", [source.names, source.size])
         say = log or _ignore
-        model = _train(source, settings, dialect, stream, progress, say, executor, sharding)
+        model = _train(source, settings, dialect, stream, progress, say, executor, stripes)
     if report is not None:
         from handnn.files.report.report_page import report_page
 
@@ -255,38 +261,50 @@ def _train(
     progress: bool,
     log: Log,
     executor: Executor | None,
-    sharding: Sharding,
+    stripes: Stripes,
 ) -> FileModel:
     """Train on an open file, and score the model on the rows that were held out."""
     streams = source.is_large if stream is None else stream
-    if streams and (settings.weight or settings.class_weight or settings.test):
-        raise TableError("weights and a test file cannot be streamed", Remedy(Option.NO_STREAM))
-    if streams and (settings.split_by or settings.split_time):
-        raise TableError("groups and times cannot be streamed", Remedy(Option.NO_STREAM))
-    if streams and len(settings.targets) > 1:
-        raise TableError("several targets cannot be streamed", Remedy(Option.NO_STREAM))
+    if streams and settings.memory_only:
+        raise TableError(f"{settings.memory_only} cannot be streamed", Remedy(Option.NO_STREAM))
     if streams and executor is not None:
         raise ValueError(
             "train_file: an executor trains networks in memory; write stream=False, or leave it out"
         )
+    in_stripes = streams or (stripes.n > 1 and not settings.needs_folds)
+    if in_stripes and executor is not None:
+        raise ValueError(
+            "train_file: an executor trains the networks of a bag, and shards divide the rows of "
+            "one; leave one out"
+        )
     gaps = dialect.chosen_gaps
-    if streams:
-        with stripes_of(sharding) as stripes:
-            stripes.check_same("the file", [source.names, source.size])
-            surveyed = survey(source, settings, streams=True, stripes=stripes)
-            train = partial(train_streamed, stripes=stripes)
-            trained = train(surveyed, settings, gaps, progress=progress, log=log, sharding=sharding)
+    if in_stripes:
+        surveyed = survey(source, settings, in_stripes=True, stripes=stripes)
+        trained = train_in_stripes(
+            surveyed, settings, gaps, progress=progress, log=log, stripes=stripes, streams=streams
+        )
     else:
-        surveyed = survey(source, settings)
-        train = partial(train_in_memory, executor=executor)
-        trained = train(surveyed, settings, gaps, progress=progress, log=log, sharding=sharding)
+        with stripes.telling():
+            surveyed = survey(source, settings)
+        stripes.check_same("the table", surveyed.kinds)
+        trained = train_in_memory(
+            surveyed,
+            settings,
+            gaps,
+            progress=progress,
+            log=log,
+            sharding=stripes.sharding,
+            executor=executor,
+        )
     model, split = trained.model, trained.split
     names = settings.targets
     measured = measured_values(model.target, split.test.y)
     answers = answers_of(model, split.test.x)
     others = baseline_answers(split, model.columns, model.target)
     story = {
-        **_story(source, settings, trained.run, surveyed, not streams or sharding.rank == 0),
+        **_story(
+            source, settings, trained.run, surveyed, not in_stripes or stripes.sharding.rank == 0
+        ),
         "scores": plain_scores(score(model.target, measured, answers, names)),
         "baselines": {
             name: plain_scores(score(model.target, measured, theirs, names))

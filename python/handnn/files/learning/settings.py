@@ -97,6 +97,20 @@ class TrainingSettings:
         """The first column to predict."""
         return self.targets[0]
 
+    @property
+    def memory_only(self) -> str:
+        """What needs all rows in memory, for a message; "" if nothing does."""
+        if self.weight or self.class_weight or self.test:
+            return "weights and a test file"
+        if self.split_by or self.split_time:
+            return "groups and times"
+        return "several targets" if len(self.targets) > 1 else ""
+
+    @property
+    def needs_folds(self) -> bool:
+        """Whether only a bag of networks, which hold out folds, has these settings."""
+        return bool(self.memory_only) or self.quality != "good" or self.time is not None
+
     def recipe_for(self, n_rows: int, n_columns: int) -> Recipe:
         """Return the recipe for a table in memory, with the user's settings."""
         quality = self.quality if self.time is None else "best"

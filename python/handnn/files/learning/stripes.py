@@ -1,4 +1,4 @@
-"""Stripes: the blocks of a streamed file, distributed among the ranks that train together.
+"""Stripes: the blocks of a file, distributed among the ranks that train together.
 
 Each rank reads the blocks of its own stripes. Facts about the columns are collected from each
 stripe and merged in their order, and rows are used in rounds: the first block of each stripe, the
@@ -9,7 +9,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from typing import TypeVar
 
@@ -23,11 +23,13 @@ Result = TypeVar("Result")
 class Stripes:
     """The stripes of a file, and the ranks that share them.
 
-    n: the number of stripes. ranks: None for this process alone.
+    n: the number of stripes. ranks: None for this process alone. sharding: of the batches, which
+    have as many slices.
     """
 
     def __init__(self, n: int = 1, ranks: Ranks | None = None) -> None:
         self.n = n
+        self.sharding = Sharding(n) if ranks is None else ranks.sharding
         self._ranks = ranks
         own = (0, n) if ranks is None else ranks.sharding.slices_of(ranks.rank)
         self.deal = Deal(n, range(*own))
@@ -58,6 +60,10 @@ class Stripes:
     def merged(self, parts: list[Result]) -> list[Result]:
         """Return one object per stripe, in order; parts: the objects of this rank's stripes."""
         return parts if self._ranks is None else [*chain(*self._ranks.gather(parts))]
+
+    def telling(self) -> AbstractContextManager[None]:
+        """Report an error in the body to all ranks, which receive it in their next exchange."""
+        return nullcontext() if self._ranks is None else self._ranks.telling()
 
     def check_same(self, name: str, thing: object) -> None:
         """Raise ValueError in all ranks unless all have the same object."""

@@ -116,19 +116,19 @@ def survey(
     source: Source,
     settings: TrainingSettings,
     *,
-    streams: bool = False,
+    in_stripes: bool = False,
     stripes: Stripes = ONE_STRIPE,
 ) -> Survey:
     """Read a file once; TableError when it cannot be learned from.
 
-    streams: whether to collect facts about the training rows, which `train_stream` needs, instead
-    of keeping all rows. stripes: of a streamed file.
+    in_stripes: whether to collect facts about the training rows, which `train_in_stripes` needs,
+    instead of keeping all rows. stripes: of the file.
     """
     names = _columns_in_use(source, settings)
-    held_out = HeldOut(settings.target, settings.hold_out, settings.seed) if streams else None
+    held_out = HeldOut(settings.target, settings.hold_out, settings.seed) if in_stripes else None
     kept: list[Block] = []
     blocks = source.blocks(names=names, deal=stripes.deal)
-    if streams:
+    if in_stripes:
         facts = collect_facts(source, blocks, names, settings, held_out, stripes=stripes)
     else:
         facts = collect_facts(source, blocks, names, settings, kept=kept)

@@ -1,10 +1,10 @@
-"""Train on a file that is larger than memory, by reading it once for each epoch.
+"""Train on blocks of a file, which may be larger than memory and is dealt into stripes.
 
 A first pass collects facts about the columns: means, deviations and categories of all training
-rows, and the quantiles of a sample of them. Each later pass is an epoch. Rows fill a buffer, the
-networks are trained on it in random order, and the next rows replace them. So rows are shuffled
-within a buffer only: a file that is sorted by its target should be shuffled first. Networks do not
-stop early.
+rows, and the quantiles of a sample of them. Each later pass is an epoch, which reads the file again
+or takes the encoded rows from memory, with the same bits. Rows fill a buffer, the networks are
+trained on it in random order, and the next rows replace them. So rows are shuffled within a buffer
+only: a file that is sorted by its target should be shuffled first. Networks do not stop early.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ import numpy as np
 
 from handnn.arrays import Array
 from handnn.files.errors import Option, Remedy, TableError
+from handnn.files.learning.columns_of_facts import columns_of, target_of
 from handnn.files.learning.hold_out import HeldOut
 from handnn.files.learning.settings import Gaps, Log, TrainingSettings, check_size
 from handnn.files.learning.split import LabeledRows, Split, check_row_count
-from handnn.files.learning.streamed_columns import columns_of, target_of
 from handnn.files.learning.stripes import ONE_STRIPE, Stripes
 from handnn.files.learning.survey import Survey, typed_rows
 from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.files.reading.block import Block, Places
 from handnn.files.reading.cells import drop
+from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.memory import release_memory
 from handnn.losses.loss import as_column
 from handnn.progress import progress_bar
 from handnn.tables import Columns, TableModel, Target
 from handnn.tables.networks import build_network, build_optimizer
 from handnn.tables.recipe import STREAM_BUFFER, VALIDATION_SHARE, Recipe, stream_recipe
-from handnn.training.distributed.sharding import Sharding
 from handnn.training.history import Epoch, History
 from handnn.training.trainer import Trainer
 
@@ -47,34 +47,36 @@ MAX_SAMPLE_ROWS = 20_000
 """The largest number of training rows kept for the baselines."""
 
 
-def train_streamed(
+def train_in_stripes(
     survey: Survey,
     settings: TrainingSettings,
     gaps: Gaps,
     *,
     progress: bool,
     log: Log,
-    sharding: Sharding,
-    stripes: Stripes = ONE_STRIPE,
+    stripes: Stripes,
+    streams: bool,
 ) -> Trained:
     """Train on the file of a survey; TableError when it has too few rows.
 
-    gaps: the strings that mean a missing value, as for `Columns.learn`. sharding: the ranks that
-    train each network together. Each of them reads its own stripes of the file.
+    gaps: the strings that mean a missing value, as for `Columns.learn`. stripes: of the file, and
+    the ranks that train each network together; each reads its own stripes. streams: whether to read
+    the file again for each epoch instead of keeping the encoded rows.
     """
     n_rows = survey.target.n_values
-    log(f"{n_rows:,} rows, read again for each epoch; {survey.described()}")
+    how = "read again for each epoch" if streams else f"in {counted(stripes.n, 'stripe')}"
+    log(f"{n_rows:,} rows, {how}; {survey.described()}")
     for note in survey.notes:
         log(note)
     check_row_count(n_rows)
     began = perf_counter()
     columns, target = columns_of(survey, gaps), target_of(survey, settings.loss)
-    stream = RowStream(survey, settings, columns, target, stripes)
+    stream = RowStream(survey, settings, columns, target, stripes, keeps_rows=not streams)
     recipe = settings.applied_to(stream_recipe(n_rows, len(survey.kinds)))
     check_size(recipe, survey.kinds)
     trainers = _new_trainers(recipe, columns, target, n_rows, settings.seed)
     for trainer in trainers:
-        trainer.comm, trainer.deadline = sharding.comm, sharding.deadline
+        trainer.comm, trainer.deadline = stripes.sharding.comm, stripes.sharding.deadline
     histories = [History() for _ in trainers]
     with progress_bar(shows=progress, total=recipe.epochs * n_rows, unit="row", scales=True) as bar:
         for number in range(recipe.epochs):
@@ -124,7 +126,10 @@ class OtherRows(NamedTuple):
 
 
 class RowStream:
-    """The rows of a file in buffers, except the rows kept for scores and validation."""
+    """The rows of a file in buffers, except the rows kept for scores and validation.
+
+    keeps_rows: whether later epochs take the buffers from memory.
+    """
 
     def __init__(
         self,
@@ -133,7 +138,10 @@ class RowStream:
         columns: Columns,
         target: Target,
         stripes: Stripes = ONE_STRIPE,
+        *,
+        keeps_rows: bool = False,
     ) -> None:
+        self._kept: list[tuple[Array, Array]] | None = [] if keeps_rows else None
         self._survey, self._stripes = survey, stripes
         self._columns, self._target = columns, target
         self._held_out = HeldOut(settings.target, settings.hold_out, settings.seed)
@@ -147,6 +155,15 @@ class RowStream:
 
     def buffers(self, *, keeps: bool) -> Iterator[tuple[Array, Array]]:
         """Yield x and y of the training rows; keeps: whether to keep the other rows."""
+        if self._kept:
+            yield from self._kept
+            return
+        for buffer in self._read_buffers(keeps=keeps):
+            if self._kept is not None:
+                self._kept.append(buffer)
+            yield buffer
+
+    def _read_buffers(self, *, keeps: bool) -> Iterator[tuple[Array, Array]]:
         parts: list[tuple[Array, Array]] = []
         size = 0
         names = [*self._survey.all_kinds]

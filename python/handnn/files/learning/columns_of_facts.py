@@ -1,4 +1,4 @@
-"""Columns and target of a streamed file, from facts instead of rows."""
+"""Columns and target from facts about all training rows, instead of from the rows."""
 
 from __future__ import annotations
 
