@@ -36,21 +36,42 @@ def test_the_command_trains_over_mpi(tmp_path, run_ranks):
     assert one.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["in memory", "streamed"])
-def test_ranks_share_the_rows_of_each_network(tmp_path, run_ranks, stream):
+def test_ranks_share_the_rows_of_each_network(tmp_path, run_ranks):
     one, other = tmp_path / "one", tmp_path / "other"
-    train_file(PATH, TARGET, shards=16, stream=stream, **SHORT).save(one)
+    train_file(PATH, TARGET, shards=16, **SHORT).save(one)
     options = ["--target", TARGET, "--epochs", "2", "--networks", "2", "--out", str(other)]
-    options.append("--stream" if stream else "--no-stream")
-    done = run_ranks(2, "-m", "handnn", "train", PATH, *options)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("least squares") == 2  # a row of the table, and the verdict: once
-    assert one.read_bytes() == other.read_bytes()
+    for stream in ("--no-stream", "--stream"):
+        done = run_ranks(2, "-m", "handnn", "train", PATH, *options, stream)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("least squares") == 2  # a row of the table, and the verdict: once
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_ranks_train_a_bag_if_the_settings_need_folds(tmp_path, run_ranks):
+    one, other = tmp_path / "one", tmp_path / "other"
+    options = {"split_by": "Age", "shards": 16, **SHORT}
+    model = train_file(PATH, TARGET, **options)
+    assert len(model.networks) == 2 and model.notes.story["split"].startswith("groups")
+    model.save(one)
+    words = ["--target", TARGET, "--epochs", "2", "--networks", "2", "--out", str(other)]
+    done = run_ranks(2, "-m", "handnn", "train", PATH, *words, "--split-by", "Age")
+    assert one.read_bytes() == other.read_bytes(), done.stderr
+
+
+def test_shards_train_one_network(tmp_path):
+    logged = []
+    model = train_file(PATH, TARGET, shards=2, epochs=1, log=logged.append)
+    assert len(model.networks) == 1 and "1,030 rows, in 2 stripes" in logged[0]
 
 
 def test_an_executor_and_ranks_exclude_each_other():
     with pytest.raises(ValueError, match="executor and comm exclude each other"):
         train_file(PATH, TARGET, executor=Recording(), comm=object(), **SHORT)
+
+
+def test_an_executor_and_shards_exclude_each_other():
+    with pytest.raises(ValueError, match="networks of a bag, and shards divide the rows of one"):
+        train_file(PATH, TARGET, shards=2, executor=Recording(), **SHORT)
 
 
 def test_streaming_rejects_an_executor():

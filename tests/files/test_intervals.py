@@ -149,9 +149,7 @@ def test_exports_have_the_ends_of_intervals(files, handnn_command, tmp_path):
     assert three.notes.target_names == ("y", "y low", "y high")
 
 
-@pytest.mark.parametrize(
-    ("settings", "rows"), [({"stream": True}, N), ({"loss": "quantile:0.9"}, N), ({}, 60)]
-)
+@pytest.mark.parametrize(("settings", "rows"), [({"loss": "quantile:0.9"}, N), ({}, 60)])
 def test_models_without_held_out_rows_say_so(handnn_command, tmp_path, settings, rows):
     table = tmp_path / "t.csv"
     table.write_text(as_csv({"x": X[:rows].tolist(), "y": Y[:rows].tolist()}))
@@ -166,6 +164,20 @@ def test_models_without_held_out_rows_say_so(handnn_command, tmp_path, settings,
         assert done.code == 1
         assert "the model has no errors on held-out rows" in done.err
         assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("target", ["y", "kind"])
+def test_streamed_models_cover_what_is_asked(files, target):
+    ignored = [name for name in ("y", "z", "kind") if name != target]
+    options = {"epochs": 3, "hidden": [4], "ignore": ignored, "hold_out": 0.5}
+    models = [
+        handnn.train_file(files / "t.csv", target, stream=stream, shards=2, **options)
+        for stream in (False, True)
+    ]
+    one, other = (model.notes.story["coverage"] for model in models)
+    assert one == other and [entry["asked"] for entry in one] == [0.8, 0.9, 0.95]
+    for entry in one:
+        assert entry["covered"] == pytest.approx(entry["asked"], abs=0.12)
 
 
 def test_sets_cannot_be_exported(files, handnn_command):

@@ -20,6 +20,7 @@ HAVE_FMA = [isa for isa in handnn.cpu_info()["supported"] if isa != "v2"]
 BITS = textwrap.dedent(
     """
     import os, sys
+    from hashlib import sha256
 
     rank = int(os.environ.get("PMI_RANK", 0))
     isas, threads = sys.argv[2].split(","), sys.argv[3].split(",")
@@ -44,10 +45,17 @@ BITS = textwrap.dedent(
     found = [facts(trained(16, comm)), facts(trained(16, comm, bricks=["batch_norm"])), facts(wide)]
     small_blocks(setattr)
     options = {"comm": comm, "shards": 16, **SHORT}
-    for stream in (False, True):
-        model = handnn.train_file(sys.argv[1], "price", stream=stream, **options)
-        found.append([digest(network) for network in model.networks])
-    found = [repr(found)] if comm is None else comm.gather(repr(found))
+    for target in ("price", "town"):
+        models = [
+            handnn.train_file(sys.argv[1], target, stream=stream, **options)
+            for stream in (False, True)
+        ]
+        digests = [[digest(network) for network in model.networks] for model in models]
+        assert digests[0] == digests[1]
+        assert models[0].held_out == models[1].held_out
+        found.append(digests[0])
+    found = sha256(repr(found).encode()).hexdigest()
+    found = [found] if comm is None else comm.gather(found)
     if rank == 0:
         assert len(set(found)) == 1
         print(found[0])
@@ -97,3 +105,4 @@ def test_the_bits_of_all_combinations(bits):
             for isa in HAVE_FMA:
                 assert bits(n_ranks, [isa], [threads]) == expected, (n_ranks, threads, isa)
     assert bits(16, HAVE_FMA, [1]) == expected
+    print(f"SHA-256 of all weights: {expected}")

@@ -122,7 +122,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--networks", metavar="N", type=click.IntRange(1, 100),
     help="Networks to train and average, without linear ones. [default: 8, 16 up to 500 rows, and "
-    "as many linear ones; 1 with --stream]",
+    "as many linear ones; 1 with --stream or --shards]",
 )  # fmt: skip
 @click.option(
     "--epochs", metavar="N", type=click.IntRange(1, 1_000_000),
@@ -134,7 +134,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 )  # fmt: skip
 @click.option(
     "--lr", metavar="RATE", type=click.FloatRange(0, 10, min_open=True),
-    help="Highest learning rate. [default: 0.01, 0.005 with --stream]",
+    help="Highest learning rate. [default: 0.01, 0.005 with --stream or --shards]",
 )  # fmt: skip
 @click.option(
     "--quality", type=click.Choice(["fast", "good", "best"]), default="good", show_default=True,
@@ -254,9 +254,10 @@ def train(
 
         if target is None:
             raise click.UsageError(f"--target must name a column: {_columns(data, options)}")
-        output.check_distinct([out, report], [data, *filter(None, [options["test"]])])
-        for path in filter(None, (out, report)):
-            output.check_writable(path)
+        with _told(comm, options["deadline"]):
+            output.check_distinct([out, report], [data, *filter(None, [options["test"]])])
+            for path in filter(None, (out, report) if is_first else ()):
+                output.check_writable(path)
         progress = output.shows_progress(quiet)
         with _workers(executor) as workers:
             if executor is not None and workers is None:
@@ -274,6 +275,16 @@ def train(
     if report is not None:
         log(f"report written to {report}")
     log(f"trained in {_seconds(model):.1f} s; model written to {out}")
+
+
+def _told(comm: Any, deadline: float) -> AbstractContextManager[object]:
+    """Report an error in the body to all ranks of a communicator, if there is one."""
+    if comm is None:
+        return nullcontext()
+    from handnn.training.distributed.ranks import ranks_of
+    from handnn.training.distributed.sharding import Sharding
+
+    return ranks_of(Sharding(comm=comm, deadline=deadline))
 
 
 def _workers(executor: str | None) -> AbstractContextManager[Executor | None]:

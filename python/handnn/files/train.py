@@ -115,15 +115,17 @@ def train_file(
         hold_out: the share of the rows held out to score the model, above 0 and at most 0.9.
         hidden: the widths of the hidden layers; by default (128, 128).
         networks: how many networks to train and average, without linear ones; by default 8 (16 up
-            to 500 rows) and as many linear ones, or 1 when streaming.
+            to 500 rows) and as many linear ones, or 1 when streaming or with shards.
         epochs, batch_size: by default chosen by the number of rows.
-        lr: the highest learning rate; by default 0.01, or 0.005 when streaming.
+        lr: the highest learning rate; by default 0.01, or 0.005 when streaming or with shards.
         quality: "fast" takes less than half of the time of "good"; "best" about five times as
             long, since it tries further kinds of networks. Not with streaming.
         time: seconds; tries the kinds of "best" one after another while they fit into this time.
             The model then depends on the speed of the machine.
         seed: of the held-out rows, the initial weights and the order of the rows.
         shards: the number of slices that each batch is cut into; by default 1, or 16 with `comm`.
+            With more than one, the training is that of a streamed file, with the same bits, unless
+            another argument excludes streaming or needs a bag (quality and time).
         stream: whether to read the file again for each epoch instead of keeping it in memory; by
             default for files above 256 MB, or above 48 MB if compressed or Parquet.
         delimiter, encoding: of a CSV file; by default detected, and UTF-8.
@@ -133,10 +135,10 @@ def train_file(
         default_gaps: False treats NA, NaN, null and the like as text.
         report: where to write the HTML report, if anywhere.
         executor: the workers that train the networks, in place of threads: see `train_many`. Not
-            with streaming.
+            with streaming or shards.
         comm: an mpi4py communicator, whose ranks train each network together: see `Trainer`. Each
-            reads the file; when streaming, each reads its own blocks of it, and only the first
-            rank's model has the SHA-256 of the file. Not with an executor.
+            reads its own stripes of the file, and only the first rank's model has the SHA-256 of
+            the file. Not with an executor.
         deadline: the time in seconds after which all ranks end if one does not respond.
         progress: whether to show a progress bar on stderr.
         log: is called with a line of text at each stage, and for each decision about a column that

@@ -123,7 +123,7 @@ def fit_table(
         columns.settle(network)
     choice = chosen_members(networks, recipe, target.loss(), x, encoded, fold)
     weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-    temperature, held_out = _calibrated(choice.networks, x, encoded, fold, weight, target)
+    temperature, held_out = calibrated(choice.networks, x, encoded, fold, weight, target)
     model = TableModel(choice.networks, columns, target, held_out)
     return FittedTable(model, histories, temperature, choice)
 
@@ -137,7 +137,7 @@ def _n_steps(
     return [recipe.n_steps_of(len(part)) for part in rows]
 
 
-def _calibrated(
+def calibrated(
     networks: Sequence[Network],
     x: Array,
     encoded: Floats,
@@ -147,9 +147,11 @@ def _calibrated(
 ) -> tuple[float, HeldOutErrors | None]:
     """Scale classifiers by their temperature; return it, and the errors on held-out rows.
 
-    x, encoded: the rows in the form that the networks expect. No errors are returned without folds,
-    for yes-or-no targets, and for quantiles.
+    x, encoded, fold: the rows in the form that the networks expect, and the networks that hold them
+    out. No errors are returned without such rows, for yes-or-no targets, and for quantiles.
     """
+    if not len(fold):
+        return 1.0, None
     if target.classes is not None:
         found = calibrate(networks, x, encoded[:, 0].astype(np.int64), fold, weight)
         return (1.0, None) if found is None else (found.temperature, found.held_out)

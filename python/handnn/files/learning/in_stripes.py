@@ -9,7 +9,7 @@ only: a file that is sorted by its target should be shuffled first. Networks do 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,6 +32,7 @@ from handnn.files.reading.memory import release_memory
 from handnn.losses.loss import as_column
 from handnn.progress import progress_bar
 from handnn.tables import Columns, TableModel, Target
+from handnn.tables.fitting import calibrated
 from handnn.tables.networks import build_network, build_optimizer
 from handnn.tables.recipe import STREAM_BUFFER, VALIDATION_SHARE, Recipe, stream_recipe
 from handnn.training.history import Epoch, History
@@ -77,30 +78,53 @@ def train_in_stripes(
     trainers = _new_trainers(recipe, columns, target, n_rows, settings.seed)
     for trainer in trainers:
         trainer.comm, trainer.deadline = stripes.sharding.comm, stripes.sharding.deadline
-    histories = [History() for _ in trainers]
     with progress_bar(shows=progress, total=recipe.epochs * n_rows, unit="row", scales=True) as bar:
-        for number in range(recipe.epochs):
-            start = perf_counter()
-            totals, n_train = np.zeros(len(trainers)), 0
-            for x, y in stream.buffers(keeps=number == 0):
-                for place, trainer in enumerate(trainers):
-                    history = trainer.fit(x, y, epochs=1, batch_size=recipe.batch_size)
-                    totals[place] += history.train_loss[0] * len(x)
-                n_train += len(x)
-                if bar is not None:
-                    bar.update(len(x))
-            seconds = (perf_counter() - start) / len(trainers)
-            for history, trainer, total in zip(histories, trainers, totals, strict=True):
-                loss = stream.validation_loss(trainer)
-                history.extend([Epoch(float(total / n_train), loss, seconds)])
-            if (number + 1) % max(1, recipe.epochs // 10) == 0:
-                log(f"epoch {number + 1} of {recipe.epochs}: {histories[0]}")
-    model = TableModel([trainer.network for trainer in trainers], columns, target)
+        advance = (lambda n: None) if bar is None else bar.update
+        histories, n_train = _train(trainers, stream, recipe, advance, log)
+    networks = [trainer.network for trainer in trainers]
+    for network in networks:
+        columns.settle(network)
+    x, y = stream.validation()
+    fold = np.zeros(len(x), np.int64)  # no network has learned from these rows
+    temperature, held_out = calibrated(networks, x, y.astype(np.float64), fold, None, target)
+    if temperature != 1:
+        log(f"probabilities scaled on held-out rows: temperature {temperature:.3g}")
+    model = TableModel(networks, columns, target, held_out)
     split, seconds = stream.split(), perf_counter() - began
     run = TrainingRun(
         histories, split.test, n_train=n_train, keeps_best_epoch=False, seconds=seconds
     )
     return Trained(model, run, split)
+
+
+def _train(
+    trainers: list[Trainer],
+    stream: RowStream,
+    recipe: Recipe,
+    advance: Callable[[int], object],
+    log: Log,
+) -> tuple[list[History], int]:
+    """Train for all epochs; return the history of each trainer, and the number of rows.
+
+    advance: is called with the number of rows after each buffer.
+    """
+    histories = [History() for _ in trainers]
+    for number in range(recipe.epochs):
+        start = perf_counter()
+        totals, n_train = np.zeros(len(trainers)), 0
+        for x, y in stream.buffers(keeps=number == 0):
+            for place, trainer in enumerate(trainers):
+                history = trainer.fit(x, y, epochs=1, batch_size=recipe.batch_size)
+                totals[place] += history.train_loss[0] * len(x)
+            n_train += len(x)
+            advance(len(x))
+        seconds = (perf_counter() - start) / len(trainers)
+        for history, trainer, total in zip(histories, trainers, totals, strict=True):
+            loss = stream.validation_loss(trainer)
+            history.extend([Epoch(float(total / n_train), loss, seconds)])
+        if (number + 1) % max(1, recipe.epochs // 10) == 0:
+            log(f"epoch {number + 1} of {recipe.epochs}: {histories[0]}")
+    return histories, n_train
 
 
 def _new_trainers(
@@ -184,11 +208,15 @@ class RowStream:
 
     def validation_loss(self, trainer: Trainer) -> float | None:
         """Return the loss of a network on the validation rows; None without any."""
-        x, y = _concatenated(self._validation)
+        x, y = self.validation()
         if len(x) == 0:
             return None
         pre = trainer.network.predict(x)
         return float(trainer.loss.forward(pre, as_column(y.astype(pre.dtype), pre)))
+
+    def validation(self) -> tuple[Array, Array]:
+        """Return x and y of the validation rows."""
+        return _concatenated(self._validation)
 
     def split(self) -> Split:
         """Return a sample of the training rows, and the rows that score the model."""
