@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from importlib.metadata import version
@@ -17,7 +17,7 @@ from handnn.files.learning.separation import described_split
 from handnn.files.learning.settings import Log, TrainingSettings
 from handnn.files.learning.stripes import Stripes, stripes_of
 from handnn.files.learning.survey import Survey, survey
-from handnn.files.learning.trained import TrainingRun
+from handnn.files.learning.trained import Trained, TrainingRun
 from handnn.files.model import FileModel, ModelNotes
 from handnn.files.reading.dialect import Dialect
 from handnn.files.reading.source import Source, open_table
@@ -298,22 +298,10 @@ def _train(
             sharding=stripes.sharding,
             executor=executor,
         )
-    model, split = trained.model, trained.split
-    names = settings.targets
-    measured = measured_values(model.target, split.test.y)
-    answers = answers_of(model, split.test.x)
-    others = baseline_answers(split, model.columns, model.target)
+    is_hashed = not in_stripes or stripes.sharding.rank == 0
     story = {
-        **_story(
-            source, settings, trained.run, surveyed, not in_stripes or stripes.sharding.rank == 0
-        ),
-        "scores": plain_scores(score(model.target, measured, answers, names)),
-        "baselines": {
-            name: plain_scores(score(model.target, measured, theirs, names))
-            for name, theirs in others.items()
-        },
-        "coverage": as_entries(measured_coverage(model, split.test.x, measured, answers)),
-        "verdict": compare(model.target, measured, answers, others).to_dict(),
+        **_story(source, settings, trained.run, surveyed, is_hashed),
+        **_scores(trained, settings.targets),
     }
     notes = ModelNotes(
         settings.target,
@@ -322,9 +310,26 @@ def _train(
         dialect.gaps,
         story,
         surveyed.units,
-        names if len(names) > 1 else (),
+        settings.targets if len(settings.targets) > 1 else (),
     )
-    return FileModel(model, notes, trained.run)
+    return FileModel(trained.model, notes, trained.run)
+
+
+def _scores(trained: Trained, names: Sequence[str]) -> dict[str, object]:
+    """Return the scores of a model and of its baselines for the model file; see `ModelNotes`."""
+    model, split = trained.model, trained.split
+    measured = measured_values(model.target, split.test.y)
+    answers = answers_of(model, split.test.x)
+    others = baseline_answers(split, model.columns, model.target)
+    return {
+        "scores": plain_scores(score(model.target, measured, answers, names)),
+        "baselines": {
+            name: plain_scores(score(model.target, measured, theirs, names))
+            for name, theirs in others.items()
+        },
+        "coverage": as_entries(measured_coverage(model, split.test.x, measured, answers)),
+        "verdict": compare(model.target, measured, answers, others).to_dict(),
+    }
 
 
 def _story(
