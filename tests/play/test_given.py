@@ -167,7 +167,7 @@ def test_a_notebook_shows_its_own_training():
         assert playing.url in playing._repr_html_() and "<iframe" in playing._repr_html_()
         laboratory = playing._server.laboratory
         assert len(laboratory.session.rows.x) == 48
-        assert laboratory.frame({})["step"] == 0
+        assert json.loads(laboratory.frames({}).next())["step"] == 0
         assert weights_sha256(playing.network) == before
         script = laboratory.script({})["script"]
         assert "rows = array_rows(x, y, handnn.MSELoss" in script

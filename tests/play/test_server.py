@@ -10,10 +10,13 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from http.client import HTTPConnection
+from time import thread_time
 
 import pytest
 
 from handnn.cli import main
+from handnn.play.laboratory import Laboratory
 
 
 def test_serves_the_page_with_a_strict_policy(served):
@@ -46,7 +49,7 @@ def test_sends_the_body_of_a_response_without_waiting_for_an_acknowledgment(serv
 
 @pytest.mark.parametrize("host", ["example.com", "localhost", "127.0.0.1", "127.0.0.1:1"])
 def test_forbids_a_foreign_host(served, host):
-    for method, path in [("GET", "/"), ("GET", "/page/main.js"), ("POST", "/api/frame")]:
+    for method, path in [("GET", "/"), ("GET", "/page/main.js"), ("POST", "/api/frames")]:
         assert served.request(method, path, b"{}", served.own, host=host)[0] == 403
 
 
@@ -84,14 +87,38 @@ def test_answers_the_page(served):
     assert told["rows"]["n_train"] + told["rows"]["n_held_out"] == 500
 
 
+def test_streams_a_frame_for_every_change(served, at_the_start):
+    with closing(HTTPConnection("127.0.0.1", served.server.port, timeout=30)) as connection:
+        connection.request("POST", "/api/frames", b"{}", served.own)
+        response = connection.getresponse()
+        first = json.loads(response.readline())
+        assert first["step"] == 0 and {"curve", "warnings", "state"} <= set(first)
+        served.post("/api/step")
+        while (frame := json.loads(response.readline()))["step"] == 0:
+            pass
+    assert frame["step"] == 1 and len(frame["curve"]) == 2
+
+
+def test_leaves_at_least_nine_tenths_of_the_time_to_training(monkeypatch):
+    monkeypatch.setattr("handnn.play.streaming.SECONDS_PER_FRAME", 0.0)
+    laboratory = Laboratory()
+    try:
+        laboratory.play({"speed": 1})
+        frames, start = laboratory.frames({}), thread_time()
+        assert frames.next() is not None
+        assert frames.pause > 8 * (thread_time() - start) / 2
+    finally:
+        laboratory.close()
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
-        ("/api/frame", b"x" * 300_000, 413),
-        ("/api/frame", b"not JSON", 400),
-        ("/api/frame", b"[1]", 400),
-        ("/api/frame", b"[" * 100_000, 400),
-        ("/api/frame", b'{"after": "x"}', 400),
+        ("/api/frames", b"x" * 300_000, 413),
+        ("/api/frames", b"not JSON", 400),
+        ("/api/frames", b"[1]", 400),
+        ("/api/frames", b"[" * 100_000, 400),
+        ("/api/frames", b'{"after": "x"}', 400),
         ("/api/load", b'{"state": {"version": 2}}', 400),
         ("/api/play", b'{"speed": -1}', 400),
         ("/api/unit", b'{"place": 99, "unit": 0}', 400),

@@ -49,7 +49,8 @@ class Setting:
                 return float(value)
             if self.kind == "int" and value == int(value):
                 return int(value)
-        wanted = " or ".join(self.choices) if self.kind == "choice" else f"a {self.kind}"
+        kind = "an int" if self.kind == "int" else f"a {self.kind}"
+        wanted = " or ".join(self.choices) if self.kind == "choice" else kind
         raise ValueError(f"{where}: {self.name} must be {wanted}, but is {value!r:.40}")
 
 

@@ -17,9 +17,10 @@ from handnn.layers import Affine, sequence
 from handnn.layers.layer import Brick, Layer, grads_of, params_of
 from handnn.losses import KernelLoss
 from handnn.network import Network
-from handnn.play.player import MAX_CURVE, Player, Status
+from handnn.play.player import MAX_CURVE, CurvePoint, Player, Status
 from handnn.play.rows import Rows
 from handnn.play.session import Session, weights_sha256
+from handnn.play.state import State
 
 Floats: TypeAlias = NDArray[np.float64]
 Json: TypeAlias = dict[str, object]
@@ -27,8 +28,8 @@ Json: TypeAlias = dict[str, object]
 MAX_SHOWN = 12
 """The largest number of units shown for a brick."""
 
-UNIT_SIDE = 20
-"""The number of points along each side of the picture of a unit."""
+UNIT_SIDE = 18
+"""The number of points along each side of the picture of a unit: 2 pixels of the page each."""
 
 SURFACE_SIDE = 56
 """The number of points along each side of the picture of the predictions."""
@@ -46,6 +47,10 @@ MAX_HISTOGRAM = 300
 """The largest number of rows of a histogram, of the scatter plot and of the warnings."""
 
 
+MIN_DIVERGING = 100.0
+"""The ratio of the training loss to the first one from which training diverges."""
+
+
 @dataclass(frozen=True)
 class Moment:
     """Copies of the arrays that a frame shows, taken between two steps."""
@@ -55,7 +60,16 @@ class Moment:
     status: Status
     step: int
     rate: float
-    state: Json
+    state: State
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the page draws, and the version and the session that it belongs to."""
+
+    version: int
+    session: int
+    content: Json
 
 
 def take_moment(player: Player) -> Moment:
@@ -65,32 +79,47 @@ def take_moment(player: Player) -> Moment:
     def look(session: Session, status: Status) -> None:
         network = session.network.astype(session.network.dtype).eval()
         copied = Status(**vars(status))
-        state = session.state.to_json()
-        found.append(Moment(session, network, copied, session.step, session.rate, state))
+        found.append(Moment(session, network, copied, session.step, session.rate, session.state))
 
     player.read(look)
     return found[0]
 
 
-def frame(player: Player, *, with_warnings: bool) -> Json:
-    """Return the current frame."""
+def frame(player: Player, *, with_results: bool = True, with_warnings: bool = True) -> Frame:
+    """Return the current frame.
+
+    with_results: losses, scores, charts and the state of the address. with_warnings: the warnings
+    of `layer_statistics`.
+    """
     moment = take_moment(player)
     session, network, rows = moment.session, moment.network, moment.session.rows
     with np.errstate(all="ignore"):
-        measured = _measured(network, session.loss, rows)
-        point = (moment.step, measured[0], measured[1])
-        curve = player.add_to_curve(session, point)
         found = {
             **_progress(moment),
-            "losses": [_number(value) for value in measured],
-            "scores": _scores(network, session.loss, rows),
-            "curve": [[step, _curve_number(a), _curve_number(b)] for step, a, b in curve],
             "bricks": _bricks(network, rows),
             "prediction": _prediction(network, session.loss, rows),
         }
+        if with_results:
+            found |= _results(player, moment)
     if with_warnings:
-        found["warnings"] = _warnings(network, session.loss, rows)
-    return found
+        found["warnings"] = [
+            *_diverging(player.curve), *_warnings(network, session.loss, rows)
+        ]  # fmt: skip
+    return Frame(moment.status.version, moment.status.session, found)
+
+
+def _results(player: Player, moment: Moment) -> Json:
+    """Return losses, scores and charts, and the state that leads to this step."""
+    session, network, rows = moment.session, moment.network, moment.session.rows
+    measured = _measured(network, session.loss, rows)
+    curve = player.add_to_curve(session, (moment.step, *measured))
+    return {
+        "losses": [_number(value) for value in measured],
+        "scores": _scores(network, session.loss, rows),
+        "curve": [[step, _curve_number(a), _curve_number(b)] for step, a, b in curve],
+        **_detail(network, session.loss, rows),
+        "state": moment.state.to_json(),
+    }
 
 
 def _progress(moment: Moment) -> Json:
@@ -106,7 +135,6 @@ def _progress(moment: Moment) -> Json:
         "goal": status.goal,
         "error": status.error,
         "rate": moment.rate,
-        "state": moment.state,
         "sha256": weights_sha256(moment.network) if is_still else "",
         "parameters": sum(array.size for array in moment.network.params.values()),
     }
@@ -242,30 +270,30 @@ def _packed(levels: NDArray[np.int8]) -> str:
 
 
 def _prediction(network: Network, loss: KernelLoss, rows: Rows) -> Json:
-    """Return the surface of the predictions, and the confusion matrix or predicted and true."""
-    found: Json = {}
-    if is_plane(rows):
-        values = predictions(network, loss, _grid(rows, SURFACE_SIDE))
-        if rows.x.shape[1] == 1:
-            found["line"] = [_number(value) for value in values[:, 0].tolist()]
-        elif values.shape[1] > 1:
-            found["classes"] = _packed(values.argmax(axis=1).astype(np.int8))
-        else:
-            found["surface"] = _packed(_levels(values[:, 0], rows))
+    """Return the predictions over the inputs: a line, or the surface of a plane."""
+    if not is_plane(rows):
+        return {}
+    values = predictions(network, loss, _grid(rows, SURFACE_SIDE))
+    if rows.x.shape[1] == 1:
+        return {"line": [_number(value) for value in values[:, 0].tolist()]}
+    if values.shape[1] > 1:
+        return {"classes": _packed(values.argmax(axis=1).astype(np.int8))}
+    return {"surface": _packed(_levels(values[:, 0], rows))}
+
+
+def _detail(network: Network, loss: KernelLoss, rows: Rows) -> Json:
+    """Return the confusion matrix, or pairs of true and predicted values."""
     if rows.task == "regression":
         n = MAX_HISTOGRAM
         y = rows.target.unstandardize(rows.held_y[:n])[:, 0]
         guess = predictions(network, loss, rows.held_x[:n])
         pairs = np.stack([y, rows.target.unstandardize(guess.astype(np.float32))[:, 0]], axis=1)
-        found["pairs"] = [[_number(a), _number(b)] for a, b in pairs.tolist()]
-    else:
-        size = len(rows.classes)
-        counts = np.zeros((size, size), np.int64)
-        np.add.at(
-            counts, (rows.held_y[:, 0].astype(int), chosen_classes(network, loss, rows.held_x)), 1
-        )
-        found["confusion"] = counts.tolist()
-    return found
+        return {"pairs": [[_number(a), _number(b)] for a, b in pairs.tolist()]}
+    size = len(rows.classes)
+    counts = np.zeros((size, size), np.int64)
+    chosen = chosen_classes(network, loss, rows.held_x)
+    np.add.at(counts, (rows.held_y[:, 0].astype(int), chosen), 1)
+    return {"confusion": counts.tolist()}
 
 
 def _levels(values: Floats, rows: Rows) -> NDArray[np.int8]:
@@ -281,6 +309,20 @@ def _warnings(network: Network, loss: KernelLoss, rows: Rows) -> list[str]:
     n = MAX_HISTOGRAM
     own = type(loss)(**loss.settings)
     return layer_statistics(network, rows.x[:n], rows.y[:n], own).warnings
+
+
+def _diverging(curve: list[CurvePoint]) -> list[str]:
+    """Return a warning if the training loss is much larger than at the beginning."""
+    if not curve:
+        return []
+    ratio = curve[-1][1] / max(curve[0][1], 1e-9)
+    if not math.isfinite(ratio):
+        return ["the training loss is not finite: reset, and lower the learning rate"]
+    if ratio < MIN_DIVERGING:
+        return []
+    return [
+        f"the training loss is {ratio:,.0f} times the first one: reset, and lower the learning rate"
+    ]
 
 
 def unit_facts(player: Player, place: int, unit: int) -> Json:
@@ -341,6 +383,7 @@ def points(rows: Rows) -> Json:
         "inputs": list(rows.input_names),
         "target": rows.target_name,
         "note": rows.note,
+        "built_in": rows.is_built_in,
         "n_train": len(rows.x),
         "n_held_out": len(rows.held_x),
         "plane": is_plane(rows),

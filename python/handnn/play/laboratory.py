@@ -15,7 +15,7 @@ from handnn.arrays import Array
 from handnn.play import catalog
 from handnn.play.catalog import MAX_UNITS
 from handnn.play.downloads import FORMATS, download
-from handnn.play.frames import frame, points, unit_facts
+from handnn.play.frames import points, unit_facts
 from handnn.play.given import Given, GivenWeights, read_given, state_for, state_for_table
 from handnn.play.opened_step import opened_step
 from handnn.play.parts import lesson_names
@@ -43,14 +43,9 @@ from handnn.play.state import (
     text,
     whole,
 )
+from handnn.play.streaming import Frames
 
 Json: TypeAlias = dict[str, object]
-
-SECONDS_WAITED = 0.5
-"""The longest time that a request waits for a new frame."""
-
-WARNINGS_EVERY = 15
-"""The number of frames between two computations of layer statistics."""
 
 MAX_SPEED = 10_000
 
@@ -79,12 +74,10 @@ class Laboratory:
         except BaseException:
             self._folder.cleanup()
             raise
-        self._n_frames = 0
         self._loading = threading.Lock()
         self.requests: Mapping[str, Callable[[Json], Json]] = {
             "hello": self.hello,
             "load": self.load,
-            "frame": self.frame,
             "play": self.play,
             "pause": self.pause,
             "step": self.step,
@@ -187,14 +180,10 @@ class Laboratory:
         loss = catalog.check_entry({"name": suited[0]}, catalog.LOSS_SETTINGS, "loss")
         return replace(state, loss=loss)
 
-    def frame(self, given: Json) -> Json:
-        """Return the newest frame; wait briefly for one that is newer than version "after"."""
-        self.player.wait(whole(given.get("after", -1), "after", -1, 2**53), SECONDS_WAITED)
-        self._n_frames += 1
-        is_playing = self.player.status.is_playing
-        return frame(
-            self.player, with_warnings=not is_playing or self._n_frames % WARNINGS_EVERY == 0
-        )
+    def frames(self, given: Json) -> Frames:
+        """Return the frames newer than version "after", at least "seconds" apart."""
+        after = whole(given.get("after", -1), "after", -1, 2**53)
+        return Frames(self.player, after, number(given.get("seconds", 0), "seconds", 0, 60))
 
     def play(self, given: Json) -> Json:
         """Continue training at a speed in steps per second; 0 for the highest speed."""

@@ -38,7 +38,7 @@ def record(
         frames = []
         for step in np.unique(np.rint(last * np.linspace(0, 1, N_FRAMES) ** 2)).astype(int):
             session.advance(int(step))  # the thread of the player is idle
-            shown = frame(player, with_warnings=True)
+            shown = frame(player).content
             frames.append({k: v for k, v in shown.items() if k not in LEFT_OUT})
         recording = {"rows": points(session.rows), "frames": frames}
     finally:

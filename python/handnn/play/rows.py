@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -76,6 +76,8 @@ class Rows:
     """Whether computed rows lie within about -1 to 1."""
     codes: Mapping[int, int] = field(default_factory=dict)
     """The columns of x that hold codes for an Embedding, each with their number."""
+    is_built_in: bool = False
+    """Whether the page translates the names of the columns."""
 
     @property
     def task(self) -> str:
@@ -118,7 +120,11 @@ def load_rows(name: str, *, noise: float = 0.0, held_out: float = 0.3, seed: int
         >>> load_rows("concrete").x.shape
         (721, 8)
     """
-    rng = np.random.default_rng(seed)
+    found = _set(name, noise, held_out, np.random.default_rng(seed))
+    return replace(found, is_built_in=True)
+
+
+def _set(name: str, noise: float, held_out: float, rng: np.random.Generator) -> Rows:
     if name in TOY_SETS:
         points = TOY_SETS[name](noise, rng)
         x = points.x.astype(np.float32)

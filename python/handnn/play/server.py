@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
 import os
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote
@@ -17,12 +18,13 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from handnn.play.given import Given
 from handnn.play.laboratory import Laboratory
 from handnn.play.parts import PARTS, TYPES
+from handnn.play.streaming import Frames
 
 HOST = "127.0.0.1"
 
@@ -111,11 +113,16 @@ def _guard(
 
 
 def create_app(
-    laboratory: Laboratory, port: int, token: str, embedders: str = "'none'"
+    laboratory: Laboratory,
+    port: int,
+    token: str,
+    embedders: str = "'none'",
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> Starlette:
     """Return the application that serves the page of a laboratory.
 
-    embedders: the origins of pages that may embed it, as in a content security policy.
+    embedders: the origins of pages that may embed it, as in a content security policy. is_ending:
+    whether the server ends, and with it the streams of frames.
     """
     gate = Gate(port, token)
     common = {**HEADERS, "content-security-policy": POLICY + embedders}
@@ -135,9 +142,20 @@ def create_app(
         document = _document(await body(request, MAX_REQUEST))
         return JSONResponse(await run_in_threadpool(answer, document))
 
+    async def frames(request: Request) -> Response:
+        found = laboratory.frames(_document(await body(request, MAX_REQUEST)))
+        lines = _lines(found, request, is_ending)
+        return StreamingResponse(lines, media_type="application/x-ndjson")
+
     async def upload(request: Request) -> Response:
         name = unquote(request.headers.get("x-handnn-name", "table.csv"))
-        content = await body(request, MAX_TABLE)
+        try:
+            content = await body(request, MAX_TABLE)
+        except TooLarge:
+            size = MAX_TABLE // 1024**2
+            raise TooLarge(
+                f"the file has more than {size} MB; train on larger ones with handnn train"
+            ) from None
         return JSONResponse(await run_in_threadpool(laboratory.upload, name, content))
 
     async def download(request: Request) -> Response:
@@ -153,11 +171,28 @@ def create_app(
         routes=[
             Route("/", guarded(page)),
             Route("/page/{name}", guarded(page)),
+            Route("/api/frames", guarded(frames), methods=["POST"]),
             Route("/api/upload", guarded(upload), methods=["POST"]),
             Route("/api/download/{form}", guarded(download), methods=["POST"]),
             Route("/api/{name}", guarded(ask), methods=["POST"]),
         ]
     )
+
+
+async def _lines(
+    frames: Frames, request: Request, is_ending: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """Yield frames as lines of JSON until the page or the server ends."""
+    while not (is_ending() or await request.is_disconnected()):
+        try:
+            line = await run_in_threadpool(frames.next)
+        except Exception as error:
+            LOG.exception("handnn play: a frame")
+            yield json.dumps({"error": f"{type(error).__name__}: {error}"}).encode() + b"\n"
+            return
+        if line is not None:
+            yield line
+        await asyncio.sleep(frames.pause)
 
 
 def _document(content: bytes) -> dict[str, object]:
@@ -212,7 +247,9 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         self.token = secrets.token_urlsafe(24)
         embedders = NOTEBOOKS if given else "'none'"
-        app = create_app(self.laboratory, self.port, self.token, embedders)
+        app = create_app(
+            self.laboratory, self.port, self.token, embedders, lambda: self._server.should_exit
+        )
         config = uvicorn.Config(
             app,
             log_level="critical",  # requests that Ctrl-C cuts off are not errors

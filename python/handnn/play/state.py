@@ -115,7 +115,9 @@ class State:
         if given.get("version") != VERSION:
             raise ValueError(f"the state has version {given.get('version')!r:.20}, not {VERSION}")
         state = cls()
-        bricks = _list(given.get("bricks", list(state.bricks)), "bricks", MAX_BRICKS)
+        bricks = _list(given.get("bricks", list(state.bricks)), "bricks", 10 * MAX_BRICKS)
+        if len(bricks) > MAX_BRICKS:
+            raise ValueError(f"there may be at most {MAX_BRICKS} bricks before the last one")
         entries = tuple(
             check_entry(entry, BRICK_SETTINGS, f"brick {place}", "brick")
             for place, entry in enumerate(bricks)
@@ -146,14 +148,16 @@ class State:
 def whole(value: object, name: str, low: int, high: int) -> int:
     """Return an int within bounds; ValueError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"{name} must be an int from {low} to {high}, but is {value!r:.40}")
+        raise ValueError(f"{name} must be an int from {low:,} to {high:,}, but is {value!r:.40}")
     return value
 
 
 def number(value: object, name: str, low: float, high: float) -> float:
     """Return a float within bounds; ValueError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(f"{name} must be a number from {low} to {high}, but is {value!r:.40}")
+        raise ValueError(
+            f"{name} must be a number from {low:,.10g} to {high:,.10g}, but is {value!r:.40}"
+        )
     return float(value)
 
 

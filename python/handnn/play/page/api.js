@@ -1,6 +1,7 @@
 // Requests to the laboratory, and the fragment of the address: the token and the state.
 
-const fragment = new URLSearchParams(location.hash.slice(1));
+const LANGUAGES = ["en", "zh"];
+let fragment = new URLSearchParams(location.hash.slice(1));
 const token = fragment.get("token") ?? "";
 
 export const fragmentOf = (name) => fragment.get(name);
@@ -14,7 +15,8 @@ export function setFragment(name, value) {
 
 // The language of the lessons: that of the address, or else of the browser.
 export function language() {
-  return fragment.get("lang") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+  const wanted = fragment.get("lang") ?? navigator.language.slice(0, 2);
+  return LANGUAGES.includes(wanted) ? wanted : "en";
 }
 
 async function send(path, body, headers = {}, more = {}) {
@@ -38,6 +40,20 @@ export async function ask(name, document = {}) {
   return (await send(name, JSON.stringify(document))).json();
 }
 
+// Call `take` with every document of a stream, one a line, until it ends or the signal aborts it.
+export async function follow(name, document, take, signal) {
+  const { body } = await send(name, JSON.stringify(document), {}, { signal });
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) take(JSON.parse(line));
+  }
+}
+
 export function pauseAtEnd() {
   send("pause", "{}", {}, { keepalive: true }).catch(() => {});
 }
@@ -57,6 +73,7 @@ export async function download(form) {
 }
 
 export function linkedState() {
+  fragment = new URLSearchParams(location.hash.slice(1));
   const text = fragment.get("state");
   if (!text) return null;
   const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) =>

@@ -29,6 +29,8 @@ const LIGHT = { zero: [250, 250, 250], high: [224, 112, 16], low: [38, 110, 196]
 const DARK = { zero: [28, 32, 38], high: [255, 152, 56], low: [84, 158, 240] };
 const tables = new Map();
 
+const GAP = -128; // the level of what is transparent
+
 // The color of every level from -127 to 127, at level + 128.
 export function palette() {
   const { zero, high, low } = dark.matches ? DARK : LIGHT;
@@ -104,7 +106,9 @@ const packed = new Map(); // the colors of a table as 32-bit pixels
 function pixelsOf(colors, alpha) {
   if (!packed.has(colors)) {
     const bytes = Uint8Array.from(colors.flatMap((color) => [...color, alpha]));
-    packed.set(colors, new Uint32Array(bytes.buffer));
+    const pixels = new Uint32Array(bytes.buffer);
+    if (pixels.length === 256) pixels[GAP + 128] = 0;
+    packed.set(colors, pixels);
   }
   return packed.get(colors);
 }
@@ -131,40 +135,69 @@ export function paint(canvas, levels, width, height, colors = null) {
   context.putImageData(picture, 0, 0);
 }
 
-// A line from -127 to 127 over the input, with the zero line.
-export function paintLine(canvas, levels) {
+// The pictures of a column of units are one canvas below its buttons: the browser composes a canvas
+// in every frame, so that one for each unit would take most of the time.
+const PICTURE = 36; // the sides of a picture, and of its button with a gap, as in play.css
+const PITCH = 46;
+
+// Show n square pictures below each other; the sides divide those of the page.
+export function paintUnits(canvas, levels, n) {
+  const side = Math.round(Math.sqrt(levels.length / n));
+  const pitch = (side * PITCH) / PICTURE;
+  const picture = new Int8Array(side * pitch * n).fill(GAP);
+  for (let i = 0; i < n; i += 1) {
+    picture.set(levels.subarray(i * side * side, (i + 1) * side * side), i * pitch * side);
+  }
+  paint(canvas, picture, side, pitch * n);
+}
+
+// Lines from -127 to 127 over the input, each with the zero line.
+export function paintLines(canvas, levels, n) {
   if (isPainted(canvas, levels)) return;
-  const context = fresh(canvas, 68, 68);
-  context.strokeStyle = ink(0.3);
-  context.beginPath();
-  context.moveTo(0, 34);
-  context.lineTo(68, 34);
-  context.stroke();
-  context.strokeStyle = `rgb(${palette()[255].join()})`;
-  context.lineWidth = 3;
-  context.beginPath();
-  levels.forEach((level, i) => {
-    context.lineTo((i / (levels.length - 1)) * 68, 34 - (level / 127) * 31);
-  });
-  context.stroke();
+  const context = fresh(canvas, n);
+  const size = levels.length / n;
+  for (let unit = 0; unit < n; unit += 1) {
+    const middle = unit * PITCH + PICTURE / 2;
+    context.strokeStyle = ink(0.3);
+    context.lineWidth = 0.5;
+    context.beginPath();
+    context.moveTo(0, middle);
+    context.lineTo(PICTURE, middle);
+    context.stroke();
+    context.strokeStyle = `rgb(${palette()[255].join()})`;
+    context.lineWidth = 1.5;
+    context.beginPath();
+    for (let i = 0; i < size; i += 1) {
+      const level = levels[unit * size + i];
+      context.lineTo((i / (size - 1)) * PICTURE, middle - (level / 127) * (PICTURE / 2 - 1.5));
+    }
+    context.stroke();
+  }
 }
 
-export function paintBars(canvas, levels, [low, high]) {
-  if (isPainted(canvas, levels, low, high)) return;
-  const context = fresh(canvas, 72, 72);
+// Histograms; the ranges of the units give the sign of each bar.
+export function paintBars(canvas, levels, ranges, n) {
+  if (isPainted(canvas, levels, ...ranges.flat())) return;
+  const context = fresh(canvas, n);
   const table = palette();
-  levels.forEach((level, i) => {
-    const middle = low + ((i + 0.5) / levels.length) * (high - low);
+  const size = levels.length / n;
+  levels.forEach((level, at) => {
+    const [unit, i] = [Math.floor(at / size), at % size];
+    const [low, high] = ranges[unit];
+    const middle = low + ((i + 0.5) / size) * (high - low);
     context.fillStyle = `rgb(${table[middle >= 0 ? 255 : 1].join()})`;
-    const height = (level / 127) * 68;
-    context.fillRect((i * 72) / levels.length, 72 - height, 72 / levels.length - 0.5, height);
+    const height = (level / 127) * (PICTURE - 2);
+    const width = PICTURE / size;
+    context.fillRect(i * width, unit * PITCH + PICTURE - height, width - 0.25, height);
   });
 }
 
-function fresh(canvas, width, height) {
-  canvas.width = width;
-  canvas.height = height;
-  return canvas.getContext("2d");
+function fresh(canvas, n) {
+  canvas.width = 2 * PICTURE;
+  canvas.height = 2 * PITCH * n;
+  const context = canvas.getContext("2d");
+  context.scale(2, 2);
+  return context;
 }
 
 export function ink(alpha = 1) {

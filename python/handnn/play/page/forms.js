@@ -1,6 +1,7 @@
 // Forms of settings, made from the catalog.
 
 import { element } from "./drawing.js";
+import { numberOf } from "./messages.js";
 import { t } from "./words.js";
 
 export function options(select, names, chosen, shown = (name) => name) {
@@ -26,8 +27,8 @@ export function settings(entry, described, change) {
     }
     const field = element("input", { type: "number", value: String(value), step: "any",
       onchange: () => {
-        const number = Number(field.value);
-        if (field.value !== "" && Number.isFinite(number)) set(number);
+        const number = numberOf(field);
+        if (number !== null) set(number);
       } });
     field.dataset.setting = setting.name;
     return element("label", {}, name, field);

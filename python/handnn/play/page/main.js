@@ -1,16 +1,19 @@
 // The laboratory's page: requests frames, draws them, and sends the user's actions.
 
-import { ask, download, link, linkedState, pauseAtEnd, upload } from "./api.js";
+import { ask, download, follow, link, linkedState, pauseAtEnd, upload } from "./api.js";
 import { drawBricks } from "./bricks.js";
 import { $, element, onTheme, short, write } from "./drawing.js";
 import { choice, options } from "./forms.js";
 import { redrawLesson, startLessons } from "./lessons.js";
 import { chosenUnit, closeUnit, drawNetwork, onNetwork, redrawLines } from "./network.js";
 import { drawResults } from "./results.js";
+import { ENDED, attempt, lastSaid, numberOf, say } from "./messages.js";
 import { loadWords, offerLanguages, t, told, translate } from "./words.js";
 
 const LIVE = ["lr", "weight_decay"];
 const URL_EVERY = 1000;
+const SECONDS_HIDDEN = 1;
+const MAX_TARGETS = 8; // the columns of a table that are tried as its target, from the last
 
 let catalog = null;
 let rows = null;
@@ -18,27 +21,6 @@ let session = -1;
 let state = null; // the state as the forms show it; loading starts from it
 let frame = null;
 let linkedAt = 0;
-
-// Show a message, in English if it has no translation.
-let said = "";
-
-function say(text) {
-  said = text;
-  const shown = told(text);
-  const isEnglish = text && shown === text && document.documentElement.lang !== "en";
-  $("message").lang = isEnglish ? "en" : document.documentElement.lang;
-  $("message").textContent = isEnglish ? t("In English: {}", text) : shown;
-}
-
-async function attempt(call) {
-  try {
-    say("");
-    return await call();
-  } catch (error) {
-    say(error.message);
-    return null;
-  }
-}
 
 const load = (changes) => loadState(() => ({ ...state, ...changes, step: 0, events: [] }));
 
@@ -57,6 +39,7 @@ function loadState(wantedState) {
       forms();
       document.body.setAttribute("aria-busy", String(nLoading > 0));
     }
+    return loaded;
   });
   return loading;
 }
@@ -106,8 +89,12 @@ function beginning({ file, networks }) {
 
 async function changeOptimizer(optimizer, name, value) {
   if (!LIVE.includes(name) || !frame?.step) return load({ optimizer });
+  const before = state;
   state = { ...state, optimizer };
-  return attempt(() => ask("edit", { name, index: [], value }));
+  const edited = await attempt(() => ask("edit", { name, index: [], value }));
+  if (edited) return edited;
+  state = before;
+  return forms();
 }
 
 async function changeBricks(bricks, focused = null) {
@@ -115,32 +102,50 @@ async function changeBricks(bricks, focused = null) {
   if (focused !== null) $("bricks").children[focused]?.querySelector("button")?.focus();
 }
 
+// Draw frames as they come: the newest at each repaint of the screen, and one a second when hidden.
 async function frames() {
-  let after = -1;
-  let coming = null; // requested before the current frame is drawn
   for (;;) {
-    if (document.hidden) {
-      await new Promise((done) => document.addEventListener("visibilitychange", done, { once: true }));
-    }
+    const stream = new AbortController();
+    const restart = () => stream.abort();
+    document.addEventListener("visibilitychange", restart, { once: true });
     try {
-      const next = await (coming ?? ask("frame", { after }));
-      coming = null;
-      if (next.session !== session) take(await ask("hello")); // from another tab
-      frame = next;
-      after = frame.version;
-      coming = ask("frame", { after });
-      coming.catch(() => {}); // the error is reported when it is awaited
-      await new Promise(requestAnimationFrame);
-      draw();
+      const seconds = document.hidden ? SECONDS_HIDDEN : 0;
+      await follow("frames", { after: -1, seconds }, arrived, stream.signal);
+      throw new TypeError("the server ended the stream");
     } catch (error) {
-      coming = null;
-      say(error instanceof TypeError ? "The laboratory has ended: start handnn play again." : error.message);
-      await new Promise((done) => setTimeout(done, 1000));
+      if (!stream.signal.aborted) {
+        say(error instanceof TypeError ? ENDED : error.message);
+        await new Promise((done) => setTimeout(done, 1000));
+      }
     }
+    stream.abort();
+    document.removeEventListener("visibilitychange", restart);
   }
 }
 
-function draw() {
+let coming = null; // what the next repaint shows
+
+function arrived(next) {
+  if (next.step === undefined) throw new Error(next.error);
+  if (lastSaid() === ENDED) say("");
+  const isNew = coming === null;
+  coming = next.session === coming?.session ? { ...coming, ...next } : next;
+  if (isNew) requestAnimationFrame(repaint);
+}
+
+async function repaint() {
+  if (coming.session !== session) { // from another tab
+    const hello = await attempt(() => ask("hello"));
+    if (hello) take(hello);
+  }
+  const news = coming;
+  coming = null;
+  frame = news.session === frame?.session ? { ...frame, ...news } : news;
+  draw(news);
+}
+
+// Draw a frame, or only the parts of it that are new: results come with some frames only.
+function draw(news = frame) {
   write("play", t(frame.playing ? "Pause" : "Play"));
   write("epoch-count", frame.epoch.toLocaleString("en"));
   write("step-count", frame.step.toLocaleString("en"));
@@ -153,7 +158,7 @@ function draw() {
   document.body.setAttribute("aria-busy", String(nLoading > 0 || frame.session !== session));
   if (frame.session !== session) return; // a frame of the previous state
   drawNetwork(frame, rows);
-  drawResults(frame, rows, $("log").checked);
+  drawResults(news, rows, $("log").checked);
   const isStill = !frame.playing && frame.goal === null;
   if (isStill || Date.now() - linkedAt > URL_EVERY) {
     if (frame.goal === null) link(frame.state);
@@ -187,8 +192,10 @@ function entries(found) {
   const lines = found.map(({ name, index, label, value, gradient }, at) => {
     const field = element("input", { type: "number", step: "any", "aria-label": label,
       value: String(value), onchange: async () => {
-        if (field.value === "" || !Number.isFinite(Number(field.value))) return;
-        await attempt(() => ask("edit", { name, index, value: Number(field.value) }));
+        const number = numberOf(field);
+        if (number === null) return;
+        const edited = await attempt(() => ask("edit", { name, index, value: number }));
+        if (!edited) field.value = field.defaultValue;
       } });
     field.dataset.at = at;
     return element("tr", {}, element("th", { scope: "row" }, label), element("td", {}, field),
@@ -258,9 +265,15 @@ async function receiveOne(file) {
   }
   catalog.file = taken.file;
   catalog.columns = taken.columns;
-  const target = taken.columns.at(-1);
-  await load({ data: { ...state.data, name: "file", noise: 0, file: taken.file,
-    sha256: taken.sha256, target } });
+  let problem = "";
+  for (const target of taken.columns.toReversed().slice(0, MAX_TARGETS)) {
+    const data = { ...state.data, name: "file", noise: 0, file: taken.file, sha256: taken.sha256,
+      target };
+    const loaded = await load({ data });
+    if (loaded) break;
+    problem ||= lastSaid();
+  }
+  if (problem) say(problem);
 }
 
 const play = () => attempt(() => (frame?.playing
@@ -290,11 +303,14 @@ function listen() {
   $("seed").addEventListener("change", () => load({ seed: Number($("seed").value) }));
   $("reseed").addEventListener("click", () => load({ seed: state.seed + 1 }));
   $("add").addEventListener("click", () => changeBricks([...state.bricks, { brick: $("new-brick").value }]));
-  $("log").addEventListener("change", draw);
+  $("log").addEventListener("change", () => draw());
   $("inside").addEventListener("click", showInside);
   $("script").addEventListener("click", showScript);
   $("close").addEventListener("click", () => $("dialog").close());
-  $("file").addEventListener("change", () => receive($("file").files));
+  $("file").addEventListener("change", async () => {
+    await receive($("file").files);
+    $("file").value = ""; // so that the same file can be chosen again
+  });
   const drop = $("drop");
   document.addEventListener("dragover", (event) => {
     if (event.dataTransfer.types.includes("Files")) {
@@ -316,6 +332,7 @@ function listen() {
     target?.scrollIntoView();
   });
   addEventListener("pagehide", pauseAtEnd);
+  addEventListener("hashchange", () => openAddress()); // another address in the same tab
   addEventListener("resize", redrawLines);
   onTheme(() => draw());
   onNetwork({ choose: () => showUnit(), hover, leave: () => hover(null), edit: (from) => showUnit(from) });
@@ -323,7 +340,7 @@ function listen() {
 
 // Draw the page in another language.
 function redraw() {
-  say(said);
+  say(lastSaid());
   redrawLesson();
   closeUnit();
   $("unit").replaceChildren();
@@ -338,20 +355,27 @@ function data(name) {
     target: isFile ? catalog.columns.at(-1) : "" };
 }
 
-async function start() {
-  [catalog] = await Promise.all([attempt(() => ask("hello")), loadWords()]);
-  if (!catalog) return;
-  take(catalog);
+const isReloaded = () => performance.getEntriesByType("navigation")[0]?.type === "reload";
+
+// Show the state of the address.
+async function openAddress() {
   let linked = null;
   try {
     linked = linkedState();
   } catch {
     say("The address does not hold a state that can be read.");
   }
-  if (linked) {
-    const loaded = await attempt(() => ask("load", { state: linked }));
-    if (loaded) take(loaded);
-  }
+  if (!linked) return;
+  const loaded = await attempt(() => ask("load", { state: linked }));
+  if (loaded) take(loaded);
+}
+
+async function start() {
+  [catalog] = await Promise.all([attempt(() => ask("hello")), loadWords()]);
+  if (!catalog) return;
+  take(catalog);
+  // a page that is loaded again shows the current step, which its address may not hold yet
+  if (!isReloaded() || catalog.session === 0) await openAddress();
   options($("new-brick"), Object.keys(catalog.bricks), "Affine");
   $("downloads").append(...catalog.formats.map((form) => element("button", { type: "button",
     onclick: () => attempt(() => download(form)) },

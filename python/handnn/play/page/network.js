@@ -1,8 +1,8 @@
 // The network: a column of units for each brick, weights as lines between them.
 
-import { $, element, paint, paintBars, paintLine, short, svg, unpack } from "./drawing.js";
+import { $, element, paintBars, paintLines, paintUnits, short, svg, unpack } from "./drawing.js";
 import { language } from "./api.js";
-import { t } from "./words.js";
+import { named, t } from "./words.js";
 
 const HINT = "A picture shows what a unit gives for every input, a line is a weight:";
 const TABLE_HINT = "A picture is the histogram of what a unit gives for the training rows, "
@@ -45,31 +45,36 @@ function build(bricks, rows) {
   box.append(...columns.map((c) => c.box));
   columns[0].units[0].tabIndex = 0;
   lines = [];
-  $("hint").textContent = t(rows.plane ? HINT : TABLE_HINT);
+  const hint = t(rows.plane ? HINT : TABLE_HINT);
+  $("hint").textContent = hint.endsWith("：") ? hint : `${hint} `;
+  const space = $("hint").nextSibling;
+  if (space.nodeType === Node.TEXT_NODE && !space.data.trim()) space.remove();
 }
 
 function column(brick, at, rows, isLast) {
   const shown = Math.min(brick.units, brick.range.length);
   const title = brick.place < 0 ? t("Inputs") : isLast ? t("{} (output)", brick.name) : brick.name;
   const box = element("div", { class: "column" }, element("p", { class: "title" }, title));
+  const canvas = element("canvas", { "aria-hidden": "true" });
+  const stack = element("div", { class: "units" }, canvas);
   const units = [];
   for (let i = 0; i < shown; i += 1) {
-    const canvas = element("canvas", { "aria-hidden": "true" });
     const unit = element("button", {
       type: "button", class: "unit", "aria-pressed": "false", tabindex: "-1",
       onclick: () => choose(at, i, brick),
       onkeydown: (event) => move(event, at, i),
-    }, canvas);
+    });
     unit.dataset.label = brick.place < 0
-      ? t("Input {}", brick.names[i] ?? i)
+      ? t("Input {}", named(rows, brick.names[i] ?? String(i)))
       : t("Unit {} of {}", i, brick.name);
     units.push(unit);
-    box.append(unit);
+    stack.append(unit);
   }
+  box.append(stack);
   if (brick.units > shown) {
     box.append(element("span", { class: "more" }, t("and {} more", brick.units - shown)));
   }
-  return { box, units };
+  return { box, canvas, units };
 }
 
 function choose(at, i, brick) {
@@ -92,16 +97,12 @@ function move(event, at, i) {
   target.focus();
 }
 
-function drawUnits(brick, { units }, rows, isStill) {
+function drawUnits(brick, { canvas, units }, rows, isStill) {
   const levels = unpack(brick.maps ?? brick.histograms);
-  const size = levels.length / units.length;
-  const side = Math.round(Math.sqrt(size));
+  if (!brick.maps) paintBars(canvas, levels, brick.range, units.length);
+  else if (rows.inputs.length === 1) paintLines(canvas, levels, units.length);
+  else paintUnits(canvas, levels, units.length);
   units.forEach((unit, i) => {
-    const own = levels.subarray(i * size, (i + 1) * size);
-    const canvas = unit.firstChild;
-    if (!brick.maps) paintBars(canvas, own, brick.range[i]);
-    else if (rows.inputs.length === 1) paintLine(canvas, own);
-    else paint(canvas, own, side, side);
     if (!isStill && unit.hasAttribute("aria-label")) return;
     const [low, high] = brick.range[i];
     unit.setAttribute("aria-label", t("{}: {} to {}", unit.dataset.label, short(low), short(high)));

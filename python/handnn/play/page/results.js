@@ -2,19 +2,17 @@
 
 import { $, element, short, show, svg, write } from "./drawing.js";
 import { drawSurface } from "./surface.js";
-import { t, told } from "./words.js";
+import { named, t, told } from "./words.js";
 
-const CHARTS_EVERY = 100; // milliseconds, while training
-let chartedAt = 0;
-
+// Draw the results that a frame contains.
 export function drawResults(frame, rows, isLog) {
   drawSurface(frame.prediction, rows);
-  drawScores(frame, rows);
-  if (frame.playing && Date.now() - chartedAt < CHARTS_EVERY && !frame.warnings) return;
-  chartedAt = Date.now();
-  show($("curve"), curve(frame.curve, isLog));
-  if (frame.prediction.confusion) drawConfusion(frame.prediction.confusion, rows);
-  else drawPairs(frame.prediction.pairs, rows);
+  if (frame.curve) {
+    drawScores(frame, rows);
+    show($("curve"), curve(frame.curve, isLog));
+    if (frame.confusion) drawConfusion(frame.confusion, rows);
+    else drawPairs(frame.pairs, rows);
+  }
   if (frame.warnings) {
     const found = frame.warnings.length ? frame.warnings.map(told) : [t("none")];
     $("warnings").replaceChildren(...found.map((text) => element("li", {}, text)));
@@ -91,16 +89,18 @@ function drawConfusion(counts, rows) {
 function drawPairs(pairs, rows) {
   write("detail-title", t("Held-out rows: predicted and true"));
   const known = pairs.filter(([, guess]) => guess !== null);
+  if (!known.length) return show($("detail"), element("p", { class: "note" }, t("not finite")));
+  const target = named(rows, rows.target);
   const all = known.flat();
   const low = Math.min(...all), high = Math.max(...all);
-  const chart = axes([t("true {}", rows.target), t("predicted")], [low, high], [low, high], (v) => v);
+  const chart = axes([t("true {}", target), t("predicted")], [low, high], [low, high], (v) => v);
   const across = (v) => BOX.left + ((v - low) / (high - low || 1)) * (BOX.right - BOX.left);
   const up = (v) => BOX.bottom - ((v - low) / (high - low || 1)) * (BOX.bottom - BOX.top);
   chart.append(svg("path", { class: "same", d: `M${BOX.left},${BOX.bottom} L${BOX.right},${BOX.top}` }));
   for (const [truth, guess] of known) {
     chart.append(svg("circle", { cx: across(truth), cy: up(guess), r: 2.5 }));
   }
-  chart.setAttribute("aria-label", t("Predicted against true {} of {} rows", rows.target,
+  chart.setAttribute("aria-label", t("Predicted against true {} of {} rows", target,
     known.length));
-  show($("detail"), chart);
+  return show($("detail"), chart);
 }

@@ -2,7 +2,7 @@
 
 import { language } from "./api.js";
 import { $, CLASS_COLORS, ink, paint, palette, unpack, write } from "./drawing.js";
-import { t } from "./words.js";
+import { named, t } from "./words.js";
 
 const SIDE = 640;
 let drawn = {}; // the rows and the colors of the points on the page
@@ -26,22 +26,22 @@ export function drawSurface(prediction, rows) {
 function legend(rows, isLine) {
   if (isLine) {
     return t("Across: {}, up: {}. The line is the prediction; held-out points stand out.",
-      rows.inputs[0], rows.target);
+      named(rows, rows.inputs[0]), named(rows, rows.target));
   }
   const names = rows.classes.length
     ? rows.classes.map((label, i) => `${i ? "■" : "●"} ${t("class {}", label)}`).join("  ")
-    : t("color: {}", rows.target);
-  return t("Across: {}, up: {}. {}. Held-out points have a dark rim.", rows.inputs[0],
-    rows.inputs[1], names);
+    : t("color: {}", named(rows, rows.target));
+  return t("Across: {}, up: {}. {}. Held-out points have a dark rim.", named(rows, rows.inputs[0]),
+    named(rows, rows.inputs[1]), names);
 }
 
 function drawPoints(rows, isLine) {
   if (drawn.rows === rows && drawn.colors === palette() && drawn.language === language()) return;
   drawn = { rows, colors: palette(), language: language() };
-  write("axis-across", `${rows.inputs[0]} →`);
-  write("axis-up", `↑ ${isLine ? rows.target : rows.inputs[1]}`);
+  write("axis-across", `${named(rows, rows.inputs[0])} →`);
+  write("axis-up", `↑ ${isLine ? named(rows, rows.target) : named(rows, rows.inputs[1])}`);
   const canvas = $("surface");
-  canvas.setAttribute("aria-label", t("Predictions of {} over {}", rows.target, rows.inputs.join(", ")));
+  canvas.setAttribute("aria-label", t("Predictions of {} over {}", named(rows, rows.target), rows.inputs.map((name) => named(rows, name)).join(", ")));
   canvas.width = canvas.height = SIDE;
   const context = canvas.getContext("2d");
   const { across, up } = isLine ? scales(rows) : {};

@@ -23,6 +23,9 @@ export function told(text) {
   return text;
 }
 
+// The name of a column: in the reader's language for our own data, as it is for the user's.
+export const named = (rows, name) => (rows.built_in ? told(name) : name);
+
 export async function loadWords() {
   document.documentElement.lang = language();
   words = language() === "en" ? {} : globalThis.WORDS?.[language()]
@@ -72,7 +75,8 @@ function translated(node, part, shown) {
   const english = known[part]?.made === shown ? known[part].english : shown;
   const short = english.replace(/\s+/g, " ").trim();
   if (!short) return shown;
-  const made = english.replace(english.trim(), () => told(short));
+  const made = english.replace(english.trim(), () => told(short))
+    .replace(/([，。：；])\s+$/, "$1"); // Chinese punctuation contains its space
   originals.set(node, { ...known, [part]: { made, english } });
   return made;
 }
