@@ -149,13 +149,7 @@ def create_app(
 
     async def upload(request: Request) -> Response:
         name = unquote(request.headers.get("x-handnn-name", "table.csv"))
-        try:
-            content = await body(request, MAX_TABLE)
-        except TooLarge:
-            size = MAX_TABLE // 1024**2
-            raise TooLarge(
-                f"the file has more than {size} MB; train on larger ones with handnn train"
-            ) from None
+        content = await _file(request)
         return JSONResponse(await run_in_threadpool(laboratory.upload, name, content))
 
     async def download(request: Request) -> Response:
@@ -214,6 +208,17 @@ async def body(request: Request, limit: int) -> bytes:
         if len(content) > limit:
             raise TooLarge(f"a request may have at most {limit:,} bytes")
     return bytes(content)
+
+
+async def _file(request: Request) -> bytes:
+    """Return a file that is dropped on the page; TooLarge with advice."""
+    try:
+        return await body(request, MAX_TABLE)
+    except TooLarge:
+        size = MAX_TABLE // 1024**2
+        raise TooLarge(
+            f"the file has more than {size} MB; train on larger ones with handnn train"
+        ) from None
 
 
 class Server:
