@@ -1,9 +1,11 @@
 // The number of threads, and prediction.
 #include <pybind11/typing.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "arrays.hpp"
 #include "bind.hpp"
@@ -17,6 +19,13 @@ namespace {
 
 using MaybeArray = py::typing::Optional<FloatArray>;
 
+template <class T>
+double work_of_row(const CheckedBricks<T>& bricks) {
+  double work = 0;
+  for (const Brick<T>& brick : bricks) work += brick.work() / 3;
+  return work;
+}
+
 // None if an array of a brick was resized or reshaped since the bricks were read.
 template <class T>
 MaybeArray predict_as(const Bricks<T>& bricks, ArrayLike x_any, OutArray out_any) {
@@ -29,8 +38,7 @@ MaybeArray predict_as(const Bricks<T>& bricks, ArrayLike x_any, OutArray out_any
   const Size N = x.shape[0];
   const Array out = gate.output("out", out_any, {N, bricks.checked().outputs()});
   if (!out_any.is_none()) bricks.require_apart(gate, out);
-  double work = 0;
-  for (const Brick<T>& brick : bricks.checked()) work += brick.work() / 3;
+  const double work = work_of_row(bricks.checked());
   const Kernels<T>& kernels = active_kernels<T>();
   T* scratch = scratch_memory<T>(predict_scratch(kernels, bricks.checked()));
   gate.run(work * double(N),
@@ -51,6 +59,56 @@ Predictor predictor_as(const py::list& described) {
 // the overhead of a call with one row is small. Several threads may call it at once.
 Predictor predictor(const BrickList& bricks, bool float32) {
   return float32 ? predictor_as<float>(bricks) : predictor_as<double>(bricks);
+}
+
+// None if an array of a brick was resized or reshaped since the bricks were read.
+template <class T>
+MaybeArray predict_all_as(const std::vector<Bricks<T>>& networks, ArrayLike x_any) {
+  Gate gate = Gate::casting_to<T>("Network.predict");
+  Array x;
+  gate.inputs({{"x", x_any, x}});
+  const Kernels<T>& kernels = active_kernels<T>();
+  double work = 0;
+  Size scratch_size = 0;
+  for (const Bricks<T>& network : networks) {
+    if (!network.is_unchanged()) return py::none();
+    network.require_width(gate, x);
+    network.check_codes(gate, x);
+    work += work_of_row(network.checked());
+    scratch_size = std::max(scratch_size, predict_scratch(kernels, network.checked()));
+  }
+  const Size N = x.shape[0], O = networks[0].checked().outputs();
+  const Array out = gate.output("out", py::none(), {Size(networks.size()), N, O});
+  T* scratch = scratch_memory<T>(scratch_size);
+  gate.run(work * double(N), [&](auto&) {
+    T* here = out;
+    for (const Bricks<T>& network : networks) {
+      predict<T>(kernels, network.checked(), here, x, scratch, N);
+      here += N * O;
+    }
+  });
+  return out.as_array();
+}
+
+using BagPredictor = py::typing::Callable<MaybeArray(ArrayLike)>;
+
+template <class T>
+BagPredictor bag_predictor_as(const py::list& described) {
+  const auto networks = std::make_shared<std::vector<Bricks<T>>>();
+  networks->reserve(described.size());
+  for (const py::handle bricks : described) {
+    networks->emplace_back("Network.predict", bricks.cast<py::list>());
+    if (networks->back().checked().outputs() != networks->front().checked().outputs()) {
+      throw py::value_error("the networks have different numbers of outputs");
+    }
+  }
+  return BagPredictor(
+      py::cpp_function([networks](ArrayLike x) { return predict_all_as<T>(*networks, x); }));
+}
+
+// The forward pass of several networks with as many outputs as a function x -> out (K, N, O).
+BagPredictor bag_predictor(const py::typing::List<BrickList>& networks, bool float32) {
+  return float32 ? bag_predictor_as<float>(networks) : bag_predictor_as<double>(networks);
 }
 
 constexpr int max_threads = 1024;
@@ -106,6 +164,7 @@ Examples:
     >>> handnn.set_num_threads(before)
 )");
   module.def("predictor", predictor, py::arg("bricks"), py::arg("float32"));
+  module.def("bag_predictor", bag_predictor, py::arg("networks"), py::arg("float32"));
 }
 
 }  // namespace handnn

@@ -129,6 +129,26 @@ def affine_forward(
     b: numpy.typing.ArrayLike,
     out: numpy.typing.NDArray[numpy.floating] | None = None,
 ) -> numpy.typing.NDArray[numpy.floating]: ...
+def bag_predictor(
+    networks: list[
+        list[
+            tuple[
+                str,
+                collections.abc.Mapping[str, float],
+                collections.abc.Mapping[str, numpy.typing.NDArray[numpy.floating]],
+                collections.abc.Mapping[
+                    str,
+                    tuple[
+                        collections.abc.Sequence[numpy.typing.NDArray[numpy.floating]], float, float
+                    ],
+                ],
+            ]
+        ]
+    ],
+    float32: bool,
+) -> collections.abc.Callable[
+    [numpy.typing.ArrayLike], numpy.typing.NDArray[numpy.floating] | None
+]: ...
 def batch_norm_backward(
     dout: numpy.typing.ArrayLike,
     x: numpy.typing.ArrayLike,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from handnn import Columns, Target
@@ -55,6 +57,41 @@ def test_every_case_has_doors_and_every_door_has_cases():
 def test_predict(door, kind):
     model = model_of(kind)
     assert failures(door, kind, lambda c: model.predict(door.table([c]))[0], expected) == []
+
+
+@every_door
+@pytest.mark.parametrize("kind", COLUMN_KINDS)
+def test_predict_of_two_rows(door, kind):
+    """Tables of one row are read cell by cell, others column by column."""
+    model = model_of(kind)
+
+    def meaning(cell):
+        first, second = model.predict(door.table([cell, cell]))
+        assert first == second
+        return first
+
+    assert failures(door, kind, meaning, expected) == []
+
+
+ONE_ROW = {
+    "a dict": lambda cell: {"a": cell},
+    "a dict with more": lambda cell: {"more": 0.5, "a": cell},
+    "pandas beside floats": lambda cell: pd.DataFrame({"a": [cell], "b": [0.5]}),
+    "pandas beside text": lambda cell: pd.DataFrame({"a": [cell], "b": ["x"]}),
+    "polars beside floats": lambda cell: pl.DataFrame({"a": [cell], "b": [0.5]}, strict=False),
+}
+
+
+@pytest.mark.parametrize("make", ONE_ROW.values(), ids=ONE_ROW)
+@pytest.mark.parametrize("kind", COLUMN_KINDS)
+def test_predict_of_one_row(make, kind):
+    model = model_of(kind)
+    for case in cases_of(kind):
+        try:
+            table = make(case.cell)
+        except (OverflowError, TypeError):
+            continue  # polars has no such type
+        assert answer(lambda t=table: model.predict(t)[0]) == expected(case), str(case)
 
 
 @every_door

@@ -18,7 +18,7 @@ from handnn.engine.call import (
 )
 from handnn.engine.norms import batch_norm_dx, merged_statistics
 from handnn.engine.obstacles import compiles, obstacle, training_obstacle
-from handnn.engine.program import Forward, TrainingProgram
+from handnn.engine.program import Forward, ForwardAll, TrainingProgram
 from handnn.engine.sampling import BatchSampler, row_order
 from handnn.engine.stop import Stop, Stopped, asked_by, check_stop, one_of_many
 
@@ -26,6 +26,7 @@ __all__ = [
     "ONE_SLICE",
     "BatchSampler",
     "Forward",
+    "ForwardAll",
     "ShardingSpec",
     "Stop",
     "Stopped",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from handnn import _core
 from handnn.arrays import Array
-from handnn.layers import Affine, Brick, Dropout, is_ours
-from handnn.layers.layer import params_of
+from handnn.layers import Brick, Dropout, Layer, is_ours
+from handnn.layers.layer import Setting, params_of
 from handnn.layers.sequence import walk
 from handnn.losses import KernelLoss
 from handnn.optimizers import GradientOptimizer
@@ -64,13 +64,23 @@ class CompiledLayers:
     def __init__(self, layers: list[Brick]) -> None:
         self._layers = list(layers)
         ours = self._ours = [layer for _, layer in walk(layers) if is_ours(layer)]
-        self._affines = [(a, a.w, a.b) for a in ours if isinstance(a, Affine)]
-        self._others = [
-            (a, {**a.params, **a.buffers})
-            for a in ours
-            if not (isinstance(a, Affine) or a.block) and (a.params or a.buffers)
-        ]
-        self._settings = [(a, a.settings) for a in ours if a.settings]
+        self._attributes: list[tuple[dict[str, object], str, object]] = []
+        self._others: list[tuple[Layer, dict[str, Array]]] = []
+        self._settings: list[tuple[Layer, Mapping[str, Setting]]] = []
+        for brick in ours:
+            arrays = {} if brick.block else {**brick.params, **brick.buffers}
+            if not self._watch(brick, arrays):
+                self._others.append((brick, arrays))
+            if not self._watch(brick, brick.settings):
+                self._settings.append((brick, brick.settings))
+
+    def _watch(self, brick: Layer, values: Mapping[str, object]) -> bool:
+        """Watch the attributes that hold these values; return whether all are attributes."""
+        attributes = vars(brick)
+        if any(attributes.get(name) is not value for name, value in values.items()):
+            return False
+        self._attributes += [(attributes, name, value) for name, value in values.items()]
+        return True
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Copy and pickle as None: a copied network compiles its own layers."""
@@ -80,22 +90,53 @@ class CompiledLayers:
         """Return whether `layers` are these layers, with the same arrays and settings."""
         if self._layers != layers:
             return False
-        for affine, w, b in self._affines:  # a loop, because all(...) takes twice as long
-            if affine.w is not w or affine.b is not b:
+        for attributes, name, value in self._attributes:  # all(...) takes twice as long
+            now = attributes.get(name)
+            if now is not value and (isinstance(value, np.ndarray) or now != value):
                 return False
         for brick, arrays in self._others:
-            now = {**brick.params, **brick.buffers}
-            if any(now[name] is not array for name, array in arrays.items()):
+            held = {**brick.params, **brick.buffers}
+            if any(held[name] is not array for name, array in arrays.items()):
                 return False
         return not self._settings or all(a.settings == then for a, then in self._settings)
 
 
-class Forward(CompiledLayers):
+class _PredictedLayers(CompiledLayers):
+    """Layers whose Dropout does nothing."""
+
+    def __init__(self, layers: list[Brick]) -> None:
+        super().__init__(layers)
+        self._settings = [pair for pair in self._settings if not isinstance(pair[0], Dropout)]
+
+
+class Forward(_PredictedLayers):
     """A compiled forward pass. Several threads may call `predict` at once."""
 
     def __init__(self, layers: list[Brick]) -> None:
         super().__init__(layers)
         self.predict = _core.predictor(brick_specs(layers), _dtype_of(layers) == np.float32)
+
+
+class ForwardAll:
+    """The compiled forward passes of several networks for one input, in one call.
+
+    `predict` returns their outputs (K, N, O) for x (N, I), or None if an array was resized in
+    place. Several threads may call it at once.
+    """
+
+    def __init__(self, networks: Sequence[list[Brick]]) -> None:
+        self._parts = [_PredictedLayers(layers) for layers in networks]
+        specs = [brick_specs(layers) for layers in networks]
+        self.predict = _core.bag_predictor(specs, _dtype_of(networks[0]) == np.float32)
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Copy and pickle as None, as `CompiledLayers` does."""
+        return type(None), ()
+
+    def is_of(self, networks: Sequence[list[Brick]]) -> bool:
+        """Return whether these are the networks, with the same arrays and settings."""
+        parts = self._parts
+        return len(parts) == len(networks) and all(map(_PredictedLayers.is_of, parts, networks))
 
 
 class TrainingProgram(CompiledLayers):

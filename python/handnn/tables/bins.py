@@ -8,6 +8,7 @@ Tabular Deep Learning", section 3.2; here from -1/2 to 1/2, so that inputs have 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -113,3 +114,21 @@ def bins(x: Array, edges: Array) -> Array:
         inside = (x - low) / (high - low)
     shares = np.where(x >= high, 1, np.where(x <= low, 0, inside))
     return np.asarray(shares - x.dtype.type(0.5), x.dtype)
+
+
+def bins_of_one(number: float, edges: Edges) -> list[float]:
+    """Return the inputs of one number: the row of `bins`, with the same bits.
+
+    Examples:
+        >>> from handnn.tables.bins import bins_of_one
+        >>> bins_of_one(1.0, (0.0, 2.0, 4.0))
+        [0.0, -0.5]
+    """
+    n_bins = len(edges) - 1
+    at = bisect_left(edges, number) - 1  # the last edge below the number
+    if at < 0:
+        return [-0.5] * n_bins
+    if at == n_bins or number == edges[at + 1]:
+        return [0.5] * min(at + 1, n_bins) + [-0.5] * (n_bins - at - 1)
+    inside = (number - edges[at]) / (edges[at + 1] - edges[at])
+    return [0.5] * at + [inside - 0.5] + [-0.5] * (n_bins - at - 1)

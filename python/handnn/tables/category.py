@@ -16,8 +16,10 @@ from handnn.tables import checks
 from handnn.tables.cells import (
     Cells,
     ColumnError,
+    GapWords,
     label_codes,
     look_up,
+    one_code,
     sorted_labels,
 )
 from handnn.tables.checks import Entry
@@ -135,6 +137,10 @@ class CategoryColumn:
         if column.missing.any():
             found[column.missing & (found > gap)] = gap
         return found
+
+    def code_of_one(self, cell: object, gaps: GapWords) -> int:
+        """Return the code of one cell, as `codes` does; UnusualCell where `one_code` raises it."""
+        return one_code(cell, self._text_codes, len(self.labels), gaps)
 
     def settle(self, layer: Embedding) -> None:
         """Set the rows of codes absent from training to the weighted mean of the labels' rows."""

@@ -17,13 +17,15 @@ from handnn.storage import FormatError
 from handnn.tables import checks
 from handnn.tables.bins import MAX_BINS_EACH, BinnedColumn
 from handnn.tables.category import CategoryColumn
-from handnn.tables.cells import DEFAULT_GAPS, GapWords, gap_tuple, infer_kind
+from handnn.tables.cells import DEFAULT_GAPS, GapWords, gap_tuple
 from handnn.tables.column import Column, ValueColumn
 from handnn.tables.date import DateColumn
+from handnn.tables.learned import learned
 from handnn.tables.matching import chosen_kinds, match_columns
-from handnn.tables.number import NumberColumn, with_thinned_bins
-from handnn.tables.plain import learn_plain, transform_plain
+from handnn.tables.number import NumberColumn
+from handnn.tables.plain import transform_plain
 from handnn.tables.recipe import ColumnScale
+from handnn.tables.row_encoder import RowEncoder
 from handnn.tables.table_reader import TableLike, TableReader
 
 VALUE_COLUMNS: dict[str, type[ValueColumn]] = {"number": NumberColumn, "date": DateColumn}
@@ -96,7 +98,11 @@ class Columns:
         self._n_before_cycles = self._n_numbers + sum(c.has_gaps for _, c in self._values)
         n_cycles = sum(len(column.names_out("")) - 1 for _, column in self._values)
         self._n_before_codes = self._n_before_cycles + n_cycles
-        if categories == "one-hot":
+        is_one_hot = categories == "one-hot"
+        self._encode_row = RowEncoder(
+            self._values, self._categories, names, self._gap_words, one_hot=is_one_hot
+        )
+        if is_one_hot:
             for place, category in self._categories:
                 category.check_one_hot(f"Columns: {self._describe(place)}")
 
@@ -156,7 +162,7 @@ class Columns:
             raise ValueError(f"{where}: the table has no rows")
         chosen = {} if kinds is None else chosen_kinds(kinds, KINDS, reader)
         asked = [chosen.get(reader.key(place)) for place in range(len(reader))]
-        columns = _learned(reader, asked, scale, n_bins)
+        columns = learned(reader, asked, COLUMN_KINDS, scale, n_bins)
         return cls(columns, reader.names, categories, words)
 
     def transform(
@@ -182,6 +188,9 @@ class Columns:
         """
         where = "Columns.transform"
         dtype = float_dtype(dtype, f"{where}: dtype")
+        row = self._encode_row(table, dtype, where, ignores_others=ignores_others)
+        if row is not None:
+            return row
         reader = TableReader(table, where, self._gap_words)
         names, n_columns = self.feature_names_in, len(self.columns)
         places = match_columns(names, n_columns, reader, ignores_others=ignores_others)
@@ -379,20 +388,3 @@ class Columns:
 
     def _describe(self, place: int) -> str:
         return f"column {place if self.feature_names_in is None else repr(self._name(place))}"
-
-
-def _learned(
-    reader: TableReader, kinds: list[str | None], scale: ColumnScale, n_bins: int
-) -> list[Column]:
-    """Return the columns of a table; kinds: those that the user chose, else None."""
-    usual = [place for place, kind in enumerate(kinds) if kind in (None, "number") and not n_bins]
-    found: dict[int, Column] = {**learn_plain(reader, usual, scale)}
-    for place, kind in enumerate(kinds):
-        if place in found:
-            continue
-        cells, where, is_chosen = reader.cells(place), reader.where, kind is not None
-        cls = COLUMN_KINDS[kind or infer_kind(cells, where)]
-        found[place] = column = cls.learn(cells, where, scale=scale, is_chosen=is_chosen)
-        if n_bins and isinstance(column, NumberColumn):
-            found[place] = column.with_bins(cells, where, n_bins)
-    return with_thinned_bins([found[place] for place in range(len(kinds))])

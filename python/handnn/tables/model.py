@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from handnn import storage
+from handnn import engine, storage
 from handnn.arrays import Array, check_type, elements
 from handnn.network import Network
 from handnn.tables.cells import AnyArray, Floats
@@ -66,6 +66,7 @@ class TableModel:
         self.columns = columns
         self.target = target
         self.held_out = held_out
+        self._bag: engine.ForwardAll | None = None
         for name, part, kind in (("columns", columns, Columns), ("target", target, Target)):
             check_type(part, kind, f"TableModel: {name}")
         if not found:
@@ -230,7 +231,8 @@ class TableModel:
         is_regression = self.target.task == "regression"
         answers = self._values(table) if is_regression else self._probabilities(table)
         kind = np.float64 if is_regression else self.dtype
-        deviations: Array = np.std(answers, axis=0, dtype=np.float64).astype(kind)
+        squares = (answers - _mean(answers)) ** 2  # np.std adds in another order for one row
+        deviations: Array = np.sqrt(_mean(squares)).astype(kind)
         return deviations
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -305,21 +307,46 @@ class TableModel:
         return model_html(self.columns, self.target, self.networks)
 
     def _outputs(self, table: TableLike) -> list[Array]:
+        return list(self._stacked_outputs(table))
+
+    def _stacked_outputs(self, table: TableLike) -> Array:
+        """Return the outputs (K, N, n_out) of all networks."""
         x = self.columns.transform(table, self.dtype, ignores_others=True)
-        return [network.predict(x) for network in self.networks]
+        bag = self._bag
+        layers = [network.layers for network in self.networks]
+        if bag is None or not bag.is_of(layers):
+            if any(map(engine.obstacle, layers)):
+                return np.stack([network.predict(x) for network in self.networks])
+            bag = self._bag = engine.ForwardAll(layers)
+        outputs = bag.predict(x)
+        if outputs is None:  # an array was resized or reshaped in place
+            self._bag = None
+            return self._stacked_outputs(table)
+        return outputs
 
-    def _values(self, table: TableLike) -> list[Array]:
-        return [self.target.decode(pre) for pre in self._outputs(table)]
+    def _values(self, table: TableLike) -> Array:
+        """Return the values (K, N) or (K, N, O) of all networks."""
+        return self._answers(self.target.decode, table)
 
-    def _probabilities(self, table: TableLike) -> list[Array]:
-        return [self.target.probabilities(pre) for pre in self._outputs(table)]
+    def _probabilities(self, table: TableLike) -> Array:
+        """Return the probabilities (K, N, C) of all networks."""
+        return self._answers(self.target.probabilities, table)
+
+    def _answers(self, decode: Callable[[Array], Array], table: TableLike) -> Array:
+        outputs = self._stacked_outputs(table)
+        answers = decode(outputs.reshape(-1, outputs.shape[2]))
+        return answers.reshape(len(outputs), -1, *answers.shape[1:])
 
 
-def _mean(answers: list[Array]) -> Array:
-    """Return the mean of the networks' answers, in float64 if there are several."""
+def _mean(answers: Array) -> Array:
+    """Return the mean of the networks' answers (K, N, ...), in float64 if there are several."""
     if len(answers) == 1:
-        return answers[0]
-    total = answers[0].astype(np.float64)
-    for answer in answers[1:]:  # np.mean adds in another order when there is only one row
-        total += answer
-    return total / len(answers)
+        only: Array = answers[0]
+        return only
+    if len(answers[0]) == 1:
+        total = np.add.accumulate(answers, axis=0, dtype=np.float64)[-1]
+    else:  # np.mean adds in another order when there is only one row
+        total = answers[0].astype(np.float64)
+        for answer in answers[1:]:
+            total += answer
+    return np.asarray(total / len(answers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from math import isfinite
 from typing import ClassVar, TypeVar
@@ -11,11 +12,11 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from handnn.tables import checks
-from handnn.tables.bins import bin_edges, bins, thinned
+from handnn.tables.bins import bin_edges, bins, bins_of_one, thinned
 from handnn.tables.cells import Cells, Floats, to_numbers
 from handnn.tables.checks import Entry
 from handnn.tables.moments import standardization
-from handnn.tables.quantiles import quantile_curve
+from handnn.tables.quantiles import Curve, quantile_curve
 from handnn.tables.recipe import ColumnScale
 from handnn.tables.steps import AddBins, ColumnStep, Impute, PiecewiseLinear, Standardize
 
@@ -90,11 +91,27 @@ class NumberColumn:
         values[column.missing] = self.median
         more = [bins(values, np.array(self.edges))] if self.edges else []
         if self.knots:
-            values = np.interp(values, self.knots, self.levels)
+            values = self._curve(values)
         with np.errstate(over="ignore"):
             values -= self.mean
             values /= self.scale
         return np.hstack([values[:, None], *more])
+
+    def inputs_of_one(self, number: float) -> tuple[float, list[float]]:
+        """Return the first input and the bins of one number, NaN if it is missing.
+
+        They have the bits of `transform`.
+        """
+        if number != number:
+            number = self.median
+        more = bins_of_one(number, self.edges) if self.edges else []
+        if self.knots:
+            number = self._curve.of_one(number)
+        return (number - self.mean) / self.scale, more
+
+    @cached_property
+    def _curve(self) -> Curve:
+        return Curve(self.knots, self.levels)
 
     def steps(self, *, one_hot: bool) -> tuple[ColumnStep, ...]:
         """Return the preprocessing of `transform` as steps; `one_hot` concerns categories only."""

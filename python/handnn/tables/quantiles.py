@@ -13,6 +13,9 @@ quantiles lie half a step inside 0 and 1, so that all levels are finite.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
+
 import numpy as np
 
 from handnn.arrays import Array
@@ -74,6 +77,47 @@ def _curve(quantiles: Floats, parts: Floats) -> tuple[Floats, Floats]:
         return knots, levels
     standardized = (knots - mean) / deviation
     return knots, (levels + LINEAR_SHARE * standardized) / (1 + LINEAR_SHARE)
+
+
+class Curve:
+    """A piecewise linear function through the points (knot, level), constant beyond them.
+
+    knots: ascending. The bits are those of `np.interp`, which may round once less on some CPUs.
+
+    Examples:
+        >>> from handnn.tables.quantiles import Curve
+        >>> curve = Curve((0.0, 2.0, 4.0), (0.0, 1.0, 5.0))
+        >>> curve(np.array([-1.0, 1.0, 3.0])), curve.of_one(3.0)
+        (array([0. , 0.5, 3. ]), 3.0)
+    """
+
+    def __init__(self, knots: Sequence[float], levels: Sequence[float]) -> None:
+        self._knots, self._levels = list(knots), list(levels)
+        self._arrays = np.array(self._knots), np.array(self._levels)
+        with np.errstate(over="ignore"):
+            self._slopes: Floats = np.diff(self._arrays[1]) / np.diff(self._arrays[0])
+        self._slope_list: list[float] = self._slopes.tolist()
+
+    def __call__(self, x: Floats) -> Floats:
+        """Return the levels (N,) of numbers (N,)."""
+        knots, levels = self._arrays
+        place = np.searchsorted(knots, x, side="right")
+        inside = (place > 0) & (place < len(knots))
+        found: Floats = np.where(place > 0, levels[-1], levels[0])
+        place, x_inside = place[inside] - 1, x[inside]
+        with np.errstate(over="ignore", invalid="ignore"):
+            found[inside] = self._slopes[place] * (x_inside - knots[place]) + levels[place]
+        return np.interp(x, knots, levels) if np.isnan(found).any() else found
+
+    def of_one(self, number: float) -> float:
+        """Return the level of one number, with the same bits."""
+        place = bisect_right(self._knots, number) - 1
+        if place < 0:
+            return self._levels[0]
+        if place == len(self._slope_list):
+            return self._levels[-1]
+        level = self._slope_list[place] * (number - self._knots[place]) + self._levels[place]
+        return level if level == level else float(np.interp(number, *self._arrays))
 
 
 class QuantileCurves:

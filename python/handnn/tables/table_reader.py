@@ -41,7 +41,7 @@ class TableReader:
         self._columns: list[object]
         if isinstance(table, np.ndarray) and table.dtype.names:  # a structured array
             table = {name: table[name] for name in table.dtype.names}
-        if isinstance(table, Mapping) and table and all(map(_is_scalar, table.values())):
+        if isinstance(table, Mapping) and table and all(map(is_scalar, table.values())):
             table = [table]
         if isinstance(table, list | tuple) and table and all(isinstance(r, Mapping) for r in table):
             table = _columns_of_rows(table, where)
@@ -118,7 +118,7 @@ class TableReader:
         return array if is_plain else None
 
 
-def _is_scalar(value: object) -> bool:
+def is_scalar(value: object) -> bool:
     """Return whether a value is one cell rather than a column."""
     return isinstance(value, str | bytes) or not hasattr(value, "__len__")
 

@@ -15,6 +15,7 @@ from handnn.tables.cells.kind import (
     sorted_labels,
     to_numbers,
 )
+from handnn.tables.cells.one import USUAL, UnusualCell, one_code, one_number
 from handnn.tables.cells.series import SeriesCells, read_series
 from handnn.tables.cells.text import (
     ALIASES,
@@ -33,11 +34,10 @@ from handnn.tables.cells.text import (
 )
 
 __all__ = [
-    "ADVICE", "ALIASES", "BOOLS", "DEFAULT_GAPS", "GAPS", "MISSING_TYPES", "SPACES", "AnyArray",
-    "Cells", "ColumnError", "Floats", "GapWords", "Mask", "SeriesCells", "advice_for",
-    "category_text", "check_near_numbers", "date_text", "days_of", "gap_tuple", "infer_kind",
-    "is_number",
-    "label_codes", "look_up", "near_number", "near_numbers", "number_text", "parse",
-    "parse_date", "read_cells", "read_series", "sorted_labels", "strip", "text_of",
-    "to_numbers",
+    "ADVICE", "ALIASES", "BOOLS", "DEFAULT_GAPS", "GAPS", "MISSING_TYPES", "SPACES", "USUAL",
+    "AnyArray", "Cells", "ColumnError", "Floats", "GapWords", "Mask", "SeriesCells", "UnusualCell",
+    "advice_for", "category_text", "check_near_numbers", "date_text", "days_of", "gap_tuple",
+    "infer_kind", "is_number", "label_codes", "look_up", "near_number", "near_numbers",
+    "number_text", "one_code", "one_number", "parse", "parse_date", "read_cells", "read_series",
+    "sorted_labels", "strip", "text_of", "to_numbers",
 ]  # fmt: skip

@@ -315,11 +315,17 @@ def parse(texts: list[str]) -> Floats:
             return np.fromiter(map(float, texts), np.float64, len(texts))
         except ValueError:
             pass
-    known = {text: _parse_one(text) for text in set(texts)}
+    known = {text: parse_one(text) for text in set(texts)}
     return np.fromiter(map(known.__getitem__, texts), np.float64, len(texts))
 
 
-def _parse_one(text: str) -> float:
+def parse_one(text: str) -> float:
+    """Return the number that a string without spaces around it represents: see `parse`."""
+    if _PLAIN.issuperset(text):
+        try:
+            return float(text)
+        except ValueError:
+            return np.nan
     if text in BOOLS:
         return BOOL_NUMBERS[BOOLS[text]]
     return float(text) if is_number(text) else np.nan
