@@ -79,7 +79,7 @@ class Axes:
         path = "".join(f"M{dot}h0" for dot in dots)
         self._parts.append(
             f'<path d="{path}" stroke="{color}" stroke-width="5" stroke-linecap="round" '
-            'stroke-opacity="0.35" fill="none"/>'
+            'stroke-opacity="0.5" fill="none"/>'
         )
 
     def label(self, texts: Mapping[str, str]) -> None:

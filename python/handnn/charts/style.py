@@ -34,6 +34,7 @@ th { font-weight: 600; background: var(--panel) }
 th[scope=row] { text-align: left }
 div.wide { overflow-x: auto; max-width: 100% }
 code, pre { font: .95em/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
+pre.lines span { display: block; padding-left: 2ch; text-indent: -2ch }
 pre { background: var(--panel); padding: .8rem; white-space: pre-wrap; border-radius: .4rem }
 svg { width: 100%; max-width: 46rem; height: auto }
 svg text { font: 13px system-ui, sans-serif; fill: currentColor }

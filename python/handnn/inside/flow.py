@@ -14,6 +14,9 @@ LETTER = 7.6
 TOP, BOX, BOTTOM = 34, 40, 118
 """The top and height of the boxes, and the height of the picture."""
 
+MAX_SHRUNK = 1400
+"""The width below which a page may shrink the picture; a wider one would be too small to read."""
+
 
 def flow(step: NetworkStep, prefix: str) -> str:
     """Return the picture as SVG, with a description in words; `prefix` begins its ids."""
@@ -48,8 +51,10 @@ def flow(step: NetworkStep, prefix: str) -> str:
         description += (
             " Backward, gradients of the same shapes go from the loss to the first brick."
         )
+    kind = ' class="short"' if x < MAX_SHRUNK else ""
     return (
-        f'<svg role="img" aria-labelledby="{prefix}flow {prefix}flow-words" width="{x + 8:.0f}" '
+        f'<svg{kind} role="img" aria-labelledby="{prefix}flow {prefix}flow-words" '
+        f'width="{x + 8:.0f}" '
         f'height="{BOTTOM}" viewBox="0 0 {x + 8:.0f} {BOTTOM}" xmlns="http://www.w3.org/2000/svg">'
         f'<title id="{prefix}flow">The bricks of the network in a row</title>'
         f'<desc id="{prefix}flow-words">{escape(description)}</desc>{"".join(drawn)}</svg>'

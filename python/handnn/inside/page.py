@@ -44,6 +44,7 @@ STYLE = """
 .handnn-trace th { font-weight: normal; color: var(--soft); padding: .1rem .45rem;
   text-align: right }
 .handnn-trace svg { max-width: none } /* scroll if wider than the page */
+.handnn-trace svg.short { max-width: max(100%, 40rem); height: auto }
 .handnn-trace svg text { font: 13px system-ui, sans-serif; fill: var(--ink) }
 .handnn-trace h3, .handnn-trace h4, .handnn-trace code { overflow-wrap: anywhere }
 @media (max-width: 30rem) {

@@ -51,6 +51,8 @@ def dependence_section(model: TableModel, rows: DataFrame, names: Iterable[str])
         "The mean prediction when the column has the given value in every row. It describes the "
         "model, not causes, and is misleading where columns depend on each other."
     )
+    if model.target.classes is not None and len(model.target.classes) > MAX_CURVES:
+        text += f" The curves show the first {MAX_CURVES} of {len(model.target.classes)} classes."
     return f'<p>{text}</p><div class="half">{"".join(drawn)}</div>'
 
 

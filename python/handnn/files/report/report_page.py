@@ -81,7 +81,7 @@ def report_page(model: FileModel, command: str) -> str:
             "Worst predictions",
             _worst(worst_rows(model, test), str(story["place"]), target.task),
         ),
-        section("Columns", _decisions(story) + f"<pre>{escape(model.columns.summary())}</pre>"),
+        section("Columns", _decisions(story) + _lines(model.columns.summary())),
         section("How to reproduce", _reproduce(model, command)),
     ]
     inner = "\n".join(parts)
@@ -119,6 +119,12 @@ def _learning_curves(run: TrainingRun) -> str:
     return f"<p>{text}{after}.</p>" + charts.curves(groups, ("epoch", "loss"), described)
 
 
+def _lines(text: str) -> str:
+    """Return preformatted lines; a narrow page indents what it wraps."""
+    lines = "".join(f"<span>{escape(line)}</span>" for line in text.splitlines())
+    return f'<pre class="lines">{lines}</pre>'
+
+
 def _intervals(model: FileModel) -> list[str]:
     """Return a section on what intervals or sets cover, if the model has them."""
     entries = model.notes.story.get("coverage")
@@ -132,8 +138,8 @@ def _intervals(model: FileModel) -> list[str]:
     ]
     what = "intervals hold the actual value" if is_regression else "sets hold the actual class"
     text = (
-        f"How often {what}, for the coverage that is asked for. They come from the errors on the "
-        "rows that the networks held out; a row like those of the training is meant."
+        f"How often {what}, for the coverage that is asked for. They are derived from the errors "
+        "on the rows that each network held out, and apply to rows like those of the training."
     )
     return [section(title, f"<p>{text}</p>" + table(title, ["asked", "covered", size], rows))]
 

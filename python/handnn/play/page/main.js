@@ -34,8 +34,10 @@ function loadState(wantedState) {
   loading = loading.then(async () => {
     const loaded = await attempt(() => ask("load", { state: wantedState(), adapt: true }));
     nLoading -= 1;
-    if (loaded) take(loaded); // the first frame of the new state ends the wait
-    else {
+    if (loaded) {
+      take(loaded); // the first frame of the new state ends the wait
+      if (frame?.session === session) draw(); // it came before the answer
+    } else {
       forms();
       document.body.setAttribute("aria-busy", String(nLoading > 0));
     }

@@ -59,8 +59,9 @@ function curve(points, isLog) {
   const up = (v) => BOX.bottom - ((use(v) - low) / (high - low || 1)) * (BOX.bottom - BOX.top);
   for (const [place, name] of [[1, "train"], [2, "held"]]) {
     const line = points.filter((p) => p[place] !== null);
+    if (!line.length) continue;
     const d = line.map((p) => `${across(p[0]).toFixed(1)},${up(p[place]).toFixed(1)}`).join(" L");
-    chart.append(svg("path", { class: name, d: `M${d}` }));
+    chart.append(svg("path", { class: name, d: `M${d} h0` }));
   }
   chart.append(
     svg("path", { class: "train", d: "M130,6 h22" }), svg("text", { x: 156, y: 10 }, t("training")),
