@@ -15,6 +15,24 @@ CASES = {
         r"layer 1 is the loss MSELoss.*pass it to Trainer\(network, loss, optimizer\)",
     ),
     "sizes in place of arrays": (lambda: Affine(2, 3), ValueError, r"write Affine\.random\(2, 3\)"),
+    "sizes of an Embedding": (
+        lambda: handnn.Embedding(5, 3), ValueError, r"write Embedding\.random\(5, 3\)",
+    ),
+    "sizes without a list": (lambda: handnn.mlp(2, 8), TypeError, r"such as \[2, 8, 1\]"),
+    "the class of a loss": (
+        lambda: handnn.Trainer(handnn.mlp([2, 1]), MSELoss, handnn.SGD(0.1)),
+        TypeError, r"loss must be an object, but is the class MSELoss; write MSELoss\(\.\.\.\)",
+    ),
+    "no batch size": (
+        lambda: handnn.Trainer(handnn.mlp([2, 1]), MSELoss(), handnn.SGD(0.1)).fit(
+            np.ones((4, 2)), np.ones(4), epochs=1
+        ),
+        TypeError, "write batch_size=",
+    ),
+    "predict of a trainer": (
+        lambda: handnn.Trainer(handnn.mlp([2, 1]), MSELoss(), handnn.SGD(0.1)).predict,
+        AttributeError, r"write trainer\.network\.predict\(x\)",
+    ),
     "bricks without a list": (
         lambda: Network(ReLU(), ReLU()), TypeError, r"a list: Network\(\[brick, brick, \.\.\.\]\)",
     ),

@@ -131,7 +131,10 @@ def elements(values: Iterable[Item], name: str) -> list[Item]:
 
 def check_methods(value: object, name: str, *methods: str) -> None:
     """Raise TypeError unless `value` is an object with these methods."""
-    if isinstance(value, type) or not all(callable(getattr(value, m, None)) for m in methods):
+    if isinstance(value, type):
+        kind = value.__name__
+        raise TypeError(f"{name} must be an object, but is the class {kind}; write {kind}(...)")
+    if not all(callable(getattr(value, m, None)) for m in methods):
         raise TypeError(f"{name} must have {' and '.join(methods)}, but is {value!r}")
 
 

@@ -365,7 +365,7 @@ def mlp(
         Network(Affine 8→64, Tanh, Affine 64→1; 641 parameters, float32)
     """
     if not hasattr(sizes, "__iter__"):
-        raise TypeError(f"mlp: sizes must be a list of ints, but is {sizes!r}")
+        raise TypeError(f"mlp: sizes must be a list of ints such as [2, 8, 1], but is {sizes!r}")
     widths = [whole_number(size, "mlp: a size") for size in sizes]
     if len(widths) < 2:
         raise ValueError(f"mlp: sizes must have two or more elements, but is {widths}")

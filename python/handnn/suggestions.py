@@ -48,8 +48,15 @@ ELSEWHERE = {
 """The counterparts of methods that the networks of other libraries have."""
 
 
+TRAINER_ELSEWHERE = {
+    "predict": "write trainer.network.predict(x)",
+    "train": "write trainer.fit(x, y, epochs=..., batch_size=...)",
+}
+"""The counterparts of methods that the trainers of other libraries have."""
+
+
 class Elsewhere:
-    """A name that a Network does not have; the message of its AttributeError says what to use.
+    """A name that a class does not have; the message of its AttributeError says what to use.
 
     A `__getattr__` would slow down the access to all attributes, and so `predict` with one row.
     """
@@ -58,11 +65,11 @@ class Elsewhere:
         self.name = name
         self.advice = advice
 
-    def __get__(self, network: object, owner: type) -> NoReturn:
+    def __get__(self, instance: object, owner: type) -> NoReturn:
         raise AttributeError(
             f"a {owner.__name__} has no attribute {self.name!r}; {self.advice}",
             name=self.name,
-            obj=network,
+            obj=instance,
         )
 
 

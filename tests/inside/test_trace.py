@@ -334,7 +334,7 @@ X, Y = np.ones((4, 2)), np.ones((4, 1))
     ("arguments", "error", "message"),
     [
         (([ReLU()], X, Y), TypeError, r"network must be a Network, but is a list; write Network"),
-        ((None, X, Y, MSELoss), TypeError, "loss must have forward and backward, but is <class"),
+        ((None, X, Y, MSELoss), TypeError, "loss must be an object, but is the class MSELoss;"),
         ((None, X, Y, None, 0.1), TypeError, "optimizer must have step, but is 0.1"),
         ((None, X, None, MSELoss()), ValueError, "loss needs y"),
         ((None, X, None, None, SGD(0.1)), ValueError, "optimizer needs y"),

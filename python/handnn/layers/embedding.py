@@ -57,8 +57,10 @@ class Embedding(Layer):
         self.x: Array | None = None
         self.dw: Array | None = None
         if self.w.ndim != 2:
+            advice = f"; for random vectors write Embedding.random({w!r}, {column!r})"
             raise ValueError(
                 f"Embedding: w must have 2 dimensions (K, D), but has shape {self.w.shape}"
+                f"{'' if self.w.ndim else advice}"
             )
         if len(self.w) > 2 ** (np.finfo(self.w.dtype).nmant + 1):
             raise ValueError(

@@ -154,7 +154,7 @@ def _checkpoint_every(given: FitArguments) -> int:
 
 def _count(name: str, value: SupportsIndex | None) -> int:
     if value is None:
-        raise TypeError(f"Trainer.fit: {name} must be an int, but is None")
+        raise TypeError(f"Trainer.fit: {name} must be an int, but is None; write {name}=...")
     return whole_number(value, f"Trainer.fit: {name}")
 
 

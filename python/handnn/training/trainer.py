@@ -18,6 +18,7 @@ from handnn.metrics import Metric
 from handnn.network import Network
 from handnn.optimizers import Optimizer
 from handnn.progress import progress_bar
+from handnn.suggestions import TRAINER_ELSEWHERE, Elsewhere
 from handnn.training.distributed.sharding import DEADLINE, Sharding
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.exclusive import exclusively
@@ -349,3 +350,7 @@ class Trainer:
     def _parts(self) -> Parts:
         sharding = Sharding.of(self.comm, self.shards, self.deadline)
         return Parts(self.network, self.loss, self.optimizer, self.engine, self.rng, sharding)
+
+
+for _name, _advice in TRAINER_ELSEWHERE.items():
+    setattr(Trainer, _name, Elsewhere(_name, _advice))
