@@ -12,6 +12,7 @@ from tests.files.tables import as_csv, flats
 
 pl = pytest.importorskip("polars")
 
+from handnn.files.errors import TableError  # noqa: E402
 from handnn.files.learning import in_stripes  # noqa: E402
 from handnn.files.learning.collecting import collect_facts  # noqa: E402
 from handnn.files.learning.hold_out import HeldOut  # noqa: E402
@@ -202,3 +203,62 @@ def test_errors_of_a_file_reach_all_ranks(tmp_path, run_ranks):
     (at_fault,) = (rank for rank in "01" if (rank, "TableError") in texts)
     told = texts[str(1 - int(at_fault)), "RankError"]
     assert f"rank {at_fault} on" in told and "line 501" in told
+
+
+STOPPED = textwrap.dedent(
+    """
+    import os, signal, sys
+    from mpi4py import MPI
+    from handnn import train_file
+    from handnn.files.learning.in_stripes import RowStream
+    from tests.files.test_stripes import SHORT, small_blocks
+
+    comm = MPI.COMM_WORLD
+    small_blocks(setattr)
+    real, calls = RowStream.validation_loss, []
+
+    def validation_loss(*given):
+        calls.append(1)
+        if comm.rank == 1 and len(calls) == 2:  # between two fits
+            os.kill(os.getpid(), sent)
+        return real(*given)
+
+    RowStream.validation_loss = validation_loss
+    for stream in (False, True):
+        for sent in (signal.SIGTERM, signal.SIGINT):
+            calls.clear()
+            options = {**SHORT, "epochs": 10**6, "stream": stream, "comm": comm, "deadline": 30}
+            try:
+                train_file(sys.argv[1], "price", shards=4, **options)
+            except KeyboardInterrupt:
+                print(f"{comm.rank} stopped after {len(calls)} epochs\\n", end="", flush=True)
+    """
+)
+
+
+def test_a_signal_between_two_fits_stops_all_ranks(tmp_path, run_ranks):
+    path = write(tmp_path / "table", flats(300), "csv")
+    done = run_ranks(2, "-c", STOPPED, str(path), timeout=60)
+    expected = [f"{rank} stopped after 2 epochs" for rank in (0, 1)]
+    assert sorted(done.stdout.splitlines()) == sorted(4 * expected), done.stderr
+
+
+def test_a_file_that_one_rank_cannot_open_is_reported_at_once(tmp_path, run_ranks):
+    write(tmp_path / "0.csv", flats(300), "csv")
+    done = run_ranks(2, "-c", RANKS, str(tmp_path / "RANK.csv"), timeout=30)
+    assert "FileNotFoundError" in done.stderr
+    assert "0 RankError rank 1 on" in done.stdout and "FileNotFoundError" in done.stdout
+
+
+def test_more_rows_held_out_than_there_are(tmp_path):
+    columns = {"x": list(range(11)), "y": [row / 2 for row in range(11)]}
+    path = write(tmp_path / "table", columns, "csv")
+    options = {"hold_out": 0.9, "use": "x", "shards": 3, **SHORT}
+    messages = set()
+    for seed in range(10):
+        for stream in (False, True):
+            try:
+                train_file(path, "y", seed=seed, stream=stream, **options)
+            except TableError as error:
+                messages.add(str(error).partition(":")[0])
+    assert "no rows are left to train on" in messages

@@ -212,7 +212,9 @@ def train_file(
             )
         stripes.check_same("the file", [source.names, source.size])
         say = log or _ignore
-        model = _train(source, settings, dialect, stream, progress, say, executor, stripes)
+        model = stripes.stopped_together(
+            lambda: _train(source, settings, dialect, stream, progress, say, executor, stripes)
+        )
     if report is not None:
         from handnn.files.report.report_page import report_page
 

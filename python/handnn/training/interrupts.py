@@ -56,6 +56,8 @@ class Interrupts:
             try:
                 _innermost, signals.state.press = self, self.pressed
                 self._is_waiting = True
+                if self.with_sigterm and self.outer is not None and self.outer.stop.is_set:
+                    self.stop.set()  # asked since `is_asked` was exchanged
                 with engine.asked_by(None):  # replaced by this fit's own stop
                     return fit()
             finally:
@@ -95,6 +97,11 @@ class Interrupts:
             signals.interrupt()
         for run in runs[:asked]:
             run.stop.set()
+
+
+def is_asked() -> bool:
+    """Return whether the innermost fit or work of `Interrupts` was asked to stop."""
+    return _innermost is not None and _innermost.stop.is_set
 
 
 _innermost: Interrupts | None = None

@@ -302,6 +302,8 @@ class Trainer:
         from handnn.training.distributed.ranks import ranks_of
 
         with ranks_of(parts.sharding) as ranks:
+            if ranks is not None:
+                ranks.check_stop()  # asked before this fit
             run = self._prepare(arguments, parts)
             run.ranks = ranks
             run.interrupts.with_sigterm = True

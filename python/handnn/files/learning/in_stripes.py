@@ -118,6 +118,8 @@ def _train(
                 totals[place] += history.train_loss[0] * len(x)
             n_train += len(x)
             advance(len(x))
+        if not n_train:
+            raise TableError("no rows are left to train on: too many are held out")
         seconds = (perf_counter() - start) / len(trainers)
         for history, trainer, total in zip(histories, trainers, totals, strict=True):
             loss = stream.validation_loss(trainer)

@@ -16,6 +16,7 @@ from typing import TypeVar
 from handnn.files.reading.block import Block, Deal
 from handnn.training.distributed.ranks import Ranks
 from handnn.training.distributed.sharding import Sharding
+from handnn.training.interrupts import Interrupts
 
 Result = TypeVar("Result")
 
@@ -56,6 +57,17 @@ class Stripes:
             for _, result in sorted(chain(*(part for _, part in every)), key=lambda one: one[0]):
                 yield result
             number += 1
+
+    def stopped_together(self, work: Callable[[], Result]) -> Result:
+        """Return ``work()``; Ctrl-C and SIGTERM of one rank end it in all of them.
+
+        They raise KeyboardInterrupt in all ranks, at the same exchange or after the same step.
+        """
+        if self._ranks is None:
+            return work()
+        interrupts = Interrupts(writes=True)  # waits for the fits in `work`
+        interrupts.with_sigterm = True
+        return interrupts.during(work)
 
     def merged(self, parts: list[Result]) -> list[Result]:
         """Return one object per stripe, in order; parts: the objects of this rank's stripes."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.training.distributed.places import Place, here, places_of
 from handnn.training.distributed.sharding import Sharding
+from handnn.training.interrupts import is_asked
 
 Thing = TypeVar("Thing")
 
@@ -105,14 +106,24 @@ class Ranks:
             self.fail(error)
             raise
 
+    def check_stop(self) -> None:
+        """Raise KeyboardInterrupt in all ranks if one was asked to stop; see `Interrupts`."""
+        if self.agree(is_asked())[0]:
+            raise KeyboardInterrupt
+
     def gather(self, own: Thing) -> list[Thing]:
-        """Return one object of each rank, in order; mpi4py pickles them."""
+        """Return one object of each rank, in order; mpi4py pickles them.
+
+        Raises what `check_stop` raises.
+        """
         if self.size == 1:
             return [own]
         from mpi4py.MPI import pickle
 
         data = np.frombuffer(pickle.dumps(own), np.uint8)
-        _, numbers = self.agree(numbers=[len(data)])
+        stops, numbers = self.agree(is_asked(), [len(data)])
+        if stops:
+            raise KeyboardInterrupt
         lengths = numbers[:, 0].astype(int).tolist()
         every = np.empty(sum(lengths), np.uint8)
         self._wait(self._comm.Iallgatherv(data, [every, (lengths, None)]))
