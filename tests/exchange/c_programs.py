@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import struct
 import subprocess
 from dataclasses import dataclass
 
@@ -68,6 +69,7 @@ ARM = "aarch64-linux-gnu-gcc"
 BUILDS = {
     "gcc": Build("gcc", "-std=c99 -O2", is_thorough=True),
     "gcc -O0": Build("gcc", "-std=c99 -O0"),
+    "tcc": Build("tcc", "-std=c99"),
     "gcc that contracts": Build("gcc", f"-std=gnu99 -O3 {NATIVE}"),
     "clang": Build("clang", "-std=c99 -O2", is_thorough=True),
     "clang -O0": Build("clang", "-std=c99 -O0"),
@@ -80,9 +82,9 @@ BUILDS = {
 }
 
 RUNNER = """
-static int run_{name}(void) {{
+static int run_{name}(unsigned long rows) {{
   {real} x[{macro}_INPUTS], y[{macro}_OUTPUTS];
-  while (fread(x, sizeof x, 1, stdin) == 1) {{
+  for (; rows > 0 && fread(x, sizeof x, 1, stdin) == 1; --rows) {{
     {name}_predict(x, y);
     fwrite(y, sizeof y, 1, stdout);
   }}
@@ -91,19 +93,31 @@ static int run_{name}(void) {{
 """
 
 
+MAIN = """
+int main(int count, char **arguments) {
+  unsigned long job[2];
+  if (count > 1) return run(strtoul(arguments[1], NULL, 10), ULONG_MAX);
+  while (fread(job, sizeof job, 1, stdin) == 1) {
+    if (run(job[0], job[1]) != 0) return 1;
+  }
+  return 0;
+}
+"""
+
+
 def compile_all(build, headers, real, folder):
-    """Compile headers, given by name, into one program for `predict`."""
-    lines = ["#include <stdio.h>", "#include <stdlib.h>"]
+    """Compile headers, given by name, into one program for `predict` and `predict_all`."""
+    lines = ["#include <limits.h>", "#include <stdio.h>", "#include <stdlib.h>"]
     for name, text in headers.items():
         if build.switch:
             lines.append(f"#define {name.upper()}_{build.switch}")
         (folder / f"{name}.h").write_text(text, encoding="ascii")
         lines.append(f'#include "{name}.h"')
     lines += [RUNNER.format(name=name, macro=name.upper(), real=real) for name in headers]
-    lines.append("int main(int count, char **arguments) {")
-    lines.append("  switch (count > 1 ? atoi(arguments[1]) : -1) {")
-    lines += [f"    case {i}: return run_{name}();" for i, name in enumerate(headers)]
-    lines += ["    default: return 2;", "  }", "}", ""]
+    lines.append("static int run(unsigned long header, unsigned long rows) {")
+    lines.append("  switch (header) {")
+    lines += [f"    case {i}: return run_{name}(rows);" for i, name in enumerate(headers)]
+    lines += ["    default: return 2;", "  }", "}", MAIN]
     source = folder / "program.c"
     source.write_text("\n".join(lines), encoding="ascii")
     build.compile(source, folder / "program")
@@ -117,9 +131,27 @@ def predict(build, program, index, x, outputs):
     return np.frombuffer(done.stdout, x.dtype).reshape(len(x), outputs)
 
 
-def assert_same_numbers(actual, expected):
+def predict_all(program, rows, outputs):
+    """Return the predictions of all headers, in one process, after checking their test rows.
+
+    rows, outputs: the rows for each header, and the number of its outputs.
+    """
+    jobs = [struct.pack("LL", n, len(x)) + x.tobytes() for n, x in enumerate(rows)]
+    done = Build("", "").run(program, stdin=b"".join(jobs))
+    assert done.returncode == 0, done.stderr.decode()[:2000]
+    dtype = rows[0].dtype
+    found = np.frombuffer(done.stdout, dtype)
+    shapes = [(len(x), n) for x, n in zip(rows, outputs, strict=True)]
+    ends = np.cumsum([n * o for n, o in shapes])
+    assert found.size == ends[-1]
+    parts = np.split(found, ends[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def assert_same_numbers(actual, expected, what=""):
     """Assert the same bits, or NaN on both sides."""
-    assert actual.dtype == expected.dtype and actual.shape == expected.shape
-    np.testing.assert_array_equal(actual, expected)
+    assert actual.dtype == expected.dtype and actual.shape == expected.shape, what
+    np.testing.assert_array_equal(actual, expected, what)
     is_number = ~np.isnan(expected)
-    np.testing.assert_array_equal(np.signbit(actual)[is_number], np.signbit(expected)[is_number])
+    signs = (np.signbit(one)[is_number] for one in (actual, expected))
+    np.testing.assert_array_equal(*signs, what)

@@ -146,6 +146,14 @@ def test_devices_without_end_are_not_tables(handnn_command, model, command, monk
     assert (result.code, result.err) == (1, "handnn: /dev/zero is a device, not a table\n")
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="needs the files of Linux")
+def test_files_without_a_size_are_not_read(handnn_command, model):
+    """Reading /proc/kmsg, which only root may open, waits for the next message of the kernel."""
+    name = "/proc/kmsg" if os.access("/proc/kmsg", os.R_OK) else "/proc/self/maps"
+    result = handnn_command("predict", model, name)
+    assert (result.code, result.err) == (1, f"handnn: {name} is empty\n")
+
+
 def test_export_replaces_a_file_only_with_force(handnn_command, model):
     assert handnn_command("export", model, "--to", "c").code == 0
     refused = handnn_command("export", model, "--to", "c")

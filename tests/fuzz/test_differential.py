@@ -5,7 +5,10 @@ HANDNN_FUZZ_NETWORKS is their number, HANDNN_FUZZ_SEED the seed.
 
 from __future__ import annotations
 
+import copy
+import functools
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -22,13 +25,14 @@ from tests.exchange.c_programs import (
     assert_same_numbers,
     compile_all,
     needs_fma,
-    predict,
+    predict_all,
 )
 
 N_NETWORKS = int(os.environ.get("HANDNN_FUZZ_NETWORKS", "40"))
 SEED = int(os.environ.get("HANDNN_FUZZ_SEED", "0"))
-N_TOGETHER = 20
-"""The number of networks in one C program."""
+N_TOGETHER = 50
+"""The number of networks in one C program. GCC compiles every tenth program and, if it is
+installed, tcc the others: it needs a twentieth of the time."""
 
 MAX_WIDTH, MAX_DEPTH = 70, 4
 
@@ -68,6 +72,12 @@ def layers(rng, n_in, n_out, n_codes, dtype):
     return [*found, Affine.random(n, n_out, "xavier", rng, dtype)]
 
 
+@functools.cache
+def optimizers():
+    """Return optimizers with all settings among the examples."""
+    return [one for kind in OPTIMIZERS for one in optimizer_examples(kind)]
+
+
 class Case:
     """A random network with rows, a loss, an optimizer and the arguments of a fit."""
 
@@ -90,17 +100,14 @@ class Case:
         }
         if n_rows % self.options["batch_size"] == 1:
             self.options["batch_size"] = n_rows
-        settings = [one for kind in OPTIMIZERS for one in optimizer_examples(kind)]
-        self.optimizer = int(rng.integers(len(settings)))
+        self.optimizer = optimizers()[rng.integers(len(optimizers()))]
 
     def trainer(self, engine):
         """Return a new trainer; those of a case differ only in the engine."""
         rng = np.random.default_rng(self.seed)
         bricks = layers(rng, self.x.shape[1], self.example.pre.shape[1], self.n_codes, self.dtype)
-        optimizer = [one for kind in OPTIMIZERS for one in optimizer_examples(kind)][self.optimizer]
+        optimizer, loss = copy.deepcopy((self.optimizer, self.example.loss))
         optimizer.lr = 1e-3
-        examples = loss_examples(type(self.example.loss), len(self.x), self.dtype)
-        loss = next(one.loss for one in examples if repr(one.loss) == repr(self.example.loss))
         return Trainer(Network(bricks), loss, optimizer, engine=engine, rng=1)
 
     def fit(self, engine):
@@ -118,42 +125,45 @@ class Case:
 def test_networks_have_the_same_bits_everywhere(tmp_path):
     before = handnn.get_num_threads()
     try:
-        headers, rows = {}, {}
-        for number in range(N_NETWORKS):
-            case = Case(number)
-            handnn.set_num_threads(1 + number % 3)
-            (compiled, message), (bricks, other) = case.fit("compiled"), case.fit("bricks")
-            what = f"network {number}: {compiled!r}"
-            assert message == other, what
-            assert_same_bits(
-                np.array(compiled.history.train_loss), np.array(bricks.history.train_loss), what
-            )
-            arrays = {**bricks.network.params, **bricks.network.buffers}
-            for name, array in {**compiled.network.params, **compiled.network.buffers}.items():
-                assert_same_bits(array, arrays[name], f"{what}, {name}")
-            out = compiled.network.predict(case.x)
-            one_by_one = [compiled.network.predict(case.x[n : n + 1]) for n in range(len(case.x))]
-            assert_same_bits(out, np.concatenate(one_by_one), what)
-            headers[number] = handnn.to_c(compiled.network, name=f"net{number}")
-            rows[number] = case.x, out
         for first in range(0, N_NETWORKS, N_TOGETHER):
-            check_headers(
-                headers, rows, range(first, min(first + N_TOGETHER, N_NETWORKS)), tmp_path
-            )
+            numbers = range(first, min(first + N_TOGETHER, N_NETWORKS))
+            checked = {number: check_engines(number) for number in numbers}
+            check_headers(checked, tmp_path)
     finally:
         handnn.set_num_threads(before)
     print(f"{N_NETWORKS} random networks: the same bits in both engines, by rows and in C")
 
 
-def check_headers(headers, rows, numbers, folder):
+def check_engines(number):
+    """Compare the engines and predictions; return a network, its rows and what it predicts."""
+    case = Case(number)
+    handnn.set_num_threads(1 + number % 3)
+    (compiled, message), (bricks, other) = case.fit("compiled"), case.fit("bricks")
+    what = f"network {number}: {compiled!r}"
+    assert message == other, what
+    losses = [np.array(one.history.train_loss) for one in (compiled, bricks)]
+    assert_same_bits(*losses, what)
+    arrays = {**bricks.network.params, **bricks.network.buffers}
+    for name, array in {**compiled.network.params, **compiled.network.buffers}.items():
+        assert_same_bits(array, arrays[name], f"{what}, {name}")
+    out = compiled.network.predict(case.x)
+    one_by_one = [compiled.network.predict(case.x[n : n + 1]) for n in range(len(case.x))]
+    assert_same_bits(out, np.concatenate(one_by_one), what)
+    return compiled.network, case.x, out
+
+
+def check_headers(checked, folder):
     """Compile the headers of some networks, and compare their predictions."""
+    is_tenth = min(checked) // N_TOGETHER % 10 == 0
+    build = BUILDS["gcc -O0" if is_tenth or not shutil.which("tcc") else "tcc"]
     for real, dtype in (("float", "float32"), ("double", "float64")):
-        own = [number for number in numbers if rows[number][0].dtype == dtype]
+        own = {n: one for n, one in checked.items() if one[0].dtype == dtype}
         if not own:
             continue
-        texts = {f"net{number}": headers[number] for number in own}
-        program = compile_all(BUILDS["gcc -O0"], texts, real, folder)
-        for place, number in enumerate(own):
-            x, expected = rows[number]
-            found = predict(BUILDS["gcc -O0"], program, place, x, expected.shape[1])
-            assert_same_numbers(found, expected)
+        names = {f"net{n % N_TOGETHER}": one[0] for n, one in own.items()}
+        headers = {name: handnn.to_c(network, name=name) for name, network in names.items()}
+        program = compile_all(build, headers, real, folder)
+        _, rows, outs = zip(*own.values(), strict=True)
+        found = predict_all(program, rows, [out.shape[1] for out in outs])
+        for number, one, expected in zip(own, found, outs, strict=True):
+            assert_same_numbers(one, expected, f"network {number}")

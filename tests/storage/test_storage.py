@@ -207,3 +207,24 @@ def test_rejects_paths_that_are_not_regular_files(tmp_path):
         with pytest.raises(OSError, match="left unchanged"):
             mlp([2, 1], rng=0).save(path)
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b"])
+def test_names_that_no_file_can_have_are_reported(name):
+    for call in (mlp([2, 1], rng=0).save, handnn.load, handnn.Trainer.resume):
+        with pytest.raises(ValueError, match=r"path is '.*', which cannot be the name of a file$"):
+            call(name)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes")
+def test_load_does_not_wait_for_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(handnn.FormatError, match="pipe is not a network .* a pipe or a device"):
+        handnn.load(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the system has no such names")
+def test_messages_escape_the_names_of_files(tmp_path):
+    (tmp_path / "a\x1b[31m\nb").write_bytes(bytes(9))
+    with pytest.raises(handnn.FormatError, match=r"a\\x1b\[31m\\nb is not a network"):
+        handnn.load(tmp_path / "a\x1b[31m\nb")

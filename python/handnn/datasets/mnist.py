@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from handnn.datasets.download import download_idx
 from handnn.datasets.idx import IdxFile, read_idx
+from handnn.storage import as_path
 
 VARIABLE = "HANDNN_MNIST"
 
@@ -118,7 +119,7 @@ def load_mnist(path: str | os.PathLike[str] | None = None, *, download: bool = F
 
 def _folder(path: str | os.PathLike[str] | None) -> Path:
     """Return the folder of the files: `path`, else that of the environment variable."""
-    named = os.environ.get(VARIABLE, "") if path is None else os.fspath(path)
+    named = os.environ.get(VARIABLE, "") if path is None else as_path(path, "load_mnist: path")
     if not named:
         raise FileNotFoundError(
             "load_mnist: no folder is given; pass the folder with the four MNIST files as "

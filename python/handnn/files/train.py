@@ -176,6 +176,7 @@ def train_file(
         folder = os.path.dirname(place_of(as_path(report, "train_file: report")))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"train_file: the folder {folder} of report does not exist")
+    path = as_path(path, "train_file: path")
     sharding = Sharding.of(
         comm,
         None if shards is None else whole_number(shards, "train_file: shards"),
@@ -241,11 +242,11 @@ def column_names(given: str | Iterable[str], source: Source, name: str) -> tuple
 
 
 def python_call(
-    path: str | os.PathLike[str], settings: TrainingSettings, dialect: Dialect, stream: bool | None
+    path: str, settings: TrainingSettings, dialect: Dialect, stream: bool | None
 ) -> str:
     """Return the call of `train_file` that trains the same model, without default values."""
     targets = settings.targets
-    arguments = [repr(os.fspath(path)), repr(targets[0] if len(targets) == 1 else list(targets))]
+    arguments = [repr(path), repr(targets[0] if len(targets) == 1 else list(targets))]
     for part in (settings, dialect):
         for field in fields(part):
             value = getattr(part, field.name)

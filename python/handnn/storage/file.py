@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from collections.abc import Iterator, KeysView, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
@@ -107,11 +108,13 @@ class TensorFile:
     def __init__(self, file: BufferedReader) -> None:
         self._file = file
         size = os.fstat(file.fileno()).st_size
+        if size < 8:  # reading from a file without a size, such as /proc/kmsg, may block
+            raise ValueError(f"it ends within its header, after {size} bytes")
         length = int.from_bytes(file.read(8), "little")
         if length > MAX_HEADER_BYTES:
             raise ValueError(f"its header is {length} bytes long, more than {MAX_HEADER_BYTES}")
         self._begin = 8 + length
-        if size < max(8, self._begin):
+        if size < self._begin:
             raise ValueError(f"it ends within its header, after {size} bytes")
         self.metadata, self._entries = _parsed(file.read(length))
         end = max((entry.end for entry in self._entries.values()), default=0)
@@ -193,11 +196,15 @@ def opened(path: str | os.PathLike[str], fault: str, where: str = "") -> Iterato
     `path` `fault`: ...". Raises OSError when the file cannot be read.
     """
     path = os.fspath(path)
-    with open(path, "rb") as file:
-        try:
+    try:
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a pipe would block
+            raise ValueError("it is a pipe or a device, not a file")
+        with open(path, "rb") as file:
             yield TensorFile(file)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise FormatError(f"{where}{path} {fault}: {one_line(str(error))}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        text = f"{path} {fault}: {error}"
+        raise FormatError(f"{where}{one_line(text)}") from error
 
 
 def one_line(text: str) -> str:
@@ -259,8 +266,18 @@ def _header(
 
 
 def as_path(path: object, name: str) -> str:
-    """Return a path as a str; TypeError for anything but a str or os.PathLike of str."""
+    """Return a path as a str.
+
+    Raises TypeError for anything but a str or os.PathLike of str, ValueError for a text that cannot
+    be the name of a file: with a null character, or one that the file system cannot encode.
+    """
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str):
-        raise TypeError(f"{name} must be a str or os.PathLike, but is {path!r}")
+        raise TypeError(f"{name} must be a str or os.PathLike, but is {path!r:.100}")
+    try:
+        encoded = os.fsencode(text)
+    except UnicodeEncodeError:  # a lone surrogate
+        encoded = b"\0"
+    if b"\0" in encoded:
+        raise ValueError(f"{name} is {text!r:.100}, which cannot be the name of a file")
     return text

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from handnn.storage import as_path
 from handnn.tables.cells import DEFAULT_GAPS, AnyArray, Cells, GapWords, read_cells, strip
 
 TableLike: TypeAlias = object
@@ -215,7 +216,7 @@ def read_csv(path: str | os.PathLike[str], delimiter: str = ",") -> dict[str, li
         ...     read_csv(path)
         {'size': ['45', ''], 'town': ['Ulm', 'Bonn']}
     """
-    path = os.fspath(path)
+    path = as_path(path, "read_csv: path")
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:

@@ -12,6 +12,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 from handnn.files.errors import TableError
+from handnn.storage import as_path
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -40,11 +41,11 @@ class InputFile:
         start: its first 16 bytes, or fewer.
         state: its size and its time of change when it was opened.
 
-    Raises TableError for a folder or a device, OSError when the file cannot be opened.
+    Raises TableError for a folder, a device or an empty file, OSError when the file cannot be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str], is_hashed: bool = False) -> None:
-        self.path = self.local_path = os.fspath(path)
+        self.path = self.local_path = as_path(path, "path")
         self._copy: str | None = None
         if os.path.isdir(self.path):
             raise TableError(f"{self.path} is a folder, not a table")
@@ -54,6 +55,9 @@ class InputFile:
         self._raw = (_HashedFile if is_hashed else io.FileIO)(self.local_path)
         self.state = self._found_state()
         self.buffer = io.BufferedReader(self._raw, CHUNK)
+        if self.size == 0:  # reading from a file without a size, such as /proc/kmsg, may block
+            self.close()
+            raise TableError(f"{self.path} is empty")
         self.start = self.buffer.peek(16)[:16]
 
     @property
