@@ -41,7 +41,7 @@ class InputFile:
         start: its first 16 bytes, or fewer.
         state: its size and its time of change when it was opened.
 
-    Raises TableError for a folder, a device or an empty file, OSError when the file cannot be opened.
+    Raises TableError for a folder, a device or an empty file, OSError if it cannot be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str], is_hashed: bool = False) -> None:
