@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import TypeAlias
 
 import numpy as np
@@ -15,14 +16,39 @@ RandomSource: TypeAlias = "int | np.random.Generator | None"
 """A source of random numbers: a seed, a Generator, or None for fresh entropy."""
 
 
+SOURCES = (
+    Integral,
+    np.random.Generator,
+    np.random.BitGenerator,
+    np.random.SeedSequence,
+    np.random.RandomState,
+)
+"""What NumPy makes a Generator from, besides None and integers in a list or an array."""
+
+
 def generator(rng: RandomSource, name: str = "rng") -> np.random.Generator:
     """Return the Generator of a source; raise TypeError or ValueError, with its name, otherwise."""
-    try:
-        return np.random.default_rng(rng)
-    except (TypeError, ValueError) as error:
-        raise type(error)(
-            f"{name} must be None, an int of 0 or more, or a numpy Generator, but is {rng!r:.50}"
-        ) from None
+    fault: type[Exception] = TypeError
+    if _is_source(rng):
+        try:
+            return np.random.default_rng(rng)
+        except (TypeError, ValueError) as error:
+            fault = type(error)
+    raise fault(
+        f"{name} must be None, an int of 0 or more, or a numpy Generator, but is {rng!r:.50}"
+    )
+
+
+def _is_source(rng: object) -> bool:
+    """Return whether NumPy may be asked for a Generator.
+
+    For a list that contains itself, or a matrix, NumPy recurses until the process ends.
+    """
+    if isinstance(rng, np.ndarray):
+        return type(rng) is np.ndarray and rng.dtype.kind in "iu"
+    if isinstance(rng, list | tuple):
+        return all(isinstance(part, Integral) for part in rng)
+    return rng is None or isinstance(rng, SOURCES)
 
 
 VARIANCES: Mapping[str, Callable[[int, int], float]] = {

@@ -149,7 +149,7 @@ class Cosine(Schedule):
         self.final = _fraction(self, "final", final)
 
     def at(self, steps: Steps) -> Factors:
-        return _half_cosine(1.0, self.final, steps, self.steps)
+        return _half_cosine(1.0, self.final, whole_numbers(steps, "Cosine.at: steps"), self.steps)
 
 
 class WarmUp(Schedule):
@@ -222,6 +222,7 @@ class OneCycle(Schedule):
         self.final = _fraction(self, "final", final)
 
     def at(self, steps: Steps) -> Factors:
+        steps = whole_numbers(steps, "OneCycle.at: steps")
         peak, last = max(self.warm * self.steps - 1, 0.0), self.steps - 1
         rise = _half_cosine(self.start, 1.0, steps, peak)
         fall = _half_cosine(1.0, self.final, steps - peak, last - peak)
@@ -261,6 +262,7 @@ class DoublingCycles(Schedule):
         self.warm = _fraction(self, "warm", warm)
 
     def at(self, steps: Steps) -> Factors:
+        steps = whole_numbers(steps, "DoublingCycles.at: steps")
         ends = 2.0 ** np.arange(1, self.cycles)
         time = 1 + np.minimum(steps / self.steps, 1) * (2.0**self.cycles - 1)
         start = 2.0 ** np.searchsorted(ends, time, side="right")

@@ -76,3 +76,15 @@ def test_unwritable_output_is_a_one_line_error():
     assert result.returncode == 1
     assert result.stderr.startswith("handnn: cannot write the output")
     assert result.stderr.count("\n") == 1
+
+
+def test_an_interrupt_while_the_command_is_imported_ends_in_one_line(monkeypatch, capsys):
+    class Interrupts:
+        def find_spec(self, name, *_):
+            if name == "handnn.cli.command":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "handnn.cli.command")
+    monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
+    assert main(["info"]) == 130
+    assert capsys.readouterr().err == "\ninterrupted\n"

@@ -66,7 +66,7 @@ def handnn_command() -> None:
     """
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def run(args: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
     args: default those of the process; without any, the help is shown.

@@ -148,7 +148,7 @@ def result(returned: object, where: str, index: int, layer: Brick) -> Array:
     """Return the result of a brick; raise TypeError, naming the brick, if it is not an array."""
     if type(returned) is np.ndarray:
         return returned
-    if returned is None or isinstance(returned, str | bytes | list | tuple):
+    if not hasattr(returned, "shape"):
         raise TypeError(f"{where}: layer {index} ({name(layer)}) returned {returned!r:.50}")
     return cast(Array, returned)
 

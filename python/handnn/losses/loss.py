@@ -71,7 +71,11 @@ class LossFacts:
 
     def apply_link(self, pre: ArrayLike) -> NDArray[np.float64]:
         """Return ``LINKS[link]`` of raw outputs, in float64: probabilities for classes."""
-        return LINKS[self.link](as_float(pre, np.float64, f"{type(self).__name__}.apply_link: pre"))
+        name = f"{type(self).__name__}.apply_link: pre"
+        outputs = as_float(pre, np.float64, name)
+        if self.link == "softmax" and outputs.ndim != 2:
+            raise ValueError(f"{name} must have shape (N, O), but has {outputs.shape}")
+        return LINKS[self.link](outputs)
 
     def raw_outputs(self, pre: ArrayLike) -> Array:
         """Return `pre` as the array that `point` takes; raise ValueError if it has no columns."""

@@ -28,6 +28,7 @@ from handnn.storage.file import (
     FormatError,
     TensorFile,
     as_path,
+    from_json,
     opened,
     write_arrays,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "contents",
     "describe",
     "describe_all",
+    "from_json",
     "opened",
     "place_of",
     "read",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import IO
 
 from handnn.engine import signals
 
-with suppress(ImportError):  # not available on Windows
+if sys.platform != "win32":
     import fcntl
 
 CAN_LOCK = hasattr(os, "O_NOFOLLOW")

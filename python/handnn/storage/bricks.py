@@ -16,11 +16,10 @@ Nothing in a file is executed or imported: the name of a brick is looked up in `
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +27,9 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.layers import BRICKS, BatchNorm, Brick, Layer, is_ours, sequence
 from handnn.layers.residual import MAX_DEPTH, Residual
-from handnn.storage.file import TensorFile, as_path, opened, write_arrays
+from handnn.storage.file import TensorFile, as_path, from_json, opened, write_arrays
 from handnn.storage.names import COUNTER, TORCH_NAMES, is_turned, state_dict
 from handnn.storage.packing import PREFIX, pack, unpack
-
-MAX_DIGITS = 300
-"""The largest number of characters of an int in a description; float64 has all shorter ones."""
 
 T = TypeVar("T")
 
@@ -282,13 +278,9 @@ def read_architecture(metadata: Mapping[str, str], model: str = "network") -> di
 
     Raises ValueError when the file has none, or holds another kind of model.
     """
-    import json
-
     if "handnn" not in metadata:
         raise ValueError("its metadata has no entry 'handnn'")
-    architecture = json.loads(
-        metadata["handnn"], parse_constant=_refused, parse_int=_whole, parse_float=_finite
-    )
+    architecture = from_json(metadata["handnn"], "description")
     if not isinstance(architecture, dict) or "format" not in architecture:
         raise ValueError("its metadata does not name a format")
     if architecture["format"] != FORMAT:
@@ -301,19 +293,6 @@ def read_architecture(metadata: Mapping[str, str], model: str = "network") -> di
         reader = READERS.get(found) if isinstance(found, str) else None
         raise ValueError(f"it is read by {reader}" if reader else f"its model is {found!s:.50}")
     return architecture
-
-
-def _refused(number: str) -> NoReturn:
-    raise ValueError(f"its description has the number {number:.50}, which float64 does not have")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    return number if math.isfinite(number) else _refused(digits)
-
-
-def _whole(digits: str) -> int:
-    return int(digits) if len(digits) <= MAX_DIGITS else _refused(digits)
 
 
 def read_description(file: TensorFile, model: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator, KeysView, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple, NoReturn, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ a hostile file must be limited.
 
 MAX_ARRAYS = MAX_HEADER_BYTES // 100
 """The largest number of arrays that fit into the header."""
+
+MAX_DIGITS = 300
+"""The length of the longest integer in JSON: float64 has fewer digits before the point."""
 
 MAX_DIMENSIONS = 64
 """The largest number of dimensions, NumPy's limit."""
@@ -149,11 +152,9 @@ class TensorFile:
 
 def _parsed(header: bytes) -> tuple[dict[str, str], dict[str, Entry]]:
     """Return the metadata and the arrays that a header lists; ValueError if it is invalid."""
-    import json
-
     if not header.startswith(b"{"):
         raise ValueError("its header is not a JSON object")
-    found: dict[str, object] = json.loads(header.decode("utf-8"))
+    found: dict[str, object] = from_json(header, "header")
     metadata = found.pop("__metadata__", None) or {}
     if not (isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())):
         raise ValueError("its metadata is not an object of strings")
@@ -165,6 +166,38 @@ def _parsed(header: bytes) -> tuple[dict[str, str], dict[str, Entry]]:
             raise ValueError(f"its array {name!r:.50} begins at byte {entry.start}, not {end}")
         end = entry.end
     return metadata, ordered
+
+
+def from_json(text: str | bytes, name: str, is_finite: bool = True) -> Any:
+    """Parse a part of a file as JSON; raise ValueError, naming the part, if it is invalid.
+
+    is_finite: whether to reject numbers that float64 does not have, such as NaN and 1e999.
+    """
+    import json
+
+    def refused(number: str) -> NoReturn:
+        raise ValueError(f"its {name} has the number {number:.50}, which float64 does not have")
+
+    def whole(digits: str) -> int:
+        return int(digits) if len(digits) <= MAX_DIGITS else refused(digits)
+
+    def finite(digits: str) -> float:
+        number = float(digits)
+        return number if math.isfinite(number) else refused(digits)
+
+    try:
+        if isinstance(text, bytes):  # the format requires UTF-8; `loads` takes UTF-16, too
+            text = text.decode("utf-8")
+        return json.loads(
+            text,
+            parse_int=whole,
+            parse_float=finite if is_finite else None,
+            parse_constant=refused if is_finite else None,
+        )
+    except RecursionError:
+        raise ValueError(f"its {name} is nested too deeply") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise ValueError(f"its {name} is not valid JSON") from None
 
 
 def _entry(name: str, described: object) -> Entry:

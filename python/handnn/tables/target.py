@@ -183,11 +183,11 @@ class Target:
 
     def standardize(self, values: Floats) -> Floats:
         """Return the scaled values (N, n_out) of a regression."""
-        return (values - self.mean) / self.scale
+        return (as_float(values, np.float64, "Target.standardize: values") - self.mean) / self.scale
 
     def unstandardize(self, pre: Array) -> Floats:
         """Return the values (N, n_out) of scaled values, in float64."""
-        values: Floats = pre * self.scale  # in float64, as scale is
+        values = as_float(pre, np.float64, "Target.unstandardize: pre") * self.scale
         values += self.mean
         return values
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from handnn.layers import Dropout
 from handnn.layers.sequence import walk
 from handnn.metrics import METRICS
 from handnn.network import Network
-from handnn.storage import TensorFile, as_path, opened, read_bricks
+from handnn.storage import TensorFile, as_path, from_json, opened, read_bricks
 from handnn.training.checkpoints.checkpoint import FORMAT, Checkpoint
 from handnn.training.checkpoints.components import (
     LOSS_NAMES,
@@ -65,7 +64,9 @@ def read(path: str | os.PathLike[str]) -> Resumed:
     with opened(path, "is not a checkpoint written by handnn") as file:
         if "training" not in file.metadata:
             raise ValueError("its metadata has no entry 'training'")
-        described = as_dict(json.loads(file.metadata["training"]), "training")
+        described = as_dict(
+            from_json(file.metadata["training"], "description", is_finite=False), "training"
+        )
         version = described.get("format")
         if version != FORMAT:
             raise ValueError(
