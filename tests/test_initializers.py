@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from handnn import Affine
+from handnn.initializers import initial_weights
 from tests.bounds import assert_same_bits
 
 FAN_IN, FAN_OUT = 500, 800
@@ -83,3 +84,12 @@ def test_rejects_names_that_are_not_strings(init):
 def test_rejects_invalid_rng(rng):
     with pytest.raises((TypeError, ValueError)):
         weights("he", rng=rng)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", [lambda: np.asmatrix([[1]]), lambda: (a := [], a.append(a))[0]])
+def test_a_seed_that_numpy_recurses_on_is_an_error(make):
+    """`np.random.default_rng` ends the process for both."""
+    with pytest.raises(TypeError, match="rng must be None, an int of 0 or more, or a numpy Gen"):
+        initial_weights(2, 2, rng=make())
+    assert initial_weights(2, 2, rng=[1, 2]).shape == (2, 2), "as NumPy"

@@ -368,7 +368,7 @@ class Gives:
         return self.values[1]
 
 
-@pytest.mark.parametrize("wrong", ["x", b"x", None, [[1.0]] * 2])
+@pytest.mark.parametrize("wrong", ["x", b"x", None, [[1.0]] * 2, 5])
 @pytest.mark.parametrize("method", ["forward", "predict", "jacobian"])
 def test_errors_name_a_brick_that_returns_no_array(method, wrong):
     network = Network([ReLU(), Gives(wrong), ReLU()])
@@ -378,7 +378,7 @@ def test_errors_name_a_brick_that_returns_no_array(method, wrong):
 
 def test_a_jacobian_of_a_number_is_an_error():
     with pytest.raises(ValueError, match=r"must return \(N, O\), but returns \(\)"):
-        Network([Gives(5)]).jacobian(np.ones((2, 3)))
+        Network([Gives(np.float64(5))]).jacobian(np.ones((2, 3)))
 
 
 def test_errors_name_a_brick_that_returns_none():
