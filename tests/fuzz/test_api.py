@@ -27,7 +27,8 @@ NOT_CALLED = {
     "article",  # its classes are those of the article, which do not check arguments
     "set_num_threads",  # of the whole process
     "train_file",  # reads files: see test_model_files.py and tests/files
-    "History.plot",  # opens windows
+    "History.plot",  # open windows
+    "LayerStatistics.plot",
     "from_torch",  # need other libraries, which check their own arguments
     "to_torch",
     "to_onnx",
@@ -59,6 +60,12 @@ def methods(value):
     kind = type(value)
     names = [name for name in dir(value) if not name.startswith("_")]
     return {name: getattr(value, name) for name in names if callable(getattr(kind, name, None))}
+
+
+def is_from_numpy(error):
+    """Return whether an error is an internal one, in the words of NumPy or of a codec."""
+    is_numpy = type(error).__module__.split(".")[0] == "numpy"
+    return is_numpy and not isinstance(error, MemoryError) or isinstance(error, UnicodeError)
 
 
 class Caller:
@@ -117,6 +124,8 @@ class Caller:
             self.counts[type(error).__name__] += 1
             if not (str(error) or isinstance(error, MemoryError)):
                 self.faults.append(f"{name}: {error!r} says nothing; {given}")
+            if is_from_numpy(error):
+                self.faults.append(f"{name}: {error!r} is NumPy's or Python's message; {given}")
         except Exception as error:
             self.faults.append(f"{name}: {error!r} for {given}")
 
