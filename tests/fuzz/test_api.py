@@ -65,7 +65,7 @@ def methods(value):
 def is_from_numpy(error):
     """Return whether an error is an internal one, in the words of NumPy or of a codec."""
     is_numpy = type(error).__module__.split(".")[0] == "numpy"
-    return is_numpy and not isinstance(error, MemoryError) or isinstance(error, UnicodeError)
+    return (is_numpy and not isinstance(error, MemoryError)) or isinstance(error, UnicodeError)
 
 
 class Caller:
