@@ -274,6 +274,7 @@ async function receiveOne(file) {
     const loaded = await load({ data });
     if (loaded) break;
     problem ||= lastSaid();
+    if (!/: target '|' has \d+ classes/.test(lastSaid())) break; // another target is no better
   }
   if (problem) say(problem);
 }
