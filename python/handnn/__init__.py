@@ -15,6 +15,15 @@ def _is_subinterpreter() -> bool:
     return not is_main
 
 
+def _is_command() -> bool:
+    """Return whether the process is the command `handnn` or `python -m handnn`, which has begun."""
+    import os
+    import sys
+
+    program = os.path.basename((getattr(sys, "argv", None) or [""])[0])
+    return program in ("handnn", "handnn.exe", "-m")
+
+
 if _is_subinterpreter():  # loading the extension, or NumPy, may deadlock
     raise ImportError(
         "handnn cannot be imported in a subinterpreter: it supports only the main one"
@@ -24,8 +33,10 @@ try:
     from handnn._core import cpu_info as cpu_info
     from handnn._core import get_num_threads as get_num_threads
     from handnn._core import set_num_threads as set_num_threads
-except ModuleNotFoundError as error:
-    if error.name != "handnn._core":
+except ImportError as error:
+    if _is_command() and str(error).startswith("HANDNN_"):  # an environment variable
+        raise SystemExit(f"handnn: {error}") from None
+    if not isinstance(error, ModuleNotFoundError) or error.name != "handnn._core":
         raise
     raise ImportError(
         "handnn's C++ extension (handnn._core) is not built here: run `pip install .` in the folder"

@@ -88,3 +88,11 @@ def test_an_interrupt_while_the_command_is_imported_ends_in_one_line(monkeypatch
     monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
     assert main(["info"]) == 130
     assert capsys.readouterr().err == "\ninterrupted\n"
+
+
+@pytest.mark.parametrize("name", ["HANDNN_NUM_THREADS", "HANDNN_ISA"])
+def test_wrong_environment_variables_are_one_line(name):
+    command = [sys.executable, "-m", "handnn", "info"]
+    done = subprocess.run(command, env={**os.environ, name: "x"}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"handnn: {name} ") and done.stderr.count("\n") == 1
