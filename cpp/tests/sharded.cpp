@@ -222,6 +222,7 @@ template <class T, template <class> class Trained = Training>
 void check_processes(const std::string& dtype, const std::vector<Size>& all_shards) {
   for (Size shards : all_shards) {  // batches have 40 and 20 rows
     for (const double clip_norm : {no_clipping, 0.5}) {
+      if (clip_norm == 0.5 && shards != 11) continue;  // once is enough for clipping
       std::set<std::uint64_t> checksums;
       for (int threads : {1, 2}) {
         set_num_threads(threads);
