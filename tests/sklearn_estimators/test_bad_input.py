@@ -120,7 +120,7 @@ def test_a_failed_first_fit_leaves_no_model():
         check_is_fitted(model)
 
 
-@pytest.mark.parametrize("given", [{"validation_data": (X, Y)}, {"sample_weight": "x"}], ids=str)
+@pytest.mark.parametrize("given", [{"validation_data": (X, Y)}, {"sample_weight": "x"}], ids=list)
 def test_a_failed_fit_restores_the_model(given):
     model = fitted(max_iter=2)
     before = model.predict(X)
