@@ -25,8 +25,8 @@ constexpr int most_few_columns = 8;
 constexpr int most_few_columns = 4;
 #endif
 
-template <class T>
-inline void store_short(T* p, Short<T> v) {
+template <class S, class T>
+inline void store_lanes(T* p, S v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
@@ -40,11 +40,12 @@ struct StridedOut {
 };
 
 // sum[v][c] += row(v L + lane) . column c of b (K, C), for V vectors of rows, in ascending k.
-template <int V, int C, class T, class Row>
-inline void sum_rows(Short<T> (&sum)[V][C], Row row, Strided<T> b, Size K) {
-  constexpr Size L = short_lanes<T>, P = transposed_columns<T>;
+// S is a vector of L lanes, Short or Vector.
+template <class S, int V, int C, class T, class Row>
+inline void sum_rows(S (&sum)[V][C], Row row, Strided<T> b, Size K) {
+  constexpr Size L = Size(sizeof(S) / sizeof(T)), P = transposed_columns<T>;
   const auto add_part = [&](auto row_at, Size k, Size j, Size count) {
-    Short<T> columns[V][P];
+    S columns[V][P];
     HANDNN_UNROLL
     for (int v = 0; v < V; ++v) {
       transposed_part(columns[v], [&](Size r) { return row_at(v * L + r); }, j);
@@ -54,7 +55,7 @@ inline void sum_rows(Short<T> (&sum)[V][C], Row row, Strided<T> b, Size K) {
       if (i >= count) break;
       HANDNN_UNROLL
       for (int c = 0; c < C; ++c) {
-        const Short<T> element = b.at(k + i, c) - Short<T>{};
+        const S element = b.at(k + i, c) - S{};
         HANDNN_UNROLL
         for (int v = 0; v < V; ++v) sum[v][c] = fma(columns[v][i], element, sum[v][c]);
       }
@@ -76,32 +77,33 @@ inline void sum_rows(Short<T> (&sum)[V][C], Row row, Strided<T> b, Size K) {
 
 // The same for `count` rows, from their starts to `out`; start is null or has a number for each
 // column.
-template <int V, int C, class T>
+template <class S, int V, int C, class T>
 void rows_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const T* start, Size K,
                          Size count) {
-  constexpr Size L = short_lanes<T>;
-  Short<T> sum[V][C];
+  constexpr Size L = Size(sizeof(S) / sizeof(T));
+  S sum[V][C];
   HANDNN_UNROLL
   for (int v = 0; v < V; ++v) {
     HANDNN_UNROLL
-    for (int c = 0; c < C; ++c) sum[v][c] = (start ? start[c] : T(0)) - Short<T>{};
+    for (int c = 0; c < C; ++c) sum[v][c] = (start ? start[c] : T(0)) - S{};
   }
   if (count == V * L) {
-    sum_rows<V, C>(sum, [&](Size r) { return a.data + r * a.row; }, b, K);
+    sum_rows<S, V, C>(sum, [&](Size r) { return a.data + r * a.row; }, b, K);
   } else {  // the last row is computed several times
-    sum_rows<V, C>(sum, [&](Size r) { return a.data + (r < count ? r : count - 1) * a.row; }, b, K);
+    sum_rows<S, V, C>(
+        sum, [&](Size r) { return a.data + (r < count ? r : count - 1) * a.row; }, b, K);
   }
   if (out.row == 1 && count == V * L) {
     HANDNN_UNROLL
     for (int v = 0; v < V; ++v) {
       HANDNN_UNROLL
-      for (int c = 0; c < C; ++c) store_short(out.data + c * out.step + v * L, sum[v][c]);
+      for (int c = 0; c < C; ++c) store_lanes(out.data + c * out.step + v * L, sum[v][c]);
     }
     return;
   }
   T sums[C][V * L];
   for (int v = 0; v < V; ++v) {
-    for (int c = 0; c < C; ++c) store_short(sums[c] + v * L, sum[v][c]);
+    for (int c = 0; c < C; ++c) store_lanes(sums[c] + v * L, sum[v][c]);
   }
   for (Size r = 0; r < count; ++r) {
     for (int c = 0; c < C; ++c) out.data[r * out.row + c * out.step] = sums[c][r];
@@ -116,10 +118,28 @@ void product_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const
     if (J < C) return product_of_few_columns<C - 1>(out, a, b, start, M, K, J);
   }
   constexpr int V = C <= 2 ? 2 : most_few_columns / 4;  // enough independent sums
-  constexpr Size R = V * short_lanes<T>;
-  for (Size m = 0; m < M; m += R) {
-    rows_of_few_columns<V, C>(out.from(m, 0), a.from(m, 0), b, start, K, M - m < R ? M - m : R);
+  const auto rows = [&]<class S, int W>(Size m) {
+    constexpr Size R = W * Size(sizeof(S) / sizeof(T));
+    const Size count = M - m < R ? M - m : R;
+    rows_of_few_columns<S, W, C>(out.from(m, 0), a.from(m, 0), b, start, K, count);
+    return m + count;
+  };
+  Size m = 0;
+#if defined(__AVX512F__)
+  // Whole vectors shuffle less, but read twice as many rows at a time. That is slower from beyond
+  // the L2 cache, unless there is little else to do; and rows that are a multiple of 2,048 bytes
+  // apart compete for few sets of the L1 cache.
+  constexpr Size L = lanes<T>;
+  const Size apart = a.row * Size(sizeof(T));
+  if (C == 1 || M * apart <= 1 << 20) {
+    if (apart % 2048 == 0) {
+      while (m + L <= M) m = rows.template operator()<Vector<T>, 1>(m);
+    } else {
+      while (m + 2 * L <= M) m = rows.template operator()<Vector<T>, 2>(m);
+    }
   }
+#endif
+  while (m < M) m = rows.template operator()<Short<T>, V>(m);
 }
 
 }  // namespace

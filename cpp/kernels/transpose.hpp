@@ -48,6 +48,45 @@ inline void transposed_part(Short<double> (&columns)[2], Row row, Size j) {
 
 #endif
 
+#if defined(__AVX512F__)
+
+// The same for as many rows as a whole vector has lanes, in its four quarters. A masked load needs
+// no shuffle. (The masked forms of the shuffles avoid a warning in GCC 12's own header.)
+template <class Row>
+inline void transposed_part(Floats (&columns)[4], Row row, Size j) {
+  __m512 part[4];
+  HANDNN_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    __m512 quarters = _mm512_castps128_ps512(_mm_loadu_ps(row(i) + j));
+    quarters = _mm512_mask_broadcast_f32x4(quarters, 0x00f0, _mm_loadu_ps(row(i + 4) + j));
+    quarters = _mm512_mask_broadcast_f32x4(quarters, 0x0f00, _mm_loadu_ps(row(i + 8) + j));
+    part[i] = _mm512_mask_broadcast_f32x4(quarters, 0xf000, _mm_loadu_ps(row(i + 12) + j));
+  }
+  const __m512d low_01 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[0], part[1])),
+                high_01 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[0], part[1])),
+                low_23 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[2], part[3])),
+                high_23 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[2], part[3]));
+  columns[0] = Floats(_mm512_maskz_unpacklo_pd(__mmask8(-1), low_01, low_23));
+  columns[1] = Floats(_mm512_maskz_unpackhi_pd(__mmask8(-1), low_01, low_23));
+  columns[2] = Floats(_mm512_maskz_unpacklo_pd(__mmask8(-1), high_01, high_23));
+  columns[3] = Floats(_mm512_maskz_unpackhi_pd(__mmask8(-1), high_01, high_23));
+}
+template <class Row>
+inline void transposed_part(Doubles (&columns)[2], Row row, Size j) {
+  __m512d part[2];
+  HANDNN_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    __m512d quarters = _mm512_castpd128_pd512(_mm_loadu_pd(row(i) + j));
+    quarters = _mm512_mask_broadcast_f64x2(quarters, 0x0c, _mm_loadu_pd(row(i + 2) + j));
+    quarters = _mm512_mask_broadcast_f64x2(quarters, 0x30, _mm_loadu_pd(row(i + 4) + j));
+    part[i] = _mm512_mask_broadcast_f64x2(quarters, 0xc0, _mm_loadu_pd(row(i + 6) + j));
+  }
+  columns[0] = Doubles(_mm512_maskz_unpacklo_pd(__mmask8(-1), part[0], part[1]));
+  columns[1] = Doubles(_mm512_maskz_unpackhi_pd(__mmask8(-1), part[0], part[1]));
+}
+
+#endif
+
 #if defined(__AVX2__) && !defined(__AVX512F__)
 
 template <class V, int L, class Row>
