@@ -77,7 +77,7 @@ def served():
     found.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")  # not "session": Playwright's event loop runs while it is open
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api")
     path = shutil.which("chromium") or shutil.which("chromium-browser")

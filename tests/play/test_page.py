@@ -48,6 +48,9 @@ def test_step_and_step_back(new_page):
         page.keyboard.press("b")
         wait_for_step(page, step)
     assert weights(page) == second
+    page.reload()
+    wait_for_step(page, 1)
+    assert weights(page) == second
 
 
 DRAWN = """() => {

@@ -65,10 +65,9 @@ class Moment:
 
 @dataclass(frozen=True)
 class Frame:
-    """What the page draws, and the version and the session that it belongs to."""
+    """What the page draws, and the version that it belongs to."""
 
     version: int
-    session: int
     content: Json
 
 
@@ -105,7 +104,7 @@ def frame(player: Player, *, with_results: bool = True, with_warnings: bool = Tr
         found["warnings"] = [
             *_diverging(player.curve), *_warnings(network, session.loss, rows)
         ]  # fmt: skip
-    return Frame(moment.status.version, moment.status.session, found)
+    return Frame(moment.status.version, found)
 
 
 def _results(player: Player, moment: Moment) -> Json:

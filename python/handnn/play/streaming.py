@@ -53,15 +53,16 @@ class Frames:
         if status.version == self._after:
             return None
         start, ran = monotonic(), thread_time()
+        session = status.session
         is_training = status.is_playing or status.goal is not None
-        is_complete = not is_training or self._session != status.session
+        is_complete = not is_training or self._session != session
         found = frame(
             player,
             with_results=is_complete or self._n_frames % RESULTS_EVERY == 0,
             with_warnings=is_complete or self._n_frames % WARNINGS_EVERY == 0,
         )
         self._n_frames += 1
-        self._after, self._session = found.version, found.session
+        self._after, self._session = found.version, session
         line = json.dumps(found.content, separators=(",", ":")).encode() + b"\n"
         seconds = max(self._seconds, (thread_time() - ran) / MAX_SHARE)
         self._due = start + seconds if is_training else 0.0

@@ -17,6 +17,7 @@ export function redrawLesson() {
 // Prepare the lessons; `set` loads a state.
 export async function startLessons(set) {
   setState = set;
+  const isLinked = Boolean(fragmentOf("state")); // the first frame will write it there
   lessons = await (await fetch("/page/lessons.json")).json();
   $("lessons").hidden = false;
   $("lessons").addEventListener("click", () => (current ? close() : open()));
@@ -27,7 +28,7 @@ export async function startLessons(set) {
   $("lesson-next").addEventListener("click", () => choose(lessons.indexOf(current) + 1));
   const linked = lessons.find((lesson) => lesson.name === fragmentOf("lesson"));
   if (linked) show(linked);
-  if (linked && !fragmentOf("state")) await setState(linked.state);
+  if (linked && !isLinked) await setState(linked.state);
 }
 
 function open() {

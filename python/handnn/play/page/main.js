@@ -163,7 +163,7 @@ function draw(news = frame) {
   drawResults(news, rows, $("log").checked);
   const isStill = !frame.playing && frame.goal === null;
   if (isStill || Date.now() - linkedAt > URL_EVERY) {
-    if (frame.goal === null) link(frame.state);
+    if (frame.goal === null && frame.state) link(frame.state);
     linkedAt = Date.now();
   }
   if (isStill && chosenUnit() && $("unit").dataset.version !== String(frame.version)) showUnit();
