@@ -310,13 +310,15 @@ void bind_training(py::module_& module) {
       .def(py::init([](ProgramTuple program, RowArrays rows, const BatchSampler& sampler,
                        const TrainingSpan& span, OptionalArrayObject outputs, int threads,
                        ShardingSpec sharding) {
-             return TrainingRequest{std::make_from_tuple<ProgramSpec>(std::move(program)),
-                                    std::move(rows),
-                                    sampler,
-                                    span,
-                                    std::move(outputs),
-                                    threads,
-                                    std::move(sharding)};
+             auto& [bricks, loss, optimizer, is_float32] = program;
+             return TrainingRequest{
+                 {std::move(bricks), std::move(loss), std::move(optimizer), is_float32},
+                 std::move(rows),
+                 sampler,
+                 span,
+                 std::move(outputs),
+                 threads,
+                 std::move(sharding)};
            }),
            py::arg("program"), py::arg("rows"), py::arg("sampler"), py::arg("span"),
            py::arg("outputs"), py::arg("threads"), py::arg("sharding"));
