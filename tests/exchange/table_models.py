@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from handnn import Columns, Network, TableModel, Target
+from handnn.tables.log_scale import LogScale
 from tests.exchange import networks
 
 KINDS_OF_TEXT = [
@@ -53,6 +54,8 @@ def mixed(count=300):
 
 def targets(task, count=200):
     rng = np.random.default_rng(3)
+    if task == "logarithms":
+        return np.exp(rng.normal(5, 1, count))
     return {
         "regression": rng.normal(1e5, 3e4, count),
         "outputs": rng.normal([1, -50], [0.1, 7], (count, 2)),
@@ -67,6 +70,8 @@ def table_model(task, dtype, categories="embedding", scale=True, count=2, seed=4
     rng = np.random.default_rng(seed)
     columns = Columns.learn(table(), categories=categories, scale=scale, kinds={"zip": "category"})
     target = Target.learn(targets(task))
+    if task == "logarithms":
+        target = LogScale.of(targets(task)[:, None]).target(1.25)
     found = []
     for _ in range(count):
         layers = [
@@ -108,6 +113,7 @@ CASES = {
     "multilabel": ("multilabel", {}),
     "one-hot": ("regression", {"categories": "one-hot"}),
     "quantile": ("regression", {"scale": "quantile"}),
+    "logarithms": ("logarithms", {}),
     "not scaled": ("regression", {"scale": False}),
     "all": ("binary", {"categories": "one-hot", "scale": "quantile"}),
 }

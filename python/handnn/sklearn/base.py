@@ -14,7 +14,6 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from handnn.arrays import Array
-from handnn.engine import get_num_threads
 from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
@@ -29,7 +28,8 @@ from handnn.sklearn.building import (
 from handnn.sklearn.estimator_recipe import EstimatorRecipe, settle
 from handnn.sklearn.given_rows import GivenRows, separation_of
 from handnn.sklearn.held_out import EncodedRows, checked, choose_held_out, validation_rows
-from handnn.sklearn.jobs import JobFactory, TrainingJob, run_bag, run_jobs
+from handnn.sklearn.jobs import JobFactory, TrainingJob, bag_training, run_bag, run_jobs
+from handnn.sklearn.log_targets import chosen_on, on_chosen_scale
 from handnn.sklearn.parameters import Parameters, bags, holds_out_once
 from handnn.sklearn.results import (
     NonFiniteWeightsError,
@@ -54,7 +54,6 @@ from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.members import chosen_members, members_of
 from handnn.tables.moments import Weights
 from handnn.tables.networks import build_network
-from handnn.tables.separation import Separation
 from handnn.training.divergence import DivergenceError
 
 if TYPE_CHECKING:
@@ -204,7 +203,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         train = self._encoded(given)
         factory = JobFactory(self, recipe, self._target, train, held_out, is_incremental, executor)
         if recipe.n_folds:
-            self._train_bag(factory, self._strata(given.y), given.separation)
+            self._train_bag(factory, given)
         else:
             self._train(factory, is_first=is_first)
 
@@ -278,32 +277,36 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         self._held_out = None
         note_results(self, jobs, factory, is_first=is_first)
 
-    def _train_bag(
-        self, factory: JobFactory, classes: AnyArray | None, separation: Separation
-    ) -> None:
+    def _train_bag(self, factory: JobFactory, given: GivenRows) -> None:
         """Build and train a bag, as `handnn.tables.fitting.fit_table` does, with the same bits."""
+        classes, separation = self._strata(given.y), given.separation
         recipe, n_rows = factory.recipe, len(factory.train.x)
         seed: object = self.random_state
         rng = np.random.default_rng(int(seed)) if isinstance(seed, Integral) else self._spawn_rng()
         codes = None if classes is None else np.unique(classes, return_inverse=True)[1]
         fold = separation.folds(n_rows, recipe.n_folds, codes, rng)
         rows = rows_outside(fold, recipe.n_networks, is_ordered=separation.is_ordered)
+        train = bag_training(factory)
+        factory, scale = on_chosen_scale(factory, given, self._inputs, fold, rng, train)
         jobs = []
         for of_member in (replace(factory, recipe=member) for member in members_of(recipe)):
             for part in rows:
                 n_train = recipe.n_train(n_rows) if separation.is_independent else len(part)
                 network = build_network(of_member.recipe, self._inputs, self._target.n_out, rng)
                 jobs.append(of_member.job(network, None, int(rng.integers(2**63)), n_train))
-        n_threads = effective_n_jobs(self.n_jobs)
-        if self.n_jobs is None and n_threads == 1:  # joblib leaves this choice to the estimator
-            n_threads = get_num_threads()
         self.networks_ = [job.trainer.network for job in jobs]
-        is_whole = run_bag(factory, jobs, rows, n_threads, self._inputs.binned)
+        is_whole = run_bag(factory, jobs, rows, train, self._inputs.binned)
         self._finish(factory, jobs, is_whole, is_first=True)
-        if is_whole:
-            loss, (x, y, _) = self._target.loss, factory.train
+        train_rows = factory.train
+        if scale is not None:
+            self.networks_, self._target, train_rows = chosen_on(
+                scale, self.networks_, factory, given, fold, is_whole=is_whole
+            )
+        elif is_whole:
+            loss, (x, y, _) = self._target.loss, train_rows
             self.networks_ = chosen_members(self.networks_, recipe, loss, x, y, fold).networks
-            self._held_out = self._calibrate(factory.train, fold)
+        if is_whole:
+            self._held_out = self._calibrate(train_rows, fold)
 
     def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:
         """Return the errors of the bag on the rows that its networks hold out, if they have any.

@@ -57,7 +57,12 @@ def _target_of(target: EstimatorTarget, is_flat: bool) -> Target:
         if facts.link != "identity" or target.n_out != target.n_targets:
             raise ValueError(f"{problem}: its outputs are not the values")
         return Target(
-            "regression", mean=target.mean, scale=target.scale, n_out=target.n_out, is_flat=is_flat
+            "regression",
+            mean=target.mean,
+            scale=target.scale,
+            n_out=target.n_out,
+            is_flat=is_flat,
+            is_log=target.is_log,
         )
     assert isinstance(target, ClassTarget)
     if target.is_multilabel:

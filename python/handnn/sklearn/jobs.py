@@ -10,9 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
+from handnn.engine import get_num_threads
 from handnn.losses import Loss
 from handnn.network import Network
 from handnn.optimizers import Optimizer
@@ -24,6 +26,7 @@ from handnn.sklearn.parameters import Parameters
 from handnn.sklearn.targets import EstimatorTarget
 from handnn.tables.bagging import train_bag
 from handnn.tables.bins import BinnedColumn
+from handnn.tables.cycles import Train
 from handnn.training.divergence import DivergenceError
 from handnn.training.history import Epoch
 from handnn.training.many import train_many
@@ -187,24 +190,32 @@ def _run_job(job: TrainingJob) -> None:
             raise
 
 
+def bag_training(factory: JobFactory) -> Train:
+    """Return `train_many` with the weights and the workers of a fit."""
+    weight, n_jobs = factory.train.weight, factory.p.n_jobs
+    n_threads = effective_n_jobs(n_jobs)
+    if n_jobs is None and n_threads == 1:  # joblib leaves this choice to the estimator
+        n_threads = get_num_threads()
+    return partial(
+        train_many,
+        sample_weight=None if weight is None else weight / float(weight.mean()),
+        shuffle=bool(factory.p.shuffle),
+        **_workers(factory, n_threads),
+    )
+
+
 def run_bag(
     factory: JobFactory,
     jobs: Sequence[TrainingJob],
     rows: Sequence[Rows],
-    n_threads: int,
+    train: Train,
     binned: Sequence[BinnedColumn],
 ) -> bool:
     """Run the jobs of a bag like `run_jobs`: each learns from its rows, those outside its fold.
 
-    binned: the columns of the rows that have bins.
+    train: from `bag_training`. binned: the columns of the rows that have bins.
     """
     trainers, first = [job.trainer for job in jobs], jobs[0].arguments
-    train = partial(
-        train_many,
-        sample_weight=first.sample_weight,
-        shuffle=first.shuffle,
-        **_workers(factory, n_threads),
-    )
     recipe, restores = factory.recipe, bool(factory.p.restore_best)
     return _runs_whole(
         lambda: train_bag(

@@ -22,7 +22,7 @@ from handnn.sklearn.parameters import Auto, RandomState
 from handnn.sklearn.targets import EstimatorTarget, RegressionTarget
 from handnn.tables.bagging import Folds
 from handnn.tables.cells import AnyArray, Floats
-from handnn.tables.intervals import Band, HeldOutErrors, held_out_outputs
+from handnn.tables.intervals import HeldOutErrors, held_out_outputs
 from handnn.tables.moments import Weights
 from handnn.tables.recipe import ACTIVATION, HIDDEN
 
@@ -225,14 +225,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         """
         held_out, where = self._checked_held_out("predict_interval")
         bound = held_out.bound(coverage, where)
-        ends = Band.mean([self._target.band(pre) for pre in self._outputs(X)]).interval(bound)
+        ends = self._target.interval(self._outputs(X), bound)
         return ends[:, 0] if ends.shape[1] == 1 else ends
 
     def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:
         rows, outputs = held_out_outputs(self.networks_, train.x, fold)
         if not len(rows):
             return None
-        return self._target.band(outputs).errors(self._target.decode_targets(train.y[rows]))
+        return self._target.errors(outputs, train.y[rows])
 
     def _check_targets(self, y: AnyArray) -> AnyArray:
         if y.ndim == 2 and y.shape[1] == 1:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +14,7 @@ from handnn.losses.loss import LINKS
 from handnn.metrics import r2
 from handnn.tables import Target
 from handnn.tables.cells import AnyArray, Floats
-from handnn.tables.intervals import Band
+from handnn.tables.intervals import Band, HeldOutErrors, errors_of, interval_of
 from handnn.tables.moments import Weights, check_finite, deviations, means
 
 
@@ -24,6 +27,7 @@ class RegressionTarget:
         loss: its `LossFacts` determine the meaning of the outputs.
         n_targets: Y.
         n_out: the network's output columns, as `loss` needs them.
+        is_scaled: whether the values are standardized.
     """
 
     def __init__(self, y: Floats, weight: Weights, loss: Loss, is_scaled: bool) -> None:
@@ -32,14 +36,35 @@ class RegressionTarget:
         self._facts = facts_of(loss)
         self.n_out = self._facts.n_outputs(self.n_targets)
         mean, scale = np.zeros(self.n_targets), np.ones(self.n_targets)
-        if is_scaled and self._facts.link != "exp":
+        self.is_scaled = is_scaled and self._facts.link != "exp"
+        if self.is_scaled:
             mean = means(y, weight)
             scale = deviations(y, mean, weight)
             check_finite(mean, scale, "y")
         self._values = Target(
             "regression", mean=mean, scale=scale, n_out=self.n_targets, is_flat=False
         )
-        self.mean, self.scale = self._values.mean, self._values.scale
+
+    def with_values(self, values: Target) -> RegressionTarget:
+        """Return a copy that encodes and decodes as another Target does."""
+        found = copy.copy(self)
+        found._values = values
+        return found
+
+    @property
+    def mean(self) -> Floats:
+        """The mean of each target."""
+        return self._values.mean
+
+    @property
+    def scale(self) -> Floats:
+        """The standard deviation of each target."""
+        return self._values.scale
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the outputs are logarithms: see `tables.log_scale`."""
+        return self._values.is_log
 
     @property
     def out_activation(self) -> str:
@@ -52,7 +77,7 @@ class RegressionTarget:
 
     def decode(self, pre: Array) -> Floats:
         """Return the predictions (N, Y) of outputs: means, rates, or the middle quantiles."""
-        return self._values.unstandardize(self._facts.point(pre))
+        return self._values.values(self._facts.point(pre))
 
     def decode_targets(self, y: Array) -> Floats:
         """Return the values (N, Y) of encoded targets."""
@@ -84,6 +109,20 @@ class RegressionTarget:
             return Band.of_answers(answers)
         log_variance = np.split(pre.astype(np.float64), 2, axis=1)[1]
         return Band(answers, answers, np.exp(log_variance / 2) * self.scale)
+
+    def errors(self, pre: Array, y: Array) -> HeldOutErrors:
+        """Return the errors of outputs on held-out rows with encoded targets y (M, Y)."""
+        values = self.decode_targets(y)
+        if self.is_log:
+            return errors_of(self.decode(pre), values, is_log=True)
+        return self.band(pre).errors(values)
+
+    def interval(self, outputs: Sequence[Array], bound: Floats) -> Floats:
+        """Return the ends (N, Y, 2) of intervals for the outputs of several networks."""
+        if self.is_log:
+            answers = np.mean(list(map(self.decode, outputs)), axis=0)
+            return interval_of(answers, bound, is_log=True)
+        return Band.mean(list(map(self.band, outputs))).interval(bound)
 
     def score(self, y: Array, pre: Array, weight: Array | None = None) -> float:
         """Return R² of outputs against encoded targets."""

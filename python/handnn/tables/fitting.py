@@ -16,7 +16,8 @@ from handnn.tables.bagging import Folds, rows_outside, train_bag
 from handnn.tables.calibration import calibrate
 from handnn.tables.cells import Floats, gap_tuple
 from handnn.tables.columns import Columns
-from handnn.tables.intervals import Band, HeldOutErrors, held_out_outputs
+from handnn.tables.intervals import HeldOutErrors, errors_of, held_out_outputs
+from handnn.tables.log_scale import chosen_log_scale
 from handnn.tables.members import Choice, chosen_members, members_of
 from handnn.tables.model import TableModel
 from handnn.tables.moments import Weights
@@ -100,32 +101,70 @@ def fit_table(
         >>> from handnn.tables.recipe import default_recipe
         >>> data = load_concrete()
         >>> recipe = replace(default_recipe(*data.x.shape), epochs=10)
-        >>> fitted = fit_table(data.x, data.y, recipe, rng=0)
-        >>> fitted.model.predict(data.x).shape
+        >>> fit_table(data.x, data.y, recipe, rng=0).model.predict(data.x).shape
         (1030,)
     """
+    rng = _checked(recipe, schema, separation, rng)
+    columns, target = schema.learn(table, y, recipe)
+    x, encoded, values = columns.transform(table, recipe.dtype), *_encoded(target, y)
+    fold = separation.folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
+    rows = rows_outside(fold, recipe.n_networks, is_ordered=separation.is_ordered)
+    weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+    train = partial(train, sample_weight=sample_weight)
+    scale = chosen_log_scale(recipe, columns, x, values, fold, weight, rng, train)
+    learned = encoded if scale is None else scale.encode(values)
+    trainers = [
+        _trainer(member, columns, target, n_steps, rng)
+        for member in members_of(recipe)
+        for n_steps in _n_steps(recipe, separation, len(x), rows)
+    ]
+    histories = train_bag(trainers, x, learned, rows, recipe, train, columns.binned)
+    networks = _settled(columns, trainers[: len(histories)])
+    if scale is not None:
+        choice, factor = scale.chosen_members(networks, recipe, x, values, fold, weight)
+        target = scale.target(factor, is_flat=target.is_flat)
+        encoded = target.standardize(values)
+    else:
+        choice = chosen_members(networks, recipe, target.loss(), x, encoded, fold)
+    return _fitted(choice, columns, target, (x, encoded, fold, weight), histories)
+
+
+def _settled(columns: Columns, trainers: Sequence[Trainer]) -> list[Network]:
+    for trainer in trainers:
+        columns.settle(trainer.network)
+    return [trainer.network for trainer in trainers]
+
+
+def _fitted(
+    choice: Choice,
+    columns: Columns,
+    target: Target,
+    rows: tuple[Array, Floats, Folds, Weights],
+    histories: list[History],
+) -> FittedTable:
+    """Calibrate the chosen networks, and return them with the rest of the model."""
+    temperature, held_out = calibrated(choice.networks, *rows, target)
+    model = TableModel(choice.networks, columns, target, held_out)
+    return FittedTable(model, histories, temperature, choice)
+
+
+def _checked(
+    recipe: Recipe, schema: Schema, separation: Separation, rng: RandomSource
+) -> np.random.Generator:
     check_type(recipe, Recipe, "fit_table: recipe")
     check_type(schema, Schema, "fit_table: schema")
     check_type(separation, Separation, "fit_table: separation")
-    rng = generator(rng, "fit_table: rng")
-    columns, target = schema.learn(table, y, recipe)
-    x, encoded = columns.transform(table, recipe.dtype), target.encode(y)
-    fold = separation.folds(len(x), recipe.n_folds, class_codes(target, encoded), rng)
-    rows = rows_outside(fold, recipe.n_networks, is_ordered=separation.is_ordered)
-    n_steps = _n_steps(recipe, separation, len(x), rows)
-    trainers = [
-        _trainer(member, columns, target, n, rng) for member in members_of(recipe) for n in n_steps
-    ]
-    train = partial(train, sample_weight=sample_weight)
-    histories = train_bag(trainers, x, encoded, rows, recipe, train, columns.binned)
-    networks = [trainer.network for trainer in trainers[: len(histories)]]
-    for network in networks:
-        columns.settle(network)
-    choice = chosen_members(networks, recipe, target.loss(), x, encoded, fold)
-    weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-    temperature, held_out = calibrated(choice.networks, x, encoded, fold, weight, target)
-    model = TableModel(choice.networks, columns, target, held_out)
-    return FittedTable(model, histories, temperature, choice)
+    return generator(rng, "fit_table: rng")
+
+
+def _encoded(target: Target, y: TargetLike) -> tuple[Floats, Floats]:
+    """Return y encoded for training, and its values (N, O); without columns unless squared."""
+    if target.task != "regression":
+        encoded = target.encode(y)
+        return encoded, encoded[:, :0]
+    values = target.numbers(y)
+    is_squared = target.objective == SQUARED
+    return target.standardize(values), values if is_squared else values[:, :0]
 
 
 def _n_steps(
@@ -158,8 +197,8 @@ def calibrated(
     rows, outputs = held_out_outputs(networks, x, fold)
     if not len(rows) or target.task != "regression" or level_of(target.objective) is not None:
         return 1.0, None
-    band = Band.of_answers(target.values(outputs))
-    return 1.0, band.errors(target.unstandardize(encoded[rows]))
+    values = target.unstandardize(encoded[rows])
+    return 1.0, errors_of(target.values(outputs), values, is_log=target.is_log)
 
 
 def _trainer(

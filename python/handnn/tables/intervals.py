@@ -220,3 +220,24 @@ class Band:
         """Return the lower and the upper ends, (N, O, 2)."""
         ends = np.stack([self.low - bound * self.unit, self.high + bound * self.unit], axis=-1)
         return np.sort(ends, axis=-1)  # quantiles of few rows may cross
+
+
+def errors_of(answers: Floats, y: Floats, *, is_log: bool = False) -> HeldOutErrors:
+    """Return the errors of predictions (M, O) on held-out rows with values y (M, O).
+
+    is_log: whether to take those of the logarithms, so that errors are relative.
+    """
+    if is_log:
+        answers, y = _logarithms(answers), _logarithms(y)
+    return Band.of_answers(answers).errors(y)
+
+
+def interval_of(answers: Floats, bound: Floats, *, is_log: bool = False) -> Floats:
+    """Return the ends (N, O, 2) of intervals around predictions, for a bound of `errors_of`."""
+    if not is_log:
+        return Band.of_answers(answers).interval(bound)
+    return np.asarray(np.exp(Band.of_answers(_logarithms(answers)).interval(bound)))
+
+
+def _logarithms(values: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(values, np.finfo(np.float64).tiny)))

@@ -4,13 +4,15 @@ For each fold there is a network of every member, trained on the same rows. The 
 recipe itself. The second is linear: deep networks approximate a straight line with many bent pieces
 and overfit the noise around it. With the bins of `tables.bins` it is an additive model, a sum of a
 piecewise linear function of each column. The third is linear in the numbers as they are: see
-`straight`. Further members, with `quality="best"`, differ in width, activation, regularization and
-learning rate.
+`straight`. Further members, with `quality="best"`, differ in width, activation, regularization,
+learning rate or only in their random numbers.
 
 The bag is chosen greedily: it begins with the member that has the lowest loss on held-out rows, and
-the member that lowers the loss of their mean prediction most is added until none does. (Wide and
-deep: Cheng et al. 2016. Selection: Caruana et al. 2004, "Ensemble Selection from Libraries of
-Models", here with equal weights and each member once.)
+the member that lowers the loss of their mean prediction most is added until none does. With further
+members it begins with the best three: the more there are to choose from, the more the choice owes
+to chance, and a mean of several varies less. (Wide and deep: Cheng et al. 2016. Selection: Caruana
+et al. 2004, "Ensemble Selection from Libraries of Models", with its sorted initialization, here
+with equal weights and each member once.)
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ LR_FACTOR = 2.0
 
 WEIGHT_DECAY = 0.01
 """A linear network has few weights, which need less of it."""
+
+N_FIRST = 3
+"""The number of members that a bag begins with, where there are further ones."""
 
 MIN_PREDICTION = 1e-15
 """The smallest probability or rate, which bounds the output."""
@@ -66,13 +71,18 @@ def regularized(recipe: RecipeT) -> RecipeT:
     return replace(recipe, dropouts=dropouts, lr=2 * recipe.lr)
 
 
+def undamped(recipe: RecipeT) -> RecipeT:
+    """Return the recipe without Dropout."""
+    return replace(recipe, dropouts=(0.0,) * len(recipe.dropouts))
+
+
 def members_of(recipe: RecipeT) -> list[RecipeT]:
     """Return the recipe of each member: see the module."""
     if not recipe.n_linear:
         return [recipe]
     more = [replace(linear(recipe), is_straight=True)] if recipe.n_linear > 1 else []
     if recipe.has_variants:
-        more += [smooth(recipe), regularized(recipe)]
+        more += [smooth(recipe), regularized(recipe), undamped(recipe), recipe]
     return [recipe, linear(recipe), *more]
 
 
@@ -83,6 +93,15 @@ def described(recipe: Recipe) -> str:
     widths, words = "-".join(map(str, recipe.hidden)), "/".join(dict.fromkeys(recipe.activations))
     dropout = max(recipe.dropouts)
     return f"{widths} {words}" + (f", dropout {dropout:g}" if dropout else "")
+
+
+def _names(members: Sequence[Recipe]) -> list[str]:
+    """Return the descriptions of members, with a number where another one has the same."""
+    names: list[str] = []
+    for name in map(described, members):
+        count = sum(other.split(" #")[0] == name for other in names)
+        names.append(f"{name} #{count + 1}" if count else name)
+    return names
 
 
 @dataclass(frozen=True)
@@ -117,7 +136,7 @@ def chosen_members(
     """
     n = recipe.n_networks
     parts = [list(networks[at : at + n]) for at in range(0, len(networks), n)]
-    names = [described(member) for member in members_of(recipe)][: len(parts)]
+    names = _names(members_of(recipe))[: len(parts)]
     if len(parts) == 1:
         return Choice(parts[0], {}, float("nan"), names)
     rows = held_out_outputs(parts[0], x, fold)[0]
@@ -128,18 +147,20 @@ def chosen_members(
     def loss_of(places: Sequence[int]) -> float:
         return loss.forward(output_of_mean([outputs[place] for place in places], link), target)
 
-    chosen: list[int] = []
-    lowest = float("inf")
+    alone = {place: loss_of([place]) for place in range(len(parts))}
+    n_first = N_FIRST if recipe.has_variants and len(parts) > N_FIRST else 1
+    chosen = sorted(sorted(alone, key=alone.__getitem__)[:n_first])
+    lowest = loss_of(chosen)
     while len(chosen) < len(parts):
         rest = [place for place in range(len(parts)) if place not in chosen]
         losses = {place: loss_of(sorted([*chosen, place])) for place in rest}
         best = min(rest, key=losses.__getitem__)
-        if chosen and not losses[best] < lowest:
+        if not losses[best] < lowest:
             break
         chosen, lowest = sorted([*chosen, best]), losses[best]
     return Choice(
         [network for place in chosen for network in parts[place]],
-        {name: loss_of([place]) for place, name in enumerate(names)},
+        {name: alone[place] for place, name in enumerate(names)},
         lowest,
         [names[place] for place in chosen],
     )

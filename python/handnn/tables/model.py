@@ -14,7 +14,7 @@ from handnn.network import Network
 from handnn.tables.cells import AnyArray, Floats
 from handnn.tables.columns import Columns
 from handnn.tables.interval_outputs import with_ends
-from handnn.tables.intervals import Band, HeldOutErrors
+from handnn.tables.intervals import HeldOutErrors, interval_of
 from handnn.tables.model_html import model_html
 from handnn.tables.table_reader import TableLike
 from handnn.tables.target import Target
@@ -126,7 +126,8 @@ class TableModel:
         """Return an interval for every row that contains its value with probability `coverage`.
 
         (N, 2), or (N, O, 2) for several outputs: the prediction minus and plus one error, so all
-        intervals are equally wide. See `tables.intervals` for what is guaranteed. Raises ValueError
+        intervals are equally wide; for a target with a logarithmic scale, the prediction divided by
+        and times one factor. See `tables.intervals` for what is guaranteed. Raises ValueError
         if the model is not a regression, has no errors on held-out rows (`fit_table` and
         `train_file` measure them), or has too few for this coverage.
 
@@ -147,7 +148,8 @@ class TableModel:
             )
         bound = self._held_out(where).bound(coverage, where)
         answers = np.asarray(self.predict(table), np.float64)
-        ends = Band.of_answers(answers.reshape(len(answers), -1)).interval(bound)
+        answers = answers.reshape(len(answers), -1)
+        ends = interval_of(answers, bound, is_log=self.target.is_log)
         return ends[:, 0] if self.target.is_flat else ends
 
     def predict_set(self, table: TableLike, coverage: float = 0.9) -> NDArray[np.bool_]:

@@ -118,6 +118,7 @@ class Recipe:
         patience: of `EarlyStopping`, with folds.
         ends_together: whether all networks end at one cycle instead: see `cycles`.
         n_bins: the largest number of bins of a column of numbers: see `tables.bins`.
+        has_log: whether a positive target may be learned on a logarithmic scale: see `log_scale`.
         has_linear, has_variants: whether there are also linear networks for each fold, and networks
             of further kinds: see `members`.
         is_straight: whether networks learn from numbers without curve and bins: see `straight`.
@@ -142,6 +143,7 @@ class Recipe:
     patience: int = MIN_PATIENCE
     ends_together: bool = False
     n_bins: int = 0
+    has_log: bool = False
     has_linear: bool = False
     has_variants: bool = False
     is_straight: bool = False
@@ -220,7 +222,7 @@ def default_recipe(
     weight 2 equals two rows.
 
     quality: "fast" has half of the folds and epochs. "best" has networks of further kinds, which
-    take about five times as long.
+    take about seven times as long.
 
     Raises what `single_recipe` raises, and ValueError for another quality.
 
@@ -254,6 +256,7 @@ def default_recipe(
         patience=max(MIN_PATIENCE, round(PATIENCE_SHARE * epochs)),
         ends_together=n_rows <= MAX_TOGETHER_ROWS,
         n_bins=default_bins(n_rows) if single.scale == "quantile" else 0,
+        has_log=True,
         has_linear=True,
         has_variants=quality == "best",
     )

@@ -36,6 +36,7 @@ class Target:
         is_flat: whether y was (N,); predictions then are too.
         objective: what a regression predicts: "squared" for the mean, "poisson" for the rate of
             counts, "quantile:0.9" for that quantile.
+        is_log: whether the outputs of networks are ``log((y - mean) / scale)``: see `log_scale`.
 
     Examples:
         >>> target = handnn.Target.learn(["low", "high", "low", "mid"])
@@ -58,6 +59,7 @@ class Target:
         n_out: int = 1,
         is_flat: bool = True,
         objective: str = SQUARED,
+        is_log: bool = False,
     ) -> None:
         self.task = checks.word(task, TASKS, "Target: task")
         self.objective = checked_objective(objective, "Target: objective")
@@ -67,6 +69,9 @@ class Target:
         self.mean = np.asarray([] if mean is None else mean, np.float64)
         self.scale = np.asarray([] if scale is None else scale, np.float64)
         self.is_flat = is_flat
+        self.is_log = is_log
+        if is_log and (task != "regression" or self.objective != SQUARED):
+            raise ValueError(f"Target: is_log needs a squared regression, not {objective} {task}")
         self.n_out = n_out
         if task == "multiclass" and self.classes is not None:
             self.n_out = len(self.classes)
@@ -167,6 +172,18 @@ class Target:
             >>> handnn.Target.learn([1.0, 3.0]).encode([5.0]).tolist()
             [[3.0]]
         """
+        given = self._read(y)
+        if self.task == "multilabel":
+            return given.yes_or_no()
+        if self.classes is not None:
+            return given.class_indices().astype(np.float64)[:, None]
+        return self.standardize(given.numbers())
+
+    def numbers(self, y: TargetLike) -> Floats:
+        """Return the values (N, n_out) of a regression as they are; raise what `encode` raises."""
+        return self._read(y).numbers()
+
+    def _read(self, y: TargetLike) -> TargetValues:
         where = "Target.encode"
         labels = [] if self.classes is None else self.classes.tolist()
         given = TargetValues(y, where, labels=labels)
@@ -175,27 +192,38 @@ class Target:
             raise ValueError(
                 f"{where}: y must have {n_expected} columns, but has {given.n_columns}"
             )
-        if self.task == "multilabel":
-            return given.yes_or_no()
-        if self.classes is not None:
-            return given.class_indices().astype(np.float64)[:, None]
-        return self.standardize(given.numbers())
+        return given
 
     def standardize(self, values: Floats) -> Floats:
-        """Return the scaled values (N, n_out) of a regression."""
-        return (as_float(values, np.float64, "Target.standardize: values") - self.mean) / self.scale
+        """Return the scaled values (N, n_out) of a regression, or their logarithms."""
+        scaled: Floats = as_float(values, np.float64, "Target.standardize: values") - self.mean
+        scaled /= self.scale
+        if not self.is_log:
+            return scaled
+        if scaled.size and not scaled.min() > 0:
+            raise ValueError("Target.encode: y must be above 0: its logarithm is learned")
+        return np.log(scaled)
 
     def unstandardize(self, pre: Array) -> Floats:
-        """Return the values (N, n_out) of scaled values, in float64."""
-        values = as_float(pre, np.float64, "Target.unstandardize: pre") * self.scale
+        """Return the values (N, n_out) of what `standardize` returns, in float64."""
+        pre = as_float(pre, np.float64, "Target.unstandardize: pre")
+        return self._unscaled(rates(pre) if self.is_log else pre)
+
+    def _unscaled(self, pre: Array) -> Floats:
+        values: Floats = pre * self.scale  # in float64, as scale is
         values += self.mean
         return values
 
     def values(self, pre: Array) -> Floats:
         """Return the predicted values (N, n_out) of a regression's outputs, in float64."""
-        if self.objective == POISSON:
+        if self.is_exp:
             pre = rates(pre.astype(np.float64))
-        return self.unstandardize(pre)
+        return self._unscaled(pre)
+
+    @property
+    def is_exp(self) -> bool:
+        """Whether the values of a regression are exponentials of the outputs."""
+        return self.is_log or self.objective == POISSON
 
     def decode(self, pre: ArrayLike) -> AnyArray:
         """Return the predictions of a network's outputs (N, n_out).
@@ -264,7 +292,11 @@ class Target:
     def to_dict(self) -> dict[str, object]:
         """Return a JSON object for `from_dict`: dicts, lists, text, numbers and bools."""
         is_regression = self.task == "regression"
-        more = {} if self.objective == SQUARED else {"objective": self.objective}
+        more: dict[str, object] = {}
+        if self.objective != SQUARED:
+            more["objective"] = self.objective
+        if self.is_log:
+            more["is_log"] = True
         return {
             **more,
             "task": self.task,
@@ -279,9 +311,9 @@ class Target:
     def from_dict(cls, entry: object) -> Target:
         """Return the Target that `to_dict` describes; FormatError for an invalid description."""
         try:
-            names = {"task", "n_out", "is_flat", "classes", "mean", "scale", "objective"}
+            names = {"task", "n_out", "is_flat", "classes", "mean", "scale", "objective", "is_log"}
             if isinstance(entry, dict):
-                entry = {"objective": SQUARED, **entry}
+                entry = {"objective": SQUARED, "is_log": False, **entry}
             return cls._from_entry(checks.keys(entry, names, "the target"))
         except (OverflowError, TypeError, ValueError) as error:
             raise FormatError(f"Target.from_dict: {error}") from error
@@ -294,6 +326,9 @@ class Target:
         objective = checked_objective(entry["objective"], "its objective")
         if task != "regression" and objective != SQUARED:
             raise ValueError(f"it is {task}, but has the objective {objective!r}")
+        is_log = checks.truth(entry["is_log"], "its is_log")
+        if is_log and (task != "regression" or objective != SQUARED):
+            raise ValueError(f"its is_log is true, but it is {task}, {objective}")
         if type(n_out) is not int or n_out < 1:
             raise ValueError(f"its n_out must be an int above 0, but is {n_out!s:.50}")
         known = {"regression": {"mean", "scale"}, "multilabel": set()}.get(task, {"classes"})
@@ -314,7 +349,15 @@ class Target:
                 raise ValueError(f"its {name} has {len(values)} numbers, but its n_out is {n_out}")
         if min(scale) <= 0:
             raise ValueError("its scale must be above 0")
-        return cls(task, mean=mean, scale=scale, n_out=n_out, is_flat=is_flat, objective=objective)
+        return cls(
+            task,
+            mean=mean,
+            scale=scale,
+            n_out=n_out,
+            is_flat=is_flat,
+            objective=objective,
+            is_log=is_log,
+        )
 
     def __repr__(self) -> str:
         """Describe the target: ``Target(binary, 2 classes: no, yes)``."""
@@ -326,9 +369,10 @@ class Target:
             return f"Target({self.task}, {self.n_out} outputs)"
         pairs = list(zip(self.mean.tolist(), self.scale.tolist(), strict=True))[:5]
         shown = ", ".join(f"{mean:.4g} ± {scale:.4g}" for mean, scale in pairs)
-        if self.objective == POISSON:
+        if self.is_exp:
             shown = ", ".join(f"{scale:.4g}" for _, scale in pairs)
         task = self.task if self.objective == SQUARED else f"{self.task}, {self.objective}"
+        task += ", logarithmic" if self.is_log else ""
         return f"Target({task}: {shown}{', ...' if self.n_out > 5 else ''})"
 
     def _checked(self, pre: ArrayLike, where: str) -> Array:

@@ -16,7 +16,6 @@ from handnn.exchange.input_row import InputRow, as_floats
 from handnn.layers import Brick, Embedding
 from handnn.network import Network
 from handnn.tables import TableModel
-from handnn.tables.objective import POISSON
 from handnn.tables.steps import OrdinalEncode
 
 
@@ -96,6 +95,6 @@ def _answer(row: InputRow) -> OutputStep | None:
     """Return the step from an output to the prediction, if any."""
     target = row.model.target
     if target.task == "regression":
-        step = Rates if target.objective == POISSON else Scale
+        step = Rates if target.is_exp else Scale
         return step(target.mean, target.scale)
     return BothClasses() if target.task == "binary" else None

@@ -15,7 +15,6 @@ from handnn.exchange.onnx.columns import ML, ML_OPSET, add_columns
 from handnn.exchange.onnx.graph import Graph, Value, check_size, imported_onnx
 from handnn.network import Network
 from handnn.tables import TableModel
-from handnn.tables.objective import POISSON
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -84,7 +83,7 @@ def _answer(graph: Graph, row: InputRow, pre: str) -> str:
     target = row.model.target
     if target.task == "regression":  # in float64, as `Target.decode` computes
         wide = graph.node("Cast", pre, to=graph.onnx.TensorProto.DOUBLE)
-        if target.objective == POISSON:
+        if target.is_exp:
             wide = graph.node("Exp", wide)
         scaled = graph.node("Mul", graph.array("scale", target.scale), wide)
         return graph.node("Add", graph.array("mean", target.mean), scaled)

@@ -29,7 +29,6 @@ from handnn.exchange.input_row import InputRow
 from handnn.exchange.torch.to_modules import network_to_torch
 from handnn.network import Network
 from handnn.tables import TableModel
-from handnn.tables.objective import POISSON
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -68,7 +67,7 @@ class TableModule(torch.nn.Module):
         )
         self._dtype = {"float32": torch.float32, "float64": torch.float64}[model.dtype.name]
         self._task = model.target.task
-        self._are_rates = model.target.objective == POISSON
+        self._are_rates = model.target.is_exp
         self.register_buffer("mean", torch.tensor(model.target.mean))
         self.register_buffer("scale", torch.tensor(model.target.scale))
         self.eval()

@@ -121,6 +121,7 @@ class TrainingSettings:
         return replace(
             recipe if self.hidden is None else recipe.with_hidden(self.hidden),
             n_networks=self.networks or recipe.n_networks,
+            has_log=recipe.has_log and self.networks is None,
             has_linear=recipe.has_linear and self.networks is None,
             has_variants=recipe.has_variants and self.networks is None,
             seconds=math.inf if self.time is None else self.time,

@@ -1,0 +1,121 @@
+"""A logarithmic scale for positive targets: where it is chosen, and what it predicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import handnn
+from handnn.tables.fitting import fit_table
+from handnn.tables.log_scale import LogScale, SquaredError
+from handnn.tables.recipe import default_recipe
+from tests.bounds import assert_same_bits
+
+N = 240
+RECIPE = default_recipe(160, 3)
+
+
+def products(seed, noise=0.2):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(N, 3))
+    return x, np.exp(x @ [1.0, 0.7, -0.5] + rng.normal(0, noise, N))
+
+
+def sums(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.exponential(size=(N, 3))
+    return x, 0.01 + x @ [3.0, 2.0, 1.0] + rng.exponential(0.1, N)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    x, y = products(0)
+    return fit_table(x[:160], y[:160], RECIPE, rng=0).model
+
+
+def test_products_are_learned_as_logarithms(fitted):
+    x, y = products(0)
+    recipe = replace(RECIPE, has_log=False)
+    plain = fit_table(x[:160], y[:160], recipe, rng=0).model
+    ours, theirs = (np.mean((m.predict(x[160:]) - y[160:]) ** 2) for m in (fitted, plain))
+    assert fitted.target.is_log and ours < theirs
+
+
+def test_sums_are_not():
+    x, y = sums(0)
+    assert LogScale.of(y[:, None]) is not None
+    assert not fit_table(x[:160], y[:160], RECIPE, rng=0).model.target.is_log
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [0.0, 1, 2, 100],
+        [-1.0, 1, 2, 100],
+        [1.0, 2, 3, 9],
+        [1.0, 90, 95, 100],
+        [[1.0, 1.0], [2.0, 2.0], [100.0, 100.0]],
+    ],
+)
+def test_targets_that_a_logarithm_does_not_suit(y):
+    values = np.array(y)
+    assert LogScale.of(values.reshape(len(values), -1)) is None
+
+
+def test_what_is_encoded_is_decoded():
+    y = np.array([[1.0], [2.0], [4.0], [100.0]])
+    scale = LogScale.of(y)
+    encoded = scale.encode(y)
+    assert encoded.mean() == pytest.approx(0, abs=1e-12) and encoded.std() == pytest.approx(1)
+    network = handnn.Network([handnn.Affine(np.eye(1), np.zeros(1))])
+    scale.unscale([network])
+    target = scale.target(1.5)
+    np.testing.assert_allclose(target.decode(network.predict(encoded)), 1.5 * y[:, 0])
+    np.testing.assert_allclose(target.unstandardize(target.encode(y)), y)
+    again = handnn.Target.from_dict(target.to_dict())
+    assert again.is_log and again.to_dict() == target.to_dict()
+    assert repr(target) == "Target(regression, logarithmic: 7.977)"
+    with pytest.raises(ValueError, match="above 0"):
+        target.encode([0.0])
+
+
+def test_a_row_of_weight_two_is_two_rows():
+    y = np.array([[1.0], [2.0], [4.0], [100.0]])
+    twice = np.concatenate([y, y[1:2]])
+    one, other = LogScale.of(y, np.array([1.0, 2, 1, 1])), LogScale.of(twice)
+    assert (one.center, one.spread) == pytest.approx((other.center, other.spread))
+
+
+def test_only_a_squared_regression_has_logarithms():
+    for settings in ({"task": "binary", "classes": ["a", "b"]}, {"objective": "poisson"}):
+        with pytest.raises(ValueError, match="is_log needs"):
+            handnn.Target(**{"task": "regression", "is_log": True, **settings})
+    entry = {**handnn.Target.learn([1.5, 2]).to_dict(), "is_log": True, "objective": "poisson"}
+    with pytest.raises(handnn.FormatError, match="is_log"):
+        handnn.Target.from_dict(entry)
+
+
+def test_the_loss_is_that_of_the_values():
+    assert SquaredError(2.0).forward(np.log([[3.0]]), np.array([[7.0]])) == pytest.approx(4.0)
+
+
+def test_predictions_have_the_mean_of_the_target_on_held_out_rows(fitted):
+    x, y = products(0)
+    assert fitted.target.is_log
+    assert fitted.predict(x[:160]).mean() == pytest.approx(y[:160].mean(), rel=0.05)
+
+
+def test_intervals_are_relative_and_positive(fitted, tmp_path):
+    x, y = products(0)
+    low, high = fitted.predict_interval(x, 0.9).T
+    answers = fitted.predict(x)
+    np.testing.assert_allclose(high / answers, high[0] / answers[0])
+    np.testing.assert_allclose(low * high, answers**2)
+    assert low.min() > 0 and 0.8 < np.mean((low <= y) & (y <= high))[()] <= 1
+    three = fitted.with_interval(0.9).predict(x)
+    np.testing.assert_allclose(three, np.stack([answers, low, high], axis=1), rtol=1e-6)
+    fitted.save(tmp_path / "model")
+    loaded = handnn.TableModel.load(tmp_path / "model")
+    assert_same_bits(loaded.predict(x), answers)
