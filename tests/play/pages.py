@@ -34,7 +34,18 @@ NAMES = [
     *(name for found in PARTS.values() for s in found for name in (s.name, *s.choices)),
 ]
 CODE = {
-    *["handnn", "Python", "CSV", "safetensors", "ONNX", "SHA", "NaN", "Network", "pinball"],
+    *[
+        "handnn",
+        "Python",
+        "CSV",
+        "Excel",
+        "safetensors",
+        "ONNX",
+        "SHA",
+        "NaN",
+        "Network",
+        "pinball",
+    ],
     *["pre", "y_true", "dout", "out", "mask", "xhat", "mean", "square", "velocity", "gamma", "var"],
     *["running_mean", "running_var", "rstd", "dgamma", "dbeta"],
     *(word for name in NAMES for word in [name, *re.findall("[A-Za-z]+", name)]),

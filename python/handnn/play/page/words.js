@@ -18,7 +18,7 @@ export function told(text) {
   if (words[text] !== undefined) return words[text];
   for (const { pattern, key } of templates) {
     const found = pattern.exec(text);
-    if (found) return t(key, ...found.slice(1).map(told));
+    if (found) return t(key, ...found.slice(1).map(told)).replace(SPACE, "");
   }
   return text;
 }
@@ -39,6 +39,8 @@ export async function loadWords() {
   document.title = translated(document, "title", document.title);
   translate(document.body);
 }
+
+const SPACE = /(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])/g; // before and after a value, which is Chinese too
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
