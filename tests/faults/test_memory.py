@@ -31,7 +31,7 @@ OTHER_WORDS = {"can't allocate read lock", "[digital envelope routines] not able
 """The messages of CPython's files and hashes when memory runs out."""
 
 BATCH = 50
-WORK = ["fit", "bricks", "predict", "save", "checkpoint", "load", "train_many"]
+WORK = ["fit", "bricks", "validation", "predict", "save", "checkpoint", "load", "train_many"]
 
 
 def data():
@@ -94,6 +94,14 @@ def prepared(work, folder):
         return (
             lambda: handnn.train_many(several, x, y, epochs=2, batch_size=BATCH),
             lambda: [one.fit(x, y, epochs=1, batch_size=BATCH) for one in several] and [],
+        )
+    if work == "validation":
+        one = trainer()
+        stopping = handnn.EarlyStopping(2)
+        more = {"validation": 0.25, "metrics": ["mae"], "early_stopping": stopping}
+        return (
+            lambda: one.fit(x, y, epochs=2, batch_size=BATCH, **more),
+            lambda: [one.fit(x, y, epochs=1, batch_size=BATCH)][:0],
         )
     network = trainer().network
     network.save(path)

@@ -38,13 +38,14 @@ class Selection:
 
     def take(self, indices: Indices) -> Selection:
         """Select from the selected rows."""
-        return Selection(self.arrays, indices if self.chosen is None else self.chosen[indices])
+        return Selection(self.arrays, indices if self.chosen is None else self.chosen.take(indices))
 
     def gather(self) -> Samples:
         """Return the selected rows: the arrays themselves, or copies."""
         if self.chosen is None:
             return self.arrays
-        return tuple(array[self.chosen] for array in self.arrays)
+        # Unlike array[chosen], `take` raises MemoryError for each of its allocations that may fail.
+        return tuple(array.take(self.chosen, axis=0) for array in self.arrays)
 
     def check_weighted(self, where: str) -> None:
         """Raise ValueError if every row has weight 0, which leaves their mean undefined."""
