@@ -49,7 +49,10 @@ class Measure(NamedTuple):
             true, pred = _metric_inputs(loss, METRICS[self.known].takes, y_true, pre)
             if len(weight) and len(true) != len(pre):  # entries, not rows
                 weight = (np.repeat(weight[0].ravel(), len(true) // len(pre)),)
-            value = self.metric(true, pred, *weight)
+            try:
+                value = self.metric(true, pred, *weight)
+            except SystemError as error:  # in NumPy, some failing allocations set no exception
+                raise MemoryError(f"Trainer.fit: no memory for metric {self.name}") from error
         if not isinstance(value, Real):
             raise TypeError(f"Trainer.fit: metric {self.name} must return a number, not {value!r}")
         return float(value)
