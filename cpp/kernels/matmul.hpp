@@ -186,6 +186,25 @@ void product_of_few_steps(T* out, Strided<T> a, Strided<T> b, const T* start, Si
   for (; m < M; ++m) store(out + m * J, sum(m), first);
 }
 
+// The same for rows of several vectors, one after another: the stores take most of the time, and
+// those of a tile, to rows that are a power of 2 apart, would compete for few sets of the cache.
+template <int K, class T>
+void rows_of_few_steps(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start, Size M,
+                       Size J) {
+  for (Size m = 0; m < M; ++m) {
+    Vector<T> factors[K];
+    HANDNN_UNROLL
+    for (int k = 0; k < K; ++k) factors[k] = splat(a.at(m, k));
+    for_each_vector<T>(0, J, [&](auto at) {
+      Vector<T> sum{};
+      if (start.data) sum = at.load(start.data + m * start.row);
+      HANDNN_UNROLL
+      for (int k = 0; k < K; ++k) sum = fma(factors[k], at.load(b.data + k * b.row), sum);
+      at.store(out.data + m * out.row, sum);
+    });
+  }
+}
+
 // Computes products of few rows, columns or steps by special methods, if all rows have the same
 // start. Returns whether there is one.
 template <class T>
@@ -210,6 +229,11 @@ void product(T* out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch, Siz
   const bool is_row = !start.data || start.row == 0;  // the same for all rows
   if (K == 0) return product_naive(out, a, b, start.data, M, K, J);
   if (is_row && product_of_few(out, a, b, start.data, M, K, J)) return;
+  const bool is_spread = J * Size(sizeof(T)) % 1024 == 0;
+  if ((K == 1 || (K == 2 && is_spread)) && b.step == 1 && J >= 4 * lanes<T>) {
+    return (K == 1 ? rows_of_few_steps<1, T> : rows_of_few_steps<2, T>)({out, J}, a, b, start, M,
+                                                                        J);
+  }
   if constexpr (can_share_tails<T>) {
     if (has_tail_to_share(J) && a.step == 1 && b.step == 1 && M >= 8 && K <= most_depth) {
       return product_with_shared_tail({out, J}, a, {b.data, b.row}, start, M, K, J);
