@@ -38,13 +38,12 @@ void test_affine(Size N, Size I, Size O) {
   compare("affine_backward", "db", db, db_naive, N, I, O);
 }
 
-// Two halves of the rows; the second continues the sums of the first.
+// The first `half` rows and the others; the second part continues the sums of the first.
 template <class T>
-void test_gradients_in_parts(Size N, Size I, Size O) {
+void test_gradients_in_parts(Size N, Size I, Size O, Size half) {
   const Buffer<T> x = numbers<T>(N * I), dout = numbers<T>(N * O);
   const Buffer<T> scratch(kernels<T>().scratch_size);
   const Buffer<T> dw(I * O), db(O), dw_naive(I * O), db_naive(O);
-  const Size half = Size(random_bits() % (size_t(N) + 1));
   const auto add = [&](Size first, Size rows, bool adds) {
     kernels<T>().matmul_tn(dw.data(), x.data() + first * I, dout.data() + first * O, scratch.data(),
                            rows, I, O, {I, adds});
@@ -56,6 +55,24 @@ void test_gradients_in_parts(Size N, Size I, Size O) {
   column_sums_naive(db_naive.data(), dout.data(), N, O);
   compare("matmul_tn", "dw, in two parts", dw, dw_naive, N, I, O);
   compare("column_sums", "db, in two parts", db, db_naive, N, I, O);
+}
+
+template <class T>
+void test_gradients_in_parts(Size N, Size I, Size O) {
+  test_gradients_in_parts<T>(N, I, O, Size(random_bits() % (size_t(N) + 1)));
+}
+
+// Products of one and two steps of k with wide rows, those that are a power of 2 apart among them:
+// forward with a bias, gradients from 0, and gradients that continue.
+template <class T>
+void test_few_steps(Size O) {
+  const auto some = [] { return Size(1 + random_bits() % 40); };
+  for (const Size K : {1, 2}) {
+    test_affine<T>(some(), K, O);
+    test_affine<T>(K, some(), O);
+    test_affine<T>(some(), O, K);
+    for (const Size before : {1, 2, 5}) test_gradients_in_parts<T>(before + K, some(), O, before);
+  }
 }
 
 template <class Formula, class T>
@@ -326,6 +343,9 @@ void test_all() {
     test_updates_from_rows<T>(1 + p % 9, size, 1 + q % 2);
     test_largest<T>(size, 1 + p);
     test_largest<T>(p, 1 + size);
+  }
+  for (const Size O : {16, 63, 64, 65, 127, 128, 130, 256, 257, 512, 777, 1024, 1280}) {
+    test_few_steps<T>(O);
   }
   // Larger than one packed block, rows a power of two apart, and random sizes.
   test_affine<T>(300, 520, 35);
