@@ -195,6 +195,6 @@ def test_a_single_network_has_no_intervals():
     model = MLPRegressor(random_state=0, max_iter=2, early_stopping=False).fit(x, x[:, 0])
     with pytest.raises(ValueError, match="predict_interval needs a bag"):
         model.predict_interval(x)
-    classifier = MLPClassifier(random_state=0, max_iter=2).fit(x[:60], x[:60, 0] > 0)
+    classifier = MLPClassifier(random_state=0, max_iter=2).fit(x[:31], x[:31, 0] > 0)
     with pytest.raises(ValueError, match="predict_set needs a bag"):
         classifier.predict_set(x)

@@ -91,7 +91,7 @@ def test_members():
     assert straight == replace(linear, is_straight=True)
     assert members_of(replace(recipe, n_bins=0)) == [replace(r, n_bins=0) for r in (first, linear)]
     assert members_of(replace(recipe, has_linear=False)) == [replace(recipe, has_linear=False)]
-    assert len(members_of(default_recipe(64))) == 1  # no folds
+    assert len(members_of(default_recipe(31))) == 1  # no folds
 
 
 def test_is_saved_with_its_linear_networks(tmp_path):

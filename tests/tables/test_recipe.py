@@ -46,6 +46,7 @@ def test_default_scale():
 @pytest.mark.parametrize(
     ("rows", "n_folds", "batch_size", "epochs", "patience"),
     [
+        (32, 16, 30, 105, 16),
         (65, 16, 61, 105, 16),
         (500, 16, 32, 105, 16),
         (501, 8, 32, 105, 16),
@@ -59,7 +60,7 @@ def test_default_recipe_has_a_network_for_each_fold(rows, n_folds, batch_size, e
     assert (recipe.batch_size, recipe.epochs, recipe.patience) == (batch_size, epochs, patience)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 64])
+@pytest.mark.parametrize("rows", [1, 2, 31])
 def test_few_rows_are_learned_by_every_network(rows):
     assert default_recipe(rows) == replace(single_recipe(rows), n_networks=8)
 

@@ -172,7 +172,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 
         (N, K), True for the classes in the set, in the order of `classes_`: see
         `handnn.TableModel.predict_set`. Raises ValueError for several targets, and unless the
-        estimator is a bag (early_stopping="auto") fitted to more than 64 rows.
+        estimator is a bag (early_stopping="auto") fitted to at least 32 rows.
         """
         held_out, where = self._checked_held_out("predict_set")
         limit = held_out.limit(coverage, where)

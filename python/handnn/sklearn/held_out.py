@@ -93,7 +93,7 @@ def checked(errors: HeldOutErrors | None, where: str) -> tuple[HeldOutErrors, st
     """Return the errors on held-out rows, and the name of a method; ValueError without them."""
     if errors is None:
         raise ValueError(
-            f"{where} needs a bag, which has held-out rows: more than 64 rows to learn from, "
+            f"{where} needs a bag, which has held-out rows: at least 32 rows to learn from, "
             "early_stopping='auto', no validation_data, and one target of classes"
         )
     return errors, where

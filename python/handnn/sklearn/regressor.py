@@ -220,8 +220,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         (N, 2), or (N, Y, 2) for several outputs: see `handnn.TableModel.predict_interval`. With
         loss="gaussian" the width follows the predicted standard deviation, with "quantile" the
         lowest and the highest predicted quantile; otherwise it is the same in all rows. Raises
-        ValueError unless the estimator is a bag (early_stopping="auto") that has learned from more
-        than 64 rows.
+        ValueError unless the estimator is a bag (early_stopping="auto") that has learned from at
+        least 32 rows.
         """
         held_out, where = self._checked_held_out("predict_interval")
         bound = held_out.bound(coverage, where)

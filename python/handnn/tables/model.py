@@ -210,7 +210,7 @@ class TableModel:
         if self.held_out is None:
             raise ValueError(
                 f"{where}: the model has no errors on held-out rows, which a bag of networks "
-                "measures: with more than 64 rows, not streamed, and not for quantiles"
+                "measures: with at least 32 rows, not streamed, and not for quantiles"
             )
         return self.held_out
 

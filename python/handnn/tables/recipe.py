@@ -56,6 +56,9 @@ N_FOLDS = 8
 N_FOLDS_SMALL, MAX_SMALL_ROWS = 16, 500
 """Up to this number of rows, a bag has more folds: each is small, and training is fast."""
 
+MIN_BAG_ROWS = 2 * N_FOLDS_SMALL
+"""A table of fewer rows has no folds: they would have fewer than two rows each."""
+
 EPOCHS_SHARE, MIN_EPOCHS = 0.5, 10
 """The epochs of a network in a bag, as a share of those of a single network, and their minimum."""
 
@@ -217,9 +220,9 @@ def default_recipe(
     The rows are divided into folds. For each fold two networks are trained on the other rows: one
     with hidden layers and one that is linear. Each returns to its best epoch on the fold; up to
     1,600 rows, all return to the cycle that is best on all folds. One kind or both become the bag,
-    as held-out rows tell. Columns of numbers have bins. Up to 64 rows, each network learns from all
-    of them, in one batch: a fold of a few rows is too small to find the best epoch, and a row of
-    weight 2 equals two rows.
+    as held-out rows tell. Columns of numbers have bins. With fewer than 32 rows, each network
+    learns from all of them, in one batch: folds would have fewer than two rows, and a row of weight
+    2 equals two rows.
 
     quality: "fast" has half of the folds and epochs. "best" has networks of further kinds, which
     take about seven times as long.
@@ -235,7 +238,7 @@ def default_recipe(
     if type(quality) is not str or quality not in QUALITIES:
         raise ValueError(f"quality must be one of {', '.join(QUALITIES)}, not {quality!r}")
     n_rows = whole_number(n_rows, "default_recipe: n_rows")
-    if n_rows <= MAX_FULL_BATCH_ROWS:
+    if n_rows < MIN_BAG_ROWS:
         return replace(single_recipe(n_rows, n_columns), n_networks=N_FOLDS)
     n_folds = N_FOLDS_SMALL if n_rows <= MAX_SMALL_ROWS else N_FOLDS
     share = EPOCHS_SHARE
