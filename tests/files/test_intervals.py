@@ -149,7 +149,7 @@ def test_exports_have_the_ends_of_intervals(files, handnn_command, tmp_path):
     assert three.notes.target_names == ("y", "y low", "y high")
 
 
-@pytest.mark.parametrize(("settings", "rows"), [({"loss": "quantile:0.9"}, N), ({}, 60)])
+@pytest.mark.parametrize(("settings", "rows"), [({"loss": "quantile:0.9"}, N), ({}, 35)])
 def test_models_without_held_out_rows_say_so(handnn_command, tmp_path, settings, rows):
     table = tmp_path / "t.csv"
     table.write_text(as_csv({"x": X[:rows].tolist(), "y": Y[:rows].tolist()}))
