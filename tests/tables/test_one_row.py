@@ -108,6 +108,23 @@ def test_long_integers_of_a_frame_keep_their_digits():
     assert columns.transform(frame, ignores_others=True).tolist() == [[1]]
 
 
+def test_long_integers_of_pyarrow_beside_floats():
+    pa = pytest.importorskip("pyarrow")
+    labels = [2**53 + 1, 2**53 + 3]
+    columns = Columns.learn({"a": labels}, kinds={"a": "category"})
+    types = {"a": pd.ArrowDtype(pa.int64()), "b": pd.ArrowDtype(pa.float64())}
+    frame = pd.DataFrame({"a": labels[1:], "b": [0.5]}).astype(types)
+    assert columns.transform(frame, ignores_others=True).tolist() == [[1]]
+
+
+@pytest.mark.parametrize("cells", [[True, True], np.array([True, True]), pd.Series([1, 1])])
+def test_a_label_takes_precedence_over_a_number_that_is_a_gap(cells):
+    columns = Columns.learn({"a": ["t", "f"]}, gaps=["1"])
+    assert columns.columns[0].labels == ("f", "t")
+    assert columns.transform({"a": cells}).tolist() == [[1], [1]]
+    assert columns.transform({"a": cells[:1]}).tolist() == [[1]]
+
+
 @pytest.mark.parametrize(
     "row",
     [

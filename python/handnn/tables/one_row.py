@@ -91,7 +91,10 @@ def _of_pandas(frame: Any) -> OneRow | None:
     if len(frame.index) != 1:
         return None
     names = tuple(frame.columns.tolist())
-    cells = frame.iloc[0].tolist()  # converts numbers to a common type
+    try:
+        cells = frame.iloc[0].tolist()  # converts numbers to a common type
+    except (ArithmeticError, TypeError, ValueError):  # such as long integers of PyArrow to floats
+        return None
     return OneRow(names, cells, lambda place: frame[names[place]], keeps_floats=False)
 
 

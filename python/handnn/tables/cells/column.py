@@ -124,7 +124,8 @@ class Cells:
     def texts(self) -> AnyArray:
         """The category text of every cell (N,), None where it is missing; see `category_text`.
 
-        Gap words keep their text, since the training table may have them as categories.
+        Gap words, and numbers equal to one, keep their text, since the training table may have them
+        as categories.
         """
         values = self.values
         if values.dtype == object:
@@ -141,7 +142,6 @@ class Cells:
         distinct, place = np.unique(values[present], return_inverse=True)
         found = np.full(len(values), None, object)
         found[present] = np.array(list(map(category_text, distinct)), object)[place.ravel()]
-        found[self.missing] = None
         return found
 
     def check_finite(self, where: str) -> None:
