@@ -103,6 +103,8 @@ def test_the_report_and_json_describe_the_split(handnn_command, table, tmp_path)
         ({"customer": ["a"] * N}, {"split_by": "customer"}, "of one group of 'customer'"),
         ({"week": ["", *range(N - 1)]}, {"split_time": "week"}, "'week' have no value in line 2"),
         ({}, {"split_time": "week", "stream": True}, "groups and times cannot be streamed"),
+        ({}, {"quality": "best", "stream": True}, "quality and time cannot be streamed"),
+        ({}, {"time": 1.0, "stream": True}, "quality and time cannot be streamed"),
     ],
 )
 def test_bad_columns_are_errors(table, columns, settings, text):

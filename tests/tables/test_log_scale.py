@@ -9,7 +9,7 @@ import pytest
 
 import handnn
 from handnn.tables.fitting import fit_table
-from handnn.tables.log_scale import LogScale, SquaredError
+from handnn.tables.log_scale import LogScale, SquaredError, is_better
 from handnn.tables.recipe import default_recipe
 from tests.bounds import assert_same_bits
 
@@ -99,6 +99,15 @@ def test_only_a_squared_regression_has_logarithms():
 
 def test_the_loss_is_that_of_the_values():
     assert SquaredError(2.0).forward(np.log([[3.0]]), np.array([[7.0]])) == pytest.approx(4.0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", [1.0, 1e-170, 1e170])
+def test_answers_without_error_and_squares_out_of_range(unit):
+    y = unit * np.array([[1.0], [2.0], [30.0]])
+    assert not is_better(y * 1.1, y, y)
+    assert not is_better(y * 0.0, y * 1.1, y)
+    assert is_better(y, y * 2, y) == (unit >= 1)
 
 
 def test_predictions_have_the_mean_of_the_target_on_held_out_rows(fitted):

@@ -276,7 +276,7 @@ def _train(
         raise ValueError(
             "train_file: an executor trains networks in memory; write stream=False, or leave it out"
         )
-    in_stripes = streams or (stripes.n > 1 and not settings.needs_folds)
+    in_stripes = streams or (stripes.n > 1 and not settings.memory_only)
     if in_stripes and executor is not None:
         raise ValueError(
             "train_file: an executor trains the networks of a bag, and shards divide the rows of "

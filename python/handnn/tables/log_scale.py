@@ -101,7 +101,8 @@ class LogScale:
         self.unscale(networks)
         unit = math.exp(self.center)
         loss = SquaredError(float(y.std()) / unit)
-        choice = chosen_members(networks, recipe, loss, x, y / unit, fold)
+        with np.errstate(over="ignore", invalid="ignore"):  # values of more than 38 magnitudes
+            choice = chosen_members(networks, recipe, loss, x, y / unit, fold)
         return choice, self.factor(choice.networks, x, y, fold, weight)
 
     def factor(
@@ -203,13 +204,14 @@ def is_better(of_logs: Floats, plain: Floats, y: Floats, weight: Weights = None)
     also be more likely under normal errors of the logarithms. (Box and Cox 1964.)
     """
     logs = np.log(y)
-    squares, plain_squares, log_squares = (
-        float(np.average(errors[:, 0] ** 2, weights=weight))
-        for errors in (of_logs - y, plain - y, np.log(of_logs) - logs)
-    )
-    gain = math.log(plain_squares) / 2 - math.log(log_squares) / 2
-    is_likelier = gain > float(np.average(logs[:, 0], weights=weight))
-    return is_likelier and squares < MAX_LOSS_RATIO * plain_squares
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # extreme values: False
+        squares, plain_squares, log_squares = (
+            np.average(errors[:, 0] ** 2, weights=weight)
+            for errors in (of_logs - y, plain - y, np.log(of_logs) - logs)
+        )
+        gain = np.log(plain_squares) / 2 - np.log(log_squares) / 2
+    is_likelier = gain > np.average(logs[:, 0], weights=weight)
+    return bool(is_likelier and squares < MAX_LOSS_RATIO * plain_squares)
 
 
 def _skewness(values: Floats, weight: Weights) -> float:

@@ -99,17 +99,16 @@ class TrainingSettings:
 
     @property
     def memory_only(self) -> str:
-        """What needs all rows in memory, for a message; "" if nothing does."""
+        """What needs all rows in memory, and a bag of networks that hold out folds; "" if nothing
+        does.
+        """
         if self.weight or self.class_weight or self.test:
             return "weights and a test file"
         if self.split_by or self.split_time:
             return "groups and times"
-        return "several targets" if len(self.targets) > 1 else ""
-
-    @property
-    def needs_folds(self) -> bool:
-        """Whether only a bag of networks, which hold out folds, has these settings."""
-        return bool(self.memory_only) or self.quality != "good" or self.time is not None
+        if len(self.targets) > 1:
+            return "several targets"
+        return "quality and time" if self.quality != "good" or self.time is not None else ""
 
     def recipe_for(self, n_rows: int, n_columns: int) -> Recipe:
         """Return the recipe for a table in memory, with the user's settings."""
