@@ -43,7 +43,7 @@ struct StridedOut {
 // S is a vector of L lanes, Short or Vector.
 template <class S, int V, int C, class T, class Row>
 inline void sum_rows(S (&sum)[V][C], Row row, Strided<T> b, Size K) {
-  constexpr Size L = Size(sizeof(S) / sizeof(T)), P = transposed_columns<T>;
+  constexpr Size L = Size(sizeof(S) / sizeof(T)), P = columns_of_part<S, C>;
   const auto add_part = [&](auto row_at, Size k, Size j, Size count) {
     S columns[V][P];
     HANDNN_UNROLL
