@@ -17,6 +17,7 @@ import pytest
 
 from handnn.cli import main
 from handnn.play.laboratory import Laboratory
+from handnn.play.server import Server
 
 
 def test_serves_the_page_with_a_strict_policy(served):
@@ -203,3 +204,13 @@ def test_wrong_arguments(arguments, message, capsys):
     pytest.importorskip("uvicorn")
     assert main(["play", *arguments]) != 0
     assert message in capsys.readouterr().err
+
+
+def test_a_page_that_is_opened_before_the_server_runs_waits():
+    server = Server()
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=5):
+            pass
+    finally:
+        server.laboratory.close()
+        server._socket.close()

@@ -246,6 +246,7 @@ class Server:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind((HOST, port))
             self.laboratory = Laboratory(path, target, given)
+            self._socket.listen()  # a page that is opened before `run` serves waits for it
         except BaseException:
             self._socket.close()
             raise
