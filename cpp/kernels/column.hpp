@@ -40,8 +40,8 @@ struct StridedOut {
 };
 
 // sum[v][c] += row(v L + lane) . column c of b (K, C), for V vectors of rows, in ascending k.
-// S is a vector of L lanes, Short or Vector.
-template <class S, int V, int C, class T, class Row>
+// S is a vector of L lanes, Short or Vector. Unrolled code is faster, and several times as large.
+template <class S, int V, int C, bool is_unrolled, class T, class Row>
 inline void sum_rows(S (&sum)[V][C], Row row, Strided<T> b, Size K) {
   constexpr Size L = Size(sizeof(S) / sizeof(T)), P = columns_of_part<S, C>;
   const auto add_part = [&](auto row_at, Size k, Size j, Size count) {
@@ -63,8 +63,13 @@ inline void sum_rows(S (&sum)[V][C], Row row, Strided<T> b, Size K) {
   };
   Size k = 0;
   for (; k + L <= K; k += L) {
-    HANDNN_UNROLL
-    for (Size j = 0; j < L; j += P) add_part([&](Size r) { return row(r) + k; }, k + j, j, P);
+    const auto row_at = [&](Size r) { return row(r) + k; };
+    if constexpr (is_unrolled) {
+      HANDNN_UNROLL
+      for (Size j = 0; j < L; j += P) add_part(row_at, k + j, j, P);
+    } else {
+      for (Size j = 0; j < L; j += P) add_part(row_at, k + j, j, P);
+    }
   }
   if (k == K) return;
   const First<T> rest(K - k);
@@ -87,11 +92,13 @@ void rows_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const T*
     HANDNN_UNROLL
     for (int c = 0; c < C; ++c) sum[v][c] = (start ? start[c] : T(0)) - S{};
   }
-  if (count == V * L) {
-    sum_rows<S, V, C>(sum, [&](Size r) { return a.data + r * a.row; }, b, K);
+  constexpr bool is_whole = sizeof(S) > sizeof(Short<T>);
+  if (is_whole || count == V * L) {  // there are always rows enough for a whole vector
+    const auto row = [&](Size r) { return a.data + r * a.row; };
+    sum_rows<S, V, C, !is_whole || C <= 2>(sum, row, b, K);
   } else {  // the last row is computed several times
-    sum_rows<S, V, C>(
-        sum, [&](Size r) { return a.data + (r < count ? r : count - 1) * a.row; }, b, K);
+    const auto row = [&](Size r) { return a.data + (r < count ? r : count - 1) * a.row; };
+    sum_rows<S, V, C, false>(sum, row, b, K);
   }
   if (out.row == 1 && count == V * L) {
     HANDNN_UNROLL
@@ -132,10 +139,10 @@ void product_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const
   constexpr Size L = lanes<T>;
   const Size apart = a.row * Size(sizeof(T));
   if (C == 1 || M * apart <= 1 << 20) {
-    if (apart % 2048 == 0) {
-      while (m + L <= M) m = rows.template operator()<Vector<T>, 1>(m);
-    } else {
+    if (apart % 2048 != 0) {
       while (m + 2 * L <= M) m = rows.template operator()<Vector<T>, 2>(m);
+    } else if constexpr (C <= 2) {
+      while (m + L <= M) m = rows.template operator()<Vector<T>, 1>(m);
     }
   }
 #endif
