@@ -137,12 +137,15 @@ void product_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const
   // the L2 cache, unless there is little else to do; and rows that are a multiple of 2,048 bytes
   // apart compete for few sets of the L1 cache.
   constexpr Size L = lanes<T>;
+  constexpr bool has_whole = C <= 4 || C == 8;  // the code for each number of columns is large
   const Size apart = a.row * Size(sizeof(T));
   if (C == 1 || M * apart <= 1 << 20) {
-    if (apart % 2048 != 0) {
+    if (apart % 2048 == 0) {
+      if constexpr (C <= 2) {
+        while (m + L <= M) m = rows.template operator()<Vector<T>, 1>(m);
+      }
+    } else if constexpr (has_whole) {
       while (m + 2 * L <= M) m = rows.template operator()<Vector<T>, 2>(m);
-    } else if constexpr (C <= 2) {
-      while (m + L <= M) m = rows.template operator()<Vector<T>, 1>(m);
     }
   }
 #endif
