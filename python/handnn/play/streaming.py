@@ -65,5 +65,7 @@ class Frames:
         self._after, self._session = found.version, session
         line = json.dumps(found.content, separators=(",", ":")).encode() + b"\n"
         seconds = max(self._seconds, (thread_time() - ran) / MAX_SHARE)
-        self._due = start + seconds if is_training else 0.0
+        # A late frame delays the next ones only by what it is later than a whole one.
+        begin = max(self._due, start - seconds) if self._due else start
+        self._due = begin + seconds if is_training else 0.0
         return line
