@@ -59,8 +59,21 @@ inline void transposed_part(Short<double> (&columns)[2], Row row, Size j) {
 
 #if defined(__AVX512F__)
 
+// The transposes of the 4 x 4 squares in the quarters of four vectors. (The masked forms of the
+// shuffles avoid a warning in GCC 12's own header.)
+inline void transpose_quarters(__m512* columns, const __m512 (&part)[4]) {
+  const __m512d low_01 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[0], part[1])),
+                high_01 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[0], part[1])),
+                low_23 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[2], part[3])),
+                high_23 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[2], part[3]));
+  columns[0] = __m512(_mm512_maskz_unpacklo_pd(__mmask8(-1), low_01, low_23));
+  columns[1] = __m512(_mm512_maskz_unpackhi_pd(__mmask8(-1), low_01, low_23));
+  columns[2] = __m512(_mm512_maskz_unpacklo_pd(__mmask8(-1), high_01, high_23));
+  columns[3] = __m512(_mm512_maskz_unpackhi_pd(__mmask8(-1), high_01, high_23));
+}
+
 // The same for as many rows as a whole vector has lanes, in its four quarters. A masked load needs
-// no shuffle. (The masked forms of the shuffles avoid a warning in GCC 12's own header.)
+// no shuffle.
 template <class Row>
 inline void transposed_part(Floats (&columns)[4], Row row, Size j) {
   __m512 part[4];
@@ -71,14 +84,10 @@ inline void transposed_part(Floats (&columns)[4], Row row, Size j) {
     quarters = _mm512_mask_broadcast_f32x4(quarters, 0x0f00, _mm_loadu_ps(row(i + 8) + j));
     part[i] = _mm512_mask_broadcast_f32x4(quarters, 0xf000, _mm_loadu_ps(row(i + 12) + j));
   }
-  const __m512d low_01 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[0], part[1])),
-                high_01 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[0], part[1])),
-                low_23 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[2], part[3])),
-                high_23 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[2], part[3]));
-  columns[0] = Floats(_mm512_maskz_unpacklo_pd(__mmask8(-1), low_01, low_23));
-  columns[1] = Floats(_mm512_maskz_unpackhi_pd(__mmask8(-1), low_01, low_23));
-  columns[2] = Floats(_mm512_maskz_unpacklo_pd(__mmask8(-1), high_01, high_23));
-  columns[3] = Floats(_mm512_maskz_unpackhi_pd(__mmask8(-1), high_01, high_23));
+  __m512 transposed[4];
+  transpose_quarters(transposed, part);
+  HANDNN_UNROLL
+  for (int i = 0; i < 4; ++i) columns[i] = Floats(transposed[i]);
 }
 // Eight columns: half as many loads for each of them, and half as many shuffles again.
 template <class Row>
@@ -92,14 +101,7 @@ inline void transposed_part(Floats (&columns)[8], Row row, Size j) {
       const __m512 low = _mm512_castps256_ps512(_mm256_loadu_ps(row(2 * h + i) + j));
       part[i] = _mm512_mask_broadcast_f32x8(low, 0xff00, _mm256_loadu_ps(row(2 * h + i + 4) + j));
     }
-    const __m512d low_01 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[0], part[1])),
-                  high_01 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[0], part[1])),
-                  low_23 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[2], part[3])),
-                  high_23 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[2], part[3]));
-    fours[h] = __m512(_mm512_maskz_unpacklo_pd(__mmask8(-1), low_01, low_23));
-    fours[h + 1] = __m512(_mm512_maskz_unpackhi_pd(__mmask8(-1), low_01, low_23));
-    fours[h + 2] = __m512(_mm512_maskz_unpacklo_pd(__mmask8(-1), high_01, high_23));
-    fours[h + 3] = __m512(_mm512_maskz_unpackhi_pd(__mmask8(-1), high_01, high_23));
+    transpose_quarters(fours + h, part);
   }
   HANDNN_UNROLL
   for (int i = 0; i < 4; ++i) {

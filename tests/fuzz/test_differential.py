@@ -165,7 +165,7 @@ def check_headers(checked, folder):
             continue
         names = {f"net{n % N_TOGETHER}": one[0] for n, one in own.items()}
         headers = {name: handnn.to_c(network, name=name) for name, network in names.items()}
-        # To tcc, NAN and INFINITY are no constants.
+        # tcc does not accept NAN and INFINITY in an initializer.
         has_others = any(map(NOT_FINITE.search, headers.values()))
         build = BUILDS["gcc -O0" if is_for_gcc or has_others else "tcc"]
         program = compile_all(build, headers, real, folder)

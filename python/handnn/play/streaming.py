@@ -65,7 +65,7 @@ class Frames:
         self._after, self._session = found.version, session
         line = json.dumps(found.content, separators=(",", ":")).encode() + b"\n"
         seconds = max(self._seconds, (thread_time() - ran) / MAX_SHARE)
-        # A late frame delays the next ones only by what it is later than a whole one.
+        # A frame that is late by less than a whole period does not delay the next one.
         begin = max(self._due, start - seconds) if self._due else start
         self._due = begin + seconds if is_training else 0.0
         return line
