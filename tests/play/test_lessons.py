@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handnn.play.frames import _measured, _scores, unit_facts
+from handnn.play.frames import _measured, _scores
 from handnn.play.parts import PARTS
 from handnn.play.rows import load_rows
 from handnn.play.session import Session
 from handnn.play.state import State
+from handnn.play.units import unit_facts
 
 PAGE = resources.files("handnn.play") / "page"
 LESSONS = {one["name"]: one for one in json.loads((PAGE / "lessons.json").read_text("utf-8"))}

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from handnn.play import catalog
+from handnn.play import catalog, units
 from handnn.play.rows import data_names, load_rows, read_rows
 from handnn.play.script import script
 from handnn.play.session import NotFinite, Session, weights_sha256
@@ -168,6 +168,23 @@ def test_an_embedding_needs_codes(document, message):
         bricks.insert(0, {"brick": "ReLU"})
     with pytest.raises(ValueError, match=message):
         new_session(bricks=bricks, **document)
+
+
+def test_all_weights_of_a_unit_can_be_edited(monkeypatch):
+    session = new_session(data={"name": "digits"}, loss={"name": "SoftmaxCrossEntropy"})
+
+    class Player:
+        def read(self, look):
+            look(session, None)
+
+    facts = units.unit_facts(Player(), 0, 3)
+    assert [e["label"] for e in facts["entries"]] == [f"w[{i}, 3]" for i in range(64)] + ["b[3]"]
+    assert facts["more"] == 0
+    session.edit("0.w", (63, 3), 0.5)
+    assert units.unit_facts(Player(), 0, 3)["entries"][63]["value"] == 0.5
+    monkeypatch.setattr(units, "MAX_UNITS", 60)
+    facts = units.unit_facts(Player(), 0, 3)
+    assert len(facts["entries"]) == 61 and facts["more"] == 4
 
 
 @pytest.mark.parametrize("name", data_names())

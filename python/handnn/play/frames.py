@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.inside import layer_statistics
 from handnn.layers import Affine, sequence
-from handnn.layers.layer import Brick, Layer, grads_of, params_of
+from handnn.layers.layer import Brick, Layer
 from handnn.losses import KernelLoss
 from handnn.network import Network
 from handnn.play.player import MAX_CURVE, CurvePoint, Player, Status
@@ -113,7 +113,7 @@ def _results(player: Player, moment: Moment) -> Json:
     measured = _measured(network, session.loss, rows)
     curve = player.add_to_curve(session, (moment.step, *measured))
     return {
-        "losses": [_number(value) for value in measured],
+        "losses": [json_number(value) for value in measured],
         "scores": _scores(network, session.loss, rows),
         "curve": [[step, _curve_number(a), _curve_number(b)] for step, a, b in curve],
         **_detail(network, session.loss, rows),
@@ -139,13 +139,13 @@ def _progress(moment: Moment) -> Json:
     }
 
 
-def _number(value: float) -> float | None:
+def json_number(value: float) -> float | None:
     """Return a number for JSON, which has neither NaN nor infinity."""
     return float(f"{value:.7g}") if math.isfinite(value) else None
 
 
-_curve_number = lru_cache(maxsize=2 * MAX_CURVE)(_number)
-"""The same as `_number`, for losses that are sent again with every frame."""
+_curve_number = lru_cache(maxsize=2 * MAX_CURVE)(json_number)
+"""The same as `json_number`, for losses that are sent again with every frame."""
 
 
 def _measured(network: Network, loss: KernelLoss, rows: Rows) -> tuple[float, float]:
@@ -173,12 +173,12 @@ def _scores(network: Network, loss: KernelLoss, rows: Rows) -> Json:
     pairs = [(rows.x[:MAX_MEASURED], rows.y[:MAX_MEASURED]), (rows.held_x, rows.held_y)]
     if rows.task != "regression":
         wrong = [float((chosen_classes(network, loss, x) != y[:, 0]).mean()) for x, y in pairs]
-        return {"name": "error", "values": [_number(value) for value in wrong]}
+        return {"name": "error", "values": [json_number(value) for value in wrong]}
     found: list[float | None] = []
     for x, y in pairs:
         squares = float(np.square(y - y.mean(), dtype=np.float64).sum())
         rest = float(np.square(predictions(network, loss, x) - y).sum())
-        found.append(_number(1 - rest / squares) if squares else None)
+        found.append(json_number(1 - rest / squares) if squares else None)
     return {"name": "R²", "values": found}
 
 
@@ -237,8 +237,8 @@ def _facts(layer: Brick) -> Json:
         facts["formula"] = layer.formulas[0] if layer.formulas else ""
     if isinstance(layer, Affine):
         shown = layer.w[:MAX_SHOWN, :MAX_SHOWN].astype(np.float64)
-        facts["w"] = [[_number(value) for value in row] for row in shown.tolist()]
-        facts["b"] = [_number(value) for value in layer.b[:MAX_SHOWN].tolist()]
+        facts["w"] = [[json_number(value) for value in row] for row in shown.tolist()]
+        facts["b"] = [json_number(value) for value in layer.b[:MAX_SHOWN].tolist()]
     return facts
 
 
@@ -247,7 +247,7 @@ def _add_units(described: Json, out: Array, is_map: bool) -> None:
     shown = np.nan_to_num(out[:, :MAX_SHOWN].astype(np.float64))
     described["units"] = out.shape[1]
     described["range"] = [
-        [_number(low), _number(high)]
+        [json_number(low), json_number(high)]
         for low, high in zip(shown.min(axis=0).tolist(), shown.max(axis=0).tolist(), strict=True)
     ]
     if is_map:
@@ -274,7 +274,7 @@ def _prediction(network: Network, loss: KernelLoss, rows: Rows) -> Json:
         return {}
     values = predictions(network, loss, _grid(rows, SURFACE_SIDE))
     if rows.x.shape[1] == 1:
-        return {"line": [_number(value) for value in values[:, 0].tolist()]}
+        return {"line": [json_number(value) for value in values[:, 0].tolist()]}
     if values.shape[1] > 1:
         return {"classes": _packed(values.argmax(axis=1).astype(np.int8))}
     return {"surface": _packed(_levels(values[:, 0], rows))}
@@ -287,7 +287,7 @@ def _detail(network: Network, loss: KernelLoss, rows: Rows) -> Json:
         y = rows.target.unstandardize(rows.held_y[:n])[:, 0]
         guess = predictions(network, loss, rows.held_x[:n])
         pairs = np.stack([y, rows.target.unstandardize(guess.astype(np.float32))[:, 0]], axis=1)
-        return {"pairs": [[_number(a), _number(b)] for a, b in pairs.tolist()]}
+        return {"pairs": [[json_number(a), json_number(b)] for a, b in pairs.tolist()]}
     size = len(rows.classes)
     counts = np.zeros((size, size), np.int64)
     chosen = chosen_classes(network, loss, rows.held_x)
@@ -322,56 +322,6 @@ def _diverging(curve: list[CurvePoint]) -> list[str]:
     return [
         f"the training loss is {ratio:,.0f} times the first one: reset, and lower the learning rate"
     ]
-
-
-def unit_facts(player: Player, place: int, unit: int) -> Json:
-    """Return the formula of a brick, and the weights of one unit with their gradients.
-
-    The gradients are those of the loss on the next batch. A brick without weights has no entries;
-    `place` -1 means the inputs.
-    """
-    found: list[Json] = []
-
-    def look(session: Session, status: Status) -> None:
-        layers = session.network.layers
-        if not -1 <= place < len(layers):
-            raise ValueError(f"the network has no brick {place}")
-        if place == -1:
-            found.append({"formula": "", "entries": []})
-            return
-        copied = session.network.astype(session.network.dtype)
-        loss = type(session.loss)(**session.loss.settings)
-        x, y = session.next_batch()
-        loss.forward(copied.train().forward(x), y)
-        copied.backward(loss.backward())
-        layer = copied.layers[place]
-        formula = layer.formulas[0] if isinstance(layer, Layer) and layer.formulas else ""
-        found.append({"formula": formula, "entries": _entries(layer, place, unit)})
-
-    player.read(look)
-    return found[0]
-
-
-def _entries(layer: Brick, place: int, unit: int) -> list[Json]:
-    """Return the params of one unit of a brick: a column of matrices, an entry of vectors."""
-    found: list[Json] = []
-    for name, param in params_of(layer).items():
-        gradient = grads_of(layer)[name]
-        if gradient is None or "." in name or not 0 <= unit < param.shape[-1]:
-            continue
-        shown = param.shape[0] if param.ndim == 2 else 1
-        for row in range(min(shown, MAX_SHOWN)):
-            index = (row, unit) if param.ndim == 2 else (unit,)
-            found.append(
-                {
-                    "name": f"{place}.{name}",
-                    "index": list(index),
-                    "label": f"{name}[{', '.join(map(str, index))}]",
-                    "value": _number(param[index]),
-                    "gradient": _number(gradient[index]),
-                }
-            )
-    return found
 
 
 def points(rows: Rows) -> Json:

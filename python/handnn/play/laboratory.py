@@ -15,7 +15,7 @@ from handnn.arrays import Array
 from handnn.play import catalog
 from handnn.play.catalog import MAX_UNITS
 from handnn.play.downloads import FORMATS, download
-from handnn.play.frames import points, unit_facts
+from handnn.play.frames import points
 from handnn.play.given import Given, GivenWeights, read_given, state_for, state_for_table
 from handnn.play.opened_step import opened_step
 from handnn.play.parts import lesson_names
@@ -44,6 +44,7 @@ from handnn.play.state import (
     whole,
 )
 from handnn.play.streaming import Frames
+from handnn.play.units import unit_facts
 
 Json: TypeAlias = dict[str, object]
 

@@ -186,6 +186,7 @@ async function showUnit(focused = null) {
   const parts = [element("h3", {}, name)];
   if (facts.formula) parts.push(element("p", { class: "note" }, element("code", {}, facts.formula)));
   if (facts.entries.length) parts.push(entries(facts.entries));
+  if (facts.more) parts.push(element("p", { class: "note" }, t("and {} more", facts.more)));
   box.replaceChildren(...parts, close);
   if (focused !== null) box.querySelector(`[data-at="${focused}"]`)?.focus();
 }
