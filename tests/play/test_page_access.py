@@ -47,6 +47,10 @@ def test_the_page_in_chinese_has_no_english(new_page, served):
     drop(page, "bad.csv", "a,a\n1,2\n")
     page.wait_for_selector("#message:text('同名')")
     assert english(page, ["bad", "csv"]) == set()
+    rows = "\n".join(f"{i / 2},{i * i % 17}.5" for i in range(40))
+    drop(page, "bad.csv", f"a,b\n{rows}\n?,3.5\n!,4.5\n")
+    page.wait_for_selector("#message:text('（第 42 行）、')")
+    assert english(page, ["bad", "csv"]) == set()
     page.select_option("#language", "en")
     page.wait_for_selector("#play:text('Play')")
     chinese = [text for text in page.evaluate(SHOWN) if re.search("[一-鿿]", text)]

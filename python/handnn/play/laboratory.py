@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from handnn.arrays import Array
+from handnn.files.errors import TableError
 from handnn.play import catalog
 from handnn.play.catalog import MAX_UNITS
 from handnn.play.downloads import FORMATS, download
@@ -247,8 +248,12 @@ class Laboratory:
         return found[0]
 
     def described(self, error: Exception) -> str:
-        """Return the message of an error, with the names of dropped files without their folder."""
-        return str(error).replace(f"{self._folder.name}{os.sep}", "")
+        """Return the message of an error, with the names of dropped files without their folder.
+
+        Options of `handnn.train_file` that remedy it are left out: the page does not have them.
+        """
+        message = error.problem if isinstance(error, TableError) else str(error)
+        return message.replace(f"{self._folder.name}{os.sep}", "")
 
     def upload(self, name: str, content: bytes) -> Json:
         """Keep a file that was dropped on the page; return its columns or a network's state."""
