@@ -59,6 +59,12 @@ def english(page, allowed=()):
     return words - CODE - set(allowed)
 
 
+def odd_spaces(page):
+    """Return the texts with a space between Chinese characters or before Chinese punctuation."""
+    texts = [*page.evaluate(SHOWN), *(p.inner_text() for p in page.locator("p").all())]
+    return [text for text in texts if re.search("[一-鿿] [一-鿿]| [，。：；（]", text)]
+
+
 def wait_for_step(page, step):
     page.wait_for_selector(f"body[data-step='{step}']")
 

@@ -10,7 +10,15 @@ import pytest
 
 from handnn.datasets import load_concrete
 from handnn.layers import BRICKS
-from tests.play.pages import SHOWN, drop, english, wait_for_other_weights, wait_for_step, weights
+from tests.play.pages import (
+    SHOWN,
+    drop,
+    english,
+    odd_spaces,
+    wait_for_other_weights,
+    wait_for_step,
+    weights,
+)
 
 pytestmark = pytest.mark.usefixtures("at_the_start")
 
@@ -25,6 +33,7 @@ def test_the_page_in_chinese_has_no_english(new_page, served):
         page.select_option("#data", data)
         page.wait_for_selector("body[aria-busy=false]")
         assert english(page, columns) == set(), data
+        assert odd_spaces(page) == [], data
     bricks = [{"brick": "Affine", "units": 8}] + [{"brick": name} for name in BRICKS]
     state = {"version": 1, "bricks": [b for b in bricks if b["brick"] != "Embedding"]}
     served.post("/api/load", json.dumps({"state": state}).encode())
@@ -37,6 +46,7 @@ def test_the_page_in_chinese_has_no_english(new_page, served):
     page.click("#inside")
     page.wait_for_selector("#dialog table")
     assert english(page) == set()
+    assert odd_spaces(page) == []
     page.click("#close")
     page.fill("#seed", "-1")
     page.press("#seed", "Enter")

@@ -80,12 +80,11 @@ TEMPLATES = sorted(
 
 
 def told(text):
-    """Translate a message as words.js does."""
+    """Translate a message as words.js does, except for spaces beside values."""
     for key, template in () if text in WORDS else TEMPLATES:
         if found := template.fullmatch(text):
             values = map(told, found.groups())
-            made = re.sub(r"\{\}", lambda _, values=values: next(values), WORDS[key])
-            return re.sub("(?<=[一-鿿]) (?=[一-鿿])", "", made)
+            return re.sub(r"\{\}", lambda _, values=values: next(values), WORDS[key])
     return WORDS.get(text, text)
 
 

@@ -68,7 +68,7 @@ function forms() {
   $("noise").disabled = !rows.plane || isFile || data.name === "notebook";
   $("noise-value").textContent = data.noise.toFixed(2);
   $("held").value = data.held_out;
-  $("held-value").textContent = `${Math.round(100 * data.held_out)} %`;
+  $("held-value").textContent = t("{} %", Math.round(100 * data.held_out));
   $("batch").value = state.batch_size;
   $("note").textContent = `${t("{} rows to train on, {} held out.", rows.n_train, rows.n_held_out)} `
     + (rows.note ? `${told(rows.note)}${t(".")}` : "");

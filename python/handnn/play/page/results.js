@@ -20,7 +20,7 @@ export function drawResults(frame, rows, isLog) {
 }
 
 function drawScores(frame, rows) {
-  const percent = (value) => (value === null ? "–" : `${(100 * value).toFixed(1)} %`);
+  const percent = (value) => (value === null ? "–" : t("{} %", (100 * value).toFixed(1)));
   const shown = frame.scores.name === "error" ? percent : (value) => short(value);
   const name = frame.scores.name === "error" ? "error" : frame.scores.name;
   write("train-score-name", t("Training {}", t(name)));

@@ -41,7 +41,8 @@ function drawPoints(rows, isLine) {
   write("axis-across", `${named(rows, rows.inputs[0])} →`);
   write("axis-up", `↑ ${isLine ? named(rows, rows.target) : named(rows, rows.inputs[1])}`);
   const canvas = $("surface");
-  canvas.setAttribute("aria-label", t("Predictions of {} over {}", named(rows, rows.target), rows.inputs.map((name) => named(rows, name)).join(", ")));
+  canvas.setAttribute("aria-label", t("Predictions of {} over {}", named(rows, rows.target),
+    rows.inputs.map((name) => named(rows, name)).join(t(", "))));
   canvas.width = canvas.height = SIDE;
   const context = canvas.getContext("2d");
   const { across, up } = isLine ? scales(rows) : {};

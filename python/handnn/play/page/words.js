@@ -10,7 +10,8 @@ const NAMED = ["aria-label", "title"];
 // Return text in the reader's language, or English without a translation; values replace {}.
 export function t(text, ...values) {
   let at = 0;
-  return (words[text] ?? text).replaceAll("{}", () => values[at++]);
+  return (words[text] ?? text).replaceAll("{}", () => `\0${values[at++]}\0`)
+    .replace(SPACE, "").replaceAll("\0", "");
 }
 
 // Translate a text that already contains its values, such as a message of the server.
@@ -18,7 +19,7 @@ export function told(text) {
   if (words[text] !== undefined) return words[text];
   for (const { pattern, key } of templates) {
     const found = pattern.exec(text);
-    if (found) return t(key, ...found.slice(1).map(told)).replace(SPACE, "");
+    if (found) return t(key, ...found.slice(1).map(told));
   }
   return text;
 }
@@ -40,7 +41,12 @@ export async function loadWords() {
   translate(document.body);
 }
 
-const SPACE = /(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])/g; // before and after a value, which is Chinese too
+// A space before or after a value (in \0) that is Chinese, too.
+const SPACE = /(?<=[\u4e00-\u9fff]\0?) (?=\0[\u4e00-\u9fff])|(?<=[\u4e00-\u9fff]\0) (?=[\u4e00-\u9fff])/g;
+
+// The spaces around a text beside Chinese punctuation, which contains its space, or another text.
+const EDGE = /^\s+(?=[，。：；（])|(?<=[，。：；])\s+$/g;
+const EDGE_IN_TEXT = /^\s+(?=[，。：；（\u4e00-\u9fff])|(?<=[，。：；])\s+$/g;
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
@@ -77,8 +83,8 @@ function translated(node, part, shown) {
   const english = known[part]?.made === shown ? known[part].english : shown;
   const short = english.replace(/\s+/g, " ").trim();
   if (!short) return shown;
-  const made = english.replace(english.trim(), () => told(short))
-    .replace(/([，。：；])\s+$/, "$1"); // Chinese punctuation contains its space
+  const edge = /[\u4e00-\u9fff]$/.test(node.previousSibling?.textContent) ? EDGE_IN_TEXT : EDGE;
+  const made = english.replace(english.trim(), () => told(short)).replace(edge, "");
   originals.set(node, { ...known, [part]: { made, english } });
   return made;
 }
