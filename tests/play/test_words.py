@@ -139,7 +139,7 @@ TABLES = {
     repeated("EUR 3 000", "EUR 4 000"): "请只写数字",
     repeated("(5)", "(6)"): "请把 (5) 写成 -5",
     repeated("\u22125", "\u22126"): "请用连字符",
-    "a;c;b\n" + "\n".join(f"{i / 2};{i / 4};{i * 3}" for i in range(40)) + "\nfoo;bar;1\n": "；'c' 列",
+    "\n".join(["a;c;b", *(f"{i / 2};{i / 4};{i}" for i in range(40)), "foo;bar;1"]): "；'c' 列",
     "a,b\n" + "\n".join(f"{i / 2},{i % 2}x{i}" for i in range(60)): "最多支持",
     "a,b\n" + "\n".join(f"{i / 2},2020-01-{i % 28 + 1:02}" for i in range(60)): "请改为预测天数",
 }
