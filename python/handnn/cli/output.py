@@ -59,7 +59,7 @@ def is_of_polars(error: BaseException) -> bool:
 
 
 def _failure(message: str) -> click.ClickException:
-    from handnn.storage.file import one_line
+    from handnn.storage.messages import one_line
 
     return click.ClickException(one_line(" ".join(message.split())))
 
@@ -76,7 +76,7 @@ def requested_encoding() -> str | None:
 
 def show_rows(text: str) -> None:
     """Write rows to stdout; raise ClickException if its encoding lacks one of their characters."""
-    from handnn.storage.file import one_line
+    from handnn.storage.messages import one_line
 
     encoding = requested_encoding()
     if encoding:
@@ -120,7 +120,7 @@ def printer(quiet: bool) -> Callable[[str], None]:
         if quiet:
             return
         from handnn.files.errors import Note
-        from handnn.storage.file import one_line
+        from handnn.storage.messages import one_line
 
         text = f"note: {message.worded(as_flag)}" if isinstance(message, Note) else message
         click.echo(one_line(text), err=True)

@@ -1,8 +1,8 @@
 """Saved networks: safetensors files with the arrays and the descriptions of bricks.
 
-The module `atomic` replaces files, `file` reads and writes safetensors files, `bricks` describes
-bricks and builds them again, `packing` moves long lists of descriptions into arrays, and `names`
-maps the names of their arrays to PyTorch's.
+The module `atomic` replaces files, `file` reads and writes safetensors files, `header` parses their
+headers, `bricks` describes bricks and builds them again, `packing` moves long lists of descriptions
+into arrays, and `names` maps the names of their arrays to PyTorch's.
 """
 
 from __future__ import annotations
@@ -23,15 +23,9 @@ from handnn.storage.bricks import (
     save,
     write,
 )
-from handnn.storage.file import (
-    MAX_ARRAYS,
-    FormatError,
-    TensorFile,
-    as_path,
-    from_json,
-    opened,
-    write_arrays,
-)
+from handnn.storage.file import FormatError, TensorFile, as_path, opened, write_arrays
+from handnn.storage.header import MAX_ARRAYS, from_json
+from handnn.storage.messages import brief
 
 __all__ = [
     "MAX_ARRAYS",
@@ -40,6 +34,7 @@ __all__ = [
     "FormatError",
     "TensorFile",
     "as_path",
+    "brief",
     "check_names",
     "contents",
     "describe",

@@ -27,7 +27,9 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.layers import BRICKS, BatchNorm, Brick, Layer, is_ours, sequence
 from handnn.layers.residual import MAX_DEPTH, Residual
-from handnn.storage.file import TensorFile, as_path, from_json, opened, write_arrays
+from handnn.storage.file import TensorFile, as_path, opened, write_arrays
+from handnn.storage.header import from_json
+from handnn.storage.messages import brief
 from handnn.storage.names import COUNTER, TORCH_NAMES, is_turned, state_dict
 from handnn.storage.packing import PREFIX, pack, unpack
 
@@ -242,13 +244,13 @@ def _parameters(name: str) -> tuple[str, ...]:
 def _read_layer(arrays: BrickArrays, entry: object, place: str) -> Layer:
     """Return the brick that `entry` describes, built from its arrays."""
     if not isinstance(entry, dict):
-        raise ValueError(f"layer {place} is described as {entry!s:.50}")
+        raise ValueError(f"layer {place} is described as {brief(entry)}")
     name = entry.get("brick")
     if not (isinstance(name, str) and name in BRICKS):
-        raise ValueError(f"layer {place} is {name!r:.50}, not one of {', '.join(BRICKS)}")
+        raise ValueError(f"layer {place} is {brief(name)}, not one of {', '.join(BRICKS)}")
     if name == Residual.__name__:
         if set(entry) != {"brick", "block"}:
-            raise ValueError(f"layer {place} is a Residual, but is described as {entry!s:.50}")
+            raise ValueError(f"layer {place} is a Residual, but is described as {brief(entry)}")
         return Residual(_read_block(arrays, entry["block"], place))
     build: Callable[..., Layer] = BRICKS[name]
     layer = build(
@@ -260,7 +262,7 @@ def _read_layer(arrays: BrickArrays, entry: object, place: str) -> Layer:
         }
     )
     if _described(layer) != entry:
-        raise ValueError(f"layer {place} is {layer}, but is described as {entry!s:.50}")
+        raise ValueError(f"layer {place} is {layer}, but is described as {brief(entry)}")
     return layer
 
 
@@ -285,13 +287,13 @@ def read_architecture(metadata: Mapping[str, str], model: str = "network") -> di
         raise ValueError("its metadata does not name a format")
     if architecture["format"] != FORMAT:
         raise ValueError(
-            f"its format is {architecture['format']!r:.50}, and this version of handnn reads only "
+            f"its format is {brief(architecture['format'])}, and this version of handnn reads only "
             f"{FORMAT}"
         )
     found = architecture.get("model", "network")
     if found != model:
         reader = READERS.get(found) if isinstance(found, str) else None
-        raise ValueError(f"it is read by {reader}" if reader else f"its model is {found!s:.50}")
+        raise ValueError(f"it is read by {reader}" if reader else f"its model is {brief(found)}")
     return architecture
 
 

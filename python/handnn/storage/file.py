@@ -9,13 +9,12 @@ second copy of the arrays, and aborts the process if memory runs out.
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 from collections.abc import Iterator, KeysView, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import Any, NamedTuple, NoReturn, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,28 +22,8 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.engine import signals
 from handnn.storage.atomic import replacing
-
-MAX_HEADER_BYTES = 2**21
-"""Sufficient for ten thousand arrays. Parsing takes up to 30 times as much memory, so the header of
-a hostile file must be limited.
-"""
-
-MAX_ARRAYS = MAX_HEADER_BYTES // 100
-"""The largest number of arrays that fit into the header."""
-
-MAX_DIGITS = 300
-"""The length of the longest integer in JSON: float64 has fewer digits before the point."""
-
-MAX_DIMENSIONS = 64
-"""The largest number of dimensions, NumPy's limit."""
-
-BYTES_OF = {
-    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2", "F8_E8M0"), 1),
-    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 2),
-    **dict.fromkeys(("U32", "I32", "F32"), 4),
-    **dict.fromkeys(("U64", "I64", "F64", "C64"), 8),
-}
-"""Bytes per entry of each dtype of the format."""
+from handnn.storage.header import MAX_HEADER_BYTES, check_cost, parse_header
+from handnn.storage.messages import one_line
 
 WRITTEN = {
     "uint64": "U64",
@@ -89,15 +68,6 @@ class FormatError(ValueError):
     """
 
 
-class Entry(NamedTuple):
-    """One array of a file: its dtype as in the format, and its byte range after the header."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    start: int
-    end: int
-
-
 class TensorFile:
     """A safetensors file open for reading.
 
@@ -119,7 +89,7 @@ class TensorFile:
         self._begin = 8 + length
         if size < self._begin:
             raise ValueError(f"it ends within its header, after {size} bytes")
-        self.metadata, self._entries = _parsed(file.read(length))
+        self.metadata, self._entries = parse_header(file.read(length))
         end = max((entry.end for entry in self._entries.values()), default=0)
         if self._begin + end != size:
             raise ValueError(f"its arrays end at byte {self._begin + end}, but it has {size}")
@@ -150,77 +120,6 @@ class TensorFile:
         return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _parsed(header: bytes) -> tuple[dict[str, str], dict[str, Entry]]:
-    """Return the metadata and the arrays that a header lists; ValueError if it is invalid."""
-    if not header.startswith(b"{"):
-        raise ValueError("its header is not a JSON object")
-    found: dict[str, object] = from_json(header, "header")
-    metadata = found.pop("__metadata__", None) or {}
-    if not (isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())):
-        raise ValueError("its metadata is not an object of strings")
-    entries = {name: _entry(name, described) for name, described in found.items()}
-    ordered = dict(sorted(entries.items(), key=lambda item: item[1][2:]))
-    end = 0
-    for name, entry in ordered.items():
-        if entry.start != end:
-            raise ValueError(f"its array {name!r:.50} begins at byte {entry.start}, not {end}")
-        end = entry.end
-    return metadata, ordered
-
-
-def from_json(text: str | bytes, name: str, is_finite: bool = True) -> Any:
-    """Parse a part of a file as JSON; raise ValueError, naming the part, if it is invalid.
-
-    is_finite: whether to reject numbers that float64 does not have, such as NaN and 1e999.
-    """
-    import json
-
-    def refused(number: str) -> NoReturn:
-        raise ValueError(f"its {name} has the number {number:.50}, which float64 does not have")
-
-    def whole(digits: str) -> int:
-        return int(digits) if len(digits) <= MAX_DIGITS else refused(digits)
-
-    def finite(digits: str) -> float:
-        number = float(digits)
-        return number if math.isfinite(number) else refused(digits)
-
-    try:
-        if isinstance(text, bytes):  # the format requires UTF-8; `loads` takes UTF-16, too
-            text = text.decode("utf-8")
-        return json.loads(
-            text,
-            parse_int=whole,
-            parse_float=finite if is_finite else None,
-            parse_constant=refused if is_finite else None,
-        )
-    except RecursionError:
-        raise ValueError(f"its {name} is nested too deeply") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise ValueError(f"its {name} is not valid JSON") from None
-
-
-def _entry(name: str, described: object) -> Entry:
-    """Return one array's entry of a header; ValueError unless its bytes are those of its shape."""
-    values = described if isinstance(described, dict) else {}
-    dtype, shape, offsets = (values.get(key) for key in ("dtype", "shape", "data_offsets"))
-    if not (isinstance(dtype, str) and dtype in BYTES_OF):
-        raise ValueError(f"its array {name!r:.50} has the unknown dtype {dtype!r:.50}")
-    if not (_are_sizes(shape) and len(shape) <= MAX_DIMENSIONS):
-        raise ValueError(f"its array {name!r:.50} has the invalid shape {shape!s:.50}")
-    if not (_are_sizes(offsets) and len(offsets) == 2):
-        raise ValueError(f"its array {name!r:.50} has the invalid offsets {offsets!s:.50}")
-    start, end = offsets
-    if end - start != math.prod(shape) * BYTES_OF[dtype]:
-        raise ValueError(f"its array {name!r:.50} has {end - start} bytes for {dtype} {shape}")
-    return Entry(dtype, tuple(shape), start, end)
-
-
-def _are_sizes(values: object) -> TypeGuard[list[int]]:
-    """Return whether `values` is a list of integers from 0 to 2⁶³ - 1."""
-    return isinstance(values, list) and all(type(n) is int and 0 <= n < 2**63 for n in values)
-
-
 @contextmanager
 def opened(path: str | os.PathLike[str], fault: str, where: str = "") -> Iterator[TensorFile]:
     """Open a safetensors file, once.
@@ -238,13 +137,6 @@ def opened(path: str | os.PathLike[str], fault: str, where: str = "") -> Iterato
     except (TypeError, ValueError, RecursionError) as error:
         text = f"{path} {fault}: {error}"
         raise FormatError(f"{where}{one_line(text)}") from error
-
-
-def one_line(text: str) -> str:
-    """Return text with its control characters and lone surrogates as escapes, such as \\x1b."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def write_arrays(
@@ -265,6 +157,8 @@ def write_arrays(
     header = _header(ordered, arrays, metadata)
     if len(header) > MAX_HEADER_BYTES:
         raise ValueError(f"{os.fspath(path)} would need a header above {MAX_HEADER_BYTES} bytes")
+    for text in metadata.values():
+        check_cost(text, "description")
 
     def write() -> None:
         with replacing(path) as file:

@@ -1,7 +1,7 @@
 """Long lists of a description as arrays of a file.
 
 The description of a model is JSON in the header of its file, and the header is limited: see
-`file.MAX_HEADER_BYTES`. The description of a table grows with its columns, knots and labels, so
+`header.MAX_HEADER_BYTES`. The description of a table grows with its columns, knots and labels, so
 `pack` moves its long lists into arrays, and leaves {"packed": ...} in their places:
 
     list of               packed as
@@ -11,17 +11,20 @@ The description of a model is JSON in the header of its file, and the header is 
     objects               the packed lists of values of each entry; U8 (M,), for their number
     several of these      a packed list for each type; I64 (M,), the place of each value's type
 
-A long string also becomes one array. `unpack` is the inverse, and takes no more memory than a small
-multiple of the size of the file.
+A long string also becomes one array. `unpack` is the inverse. It takes at most 16 MiB and ten times
+the size of the arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from handnn.storage.header import LIST_COST, OBJECT_COST, PLACE_COST
+from handnn.storage.messages import brief
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -31,8 +34,9 @@ MIN_LENGTH = 64
 MIN_TEXT = 1024
 """The length of the shortest string that is packed alone."""
 
-MAX_CONTAINERS = 2**20
-"""The largest number of lists and objects in packed lists of a file."""
+MAX_COST = 3 * 2**22
+"""The largest estimate of the memory, in bytes, of the lists, objects, nulls and bools in packed
+lists of a file. Numbers and strings take at most ten times their bytes in the file."""
 
 KEY, VALUE_KEY = "packed", "packed value"
 
@@ -67,7 +71,7 @@ def pack(value: object, arrays: Arrays) -> object:
 
 
 def unpack(value: object, read: Callable[[str], NDArray[Any]]) -> Any:
-    """Return the JSON value that was packed.
+    """Return the JSON value that was packed, in the lists and objects of `value`.
 
     read: returns an array by its name, or raises ValueError or KeyError. Raises ValueError for a
     value that `pack` does not return.
@@ -157,11 +161,11 @@ PACKERS: Mapping[str, Callable[..., dict[str, object]]] = {
 
 
 class _Unpacking:
-    """Unpacks one description; `n_containers` counts its lists and objects."""
+    """Unpacks one description, and adds up the cost of what takes more memory than in the file."""
 
     def __init__(self, read: Callable[[str], NDArray[Any]]) -> None:
         self._read = read
-        self._n_containers = 0
+        self._cost = 0
 
     def value(self, value: object) -> object:
         """Return a JSON value with the lists in place of their descriptions."""
@@ -171,9 +175,11 @@ class _Unpacking:
             if set(value) == {VALUE_KEY}:
                 (found,) = self.entries(value[VALUE_KEY])
                 return found
-            return {name: self.value(inner) for name, inner in value.items()}
+            for name, inner in value.items():
+                value[name] = self.value(inner)
         if isinstance(value, list):
-            return [self.value(inner) for inner in value]
+            for place, inner in enumerate(value):
+                value[place] = self.value(inner)
         return value
 
     def entries(self, described: object) -> list[Any]:
@@ -186,18 +192,18 @@ class _Unpacking:
             return self._objects(given)
         if name in ("text", "long"):
             raw = self._array(given, "bytes", np.uint8).tobytes()
-            texts = [
-                part.decode() for part in _slices(raw, self._array(given, "lengths", np.int64))
-            ]
-            return texts if name == "text" else list(map(int, texts))
+            parts = _slices(raw, self._array(given, "lengths", np.int64))
+            return [part.decode() if name == "text" else int(part) for part in parts]
         if name == "list":
             lengths = self._array(given, "lengths", np.int64)
-            self._count(len(lengths))
-            return _slices(self.entries(given.get("entries")), lengths)
+            self._add(len(lengths) * LIST_COST)
+            return list(_slices(self.entries(given.get("entries")), lengths))
         if name not in ("float", "int", "bool", "null"):
-            raise ValueError(f"its description has a packed list of type {name!s:.50}")
+            raise ValueError(f"its description has a packed list of type {brief(name)}")
         kind = {"float": np.float64, "int": np.int64}.get(name, np.uint8)
         numbers = self._array(given, "values", kind)
+        if name in ("null", "bool"):
+            self._add(len(numbers) * PLACE_COST)
         if name == "null":
             return [None] * len(numbers)
         found: list[Any] = (numbers.astype(bool) if name == "bool" else numbers).tolist()
@@ -208,7 +214,7 @@ class _Unpacking:
         n_objects = len(self.entries(count))
         if not isinstance(entries, dict):
             raise ValueError("its description has packed objects without entries")
-        self._count(n_objects)
+        self._add(n_objects * (OBJECT_COST + 2 * PLACE_COST * len(entries)))
         columns = [self.entries(packed) for packed in entries.values()]
         if any(len(column) != n_objects for column in columns):
             raise ValueError("its description has packed objects of different numbers")
@@ -234,17 +240,19 @@ class _Unpacking:
             raise ValueError(f"its description has a packed list with wrong {name}")
         return array
 
-    def _count(self, n_containers: int) -> None:
-        self._n_containers += n_containers
-        if self._n_containers > MAX_CONTAINERS:
-            raise ValueError(f"its description has more than {MAX_CONTAINERS} lists and objects")
+    def _add(self, cost: int) -> None:
+        self._cost += cost
+        if self._cost > MAX_COST:
+            raise ValueError(f"its description takes more than {MAX_COST >> 20} MiB of lists")
 
 
-def _slices(values: Any, lengths: NDArray[np.int64]) -> list[Any]:
-    """Return consecutive parts of a sequence; ValueError unless they are all of it."""
+def _slices(values: Any, lengths: NDArray[np.int64]) -> Iterator[Any]:
+    """Yield consecutive parts of a sequence; ValueError unless they are all of it."""
     n_values = len(values)
     is_valid = not len(lengths) or (lengths.min() >= 0 and lengths.max() <= n_values)
     if not is_valid or int(lengths.sum()) != n_values:
         raise ValueError("its description has a packed list with wrong lengths")
-    ends = np.cumsum(lengths).tolist()
-    return [values[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
+    begin = 0
+    for length in lengths:
+        yield values[begin : begin + length]
+        begin += length

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, TypeAlias
 
+from handnn.storage import brief
 from handnn.tables.steps import Label
 
 Entry: TypeAlias = Mapping[str, Any]
@@ -16,44 +17,44 @@ Entry: TypeAlias = Mapping[str, Any]
 def keys(entry: object, names: set[str], what: str) -> Entry:
     """Return an object that has exactly the entries `names`."""
     if not isinstance(entry, dict):
-        raise ValueError(f"{what} must be an object, but is {entry!s:.50}")
+        raise ValueError(f"{what} must be an object, but is {brief(entry)}")
     if set(entry) != names:
         odd = min(set(entry) ^ names)
-        raise ValueError(f"{what} has {'an' if odd in entry else 'no'} entry {odd!r:.50}")
+        raise ValueError(f"{what} has {'an' if odd in entry else 'no'} entry {brief(odd)}")
     return entry
 
 
 def number(value: object, what: str) -> float:
     """Return a finite number."""
     if isinstance(value, bool) or not isinstance(value, float | int):
-        raise ValueError(f"{what} must be a number, but is {value!s:.50}")
+        raise ValueError(f"{what} must be a number, but is {brief(value)}")
     try:
         found = float(value)
     except OverflowError:
         found = math.inf
     if not math.isfinite(found):
-        raise ValueError(f"{what} must be finite, but is {value!s:.50}")
+        raise ValueError(f"{what} must be finite, but is {brief(value)}")
     return found
 
 
 def truth(value: object, what: str) -> bool:
     """Return true or false."""
     if not isinstance(value, bool):
-        raise ValueError(f"{what} must be true or false, but is {value!s:.50}")
+        raise ValueError(f"{what} must be true or false, but is {brief(value)}")
     return value
 
 
 def word(value: object, words: tuple[str, ...], what: str) -> str:
     """Return one of the `words`."""
     if not (isinstance(value, str) and value in words):
-        raise ValueError(f"{what} must be one of {', '.join(words)}, but is {value!s:.50}")
+        raise ValueError(f"{what} must be one of {', '.join(words)}, but is {brief(value)}")
     return value
 
 
 def several(value: object, what: str) -> list[object]:
     """Return a list that is not empty."""
     if not (isinstance(value, list) and value):
-        raise ValueError(f"{what} must be a list that is not empty, but is {value!s:.50}")
+        raise ValueError(f"{what} must be a list that is not empty, but is {brief(value)}")
     return value
 
 
@@ -65,7 +66,7 @@ def numbers(value: object, what: str) -> list[float]:
 def texts(value: object, what: str) -> list[str]:
     """Return a list of strings, which may be empty."""
     if not (isinstance(value, list) and all(isinstance(text, str) for text in value)):
-        raise ValueError(f"{what} must be a list of strings, but is {value!s:.50}")
+        raise ValueError(f"{what} must be a list of strings, but is {brief(value)}")
     return value
 
 

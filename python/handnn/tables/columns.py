@@ -13,7 +13,7 @@ from handnn.initializers import RandomSource, generator
 from handnn.layers import Brick, Embedding
 from handnn.layers.embedding import code_columns
 from handnn.network import Network
-from handnn.storage import FormatError
+from handnn.storage import FormatError, brief
 from handnn.tables import checks
 from handnn.tables.bins import MAX_BINS_EACH, BinnedColumn
 from handnn.tables.category import CategoryColumn
@@ -363,7 +363,7 @@ class Columns:
             columns: list[Column] = []
             for described in checks.several(entry["columns"], "its columns"):
                 if not isinstance(described, dict):
-                    raise ValueError(f"a column must be an object, but is {described!s:.50}")
+                    raise ValueError(f"a column must be an object, but is {brief(described)}")
                 kind = checks.word(described.get("kind"), KINDS, "the kind of a column")
                 columns.append(COLUMN_KINDS[kind].from_dict(described))
             return cls(columns, names, entry["categories"], gaps)

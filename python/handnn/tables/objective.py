@@ -11,6 +11,7 @@ import numpy as np
 from handnn import functional
 from handnn.arrays import Array
 from handnn.losses import Loss, MSELoss, PoissonNLL, Quantile
+from handnn.storage import brief
 
 SQUARED, POISSON, QUANTILE = "squared", "poisson", "quantile"
 
@@ -33,7 +34,7 @@ def checked_objective(value: object, what: str) -> str:
     except ValueError:
         level = -1.0
     if not 0 < level < 1:
-        raise ValueError(f"{what} must be {FORMS}, not {value!r:.60}")
+        raise ValueError(f"{what} must be {FORMS}, not {brief(value, 60)}")
     return f"{QUANTILE}:{level!r}"
 
 

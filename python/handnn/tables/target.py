@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from handnn import functional
 from handnn.arrays import Array, as_float
 from handnn.losses import BCEWithLogits, Loss, SoftmaxCrossEntropy
-from handnn.storage import FormatError
+from handnn.storage import FormatError, brief
 from handnn.tables import checks
 from handnn.tables.cells import DEFAULT_GAPS, AnyArray, Floats, GapWords, gap_tuple
 from handnn.tables.checks import Entry
@@ -330,7 +330,7 @@ class Target:
         if is_log and (task != "regression" or objective != SQUARED):
             raise ValueError(f"its is_log is true, but it is {task}, {objective}")
         if type(n_out) is not int or n_out < 1:
-            raise ValueError(f"its n_out must be an int above 0, but is {n_out!s:.50}")
+            raise ValueError(f"its n_out must be an int above 0, but is {brief(n_out)}")
         known = {"regression": {"mean", "scale"}, "multilabel": set()}.get(task, {"classes"})
         for name in ("classes", "mean", "scale"):
             if (entry[name] is not None) != (name in known):

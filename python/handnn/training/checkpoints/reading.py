@@ -13,7 +13,7 @@ from handnn.layers import Dropout
 from handnn.layers.sequence import walk
 from handnn.metrics import METRICS
 from handnn.network import Network
-from handnn.storage import TensorFile, as_path, from_json, opened, read_bricks
+from handnn.storage import TensorFile, as_path, brief, from_json, opened, read_bricks
 from handnn.training.checkpoints.checkpoint import FORMAT, Checkpoint
 from handnn.training.checkpoints.components import (
     LOSS_NAMES,
@@ -70,7 +70,7 @@ def read(path: str | os.PathLike[str]) -> Resumed:
         version = described.get("format")
         if version != FORMAT:
             raise ValueError(
-                f"its format is {version!r:.50}; this version of handnn reads only {FORMAT}"
+                f"its format is {brief(version)}; this version of handnn reads only {FORMAT}"
             )
         return _read(path, file, described)
 
