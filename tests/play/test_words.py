@@ -128,7 +128,7 @@ TABLES = {
     numbers("foo").replace("a;", "b;", 1).replace(";b", ";a", 1): "目标列 'b' 含有 'foo'",
     repeated("5"): "每一行都是同一个值 '5'",
     repeated(*(f"id{i}x" for i in range(60))): "像编号或自由文本",
-    repeated(*(f"{i % 28 + 1}.1.{1900 + i}" for i in range(60))): "写法不是",
+    repeated(*(f"{i % 28 + 1}.1.{1900 + i}" for i in range(60))): "这样的格式",
     repeated("2020-01-01", "2020-02-01", "soon"): "不是日期，而其他行是日期",
     repeated("5%", "6"): "有的不带单位",
     repeated("5%", "$6"): "不同的单位",
