@@ -86,10 +86,28 @@ void update_naive(T* param, T* state_0, T* state_1, const T* grad, const Rates<T
   }
 }
 
-// Updates w (I, O) and its states in place from its gradient x^T . dout, which is not stored: a
-// tile of it is summed in registers, as matmul_tn sums it, and used. For few rows, where reading
-// and writing w takes longer than the sums.
-template <int R, int C, class Formula, bool changes, class T>
+// Updates w (I, O) and its states in place from its gradient x^T . dout, which is not stored: it is
+// summed in registers, as matmul_tn sums it, and used. For few rows, where reading and writing w
+// takes longer than the sums.
+//
+// `rates` are passed by value, because stores to w might change what a reference refers to. One row
+// has code of its own, which takes a third less time.
+template <class Formula, bool changes, bool is_one, class T>
+void update_by_rows(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Range rows, Size O) {
+  for (Size i = rows.first; i < rows.last; ++i) {
+    const auto row = [&](T* array) { return array ? array + i * O : nullptr; };
+    const ParamArrays<T> w_row = {row(w.param), row(w.state_0), row(w.state_1)};
+    for_each_vector<T>(O, [&](auto at) {
+      Vector<T> sum{};
+      for (Size n = 0; n < (is_one ? 1 : from.N); ++n) {
+        sum = fma(splat(from.x[n * from.x_row + i]), at.load(from.dout + n * from.dout_row), sum);
+      }
+      step_at<Formula, changes>(at, w_row, sum, rates);
+    });
+  }
+}
+// The same for R rows and C vectors of columns, which share what they read of x and dout.
+template <int R, int C, class Formula, class T>
 inline void update_tile(ParamArrays<T> w, FewRows<T> from, const Rates<Vector<T>>& rates, Size i,
                         Size o, Size O) {
   constexpr Size L = lanes<T>;
@@ -109,35 +127,29 @@ inline void update_tile(ParamArrays<T> w, FewRows<T> from, const Rates<Vector<T>
   for (int r = 0; r < R; ++r) {
     HANDNN_UNROLL
     for (int c = 0; c < C; ++c) {
-      step_at<Formula, changes>(WholeVector<T>{(i + r) * O + o + c * L}, w, sum[r][c], rates);
+      step_at<Formula, false>(WholeVector<T>{(i + r) * O + o + c * L}, w, sum[r][c], rates);
     }
   }
 }
-template <class Formula, bool changes, class T>
-void update_by_tiles(ParamArrays<T> w, FewRows<T> from, const Rates<Vector<T>>& rates, Size I,
-                     Size O) {
-  constexpr Size L = lanes<T>, R = 4, C = 2;
+constexpr Size tiled_rows = 4;
+template <class Formula, class T>
+void update_by_tiles(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Size I, Size O) {
+  constexpr Size L = lanes<T>, R = tiled_rows, C = 2;
   const Size whole = O / L * L;
   const First<T> rest(O - whole);
-  const auto rows = [&](auto height, Size i) {
-    constexpr int H = decltype(height)::value;
+  for (Size i = 0; i < I; i += R) {
     Size o = 0;
-    for (; o + C * L <= whole; o += C * L) {
-      update_tile<H, C, Formula, changes>(w, from, rates, i, o, O);
-    }
-    if (o < whole) update_tile<H, 1, Formula, changes>(w, from, rates, i, o, O);
-    for (Size r = i; whole < O && r < i + H; ++r) {
+    for (; o + C * L <= whole; o += C * L) update_tile<R, C, Formula>(w, from, rates, i, o, O);
+    if (o < whole) update_tile<R, 1, Formula>(w, from, rates, i, o, O);
+    for (Size r = i; whole < O && r < i + R; ++r) {
       Vector<T> sum{};
       for (Size n = 0; n < from.N; ++n) {
         const T* dout = from.dout + n * from.dout_row + whole;
         sum = fma(splat(from.x[n * from.x_row + r]), load(dout, rest), sum);
       }
-      step_at<Formula, changes>(PartialVector<T>{r * O + whole, rest}, w, sum, rates);
+      step_at<Formula, false>(PartialVector<T>{r * O + whole, rest}, w, sum, rates);
     }
-  };
-  Size i = 0;
-  for (; from.N > 1 && i + R <= I; i += R) rows(std::integral_constant<int, R>{}, i);
-  for (; i < I; ++i) rows(std::integral_constant<int, 1>{}, i);
+  }
 }
 template <class Formula, class T>
 void update_from_rows(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I, Size O) {
@@ -145,9 +157,14 @@ void update_from_rows(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, 
     const FewRows<T> swapped = {from.dout, 1, from.x, from.x_row, from.N};
     return update_from_rows<Formula>(w, swapped, rates, 1, I);
   }
-  const auto tiles = changes_gradients(rates) ? update_by_tiles<Formula, true, T>
-                                              : update_by_tiles<Formula, false, T>;
-  tiles(w, from, splat(rates), I, O);
+  const Rates<Vector<T>> all = splat(rates);
+  if (changes_gradients(rates)) {
+    return update_by_rows<Formula, true, false>(w, from, all, {0, I}, O);
+  }
+  if (from.N == 1) return update_by_rows<Formula, false, true>(w, from, all, {0, I}, O);
+  const Size tiled = I / tiled_rows * tiled_rows;
+  update_by_tiles<Formula>(w, from, all, tiled, O);
+  update_by_rows<Formula, false, false>(w, from, all, {tiled, I}, O);
 }
 template <class Formula, class T>
 void update_from_rows_naive(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I,
