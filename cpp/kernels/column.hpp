@@ -39,81 +39,127 @@ struct StridedOut {
   StridedOut from(Size m, Size c) const { return {data + m * row + c * step, row, step}; }
 };
 
-// sum[v][c] += row(v L + lane) . column c of b (K, C), for V vectors of rows, in ascending k.
-// S is a vector of L lanes, Short or Vector. Unrolled code is faster, and several times as large.
-template <class S, int V, int C, bool is_unrolled, class T, class Row>
-inline void sum_rows(S (&sum)[V][C], Row row, Strided<T> b, Size K) {
-  constexpr Size L = Size(sizeof(S) / sizeof(T)), P = columns_of_part<S, C>;
-  const auto add_part = [&](auto row_at, Size k, Size j, Size count) {
-    S columns[V][P];
-    HANDNN_UNROLL
-    for (int v = 0; v < V; ++v) {
-      transposed_part(columns[v], [&](Size r) { return row_at(v * L + r); }, j);
-    }
-    HANDNN_UNROLL
-    for (Size i = 0; i < P; ++i) {
-      if (i >= count) break;
-      HANDNN_UNROLL
-      for (int c = 0; c < C; ++c) {
-        const S element = b.at(k + i, c) - S{};
-        HANDNN_UNROLL
-        for (int v = 0; v < V; ++v) sum[v][c] = fma(columns[v][i], element, sum[v][c]);
-      }
-    }
-  };
-  Size k = 0;
-  for (; k + L <= K; k += L) {
-    const auto row_at = [&](Size r) { return row(r) + k; };
-    if constexpr (is_unrolled) {
-      HANDNN_UNROLL
-      for (Size j = 0; j < L; j += P) add_part(row_at, k + j, j, P);
-    } else {
-      for (Size j = 0; j < L; j += P) add_part(row_at, k + j, j, P);
-    }
+// The rows of a vector, up to 8. Their addresses are sums of two pointers and small multiples of a
+// distance, which x86 forms while it loads. The compiler would keep a pointer for each row, most of
+// them in memory.
+template <class T>
+struct RowGroup {
+  const char *first, *fifth;
+  Size apart, apart_3;
+
+  RowGroup(const T* at, Size row)
+      : first(reinterpret_cast<const char*>(at)),
+        fifth(first + (short_lanes<T> > 5 ? 5 : 0) * row * Size(sizeof(T))),
+        apart(row * Size(sizeof(T))),
+        apart_3(3 * apart) {}
+
+  const T* operator()(Size r) const {
+    const char* at = r == 0   ? first
+                     : r == 3 ? first + apart_3
+                     : r == 5 ? fifth
+                     : r == 6 ? first + 2 * apart_3
+                     : r == 7 ? fifth + 2 * apart
+                              : first + r * apart;
+    return reinterpret_cast<const T*>(at);
   }
-  if (k == K) return;
-  const First<T> rest(K - k);
-  T square[V * L * lanes<T>];
-  for (Size r = 0; r < V * L; ++r) store(square + r * lanes<T>, load(row(r) + k, rest));
-  for (Size j = 0; k + j < K; j += P) {
-    add_part([&](Size r) { return square + r * lanes<T>; }, k + j, j, K - k - j);
+  void advance() {
+    first += 16;
+    fifth += 16;
+  }
+};
+
+// sum[c] += row(lane) . column c of b (P, C), for the first P columns of the rows; only for those in
+// `which`.
+template <int C, class T, class Row>
+inline void add_part(Short<T> (&sum)[C], const Row& row, Strided<T> b, Range which) {
+  constexpr int P = transposed_columns<T>;
+  Short<T> columns[P];
+  transposed_part(columns, row);
+  HANDNN_UNROLL
+  for (int i = 0; i < P; ++i) {
+    if (i < which.first || i >= which.last) continue;
+    HANDNN_UNROLL
+    for (int c = 0; c < C; ++c) sum[c] = fma(columns[i], b.at(i, c) - Short<T>{}, sum[c]);
   }
 }
 
-// The same for `count` rows, from their starts to `out`; start is null or has a number for each
-// column.
-template <class S, int V, int C, class T>
-void rows_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const T* start, Size K,
-                         Size count) {
-  constexpr Size L = Size(sizeof(S) / sizeof(T));
-  S sum[V][C];
+// The same for V groups of rows and `parts` parts of them. Each group is `skew` parts behind the one
+// before it.
+template <int V, int C, int skew, class T>
+inline void add_parts(Short<T> (&sum)[V][C], const Size (&first)[V], Strided<T> a, Strided<T> b,
+                      Size parts) {
+  constexpr int P = transposed_columns<T>;
+  const auto group = [&](int v) { return RowGroup<T>(a.from(first[v], 0).data, a.row); };
+  RowGroup<T> rows[] = {group(0), group(V > 1 ? 1 : 0), group(V > 2 ? 2 : 0)};
+  for (Size part = 0; part < parts + (V - 1) * skew; ++part) {
+    HANDNN_UNROLL
+    for (int v = 0; v < V; ++v) {
+      const Size at = part - v * skew;
+      if (skew > 0 && (at < 0 || at >= parts)) continue;
+      add_part(sum[v], rows[v], b.from(at * P, 0), {0, P});
+      rows[v].advance();
+    }
+  }
+}
+
+// The same for all columns of a vector of rows, or of less, of which the last is computed several
+// times. Less than a part of columns is copied.
+template <int C, class T>
+__attribute__((noinline)) void add_few(Short<T> (&sum)[C], Strided<T> a, Strided<T> b, Size K,
+                                       Size count) {
+  constexpr Size L = short_lanes<T>, P = transposed_columns<T>;
+  const auto row = [&](Size r) { return a.from(r < count ? r : count - 1, 0).data; };
+  T square[L * lanes<T>];
+  for (Size r = 0; r < L && K < P; ++r) store(square + r * lanes<T>, load(row(r), First<T>(K)));
+  if (K < P) return add_part(sum, [&](Size r) { return square + r * lanes<T>; }, b, {0, K});
+  for (Size k = 0; k < K; k += P) {
+    const Size from = k + P <= K ? k : K - P;  // the last part may overlap the one before it
+    add_part(sum, [&](Size r) { return row(r) + from; }, b.from(from, 0), {k - from, P});
+  }
+}
+
+// out (M, C) from row m on, V vectors of rows; start is null or has a number for each column. The
+// last vector and the last part may overlap those before them.
+template <int V, int C, int skew, class T>
+void rows_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const T* start, Size m,
+                         Size M, Size K) {
+  constexpr Size L = short_lanes<T>, P = transposed_columns<T>;
+  const Size count = M < L ? M : L;
+  Size first[V];
+  Short<T> sum[V][C];
+  HANDNN_UNROLL
+  for (int v = 0; v < V; ++v) {
+    first[v] = m + (v + 1) * L <= M ? m + v * L : M - count;
+    HANDNN_UNROLL
+    for (int c = 0; c < C; ++c) sum[v][c] = (start ? start[c] : T(0)) - Short<T>{};
+  }
+  if (V > 1 || (count == L && K >= P)) {
+    add_parts<V, C, skew>(sum, first, a, b, K / P);
+    HANDNN_UNROLL
+    for (int v = 0; v < V; ++v) {
+      if (K % P == 0) break;
+      const RowGroup<T> rows(a.from(first[v], K - P).data, a.row);
+      add_part(sum[v], rows, b.from(K - P, 0), {P - K % P, P});
+    }
+  } else {
+    add_few(sum[0], a.from(first[0], 0), b, K, count);
+  }
+  T sums[V][C][L];
   HANDNN_UNROLL
   for (int v = 0; v < V; ++v) {
     HANDNN_UNROLL
-    for (int c = 0; c < C; ++c) sum[v][c] = (start ? start[c] : T(0)) - S{};
+    for (int c = 0; c < C; ++c) store_lanes(sums[v][c], sum[v][c]);
   }
-  constexpr bool is_whole = sizeof(S) > sizeof(Short<T>);
-  if (is_whole || count == V * L) {  // there are always rows enough for a whole vector
-    const auto row = [&](Size r) { return a.data + r * a.row; };
-    sum_rows<S, V, C, !is_whole || C <= 2>(sum, row, b, K);
-  } else {  // the last row is computed several times
-    const auto row = [&](Size r) { return a.data + (r < count ? r : count - 1) * a.row; };
-    sum_rows<S, V, C, false>(sum, row, b, K);
-  }
-  if (out.row == 1 && count == V * L) {
-    HANDNN_UNROLL
-    for (int v = 0; v < V; ++v) {
-      HANDNN_UNROLL
-      for (int c = 0; c < C; ++c) store_lanes(out.data + c * out.step + v * L, sum[v][c]);
-    }
-    return;
-  }
-  T sums[C][V * L];
   for (int v = 0; v < V; ++v) {
-    for (int c = 0; c < C; ++c) store_lanes(sums[c] + v * L, sum[v][c]);
-  }
-  for (Size r = 0; r < count; ++r) {
-    for (int c = 0; c < C; ++c) out.data[r * out.row + c * out.step] = sums[c][r];
+    const StridedOut<T> to = out.from(first[v], 0);
+    for (int c = 0; c < C; ++c) {
+      T* column = to.data + c * to.step;
+      if (to.row == 1 && count == L) {
+        __builtin_memcpy(column, sums[v][c], sizeof sums[v][c]);
+      } else {
+        for (Size r = 0; r < count; ++r) column[r * to.row] = sums[v][c][r];
+      }
+    }
   }
 }
 
@@ -124,32 +170,29 @@ void product_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const
   if constexpr (C > 1) {
     if (J < C) return product_of_few_columns<C - 1>(out, a, b, start, M, K, J);
   }
-  constexpr int V = C <= 2 ? 2 : most_few_columns / 4;  // enough independent sums
-  const auto rows = [&]<class S, int W>(Size m) {
-    constexpr Size R = W * Size(sizeof(S) / sizeof(T));
-    const Size count = M - m < R ? M - m : R;
-    rows_of_few_columns<S, W, C>(out.from(m, 0), a.from(m, 0), b, start, K, count);
-    return m + count;
+  constexpr Size L = short_lanes<T>;
+  const auto add = [&]<int V, int skew>(Size m) {
+    rows_of_few_columns<V, C, skew>(out, a, b, start, m, M, K);
+    return m + V * L;
   };
-  Size m = 0;
-#if defined(__AVX512F__)
-  // Whole vectors shuffle less, but read twice as many rows at a time. That is slower from beyond
-  // the L2 cache, unless there is little else to do; and rows that are a multiple of 2,048 bytes
-  // apart compete for few sets of the L1 cache.
-  constexpr Size L = lanes<T>;
-  constexpr bool has_whole = C <= 4 || C == 8;  // the code for each number of columns is large
-  const Size apart = a.row * Size(sizeof(T));
-  if (C == 1 || M * apart <= 1 << 20) {
-    if (apart % 2048 == 0) {
-      if constexpr (C <= 2) {
-        while (m + L <= M) m = rows.template operator()<Vector<T>, 1>(m);
-      }
-    } else if constexpr (has_whole) {
-      while (m + 2 * L <= M) m = rows.template operator()<Vector<T>, 2>(m);
+  // A vector of rows has C chains, too few to be fast for few columns. But rows a multiple of 2,048
+  // bytes apart compete for the 8 lines of few sets of the L1 cache: there are 16 of them at most,
+  // one vector of floats four lines before the other.
+  const bool compete = a.row * Size(sizeof(T)) % 2048 == 0;
+  constexpr bool has_three = C <= 4, has_two = has_three || most_few_columns == 8;
+  constexpr int skew = has_three && sizeof(T) == 4 ? 16 : 0;
+  for (Size m = 0; m < M;) {
+    const Size vectors = M < L || K < transposed_columns<T> ? 1 : (M - m + L - 1) / L;
+    if (has_three && vectors > 2 && vectors != 4 && !compete) {
+      m = add.template operator()<has_three ? 3 : 1, 0>(m);
+    } else if (skew > 0 && vectors > 1 && compete) {
+      m = add.template operator()<skew ? 2 : 1, skew>(m);
+    } else if (has_two && vectors > 1 && !(compete && sizeof(T) == 4)) {
+      m = add.template operator()<has_two ? 2 : 1, 0>(m);
+    } else {
+      m = add.template operator()<1, 0>(m);
     }
   }
-#endif
-  while (m < M) m = rows.template operator()<Short<T>, V>(m);
 }
 
 }  // namespace

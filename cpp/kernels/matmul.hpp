@@ -210,9 +210,10 @@ void rows_of_few_steps(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> sta
 template <class T>
 bool product_of_few(T* out, Strided<T> a, Strided<T> b, const T* start, Size M, Size K, Size J) {
   constexpr int C = most_few_columns;
+  const Size few_rows = K < 4 ? 4 : C;
   if (M == 1 && J == 1) {
     product_naive(out, a, b, start, M, K, J);  // nothing shortens a single chain
-  } else if (b.step != 1 && M <= C && !start) {
+  } else if (b.step != 1 && M <= few_rows && !start) {
     product_of_few_columns<C, T>({out, 1, J}, b.transposed(), a.transposed(), nullptr, J, K, M);
   } else if (a.step == 1 && b.step == 1 && J <= C && M >= 12 && K >= 8) {
     product_of_few_columns<C, T>({out, J, 1}, a, b, start, M, K, J);

@@ -2,7 +2,7 @@
 // lanes.
 //
 //   transposed   columns[i][j] = row(j)[i], where row(j) is the address of row j
-//   transposed_part   the same for columns j ... j + transposed_columns - 1 of a Short square only
+//   transposed_part   the first transposed_columns columns of a Short square only
 //   transpose    the same for rows[j] + first, and columns are stored out_stride elements apart
 #pragma once
 
@@ -15,15 +15,6 @@ namespace {
 template <class T>
 constexpr int transposed_columns = 16 / int(sizeof(T));
 
-// The number of columns of a part in a product with C columns, whose rows are in the lanes of S:
-// twice as many where that was measured to be faster.
-template <class S, int C>
-constexpr int columns_of_part = 16 / int(sizeof(S{}[0]));
-#if defined(__AVX512F__)
-template <int C>
-constexpr int columns_of_part<Floats, C> = C == 1 ? 8 : 4;
-#endif
-
 #if defined(__AVX2__)
 
 // AVX2 shuffles within 128-bit halves only. So loads bring the halves together, and each group of
@@ -35,10 +26,10 @@ inline __m256d load_halves(const double* low, const double* high) {
   return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1);
 }
 template <class Row>
-inline void transposed_part(Short<float> (&columns)[4], Row row, Size j) {
+inline void transposed_part(Short<float> (&columns)[4], Row row) {
   __m256 part[4];
   HANDNN_UNROLL
-  for (int i = 0; i < 4; ++i) part[i] = load_halves(row(i) + j, row(i + 4) + j);
+  for (int i = 0; i < 4; ++i) part[i] = load_halves(row(i), row(i + 4));
   const __m256d low_01 = _mm256_castps_pd(_mm256_unpacklo_ps(part[0], part[1])),
                 high_01 = _mm256_castps_pd(_mm256_unpackhi_ps(part[0], part[1])),
                 low_23 = _mm256_castps_pd(_mm256_unpacklo_ps(part[2], part[3])),
@@ -49,79 +40,10 @@ inline void transposed_part(Short<float> (&columns)[4], Row row, Size j) {
   columns[3] = Short<float>(_mm256_unpackhi_pd(high_01, high_23));
 }
 template <class Row>
-inline void transposed_part(Short<double> (&columns)[2], Row row, Size j) {
-  const __m256d a = load_halves(row(0) + j, row(2) + j), b = load_halves(row(1) + j, row(3) + j);
+inline void transposed_part(Short<double> (&columns)[2], Row row) {
+  const __m256d a = load_halves(row(0), row(2)), b = load_halves(row(1), row(3));
   columns[0] = Short<double>(_mm256_unpacklo_pd(a, b));
   columns[1] = Short<double>(_mm256_unpackhi_pd(a, b));
-}
-
-#endif
-
-#if defined(__AVX512F__)
-
-// The transposes of the 4 x 4 squares in the quarters of four vectors. (The masked forms of the
-// shuffles avoid a warning in GCC 12's own header.)
-inline void transpose_quarters(__m512* columns, const __m512 (&part)[4]) {
-  const __m512d low_01 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[0], part[1])),
-                high_01 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[0], part[1])),
-                low_23 = __m512d(_mm512_maskz_unpacklo_ps(__mmask16(-1), part[2], part[3])),
-                high_23 = __m512d(_mm512_maskz_unpackhi_ps(__mmask16(-1), part[2], part[3]));
-  columns[0] = __m512(_mm512_maskz_unpacklo_pd(__mmask8(-1), low_01, low_23));
-  columns[1] = __m512(_mm512_maskz_unpackhi_pd(__mmask8(-1), low_01, low_23));
-  columns[2] = __m512(_mm512_maskz_unpacklo_pd(__mmask8(-1), high_01, high_23));
-  columns[3] = __m512(_mm512_maskz_unpackhi_pd(__mmask8(-1), high_01, high_23));
-}
-
-// The same for as many rows as a whole vector has lanes, in its four quarters. A masked load needs
-// no shuffle.
-template <class Row>
-inline void transposed_part(Floats (&columns)[4], Row row, Size j) {
-  __m512 part[4];
-  HANDNN_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    __m512 quarters = _mm512_castps128_ps512(_mm_loadu_ps(row(i) + j));
-    quarters = _mm512_mask_broadcast_f32x4(quarters, 0x00f0, _mm_loadu_ps(row(i + 4) + j));
-    quarters = _mm512_mask_broadcast_f32x4(quarters, 0x0f00, _mm_loadu_ps(row(i + 8) + j));
-    part[i] = _mm512_mask_broadcast_f32x4(quarters, 0xf000, _mm_loadu_ps(row(i + 12) + j));
-  }
-  __m512 transposed[4];
-  transpose_quarters(transposed, part);
-  HANDNN_UNROLL
-  for (int i = 0; i < 4; ++i) columns[i] = Floats(transposed[i]);
-}
-// Eight columns: half as many loads for each of them, and half as many shuffles again.
-template <class Row>
-inline void transposed_part(Floats (&columns)[8], Row row, Size j) {
-  __m512 fours[8];
-  HANDNN_UNROLL
-  for (int h = 0; h < 8; h += 4) {  // rows 0 to 7, 8 to 15
-    __m512 part[4];
-    HANDNN_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      const __m512 low = _mm512_castps256_ps512(_mm256_loadu_ps(row(2 * h + i) + j));
-      part[i] = _mm512_mask_broadcast_f32x8(low, 0xff00, _mm256_loadu_ps(row(2 * h + i + 4) + j));
-    }
-    transpose_quarters(fours + h, part);
-  }
-  HANDNN_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    const __m512 a = fours[i], b = fours[i + 4];
-    columns[i] = Floats(_mm512_maskz_shuffle_f32x4(__mmask16(-1), a, b, 0x88));
-    columns[i + 4] = Floats(_mm512_maskz_shuffle_f32x4(__mmask16(-1), a, b, 0xdd));
-  }
-}
-template <class Row>
-inline void transposed_part(Doubles (&columns)[2], Row row, Size j) {
-  __m512d part[2];
-  HANDNN_UNROLL
-  for (int i = 0; i < 2; ++i) {
-    __m512d quarters = _mm512_castpd128_pd512(_mm_loadu_pd(row(i) + j));
-    quarters = _mm512_mask_broadcast_f64x2(quarters, 0x0c, _mm_loadu_pd(row(i + 2) + j));
-    quarters = _mm512_mask_broadcast_f64x2(quarters, 0x30, _mm_loadu_pd(row(i + 4) + j));
-    part[i] = _mm512_mask_broadcast_f64x2(quarters, 0xc0, _mm_loadu_pd(row(i + 6) + j));
-  }
-  columns[0] = Doubles(_mm512_maskz_unpacklo_pd(__mmask8(-1), part[0], part[1]));
-  columns[1] = Doubles(_mm512_maskz_unpackhi_pd(__mmask8(-1), part[0], part[1]));
 }
 
 #endif
@@ -134,7 +56,7 @@ inline void transposed(V (&columns)[L], Row row) {
   HANDNN_UNROLL
   for (int j = 0; j < L; j += P) {
     V part[P];
-    transposed_part(part, row, j);
+    transposed_part(part, [&](Size i) { return row(i) + j; });
     HANDNN_UNROLL
     for (int i = 0; i < P; ++i) columns[j + i] = part[i];
   }
@@ -181,7 +103,7 @@ inline void transposed(V (&now)[L], Row row) {
 
 #if !defined(__AVX2__)
 template <class V, int L, class Row>
-inline void transposed_part(V (&columns)[L], Row row, Size) {
+inline void transposed_part(V (&columns)[L], Row row) {
   transposed(columns, row);
 }
 #endif

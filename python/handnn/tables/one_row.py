@@ -32,8 +32,11 @@ class OneRow:
     keeps_floats: bool = True
 
 
-def one_row(table: TableLike) -> OneRow | None:
-    """Return the only row of a table; None if it has others, or for tables of other types."""
+def one_row(table: TableLike, has_texts: bool = True) -> OneRow | None:
+    """Return the only row of a table; None if it has others, or for tables of other types.
+
+    Without texts, a frame of numbers is read faster.
+    """
     if isinstance(table, Mapping):
         names, values = tuple(table), list(table.values())
         return _of_cells(names, values) or _of_columns(names, values)
@@ -44,7 +47,7 @@ def one_row(table: TableLike) -> OneRow | None:
     kind = type(table)
     if kind.__name__ == "DataFrame":
         read = _FRAMES.get(kind.__module__.partition(".")[0])
-        return None if read is None else read(table)
+        return None if read is None else read(table, has_texts)
     return None
 
 
@@ -87,22 +90,28 @@ def _keeps_floats(array: AnyArray) -> bool:
     return array.dtype.kind != "f" or array.dtype == np.float64
 
 
-def _of_pandas(frame: Any) -> OneRow | None:
+def _of_pandas(frame: Any, has_texts: bool) -> OneRow | None:
     if len(frame.index) != 1:
         return None
     names = tuple(frame.columns.tolist())
     try:
-        cells = frame.iloc[0].tolist()  # converts numbers to a common type
+        # Both convert numbers to a common type; only the second is fast with texts.
+        values: Any = None if has_texts else frame.values
+        is_fast = values is not None and values.dtype.kind in "fiub"
+        cells = (values[0] if is_fast else frame.iloc[0]).tolist()
     except (ArithmeticError, TypeError, ValueError):  # such as long integers of PyArrow to floats
         return None
     return OneRow(names, cells, lambda place: frame[names[place]], keeps_floats=False)
 
 
-def _of_polars(frame: Any) -> OneRow | None:
+def _of_polars(frame: Any, _: bool) -> OneRow | None:
     if frame.height != 1:
         return None
     names = tuple(frame.columns)
     return OneRow(names, frame.row(0), lambda at: frame[names[at]], keeps_floats=False)
 
 
-_FRAMES: dict[str, Callable[[Any], OneRow | None]] = {"pandas": _of_pandas, "polars": _of_polars}
+_FRAMES: dict[str, Callable[[Any, bool], OneRow | None]] = {
+    "pandas": _of_pandas,
+    "polars": _of_polars,
+}

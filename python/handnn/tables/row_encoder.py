@@ -55,7 +55,7 @@ class RowEncoder:
         None for any other table, for types of tables without a fast way, and where
         `Columns.transform` raises an error.
         """
-        row = one_row(table)
+        row = one_row(table, has_texts=bool(self._categories))
         places = None if row is None else self._places(row, ignores_others)
         if row is None or places is None:
             return None
