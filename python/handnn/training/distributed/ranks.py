@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
-from handnn.training.distributed.places import Place, here, places_of
+from handnn.training.distributed.meeting import meet
+from handnn.training.distributed.places import Place, here
 from handnn.training.distributed.sharding import Sharding
+from handnn.training.distributed.watch import Watch
 from handnn.training.interrupts import is_asked
 
 Thing = TypeVar("Thing")
@@ -58,8 +60,9 @@ class Ranks:
         self.rank, self.size = sharding.rank, sharding.n_ranks
         self._comm: Any = None
         self.places: list[Place] = []
+        self._watch: Watch | None = None
         if self.size > 1:
-            self.places = places_of(sharding.comm, self._wait)
+            self.places, self._watch = meet(sharding.comm, self._wait)
             self._comm, request = sharding.comm.Idup()
             self._wait(request)
 
@@ -246,6 +249,8 @@ class Ranks:
             f"ending all {self.size} ranks"
         )
         print(text, file=sys.stderr, flush=True)
+        if self._watch is not None:
+            self._watch.leave()
         if self.rank == min(set(range(self.size)) - missing):
             sleep(FORWARDING_SECONDS)
             self.sharding.comm.Abort(1)
