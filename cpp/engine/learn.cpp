@@ -18,8 +18,13 @@ bool sums_in_registers(Size N, Size O) {
 
 }  // namespace
 
+// Rates change from step to step only if one of their factors or a bias correction does.
 template <class T>
 void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
+  const bool is_same = lr_factor == lr_factor_ && grad_scale == grad_scale_;
+  if (is_same && !optimizer_facts[optimizer_.which].corrects_bias) return;
+  lr_factor_ = lr_factor;
+  grad_scale_ = grad_scale;
   OptimizerSettings with = optimizer_;
   with.grad_scale = grad_scale;
   const Corrections correct = corrections(with);
@@ -74,11 +79,17 @@ void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts
   T* scratch = scratch_[std::size_t(part)];
   const Size I = brick.I, O = brick.O;
   const auto [first, last] = share_of(I, part, parts, cache_line);
-  if (part == 0) learn_bias(i, N, adds);
-  if (sums_in_registers(N, O) && !stored_dw_[i]) {
-    return learn_from_few_rows(i, N, {first, last});
-  }
   const Size most = gradient_rows(N, O);
+  const bool is_summed = sums_in_registers(N, O) && !stored_dw_[i];
+  if (!is_summed && !adds && parts == 1 && I <= most) {
+    T *dw = stored_dw_[i] ? stored_dw_[i] : dw_[0], *db = stored_db_[i] ? stored_db_[i] : db_;
+    kernels_.affine_dparams(dw, db, dout, x, scratch, N, I, O);
+    if (stored_dw_[i]) return;
+    apply(brick.w, dw, w_rates_[i], 0, brick.w.size);
+    return apply(brick.b, db, b_rates_[i], 0, O);
+  }
+  if (part == 0) learn_bias(i, N, adds);
+  if (is_summed) return learn_from_few_rows(i, N, {first, last});
   for (Size row = first; row < last; row += most) {
     const Size rows = std::min(most, last - row);
     T* dw = stored_dw_[i] ? stored_dw_[i] + row * O : dw_[std::size_t(part)];

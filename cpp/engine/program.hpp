@@ -193,7 +193,8 @@ class TrainingProgram {
   std::vector<T*> dout_;  // dout_[i] (most_rows, O): its gradient; bricks in place share one
   std::vector<T*> mean_, spread_;  // mean and rstd of layer_norm, mean and var of batch_norm
   std::vector<Rates<T>> w_rates_, b_rates_;
-  T* db_ = nullptr;  // the widest b of an affine
+  double lr_factor_ = 0, grad_scale_ = 0;  // those of the rates; 0 before the first step
+  T* db_ = nullptr;                        // the widest b of an affine
   // One for each thread.
   std::vector<T*> scratch_;
   std::vector<T*> dw_;  // rows_at_once rows of the largest w of all affines

@@ -30,13 +30,15 @@ inline double power(double base, std::uint64_t exponent) {
 }
 
 // The bias corrections of Adam: after `step` steps, the weights in a running mean that starts at 0
-// add up to this.
+// add up to 1 - decay^step.
 struct Corrections {
-  double mean = 1, square = 1;
+  double mean = 1;            // divides the learning rate
+  double root_of_square = 1;  // divides the root of the running mean of squares
 };
 inline Corrections corrections(const OptimizerSettings& with) {
   if (!optimizer_facts[with.which].corrects_bias) return {};
-  return {1 - power(with.mean_decay, with.step), 1 - power(with.square_decay, with.step)};
+  return {1 - power(with.mean_decay, with.step),
+          std::sqrt(1 - power(with.square_decay, with.step))};
 }
 
 template <class T>
@@ -52,7 +54,7 @@ Rates<T> rates(const OptimizerSettings& with, Corrections correct) {
       .square_decay = T(with.square_decay),
       .square_weight = T(1 - with.square_decay),
       .eps = T(with.eps),
-      .square_correction = T(1 / std::sqrt(correct.square)),
+      .square_correction = T(1 / correct.root_of_square),
       .nesterov = with.nesterov,
   };
 }

@@ -11,6 +11,8 @@
 // So a is read once and not copied, where a tile of rows would leave most lanes of a vector empty.
 #pragma once
 
+#include <utility>
+
 #include "tile.hpp"
 #include "transpose.hpp"
 
@@ -71,7 +73,7 @@ struct RowGroup {
 // sum[c] += row(lane) . column c of b (P, C), for the first P columns of the rows; only for those in
 // `which`.
 template <int C, class T, class Row>
-inline void add_part(Short<T> (&sum)[C], const Row& row, Strided<T> b, Range which) {
+inline void add_part(Short<T> (&sum)[C], const Row& row, const Strided<T>& b, Range which) {
   constexpr int P = transposed_columns<T>;
   Short<T> columns[P];
   transposed_part(columns, row);
@@ -86,8 +88,8 @@ inline void add_part(Short<T> (&sum)[C], const Row& row, Strided<T> b, Range whi
 // The same for V groups of rows and `parts` parts of them. Each group is `skew` parts behind the one
 // before it.
 template <int V, int C, int skew, class T>
-inline void add_parts(Short<T> (&sum)[V][C], const Size (&first)[V], Strided<T> a, Strided<T> b,
-                      Size parts) {
+inline void add_parts(Short<T> (&sum)[V][C], const Size (&first)[V], const Strided<T>& a,
+                      const Strided<T>& b, Size parts) {
   constexpr int P = transposed_columns<T>;
   const auto group = [&](int v) { return RowGroup<T>(a.from(first[v], 0).data, a.row); };
   RowGroup<T> rows[] = {group(0), group(V > 1 ? 1 : 0), group(V > 2 ? 2 : 0)};
@@ -105,8 +107,8 @@ inline void add_parts(Short<T> (&sum)[V][C], const Size (&first)[V], Strided<T> 
 // The same for all columns of a vector of rows, or of less, of which the last is computed several
 // times. Less than a part of columns is copied.
 template <int C, class T>
-__attribute__((noinline)) void add_few(Short<T> (&sum)[C], Strided<T> a, Strided<T> b, Size K,
-                                       Size count) {
+__attribute__((noinline)) void add_few(Short<T> (&sum)[C], const Strided<T>& a, const Strided<T>& b,
+                                       Size K, Size count) {
   constexpr Size L = short_lanes<T>, P = transposed_columns<T>;
   const auto row = [&](Size r) { return a.from(r < count ? r : count - 1, 0).data; };
   T square[L * lanes<T>];
@@ -121,8 +123,8 @@ __attribute__((noinline)) void add_few(Short<T> (&sum)[C], Strided<T> a, Strided
 // out (M, C) from row m on, V vectors of rows; start is null or has a number for each column. The
 // last vector and the last part may overlap those before them.
 template <int V, int C, int skew, class T>
-void rows_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const T* start, Size m,
-                         Size M, Size K) {
+void rows_of_few_columns(const StridedOut<T>& out, const Strided<T>& a, const Strided<T>& b,
+                         const T* start, Size m, Size M, Size K) {
   constexpr Size L = short_lanes<T>, P = transposed_columns<T>;
   const Size count = M < L ? M : L;
   Size first[V];
@@ -163,13 +165,10 @@ void rows_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const T*
   }
 }
 
-// out (M, J) = start (J) + a (M, K) . b (K, J), 1 <= J <= C.
+// out (M, C) = start (C) + a (M, K) . b (K, C).
 template <int C, class T>
-void product_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const T* start, Size M,
-                            Size K, Size J) {
-  if constexpr (C > 1) {
-    if (J < C) return product_of_few_columns<C - 1>(out, a, b, start, M, K, J);
-  }
+void product_of_columns(const StridedOut<T>& out, const Strided<T>& a, const Strided<T>& b,
+                        const T* start, Size M, Size K) {
   constexpr Size L = short_lanes<T>;
   const auto add = [&]<int V, int skew>(Size m) {
     rows_of_few_columns<V, C, skew>(out, a, b, start, m, M, K);
@@ -193,6 +192,23 @@ void product_of_few_columns(StridedOut<T> out, Strided<T> a, Strided<T> b, const
       m = add.template operator()<1, 0>(m);
     }
   }
+}
+
+// The same for J <= most_few_columns columns. A table is faster than a chain of comparisons.
+template <class T>
+struct ProductsOfColumns {
+  decltype(&product_of_columns<1, T>) of[most_few_columns];
+};
+template <class T, int... before>
+constexpr ProductsOfColumns<T> products_of_columns(std::integer_sequence<int, before...>) {
+  return {{product_of_columns<before + 1, T>...}};
+}
+template <class T>
+void product_of_few_columns(const StridedOut<T>& out, const Strided<T>& a, const Strided<T>& b,
+                            const T* start, Size M, Size K, Size J) {
+  static constexpr auto products =
+      products_of_columns<T>(std::make_integer_sequence<int, most_few_columns>());
+  products.of[J - 1](out, a, b, start, M, K);
 }
 
 }  // namespace

@@ -13,6 +13,9 @@
 // The same routine computes all three: product, in tiles (tile.hpp) and, where that is faster, from
 // packed copies of the factors (pack.hpp) or with vectors that hold the last columns of several
 // rows (column.hpp, tail.hpp).
+//
+// Matrices with two strides are passed by reference: copying one that was just written costs more
+// than a small product, because a wide load has to wait for several narrow stores.
 #pragma once
 
 #include "column.hpp"
@@ -25,7 +28,8 @@ namespace {
 
 // out (M, J) = a (M, K) . b (K, J) + bias (J): the definition.
 template <class T>
-void product_naive(T* out, Strided<T> a, Strided<T> b, const T* bias, Size M, Size K, Size J) {
+void product_naive(T* out, const Strided<T>& a, const Strided<T>& b, const T* bias, Size M, Size K,
+                   Size J) {
   for (Size m = 0; m < M; ++m) {
     for (Size j = 0; j < J; ++j) {
       T sum = bias ? bias[j] : T(0);
@@ -62,7 +66,7 @@ inline Size part_size(Size count, Size most, Size grain) {
 // Whether packing pays off, given how often a factor is read and its strides. The limits were
 // measured.
 template <int R, int C, class T>
-inline bool packs_left(Strided<T> a, Size M, Size K, Size J) {
+inline bool packs_left(const Strided<T>& a, Size M, Size K, Size J) {
   const Size apart = bytes_apart(a), panel = C * lanes<T>;
   if (C == 4) return has_32_registers && a.row == 1 && M > R && K > 512 && J > 2 * panel;
   if (C > 4) return false;
@@ -70,7 +74,7 @@ inline bool packs_left(Strided<T> a, Size M, Size K, Size J) {
   return M > 4 * R && K >= 64 && J > panel && apart >= 4096;
 }
 template <int R, class T>
-inline bool packs_right(Strided<T> a, Strided<T> b, Size M, Size K) {
+inline bool packs_right(const Strided<T>& a, const Strided<T>& b, Size M, Size K) {
   if (b.step != 1) return true;  // a tile reads rows of b
   const Size apart = bytes_apart(b), most = has_32_registers && a.row != 1 ? 1 << 19 : 1 << 15;
   return M > 4 * R && apart >= 128 && K * apart > most;
@@ -78,8 +82,9 @@ inline bool packs_right(Strided<T> a, Strided<T> b, Size M, Size K) {
 
 // The product in panels of C vectors of columns; M, K, J >= 1.
 template <int C, class T>
-void product_in_panels(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch,
-                       Size M, Size K, Size J) {
+__attribute__((noinline)) void product_in_panels(RowMajor<T> out, const Strided<T>& a,
+                                                 const Strided<T>& b, Start<T> start, T* scratch,
+                                                 Size M, Size K, Size J) {
   constexpr int R = tile_rows<C>;
   constexpr Size panel = C * lanes<T>;
   const bool packs_a = packs_left<R, C>(a, M, K, J), packs_b = packs_right<R>(a, b, M, K);
@@ -127,8 +132,9 @@ void product_in_panels(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> sta
 }
 
 template <class T>
-void product_in_rows(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch,
-                     Size M, Size K, Size J) {
+__attribute__((noinline)) void product_in_rows(RowMajor<T> out, const Strided<T>& a,
+                                               const Strided<T>& b, Start<T> start, T* scratch,
+                                               Size M, Size K, Size J) {
   constexpr Size L = lanes<T>;
   if (M <= tile_rows<8> && J > 4 * L) {
     product_in_panels<8>(out, a, b, start, scratch, M, K, J);
@@ -143,8 +149,8 @@ void product_in_rows(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start
 
 // The same product as its transpose, out^T (J, M) = b^T (J, K) . a^T (K, M), for J <= tile_rows<2>.
 template <class T>
-void product_transposed(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch,
-                        Size M, Size K, Size J) {
+void product_transposed(RowMajor<T> out, const Strided<T>& a, const Strided<T>& b, Start<T> start,
+                        T* scratch, Size M, Size K, Size J) {
   if (J > tile_rows<2>) __builtin_unreachable();
   if (out.row == 1) {  // a single column is its own transpose
     for (Size m = 0; m < M; ++m) out.data[m] = start.at(m, 0);
@@ -166,31 +172,75 @@ void product_transposed(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> st
   }
 }
 
-// Few steps of k and columns that do not fill a vector: each row is one vector, whose lanes beyond
-// the columns are overwritten by the next row. out (M, J) is contiguous.
-template <int K, class T>
-void product_of_few_steps(T* out, Strided<T> a, Strided<T> b, const T* start, Size M, Size J) {
-  const First<T> first(J);
-  Vector<T> b_rows[K], start_row{};
-  HANDNN_UNROLL
-  for (int k = 0; k < K; ++k) b_rows[k] = load(b.from(k, 0).data, first);
-  if (start) start_row = load(start, first);
-  const auto sum = [&](Size m) {
-    Vector<T> total = start_row;
+// Few steps of k and at most C vectors of columns: b stays in registers, and each row of out is
+// computed by itself. Lanes beyond the columns are overwritten by the next row. out (M, J) is
+// contiguous.
+template <int K, int C, class T>
+void product_of_few_steps(T* out, const Strided<T>& a, RowMajor<const T> b, const T* start, Size M,
+                          Size J) {
+  constexpr Size L = lanes<T>, last = (C - 1) * L;
+  const First<T> first(J - last);
+  Vector<T> b_rows[K][C], start_row[C] = {};
+  const auto load_row = [&](Vector<T>(&row)[C], const T* from) {
     HANDNN_UNROLL
-    for (int k = 0; k < K; ++k) total = fma(splat(a.at(m, k)), b_rows[k], total);
-    return total;
+    for (int c = 0; c < C - 1; ++c) row[c] = load(from + c * L);
+    row[C - 1] = load(from + last, first);
+  };
+  HANDNN_UNROLL
+  for (int k = 0; k < K; ++k) load_row(b_rows[k], b.data + k * b.row);
+  if (start) load_row(start_row, start);
+  const T* a_m = a.data;
+  const Size a_row = a.row, a_step = a.step;  // copies, which no store to out can change
+  // Stores all vectors of row m but the last, which is returned.
+  const auto row = [&](Size m) {
+    Vector<T> sum[C];
+    HANDNN_UNROLL
+    for (int c = 0; c < C; ++c) {
+      sum[c] = start_row[c];
+      HANDNN_UNROLL
+      for (int k = 0; k < K; ++k) sum[c] = fma(splat(a_m[k * a_step]), b_rows[k][c], sum[c]);
+      if (c < C - 1) store(out + m * J + c * L, sum[c]);
+    }
+    a_m += a_row;
+    return sum[C - 1];
   };
   Size m = 0;
-  for (; m * J + lanes<T> <= M * J; ++m) store(out + m * J, sum(m));
-  for (; m < M; ++m) store(out + m * J, sum(m), first);
+  for (; m * J + C * L <= M * J; ++m) store(out + m * J + last, row(m));
+  for (; m < M; ++m) store(out + m * J + last, row(m), first);
+}
+
+// The largest such products.
+constexpr Size most_few_steps = 4;
+template <class T>
+constexpr Size most_short_columns = 2 * lanes<T>;
+
+template <class T>
+void product_of_few_steps(T* out, const Strided<T>& a, const Strided<T>& b, const T* start, Size M,
+                          Size K, Size J) {
+  T copy[most_few_steps * most_short_columns<T>];
+  RowMajor<const T> rows = {b.data, b.row};
+  if (b.step != 1) {
+    for (Size k = 0; k < K; ++k) {
+      HANDNN_ROLL
+      for (Size j = 0; j < J; ++j) copy[k * J + j] = b.at(k, j);
+    }
+    rows = {copy, J};
+  }
+  using Product = decltype(&product_of_few_steps<1, 1, T>);
+  static constexpr Product products[most_few_steps][2] = {
+      {product_of_few_steps<1, 1, T>, product_of_few_steps<1, 2, T>},
+      {product_of_few_steps<2, 1, T>, product_of_few_steps<2, 2, T>},
+      {product_of_few_steps<3, 1, T>, product_of_few_steps<3, 2, T>},
+      {product_of_few_steps<4, 1, T>, product_of_few_steps<4, 2, T>},
+  };
+  products[K - 1][J > lanes<T>](out, a, rows, start, M, J);
 }
 
 // The same for rows of several vectors, one after another: the stores take most of the time, and
 // those of a tile, to rows that are a power of 2 apart, would compete for few sets of the cache.
 template <int K, class T>
-void rows_of_few_steps(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> start, Size M,
-                       Size J) {
+void rows_of_few_steps(RowMajor<T> out, const Strided<T>& a, const Strided<T>& b, Start<T> start,
+                       Size M, Size J) {
   for (Size m = 0; m < M; ++m) {
     Vector<T> factors[K];
     HANDNN_UNROLL
@@ -208,17 +258,20 @@ void rows_of_few_steps(RowMajor<T> out, Strided<T> a, Strided<T> b, Start<T> sta
 // Computes products of few rows, columns or steps by special methods, if all rows have the same
 // start. Returns whether there is one.
 template <class T>
-bool product_of_few(T* out, Strided<T> a, Strided<T> b, const T* start, Size M, Size K, Size J) {
+bool product_of_few(T* out, const Strided<T>& a, const Strided<T>& b, const T* start, Size M,
+                    Size K, Size J) {
   constexpr int C = most_few_columns;
   const Size few_rows = K < 4 ? 4 : C;
+  // Transposing rows pays off unless they are short and a tile of partial vectors is well filled.
+  const bool transposes_rows = J <= C && (J <= 5 || K > 24);
   if (M == 1 && J == 1) {
     product_naive(out, a, b, start, M, K, J);  // nothing shortens a single chain
   } else if (b.step != 1 && M <= few_rows && !start) {
-    product_of_few_columns<C, T>({out, 1, J}, b.transposed(), a.transposed(), nullptr, J, K, M);
-  } else if (a.step == 1 && b.step == 1 && J <= C && M >= 12 && K >= 8) {
-    product_of_few_columns<C, T>({out, J, 1}, a, b, start, M, K, J);
-  } else if (b.step == 1 && K <= 2 && J < lanes<T> && M > 4) {
-    (K == 1 ? product_of_few_steps<1, T> : product_of_few_steps<2, T>)(out, a, b, start, M, J);
+    product_of_few_columns<T>({out, 1, J}, b.transposed(), a.transposed(), nullptr, J, K, M);
+  } else if (a.step == 1 && b.step == 1 && transposes_rows && M >= 12 && K >= 8) {
+    product_of_few_columns<T>({out, J, 1}, a, b, start, M, K, J);
+  } else if (has_fma && K <= most_few_steps && J <= most_short_columns<T> && M > 4) {
+    product_of_few_steps(out, a, b, start, M, K, J);
   } else {
     return false;
   }
@@ -226,8 +279,8 @@ bool product_of_few(T* out, Strided<T> a, Strided<T> b, const T* start, Size M, 
 }
 
 template <class T>
-void product(T* out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch, Size M, Size K,
-             Size J) {
+__attribute__((noinline)) void product(T* out, const Strided<T>& a, const Strided<T>& b,
+                                       Start<T> start, T* scratch, Size M, Size K, Size J) {
   if (M == 0 || J == 0) return;
   const bool is_row = !start.data || start.row == 0;  // the same for all rows
   if (K == 0) return product_naive(out, a, b, start.data, M, K, J);
@@ -255,8 +308,7 @@ void product(T* out, Strided<T> a, Strided<T> b, Start<T> start, T* scratch, Siz
   const Strided<T> b_rest = b.from(0, full);
   const Start<T> start_rest = start.from(0, full);
   if (rest <= most_few_columns && a.row != 1 && is_row) {
-    product_of_few_columns<most_few_columns, T>({out + full, J, 1}, a, b_rest, start_rest.data, M,
-                                                K, rest);
+    product_of_few_columns<T>({out + full, J, 1}, a, b_rest, start_rest.data, M, K, rest);
   } else {
     product_transposed<T>({out + full, J}, a, b_rest, start_rest, scratch, M, K, rest);
   }

@@ -23,12 +23,14 @@
 #error "handnn has kernels for x86-64 and arm64 only"
 #endif
 
-// For loops over the rows or vectors of a tile. The sums of a tile stay in registers only if these
-// loops are unrolled.
+// UNROLL is for loops over the rows or vectors of a tile. The sums of a tile stay in registers only
+// if these loops are unrolled. ROLL is for loops that are rarely worth the code.
 #if defined(__clang__)
 #define HANDNN_UNROLL _Pragma("clang loop unroll(full)")
+#define HANDNN_ROLL _Pragma("clang loop unroll(disable) vectorize(disable)")
 #else
 #define HANDNN_UNROLL _Pragma("GCC unroll 32")
+#define HANDNN_ROLL _Pragma("GCC unroll 1")
 #endif
 
 namespace handnn {
@@ -312,9 +314,11 @@ inline Vector<T> with_rest(Vector<T> v, Vector<T> rest, Size n) {
 }
 
 #if defined(__FMA__) || defined(__aarch64__)
+constexpr bool has_fma = true;
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 #else
+constexpr bool has_fma = false;
 inline float fma(float a, float b, float c) { return a * b + c; }
 inline double fma(double a, double b, double c) { return a * b + c; }
 #endif

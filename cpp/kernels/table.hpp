@@ -57,6 +57,8 @@ namespace handnn {
                                 Size N, Size I, Size O)) \
   KERNEL(void, affine_backward, (AffineGrads<T> grads, const T* dout, const T* x, const T* w, \
                                  T* scratch, Size N, Size I, Size O)) \
+  KERNEL(void, affine_dparams, (T* dw, T* db, const T* dout, const T* x, T* scratch, \
+                                Size N, Size I, Size O)) \
   KERNEL(void, matmul_tn, (T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, \
                            Summing how)) \
   KERNEL(void, matmul_nt, (T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O)) \

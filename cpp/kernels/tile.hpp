@@ -71,11 +71,12 @@ struct Start {
 // `last` are stored. Chains start from `start`, or from 0 if that is null, and have K >= 1 steps.
 // The elements of a for the next tile begin a_next elements later.
 template <int R, int C, bool a_in_columns, class T, class Last>
-__attribute__((noinline)) void tile_column(RowMajor<T> out, Strided<T> a, Size a_next,
+__attribute__((noinline)) void tile_column(RowMajor<T> out, const Strided<T>& a, Size a_next,
                                            RowMajor<const T> b, Start<T> start, Size K, Last last,
                                            Size count) {
   if (K < 1 || count < 1) __builtin_unreachable();
   const Size a_row = a_in_columns ? 1 : a.row, a_step = a_in_columns ? a.step : 1;
+  const T* a_tile = a.data;
   do {
     Vector<T> sum[R][C];
     if (start.data) {
@@ -93,7 +94,7 @@ __attribute__((noinline)) void tile_column(RowMajor<T> out, Strided<T> a, Size a
         for (int c = 0; c < C; ++c) sum[r][c] = Vector<T>{};
       }
     }
-    const T* a_k = a.data;
+    const T* a_k = a_tile;
     const T* b_k = b.data;
     for (Size k = K; k > 0; --k) {
       Vector<T> b_part[C];
@@ -116,7 +117,7 @@ __attribute__((noinline)) void tile_column(RowMajor<T> out, Strided<T> a, Size a
       last.store(out.data + (C - 1) * lanes<T>, sum[r][C - 1]);
       out.data += out.row;
     }
-    a.data += a_next;
+    a_tile += a_next;
   } while (--count > 0);
 }
 
@@ -143,8 +144,8 @@ struct Left {
 
 // `count` tiles of `rows` rows each, 1 to R.
 template <int R, int C, class T, class Last>
-inline void tiles_of(Size rows, RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start,
-                     Size K, Last last, Size count) {
+inline void tiles_of(Size rows, RowMajor<T> out, const Left<T>& left, RowMajor<const T> b,
+                     Start<T> start, Size K, Last last, Size count) {
   if constexpr (R > 1) {
     if (rows < R) {
       return tiles_of<R - 1, C>(rows, out, left, b, start, K, last, count);
@@ -161,8 +162,8 @@ inline void tiles_of(Size rows, RowMajor<T> out, Left<T> left, RowMajor<const T>
 // out (M, width) = start + a (M, K) . b (K, width) in tiles of up to R rows, where `width` columns
 // take C vectors; M, K >= 1.
 template <int C, int R, class T>
-void tiles_of_rows(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M,
-                   Size K, Size width) {
+void tiles_of_rows(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, Start<T> start,
+                   Size M, Size K, Size width) {
   constexpr Size L = lanes<T>;
   const Heights h = heights<R>(M);
   const Size m = h.high * h.rows;
@@ -182,8 +183,8 @@ void tiles_of_rows(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> 
 
 // The same for at most C vectors of columns, in the tallest tiles for that width.
 template <int C, class T>
-void tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M, Size K,
-           Size width) {
+void tiles(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, Start<T> start, Size M,
+           Size K, Size width) {
   if constexpr (C > 1) {
     if (width <= (C - 1) * lanes<T>) {
       return tiles<C - 1>(out, left, b, start, M, K, width);
@@ -194,7 +195,7 @@ void tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, S
 
 // The same for a left factor that is packed in tiles of R rows.
 template <int C, int R, class T>
-void packed_tiles(RowMajor<T> out, Left<T> left, RowMajor<const T> b, Start<T> start, Size M,
+void packed_tiles(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, Start<T> start, Size M,
                   Size K, Size width) {
   if constexpr (C > 1) {
     if (width <= (C - 1) * lanes<T>) {

@@ -36,6 +36,12 @@ void test_affine(Size N, Size I, Size O) {
   compare("affine_backward", "dx", dx, dx_naive, N, I, O);
   compare("affine_backward", "dw", dw, dw_naive, N, I, O);
   compare("affine_backward", "db", db, db_naive, N, I, O);
+
+  const Buffer<T> dw_only(I * O), db_only(O);
+  kernels<T>().affine_dparams(dw_only.data(), db_only.data(), dout.data(), x.data(), scratch.data(),
+                              N, I, O);
+  compare("affine_dparams", "dw", dw_only, dw_naive, N, I, O);
+  compare("affine_dparams", "db", db_only, db_naive, N, I, O);
 }
 
 // The first `half` rows and the others; the second part continues the sums of the first.
@@ -72,6 +78,18 @@ void test_few_steps(Size O) {
     test_affine<T>(K, some(), O);
     test_affine<T>(some(), O, K);
     for (const Size before : {1, 2, 5}) test_gradients_in_parts<T>(before + K, some(), O, before);
+  }
+}
+
+// Small affines have kernels of their own.
+template <class T>
+void test_small_affines() {
+  for (Size few = 1; few <= 9; ++few) {
+    for (Size many = 1; many <= 34; ++many) {
+      const Size N = Size(random_bits() % 40);
+      test_affine<T>(N, few, many);
+      test_affine<T>(N, many, few);
+    }
   }
 }
 
@@ -335,6 +353,7 @@ void test_all() {
     // Few rows, columns or steps.
     test_affine<T>(size, q, 1 + p % 10);
     test_affine<T>(1 + p % 10, size, q);
+    test_affine<T>(p, size, 1 + q % 10);
     test_embedding<T>(size, 1 + p % 20, q % 40);
     test_embedding<T>(p, 1 + size % 20, size % 40);
     test_losses<T>(size, p % 20);
@@ -347,6 +366,7 @@ void test_all() {
   for (const Size O : {16, 63, 64, 65, 127, 128, 130, 256, 257, 512, 777, 1024, 1280}) {
     test_few_steps<T>(O);
   }
+  test_small_affines<T>();
   // Larger than one packed block, rows a power of two apart, and random sizes.
   test_affine<T>(300, 520, 35);
   test_affine<T>(35, 300, 520);
