@@ -152,7 +152,8 @@ def asan(session: nox.Session) -> None:
     left_out = ["cells", "charts", "cli", "datasets", "exchange", "files", "play", "tables"]
     left_out += ["sklearn_estimators", "parity"]
     left_out += [f"faults/test_{name}.py" for name in ("exit", "io", "memory", "signals", "soak")]
-    left_out += ["faults/test_subinterpreters.py", "fuzz/test_table_files.py"]
+    left_out += ["faults/test_subinterpreters.py"]
+    left_out += [f"fuzz/test_{name}.py" for name in ("play", "table_files")]
     left_out += ["engine/test_interrupts.py", "training/test_*interrupts.py"]
     left_out += [f"training/test_{name}.py" for name in ("executors", "ranks")]
     left_out += [f"training/checkpoints/test_{name}.py" for name in ("kills", "mutants")]
@@ -187,6 +188,7 @@ def fuzz(session: nox.Session) -> None:
         "HANDNN_FUZZ_TABLES": os.environ.get("HANDNN_FUZZ_TABLES", "100000"),
         "HANDNN_FUZZ_API": str(5000 * factor),
         "HANDNN_FUZZ_NETWORKS": str(500 * factor),
+        "HANDNN_FUZZ_PLAY": str(1000 * factor),
         "HANDNN_FUZZ_SEED": str(factor),
     }
     session.run("pytest", "-s", "tests/fuzz", env=environment)

@@ -136,6 +136,33 @@ def test_rejects_other_requests(served, path, body, status):
     assert json.loads(told)["error"]
 
 
+@pytest.mark.parametrize("body", [b'{"seed": ' + b"9" * 5000 + b"}", b'"\xff"', b'{"a": '])
+def test_rejects_requests_that_are_not_json_in_its_own_words(served, body):
+    assert served.post("/api/load", body)[::2] == (400, b'{"error":"a request must be valid JSON"}')
+
+
+def test_says_nothing_of_a_request_that_is_cut_off(served, caplog):
+    lines = {"Host": f"127.0.0.1:{served.server.port}", **served.own, "Content-Length": "1000"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    for _ in range(5):
+        with closing(socket.create_connection(("127.0.0.1", served.server.port))) as connection:
+            connection.sendall(f"POST /api/upload HTTP/1.1\r\n{head}\r\na,b".encode())
+    deadline = time.monotonic() + 20
+    while served.server._server.server_state.connections and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert served.post("/api/hello")[0] == 200
+    assert caplog.text == ""
+
+
+def test_limits_the_columns_of_a_table(served, at_the_start):
+    """A table of 100,000 columns would be encoded for minutes, although a network takes 256."""
+    names = ",".join(f"c{n}" for n in range(1025))
+    body = f"{names}\n{names}\n".encode()
+    status, _, told = served.post("/api/upload", body)
+    assert status == 400 and b"1,025 columns; at most 1,024" in told
+    assert json.loads(served.post("/api/hello")[2])["file"] == ""
+
+
 def test_rejects_parts_that_the_page_does_not_have(served):
     for name in ("nothing.js", "..%2fserver.py", "%2e%2e%2f__init__.py"):
         assert served.request("GET", f"/page/{name}")[0] == 404

@@ -216,3 +216,11 @@ def test_rejects_invalid_descriptions(name):
     task, changes = BROKEN[name]
     with pytest.raises(FormatError, match=r"^Target\.from_dict: "):
         Target.from_dict({**DESCRIPTIONS[task].to_dict(), **changes})
+
+
+@pytest.mark.parametrize("method", ["values", "unstandardize", "standardize", "decode", "choose"])
+@pytest.mark.parametrize("given", ["x", b"x", ["a"], [None], 1j])
+def test_rejects_what_is_not_numbers_in_its_own_words(method, given):
+    target = Target.learn([1.0, 2.0, 4.0])
+    with pytest.raises(TypeError, match=rf"^Target\.{method}: .* must hold real numbers"):
+        getattr(target, method)(given)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -24,7 +25,7 @@ from handnn.files.learning.survey import survey, take_rows
 from handnn.files.model import FileModel
 from handnn.files.reading.columns import check_same_columns
 from handnn.files.reading.dialect import Dialect
-from handnn.files.reading.source import open_table
+from handnn.files.reading.source import Source, open_table
 from handnn.losses import KernelLoss
 from handnn.play.toy_rows import THRESHOLDS, TOY_SETS
 from handnn.tables import Columns, Target
@@ -37,6 +38,9 @@ Indices: TypeAlias = NDArray[np.int64]
 
 MAX_INPUTS = 256
 """The largest number of input columns."""
+
+MAX_COLUMNS = 4 * MAX_INPUTS
+"""The largest number of columns of a file; some may be left out."""
 
 MAX_CLASSES = 20
 """The largest number of classes."""
@@ -174,7 +178,7 @@ def read_rows(
         >>> read_rows(path, "Concrete compressive strength", held_out=0.2).held_x.shape
         (206, 8)
     """
-    with open_table(path, model.dialect(Dialect()) if model else None) as source:
+    with _opened(path, model.dialect(Dialect()) if model else None) as source:
         settings = TrainingSettings((target,), hold_out=held_out, seed=seed, drop_gaps=True)
         surveyed = survey(source, settings)
         frame, places = take_rows(surveyed)
@@ -262,8 +266,20 @@ class ArrayRows:
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:
     """Return the names of the columns of a file; raises what `read_rows` raises."""
-    with open_table(path) as source:
+    with _opened(path) as source:
         return list(source.names)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], dialect: Dialect | None = None) -> Iterator[Source]:
+    """Open a table; ValueError if it has more than `MAX_COLUMNS`."""
+    with open_table(path, dialect) as source:
+        if len(source.names) > MAX_COLUMNS:
+            raise ValueError(
+                f"{source.path} has {len(source.names):,} columns; at most {MAX_COLUMNS:,} are "
+                "supported"
+            )
+        yield source
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -99,6 +99,8 @@ def _guard(
                 response = await answer(request)
             except TooLarge as error:
                 response = JSONResponse({"error": str(error)}, 413)
+            except ClientDisconnect:  # nobody reads the response
+                response = Response(status_code=400)
             except (ValueError, TypeError, ImportError, OSError) as error:
                 response = JSONResponse({"error": describe(error)}, 400)
             except Exception as error:
@@ -195,6 +197,8 @@ def _document(content: bytes) -> dict[str, object]:
         document: object = json.loads(content or b"{}")
     except RecursionError:
         raise ValueError("the JSON of a request is nested too deeply") from None
+    except ValueError:  # also of text that is not Unicode, and of integers of 4,300 digits
+        raise ValueError("a request must be valid JSON") from None
     if not isinstance(document, dict):
         raise ValueError("a request must be a JSON object")
     return document

@@ -216,6 +216,9 @@ class Target:
 
     def values(self, pre: Array) -> Floats:
         """Return the predicted values (N, n_out) of a regression's outputs, in float64."""
+        return self._values(as_float(pre, None, "Target.values: pre"))
+
+    def _values(self, pre: Array) -> Floats:
         if self.is_exp:
             pre = rates(pre.astype(np.float64))
         return self._unscaled(pre)
@@ -239,7 +242,7 @@ class Target:
         pre = self._checked(pre, "Target.decode")
         if self.task != "regression":
             return self.choose(self.probabilities(pre))
-        values = self.values(pre)
+        values = self._values(pre)
         return values[:, 0] if self.is_flat else values
 
     def probabilities(self, pre: ArrayLike) -> Array:
