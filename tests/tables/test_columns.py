@@ -369,3 +369,22 @@ def test_transforms_a_million_rows_within_a_second(kind):
         columns.transform(table)
         seconds = min(seconds, time.process_time() - start)
     assert seconds < 1
+
+
+def test_rejects_cycles_that_are_not_finite():
+    days = [f"202{n % 4}-{1 + n % 12:02}-{1 + n % 28:02}" for n in range(80)]
+    entry = Columns.learn({"a": np.arange(80.0), "day": days}).to_dict()
+    entry["columns"][1]["periods"] = [1.803e-321]
+    with pytest.raises(FormatError, match="periods must be 1e-06 days or more"):
+        Columns.from_dict(entry)
+
+
+def test_names_the_column_of_an_input_that_is_not_finite():
+    """Inputs after those of the numbers are indicators and cycles."""
+    days = [f"202{n % 4}-{1 + n % 12:02}-{1 + n % 28:02}" for n in range(80)]
+    columns = Columns.learn({"a": np.arange(80.0), "day": days})
+    (_, day) = columns._values[1]
+    object.__setattr__(day, "periods", (math.nan,) * len(day.periods))
+    table = {"a": [1.0, 2.0], "day": ["2024-05-01"] * 2}
+    with pytest.raises(ValueError, match="column 'day', row 0: '2024-05-01' is too large"):
+        columns.transform(table)

@@ -225,9 +225,14 @@ class Columns:
 
     def _raise_too_large(self, reader: TableReader, places: list[int], out: Array) -> None:
         """Raise ValueError for the first column with a scaled number that `out` cannot hold."""
-        at = int((~np.isfinite(out)).any(axis=0).argmax())
-        raise reader.cells(places[self._values[at][0]]).error(
-            reader.where, ~np.isfinite(out[:, at]), f"is too large for {out.dtype} after scaling"
+        wrong = ~np.isfinite(out)
+        at = int(wrong.any(axis=0).argmax())
+        owners = list(range(self._n_numbers))  # the column of values of each column of `out`
+        owners += [number for number in owners if self._values[number][1].has_gaps]
+        for number, (_, column) in enumerate(self._values):
+            owners += [number] * (len(column.names_out("")) - 1)
+        raise reader.cells(places[self._values[owners[at]][0]]).error(
+            reader.where, wrong[:, at], f"is too large for {out.dtype} after scaling"
         )
 
     def first_layers(self, rng: RandomSource = None, dtype: DTypeLike = "float32") -> list[Brick]:

@@ -37,6 +37,9 @@ SINE = (
 )
 """The coefficients of u, u³, u⁵ ... in the Taylor series of ``sin(2π·u)``."""
 
+MIN_PERIOD = 1e-6
+"""The shortest period of a cycle, in days: dates are a finite number of periods."""
+
 MIN_CYCLES = 0.5
 """A cycle is an input if the training dates span at least this many of its periods."""
 
@@ -112,8 +115,8 @@ class DateColumn:
         if not (isinstance(trend, dict) and isinstance(periods, list)):
             raise ValueError(f"{name}: trend must be an object, and periods a list")
         found = tuple(checks.number(period, f"{name}: periods") for period in periods)
-        if min(found, default=1) <= 0:
-            raise ValueError(f"{name}: periods must be above 0")
+        if found and min(found) < MIN_PERIOD:
+            raise ValueError(f"{name}: periods must be {MIN_PERIOD} days or more")
         return cls(NumberColumn.from_dict(trend), found)
 
     def __str__(self) -> str:
