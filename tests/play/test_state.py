@@ -45,7 +45,7 @@ def test_a_state_survives_json():
         ({"version": 1, "bricks": [{"brick": "Conv"}]}, "'Conv' is not one of"),
         ({"version": 1, "bricks": [{"brick": "ReLU", "slope": 1}]}, "no setting 'slope'"),
         ({"version": 1, "bricks": [{"brick": "ELU", "alpha": "1"}]}, "alpha must be a float"),
-        ({"version": 1, "bricks": [{"brick": "GELU", "form": "exact"}]}, "erf or tanh"),
+        ({"version": 1, "bricks": [{"brick": "GELU", "form": "exact"}]}, "one of erf, tanh"),
         ({"version": 1, "loss": {"name": "__class__"}}, "not one of"),
         ({"version": 1, "optimizer": {"name": "SGD", "nesterov": 1}}, "nesterov must be a bool"),
         ({"version": 1, "data": {"noise": float("nan")}}, "noise"),

@@ -15,8 +15,11 @@ from handnn.files.errors import TableError
 from handnn.inside.watching import sentence_of
 from handnn.layers import BRICKS
 from handnn.losses import LOSSES
+from handnn.play.building import plan
+from handnn.play.catalog import BRICK_SETTINGS, LOSS_SETTINGS, OPTIMIZER_SETTINGS, SCHEDULE_SETTINGS
 from handnn.play.parts import PARTS
-from handnn.play.rows import read_rows
+from handnn.play.rows import load_rows, read_rows
+from handnn.play.state import State
 
 WORDS = json.loads(PARTS["words-zh.json"])
 PACKAGE = Path(handnn.__file__).parent
@@ -159,3 +162,40 @@ def test_a_message_about_a_table_is_wholly_in_chinese(tmp_path, monkeypatch, tab
     names = {"t", "csv", "Excel", "NUL", "UTF", "PDF", "bzip", "gzip", "zip", "SQLite", "CSV", "e"}
     words = re.findall("[A-Za-z]+", re.sub("'[^']*'", "", made))
     assert set(words) <= names, made
+
+
+def with_setting(part, name, setting, value):
+    """Return a state in which a setting has this value."""
+    entry = {"brick" if part == "bricks" else "name": name, setting: value}
+    return {"version": 1, part: [entry] if part == "bricks" else entry}
+
+
+SETTINGS = [
+    (part, name, setting)
+    for part, catalog in (
+        ("optimizer", OPTIMIZER_SETTINGS), ("loss", LOSS_SETTINGS),
+        ("schedule", SCHEDULE_SETTINGS), ("bricks", BRICK_SETTINGS),
+    )
+    for name, settings in catalog.items()
+    for setting in settings
+    if setting.kind != "bool"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("part", "name", "setting"), SETTINGS)
+def test_a_message_about_a_setting_is_wholly_in_chinese(part, name, setting):
+    rows = load_rows("xor")
+    values = [-1, 0, 0.5, 1, 1.5, 1e9, 1e300] if setting.kind != "choice" else ["other"]
+    found = []
+    for value in values:
+        try:
+            state = State.from_json(with_setting(part, name, setting.name, value))
+            plan(state, rows).make(rows, seed=0)
+        except ValueError as error:
+            found.append(str(error))
+    assert found
+    for message in found:
+        made = told(message)
+        assert re.search("[\u4e00-\u9fff]", made) and ": " not in made, made
+        words = set(re.findall("[A-Za-z_]+[0-9]?", re.sub("'[^']*'|[0-9]e.[0-9]+", "", made)))
+        assert words <= {name, setting.name, *setting.choices}, made

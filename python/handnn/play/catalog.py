@@ -23,6 +23,9 @@ Value = float | str | bool
 MAX_UNITS = 256
 """The largest number of units of an Affine."""
 
+LARGEST = 1e12
+"""The largest absolute value of a number; JSON also allows 1e999, which is infinite."""
+
 PREFERENCE = (
     "class probabilities", "rate", "mean", "median", "value", "quantiles", "mean and variance",
 )  # fmt: skip
@@ -44,13 +47,16 @@ class Setting:
             return value
         if self.kind == "choice" and isinstance(value, str) and value in self.choices:
             return value
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12:
-            if self.kind == "float":
+        wanted = "an int" if self.kind == "int" else f"a {self.kind}"
+        if self.kind == "choice":
+            wanted = f"one of {', '.join(self.choices)}"
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if self.kind in ("float", "int") and not abs(value) <= LARGEST:
+                wanted = f"a number from {-LARGEST:g} to {LARGEST:g}"
+            elif self.kind == "float":
                 return float(value)
-            if self.kind == "int" and value == int(value):
+            elif self.kind == "int" and value == int(value):
                 return int(value)
-        kind = "an int" if self.kind == "int" else f"a {self.kind}"
-        wanted = " or ".join(self.choices) if self.kind == "choice" else kind
         raise ValueError(f"{where}: {self.name} must be {wanted}, but is {value!r:.40}")
 
 
