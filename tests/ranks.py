@@ -32,10 +32,10 @@ def mpiexec():
     return shutil.which("mpiexec", path=os.pathsep.join(folders))
 
 
-def run_ranks(n_ranks, *arguments, timeout=120, **environment):
+def run_ranks(n_ranks, *arguments, timeout=120, options=(), **environment):
     """Run Python with these arguments as `n_ranks` ranks, in the root of the repository."""
     return subprocess.run(
-        [mpiexec(), "-n", str(n_ranks), sys.executable, *arguments],
+        [mpiexec(), *options, "-n", str(n_ranks), sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,

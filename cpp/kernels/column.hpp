@@ -70,8 +70,8 @@ struct RowGroup {
   }
 };
 
-// sum[c] += row(lane) . column c of b (P, C), for the first P columns of the rows; only for those in
-// `which`.
+// sum[c] += row(lane) . column c of b (P, C), for the first P columns of the rows; only for those
+// in `which`.
 template <int C, class T, class Row>
 inline void add_part(Short<T> (&sum)[C], const Row& row, const Strided<T>& b, Range which) {
   constexpr int P = transposed_columns<T>;
@@ -85,8 +85,8 @@ inline void add_part(Short<T> (&sum)[C], const Row& row, const Strided<T>& b, Ra
   }
 }
 
-// The same for V groups of rows and `parts` parts of them. Each group is `skew` parts behind the one
-// before it.
+// The same for V groups of rows and `parts` parts of them. Each group is `skew` parts behind the
+// one before it.
 template <int V, int C, int skew, class T>
 inline void add_parts(Short<T> (&sum)[V][C], const Size (&first)[V], const Strided<T>& a,
                       const Strided<T>& b, Size parts) {
