@@ -193,8 +193,9 @@ class TrainingProgram {
   std::vector<T*> dout_;  // dout_[i] (most_rows, O): its gradient; bricks in place share one
   std::vector<T*> mean_, spread_;  // mean and rstd of layer_norm, mean and var of batch_norm
   std::vector<Rates<T>> w_rates_, b_rates_;
-  double lr_factor_ = 0, grad_scale_ = 0;  // those of the rates; 0 before the first step
-  T* db_ = nullptr;                        // the widest b of an affine
+  // Those of the rates; NaN, which equals nothing, before the first step.
+  double lr_factor_ = std::numeric_limits<double>::quiet_NaN(), grad_scale_ = lr_factor_;
+  T* db_ = nullptr;  // the widest b of an affine
   // One for each thread.
   std::vector<T*> scratch_;
   std::vector<T*> dw_;  // rows_at_once rows of the largest w of all affines
