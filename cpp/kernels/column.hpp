@@ -104,8 +104,8 @@ inline void add_parts(Short<T> (&sum)[V][C], const Size (&first)[V], const Strid
   }
 }
 
-// The same for all columns of a vector of rows, or of less, of which the last is computed several
-// times. Less than a part of columns is copied.
+// The same for all columns of up to a vector of rows. The lanes of missing rows repeat the last
+// one. Less than a part of columns is copied.
 template <int C, class T>
 __attribute__((noinline)) void add_few(Short<T> (&sum)[C], const Strided<T>& a, const Strided<T>& b,
                                        Size K, Size count) {

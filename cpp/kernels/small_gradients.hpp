@@ -13,8 +13,8 @@
 namespace handnn {
 namespace {
 
-// The two factors of dw: N rows of `few` elements, each of which is broadcast, and N rows of `many`
-// elements, which fill the lanes.
+// The two factors of dw: N rows of `few` elements, which are broadcast one by one, and N rows of
+// `many` elements, which fill the lanes.
 template <class T>
 struct SmallFactors {
   const T *few_data, *many_data;
@@ -30,7 +30,8 @@ inline void store_column(T* p, Size apart, Vector<T> v, Size n) {
   for (Size i = 0; i < lanes<T> && i < n; ++i) p[i * apart] = lane[i];
 }
 
-// Of these lanes of `many`, at most R vectors of sums; the last ones are equal if there are fewer.
+// The sums of the lanes `at`, in R vectors. If `few` is below R, the remaining vectors repeat the
+// last one.
 template <int R, bool is_column, class T, class At>
 __attribute__((noinline)) void small_gradients_at(At at, T* dw, T* db, const SmallFactors<T>& of) {
   Size which[R];

@@ -152,7 +152,7 @@ def check_engines(number):
         assert_same_bits(array, arrays[name], f"{what}, {name}")
     out = compiled.network.predict(case.x)
     one_by_one = [compiled.network.predict(case.x[n : n + 1]) for n in range(len(case.x))]
-    # The sign of a NaN is not specified by IEEE 754, and depends on the order of two operands.
+    # The bits of a NaN are not guaranteed (docs/numerics.md): of two NaNs, the CPU selects one.
     assert_same_bits(
         *(np.where(np.isnan(a), np.nan, a) for a in (out, np.concatenate(one_by_one))), what
     )

@@ -86,7 +86,7 @@ def fit(epochs, path=None, comm=None, callbacks=()):
 
 
 def run(run_ranks, n_ranks, path, n_epochs=10**6, victim=-1, seconds=0.0, signal=9, hosts=()):
-    """Train with ranks, of which one may be killed; check that they leave no watcher behind."""
+    """Train with ranks, and kill the victim, if any; check that no watcher is left behind."""
     arguments = [path, n_epochs, victim, seconds, signal, *hosts]
     # The watchers of different hosts are not ordered by the kernel. MPICH's launcher ends the other
     # ranks at once, and on a busy machine their watchers can be faster; they end themselves later.

@@ -41,8 +41,8 @@ def unit_facts(player: Player, place: int, unit: int) -> Json:
 def _entries(layer: Brick, place: int, unit: int) -> tuple[list[Json], int]:
     """Return the params of one unit of a brick, and how many are left out.
 
-    A unit has an entry of each vector and a column of each matrix, of which the first `MAX_UNITS`
-    are returned.
+    A unit has an entry of each vector and a column of each matrix. The first `MAX_UNITS` entries of
+    a column are returned.
     """
     found: list[Json] = []
     more = 0

@@ -1,7 +1,7 @@
 """The header of a safetensors file, and the JSON in its metadata, parsed with little memory.
 
-`json.loads` turns two bytes, such as "[]", into a hundred. So a header is parsed member by member,
-each of which is short or a string, and the JSON in its metadata only if it describes few objects.
+`json.loads` turns two bytes, such as "[]", into a hundred. So a header is parsed member by member:
+each is short or a string. The JSON in its metadata is parsed only if it describes few objects.
 """
 
 from __future__ import annotations
