@@ -7,8 +7,10 @@ runs in which single cases matter little: under sanitizers, and on other version
 from __future__ import annotations
 
 import os
+import zlib
 from collections import defaultdict
 
+import numpy as np
 import pytest
 
 from tests import ranks
@@ -30,6 +32,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item.nodeid in kept]
+
+
+@pytest.fixture(autouse=True)
+def seeded(request):
+    """Let ``rng=None`` draw from a seed of the test's own: a test passes always or never."""
+    default_rng = np.random.default_rng
+    entropy = np.random.SeedSequence(zlib.crc32(request.node.nodeid.encode()))
+
+    def seeded_rng(seed=None):
+        return default_rng(entropy.spawn(1)[0] if seed is None else seed)
+
+    np.random.default_rng = seeded_rng
+    yield
+    np.random.default_rng = default_rng
 
 
 @pytest.fixture(scope="session")
