@@ -175,13 +175,21 @@ def fuzz(session: nox.Session) -> None:
 
     Mutated tables go through the commands; HANDNN_FUZZ_TABLES is their number, 100,000 by default.
 
-    An argument after `--` multiplies the numbers of files and calls, and is their seed.
+    An argument after `--` multiplies the numbers of programs that libFuzzer tries, of files and of
+    calls, and is their seed.
     """
     factor = int(session.posargs[0]) if session.posargs else 1
     install_groups(session, "cpp")
     session.install(".[test]")
     build(session, "asan", target="engine_tests")
     ctest(session, "asan", "--tests-regex", "^engine_fuzz", "--verbose")
+    if shutil.which("clang++"):
+        build(session, "libfuzzer", target="engine_libfuzzer")
+        options = [f"-runs={50_000 * factor}", f"-seed={factor}", "-max_len=256", "-len_control=0"]
+        program = "build/libfuzzer/cpp/tests/engine_libfuzzer"
+        session.run(program, *options, "-print_final_stats=1", external=True)
+    else:
+        session.log("libFuzzer: skipped, because clang++ is not installed")
     environment = {
         "HANDNN_FUZZ_FILES": str(5000 * factor),
         "HANDNN_FUZZ_CALLS": str(5000 * factor),

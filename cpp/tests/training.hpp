@@ -34,7 +34,7 @@ std::vector<T> numbers(Size size, std::uint64_t seed, T scale = 1) {
 }
 
 // The number of an activation in the table.
-int activation(const std::string& name) {
+[[maybe_unused]] int activation(const std::string& name) {
   int which = 0;
   while (activation_facts[which].name != name) ++which;
   return which;
