@@ -1,5 +1,5 @@
-// Programs that libFuzzer chooses: those that CheckedBricks accepts fit, and run within the bounds of
-// their arrays. Links one instruction set's kernels with sanitizers.
+// Programs that libFuzzer chooses: those that CheckedBricks accepts fit, and run within the bounds
+// of their arrays. Runs one instruction set's kernels, compiled with sanitizers.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -25,8 +25,8 @@ Brick<T> brick_of(Kind kind, Size I = 0, Size O = 0) {
   return brick;
 }
 
-// A network that `choices` draws: below(n) returns a number from 0 to n - 1, and the last one is the
-// ordinary choice. Each array is an allocation of its own, of exactly its size.
+// A network that `choices` draws: below(n) returns a number from 0 to n - 1, and the last one is
+// the ordinary choice. Each array is an allocation of its own, of exactly its size.
 template <class T, class Choices>
 class RandomNetwork {
  public:
