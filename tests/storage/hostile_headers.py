@@ -1,4 +1,6 @@
-"""Hostile headers of 2 MiB, and packed lists; prints the memory that loading each of them takes.
+"""Hostile headers, packed lists, and arrays that are not kept as they are in the file.
+
+Prints the memory that loading each of them takes.
 
 A process of its own starts with little free memory, which would hide what a load takes.
 """
@@ -14,7 +16,7 @@ import sys
 import numpy as np
 
 import handnn
-from handnn.storage import write_arrays
+from handnn.storage import TensorFile, write_arrays
 
 SIZE = 2**21
 ASTRAL = "\U0001f600"
@@ -104,6 +106,26 @@ def packed(n):
     }
 
 
+def save_transposed(path):
+    """Save a network whose largest array is transposed in the file."""
+    w = np.ones((2000, 3000), np.float32)
+    handnn.Network([handnn.Affine(w, w[0])]).save(path, names="torch")
+
+
+def save_long_history(path, n_epochs=10**6):
+    """Save a checkpoint with losses, times and two metrics of `n_epochs`."""
+    x, metrics = np.ones((8, 2), np.float32), ["mae", "rmse"]
+    trainer = handnn.Trainer(handnn.mlp([2, 1], rng=0), handnn.MSELoss(), handnn.SGD(0.1), rng=0)
+    options = {"validation": 0.5, "metrics": metrics, "checkpoint": path}
+    trainer.fit(x, x[:, 0], epochs=1, batch_size=4, **options)
+    with open(path, "rb") as file:
+        saved = TensorFile(file)
+        arrays = {key: saved.read(key) for key in saved.keys()}  # noqa: SIM118
+    for name in ("train_loss", "seconds", "validation_loss", "metrics"):
+        arrays[f"history.{name}"] = np.repeat(arrays[f"history.{name}"], n_epochs, axis=-1)
+    write_arrays(path, arrays, saved.metadata)
+
+
 def growth_mib(load, path):
     """Return by how much the resident memory of a process that loads a file grows at most."""
     read, write = os.pipe()
@@ -149,6 +171,13 @@ def main(path):
             write_arrays(path, named, {"handnn": text})
             mib = os.path.getsize(path) / 2**20
             found[f"{n} {name}"] = [mib, growth_mib(handnn.TableModel.load, path)]
+    for save, load in [
+        (save_transposed, handnn.load),
+        (save_long_history, handnn.Trainer.resume),
+    ]:
+        save(path)
+        load(path)
+        found[save.__name__] = [os.path.getsize(path) / 2**20, growth_mib(load, path)]
     print(json.dumps(found))
 
 

@@ -121,3 +121,25 @@ def test_rejects_a_file_that_shrinks_while_it_is_read(path):
 
     with pytest.raises(FormatError, match="ends within its array large"):
         read()
+
+
+@pytest.mark.parametrize("piece", [1, 3, 7, 64, 2**17])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (3, 5), (1, 9), (9, 1), (0, 4), (4, 0), (6,)])
+def test_reads_transposes_in_pieces(path, monkeypatch, shape, piece):
+    monkeypatch.setattr("handnn.storage.file.PIECE", piece)
+    size = np.prod(shape)
+    save_file({"a": np.arange(size, dtype="f4").reshape(shape), "b": np.zeros(3, "f4")}, path)
+    with opened(path, "is damaged") as file:
+        found = file.read_transposed("a")
+    assert found.flags.c_contiguous and found.dtype == np.float32
+    assert_same_bits(found, np.arange(size, dtype="f4").reshape(shape).T)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (0,), (2, 3), (3, 0), (0, 3)])
+def test_reads_the_rows_of_an_array_as_lists(path, shape):
+    values = np.random.default_rng(0).normal(size=shape)
+    save_file({"a": np.asarray(values), "b": np.zeros(2, "f4")}, path)
+    with opened(path, "is damaged") as file:
+        assert [list(row) for row in file.read_lists("a")] == np.atleast_2d(values).tolist()
+        with pytest.raises(ValueError, match="its array b is F32, not F64"):
+            file.read_lists("b")

@@ -181,11 +181,10 @@ class BrickArrays:
             key = f"{place}.{TORCH_NAMES.get(brick, {}).get(name, name)}"
             if brick == BatchNorm.__name__:
                 self._unread.discard(f"{place}.{COUNTER}")
-        array = self._file.read(key)
         self._unread.discard(key)
         if self._is_torch and is_turned(brick, name):
-            array = np.ascontiguousarray(array.T)
-        return array
+            return self._file.read_transposed(key)
+        return self._file.read(key)
 
     def check_all_read(self) -> None:
         """Raise ValueError when an array belongs to no layer."""

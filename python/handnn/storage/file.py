@@ -9,8 +9,11 @@ second copy of the arrays, and aborts the process if memory runs out.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
+import sys
+from array import array
 from collections.abc import Iterator, KeysView, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
@@ -22,7 +25,7 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.engine import signals
 from handnn.storage.atomic import replacing
-from handnn.storage.header import MAX_HEADER_BYTES, check_cost, parse_header
+from handnn.storage.header import MAX_HEADER_BYTES, Entry, check_cost, parse_header
 from handnn.storage.messages import one_line
 
 WRITTEN = {
@@ -50,6 +53,9 @@ PACKED: Mapping[str, np.dtype[Any]] = {
     "U8": np.dtype("u1"),
 }
 """The dtypes of packed lists; see `packing`."""
+
+PIECE = 2**17
+"""The number of elements that are transposed at a time."""
 
 
 class FormatError(ValueError):
@@ -106,18 +112,66 @@ class TensorFile:
         """Return a new array, float64, int64 or uint8; raise ValueError like `read`."""
         return self._read(key, PACKED)
 
-    def _read(self, key: str, dtypes: Mapping[str, np.dtype[Any]]) -> NDArray[Any]:
+    def read_transposed(self, key: str) -> Array:
+        """Return the transpose, C-contiguous, without a copy of the array; see `read`."""
+        entry = self._entry(key, FLOATS)
+        if len(entry.shape) != 2 or 0 in entry.shape:
+            return np.ascontiguousarray(self.read(key).T)
+        n_rows, n_columns = entry.shape
+        made = np.empty((n_columns, n_rows), FLOATS[entry.dtype].newbyteorder("="))
+        height, width = max(1, PIECE // n_columns), min(PIECE, n_columns)
+        piece = np.empty(height * width, FLOATS[entry.dtype])
+        self._file.seek(self._begin + entry.start)
+        for top in range(0, n_rows, height):
+            rows = slice(top, min(top + height, n_rows))
+            for left in range(0, n_columns, width):  # several only if there is one row at a time
+                columns = slice(left, min(left + width, n_columns))
+                shape = rows.stop - rows.start, columns.stop - columns.start
+                part = piece[: shape[0] * shape[1]]
+                self._fill(part, key)
+                made[columns, rows] = part.reshape(shape).T
+        return made
+
+    def read_lists(self, key: str) -> list[array[float]]:
+        """Return the rows of a float64 array as lists that can grow; raise ValueError like `read`.
+
+        A one-dimensional array is one row.
+        """
+        *n_rows, n_columns = self._entry(key, {"F64": FLOATS["F64"]}).shape or (1,)
+        self._file.seek(self._begin + self._entries[key].start)
+        lists = []
+        for _ in range(math.prod(n_rows)):
+            values = array("d", [0.0]) * n_columns
+            self._fill(np.asarray(values), key)
+            if sys.byteorder == "big":
+                values.byteswap()
+            lists.append(values)
+        return lists
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Return the shape of an array; raise ValueError if there is no such array."""
         if key not in self._entries:
             raise ValueError(f"it has no array {key!r:.50}")
+        return tuple(self._entries[key].shape)
+
+    def _entry(self, key: str, dtypes: Mapping[str, np.dtype[Any]]) -> Entry:
+        self.shape(key)
         entry = self._entries[key]
         if entry.dtype not in dtypes:
             raise ValueError(f"its array {key} is {entry.dtype}, not {' or '.join(dtypes)}")
-        array = np.empty(entry.shape, dtypes[entry.dtype])
-        if array.size:
-            self._file.seek(self._begin + entry.start)
-            if self._file.readinto(array.reshape(-1).view(np.uint8).data) != array.nbytes:
-                raise ValueError(f"it ends within its array {key}")
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
+        return entry
+
+    def _read(self, key: str, dtypes: Mapping[str, np.dtype[Any]]) -> NDArray[Any]:
+        entry = self._entry(key, dtypes)
+        made = np.empty(entry.shape, dtypes[entry.dtype])
+        self._file.seek(self._begin + entry.start)
+        self._fill(made, key)
+        return made.astype(made.dtype.newbyteorder("="), copy=False)
+
+    def _fill(self, made: NDArray[Any], key: str) -> None:
+        """Read the bytes of a C-contiguous array from the current position."""
+        if made.size and self._file.readinto(made.reshape(-1).view(np.uint8).data) != made.nbytes:
+            raise ValueError(f"it ends within its array {key}")
 
 
 @contextmanager

@@ -6,6 +6,9 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from handnn.arrays import check_type
 
 if TYPE_CHECKING:
@@ -60,6 +63,19 @@ class History:
             self._seconds.append(epoch.seconds)
             self._train_loss.append(epoch.train_loss)
 
+    def to_columns(self) -> dict[str, NDArray[np.float64]]:
+        """Return a history of E epochs and M metrics as arrays.
+
+        Shapes: train_loss and seconds (E,), validation_loss (E,) or (0,), metrics (M, E).
+        """
+        metrics = list(self._metrics.values())
+        return {
+            "train_loss": np.array(self._train_loss, np.float64),
+            "validation_loss": np.array(self._validation_loss, np.float64),
+            "seconds": np.array(self._seconds, np.float64),
+            "metrics": np.array(metrics, np.float64).reshape(len(metrics), len(self)),
+        }
+
     @classmethod
     def from_columns(
         cls,
@@ -68,12 +84,15 @@ class History:
         validation_loss: Iterable[float],
         metrics: Mapping[str, Iterable[float]],
     ) -> History:
-        """Return a History with these columns, of one length (no validation losses: none)."""
+        """Return a History with these columns, of one length (no validation losses: none).
+
+        An `array.array` of type "d" is not copied.
+        """
         check_type(metrics, Mapping, "History.from_columns: metrics")
         history = cls()
-        history._train_loss, history._seconds = array("d", train_loss), array("d", seconds)
-        history._validation_loss = array("d", validation_loss)
-        history._metrics = {name: array("d", values) for name, values in metrics.items()}
+        history._train_loss, history._seconds = _column(train_loss), _column(seconds)
+        history._validation_loss = _column(validation_loss)
+        history._metrics = {name: _column(values) for name, values in metrics.items()}
         return history
 
     @property
@@ -180,3 +199,9 @@ class History:
             parts += [f"{name} {value:.4g}" for name, value in last.metrics.items()]
             parts.append(f"{sum(self.epoch_seconds):.3g} s")
         return parts
+
+
+def _column(values: Iterable[float]) -> array[float]:
+    if isinstance(values, array) and values.typecode == "d":
+        return values
+    return array("d", values)

@@ -21,7 +21,6 @@ from handnn.training.checkpoints.components import (
     OPTIMIZER_NAMES,
     SCHEDULE_NAMES,
     describe_optimizer,
-    history_columns,
     known_part,
 )
 from handnn.training.early_stopping import EarlyStopping
@@ -121,7 +120,7 @@ class Checkpoint:
         if state.early_stopping is not None:
             best = state.early_stopping.best_arrays
             arrays |= {f"best.{name}": array for name, array in best.items()}
-        arrays |= {f"history.{n}": array for n, array in history_columns(state.history).items()}
+        arrays |= {f"history.{n}": array for n, array in state.history.to_columns().items()}
         if state.step and state.outputs is not None:
             rows = min(state.step * self.settings.batch_size, len(state.outputs))
             arrays["outputs"] = state.outputs[:rows]

@@ -11,6 +11,7 @@ from handnn import schedules
 from handnn.arrays import Array
 from handnn.losses import LOSSES
 from handnn.optimizers import OPTIMIZERS, GradientOptimizer
+from handnn.storage import TensorFile
 from handnn.training.checkpoints.fields import as_dict, as_int, as_number, build, one_of
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.history import History
@@ -129,37 +130,27 @@ def read_early_stopping(
     return stopping
 
 
-def history_columns(history: History) -> dict[str, Array]:
-    """Return a history of E epochs and M metrics as float64 arrays.
+def read_history(file: TensorFile, columns: set[str], names: list[str]) -> History:
+    """Read a History from the arrays of `History.to_columns`.
 
-    Shapes: train_loss and seconds (E,), validation_loss (E,) or (0,), metrics (M, E).
+    columns: the names of the arrays in the file. names: of the metrics.
     """
-    metrics = list(history.metrics.values())
-    return {
-        "train_loss": np.array(history.train_loss, np.float64),
-        "validation_loss": np.array(history.validation_loss, np.float64),
-        "seconds": np.array(history.epoch_seconds, np.float64),
-        "metrics": np.array(metrics, np.float64).reshape(len(metrics), len(history)),
-    }
-
-
-def read_history(columns: Mapping[str, Array], names: list[str]) -> History:
-    """Build a History from its columns and the names of its metrics."""
-    if set(columns) != {"train_loss", "validation_loss", "seconds", "metrics"}:
+    if columns != {"train_loss", "validation_loss", "seconds", "metrics"}:
         raise ValueError("its history does not consist of the four arrays")
-    n_epochs = len(columns["train_loss"]) if columns["train_loss"].ndim == 1 else -1
-    has_validation = columns["validation_loss"].shape == (n_epochs,)
-    shapes = [
-        columns["seconds"].shape == (n_epochs,),
-        has_validation or columns["validation_loss"].shape == (0,),
-        columns["metrics"].shape == (len(names) if n_epochs else 0, n_epochs),
+    shapes = {name: file.shape(f"history.{name}") for name in columns}
+    n_epochs = shapes["train_loss"][0] if len(shapes["train_loss"]) == 1 else -1
+    fits = [
+        shapes["seconds"] == (n_epochs,),
+        shapes["validation_loss"] in ((n_epochs,), (0,)),
+        shapes["metrics"] == (len(names) if n_epochs else 0, n_epochs),
     ]
-    if not all(shapes) or any(array.dtype != np.float64 for array in columns.values()):
+    if not all(fits):
         raise ValueError("the arrays of its history do not fit together")
-    metrics = dict(zip(names, columns["metrics"], strict=True)) if n_epochs else {}
-    return History.from_columns(
-        columns["train_loss"], columns["seconds"], columns["validation_loss"], metrics
-    )
+    lists = {name: file.read_lists(f"history.{name}") for name in sorted(columns)}
+    (train_loss,), (seconds,) = lists["train_loss"], lists["seconds"]
+    (validation_loss,) = lists["validation_loss"]
+    metrics = dict(zip(names, lists["metrics"], strict=True)) if n_epochs else {}
+    return History.from_columns(train_loss, seconds, validation_loss, metrics)
 
 
 def read_generator(state: Mapping[str, object]) -> np.random.Generator:

@@ -51,7 +51,8 @@ class _Arrays(NamedTuple):
     """The names of the arrays of the bricks."""
     optimizer: dict[str, Array]
     best: dict[str, Array]
-    history: dict[str, Array]
+    history: set[str]
+    """The names of the arrays of the history."""
     outputs: Array | None
 
 
@@ -98,7 +99,7 @@ def _read(path: str, file: TensorFile, described: Mapping[str, object]) -> Resum
     weights = {**network.params, **network.buffers}
     state = FitState(
         as_int(described.get("epochs"), "epochs"),
-        read_history(arrays.history, [name for name, _ in settings.metrics]),
+        read_history(file, arrays.history, [name for name, _ in settings.metrics]),
         as_int(described.get("step"), "step", 2**63),
         as_number(described.get("total"), "total"),
         arrays.outputs,
@@ -111,17 +112,21 @@ def _read(path: str, file: TensorFile, described: Mapping[str, object]) -> Resum
 
 
 def _read_arrays(file: TensorFile) -> _Arrays:
-    parts: dict[str, dict[str, Array]] = {"optimizer": {}, "best": {}, "history": {}}
-    bricks, outputs = [], None
+    parts: dict[str, dict[str, Array]] = {"optimizer": {}, "best": {}}
+    bricks: list[str] = []
+    history: set[str] = set()
+    outputs = None
     for key in file.keys():  # noqa: SIM118 - a TensorFile is not a dict
         part, _, name = key.partition(".")
         if part in parts:
             parts[part][name] = file.read(key)
+        elif part == "history":
+            history.add(name)
         elif key == "outputs":
             outputs = file.read(key)
         else:
             bricks.append(key)
-    return _Arrays(bricks, outputs=outputs, **parts)
+    return _Arrays(bricks, history=history, outputs=outputs, **parts)
 
 
 def _read_network(file: TensorFile, arrays: _Arrays, described: Mapping[str, object]) -> Network:
