@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from handnn import SGD, DivergenceError, MSELoss, Network, Trainer
+from handnn import SGD, Affine, DivergenceError, MSELoss, Network, Trainer
 from tests.own_bricks import Halve
 from tests.training.test_early_stopping import problem
 
@@ -46,6 +46,21 @@ def test_network_without_params(params):
     x = np.ones((4, 2))
     with pytest.raises(DivergenceError, match="the network has no params, so the cause is a brick"):
         Trainer(Network([brick]), Endless(), SGD(0.1)).fit(x, x, epochs=1, batch_size=2)
+
+
+@pytest.mark.parametrize(
+    ("n_in", "n_out", "message"),
+    [
+        (0, 0, "y has no columns, so the loss is the mean of no errors"),
+        (3, 0, "y has no columns"),
+        (0, 2, "0.b has NaN or inf, from earlier updates or from the start; a smaller lr"),
+    ],
+)
+def test_rows_without_columns(n_in, n_out, message):
+    network = Network([Affine(np.zeros((n_in, n_out)), np.full(n_out, np.nan))])
+    x, y = np.zeros((6, n_in)), np.zeros((6, n_out))
+    with pytest.raises(DivergenceError, match=message):
+        Trainer(network, MSELoss(), SGD(0.1)).fit(x, y, epochs=1, batch_size=4)
 
 
 def test_pickle_keeps_epoch_and_step():

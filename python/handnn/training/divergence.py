@@ -74,20 +74,26 @@ def _cause(rows: Mapping[str, Array], params: Mapping[str, Array], optimizer: st
         wrong = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         if wrong.any():
             return f"{name} has NaN or inf in {wrong.sum()} of these {len(array)} rows"
+    if not rows["y"].size:
+        return "y has no columns, so the loss is the mean of no errors"
     for name, array in rows.items():
-        if abs(array).max() > LARGE:
-            return f"{name} has numbers up to {abs(array).max():.3g}; {_scaling(name)}"
+        if _largest(array) > LARGE:
+            return f"{name} has numbers up to {_largest(array):.3g}; {_scaling(name)}"
     remedy = f"a smaller lr, or clip_norm=1.0, may help; the optimizer is {optimizer}"
     for name, array in rows.items():
-        if name != "sample_weight" and abs(array).max() > UNSCALED:
-            largest = abs(array).max()
+        if name != "sample_weight" and (largest := _largest(array)) > UNSCALED:
             remedy = f"{name} has numbers up to {largest:.3g}: {_scaling(name)}; then {remedy}"
             break
     for name, array in params.items():
         if not np.isfinite(array).all():
             return f"{name} has NaN or inf, from earlier updates or from the start; {remedy}"
-    sizes = [(n, float(abs(a).max())) for n, a in params.items() if a.size]
+    sizes = [(n, _largest(a)) for n, a in params.items() if a.size]
     if not sizes:
         return "the network has no params, so the cause is a brick or the loss"
     name, largest = max(sizes, key=lambda of: of[1])
     return f"{name} has grown up to {largest:.3g} and the outputs overflow; {remedy}"
+
+
+def _largest(array: Array) -> float:
+    """Return the largest absolute value, 0 without elements."""
+    return float(abs(array).max(initial=0))
