@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -60,10 +61,30 @@ bool TrainingProgram<T>::stores() const {
   return std::isfinite(clip_norm_);
 }
 
+// Whether the value and the gradient of the loss are computed in one pass on one thread.
+template <class T>
+bool TrainingProgram<T>::adds_loss() const {
+  return !is_sharded() && kernels_.losses[loss_.which].add_and_backward;
+}
+
+// Whether the last output of the whole batch is kept, because the loss reads it a second time.
+template <class T>
+bool TrainingProgram<T>::keeps_last() const {
+  return threads_ > 1 || !adds_loss();
+}
+
+// Whether the gradient of the loss takes the place of the last output, which nothing else reads.
+template <class T>
+bool TrainingProgram<T>::replaces_last() const {
+  return !keeps_last() && kernels_.losses[loss_.which].is_in_place &&
+         bricks_[bricks_.size() - 1].kind == Kind::affine;
+}
+
 template <class T>
 void TrainingProgram<T>::lay_out() {
   const std::size_t count = bricks_.size();
   const Size array_rows = is_blocked() ? std::min(block_rows_, most_rows_) : most_rows_;
+  const Size last_rows = keeps_last() ? most_rows_ : array_rows;
   Size widest = 0, most_weights = 0;
   for (std::vector<T*>* arrays : {&out_, &dout_, &mean_, &spread_, &stored_dw_, &stored_db_}) {
     arrays->assign(count, nullptr);
@@ -72,11 +93,14 @@ void TrainingProgram<T>::lay_out() {
     const Brick<T>& brick = bricks_[i];
     if (brick.kind == Kind::fork) {
       out_[i] = i ? out_[i - 1] : nullptr;
-    } else if (i > 0 && bricks_[i - 1].kind == Kind::affine && replaces_input(brick)) {
+      continue;
+    }
+    const Size rows = i + 1 == count ? last_rows : array_rows;
+    if (i > 0 && bricks_[i - 1].kind == Kind::affine && replaces_input(brick) &&
+        rows == array_rows) {
       out_[i] = out_[i - 1];
     } else {
-      // The loss needs the last output of the whole batch.
-      out_[i] = arena_.take<T>(i + 1 == count ? most_rows_ : array_rows, brick.O);
+      out_[i] = arena_.take<T>(rows, brick.O);
     }
     if (brick.kind == Kind::layer_norm) {
       mean_[i] = arena_.take<T>(array_rows);
@@ -96,7 +120,8 @@ void TrainingProgram<T>::lay_out() {
   }
   // The gradient that an add passes to its block is needed again at the fork.
   bool is_shared = false;
-  dout_[count - 1] = arena_.take<T>(array_rows, bricks_[count - 1].O);
+  dout_[count - 1] =
+      replaces_last() ? out_[count - 1] : arena_.take<T>(array_rows, bricks_[count - 1].O);
   for (std::size_t i = count - 1; i > 0; --i) {
     is_shared |= bricks_[i].kind == Kind::add;
     const bool reuses = bricks_[i].kind == Kind::add || (bricks_[i].works_in_place() && !is_shared);
@@ -114,12 +139,13 @@ void TrainingProgram<T>::lay_out() {
 }
 
 template <class T>
-double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor) {
+double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outputs) {
   const Size N = batch.count;
   const int parts = is_worth_sharing(N) ? threads_ : 1;
   batch_rows_ = N;
+  outputs_ = outputs;
   // One thread passes the rows in order, as the sums require.
-  is_loss_added_ = parts == 1 && !is_sharded() && kernels_.losses[loss_.which].add_and_backward;
+  is_loss_added_ = parts == 1 && adds_loss();
   std::fill_n(loss_sums_, partial_sums, 0.0);
   const bool is_row = learns_row(N, parts);
   if (is_blocked()) {
@@ -182,11 +208,16 @@ bool TrainingProgram<T>::forward_and_backward(const Rows<T>& batch, int parts) {
 }
 
 // Computes some rows of the gradient of the loss: of the mean over the batch, or, of a batch in
-// slices, of the mean over each slice times its share of the rows.
+// slices, of the mean over each slice times its share of the rows. Copies the outputs before, if
+// they are wanted.
 template <class T>
 void TrainingProgram<T>::loss_backward(const Rows<T>& batch, Range rows) {
   const LossFacts& facts = loss_facts[loss_.which];
   const Size O = bricks_.outputs(), Y = targets();
+  if (outputs_) {
+    std::memcpy(outputs_ + rows.first * O, out_.back() + rows.first * O,
+                std::size_t((rows.last - rows.first) * O) * sizeof(T));
+  }
   const auto backward = [&](Range part, double scale) {
     if (part.first >= part.last) return;
     const LossKernels<T>& loss = kernels_.losses[loss_.which];

@@ -77,9 +77,10 @@ struct Sharding {
 // backward, and the threads share its columns. Of a batch in slices, its statistics and the sums of
 // its backward are those of the slices, combined in the tree.
 //
-// If the arrays of a large batch do not fit into the cache but the params do, the program works in
-// blocks of rows: both halves for one block after the other. Gradients are stored, and each block's
-// chains continue those of the block before, so the blocks do not change any bit.
+// If the arrays of a large batch do not fit into the cache and are larger than the params, the
+// program works in blocks of rows: both halves for one block after the other. Gradients are
+// stored, and each block's chains continue those of the block before, so the blocks do not change
+// any bit.
 //
 // Clipping the norm of all gradients needs every gradient before the first update. Then they are
 // stored, and a third part of the step updates.
@@ -93,12 +94,13 @@ class TrainingProgram {
                   Sharding<T> sharding = {});
 
   // One step on up to most_rows rows. lr_factor multiplies the learning rate. Returns the loss
-  // before the update; if it is not finite, nothing is updated.
-  double step(const Rows<T>& batch, double lr_factor = 1);
+  // before the update; if it is not finite, nothing is updated. `outputs`, if not null, is
+  // (batch.count, columns()) and receives the outputs from before the update.
+  double step(const Rows<T>& batch, double lr_factor = 1, T* outputs = nullptr);
 
   // One step on a batch of N rows that ranks share; `batch` holds the local_rows(N) rows of this
-  // one.
-  double sharded_step(const Rows<T>& batch, Size N, double lr_factor);
+  // one, and `outputs` theirs.
+  double sharded_step(const Rows<T>& batch, Size N, double lr_factor, T* outputs);
 
   bool is_sharded() const { return sharding_.is_used(); }
 
@@ -113,8 +115,6 @@ class TrainingProgram {
   Size inputs() const { return bricks_.inputs(); }
   Size targets() const { return loss_.options.columns; }
 
-  // The outputs of the last step, (N, columns()), from before its update.
-  const T* outputs() const { return output(bricks_.size() - 1); }
   Size columns() const { return bricks_.outputs(); }
 
   // The cost of a step per row, in multiply-adds.
@@ -135,6 +135,9 @@ class TrainingProgram {
   Size choose_block_rows() const;
   bool is_blocked() const { return block_rows_ > 0; }
   void run_blocks(const Rows<T>& batch, int parts);
+  bool adds_loss() const;
+  bool keeps_last() const;
+  bool replaces_last() const;
   void loss_backward(const Rows<T>& batch, Range rows);
   double loss_of(const Rows<T>& batch);
   void forward_rows(std::size_t i, int part, Range rows);
@@ -188,6 +191,7 @@ class TrainingProgram {
   Size batch_rows_ = 0;             // rows of the whole batch, including those of other processes
   Size first_row_ = 0;              // the index in it of the first local row
   const T* x_ = nullptr;            // the input of the step or block
+  T* outputs_ = nullptr;            // receives its outputs; null if they are not wanted
   Arena arena_;
   std::vector<T*> out_;   // out_[i] (most_rows, O): the output of brick i; null for x itself
   std::vector<T*> dout_;  // dout_[i] (most_rows, O): its gradient; bricks in place share one

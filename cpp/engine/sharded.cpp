@@ -32,10 +32,12 @@ void TrainingProgram<T>::lay_out_gradients() {
 }
 
 template <class T>
-double TrainingProgram<T>::sharded_step(const Rows<T>& batch, Size N, double lr_factor) {
+double TrainingProgram<T>::sharded_step(const Rows<T>& batch, Size N, double lr_factor,
+                                        T* outputs) {
   const int parts = is_worth_sharing(batch.count) ? threads_ : 1;
   x_ = batch.x;
   batch_rows_ = N;
+  outputs_ = outputs;
   first_row_ = local_rows(N).first;
   const double none = std::numeric_limits<double>::quiet_NaN();
   // A process without rows takes part in the exchanges of norms.
@@ -146,11 +148,11 @@ void TrainingProgram<T>::learn_node(std::size_t i, Range node, T* gradient, int 
 }
 
 // The rest of TrainingProgram is instantiated in program.cpp.
-#define HANDNN_FOR(T)                                                             \
-  template void TrainingProgram<T>::lay_out_gradients();                          \
-  template double TrainingProgram<T>::sharded_step(const Rows<T>&, Size, double); \
-  template Range TrainingProgram<T>::local_rows_of(Range) const;                  \
-  template void TrainingProgram<T>::learn_node(std::size_t, Range, T*, int, int); \
+#define HANDNN_FOR(T)                                                                 \
+  template void TrainingProgram<T>::lay_out_gradients();                              \
+  template double TrainingProgram<T>::sharded_step(const Rows<T>&, Size, double, T*); \
+  template Range TrainingProgram<T>::local_rows_of(Range) const;                      \
+  template void TrainingProgram<T>::learn_node(std::size_t, Range, T*, int, int);     \
   template std::optional<double> TrainingProgram<T>::loss_of(Range, const Rows<T>&) const;
 HANDNN_FOR(float)
 HANDNN_FOR(double)

@@ -124,14 +124,12 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
       const Size local_count = local.last - local.first;
       const Rows<T> batch = batches.batch(first + local.first, local_count);
       const double factor = lr_factors ? lr_factors[result.steps] : 1;
-      result.total += double(N) * (program.is_sharded() ? program.sharded_step(batch, N, factor)
-                                                        : program.step(batch, factor));
+      T* const batch_outputs =
+          outputs ? outputs + (first + local.first) * program.columns() : nullptr;
+      result.total +=
+          double(N) * (program.is_sharded() ? program.sharded_step(batch, N, factor, batch_outputs)
+                                            : program.step(batch, factor, batch_outputs));
       if (!std::isfinite(result.total)) return result;
-      if (outputs) {
-        const Size O = program.columns();
-        std::memcpy(outputs + (first + local.first) * O, program.outputs(),
-                    std::size_t(local_count * O) * sizeof(T));
-      }
       ++result.steps;
       stops = interruptions.now() || program.is_to_stop();
       if (stops && first + N < count) return result;

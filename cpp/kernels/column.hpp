@@ -86,11 +86,12 @@ inline void add_part(Short<T> (&sum)[C], const Row& row, const Strided<T>& b, Ra
 }
 
 // The same for V groups of rows and `parts` parts of them. Each group is `skew` parts behind the
-// one before it.
+// one before it. With `prefetches`, the rows that come next are prefetched.
 template <int V, int C, int skew, class T>
 inline void add_parts(Short<T> (&sum)[V][C], const Size (&first)[V], const Strided<T>& a,
-                      const Strided<T>& b, Size parts) {
+                      const Strided<T>& b, Size parts, bool prefetches) {
   constexpr int P = transposed_columns<T>;
+  constexpr Size L = short_lanes<T>, line = 64 / Size(sizeof(T));
   const auto group = [&](int v) { return RowGroup<T>(a.from(first[v], 0).data, a.row); };
   RowGroup<T> rows[] = {group(0), group(V > 1 ? 1 : 0), group(V > 2 ? 2 : 0)};
   for (Size part = 0; part < parts + (V - 1) * skew; ++part) {
@@ -98,6 +99,10 @@ inline void add_parts(Short<T> (&sum)[V][C], const Size (&first)[V], const Strid
     for (int v = 0; v < V; ++v) {
       const Size at = part - v * skew;
       if (skew > 0 && (at < 0 || at >= parts)) continue;
+      if (prefetches) {
+        const T* next = a.from(first[v] + V * L, 0).data + at * P * L;
+        for (Size i = 0; i < P * L; i += line) prefetch(next + i);
+      }
       add_part(sum[v], rows[v], b.from(at * P, 0), {0, P});
       rows[v].advance();
     }
@@ -120,6 +125,14 @@ __attribute__((noinline)) void add_few(Short<T> (&sum)[C], const Strided<T>& a, 
   }
 }
 
+// Whether to prefetch the rows of a (M, K): if they are many and short. Of long rows, the CPU itself
+// finds what comes next, and what is in a cache is read more slowly with prefetches. Measured.
+template <class T>
+inline bool prefetches_rows(const Strided<T>& a, Size M) {
+  const Size row = a.row * Size(sizeof(T));
+  return M * row > 1 << 19 && row <= 1 << 12;
+}
+
 // out (M, C) from row m on, V vectors of rows; start is null or has a number for each column. The
 // last vector and the last part may overlap those before them.
 template <int V, int C, int skew, class T>
@@ -136,7 +149,7 @@ void rows_of_few_columns(const StridedOut<T>& out, const Strided<T>& a, const St
     for (int c = 0; c < C; ++c) sum[v][c] = (start ? start[c] : T(0)) - Short<T>{};
   }
   if (V > 1 || (count == L && K >= P)) {
-    add_parts<V, C, skew>(sum, first, a, b, K / P);
+    add_parts<V, C, skew>(sum, first, a, b, K / P, prefetches_rows(a, M));
     HANDNN_UNROLL
     for (int v = 0; v < V; ++v) {
       if (K % P == 0) break;

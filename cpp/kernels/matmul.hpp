@@ -264,12 +264,15 @@ bool product_of_few(T* out, const Strided<T>& a, const Strided<T>& b, const T* s
   const Size few_rows = K < 4 ? 4 : C;
   // Transposing rows pays off unless they are short and a tile of partial vectors is well filled.
   const bool transposes_rows = J <= C && (J <= 5 || K > 24);
+  const Size least_steps = J == 1 ? transposed_columns<T> : 8;
   if (M == 1 && J == 1) {
     product_naive(out, a, b, start, M, K, J);  // nothing shortens a single chain
   } else if (b.step != 1 && M <= few_rows && !start) {
     product_of_few_columns<T>({out, 1, J}, b.transposed(), a.transposed(), nullptr, J, K, M);
-  } else if (a.step == 1 && b.step == 1 && transposes_rows && M >= 12 && K >= 8) {
+  } else if (a.step == 1 && b.step == 1 && transposes_rows && M >= 12 && K >= least_steps) {
     product_of_few_columns<T>({out, J, 1}, a, b, start, M, K, J);
+  } else if (K == 1 && J == 1 && M >= 64) {
+    return false;  // as its transpose
   } else if (has_fma && K <= most_few_steps && J <= most_short_columns<T> && M > 4) {
     product_of_few_steps(out, a, b, start, M, K, J);
   } else {

@@ -13,14 +13,15 @@
 namespace handnn {
 namespace {
 
-// The kernels of a loss; the last two are null if it does not have them.
+// The kernels of a loss; add_and_backward and mean are null if it does not have them.
 template <class Loss, class T>
 constexpr LossKernels<T> loss_kernels() {
-  LossKernels<T> kernels = {Loss::template forward<T>, Loss::template backward<T>, nullptr,
-                            nullptr};
+  LossKernels<T> kernels = {Loss::template forward<T>, Loss::template backward<T>, nullptr, nullptr,
+                            false};
   if constexpr (requires { Loss::template add_and_backward<T>; }) {
     kernels.add_and_backward = Loss::template add_and_backward<T>;
     kernels.mean = Loss::mean;
+    kernels.is_in_place = Loss::is_in_place;
   }
   return kernels;
 }

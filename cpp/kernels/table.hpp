@@ -168,6 +168,7 @@ struct LossKernels {
   void (*add_and_backward)(SumsAndSlopes<T> to, const T* pre, const T* y_true, const T* weight,
                            const LossOptions<T>& with, T scale, Size N, Size O);
   double (*mean)(double* sums, Size N, Size O);
+  bool is_in_place;  // whether add_and_backward allows dx to be pre
 };
 
 // Static facts about an optimizer. A name is "" if the optimizer has no such state or decay.

@@ -200,6 +200,11 @@ void test_loss(int which, LossOptions<T> with, const Buffer<T>& y_true, Size N, 
     *fast.data() = kernels.mean(sums.data(), N, O);
     compare(name, "loss, in one pass", fast, naive, N, 1, O);
     compare(name, "dx, in one pass", dx, dx_naive, N, 1, O);
+    if (!kernels.is_in_place) continue;
+    std::copy_n(pre.data(), N * O, dx.data());
+    kernels.add_and_backward({sums.data(), dx.data()}, dx.data(), y_true.data(), w, with, T(0.3), N,
+                             O);
+    compare(name, "dx, in place", dx, dx_naive, N, 1, O);
   }
 }
 

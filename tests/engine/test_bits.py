@@ -10,6 +10,7 @@ import pytest
 
 import handnn
 from handnn import (
+    MAE,
     SGD,
     Affine,
     DivergenceError,
@@ -75,6 +76,7 @@ def assert_same_fit(build, *data, **options):
     assert np.isfinite(bricks.train_loss).all()
     assert compiled.train_loss == bricks.train_loss
     assert compiled.validation_loss == bricks.validation_loss
+    assert compiled.metrics == bricks.metrics
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -124,6 +126,26 @@ def test_same_bits_of_large_batches_in_blocks_of_rows(threads, clip_norm, dtype)
     handnn.set_num_threads(threads)
     try:
         assert_same_fit(build, x, y, epochs=2, batch_size=600, sample_weight=weight)
+    finally:
+        handnn.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("loss", [MSELoss, MAE])
+@pytest.mark.parametrize("last", [Sigmoid, ReLU])
+def test_same_bits_and_outputs_of_blocks_of_a_network_that_ends_in_an_activation(
+    last, loss, threads, dtype
+):
+    def build(engine):
+        network = Network([Affine.random(5, 900, rng=1, dtype=dtype), last()])
+        return Trainer(network, loss(), SGD(0.003), engine=engine, rng=3)
+
+    x, y, _ = rows(1300, 5, 900, dtype)
+    before = handnn.get_num_threads()
+    handnn.set_num_threads(threads)
+    try:
+        assert_same_fit(build, x, y, epochs=2, batch_size=600, metrics="mae")
     finally:
         handnn.set_num_threads(before)
 

@@ -47,7 +47,8 @@ struct MSELoss {
     Error::backward_naive(dx, pre, y_true, weight, with, scale, N, O);
   }
 
-  // Reads pre and y_true once for both.
+  // Reads pre and y_true once for both. The targets are often part of a large array in memory.
+  static constexpr bool is_in_place = true;
   template <class T>
   static void add_and_backward(SumsAndSlopes<T> to, const T* pre, const T* y_true, const T* weight,
                                const LossOptions<T>& with, T scale, Size N, Size O) {
@@ -60,6 +61,7 @@ struct MSELoss {
     add_squares(
         sums, N * O,
         [&](Size i) {
+          prefetch(y_true + i + 8192 / sizeof(T));
           const auto error = load_double_lanes(pre + i) - load_double_lanes(y_true + i);
           store_double_lanes(dx + i, error * scale);
           return error;

@@ -81,6 +81,7 @@ struct SoftmaxCrossEntropy {
   }
 
   // Computes each exponential once for both.
+  static constexpr bool is_in_place = false;
   template <class T>
   static void add_and_backward(SumsAndSlopes<T> to, const T* pre, const T* y_true, const T* weight,
                                const LossOptions<T>& with, T scale, Size N, Size O) {
