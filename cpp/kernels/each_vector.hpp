@@ -1,4 +1,4 @@
-// The loop over an array, vector by vector.
+// The loop over an array, vector by vector, and a hint for arrays that are read in order.
 #pragma once
 
 #include "simd.hpp"
@@ -32,6 +32,11 @@ template <class T, class F>
 inline void for_each_vector(Size n, F f) {
   for_each_vector<T>(0, n, f);
 }
+
+// Starts to load the cache line of p, which may lie beyond the end of its array, into the L2 cache:
+// it has more loads under way than the L1 cache. A long array in memory is then read up to three
+// times as fast.
+inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
 
 }  // namespace
 }  // namespace handnn

@@ -153,7 +153,11 @@ void product_transposed(RowMajor<T> out, const Strided<T>& a, const Strided<T>& 
                         T* scratch, Size M, Size K, Size J) {
   if (J > tile_rows<2>) __builtin_unreachable();
   if (out.row == 1) {  // a single column is its own transpose
-    for (Size m = 0; m < M; ++m) out.data[m] = start.at(m, 0);
+    if (start.data && start.row == 0) {
+      for (Size m = 0; m < M; ++m) out.data[m] = start.data[0];
+    } else {
+      for (Size m = 0; m < M; ++m) out.data[m] = start.at(m, 0);
+    }
     return product_in_rows<T>({out.data, M}, b.transposed(), a.transposed(), {out.data, M}, scratch,
                               1, K, M);
   }
@@ -299,18 +303,20 @@ __attribute__((noinline)) void product(T* out, const Strided<T>& a, const Stride
     }
   }
   constexpr Size L = lanes<T>;
-  // The cost of the columns that do not fill a vector, in multiply-adds for each step of k: M as a
+  // The cost of the columns that do not fill a vector, in multiply-adds: M for each step of k as a
   // partial vector; transposed, one per column and vector of rows, plus the packing of a where it
-  // is needed.
+  // is needed, and once their copies.
   const Size rest = J % L, full = J - rest;
+  const bool is_few = rest <= most_few_columns && a.row != 1 && is_row;
   const Size transposed = rest * ((M + L - 1) / L) + (a.row == 1 ? 0 : M * 3 / 4);
-  const bool transposes = rest > 0 && rest <= tile_rows<2> && transposed < M;
+  const Size copied = is_few || J == 1 ? 0 : rest * M;
+  const bool transposes = rest > 0 && rest <= tile_rows<2> && transposed * K + copied < M * K;
   const Size J_rows = transposes ? full : J;
   if (J_rows > 0) product_in_rows<T>({out, J}, a, b, start, scratch, M, K, J_rows);
   if (!transposes) return;
   const Strided<T> b_rest = b.from(0, full);
   const Start<T> start_rest = start.from(0, full);
-  if (rest <= most_few_columns && a.row != 1 && is_row) {
+  if (is_few) {
     product_of_few_columns<T>({out + full, J, 1}, a, b_rest, start_rest.data, M, K, rest);
   } else {
     product_transposed<T>({out + full, J}, a, b_rest, start_rest, scratch, M, K, rest);

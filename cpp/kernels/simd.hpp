@@ -130,11 +130,6 @@ inline void store(T* p, Vector<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
-// Starts to load the cache line of p, which may lie beyond the end of its array, into the L2 cache:
-// it has more loads under way than the L1 cache. A long array in memory is then read up to three
-// times as fast.
-inline void prefetch(const void* p) { __builtin_prefetch(p, 0, 2); }
-
 // As many lanes of T as a vector of doubles has, and their conversion to double.
 typedef float HalfFloats __attribute__((vector_size(vector_bytes / 2)));
 template <class T>
