@@ -119,10 +119,11 @@ __attribute__((noinline)) void add_few(Short<T> (&sum)[C], const Strided<T>& a, 
   T square[L * lanes<T>];
   for (Size r = 0; r < L && K < P; ++r) store(square + r * lanes<T>, load(row(r), First<T>(K)));
   if (K < P) return add_part(sum, [&](Size r) { return square + r * lanes<T>; }, b, {0, K});
-  for (Size k = 0; k < K; k += P) {
-    const Size from = k + P <= K ? k : K - P;  // the last part may overlap the one before it
-    add_part(sum, [&](Size r) { return row(r) + from; }, b.from(from, 0), {k - from, P});
-  }
+  const auto part = [&](Size k, Range which) {
+    add_part(sum, [&](Size r) { return row(r) + k; }, b.from(k, 0), which);
+  };
+  for (Size k = 0; k + P <= K; k += P) part(k, {0, P});
+  if (K % P > 0) part(K - P, {P - K % P, P});  // overlaps the one before it
 }
 
 // Whether to prefetch the rows of a (M, K): if they are many and short. Of long rows, the CPU itself
