@@ -126,8 +126,8 @@ __attribute__((noinline)) void add_few(Short<T> (&sum)[C], const Strided<T>& a, 
   if (K % P > 0) part(K - P, {P - K % P, P});  // overlaps the one before it
 }
 
-// Whether to prefetch the rows of a (M, K): if they are many and short. Of long rows, the CPU itself
-// finds what comes next, and what is in a cache is read more slowly with prefetches. Measured.
+// Whether to prefetch the rows of a (M, K): if they are many and short. The CPU itself finds what
+// comes next in long rows, and prefetches slow down what is in a cache. Measured.
 template <class T>
 inline bool prefetches_rows(const Strided<T>& a, Size M) {
   const Size row = a.row * Size(sizeof(T));
