@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
@@ -220,3 +221,39 @@ def test_a_parquet_file_that_ends_the_process_of_its_reader():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"handnn: {path} ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("stream", ["--stream", "--no-stream"])
+def test_names_with_spaces_around_them(handnn_command, tmp_path, stream):
+    rng = np.random.default_rng(0)
+    names = [" size", "b ", " ", "size", "\tb", "y"]
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({name: rng.normal(size=60) for name in names}).write_parquet(path)
+    quick = ["--networks", 1, "--epochs", 1, "--out", tmp_path / "m"]
+    assert handnn_command("train", path, "--target", "y", stream, *quick).code == 0
+    done = handnn_command("predict", tmp_path / "m", path, "--keep")
+    assert done.code == 0 and done.out.startswith(" size,b , ,size,\tb,y,prediction")
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+@pytest.mark.parametrize("values", [[2**63 - 1, 2**62], [9.3e18, 1e19], [-(2**63), 2**63 - 2]])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_targets_at_the_end_of_int64(handnn_command, tmp_path, suffix, values, task):
+    frame = pl.DataFrame({"a": np.linspace(-1, 1, 60), "y": values * 30})
+    path = tmp_path / f"t.{suffix}"
+    getattr(frame, f"write_{suffix}")(path)
+    quick = ["--networks", 1, "--epochs", 1, "--out", tmp_path / "m"]
+    done = handnn_command("train", path, "--target", "y", "--task", task, *quick)
+    assert done.code == 0, done.err
+    assert handnn_command("predict", tmp_path / "m", path).code == 0
+
+
+def test_gzip_files_cut_anywhere(handnn_command, tmp_path):
+    """EOFError, which gzip raises for some of them, is not the end of an input from a terminal."""
+    whole = gzip.compress(as_csv(flats(40)).encode(), mtime=0)
+    path = tmp_path / "t.gz"
+    for length in [*range(1, 40), *range(40, len(whole), 97), len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        done = handnn_command("train", path, "--target", "price", *QUICK, "--out", tmp_path / "m")
+        assert (done.code, done.out) == (1, ""), length
+        assert done.err.startswith(f"handnn: {path}") and done.err.count("\n") == 1, done.err
