@@ -1,4 +1,4 @@
-"""README.zh.md says what README.md says: the same speed table, commands and example."""
+"""README.zh.md says what README.md says, and pages name files of tests that exist."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ REPOSITORY = Path(__file__).parents[1]
 README, README_ZH = (
     (REPOSITORY / name).read_text("utf-8") for name in ("README.md", "README.zh.md")
 )
+NAMED_TEST = r"\b(?:cpp/)?tests/[\w/]+\.(?:py|cpp|hpp)\b"
 
 
 def measured(page):
@@ -38,3 +39,11 @@ def test_the_links_to_pages_are_the_same():
     in_chinese = {"docs/lessons.md": "index.md", "README.zh.md": "README.md"}
     for link in re.findall(r"\]\(([^)#]+\.md)", README):
         assert in_chinese.get(link, Path(link).name) in names, link
+
+
+def test_pages_name_tests_that_exist():
+    found = [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")]
+    pages = [page.read_text("utf-8") for page in found if not page.name.startswith("adding-")]
+    named = {name for page in pages for name in re.findall(NAMED_TEST, page)}
+    assert len(named) > 40
+    assert [name for name in sorted(named) if not (REPOSITORY / name).is_file()] == []
