@@ -88,3 +88,29 @@ def test_a_param_changed_in_place_is_read_again(change):
         made.predict(x)
     with pytest.raises((ValueError, TypeError)):
         handnn.Trainer(made, handnn.MSELoss(), handnn.SGD(0.1)).fit(x, x, 1, 3)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("brick", ["Affine", "Embedding"])
+@pytest.mark.parametrize("shape", [(-1,), (1, -1, 1)])
+def test_a_param_that_is_no_longer_a_matrix_is_named(brick, shape):
+    x = np.ones((3, 4), np.float32)
+    w = np.ones((4, 4), np.float32)
+    layer = handnn.Affine(w, w[0]) if brick == "Affine" else handnn.Embedding(w[:, :1], column=0)
+    made = handnn.Network([layer])
+    trainer = handnn.Trainer(made, handnn.MSELoss(), handnn.SGD(0.1))
+    made.predict(x)
+    layer.w.shape = shape
+    for call in (
+        lambda: made.predict(x),
+        lambda: made.forward(x),
+        lambda: trainer.fit(x, x, 1, 3),
+        lambda: trainer.train_step(x, x),
+        lambda: made.summary(),
+        lambda: made.astype("float64"),
+        lambda: handnn.trace(made, x),
+        lambda: handnn.layer_statistics(made, x),
+        lambda: repr(layer),
+    ):
+        with pytest.raises(ValueError, match="w must have 2 dimensions"):
+            call()

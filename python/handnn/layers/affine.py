@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from handnn import functional
 from handnn.arrays import Array, as_float, in_own_lines
 from handnn.initializers import RandomSource, initial_weights
-from handnn.layers.layer import Layer, writable
+from handnn.layers.layer import Layer, matrix_shape, writable
 
 
 class Affine(Layer):
@@ -103,4 +103,5 @@ class Affine(Layer):
     @property
     def sizes(self) -> dict[str, int]:
         """Return {"in": I, "out": O}."""
-        return {"in": self.w.shape[0], "out": self.w.shape[1]}
+        n_in, n_out = matrix_shape(self.w, "Affine: w")
+        return {"in": n_in, "out": n_out}

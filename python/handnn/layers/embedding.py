@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from handnn import functional
 from handnn.arrays import Array, as_float, float_dtype, in_own_lines, whole_number
 from handnn.initializers import RandomSource, generator
-from handnn.layers.layer import Brick, Layer, writable
+from handnn.layers.layer import Brick, Layer, matrix_shape, writable
 
 
 class Embedding(Layer):
@@ -129,7 +129,7 @@ class Embedding(Layer):
     @property
     def width_change(self) -> int:
         """D - 1: D columns replace one."""
-        return int(self.w.shape[1]) - 1
+        return matrix_shape(self.w, "Embedding: w")[1] - 1
 
     @property
     def min_columns(self) -> int:
@@ -138,7 +138,8 @@ class Embedding(Layer):
 
     def __repr__(self) -> str:
         """Return the name, K, D and the column: `Embedding 7→3 column=0`."""
-        return f"Embedding {self.w.shape[0]}→{self.w.shape[1]} column={self.column}"
+        n_codes, n_out = matrix_shape(self.w, "Embedding: w")
+        return f"Embedding {n_codes}→{n_out} column={self.column}"
 
 
 def code_columns(layers: Iterable[Brick], n_in: int) -> dict[int, Embedding]:
@@ -154,7 +155,7 @@ def code_columns(layers: Iterable[Brick], n_in: int) -> dict[int, Embedding]:
         if type(layer) is not Embedding or layer.column >= len(columns):
             break
         column = columns.pop(layer.column)
-        columns += [None] * layer.w.shape[1]
+        columns += [None] * matrix_shape(layer.w, "Embedding: w")[1]
         if column is not None:
             found[column] = layer
     return found

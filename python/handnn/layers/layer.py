@@ -175,6 +175,14 @@ def writable(values: ArrayLike, dtype: DTypeLike | None, name: str) -> Array:
     return np.require(as_float(values, dtype, name), requirements=["C", "A", "W"])
 
 
+def matrix_shape(values: Array, name: str) -> tuple[int, int]:
+    """Return the shape of a param, which may have been replaced, or raise ValueError."""
+    shape: tuple[int, ...] = getattr(values, "shape", ())
+    if len(shape) != 2:
+        raise ValueError(f"{name} must have 2 dimensions, but has shape {shape}")
+    return shape
+
+
 def params_of(brick: Brick) -> dict[str, Array]:
     """Return the params of any brick; {} if it has none."""
     return getattr(brick, "params", {})
