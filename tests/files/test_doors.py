@@ -193,6 +193,16 @@ def test_messages_escape_control_characters(handnn_command, table):
     assert result.code == 1 and "\x1b" not in result.err and "\\x1b[31m" in result.err
 
 
+def test_inspect_escapes_names_and_labels(handnn_command, table, tmp_path):
+    rows = "".join(f"{k},k{k % 3}\x1b]0;x\x07,{k}\n" for k in range(60))
+    path = table("a\x1b[31m,b,y\n" + rows)
+    done = handnn_command("train", path, "--target", "y", *QUICK, "--out", tmp_path / "m")
+    assert done.code == 0 and "\x1b" not in done.out + done.err
+    done = handnn_command("inspect", tmp_path / "m")
+    assert done.code == 0 and "a\\x1b[31m" in done.out and "k0\\x1b]0;x\\x07" in done.out
+    assert all(line.isprintable() for line in done.out.splitlines())
+
+
 @pytest.mark.parametrize(
     ("trained", "predicted"),
     [

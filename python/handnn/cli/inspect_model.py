@@ -39,12 +39,20 @@ def inspect(model: Path, as_json: bool, quiet: bool) -> None:
             }
         )
         return
-    click.echo(f"predicts {listed(notes.target_names)}\n\n{loaded.summary()}")
+    _echo(f"predicts {listed(notes.target_names)}\n\n{loaded.summary()}")
     if quiet:
         return
     click.echo("")
     for name, value in notes.story.items():
-        click.echo(f"{name:<10}{described(value)}")
+        _echo(f"{name:<10}{described(value)}")
+
+
+def _echo(text: str) -> None:
+    """Print lines, whose names and labels may have control characters, for a terminal."""
+    from handnn.storage.messages import one_line
+
+    for line in text.split("\n"):
+        click.echo(one_line(line))
 
 
 def described(value: object) -> str:
