@@ -197,6 +197,7 @@ def fuzz(session: nox.Session) -> None:
         "HANDNN_FUZZ_API": str(5000 * factor),
         "HANDNN_FUZZ_NETWORKS": str(500 * factor),
         "HANDNN_FUZZ_PLAY": str(1000 * factor),
+        "HANDNN_FUZZ_PARTS": str(100 * factor),
         "HANDNN_FUZZ_SEED": str(factor),
     }
     session.run("pytest", "-s", "tests/fuzz", env=environment)

@@ -8,6 +8,7 @@ import re
 import tracemalloc
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from handnn import SGD, History, MSELoss, Trainer, mlp
@@ -31,6 +32,16 @@ def test_a_new_history_is_empty():
 
 def test_len_counts_epochs(history):
     assert len(history) == 4
+
+
+def test_continues_columns_of_arrays():
+    loss, metric = np.array([3.0, 2.0]), np.array([[0.5, 0.25], [1.0, 4.0]])
+    history = History.from_columns(loss, np.ones(2), np.array([]), {"a": metric[:, 1]})
+    assert history.last == Epoch(2.0, None, 1.0, {"a": 4.0})
+    assert type(history.last.train_loss) is float and history.metrics == {"a": [0.25, 4.0]}
+    history.extend([Epoch(1.0, None, 1.0, {"a": 8.0})])
+    assert history.train_loss == [3.0, 2.0, 1.0] and history.metrics == {"a": [0.25, 4.0, 8.0]}
+    assert history.validation_loss == [] and loss.tolist() == [3.0, 2.0]
 
 
 def test_repr_has_epochs_and_losses(history):

@@ -24,7 +24,7 @@ class InputColumn:
 
     name: str
     steps: tuple[ColumnStep, ...]
-    labels: tuple[Label, ...] = ()
+    labels: Sequence[Label] = ()
 
     @property
     def encode(self) -> OrdinalEncode | None:

@@ -119,7 +119,7 @@ class FileModel(TableModel):
     def labels(self, name: str) -> tuple[Label, ...]:
         """Return the categories of a column."""
         column = self.columns.columns[list(self.kinds).index(name)]
-        return column.labels if isinstance(column, CategoryColumn) else ()
+        return tuple(column.labels) if isinstance(column, CategoryColumn) else ()
 
     def dialect(self, given: Dialect) -> Dialect:
         """Return the dialect of files for this model: that of training, overridden by `given`."""

@@ -2,7 +2,7 @@
 
 The module `atomic` replaces files, `file` reads and writes safetensors files, `header` parses their
 headers, `bricks` describes bricks and builds them again, `packing` moves long lists of descriptions
-into arrays, and `names` maps the names of their arrays to PyTorch's.
+into arrays, `compact` keeps them there, and `names` maps the names of their arrays to PyTorch's.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from handnn.storage.bricks import (
     save,
     write,
 )
+from handnn.storage.compact import Compact, Numbers
 from handnn.storage.file import FormatError, TensorFile, as_path, opened, write_arrays
 from handnn.storage.header import MAX_ARRAYS, from_json
 from handnn.storage.messages import brief
@@ -30,8 +31,10 @@ from handnn.storage.messages import brief
 __all__ = [
     "MAX_ARRAYS",
     "BrickArrays",
+    "Compact",
     "FileArrays",
     "FormatError",
+    "Numbers",
     "TensorFile",
     "as_path",
     "brief",

@@ -28,7 +28,7 @@ from handnn.arrays import Array
 from handnn.layers import BRICKS, BatchNorm, Brick, Layer, is_ours, sequence
 from handnn.layers.residual import MAX_DEPTH, Residual
 from handnn.storage.file import TensorFile, as_path, opened, write_arrays
-from handnn.storage.header import from_json
+from handnn.storage.header import cost_of, from_json
 from handnn.storage.messages import brief
 from handnn.storage.names import COUNTER, TORCH_NAMES, is_turned, state_dict
 from handnn.storage.packing import PREFIX, pack, unpack
@@ -44,6 +44,9 @@ READERS = {
     "table": "handnn.TableModel.load",
 }
 """The function that reads each kind of model."""
+
+COMPACT = frozenset({"labels", "counts", "knots", "levels", "edges", "errors", "mean", "scale"})
+"""The entries of a table's description whose lists can be long: `Compact` when they are read."""
 
 Described = dict[str, object]
 """The description of one brick in a file: its name, sizes and settings, or its block."""
@@ -65,11 +68,19 @@ def write(
     """Write arrays and their architecture, atomically.
 
     architecture: JSON values by name. A caller may add entries; `read_description` returns them
-    with the others. Long lists become arrays: see `packing`.
+    with the others. Long lists become arrays: see `packing`. Raises ValueError if a file cannot
+    hold them; what is written can be read.
     """
     more: FileArrays = {}
-    packed = {name: pack(value, more) for name, value in architecture.items()}
-    write_arrays(path, {**arrays, **more}, {"handnn": _text(packed)})
+    text = _text({name: pack(value, more) for name, value in architecture.items()})
+    copies = {name: array.copy() for name, array in more.items()}
+    _unpacked(from_json(text, "description"), copies.pop, text)
+    write_arrays(path, {**arrays, **more}, {"handnn": text})
+
+
+def _unpacked(packed: object, read: Callable[[str], NDArray[Any]], text: str) -> Any:
+    """Return a description whose JSON is `text`, with its packed lists; see `unpack`."""
+    return unpack(packed, read, compact=COMPACT, cost=cost_of(text))
 
 
 def read(
@@ -309,7 +320,8 @@ def read_description(file: TensorFile, model: str) -> dict[str, Any]:
         unread.discard(key)
         return file.read_packed(key)
 
-    found: dict[str, Any] = unpack(read_architecture(file.metadata, model), read)
+    packed = read_architecture(file.metadata, model)
+    found: dict[str, Any] = _unpacked(packed, read, file.metadata["handnn"])
     if unread:
         raise ValueError(f"its description does not name the array {min(unread)!r:.50}")
     return found

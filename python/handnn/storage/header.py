@@ -228,12 +228,17 @@ def from_json(text: str, name: str, is_finite: bool = True) -> Any:
 
 
 def check_cost(text: str, name: str) -> None:
-    """Raise ValueError, naming the part, if JSON describes objects of more than `MAX_COST` bytes.
+    """Raise ValueError, naming the part, if JSON describes more than `MAX_COST` bytes."""
+    if len(text) * max(COST.values()) > MAX_COST and cost_of(text) > MAX_COST:
+        raise ValueError(f"its {name} takes more than {MAX_COST >> 20} MiB when it is parsed")
+
+
+def cost_of(text: str) -> int:
+    """Return an estimate of the memory of the objects that JSON describes.
 
     The objects that `json.loads` makes of the text before the first fault take at most that much.
+    Text beyond `MAX_COST` is not counted.
     """
-    if len(text) * max(COST.values()) <= MAX_COST:
-        return
     width = 1 if text.isascii() else 4
     cost = 0
     for token in TOKEN.finditer(text):
@@ -242,4 +247,5 @@ def check_cost(text: str, name: str) -> None:
         if text[start] == '"':
             cost += (end - start) * (4 if text.find("\\u", start, end) >= 0 else width)
         if cost > MAX_COST:
-            raise ValueError(f"its {name} takes more than {MAX_COST >> 20} MiB when it is parsed")
+            break
+    return cost

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from handnn.storage.compact import Compact
+
 
 def brief(value: object, n: int = 50) -> str:
     """Return the first `n` characters of a JSON value as Python writes it.
@@ -36,7 +38,7 @@ def _pieces(value: object, n: int) -> Iterator[str]:
             yield ": "
             yield from _pieces(inner, n)
         yield "}"
-    elif isinstance(value, list):
+    elif isinstance(value, list | Compact):
         yield "["
         for place, inner in enumerate(value):
             yield ", " * (place > 0)

@@ -11,18 +11,19 @@ The description of a model is JSON in the header of its file, and the header is 
     objects               the packed lists of values of each entry; U8 (M,), for their number
     several of these      a packed list for each type; I64 (M,), the place of each value's type
 
-A long string also becomes one array. `unpack` is the inverse. It takes at most 16 MiB and ten times
-the size of the arrays.
+A long string also becomes one array. `unpack` is the inverse. Lists that the caller names stay in
+their arrays, see `compact`; all other values take at most `MAX_COST`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from handnn.storage.compact import Compact, Numbers, Texts
 from handnn.storage.header import LIST_COST, OBJECT_COST, PLACE_COST
 from handnn.storage.messages import brief
 
@@ -35,8 +36,14 @@ MIN_TEXT = 1024
 """The length of the shortest string that is packed alone."""
 
 MAX_COST = 3 * 2**22
-"""The largest estimate of the memory, in bytes, of the lists, objects, nulls and bools in packed
-lists of a file. Numbers and strings take at most ten times their bytes in the file."""
+"""The largest estimate of the memory, in bytes, of the objects of a description."""
+
+NUMBER_COST, TEXT_COST, SLICE_COST = 32, 60, 100
+"""The bytes of a number, of a string without its characters, and of a part of a `Compact` beyond
+those of an empty list."""
+
+MAX_TEXT = 2**18
+"""The largest number of bytes of a string in a list."""
 
 KEY, VALUE_KEY = "packed", "packed value"
 
@@ -70,13 +77,21 @@ def pack(value: object, arrays: Arrays) -> object:
     return value
 
 
-def unpack(value: object, read: Callable[[str], NDArray[Any]]) -> Any:
+def unpack(
+    value: object,
+    read: Callable[[str], NDArray[Any]],
+    *,
+    compact: Collection[str] = (),
+    cost: int = 0,
+) -> Any:
     """Return the JSON value that was packed, in the lists and objects of `value`.
 
-    read: returns an array by its name, or raises ValueError or KeyError. Raises ValueError for a
-    value that `pack` does not return.
+    read: returns an array of its own by its name, or raises ValueError or KeyError. compact: the
+    names of entries of objects whose lists of numbers or strings become `Compact`; the strings are
+    not decoded yet. cost: of `value` itself, a part of `MAX_COST`. Raises ValueError for a value
+    that `pack` does not return, or that takes too much memory.
     """
-    return _Unpacking(read).value(value)
+    return _Unpacking(read, compact, cost).value(value)
 
 
 def _packed(values: Sequence[Any], arrays: Arrays) -> dict[str, object]:
@@ -95,11 +110,13 @@ def _packed(values: Sequence[Any], arrays: Arrays) -> dict[str, object]:
 
 
 def _tag(value: object) -> tuple[str, ...]:
-    """Return the type of a JSON value; for an object, it includes the names of the entries."""
+    """Return the type of a JSON value; it includes the names of the entries of an object, and the
+    types of the entries of a list.
+    """
     if isinstance(value, Mapping):
         return "object", *value
     if isinstance(value, list | tuple):
-        return ("list",)
+        return "list", *sorted({_tag(inner)[0] for inner in value})
     if value is None or isinstance(value, bool):
         return ("null",) if value is None else ("bool",)
     if isinstance(value, int):
@@ -161,53 +178,76 @@ PACKERS: Mapping[str, Callable[..., dict[str, object]]] = {
 
 
 class _Unpacking:
-    """Unpacks one description, and adds up the cost of what takes more memory than in the file."""
+    """Unpacks one description, and adds up the cost of its objects before it makes them."""
 
-    def __init__(self, read: Callable[[str], NDArray[Any]]) -> None:
+    def __init__(
+        self, read: Callable[[str], NDArray[Any]], compact: Collection[str], cost: int
+    ) -> None:
         self._read = read
-        self._cost = 0
+        self._compact = compact
+        self._cost = cost
 
-    def value(self, value: object) -> object:
-        """Return a JSON value with the lists in place of their descriptions."""
+    def value(self, value: object, name: str = "") -> object:
+        """Return a JSON value with the lists in place of their descriptions.
+
+        name: of the entry of an object that it belongs to.
+        """
         if isinstance(value, dict):
             if set(value) == {KEY}:
-                return self.entries(value[KEY])
+                return self.entries(value[KEY], name in self._compact)
             if set(value) == {VALUE_KEY}:
                 (found,) = self.entries(value[VALUE_KEY])
                 return found
-            for name, inner in value.items():
-                value[name] = self.value(inner)
+            for inner_name, inner in value.items():
+                value[inner_name] = self.value(inner, inner_name)
         if isinstance(value, list):
             for place, inner in enumerate(value):
-                value[place] = self.value(inner)
+                value[place] = self.value(inner, name)
         return value
 
-    def entries(self, described: object) -> list[Any]:
-        """Return the entries of a packed list."""
+    def entries(self, described: object, is_compact: bool = False) -> Any:
+        """Return the entries of a packed list: a list, or a `Compact` of numbers or strings."""
         given = described if isinstance(described, dict) else {}
         name = given.get("type")
         if name == "several":
-            return self._several(given)
+            return self._several(given, is_compact)
         if name == "object":
             return self._objects(given)
         if name in ("text", "long"):
-            raw = self._array(given, "bytes", np.uint8).tobytes()
-            parts = _slices(raw, self._array(given, "lengths", np.int64))
-            return [part.decode() if name == "text" else int(part) for part in parts]
+            return self._texts(given, name, is_compact)
         if name == "list":
             lengths = self._array(given, "lengths", np.int64)
-            self._add(len(lengths) * LIST_COST)
-            return list(_slices(self.entries(given.get("entries")), lengths))
+            entries = self.entries(given.get("entries"), is_compact)
+            if isinstance(entries, Compact):
+                n_parts = int(np.count_nonzero(lengths))
+                self._add(n_parts * SLICE_COST + len(lengths) * LIST_COST)
+            else:
+                self._add(len(lengths) * LIST_COST + len(entries) * PLACE_COST)
+            return list(_slices(entries, lengths))
         if name not in ("float", "int", "bool", "null"):
             raise ValueError(f"its description has a packed list of type {brief(name)}")
         kind = {"float": np.float64, "int": np.int64}.get(name, np.uint8)
         numbers = self._array(given, "values", kind)
-        if name in ("null", "bool"):
-            self._add(len(numbers) * PLACE_COST)
+        if is_compact and name in ("float", "int"):
+            return Numbers(numbers)
+        is_number = kind is not np.uint8
+        self._add(len(numbers) * (PLACE_COST + NUMBER_COST * is_number))
         if name == "null":
             return [None] * len(numbers)
-        found: list[Any] = (numbers.astype(bool) if name == "bool" else numbers).tolist()
-        return found
+        return (numbers.astype(bool) if name == "bool" else numbers).tolist()
+
+    def _texts(self, given: dict[str, Any], name: str, is_compact: bool) -> Any:
+        data = self._array(given, "bytes", np.uint8)
+        lengths = self._array(given, "lengths", np.int64)
+        _check_lengths(lengths, len(data))
+        if len(lengths) and lengths.max() > MAX_TEXT:
+            raise ValueError(f"its description has a string of more than {MAX_TEXT} bytes")
+        if is_compact and name == "text":
+            return Texts(data, lengths)
+        width = 1 if data.max(initial=0) < 128 else 4
+        self._add(len(lengths) * (TEXT_COST + PLACE_COST) + len(data) * width)
+        texts = list(Texts(data, lengths))
+        return texts if name == "text" else list(map(int, texts))
 
     def _objects(self, given: dict[str, Any]) -> list[Any]:
         count, entries = given.get("count"), given.get("entries")
@@ -215,23 +255,27 @@ class _Unpacking:
         if not isinstance(entries, dict):
             raise ValueError("its description has packed objects without entries")
         self._add(n_objects * (OBJECT_COST + 2 * PLACE_COST * len(entries)))
-        columns = [self.entries(packed) for packed in entries.values()]
+        columns = [
+            self.entries(packed, name in self._compact and _may_be_of_lists(packed))
+            for name, packed in entries.items()
+        ]
         if any(len(column) != n_objects for column in columns):
             raise ValueError("its description has packed objects of different numbers")
         rows = zip(*columns, strict=True) if columns else [()] * n_objects
         return [dict(zip(entries, row, strict=True)) for row in rows]
 
-    def _several(self, given: dict[str, Any]) -> list[Any]:
+    def _several(self, given: dict[str, Any], is_compact: bool) -> list[Any]:
         order, parts = self._array(given, "order", np.int64), given.get("parts")
         if not isinstance(parts, list):
             raise ValueError("its description has a packed list without parts")
-        lists = [self.entries(part) for part in parts]
+        self._add(2 * PLACE_COST * len(order))
+        lists = [self.entries(part, is_compact and _may_be_of_lists(part)) for part in parts]
         counts = {place: len(entries) for place, entries in enumerate(lists)}
         found = dict(zip(*(part.tolist() for part in np.unique_counts(order)), strict=True))
         if {place: n for place, n in counts.items() if n} != found:
             raise ValueError("its description has a packed list of parts that do not fit")
         iterators = list(map(iter, lists))
-        return [next(iterators[place]) for place in order.tolist()]
+        return [next(iterators[place]) for place in Numbers(order)]
 
     def _array(self, given: dict[str, Any], name: str, dtype: type) -> NDArray[Any]:
         key = given.get(name)
@@ -243,16 +287,27 @@ class _Unpacking:
     def _add(self, cost: int) -> None:
         self._cost += cost
         if self._cost > MAX_COST:
-            raise ValueError(f"its description takes more than {MAX_COST >> 20} MiB of lists")
+            raise ValueError(
+                f"its description takes more than {MAX_COST >> 20} MiB: it has too many columns, "
+                "classes or strings"
+            )
+
+
+def _may_be_of_lists(packed: object) -> bool:
+    return isinstance(packed, dict) and packed.get("type") in ("list", "several")
+
+
+def _check_lengths(lengths: NDArray[np.int64], n_values: int) -> None:
+    """Raise ValueError unless these are the lengths of consecutive parts of `n_values` values."""
+    is_valid = not len(lengths) or (lengths.min() >= 0 and lengths.max() <= n_values)
+    if not is_valid or int(lengths.sum()) != n_values:
+        raise ValueError("its description has a packed list with wrong lengths")
 
 
 def _slices(values: Any, lengths: NDArray[np.int64]) -> Iterator[Any]:
     """Yield consecutive parts of a sequence; ValueError unless they are all of it."""
-    n_values = len(values)
-    is_valid = not len(lengths) or (lengths.min() >= 0 and lengths.max() <= n_values)
-    if not is_valid or int(lengths.sum()) != n_values:
-        raise ValueError("its description has a packed list with wrong lengths")
+    _check_lengths(lengths, len(values))
     begin = 0
-    for length in lengths:
-        yield values[begin : begin + length]
+    for length in Numbers(lengths):
+        yield values[begin : begin + length] if length else []
         begin += length

@@ -20,7 +20,7 @@ from handnn.tables.cells import Floats
 from handnn.tables.quantiles import quantiles
 from handnn.tables.recipe import MAX_BINS
 
-Edges = tuple[float, ...]
+Edges = Sequence[float]
 
 MAX_BINS_EACH = 10_000
 """The largest number of bins that may be asked for, of each column."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -33,6 +34,9 @@ MAX_UNIQUE_ROWS = 20
 """The largest number of rows that may all hold different strings."""
 
 
+MAX_COLUMNS, MAX_NUMBERS = 2**12, 2**19
+"""The largest part of an Embedding that is converted to float64 at once."""
+
 MAX_WIDTH = 50
 """The largest width of an Embedding: wider ones took longer to train and scored no better."""
 
@@ -55,8 +59,8 @@ class CategoryColumn:
         (('Bonn', 'Ulm'), (1, 2), 4)
     """
 
-    labels: tuple[Label, ...]
-    counts: tuple[int, ...]
+    labels: Sequence[Label]
+    counts: Sequence[int]
     has_gaps: bool
 
     kind: ClassVar[str] = "category"
@@ -144,10 +148,16 @@ class CategoryColumn:
 
     def settle(self, layer: Embedding) -> None:
         """Set the rows of codes absent from training to the weighted mean of the labels' rows."""
-        count = len(self.labels)
-        counts = np.array(self.counts, np.float64)
-        mean = counts @ layer.w[:count].astype(np.float64) / counts.sum()
-        layer.w[count + self.has_gaps :] = mean
+        count, total = len(self.labels), float(sum(self.counts))
+        for first in range(0, layer.w.shape[1], MAX_COLUMNS):
+            part = layer.w[:, first : first + MAX_COLUMNS]
+            n_rows = MAX_NUMBERS // max(1, part.shape[1])
+            sums = [
+                np.array(self.counts[begin : begin + n_rows], np.float64)
+                @ part[begin : min(begin + n_rows, count)].astype(np.float64)
+                for begin in range(0, count, n_rows)
+            ]
+            part[count + self.has_gaps :] = sum(sums[1:], start=sums[0]) / total
 
     def steps(self, *, one_hot: bool) -> tuple[ColumnStep, ...]:
         """Return the encoding as steps: codes, or one-hot columns with `one_hot`."""
@@ -169,13 +179,14 @@ class CategoryColumn:
         name = "a column of categories"
         checks.keys(entry, {"kind", "labels", "counts", "has_gaps"}, name)
         labels = checks.labels(entry["labels"], f"{name}: labels")
-        counts = [n for n in checks.several(entry["counts"], f"{name}: counts") if type(n) is int]
-        if not len(labels) == len(counts) == len(entry["counts"]) or min(counts) < 1:
+        counts = checks.several(entry["counts"], f"{name}: counts")
+        are_counts = all(type(n) is int and n >= 1 for n in counts)
+        if not (are_counts and len(labels) == len(counts)):
             raise ValueError(f"{name}: counts must be numbers of rows, one for each label")
         if sum(counts) > 2**53:
             raise ValueError(f"{name}: the sum of counts must be at most 2**53")
         gaps = checks.truth(entry["has_gaps"], f"{name}: has_gaps")
-        return cls(tuple(labels), tuple(counts), gaps)
+        return cls(labels, counts, gaps)
 
     def __str__(self) -> str:
         """Describe the column, the most frequent labels first: ``2: Ulm (2), Bonn (1)``."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from handnn.storage import brief
+import numpy as np
+
+from handnn.storage import Compact, Numbers, brief
 from handnn.tables.steps import Label
 
 Entry: TypeAlias = Mapping[str, Any]
@@ -51,16 +53,21 @@ def word(value: object, words: tuple[str, ...], what: str) -> str:
     return value
 
 
-def several(value: object, what: str) -> list[object]:
-    """Return a list that is not empty."""
-    if not (isinstance(value, list) and value):
+def several(value: object, what: str) -> Sequence[Any]:
+    """Return a list that is not empty: as a tuple, or a `Compact` as it is."""
+    if not (isinstance(value, list | Compact) and value):
         raise ValueError(f"{what} must be a list that is not empty, but is {brief(value)}")
-    return value
+    return value if isinstance(value, Compact) else tuple(value)
 
 
-def numbers(value: object, what: str) -> list[float]:
-    """Return a list of finite numbers that is not empty."""
-    return [number(one, what) for one in several(value, what)]
+def numbers(value: object, what: str) -> Sequence[float]:
+    """Return a list of finite numbers that is not empty, as floats."""
+    found = several(value, what)
+    if not isinstance(found, Numbers):
+        return tuple(number(one, what) for one in found)
+    for one in found:
+        number(one, what)
+    return Numbers(np.asarray(found, np.float64))
 
 
 def texts(value: object, what: str) -> list[str]:
@@ -70,9 +77,9 @@ def texts(value: object, what: str) -> list[str]:
     return value
 
 
-def labels(value: object, what: str) -> list[Label]:
+def labels(value: object, what: str) -> Sequence[Label]:
     """Return ascending labels: all text, all bools, or all finite numbers."""
-    found: list[Any] = several(value, what)
+    found = several(value, what)
     kinds = set(map(type, found))
     if not (kinds == {str} or kinds == {bool} or kinds <= {int, float}):
         raise ValueError(f"{what} must be all text, all true or false, or all numbers")

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -67,7 +68,7 @@ class HeldOutErrors:
     """
 
     n_rows: int
-    errors: tuple[tuple[float, ...], ...]
+    errors: tuple[Sequence[float], ...]
     agreement: float = 1.0
     n_folds: int = 1
 
@@ -155,7 +156,8 @@ class HeldOutErrors:
         if type(n_rows) is not int or len(columns) != n_outputs:
             raise ValueError(f"{what} must have a number of rows and {n_outputs} outputs")
         for column in columns:
-            if len(column) != min(n_rows, MAX_ERRORS) or column != sorted(column) or column[0] < 0:
+            is_sorted = all(a <= b for a, b in pairwise(column))
+            if len(column) != min(n_rows, MAX_ERRORS) or not is_sorted or column[0] < 0:
                 raise ValueError(
                     f"{what} must be in ascending order, {min(n_rows, MAX_ERRORS)} each"
                 )
@@ -164,7 +166,7 @@ class HeldOutErrors:
             raise ValueError(f"{what} must have an agreement between 0 and 1")
         if type(n_folds) is not int or n_folds < 1:
             raise ValueError(f"{what} must have a number of folds above 0")
-        return cls(n_rows, tuple(map(tuple, columns)), agreement, n_folds)
+        return cls(n_rows, tuple(columns), agreement, n_folds)
 
 
 def held_out_outputs(

@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
+from handnn.storage import Compact
 from handnn.tables import checks
 from handnn.tables.bins import bin_edges, bins, bins_of_one, thinned
 from handnn.tables.cells import Cells, Floats, to_numbers
@@ -20,7 +21,7 @@ from handnn.tables.quantiles import Curve, quantile_curve
 from handnn.tables.recipe import ColumnScale
 from handnn.tables.steps import AddBins, ColumnStep, Impute, PiecewiseLinear, Standardize
 
-Points = tuple[float, ...]
+Points = Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,14 @@ class NumberColumn:
         """
         if number != number:
             number = self.median
-        more = bins_of_one(number, self.edges) if self.edges else []
+        more = bins_of_one(number, self._edge_list) if self.edges else []
         if self.knots:
             number = self._curve.of_one(number)
         return (number - self.mean) / self.scale, more
+
+    @cached_property
+    def _edge_list(self) -> list[float]:
+        return list(self.edges)  # faster than those of a file
 
     @cached_property
     def _curve(self) -> Curve:
@@ -178,25 +183,26 @@ def normal_levels(values: Floats) -> tuple[Points, Points]:
 
 def _checked_points(knots: object, levels: object, name: str) -> tuple[Points, Points]:
     """Return the points of f as a file has them; ValueError for invalid ones."""
-    if not (isinstance(knots, list) and isinstance(levels, list) and len(knots) == len(levels)):
+    lists = list, Compact
+    if not (isinstance(knots, lists) and isinstance(levels, lists) and len(knots) == len(levels)):
         raise ValueError(f"{name}: knots and levels must be lists of the same length")
     if not knots:
         return (), ()
     ascending = checks.numbers(knots, f"{name}: knots")
     if any(not a < b for a, b in pairwise(ascending)):
         raise ValueError(f"{name}: knots must be in ascending order")
-    return tuple(ascending), tuple(checks.numbers(levels, f"{name}: levels"))
+    return ascending, checks.numbers(levels, f"{name}: levels")
 
 
 def _checked_edges(edges: object, name: str) -> Points:
     """Return the edges of the bins as a file has them; ValueError for invalid ones."""
     if edges == []:
         return ()
-    if not isinstance(edges, list) or len(edges) < 3:
+    if not isinstance(edges, list | Compact) or len(edges) < 3:
         raise ValueError(f"{name}: edges must be a list of three or more numbers")
     ascending = checks.numbers(edges, f"{name}: edges")
     if any(not a < b for a, b in pairwise(ascending)):
         raise ValueError(f"{name}: edges must be in ascending order")
     if not all(isfinite(b - a) for a, b in pairwise(ascending)):
         raise ValueError(f"{name}: edges are too far apart for float64")
-    return tuple(ascending)
+    return ascending

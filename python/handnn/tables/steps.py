@@ -49,7 +49,7 @@ class AddBins:
     are placed like those of `AddCycles`.
     """
 
-    edges: tuple[float, ...]
+    edges: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class PiecewiseLinear:
     knots (K,) ascend strictly; beyond them the output is constant. K ≥ 1.
     """
 
-    knots: tuple[float, ...]
-    levels: tuple[float, ...]
+    knots: Sequence[float]
+    levels: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class OrdinalEncode:
     an input of the network, whose Embedding looks it up.
     """
 
-    labels: tuple[Label, ...]
+    labels: Sequence[Label]
     written: tuple[str, ...] = ()
     """The labels as they are written, if `labels` are their category strings; for exporters."""
 

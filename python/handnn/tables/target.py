@@ -394,4 +394,4 @@ def _checked_classes(value: object, task: str, n_out: int) -> list[Label]:
     is_wrong = (n_classes != 2 or n_out != 1) if task == "binary" else n_out != n_classes
     if is_wrong:
         raise ValueError(f"it has {n_classes} classes, but is {task} with n_out {n_out}")
-    return labels
+    return list(labels)

@@ -39,6 +39,9 @@ MAX_INT_CLASSES = 20
 
 MIN_CLASSES = 2
 
+MAX_CHARACTERS = 2**20
+"""The largest product of the number of classes and of the length of the longest one."""
+
 MIN_MEAN_COUNT = 2
 """Ints are class labels if each of them occurs at least this often on average."""
 
@@ -164,10 +167,10 @@ class TargetValues:
         column = self._labels()
         found = sorted_labels(column.written().values())
         if isinstance(found[0], str | bool):
-            return np.array(found)
+            return label_array(found)
         has_fractions = any(isinstance(label, float) for label in found)
         if has_fractions and any(float(label) != label for label in found):
-            return np.array(sorted(map(category_text, found)))
+            return label_array(sorted(map(category_text, found)))
         if any(isinstance(value, float | np.floating) for value in column.present):
             return np.array(found, np.float64)
         try:
@@ -195,8 +198,14 @@ class TargetValues:
         return column
 
 
-def label_array(labels: list[Label]) -> NDArray[np.generic]:
-    """Return labels as an array of their type: text, bools, 64-bit ints or floats."""
+def label_array(labels: Sequence[Label]) -> NDArray[np.generic]:
+    """Return labels as an array of their type: text, bools, 64-bit ints or floats.
+
+    Raises ValueError if text would take too much memory: each takes as much as the longest.
+    """
+    longest = max(len(label) if isinstance(label, str) else 0 for label in labels)
+    if len(labels) * longest > MAX_CHARACTERS:
+        raise ValueError(f"there are {len(labels)} classes, and one has {longest} characters")
     if isinstance(labels[0], bool) or not all(isinstance(label, int) for label in labels):
         return np.array(labels)
     is_unsigned = any(isinstance(label, int) and label >= 2**63 for label in labels)

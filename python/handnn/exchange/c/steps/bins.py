@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ class Bins:
                [ 4. ,  0.5,  0.5]])
     """
 
-    edges: tuple[float, ...]
+    edges: Sequence[float]
     column: int = 0
 
     def __post_init__(self) -> None:
