@@ -131,7 +131,7 @@ __attribute__((noinline)) void add_few(Short<T> (&sum)[C], const Strided<T>& a, 
 template <class T>
 inline bool prefetches_rows(const Strided<T>& a, Size M) {
   const Size row = a.row * Size(sizeof(T));
-  return M * row > 1 << 19 && row <= 1 << 12;
+  return M > 256 && row <= 1 << 12 && M * row > 1 << 17;
 }
 
 // out (M, C) from row m on, V vectors of rows; start is null or has a number for each column. The
