@@ -77,7 +77,7 @@ def test_trains_the_same_networks(tmp_path, monkeypatch, kind, has_text, has_gap
     is_regression = kind in ("numbers", "products")
     estimator = (MLPRegressor if is_regression else MLPClassifier)(random_state=4, max_iter=3)
     estimator.fit(x, y_train)
-    recipe = default_recipe(len(rows), x.width)
+    recipe = default_recipe(len(rows), x.width, is_classes=not is_regression)
     by_recipe = fit_table(x, y_train, replace(recipe, epochs=3), rng=4)
     every = (model.networks, estimator.networks_, by_recipe.model.networks)
     assert len({len(networks) for networks in every}) == 1
@@ -183,6 +183,7 @@ def test_intervals_and_sets_are_those_of_the_table_model():
         )
     labels = np.where(y > 0, "yes", "no")
     classifier = MLPClassifier(random_state=0, max_iter=5).fit(x, labels)
+    recipe = replace(default_recipe(120, 3, is_classes=True), epochs=5)
     by_recipe = fit_table(x, labels, recipe, rng=0).model
     assert classifier.predict_set(x, 0.8).shape == (120, 2)
     assert (classifier.predict_set(x, 0.8) == by_recipe.predict_set(x, 0.8)).mean() > 0.99

@@ -91,7 +91,7 @@ def test_rejects_invalid_edges_in_a_file(edges):
 
 
 def test_small_tables_have_fewer_bins():
-    assert [default_bins(n) for n in (100, 128, 640, 2_000)] == [0, 2, 10, 16]
+    assert [default_bins(n) for n in (100, 128, 640, 4_000)] == [0, 2, 10, 32]
     assert default_recipe(640, 256).n_bins == 10 and default_recipe(640, 257).n_bins == 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from handnn import Affine, BCEWithLogits, MSELoss, Network, PoissonNLL, TableModel
+from handnn import Affine, BCEWithLogits, MSELoss, Network, PoissonNLL, TableModel, metrics
 from handnn.losses.loss import LINKS
 from handnn.tables.bagging import draw_folds
 from handnn.tables.fitting import fit_table
@@ -92,6 +92,25 @@ def test_members():
     assert members_of(replace(recipe, n_bins=0)) == [replace(r, n_bins=0) for r in (first, linear)]
     assert members_of(replace(recipe, has_linear=False)) == [replace(recipe, has_linear=False)]
     assert len(members_of(default_recipe(31))) == 1  # no folds
+
+
+def test_classes_are_learned_at_twice_the_rate_except_by_linear_networks():
+    of_values = members_of(default_recipe(1_000, quality="best"))
+    of_classes = members_of(default_recipe(1_000, quality="best", is_classes=True))
+    assert [member.lr for member in of_values] == [0.01, 0.02, 0.02, 0.01, 0.02, 0.01, 0.01]
+    assert [member.lr for member in of_classes] == [0.02] * 7
+
+
+def test_classes_with_little_noise_need_the_higher_rate():
+    losses = []
+    for seed in range(2):
+        x = np.random.default_rng(seed).normal(size=(800, 6))
+        y = ((x[:, 0] > 0.3) & (x[:, 1] > -0.3)) | (x[:, 2] > 1.2)
+        for is_classes in (False, True):
+            recipe = replace(default_recipe(400, 6, is_classes=is_classes), has_linear=False)
+            model = fit_table(x[:400], y[:400], recipe, rng=0).model
+            losses.append(metrics.log_loss(y[400:], model.predict_proba(x[400:])))
+    assert losses[1] < 0.97 * losses[0] and losses[3] < 0.97 * losses[2]
 
 
 def test_is_saved_with_its_linear_networks(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sklearn.base import is_classifier
+
 from handnn.arrays import float_dtype
 from handnn.schedules import Schedule
 from handnn.sklearn.parameters import (
@@ -67,9 +69,7 @@ def settle(
     scale: ColumnScale = "quantile" if p.scale == "quantile" else bool(p.scale)
     if p.scale == "auto":
         scale = is_incremental or default_scale(n_columns)
-    dtype = p.dtype
-    if is_auto(dtype):
-        dtype = "float64" if is_lbfgs else "float32" if has_float32 else default.dtype
+    dtype = "float64" if is_lbfgs else "float32" if has_float32 else default.dtype
     return EstimatorRecipe(
         n_networks=(n_built or default.n_networks) if is_auto(p.n_ensemble) else int(p.n_ensemble),
         hidden=hidden,
@@ -78,9 +78,10 @@ def settle(
         batch_norm=bool(p.batch_norm),
         init="he" if is_bag else "glorot_uniform",
         scale=scale,
-        dtype=str(float_dtype(dtype, "dtype")),
+        dtype=str(float_dtype(dtype if is_auto(p.dtype) else p.dtype, "dtype")),
         batch_size=_batch_size(p, n_rows, default),
         epochs=epochs if is_auto(p.max_iter) else int(p.max_iter),
+        lr_factor=default.lr_factor,
         lr=lr if is_auto(p.learning_rate_init) else float(p.learning_rate_init),
         alpha=alpha,
         weight_decay=weight_decay,
@@ -100,7 +101,7 @@ def settle(
 def _default(p: Parameters, n_rows: int, n_columns: int, is_bag: bool) -> Recipe:
     """Return the shared default recipe: of a bag, or of a single network."""
     if is_bag:
-        return default_recipe(n_rows, n_columns, p.quality)
+        return default_recipe(n_rows, n_columns, p.quality, is_classes=is_classifier(p))
     return single_recipe(n_rows, n_columns)
 
 

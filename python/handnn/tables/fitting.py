@@ -64,7 +64,12 @@ class Schema:
         columns = Columns.learn(
             table, kinds=self.kinds, scale=recipe.scale, n_bins=recipe.n_bins, gaps=gaps
         )
-        return columns, Target.learn(y, self.task, gaps=gaps, objective=self.objective)
+        return columns, self.target(y)
+
+    def target(self, y: TargetLike) -> Target:
+        """Return the target that is learned from the rows."""
+        gaps = gap_tuple(self.gaps, "Schema: gaps")
+        return Target.learn(y, self.task, gaps=gaps, objective=self.objective)
 
 
 def fit_table(

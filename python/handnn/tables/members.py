@@ -33,9 +33,6 @@ from handnn.tables.recipe import Recipe
 
 RecipeT = TypeVar("RecipeT", bound=Recipe)
 
-LR_FACTOR = 2.0
-"""The learning rate of a linear network, relative to that of the others."""
-
 WEIGHT_DECAY = 0.01
 """A linear network has few weights, which need less of it."""
 
@@ -54,7 +51,7 @@ def linear(recipe: RecipeT) -> RecipeT:
         activations=(),
         dropouts=(),
         batch_norm=False,
-        lr=LR_FACTOR * recipe.lr,
+        lr=recipe.lr_factor * recipe.lr,
         weight_decay=min(recipe.weight_decay, WEIGHT_DECAY),
     )
 
@@ -68,7 +65,7 @@ def smooth(recipe: RecipeT) -> RecipeT:
 def regularized(recipe: RecipeT) -> RecipeT:
     """Return the recipe with more Dropout and a higher learning rate."""
     dropouts = tuple(min(0.9, 2.5 * share) for share in recipe.dropouts)
-    return replace(recipe, dropouts=dropouts, lr=2 * recipe.lr)
+    return replace(recipe, dropouts=dropouts, lr=recipe.lr_factor * recipe.lr)
 
 
 def undamped(recipe: RecipeT) -> RecipeT:

@@ -29,8 +29,13 @@ QUALITIES = ("fast", "good", "best")
 PEAK_LR = 0.005
 """The highest learning rate of AdamW in a `schedules.OneCycle`, for one network."""
 
-BAG_LR = 0.01
-"""The highest learning rate of AdamW in a `schedules.DoublingCycles`, for a bag."""
+BAG_LR, CLASSES_BAG_LR = 0.01, 0.02
+"""The highest learning rate of AdamW in a `schedules.DoublingCycles`, for bags of regressors and of
+classifiers. Logits grow to several units; standardized targets do not.
+"""
+
+LINEAR_LR = 0.02
+"""The highest learning rate of a linear network in a bag."""
 
 WEIGHT_DECAY = 0.1
 """The weight decay of AdamW."""
@@ -78,7 +83,7 @@ MAX_TOGETHER_ROWS = 1_600
 networks end at one cycle: see `cycles`.
 """
 
-N_BINS, MAX_BINS = 16, 256
+N_BINS, MAX_BINS = 32, 256
 """The largest number of bins of a column, and of all columns: see `tables.bins`."""
 
 MIN_BIN_ROWS = 64
@@ -114,6 +119,7 @@ class Recipe:
         dtype: "float32" or "float64".
         batch_size, epochs: of `Trainer.fit`.
         lr: the learning rate, or the peak of the schedule.
+        lr_factor: the learning rate of linear and of more regularized members, relative to `lr`.
         weight_decay: the weight decay of AdamW.
         schedule: the name of a schedule or a Schedule.
         n_folds: parts into which the training rows are divided, each held out by a network: see
@@ -140,6 +146,7 @@ class Recipe:
     batch_size: int
     epochs: int
     lr: float = PEAK_LR
+    lr_factor: float = LINEAR_LR / BAG_LR
     weight_decay: float = WEIGHT_DECAY
     schedule: str | Schedule = "one_cycle"
     n_folds: int = 0
@@ -213,7 +220,11 @@ def single_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe
 
 
 def default_recipe(
-    n_rows: SupportsIndex, n_columns: SupportsIndex = 1, quality: str = "good"
+    n_rows: SupportsIndex,
+    n_columns: SupportsIndex = 1,
+    quality: str = "good",
+    *,
+    is_classes: bool = False,
 ) -> Recipe:
     """Return the default recipe: a bag of networks for a table of `n_rows` training rows.
 
@@ -225,7 +236,8 @@ def default_recipe(
     2 equals two rows.
 
     quality: "fast" has half of the folds and epochs. "best" has networks of further kinds, which
-    take about seven times as long.
+    take about seven times as long. is_classes: whether the targets are classes, for which networks
+    with hidden layers have twice the learning rate.
 
     Raises what `single_recipe` raises, and ValueError for another quality.
 
@@ -245,6 +257,7 @@ def default_recipe(
     if quality == "fast":
         n_folds, share = n_folds // 2, share / 2
     single = single_recipe(n_rows - n_rows // n_folds, n_columns)
+    lr = CLASSES_BAG_LR if is_classes else BAG_LR
     epochs = max(min(single.epochs, MIN_EPOCHS), round(share * single.epochs))
     if epochs > CYCLE_PARTS:  # cycles end with epochs
         epochs = CYCLE_PARTS * round(epochs / CYCLE_PARTS)
@@ -254,7 +267,8 @@ def default_recipe(
         n_folds=n_folds,
         dtype="float32",
         epochs=epochs,
-        lr=BAG_LR,
+        lr=lr,
+        lr_factor=LINEAR_LR / lr,
         schedule="cycles",
         patience=max(MIN_PATIENCE, round(PATIENCE_SHARE * epochs)),
         ends_together=n_rows <= MAX_TOGETHER_ROWS,

@@ -56,7 +56,9 @@ def train_in_memory(
     for note in survey.notes:
         log(note)
     start = perf_counter()
-    recipe = settings.recipe_for(len(train), len(survey.kinds))
+    schema = Schema(kinds=survey.kinds, gaps=gaps, task=survey.task, objective=settings.loss)
+    is_classes = schema.target(train.y).task != "regression"
+    recipe = settings.recipe_for(len(train), len(survey.kinds), is_classes=is_classes)
     check_size(recipe, survey.kinds)
     text = _announced(recipe, log)
     with heartbeat(log, text, shows=not progress and executor is None):
@@ -64,7 +66,7 @@ def train_in_memory(
             train.x,
             train.y,
             recipe,
-            schema=Schema(kinds=survey.kinds, gaps=gaps, task=survey.task, objective=settings.loss),
+            schema=schema,
             rng=settings.seed,
             sample_weight=weights,
             separation=separation,

@@ -110,10 +110,10 @@ class TrainingSettings:
             return "several targets"
         return "quality and time" if self.quality != "good" or self.time is not None else ""
 
-    def recipe_for(self, n_rows: int, n_columns: int) -> Recipe:
+    def recipe_for(self, n_rows: int, n_columns: int, *, is_classes: bool) -> Recipe:
         """Return the recipe for a table in memory, with the user's settings."""
         quality = self.quality if self.time is None else "best"
-        return self.applied_to(default_recipe(n_rows, n_columns, quality))
+        return self.applied_to(default_recipe(n_rows, n_columns, quality, is_classes=is_classes))
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return a recipe with the user's settings."""
