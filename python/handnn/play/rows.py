@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,12 +25,16 @@ from handnn.files.learning.survey import survey, take_rows
 from handnn.files.model import FileModel
 from handnn.files.reading.columns import check_same_columns
 from handnn.files.reading.dialect import Dialect
+from handnn.files.reading.excel_file import unpacked_size
 from handnn.files.reading.source import Source, open_table
 from handnn.losses import KernelLoss
 from handnn.play.toy_rows import THRESHOLDS, TOY_SETS
 from handnn.tables import Columns, Target
 from handnn.tables.table_reader import TableLike
 from handnn.tables.target_values import TargetLike
+
+if TYPE_CHECKING:
+    from polars import Series
 
 __all__ = ["Rows", "array_rows", "load_rows", "read_rows"]
 
@@ -48,6 +52,11 @@ MAX_CLASSES = 20
 MAX_ROWS = 100_000
 """The largest number of rows of a file."""
 
+STRING_BYTES = 16
+"""The bytes of a string in polars besides its characters."""
+
+MAX_MIB = 256
+"""The largest size of all cells of a file, and of an Excel file's parts, once unpacked."""
 
 NOTEBOOK = "notebook"
 """The name of the data passed to `handnn.play`."""
@@ -179,13 +188,10 @@ def read_rows(
         (206, 8)
     """
     with _opened(path, model.dialect(Dialect()) if model else None) as source:
+        _check_size(source)
         settings = TrainingSettings((target,), hold_out=held_out, seed=seed, drop_gaps=True)
         surveyed = survey(source, settings)
         frame, places = take_rows(surveyed)
-        if len(frame) > MAX_ROWS:
-            raise ValueError(
-                f"{source.path} has {len(frame):,} rows; at most {MAX_ROWS:,} are supported"
-            )
         split = split_rows(frame, target, places, held_out, np.random.default_rng(seed))
         if model is None:
             columns = Columns.learn(split.train.x, kinds=surveyed.kinds)
@@ -272,7 +278,9 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
 
 @contextmanager
 def _opened(path: str | os.PathLike[str], dialect: Dialect | None = None) -> Iterator[Source]:
-    """Open a table; ValueError if it has more than `MAX_COLUMNS`."""
+    """Open a table; ValueError if it has more than `MAX_COLUMNS`, or unpacks to too much."""
+    if os.path.isfile(path):
+        _check_bytes(path, unpacked_size(path, MAX_MIB << 20))
     with open_table(path, dialect) as source:
         if len(source.names) > MAX_COLUMNS:
             raise ValueError(
@@ -280,6 +288,38 @@ def _opened(path: str | os.PathLike[str], dialect: Dialect | None = None) -> Ite
                 "supported"
             )
         yield source
+
+
+def _check_size(source: Source) -> None:
+    """Raise ValueError if a table has too many rows or bytes.
+
+    A file of a few megabytes may unpack to gigabytes, so no block is kept.
+    """
+    n_rows = n_bytes = 0
+    for block in source.blocks():
+        n_rows += len(block.frame)
+        n_bytes += sum(map(_size_of, block.frame.get_columns()))
+        if n_rows > MAX_ROWS:
+            raise ValueError(
+                f"{source.path} has more than {MAX_ROWS:,} rows, the most that is supported"
+            )
+        _check_bytes(source.path, n_bytes)
+
+
+def _size_of(column: Series) -> int:
+    """Return the bytes of a column whose strings are all written out: a file may share them."""
+    import polars as pl
+
+    if column.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return int(column.estimated_size())
+    lengths = column.str.len_bytes() if column.dtype == pl.String else column.cat.len_bytes()
+    return int(lengths.sum() or 0) + STRING_BYTES * len(column)
+
+
+def _check_bytes(path: object, n_bytes: int) -> None:
+    """Raise ValueError if a file unpacks to this many bytes, and they are too many."""
+    if n_bytes > MAX_MIB << 20:
+        raise ValueError(f"{path} unpacks to more than {MAX_MIB} MiB, the most that is supported")
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
+import zlib
 from importlib.util import find_spec
 
+from handnn.files.errors import TableError
 from handnn.files.reading.input_file import InputFile
 from handnn.files.reading.parquet_file import ParquetFile
 
@@ -37,3 +40,24 @@ def is_excel(file: InputFile) -> bool:
             return any(name.startswith("xl/workbook.") for name in archive.namelist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
+
+
+def unpacked_size(path: str | os.PathLike[str], limit: int) -> int:
+    """Return the size in bytes of the parts of an Excel file, and 0 for a file of another format.
+
+    If it is within the limit, the parts are checked to have the size that the file says.
+
+    Raises TableError when a part is damaged or has another size, OSError if it cannot be read.
+    """
+    with open(path, "rb") as file:
+        if file.read(len(ZIP)) != ZIP:
+            return 0
+        try:
+            with zipfile.ZipFile(file) as archive:
+                size = sum(part.file_size for part in archive.infolist())
+                damaged = archive.testzip() if size <= limit else None
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
+            raise TableError(f"{file.name} is a damaged Excel file: {error}") from None
+    if damaged is not None:
+        raise TableError(f"{file.name} is a damaged Excel file: see its part {damaged!r:.100}")
+    return size
