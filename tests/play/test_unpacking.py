@@ -94,6 +94,18 @@ def test_a_workbook_that_is_larger_than_it_says(tmp_path):
         read_rows(path, "y")
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_workbook_of_another_compression(tmp_path, compression):
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("xl/workbook.xml", bytes(100))
+    content = bytearray(path.read_bytes())
+    content[50:60] = bytes(10)
+    path.write_bytes(content)
+    with pytest.raises(TableError, match=r"damaged Excel file: see its part 'xl/workbook\.xml'"):
+        read_rows(path, "y")
+
+
 def test_sizes_of_files_of_other_formats(tmp_path):
     assert unpacked_size(many_rows(tmp_path), MIB) == 0
     assert unpacked_size(workbook(tmp_path), MIB) == (MAX_MIB + 1) * MIB

@@ -134,7 +134,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 )  # fmt: skip
 @click.option(
     "--lr", metavar="RATE", type=click.FloatRange(0, 10, min_open=True),
-    help="Highest learning rate. [default: 0.01, 0.005 with --stream or --shards]",
+    help="Highest learning rate. [default: 0.01, classes 0.02, 0.005 with --stream or --shards]",
 )  # fmt: skip
 @click.option(
     "--quality", type=click.Choice(["fast", "good", "best"]), default="good", show_default=True,

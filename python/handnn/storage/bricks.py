@@ -71,11 +71,17 @@ def write(
     with the others. Long lists become arrays: see `packing`. Raises ValueError if a file cannot
     hold them; what is written can be read.
     """
+    text, more = packed(architecture)
+    write_arrays(path, {**arrays, **more}, {"handnn": text})
+
+
+def packed(architecture: Mapping[str, object]) -> tuple[str, FileArrays]:
+    """Return the text and the arrays of an architecture; ValueError if a file cannot hold them."""
     more: FileArrays = {}
     text = _text({name: pack(value, more) for name, value in architecture.items()})
     copies = {name: array.copy() for name, array in more.items()}
     _unpacked(from_json(text, "description"), copies.pop, text)
-    write_arrays(path, {**arrays, **more}, {"handnn": text})
+    return text, more
 
 
 def _unpacked(packed: object, read: Callable[[str], NDArray[Any]], text: str) -> Any:

@@ -50,7 +50,8 @@ class Numbers(Compact):
     __slots__ = ("_array",)
 
     def __init__(self, array: NDArray[Any]) -> None:
-        self._array = array
+        self._array = array.view()
+        self._array.flags.writeable = False
 
     def __len__(self) -> int:
         """Return M."""

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
+from handnn import storage
 from handnn.arrays import Array, check_type
 from handnn.initializers import RandomSource, generator
 from handnn.network import Network
@@ -51,25 +52,41 @@ class Schema:
         kinds: overrides the kinds of columns: see `Columns.learn`.
         gaps: the strings that mean a missing value: see `Columns.learn`.
         task, objective: what the target is, and what a regression predicts: see `Target.learn`.
+        is_stored: whether the model is to be saved, so that its columns must fit into a file.
     """
 
     kinds: Mapping[str, str] | None = None
     gaps: Iterable[str] | None = None
     task: str = "auto"
     objective: str = SQUARED
+    is_stored: bool = False
 
     def learn(self, table: TableLike, y: TargetLike, recipe: Recipe) -> tuple[Columns, Target]:
-        """Return the columns and the target that are learned from the rows."""
+        """Return the columns and the target that are learned from the rows.
+
+        With `is_stored`, raises ValueError if a file cannot hold them, before any training.
+        """
         gaps = gap_tuple(self.gaps, "Schema: gaps")
         columns = Columns.learn(
             table, kinds=self.kinds, scale=recipe.scale, n_bins=recipe.n_bins, gaps=gaps
         )
-        return columns, self.target(y)
+        target = self.target(y)
+        if self.is_stored:
+            check_storable(columns, target)
+        return columns, target
 
     def target(self, y: TargetLike) -> Target:
         """Return the target that is learned from the rows."""
         gaps = gap_tuple(self.gaps, "Schema: gaps")
         return Target.learn(y, self.task, gaps=gaps, objective=self.objective)
+
+
+def check_storable(columns: Columns, target: Target) -> None:
+    """Raise ValueError if a file cannot hold the columns and the target of a model."""
+    try:
+        storage.packed({"columns": columns.to_dict(), "target": target.to_dict()})
+    except ValueError as error:
+        raise ValueError(f"the model does not fit into a file: {error}") from None
 
 
 def fit_table(

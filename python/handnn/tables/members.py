@@ -63,7 +63,7 @@ def smooth(recipe: RecipeT) -> RecipeT:
 
 
 def regularized(recipe: RecipeT) -> RecipeT:
-    """Return the recipe with more Dropout and a higher learning rate."""
+    """Return the recipe with more Dropout and `lr_factor` times its learning rate."""
     dropouts = tuple(min(0.9, 2.5 * share) for share in recipe.dropouts)
     return replace(recipe, dropouts=dropouts, lr=recipe.lr_factor * recipe.lr)
 

@@ -205,7 +205,10 @@ def label_array(labels: Sequence[Label]) -> NDArray[np.generic]:
     """
     longest = max(len(label) if isinstance(label, str) else 0 for label in labels)
     if len(labels) * longest > MAX_CHARACTERS:
-        raise ValueError(f"there are {len(labels)} classes, and one has {longest} characters")
+        raise ValueError(
+            f"there are {len(labels)} classes, and one has {longest} characters: "
+            f"the product may be at most {MAX_CHARACTERS}"
+        )
     if isinstance(labels[0], bool) or not all(isinstance(label, int) for label in labels):
         return np.array(labels)
     is_unsigned = any(isinstance(label, int) and label >= 2**63 for label in labels)

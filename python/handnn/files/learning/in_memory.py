@@ -56,7 +56,9 @@ def train_in_memory(
     for note in survey.notes:
         log(note)
     start = perf_counter()
-    schema = Schema(kinds=survey.kinds, gaps=gaps, task=survey.task, objective=settings.loss)
+    schema = Schema(
+        kinds=survey.kinds, gaps=gaps, task=survey.task, objective=settings.loss, is_stored=True
+    )
     is_classes = schema.target(train.y).task != "regression"
     recipe = settings.recipe_for(len(train), len(survey.kinds), is_classes=is_classes)
     check_size(recipe, survey.kinds)

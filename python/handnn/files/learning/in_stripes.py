@@ -32,7 +32,7 @@ from handnn.files.reading.memory import release_memory
 from handnn.losses.loss import as_column
 from handnn.progress import progress_bar
 from handnn.tables import Columns, TableModel, Target
-from handnn.tables.fitting import calibrated
+from handnn.tables.fitting import calibrated, check_storable
 from handnn.tables.networks import build_network, build_optimizer
 from handnn.tables.recipe import STREAM_BUFFER, VALIDATION_SHARE, Recipe, stream_recipe
 from handnn.training.history import Epoch, History
@@ -72,6 +72,7 @@ def train_in_stripes(
     check_row_count(n_rows)
     began = perf_counter()
     columns, target = columns_of(survey, gaps), target_of(survey, settings.loss)
+    check_storable(columns, target)
     stream = RowStream(survey, settings, columns, target, stripes, keeps_rows=not streams)
     recipe = settings.applied_to(stream_recipe(n_rows, len(survey.kinds)))
     check_size(recipe, survey.kinds)

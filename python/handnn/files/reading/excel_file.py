@@ -15,6 +15,10 @@ ZIP = b"PK\x03\x04"
 """The first bytes of a zip archive, which an Excel file is."""
 
 
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How the parts of an Excel file may be compressed."""
+
+
 class ExcelFile(ParquetFile):
     """The first sheet of an Excel file (.xlsx), whose first row holds the names of the columns.
 
@@ -54,8 +58,10 @@ def unpacked_size(path: str | os.PathLike[str], limit: int) -> int:
             return 0
         try:
             with zipfile.ZipFile(file) as archive:
-                size = sum(part.file_size for part in archive.infolist())
-                damaged = archive.testzip() if size <= limit else None
+                parts = archive.infolist()
+                size = sum(part.file_size for part in parts)
+                unknown = [p.filename for p in parts if p.compress_type not in COMPRESSIONS]
+                damaged = unknown[0] if unknown else archive.testzip() if size <= limit else None
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
             raise TableError(f"{file.name} is a damaged Excel file: {error}") from None
     if damaged is not None:
