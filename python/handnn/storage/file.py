@@ -149,7 +149,7 @@ class TensorFile:
         return lists
 
     def shape(self, key: str) -> tuple[int, ...]:
-        """Return the shape of an array; raise ValueError if there is no such array."""
+        """Return the shape of an array; raise ValueError if the file does not have it."""
         if key not in self._entries:
             raise ValueError(f"it has no array {key!r:.50}")
         return tuple(self._entries[key].shape)

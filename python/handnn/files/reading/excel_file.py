@@ -60,8 +60,10 @@ def unpacked_size(path: str | os.PathLike[str], limit: int) -> int:
             with zipfile.ZipFile(file) as archive:
                 parts = archive.infolist()
                 size = sum(part.file_size for part in parts)
-                unknown = [p.filename for p in parts if p.compress_type not in COMPRESSIONS]
-                damaged = unknown[0] if unknown else archive.testzip() if size <= limit else None
+                unknown = (p.filename for p in parts if p.compress_type not in COMPRESSIONS)
+                damaged = next(unknown, None)
+                if damaged is None and size <= limit:
+                    damaged = archive.testzip()
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
             raise TableError(f"{file.name} is a damaged Excel file: {error}") from None
     if damaged is not None:
