@@ -62,11 +62,12 @@ void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts, bool 
   if (!stores()) update(i, part, parts);  // the columns computed above
 }
 
-// The number of rows of dw that are computed at a time. With few rows of x the weights are the
-// traffic, so each part of dw is used while it is in the cache; more calls than that cost more.
+// The number of rows of dw that are computed at a time, and used while they are in the cache. With
+// few rows of x the weights are the traffic; with many it is dout, which each part reads. Measured.
 template <class T>
 Size TrainingProgram<T>::gradient_rows(Size N, Size O) {
-  const Size bytes = N <= 16 ? 1 << 16 : 1 << 18, least = N <= 16 ? cache_line : 4 * cache_line;
+  const Size bytes = N <= 16 ? 1 << 16 : N < 128 ? 1 << 18 : 1 << 19;
+  const Size least = N <= 16 ? cache_line : 4 * cache_line;
   const Size rows = bytes / (std::max(O, Size(1)) * Size(sizeof(T))) / cache_line * cache_line;
   return std::clamp(rows, least, rows_at_once);
 }

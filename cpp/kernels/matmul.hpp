@@ -44,7 +44,8 @@ constexpr bool has_32_registers = tile_rows<2> == 14;
 
 // The sizes of packed blocks: a block of the left factor fits into the L2 cache, and a panel of the
 // right factor into the L1 or L2 cache.
-constexpr Size most_depth = has_32_registers ? 1024 : 384, most_rows = 168, most_columns = 512;
+constexpr Size most_depth = has_32_registers ? 1024 : 384, most_rows = 168;
+constexpr Size most_columns = has_32_registers ? 512 : 1024;
 
 // The number of elements of scratch memory that a product needs.
 template <class T>
@@ -77,7 +78,8 @@ template <int R, class T>
 inline bool packs_right(const Strided<T>& a, const Strided<T>& b, Size M, Size K) {
   if (b.step != 1) return true;  // a tile reads rows of b
   const Size apart = bytes_apart(b), most = has_32_registers && a.row != 1 ? 1 << 19 : 1 << 15;
-  return M > 4 * R && apart >= 128 && K * apart > most;
+  const Size least_tiles = !has_32_registers || a.row != 1 ? 4 : apart % 8192 == 0 ? 12 : 24;
+  return M > least_tiles * R && apart >= 128 && K * apart > most;
 }
 
 // The product in panels of C vectors of columns; M, K, J >= 1.

@@ -101,10 +101,12 @@ void pack_left(T* to, Strided<T> a, Size M, Size K) {
 // to[k * columns + j] = from(k, j) for `width` columns of each row; the rest is unspecified.
 template <class T>
 void pack_panel(T* to, Size columns, Strided<T> from, Size K, Size width) {
-  constexpr Size L = lanes<T>;
+  constexpr Size L = lanes<T>, line = 64 / Size(sizeof(T));
+  constexpr Size ahead = 16;  // rows: the CPU does not find them itself in other pages
   if (from.step == 1) {
     for (Size k = 0; k < K; ++k) {
       const T* row = from.from(k, 0).data;
+      for (Size c = 0; c < width; c += line) prefetch(row + ahead * from.row + c);
       for_each_vector<T>(width, [&](auto at) { at.store(to + k * columns, at.load(row)); });
     }
     return;
