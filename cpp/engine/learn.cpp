@@ -22,16 +22,23 @@ bool sums_in_registers(Size N, Size O) {
 template <class T>
 void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
   const bool is_same = lr_factor == lr_factor_ && grad_scale == grad_scale_;
-  if (is_same && !optimizer_facts[optimizer_.which].corrects_bias) return;
+  if (is_same && are_rates_final_) return;
+  const Corrections correct = correction_(optimizer_.step);
+  are_rates_final_ = correct.are_final;
   lr_factor_ = lr_factor;
   grad_scale_ = grad_scale;
   OptimizerSettings with = optimizer_;
   with.grad_scale = grad_scale;
-  const Corrections correct = corrections(with);
+  const Param<T>* last = nullptr;
+  Rates<T> of_last = {};
   const auto rates_of = [&](const Param<T>& param) {
+    const bool is_like_last =
+        last && last->lr_scale == param.lr_scale && last->weight_decay == param.weight_decay;
+    if (is_like_last) return of_last;
+    last = &param;
     with.lr = optimizer_.lr * lr_factor * param.lr_scale;
     with.weight_decay = param.weight_decay;
-    return rates<T>(with, correct);
+    return of_last = rates<T>(with, correct);
   };
   for (std::size_t i = first_learning_; i < bricks_.size(); ++i) {
     if (!bricks_[i].learns()) continue;

@@ -37,6 +37,7 @@ TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, CheckedBricks<T> 
       clip_norm_(clip_norm),
       most_rows_(most_rows),
       threads_(1),
+      correction_(optimizer),
       sharding_(std::move(sharding)) {
   while (first_learning_ < bricks_.size() && !bricks_[first_learning_].learns()) ++first_learning_;
   if (first_learning_ == bricks_.size()) throw std::invalid_argument("no brick has params");
@@ -146,7 +147,6 @@ double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outpu
   outputs_ = outputs;
   // One thread passes the rows in order, as the sums require.
   is_loss_added_ = parts == 1 && adds_loss();
-  std::fill_n(loss_sums_, partial_sums, 0.0);
   const bool is_row = learns_row(N, parts);
   if (is_blocked()) {
     run_blocks(batch, parts);

@@ -178,7 +178,7 @@ class TrainingProgram {
   CheckedBricks<T> bricks_;
   LossSettings<T> loss_;
   // The partial sums of the loss, if its value and its gradient are computed in one pass.
-  double loss_sums_[partial_sums];
+  alignas(64) double loss_sums_[partial_sums] = {};
   bool is_loss_added_ = false;
   OptimizerSettings optimizer_;
   double clip_norm_;  // infinity for none
@@ -199,7 +199,9 @@ class TrainingProgram {
   std::vector<Rates<T>> w_rates_, b_rates_;
   // Those of the rates; NaN, which equals nothing, before the first step.
   double lr_factor_ = std::numeric_limits<double>::quiet_NaN(), grad_scale_ = lr_factor_;
-  T* db_ = nullptr;  // the widest b of an affine
+  BiasCorrection correction_;
+  bool are_rates_final_ = false;  // whether bias corrections no longer change
+  T* db_ = nullptr;               // the widest b of an affine
   // One for each thread.
   std::vector<T*> scratch_;
   std::vector<T*> dw_;  // rows_at_once rows of the largest w of all affines

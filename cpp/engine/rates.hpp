@@ -3,6 +3,8 @@
 // the same bits.
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -20,29 +22,55 @@ struct OptimizerSettings {
   std::uint64_t step = 1;  // the number of this step, from 1
 };
 
-// base^exponent by repeated squaring.
-inline double power(double base, std::uint64_t exponent) {
-  double result = 1;
-  for (; exponent; exponent >>= 1, base *= base) {
-    if (exponent & 1) result *= base;
+// Powers of one base by repeated squaring.
+class Powers {
+ public:
+  explicit Powers(double base) {
+    for (double& square : squares_) {
+      square = base;
+      base *= base;
+    }
   }
-  return result;
-}
+
+  // base^exponent: the factors in ascending order.
+  double operator()(std::uint64_t exponent) const {
+    double result = 1;
+    for (; exponent; exponent &= exponent - 1) result *= squares_[std::countr_zero(exponent)];
+    return result;
+  }
+
+ private:
+  double squares_[64];  // base^(2^k)
+};
 
 // The bias corrections of Adam: after `step` steps, the weights in a running mean that starts at 0
 // add up to 1 - decay^step.
 struct Corrections {
   double mean = 1;            // divides the learning rate
   double root_of_square = 1;  // divides the root of the running mean of squares
+  bool are_final = true;      // whether they are 1 in all later steps, too
 };
-inline Corrections corrections(const OptimizerSettings& with) {
-  if (!optimizer_facts[with.which].corrects_bias) return {};
-  return {1 - power(with.mean_decay, with.step),
-          std::sqrt(1 - power(with.square_decay, with.step))};
-}
+class BiasCorrection {
+ public:
+  explicit BiasCorrection(const OptimizerSettings& with)
+      : is_used_(optimizer_facts[with.which].corrects_bias),
+        mean_powers_(with.mean_decay),
+        square_powers_(with.square_decay) {}
+
+  Corrections operator()(std::uint64_t step) const {
+    if (!is_used_) return {};
+    const double mean = mean_powers_(step), square = square_powers_(step);
+    // Differences from 1 round to 1 below 2^-54; the rest is a margin for rounding errors.
+    return {1 - mean, std::sqrt(1 - square), std::max(mean, square) < 0x1p-60};
+  }
+
+ private:
+  bool is_used_;
+  Powers mean_powers_, square_powers_;
+};
 
 template <class T>
-Rates<T> rates(const OptimizerSettings& with, Corrections correct) {
+Rates<T> rates(const OptimizerSettings& with, const Corrections& correct) {
   return {
       .lr = T(with.lr / correct.mean),
       .weight_decay = T(with.decoupled ? 0 : with.weight_decay),
@@ -60,7 +88,7 @@ Rates<T> rates(const OptimizerSettings& with, Corrections correct) {
 }
 template <class T>
 Rates<T> rates(const OptimizerSettings& with) {
-  return rates<T>(with, corrections(with));
+  return rates<T>(with, BiasCorrection(with)(with.step));
 }
 
 // The factor of all gradients that brings their norm to at most clip_norm, as

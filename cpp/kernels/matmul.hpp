@@ -273,6 +273,9 @@ bool product_of_few(T* out, const Strided<T>& a, const Strided<T>& b, const T* s
   const Size least_steps = J == 1 ? transposed_columns<T> : 8;
   if (M == 1 && J == 1) {
     product_naive(out, a, b, start, M, K, J);  // nothing shortens a single chain
+  } else if (M == 1 && b.step == 1 && J <= 4 * lanes<T>) {
+    packed_tiles<4, 1>(RowMajor<T>{out, J}, Left<T>{a, 0}, RowMajor<const T>{b.data, b.row},
+                       Start<T>{start, 0}, M, K, J);
   } else if (b.step != 1 && M <= few_rows && !start) {
     product_of_few_columns<T>({out, 1, J}, b.transposed(), a.transposed(), nullptr, J, K, M);
   } else if (a.step == 1 && b.step == 1 && transposes_rows && M >= 12 && K >= least_steps) {

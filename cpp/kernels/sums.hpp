@@ -17,6 +17,14 @@ inline T add_pairwise(T* sums) {
   return sums[0];
 }
 
+// The sum of n terms in partial sums, which are 0 afterwards. Few terms are added one by one: a load
+// of a vector waits for the stores of its elements.
+inline double take_sum(double* sums, Size n) {
+  const double sum = n <= 4 ? (sums[0] + sums[2]) + (sums[1] + sums[3]) : add_pairwise(sums);
+  for_each_vector<double>(partial_sums, [&](auto at) { at.store(sums, Doubles{}); });
+  return sum;
+}
+
 // The sum of term(load) over n entries, where load(p) is a vector of p's; each times the weight of
 // its row of `columns` entries, unless weight is null.
 template <class T, class F>
@@ -51,17 +59,19 @@ double sum_of_terms_naive(const T* weight, Size n, Size columns, F term) {
 template <class Lanes, class Entry>
 inline void add_squares(double* sums, Size n, Lanes lanes_from, Entry entry) {
   constexpr int L = lanes<double>, vectors = partial_sums / L;
-  Doubles sum[vectors];
-  for (int v = 0; v < vectors; ++v) sum[v] = load(sums + v * L);
   Size i = 0;
-  for (; i + partial_sums <= n; i += partial_sums) {
-    HANDNN_UNROLL
-    for (int v = 0; v < vectors; ++v) {
-      const Doubles value = to_double(lanes_from(i + v * L));
-      sum[v] += value * value;
+  if (n >= partial_sums) {
+    Doubles sum[vectors];
+    for (int v = 0; v < vectors; ++v) sum[v] = load(sums + v * L);
+    for (; i + partial_sums <= n; i += partial_sums) {
+      HANDNN_UNROLL
+      for (int v = 0; v < vectors; ++v) {
+        const Doubles value = to_double(lanes_from(i + v * L));
+        sum[v] += value * value;
+      }
     }
+    for (int v = 0; v < vectors; ++v) store(sums + v * L, sum[v]);
   }
-  for (int v = 0; v < vectors; ++v) store(sums + v * L, sum[v]);
   for (int s = 0; i + s < n; ++s) {
     const double value = double(entry(i + s));
     sums[s] += value * value;

@@ -201,6 +201,9 @@ void test_loss(int which, LossOptions<T> with, const Buffer<T>& y_true, Size N, 
     }
     *fast.data() = kernels.mean(sums.data(), N, O);
     compare(name, "loss, in one pass", fast, naive, N, 1, O);
+    const Buffer<double> zeros(partial_sums);
+    std::fill_n(zeros.data(), partial_sums, 0.0);
+    compare(name, "sums after the mean", sums, zeros, 1, 1, partial_sums);
     compare(name, "dx, in one pass", dx, dx_naive, N, 1, O);
   }
 }

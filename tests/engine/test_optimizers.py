@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import handnn
-from handnn import SGD, AdaGrad, MSELoss, RMSProp, Trainer, mlp
+from handnn import SGD, AdaGrad, Adam, MSELoss, RMSProp, Trainer, mlp
 from handnn.optimizers import OPTIMIZERS
 from handnn.schedules import Cosine, OneCycle, ReduceOnPlateau, Step, WarmUp
 from tests.bounds import assert_same_bits
@@ -167,6 +167,13 @@ def test_same_bits_when_callbacks_change_settings(name, dtype):
         one.callbacks = [change_rates]
         fits.append(fit(one, epochs=5))
     assert_same_fit(*fits)
+
+
+@both_dtypes
+def test_same_bits_after_the_last_bias_correction(dtype, monkeypatch):
+    """The corrections of these means are 1 from step 14 of 24 on."""
+    monkeypatch.setitem(MAKERS, "Adam", partial(Adam, 0.01, beta1=0.02, beta2=0.05))
+    assert_same_fit(*(fit(new_trainer("Adam", dtype, engine)) for engine in ("compiled", "bricks")))
 
 
 # ---- continuing ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@
 //   add_and_backward   the same as backward, and sums (partial_sums) += the terms. A batch may be
 //                      passed in several calls, in order; each but the last must have a multiple
 //                      of partial_sums rows. With is_in_place, dx may be pre.
-//   mean               sums of a batch of N rows -> the result of forward
+//   mean               sums of a batch of N rows -> the result of forward; sums are 0 afterwards
 //
 // Most are the mean of a formula of one entry of pre and of y_true:
 //

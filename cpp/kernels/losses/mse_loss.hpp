@@ -72,7 +72,7 @@ struct MSELoss {
           return error;
         });
   }
-  static double mean(double* sums, Size N, Size O) { return add_pairwise(sums) / double(N * O); }
+  static double mean(double* sums, Size N, Size O) { return take_sum(sums, N * O) / double(N * O); }
 
  private:
   template <class T>

@@ -88,7 +88,7 @@ struct SoftmaxCrossEntropy {
     slopes(to, pre, y_true, weight, with, scale, N, O);
   }
   static double mean(double* sums, Size N, Size O) {
-    return add_pairwise(sums) / double(O > 0 ? N : 0);
+    return take_sum(sums, N) / double(O > 0 ? N : 0);
   }
 
  private:
