@@ -191,6 +191,7 @@ void test_loss(int which, LossOptions<T> with, const Buffer<T>& y_true, Size N, 
     if (!kernels.add_and_backward) continue;
     const Buffer<double> sums(partial_sums);
     std::fill_n(sums.data(), partial_sums, 0.0);
+    const Buffer<double> zeros = sums;
     const Size half = N / 2 / partial_sums * partial_sums;
     std::copy_n(pre.data(), N * O, dx.data());
     const T* const from = kernels.is_in_place ? dx.data() : pre.data();
@@ -201,8 +202,6 @@ void test_loss(int which, LossOptions<T> with, const Buffer<T>& y_true, Size N, 
     }
     *fast.data() = kernels.mean(sums.data(), N, O);
     compare(name, "loss, in one pass", fast, naive, N, 1, O);
-    const Buffer<double> zeros(partial_sums);
-    std::fill_n(zeros.data(), partial_sums, 0.0);
     compare(name, "sums after the mean", sums, zeros, 1, 1, partial_sums);
     compare(name, "dx, in one pass", dx, dx_naive, N, 1, O);
   }
@@ -373,18 +372,10 @@ void test_all() {
   }
   test_small_affines<T>();
   // Larger than one packed block, rows a power of two apart, and random sizes.
-  test_affine<T>(300, 520, 35);
-  test_affine<T>(35, 300, 520);
-  test_affine<T>(520, 35, 300);
-  test_affine<T>(45, 70, 1030);
-  test_affine<T>(260, 512, 512);
-  test_affine<T>(64, 1024, 70);
-  test_affine<T>(300, 3, 1024);
-  test_affine<T>(100, 784, 50);
-  test_affine<T>(341, 391, 533);
-  test_affine<T>(1100, 20, 200);
-  test_affine<T>(20, 1100, 200);
-  test_affine<T>(20, 200, 1100);
+  const Size sizes[][3] = {{300, 520, 35},  {35, 300, 520},  {520, 35, 300},  {45, 70, 1030},
+                           {260, 512, 512}, {64, 1024, 70},  {300, 3, 1024},  {100, 784, 50},
+                           {341, 391, 533}, {1100, 20, 200}, {20, 1100, 200}, {20, 200, 1100}};
+  for (const auto& [N, I, O] : sizes) test_affine<T>(N, I, O);
   for (int i = 0; i < 8; ++i) {
     const auto size = [] { return Size(1 + random_bits() % 260); };
     test_affine<T>(size(), size(), size());
