@@ -17,8 +17,8 @@ inline T add_pairwise(T* sums) {
   return sums[0];
 }
 
-// The sum of n terms in partial sums, which are 0 afterwards. Few terms are added one by one: a load
-// of a vector waits for the stores of its elements.
+// The sum of n terms in partial sums, which are 0 afterwards. Few terms are added one by one: the
+// load of a vector waits for the stores of its elements.
 inline double take_sum(double* sums, Size n) {
   const double sum = n <= 4 ? (sums[0] + sums[2]) + (sums[1] + sums[3]) : add_pairwise(sums);
   for_each_vector<double>(partial_sums, [&](auto at) { at.store(sums, Doubles{}); });
