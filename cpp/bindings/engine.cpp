@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arrays.hpp"
@@ -12,6 +13,7 @@
 #include "bricks.hpp"
 #include "engine/pool.hpp"
 #include "engine/predict.hpp"
+#include "owning_function.hpp"
 
 namespace handnn {
 
@@ -50,9 +52,9 @@ using Predictor = py::typing::Callable<MaybeArray(ArrayLike, OutArray)>;
 
 template <class T>
 Predictor predictor_as(const py::list& described) {
-  const auto bricks = std::make_shared<const Bricks<T>>("Network.predict", described);
-  return Predictor(py::cpp_function(
-      [bricks](ArrayLike x, OutArray out) { return predict_as<T>(*bricks, x, out); }));
+  using Owned = const Bricks<T>;
+  return Predictor(owning_function<Owned, predict_as<T>>(
+      "predict", std::make_unique<Owned>("Network.predict", described)));
 }
 
 // A network's forward pass as a function (x, out or None) -> out. The bricks are read once, so that
@@ -94,7 +96,8 @@ using BagPredictor = py::typing::Callable<MaybeArray(ArrayLike)>;
 
 template <class T>
 BagPredictor bag_predictor_as(const py::list& described) {
-  const auto networks = std::make_shared<std::vector<Bricks<T>>>();
+  using Owned = std::vector<Bricks<T>>;
+  auto networks = std::make_unique<Owned>();
   networks->reserve(described.size());
   for (const py::handle bricks : described) {
     networks->emplace_back("Network.predict", bricks.cast<py::list>());
@@ -102,8 +105,7 @@ BagPredictor bag_predictor_as(const py::list& described) {
       throw py::value_error("the networks have different numbers of outputs");
     }
   }
-  return BagPredictor(
-      py::cpp_function([networks](ArrayLike x) { return predict_all_as<T>(*networks, x); }));
+  return BagPredictor(owning_function<Owned, predict_all_as<T>>("predict", std::move(networks)));
 }
 
 // The forward pass of several networks with as many outputs as a function x -> out (K, N, O).

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bind.hpp"
+#include "constructor.hpp"
 #include "settings.hpp"
 
 namespace handnn {
@@ -112,9 +113,9 @@ void bind_optimizers(py::module_& module) {
   module.def("optimizer_update", update, py::arg("kind"), py::arg("param"), py::arg("grad"),
              py::arg("state_0"), py::arg("state_1"), py::arg("settings"));
   const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
-  py::class_<Updates>(module, "Updates", plain)
-      .def(py::init())
-      .def("__enter__", &Updates::enter)
+  py::class_<Updates> updates(module, "Updates", plain);
+  define_constructor(updates);
+  updates.def("__enter__", &Updates::enter)
       .def("__exit__", &Updates::exit, py::arg("error"), py::arg("value"), py::arg("traceback"));
   module.def("clip_scale", clip_scale, py::arg("clip_norm"), py::arg("sum_of_squares"));
   module.def(

@@ -15,6 +15,7 @@
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "bricks.hpp"
+#include "constructor.hpp"
 #include "engine/shuffle.hpp"
 #include "engine/train.hpp"
 #include "losses.hpp"
@@ -243,6 +244,21 @@ class CheckedTraining {
   Array shares_, values_, total_, column_shares_, column_total_;
 };
 
+using ProgramTuple = std::tuple<BrickList, LossSpec, OptimizerSpec, bool>;
+
+TrainingRequest* new_request(ProgramTuple program, RowArrays rows, const BatchSampler& sampler,
+                             const TrainingSpan& span, OptionalArrayObject outputs, int threads,
+                             ShardingSpec sharding) {
+  auto& [bricks, loss, optimizer, is_float32] = program;
+  return new TrainingRequest{{std::move(bricks), std::move(loss), std::move(optimizer), is_float32},
+                             std::move(rows),
+                             sampler,
+                             span,
+                             std::move(outputs),
+                             threads,
+                             std::move(sharding)};
+}
+
 void train_network(const TrainingRequest& request, TrainingResult& result, Stop& stop) {
   request.program.float32 ? CheckedTraining<float>(request).run(result, stop)
                           : CheckedTraining<double>(request).run(result, stop);
@@ -286,45 +302,40 @@ void bind_training(py::module_& module) {
   // Without pybind11's own metaclass, which is needed only for static properties and which the stub
   // cannot express.
   const py::metaclass plain(reinterpret_cast<PyObject*>(&PyType_Type));
-  py::class_<Stop>(module, "Stop", plain)
-      .def(py::init())
-      .def_property_readonly("is_set", [](const Stop& stop) { return stop.is_set.load(); })
-      .def("set", [](Stop& stop) { stop.is_set = true; })
-      .def("pause", [](Stop& stop) { stop.pauses = true; });
-  py::class_<BatchSampler>(module, "BatchSampler", plain)
-      .def(py::init<Size, Size, std::optional<std::uint64_t>, bool>(), py::arg("batch_size"),
-           py::arg("rows_per_epoch"), py::arg("seed"), py::arg("replacement"))
-      .def_readonly("batch_size", &BatchSampler::batch_size)
+  py::class_<Stop> stop(module, "Stop", plain);
+  define_constructor(stop);
+  stop.def_property_readonly("is_set", [](const Stop& self) { return self.is_set.load(); })
+      .def("set", [](Stop& self) { self.is_set = true; })
+      .def("pause", [](Stop& self) { self.pauses = true; });
+  py::class_<BatchSampler> sampler(module, "BatchSampler", plain);
+  define_constructor(
+      sampler,
+      +[](Size batch_size, Size rows_per_epoch, std::optional<std::uint64_t> seed,
+          bool replacement) {
+        return new BatchSampler{batch_size, rows_per_epoch, seed, replacement};
+      },
+      py::arg("batch_size"), py::arg("rows_per_epoch"), py::arg("seed"), py::arg("replacement"));
+  sampler.def_readonly("batch_size", &BatchSampler::batch_size)
       .def_readonly("rows_per_epoch", &BatchSampler::rows_per_epoch)
       .def_readonly("seed", &BatchSampler::seed)
       .def_readonly("replacement", &BatchSampler::replacement)
       .def_property_readonly("steps", &BatchSampler::steps)
       .def("order", rows_of_epoch, py::arg("n_rows"), py::arg("epoch"));
-  py::class_<TrainingSpan>(module, "TrainingSpan", plain)
-      .def(py::init<Size, std::uint64_t, Size, double>(), py::arg("epochs"), py::arg("first_epoch"),
-           py::arg("first_step") = 0, py::arg("total") = 0.0)
-      .def_readonly("epochs", &TrainingSpan::epochs)
+  py::class_<TrainingSpan> span(module, "TrainingSpan", plain);
+  define_constructor(
+      span,
+      +[](Size epochs, std::uint64_t first_epoch, Size first_step, double total) {
+        return new TrainingSpan{epochs, first_epoch, first_step, total};
+      },
+      py::arg("epochs"), py::arg("first_epoch"), py::arg("first_step") = 0, py::arg("total") = 0.0);
+  span.def_readonly("epochs", &TrainingSpan::epochs)
       .def_readonly("first_step", &TrainingSpan::first_step);
-  using ProgramTuple = std::tuple<BrickList, LossSpec, OptimizerSpec, bool>;
-  py::class_<TrainingRequest>(module, "TrainingRequest", plain)
-      .def(py::init([](ProgramTuple program, RowArrays rows, const BatchSampler& sampler,
-                       const TrainingSpan& span, OptionalArrayObject outputs, int threads,
-                       ShardingSpec sharding) {
-             auto& [bricks, loss, optimizer, is_float32] = program;
-             return TrainingRequest{
-                 {std::move(bricks), std::move(loss), std::move(optimizer), is_float32},
-                 std::move(rows),
-                 sampler,
-                 span,
-                 std::move(outputs),
-                 threads,
-                 std::move(sharding)};
-           }),
-           py::arg("program"), py::arg("rows"), py::arg("sampler"), py::arg("span"),
-           py::arg("outputs"), py::arg("threads"), py::arg("sharding"));
-  py::class_<TrainingResult>(module, "TrainingResult", plain)
-      .def(py::init())
-      .def_property_readonly("epochs", finished_epochs)
+  py::class_<TrainingRequest> request(module, "TrainingRequest", plain);
+  define_constructor(request, new_request, py::arg("program"), py::arg("rows"), py::arg("sampler"),
+                     py::arg("span"), py::arg("outputs"), py::arg("threads"), py::arg("sharding"));
+  py::class_<TrainingResult> result(module, "TrainingResult", plain);
+  define_constructor(result);
+  result.def_property_readonly("epochs", finished_epochs)
       .def_readonly("steps", &TrainingResult::steps)
       .def_readonly("total", &TrainingResult::total);
   module.def("train", train_network, py::arg("request"), py::arg("result"), py::arg("stop"));

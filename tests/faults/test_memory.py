@@ -21,14 +21,15 @@ import pytest
 import handnn
 from tests.faults import preload
 
-ALLOCATIONS = int(os.environ.get("HANDNN_FAULT_ALLOCATIONS", "6"))
+ALLOCATIONS = int(os.environ.get("HANDNN_FAULT_ALLOCATIONS", "20"))
+FIRST = 6
 LEAST = 512
-"""Smaller allocations do not fail: CPython serves them from its own pools, and pybind11 ends the
-process where it cannot register an object.
+"""Smaller allocations of CPython and the loader do not fail: if a new thread lacks the memory for
+its lock, `Thread.start` never returns, and for its thread-local variables, glibc ends the process.
 """
 
-OTHER_WORDS = {"can't allocate read lock", "[digital envelope routines] not able to copy ctx"}
-"""The messages of CPython's files and hashes when memory runs out."""
+OTHER_WORDS = ("can't allocate ", "[digital envelope routines] ")
+"""The messages of CPython's locks and hashes when memory runs out begin with these."""
 
 BATCH = 50
 WORK = ["fit", "bricks", "validation", "predict", "save", "checkpoint", "load", "train_many"]
@@ -105,7 +106,7 @@ def prepared(work, folder):
         )
     network = trainer().network
     network.save(path)
-    expected = network.predict(x).tobytes()
+    expected = trainer().network.predict(x).tobytes()
 
     def wrong():
         found = [] if network.predict(x).tobytes() == expected else ["other answers"]
@@ -124,10 +125,7 @@ def prepared(work, folder):
 
 
 def outcome(work, k, shim):
-    """Return the outcome when the k-th allocation fails, and whether there were that many."""
-    with tempfile.TemporaryDirectory() as folder:
-        first, _ = prepared(work, Path(folder))
-        first()  # imports, caches
+    """Return the outcome when the k-th allocation fails, and how many there were."""
     with tempfile.TemporaryDirectory() as folder:
         call, wrong = prepared(work, Path(folder))
         result = "done"
@@ -139,7 +137,7 @@ def outcome(work, k, shim):
             result = "MemoryError"
         except (RuntimeError, ValueError) as error:
             shim.stop()
-            result = "MemoryError" if str(error) in OTHER_WORDS else repr(error)
+            result = "MemoryError" if str(error).startswith(OTHER_WORDS) else repr(error)
         except BaseException as error:
             shim.stop()
             result = repr(error)
@@ -166,27 +164,37 @@ def in_fork(function):
     return json.loads(text) if text and status == 0 else [f"status {status}", 0]
 
 
-def main(work):
+def outcomes_of(work, shim):
+    """Return how many allocations the work makes, and the outcomes when one of them fails.
+
+    The first ones fail, which create its objects, and others at equal distances.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        first, _ = prepared(work, Path(folder))
+        first()  # imports, caches
+    _, count = in_fork(lambda: outcome(work, 10**9, shim))
+    step = max(1, -(-count // ALLOCATIONS))
+    tried = {*range(min(FIRST, count)), *range(0, count, step)}
+    outcomes = [in_fork(lambda k=k: outcome(work, k, shim))[0] for k in tried]
+    return count, collections.Counter(outcomes)
+
+
+def main(works):
     shim = ctypes.CDLL(os.environ["LD_PRELOAD"])
     shim.fail_at.argtypes, shim.stop.restype = [ctypes.c_long, ctypes.c_size_t], ctypes.c_long
     handnn.set_num_threads(1)  # a fork has no other threads
-    _, count = in_fork(lambda: outcome(work, 10**9, shim))
-    step = max(1, -(-count // ALLOCATIONS))
-    outcomes = collections.Counter(
-        in_fork(lambda k=k: outcome(work, k, shim))[0] for k in range(0, count, step)
-    )
-    print(json.dumps([count, outcomes]))
+    print(json.dumps({work: outcomes_of(work, shim) for work in works.split()}))
 
 
 @pytest.fixture(scope="module")
-def shim(tmp_path_factory):
-    return preload.build("failing_malloc", tmp_path_factory.mktemp("shim"))
+def found(tmp_path_factory):
+    shim = preload.build("failing_malloc", tmp_path_factory.mktemp("shim"))
+    return json.loads(preload.output_of("tests.faults.test_memory", " ".join(WORK), shim))
 
 
 @pytest.mark.parametrize("work", WORK)
-def test_every_failing_allocation(work, shim):
-    output = preload.output_of("tests.faults.test_memory", work, shim)
-    count, outcomes = json.loads(output)
+def test_every_failing_allocation(work, found):
+    count, outcomes = found[work]
     print(f"{work}: {count} allocations, {outcomes}")
     assert set(outcomes) <= {"done", "MemoryError"}
     assert outcomes.get("MemoryError")

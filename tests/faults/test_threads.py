@@ -107,6 +107,24 @@ def test_threads_that_cannot_start(tmp_path):
     assert preload.output_of("tests.faults.test_threads", "", shim) == "True\n"
 
 
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_thread_whose_start_fails_after_it_began_trains_once(monkeypatch, failing):
+    """`Thread.start` raises if no lock can be made to wait for a thread that runs already."""
+    start, run, runs = threading.Thread.start, threading.Thread.run, []
+
+    def start_and_fail(thread):
+        start(thread)
+        if thread.name == f"train_many-{failing}":
+            raise RuntimeError("can't allocate lock")
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_fail)
+    monkeypatch.setattr(threading.Thread, "run", lambda one: (runs.append(one.name), run(one)))
+    trainers, x = [trainer(seed) for seed in range(3)], np.ones((8, 6), np.float32)
+    handnn.train_many(trainers, x, x[:, :1], epochs=1, batch_size=4, threads=2)
+    assert sorted(runs) == [f"train_many-{number}" for number in range(failing + 1)]
+    assert [one.optimizer.steps for one in trainers] == [2] * 3
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
 @pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="a sanitizer keeps freed memory")
 def test_changes_of_the_number_of_threads_need_no_more_memory():

@@ -246,10 +246,11 @@ class _Workers:
         for place, thread in enumerate(self._threads):
             try:
                 thread.start()
-            except RuntimeError:  # no further thread can start
-                if place == 0:
+            except RuntimeError:  # no further thread can start, or no lock to wait for its start
+                begun = place + _has_begun(thread)
+                if begun == 0:
                     thread.run()
-                del self._threads[max(place, 1) :]
+                del self._threads[max(begun, 1) :]
                 return
 
     def end(self) -> None:
