@@ -1,6 +1,6 @@
-// Constructors of bound classes. Behind one of py::init, pybind11 registers the new instance outside
-// its own handling of exceptions, so std::bad_alloc would unwind the frames of the interpreter, which
-// ends the process or leaves the interpreter broken. These register it within.
+// Constructors of bound classes. Behind one of py::init, pybind11 registers the new instance
+// outside its own handling of exceptions, so std::bad_alloc would unwind the frames of the
+// interpreter, which ends the process or leaves the interpreter broken. These register it within.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -1,5 +1,5 @@
-// A function of Python that owns a C++ object. py::cpp_function would do, but it copies strings with
-// an unchecked strdup, and a call takes longer.
+// A function of Python that owns a C++ object. py::cpp_function would do, but it copies strings
+// with an unchecked strdup, and a call takes longer.
 #pragma once
 
 #include <pybind11/pybind11.h>
