@@ -1,5 +1,6 @@
 // The part of a TrainingProgram that computes the gradients of params and updates them.
 #include <algorithm>
+#include <cmath>
 
 #include "engine/pool.hpp"
 #include "engine/program.hpp"
@@ -161,6 +162,32 @@ void TrainingProgram<T>::backward_and_learn_row() {
   }
 }
 
+template <class T>
+bool TrainingProgram<T>::takes_small_steps(Size N) const {
+  const Brick<T>& brick = bricks_[0];
+  return bricks_.size() == 1 && brick.I <= small_inputs &&
+         brick.O <= kernels_.small_steps.outputs && N <= small_rows && brick.kind == Kind::affine &&
+         loss_.which == int(Loss::mse_loss) && std::isinf(optimizer_.clip_value) && !stores() &&
+         !is_blocked() && !is_sharded();
+}
+
+template <class T>
+Size TrainingProgram<T>::small_steps(const SmallBatches<T>& batches, Size steps, double& total) {
+  const Brick<T>& brick = bricks_[0];
+  const auto arrays = [](const Param<T>& param) {
+    return ParamArrays<T>{param.value, param.states[0], param.states[1]};
+  };
+  set_rates(1, 1);
+  const SmallAffine<T> affine = {brick.I,         brick.O,      arrays(brick.w),
+                                 arrays(brick.b), &w_rates_[0], &b_rates_[0]};
+  const double scale = loss_.exact ? loss_facts[loss_.which].slope_scale(batches.N, brick.O) : 1.0;
+  const Size taken = kernels_.small_steps.by[optimizer_.which](affine, batches, T(scale),
+                                                               are_rates_final_ ? steps : 1, total);
+  optimizer_.step += std::uint64_t(taken);
+  steps_ += std::uint64_t(taken);
+  return taken;
+}
+
 // The sum of squares of all stored gradients: one sum per array, added in the order of the arrays.
 template <class T>
 double TrainingProgram<T>::gradient_sum_of_squares(int parts) {
@@ -200,18 +227,20 @@ void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates
 }
 
 // The rest of TrainingProgram is instantiated in program.cpp.
-#define HANDNN_FOR(T)                                                                \
-  template void TrainingProgram<T>::set_rates(double, double);                       \
-  template void TrainingProgram<T>::learn(std::size_t, Size, int, int, bool);        \
-  template void TrainingProgram<T>::learn_affine(std::size_t, Size, int, int, bool); \
-  template Size TrainingProgram<T>::gradient_rows(Size, Size);                       \
-  template void TrainingProgram<T>::learn_bias(std::size_t, Size, bool);             \
-  template void TrainingProgram<T>::learn_from_few_rows(std::size_t, Size, Range);   \
-  template bool TrainingProgram<T>::learns_row(Size, int) const;                     \
-  template void TrainingProgram<T>::forward_row(const Rows<T>&);                     \
-  template void TrainingProgram<T>::backward_and_learn_row();                        \
-  template double TrainingProgram<T>::gradient_sum_of_squares(int);                  \
-  template void TrainingProgram<T>::update(std::size_t, int, int);                   \
+#define HANDNN_FOR(T)                                                                   \
+  template void TrainingProgram<T>::set_rates(double, double);                          \
+  template void TrainingProgram<T>::learn(std::size_t, Size, int, int, bool);           \
+  template void TrainingProgram<T>::learn_affine(std::size_t, Size, int, int, bool);    \
+  template Size TrainingProgram<T>::gradient_rows(Size, Size);                          \
+  template void TrainingProgram<T>::learn_bias(std::size_t, Size, bool);                \
+  template void TrainingProgram<T>::learn_from_few_rows(std::size_t, Size, Range);      \
+  template bool TrainingProgram<T>::learns_row(Size, int) const;                        \
+  template bool TrainingProgram<T>::takes_small_steps(Size) const;                      \
+  template Size TrainingProgram<T>::small_steps(const SmallBatches<T>&, Size, double&); \
+  template void TrainingProgram<T>::forward_row(const Rows<T>&);                        \
+  template void TrainingProgram<T>::backward_and_learn_row();                           \
+  template double TrainingProgram<T>::gradient_sum_of_squares(int);                     \
+  template void TrainingProgram<T>::update(std::size_t, int, int);                      \
   template void TrainingProgram<T>::apply(const Param<T>&, const T*, const Rates<T>&, Size, Size);
 HANDNN_FOR(float)
 HANDNN_FOR(double)

@@ -102,6 +102,13 @@ class TrainingProgram {
   // one, and `outputs` theirs.
   double sharded_step(const Rows<T>& batch, Size N, double lr_factor, T* outputs);
 
+  // Whether small_steps takes steps on batches of N rows.
+  bool takes_small_steps(Size N) const;
+
+  // Takes up to `steps` steps on batches of rows without weights, and adds the loss of each, times
+  // its rows, to `total`, until that is not finite. Returns the number of steps before that.
+  Size small_steps(const SmallBatches<T>& batches, Size steps, double& total);
+
   bool is_sharded() const { return sharding_.is_used(); }
 
   // The rows of a batch of N rows that this process computes.

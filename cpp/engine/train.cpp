@@ -25,8 +25,13 @@ class Interruptions {
   Interruptions(const std::function<bool()>& interrupted, double work_per_step)
       : interrupted_(interrupted), steps_per_look_(1 + Size(2e7 / (work_per_step + 1e3))) {}
 
-  bool now() {
-    if (++steps_ < steps_per_look_) return false;
+  // The number of steps until the next look at the clock, at least 1.
+  Size steps_left() const { return steps_per_look_ - steps_; }
+
+  // To be called after each step, or after up to steps_left() of them.
+  bool now(Size steps) {
+    steps_ += steps;
+    if (steps_ < steps_per_look_) return false;
     steps_ = 0;
     if (seconds_since(last_) < 0.05) return false;
     last_ = Clock::now();
@@ -64,6 +69,12 @@ class Batches {
     } else {
       shuffle_rows(order_.data(), rows_.count, *sampler_.seed, epoch);
     }
+  }
+
+  // The batches of N rows from row `start` of the epoch on, without weights.
+  SmallBatches<T> from(Size start, Size N) const {
+    if (order_.empty()) return {rows_.x + start * I_, rows_.y_true + start * Y_, nullptr, N};
+    return {rows_.x, rows_.y_true, order_.data() + start, N};
   }
 
   Rows<T> batch(Size start, Size N) {
@@ -109,6 +120,8 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
   const Size batch_size = std::min(sampler.batch_size, count);
   Batches<T> batches(rows, sampler, program.inputs(), program.targets());
   Interruptions interruptions(interrupted, program.work_per_row() * double(batch_size));
+  const bool is_small =
+      !rows.weight && !lr_factors && !outputs && program.takes_small_steps(batch_size);
   TrainingResult result;
   Size first_row = span.first_step * batch_size;
   result.total = span.total;
@@ -118,8 +131,19 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
     const Clock::time_point start = Clock::now();
     batches.begin_epoch(span.first_epoch + std::uint64_t(epoch));
     bool stops = false;
-    for (Size first = first_row; first < count; first += batch_size) {
-      const Size N = std::min(batch_size, count - first);
+    Size rows_done = 0;
+    for (Size first = first_row; first < count; first += rows_done) {
+      const Size N = rows_done = std::min(batch_size, count - first);
+      if (is_small) {
+        const Size most = std::min((count - first) / N, interruptions.steps_left());
+        const Size steps = program.small_steps(batches.from(first, N), most, result.total);
+        result.steps += steps;
+        if (!std::isfinite(result.total)) return result;
+        rows_done = steps * N;
+        stops = interruptions.now(steps);
+        if (stops && first + rows_done < count) return result;
+        continue;
+      }
       const Range local = program.local_rows(N);
       const Size local_count = local.last - local.first;
       const Rows<T> batch = batches.batch(first + local.first, local_count);
@@ -131,7 +155,7 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
                                             : program.step(batch, factor, batch_outputs));
       if (!std::isfinite(result.total)) return result;
       ++result.steps;
-      stops = interruptions.now() || program.is_to_stop();
+      stops = interruptions.now(1) || program.is_to_stop();
       if (stops && first + N < count) return result;
     }
     result.epochs.push_back({result.total / double(count), seconds_since(start)});

@@ -1,6 +1,7 @@
 // Arguments of kernels that belong together.
 #pragma once
 
+#include "optimizers/rates.hpp"
 #include "size.hpp"
 
 namespace handnn {
@@ -32,6 +33,26 @@ struct FewRows {
   Size x_row;
   const T* dout;
   Size dout_row;
+  Size N;
+};
+
+// The largest numbers of inputs and of rows of a batch of small_steps.
+constexpr Size small_inputs = 16, small_rows = 16;
+
+// An affine of I inputs and O outputs, the states of its params, and their rates.
+template <class T>
+struct SmallAffine {
+  Size I, O;
+  ParamArrays<T> w, b;
+  const Rates<T>*w_rates, *b_rates;
+};
+
+// Batches of N rows of x (rows, I) and y_true (rows, O), one after another: in their order, or in
+// that of the indices `order`, if it is not null.
+template <class T>
+struct SmallBatches {
+  const T *x, *y_true;
+  const Size* order;
   Size N;
 };
 

@@ -53,11 +53,20 @@ bool has_v4() {
   return has_v3() && all(cpuid(7).b, 16, 17, 28, 30, 31) && all(saved_state(), 5, 6, 7);
 }
 
+// The kernels of v4, with the small steps of v3.
+KernelTable complete_v4() {
+  KernelTable table = kernels_v4;
+  table.float32.small_steps = kernels_v3.float32.small_steps;
+  table.float64.small_steps = kernels_v3.float64.small_steps;
+  return table;
+}
+
 }  // namespace
 
 Isas compiled_isas() {
+  static const KernelTable v4 = complete_v4();
   static const Isa isas[] = {
-      {"v2", &kernels_v2, has_v2()}, {"v3", &kernels_v3, has_v3()}, {"v4", &kernels_v4, has_v4()}};
+      {"v2", &kernels_v2, has_v2()}, {"v3", &kernels_v3, has_v3()}, {"v4", &v4, has_v4()}};
   return {isas, 3};
 }
 

@@ -8,6 +8,7 @@
 #include "largest.hpp"
 #include "matmul.hpp"
 #include "peak.hpp"
+#include "small_steps.hpp"
 #include "sums.hpp"
 
 namespace handnn {
@@ -24,6 +25,20 @@ constexpr LossKernels<T> loss_kernels() {
     kernels.is_in_place = Loss::is_in_place;
   }
   return kernels;
+}
+
+template <class T>
+constexpr SmallSteps<T> all_small_steps() {
+  if constexpr (!has_small_steps) {
+    return {};
+  } else {
+    return {lanes<T>,
+            {
+#define HANDNN_OPTIMIZER(name, Formula, ...) small_steps<Formula, T>,
+                HANDNN_OPTIMIZERS(HANDNN_OPTIMIZER)
+#undef HANDNN_OPTIMIZER
+            }};
+  }
 }
 
 template <class T>
@@ -49,6 +64,7 @@ constexpr Kernels<T> kernels = {matmul_scratch<T>,
                                     HANDNN_OPTIMIZERS(HANDNN_OPTIMIZER)
 #undef HANDNN_OPTIMIZER
                                 },
+                                all_small_steps<T>(),
 #define HANDNN_ENTRY(result, name, arguments) name<T>,
                                 HANDNN_KERNELS(HANDNN_ENTRY)
 #undef HANDNN_ENTRY

@@ -135,6 +135,12 @@ enum class Target { numbers, probabilities, counts, classes };
 // The columns of pre for one of y_true; one_a_number: one for each of the loss's numbers.
 enum class Columns { one, two, one_a_number };
 
+enum class Loss {
+#define HANDNN_NAME(name, ...) name,
+  HANDNN_LOSSES(HANDNN_NAME)
+#undef HANDNN_NAME
+};
+
 struct LossFacts {
   const char* name;
   Divisor divisor;
@@ -194,6 +200,15 @@ template <class T>
 using UpdateFromRows = void (*)(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I,
                                 Size O);
 
+// Training steps of a network of one affine (small_steps.hpp), by optimizer, with up to `outputs`
+// outputs.
+template <class T>
+struct SmallSteps {
+  Size outputs;
+  Size (*by[optimizer_count])(const SmallAffine<T>& of, const SmallBatches<T>& batches, T scale,
+                              Size steps, double& total);
+};
+
 template <class T>
 struct Kernels {
   Size scratch_size;  // number of elements of `scratch`
@@ -201,6 +216,7 @@ struct Kernels {
   LossKernels<T> losses[loss_count];
   Update<T> updates[optimizer_count];
   UpdateFromRows<T> updates_from_rows[optimizer_count];
+  SmallSteps<T> small_steps;
 #define HANDNN_MEMBER(result, name, arguments) result(*name) arguments;
   HANDNN_KERNELS(HANDNN_MEMBER)
 #undef HANDNN_MEMBER

@@ -139,6 +139,46 @@ void check_divergence(const char* dtype) {
   }
 }
 
+// Steps of small affines in one call give the bits of those of rows with weights of 1, which are
+// taken one by one.
+template <class T>
+void check_small_steps(const char* dtype) {
+  SplitMix64 random(5);
+  const auto size = [&](std::uint64_t most) { return 1 + Size(random.below(most)); };
+  for (int i = 0; i < 80; ++i) {
+    const Size I = size(17), O = size(9), batch_size = size(17), rows = 40;
+    const std::vector<T> x = numbers<T>(rows * I, 20), y = numbers<T>(rows * O, 21), ones(rows, 1);
+    OptimizerSettings optimizer;
+    optimizer.which = i % optimizer_count;
+    optimizer.lr = 0.01;
+    optimizer.mean_decay = i % 3 * 0.01;
+    optimizer.square_decay = 0.05;  // Adam's corrections are 1 after 14 steps
+    optimizer.eps = 0.01;
+    LossSettings<T> loss = Training<T>::mse_loss();
+    loss.options.columns = O;
+    std::set<std::vector<T>> results;
+    for (const T* weight : {static_cast<const T*>(nullptr), ones.data()}) {
+      std::vector<T> w = numbers<T>(I * O, 22), b = numbers<T>(O, 23), states[4];
+      for (int k = 0; k < 4; ++k) states[k].assign(k < 2 ? w.size() : b.size(), 0);
+      const Param<T> w_param = {w.data(), I * O, {states[0].data(), states[1].data()}, 1, 0.001};
+      const Param<T> b_param = {b.data(), O, {states[2].data(), states[3].data()}};
+      const std::vector<Brick<T>> bricks = {{Kind::affine, I, O, w_param, b_param}};
+      TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>(bricks), loss, optimizer,
+                                 std::numeric_limits<double>::infinity(), batch_size);
+      const std::optional<std::uint64_t> seed =
+          i % 5 ? std::optional<std::uint64_t>(7) : std::nullopt;
+      const TrainingResult result =
+          train<T>(program, {x.data(), y.data(), weight, rows}, {batch_size, rows, seed, false},
+                   {3, 0}, nullptr, [] { return false; });
+      for (const EpochResult& epoch : result.epochs) w.push_back(T(epoch.loss));
+      w.insert(w.end(), b.begin(), b.end());
+      for (const std::vector<T>& state : states) w.insert(w.end(), state.begin(), state.end());
+      results.insert(w);
+    }
+    check(results.size() == 1, std::string(dtype) + ": small steps in one call and one by one");
+  }
+}
+
 template <class T>
 void check_allocations(const char* dtype) {
   for (int threads : {1, 3}) {
@@ -181,6 +221,8 @@ int run(const char*, int, char**) {
   check_going_on<double>("float64");
   check_divergence<float>("float32");
   check_divergence<double>("float64");
+  check_small_steps<float>("float32");
+  check_small_steps<double>("float64");
   check_allocations<float>("float32");
   check_allocations<double>("float64");
   return !good;

@@ -183,3 +183,11 @@ def test_a_history_takes_as_much_memory_as_its_numbers():
     tracemalloc.stop()
     assert taken < 1.3 * 8 * 4 * n_epochs
     assert history.last == Epoch(1.0, 2.0, 0.5, {"mae": 3.0}) and len(history) == n_epochs
+
+
+def test_plain_epochs_are_those_without_validation_and_metrics():
+    plain, whole = History(), History()
+    for _ in range(2):
+        plain.extend_plain([(3.0, 0.25), (2.0, 0.5)])
+        whole.extend([Epoch(3.0, None, 0.25), Epoch(2.0, None, 0.5)])
+    assert plain.to_dict() == whole.to_dict() and len(plain) == 4

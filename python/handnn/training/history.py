@@ -63,6 +63,12 @@ class History:
             self._seconds.append(epoch.seconds)
             self._train_loss.append(epoch.train_loss)
 
+    def extend_plain(self, losses: Iterable[tuple[float, float]]) -> None:
+        """Append epochs that measured nothing else: their training losses and seconds."""
+        train_loss, seconds = zip(*losses, strict=True)
+        self._seconds.extend(seconds)
+        self._train_loss.extend(train_loss)
+
     def to_columns(self) -> dict[str, NDArray[np.float64]]:
         """Return a history of E epochs and M metrics as arrays.
 

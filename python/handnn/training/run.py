@@ -246,7 +246,12 @@ class Run:
         validation_loss, metrics = self._measured()
         more = perf_counter() - start
         history = self.state.history
-        history.extend(Epoch(loss, validation_loss, more + last, metrics) for loss, last in losses)
+        if len(losses) > 1:  # in one call, so nothing was measured between them
+            history.extend_plain(losses)
+        else:
+            history.extend(
+                Epoch(loss, validation_loss, more + last, metrics) for loss, last in losses
+            )
         epoch, number = history.last, len(history)
         if validation_loss is not None and not math.isfinite(validation_loss):
             raise divergence(self.parts, validation_loss, self._validation, number - 1)

@@ -1,0 +1,115 @@
+// Training steps of a network of one affine with few inputs and outputs, with MSELoss, on few rows.
+//
+// Calling a kernel for each part of such a step takes several times as long as the arithmetic, so
+// one call takes many steps. Each row of w, and b, is a vector in a register or on the stack; its
+// lanes beyond the outputs are computed, but not used.
+#pragma once
+
+#include "losses/mse_loss.hpp"
+#include "optimizers/update.hpp"
+
+namespace handnn {
+namespace {
+
+// CPUs without FMA are too old to get code of their own. With vectors of 64 bytes the steps take
+// longer, so AVX-512 uses those of AVX2 (dispatch.cpp).
+constexpr bool has_small_steps = has_fma && vector_bytes < 64;
+
+// A row of w, or b, and its states.
+template <class T>
+struct SmallRow {
+  Vector<T> param, state_0, state_1;
+};
+
+template <class T>
+inline SmallRow<T> load_small(const ParamArrays<T>& from, Size at, First<T> first) {
+  const auto row = [&](const T* array) { return array ? load(array + at, first) : Vector<T>{}; };
+  return {row(from.param), row(from.state_0), row(from.state_1)};
+}
+template <class T>
+inline void store_small(const ParamArrays<T>& to, Size at, Size O, const SmallRow<T>& row) {
+  for_each_vector<T>(O, [&](auto lane) {  // one vector
+    lane.store(to.param + at, row.param);
+    if (to.state_0) lane.store(to.state_0 + at, row.state_0);
+    if (to.state_1) lane.store(to.state_1 + at, row.state_1);
+  });
+}
+
+// MSELoss of n errors.
+template <class T>
+inline double mean_square(const T* errors, Size n) {
+  const auto square = [&](Size i) { return i < n ? double(errors[i]) * double(errors[i]) : 0; };
+  if (n <= 4) return ((square(0) + square(2)) + (square(1) + square(3))) / double(n);
+  double sums[partial_sums] = {};
+  add_squares(
+      sums, n, [&](Size i) { return load_double_lanes(errors + i); },
+      [&](Size i) { return errors[i]; });
+  return MSELoss::mean(sums, n, 1);
+}
+
+// Updates a row. A state that the optimizer does not keep is 0 in every step.
+template <class Formula, class T>
+inline void update_small(SmallRow<T>& row, const ParamArrays<T>& of, Vector<T> grad,
+                         const Rates<Vector<T>>& rates) {
+  if (!of.state_0) row.state_0 = Vector<T>{};
+  if (!of.state_1) row.state_1 = Vector<T>{};
+  Formula::step(row.param, row.state_0, row.state_1, prepared<false>(grad, row.param, rates),
+                rates);
+}
+
+// Takes up to `steps` steps on consecutive batches of the same size and updates `of` in place. Adds
+// the loss of each batch times N to `total`, and stops at the first that makes `total` infinite or
+// NaN; a batch whose loss is so changes nothing. Returns the number of steps before that.
+template <class Formula, class T>
+Size small_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T scale, Size steps,
+                 double& total) {
+  constexpr Size L = lanes<T>;
+  const Size I = of.I, O = of.O, N = batches.N;
+  const First<T> first(O);
+  SmallRow<T> w[small_inputs], b = load_small(of.b, 0, first);
+  HANDNN_ROLL
+  for (Size i = 0; i < I; ++i) w[i] = load_small(of.w, i * O, first);
+  const Rates<Vector<T>> w_rates = splat(*of.w_rates), b_rates = splat(*of.b_rates);
+  double sum = total;
+  Size step = 0;
+  for (; step < steps; ++step) {
+    const T* x[small_rows];
+    Vector<T> dout[small_rows], last{};
+    alignas(64) T errors[small_rows * L];
+    HANDNN_ROLL
+    for (Size n = 0; n < N; ++n) {
+      const Size at = step * N + n, row = batches.order ? batches.order[at] : at;
+      const T* x_n = x[n] = batches.x + row * I;
+      Vector<T> out = b.param;
+      HANDNN_ROLL
+      for (Size i = 0; i < I; ++i) out = fma(splat(x_n[i]), w[i].param, out);
+      const Vector<T> error = out - load(batches.y_true + row * O, first);
+      store(errors + n * O, error);  // lanes beyond the outputs are overwritten by the next row
+      dout[n] = last = error * splat(scale);
+    }
+    const double loss = mean_square(errors, N * O);
+    sum += double(N) * loss;
+    if (!__builtin_isfinite(loss)) break;
+    // The gradient of the last row is still in a register.
+    Vector<T> grad{};
+    HANDNN_ROLL
+    for (Size n = 0; n < N - 1; ++n) grad += dout[n];
+    update_small<Formula>(b, of.b, grad + last, b_rates);
+    HANDNN_ROLL
+    for (Size i = 0; i < I; ++i) {
+      grad = Vector<T>{};
+      HANDNN_ROLL
+      for (Size n = 0; n < N - 1; ++n) grad = fma(splat(x[n][i]), dout[n], grad);
+      update_small<Formula>(w[i], of.w, fma(splat(x[N - 1][i]), last, grad), w_rates);
+    }
+    if (!__builtin_isfinite(sum)) break;
+  }
+  total = sum;
+  store_small(of.b, 0, O, b);
+  HANDNN_ROLL
+  for (Size i = 0; i < I; ++i) store_small(of.w, i * O, O, w[i]);
+  return step;
+}
+
+}  // namespace
+}  // namespace handnn

@@ -1,0 +1,65 @@
+"""Small networks of one affine take many steps in one call, with the bits of the Python loop."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from handnn import Adam, DivergenceError, MSELoss, Trainer, mlp
+from tests.bounds import assert_same_bits
+from tests.engine.fits import rows
+from tests.engine.test_bits import DTYPES
+from tests.engine.test_optimizers import MAKERS, assert_same_fit
+
+MAKERS = {**MAKERS, "Adam, soon without corrections": partial(Adam, 0.01, beta1=0.02, beta2=0.05)}
+SHAPES = [
+    (2, 3, 1),
+    (1, 1, 1),
+    (16, 8, 5),
+    (3, 4, 16),
+    (5, 2, 7),
+    (4, 9, 3),
+    (17, 2, 4),
+    (3, 1, 17),
+]
+"""Inputs, outputs and rows of a batch; the last three are too large for some or all CPUs."""
+
+
+def new_trainer(name, shape, dtype, engine, gradient="exact"):
+    n_in, n_out, _ = shape
+    network = mlp((n_in, n_out), rng=0, dtype=dtype)
+    return Trainer(network, MSELoss(gradient), MAKERS[name](), engine=engine, rng=3)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_of_the_bricks(name, shape, dtype):
+    n_in, n_out, batch_size = shape
+    x, y, _ = rows(45, n_in, n_out, dtype)
+    gradient = "article" if batch_size < 5 and name == "SGD" else "exact"
+    fits = [new_trainer(name, shape, dtype, e, gradient) for e in ("compiled", "bricks")]
+    for one in fits:
+        one.fit(x, y, epochs=3, batch_size=batch_size, shuffle=name != "SGD", validation=0.25)
+    assert_same_fit(*fits)
+
+
+@pytest.mark.parametrize("bad", [0, 7, 43])
+@pytest.mark.parametrize("shape", SHAPES[:4], ids=str)
+def test_the_step_that_diverges_is_not_taken(shape, bad):
+    n_in, n_out, batch_size = shape
+    x, y, _ = rows(45, n_in, n_out)
+    y[bad] = np.inf
+    fits, steps = [], []
+    for engine in ("compiled", "bricks"):
+        one = new_trainer("Adam, soon without corrections", shape, "float32", engine)
+        with pytest.raises(DivergenceError) as error:
+            one.fit(x, y, epochs=2, batch_size=batch_size, shuffle=False)
+        fits.append(one)
+        steps.append(error.value.step)
+    assert steps[0] == steps[1] == bad // batch_size + 1
+    assert fits[0].optimizer.steps == fits[1].optimizer.steps
+    for name, array in fits[1].network.params.items():
+        assert_same_bits(fits[0].network.params[name], array, name)
