@@ -165,10 +165,10 @@ void TrainingProgram<T>::backward_and_learn_row() {
 template <class T>
 bool TrainingProgram<T>::takes_small_steps(Size N) const {
   const Brick<T>& brick = bricks_[0];
-  return bricks_.size() == 1 && brick.I <= small_inputs &&
-         brick.O <= kernels_.small_steps.outputs && N <= small_rows && brick.kind == Kind::affine &&
-         loss_.which == int(Loss::mse_loss) && std::isinf(optimizer_.clip_value) && !stores() &&
-         !is_blocked() && !is_sharded();
+  return bricks_.size() == 1 && kernels_.small_steps.by[optimizer_.which] &&
+         brick.I <= small_inputs && brick.O <= kernels_.small_steps.outputs && N <= small_rows &&
+         brick.kind == Kind::affine && loss_.which == int(Loss::mse_loss) &&
+         std::isinf(optimizer_.clip_value) && !stores() && !is_blocked() && !is_sharded();
 }
 
 template <class T>

@@ -37,14 +37,18 @@ inline void store_small(const ParamArrays<T>& to, Size at, Size O, const SmallRo
 
 // MSELoss of n errors.
 template <class T>
-inline double mean_square(const T* errors, Size n) {
-  const auto square = [&](Size i) { return i < n ? double(errors[i]) * double(errors[i]) : 0; };
-  if (n <= 4) return ((square(0) + square(2)) + (square(1) + square(3))) / double(n);
+__attribute__((noinline)) double mean_of_squares(const T* errors, Size n) {
   double sums[partial_sums] = {};
   add_squares(
       sums, n, [&](Size i) { return load_double_lanes(errors + i); },
       [&](Size i) { return errors[i]; });
   return MSELoss::mean(sums, n, 1);
+}
+template <class T>
+inline double mean_of_few_squares(const T* errors, Size n) {
+  const auto square = [&](Size i) { return i < n ? double(errors[i]) * double(errors[i]) : 0; };
+  if (n > 4) return mean_of_squares(errors, n);
+  return ((square(0) + square(2)) + (square(1) + square(3))) / double(n);
 }
 
 // Updates a row. A state that the optimizer does not keep is 0 in every step.
@@ -87,7 +91,7 @@ Size small_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T sca
       store(errors + n * O, error);  // lanes beyond the outputs are overwritten by the next row
       dout[n] = last = error * splat(scale);
     }
-    const double loss = mean_square(errors, N * O);
+    const double loss = mean_of_few_squares(errors, N * O);
     sum += double(N) * loss;
     if (!__builtin_isfinite(loss)) break;
     // The gradient of the last row is still in a register.

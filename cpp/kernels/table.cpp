@@ -4,6 +4,8 @@
 // and keep the copy of an instruction set that this CPU does not have.
 #include "table.hpp"
 
+#include <type_traits>
+
 #include "bricks.hpp"
 #include "largest.hpp"
 #include "matmul.hpp"
@@ -27,6 +29,15 @@ constexpr LossKernels<T> loss_kernels() {
   return kernels;
 }
 
+// The most common optimizers have small steps; the code takes several kilobytes for each.
+template <class Formula, class T>
+constexpr decltype(&small_steps<SGD, T>) small_steps_by() {
+  if constexpr (std::is_same_v<Formula, SGD> || std::is_same_v<Formula, Adam>) {
+    return small_steps<Formula, T>;
+  } else {
+    return nullptr;
+  }
+}
 template <class T>
 constexpr SmallSteps<T> all_small_steps() {
   if constexpr (!has_small_steps) {
@@ -34,7 +45,7 @@ constexpr SmallSteps<T> all_small_steps() {
   } else {
     return {lanes<T>,
             {
-#define HANDNN_OPTIMIZER(name, Formula, ...) small_steps<Formula, T>,
+#define HANDNN_OPTIMIZER(name, Formula, ...) small_steps_by<Formula, T>(),
                 HANDNN_OPTIMIZERS(HANDNN_OPTIMIZER)
 #undef HANDNN_OPTIMIZER
             }};

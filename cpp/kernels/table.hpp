@@ -200,8 +200,8 @@ template <class T>
 using UpdateFromRows = void (*)(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I,
                                 Size O);
 
-// Training steps of a network of one affine (small_steps.hpp), by optimizer, with up to `outputs`
-// outputs.
+// Training steps of a network of one affine (small_steps.hpp), by optimizer or null, with up to
+// `outputs` outputs.
 template <class T>
 struct SmallSteps {
   Size outputs;
