@@ -95,7 +95,8 @@ struct SoftmaxCrossEntropy {
   template <class T>
   static void slopes(SumsAndSlopes<T> to, const T* pre, const T* y_true, const T* weight,
                      const LossOptions<T>& with, T scale, Size N, Size O) {
-    const Size few = O <= partial_sums && with.columns == 1 && with.setting == 0 ? N : 0;
+    const bool are_short = O <= partial_sums && with.columns == 1 && with.setting == 0;
+    const Size few = are_short && N > 2 ? N : 0;  // fewer leave most lanes empty
     for (Size n = 0; O > 0 && n < few; n += lanes<T>) {
       const Size end = few - n < lanes<T> ? few : n + lanes<T>;
       slopes_of_short_rows(to, pre, y_true, weight, with, scale, {n, end}, O);
