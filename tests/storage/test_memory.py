@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from handnn import FormatError, Network, ReLU, load
+from handnn import FormatError, Network, ReLU, Trainer, load
 from handnn.storage import write_arrays
+from tests.storage.hostile_headers import save_two_descriptions
 
 MAX_MIB = 16
 
@@ -35,6 +36,14 @@ def test_saves_only_what_can_be_loaded(path):
     with pytest.raises(ValueError, match="takes more than 8 MiB when it is parsed"):
         Network(bricks).save(path)
     assert path.read_bytes() == before
+
+
+def test_both_descriptions_of_a_checkpoint_take_8_mib_together(path):
+    save_two_descriptions(path, 8_000, 80_000)
+    Trainer.resume(path)
+    save_two_descriptions(path, 18_000, 180_000)
+    with pytest.raises(FormatError, match="takes more than 8 MiB when it is parsed"):
+        Trainer.resume(path)
 
 
 @pytest.mark.parametrize("text", ['"', '"\\', "[" * 10**6, '"' * 10**6, '\\"' * 10**6])

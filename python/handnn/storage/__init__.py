@@ -26,7 +26,7 @@ from handnn.storage.bricks import (
 )
 from handnn.storage.compact import Compact, Numbers
 from handnn.storage.file import FormatError, TensorFile, as_path, opened, write_arrays
-from handnn.storage.header import MAX_ARRAYS, from_json
+from handnn.storage.header import MAX_ARRAYS, check_cost, from_json
 from handnn.storage.messages import brief
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "TensorFile",
     "as_path",
     "brief",
+    "check_cost",
     "check_names",
     "contents",
     "describe",

@@ -211,8 +211,7 @@ def write_arrays(
     header = _header(ordered, arrays, metadata)
     if len(header) > MAX_HEADER_BYTES:
         raise ValueError(f"{os.fspath(path)} would need a header above {MAX_HEADER_BYTES} bytes")
-    for text in metadata.values():
-        check_cost(text, "description")
+    check_cost(metadata.values(), "description")
 
     def write() -> None:
         with replacing(path) as file:

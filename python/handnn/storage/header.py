@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, NoReturn, TypeGuard, TypeVar
 
 from handnn.storage.messages import brief
@@ -202,7 +202,7 @@ def from_json(text: str, name: str, is_finite: bool = True) -> Any:
     """
     import json
 
-    check_cost(text, name)
+    check_cost([text], name)
 
     def refused(number: str) -> NoReturn:
         raise ValueError(f"its {name} has the number {number:.50}, which float64 does not have")
@@ -227,9 +227,11 @@ def from_json(text: str, name: str, is_finite: bool = True) -> Any:
         raise ValueError(f"its {name} is not valid JSON") from None
 
 
-def check_cost(text: str, name: str) -> None:
-    """Raise ValueError, naming the part, if JSON describes more than `MAX_COST` bytes."""
-    if len(text) * max(COST.values()) > MAX_COST and cost_of(text) > MAX_COST:
+def check_cost(texts: Collection[str], name: str) -> None:
+    """Raise ValueError, naming the part, if JSON texts describe more than `MAX_COST` bytes."""
+    if sum(map(len, texts)) * max(COST.values()) <= MAX_COST:
+        return
+    if sum(map(cost_of, texts)) > MAX_COST:
         raise ValueError(f"its {name} takes more than {MAX_COST >> 20} MiB when it is parsed")
 
 

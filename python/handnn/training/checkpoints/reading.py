@@ -13,7 +13,7 @@ from handnn.layers import Dropout
 from handnn.layers.sequence import walk
 from handnn.metrics import METRICS
 from handnn.network import Network
-from handnn.storage import TensorFile, as_path, brief, from_json, opened, read_bricks
+from handnn.storage import TensorFile, as_path, brief, check_cost, from_json, opened, read_bricks
 from handnn.training.checkpoints.checkpoint import FORMAT, Checkpoint
 from handnn.training.checkpoints.components import (
     LOSS_NAMES,
@@ -65,6 +65,7 @@ def read(path: str | os.PathLike[str]) -> Resumed:
     with opened(path, "is not a checkpoint written by handnn") as file:
         if "training" not in file.metadata:
             raise ValueError("its metadata has no entry 'training'")
+        check_cost(file.metadata.values(), "description")
         described = as_dict(
             from_json(file.metadata["training"], "description", is_finite=False), "training"
         )
