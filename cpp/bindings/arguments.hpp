@@ -58,7 +58,7 @@ HANDNN_KIND(SignalHandlers,
 HANDNN_KIND(Function, "collections.abc.Callable[[], typing.Any]")
 HANDNN_KIND(CpuInfo, "dict[str, str | bool | list[str]]")
 HANDNN_KIND(Bricks,
-            "list[tuple[str, collections.abc.Mapping[str, float], "
+            "list[tuple[str, collections.abc.Mapping[str, float | tuple[int, ...]], "
             "collections.abc.Mapping[str, numpy.typing.NDArray[numpy.floating]], "
             "collections.abc.Mapping[str, tuple[collections.abc.Sequence["
             "numpy.typing.NDArray[numpy.floating]], float, float]]]]")

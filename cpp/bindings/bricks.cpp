@@ -65,6 +65,8 @@ void Bricks<T>::add(const std::string& kind, const py::dict& settings, const py:
   const auto number = [&](const char* name) { return gate.number(name, settings[name]); };
   if (kind == "affine") {
     take_affine(gate, brick, arrays, updates);
+  } else if (kind == "binned_affine") {
+    take_binned_affine(gate, brick, settings, arrays, updates);
   } else if (kind == "layer_norm" || kind == "batch_norm") {
     brick.kind = kind == "layer_norm" ? Kind::layer_norm : Kind::batch_norm;
     take_norm(gate, brick, arrays, updates);
@@ -113,6 +115,15 @@ void Bricks<T>::take_affine(Gate& gate, Brick<T>& brick, const py::dict& arrays,
   }
   brick.I = w.shape[0];
   brick.O = w.shape[1];
+}
+
+template <class T>
+void Bricks<T>::take_binned_affine(Gate& gate, Brick<T>& brick, const py::dict& settings,
+                                   const py::dict& arrays, const py::dict& updates) {
+  take_affine(gate, brick, arrays, updates);
+  brick.kind = Kind::binned_affine;
+  brick.bins = settings["bins"].cast<std::vector<Size>>();
+  brick.I = Size(brick.bins.size());
 }
 
 template <class T>

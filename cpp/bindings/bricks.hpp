@@ -13,7 +13,7 @@ namespace handnn {
 //
 //   kind      "affine", "layer_norm", ..., or the name of an activation
 //   settings  a dict of numbers by name: "eps", "momentum", "p", "seed", "step", "column", and
-//             "setting" of an activation
+//             "setting" of an activation; and "bins" of a binned_affine, a sequence of them
 //   arrays    a dict of its params and running statistics by name
 //   updates   how each param is updated, {} for prediction: {"w": (states, lr_scale, weight_decay),
 //             ...}, states a list of arrays or None
@@ -43,6 +43,8 @@ class Bricks {
   void add(const std::string& kind, const py::dict& settings, const py::dict& arrays,
            const py::dict& updates);
   void take_affine(Gate& gate, Brick<T>& brick, const py::dict& arrays, const py::dict& updates);
+  void take_binned_affine(Gate& gate, Brick<T>& brick, const py::dict& settings,
+                          const py::dict& arrays, const py::dict& updates);
   void take_norm(Gate& gate, Brick<T>& brick, const py::dict& arrays, const py::dict& updates);
   Array held(Gate& gate, const char* name, const py::object& given);
   Array taken(Gate& gate, Param<T>& param, const char* name, const py::dict& arrays,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "kernels/table.hpp"
 
@@ -23,6 +24,7 @@ constexpr int max_nested = 32;
 // A residual block is a fork, the bricks of the block, and an add.
 enum class Kind {
   affine,
+  binned_affine,
   activation,
   softmax,
   layer_norm,
@@ -36,6 +38,7 @@ enum class Kind {
 // A brick takes I columns, returns O, and has up to two params:
 //
 //   affine                   w (I, O), b (O)
+//   binned_affine            w (R, O), b (O): see Bins
 //   layer_norm, batch_norm   w is gamma (O), b is beta (O); batch_norm's running statistics (O)
 //   embedding                w (codes, D), O = I - 1 + D
 //
@@ -53,21 +56,26 @@ struct Brick {
   std::uint64_t seed = 0, first_step = 0;  // dropout only
   Size codes = 0, column = 0;              // embedding only
   std::size_t fork = 0;                    // add only: the index of its fork
+  std::vector<Size> bins = {};             // binned_affine only: (I)
 
   bool learns() const { return w.value; }
   NormParams<T> norm_params() const { return {w.value, b.value, setting}; }
+  bool is_affine() const { return kind == Kind::affine || kind == Kind::binned_affine; }
   Codes code_column() const { return {column, codes}; }  // embedding only
   Size vector_size() const { return O - I + 1; }         // embedding only: D
+  Bins bin_counts() const { return {bins.data(), I}; }   // binned_affine only
 
   // Whether its backward may overwrite dout.
   bool works_in_place() const {
-    return kind != Kind::affine && kind != Kind::layer_norm && kind != Kind::embedding;
+    return !is_affine() && kind != Kind::layer_norm && kind != Kind::embedding;
   }
   // The approximate cost of a row in training, in multiply-adds.
   double work() const {
     switch (kind) {
       case Kind::affine:
         return 3.0 * double(I) * double(O);
+      case Kind::binned_affine:
+        return 6.0 * double(I) * double(O);
       case Kind::activation:
         return activation_facts[activation].cost * double(O);
       case Kind::softmax:

@@ -32,6 +32,9 @@ bool is_whole(const Brick<T>& brick) {
   switch (brick.kind) {
     case Kind::affine:
       return I >= 1 && O >= 1 && has(brick.w, I, O) && has(brick.b, 1, O);
+    case Kind::binned_affine:
+      return I >= 1 && O >= 1 && Size(brick.bins.size()) == I &&
+             has(brick.w, rows_of(brick.bins), O) && has(brick.b, 1, O);
     case Kind::batch_norm:
       if (!brick.running_mean || !brick.running_var) return false;
       [[fallthrough]];
@@ -54,8 +57,7 @@ bool is_whole(const Brick<T>& brick) {
 // Whether a brick determines its number of columns by itself.
 template <class T>
 bool fixes_width(const Brick<T>& brick) {
-  return brick.kind == Kind::affine || brick.kind == Kind::layer_norm ||
-         brick.kind == Kind::batch_norm;
+  return brick.is_affine() || brick.kind == Kind::layer_norm || brick.kind == Kind::batch_norm;
 }
 
 // The columns of x that series of embeddings have not taken yet, which keep their order.
@@ -85,6 +87,15 @@ class ColumnsLeft {
 };
 
 }  // namespace
+
+Size rows_of(const std::vector<Size>& bins) {
+  Size rows = 0;
+  for (const Size count : bins) {
+    if (count < 0) return -1;
+    rows = sum_of(rows, count ? count : 1);
+  }
+  return rows;
+}
 
 template <class T>
 CheckedBricks<T>::CheckedBricks(std::vector<Brick<T>> bricks) : bricks_(std::move(bricks)) {

@@ -14,6 +14,10 @@ struct CodeColumn {
   Size column, codes;
 };
 
+// The number of rows of w that columns with these bins have: see Bins. -1 if a number is negative;
+// throws std::invalid_argument if there are too many.
+Size rows_of(const std::vector<Size>& bins);
+
 // Bricks that index only their own arrays, for every x of inputs() columns: each array has the size
 // that its brick's I and O imply, each brick takes the columns that the one before it returns,
 // forks and adds pair up, and embeddings take their codes from columns of x. (Codes that are not

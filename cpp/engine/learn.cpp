@@ -56,6 +56,8 @@ void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts, bool 
   const Size O = brick.O, D = brick.vector_size();
   if (brick.kind == Kind::affine) {
     return learn_affine(i, N, part, parts, adds);
+  } else if (brick.kind == Kind::binned_affine) {
+    return learn_binned_affine(i, N, part, parts);
   } else if (brick.kind == Kind::layer_norm) {
     kernels_.layer_norm_dparams({stored_dw_[i], stored_db_[i]}, dout_[i], input(i), mean_[i],
                                 spread_[i], N, O, share_of(O, part, parts, cache_line));
@@ -105,6 +107,25 @@ void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts
     kernels_.matmul_tn(dw, x + row, dout, scratch, N, rows, O, {I, adds});
     if (!stored_dw_[i]) apply(brick.w, dw, w_rates_[i], row * O, rows * O);
   }
+}
+
+// Computes the rows of dw of this part's columns and, if it is the first part, db.
+template <class T>
+void TrainingProgram<T>::learn_binned_affine(std::size_t i, Size N, int part, int parts) {
+  const Brick<T>& brick = bricks_[i];
+  const Bins bins = brick.bin_counts();
+  const Size O = brick.O;
+  const Range columns = share_of(brick.I, part, parts);
+  kernels_.binned_affine_dw(stored_dw_[i], dout_[i], input(i), bins, scratch_[std::size_t(part)], N,
+                            O, columns);
+  if (part == 0) kernels_.column_sums(stored_db_[i], dout_[i], N, O, false);
+  if (stores()) return;
+  Size first = 0, n = 0;  // of the entries of w
+  for (Size column = 0; column < columns.last; ++column) {
+    (column < columns.first ? first : n) += bins.rows(column) * O;
+  }
+  apply(brick.w, stored_dw_[i] + first, w_rates_[i], first, n);
+  if (part == 0) apply(brick.b, stored_db_[i], b_rates_[i], 0, O);
 }
 
 template <class T>
@@ -231,6 +252,7 @@ void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates
   template void TrainingProgram<T>::set_rates(double, double);                          \
   template void TrainingProgram<T>::learn(std::size_t, Size, int, int, bool);           \
   template void TrainingProgram<T>::learn_affine(std::size_t, Size, int, int, bool);    \
+  template void TrainingProgram<T>::learn_binned_affine(std::size_t, Size, int, int);   \
   template Size TrainingProgram<T>::gradient_rows(Size, Size);                          \
   template void TrainingProgram<T>::learn_bias(std::size_t, Size, bool);                \
   template void TrainingProgram<T>::learn_from_few_rows(std::size_t, Size, Range);      \

@@ -12,6 +12,8 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
   switch (brick.kind) {
     case Kind::affine:
       return kernels.affine_forward(out, x, w, b, scratch, N, I, O);
+    case Kind::binned_affine:
+      return kernels.binned_affine_forward(out, x, w, b, brick.bin_counts(), scratch, N, O);
     case Kind::activation:
       return kernels.activations[brick.activation].forward(out, x, brick.setting, N * O);
     case Kind::softmax:
@@ -34,6 +36,15 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
   }
 }
 
+template <class T>
+Size brick_scratch(const Kernels<T>& kernels, const CheckedBricks<T>& bricks) {
+  Size most = 0;
+  for (const Brick<T>& brick : bricks) {
+    if (brick.kind == Kind::binned_affine) most = std::max(most, brick.w.size + brick.O);
+  }
+  return kernels.scratch_size + most;
+}
+
 namespace {
 
 // The number of rows of a block. Small blocks keep the arrays between two bricks in the cache;
@@ -46,14 +57,14 @@ Size rows_at_a_time(Size width) { return width <= 96 ? 64 : 256; }
 template <class T>
 Size predict_scratch(const Kernels<T>& kernels, const CheckedBricks<T>& bricks) {
   const Size width = bricks.widest();
-  return kernels.scratch_size + (2 + bricks.depth()) * rows_at_a_time(width) * width;
+  return brick_scratch(kernels, bricks) + (2 + bricks.depth()) * rows_at_a_time(width) * width;
 }
 
 template <class T>
 void predict(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, T* out, const T* x,
              T* scratch, Size N) {
   const Size width = bricks.widest(), most_rows = rows_at_a_time(width);
-  T* const buffers = scratch + kernels.scratch_size;
+  T* const buffers = scratch + brick_scratch(kernels, bricks);
   std::size_t count = bricks.size();
   while (bricks[count - 1].kind == Kind::dropout) --count;
   for (Size n = 0; n < N; n += most_rows) {
@@ -87,6 +98,7 @@ void predict(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, T* out, 
 #define HANDNN_FOR(T)                                                                          \
   template void forward_as_in_prediction(const Kernels<T>&, const Brick<T>&, T*, const T*, T*, \
                                          Size);                                                \
+  template Size brick_scratch(const Kernels<T>&, const CheckedBricks<T>&);                     \
   template Size predict_scratch(const Kernels<T>&, const CheckedBricks<T>&);                   \
   template void predict(const Kernels<T>&, const CheckedBricks<T>&, T*, const T*, T*, Size);
 HANDNN_FOR(float)

@@ -6,10 +6,14 @@
 namespace handnn {
 
 // out (N, O) = the brick's output for x (N, I) in prediction, for bricks other than fork and add.
-// scratch (kernels.scratch_size) is working memory.
+// scratch (brick_scratch) is working memory.
 template <class T>
 void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, T* out, const T* x,
                               T* scratch, Size N);
+
+// The number of elements of working memory that any of the bricks needs, forward and backward.
+template <class T>
+Size brick_scratch(const Kernels<T>& kernels, const CheckedBricks<T>& bricks);
 
 // out (N, O of the last brick) = the network's output for x (N, I of the first).
 // Runs in blocks of rows, so that the arrays between two bricks stay in the cache. scratch

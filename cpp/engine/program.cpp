@@ -78,7 +78,7 @@ bool TrainingProgram<T>::keeps_last() const {
 template <class T>
 bool TrainingProgram<T>::replaces_last() const {
   return !keeps_last() && kernels_.losses[loss_.which].is_in_place &&
-         bricks_[bricks_.size() - 1].kind == Kind::affine;
+         bricks_[bricks_.size() - 1].is_affine();
 }
 
 template <class T>
@@ -97,8 +97,7 @@ void TrainingProgram<T>::lay_out() {
       continue;
     }
     const Size rows = i + 1 == count ? last_rows : array_rows;
-    if (i > 0 && bricks_[i - 1].kind == Kind::affine && replaces_input(brick) &&
-        rows == array_rows) {
+    if (i > 0 && bricks_[i - 1].is_affine() && replaces_input(brick) && rows == array_rows) {
       out_[i] = out_[i - 1];
     } else {
       out_[i] = arena_.take<T>(rows, brick.O);
@@ -134,7 +133,7 @@ void TrainingProgram<T>::lay_out() {
   scratch_.clear();
   dw_.clear();
   for (int i = 0; i < threads_; ++i) {
-    scratch_.push_back(arena_.take<T>(kernels_.scratch_size));
+    scratch_.push_back(arena_.take<T>(brick_scratch(kernels_, bricks_)));
     dw_.push_back(arena_.take<T>(most_weights));
   }
 }
@@ -272,6 +271,15 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Range rows) {
   }
 }
 
+// The first column of brick i's input whose gradient any param needs: of embeddings of the input,
+// that of the first vector.
+template <class T>
+Size TrainingProgram<T>::first_needed(std::size_t i) const {
+  const auto is_embedding = [](const Brick<T>& brick) { return brick.kind == Kind::embedding; };
+  if (!std::all_of(bricks_.begin(), bricks_.begin() + std::ptrdiff_t(i), is_embedding)) return 0;
+  return inputs() - Size(i);
+}
+
 // Computes some rows of the gradient of the input of brick i.
 template <class T>
 void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
@@ -284,6 +292,9 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
   switch (brick.kind) {
     case Kind::affine:
       return kernels_.matmul_nt(dx, dout, brick.w.value, scratch_[std::size_t(part)], N, I, O);
+    case Kind::binned_affine:
+      return kernels_.binned_affine_dx(dx, dout, x, brick.w.value, brick.bin_counts(), N, O,
+                                       {first_needed(i), I});
     case Kind::activation: {
       const bool keeps_out = activation_facts[brick.activation].kept == Kept::out;
       return kernels_.activations[brick.activation].backward(dx, dout, keeps_out ? out : x,

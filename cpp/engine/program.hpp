@@ -148,6 +148,7 @@ class TrainingProgram {
   void loss_backward(const Rows<T>& batch, Range rows);
   double loss_of(const Rows<T>& batch);
   void forward_rows(std::size_t i, int part, Range rows);
+  Size first_needed(std::size_t i) const;
   void backward_rows(std::size_t i, int part, Range rows);
   bool forward_norm(std::size_t i, Size N, int parts);
   bool backward_norm(std::size_t i, Size N, int parts);
@@ -159,6 +160,7 @@ class TrainingProgram {
   void for_each_learning(int parts, F f);
   void learn(std::size_t i, Size N, int part, int parts, bool adds = false);
   void learn_affine(std::size_t i, Size N, int part, int parts, bool adds);
+  void learn_binned_affine(std::size_t i, Size N, int part, int parts);
   void learn_bias(std::size_t i, Size N, bool adds);
   void learn_from_few_rows(std::size_t i, Size N, Range rows);
   bool learns_row(Size N, int parts) const;

@@ -128,6 +128,15 @@ void TrainingProgram<T>::learn_node(std::size_t i, Range node, T* gradient, int 
         kernels_.column_sums(out, dout + of.first * O, of.last - of.first, O, false);
       });
       return;
+    case Kind::binned_affine:
+      sum_slices(node, dw, brick.w.size + O, more, [&](Range of, T* out) {
+        const T* const slopes = dout + of.first * O;
+        const Size n = of.last - of.first;
+        kernels_.binned_affine_dw(out, slopes, x + of.first * I, brick.bin_counts(), scratch_[0], n,
+                                  O, {0, I});
+        kernels_.column_sums(out + brick.w.size, slopes, n, O, false);
+      });
+      return;
     case Kind::layer_norm:
       sum_slices(node, dw, 2 * O, more, [&](Range of, T* out) {
         kernels_.layer_norm_dparams({out, out + O}, dout + of.first * O, x + of.first * O,

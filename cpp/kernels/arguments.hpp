@@ -89,4 +89,12 @@ struct Codes {
   Size column, K;
 };
 
+// The bins of the I columns of a BinnedAffine: counts[i] of column i, which has as many rows of w.
+// A plain column has 0, and one row.
+struct Bins {
+  const Size* counts;
+  Size I;
+  Size rows(Size i) const { return counts[i] ? counts[i] : 1; }
+};
+
 }  // namespace handnn

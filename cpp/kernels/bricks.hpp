@@ -3,6 +3,7 @@
 
 #include "layers/affine.hpp"
 #include "layers/batch_norm.hpp"
+#include "layers/binned_affine.hpp"
 #include "layers/dropout.hpp"
 #include "layers/elu.hpp"
 #include "layers/embedding.hpp"

@@ -78,9 +78,10 @@ class RandomNetwork {
   }
 
   void add_any(Size& width) {
-    const Kind kinds[] = {Kind::affine,     Kind::affine,  Kind::affine,  Kind::activation,
-                          Kind::activation, Kind::softmax, Kind::dropout, Kind::layer_norm,
-                          Kind::batch_norm, Kind::fork,    Kind::add,     Kind::embedding};
+    const Kind kinds[] = {Kind::affine,       Kind::affine,  Kind::affine,  Kind::activation,
+                          Kind::activation,   Kind::softmax, Kind::dropout, Kind::layer_norm,
+                          Kind::batch_norm,   Kind::fork,    Kind::add,     Kind::embedding,
+                          Kind::binned_affine};
     Brick<T> brick;
     brick.kind = kinds[below(std::size(kinds))];
     switch (brick.kind) {
@@ -91,6 +92,19 @@ class RandomNetwork {
         brick.w = param(nearly(brick.I * brick.O));
         brick.b = param(nearly(brick.O));
         break;
+      case Kind::binned_affine: {
+        brick.I = nearly(width);
+        Size rows = 0;
+        for (Size i = 0; i < brick.I; ++i) {
+          brick.bins.push_back(below(2) ? 0 : nearly(1 + below(4)));
+          rows += std::max(brick.bins.back(), Size(1));
+        }
+        width = 1 + below(6);
+        brick.O = width;
+        brick.w = param(nearly(rows * brick.O));
+        brick.b = param(nearly(brick.O));
+        break;
+      }
       case Kind::layer_norm:
       case Kind::batch_norm:
         brick.I = brick.O = nearly(width);
@@ -150,9 +164,14 @@ bool fits(const CheckedBricks<T>& bricks) {
   Size width = bricks.inputs();
   std::vector<Size> forks;
   for (const Brick<T>& brick : bricks) {
-    const bool embeds = brick.kind == Kind::embedding, is_affine = brick.kind == Kind::affine;
+    const bool embeds = brick.kind == Kind::embedding, is_affine = brick.is_affine();
     if (brick.I != width || brick.I < 1 || brick.O < 1) return false;
-    const Wide rows = embeds ? brick.codes : is_affine ? brick.I : 1;
+    Wide rows = embeds ? brick.codes : brick.kind == Kind::affine ? brick.I : 1;
+    if (brick.kind == Kind::binned_affine) {
+      rows = 0;
+      for (const Size count : brick.bins)
+        rows += count < 0 ? Wide(-1) << 64 : std::max(count, Size(1));
+    }
     const Size columns = embeds ? brick.vector_size() : brick.O;
     const bool is_norm = brick.kind == Kind::layer_norm || brick.kind == Kind::batch_norm;
     if ((embeds || is_affine || is_norm) && rows * columns != brick.w.size) return false;

@@ -20,7 +20,10 @@ from handnn.optimizers import GradientOptimizer
 Update: TypeAlias = tuple[Sequence[Array], float, float]
 """A param's optimizer states, its factor of lr and its weight decay."""
 
-BrickSpec: TypeAlias = tuple[str, Mapping[str, float], Mapping[str, Array], Mapping[str, Update]]
+Numbers: TypeAlias = Mapping[str, float | tuple[int, ...]]
+"""The numbers of a brick, by name."""
+
+BrickSpec: TypeAlias = tuple[str, Numbers, Mapping[str, Array], Mapping[str, Update]]
 """A brick as cpp/bindings/bricks.hpp expects it: kind, numbers, arrays, updates of its params."""
 
 

@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 from handnn.layers.affine import Affine
 from handnn.layers.batch_norm import BatchNorm
+from handnn.layers.binned_affine import BinnedAffine
 from handnn.layers.dropout import Dropout
 from handnn.layers.elu import ELU
 from handnn.layers.embedding import Embedding
@@ -50,7 +51,15 @@ ACTIVATIONS: dict[str, type[Activation]] = {
 
 
 def is_ours(layer: object) -> TypeGuard[Layer]:
-    """Return whether the class of `layer` is in `BRICKS`; a subclass of one is not."""
+    """Return whether the engine knows the class of `layer`: it is in `BRICKS`, or BinnedAffine.
+
+    A subclass of one is not.
+    """
+    return is_public(layer) or type(layer) is BinnedAffine
+
+
+def is_public(layer: object) -> bool:
+    """Return whether the class of `layer` is in `BRICKS`, so that files may contain it."""
     return BRICKS.get(type(layer).__name__) is type(layer)
 
 
@@ -76,4 +85,5 @@ __all__ = [
     "Softplus",
     "Tanh",
     "is_ours",
+    "is_public",
 ]

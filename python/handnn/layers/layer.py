@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from handnn.arrays import Array, as_float, float_dtype, in_own_lines
 
-Setting: TypeAlias = float | str
-"""The value of a setting: a number or a word."""
+Setting: TypeAlias = float | str | tuple[int, ...]
+"""The value of a setting: a number, a word, or several whole numbers."""
 
 
 class Brick(Protocol):
@@ -81,8 +81,8 @@ class Layer:
         return {}
 
     @property
-    def numbers(self) -> Mapping[str, float]:
-        """The scalars that the compiled engine takes, by name, validated."""
+    def numbers(self) -> Mapping[str, float | tuple[int, ...]]:
+        """The numbers that the compiled engine takes, by name, validated."""
         return {}
 
     @property

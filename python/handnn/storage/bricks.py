@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
-from handnn.layers import BRICKS, BatchNorm, Brick, Layer, is_ours, sequence
+from handnn.layers import BRICKS, BatchNorm, Brick, Layer, is_ours, is_public, sequence
 from handnn.layers.residual import MAX_DEPTH, Residual
 from handnn.storage.file import TensorFile, as_path, opened, write_arrays
 from handnn.storage.header import cost_of, from_json
@@ -117,7 +117,7 @@ def describe(
     replaced by one that does not fit.
     """
     for place, layer in sequence.walk(layers):
-        if not is_ours(layer):
+        if not is_public(layer):
             raise TypeError(
                 f"{where}: layer {place} ({type(layer).__name__}) is not one of handnn's bricks "
                 f"({', '.join(BRICKS)}); a file cannot hold its code"

@@ -21,6 +21,7 @@ from handnn.arrays import Array
 from handnn.network import Network
 from handnn.tables.bins import BinnedColumn
 from handnn.tables.cycles import Train, train_in_cycles
+from handnn.tables.positions import PositionInputs
 from handnn.tables.recipe import PATIENCE_GROWTH, Recipe
 from handnn.tables.straight import StraightInputs
 from handnn.training.early_stopping import EarlyStopping
@@ -114,21 +115,27 @@ def train_bag(
     began, n = perf_counter(), len(rows)
     first = n * min(2, 1 + recipe.n_linear)
     histories: list[History] = []
+    positions = PositionInputs(binned)
+    x_positions = positions.transform(x)
     for at in [0, *range(first, len(trainers), n)]:
         seconds = perf_counter() - began
         if at > n * recipe.n_linear and seconds * (at + n) / at > recipe.seconds:
             break
         part = trainers[at : at + n] if at else trainers[:first]
+        networks = [trainer.network for trainer in part]
         if at == 2 * n and recipe.n_linear > 1:
             straight = StraightInputs(binned, x)
+            inputs = PositionInputs(binned, keeps=False)
+            fewer = inputs.transform(straight.transform(x))
             try:
-                x_straight = straight.transform(x)
-                histories += _train_at_once(part, x_straight, y, rows, recipe, train, restores)
+                with inputs.networks(networks):
+                    histories += _train_at_once(part, fewer, y, rows, recipe, train, restores)
             finally:
-                for trainer in part:
-                    straight.to_bins(trainer.network)
+                for network in networks:
+                    straight.to_bins(network)
         else:
-            histories += _train_at_once(part, x, y, rows, recipe, train, restores)
+            with positions.networks(networks):
+                histories += _train_at_once(part, x_positions, y, rows, recipe, train, restores)
     return histories
 
 

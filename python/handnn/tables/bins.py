@@ -4,6 +4,8 @@ A column with the edges e_0 < e_1 < ... < e_B has B more inputs. Input b rises l
 e_b to 1/2 at e_(b+1), and is constant outside, so a weighted sum of them bends at the edges and
 nowhere else. (Gorishniy, Rubachev and Babenko 2022, "On Embeddings for Numerical Features in
 Tabular Deep Learning", section 3.2; here from -1/2 to 1/2, so that inputs have means near 0.)
+
+During training they are replaced by one input: see `positions`.
 """
 
 from __future__ import annotations

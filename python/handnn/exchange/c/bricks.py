@@ -38,7 +38,7 @@ def add_bricks(program: Program, layers: Iterable[Brick], x: Buffer, place: str 
 
 def _activation(program: Program, layer: Activation, x: Buffer) -> Buffer:
     """Call the function of the brick's kind for each entry, with its numeric settings."""
-    settings = [s for s in layer.settings.values() if not isinstance(s, str)]
+    settings = [s for s in layer.settings.values() if isinstance(s, int | float)]
     return program.each(layer.kind, x, *(number(setting, program.real) for setting in settings))
 
 

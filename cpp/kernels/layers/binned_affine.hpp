@@ -1,0 +1,260 @@
+// BinnedAffine: the Affine of columns with bins, from positions instead of the inputs of the bins
+//
+// A column of B bins has B rows of w. Its input is a position v from 0 to B: the index of a bin plus
+// the share of the bin that lies below the value. Input k of the bins is clip(v - k, 0, 1) - 1/2: it
+// is 1/2 below bin j = floor(v) and -1/2 above it, so
+//
+//   out = b + sum over plain columns of x w + sum over the others of start[j] + (v - j) w[j]
+//   start[j] = sum over k < j of w[k] - 1/2 (sum over all k of w[k])
+//
+// where start depends on w alone. A position beyond 0 or B is one of them, and NaN makes NaN.
+#pragma once
+
+#include "../arguments.hpp"
+#include "../matmul.hpp"
+#include "../rows_columns.hpp"
+
+namespace handnn {
+namespace {
+
+// A position in a column of B bins: the bin, and the share of it.
+template <class T>
+struct Position {
+  Size bin;
+  T share;
+};
+template <class T>
+inline Position<T> position_of(T v, Size B) {
+  const T inside = v > 0 ? (v < T(B) ? v : T(B)) : T(0);  // 0 for NaN
+  const Size bin = Size(inside) < B ? Size(inside) : B - 1;
+  return {bin, v == v ? inside - T(bin) : v};
+}
+
+// Calls f(i, row, B) for the columns first ... last - 1: the first row of w of column i, and its
+// number of bins, 0 for a plain column.
+template <class F>
+inline void for_each_binned(Bins bins, Range columns, F f) {
+  for (Size i = 0, row = 0; i < columns.last; ++i) {
+    if (i >= columns.first) f(i, row, bins.counts[i]);
+    row += bins.rows(i);
+  }
+}
+
+// w (R, O) -> start (R, O): of the rows of bins. Sums add the rows in ascending order.
+template <class T>
+void binned_affine_start(T* start, const T* w, Bins bins, Size O) {
+  for_each_binned(bins, {0, bins.I}, [&](Size, Size row, Size B) {
+    if (B == 0) return;
+    const T* const of_w = w + row * O;
+    T* const of_start = start + row * O;
+    const auto term = [&](auto at, Size k, auto sum) { return sum + at.load(of_w + k * O); };
+    column_sum(of_start, B, O, {0, O}, term);
+    for_each_vector<T>(O, [&](auto at) {
+      Vector<T> sum = T(-0.5) * at.load(of_start);
+      for (Size k = 0; k < B; ++k) {
+        at.store(of_start + k * O, sum);
+        sum += at.load(of_w + k * O);
+      }
+    });
+  });
+}
+
+// What a column adds to a row of out: start (O), if it is not null, and factor * w (O).
+template <class T>
+struct BinnedTerm {
+  const T *start, *w;
+  T factor;
+};
+
+// from (O), some terms -> out (O) = from + the terms, added in order. out may be from.
+template <class T>
+void add_binned_terms(T* out, const T* from, const BinnedTerm<T>* terms, Size count, Size O) {
+  constexpr Size L = lanes<T>, V = 4;
+  Size o = 0;
+  for (; o + V * L <= O; o += V * L) {
+    Vector<T> sum[V];
+    HANDNN_UNROLL
+    for (int v = 0; v < V; ++v) sum[v] = load(from + o + v * L);
+    for (Size k = 0; k < count; ++k) {
+      const auto [start, w, factor] = terms[k];
+      HANDNN_UNROLL
+      for (int v = 0; start && v < V; ++v) sum[v] += load(start + o + v * L);
+      HANDNN_UNROLL
+      for (int v = 0; v < V; ++v) sum[v] = fma(splat(factor), load(w + o + v * L), sum[v]);
+    }
+    HANDNN_UNROLL
+    for (int v = 0; v < V; ++v) store(out + o + v * L, sum[v]);
+  }
+  for_each_vector<T>(o, O, [&](auto at) {
+    Vector<T> sum = at.load(from);
+    for (Size k = 0; k < count; ++k) {
+      const auto [start, w, factor] = terms[k];
+      if (start) sum += at.load(start);
+      sum = fma(splat(factor), at.load(w), sum);
+    }
+    at.store(out, sum);
+  });
+}
+
+// x (N, I), w (R, O), b (O) -> out (N, O), overwritten. scratch (R, O). The terms of the columns are
+// added in ascending order.
+template <class T>
+void binned_affine_forward(T* out, const T* x, const T* w, const T* b, Bins bins, T* scratch,
+                           Size N, Size O) {
+  constexpr Size most = 16;  // columns at a time
+  binned_affine_start(scratch, w, bins, O);
+  for (Size n = 0; n < N; ++n, x += bins.I, out += O) {
+    BinnedTerm<T> terms[most];
+    Size count = 0;
+    const T* from = b;
+    for_each_binned(bins, {0, bins.I}, [&](Size i, Size row, Size B) {
+      if (count == most) {
+        add_binned_terms(out, from, terms, count, O);
+        from = out;
+        count = 0;
+      }
+      if (B == 0) {
+        terms[count++] = {nullptr, w + row * O, x[i]};
+      } else {
+        const auto [bin, share] = position_of(x[i], B);
+        terms[count++] = {scratch + (row + bin) * O, w + (row + bin) * O, share};
+      }
+    });
+    add_binned_terms(out, from, terms, count, O);
+  }
+}
+template <class T>
+void binned_affine_forward_naive(T* out, const T* x, const T* w, const T* b, Bins bins, Size N,
+                                 Size O) {
+  for (Size n = 0; n < N; ++n) {
+    for (Size o = 0; o < O; ++o) {
+      T sum = b[o];
+      for_each_binned(bins, {0, bins.I}, [&](Size i, Size row, Size B) {
+        const T v = x[n * bins.I + i];
+        const auto weight = [&](Size k) { return w[(row + k) * O + o]; };
+        if (B == 0) {
+          sum = fma(v, weight(0), sum);
+          return;
+        }
+        T all = 0;
+        for (Size k = 0; k < B; ++k) all += weight(k);
+        const auto [bin, share] = position_of(v, B);
+        T start = T(-0.5) * all;
+        for (Size k = 0; k < bin; ++k) start += weight(k);
+        sum = fma(share, weight(bin), sum + start);
+      });
+      out[n * O + o] = sum;
+    }
+  }
+}
+
+// dout (N, O), x (N, I), w (R, O) -> dx (N, I), overwritten, with 0 outside some columns: dout . w^T
+//   for a plain column, and for a position its product with the row of the bin, 0 beyond 0 or B and
+//   for NaN. At an edge the slope is that of the bin above. Sums are those of row_sum.
+template <class T>
+void binned_affine_dx(T* dx, const T* dout, const T* x, const T* w, Bins bins, Size N, Size O,
+                      Range columns) {
+  for (Size n = 0; n < N; ++n, x += bins.I, dx += bins.I, dout += O) {
+    for (Size i = 0; i < bins.I; ++i) dx[i] = 0;
+    for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
+      const Size bin = B ? position_of(x[i], B).bin : 0;
+      const T* const of_w = w + (row + bin) * O;
+      const bool is_inside = B == 0 || (x[i] >= 0 && x[i] <= T(B));
+      const auto term = [&](auto at, auto sum) { return fma(at.load(dout), at.load(of_w), sum); };
+      dx[i] = is_inside ? row_sum<T>(O, term) : T(0);
+    });
+  }
+}
+template <class T>
+void binned_affine_dx_naive(T* dx, const T* dout, const T* x, const T* w, Bins bins, Size N, Size O,
+                            Range columns) {
+  for (Size n = 0; n < N; ++n, x += bins.I, dx += bins.I, dout += O) {
+    for (Size i = 0; i < bins.I; ++i) dx[i] = 0;
+    for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
+      const bool is_inside = B == 0 || (x[i] >= 0 && x[i] <= T(B));
+      const Size bin = B ? position_of(x[i], B).bin : 0;
+      const auto term = [&](Size o, T sum) { return fma(dout[o], w[(row + bin) * O + o], sum); };
+      dx[i] = is_inside ? row_sum_naive<T>(O, term) : T(0);
+    });
+  }
+}
+
+// dout (N, O), x (N, I) -> the rows of dw (R, O) of some columns, overwritten; the other rows are
+//   unchanged, so that threads can share dw. scratch (matmul_scratch, and (R + 1) O more).
+//
+//   dw = x^T . dout for plain columns (matmul_tn), and for bin k of a column of B bins
+//   dw[k] = sum over rows in bin k of share dout - 1/2 (sum over all rows of dout)
+//           + counts[B - 1] + ... + counts[k + 1], with counts[j] the sum over rows in bin j of dout
+//
+// Sums over rows are in ascending order.
+template <class T>
+void binned_affine_dw(T* dw, const T* dout, const T* x, Bins bins, T* scratch, Size N, Size O,
+                      Range columns) {
+  T *const all = scratch + matmul_scratch<T>, *const counts = all + O;
+  column_sums(all, dout, N, O, false);
+  for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
+    T* const sums = dw + row * O;
+    if (B == 0) {
+      if (i > columns.first && bins.counts[i - 1] == 0) return;  // with the plain ones before it
+      Size end = i + 1;
+      while (end < columns.last && bins.counts[end] == 0) ++end;
+      return matmul_tn(sums, x + i, dout, scratch, N, end - i, O, {bins.I});
+    }
+    for_each_vector<T>(B * O, [&](auto at) {
+      at.store(sums, Vector<T>{});
+      at.store(counts, Vector<T>{});
+    });
+    T missing = 0;  // NaN if a position is
+    for (Size n = 0; n < N; ++n) {
+      const auto [bin, share] = position_of(x[n * bins.I + i], B);
+      missing += share * 0;
+      T *const sum = sums + bin * O, *const count = counts + bin * O;
+      const T* const slope = dout + n * O;
+      for_each_vector<T>(O, [&, share = share](auto at) {
+        at.store(sum, fma(splat(share), at.load(slope), at.load(sum)));
+        at.store(count, at.load(count) + at.load(slope));
+      });
+    }
+    for_each_vector<T>(O, [&](auto at) {
+      Vector<T> above = fma(splat(T(-0.5)), at.load(all), splat(missing));
+      for (Size k = B; k-- > 0;) {
+        at.store(sums + k * O, at.load(sums + k * O) + above);
+        above += at.load(counts + k * O);
+      }
+    });
+  });
+}
+template <class T>
+void binned_affine_dw_naive(T* dw, const T* dout, const T* x, Bins bins, Size N, Size O,
+                            Range columns) {
+  for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
+    const auto sum_over_rows = [&](auto add) {
+      T sum = 0;
+      for (Size n = 0; n < N; ++n) sum = add(n, sum);
+      return sum;
+    };
+    const auto place = [&](Size n) { return position_of(x[n * bins.I + i], B); };
+    for (Size o = 0; o < O; ++o) {
+      const auto slope = [&](Size n) { return dout[n * O + o]; };
+      T* const sums = dw + row * O + o;
+      if (B == 0) {
+        *sums = sum_over_rows([&](Size n, T sum) { return fma(x[n * bins.I + i], slope(n), sum); });
+        continue;
+      }
+      const T missing = sum_over_rows([&](Size n, T sum) { return sum + place(n).share * 0; });
+      T above = fma(T(-0.5), sum_over_rows([&](Size n, T sum) { return sum + slope(n); }), missing);
+      for (Size k = B; k-- > 0;) {
+        const auto in_bin = [&](auto add) {
+          return sum_over_rows(
+              [&](Size n, T sum) { return place(n).bin == k ? add(n, sum) : sum; });
+        };
+        sums[k * O] =
+            in_bin([&](Size n, T sum) { return fma(place(n).share, slope(n), sum); }) + above;
+        above += in_bin([&](Size n, T sum) { return sum + slope(n); });
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace handnn
