@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 #include <pybind11/typing.h>
 
+#include <memory>
 #include <vector>
 
 #include "arrays.hpp"
@@ -68,7 +69,7 @@ Bins bins_of(const Gate& gate, const Array& x, const Array& w, const std::vector
   const Size I = Size(counts.size());
   if (x.shape[1] != I) gate.bad_value("x has ", x.shape[1], " columns but bins has ", I, " items");
   if (rows_of(counts) != w.shape[0]) gate.bad_value("bins do not fit the rows of w");
-  return {counts.data(), I};
+  return {std::to_address(counts.begin()), I};
 }
 
 FloatArray binned_affine_forward(ArrayLike x_any, ArrayLike w_any, ArrayLike b_any,

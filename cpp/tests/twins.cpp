@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <limits>
-#include <vector>
 
+#include "binned.hpp"
 #include "buffers.hpp"
 #include "kernels/bricks.hpp"
 #include "kernels/dispatch.hpp"
 #include "kernels/largest.hpp"
-#include "kernels/layers/affine.hpp"
-#include "kernels/layers/binned_affine.hpp"
-#include "kernels/layers/dropout.hpp"
-#include "kernels/layers/embedding.hpp"
-#include "kernels/layers/residual.hpp"
 #include "norms.hpp"
 #include "run.hpp"
 
@@ -174,43 +168,6 @@ void test_embedding(Size N, Size I, Size D) {
   kernels<T>().embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {half, K});
   embedding_backward_dw_naive(dw_naive.data(), dout.data(), x.data(), codes, N, I, D, {0, K});
   compare("embedding_backward", "dw, in two parts", dw, dw_naive, N, I, D);
-}
-
-// Positions lie within the bins, at their edges and beyond; some are not finite.
-template <class T>
-void test_binned_affine(Size N, Size I, Size O) {
-  const std::vector<Size> counts = [&] {
-    std::vector<Size> found;
-    for (Size i = 0; i < I; ++i) found.push_back(random_bits() % 2 ? 0 : 1 + random_bits() % 6);
-    return found;
-  }();
-  const Bins bins = {counts.data(), I};
-  Size R = 0;
-  for (Size i = 0; i < I; ++i) R += bins.rows(i);
-  const Buffer<T> x = numbers<T>(N * I), w = numbers<T>(R * O), b = numbers<T>(O),
-                  dout = numbers<T>(N * O);
-  for (Size i = 0; i < N * I; ++i) {
-    if (random_bits() % 2) x.data()[i] = T(random_bits() % 33) / 4 - 1;
-    if (random_bits() % 300 == 0) x.data()[i] = std::numeric_limits<T>::quiet_NaN();
-    if (random_bits() % 100 == 0) x.data()[i] = std::numeric_limits<T>::infinity();
-  }
-  const Buffer<T> scratch(kernels<T>().scratch_size + (R + 1) * O);
-  const Buffer<T> out(N * O), out_naive(N * O), dx(N * I), dx_naive(N * I), dw(R * O),
-      dw_naive(R * O);
-  kernels<T>().binned_affine_forward(out.data(), x.data(), w.data(), b.data(), bins, scratch.data(),
-                                     N, O);
-  binned_affine_forward_naive(out_naive.data(), x.data(), w.data(), b.data(), bins, N, O);
-  compare("binned_affine_forward", "out", out, out_naive, N, I, O);
-  kernels<T>().binned_affine_dx(dx.data(), dout.data(), x.data(), w.data(), bins, N, O, {I / 3, I});
-  binned_affine_dx_naive(dx_naive.data(), dout.data(), x.data(), w.data(), bins, N, O, {I / 3, I});
-  compare("binned_affine_dx", "dx", dx, dx_naive, N, I, O);
-  const Size half = Size(random_bits() % size_t(I + 1));
-  for (const Range part : {Range{0, half}, Range{half, I}}) {
-    kernels<T>().binned_affine_dw(dw.data(), dout.data(), x.data(), bins, scratch.data(), N, O,
-                                  part);
-  }
-  binned_affine_dw_naive(dw_naive.data(), dout.data(), x.data(), bins, N, O, {0, I});
-  compare("binned_affine_dw", "dw, in two parts", dw, dw_naive, N, I, O);
 }
 
 // A loss on ordinary rows with `columns` targets each, with every kind of option.

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from numpy.typing import ArrayLike
 
-from handnn import _core
 from handnn.arrays import Array, as_float
+from handnn.functional.binned import binned_affine_backward, binned_affine_forward
 from handnn.layers.layer import Layer, matrix_shape, writable
 
 
@@ -45,14 +45,14 @@ class BinnedAffine(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return out, and keep x."""
         self.x = as_float(x, self.w.dtype, "BinnedAffine.forward: x")
-        return _core.binned_affine_forward(self.x, self.w, self.b, self.bins)
+        return binned_affine_forward(self.x, self.w, self.b, self.bins)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return dx, and keep dw and db."""
         if self.x is None:
             raise RuntimeError("BinnedAffine.backward: call forward first")
         dout = as_float(dout, self.w.dtype, "BinnedAffine.backward: dout")
-        dx, self.dw, self.db = _core.binned_affine_backward(dout, self.x, self.w, self.bins)
+        dx, self.dw, self.db = binned_affine_backward(dout, self.x, self.w, self.bins)
         return dx
 
     @property
