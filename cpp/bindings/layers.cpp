@@ -103,7 +103,7 @@ py::typing::Tuple<FloatArray, FloatArray, FloatArray> binned_affine_backward(
   const Array db = gate.output("db", py::none(), {O});
 
   gate.run(4.0 * N * I * O, [&]<class T>(const Kernels<T>& kernels) {
-    T* const more = scratch_memory<T>(kernels.scratch_size + w.size + O);
+    T* const more = scratch_memory<T>(kernels.scratch_size + w.size);
     kernels.binned_affine_dx(dx, dout, x, w, bins, N, O, {0, I});
     kernels.binned_affine_dw(dw, dout, x, bins, more, N, O, {0, I});
     kernels.column_sums(db, dout, N, O, false);

@@ -47,10 +47,10 @@ void binned_affine_start(T* start, const T* w, Bins bins, Size O) {
     if (B == 0) return;
     const T* const of_w = w + row * O;
     T* const of_start = start + row * O;
-    const auto term = [&](auto at, Size k, auto sum) { return sum + at.load(of_w + k * O); };
-    column_sum(of_start, B, O, {0, O}, term);
     for_each_vector<T>(O, [&](auto at) {
-      Vector<T> sum = T(-0.5) * at.load(of_start);
+      Vector<T> sum{};
+      for (Size k = 0; k < B; ++k) sum += at.load(of_w + k * O);
+      sum = T(-0.5) * sum;
       for (Size k = 0; k < B; ++k) {
         at.store(of_start + k * O, sum);
         sum += at.load(of_w + k * O);
@@ -180,18 +180,17 @@ void binned_affine_dx_naive(T* dx, const T* dout, const T* x, const T* w, Bins b
 }
 
 // dout (N, O), x (N, I) -> the rows of dw (R, O) of some columns, overwritten; the other rows are
-//   unchanged, so that threads can share dw. scratch (matmul_scratch, and (R + 1) O more).
+//   unchanged, so that threads can share dw. scratch (matmul_scratch, and R O more).
 //
 //   dw = x^T . dout for plain columns (matmul_tn), and for bin k of a column of B bins
-//   dw[k] = sum over rows in bin k of share dout - 1/2 (sum over all rows of dout)
+//   dw[k] = sum over rows in bin k of share dout - 1/2 (sum over all j of counts[j])
 //           + counts[B - 1] + ... + counts[k + 1], with counts[j] the sum over rows in bin j of dout
 //
-// Sums over rows are in ascending order.
+// Sums over rows, and that over all j, are in ascending order.
 template <class T>
 void binned_affine_dw(T* dw, const T* dout, const T* x, Bins bins, T* scratch, Size N, Size O,
                       Range columns) {
-  T *const all = scratch + matmul_scratch<T>, *const counts = all + O;
-  column_sums(all, dout, N, O, false);
+  T* const counts = scratch + matmul_scratch<T>;
   for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
     T* const sums = dw + row * O;
     if (B == 0) {
@@ -200,10 +199,8 @@ void binned_affine_dw(T* dw, const T* dout, const T* x, Bins bins, T* scratch, S
       while (end < columns.last && bins.counts[end] == 0) ++end;
       return matmul_tn(sums, x + i, dout, scratch, N, end - i, O, {bins.I});
     }
-    for_each_vector<T>(B * O, [&](auto at) {
-      at.store(sums, Vector<T>{});
-      at.store(counts, Vector<T>{});
-    });
+    for (T* const table : {sums, counts})
+      __builtin_memset(table, 0, std::size_t(B * O) * sizeof(T));
     T missing = 0;  // NaN if a position is
     for (Size n = 0; n < N; ++n) {
       const auto [bin, share] = position_of(x[n * bins.I + i], B);
@@ -216,7 +213,9 @@ void binned_affine_dw(T* dw, const T* dout, const T* x, Bins bins, T* scratch, S
       });
     }
     for_each_vector<T>(O, [&](auto at) {
-      Vector<T> above = fma(splat(T(-0.5)), at.load(all), splat(missing));
+      Vector<T> all{};
+      for (Size k = 0; k < B; ++k) all += at.load(counts + k * O);
+      Vector<T> above = fma(splat(T(-0.5)), all, splat(missing));
       for (Size k = B; k-- > 0;) {
         at.store(sums + k * O, at.load(sums + k * O) + above);
         above += at.load(counts + k * O);
@@ -242,15 +241,19 @@ void binned_affine_dw_naive(T* dw, const T* dout, const T* x, Bins bins, Size N,
         continue;
       }
       const T missing = sum_over_rows([&](Size n, T sum) { return sum + place(n).share * 0; });
-      T above = fma(T(-0.5), sum_over_rows([&](Size n, T sum) { return sum + slope(n); }), missing);
+      const auto count_of = [&](Size k) {
+        return sum_over_rows(
+            [&](Size n, T sum) { return place(n).bin == k ? sum + slope(n) : sum; });
+      };
+      T all = 0;
+      for (Size k = 0; k < B; ++k) all += count_of(k);
+      T above = fma(T(-0.5), all, missing);
       for (Size k = B; k-- > 0;) {
-        const auto in_bin = [&](auto add) {
-          return sum_over_rows(
-              [&](Size n, T sum) { return place(n).bin == k ? add(n, sum) : sum; });
-        };
-        sums[k * O] =
-            in_bin([&](Size n, T sum) { return fma(place(n).share, slope(n), sum); }) + above;
-        above += in_bin([&](Size n, T sum) { return sum + slope(n); });
+        const T shares = sum_over_rows([&](Size n, T sum) {
+          return place(n).bin == k ? fma(place(n).share, slope(n), sum) : sum;
+        });
+        sums[k * O] = shares + above;
+        above += count_of(k);
       }
     }
   });
