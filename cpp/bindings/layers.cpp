@@ -1,13 +1,8 @@
-#include <pybind11/stl.h>
 #include <pybind11/typing.h>
-
-#include <memory>
-#include <vector>
 
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "codes.hpp"
-#include "engine/checked.hpp"
 
 namespace handnn {
 
@@ -58,55 +53,6 @@ py::typing::Tuple<FloatArray, FloatArray, FloatArray> affine_backward(
 
   gate.run(2.0 * N * I * O, [&](auto& kernels) {
     kernels.affine_backward({dx, dw, db}, dout, x, w, scratch(kernels), N, I, O);
-  });
-  return py::make_tuple(dx.object, dw.object, db.object);
-}
-
-// The checked bins of x (N, I) and w (R, O).
-Bins bins_of(const Gate& gate, const Array& x, const Array& w, const std::vector<Size>& counts) {
-  gate.require_dimensions(x, 2);
-  gate.require_dimensions(w, 2);
-  const Size I = Size(counts.size());
-  if (x.shape[1] != I) gate.bad_value("x has ", x.shape[1], " columns but bins has ", I, " items");
-  if (rows_of(counts) != w.shape[0]) gate.bad_value("bins do not fit the rows of w");
-  return {std::to_address(counts.begin()), I};
-}
-
-FloatArray binned_affine_forward(ArrayLike x_any, ArrayLike w_any, ArrayLike b_any,
-                                 const std::vector<Size>& counts) {
-  Gate gate("binned_affine_forward");
-  Array x, w, b;
-  gate.inputs({{"x", x_any, x}, {"w", w_any, w}, {"b", b_any, b}});
-  const Bins bins = bins_of(gate, x, w, counts);
-  const Size N = x.shape[0], O = w.shape[1];
-  gate.require_dimensions(b, 1);
-  if (b.size != O) gate.bad_value("b has ", b.size, " elements but w has ", O, " columns");
-  const Array out = gate.output("out", py::none(), {N, O});
-
-  gate.run(2.0 * N * bins.I * O, [&]<class T>(const Kernels<T>& kernels) {
-    kernels.binned_affine_forward(out, x, w, b, bins, scratch_memory<T>(w.size), N, O);
-  });
-  return out.as_array();
-}
-
-py::typing::Tuple<FloatArray, FloatArray, FloatArray> binned_affine_backward(
-    ArrayLike dout_any, ArrayLike x_any, ArrayLike w_any, const std::vector<Size>& counts) {
-  Gate gate("binned_affine_backward");
-  Array dout, x, w;
-  gate.inputs({{"dout", dout_any, dout}, {"x", x_any, x}, {"w", w_any, w}});
-  const Bins bins = bins_of(gate, x, w, counts);
-  const Size N = x.shape[0], I = bins.I, O = w.shape[1];
-  gate.require_dimensions(dout, 2);
-  if (dout.shape[0] != N || dout.shape[1] != O) gate.bad_value("dout does not fit x and w");
-  const Array dx = gate.output("dx", py::none(), {N, I});
-  const Array dw = gate.output("dw", py::none(), {w.shape[0], O});
-  const Array db = gate.output("db", py::none(), {O});
-
-  gate.run(4.0 * N * I * O, [&]<class T>(const Kernels<T>& kernels) {
-    T* const more = scratch_memory<T>(kernels.scratch_size + w.size);
-    kernels.binned_affine_dx(dx, dout, x, w, bins, N, O, {0, I});
-    kernels.binned_affine_dw(dw, dout, x, bins, more, N, O, {0, I});
-    kernels.column_sums(db, dout, N, O, false);
   });
   return py::make_tuple(dx.object, dw.object, db.object);
 }
@@ -268,10 +214,6 @@ void bind_layers(py::module_& module) {
              py::arg("out") = py::none());
   module.def("affine_backward", affine_backward, py::arg("dout"), py::arg("x"), py::arg("w"),
              py::arg("dx") = py::none(), py::arg("dw") = py::none(), py::arg("db") = py::none());
-  module.def("binned_affine_forward", binned_affine_forward, py::arg("x"), py::arg("w"),
-             py::arg("b"), py::arg("bins"));
-  module.def("binned_affine_backward", binned_affine_backward, py::arg("dout"), py::arg("x"),
-             py::arg("w"), py::arg("bins"));
   module.def("dropout_forward", dropout_forward, py::arg("x"), py::arg("p"), py::arg("seed"),
              py::arg("step"), py::arg("first"), py::arg("out") = py::none());
   module.def("dropout_backward", dropout_backward, py::arg("dout"), py::arg("p"), py::arg("seed"),

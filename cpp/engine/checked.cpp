@@ -160,6 +160,12 @@ void CheckedBricks<T>::derive_code_columns() {
   for (std::size_t i = 0; i < bricks_.size(); ++i) {
     const Brick<T>& brick = bricks_[i];
     if (brick.kind != Kind::embedding) {
+      if (brick.kind == Kind::binned_affine) {
+        if (computes) refuse("positions come from a computed column");
+        for (Size vector = inputs() - Size(i); vector < brick.I; ++vector) {
+          if (brick.bins[std::size_t(vector)]) refuse("the vector of an embedding has bins");
+        }
+      }
       computes = true;
       continue;
     }

@@ -271,15 +271,6 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Range rows) {
   }
 }
 
-// The first column of brick i's input whose gradient any param needs: of embeddings of the input,
-// that of the first vector.
-template <class T>
-Size TrainingProgram<T>::first_needed(std::size_t i) const {
-  const auto is_embedding = [](const Brick<T>& brick) { return brick.kind == Kind::embedding; };
-  if (!std::all_of(bricks_.begin(), bricks_.begin() + std::ptrdiff_t(i), is_embedding)) return 0;
-  return inputs() - Size(i);
-}
-
 // Computes some rows of the gradient of the input of brick i.
 template <class T>
 void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
@@ -292,9 +283,17 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
   switch (brick.kind) {
     case Kind::affine:
       return kernels_.matmul_nt(dx, dout, brick.w.value, scratch_[std::size_t(part)], N, I, O);
-    case Kind::binned_affine:
-      return kernels_.binned_affine_dx(dx, dout, x, brick.w.value, brick.bin_counts(), N, O,
-                                       {first_needed(i), I});
+    case Kind::binned_affine: {
+      // Only the vectors of embeddings need it: the last columns, which have no bins. They are
+      // computed side by side and then moved to their rows, the last one first.
+      const Size first_vector = inputs() - Size(i), D = I - first_vector;
+      kernels_.matmul_nt(dx, dout, brick.w.value + brick.w.size - D * O,
+                         scratch_[std::size_t(part)], N, D, O);
+      for (Size n = N; n-- > 0;) {
+        std::memmove(dx + n * I + first_vector, dx + n * D, std::size_t(D) * sizeof(T));
+      }
+      return;
+    }
     case Kind::activation: {
       const bool keeps_out = activation_facts[brick.activation].kept == Kept::out;
       return kernels_.activations[brick.activation].backward(dx, dout, keeps_out ? out : x,

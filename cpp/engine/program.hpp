@@ -148,7 +148,6 @@ class TrainingProgram {
   void loss_backward(const Rows<T>& batch, Range rows);
   double loss_of(const Rows<T>& batch);
   void forward_rows(std::size_t i, int part, Range rows);
-  Size first_needed(std::size_t i) const;
   void backward_rows(std::size_t i, int part, Range rows);
   bool forward_norm(std::size_t i, Size N, int parts);
   bool backward_norm(std::size_t i, Size N, int parts);

@@ -61,8 +61,6 @@ namespace handnn {
                                 Size N, Size I, Size O)) \
   KERNEL(void, binned_affine_forward, (T* out, const T* x, const T* w, const T* b, Bins bins, \
                                        T* scratch, Size N, Size O)) \
-  KERNEL(void, binned_affine_dx, (T* dx, const T* dout, const T* x, const T* w, Bins bins, \
-                                  Size N, Size O, Range columns)) \
   KERNEL(void, binned_affine_dw, (T* dw, const T* dout, const T* x, Bins bins, T* scratch, \
                                   Size N, Size O, Range columns)) \
   KERNEL(void, matmul_tn, (T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, \

@@ -93,6 +93,10 @@ class RandomNetwork {
         brick.b = param(nearly(brick.O));
         break;
       case Kind::binned_affine: {
+        const bool is_first = std::all_of(bricks.begin(), bricks.end(), [](const Brick<T>& before) {
+          return before.kind == Kind::embedding;
+        });
+        if (!is_first && below(8)) return;
         brick.I = nearly(width);
         Size rows = 0;
         for (Size i = 0; i < brick.I; ++i) {

@@ -4,11 +4,14 @@
 #include <cmath>
 #include <cstdio>
 
-#include "binned.hpp"
 #include "buffers.hpp"
+#include "first_layers.hpp"
 #include "kernels/bricks.hpp"
 #include "kernels/dispatch.hpp"
 #include "kernels/largest.hpp"
+#include "kernels/layers/affine.hpp"
+#include "kernels/layers/dropout.hpp"
+#include "kernels/layers/residual.hpp"
 #include "norms.hpp"
 #include "run.hpp"
 
@@ -146,28 +149,6 @@ void test_add(Size n) {
   compare("add", "out", out, naive, n, 1, 1);
   compare("add", "out, which was a", in_a, naive, n, 1, 1);
   compare("add", "out, which was b", in_b, naive, n, 1, 1);
-}
-
-template <class T>
-void test_embedding(Size N, Size I, Size D) {
-  const Size K = Size(1 + random_bits() % 9), column = Size(random_bits() % size_t(I));
-  const Size O = I - 1 + D;
-  const Buffer<T> x = numbers<T>(N * I), w = numbers<T>(K * D), dout = numbers<T>(N * O);
-  for (Size n = 0; n < N; ++n) x.data()[n * I + column] = T(random_bits() % size_t(K));
-  const Buffer<T> out(N * O), out_naive(N * O), dx(N * I), dx_naive(N * I), dw(K * D),
-      dw_naive(K * D);
-  const Codes codes = {column, K};
-  kernels<T>().embedding_forward(out.data(), x.data(), w.data(), codes, N, I, D);
-  embedding_forward_naive(out_naive.data(), x.data(), w.data(), codes, N, I, D);
-  compare("embedding_forward", "out", out, out_naive, N, I, D);
-  kernels<T>().embedding_backward_dx(dx.data(), dout.data(), N, I, D, column);
-  embedding_backward_dx_naive(dx_naive.data(), dout.data(), N, I, D, column);
-  compare("embedding_backward", "dx", dx, dx_naive, N, I, D);
-  const Size half = Size(random_bits() % size_t(K + 1));
-  kernels<T>().embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {0, half});
-  kernels<T>().embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {half, K});
-  embedding_backward_dw_naive(dw_naive.data(), dout.data(), x.data(), codes, N, I, D, {0, K});
-  compare("embedding_backward", "dw, in two parts", dw, dw_naive, N, I, D);
 }
 
 // A loss on ordinary rows with `columns` targets each, with every kind of option.

@@ -222,22 +222,6 @@ def bce_with_logits_forward(
     setting: float = 0.0,
     numbers: numpy.typing.ArrayLike | None = None,
 ) -> float: ...
-def binned_affine_backward(
-    dout: numpy.typing.ArrayLike,
-    x: numpy.typing.ArrayLike,
-    w: numpy.typing.ArrayLike,
-    bins: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
-) -> tuple[
-    numpy.typing.NDArray[numpy.floating],
-    numpy.typing.NDArray[numpy.floating],
-    numpy.typing.NDArray[numpy.floating],
-]: ...
-def binned_affine_forward(
-    x: numpy.typing.ArrayLike,
-    w: numpy.typing.ArrayLike,
-    b: numpy.typing.ArrayLike,
-    bins: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
-) -> numpy.typing.NDArray[numpy.floating]: ...
 def check_targets(
     function: str,
     loss: str,

@@ -148,37 +148,6 @@ void binned_affine_forward_naive(T* out, const T* x, const T* w, const T* b, Bin
   }
 }
 
-// dout (N, O), x (N, I), w (R, O) -> dx (N, I), overwritten, with 0 outside some columns: dout . w^T
-//   for a plain column, and for a position its product with the row of the bin, 0 beyond 0 or B and
-//   for NaN. At an edge the slope is that of the bin above. Sums are those of row_sum.
-template <class T>
-void binned_affine_dx(T* dx, const T* dout, const T* x, const T* w, Bins bins, Size N, Size O,
-                      Range columns) {
-  for (Size n = 0; n < N; ++n, x += bins.I, dx += bins.I, dout += O) {
-    for (Size i = 0; i < bins.I; ++i) dx[i] = 0;
-    for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
-      const Size bin = B ? position_of(x[i], B).bin : 0;
-      const T* const of_w = w + (row + bin) * O;
-      const bool is_inside = B == 0 || (x[i] >= 0 && x[i] <= T(B));
-      const auto term = [&](auto at, auto sum) { return fma(at.load(dout), at.load(of_w), sum); };
-      dx[i] = is_inside ? row_sum<T>(O, term) : T(0);
-    });
-  }
-}
-template <class T>
-void binned_affine_dx_naive(T* dx, const T* dout, const T* x, const T* w, Bins bins, Size N, Size O,
-                            Range columns) {
-  for (Size n = 0; n < N; ++n, x += bins.I, dx += bins.I, dout += O) {
-    for (Size i = 0; i < bins.I; ++i) dx[i] = 0;
-    for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
-      const bool is_inside = B == 0 || (x[i] >= 0 && x[i] <= T(B));
-      const Size bin = B ? position_of(x[i], B).bin : 0;
-      const auto term = [&](Size o, T sum) { return fma(dout[o], w[(row + bin) * O + o], sum); };
-      dx[i] = is_inside ? row_sum_naive<T>(O, term) : T(0);
-    });
-  }
-}
-
 // dout (N, O), x (N, I) -> the rows of dw (R, O) of some columns, overwritten; the other rows are
 //   unchanged, so that threads can share dw. scratch (matmul_scratch, and R O more).
 //

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from handnn import functional
 from handnn.arrays import Array, as_float
-from handnn.functional.binned import binned_affine_backward, binned_affine_forward
 from handnn.layers.layer import Layer, matrix_shape, writable
 
 
@@ -18,7 +19,8 @@ class BinnedAffine(Layer):
     ``clip(v - k, 0, 1) - 1/2``. All inputs but one are -1/2 or 1/2. So the brick adds up the rows
     of w once for a batch, and then needs two rows of numbers for each position instead of B.
 
-    It takes the place of an Affine while the networks of a table are trained: see
+    Here it is written as this formula; the compiled engine computes it as described, with other
+    rounding errors. It takes the place of an Affine while the networks of a table are trained: see
     `tables.positions`. It is not in `BRICKS`, so files and exports do not have it.
 
     Shapes: x (N, I), w (R, O), b (O,), out (N, O).
@@ -45,15 +47,35 @@ class BinnedAffine(Layer):
     def forward(self, x: ArrayLike) -> Array:
         """Return out, and keep x."""
         self.x = as_float(x, self.w.dtype, "BinnedAffine.forward: x")
-        return binned_affine_forward(self.x, self.w, self.b, self.bins)
+        return functional.affine_forward(self._expanded(self.x), self.w, self.b)
 
     def backward(self, dout: ArrayLike) -> Array:
         """Return dx, and keep dw and db."""
         if self.x is None:
             raise RuntimeError("BinnedAffine.backward: call forward first")
         dout = as_float(dout, self.w.dtype, "BinnedAffine.backward: dout")
-        dx, self.dw, self.db = binned_affine_backward(dout, self.x, self.w, self.bins)
+        inputs = self._expanded(self.x)
+        slopes, self.dw, self.db = functional.affine_backward(dout, inputs, self.w)
+        dx = np.empty_like(self.x)
+        for at, row, count in self._rows():
+            v, part = self.x[:, at, None] - np.arange(count), slopes[:, row : row + max(1, count)]
+            dx[:, at] = (part * ((v >= 0) & (v < 1))).sum(axis=1) if count else part[:, 0]
         return dx
+
+    def _expanded(self, x: Array) -> Array:
+        """Return x' (N, R)."""
+        out = np.empty((len(x), len(self.w)), x.dtype)
+        for at, row, count in self._rows():
+            v = x[:, at, None] - np.arange(count)
+            out[:, row : row + max(1, count)] = np.clip(v, 0, 1) - 0.5 if count else x[:, [at]]
+        return out
+
+    def _rows(self) -> Iterator[tuple[int, int, int]]:
+        """Yield for each column of x its index, its first row of w, and its number of bins."""
+        row = 0
+        for at, count in enumerate(self.bins):
+            yield at, row, count
+            row += max(1, count)
 
     @property
     def settings(self) -> dict[str, tuple[int, ...]]:

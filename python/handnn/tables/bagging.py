@@ -115,7 +115,7 @@ def train_bag(
     began, n = perf_counter(), len(rows)
     first = n * min(2, 1 + recipe.n_linear)
     histories: list[History] = []
-    positions = PositionInputs(binned)
+    positions = PositionInputs(binned if all(one.is_compiled for one in trainers) else [])
     x_positions = positions.transform(x)
     for at in [0, *range(first, len(trainers), n)]:
         seconds = perf_counter() - began

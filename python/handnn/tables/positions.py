@@ -2,8 +2,9 @@
 
 The bins of a row are -1/2, ..., -1/2, a share, 1/2, ..., 1/2 in reverse, so their sum plus B/2 is a
 position: the index of the bin plus the share of it. While the networks of a bag are trained, their
-first Affine is a `BinnedAffine`, which takes positions and shares w and b with it. It computes the
-same function in a fraction of the time. Afterwards the Affine is back, so nothing else has to know.
+first Affine is a `BinnedAffine`, which takes positions and shares w and b with it. The engine
+computes the same function in a fraction of the time. Afterwards the Affine is back, so nothing else
+has to know.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// The kernels of BinnedAffine beside their naive twins: a part of twins.cpp.
+// The kernels of Embedding and BinnedAffine, the first layers of tables, against their naive twins.
 #pragma once
 
 #include <limits>
@@ -7,9 +7,32 @@
 #include "buffers.hpp"
 #include "kernels/dispatch.hpp"
 #include "kernels/layers/binned_affine.hpp"
+#include "kernels/layers/embedding.hpp"
 
 namespace handnn {
 namespace {
+
+template <class T>
+void test_embedding(Size N, Size I, Size D) {
+  const Size K = Size(1 + random_bits() % 9), column = Size(random_bits() % size_t(I));
+  const Size O = I - 1 + D;
+  const Buffer<T> x = numbers<T>(N * I), w = numbers<T>(K * D), dout = numbers<T>(N * O);
+  for (Size n = 0; n < N; ++n) x.data()[n * I + column] = T(random_bits() % size_t(K));
+  const Buffer<T> out(N * O), out_naive(N * O), dx(N * I), dx_naive(N * I), dw(K * D),
+      dw_naive(K * D);
+  const Codes codes = {column, K};
+  kernels<T>().embedding_forward(out.data(), x.data(), w.data(), codes, N, I, D);
+  embedding_forward_naive(out_naive.data(), x.data(), w.data(), codes, N, I, D);
+  compare("embedding_forward", "out", out, out_naive, N, I, D);
+  kernels<T>().embedding_backward_dx(dx.data(), dout.data(), N, I, D, column);
+  embedding_backward_dx_naive(dx_naive.data(), dout.data(), N, I, D, column);
+  compare("embedding_backward", "dx", dx, dx_naive, N, I, D);
+  const Size half = Size(random_bits() % size_t(K + 1));
+  kernels<T>().embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {0, half});
+  kernels<T>().embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {half, K});
+  embedding_backward_dw_naive(dw_naive.data(), dout.data(), x.data(), codes, N, I, D, {0, K});
+  compare("embedding_backward", "dw, in two parts", dw, dw_naive, N, I, D);
+}
 
 // Positions lie within the bins, at their edges and beyond; some are not finite.
 template <class T>
@@ -30,15 +53,11 @@ void test_binned_affine(Size N, Size I, Size O) {
     if (random_bits() % 100 == 0) x.data()[i] = std::numeric_limits<T>::infinity();
   }
   const Buffer<T> scratch(kernels<T>().scratch_size + R * O);
-  const Buffer<T> out(N * O), out_naive(N * O), dx(N * I), dx_naive(N * I), dw(R * O),
-      dw_naive(R * O);
+  const Buffer<T> out(N * O), out_naive(N * O), dw(R * O), dw_naive(R * O);
   kernels<T>().binned_affine_forward(out.data(), x.data(), w.data(), b.data(), bins, scratch.data(),
                                      N, O);
   binned_affine_forward_naive(out_naive.data(), x.data(), w.data(), b.data(), bins, N, O);
   compare("binned_affine_forward", "out", out, out_naive, N, I, O);
-  kernels<T>().binned_affine_dx(dx.data(), dout.data(), x.data(), w.data(), bins, N, O, {I / 3, I});
-  binned_affine_dx_naive(dx_naive.data(), dout.data(), x.data(), w.data(), bins, N, O, {I / 3, I});
-  compare("binned_affine_dx", "dx", dx, dx_naive, N, I, O);
   const Size half = Size(random_bits() % size_t(I + 1));
   for (const Range part : {Range{0, half}, Range{half, I}}) {
     kernels<T>().binned_affine_dw(dw.data(), dout.data(), x.data(), bins, scratch.data(), N, O,
