@@ -15,6 +15,7 @@ from handnn.tables.fitting import fit_table
 from handnn.tables.networks import build_network
 from handnn.tables.positions import PositionInputs
 from handnn.tables.recipe import default_recipe
+from handnn.training.many import train_many
 
 
 def table_of(n_rows):
@@ -92,7 +93,8 @@ def test_layers_are_back_after_an_error():
     assert network.layers == before
 
 
-def test_a_fit_ends_with_affines():
+@pytest.mark.parametrize(("n_bins", "has_positions"), [(8, True), (6, False)])
+def test_a_fit_ends_with_affines(n_bins, has_positions):
     table = table_of(400)
     y = table["b"] + (table["town"] == "Ulm")
     recipe = replace(
@@ -101,7 +103,16 @@ def test_a_fit_ends_with_affines():
         hidden=(4,),
         activations=("relu",),
         dropouts=(0.0,),
+        n_bins=n_bins,
     )
-    model = fit_table(table, y, recipe, rng=0).model
+    widths = set()
+
+    def train(trainers, x, *args, **kwargs):
+        widths.add(x.shape[1])
+        return train_many(trainers, x, *args, **kwargs)
+
+    model = fit_table(table, y, recipe, rng=0, train=train).model
+    n_expanded = model.columns.transform(table, "float32").shape[1]
+    assert (n_expanded in widths) != has_positions
     kinds = {type(layer) for network in model.networks for layer in network.layers}
     assert BinnedAffine not in kinds and {Affine, Embedding} <= kinds

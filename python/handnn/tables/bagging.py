@@ -21,7 +21,7 @@ from handnn.arrays import Array
 from handnn.network import Network
 from handnn.tables.bins import BinnedColumn
 from handnn.tables.cycles import Train, train_in_cycles
-from handnn.tables.positions import PositionInputs
+from handnn.tables.positions import PositionInputs, has_many_bins
 from handnn.tables.recipe import PATIENCE_GROWTH, Recipe
 from handnn.tables.straight import StraightInputs
 from handnn.training.early_stopping import EarlyStopping
@@ -115,7 +115,8 @@ def train_bag(
     began, n = perf_counter(), len(rows)
     first = n * min(2, 1 + recipe.n_linear)
     histories: list[History] = []
-    positions = PositionInputs(binned if all(one.is_compiled for one in trainers) else [])
+    is_compiled = all(trainer.is_compiled for trainer in trainers)
+    positions = PositionInputs(binned if is_compiled and has_many_bins(binned) else [])
     x_positions = positions.transform(x)
     for at in [0, *range(first, len(trainers), n)]:
         seconds = perf_counter() - began

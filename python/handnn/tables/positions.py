@@ -21,6 +21,23 @@ from handnn.layers.binned_affine import BinnedAffine
 from handnn.network import Network
 from handnn.tables.bins import BinnedColumn
 
+MIN_BINS = 8
+"""With fewer bins, products of the expanded inputs take no longer than positions."""
+
+
+def has_many_bins(binned: Sequence[BinnedColumn]) -> bool:
+    """Return whether positions save time: columns have at least `MIN_BINS` bins on average.
+
+    Examples:
+        >>> from handnn.tables.bins import BinnedColumn
+        >>> from handnn.tables.positions import has_many_bins
+        >>> few, many = BinnedColumn(0, 2, (0.0, 1.0, 2.0)), BinnedColumn(1, 4, tuple(range(17)))
+        >>> has_many_bins([few]), has_many_bins([few, many]), has_many_bins([])
+        (False, True, False)
+    """
+    n_bins = sum(len(column.edges) - 1 for column in binned)
+    return bool(binned) and n_bins >= MIN_BINS * len(binned)
+
 
 class PositionInputs:
     """Inputs with a position for each column that has bins, or without a trace of its bins.
