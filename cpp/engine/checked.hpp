@@ -20,8 +20,9 @@ Size rows_of(const std::vector<Size>& bins);
 
 // Bricks that index only their own arrays, for every x of inputs() columns: each array has the size
 // that its brick's I and O imply, each brick takes the columns that the one before it returns,
-// forks and adds pair up, no brick but embeddings precedes a binned_affine, and embeddings take their codes from columns of x. (Codes that are not
-// rows of w are read as 0 by the kernels; the caller checks code_columns() first.)
+// forks and adds pair up, no brick but embeddings precedes a binned_affine, and embeddings take
+// their codes from columns of x. (Codes that are not rows of w are read as 0 by the kernels; the
+// caller checks code_columns() first.)
 //
 // predict and TrainingProgram accept only CheckedBricks, which only the constructor can create.
 template <class T>

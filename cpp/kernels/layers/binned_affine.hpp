@@ -1,8 +1,8 @@
 // BinnedAffine: the Affine of columns with bins, from positions instead of the inputs of the bins
 //
-// A column of B bins has B rows of w. Its input is a position v from 0 to B: the index of a bin plus
-// the share of the bin that lies below the value. Input k of the bins is clip(v - k, 0, 1) - 1/2: it
-// is 1/2 below bin j = floor(v) and -1/2 above it, so
+// A column of B bins has B rows of w. Its input is a position v from 0 to B: the index of a bin
+// plus the share of the bin that lies below the value. Input k of the bins is
+// clip(v - k, 0, 1) - 1/2: it is 1/2 below bin j = floor(v) and -1/2 above it, so
 //
 //   out = b + sum over plain columns of x w + sum over the others of start[j] + (v - j) w[j]
 //   start[j] = sum over k < j of w[k] - 1/2 (sum over all k of w[k])
@@ -96,8 +96,8 @@ void add_binned_terms(T* out, const T* from, const BinnedTerm<T>* terms, Size co
   });
 }
 
-// x (N, I), w (R, O), b (O) -> out (N, O), overwritten. scratch (R, O). The terms of the columns are
-// added in ascending order.
+// x (N, I), w (R, O), b (O) -> out (N, O), overwritten. scratch (R, O). The terms of the columns
+// are added in ascending order.
 template <class T>
 void binned_affine_forward(T* out, const T* x, const T* w, const T* b, Bins bins, T* scratch,
                            Size N, Size O) {
@@ -153,7 +153,8 @@ void binned_affine_forward_naive(T* out, const T* x, const T* w, const T* b, Bin
 //
 //   dw = x^T . dout for plain columns (matmul_tn), and for bin k of a column of B bins
 //   dw[k] = sum over rows in bin k of share dout - 1/2 (sum over all j of counts[j])
-//           + counts[B - 1] + ... + counts[k + 1], with counts[j] the sum over rows in bin j of dout
+//           + counts[B - 1] + ... + counts[k + 1]
+//   counts[j] = sum over rows in bin j of dout
 //
 // Sums over rows, and that over all j, are in ascending order.
 template <class T>
