@@ -138,7 +138,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
 )  # fmt: skip
 @click.option(
     "--quality", type=click.Choice(["fast", "good", "best"]), default="good", show_default=True,
-    help="fast: less than half of the time. best: seven times as long, more kinds of networks.",
+    help="fast: less than half of the time. best: two to seven times as long, more kinds.",
 )  # fmt: skip
 @click.option(
     "--time", metavar="DURATION", callback=seconds,

@@ -118,8 +118,8 @@ def train_file(
             to 500 rows) and as many linear ones, or 1 when streaming or with shards.
         epochs, batch_size: by default chosen by the number of rows.
         lr: the highest learning rate; by default 0.01, or 0.005 when streaming or with shards.
-        quality: "fast" takes less than half of the time of "good"; "best" about seven times as
-            long, since it tries further kinds of networks. Not with streaming.
+        quality: "fast" takes less than half of the time of "good"; "best" two to seven times
+            as long, since it tries further kinds of networks. Not with streaming.
         time: seconds; tries the kinds of "best" one after another while they fit into this time.
             The model then depends on the speed of the machine.
         seed: of the held-out rows, the initial weights and the order of the rows.

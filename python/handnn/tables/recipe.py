@@ -236,7 +236,7 @@ def default_recipe(
     2 equals two rows.
 
     quality: "fast" has half of the folds and epochs. "best" has networks of further kinds, which
-    take about seven times as long. is_classes: whether the targets are classes, for which networks
+    take two to seven times as long. is_classes: whether the targets are classes, for which networks
     with hidden layers have twice the learning rate.
 
     Raises what `single_recipe` raises, and ValueError for another quality.
