@@ -126,7 +126,7 @@ def train_bag(
         networks = [trainer.network for trainer in part]
         if at == 2 * n and recipe.n_linear > 1:
             straight = StraightInputs(binned, x)
-            inputs = PositionInputs(binned, keeps=False)
+            inputs = PositionInputs(straight.binned, keeps=False)
             fewer = inputs.transform(straight.transform(x))
             try:
                 with inputs.networks(networks):

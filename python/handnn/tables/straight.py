@@ -38,6 +38,11 @@ class StraightInputs:
             if np.isfinite([mean, scale]).all():
                 self._columns.append((column, mean, scale))
 
+    @property
+    def binned(self) -> list[BinnedColumn]:
+        """The columns that are replaced: those whose values have a deviation within float64."""
+        return [column for column, _, _ in self._columns]
+
     def transform(self, x: Array) -> Array:
         """Return x (N, I) with the standardized values in place of curves, and 0 for the bins."""
         out = x.copy()
