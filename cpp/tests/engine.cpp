@@ -162,8 +162,8 @@ void check_small_steps(const char* dtype) {
       for (int k = 0; k < 4; ++k) states[k].assign(k < 2 ? w.size() : b.size(), 0);
       const Param<T> w_param = {w.data(), I * O, {states[0].data(), states[1].data()}, 1, 0.001};
       const Param<T> b_param = {b.data(), O, {states[2].data(), states[3].data()}};
-      const std::vector<Brick<T>> bricks = {{Kind::affine, I, O, w_param, b_param}};
-      TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>(bricks), loss, optimizer,
+      const Brick<T> affine = {Kind::affine, I, O, w_param, b_param};
+      TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>({affine}), loss, optimizer,
                                  std::numeric_limits<double>::infinity(), batch_size);
       const std::optional<std::uint64_t> seed =
           i % 5 ? std::optional<std::uint64_t>(7) : std::nullopt;
