@@ -39,6 +39,14 @@ def run(script, *arguments, **environment):
     )
 
 
+def test_ctrl_c_while_numpy_is_imported_is_a_keyboard_interrupt(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise KeyboardInterrupt")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    ended = run("import handnn", PYTHONPATH=path)
+    assert ended.returncode != 0 and ended.stderr.rstrip().endswith("KeyboardInterrupt")
+    assert "ImportError" not in ended.stderr
+
+
 def test_the_public_names():
     assert set(handnn.__all__) == PUBLIC
     for name in PUBLIC:

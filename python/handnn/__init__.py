@@ -36,6 +36,8 @@ try:
 except ImportError as error:
     if _is_command() and str(error).startswith("HANDNN_"):  # an environment variable
         raise SystemExit(f"handnn: {error}") from None
+    if isinstance(error.__cause__, KeyboardInterrupt):  # while the extension imported NumPy
+        raise error.__cause__ from None
     if not isinstance(error, ModuleNotFoundError) or error.name != "handnn._core":
         raise
     raise ImportError(
