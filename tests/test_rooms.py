@@ -225,9 +225,6 @@ def test_the_list_of_bricks_is_not_empty():
     assert found | {("losses", "mse_loss"), ("optimizers", "sgd")} <= set(bricks())
 
 
-INTERNAL = {"binned_affine"}  # for users it does not exist
-
-
 def test_a_brick_has_the_same_word_in_every_room():
     missing = []
     for room, name in bricks():
@@ -235,7 +232,7 @@ def test_a_brick_has_the_same_word_in_every_room():
             CPP / "kernels" / room / f"{name}.hpp",
             ROOT / "tests" / room / f"test_{name}.py",
         ]
-        if room != "optimizers" and name not in INTERNAL:
+        if room != "optimizers":
             places.append(ROOT / "docs" / "bricks" / f"{name}.md")
         missing += [str(place.relative_to(ROOT)) for place in places if not place.is_file()]
     assert not missing, missing

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-import handnn
 from handnn import layers, losses
 
 FOLDER = Path(__file__).parents[1] / "bricks"
 
 
 def kind_of(name: str) -> str:
-    brick = getattr(handnn, name)
+    brick = layers.COMPILED.get(name) or getattr(losses, name)
     if issubclass(brick, losses.KernelLoss):
         return "losses"
     return "activations" if issubclass(brick, layers.Activation) else "layers"

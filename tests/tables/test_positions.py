@@ -11,11 +11,10 @@ from handnn import Columns
 from handnn.layers import Affine, Embedding
 from handnn.layers.binned_affine import BinnedAffine
 from handnn.tables.bins import BinnedColumn
-from handnn.tables.fitting import fit_table
 from handnn.tables.networks import build_network
 from handnn.tables.positions import PositionInputs
 from handnn.tables.recipe import default_recipe
-from handnn.training.many import train_many
+from tests.tables.short_fits import short_fit
 
 
 def table_of(n_rows):
@@ -97,21 +96,7 @@ def test_layers_are_back_after_an_error():
 def test_a_fit_ends_with_affines(n_bins, has_positions):
     table = table_of(400)
     y = table["b"] + (table["town"] == "Ulm")
-    recipe = replace(
-        default_recipe(400, 5, "fast"),
-        epochs=2,
-        hidden=(4,),
-        activations=("relu",),
-        dropouts=(0.0,),
-        n_bins=n_bins,
-    )
-    widths = set()
-
-    def train(trainers, x, *args, **kwargs):
-        widths.add(x.shape[1])
-        return train_many(trainers, x, *args, **kwargs)
-
-    model = fit_table(table, y, recipe, rng=0, train=train).model
+    model, widths = short_fit(table, y, n_bins)
     n_expanded = model.columns.transform(table, "float32").shape[1]
     assert (n_expanded in widths) != has_positions
     kinds = {type(layer) for network in model.networks for layer in network.layers}

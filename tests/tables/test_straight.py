@@ -13,7 +13,7 @@ from handnn.tables.members import members_of
 from handnn.tables.networks import build_network
 from handnn.tables.recipe import default_recipe
 from handnn.tables.straight import StraightInputs
-from handnn.training.many import train_many
+from tests.tables.short_fits import short_fit
 
 
 def table_of(n_rows):
@@ -73,21 +73,8 @@ def test_a_straight_line_in_a_long_tail_is_found():
 
 def test_columns_whose_deviation_is_infinite_keep_their_bins():
     x = np.random.default_rng(0).uniform(-1, 1, (60, 2)) * [1e200, 1]
-    recipe = replace(
-        default_recipe(60, 2, "fast"),
-        epochs=2,
-        hidden=(2,),
-        activations=("relu",),
-        dropouts=(0.0,),
-        n_bins=8,
-    )
-    widths = []
-
-    def train(trainers, x, *args, **kwargs):
-        widths.append(x.shape[1])
-        return train_many(trainers, x, *args, **kwargs)
-
-    columns = fit_table(x, x[:, 1], recipe, rng=0, train=train).model.columns
+    model, widths = short_fit(x, x[:, 1], n_bins=8)
+    columns = model.columns
     n_bins = [len(column.edges) - 1 for column in columns.binned]
     assert len(n_bins) == 2
     assert widths[-1] == columns.transform(x).shape[1] - n_bins[1]

@@ -42,7 +42,7 @@ BRICKS: dict[str, type[Layer]] = {
         Tanh,
     )
 }
-"""Every brick by class name. Files may contain these, and the engine compiles them."""
+"""Every public brick by class name. Files may contain these, and exports take them."""
 
 ACTIVATIONS: dict[str, type[Activation]] = {
     brick().kind: brick for brick in BRICKS.values() if issubclass(brick, Activation)
@@ -50,12 +50,13 @@ ACTIVATIONS: dict[str, type[Activation]] = {
 """Every activation by the name that `mlp` and the estimators use."""
 
 
-def is_ours(layer: object) -> TypeGuard[Layer]:
-    """Return whether the engine knows the class of `layer`: it is in `BRICKS`, or BinnedAffine.
+COMPILED: dict[str, type[Layer]] = {**BRICKS, BinnedAffine.__name__: BinnedAffine}
+"""Every brick that the engine compiles: those of `BRICKS`, and one only for training tables."""
 
-    A subclass of one is not.
-    """
-    return is_public(layer) or type(layer) is BinnedAffine
+
+def is_ours(layer: object) -> TypeGuard[Layer]:
+    """Return whether the class of `layer` is in `COMPILED`; a subclass of one is not."""
+    return COMPILED.get(type(layer).__name__) is type(layer)
 
 
 def is_public(layer: object) -> bool:
@@ -66,6 +67,7 @@ def is_public(layer: object) -> bool:
 __all__ = [
     "ACTIVATIONS",
     "BRICKS",
+    "COMPILED",
     "ELU",
     "GELU",
     "Activation",
