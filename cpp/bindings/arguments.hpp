@@ -27,7 +27,7 @@ class Argument {
   py::handle given_;
 };
 
-// A result: an array of float32 or float64, or of row numbers.
+// A result: an array of float32 or float64, of float64, or of row numbers.
 template <class Kind>
 struct Returned : py::array {
   Returned(py::array array) : py::array(std::move(array)) {}
@@ -43,6 +43,7 @@ HANDNN_KIND(ArrayLike, "numpy.typing.ArrayLike")
 HANDNN_KIND(OptionalArrayLike, "numpy.typing.ArrayLike | None")
 HANDNN_KIND(FloatArray, "numpy.typing.NDArray[numpy.floating]")
 HANDNN_KIND(OptionalFloatArray, "numpy.typing.NDArray[numpy.floating] | None")
+HANDNN_KIND(DoubleArray, "numpy.typing.NDArray[numpy.float64]")
 HANDNN_KIND(IndexArray, "numpy.typing.NDArray[numpy.int64]")
 HANDNN_KIND(Number, "float")
 HANDNN_KIND(Flag, "bool")
@@ -74,6 +75,7 @@ using Number = Argument<kinds::Number>;
 using Flag = Argument<kinds::Flag>;
 using Word = Argument<kinds::Word>;
 using FloatArray = Returned<kinds::FloatArray>;
+using DoubleArray = Returned<kinds::DoubleArray>;
 using IndexArray = Returned<kinds::IndexArray>;
 
 // A Python container with the stub type of Kind.

@@ -294,9 +294,4 @@ void Gate::require_same_shape(const Array& a, const Array& b) const {
   bad_value(a.name, " has shape ", shape_text(a), " but ", b.name, " has shape ", shape_text(b));
 }
 
-Indices new_indices(Size count) {
-  py::array_t<Size> array(count);
-  return {array, array.mutable_data()};
-}
-
 }  // namespace handnn

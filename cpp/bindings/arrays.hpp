@@ -199,11 +199,16 @@ T* scratch_memory(Size size) {
   return memory.get();
 }
 
-// A new array of row indices.
-struct Indices {
+// A new array (count) of row indices or of numbers.
+template <class T>
+struct NewArray {
   py::array array;
-  Size* data;
+  T* data;
 };
-Indices new_indices(Size count);
+template <class T>
+NewArray<T> new_array(Size count) {
+  py::array_t<T> array(count);
+  return {array, array.mutable_data()};
+}
 
 }  // namespace handnn

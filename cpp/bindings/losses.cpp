@@ -271,7 +271,7 @@ IndexArray largest_columns(ArrayLike pre_any) {
   gate.require_dimensions(pre, 2);
   const Size N = pre.shape[0], O = pre.shape[1];
   if (O == 0) gate.bad_value("pre has no columns");
-  const Indices columns = new_indices(N);
+  const NewArray<Size> columns = new_array<Size>(N);
   gate.run(double(pre.size),
            [&](auto& kernels) { kernels.largest_columns(columns.data, pre, N, O); });
   return columns.array;

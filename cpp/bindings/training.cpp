@@ -264,16 +264,17 @@ void train_network(const TrainingRequest& request, TrainingResult& result, Stop&
                           : CheckedTraining<double>(request).run(result, stop);
 }
 
-py::typing::List<py::typing::Tuple<double, double>> finished_epochs(const TrainingResult& result) {
-  py::list epochs;
-  for (const EpochResult& epoch : result.epochs) {
-    epochs.append(py::make_tuple(epoch.loss, epoch.seconds));
-  }
-  return py::typing::List<py::typing::Tuple<double, double>>(epochs);
+// A number of each finished epoch.
+template <double EpochResult::* number>
+DoubleArray of_epochs(const TrainingResult& result) {
+  const NewArray<double> values = new_array<double>(Size(result.epochs.size()));
+  std::transform(result.epochs.begin(), result.epochs.end(), values.data,
+                 [](const EpochResult& epoch) { return epoch.*number; });
+  return values.array;
 }
 
 IndexArray row_order(Size count, std::uint64_t seed, std::uint64_t epoch) {
-  const Indices order = new_indices(count);
+  const NewArray<Size> order = new_array<Size>(count);
   shuffle_rows(order.data, count, seed, epoch);
   return order.array;
 }
@@ -287,7 +288,7 @@ IndexArray rows_of_epoch(const BatchSampler& sampler, Size n_rows, std::uint64_t
   if (sampler.seed && !sampler.replacement) {
     return py::array(row_order(n_rows, *sampler.seed, epoch)[py::slice(0, count, 1)]);
   }
-  const Indices order = new_indices(count);
+  const NewArray<Size> order = new_array<Size>(count);
   if (sampler.seed) {
     draw_rows(order.data, count, n_rows, *sampler.seed, epoch);
   } else {
@@ -335,7 +336,8 @@ void bind_training(py::module_& module) {
                      py::arg("span"), py::arg("outputs"), py::arg("threads"), py::arg("sharding"));
   py::class_<TrainingResult> result(module, "TrainingResult", plain);
   define_constructor(result);
-  result.def_property_readonly("epochs", finished_epochs)
+  result.def_property_readonly("losses", of_epochs<&EpochResult::loss>)
+      .def_property_readonly("seconds", of_epochs<&EpochResult::seconds>)
       .def_readonly("steps", &TrainingResult::steps)
       .def_readonly("total", &TrainingResult::total);
   module.def("train", train_network, py::arg("request"), py::arg("result"), py::arg("stop"));

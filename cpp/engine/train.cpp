@@ -14,9 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
+double seconds(Clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 // Calls `interrupted` about every 50 ms. The clock is read about once a millisecond: reading it at
 // every step would slow down the smallest networks by a tenth.
@@ -33,8 +31,9 @@ class Interruptions {
     steps_ += steps;
     if (steps_ < steps_per_look_) return false;
     steps_ = 0;
-    if (seconds_since(last_) < 0.05) return false;
-    last_ = Clock::now();
+    const Clock::time_point now = Clock::now();
+    if (seconds(now - last_) < 0.05) return false;
+    last_ = now;
     return interrupted_();
   }
 
@@ -125,10 +124,10 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
   TrainingResult result;
   Size first_row = span.first_step * batch_size;
   result.total = span.total;
+  Clock::time_point start = Clock::now();
   for (Size epoch = 0; epoch < span.epochs; ++epoch) {
     result.lacks_memory = !has_room(result.epochs);
     if (result.lacks_memory) return result;
-    const Clock::time_point start = Clock::now();
     batches.begin_epoch(span.first_epoch + std::uint64_t(epoch));
     bool stops = false;
     Size rows_done = 0;
@@ -158,7 +157,9 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
       stops = interruptions.now(1) || program.is_to_stop();
       if (stops && first + N < count) return result;
     }
-    result.epochs.push_back({result.total / double(count), seconds_since(start)});
+    const Clock::time_point end = Clock::now();
+    result.epochs.push_back({result.total / double(count), seconds(end - start)});
+    start = end;
     result.total = 0;
     first_row = 0;
     if (stops) return result;

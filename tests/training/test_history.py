@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from handnn import SGD, History, MSELoss, Trainer, mlp
+from handnn.engine import PlainEpochs
 from handnn.training.history import Epoch
 from handnn.training.loss_curve import MAX_POINTS
 
@@ -187,7 +188,10 @@ def test_a_history_takes_as_much_memory_as_its_numbers():
 
 def test_plain_epochs_are_those_without_validation_and_metrics():
     plain, whole = History(), History()
+    epochs = PlainEpochs()
+    epochs.append(3.0, 0.25)
+    epochs.append(2.0, 0.5)
     for _ in range(2):
-        plain.extend_plain([(3.0, 0.25), (2.0, 0.5)])
+        plain.extend_plain(epochs)
         whole.extend([Epoch(3.0, None, 0.25), Epoch(2.0, None, 0.5)])
     assert plain.to_dict() == whole.to_dict() and len(plain) == 4

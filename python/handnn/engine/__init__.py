@@ -1,8 +1,8 @@
 """The compiled engine: a network as one C++ program, with the same bits as its bricks.
 
 obstacles: what can be compiled. program: layers and optimizer as the engine needs them. sampling:
-the order of the rows. stop: ending a training early. call: the calls into C++. norms: BatchNorm of
-batches in slices.
+the order of the rows. stop: ending a training early. epochs: the results. call: the calls into C++.
+norms: BatchNorm of batches in slices.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from handnn.engine.call import (
     largest_columns,
     train,
 )
+from handnn.engine.epochs import PlainEpochs
 from handnn.engine.norms import batch_norm_dx, merged_statistics
 from handnn.engine.obstacles import compiles, obstacle, training_obstacle
 from handnn.engine.program import Forward, ForwardAll, TrainingProgram
@@ -27,6 +28,7 @@ __all__ = [
     "BatchSampler",
     "Forward",
     "ForwardAll",
+    "PlainEpochs",
     "ShardingSpec",
     "Stop",
     "Stopped",

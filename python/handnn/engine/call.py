@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from handnn import _core
 from handnn.arrays import Array
 from handnn.engine import signals
+from handnn.engine.epochs import PlainEpochs
 from handnn.engine.program import TrainingProgram
 from handnn.engine.sampling import BatchSampler
 from handnn.engine.stop import Stop, check_stop, supervision
@@ -39,17 +40,17 @@ def train(
     rows: tuple[Array, ...],
     sampler: BatchSampler,
     span: TrainingSpan,
-    losses: list[tuple[float, float]],
+    epochs: PlainEpochs,
     outputs: Array | None = None,
     stop: Stop | None = None,
     sharding: ShardingSpec = ONE_SLICE,
 ) -> tuple[int, float]:
-    """Train in one call; append the loss and the seconds of each finished epoch to `losses`.
+    """Train in one call; append the finished epochs to `epochs`.
 
     rows: x (N, I), y (N, O) and optionally weights (N,), of the dtype of the layers. The arrays of
     layers and optimizer are changed in place; layers and loss discard what they kept for backward.
-    When interrupted (Ctrl-C), all arrays are those after a complete step, and `losses` has the
-    finished epochs. Once `stop` is set, training ends after the current step.
+    When interrupted (Ctrl-C), all arrays are those after a complete step, and `epochs` has the
+    finished ones. Once `stop` is set, training ends after the current step.
 
     outputs (rows_per_epoch, O) receives the outputs that the losses of the last epoch are computed
     from, batch by batch; only those of the slices of this process.
@@ -80,7 +81,7 @@ def train(
             signals.state.pause = pause
         n_failed = 0 if math.isfinite(result.total) else 1
         program.count_steps(result.steps, result.steps + n_failed)
-        losses += result.epochs
+        epochs.extend(result.losses, result.seconds)
         if by is not None:  # the call released the GIL
             by.last_yield = perf_counter()
     if result.steps < n_steps - span.first_step:

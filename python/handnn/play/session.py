@@ -137,17 +137,17 @@ class Session:
         is_watching = schedule is not None and schedule.is_watching
         if not self._program.is_still(self.network.layers):  # after an edit or a step back
             self._program = self._new_program()
-        losses: list[tuple[float, float]] = []
+        epochs = engine.PlainEpochs()
         span = engine.TrainingSpan(1 if is_watching else n_epochs, epoch, at, self._total)
         n_steps, self._total = engine.train(
-            self._program, (self.rows.x, self.rows.y), self.sampler, span, losses, stop=stop
+            self._program, (self.rows.x, self.rows.y), self.sampler, span, epochs, stop=stop
         )
         self.step += n_steps
         if not math.isfinite(self._total):
             self._total = 0.0
             raise self._not_finite()
-        if is_watching and losses:
-            self.optimizer.watch(losses[-1][0])
+        if is_watching and len(epochs):
+            self.optimizer.watch(epochs.losses[-1])
 
     def _new_program(self) -> engine.TrainingProgram:
         return engine.TrainingProgram(self.network.layers, self.loss, self.optimizer)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import check_type
+from handnn.engine import PlainEpochs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,11 +64,10 @@ class History:
             self._seconds.append(epoch.seconds)
             self._train_loss.append(epoch.train_loss)
 
-    def extend_plain(self, losses: Iterable[tuple[float, float]]) -> None:
-        """Append epochs that measured nothing else: their training losses and seconds."""
-        train_loss, seconds = zip(*losses, strict=True)
-        self._seconds.extend(seconds)
-        self._train_loss.extend(train_loss)
+    def extend_plain(self, epochs: PlainEpochs) -> None:
+        """Append epochs without validation and metrics."""
+        self._seconds.extend(epochs.seconds)
+        self._train_loss.extend(epochs.losses)
 
     def to_columns(self) -> dict[str, NDArray[np.float64]]:
         """Return a history of E epochs and M metrics as arrays.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,9 +26,6 @@ from handnn.training.state import FitState
 if TYPE_CHECKING:
     from handnn.training.distributed.step import ShardedStep
 
-LossAndSeconds: TypeAlias = tuple[float, float]
-"""The mean training loss of an epoch, and its duration in seconds."""
-
 
 @dataclass
 class TrainingLoop:
@@ -48,8 +45,8 @@ class TrainingLoop:
     has_agreed_to_stop: bool = False
     """Whether a rank was asked to stop in the last step."""
 
-    def run(self, epochs: int, losses: list[LossAndSeconds]) -> None:
-        """Train for `epochs` epochs, and append the loss and the seconds of each to `losses`.
+    def run(self, count: int, epochs: engine.PlainEpochs) -> None:
+        """Train for `count` epochs, and append them to `epochs`.
 
         Starts at ``state.step`` of the first epoch. Ends early, after a complete step, once `stop`
         is set or a signal waits. Raises DivergenceError at a loss that is not finite.
@@ -57,9 +54,9 @@ class TrainingLoop:
         self.parts.sharding.check(self.parts.network.layers)  # a callback may have changed them
         program = self._current_program()
         if program is not None:
-            self._run_compiled(program, epochs, losses)
+            self._run_compiled(program, count, epochs)
         else:
-            self._run_bricks(epochs, losses)
+            self._run_bricks(count, epochs)
 
     def _current_program(self) -> engine.TrainingProgram | None:
         """Return the compiled parts, or None if the current parts cannot be compiled."""
@@ -70,12 +67,12 @@ class TrainingLoop:
                 self.program = engine.TrainingProgram(network.layers, loss, optimizer)
         return self.program
 
-    def _run_bricks(self, epochs: int, losses: list[LossAndSeconds]) -> None:
+    def _run_bricks(self, count: int, epochs: engine.PlainEpochs) -> None:
         """Run the Python loop: for each batch forward, loss, backward and an optimizer step."""
         state, size = self.state, self.sampler.batch_size
         network, optimizer = self.parts.network, self.parts.optimizer
         first_epoch, before = len(state.history), Before(network)
-        for epoch in range(first_epoch, first_epoch + epochs):
+        for epoch in range(first_epoch, first_epoch + count):
             start = perf_counter()
             order = self.sampler.order(len(self.rows[0]), epoch)
             while state.step < self.sampler.steps:
@@ -99,11 +96,11 @@ class TrainingLoop:
                     before.restore()
                     raise
                 state.step, state.total = done, total
-            losses.append((state.total / len(order), perf_counter() - start))
+            epochs.append(state.total / len(order), perf_counter() - start)
             state.step, state.total = 0, 0.0
 
     def _run_compiled(
-        self, program: engine.TrainingProgram, epochs: int, losses: list[LossAndSeconds]
+        self, program: engine.TrainingProgram, count: int, epochs: engine.PlainEpochs
     ) -> None:
         """Train in one call of the compiled engine, with the same results."""
         state, done = self.state, len(self.state.history)
@@ -112,20 +109,20 @@ class TrainingLoop:
             outputs = self._outputs((self.parts.network.sizes["out"],))
             if self.sharded is not None and state.step == 0:
                 outputs[...] = 0  # the rows of other ranks are merged after the epoch
-        span = engine.TrainingSpan(epochs, done, state.step, state.total)
+        span = engine.TrainingSpan(count, done, state.step, state.total)
         steps, state.total = engine.train(
             program,
             self.rows,
             self.sampler,
             span,
-            losses,
+            epochs,
             outputs=outputs,
             stop=self.stop,
             sharding=engine.ONE_SLICE if self.sharded is None else self.sharded.spec(self.stop),
         )
-        state.step += steps - len(losses) * self.sampler.steps
+        state.step += steps - len(epochs) * self.sampler.steps
         if not math.isfinite(state.total):
-            epoch = done + len(losses)
+            epoch = done + len(epochs)
             first = state.step * self.sampler.batch_size
             order = self.sampler.order(len(self.rows[0]), epoch)
             batch = order[first : first + self.sampler.batch_size]

@@ -17,7 +17,7 @@ from handnn.optimizers import LBFGS
 from handnn.training.divergence import divergence
 from handnn.training.history import Epoch
 from handnn.training.interrupts import Interrupts
-from handnn.training.loop import LossAndSeconds, TrainingLoop, new_outputs
+from handnn.training.loop import TrainingLoop, new_outputs
 from handnn.training.measures import Measuring
 from handnn.training.parts import Parts
 from handnn.training.rows import Samples, Selection
@@ -151,8 +151,11 @@ class Run:
         optimizer, state = self.parts.optimizer, self.state
         if isinstance(optimizer, LBFGS):  # its line search chooses when to evaluate the loss
 
-            def after(losses: list[LossAndSeconds]) -> bool:
-                return self._after(losses, bar)
+            def after(losses: list[tuple[float, float]]) -> bool:
+                epochs = engine.PlainEpochs()
+                for loss, seconds in losses:
+                    epochs.append(loss, seconds)
+                return self._after(epochs, bar)
 
             optimizer.minimize(self.parts.network.params, self._loop.evaluate, state.epochs, after)
         else:
@@ -166,26 +169,27 @@ class Run:
         max_now = max_epochs if bar is None else 1
         is_written = True
         while not state.is_over and len(state.history) < state.epochs:
-            losses: list[LossAndSeconds] = []
+            epochs = engine.PlainEpochs()
             done = len(state.history)
             count = min(state.epochs - done, max_now)
             if self.checkpoint is not None:
                 count = min(count, self.checkpoint.every - done % self.checkpoint.every)
             try:
-                self._loop.run(count, losses)
+                self._loop.run(count, epochs)
             except BaseException:  # counts complete epochs
                 if self.held_out is None and not self.measuring.measures:
-                    state.history.extend(Epoch(loss, None, seconds) for loss, seconds in losses)
+                    state.history.extend_plain(epochs)
                 raise
             self._merge_outputs()
-            if losses:
-                state.is_over = self._after(losses, bar)
+            if len(epochs):
+                state.is_over = self._after(epochs, bar)
                 is_written = False
                 if bar is not None:
-                    max_now = min(max_epochs, 1 + int(BAR_UPDATE_SECONDS / (losses[-1][1] + 1e-9)))
+                    last = epochs.seconds[-1] + 1e-9
+                    max_now = min(max_epochs, 1 + int(BAR_UPDATE_SECONDS / last))
             is_stopped = self._is_stopped()
             if self.checkpoint is not None and (
-                is_stopped or (losses and len(state.history) % self.checkpoint.every == 0)
+                is_stopped or (len(epochs) and len(state.history) % self.checkpoint.every == 0)
             ):
                 self._write()
                 is_written = True
@@ -240,18 +244,17 @@ class Run:
             return MAX_EPOCHS_PER_CALL
         return max(1, MAX_STEPS_PER_CALL // self.sampler.steps)
 
-    def _after(self, losses: list[LossAndSeconds], bar: Bar) -> bool:
+    def _after(self, epochs: engine.PlainEpochs, bar: Bar) -> bool:
         """Complete an epoch in the order that `Trainer` documents; return whether the fit ends."""
         start = perf_counter()
         validation_loss, metrics = self._measured()
         more = perf_counter() - start
         history = self.state.history
-        if len(losses) > 1:  # in one call, so nothing was measured between them
-            history.extend_plain(losses)
+        if len(epochs) > 1:  # in one call, so nothing was measured between them
+            history.extend_plain(epochs)
         else:
-            history.extend(
-                Epoch(loss, validation_loss, more + last, metrics) for loss, last in losses
-            )
+            seconds = epochs.seconds[0] + more
+            history.extend([Epoch(epochs.losses[0], validation_loss, seconds, metrics)])
         epoch, number = history.last, len(history)
         if validation_loss is not None and not math.isfinite(validation_loss):
             raise divergence(self.parts, validation_loss, self._validation, number - 1)
@@ -269,7 +272,7 @@ class Run:
                 {name: f"{value:.4g}" for name, value in shown.items() if value is not None},
                 refresh=False,
             )
-            bar.update(len(losses))
+            bar.update(len(epochs))
         return self._call_back() or is_over
 
     def _measured(self) -> tuple[float | None, Mapping[str, float]]:
