@@ -90,6 +90,7 @@ def settle(
         patience=default.patience,
         ends_together=default.ends_together,
         n_bins=default.n_bins if scale == "quantile" else 0,
+        n_fine_bins=default.n_fine_bins if scale == "quantile" and is_auto(p.n_ensemble) else 0,
         has_log=default.has_log and is_auto(p.n_ensemble) and p.loss == "squared_error",
         has_linear=default.has_linear and is_auto(p.n_ensemble),
         has_variants=default.has_variants and is_auto(p.n_ensemble),

@@ -27,6 +27,7 @@ from handnn.sklearn.targets import EstimatorTarget
 from handnn.tables.bagging import train_bag
 from handnn.tables.bins import BinnedColumn
 from handnn.tables.cycles import Train
+from handnn.tables.members import members_of
 from handnn.training.divergence import DivergenceError
 from handnn.training.history import Epoch
 from handnn.training.many import train_many
@@ -216,10 +217,10 @@ def run_bag(
     train: from `bag_training`. binned: the columns of the rows that have bins.
     """
     trainers, first = [job.trainer for job in jobs], jobs[0].arguments
-    recipe, restores = factory.recipe, bool(factory.p.restore_best)
+    members, restores = members_of(factory.recipe), bool(factory.p.restore_best)
     return _runs_whole(
         lambda: train_bag(
-            trainers, first.x, first.y, rows, recipe, train, binned, restores=restores
+            trainers, first.x, first.y, rows, members, train, binned, restores=restores
         )
     )
 

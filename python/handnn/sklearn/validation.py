@@ -111,12 +111,15 @@ def _read_numbers(
 
 def learn_inputs(rows: TableRows, weight: Weights, recipe: Recipe, categories: str) -> Inputs:
     """Return the encoder learned from the training rows."""
+    n_bins = recipe.n_column_bins, recipe.max_bins
     if isinstance(rows, np.ndarray) and rows.dtype in FLOATS and not has_gaps(rows):
         if recipe.scale == "quantile":
-            return DenseInput(rows, weight, "quantile", recipe.n_bins)
+            return DenseInput(rows, weight, "quantile", *n_bins)
         return DenseInput(rows, weight, "standard" if recipe.scale else "none")
     try:
-        return Columns.learn(rows, categories=categories, scale=recipe.scale, n_bins=recipe.n_bins)
+        return Columns.learn(
+            rows, categories=categories, scale=recipe.scale, n_bins=n_bins[0], max_bins=n_bins[1]
+        )
     except ColumnError as error:
         raise ValueError(error.problem) from None  # omit advice on arguments of Columns.learn
 

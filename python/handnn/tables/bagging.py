@@ -21,9 +21,8 @@ from handnn.arrays import Array
 from handnn.network import Network
 from handnn.tables.bins import BinnedColumn
 from handnn.tables.cycles import Train, train_in_cycles
-from handnn.tables.positions import PositionInputs, has_many_bins
 from handnn.tables.recipe import PATIENCE_GROWTH, Recipe
-from handnn.tables.straight import StraightInputs
+from handnn.tables.views import Views
 from handnn.training.early_stopping import EarlyStopping
 from handnn.training.history import History
 from handnn.training.trainer import Trainer
@@ -98,45 +97,34 @@ def train_bag(
     x: Array,
     y: Array,
     rows: Sequence[NDArray[np.int64]],
-    recipe: Recipe,
+    members: Sequence[Recipe],
     train: Train,
     binned: Sequence[BinnedColumn],
     *,
     restores: bool = True,
 ) -> list[History]:
-    """Train the networks of a recipe, and return the History of each.
+    """Train the networks of a bag, and return the History of each.
 
-    trainers: those of `members.members_of(recipe)`, one after another. The first two members train
-    at once, further ones in turn, unless those of `recipe.has_variants` would exceed
-    `recipe.seconds`: then there are fewer Histories. rows: from `rows_outside`, for each network of
-    a member. train: `train_many` with the arguments that are not those of the recipe. binned: the
-    columns of x that have bins. restores: whether networks return to their best epoch or cycle.
+    trainers: those of the members, one after another. The first two members train at once, further
+    ones in turn, unless those of `Recipe.has_variants` would exceed `Recipe.seconds`: then there
+    are fewer Histories. rows: from `rows_outside`, for each network of a member. members: from
+    `members.members_of`. train: `train_many` with the arguments that are not those of the recipe.
+    binned: the columns of x that have bins. restores: whether networks return to their best epoch
+    or cycle.
     """
-    began, n = perf_counter(), len(rows)
+    began, n, recipe = perf_counter(), len(rows), members[0]
     first = n * min(2, 1 + recipe.n_linear)
     histories: list[History] = []
     is_compiled = all(trainer.is_compiled for trainer in trainers)
-    positions = PositionInputs(binned if is_compiled and has_many_bins(binned) else [])
-    x_positions = positions.transform(x)
+    views = Views(binned, x, has_positions=is_compiled)
     for at in [0, *range(first, len(trainers), n)]:
         seconds = perf_counter() - began
         if at > n * recipe.n_linear and seconds * (at + n) / at > recipe.seconds:
             break
         part = trainers[at : at + n] if at else trainers[:first]
         networks = [trainer.network for trainer in part]
-        if at == 2 * n and recipe.n_linear > 1:
-            straight = StraightInputs(binned, x)
-            inputs = PositionInputs(straight.binned, keeps=False)
-            fewer = inputs.transform(straight.transform(x))
-            try:
-                with inputs.networks(networks):
-                    histories += _train_at_once(part, fewer, y, rows, recipe, train, restores)
-            finally:
-                for network in networks:
-                    straight.to_bins(network)
-        else:
-            with positions.networks(networks):
-                histories += _train_at_once(part, x_positions, y, rows, recipe, train, restores)
+        with views.training(members[at // n], networks) as inputs:
+            histories += _train_at_once(part, inputs, y, rows, recipe, train, restores)
     return histories
 
 

@@ -71,8 +71,12 @@ def bin_edges(values: Floats, n_bins: int, weight: Floats | None = None) -> Edge
     return tuple(edges.tolist()) if is_usable else ()
 
 
-def thinned(edges: Sequence[Edges], max_bins: int = MAX_BINS) -> list[Edges]:
+def thinned(
+    edges: Sequence[Edges], max_bins: int = MAX_BINS, max_each: int = MAX_BINS_EACH
+) -> list[Edges]:
     """Return the edges of all columns of a table, which then have at most `max_bins` bins together.
+
+    max_each: the largest number of bins of a column.
 
     Columns have the same largest number of bins, as large as possible, so bins that columns with
     few values do not need are available to the others. Columns with more bins keep the first edge,
@@ -84,7 +88,7 @@ def thinned(edges: Sequence[Edges], max_bins: int = MAX_BINS) -> list[Edges]:
         [(0.0, 2.0, 4.0), (), (5.0, 6.0, 7.0)]
     """
     counts = [max(0, len(some) - 1) for some in edges]
-    n_bins = max(counts, default=0)
+    n_bins = min(max(counts, default=0), max_each)
     while sum(min(count, n_bins) for count in counts) > max_bins:
         n_bins -= 1
     if n_bins < 2:

@@ -24,7 +24,7 @@ from handnn.tables.learned import learned
 from handnn.tables.matching import chosen_kinds, match_columns
 from handnn.tables.number import NumberColumn
 from handnn.tables.plain import transform_plain
-from handnn.tables.recipe import ColumnScale
+from handnn.tables.recipe import MAX_BINS, ColumnScale
 from handnn.tables.row_encoder import RowEncoder
 from handnn.tables.table_reader import TableLike, TableReader
 
@@ -114,6 +114,7 @@ class Columns:
         categories: str = "embedding",
         scale: ColumnScale = True,
         n_bins: int = 0,
+        max_bins: int = MAX_BINS,
         kinds: Mapping[str, str] | Mapping[int, str] | None = None,
         gaps: Iterable[str] | None = None,
     ) -> Columns:
@@ -133,8 +134,8 @@ class Columns:
                 standardizes it; see `tables.quantiles`. This suits long tails, repeated values and
                 unusual units, but does not extrapolate: values beyond the training range are
                 clipped to it.
-            n_bins: the largest number of bins of each column of numbers: see `tables.bins`. Columns
-                have fewer if all together would have more than 256.
+            n_bins: the largest number of bins of each column of numbers: see `tables.bins`.
+            max_bins: columns have fewer if all together would have more than this.
             kinds: overrides the kinds of columns by name, or by position in a table without names:
                 ``{"zip": "category", "code": "number"}``.
             gaps: the strings, and numbers equal to them, that mean a missing value, besides blank
@@ -156,13 +157,14 @@ class Columns:
         if not (isinstance(scale, bool) or scale == "quantile"):
             raise ValueError(f"{where}: scale must be True, False or 'quantile', but is {scale!r}")
         n_bins = whole_number(n_bins, f"{where}: n_bins", 0, MAX_BINS_EACH)
+        max_bins = whole_number(max_bins, f"{where}: max_bins", 0)
         words = gap_tuple(gaps, f"{where}: gaps")
         reader = TableReader(table, where, DEFAULT_GAPS if words is None else GapWords(words))
         if reader.n_rows == 0:
             raise ValueError(f"{where}: the table has no rows")
         chosen = {} if kinds is None else chosen_kinds(kinds, KINDS, reader)
         asked = [chosen.get(reader.key(place)) for place in range(len(reader))]
-        columns = learned(reader, asked, COLUMN_KINDS, scale, n_bins)
+        columns = learned(reader, asked, COLUMN_KINDS, scale, n_bins, max_bins)
         return cls(columns, reader.names, categories, words)
 
     def transform(

@@ -10,6 +10,7 @@ from handnn.layers import Brick
 from handnn.tables.bins import BinnedColumn, Edges, bin_edges, bins, thinned
 from handnn.tables.moments import Weights, check_finite, means, standardization
 from handnn.tables.quantiles import QuantileCurves
+from handnn.tables.recipe import MAX_BINS
 
 BLOCK_ROWS, BLOCK_CELLS = 8192, 2**22
 """The number of rows, or of cells, processed at a time, which bounds temporary memory."""
@@ -21,8 +22,8 @@ class DenseInput:
     The bins of all columns follow them: see `tables.bins`.
 
     x: float32 or float64 (N, I) without NaN; weight: (N,) or None. scaling: "standard", f(x) = x;
-    "quantile", f the `QuantileCurves` of the columns; "none", x unchanged. n_bins: the largest
-    number of bins of a column before `thinned`.
+    "quantile", f the `QuantileCurves` of the columns; "none", x unchanged. n_bins, max_bins: the
+    largest number of bins of a column, and of all columns.
 
     Attributes:
         mean, scale: float64 (I,), weighted: see `standardization`; 0 and 1 with "none".
@@ -31,12 +32,19 @@ class DenseInput:
     Raises ValueError where numbers are too large to be scaled.
     """
 
-    def __init__(self, x: Array, weight: Weights, scaling: str, n_bins: int = 0) -> None:
+    def __init__(
+        self,
+        x: Array,
+        weight: Weights,
+        scaling: str,
+        n_bins: int = 0,
+        max_bins: int = MAX_BINS,
+    ) -> None:
         self.n_in = x.shape[1]
         edges: list[Edges] = []
         if n_bins:
             columns = (np.asarray(column, np.float64) for column in x.T)
-            edges = thinned([bin_edges(column, n_bins, weight) for column in columns])
+            edges = thinned([bin_edges(column, n_bins, weight) for column in columns], max_bins)
         self.binned, self.n_after = [], self.n_in
         for place, some in enumerate(edges):
             if some:

@@ -68,7 +68,12 @@ class Schema:
         """
         gaps = gap_tuple(self.gaps, "Schema: gaps")
         columns = Columns.learn(
-            table, kinds=self.kinds, scale=recipe.scale, n_bins=recipe.n_bins, gaps=gaps
+            table,
+            kinds=self.kinds,
+            scale=recipe.scale,
+            n_bins=recipe.n_column_bins,
+            max_bins=recipe.max_bins,
+            gaps=gaps,
         )
         target = self.target(y)
         if self.is_stored:
@@ -135,12 +140,13 @@ def fit_table(
     train = partial(train, sample_weight=sample_weight)
     scale = chosen_log_scale(recipe, columns, x, values, fold, weight, rng, train)
     learned = encoded if scale is None else scale.encode(values)
+    members = members_of(recipe)
     trainers = [
         _trainer(member, columns, target, n_steps, rng)
-        for member in members_of(recipe)
+        for member in members
         for n_steps in _n_steps(recipe, separation, len(x), rows)
     ]
-    histories = train_bag(trainers, x, learned, rows, recipe, train, columns.binned)
+    histories = train_bag(trainers, x, learned, rows, members, train, columns.binned)
     networks = _settled(columns, trainers[: len(histories)])
     if scale is not None:
         choice, factor = scale.chosen_members(networks, recipe, x, values, fold, weight)

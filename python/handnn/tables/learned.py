@@ -18,8 +18,12 @@ def learned(
     column_kinds: Mapping[str, type[Column]],
     scale: ColumnScale,
     n_bins: int,
+    max_bins: int,
 ) -> list[Column]:
-    """Return the columns of a table; asked: the kinds that the user chose, else None."""
+    """Return the columns of a table; asked: the kinds that the user chose, else None.
+
+    n_bins, max_bins: the largest number of bins of a column, and of all columns.
+    """
     usual = [place for place, kind in enumerate(asked) if kind in (None, "number") and not n_bins]
     found: dict[int, Column] = {**learn_plain(reader, usual, scale)}
     for place, kind in enumerate(asked):
@@ -30,4 +34,4 @@ def learned(
         found[place] = column = cls.learn(cells, where, scale=scale, is_chosen=is_chosen)
         if n_bins and isinstance(column, NumberColumn):
             found[place] = column.with_bins(cells, where, n_bins)
-    return with_thinned_bins([found[place] for place in range(len(asked))])
+    return with_thinned_bins([found[place] for place in range(len(asked))], max_bins)

@@ -174,14 +174,14 @@ def chosen_log_scale(
 
     def trained(encoded: Floats) -> list[Network]:
         drawn = np.random.default_rng(seed)
-        trainers = []
-        for member in members_of(pilot):
+        trainers, members = [], members_of(pilot)
+        for member in members:
             for part in rows:
                 network = build_network(member, inputs, 1, drawn)
                 optimizer = build_optimizer(member, member.n_steps_of(len(part)))
                 one = Trainer(network, MSELoss(), optimizer, rng=int(drawn.integers(2**63)))
                 trainers.append(one)
-        train_bag(trainers, x, encoded, rows, pilot, train, inputs.binned)
+        train_bag(trainers, x, encoded, rows, members, train, inputs.binned)
         return [trainer.network for trainer in trainers]
 
     try:

@@ -4,15 +4,15 @@ For each fold there is a network of every member, trained on the same rows. The 
 recipe itself. The second is linear: deep networks approximate a straight line with many bent pieces
 and overfit the noise around it. With the bins of `tables.bins` it is an additive model, a sum of a
 piecewise linear function of each column. The third is linear in the numbers as they are: see
-`straight`. Further members, with `quality="best"`, differ in width, activation, regularization,
-learning rate or only in their random numbers.
+`straight`. Further members, with `quality="best"`, differ in bins, activation, regularization or
+only in their random numbers.
 
 The bag is chosen greedily: it begins with the member that has the lowest loss on held-out rows, and
-the member that lowers the loss of their mean prediction most is added until none does. With further
-members it begins with the best three: the more there are to choose from, the more the choice owes
-to chance, and a mean of several varies less. (Wide and deep: Cheng et al. 2016. Selection: Caruana
-et al. 2004, "Ensemble Selection from Libraries of Models", with its sorted initialization, here
-with equal weights and each member once.)
+the member that lowers the loss of their mean prediction most is added until none does. The more
+members there are to choose from, the more the choice owes to chance. So the further members take
+part only if with them the loss is lower by two standard errors. (Wide and deep: Cheng et al. 2016.
+Selection: Caruana et al. 2004, "Ensemble Selection from Libraries of Models", here with equal
+weights and each member once.)
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ from handnn.losses.loss import LINKS, Link, as_column
 from handnn.network import Network
 from handnn.tables.bagging import Folds, mean_of
 from handnn.tables.intervals import held_out_outputs
-from handnn.tables.recipe import Recipe
+from handnn.tables.recipe import BAG_LR, Recipe
 
 RecipeT = TypeVar("RecipeT", bound=Recipe)
 
 WEIGHT_DECAY = 0.01
 """A linear network has few weights, which need less of it."""
 
-N_FIRST = 3
-"""The number of members that a bag begins with, where there are further ones."""
+N_BLOCKS = 256
+"""The number of blocks of held-out rows whose losses determine a standard error."""
+
+MIN_STANDARD_ERRORS = 2.0
 
 MIN_PREDICTION = 1e-15
 """The smallest probability or rate, which bounds the output."""
@@ -57,9 +59,13 @@ def linear(recipe: RecipeT) -> RecipeT:
 
 
 def smooth(recipe: RecipeT) -> RecipeT:
-    """Return the recipe with layers twice as wide and SiLU."""
-    hidden = tuple(2 * units for units in recipe.hidden)
-    return replace(recipe, hidden=hidden, activations=("silu",) * len(hidden))
+    """Return the recipe with SiLU."""
+    return replace(recipe, activations=("silu",) * len(recipe.hidden))
+
+
+def fine(recipe: RecipeT) -> RecipeT:
+    """Return the recipe with fine bins, which classifiers overfit at their higher rate."""
+    return replace(recipe, n_bins=recipe.n_fine_bins, lr=min(recipe.lr, BAG_LR))
 
 
 def regularized(recipe: RecipeT) -> RecipeT:
@@ -79,7 +85,10 @@ def members_of(recipe: RecipeT) -> list[RecipeT]:
         return [recipe]
     more = [replace(linear(recipe), is_straight=True)] if recipe.n_linear > 1 else []
     if recipe.has_variants:
-        more += [smooth(recipe), regularized(recipe), undamped(recipe), recipe]
+        kinds = [smooth(recipe), regularized(recipe), recipe]
+        if recipe.n_fine_bins:
+            kinds += [fine(recipe), fine(smooth(recipe))]
+        more += kinds
     return [recipe, linear(recipe), *more]
 
 
@@ -87,9 +96,10 @@ def described(recipe: Recipe) -> str:
     """Return the hidden layers in short: "128-128 relu, dropout 0.1", or "linear"."""
     if not recipe.hidden:
         return "linear without bins" if recipe.is_straight else "linear"
+    bins = f", {recipe.n_bins} bins" if 0 < recipe.n_fine_bins <= recipe.n_bins else ""
     widths, words = "-".join(map(str, recipe.hidden)), "/".join(dict.fromkeys(recipe.activations))
     dropout = max(recipe.dropouts)
-    return f"{widths} {words}" + (f", dropout {dropout:g}" if dropout else "")
+    return f"{widths} {words}" + (f", dropout {dropout:g}" if dropout else "") + bins
 
 
 def _names(members: Sequence[Recipe]) -> list[str]:
@@ -136,31 +146,69 @@ def chosen_members(
     names = _names(members_of(recipe))[: len(parts)]
     if len(parts) == 1:
         return Choice(parts[0], {}, float("nan"), names)
-    rows = held_out_outputs(parts[0], x, fold)[0]
-    outputs = [held_out_outputs(part, x, fold)[1] for part in parts]
-    target = as_column(y[rows].astype(outputs[0].dtype), outputs[0])
-    link = facts_of(loss).link
-
-    def loss_of(places: Sequence[int]) -> float:
-        return loss.forward(output_of_mean([outputs[place] for place in places], link), target)
-
-    alone = {place: loss_of([place]) for place in range(len(parts))}
-    n_first = N_FIRST if recipe.has_variants and len(parts) > N_FIRST else 1
-    chosen = sorted(sorted(alone, key=alone.__getitem__)[:n_first])
-    lowest = loss_of(chosen)
-    while len(chosen) < len(parts):
-        rest = [place for place in range(len(parts)) if place not in chosen]
-        losses = {place: loss_of(sorted([*chosen, place])) for place in rest}
-        best = min(rest, key=losses.__getitem__)
-        if not losses[best] < lowest:
-            break
-        chosen, lowest = sorted([*chosen, best]), losses[best]
+    losses = MeanLosses(parts, loss, x, y, fold)
+    n_usual = min(len(parts), 1 + recipe.n_linear)
+    chosen = losses.greedy(range(n_usual))
+    if len(parts) > n_usual:
+        of_all = losses.greedy(range(len(parts)))
+        chosen = of_all if losses.is_lower(of_all, chosen) else chosen
     return Choice(
         [network for place in chosen for network in parts[place]],
-        {name: alone[place] for place, name in enumerate(names)},
-        lowest,
+        {name: losses.of([place]) for place, name in enumerate(names)},
+        losses.of(chosen),
         [names[place] for place in chosen],
     )
+
+
+class MeanLosses:
+    """The losses of mean predictions of members on held-out rows.
+
+    parts: the networks of each member. The others are those of `chosen_members`.
+    """
+
+    def __init__(
+        self, parts: Sequence[Sequence[Network]], loss: Loss, x: Array, y: Array, fold: Folds
+    ) -> None:
+        rows = held_out_outputs(parts[0], x, fold)[0]
+        self._outputs = [held_out_outputs(part, x, fold)[1] for part in parts]
+        self._target = as_column(y[rows].astype(self._outputs[0].dtype), self._outputs[0])
+        self._loss, self._link = loss, facts_of(loss).link
+
+    def of(self, places: Sequence[int]) -> float:
+        """Return the loss of these members."""
+        return self._loss.forward(self._output(places), self._target)
+
+    def greedy(self, places: Sequence[int]) -> list[int]:
+        """Return the members that are chosen from these: see the module."""
+        alone = {place: self.of([place]) for place in places}
+        chosen = [min(places, key=alone.__getitem__)]
+        lowest = alone[chosen[0]]
+        while len(chosen) < len(places):
+            rest = [place for place in places if place not in chosen]
+            losses = {place: self.of(sorted([*chosen, place])) for place in rest}
+            best = min(rest, key=losses.__getitem__)
+            if not losses[best] < lowest:
+                break
+            chosen, lowest = sorted([*chosen, best]), losses[best]
+        return chosen
+
+    def is_lower(self, some: Sequence[int], others: Sequence[int]) -> bool:
+        """Return whether the loss of some members is lower by two standard errors."""
+        output, other_output = self._output(some), self._output(others)
+        n_blocks = min(N_BLOCKS, len(output))
+        if n_blocks < 2:
+            return False
+        blocks = [slice(place, None, n_blocks) for place in range(n_blocks)]
+        gains = [
+            self._loss.forward(other_output[block], self._target[block])
+            - self._loss.forward(output[block], self._target[block])
+            for block in blocks
+        ]
+        error = np.std(gains, ddof=1) / np.sqrt(n_blocks)
+        return bool(np.mean(gains) > MIN_STANDARD_ERRORS * error)
+
+    def _output(self, places: Sequence[int]) -> Array:
+        return output_of_mean([self._outputs[place] for place in places], self._link)
 
 
 def output_of_mean(outputs: Sequence[Array], link: Link) -> Array:

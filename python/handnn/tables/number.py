@@ -166,12 +166,14 @@ class NumberColumn:
 ColumnT = TypeVar("ColumnT")
 
 
-def with_thinned_bins(columns: Sequence[ColumnT | NumberColumn]) -> list[ColumnT | NumberColumn]:
+def with_thinned_bins(
+    columns: Sequence[ColumnT | NumberColumn], max_bins: int
+) -> list[ColumnT | NumberColumn]:
     """Return all columns of a table, those of numbers with the bins that `bins.thinned` leaves."""
     edges = [column.edges if isinstance(column, NumberColumn) else () for column in columns]
     return [
         replace(column, edges=some) if isinstance(column, NumberColumn) else column
-        for column, some in zip(columns, thinned(edges), strict=True)
+        for column, some in zip(columns, thinned(edges, max_bins), strict=True)
     ]
 
 

@@ -9,17 +9,15 @@ has to know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 
 from handnn.arrays import Array
-from handnn.engine import signals
-from handnn.layers import Affine, Brick, Embedding
+from handnn.layers import Affine
 from handnn.layers.binned_affine import BinnedAffine
-from handnn.network import Network
 from handnn.tables.bins import BinnedColumn
+from handnn.tables.fewer_inputs import FewerInputs
 
 MIN_BINS = 8
 """With fewer bins, products of the expanded inputs take no longer than positions."""
@@ -39,7 +37,7 @@ def has_many_bins(binned: Sequence[BinnedColumn]) -> bool:
     return bool(binned) and n_bins >= MIN_BINS * len(binned)
 
 
-class PositionInputs:
+class PositionInputs(FewerInputs):
     """Inputs with a position for each column that has bins, or without a trace of its bins.
 
     binned: the columns that have bins. keeps: whether there are positions. Without them, the bins
@@ -63,42 +61,14 @@ class PositionInputs:
             out[:, at] = sums + counts[at] / 2
         return out
 
-    @contextmanager
-    def networks(self, networks: Sequence[Network]) -> Iterator[None]:
-        """Within the context, the networks take the rows of `transform`.
+    def _smaller(self, affine: Affine) -> Affine | BinnedAffine:
+        n_in = len(affine.w)
+        if self._keeps:
+            return BinnedAffine(affine.w, affine.b, self._counts(n_in))
+        return Affine(affine.w[self._plain(n_in)], affine.b)
 
-        networks: any Embeddings of columns after the bins, an Affine, and any other bricks.
-        """
-        if not self._columns:
-            yield
-            return
-        before = [list(network.layers) for network in networks]
-        try:
-            for network in networks:
-                self._replace(network.layers)
-            yield
-        finally:
-            signals.held(lambda: self._restore(networks, before))
-
-    def _replace(self, layers: list[Brick]) -> None:
-        """Replace the first layers, up to the first Affine, by those that take fewer columns."""
-        for place, layer in enumerate(layers):
-            if isinstance(layer, Embedding):
-                layers[place] = Embedding(layer.w, layer.column - self._n_fewer)
-            elif isinstance(layer, Affine):
-                n_in = len(layer.w)
-                if self._keeps:
-                    layers[place] = BinnedAffine(layer.w, layer.b, self._counts(n_in))
-                else:
-                    layers[place] = Affine(layer.w[self._plain(n_in)], layer.b)
-                return
-
-    def _restore(self, networks: Sequence[Network], before: Sequence[list[Brick]]) -> None:
-        for network, layers in zip(networks, before, strict=True):
-            trained, network.layers[:] = list(network.layers), layers
-            for new, old in zip(trained, layers, strict=True):
-                if isinstance(old, Affine) and isinstance(new, Affine) and new is not old:
-                    old.w[self._plain(len(old.w))] = new.w
+    def _write_back(self, affine: Affine, trained: Affine) -> None:
+        affine.w[self._plain(len(affine.w))] = trained.w
 
     def _counts(self, width: int) -> list[int]:
         """Return the number of bins of each column after `transform`, of `width` columns before."""

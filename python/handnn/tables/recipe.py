@@ -89,6 +89,11 @@ N_BINS, MAX_BINS = 32, 256
 MIN_BIN_ROWS = 64
 """There is at most one bin for this number of rows."""
 
+FINE, MAX_FINE_ROWS = 4, 100_000
+"""With quality "best", some kinds of networks have 4 times as many bins, up to this number of rows:
+beyond, the expanded bins would take more than 400 MB of memory.
+"""
+
 VALIDATION_SHARE = 0.1
 """The share of a streamed file's rows on which the validation loss is computed."""
 
@@ -127,6 +132,7 @@ class Recipe:
         patience: of `EarlyStopping`, with folds.
         ends_together: whether all networks end at one cycle instead: see `cycles`.
         n_bins: the largest number of bins of a column of numbers: see `tables.bins`.
+        n_fine_bins: the same for kinds of networks with fine bins: see `coarse`; 0 without them.
         has_log: whether a positive target may be learned on a logarithmic scale: see `log_scale`.
         has_linear, has_variants: whether there are also linear networks for each fold, and networks
             of further kinds: see `members`.
@@ -153,6 +159,7 @@ class Recipe:
     patience: int = MIN_PATIENCE
     ends_together: bool = False
     n_bins: int = 0
+    n_fine_bins: int = 0
     has_log: bool = False
     has_linear: bool = False
     has_variants: bool = False
@@ -170,6 +177,16 @@ class Recipe:
     def n_linear(self) -> int:
         """The number of linear networks for each fold: without bins both would be the same."""
         return (2 if self.n_bins else 1) if self.has_linear and self.n_folds else 0
+
+    @property
+    def n_column_bins(self) -> int:
+        """The largest number of bins of a column of the table, which the networks share."""
+        return max(self.n_bins, self.n_fine_bins)
+
+    @property
+    def max_bins(self) -> int:
+        """The largest number of bins of all columns of the table."""
+        return FINE * MAX_BINS if self.n_fine_bins else MAX_BINS
 
     def n_train(self, n_rows: int) -> int:
         """Return the most rows that a network learns from, of `n_rows` training rows."""
@@ -258,6 +275,8 @@ def default_recipe(
         n_folds, share = n_folds // 2, share / 2
     single = single_recipe(n_rows - n_rows // n_folds, n_columns)
     lr = CLASSES_BAG_LR if is_classes else BAG_LR
+    n_bins = default_bins(n_rows) if single.scale == "quantile" else 0
+    is_best = quality == "best"
     epochs = max(min(single.epochs, MIN_EPOCHS), round(share * single.epochs))
     if epochs > CYCLE_PARTS:  # cycles end with epochs
         epochs = CYCLE_PARTS * round(epochs / CYCLE_PARTS)
@@ -272,10 +291,11 @@ def default_recipe(
         schedule="cycles",
         patience=max(MIN_PATIENCE, round(PATIENCE_SHARE * epochs)),
         ends_together=n_rows <= MAX_TOGETHER_ROWS,
-        n_bins=default_bins(n_rows) if single.scale == "quantile" else 0,
+        n_bins=n_bins,
+        n_fine_bins=FINE * n_bins if is_best and n_rows <= MAX_FINE_ROWS else 0,
         has_log=True,
         has_linear=True,
-        has_variants=quality == "best",
+        has_variants=is_best,
     )
 
 

@@ -123,6 +123,7 @@ class TrainingSettings:
             has_log=recipe.has_log and self.networks is None,
             has_linear=recipe.has_linear and self.networks is None,
             has_variants=recipe.has_variants and self.networks is None,
+            n_fine_bins=recipe.n_fine_bins if self.networks is None else 0,
             seconds=math.inf if self.time is None else self.time,
             epochs=self.epochs or recipe.epochs,
             batch_size=self.batch_size or recipe.batch_size,
