@@ -106,8 +106,8 @@ def train_bag(
     """Train the networks of a bag, and return the History of each.
 
     trainers: those of the members, one after another. The first two members train at once, further
-    ones in turn, unless those of `Recipe.has_variants` would exceed `Recipe.seconds`: then there
-    are fewer Histories. rows: from `rows_outside`, for each network of a member. members: from
+    ones in turn. Those of `Recipe.has_variants` are left out if another one as long as the longest
+    would exceed `Recipe.seconds`: then there are fewer Histories. rows: from `rows_outside`, for each network of a member. members: from
     `members.members_of`. train: `train_many` with the arguments that are not those of the recipe.
     binned: the columns of x that have bins. restores: whether networks return to their best epoch
     or cycle.
@@ -117,14 +117,16 @@ def train_bag(
     histories: list[History] = []
     is_compiled = all(trainer.is_compiled for trainer in trainers)
     views = Views(binned, x, has_positions=is_compiled)
+    longest = 0.0
     for at in [0, *range(first, len(trainers), n)]:
-        seconds = perf_counter() - began
-        if at > n * recipe.n_linear and seconds * (at + n) / at > recipe.seconds:
+        start = perf_counter()
+        if at > n * recipe.n_linear and start - began + longest > recipe.seconds:
             break
         part = trainers[at : at + n] if at else trainers[:first]
         networks = [trainer.network for trainer in part]
         with views.training(members[at // n], networks) as inputs:
             histories += _train_at_once(part, inputs, y, rows, recipe, train, restores)
+        longest = max(longest, perf_counter() - start)
     return histories
 
 

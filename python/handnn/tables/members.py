@@ -85,10 +85,8 @@ def members_of(recipe: RecipeT) -> list[RecipeT]:
         return [recipe]
     more = [replace(linear(recipe), is_straight=True)] if recipe.n_linear > 1 else []
     if recipe.has_variants:
-        kinds = [smooth(recipe), regularized(recipe), recipe]
-        if recipe.n_fine_bins:
-            kinds += [fine(recipe), fine(smooth(recipe))]
-        more += kinds
+        fine_kinds = [fine(recipe), fine(smooth(recipe))] if recipe.n_fine_bins else []
+        more += [smooth(recipe), *fine_kinds, regularized(recipe), recipe]
     return [recipe, linear(recipe), *more]
 
 
