@@ -106,11 +106,11 @@ def train_bag(
     """Train the networks of a bag, and return the History of each.
 
     trainers: those of the members, one after another. The first two members train at once, further
-    ones in turn. Those of `Recipe.has_variants` are left out if another one as long as the longest
-    would exceed `Recipe.seconds`: then there are fewer Histories. rows: from `rows_outside`, for each network of a member. members: from
-    `members.members_of`. train: `train_many` with the arguments that are not those of the recipe.
-    binned: the columns of x that have bins. restores: whether networks return to their best epoch
-    or cycle.
+    ones in turn. Those of `Recipe.has_variants` are left out, so that there are fewer Histories, if
+    another one as long as the longest would exceed `Recipe.seconds`. rows: from `rows_outside`, for
+    each network of a member. members: from `members.members_of`. train: `train_many` with the
+    arguments that are not those of the recipe. binned: the columns of x that have bins. restores:
+    whether networks return to their best epoch or cycle.
     """
     began, n, recipe = perf_counter(), len(rows), members[0]
     first = n * min(2, 1 + recipe.n_linear)

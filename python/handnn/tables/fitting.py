@@ -140,13 +140,12 @@ def fit_table(
     train = partial(train, sample_weight=sample_weight)
     scale = chosen_log_scale(recipe, columns, x, values, fold, weight, rng, train)
     learned = encoded if scale is None else scale.encode(values)
-    members = members_of(recipe)
     trainers = [
         _trainer(member, columns, target, n_steps, rng)
-        for member in members
+        for member in members_of(recipe)
         for n_steps in _n_steps(recipe, separation, len(x), rows)
     ]
-    histories = train_bag(trainers, x, learned, rows, members, train, columns.binned)
+    histories = train_bag(trainers, x, learned, rows, members_of(recipe), train, columns.binned)
     networks = _settled(columns, trainers[: len(histories)])
     if scale is not None:
         choice, factor = scale.chosen_members(networks, recipe, x, values, fold, weight)

@@ -276,7 +276,6 @@ def default_recipe(
     single = single_recipe(n_rows - n_rows // n_folds, n_columns)
     lr = CLASSES_BAG_LR if is_classes else BAG_LR
     n_bins = default_bins(n_rows) if single.scale == "quantile" else 0
-    is_best = quality == "best"
     epochs = max(min(single.epochs, MIN_EPOCHS), round(share * single.epochs))
     if epochs > CYCLE_PARTS:  # cycles end with epochs
         epochs = CYCLE_PARTS * round(epochs / CYCLE_PARTS)
@@ -292,10 +291,10 @@ def default_recipe(
         patience=max(MIN_PATIENCE, round(PATIENCE_SHARE * epochs)),
         ends_together=n_rows <= MAX_TOGETHER_ROWS,
         n_bins=n_bins,
-        n_fine_bins=FINE * n_bins if is_best and n_rows <= MAX_FINE_ROWS else 0,
+        n_fine_bins=FINE * n_bins if quality == "best" and n_rows <= MAX_FINE_ROWS else 0,
         has_log=True,
         has_linear=True,
-        has_variants=is_best,
+        has_variants=quality == "best",
     )
 
 
