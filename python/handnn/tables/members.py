@@ -4,8 +4,8 @@ For each fold there is a network of every member, trained on the same rows. The 
 recipe itself. The second is linear: deep networks approximate a straight line with many bent pieces
 and overfit the noise around it. With the bins of `tables.bins` it is an additive model, a sum of a
 piecewise linear function of each column. The third is linear in the numbers as they are: see
-`straight`. Further members, with `quality="best"`, differ in bins, activation, regularization or
-only in their random numbers.
+`straight`. With `quality="best"` there is a second bag of the first member, which halves the
+variance of its random numbers, and further members differ in bins, activation or regularization.
 
 The bag is chosen greedily: it begins with the member that has the lowest loss on held-out rows, and
 the member that lowers the loss of their mean prediction most is added until none does. The more
@@ -74,11 +74,6 @@ def regularized(recipe: RecipeT) -> RecipeT:
     return replace(recipe, dropouts=dropouts, lr=recipe.lr_factor * recipe.lr)
 
 
-def undamped(recipe: RecipeT) -> RecipeT:
-    """Return the recipe without Dropout."""
-    return replace(recipe, dropouts=(0.0,) * len(recipe.dropouts))
-
-
 def members_of(recipe: RecipeT) -> list[RecipeT]:
     """Return the recipe of each member: see the module."""
     if not recipe.n_linear:
@@ -86,7 +81,7 @@ def members_of(recipe: RecipeT) -> list[RecipeT]:
     more = [replace(linear(recipe), is_straight=True)] if recipe.n_linear > 1 else []
     if recipe.has_variants:
         fine_kinds = [fine(recipe), fine(smooth(recipe))] if recipe.n_fine_bins else []
-        more += [smooth(recipe), *fine_kinds, regularized(recipe), recipe]
+        more += [recipe, smooth(recipe), *fine_kinds, regularized(recipe)]
     return [recipe, linear(recipe), *more]
 
 
@@ -140,44 +135,52 @@ def chosen_members(
     y: the rows as they are trained on.
     """
     n = recipe.n_networks
-    parts = [list(networks[at : at + n]) for at in range(0, len(networks), n)]
-    names = _names(members_of(recipe))[: len(parts)]
-    if len(parts) == 1:
-        return Choice(parts[0], {}, float("nan"), names)
-    losses = MeanLosses(parts, loss, x, y, fold)
-    n_usual = min(len(parts), 1 + recipe.n_linear)
-    chosen = losses.greedy(range(n_usual))
-    if len(parts) > n_usual:
-        of_all = losses.greedy(range(len(parts)))
+    members = members_of(recipe)[: -(-len(networks) // n)]
+    kinds = [member for place, member in enumerate(members) if member not in members[:place]]
+    bags: list[list[Sequence[Network]]] = [[] for _ in kinds]
+    for place, member in enumerate(members):
+        bags[kinds.index(member)].append(networks[place * n : (place + 1) * n])
+    names = _names(kinds)
+    if len(members) == 1:
+        return Choice(list(networks), {}, float("nan"), names)
+    rows, first = held_out_outputs(bags[0][0], x, fold)
+    outputs = [[held_out_outputs(bag, x, fold)[1] for bag in some] for some in bags]
+    target = as_column(y[rows].astype(first.dtype), first)
+    losses = MeanLosses(outputs, loss, target)
+    usual = [some[:1] for some in outputs[: 1 + recipe.n_linear]]  # the members of "good"
+    chosen = MeanLosses(usual, loss, target).greedy()
+    if len(kinds) > len(usual):
+        of_all = losses.greedy()
         chosen = of_all if losses.is_lower(of_all, chosen) else chosen
     return Choice(
-        [network for place in chosen for network in parts[place]],
+        [network for place in chosen for bag in bags[place] for network in bag],
         {name: losses.of([place]) for place, name in enumerate(names)},
         losses.of(chosen),
         [names[place] for place in chosen],
     )
 
 
+@dataclass(frozen=True)
 class MeanLosses:
     """The losses of mean predictions of members on held-out rows.
 
-    parts: the networks of each member. The others are those of `chosen_members`.
+    Attributes:
+        outputs: of one or more bags of each member, (M, O) for M rows.
+        loss: of outputs and the target.
+        target: (M, Y) that of the rows.
     """
 
-    def __init__(
-        self, parts: Sequence[Sequence[Network]], loss: Loss, x: Array, y: Array, fold: Folds
-    ) -> None:
-        rows = held_out_outputs(parts[0], x, fold)[0]
-        self._outputs = [held_out_outputs(part, x, fold)[1] for part in parts]
-        self._target = as_column(y[rows].astype(self._outputs[0].dtype), self._outputs[0])
-        self._loss, self._link = loss, facts_of(loss).link
+    outputs: Sequence[Sequence[Array]]
+    loss: Loss
+    target: Array
 
     def of(self, places: Sequence[int]) -> float:
         """Return the loss of these members."""
-        return self._loss.forward(self._output(places), self._target)
+        return self.loss.forward(self._output(places), self.target)
 
-    def greedy(self, places: Sequence[int]) -> list[int]:
-        """Return the members that are chosen from these: see the module."""
+    def greedy(self) -> list[int]:
+        """Return the members that are chosen: see the module."""
+        places = range(len(self.outputs))
         alone = {place: self.of([place]) for place in places}
         chosen = [min(places, key=alone.__getitem__)]
         lowest = alone[chosen[0]]
@@ -198,15 +201,16 @@ class MeanLosses:
             return False
         blocks = [slice(place, None, n_blocks) for place in range(n_blocks)]
         gains = [
-            self._loss.forward(other_output[block], self._target[block])
-            - self._loss.forward(output[block], self._target[block])
+            self.loss.forward(other_output[block], self.target[block])
+            - self.loss.forward(output[block], self.target[block])
             for block in blocks
         ]
         error = np.std(gains, ddof=1) / np.sqrt(n_blocks)
         return bool(np.mean(gains) > MIN_STANDARD_ERRORS * error)
 
     def _output(self, places: Sequence[int]) -> Array:
-        return output_of_mean([self._outputs[place] for place in places], self._link)
+        outputs = [output for place in places for output in self.outputs[place]]
+        return output_of_mean(outputs, facts_of(self.loss).link)
 
 
 def output_of_mean(outputs: Sequence[Array], link: Link) -> Array:
