@@ -1,4 +1,4 @@
-"""Temperature scaling: chosen for the mean of a bag, and only if it is significantly better."""
+"""Temperature scaling: found on the rows that networks hold out, and safe for their mean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import handnn
 from handnn.metrics import log_loss
-from handnn.tables.calibration import BagOutputs, calibrate, temperature
+from handnn.tables.calibration import calibrate, temperature
 from handnn.tables.fitting import fit_table
 from handnn.tables.intervals import probabilities_of
 from handnn.tables.recipe import default_recipe
@@ -29,10 +29,20 @@ def drawn(n_rows, temperature, *, seed=0, noise=0.0, n_networks=1, n_classes=3):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_finds_the_temperature_of_one_network(right, n_classes):
     codes, logits = drawn(4_000, right, n_classes=n_classes)
-    bag = BagOutputs(np.arange(4_000), np.zeros(4_000, np.int64), logits)
-    assert temperature(bag, codes) == pytest.approx(right, rel=0.1)
-    if right == 1:
-        assert temperature(bag, codes) == 1
+    assert temperature(logits, codes, is_mean=False) == pytest.approx(right, rel=0.1)
+    assert temperature(logits, codes, is_mean=True) == pytest.approx(min(right, 1), rel=0.1)
+
+
+def test_is_that_of_the_mean_of_the_networks_that_hold_out_a_row():
+    codes, logits = drawn(4_000, 1.0, noise=2.0, n_networks=3)
+    found = temperature(logits, codes, is_mean=False)
+    steps = 2.0 ** (np.arange(-32, 33) / 16)
+    losses = [
+        log_loss(codes, np.mean([probabilities_of(one / t) for one in logits], axis=0))
+        for t in steps
+    ]
+    assert found == pytest.approx(steps[np.argmin(losses)], rel=0.05)
+    assert found < temperature(logits[:1], codes, is_mean=False) / 1.2
 
 
 def test_two_columns_have_the_probabilities_of_the_sigmoid():
@@ -41,53 +51,46 @@ def test_two_columns_have_the_probabilities_of_the_sigmoid():
     assert probabilities_of(z) == pytest.approx(np.array(expected))
 
 
-def test_is_chosen_for_the_mean_and_not_for_each_network():
-    # Each of eight networks is overconfident; their mean is nearly calibrated.
+def test_is_at_most_one_for_a_mean_of_networks_that_are_overconfident_alone():
     codes, logits = drawn(4_000, 1.0, noise=1.5, n_networks=8)
-    rng = np.random.default_rng(1)
-    owner = rng.integers(0, 8, 4_000)
-    own = logits[owner, np.arange(4_000)]
-    alone = temperature(BagOutputs(np.arange(4_000), 0 * owner, own[None]), codes)
-    together = temperature(BagOutputs(np.arange(4_000), owner, logits), codes)
+    own = logits[np.random.default_rng(1).integers(0, 8, 4_000), np.arange(4_000)][None]
+    alone = temperature(own, codes, is_mean=False)
     assert alone > 1.8
-    means = {
-        t: log_loss(codes, np.mean([probabilities_of(one / t) for one in logits], axis=0))
-        for t in (1.0, alone, together)
-    }
-    assert means[together] <= means[1.0] < means[alone]
+    assert temperature(own, codes, is_mean=True) == 1
+    before, after = (
+        log_loss(codes, np.mean([probabilities_of(one / t) for one in logits], axis=0))
+        for t in (1.0, alone)
+    )
+    assert before < after
 
 
-def test_is_one_unless_the_gain_is_beyond_chance():
-    for seed in range(20):
-        codes, logits = drawn(50, 1.1, seed=seed)
-        bag = BagOutputs(np.arange(50), np.zeros(50, np.int64), logits)
-        assert temperature(bag, codes) == 1
+@pytest.mark.parametrize("n_rows", [40, 4_000])
+def test_half_an_error_is_expected_where_every_row_is_right(n_rows):
+    codes = np.arange(n_rows) % 2
+    logits = 3.0 * (codes[None, :, None] == [0, 1])
+    found = temperature(logits, codes, is_mean=True)
+    wrong = probabilities_of(logits[0, :1] / found)[0, 1]
+    assert found < 1 and wrong == pytest.approx(0.5 / (n_rows + 0.5), rel=0.15)
+    codes[0] = 1 - codes[0]
+    assert temperature(logits, codes, is_mean=True) > 1.1 * found
+
+
+def test_few_rows_say_little():
+    losses = []
+    for seed in range(40):
+        codes, logits = drawn(150, 1.0, seed=seed)
+        t = temperature(logits[:, :50], codes[:50], is_mean=True)
+        losses.append([log_loss(codes[50:], probabilities_of(logits[0, 50:] / s)) for s in (1, t)])
+    before, after = np.mean(losses, axis=0)
+    assert after < 1.01 * before
 
 
 def test_weights_count():
     codes, logits = drawn(2_000, 1.0)
     logits[:, :1_000] *= 3
-    bag = BagOutputs(np.arange(2_000), np.zeros(2_000, np.int64), logits)
-    assert temperature(bag, codes, 1.0 * (np.arange(2_000) >= 1_000)) == 1
-    assert temperature(bag, codes, 1.0 * (np.arange(2_000) < 1_000)) == pytest.approx(3, rel=0.1)
-
-
-def test_other_networks_predict_as_the_owner_plus_their_deviations():
-    logits = np.array([[[1.0, 0.0]], [[5.0, 0.0]], [[7.0, 0.0]]])
-    bag = BagOutputs(np.array([4]), np.array([0]), logits)
-    assert bag.others.tolist() == [[False], [True], [True]]
-    found = bag.for_new_rows(shrinks=False)[1:, 0]
-    assert (found[:, 0] - found[:, 1]).tolist() == [0.0, 2.0]
-
-
-def test_the_logits_of_the_owner_are_shrunk_by_the_variance_of_the_others():
-    _, logits = drawn(4_000, 1.0, noise=1.0, n_networks=6)
-    owner = np.random.default_rng(0).integers(0, 6, 4_000)
-    bag = BagOutputs(np.arange(4_000), owner, logits)
-    found = (bag.for_new_rows(shrinks=True) * bag.others[:, :, None]).sum(axis=0) / 5
-    expected = logits[owner, np.arange(4_000)] * 4 / (4 + 1)  # variances of signal and of noise
-    centered = [each - each.mean(axis=1, keepdims=True) for each in (found, expected)]
-    assert abs(centered[0] - centered[1]).mean() < 0.1
+    is_late = np.arange(2_000) >= 1_000
+    early, late = (temperature(logits, codes, 1.0 * w, is_mean=False) for w in (~is_late, is_late))
+    assert (early, late) == pytest.approx((3, 1), rel=0.1)
 
 
 def labelled(n_rows, seed):

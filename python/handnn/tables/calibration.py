@@ -3,12 +3,10 @@
 All outputs (logits) are divided by one number, the temperature T, which minimizes the log loss.
 (Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern Neural Networks".)
 
-A row is held out by one network of the bag, but a new row is predicted by the mean of all, which is
-less extreme than each of them. So T is chosen for the mean: on a held-out row, the other networks
-are assumed to have the output of the network that holds it out, plus their deviations from each
-other on this row. A T that is due to chance makes the probabilities worse. So T is 1 unless another
-value is better by two standard errors, with and without the variance of a single network, and with
-and without two additional misclassified rows. Of these four values, the one closest to 1 is used.
+A row is held out by the networks of one fold, but a new row is predicted by the mean of all, which
+is less extreme than the probabilities of one fold. So a T below 1 that suits the networks of one
+fold suits the mean, too, where a T above 1 need not. It is used only if all networks hold out the
+same rows. T is far below 1 where classes do not overlap: networks stop before they are certain.
 """
 
 from __future__ import annotations
@@ -40,10 +38,8 @@ MAX_ROWS, MAX_OUTPUTS = 10_000, 2_000_000
 STEPS_PER_OCTAVE, MAX_STEPS = 16, 32
 """T is 2**(step / 16), from 1/4 to 4: a grid, so that rounding errors do not change it."""
 
-MIN_STANDARD_ERRORS = 2.0
-
-N_WRONG = 2
-"""Additional rows counted as misclassified. If all rows were right, the best T would be 0."""
+N_WRONG = 0.5
+"""Half of an additional row counts as misclassified. If all rows were right, T would be 0."""
 
 MIN_NETWORKS, MIN_VARIANCE = 3, 0.05
 """The minimum number of networks to measure disagreement, and minimum variance of their mean."""
@@ -86,26 +82,6 @@ class BagOutputs:
         found = np.arange(len(self.logits))[:, None] != self.owner
         return found if len(self.logits) > 1 else np.ones_like(found)
 
-    def for_new_rows(self, *, shrinks: bool) -> Floats:
-        """Return the assumed logits (K, M, C) of the networks if none had learned from the row.
-
-        Those of the owner, plus the deviation of each other network from the mean of the others.
-        Only the entries of `others` are meaningful. The logits of one network vary more than the
-        mean that they replace; `shrinks` removes this variance, as if it were equal in all rows.
-        """
-        every = self.logits - self.logits.mean(axis=2, keepdims=True)
-        own = every[self.owner, np.arange(len(self.owner))]
-        n_others = len(every) - 1
-        if n_others < 2:
-            return np.broadcast_to(own, every.shape)
-        is_other = self.others[:, :, None]
-        deviations = (every - (every * is_other).sum(axis=0) / n_others) * is_other
-        noise = (deviations**2).sum() / (n_others - 1) / len(own)
-        center = own.mean(axis=0)
-        total = ((own - center) ** 2).sum() / len(own)
-        share = max(1 - noise / total, MIN_VARIANCE) if shrinks and total > 0 else 1.0
-        return np.asarray(center + share * (own - center) + deviations)
-
 
 @dataclass(frozen=True)
 class Calibration:
@@ -142,7 +118,13 @@ def calibrate(
     affines = [layer for layer in ends if isinstance(layer, Affine)]
     found = 1.0
     if is_scaled and len(affines) == len(networks):
-        found = temperature(bag, codes[bag.rows], None if weight is None else weight[bag.rows])
+        logits = _held_out_logits(networks, x, fold, bag.rows)
+        found = temperature(
+            logits,
+            codes[bag.rows],
+            None if weight is None else weight[bag.rows],
+            is_mean=len(bag.logits) > 1,
+        )
     if found != 1:
         for affine in affines:
             affine.w /= affine.w.dtype.type(found)
@@ -175,50 +157,50 @@ def _held_out_errors(
     return replace(errors, agreement=math.sqrt(max(variance, MIN_VARIANCE)))
 
 
-def temperature(bag: BagOutputs, codes: NDArray[np.int64], weight: Weights = None) -> float:
-    """Return the temperature for rows of these classes (M,) and weights (M,): see the module."""
-    weights = np.ones(len(codes)) if weight is None else weight
-    found = [
-        _best(bag, codes, weights, shrinks=shrinks, n_wrong=n_wrong)
-        for shrinks in (False, True)
-        for n_wrong in (0, N_WRONG)
-    ]
-    if min(found) < 0 < max(found):
-        return 1.0
-    return float(2.0 ** (min(found, key=abs) / STEPS_PER_OCTAVE))
+def _held_out_logits(
+    networks: Sequence[Network], x: Array, fold: Folds, rows: NDArray[np.intp]
+) -> Floats:
+    """Return the logits (S, M, C) of the S networks that hold out each of the rows (M,)."""
+    several = holders(networks, int(fold.max()) + 1)
+    owner = fold[rows]
+    found: list[Floats] = []
+    for one_of_each in zip(*several, strict=True):
+        parts = [(owner == place, network) for place, network in enumerate(one_of_each)]
+        own = [two_columns(network.predict(x[rows[is_own]])) for is_own, network in parts]
+        logits = np.empty((len(rows), own[0].shape[1]))
+        for (is_own, _), part in zip(parts, own, strict=True):
+            logits[is_own] = part
+        found.append(logits)
+    return np.stack(found)
 
 
-def _best(
-    bag: BagOutputs, codes: NDArray[np.int64], weights: Floats, *, shrinks: bool, n_wrong: int
-) -> int:
-    """Return the step of the lowest log loss; 0 unless it is lower by two standard errors.
+def temperature(
+    logits: Floats, codes: NDArray[np.int64], weight: Weights = None, *, is_mean: bool
+) -> float:
+    """Return the temperature of the lowest log loss, at most 1 with `is_mean`: see the module.
 
-    n_wrong: the number of additional rows like the others, but of the second most likely class.
+    logits (S, M, C): of the S networks that hold out each row; codes, weight (M,): the classes and
+    weights of the rows. is_mean: whether a new row is predicted by further networks.
     """
-    share = n_wrong / (len(codes) + n_wrong)
-    logits, is_other = bag.for_new_rows(shrinks=shrinks), bag.others[:, :, None]
-    n_averaged = is_other.sum(axis=0)
-    m = np.arange(len(codes))
+    m, weights = np.arange(len(codes)), 1.0 if weight is None else weight
+    share = N_WRONG / (len(codes) + N_WRONG)
 
-    def losses(step: int) -> Floats:
+    def loss(step: int) -> float:
         scaled = logits / 2.0 ** (step / STEPS_PER_OCTAVE)
-        every = softmax(scaled.reshape(-1, logits.shape[2])).reshape(logits.shape)
-        mean = (every * is_other).sum(axis=0) / n_averaged
+        mean = softmax(scaled.reshape(-1, logits.shape[2])).reshape(logits.shape).mean(axis=0)
         of_truth, mean[m, codes] = mean[m, codes], 0
         right, wrong = (
             -np.log(np.maximum(p, MIN_PROBABILITY)) for p in (of_truth, mean.max(axis=1))
         )
-        return np.asarray(((1 - share) * right + share * wrong) * weights)
+        return float((((1 - share) * right + share * wrong) * weights).mean())
 
-    known: dict[int, float] = {}
+    losses = {0: loss(0)}
     best, width = 0, MAX_STEPS // 2
     while width:
-        for step in (best, best - width, best + width):
-            if abs(step) <= MAX_STEPS and step not in known:
-                known[step] = float(losses(step).mean())
-        lowest = min(known, key=lambda step: (known[step], abs(step)))
+        for step in (best - width, best + width):
+            if -MAX_STEPS <= step <= (0 if is_mean else MAX_STEPS) and step not in losses:
+                losses[step] = loss(step)
+        lowest = min(losses, key=lambda step: (losses[step], abs(step)))
         width = width // 2 if lowest == best else width
         best = lowest
-    gain = losses(0) - losses(best)
-    error = gain.std() / np.sqrt(len(gain))
-    return best if gain.mean() > MIN_STANDARD_ERRORS * error else 0
+    return float(2.0 ** (best / STEPS_PER_OCTAVE))
