@@ -148,6 +148,61 @@ void binned_affine_forward_naive(T* out, const T* x, const T* w, const T* b, Bin
   }
 }
 
+// Rows of x in a column of B bins, up to 64 at a time: for each of some bins the rows in it, as bits.
+template <class T>
+struct RowsInBins {
+  static constexpr Size most = 64;  // rows, and bins
+  T shares[most];
+  std::uint64_t rows[most];
+
+  // The bins first ... first + most - 1 of rows x[0], x[step], ... Returns 0, or NaN if a position
+  // is NaN.
+  T find(const T* x, Size step, Size count, Size B, Size first) {
+    __builtin_memset(rows, 0, sizeof rows);
+    T missing = 0;
+    for (Size n = 0; n < count; ++n) {
+      const auto [bin, share] = position_of(x[n * step], B);
+      missing += share * 0;
+      shares[n] = share;
+      if (bin >= first && bin < first + most) rows[bin - first] |= std::uint64_t(1) << n;
+    }
+    return missing;
+  }
+};
+
+// dout (N, O), at most 64 rows -> sums, counts (B, O) of some bins, in some columns of dout:
+//
+//   sums[k] += sum over rows in bin k of share dout, counts[k] += sum over them of dout
+//
+// With is_first they begin at 0. `at` has V columns of vectors.
+template <int V, class T, class At>
+inline void add_rows_in_bins(T* sums, T* counts, const T* dout, const RowsInBins<T>& in, Size B,
+                             Size O, bool is_first, At at) {
+  for (Size k = 0; k < B; ++k, sums += O, counts += O) {
+    Vector<T> sum[V] = {}, count[V] = {};
+    HANDNN_UNROLL
+    for (int v = 0; !is_first && v < V; ++v) {
+      sum[v] = at(v).load(sums);
+      count[v] = at(v).load(counts);
+    }
+    for (std::uint64_t rows = in.rows[k]; rows; rows &= rows - 1) {
+      const int n = __builtin_ctzll(rows);
+      const Vector<T> share = splat(in.shares[n]);
+      HANDNN_UNROLL
+      for (int v = 0; v < V; ++v) {
+        const Vector<T> slope = at(v).load(dout + n * O);
+        sum[v] = fma(share, slope, sum[v]);
+        count[v] += slope;
+      }
+    }
+    HANDNN_UNROLL
+    for (int v = 0; v < V; ++v) {
+      at(v).store(sums, sum[v]);
+      at(v).store(counts, count[v]);
+    }
+  }
+}
+
 // dout (N, O), x (N, I) -> the rows of dw (R, O) of some columns, overwritten; the other rows are
 //   unchanged, so that threads can share dw. scratch (matmul_scratch, and R O more).
 //
@@ -160,6 +215,7 @@ void binned_affine_forward_naive(T* out, const T* x, const T* w, const T* b, Bin
 template <class T>
 void binned_affine_dw(T* dw, const T* dout, const T* x, Bins bins, T* scratch, Size N, Size O,
                       Range columns) {
+  constexpr Size L = lanes<T>, V = 4, most = RowsInBins<T>::most;
   T* const counts = scratch + matmul_scratch<T>;
   for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
     T* const sums = dw + row * O;
@@ -169,18 +225,24 @@ void binned_affine_dw(T* dw, const T* dout, const T* x, Bins bins, T* scratch, S
       while (end < columns.last && bins.counts[end] == 0) ++end;
       return matmul_tn(sums, x + i, dout, scratch, N, end - i, O, {bins.I});
     }
-    for (T* const table : {sums, counts})
-      __builtin_memset(table, 0, std::size_t(B * O) * sizeof(T));
     T missing = 0;  // NaN if a position is
-    for (Size n = 0; n < N; ++n) {
-      const auto [bin, share] = position_of(x[n * bins.I + i], B);
-      missing += share * 0;
-      T *const sum = sums + bin * O, *const count = counts + bin * O;
-      const T* const slope = dout + n * O;
-      for_each_vector<T>(O, [&, share = share](auto at) {
-        at.store(sum, fma(splat(share), at.load(slope), at.load(sum)));
-        at.store(count, at.load(count) + at.load(slope));
-      });
+    for (Size first = 0; first < B; first += most) {
+      const Size n_bins = B - first < most ? B - first : most;
+      for (Size n = 0; n == 0 || n < N; n += most) {
+        RowsInBins<T> in;
+        const T found = in.find(x + n * bins.I + i, bins.I, N - n < most ? N - n : most, B, first);
+        if (first == 0) missing += found;
+        const auto add = [&](auto width, auto at) {
+          add_rows_in_bins<width>(sums + first * O, counts + first * O, dout + n * O, in, n_bins, O,
+                                  n == 0, at);
+        };
+        Size o = 0;
+        for (; o + V * L <= O; o += V * L) {
+          add(std::integral_constant<int, V>{}, [&](int v) { return WholeVector<T>{o + v * L}; });
+        }
+        for_each_vector<T>(
+            o, O, [&](auto at) { add(std::integral_constant<int, 1>{}, [&](int) { return at; }); });
+      }
     }
     for_each_vector<T>(O, [&](auto at) {
       Vector<T> all{};
