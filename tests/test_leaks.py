@@ -218,6 +218,7 @@ def engine_calls():
         request = _core.TrainingRequest(
             program=(learning, loss, optimizer, True),
             rows=(rows, y),
+            held_out=(x, y),
             sampler=sampler,
             span=_core.TrainingSpan(epochs=1, first_epoch=0),
             outputs=None,

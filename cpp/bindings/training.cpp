@@ -16,6 +16,7 @@
 #include "bind.hpp"
 #include "bricks.hpp"
 #include "constructor.hpp"
+#include "engine/held_out.hpp"
 #include "engine/shuffle.hpp"
 #include "engine/train.hpp"
 #include "losses.hpp"
@@ -56,7 +57,8 @@ using ShardingSpec = std::tuple<Size, Size, Size, py::object>;
 
 struct TrainingRequest {
   ProgramSpec program;
-  RowArrays rows;  // x, y and optionally sample_weight
+  RowArrays rows;      // x, y and optionally sample_weight
+  RowArrays held_out;  // the same of rows to measure after each epoch, or ()
   BatchSampler sampler;
   TrainingSpan span;
   OptionalArrayObject outputs;
@@ -78,8 +80,12 @@ class CheckedTraining {
  public:
   explicit CheckedTraining(const TrainingRequest& request)
       : request_(request), bricks_(function, request.program.bricks) {
-    take_rows();
-    take_loss();
+    take_rows(request.rows, rows_);
+    take_loss(rows_);
+    if (request.held_out.size()) {
+      take_rows(request.held_out, held_out_);
+      take_loss(held_out_);
+    }
     check_sampler();
     if (!request.outputs.is_none()) {
       outputs_ = gate_.output("outputs", request.outputs,
@@ -101,9 +107,14 @@ class CheckedTraining {
       TrainingProgram<T> program(active_kernels<T>(), bricks_.checked(), loss_, optimizer_,
                                  std::get<2>(request_.program.optimizer), most_rows,
                                  request_.threads, with_exchange(unlocked));
+      std::optional<HeldOut<T>> held_out;
+      if (held_out_.x.object) {
+        held_out.emplace(active_kernels<T>(), bricks_.checked(), loss_, held_out_.rows());
+      }
       result = train<T>(
-          program, {x_, y_, weight_, x_.shape[0]}, request_.sampler, request_.span, lr_factors_,
-          [&] { return is_interrupted(stop, unlocked); }, outputs_);
+          program, rows_.rows(), request_.sampler, request_.span, lr_factors_,
+          [&] { return is_interrupted(stop, unlocked); }, outputs_,
+          held_out ? [&] { return held_out->loss(); } : std::function<double()>());
     }
     if (PyErr_Occurred()) throw py::error_already_set();
     if (result.lacks_memory) throw std::bad_alloc();
@@ -183,34 +194,43 @@ class CheckedTraining {
     return sharding;
   }
 
-  void take_rows() {
-    const py::tuple& rows = request_.rows;
-    if (rows.size() < 2 || rows.size() > 3) gate_.bad_value("rows must be x, y and weights");
-    gate_.inputs({{"x", rows[0], x_}, {"y", rows[1], y_}});
-    if (rows.size() == 3) gate_.inputs({{"sample_weight", rows[2], weight_}});
-    bricks_.require_width(gate_, x_);
-    if (x_.shape[0] == 0) gate_.bad_value("x has no rows");
+  // x, y and weights, if given.
+  struct RowsGiven {
+    Array x, y, weight;
+
+    Rows<T> rows() const { return {x, y, weight, x.shape[0]}; }
+  };
+
+  void take_rows(const py::tuple& given, RowsGiven& rows) {
+    if (given.size() < 2 || given.size() > 3) gate_.bad_value("rows must be x, y and weights");
+    gate_.inputs({{"x", given[0], rows.x}, {"y", given[1], rows.y}});
+    if (given.size() == 3) gate_.inputs({{"sample_weight", given[2], rows.weight}});
+    bricks_.require_width(gate_, rows.x);
+    if (rows.x.shape[0] == 0) gate_.bad_value("x has no rows");
+    bricks_.check_codes(gate_, rows.x);
   }
 
-  void take_loss() {
+  void take_loss(const RowsGiven& rows) {
     const auto& [name, number, numbers, is_exact] = request_.program.loss;
     const int which = loss_called(gate_, name);
-    if (!numbers.is_none()) {
+    if (!numbers.is_none() && !loss_numbers_.object) {
       gate_.inputs({{loss_facts[which].numbers, numbers, loss_numbers_}});
     }
     const CheckedLoss loss(gate_, which, number, loss_numbers_, bricks_.checked().outputs());
-    const Size Y = loss.check_targets(gate_, y_, x_.shape[0]);
-    if (weight_.object) check_weights(gate_, weight_, x_.shape[0]);
+    const Size N = rows.x.shape[0], Y = loss.check_targets(gate_, rows.y, N);
+    if (rows.weight.object) check_weights(gate_, rows.weight, N);
+    if (&rows == &held_out_ && Y != loss_.options.columns) {
+      gate_.bad_value("y has ", loss_.options.columns, " columns, but ", Y, " in held-out rows");
+    }
     loss_ = {which, loss.template options<T>(Y), is_exact};
   }
 
   void check_sampler() {
     const BatchSampler& sampler = request_.sampler;
-    const Size N = x_.shape[0];
+    const Size N = rows_.x.shape[0];
     if (request_.span.epochs < 1 || sampler.batch_size < 1) {
       gate_.bad_value("epochs and batch_size must be at least 1");
     }
-    bricks_.check_codes(gate_, x_);
     if (sampler.rows_per_epoch < 1 || (sampler.rows_per_epoch > N && !sampler.replacement)) {
       gate_.bad_value("rows_per_epoch is ", sampler.rows_per_epoch, " of ", N, " rows");
     }
@@ -237,7 +257,8 @@ class CheckedTraining {
   const TrainingRequest& request_;
   Gate gate_ = Gate::casting_to<T>(function);
   Bricks<T> bricks_;
-  Array x_, y_, weight_, loss_numbers_, outputs_, lr_factors_;
+  RowsGiven rows_, held_out_;
+  Array loss_numbers_, outputs_, lr_factors_;
   LossSettings<T> loss_;
   OptimizerSettings optimizer_;
   Sharding<T> sharding_;
@@ -246,12 +267,13 @@ class CheckedTraining {
 
 using ProgramTuple = std::tuple<BrickList, LossSpec, OptimizerSpec, bool>;
 
-TrainingRequest* new_request(ProgramTuple program, RowArrays rows, const BatchSampler& sampler,
-                             const TrainingSpan& span, OptionalArrayObject outputs, int threads,
-                             ShardingSpec sharding) {
+TrainingRequest* new_request(ProgramTuple program, RowArrays rows, RowArrays held_out,
+                             const BatchSampler& sampler, const TrainingSpan& span,
+                             OptionalArrayObject outputs, int threads, ShardingSpec sharding) {
   auto& [bricks, loss, optimizer, is_float32] = program;
   return new TrainingRequest{{std::move(bricks), std::move(loss), std::move(optimizer), is_float32},
                              std::move(rows),
+                             std::move(held_out),
                              sampler,
                              span,
                              std::move(outputs),
@@ -332,12 +354,14 @@ void bind_training(py::module_& module) {
   span.def_readonly("epochs", &TrainingSpan::epochs)
       .def_readonly("first_step", &TrainingSpan::first_step);
   py::class_<TrainingRequest> request(module, "TrainingRequest", plain);
-  define_constructor(request, new_request, py::arg("program"), py::arg("rows"), py::arg("sampler"),
-                     py::arg("span"), py::arg("outputs"), py::arg("threads"), py::arg("sharding"));
+  define_constructor(request, new_request, py::arg("program"), py::arg("rows"), py::arg("held_out"),
+                     py::arg("sampler"), py::arg("span"), py::arg("outputs"), py::arg("threads"),
+                     py::arg("sharding"));
   py::class_<TrainingResult> result(module, "TrainingResult", plain);
   define_constructor(result);
   result.def_property_readonly("losses", of_epochs<&EpochResult::loss>)
       .def_property_readonly("seconds", of_epochs<&EpochResult::seconds>)
+      .def_property_readonly("held_out", of_epochs<&EpochResult::held_out>)
       .def_readonly("steps", &TrainingResult::steps)
       .def_readonly("total", &TrainingResult::total);
   module.def("train", train_network, py::arg("request"), py::arg("result"), py::arg("stop"));

@@ -114,7 +114,8 @@ bool has_room(std::vector<EpochResult>& epochs) {
 template <class T>
 TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const BatchSampler& sampler,
                      const TrainingSpan& span, const double* lr_factors,
-                     const std::function<bool()>& interrupted, T* outputs) {
+                     const std::function<bool()>& interrupted, T* outputs,
+                     const std::function<double()>& measure) {
   const Size count = sampler.rows_per_epoch;
   const Size batch_size = std::min(sampler.batch_size, count);
   Batches<T> batches(rows, sampler, program.inputs(), program.targets());
@@ -157,12 +158,13 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
       stops = interruptions.now(1) || program.is_to_stop();
       if (stops && first + N < count) return result;
     }
+    const double held_out = measure ? measure() : 0;
     const Clock::time_point end = Clock::now();
-    result.epochs.push_back({result.total / double(count), seconds(end - start)});
+    result.epochs.push_back({result.total / double(count), seconds(end - start), held_out});
     start = end;
     result.total = 0;
     first_row = 0;
-    if (stops) return result;
+    if (stops || !std::isfinite(held_out)) return result;
   }
   return result;
 }
@@ -170,7 +172,7 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
 #define HANDNN_FOR(T)                                                                             \
   template TrainingResult train(TrainingProgram<T>&, const Rows<T>&, const BatchSampler&,         \
                                 const TrainingSpan&, const double*, const std::function<bool()>&, \
-                                T*);
+                                T*, const std::function<double()>&);
 HANDNN_FOR(float)
 HANDNN_FOR(double)
 #undef HANDNN_FOR

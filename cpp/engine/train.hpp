@@ -32,6 +32,7 @@ struct TrainingSpan {
 
 struct EpochResult {
   double loss, seconds;
+  double held_out = 0;  // what `measure` returned after it
 };
 
 struct TrainingResult {
@@ -46,10 +47,12 @@ struct TrainingResult {
 // returns true. Training also ends at the first loss that is NaN or infinite: that step changes no
 // param and is not counted, and `total` is then not finite. `outputs`, if not null, is
 // (rows_per_epoch, columns of the last brick) and receives the outputs that the losses of an epoch
-// are computed from, batch by batch.
+// are computed from, batch by batch. `measure`, if not null, returns the loss of held-out rows: it
+// is called after each epoch, and training ends when it is not finite.
 template <class T>
 TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const BatchSampler& sampler,
                      const TrainingSpan& span, const double* lr_factors,
-                     const std::function<bool()>& interrupted, T* outputs = nullptr);
+                     const std::function<bool()>& interrupted, T* outputs = nullptr,
+                     const std::function<double()>& measure = nullptr);
 
 }  // namespace handnn

@@ -90,6 +90,7 @@ class TrainingRequest:
             bool,
         ],
         rows: tuple[numpy.typing.NDArray[numpy.floating], ...],
+        held_out: tuple[numpy.typing.NDArray[numpy.floating], ...],
         sampler: BatchSampler,
         span: TrainingSpan,
         outputs: numpy.typing.NDArray[numpy.floating] | None,
@@ -104,6 +105,8 @@ class TrainingRequest:
 
 class TrainingResult:
     def __init__(self) -> None: ...
+    @property
+    def held_out(self) -> numpy.typing.NDArray[numpy.float64]: ...
     @property
     def losses(self) -> numpy.typing.NDArray[numpy.float64]: ...
     @property

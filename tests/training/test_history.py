@@ -186,12 +186,13 @@ def test_a_history_takes_as_much_memory_as_its_numbers():
     assert history.last == Epoch(1.0, 2.0, 0.5, {"mae": 3.0}) and len(history) == n_epochs
 
 
-def test_plain_epochs_are_those_without_validation_and_metrics():
+@pytest.mark.parametrize("validation", [(None, None), (4.0, 5.0)])
+def test_plain_epochs_are_those_without_metrics(validation):
     plain, whole = History(), History()
     epochs = PlainEpochs()
-    epochs.append(3.0, 0.25)
-    epochs.append(2.0, 0.5)
+    values = None if validation[0] is None else np.array(validation)
+    epochs.extend(np.array([3.0, 2.0]), np.array([0.25, 0.5]), values)
     for _ in range(2):
         plain.extend_plain(epochs)
-        whole.extend([Epoch(3.0, None, 0.25), Epoch(2.0, None, 0.5)])
+        whole.extend([Epoch(3.0, validation[0], 0.25), Epoch(2.0, validation[1], 0.5)])
     assert plain.to_dict() == whole.to_dict() and len(plain) == 4

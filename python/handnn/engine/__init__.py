@@ -11,6 +11,7 @@ from handnn._core import get_num_threads
 from handnn.engine.call import (
     ONE_SLICE,
     ShardingSpec,
+    TrainingRows,
     TrainingSpan,
     check_targets,
     largest_columns,
@@ -33,6 +34,7 @@ __all__ = [
     "Stop",
     "Stopped",
     "TrainingProgram",
+    "TrainingRows",
     "TrainingSpan",
     "asked_by",
     "batch_norm_dx",

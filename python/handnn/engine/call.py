@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from time import perf_counter
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +35,19 @@ The exchange adds the slices of other processes, as cpp/bindings/training.cpp ex
 ONE_SLICE: ShardingSpec = (1, 0, 1, None)
 
 
+class TrainingRows(NamedTuple):
+    """Rows to train on, and rows whose loss is measured after each epoch, or ().
+
+    Both are x (N, I), y (N, O) and optionally weights (N,), of the dtype of the layers.
+    """
+
+    rows: tuple[Array, ...]
+    held_out: tuple[Array, ...] = ()
+
+
 def train(
     program: TrainingProgram,
-    rows: tuple[Array, ...],
+    data: TrainingRows,
     sampler: BatchSampler,
     span: TrainingSpan,
     epochs: PlainEpochs,
@@ -47,13 +57,15 @@ def train(
 ) -> tuple[int, float]:
     """Train in one call; append the finished epochs to `epochs`.
 
-    rows: x (N, I), y (N, O) and optionally weights (N,), of the dtype of the layers. The arrays of
-    layers and optimizer are changed in place; layers and loss discard what they kept for backward.
-    When interrupted (Ctrl-C), all arrays are those after a complete step, and `epochs` has the
-    finished ones. Once `stop` is set, training ends after the current step.
+    The arrays of layers and optimizer are changed in place; layers and loss discard what they kept
+    for backward. When interrupted (Ctrl-C), all arrays are those after a complete step, and
+    `epochs` has the finished ones. Once `stop` is set, training ends after the current step.
 
     outputs (rows_per_epoch, O) receives the outputs that the losses of the last epoch are computed
     from, batch by batch; only those of the slices of this process.
+
+    The loss of held-out rows has the bits of `Network.predict` and of the loss. The call ends after
+    an epoch in which it is not finite.
 
     The call also ends early, after a step, if a signal waits for it (see `handnn.engine.signals`).
 
@@ -63,8 +75,9 @@ def train(
     check_stop()
     by = supervision()
     n_steps = span.epochs * sampler.steps
+    threads = 0 if by is None else 1
     request = _core.TrainingRequest(
-        program.spec(n_steps), rows, sampler, span, outputs, 0 if by is None else 1, sharding
+        program.spec(n_steps), *data, sampler, span, outputs, threads, sharding
     )
     result = _core.TrainingResult()
     program.forget()
@@ -81,7 +94,7 @@ def train(
             signals.state.pause = pause
         n_failed = 0 if math.isfinite(result.total) else 1
         program.count_steps(result.steps, result.steps + n_failed)
-        epochs.extend(result.losses, result.seconds)
+        epochs.extend(result.losses, result.seconds, result.held_out if data.held_out else None)
         if by is not None:  # the call released the GIL
             by.last_yield = perf_counter()
     if result.steps < n_steps - span.first_step:

@@ -139,8 +139,9 @@ class Session:
             self._program = self._new_program()
         epochs = engine.PlainEpochs()
         span = engine.TrainingSpan(1 if is_watching else n_epochs, epoch, at, self._total)
+        rows = engine.TrainingRows((self.rows.x, self.rows.y))
         n_steps, self._total = engine.train(
-            self._program, (self.rows.x, self.rows.y), self.sampler, span, epochs, stop=stop
+            self._program, rows, self.sampler, span, epochs, stop=stop
         )
         self.step += n_steps
         if not math.isfinite(self._total):

@@ -65,8 +65,9 @@ class History:
             self._train_loss.append(epoch.train_loss)
 
     def extend_plain(self, epochs: PlainEpochs) -> None:
-        """Append epochs without validation and metrics."""
+        """Append epochs without metrics."""
         self._seconds.extend(epochs.seconds)
+        self._validation_loss.extend(epochs.validation_losses)
         self._train_loss.extend(epochs.losses)
 
     def to_columns(self) -> dict[str, NDArray[np.float64]]:

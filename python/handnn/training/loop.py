@@ -38,6 +38,8 @@ class TrainingLoop:
     keeps_outputs: bool
     """Whether `state.outputs` receives the outputs of the epoch, for the metrics."""
     stop: engine.Stop
+    held_out: Samples = ()
+    """The rows whose loss the compiled engine measures after each epoch; () for none."""
     sharded: ShardedStep | None = None
     """The slices of each batch; None if a batch is one slice, and one rank trains."""
     program: engine.TrainingProgram | None = None
@@ -112,7 +114,7 @@ class TrainingLoop:
         span = engine.TrainingSpan(count, done, state.step, state.total)
         steps, state.total = engine.train(
             program,
-            self.rows,
+            engine.TrainingRows(self.rows, self.held_out),
             self.sampler,
             span,
             epochs,

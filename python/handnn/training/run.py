@@ -123,6 +123,8 @@ class Run:
             ranks = Ranks(sharding) if self.ranks is None else self.ranks
             self._loop.sharded = ShardedStep(ranks, self.parts.network)
             self._check_same(ranks)
+        if not self.measuring.measures and self.ranks is None:  # metrics need the outputs
+            self._loop.held_out = self._validation
 
     def begin(self, is_resumed: bool) -> None:
         """Apply the changes that precede the first step."""
@@ -177,7 +179,8 @@ class Run:
             try:
                 self._loop.run(count, epochs)
             except BaseException:  # counts complete epochs
-                if self.held_out is None and not self.measuring.measures:
+                is_measured = self.held_out is None or self._loop.held_out
+                if is_measured and not self.measuring.measures:
                     state.history.extend_plain(epochs)
                 raise
             self._merge_outputs()
@@ -238,7 +241,9 @@ class Run:
         if self.ranks is not None:
             return 1
         watches = self.callbacks or self.measuring.measures or self.state.early_stopping is not None
-        if watches or self.held_out is not None or getattr(schedule, "is_watching", False):
+        if watches or getattr(schedule, "is_watching", False):
+            return 1
+        if self.held_out is not None and not (self._loop.held_out and self.parts.compiles()):
             return 1
         if schedule is None:
             return MAX_EPOCHS_PER_CALL
@@ -247,10 +252,15 @@ class Run:
     def _after(self, epochs: engine.PlainEpochs, bar: Bar) -> bool:
         """Complete an epoch in the order that `Trainer` documents; return whether the fit ends."""
         start = perf_counter()
-        validation_loss, metrics = self._measured()
+        validation_loss: float | None = None
+        metrics: Mapping[str, float] = {}
+        if epochs.validation_losses:
+            validation_loss = epochs.validation_losses[-1]
+        else:
+            validation_loss, metrics = self._measured()
         more = perf_counter() - start
         history = self.state.history
-        if len(epochs) > 1:  # in one call, so nothing was measured between them
+        if len(epochs) > 1:  # in one call, so nothing else was measured between them
             history.extend_plain(epochs)
         else:
             seconds = epochs.seconds[0] + more
