@@ -148,7 +148,7 @@ void binned_affine_forward_naive(T* out, const T* x, const T* w, const T* b, Bin
   }
 }
 
-// Rows of x in a column of B bins, up to 64 at a time: for each of some bins the rows in it, as bits.
+// Up to 64 rows of x in a column of B bins: for each of some bins, the rows in it, as bits.
 template <class T>
 struct RowsInBins {
   static constexpr Size most = 64;  // rows, and bins

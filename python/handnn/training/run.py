@@ -179,7 +179,7 @@ class Run:
             try:
                 self._loop.run(count, epochs)
             except BaseException:  # counts complete epochs
-                is_measured = self.held_out is None or self._loop.held_out
+                is_measured = self.held_out is None or epochs.validation_losses
                 if is_measured and not self.measuring.measures:
                     state.history.extend_plain(epochs)
                 raise
