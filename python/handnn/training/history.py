@@ -66,6 +66,7 @@ class History:
 
     def extend_plain(self, epochs: PlainEpochs) -> None:
         """Append epochs without metrics."""
+        check_type(epochs, PlainEpochs, "History.extend_plain: epochs")
         self._seconds.extend(epochs.seconds)
         self._validation_loss.extend(epochs.validation_losses)
         self._train_loss.extend(epochs.losses)
