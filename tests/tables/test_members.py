@@ -160,6 +160,8 @@ def test_qualities():
     fast, good, best = (default_recipe(2_000, 5, quality) for quality in ("fast", "good", "best"))
     assert (fast.n_folds, fast.epochs) == (4, 45) and (good.n_folds, good.epochs) == (8, 105)
     assert [len(members_of(recipe)) for recipe in (fast, good, best)] == [3, 3, 8]
+    assert (best.n_bins, best.n_fine_bins, good.n_fine_bins) == (31, 124, 0)
+    assert len(members_of(default_recipe(100_001, 5, "best"))) == 6  # without fine bins
     with pytest.raises(ValueError, match="quality must be one of fast, good, best, not 'slow'"):
         default_recipe(2_000, 5, "slow")
 

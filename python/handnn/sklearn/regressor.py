@@ -64,7 +64,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         categories: the encoding of text and categories, "embedding" or "one-hot".
         dtype: "float32", "float64", or "auto": float32 for a bag, and for float32 rows; else
             float64 for up to 1,000 rows. L-BFGS uses float64.
-        quality: of a bag: "fast" takes less than half of the time of "good"; "best" about six
+        quality: of a bag: "fast" takes less than half of the time of "good"; "best" about five
             times as long, since it tries further kinds of networks.
 
     Attributes:
