@@ -104,5 +104,15 @@ def test_best_learns_from_coarse_and_fine_bins():
 
     fitted = fit_table(x, x[:, 0], recipe, rng=0, train=train)
     assert recipe.n_bins == 3 and recipe.n_fine_bins == 12
-    assert widths == [8, 2, 8, 8, 4, 4, 8]  # without bins, coarse ones, positions of fine ones
+    assert widths == [
+        8,
+        2,
+        8,
+        8,
+        2,
+        8,
+        4,
+        4,
+        8,
+    ]  # without bins, coarse ones, positions of fine ones
     assert fitted.model.columns.n_after == 26

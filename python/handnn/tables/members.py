@@ -4,8 +4,8 @@ For each fold there is a network of every member, trained on the same rows. The 
 recipe itself. The second is linear: deep networks approximate a straight line with many bent pieces
 and overfit the noise around it. With the bins of `tables.bins` it is an additive model, a sum of a
 piecewise linear function of each column. The third is linear in the numbers as they are: see
-`straight`. With `quality="best"` there is a second bag of the first member, which halves the
-variance of its random numbers, and further members differ in bins, activation or regularization.
+`straight`. With `quality="best"` each of these has a second bag, which halves the variance of
+random numbers, and further members differ in bins, activation or regularization.
 
 The bag is chosen greedily: it begins with the member that has the lowest loss on held-out rows, and
 the member that lowers the loss of their mean prediction most is added until none does. The more
@@ -78,11 +78,12 @@ def members_of(recipe: RecipeT) -> list[RecipeT]:
     """Return the recipe of each member: see the module."""
     if not recipe.n_linear:
         return [recipe]
-    more = [replace(linear(recipe), is_straight=True)] if recipe.n_linear > 1 else []
-    if recipe.has_variants:
-        fine_kinds = [fine(recipe), fine(smooth(recipe))] if recipe.n_fine_bins else []
-        more += [recipe, smooth(recipe), *fine_kinds, regularized(recipe)]
-    return [recipe, linear(recipe), *more]
+    straight = [replace(linear(recipe), is_straight=True)] if recipe.n_linear > 1 else []
+    usual = [recipe, linear(recipe), *straight]
+    if not recipe.has_variants:
+        return usual
+    fine_kinds = [fine(recipe), fine(smooth(recipe))] if recipe.n_fine_bins else []
+    return [*usual, *usual, smooth(recipe), *fine_kinds, regularized(recipe)]
 
 
 def described(recipe: Recipe) -> str:
