@@ -10,10 +10,12 @@ namespace handnn {
 namespace {
 
 // The largest number of rows whose gradient is summed in registers and not stored, and the least
-// number of columns, unless there is one: rows of w must fill vectors. Measured.
+// number of columns, unless there is one: rows of w must fill vectors. The gradient of one row is
+// not a sum, so many rows of w suffice. Measured.
 constexpr Size most_few_rows = 8, least_columns = 64;
 
-bool sums_in_registers(Size N, Size O) {
+bool sums_in_registers(Size N, Size I, Size O) {
+  if (N == 1) return O >= least_columns || I >= least_columns || O == 1;
   return N <= most_few_rows && (O >= least_columns || O == 1);
 }
 
@@ -91,7 +93,7 @@ void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts
   const Size I = brick.I, O = brick.O;
   const auto [first, last] = share_of(I, part, parts, cache_line);
   const Size most = gradient_rows(N, O);
-  const bool is_summed = sums_in_registers(N, O) && !stored_dw_[i];
+  const bool is_summed = sums_in_registers(N, I, O) && !stored_dw_[i];
   if (!is_summed && !adds && parts == 1 && I <= most) {
     T *dw = stored_dw_[i] ? stored_dw_[i] : dw_[0], *db = stored_db_[i] ? stored_db_[i] : db_;
     kernels_.affine_dparams(dw, db, dout, x, scratch, N, I, O);
@@ -165,12 +167,13 @@ template <class T>
 void TrainingProgram<T>::backward_and_learn_row() {
   for (std::size_t i = bricks_.size(); i-- > first_learning_;) {
     const Brick<T>& brick = bricks_[i];
-    if (brick.kind != Kind::affine || !sums_in_registers(1, brick.O)) {
+    if (brick.kind != Kind::affine || !sums_in_registers(1, brick.I, brick.O)) {
       backward_rows(i, 0, {0, 1});
       if (brick.learns()) learn(i, 1, 0, 1);
       continue;
     }
-    const Size I = brick.I, O = brick.O, most = gradient_rows(1, O);
+    const Size I = brick.I, O = brick.O;
+    const Size most = i > first_learning_ ? gradient_rows(1, O) : I;
     for (Size row = 0; row < I; row += most) {
       const Size rows = std::min(most, I - row);
       if (i > first_learning_) {

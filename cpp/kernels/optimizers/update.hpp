@@ -86,24 +86,87 @@ void update_naive(T* param, T* state_0, T* state_1, const T* grad, const Rates<T
   }
 }
 
+// x[lane] for each of the lanes.
+template <class V>
+inline V permuted(V x, Int<V> lane) {
+#if defined(__clang__)
+  V result;
+  for (int i = 0; i < lanes<Scalar<V>>; ++i) result[i] = x[lane[i]];
+  return result;
+#else
+  return __builtin_shuffle(x, lane);
+#endif
+}
+
 // Updates w (I, O) and its states in place from its gradient x^T . dout, which is not stored: it is
 // summed in registers, as matmul_tn sums it, and used. For few rows, where reading and writing w
 // takes longer than the sums.
 //
-// `rates` are passed by value, because stores to w might change what a reference refers to. One row
-// has code of its own, which takes a third less time.
-template <class Formula, bool changes, bool is_one, class T>
+// `rates` are passed by value, because stores to w might change what a reference refers to.
+template <class Formula, bool changes, class T>
 void update_by_rows(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Range rows, Size O) {
   for (Size i = rows.first; i < rows.last; ++i) {
     const auto row = [&](T* array) { return array ? array + i * O : nullptr; };
     const ParamArrays<T> w_row = {row(w.param), row(w.state_0), row(w.state_1)};
     for_each_vector<T>(O, [&](auto at) {
       Vector<T> sum{};
-      for (Size n = 0; n < (is_one ? 1 : from.N); ++n) {
+      for (Size n = 0; n < from.N; ++n) {
         sum = fma(splat(from.x[n * from.x_row + i]), at.load(from.dout + n * from.dout_row), sum);
       }
       step_at<Formula, changes>(at, w_row, sum, rates);
     });
+  }
+}
+// The same for one row of x and dout, and O of at least a vector. A vector that goes beyond its row
+// of w continues with the next row: a masked load or store that overlaps a store of the same bytes
+// waits for it, which takes four times as long.
+template <class Formula, class T>
+void update_by_row(ParamArrays<T> w, const T* x, const T* dout, Rates<Vector<T>> rates, Size I,
+                   Size O) {
+  constexpr Size L = lanes<T>;
+  T ends[2 * L];  // the last and the first columns of dout
+  store(ends, load(dout + O - L));
+  store(ends + L, load(dout));
+  const auto step = [&](auto at, Vector<T> x_at, Vector<T> dout_at) {
+    step_at<Formula, false, T>(at, w, fma(x_at, dout_at, Vector<T>{}), rates);
+  };
+  Size o = 0;  // the first column that the row before has not updated
+  for (Size i = 0; i < I; ++i) {
+    const Vector<T> x_i = splat(x[i]);
+    for (; o + L <= O; o += L) step(WholeVector<T>{i * O + o}, x_i, load(dout + o));
+    const Size rest = O - o;
+    o = 0;
+    if (rest == 0) continue;
+    const Vector<T> dout_at = load(ends + L - rest);
+    if (i + 1 == I) return step(PartialVector<T>{I * O - rest, First<T>(rest)}, x_i, dout_at);
+    step(WholeVector<T>{(i + 1) * O - rest}, with_rest<T>(x_i, splat(x[i + 1]), rest), dout_at);
+    o = L - rest;
+  }
+}
+// The same for fewer columns than a vector has lanes, and I a multiple of its lanes, L: a vector
+// belongs to several rows of w, and L rows to O vectors.
+template <class Formula, class T>
+void update_by_row_of_few(ParamArrays<T> w, const T* x, const T* dout, Rates<Vector<T>> rates,
+                          Size I, Size O) {
+  constexpr Size L = lanes<T>;
+  Int<T> row[L * L];  // of each of L O entries, and its dout
+  T dout_at[L * L];
+  Size k = 0;
+  for (Size r = 0; r < L; ++r) {
+    HANDNN_ROLL
+    for (Size o = 0; o < O; ++o, ++k) {
+      row[k] = Int<T>(r);
+      dout_at[k] = dout[o];
+    }
+  }
+  for (Size i = 0; i < I; i += L) {
+    const Vector<T> x_i = load(x + i);
+    for (k = 0; k < L * O; k += L) {
+      Int<Vector<T>> row_at;
+      __builtin_memcpy(&row_at, row + k, sizeof row_at);
+      const Vector<T> grad = fma(permuted(x_i, row_at), load(dout_at + k), Vector<T>{});
+      step_at<Formula, false, T>(WholeVector<T>{i * O + k}, w, grad, rates);
+    }
   }
 }
 // The same for R rows and C vectors of columns, which share what they read of x and dout.
@@ -158,13 +221,18 @@ void update_from_rows(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, 
     return update_from_rows<Formula>(w, swapped, rates, 1, I);
   }
   const Rates<Vector<T>> all = splat(rates);
-  if (changes_gradients(rates)) {
-    return update_by_rows<Formula, true, false>(w, from, all, {0, I}, O);
+  if (changes_gradients(rates)) return update_by_rows<Formula, true>(w, from, all, {0, I}, O);
+  if (from.N == 1 && O >= lanes<T>) {
+    return update_by_row<Formula>(w, from.x, from.dout, all, I, O);
   }
-  if (from.N == 1) return update_by_rows<Formula, false, true>(w, from, all, {0, I}, O);
+  if (from.N == 1) {
+    const Size whole = I / lanes<T> * lanes<T>;
+    update_by_row_of_few<Formula>(w, from.x, from.dout, all, whole, O);
+    return update_by_rows<Formula, false>(w, from, all, {whole, I}, O);
+  }
   const Size tiled = I / tiled_rows * tiled_rows;
   update_by_tiles<Formula>(w, from, all, tiled, O);
-  update_by_rows<Formula, false, false>(w, from, all, {tiled, I}, O);
+  update_by_rows<Formula, false>(w, from, all, {tiled, I}, O);
 }
 template <class Formula, class T>
 void update_from_rows_naive(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I,
