@@ -103,9 +103,10 @@ inline V permuted(V x, Int<V> lane) {
 // takes longer than the sums.
 //
 // `rates` are passed by value, because stores to w might change what a reference refers to.
-template <class Formula, bool changes, class T>
-void update_by_rows(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Range rows, Size O) {
-  for (Size i = rows.first; i < rows.last; ++i) {
+// This form is for gradients that are scaled or clipped.
+template <class Formula, class T>
+void update_by_rows(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Size I, Size O) {
+  for (Size i = 0; i < I; ++i) {
     const auto row = [&](T* array) { return array ? array + i * O : nullptr; };
     const ParamArrays<T> w_row = {row(w.param), row(w.state_0), row(w.state_1)};
     for_each_vector<T>(O, [&](auto at) {
@@ -113,7 +114,7 @@ void update_by_rows(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, R
       for (Size n = 0; n < from.N; ++n) {
         sum = fma(splat(from.x[n * from.x_row + i]), at.load(from.dout + n * from.dout_row), sum);
       }
-      step_at<Formula, changes>(at, w_row, sum, rates);
+      step_at<Formula, true>(at, w_row, sum, rates);
     });
   }
 }
@@ -194,16 +195,16 @@ inline void update_tile(ParamArrays<T> w, FewRows<T> from, const Rates<Vector<T>
     }
   }
 }
-constexpr Size tiled_rows = 4;
-template <class Formula, class T>
-void update_by_tiles(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Size I, Size O) {
-  constexpr Size L = lanes<T>, R = tiled_rows, C = 2;
+template <int R, int C, class Formula, class T>
+void update_by_tiles(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Range rows,
+                     Size O) {
+  constexpr Size L = lanes<T>;
   const Size whole = O / L * L;
   const First<T> rest(O - whole);
-  for (Size i = 0; i < I; i += R) {
+  for (Size i = rows.first; i < rows.last; i += R) {
     Size o = 0;
     for (; o + C * L <= whole; o += C * L) update_tile<R, C, Formula>(w, from, rates, i, o, O);
-    if (o < whole) update_tile<R, 1, Formula>(w, from, rates, i, o, O);
+    for (; o < whole; o += L) update_tile<R, 1, Formula>(w, from, rates, i, o, O);
     for (Size r = i; whole < O && r < i + R; ++r) {
       Vector<T> sum{};
       for (Size n = 0; n < from.N; ++n) {
@@ -221,18 +222,18 @@ void update_from_rows(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, 
     return update_from_rows<Formula>(w, swapped, rates, 1, I);
   }
   const Rates<Vector<T>> all = splat(rates);
-  if (changes_gradients(rates)) return update_by_rows<Formula, true>(w, from, all, {0, I}, O);
+  if (changes_gradients(rates)) return update_by_rows<Formula>(w, from, all, I, O);
   if (from.N == 1 && O >= lanes<T>) {
     return update_by_row<Formula>(w, from.x, from.dout, all, I, O);
   }
+  constexpr int R = 4;
+  const Size done = from.N == 1 ? I / lanes<T> * lanes<T> : I / R * R;
   if (from.N == 1) {
-    const Size whole = I / lanes<T> * lanes<T>;
-    update_by_row_of_few<Formula>(w, from.x, from.dout, all, whole, O);
-    return update_by_rows<Formula, false>(w, from, all, {whole, I}, O);
+    update_by_row_of_few<Formula>(w, from.x, from.dout, all, done, O);
+  } else {
+    update_by_tiles<R, 2, Formula>(w, from, all, {0, done}, O);
   }
-  const Size tiled = I / tiled_rows * tiled_rows;
-  update_by_tiles<Formula>(w, from, all, tiled, O);
-  update_by_rows<Formula, false>(w, from, all, {tiled, I}, O);
+  update_by_tiles<1, 4, Formula>(w, from, all, {done, I}, O);
 }
 template <class Formula, class T>
 void update_from_rows_naive(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I,
