@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 import handnn
+from handnn.tables import Columns, log_scale
+from handnn.tables.bagging import draw_folds
 from handnn.tables.fitting import fit_table
-from handnn.tables.log_scale import LogScale, SquaredError, is_better
+from handnn.tables.log_scale import LogScale, SquaredError, chosen_log_scale, loss_ratio
 from handnn.tables.recipe import default_recipe
+from handnn.training.many import train_many
 from tests.bounds import assert_same_bits
 
 N = 240
@@ -105,9 +108,41 @@ def test_the_loss_is_that_of_the_values():
 @pytest.mark.parametrize("unit", [1.0, 1e-170, 1e170])
 def test_answers_without_error_and_squares_out_of_range(unit):
     y = unit * np.array([[1.0], [2.0], [30.0]])
-    assert not is_better(y * 1.1, y, y)
-    assert not is_better(y * 0.0, y * 1.1, y)
-    assert is_better(y, y * 2, y) == (unit >= 1)
+    assert not loss_ratio(y * 1.1, y, y) < 0.95
+    assert not loss_ratio(y * 0.0, y * 1.1, y) < 0.95
+    assert (loss_ratio(y, y * 2, y) < 0.95) == (unit >= 1)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "ratios", "epochs", "is_log"),
+    [
+        (520, [0.74], [15], True),
+        (520, [1.06], [15], False),
+        (520, [0.76, 0.96], [15, 30], False),
+        (520, [1.04, 0.94], [15, 30], True),
+        (500, [0.94], [30], True),
+    ],
+)
+def test_a_second_pilot_trains_if_the_first_is_not_clear(
+    monkeypatch, n_rows, ratios, epochs, is_log
+):
+    rest, steps, rng = iter(ratios), [], np.random.default_rng(0)
+    monkeypatch.setattr(log_scale, "loss_ratio", lambda *arguments: next(rest))
+    x = rng.normal(size=(n_rows, 2))
+    y = np.exp(x[:, :1] + x[:, 1:])
+    recipe = replace(default_recipe(n_rows, 2).with_hidden((4,)), epochs=30, has_linear=False)
+    columns = Columns.learn(x)
+
+    def train(trainers, *args, **arguments):
+        steps.append(trainers[0].optimizer.schedule.steps)
+        return train_many(trainers, *args, **arguments)
+
+    fold = draw_folds(n_rows, recipe.n_folds, None, rng)
+    rows = columns.transform(x, "float32")
+    scale = chosen_log_scale(recipe, columns, rows, y, fold, None, rng, train)
+    assert (scale is not None) == is_log and next(rest, None) is None
+    lengths = [replace(recipe, epochs=count).n_steps(n_rows) for count in epochs]
+    assert sorted(set(steps)) == lengths
 
 
 def test_predictions_have_the_mean_of_the_target_on_held_out_rows(fitted):

@@ -3,7 +3,8 @@
 Prices, costs and durations often are products: each column changes them by a factor. Then networks
 learn the logarithm more easily, with errors of equal size in all rows. But it is worse for sums, so
 a pilot decides: a few networks are trained briefly on either scale, and both are compared by their
-squared errors on held-out rows, in the units of the target.
+squared errors on held-out rows, in the units of the target. A first pilot is shorter, and decides
+alone if the difference is large.
 
 The exponential of a mean is not the mean of exponentials. So the predictions are multiplied by a
 factor for which their mean on held-out rows is that of the target. (Duan 1983, "Smearing
@@ -30,7 +31,7 @@ from handnn.tables.members import Choice, chosen_members, members_of
 from handnn.tables.moments import Weights, deviations, means
 from handnn.tables.networks import NetworkInput, build_network, build_optimizer
 from handnn.tables.objective import rates
-from handnn.tables.recipe import Recipe
+from handnn.tables.recipe import MAX_SMALL_ROWS, Recipe
 from handnn.tables.target import Target
 from handnn.training.divergence import DivergenceError
 from handnn.training.trainer import Trainer
@@ -45,6 +46,14 @@ enough if there are fewer.
 
 MAX_LOSS_RATIO = 0.95
 """The logarithm must lower the squared error by 5 %."""
+
+FIRST_EPOCHS = 15
+"""The number of epochs of the first pilot, for tables of more than `MAX_SMALL_ROWS` rows: with
+fewer, the networks have learned too little by then.
+"""
+
+MIN_CLEAR_RATIO, MAX_CLEAR_RATIO = 0.75, 1.05
+"""The first pilot decides if the ratio of the squared errors is outside of this range."""
 
 
 @dataclass(frozen=True)
@@ -162,17 +171,16 @@ def chosen_log_scale(
     scale = LogScale.of(y, weight) if recipe.has_log and recipe.n_folds else None
     if scale is None:
         return None
+    seed = int(rng.integers(2**63))
     n_folds = int(fold.max()) + 1
     n_pilots = min(n_folds, max(2, math.ceil(PILOT_ROWS * n_folds / len(x))))
     held = np.where(fold < n_pilots, fold, -1)
     rows = rows_outside(fold, n_pilots, is_ordered=bool((fold < 0).any()))
     epochs = max(round(PILOT_EPOCHS * recipe.epochs), min(recipe.epochs, MIN_PILOT_EPOCHS))
-    pilot = replace(recipe, n_networks=n_pilots, epochs=epochs, has_variants=False)
     center = means(y, weight)
     spread = deviations(y, center, weight)
-    seed = int(rng.integers(2**63))
 
-    def trained(encoded: Floats) -> list[Network]:
+    def trained(pilot: Recipe, encoded: Floats) -> list[Network]:
         drawn = np.random.default_rng(seed)
         trainers, members = [], members_of(pilot)
         for member in members:
@@ -184,34 +192,42 @@ def chosen_log_scale(
         train_bag(trainers, x, encoded, rows, members, train, inputs.binned)
         return [trainer.network for trainer in trainers]
 
+    def ratio_after(epochs: int) -> float:
+        pilot = replace(recipe, n_networks=n_pilots, epochs=epochs, has_variants=False)
+        scaled, logs = (y - center) / spread, scale.encode(y)
+        plain = chosen_members(trained(pilot, scaled), pilot, MSELoss(), x, scaled, held).networks
+        choice, factor = scale.chosen_members(trained(pilot, logs), pilot, x, y, held, weight)
+        kept, outputs = held_out_outputs(plain, x, held)
+        of_logs = factor * scale.values(held_out_outputs(choice.networks, x, held)[1])
+        weights = None if weight is None else weight[kept]
+        return loss_ratio(of_logs, outputs * spread + center, y[kept], weights)
+
     try:
-        scaled = (y - center) / spread
-        plain = chosen_members(trained(scaled), pilot, MSELoss(), x, scaled, held).networks
-        choice, factor = scale.chosen_members(trained(scale.encode(y)), pilot, x, y, held, weight)
+        if len(x) > MAX_SMALL_ROWS and epochs > FIRST_EPOCHS:
+            ratio = ratio_after(FIRST_EPOCHS)
+            if not MIN_CLEAR_RATIO <= ratio <= MAX_CLEAR_RATIO:
+                return scale if ratio < MIN_CLEAR_RATIO else None
+        return scale if ratio_after(epochs) < MAX_LOSS_RATIO else None
     except DivergenceError:
         return None
-    kept, outputs = held_out_outputs(plain, x, held)
-    answers = outputs * spread + center
-    of_logs = factor * scale.values(held_out_outputs(choice.networks, x, held)[1])
-    weights = None if weight is None else weight[kept]
-    return scale if is_better(of_logs, answers, y[kept], weights) else None
 
 
-def is_better(of_logs: Floats, plain: Floats, y: Floats, weight: Weights = None) -> bool:
-    """Return whether predictions (M, 1) from logarithms suit held-out values y better.
+def loss_ratio(of_logs: Floats, plain: Floats, y: Floats, weight: Weights = None) -> float:
+    """Return the ratio of the squared errors of predictions (M, 1) from logarithms to plain ones.
 
-    Their squared errors must be lower, and so that this is not due to a few large values, y must
-    also be more likely under normal errors of the logarithms. (Box and Cox 1964.)
+    y: the held-out values. So that a low ratio is not due to a few large values, it is at least 1
+    unless y is also more likely under normal errors of the logarithms. (Box and Cox 1964.)
     """
     logs = np.log(y)
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # extreme values: False
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # extreme values
         squares, plain_squares, log_squares = (
             np.average(errors[:, 0] ** 2, weights=weight)
             for errors in (of_logs - y, plain - y, np.log(of_logs) - logs)
         )
         gain = np.log(plain_squares) / 2 - np.log(log_squares) / 2
+        ratio = float(squares / plain_squares)
     is_likelier = gain > np.average(logs[:, 0], weights=weight)
-    return bool(is_likelier and squares < MAX_LOSS_RATIO * plain_squares)
+    return ratio if is_likelier else max(ratio, 1.0)
 
 
 def _skewness(values: Floats, weight: Weights) -> float:
