@@ -59,6 +59,7 @@ struct Brick {
   std::vector<Size> bins = {};             // binned_affine only: (I)
 
   bool learns() const { return w.value; }
+  bool is_relu() const { return kind == Kind::activation && activation == int(Activation::relu); }
   NormParams<T> norm_params() const { return {w.value, b.value, setting}; }
   bool is_affine() const { return kind == Kind::affine || kind == Kind::binned_affine; }
   Codes code_column() const { return {column, codes}; }  // embedding only

@@ -167,7 +167,9 @@ template <class T>
 void TrainingProgram<T>::backward_and_learn_row() {
   for (std::size_t i = bricks_.size(); i-- > first_learning_;) {
     const Brick<T>& brick = bricks_[i];
-    if (brick.kind != Kind::affine || !sums_in_registers(1, brick.I, brick.O)) {
+    const bool reads_once = brick.kind == Kind::affine && sums_in_registers(1, brick.I, brick.O) &&
+                            !(i > 0 && is_joined(i - 1));
+    if (!reads_once) {
       backward_rows(i, 0, {0, 1});
       if (brick.learns()) learn(i, 1, 0, 1);
       continue;

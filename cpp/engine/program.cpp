@@ -17,6 +17,10 @@ namespace {
 // thread.
 constexpr double worth_sharing = 2e6;
 
+// The least numbers of rows and columns of a ReLU that its neighbors compute. Smaller arrays stay
+// in the cache.
+constexpr Size least_joined_rows = 16, least_joined_columns = 64;
+
 // Whether the output may take the place of the input, because backward does not need the input.
 template <class T>
 bool replaces_input(const Brick<T>& brick) {
@@ -62,6 +66,14 @@ bool TrainingProgram<T>::stores() const {
   return std::isfinite(clip_norm_);
 }
 
+// Whether brick i is a ReLU that the affines beside it compute.
+template <class T>
+bool TrainingProgram<T>::is_joined(std::size_t i) const {
+  return i > 0 && i + 1 < bricks_.size() && bricks_[i].is_relu() &&
+         most_rows_ >= least_joined_rows && bricks_[i].O >= least_joined_columns &&
+         bricks_[i - 1].kind == Kind::affine && bricks_[i + 1].kind == Kind::affine;
+}
+
 // Whether the value and the gradient of the loss are computed in one pass on one thread.
 template <class T>
 bool TrainingProgram<T>::adds_loss() const {
@@ -90,6 +102,7 @@ void TrainingProgram<T>::lay_out() {
   for (std::vector<T*>* arrays : {&out_, &dout_, &mean_, &spread_, &stored_dw_, &stored_db_}) {
     arrays->assign(count, nullptr);
   }
+  negative_.assign(count, nullptr);
   for (std::size_t i = 0; i < count; ++i) {
     const Brick<T>& brick = bricks_[i];
     if (brick.kind == Kind::fork) {
@@ -97,11 +110,13 @@ void TrainingProgram<T>::lay_out() {
       continue;
     }
     const Size rows = i + 1 == count ? last_rows : array_rows;
-    if (i > 0 && bricks_[i - 1].is_affine() && replaces_input(brick) && rows == array_rows) {
+    if (is_joined(i) ||
+        (i > 0 && bricks_[i - 1].is_affine() && replaces_input(brick) && rows == array_rows)) {
       out_[i] = out_[i - 1];
     } else {
       out_[i] = arena_.take<T>(rows, brick.O);
     }
+    if (is_joined(i)) negative_[i] = arena_.take<Signs>(array_rows, sign_words(brick.O));
     if (brick.kind == Kind::layer_norm) {
       mean_[i] = arena_.take<T>(array_rows);
       spread_[i] = arena_.take<T>(array_rows);
@@ -253,10 +268,15 @@ double TrainingProgram<T>::loss_of(const Rows<T>& batch) {
 template <class T>
 void TrainingProgram<T>::forward_rows(std::size_t i, int part, Range rows) {
   const Brick<T>& brick = bricks_[i];
-  if (brick.kind == Kind::fork) return;
+  if (brick.kind == Kind::fork || is_joined(i)) return;
   const Size first = rows.first, N = rows.last - first, I = brick.I, O = brick.O;
   const T* x = input(i) + first * I;
   T* out = out_[i] + first * O;
+  if (is_joined(i + 1)) {
+    Signs* const negative = negative_[i + 1] + first * sign_words(O);
+    return kernels_.affine_relu_forward({out, negative}, x, brick.w.value, brick.b.value,
+                                        scratch_[std::size_t(part)], N, I, O);
+  }
   switch (brick.kind) {
     case Kind::layer_norm:
       return kernels_.layer_norm_forward(out, mean_[i] + first, spread_[i] + first, x,
@@ -271,10 +291,22 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Range rows) {
   }
 }
 
+// Computes some rows of the gradient of the input of affine i, or, after a joined ReLU, of that of
+// the ReLU.
+template <class T>
+void TrainingProgram<T>::affine_dx(std::size_t i, int part, Range rows) {
+  const Brick<T>& brick = bricks_[i];
+  const Size first = rows.first, N = rows.last - first, I = brick.I, O = brick.O;
+  const T *dout = dout_[i] + first * O, *w = brick.w.value;
+  T *const dx = dout_[i - 1] + first * I, *const scratch = scratch_[std::size_t(part)];
+  if (!is_joined(i - 1)) return kernels_.matmul_nt(dx, dout, w, scratch, N, I, O);
+  kernels_.relu_affine_dx(dx, dout, w, negative_[i - 1] + first * sign_words(I), scratch, N, I, O);
+}
+
 // Computes some rows of the gradient of the input of brick i.
 template <class T>
 void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
-  if (i <= first_learning_) return;
+  if (i <= first_learning_ || is_joined(i)) return;
   const Brick<T>& brick = bricks_[i];
   const Size first = rows.first, N = rows.last - first, I = brick.I, O = brick.O;
   const T *x = input(i) + first * I, *out = output(i) + first * O;
@@ -282,7 +314,7 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
   T* dx = dout_[i - 1] + first * I;
   switch (brick.kind) {
     case Kind::affine:
-      return kernels_.matmul_nt(dx, dout, brick.w.value, scratch_[std::size_t(part)], N, I, O);
+      return affine_dx(i, part, rows);
     case Kind::binned_affine: {
       // Only the vectors of embeddings need it: the last columns, which have no bins. They are
       // computed side by side and then moved to their rows, the last one first.

@@ -147,8 +147,10 @@ class TrainingProgram {
   bool replaces_last() const;
   void loss_backward(const Rows<T>& batch, Range rows);
   double loss_of(const Rows<T>& batch);
+  bool is_joined(std::size_t i) const;
   void forward_rows(std::size_t i, int part, Range rows);
   void backward_rows(std::size_t i, int part, Range rows);
+  void affine_dx(std::size_t i, int part, Range rows);
   bool forward_norm(std::size_t i, Size N, int parts);
   bool backward_norm(std::size_t i, Size N, int parts);
   bool sum_norm_statistics(std::size_t i, int parts);
@@ -203,6 +205,7 @@ class TrainingProgram {
   Arena arena_;
   std::vector<T*> out_;   // out_[i] (most_rows, O): the output of brick i; null for x itself
   std::vector<T*> dout_;  // dout_[i] (most_rows, O): its gradient; bricks in place share one
+  std::vector<Signs*> negative_;   // of the input of a joined ReLU
   std::vector<T*> mean_, spread_;  // mean and rstd of layer_norm, mean and var of batch_norm
   std::vector<Rates<T>> w_rates_, b_rates_;
   // Those of the rates; NaN, which equals nothing, before the first step.

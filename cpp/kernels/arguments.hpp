@@ -1,6 +1,8 @@
 // Arguments of kernels that belong together.
 #pragma once
 
+#include <cstdint>
+
 #include "optimizers/rates.hpp"
 #include "size.hpp"
 
@@ -10,6 +12,19 @@ namespace handnn {
 template <class T>
 struct AffineGrads {
   T *dx, *dw, *db;
+};
+
+// Which lanes of a vector were < 0 before a ReLU, one bit each. A row of O elements has a word for
+// each of its vectors, and its words begin sign_words(O) after those of the row before it, whatever
+// the length of a vector.
+using Signs = std::uint16_t;
+constexpr Size sign_words(Size O) { return (O + 1) / 2; }
+
+// The output of a ReLU (N, O), and the signs of its input (N, sign_words(O)).
+template <class T>
+struct ReLUOutput {
+  T* out;
+  Signs* negative;
 };
 
 // How the gradient of weights is summed: over rows of x that are x_row apart, more than I where dw

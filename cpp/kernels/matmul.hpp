@@ -13,12 +13,14 @@
 // The same routine computes all three: product, in tiles (tile.hpp) and, where that is faster, from
 // packed copies of the factors (pack.hpp) or with vectors that hold the last columns of several
 // rows (column.hpp, tail.hpp).
+// A ReLU between two products is part of them (output.hpp).
 //
 // Matrices with two strides are passed by reference: copying one that was just written costs more
 // than a small product, because a wide load has to wait for several narrow stores.
 #pragma once
 
 #include "column.hpp"
+#include "few_steps.hpp"
 #include "pack.hpp"
 #include "rows_columns.hpp"
 #include "tail.hpp"
@@ -82,24 +84,49 @@ inline bool packs_right(const Strided<T>& a, const Strided<T>& b, Size M, Size K
   return M > least_tiles * R && apart >= 128 && K * apart > most;
 }
 
+// A remainder of three vectors is one panel of lower tiles, not a panel of two vectors and one of
+// one.
+template <int C>
+constexpr int widest_panel = C == 2 ? 3 : C;
+
+// One panel of a product. If its chains are complete, it `ends`, and the output is finished.
+template <int C, class T>
+inline void product_in_panel(const Output<T>& out, const Left<T>& left, RowMajor<const T> b,
+                             Start<T> start, Size M, Size K, Size width, bool ends) {
+  Size m = 0;
+  if (left.panel) {
+    packed_tiles<C, tile_rows<C>>(out.product(), left, b, start, M, K, width);
+  } else {
+    if constexpr (C == (has_32_registers ? 4 : 2)) {
+      const bool is_whole = width == C * lanes<T> && left.a.step == 1;
+      if (ends && out.negative && is_whole) m = relu_tiles<C>(out, left.a, b, start, M, K);
+      if (m == M) return;
+    }
+    const Left<T> rest = {left.a.from(m, 0), 0};
+    tiles<widest_panel<C>>(out.product().from(m, 0), rest, b, start.from(m, 0), M - m, K, width);
+  }
+  if (ends) out.from(m, 0).finish(M - m, width);
+}
+
 // The product in panels of C vectors of columns; M, K, J >= 1.
 template <int C, class T>
-__attribute__((noinline)) void product_in_panels(RowMajor<T> out, const Strided<T>& a,
+__attribute__((noinline)) void product_in_panels(const Output<T>& out, const Strided<T>& a,
                                                  const Strided<T>& b, Start<T> start, T* scratch,
                                                  Size M, Size K, Size J) {
   constexpr int R = tile_rows<C>;
   constexpr Size panel = C * lanes<T>;
   const bool packs_a = packs_left<R, C>(a, M, K, J), packs_b = packs_right<R>(a, b, M, K);
-  // A remainder of three vectors is one panel of lower tiles, not a panel of two vectors and one of
-  // one.
-  constexpr int C_widest = C == 2 ? 3 : C;
-  const Size widest = packs_a ? panel : C_widest * lanes<T>;
+  const bool is_unfinished = out.is_unfinished();
+  const Size widest = packs_a ? panel : widest_panel<C> * lanes<T>;
   T *const packed_b = scratch, *const packed_a = scratch + most_depth * most_columns;
   const Size K_most = part_size(K, most_depth, 1);
   // If a is not packed, each panel of b is packed and used immediately, while it is in the L1
   // cache.
-  const Size J_most = !packs_b ? J : packs_a ? part_size(J, most_columns, panel) : panel;
-  const Size M_most = packs_a ? part_size(M, most_rows, R) : M;
+  const Size J_most = packs_a ? (packs_b ? part_size(J, most_columns, panel) : J)
+                              : (packs_b || is_unfinished ? panel : J);
+  const Size M_most = packs_a         ? part_size(M, most_rows, R)
+                      : is_unfinished ? part_size(M, unfinished_rows, R)
+                                      : M;
 
   for (Size k = 0; k < K; k += K_most) {
     const Size K_part = K_most < K - k ? K_most : K - k;
@@ -120,13 +147,8 @@ __attribute__((noinline)) void product_in_panels(RowMajor<T> out, const Strided<
           const RowMajor<const T> b_part =
               packs_b ? RowMajor<const T>{packed_b + i * K_part, packed_row<T>(width)}
                       : RowMajor<const T>{b.from(k, j + i).data, b.row};
-          const RowMajor<T> out_part = out.from(m, j + i);
-          const Start<T> start_part = from.from(m, j + i);
-          if (packs_a) {
-            packed_tiles<C, R>(out_part, left, b_part, start_part, M_part, K_part, width);
-          } else {
-            tiles<C_widest>(out_part, left, b_part, start_part, M_part, K_part, width);
-          }
+          product_in_panel<C>(out.from(m, j + i), left, b_part, from.from(m, j + i), M_part, K_part,
+                              width, is_unfinished && k + K_part == K);
         }
       }
     }
@@ -134,7 +156,7 @@ __attribute__((noinline)) void product_in_panels(RowMajor<T> out, const Strided<
 }
 
 template <class T>
-__attribute__((noinline)) void product_in_rows(RowMajor<T> out, const Strided<T>& a,
+__attribute__((noinline)) void product_in_rows(const Output<T>& out, const Strided<T>& a,
                                                const Strided<T>& b, Start<T> start, T* scratch,
                                                Size M, Size K, Size J) {
   constexpr Size L = lanes<T>;
@@ -178,89 +200,6 @@ void product_transposed(RowMajor<T> out, const Strided<T>& a, const Strided<T>& 
   }
 }
 
-// Few steps of k and at most C vectors of columns: b stays in registers, and each row of out is
-// computed by itself. Lanes beyond the columns are overwritten by the next row. out (M, J) is
-// contiguous.
-template <int K, int C, class T>
-void product_of_few_steps(T* out, const Strided<T>& a, RowMajor<const T> b, const T* start, Size M,
-                          Size J) {
-  constexpr Size L = lanes<T>, last = (C - 1) * L;
-  const First<T> first(J - last);
-  Vector<T> b_rows[K][C], start_row[C] = {};
-  const auto load_row = [&](Vector<T>(&row)[C], const T* from) {
-    HANDNN_UNROLL
-    for (int c = 0; c < C - 1; ++c) row[c] = load(from + c * L);
-    row[C - 1] = load(from + last, first);
-  };
-  HANDNN_UNROLL
-  for (int k = 0; k < K; ++k) load_row(b_rows[k], b.data + k * b.row);
-  if (start) load_row(start_row, start);
-  const T* a_m = a.data;
-  const Size a_row = a.row, a_step = a.step;  // copies, which no store to out can change
-  // Stores all vectors of row m but the last, which is returned.
-  const auto row = [&](Size m) {
-    Vector<T> sum[C];
-    HANDNN_UNROLL
-    for (int c = 0; c < C; ++c) {
-      sum[c] = start_row[c];
-      HANDNN_UNROLL
-      for (int k = 0; k < K; ++k) sum[c] = fma(splat(a_m[k * a_step]), b_rows[k][c], sum[c]);
-      if (c < C - 1) store(out + m * J + c * L, sum[c]);
-    }
-    a_m += a_row;
-    return sum[C - 1];
-  };
-  Size m = 0;
-  for (; m * J + C * L <= M * J; ++m) store(out + m * J + last, row(m));
-  for (; m < M; ++m) store(out + m * J + last, row(m), first);
-}
-
-// The largest such products.
-constexpr Size most_few_steps = 4;
-template <class T>
-constexpr Size most_short_columns = 2 * lanes<T>;
-
-template <class T>
-void product_of_few_steps(T* out, const Strided<T>& a, const Strided<T>& b, const T* start, Size M,
-                          Size K, Size J) {
-  T copy[most_few_steps * most_short_columns<T>];
-  RowMajor<const T> rows = {b.data, b.row};
-  if (b.step != 1) {
-    for (Size k = 0; k < K; ++k) {
-      HANDNN_ROLL
-      for (Size j = 0; j < J; ++j) copy[k * J + j] = b.at(k, j);
-    }
-    rows = {copy, J};
-  }
-  using Product = decltype(&product_of_few_steps<1, 1, T>);
-  static constexpr Product products[most_few_steps][2] = {
-      {product_of_few_steps<1, 1, T>, product_of_few_steps<1, 2, T>},
-      {product_of_few_steps<2, 1, T>, product_of_few_steps<2, 2, T>},
-      {product_of_few_steps<3, 1, T>, product_of_few_steps<3, 2, T>},
-      {product_of_few_steps<4, 1, T>, product_of_few_steps<4, 2, T>},
-  };
-  products[K - 1][J > lanes<T>](out, a, rows, start, M, J);
-}
-
-// The same for rows of several vectors, one after another: the stores take most of the time, and
-// those of a tile, to rows that are a power of 2 apart, would compete for few sets of the cache.
-template <int K, class T>
-void rows_of_few_steps(RowMajor<T> out, const Strided<T>& a, const Strided<T>& b, Start<T> start,
-                       Size M, Size J) {
-  for (Size m = 0; m < M; ++m) {
-    Vector<T> factors[K];
-    HANDNN_UNROLL
-    for (int k = 0; k < K; ++k) factors[k] = splat(a.at(m, k));
-    for_each_vector<T>(0, J, [&](auto at) {
-      Vector<T> sum{};
-      if (start.data) sum = at.load(start.data + m * start.row);
-      HANDNN_UNROLL
-      for (int k = 0; k < K; ++k) sum = fma(factors[k], at.load(b.data + k * b.row), sum);
-      at.store(out.data + m * out.row, sum);
-    });
-  }
-}
-
 // Computes products of few rows, columns or steps by special methods, if all rows have the same
 // start. Returns whether there is one.
 template <class T>
@@ -291,20 +230,24 @@ bool product_of_few(T* out, const Strided<T>& a, const Strided<T>& b, const T* s
 }
 
 template <class T>
-__attribute__((noinline)) void product(T* out, const Strided<T>& a, const Strided<T>& b,
-                                       Start<T> start, T* scratch, Size M, Size K, Size J) {
+__attribute__((noinline)) void product(const Output<T>& out, const Strided<T>& a,
+                                       const Strided<T>& b, Start<T> start, T* scratch, Size M,
+                                       Size K, Size J) {
   if (M == 0 || J == 0) return;
   const bool is_row = !start.data || start.row == 0;  // the same for all rows
-  if (K == 0) return product_naive(out, a, b, start.data, M, K, J);
-  if (is_row && product_of_few(out, a, b, start.data, M, K, J)) return;
+  if (K == 0) {
+    product_naive(out.data, a, b, start.data, M, K, J);
+    return out.finish(M, J);
+  }
+  if (is_row && product_of_few(out.data, a, b, start.data, M, K, J)) return out.finish(M, J);
   const bool is_spread = J * Size(sizeof(T)) % 1024 == 0;
   if ((K == 1 || (K == 2 && is_spread)) && b.step == 1 && J >= 4 * lanes<T>) {
-    return (K == 1 ? rows_of_few_steps<1, T> : rows_of_few_steps<2, T>)({out, J}, a, b, start, M,
-                                                                        J);
+    return (K == 1 ? rows_of_few_steps<1, T> : rows_of_few_steps<2, T>)(out, a, b, start, M, J);
   }
   if constexpr (can_share_tails<T>) {
     if (has_tail_to_share(J) && a.step == 1 && b.step == 1 && M >= 8 && K <= most_depth) {
-      return product_with_shared_tail({out, J}, a, {b.data, b.row}, start, M, K, J);
+      product_with_shared_tail(out.product(), a, {b.data, b.row}, start, M, K, J);
+      return out.finish(M, J);
     }
   }
   constexpr Size L = lanes<T>;
@@ -317,20 +260,22 @@ __attribute__((noinline)) void product(T* out, const Strided<T>& a, const Stride
   const Size copied = is_few || J == 1 ? 0 : rest * M;
   const bool transposes = rest > 0 && rest <= tile_rows<2> && transposed * K + copied < M * K;
   const Size J_rows = transposes ? full : J;
-  if (J_rows > 0) product_in_rows<T>({out, J}, a, b, start, scratch, M, K, J_rows);
+  if (J_rows > 0) product_in_rows<T>(out, a, b, start, scratch, M, K, J_rows);
   if (!transposes) return;
+  const Output<T> out_rest = out.from(0, full);
   const Strided<T> b_rest = b.from(0, full);
   const Start<T> start_rest = start.from(0, full);
   if (is_few) {
-    product_of_few_columns<T>({out + full, J, 1}, a, b_rest, start_rest.data, M, K, rest);
+    product_of_few_columns<T>({out_rest.data, J, 1}, a, b_rest, start_rest.data, M, K, rest);
   } else {
-    product_transposed<T>({out + full, J}, a, b_rest, start_rest, scratch, M, K, rest);
+    product_transposed<T>(out_rest.product(), a, b_rest, start_rest, scratch, M, K, rest);
   }
+  out_rest.finish(M, rest);
 }
 
 template <class T>
 void matmul(T* out, const T* x, const T* w, const T* b, T* scratch, Size N, Size I, Size O) {
-  product(out, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, Start<T>{b, 0}, scratch, N, I, O);
+  product<T>({out, O}, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, Start<T>{b, 0}, scratch, N, I, O);
 }
 template <class T>
 void matmul_naive(T* out, const T* x, const T* w, const T* b, Size N, Size I, Size O) {
@@ -341,7 +286,7 @@ template <class T>
 void matmul_tn(T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, Summing how) {
   if (how.adds && N == 0) return;
   const Start<T> start = how.adds ? Start<T>{dw, O} : Start<T>{nullptr, 0};
-  product(dw, Strided<T>{x, 1, how.x_row}, Strided<T>{dout, O, 1}, start, scratch, I, N, O);
+  product<T>({dw, O}, Strided<T>{x, 1, how.x_row}, Strided<T>{dout, O, 1}, start, scratch, I, N, O);
 }
 template <class T>
 void matmul_tn_naive(T* dw, const T* x, const T* dout, Size N, Size I, Size O) {
@@ -351,7 +296,8 @@ void matmul_tn_naive(T* dw, const T* x, const T* dout, Size N, Size I, Size O) {
 
 template <class T>
 void matmul_nt(T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O) {
-  product(dx, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, Start<T>{nullptr, 0}, scratch, N, O, I);
+  product<T>({dx, I}, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, Start<T>{nullptr, 0}, scratch, N,
+             O, I);
 }
 template <class T>
 void matmul_nt_naive(T* dx, const T* dout, const T* w, Size N, Size I, Size O) {

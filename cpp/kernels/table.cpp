@@ -6,6 +6,7 @@
 
 #include <type_traits>
 
+#include "affine_relu.hpp"
 #include "bricks.hpp"
 #include "largest.hpp"
 #include "matmul.hpp"

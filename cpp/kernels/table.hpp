@@ -55,6 +55,10 @@ namespace handnn {
 #define HANDNN_KERNELS(KERNEL) \
   KERNEL(void, affine_forward, (T* out, const T* x, const T* w, const T* b, T* scratch, \
                                 Size N, Size I, Size O)) \
+  KERNEL(void, affine_relu_forward, (ReLUOutput<T> to, const T* x, const T* w, const T* b, T* scratch, \
+                                     Size N, Size I, Size O)) \
+  KERNEL(void, relu_affine_dx, (T* dx, const T* dout, const T* w, const Signs* negative, T* scratch, \
+                                Size N, Size I, Size O)) \
   KERNEL(void, affine_backward, (AffineGrads<T> grads, const T* dout, const T* x, const T* w, \
                                  T* scratch, Size N, Size I, Size O)) \
   KERNEL(void, affine_dparams, (T* dw, T* db, const T* dout, const T* x, T* scratch, \
@@ -105,6 +109,12 @@ namespace handnn {
 
 // The number of forms of fma_chains.
 inline constexpr int fma_forms = 5;
+
+enum class Activation {
+#define HANDNN_NAME(name, ...) name,
+  HANDNN_ACTIVATIONS(HANDNN_NAME)
+#undef HANDNN_NAME
+};
 
 // The array of the forward pass that an activation's backward needs.
 enum class Kept { x, out };

@@ -55,6 +55,12 @@ struct RowMajor {
   Size row;
 
   RowMajor from(Size i, Size j) const { return {data + i * row + j, row}; }
+  void next_row() { data += row; }
+  // What a tile stores for the sums of vector c of its row.
+  template <class V>
+  V ended(V sum, int) const {
+    return sum;
+  }
 };
 
 // The values that chains start from, laid out likewise; null data means 0.
@@ -70,8 +76,8 @@ struct Start {
 // A column of `count` tiles, one below the other; of the last vector of each row, only the lanes of
 // `last` are stored. Chains start from `start`, or from 0 if that is null, and have K >= 1 steps.
 // The elements of a for the next tile begin a_next elements later.
-template <int R, int C, bool a_in_columns, class T, class Last>
-__attribute__((noinline)) void tile_column(RowMajor<T> out, const Strided<T>& a, Size a_next,
+template <int R, int C, bool a_in_columns, class Out, class T, class Last>
+__attribute__((noinline)) void tile_column(Out out, const Strided<T>& a, Size a_next,
                                            RowMajor<const T> b, Start<T> start, Size K, Last last,
                                            Size count) {
   if (K < 1 || count < 1) __builtin_unreachable();
@@ -113,9 +119,11 @@ __attribute__((noinline)) void tile_column(RowMajor<T> out, const Strided<T>& a,
     HANDNN_UNROLL
     for (int r = 0; r < R; ++r) {
       HANDNN_UNROLL
-      for (int c = 0; c < C - 1; ++c) store(out.data + c * lanes<T>, sum[r][c]);
-      last.store(out.data + (C - 1) * lanes<T>, sum[r][C - 1]);
-      out.data += out.row;
+      for (int c = 0; c < C - 1; ++c) {
+        store(out.data + c * lanes<T>, out.ended(sum[r][c], c));
+      }
+      last.store(out.data + (C - 1) * lanes<T>, out.ended(sum[r][C - 1], C - 1));
+      out.next_row();
     }
     a_tile += a_next;
   } while (--count > 0);

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "affine_relu.hpp"
 #include "buffers.hpp"
 #include "first_layers.hpp"
 #include "kernels/bricks.hpp"
@@ -356,6 +357,7 @@ void test_all(bool few) {
     test_few_steps<T>(O);
   }
   test_small_affines<T>();
+  test_affine_relus<T>(step);
   // Larger than one packed block, rows a power of two apart, and random sizes.
   const Size sizes[][3] = {{300, 520, 35},  {35, 300, 520}, {520, 35, 300}, {45, 70, 1030},
                            {64, 1024, 70},  {300, 3, 1024}, {100, 784, 50}, {1100, 20, 200},

@@ -34,6 +34,7 @@ WITH_FMA = [isa for isa in SUPPORTED if isa != "v2"]
 NETWORKS = {
     "one affine": lambda dtype: mlp([5, 3], rng=0, dtype=dtype),
     "relu": lambda dtype: mlp([5, 16, 3], rng=0, dtype=dtype),
+    "wide relu": lambda dtype: mlp([5, 70, 64, 3], rng=0, dtype=dtype),
     "sigmoid": lambda dtype: mlp([5, 7, 33, 3], "sigmoid", rng=0, dtype=dtype),
     "two affines in a row": lambda dtype: Network(
         [Affine.random(5, 17, rng=1, dtype=dtype), Affine.random(17, 3, rng=2, dtype=dtype)]
@@ -80,10 +81,10 @@ def assert_same_fit(build, *data, **options):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("batch_size", [1, 7, 32, 45])
+@pytest.mark.parametrize("batch_size", [1, 7, 32, 44, 45])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_same_bits_for_all_networks_and_batch_sizes(name, batch_size, dtype):
-    """With 45 rows, the last batch of 7 or 32 is shorter."""
+    """With 45 rows, the last batch of 7 or 32 is shorter, and that of 44 is a single row."""
 
     def build(engine):
         network = NETWORKS[name](dtype)
@@ -115,8 +116,9 @@ def test_same_bits_of_large_batches_in_blocks_of_rows(threads, clip_norm, dtype)
 
     def build(engine):
         bricks = [
-            *(Affine.random(5, 900, rng=1, dtype=dtype), ReLU(), Dropout(0.3, rng=4)),
-            *(Sigmoid(), Affine.random(900, 3, rng=2, dtype=dtype)),
+            *(Affine.random(5, 900, rng=1, dtype=dtype), ReLU()),
+            *(Affine.random(900, 64, rng=5, dtype=dtype), ReLU(), Dropout(0.3, rng=4)),
+            *(Sigmoid(), Affine.random(64, 3, rng=2, dtype=dtype)),
         ]
         sgd = SGD(0.003, momentum=0.9, clip_norm=clip_norm)
         return Trainer(Network(bricks), MSELoss(), sgd, engine=engine, rng=3)
@@ -258,9 +260,9 @@ def test_consecutive_fits_continue_with_either_engine():
 
 def shared_fit(dtype, engine):
     """Train 1,000 steps that are large enough to be shared among threads."""
-    network = mlp([300, 48, 24, 10], "sigmoid", rng=0, dtype=dtype)
+    network = mlp([230, 64, 24, 10], "sigmoid", rng=0, dtype=dtype)
     network.layers[1] = ReLU()
-    x, y, _ = rows(240, 300, 10, dtype)
+    x, y, _ = rows(240, 230, 10, dtype)
     sgd = SGD(0.02, momentum=0.9, nesterov=True, weight_decay=1e-4)
     one = Trainer(network, MSELoss(), sgd, engine=engine, rng=1)
     one.fit(x, y, epochs=200, batch_size=48)
