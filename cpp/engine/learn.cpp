@@ -10,12 +10,12 @@ namespace handnn {
 namespace {
 
 // The largest number of rows whose gradient is summed in registers and not stored, and the least
-// number of columns, unless there is one: rows of w must fill vectors. The gradient of one row is
-// not a sum, so many rows of w suffice. Measured.
-constexpr Size most_few_rows = 8, least_columns = 64;
+// number of columns, unless there is one: rows of w must fill vectors. For the gradient of one row
+// with many inputs, a vector suffices. Measured.
+constexpr Size most_few_rows = 8, least_columns = 64, least_short = 16;
 
 bool sums_in_registers(Size N, Size I, Size O) {
-  if (N == 1) return O >= least_columns || I >= least_columns || O == 1;
+  if (N == 1 && I >= least_columns) return O >= least_short || O == 1;
   return N <= most_few_rows && (O >= least_columns || O == 1);
 }
 

@@ -86,27 +86,14 @@ void update_naive(T* param, T* state_0, T* state_1, const T* grad, const Rates<T
   }
 }
 
-// x[lane] for each of the lanes.
-template <class V>
-inline V permuted(V x, Int<V> lane) {
-#if defined(__clang__)
-  V result;
-  for (int i = 0; i < lanes<Scalar<V>>; ++i) result[i] = x[lane[i]];
-  return result;
-#else
-  return __builtin_shuffle(x, lane);
-#endif
-}
-
 // Updates w (I, O) and its states in place from its gradient x^T . dout, which is not stored: it is
 // summed in registers, as matmul_tn sums it, and used. For few rows, where reading and writing w
 // takes longer than the sums.
 //
 // `rates` are passed by value, because stores to w might change what a reference refers to.
-// This form is for gradients that are scaled or clipped.
-template <class Formula, class T>
-void update_by_rows(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Size I, Size O) {
-  for (Size i = 0; i < I; ++i) {
+template <class Formula, bool changes, class T>
+void update_by_rows(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Range rows, Size O) {
+  for (Size i = rows.first; i < rows.last; ++i) {
     const auto row = [&](T* array) { return array ? array + i * O : nullptr; };
     const ParamArrays<T> w_row = {row(w.param), row(w.state_0), row(w.state_1)};
     for_each_vector<T>(O, [&](auto at) {
@@ -114,7 +101,7 @@ void update_by_rows(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, S
       for (Size n = 0; n < from.N; ++n) {
         sum = fma(splat(from.x[n * from.x_row + i]), at.load(from.dout + n * from.dout_row), sum);
       }
-      step_at<Formula, true>(at, w_row, sum, rates);
+      step_at<Formula, changes>(at, w_row, sum, rates);
     });
   }
 }
@@ -144,32 +131,6 @@ void update_by_row(ParamArrays<T> w, const T* x, const T* dout, Rates<Vector<T>>
     o = L - rest;
   }
 }
-// The same for fewer columns than a vector has lanes, and I a multiple of its lanes, L: a vector
-// belongs to several rows of w, and L rows to O vectors.
-template <class Formula, class T>
-void update_by_row_of_few(ParamArrays<T> w, const T* x, const T* dout, Rates<Vector<T>> rates,
-                          Size I, Size O) {
-  constexpr Size L = lanes<T>;
-  Int<T> row[L * L];  // of each of L O entries, and its dout
-  T dout_at[L * L];
-  Size k = 0;
-  for (Size r = 0; r < L; ++r) {
-    HANDNN_ROLL
-    for (Size o = 0; o < O; ++o, ++k) {
-      row[k] = Int<T>(r);
-      dout_at[k] = dout[o];
-    }
-  }
-  for (Size i = 0; i < I; i += L) {
-    const Vector<T> x_i = load(x + i);
-    for (k = 0; k < L * O; k += L) {
-      Int<Vector<T>> row_at;
-      __builtin_memcpy(&row_at, row + k, sizeof row_at);
-      const Vector<T> grad = fma(permuted(x_i, row_at), load(dout_at + k), Vector<T>{});
-      step_at<Formula, false, T>(WholeVector<T>{i * O + k}, w, grad, rates);
-    }
-  }
-}
 // The same for R rows and C vectors of columns, which share what they read of x and dout.
 template <int R, int C, class Formula, class T>
 inline void update_tile(ParamArrays<T> w, FewRows<T> from, const Rates<Vector<T>>& rates, Size i,
@@ -195,16 +156,16 @@ inline void update_tile(ParamArrays<T> w, FewRows<T> from, const Rates<Vector<T>
     }
   }
 }
-template <int R, int C, class Formula, class T>
-void update_by_tiles(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Range rows,
-                     Size O) {
-  constexpr Size L = lanes<T>;
+constexpr Size tiled_rows = 4;
+template <class Formula, class T>
+void update_by_tiles(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Size I, Size O) {
+  constexpr Size L = lanes<T>, R = tiled_rows, C = 2;
   const Size whole = O / L * L;
   const First<T> rest(O - whole);
-  for (Size i = rows.first; i < rows.last; i += R) {
+  for (Size i = 0; i < I; i += R) {
     Size o = 0;
     for (; o + C * L <= whole; o += C * L) update_tile<R, C, Formula>(w, from, rates, i, o, O);
-    for (; o < whole; o += L) update_tile<R, 1, Formula>(w, from, rates, i, o, O);
+    if (o < whole) update_tile<R, 1, Formula>(w, from, rates, i, o, O);
     for (Size r = i; whole < O && r < i + R; ++r) {
       Vector<T> sum{};
       for (Size n = 0; n < from.N; ++n) {
@@ -222,18 +183,13 @@ void update_from_rows(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, 
     return update_from_rows<Formula>(w, swapped, rates, 1, I);
   }
   const Rates<Vector<T>> all = splat(rates);
-  if (changes_gradients(rates)) return update_by_rows<Formula>(w, from, all, I, O);
+  if (changes_gradients(rates)) return update_by_rows<Formula, true>(w, from, all, {0, I}, O);
   if (from.N == 1 && O >= lanes<T>) {
     return update_by_row<Formula>(w, from.x, from.dout, all, I, O);
   }
-  constexpr int R = 4;
-  const Size done = from.N == 1 ? I / lanes<T> * lanes<T> : I / R * R;
-  if (from.N == 1) {
-    update_by_row_of_few<Formula>(w, from.x, from.dout, all, done, O);
-  } else {
-    update_by_tiles<R, 2, Formula>(w, from, all, {0, done}, O);
-  }
-  update_by_tiles<1, 4, Formula>(w, from, all, {done, I}, O);
+  const Size tiled = I / tiled_rows * tiled_rows;
+  update_by_tiles<Formula>(w, from, all, tiled, O);
+  update_by_rows<Formula, false>(w, from, all, {tiled, I}, O);
 }
 template <class Formula, class T>
 void update_from_rows_naive(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I,
