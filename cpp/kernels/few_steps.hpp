@@ -43,6 +43,48 @@ void product_of_few_steps(T* out, const Strided<T>& a, RowMajor<const T> b, cons
   for (; m < M; ++m) store(out + m * J + last, row(m), first);
 }
 
+// x[lane] for each of the lanes.
+template <class V>
+inline V permuted(V x, Int<V> lane) {
+#if defined(__clang__)
+  V result;
+  for (int i = 0; i < lanes<Scalar<V>>; ++i) result[i] = x[lane[i]];
+  return result;
+#else
+  return __builtin_shuffle(x, lane);
+#endif
+}
+
+// One step of k, a contiguous column of a, and at most `outer_columns` columns: a vector of out
+// belongs to several rows, and L rows to J vectors, whose factors from b and rows of a repeat. M is
+// a multiple of L. Below `outer_rows` rows, preparing the factors takes longer. Measured.
+constexpr Size outer_columns = 8, outer_rows = 256;
+template <class T>
+__attribute__((noinline)) void outer_product(T* out, const T* a, const T* b, Size M, Size J) {
+  constexpr Size L = lanes<T>, most = (outer_columns + 1) * L;
+  T padded[outer_columns + L] = {}, factor[most];  // factor, row: of each of L J entries
+  Int<T> row[most];
+  HANDNN_ROLL
+  for (Size j = 0; j < J; ++j) padded[j] = b[j];
+  for (Size r = 0; r < L; ++r) {
+    const Int<Vector<T>> all_r = Int<T>(r) - Int<Vector<T>>{};
+    HANDNN_ROLL
+    for (Size j = 0; j < J; j += L) {  // lanes beyond the columns are overwritten by the next row
+      store(factor + r * J + j, load(padded + j));
+      __builtin_memcpy(row + r * J + j, &all_r, sizeof all_r);
+    }
+  }
+  for (Size m = 0; m < M; m += L) {
+    const Vector<T> a_m = load(a + m);
+    HANDNN_ROLL
+    for (Size k = 0; k < L * J; k += L) {
+      Int<Vector<T>> row_k;
+      __builtin_memcpy(&row_k, row + k, sizeof row_k);
+      store(out + m * J + k, fma(permuted(a_m, row_k), load(factor + k), Vector<T>{}));
+    }
+  }
+}
+
 // The largest such products.
 constexpr Size most_few_steps = 4;
 template <class T>
@@ -51,6 +93,14 @@ constexpr Size most_short_columns = 2 * lanes<T>;
 template <class T>
 void product_of_few_steps(T* out, const Strided<T>& a, const Strided<T>& b, const T* start, Size M,
                           Size K, Size J) {
+  constexpr Size L = lanes<T>;
+  const bool is_outer = K == 1 && a.row == 1 && b.step == 1 && !start;
+  if (is_outer && J <= outer_columns && J % L != 0 && M >= outer_rows) {
+    const Size whole = M / L * L;
+    outer_product(out, a.data, b.data, whole, J);
+    if (whole == M) return;
+    return product_of_few_steps(out + whole * J, a.from(whole, 0), b, start, M - whole, K, J);
+  }
   T copy[most_few_steps * most_short_columns<T>];
   RowMajor<const T> rows = {b.data, b.row};
   if (b.step != 1) {
