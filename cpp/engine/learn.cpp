@@ -191,9 +191,12 @@ void TrainingProgram<T>::backward_and_learn_row() {
 template <class T>
 bool TrainingProgram<T>::takes_small_steps(Size N) const {
   const Brick<T>& brick = bricks_[0];
+  const LossOptions<T>& with = loss_.options;
+  const bool are_plain_labels = loss_.which == int(Loss::softmax_cross_entropy) &&
+                                with.columns == 1 && with.setting == 0 && !with.numbers;
   return bricks_.size() == 1 && kernels_.small_steps.by[optimizer_.which] &&
          brick.I <= small_inputs && brick.O <= kernels_.small_steps.outputs && N <= small_rows &&
-         brick.kind == Kind::affine && loss_.which == int(Loss::mse_loss) &&
+         brick.kind == Kind::affine && (loss_.which == int(Loss::mse_loss) || are_plain_labels) &&
          std::isinf(optimizer_.clip_value) && !stores() && !is_blocked() && !is_sharded();
 }
 
@@ -204,8 +207,9 @@ Size TrainingProgram<T>::small_steps(const SmallBatches<T>& batches, Size steps,
     return ParamArrays<T>{param.value, param.states[0], param.states[1]};
   };
   set_rates(1, 1);
-  const SmallAffine<T> affine = {brick.I,         brick.O,      arrays(brick.w),
-                                 arrays(brick.b), &w_rates_[0], &b_rates_[0]};
+  const bool are_labels = loss_.which != int(Loss::mse_loss);
+  const SmallAffine<T> affine = {brick.I,      brick.O,      arrays(brick.w), arrays(brick.b),
+                                 &w_rates_[0], &b_rates_[0], are_labels};
   const double scale = loss_.exact ? loss_facts[loss_.which].slope_scale(batches.N, brick.O) : 1.0;
   const Size taken = kernels_.small_steps.by[optimizer_.which](affine, batches, T(scale),
                                                                are_rates_final_ ? steps : 1, total);

@@ -54,16 +54,18 @@ struct FewRows {
 // The largest numbers of inputs and of rows of a batch of small_steps.
 constexpr Size small_inputs = 16, small_rows = 16;
 
-// An affine of I inputs and O outputs, the states of its params, and their rates.
+// An affine of I inputs and O outputs, the states of its params, their rates, and whether its loss
+// is SoftmaxCrossEntropy of labels, and not MSELoss.
 template <class T>
 struct SmallAffine {
   Size I, O;
   ParamArrays<T> w, b;
   const Rates<T>*w_rates, *b_rates;
+  bool are_labels;
 };
 
-// Batches of N rows of x (rows, I) and y_true (rows, O), one after another: in their order, or in
-// that of the indices `order`, if it is not null.
+// Batches of N rows of x (rows, I) and y_true (rows, O), or labels (rows, 1), one after another: in
+// their order, or in that of the indices `order`, if it is not null.
 template <class T>
 struct SmallBatches {
   const T *x, *y_true;

@@ -1,4 +1,5 @@
-// Training steps of a network of one affine with few inputs and outputs, with MSELoss, on few rows.
+// Training steps of a network of one affine with few inputs and outputs, with MSELoss or
+// SoftmaxCrossEntropy of labels, on few rows.
 //
 // Calling a kernel for each part of such a step takes several times as long as the arithmetic, so
 // one call takes many steps. Each row of w, and b, is a vector in a register or on the stack; its
@@ -6,6 +7,7 @@
 #pragma once
 
 #include "losses/mse_loss.hpp"
+#include "losses/softmax_cross_entropy.hpp"
 #include "optimizers/update.hpp"
 
 namespace handnn {
@@ -51,6 +53,24 @@ inline double mean_of_few_squares(const T* errors, Size n) {
   return ((square(0) + square(2)) + (square(1) + square(3))) / double(n);
 }
 
+// SoftmaxCrossEntropy of a row with a label, without smoothing and class weights: sets `loss`
+// and returns the slopes.
+template <class T>
+__attribute__((noinline)) Vector<T> small_cross_entropy(double& loss, Vector<T> out, T y_true,
+                                                        T scale, Size O) {
+  const Size label = y_true >= 0 && y_true < T(O) ? Size(y_true) : 0;
+  T pre[lanes<T>], partial[partial_sums] = {};
+  store(pre, out);
+  const T most = row_max(pre, O);
+  const Vector<T> exps = with_rest<T>(exp(out - splat(most)), Vector<T>{}, O);
+  store(partial, exps);
+  const T sum = add_pairwise(partial);
+  loss = double(log(sum) - (pre[label] - most));
+  T target[lanes<T>] = {};
+  target[label] = scale;
+  return exps / splat(sum) * splat(scale) - load(target);
+}
+
 // Updates a row. A state that the optimizer does not keep is 0 in every step.
 template <class Formula, class T>
 inline void update_small(SmallRow<T>& row, const ParamArrays<T>& of, Vector<T> grad,
@@ -74,7 +94,8 @@ Size small_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T sca
   HANDNN_ROLL
   for (Size i = 0; i < I; ++i) w[i] = load_small(of.w, i * O, first);
   const Rates<Vector<T>> w_rates = splat(*of.w_rates), b_rates = splat(*of.b_rates);
-  double sum = total;
+  const Size Y = of.are_labels ? 1 : O;
+  double sum = total, row_losses[partial_sums] = {};
   Size step = 0;
   for (; step < steps; ++step) {
     const T* x[small_rows];
@@ -87,11 +108,17 @@ Size small_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T sca
       Vector<T> out = b.param;
       HANDNN_ROLL
       for (Size i = 0; i < I; ++i) out = fma(splat(x_n[i]), w[i].param, out);
-      const Vector<T> error = out - load(batches.y_true + row * O, first);
+      const T* y_true = batches.y_true + row * Y;
+      if (of.are_labels) {
+        dout[n] = last = small_cross_entropy(row_losses[n], out, *y_true, scale, O);
+        continue;
+      }
+      const Vector<T> error = out - load(y_true, first);
       store(errors + n * O, error);  // lanes beyond the outputs are overwritten by the next row
       dout[n] = last = error * splat(scale);
     }
-    const double loss = mean_of_few_squares(errors, N * O);
+    const double loss =
+        of.are_labels ? take_sum(row_losses, N) / double(N) : mean_of_few_squares(errors, N * O);
     sum += double(N) * loss;
     if (!__builtin_isfinite(loss)) break;
     // The gradient of the last row is still in a register.

@@ -156,6 +156,12 @@ void check_small_steps(const char* dtype) {
     optimizer.eps = 0.01;
     LossSettings<T> loss = Training<T>::mse_loss();
     loss.options.columns = O;
+    std::vector<T> labels(y);
+    if (i % 2) {
+      loss.which = int(Loss::softmax_cross_entropy);
+      loss.options.columns = 1;
+      for (T& label : labels) label = T(random.below(std::uint64_t(O)));
+    }
     std::set<std::vector<T>> results;
     for (const T* weight : {static_cast<const T*>(nullptr), ones.data()}) {
       std::vector<T> w = numbers<T>(I * O, 22), b = numbers<T>(O, 23), states[4];
@@ -168,8 +174,8 @@ void check_small_steps(const char* dtype) {
       const std::optional<std::uint64_t> seed =
           i % 5 ? std::optional<std::uint64_t>(7) : std::nullopt;
       const TrainingResult result =
-          train<T>(program, {x.data(), y.data(), weight, rows}, {batch_size, rows, seed, false},
-                   {3, 0}, nullptr, [] { return false; });
+          train<T>(program, {x.data(), labels.data(), weight, rows},
+                   {batch_size, rows, seed, false}, {3, 0}, nullptr, [] { return false; });
       for (const EpochResult& epoch : result.epochs) w.push_back(T(epoch.loss));
       w.insert(w.end(), b.begin(), b.end());
       for (const std::vector<T>& state : states) w.insert(w.end(), state.begin(), state.end());
