@@ -51,7 +51,8 @@ void test_binned_affine(Size N, Size I, Size O) {
   const Buffer<T> x = numbers<T>(N * I), w = numbers<T>(R * O), b = numbers<T>(O),
                   dout = numbers<T>(N * O);
   for (Size i = 0; i < N * I; ++i) {
-    if (random_bits() % 2) x.data()[i] = T(random_bits() % 33) / 4 - 1;
+    const Size most = 4 * counts[std::size_t(i % I)] + 9;
+    if (random_bits() % 2) x.data()[i] = T(random_bits() % std::size_t(most)) / 4 - 1;
     if (random_bits() % 300 == 0) x.data()[i] = std::numeric_limits<T>::quiet_NaN();
     if (random_bits() % 100 == 0) x.data()[i] = std::numeric_limits<T>::infinity();
   }
