@@ -11,7 +11,7 @@ import pytest
 
 MAX_MIB = 16
 
-N_PARTS = int(os.environ.get("HANDNN_FUZZ_PARTS", "5"))
+N_PARTS = int(os.environ.get("HANDNN_FUZZ_PARTS", "3"))
 """The number of random models, and of random long lists in random places; 0 for all of them."""
 
 SEED = os.environ.get("HANDNN_FUZZ_SEED", "0")
