@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
-#include <vector>
+#include <utility>
 
+#include "engine/arena.hpp"
 #include "kernels/dispatch.hpp"
 
 namespace handnn {
@@ -58,18 +59,29 @@ double measure_fma_peak(double seconds) {
 template <class T>
 Speeds measure_product(Product product, Size N, Size I, Size O, double seconds) {
   const Kernels<T>& kernels = active_kernels<T>();
-  const auto filled = [](Size size) { return std::vector<T>(std::size_t(size), T(0.5)); };
-  std::vector<T> x = filled(N * I), w = filled(I * O), b = filled(O), out = filled(N * O),
-                 scratch = filled(kernels.scratch_size);
+  Arena arena;  // as in a training
+  T *x, *w, *b, *out, *scratch;
+  const auto take = [&] {
+    x = arena.take<T>(N, I), w = arena.take<T>(I, O), b = arena.take<T>(O);
+    out = arena.take<T>(N, O), scratch = arena.take<T>(kernels.scratch_size);
+  };
+  take();
+  arena.commit();
+  take();
+  const auto fill = [&] {
+    for (const auto& [data, size] : {std::pair(x, N * I), {w, I * O}, {b, O}, {out, N * O}}) {
+      std::fill_n(data, size, T(0.5));
+    }
+  };
+  fill();
   const auto multiply = [&] {
     switch (product) {
       case Product::nn:
-        return kernels.affine_forward(out.data(), x.data(), w.data(), b.data(), scratch.data(), N,
-                                      I, O);
+        return kernels.affine_forward(out, x, w, b, scratch, N, I, O);
       case Product::tn:
-        return kernels.matmul_tn(w.data(), x.data(), out.data(), scratch.data(), N, I, O, {I});
+        return kernels.matmul_tn(w, x, out, scratch, N, I, O, {I});
       case Product::nt:
-        return kernels.matmul_nt(x.data(), out.data(), w.data(), scratch.data(), N, I, O);
+        return kernels.matmul_nt(x, out, w, scratch, N, I, O);
     }
   };
   const double operations = 2.0 * double(N) * double(I) * double(O);
@@ -82,10 +94,7 @@ Speeds measure_product(Product product, Size N, Size I, Size O, double seconds) 
     best.product =
         std::max(best.product, operations * double(repeats) / (thread_seconds() - start));
     best.peak = std::max(best.peak, peak_round<T>());
-    // Reset, because repeated sums soon overflow.
-    std::fill(x.begin(), x.end(), T(0.5));
-    std::fill(w.begin(), w.end(), T(0.5));
-    std::fill(out.begin(), out.end(), T(0.5));
+    fill();  // repeated sums soon overflow
   } while (seconds_since(begin) < seconds);
   return best;
 }

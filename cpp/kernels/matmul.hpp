@@ -48,6 +48,8 @@ constexpr bool has_32_registers = tile_rows<2> == 14;
 // right factor into the L1 or L2 cache.
 constexpr Size most_depth = has_32_registers ? 1024 : 384, most_rows = 168;
 constexpr Size most_columns = has_32_registers ? 512 : 1024;
+// The rows of an unpacked block of the left factor, and the bytes that few L2 caches hold.
+constexpr Size most_unpacked_rows = 96, beyond_L2 = 1 << 22;
 
 // The number of elements of scratch memory that a product needs.
 template <class T>
@@ -120,12 +122,14 @@ __attribute__((noinline)) void product_in_panels(const Output<T>& out, const Str
   const Size widest = packs_a ? panel : widest_panel<C> * lanes<T>;
   T *const packed_b = scratch, *const packed_a = scratch + most_depth * most_columns;
   const Size K_most = part_size(K, most_depth, 1);
-  // If a is not packed, each panel of b is packed and used immediately, while it is in the L1
-  // cache.
-  const Size J_most = packs_a ? (packs_b ? part_size(J, most_columns, panel) : J)
-                              : (packs_b || is_unfinished ? panel : J);
+  // A block of a is used for many panels of b. If a is neither packed nor too large for the cache,
+  // each panel of b is packed and used immediately, while it is in the L1 cache.
+  const bool is_large = packs_b && M * K_most * Size(sizeof(T)) > beyond_L2;
+  const Size J_most = packs_a || is_large ? (packs_b ? part_size(J, most_columns, panel) : J)
+                                          : (packs_b || is_unfinished ? panel : J);
   const Size M_most = packs_a         ? part_size(M, most_rows, R)
                       : is_unfinished ? part_size(M, unfinished_rows, R)
+                      : is_large      ? part_size(M, most_unpacked_rows, R)
                                       : M;
 
   for (Size k = 0; k < K; k += K_most) {

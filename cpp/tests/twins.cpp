@@ -314,6 +314,26 @@ void test_largest(Size N, Size O) {
   compare("largest_columns", "columns", fast, naive, N, O, 1);
 }
 
+// Larger than one packed block, rows a power of two apart, and random sizes.
+template <class T>
+void test_large_affines(bool few) {
+  const Size sizes[][3] = {{300, 520, 35},  {35, 300, 520}, {520, 35, 300}, {45, 70, 1030},
+                           {64, 1024, 70},  {300, 3, 1024}, {100, 784, 50}, {1100, 20, 200},
+                           {20, 1100, 200}, {20, 200, 1100}};
+  for (const auto& [N, I, O] : sizes) test_affine<T>(N, I, O);
+  if (!few) {
+    test_affine<T>(260, 512, 512);
+    test_affine<T>(341, 391, 533);
+    // A left factor larger than caches, read in blocks of rows: in x.w, then in dout.w^T.
+    test_affine_relu<T>(3000, 380, 80, 3);
+    test_affine<T>(3000, 80, 380);
+  }
+  for (int i = 0; i < 8; ++i) {
+    const auto size = [] { return Size(1 + random_bits() % 260); };
+    test_affine<T>(size(), size(), size());
+  }
+}
+
 template <class T>
 void test_all(bool few) {
   const Size step = few ? 3 : 1;  // odd, so that every remainder of a vector is tested
@@ -360,19 +380,7 @@ void test_all(bool few) {
   }
   test_small_affines<T>();
   test_affine_relus<T>(step);
-  // Larger than one packed block, rows a power of two apart, and random sizes.
-  const Size sizes[][3] = {{300, 520, 35},  {35, 300, 520}, {520, 35, 300}, {45, 70, 1030},
-                           {64, 1024, 70},  {300, 3, 1024}, {100, 784, 50}, {1100, 20, 200},
-                           {20, 1100, 200}, {20, 200, 1100}};
-  for (const auto& [N, I, O] : sizes) test_affine<T>(N, I, O);
-  if (!few) {
-    test_affine<T>(260, 512, 512);
-    test_affine<T>(341, 391, 533);
-  }
-  for (int i = 0; i < 8; ++i) {
-    const auto size = [] { return Size(1 + random_bits() % 260); };
-    test_affine<T>(size(), size(), size());
-  }
+  test_large_affines<T>(few);
 }
 
 }  // namespace
