@@ -73,7 +73,10 @@ inline Size part_size(Size count, Size most, Size grain) {
 template <int R, int C, class T>
 inline bool packs_left(const Strided<T>& a, Size M, Size K, Size J) {
   const Size apart = bytes_apart(a), panel = C * lanes<T>;
-  if (C == 4) return has_32_registers && a.row == 1 && M > R && K > 512 && J > 2 * panel;
+  if (C == 4) {
+    const Size least_steps = apart == 8192 ? 385 : 513;  // rows 8 KB apart compete most
+    return has_32_registers && a.row == 1 && M > R && K >= least_steps && J > 2 * panel;
+  }
   if (C > 4) return false;
   if (a.row == 1) return M > R && K >= 96 && J > (apart % 512 == 0 ? 1 : 4) * panel;
   return M > 4 * R && K >= 64 && J > panel && apart >= 4096;
