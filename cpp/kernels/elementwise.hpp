@@ -24,7 +24,8 @@ namespace {
 //     template <class V> static Half<V> first_half(V x);
 //     template <class V> static V second_half(V x, Half<V> half);        -> out
 //
-// and the kernel computes the first half for a group of vectors, then the second.
+// and the kernel computes the first half for a group of vectors, then the second. If the formula
+// has a number least<T>, smaller entries need its own forward, and so does their group.
 template <class Formula>
 struct InHalves {
   template <class V>
@@ -35,15 +36,29 @@ struct InHalves {
 
 // Computes all whole groups of vectors and returns the number of their entries.
 template <class Formula, class T>
-Size forward_in_halves(T* out, const T* x, Size n) {
-  constexpr Size L = lanes<T>, group = 16;
+Size forward_in_halves(T* out, const T* x, T setting, Size n) {
+  constexpr Size L = lanes<T>, group = vector_bytes == 64 ? 8 : 16;
+  constexpr bool has_least = requires { Formula::template least<T>; };
   decltype(Formula::first_half(Vector<T>{})) halves[group];
   Size i = 0;
   for (; i + group * L <= n; i += group * L) {
-    for (Size g = 0; g < group; ++g) halves[g] = Formula::first_half(load(x + i + g * L));
+    Vector<T> lowest{};
     for (Size g = 0; g < group; ++g) {
-      const Vector<T> out_g = Formula::second_half(load(x + i + g * L), halves[g]);
-      store(out + i + g * L, out_g);
+      const Vector<T> x_g = load(x + i + g * L);
+      halves[g] = Formula::first_half(x_g);
+      if constexpr (has_least) lowest = at_most(lowest, x_g);
+    }
+    if constexpr (has_least) {
+      if (any(lowest < splat(Formula::template least<T>))) {
+        HANDNN_ROLL
+        for (Size k = i; k < i + group * L; k += L) {
+          store(out + k, Formula::forward(load(x + k), splat(setting)));
+        }
+        continue;
+      }
+    }
+    for (Size g = 0; g < group; ++g) {
+      store(out + i + g * L, Formula::second_half(load(x + i + g * L), halves[g]));
     }
   }
   return i;
@@ -54,7 +69,7 @@ template <class Formula, class T>
 void elementwise_forward(T* out, const T* x, T setting, Size n) {
   Size done = 0;
   if constexpr (std::is_base_of_v<InHalves<Formula>, Formula>) {
-    done = forward_in_halves<Formula>(out, x, n);
+    done = forward_in_halves<Formula>(out, x, setting, n);
   }
   for_each_vector<T>(done, n,
                      [&](auto at) { at.store(out, Formula::forward(at.load(x), splat(setting))); });

@@ -22,6 +22,7 @@ struct ExpConstants;
 template <>
 struct ExpConstants<float> {
   static constexpr float largest = 89.0f, smallest = -105.0f;  // the result is inf or 0 beyond
+  static constexpr float least_normal = -0x1.5d589ep6f;        // the result is denormal below
   static constexpr float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
   static constexpr int mantissa_bits = 23, exponent_bias = 127;
   // Adding it leaves n + exponent_bias in the last bits.
@@ -34,6 +35,7 @@ struct ExpConstants<float> {
 template <>
 struct ExpConstants<double> {
   static constexpr double largest = 710.0, smallest = -746.0;
+  static constexpr double least_normal = -0x1.6232bdd7abcd2p9;
   static constexpr double ln2_high = 0x1.62e42fefa4p-1, ln2_low = -0x1.8432a1b0e2634p-43;
   static constexpr int mantissa_bits = 52, exponent_bias = 1023;
   static constexpr double round = 0x1.8p52 + exponent_bias;
@@ -57,6 +59,16 @@ inline V scale_exponent(V a, V n) {
   return a * scale_1 * scale_2;
 }
 
+// q(r), or q(-r) if the sign is -1.
+template <int sign = 1, class V>
+inline V exp_polynomial(V r) {
+  using C = ExpConstants<Scalar<V>>;
+  const auto q = [](int i) { return (C::terms - i) % 2 ? C::q[i] : sign * C::q[i]; };
+  V sum = constant<V>(q(0));
+  for (int i = 1; i < C::terms; ++i) sum = fma(sum, r, constant<V>(q(i)));
+  return sum;
+}
+
 // exp(x) = 2^n (1 + r_high + rest), |r_high| <= 0.35; shifted = n + C::round.
 template <class V>
 struct Reduced {
@@ -73,10 +85,7 @@ inline Reduced<V> reduce(V x, V x_low = constant<V>(0)) {
   const V r_high = fma(n, constant<V>(-C::ln2_high), x);
   const V r_low = fma(n, constant<V>(C::ln2_low), -x_low);
   const V r = r_high - r_low;
-
-  V q = constant<V>(C::q[0]);
-  for (int i = 1; i < C::terms; ++i) q = fma(q, r, constant<V>(C::q[i]));
-  return {r_high, fma(r * r, q, -r_low), shifted};
+  return {r_high, fma(r * r, exp_polynomial(r), -r_low), shifted};
 }
 
 // exp(x) = p 2^n, p from 0.7 to 1.42; shifted = n + C::round.
@@ -103,40 +112,16 @@ inline V exp(V x) {
   return scale_exponent(parts.p, parts.shifted - constant<V>(C::round));
 }
 
-// exp(-|x|): its parts, then its value.
+// exp(x) for x below C::least_normal, where it is denormal or 0. Arithmetic with denormal numbers
+// is slow: adding 2^mantissa_bits rounds the result to a multiple of the smallest of them, and the
+// integer left in the mantissa is its bit pattern.
 template <class V>
-inline ExpParts<V> exp_minus_abs_parts(V x) {
+inline V tiny_exp(V x) {
   using C = ExpConstants<Scalar<V>>;
-  const V minus_abs = from_bits<V>(bits(x) | bits(constant<V>(-0.0)));
-  return exp_parts(at_least(minus_abs, constant<V>(C::smallest)));
-}
-
-// Arithmetic with denormal numbers is slow. If the result is below the smallest normal number,
-// `is_tiny` is set and `value` is about 2^-64 instead; tiny_exp returns the true result.
-template <class V>
-struct ExpMinusAbs {
-  V value;
-  ExpParts<V> parts;
-  Mask<V> is_tiny;
-};
-
-template <class V>
-inline ExpMinusAbs<V> exp_minus_abs(ExpParts<V> parts) {
-  using C = ExpConstants<Scalar<V>>;
-  const Mask<V> is_tiny = parts.shifted < constant<V>(C::round - (C::exponent_bias - 1));
-  const Int<V> power = bits(is_tiny ? constant<V>(C::round - 64) : parts.shifted);
-  return {parts.p * from_bits<V>(power << C::mantissa_bits), parts, is_tiny};
-}
-
-// The true result where is_tiny is set. Adding 2^mantissa_bits rounds it to a multiple of the
-// smallest denormal number, and the integer left in the mantissa is its bit pattern.
-template <class V>
-inline V tiny_exp(ExpMinusAbs<V> exp) {
-  using C = ExpConstants<Scalar<V>>;
-  const V shifted = exp.is_tiny ? exp.parts.shifted : constant<V>(C::round - C::exponent_bias);
-  const Int<V> power = bits(shifted) + (C::exponent_bias - 1 + C::mantissa_bits);
+  const ExpParts<V> parts = exp_parts(at_least(x, constant<V>(C::smallest)));
+  const Int<V> power = bits(parts.shifted) + (C::exponent_bias - 1 + C::mantissa_bits);
   const V one = constant<V>(Scalar<V>(std::uint64_t(1) << C::mantissa_bits));
-  const V rounded = fma(exp.parts.p, from_bits<V>(power << C::mantissa_bits), one);
+  const V rounded = fma(parts.p, from_bits<V>(power << C::mantissa_bits), one);
   return from_bits<V>(bits(rounded) - bits(one));
 }
 

@@ -46,7 +46,7 @@ inline Expm1Parts<V> expm1_minus_twice_abs(V x) {
   return expm1_parts(constant<V>(-2) * absolute(x));
 }
 
-// One step of Newton's method, as in sigmoid.hpp, removes the rounding of m, of 2 + m and of the
+// One step of Newton's method removes the rounding of m, of 2 + m and of the
 // quotient: the remainder of the division times 1 / (2 + m), which is (1 + |tanh x|) / 2.
 template <class V>
 inline V tanh(V x, Expm1Parts<V> parts) {

@@ -7,39 +7,59 @@
 namespace handnn {
 namespace {
 
-// With e = exp(-|x|), which cannot overflow, and d = 1 + e: 1 / d for x >= 0, and e / d for x < 0.
-//
-// For e / d the rounding errors of e, d and the quotient would add up to 2.4 ulp. One step of
-// Newton's method removes the last two by adding the remainder of the division, including the
-// rounding error of d, times 1 / d, which is out or 1 - out.
+// exp(-x) = scale (1 + rest), scale = 2^n, |rest| <= 0.42; shifted = n + C::round.
 template <class V>
-inline V sigmoid(V x, ExpParts<V> parts) {
-  const V zero = constant<V>(0), one = constant<V>(1);
-  const ExpMinusAbs<V> exp = exp_minus_abs(parts);
-  const V e = exp.value;
-  const V numerator = x < zero ? e : one;
-  const V d = one + e;
-  const V d_lost = e - (d - one);
-  const V quotient = numerator / d;
-  const V remainder = fma(-quotient, d_lost, fma(-quotient, d, numerator));
-  const V out = fma(remainder, x < zero ? one - quotient : quotient, quotient);
-  if (!any(exp.is_tiny)) return out;
-  return (exp.is_tiny & (x < zero)) ? tiny_exp(exp) : out;  // d is 1
+struct SigmoidParts {
+  V rest, shifted;
+};
+
+// The result is 1 for x >= 40.
+template <class V>
+inline SigmoidParts<V> sigmoid_parts(V x) {
+  using C = ExpConstants<Scalar<V>>;
+  const V in_range = at_most(x, constant<V>(40));
+  const V shifted = fma(in_range, constant<V>(-1.4426950408889634), constant<V>(C::round));
+  const V n = shifted - constant<V>(C::round);
+  const V minus_r = fma(n, constant<V>(C::ln2_low), fma(n, constant<V>(C::ln2_high), in_range));
+  return {fma(minus_r * minus_r, exp_polynomial<-1>(minus_r), -minus_r), shifted};
 }
 
+// For x from sigmoid_least on. The sum 1 + scale + scale rest rounds by half an ulp only at its
+// end: `lost` is the 1 that a large scale loses, or the scale that 1 loses.
+template <class T>
+constexpr T sigmoid_least = ExpConstants<T>::least_normal;
+template <class V>
+inline V sigmoid(SigmoidParts<V> parts) {
+  const V one = constant<V>(1);
+  const V scale = from_bits<V>(bits(parts.shifted) << ExpConstants<Scalar<V>>::mantissa_bits);
+  const V whole = one + scale;
+  const V lost = one - (whole - scale);
+  return one / (whole + fma(scale, parts.rest, lost));
+}
+
+// Below it, where exp(-x) may be infinite, the result is exp(x).
 template <class V>
 inline V sigmoid(V x) {
-  return sigmoid(x, exp_minus_abs_parts(x));
+  const V out = sigmoid(sigmoid_parts(x));
+  const Mask<V> is_tiny = x < constant<V>(sigmoid_least<Scalar<V>>);
+  if (!any(is_tiny)) return out;
+  return is_tiny ? tiny_exp(x) : out;
 }
 
 struct Sigmoid : InHalves<Sigmoid> {
+  template <class T>
+  static constexpr T least = sigmoid_least<T>;
   template <class V>
-  static ExpParts<V> first_half(V x) {
-    return exp_minus_abs_parts(x);
+  static V forward(V x, V) {
+    return sigmoid(x);
   }
   template <class V>
-  static V second_half(V x, ExpParts<V> parts) {
-    return sigmoid(x, parts);
+  static SigmoidParts<V> first_half(V x) {
+    return sigmoid_parts(x);
+  }
+  template <class V>
+  static V second_half(V, SigmoidParts<V> parts) {
+    return sigmoid(parts);
   }
 
   // The slope of y = sigmoid(x) is y (1 - y).

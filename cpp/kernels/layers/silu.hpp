@@ -7,13 +7,19 @@ namespace handnn {
 namespace {
 
 struct SiLU : InHalves<SiLU> {
+  template <class T>
+  static constexpr T least = sigmoid_least<T>;
   template <class V>
-  static ExpParts<V> first_half(V x) {
-    return exp_minus_abs_parts(x);
+  static V forward(V x, V) {
+    return x * sigmoid(x);
   }
   template <class V>
-  static V second_half(V x, ExpParts<V> parts) {
-    return x * sigmoid(x, parts);
+  static SigmoidParts<V> first_half(V x) {
+    return sigmoid_parts(x);
+  }
+  template <class V>
+  static V second_half(V x, SigmoidParts<V> parts) {
+    return x * sigmoid(parts);
   }
 
   // d out / d x = s + x s (1 - s) with s = sigmoid(x)

@@ -41,6 +41,7 @@ REALS: Mapping[str, Real] = {
         whole={"BIAS": 127, "MANTISSA": 23, "UPPER_HALF": 12},
         constants={
             "EXP_LEAST": -105.0,
+            "EXP_LEAST_NORMAL": float.fromhex("-0x1.5d589ep6"),
             "EXP_MOST": 89.0,
             "EXP_ROUND": 1.5 * 2**23 + 127,
             "LN2_HIGH": float.fromhex("0x1.62e4p-1"),
@@ -66,6 +67,7 @@ REALS: Mapping[str, Real] = {
         whole={"BIAS": 1023, "MANTISSA": 52, "UPPER_HALF": 27},
         constants={
             "EXP_LEAST": -746.0,
+            "EXP_LEAST_NORMAL": float.fromhex("-0x1.6232bdd7abcd2p9"),
             "EXP_MOST": 710.0,
             "EXP_ROUND": 1.5 * 2**52 + 1023,
             "LN2_HIGH": float.fromhex("0x1.62e42fefa4p-1"),
