@@ -7,6 +7,10 @@ A row is held out by the networks of one fold, but a new row is predicted by the
 is less extreme than the probabilities of one fold. So a T below 1 that suits the networks of one
 fold suits the mean, too, where a T above 1 need not. It is used only if all networks hold out the
 same rows. T is far below 1 where classes do not overlap: networks stop before they are certain.
+
+A few rows may ask for a T that others do not: if the loss is lower by z standard errors, log T is
+multiplied by max(0, 1 - 1/z²), by which James and Stein shrink a mean ("Estimation with Quadratic
+Loss", 1961).
 """
 
 from __future__ import annotations
@@ -177,7 +181,7 @@ def _held_out_logits(
 def temperature(
     logits: Floats, codes: NDArray[np.int64], weight: Weights = None, *, is_mean: bool
 ) -> float:
-    """Return the temperature of the lowest log loss, at most 1 with `is_mean`: see the module.
+    """Return the temperature: see the module. With `is_mean` it is at most 1.
 
     logits (S, M, C): of the S networks that hold out each row; codes, weight (M,): the classes and
     weights of the rows. is_mean: whether a new row is predicted by further networks.
@@ -185,22 +189,25 @@ def temperature(
     m, weights = np.arange(len(codes)), 1.0 if weight is None else weight
     share = N_WRONG / (len(codes) + N_WRONG)
 
-    def loss(step: int) -> float:
+    def losses_at(step: int) -> Floats:
         scaled = logits / 2.0 ** (step / STEPS_PER_OCTAVE)
         mean = softmax(scaled.reshape(-1, logits.shape[2])).reshape(logits.shape).mean(axis=0)
         of_truth, mean[m, codes] = mean[m, codes], 0
         right, wrong = (
             -np.log(np.maximum(p, MIN_PROBABILITY)) for p in (of_truth, mean.max(axis=1))
         )
-        return float((((1 - share) * right + share * wrong) * weights).mean())
+        return np.asarray(((1 - share) * right + share * wrong) * weights)
 
-    losses = {0: loss(0)}
+    losses = {0: losses_at(0)}
     best, width = 0, MAX_STEPS // 2
     while width:
         for step in (best - width, best + width):
             if -MAX_STEPS <= step <= (0 if is_mean else MAX_STEPS) and step not in losses:
-                losses[step] = loss(step)
-        lowest = min(losses, key=lambda step: (losses[step], abs(step)))
+                losses[step] = losses_at(step)
+        lowest = min(losses, key=lambda step: (float(losses[step].mean()), abs(step)))
         width = width // 2 if lowest == best else width
         best = lowest
-    return float(2.0 ** (best / STEPS_PER_OCTAVE))
+    gains = losses[0] - losses[best]
+    squared_error = gains.var() / len(gains)
+    kept = 1 - squared_error / gains.mean() ** 2 if gains.mean() > 0 else 0.0
+    return float(2.0 ** (round(max(0.0, kept) * best) / STEPS_PER_OCTAVE))
