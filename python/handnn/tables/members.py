@@ -10,7 +10,7 @@ random numbers, and further members differ in bins, activation or regularization
 The bag is chosen greedily: it begins with the member that has the lowest loss on held-out rows, and
 the member that lowers the loss of their mean prediction most is added until none does. The more
 members there are to choose from, the more the choice owes to chance. So the further members take
-part only if with them the loss is lower by two standard errors. (Wide and deep: Cheng et al. 2016.
+part only if with them the loss is lower by one standard error. (Wide and deep: Cheng et al. 2016.
 Selection: Caruana et al. 2004, "Ensemble Selection from Libraries of Models", here with equal
 weights and each member once.)
 """
@@ -39,7 +39,8 @@ WEIGHT_DECAY = 0.01
 N_BLOCKS = 256
 """The number of blocks of held-out rows whose losses determine a standard error."""
 
-MIN_STANDARD_ERRORS = 2.0
+MIN_STANDARD_ERRORS = 1.0
+"""Simpler choices within one standard error are preferred (Breiman et al. 1984, on trees)."""
 
 MIN_PREDICTION = 1e-15
 """The smallest probability or rate, which bounds the output."""
@@ -195,7 +196,7 @@ class MeanLosses:
         return chosen
 
     def is_lower(self, some: Sequence[int], others: Sequence[int]) -> bool:
-        """Return whether the loss of some members is lower by two standard errors."""
+        """Return whether the loss of some members is lower by one standard error."""
         output, other_output = self._output(some), self._output(others)
         n_blocks = min(N_BLOCKS, len(output))
         if n_blocks < 2:
