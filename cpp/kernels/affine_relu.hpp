@@ -16,8 +16,7 @@ namespace {
 template <class T>
 void affine_relu_forward(ReLUOutput<T> to, const T* x, const T* w, const T* b, T* scratch, Size N,
                          Size I, Size O) {
-  const Output<T> out = {to.out, O, to.negative};
-  product(out, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, Start<T>{b, 0}, scratch, N, I, O);
+  matmul<T>({to.out, O, to.negative}, x, w, b, scratch, N, I, O);
 }
 // pre (N, O) is the ReLU's input.
 template <class T>

@@ -192,16 +192,11 @@ void product_of_columns(const StridedOut<T>& out, const Strided<T>& a, const Str
   // bytes apart compete for the 8 lines of few sets of the L1 cache: there are 16 of them at most,
   // one vector of floats four lines before the other.
   const bool compete = a.row * Size(sizeof(T)) % 2048 == 0;
-  // The chains of one column of doubles hide their latency in four vectors. Long rows gain nothing.
-  constexpr bool has_four = C == 1 && sizeof(T) == 8 && most_few_columns == 8;
-  const bool are_short = a.row * Size(sizeof(T)) <= 8192;
   constexpr bool has_three = C <= 4, has_two = has_three || most_few_columns == 8;
   constexpr int skew = has_three && sizeof(T) == 4 ? 16 : 0;
   for (Size m = 0; m < M;) {
     const Size vectors = M < L || K < transposed_columns<T> ? 1 : (M - m + L - 1) / L;
-    if (has_four && (vectors == 4 || vectors > 6) && are_short && !compete) {
-      m = add.template operator()<has_four ? 4 : 1, 0>(m);
-    } else if (has_three && vectors > 2 && vectors != 4 && !compete) {
+    if (has_three && vectors > 2 && vectors != 4 && !compete) {
       m = add.template operator()<has_three ? 3 : 1, 0>(m);
     } else if (skew > 0 && vectors > 1 && compete) {
       m = add.template operator()<skew ? 2 : 1, skew>(m);

@@ -7,8 +7,8 @@
 //
 // All matrices are row-major. Outputs are overwritten. Additions have one fixed order: an element
 // of a product is one chain of fused multiply-adds in ascending k that starts from its bias or from
-// 0, and a column sum adds rows in ascending n. Tile shapes, blocks and vector widths do not change
-// the order, so they do not change the bits of the result.
+// 0, unless it is a dot product (dots.hpp), and a column sum adds rows in ascending n. Tile shapes,
+// blocks and vector widths do not change the order, so they do not change the bits of the result.
 //
 // The same routine computes all three: product, in tiles (tile.hpp) and, where that is faster, from
 // packed copies of the factors (pack.hpp) or with vectors that hold the last columns of several
@@ -20,6 +20,7 @@
 #pragma once
 
 #include "column.hpp"
+#include "dots.hpp"
 #include "few_steps.hpp"
 #include "pack.hpp"
 #include "rows_columns.hpp"
@@ -281,11 +282,17 @@ __attribute__((noinline)) void product(const Output<T>& out, const Strided<T>& a
 }
 
 template <class T>
-void matmul(T* out, const T* x, const T* w, const T* b, T* scratch, Size N, Size I, Size O) {
-  product<T>({out, O}, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, Start<T>{b, 0}, scratch, N, I, O);
+__attribute__((noinline)) void matmul(const Output<T>& out, const T* x, const T* w, const T* b,
+                                      T* scratch, Size N, Size I, Size O) {
+  if (!is_dot(I, O)) {
+    return product(out, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, Start<T>{b, 0}, scratch, N, I, O);
+  }
+  dots(out.data, x, w, b, N, I);
+  out.finish(N, O);
 }
 template <class T>
 void matmul_naive(T* out, const T* x, const T* w, const T* b, Size N, Size I, Size O) {
+  if (is_dot(I, O)) return dots_naive(out, x, w, b, N, I);
   product_naive(out, Strided<T>{x, I, 1}, Strided<T>{w, O, 1}, b, N, I, O);
 }
 

@@ -9,9 +9,9 @@
 namespace handnn {
 namespace {
 
-template <class T>
+template <int count = partial_sums, class T>
 inline T add_pairwise(T* sums) {
-  for (int half = partial_sums / 2; half > 0; half /= 2) {
+  for (int half = count / 2; half > 0; half /= 2) {
     for (int i = 0; i < half; ++i) sums[i] += sums[i + half];
   }
   return sums[0];

@@ -363,6 +363,8 @@ void test_all(bool few) {
     test_affine<T>(1 + p % 10, size, q);
     test_affine<T>(p, size, 1 + q % 10);
     test_affine<T>(1, 256 + size, 1 + p % 10);
+    test_affine<T>(p % 40, size, 1);
+    test_affine<T>(size, 28 + q, 1);
     test_binned_affine<T>(size, 1 + p % 20, q % 150);
     test_binned_affine<T>(p, 1 + size % 20, size % 40);
     test_embedding<T>(size, 1 + p % 20, q % 40);

@@ -113,6 +113,7 @@ def tabular(dtype, seed=0):
 NETWORKS = {
     "an mlp": lambda dtype: mlp([COLUMNS, 128, 64, 10], rng=0, dtype=dtype),
     "one column": lambda dtype: mlp([COLUMNS, 1, 1], "sigmoid", rng=0, dtype=dtype),
+    "one column of many inputs": lambda dtype: mlp([COLUMNS, 75, 1], rng=0, dtype=dtype),
     "tabular": tabular,
 }
 

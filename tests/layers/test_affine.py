@@ -93,6 +93,19 @@ def test_each_output_is_one_chain_of_fused_multiply_adds(dtype):
 
 
 @both_dtypes
+@pytest.mark.parametrize("n_rows", [1, 5, 21])
+def test_one_output_of_many_inputs_has_several_chains(dtype, n_rows):
+    """The chain that begins with the large number absorbs its ones; the others keep theirs."""
+    large = dtype(1 / np.finfo(dtype).eps) * 2
+    n_chains = 16 if dtype is np.float32 else 8
+    for n_inputs, kept in [(31, 0), (4 * n_chains, 4 * (n_chains - 1))]:
+        x, w = np.ones((n_rows, n_inputs), dtype), np.ones((n_inputs, 1), dtype)
+        w[0] = large
+        out = functional.affine_forward(x, w, np.zeros(1, dtype))
+        assert np.all(out == large + dtype(kept))
+
+
+@both_dtypes
 def test_uses_the_given_arrays(dtype):
     w, b = np.ones((2, 3), dtype), np.zeros(3, dtype)
     layer = Affine(w, b)

@@ -12,7 +12,7 @@ namespace {
 template <class T>
 void affine_forward(T* out, const T* x, const T* w, const T* b, T* scratch, Size N, Size I,
                     Size O) {
-  matmul(out, x, w, b, scratch, N, I, O);
+  matmul<T>({out, O}, x, w, b, scratch, N, I, O);
 }
 template <class T>
 void affine_forward_naive(T* out, const T* x, const T* w, const T* b, Size N, Size I, Size O) {

@@ -32,7 +32,8 @@ def affine_forward(x: ArrayLike, w: ArrayLike, b: ArrayLike, *, out: Array | Non
     """Return out = x·w + b, shape (N, O).
 
     x (N, I), w (I, O), b (O,). Each entry is b plus one chain of fused multiply-adds over
-    ascending i, so the result of a row does not depend on the other rows.
+    ascending i, or several chains if O = 1 and I >= 32, so the result of a row does not depend on
+    the other rows.
 
     Examples:
         >>> handnn.functional.affine_forward([[1, 2]], [[1, 0], [2, 1]], [0.5, 0])

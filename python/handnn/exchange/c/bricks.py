@@ -26,6 +26,9 @@ from handnn.layers import (
 AddCode = Callable[[Program, Any, Buffer], Buffer]
 """Adds the statements that apply a brick to a row, and returns the output row."""
 
+MIN_DOT_TERMS = 32
+"""The least number of inputs of an affine with one output whose sum has several chains."""
+
 
 def add_bricks(program: Program, layers: Iterable[Brick], x: Buffer, place: str = "") -> Buffer:
     """Add the bricks in order and return the last row. All are in `BRICKS`: see `copy_of_ours`."""
@@ -50,6 +53,8 @@ def _affine(program: Program, layer: Affine, x: Buffer) -> Buffer:
     w = program.array("w", layer.w, _note(layer, "w", "I", "O"))
     b = program.array("b", layer.b, _note(layer, "b", "O"))
     inputs, outputs = layer.w.shape
+    if outputs == 1 and inputs >= MIN_DOT_TERMS:
+        return program.call("dot", x, outputs, w, b, inputs)
     return program.call("affine", x, outputs, w, b, inputs, outputs)
 
 

@@ -14,7 +14,8 @@ from handnn.arrays import Array
 class Real:
     """float or double: its names in C, and the constants of the functions for it.
 
-    The constants are those of the kernels: exp.hpp, erf.hpp and log.hpp give their sources.
+    The constants are those of the kernels: exp.hpp, erf.hpp, log.hpp and dots.hpp give their
+    sources.
     """
 
     name: str
@@ -38,7 +39,7 @@ REALS: Mapping[str, Real] = {
         word="uint32_t",
         bits=32,
         digits="FLT_MANT_DIG",
-        whole={"BIAS": 127, "MANTISSA": 23, "UPPER_HALF": 12},
+        whole={"BIAS": 127, "MANTISSA": 23, "UPPER_HALF": 12, "CHAINS": 16},
         constants={
             "EXP_LEAST": -105.0,
             "EXP_LEAST_NORMAL": float.fromhex("-0x1.5d589ep6"),
@@ -64,7 +65,7 @@ REALS: Mapping[str, Real] = {
         word="uint64_t",
         bits=64,
         digits="DBL_MANT_DIG",
-        whole={"BIAS": 1023, "MANTISSA": 52, "UPPER_HALF": 27},
+        whole={"BIAS": 1023, "MANTISSA": 52, "UPPER_HALF": 27, "CHAINS": 8},
         constants={
             "EXP_LEAST": -746.0,
             "EXP_LEAST_NORMAL": float.fromhex("-0x1.6232bdd7abcd2p9"),
