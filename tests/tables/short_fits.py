@@ -21,8 +21,9 @@ def short_fit(table, y, n_bins):
     )
     widths = []
 
-    def train(trainers, x, *args, **kwargs):
-        widths.append(x.shape[1])
-        return train_many(trainers, x, *args, **kwargs)
+    def train(trainers, *, each, **kwargs):
+        inputs = {id(own["x"]): own["x"] for own in each}
+        widths.extend(x.shape[1] for x in inputs.values())
+        return train_many(trainers, each=each, **kwargs)
 
     return fit_table(table, y, recipe, rng=0, train=train).model, widths

@@ -98,9 +98,10 @@ def test_best_learns_from_coarse_and_fine_bins():
     recipe = replace(recipe, dropouts=(0.0,), n_networks=2, n_folds=2)
     widths = []
 
-    def train(trainers, inputs, *args, **kwargs):
-        widths.append(inputs.shape[1])
-        return train_many(trainers, inputs, *args, **kwargs)
+    def train(trainers, *, each, **kwargs):
+        inputs = {id(own["x"]): own["x"] for own in each}
+        widths.extend(x.shape[1] for x in inputs.values())
+        return train_many(trainers, each=each, **kwargs)
 
     fitted = fit_table(x, x[:, 0], recipe, rng=0, train=train)
     assert recipe.n_bins == 3 and recipe.n_fine_bins == 12

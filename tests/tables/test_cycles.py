@@ -28,11 +28,11 @@ def new_trainers(n=3):
     return trainers
 
 
-def fit(trainers, y, n_first=3, **arguments):
+def fit(trainers, y, **arguments):
     train = partial(train_many, batch_size=10, threads=1)
     rows = [ROWS[place % 3] for place in range(len(trainers))]
     return train_in_cycles(
-        trainers, n_first, X, y, rows=rows, epochs=EPOCHS, train=train, **arguments
+        trainers, 3, [X] * len(trainers), y, rows=rows, epochs=EPOCHS, train=train, **arguments
     )
 
 
@@ -99,5 +99,5 @@ def test_an_interrupted_training_keeps_the_history_of_all_cycles():
         return train_many(*given, **arguments, batch_size=10, threads=1)
 
     with pytest.raises(KeyboardInterrupt):
-        train_in_cycles(trainers, 3, X, X[:, :1], rows=ROWS, epochs=EPOCHS, train=interrupted)
+        train_in_cycles(trainers, 3, [X] * 3, X[:, :1], rows=ROWS, epochs=EPOCHS, train=interrupted)
     assert [len(trainer.history) for trainer in trainers] == [cycle_ends(EPOCHS)[1]] * 3

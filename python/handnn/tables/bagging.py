@@ -10,6 +10,7 @@ Doyle 1996.)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from time import perf_counter
 from typing import TypeVar
@@ -105,26 +106,30 @@ def train_bag(
 ) -> list[History]:
     """Train the networks of a bag, and return the History of each.
 
-    trainers: those of the members, one after another. The first two members train at once, further
-    ones in turn. Those of `Recipe.has_variants` are left out, so that there are fewer Histories, if
-    another one as long as the longest would exceed `Recipe.seconds`. rows: from `rows_outside`, for
-    each network of a member. members: from `members.members_of`. train: `train_many` with the
-    arguments that are not those of the recipe. binned: the columns of x that have bins. restores:
-    whether networks return to their best epoch or cycle.
+    trainers: those of the members, one after another. The recipe and its linear members train at
+    once, further ones in turn. Those of `Recipe.has_variants` are left out, so that there are fewer
+    Histories, if another one as long as the longest would exceed `Recipe.seconds`. rows: from
+    `rows_outside`, for each network of a member. members: from `members.members_of`. train:
+    `train_many` with the arguments that are not those of the recipe. binned: the columns of x that
+    have bins. restores: whether networks return to their best epoch or cycle.
     """
     began, n, recipe = perf_counter(), len(rows), members[0]
-    first = n * min(2, 1 + recipe.n_linear)
+    first = n * (1 + recipe.n_linear)
     histories: list[History] = []
     is_compiled = all(trainer.is_compiled for trainer in trainers)
     views = Views(binned, x, has_positions=is_compiled)
     longest = 0.0
     for at in [0, *range(first, len(trainers), n)]:
         start = perf_counter()
-        if at > n * recipe.n_linear and start - began + longest > recipe.seconds:
+        if at and start - began + longest > recipe.seconds:
             break
         part = trainers[at : at + n] if at else trainers[:first]
-        networks = [trainer.network for trainer in part]
-        with views.training(members[at // n], networks) as inputs:
+        with ExitStack() as stack:
+            inputs: list[Array] = []
+            for place in range(0, len(part), n):
+                networks = [trainer.network for trainer in part[place : place + n]]
+                view = views.training(members[(at + place) // n], networks)
+                inputs += [stack.enter_context(view)] * n
             histories += _train_at_once(part, inputs, y, rows, recipe, train, restores)
         longest = max(longest, perf_counter() - start)
     return histories
@@ -132,27 +137,25 @@ def train_bag(
 
 def _train_at_once(
     trainers: Sequence[Trainer],
-    x: Array,
+    inputs: Sequence[Array],
     y: Array,
     rows: Sequence[NDArray[np.int64]],
     recipe: Recipe,
     train: Train,
     restores: bool,
 ) -> list[History]:
-    """Train the networks of one member or two."""
-    n_first = len(rows)
-    rows = [*rows] * (len(trainers) // n_first)
+    """Train the networks of one member or more. inputs: the x of each."""
+    n = len(rows)
+    rows = [*rows] * (len(trainers) // n)
     train = partial(train, batch_size=recipe.batch_size)
-    if not recipe.n_folds:
-        return train(trainers, x, y, rows=rows, epochs=recipe.epochs)
-    if recipe.schedule == "cycles" and recipe.ends_together:
+    if recipe.n_folds and recipe.schedule == "cycles" and recipe.ends_together:
         return train_in_cycles(
-            trainers, n_first, x, y,
+            trainers, n, inputs, y,
             rows=rows, epochs=recipe.epochs, train=train, restores=restores,
         )  # fmt: skip
-    growth = PATIENCE_GROWTH if recipe.schedule == "cycles" else 0.0
-    stopping = EarlyStopping(recipe.patience, restore_best=restores, growth=growth)
-    return train(
-        trainers, x, y,
-        rows=rows, epochs=recipe.epochs, validation="rest", early_stopping=stopping,
-    )  # fmt: skip
+    if recipe.n_folds:
+        growth = PATIENCE_GROWTH if recipe.schedule == "cycles" else 0.0
+        stopping = EarlyStopping(recipe.patience, restore_best=restores, growth=growth)
+        train = partial(train, validation="rest", early_stopping=stopping)
+    each = [{"x": x} for x in inputs]
+    return train(trainers, y=y, each=each, rows=rows, epochs=recipe.epochs)

@@ -73,8 +73,8 @@ class Group:
 
 def train_in_cycles(
     trainers: Sequence[Trainer],
-    n_first: int,
-    x: Array,
+    n_together: int,
+    inputs: Sequence[Array],
     y: Array,
     *,
     rows: Sequence[NDArray[np.int64]],
@@ -84,13 +84,13 @@ def train_in_cycles(
 ) -> list[History]:
     """Train, and return the History of each trainer, which is also its `history`.
 
-    n_first: the number of trainers in the first group; each group ends together. rows: the rows
-    that each trainer learns from. restores: whether networks return to the best cycle; if not, they
-    are trained to the end. Raises what `train` raises; the trainers then keep their current
-    weights.
+    n_together: the number of trainers in a group, which ends together. inputs: the x of each
+    trainer. rows: the rows that each learns from. restores: whether networks return to the best
+    cycle; if not, they are trained to the end. Raises what `train` raises; the trainers then keep
+    their current weights.
     """
-    parts = (range(n_first), range(n_first, len(trainers)))
-    groups = [Group(trainers, part) for part in parts if len(part)]
+    starts = range(0, len(trainers), n_together)
+    groups = [Group(trainers, range(start, start + n_together)) for start in starts]
     histories = [History() for _ in trainers]
     done = 0
     running = groups
@@ -99,8 +99,8 @@ def train_in_cycles(
         try:
             train(
                 [trainers[place] for place in places],
-                x,
-                y,
+                y=y,
+                each=[{"x": inputs[place]} for place in places],
                 rows=[rows[place] for place in places],
                 validation="rest",
                 epochs=end - done,
