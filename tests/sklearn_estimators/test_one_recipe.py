@@ -159,7 +159,8 @@ def test_sample_weights_reach_every_network():
 
 def test_ctrl_c_keeps_trained_weights(monkeypatch):
     def interrupted(trainers, *arguments, **settings):
-        train_many(trainers[:3], *arguments, **{**settings, "rows": settings["rows"][:3]})
+        first = {name: settings[name][:3] for name in ("rows", "each")}
+        train_many(trainers[:3], *arguments, **{**settings, **first})
         raise KeyboardInterrupt
 
     monkeypatch.setattr(jobs, "train_many", interrupted)

@@ -114,35 +114,43 @@ def test_answers_without_error_and_squares_out_of_range(unit):
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "ratios", "epochs", "is_log"),
+    ("n_rows", "epochs", "ratios", "n_folds", "is_log"),
     [
-        (520, [0.74], [15], True),
-        (520, [1.06], [15], False),
-        (520, [0.76, 0.96], [15, 30], False),
-        (520, [1.04, 0.94], [15, 30], True),
-        (500, [0.94], [30], True),
+        (60, 30, [0.94], [16], True),
+        (600, 24, [0.74], [6], True),
+        (600, 24, [0.76, 0.96], [6, 2], False),
+        (1_600, 15, [1.01], [2], False),
+        (1_600, 15, [0.99, 0.94], [2, 2], True),
     ],
 )
-def test_a_second_pilot_trains_if_the_first_is_not_clear(
-    monkeypatch, n_rows, ratios, epochs, is_log
+def test_more_folds_are_held_out_if_errors_are_close(
+    monkeypatch, n_rows, epochs, ratios, n_folds, is_log
 ):
-    rest, steps, rng = iter(ratios), [], np.random.default_rng(0)
-    monkeypatch.setattr(log_scale, "loss_ratio", lambda *arguments: next(rest))
+    rest, fits, rng = iter(ratios), [], np.random.default_rng(0)
+    held, steps = [], set()
+
+    def ratio(of_logs, plain, y, weight):
+        held.append(len(y))
+        return next(rest)
+
+    monkeypatch.setattr(log_scale, "loss_ratio", ratio)
     x = rng.normal(size=(n_rows, 2))
     y = np.exp(x[:, :1] + x[:, 1:])
     recipe = replace(default_recipe(n_rows, 2).with_hidden((4,)), epochs=30, has_linear=False)
     columns = Columns.learn(x)
 
     def train(trainers, *args, **arguments):
-        steps.append(trainers[0].optimizer.schedule.steps)
+        fits.append(len(trainers))
+        steps.update(trainer.optimizer.schedule.steps for trainer in trainers)
         return train_many(trainers, *args, **arguments)
 
     fold = draw_folds(n_rows, recipe.n_folds, None, rng)
     rows = columns.transform(x, "float32")
     scale = chosen_log_scale(recipe, columns, rows, y, fold, None, rng, train)
     assert (scale is not None) == is_log and next(rest, None) is None
-    lengths = [replace(recipe, epochs=count).n_steps(n_rows) for count in epochs]
-    assert sorted(set(steps)) == lengths
+    assert list(dict.fromkeys(fits)) == list(dict.fromkeys(n_folds))
+    assert held == [np.isin(fold, range(sum(n_folds[: i + 1]))).sum() for i in range(len(ratios))]
+    assert max(steps) == replace(recipe, epochs=epochs).n_steps(n_rows)
 
 
 def test_predictions_have_the_mean_of_the_target_on_held_out_rows(fitted):

@@ -3,8 +3,8 @@
 Prices, costs and durations often are products: each column changes them by a factor. Then networks
 learn the logarithm more easily, with errors of equal size in all rows. But it is worse for sums, so
 a pilot decides: a few networks are trained briefly on either scale, and both are compared by their
-squared errors on held-out rows, in the units of the target. A first pilot is shorter, and decides
-alone if the difference is large.
+squared errors on held-out rows, in the units of the target. Where they are close, as many networks
+again hold out further rows.
 
 The exponential of a mean is not the mean of exponentials. So the predictions are multiplied by a
 factor for which their mean on held-out rows is that of the target. (Duan 1983, "Smearing
@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.layers import Affine
@@ -31,7 +32,7 @@ from handnn.tables.members import Choice, chosen_members, members_of
 from handnn.tables.moments import Weights, deviations, means
 from handnn.tables.networks import NetworkInput, build_network, build_optimizer
 from handnn.tables.objective import rates
-from handnn.tables.recipe import MAX_SMALL_ROWS, Recipe
+from handnn.tables.recipe import Recipe
 from handnn.tables.target import Target
 from handnn.training.divergence import DivergenceError
 from handnn.training.trainer import Trainer
@@ -39,21 +40,19 @@ from handnn.training.trainer import Trainer
 MIN_RATIO = 10.0
 """The least ratio of the largest value to the smallest. Below it, a logarithm is nearly a line."""
 
-PILOT_ROWS, PILOT_EPOCHS, MIN_PILOT_EPOCHS = 400, 1 / 3, 60
-"""The number of held-out rows that suffice for the pilot, its share of all epochs, and how many are
-enough if there are fewer.
+PILOT_ROWS = 400
+"""The number of held-out rows that suffice for the pilot."""
+
+PILOT_STEPS, MIN_PILOT_EPOCHS, MAX_PILOT_EPOCHS = 400, 15, 60
+"""The number of steps of the pilot, and its least and largest number of epochs. With four times as
+many it decides no better.
 """
 
 MAX_LOSS_RATIO = 0.95
 """The logarithm must lower the squared error by 5 %."""
 
-FIRST_EPOCHS = 15
-"""The number of epochs of the first pilot, for tables of more than `MAX_SMALL_ROWS` rows: with
-fewer, the networks have learned too little by then.
-"""
-
-MIN_CLEAR_RATIO, MAX_CLEAR_RATIO = 0.75, 1.05
-"""The first pilot decides if the ratio of the squared errors is outside of this range."""
+MIN_CLEAR_RATIO, MAX_CLEAR_RATIO = 0.75, 1.0
+"""More folds are held out if the ratio of the squared errors is between these."""
 
 
 @dataclass(frozen=True)
@@ -174,42 +173,93 @@ def chosen_log_scale(
     seed = int(rng.integers(2**63))
     n_folds = int(fold.max()) + 1
     n_pilots = min(n_folds, max(2, math.ceil(PILOT_ROWS * n_folds / len(x))))
-    held = np.where(fold < n_pilots, fold, -1)
-    rows = rows_outside(fold, n_pilots, is_ordered=bool((fold < 0).any()))
-    epochs = max(round(PILOT_EPOCHS * recipe.epochs), min(recipe.epochs, MIN_PILOT_EPOCHS))
-    center = means(y, weight)
-    spread = deviations(y, center, weight)
+    pilot = _Pilot(recipe, inputs, scale, x, y, fold, weight, seed, train)
+    try:
+        found = pilot.held_out(0, n_pilots)
+        ratio = pilot.ratio_of([found])
+        if MIN_CLEAR_RATIO < ratio < MAX_CLEAR_RATIO and n_pilots < n_folds:
+            ratio = pilot.ratio_of([found, pilot.held_out(n_pilots, min(2 * n_pilots, n_folds))])
+    except DivergenceError:
+        return None
+    return scale if ratio < MAX_LOSS_RATIO else None
 
-    def trained(pilot: Recipe, encoded: Floats) -> list[Network]:
-        drawn = np.random.default_rng(seed)
-        trainers, members = [], members_of(pilot)
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """Held-out rows, and predictions (M, 1) for them, from logarithms and plain ones."""
+
+    rows: NDArray[np.intp]
+    of_logs: Floats
+    plain: Floats
+
+
+@dataclass(frozen=True)
+class _Pilot:
+    """The pilot for a scale: the arguments of `chosen_log_scale`, and a seed."""
+
+    recipe: Recipe
+    inputs: NetworkInput
+    scale: LogScale
+    x: Array
+    y: Floats
+    fold: Folds
+    weight: Weights
+    seed: int
+    train: Train
+
+    def held_out(self, first: int, last: int) -> _HeldOut:
+        """Train networks on either scale; return their predictions for folds first ... last - 1."""
+        scale, x, y, weight = self.scale, self.x, self.y, self.weight
+        epochs = min(pilot_epochs(self.recipe, len(x)), self.recipe.epochs)
+        recipe = replace(self.recipe, n_networks=last - first, epochs=epochs, has_variants=False)
+        fold = np.where((first <= self.fold) & (self.fold < last), self.fold - first, -1)
+        center = means(y, weight)
+        spread = deviations(y, center, weight)
+        scaled = (y - center) / spread
+        networks = self._trained(recipe, scaled, first)
+        plain = chosen_members(networks, recipe, MSELoss(), x, scaled, fold).networks
+        networks = self._trained(recipe, scale.encode(y), first)
+        choice, factor = scale.chosen_members(networks, recipe, x, y, fold, weight)
+        rows, outputs = held_out_outputs(plain, x, fold)
+        of_logs = factor * scale.values(held_out_outputs(choice.networks, x, fold)[1])
+        return _HeldOut(rows, of_logs, outputs * spread + center)
+
+    def _trained(self, recipe: Recipe, y: Floats, first: int) -> list[Network]:
+        """Return the trained networks of all members that hold out `n_networks` folds."""
+        drawn = np.random.default_rng([self.seed, first])  # the same for either scale
+        n_folds, is_ordered = int(self.fold.max()) + 1, bool((self.fold < 0).any())
+        rows = rows_outside(self.fold, n_folds, is_ordered=is_ordered)
+        rows = rows[first : first + recipe.n_networks]
+        trainers, members = [], members_of(recipe)
         for member in members:
             for part in rows:
-                network = build_network(member, inputs, 1, drawn)
+                network = build_network(member, self.inputs, 1, drawn)
                 optimizer = build_optimizer(member, member.n_steps_of(len(part)))
                 one = Trainer(network, MSELoss(), optimizer, rng=int(drawn.integers(2**63)))
                 trainers.append(one)
-        train_bag(trainers, x, encoded, rows, members, train, inputs.binned)
+        train_bag(trainers, self.x, y, rows, members, self.train, self.inputs.binned)
         return [trainer.network for trainer in trainers]
 
-    def ratio_after(epochs: int) -> float:
-        pilot = replace(recipe, n_networks=n_pilots, epochs=epochs, has_variants=False)
-        scaled, logs = (y - center) / spread, scale.encode(y)
-        plain = chosen_members(trained(pilot, scaled), pilot, MSELoss(), x, scaled, held).networks
-        choice, factor = scale.chosen_members(trained(pilot, logs), pilot, x, y, held, weight)
-        kept, outputs = held_out_outputs(plain, x, held)
-        of_logs = factor * scale.values(held_out_outputs(choice.networks, x, held)[1])
-        weights = None if weight is None else weight[kept]
-        return loss_ratio(of_logs, outputs * spread + center, y[kept], weights)
+    def ratio_of(self, parts: Sequence[_HeldOut]) -> float:
+        """Return the `loss_ratio` of the predictions for all rows that are held out."""
+        rows = np.concatenate([part.rows for part in parts])
+        of_logs = np.concatenate([part.of_logs for part in parts])
+        plain = np.concatenate([part.plain for part in parts])
+        weight = None if self.weight is None else self.weight[rows]
+        return loss_ratio(of_logs, plain, self.y[rows], weight)
 
-    try:
-        if len(x) > MAX_SMALL_ROWS and epochs > FIRST_EPOCHS:
-            ratio = ratio_after(FIRST_EPOCHS)
-            if not MIN_CLEAR_RATIO <= ratio <= MAX_CLEAR_RATIO:
-                return scale if ratio < MIN_CLEAR_RATIO else None
-        return scale if ratio_after(epochs) < MAX_LOSS_RATIO else None
-    except DivergenceError:
-        return None
+
+def pilot_epochs(recipe: Recipe, n_rows: int) -> int:
+    """Return the number of epochs of the pilot.
+
+    Examples:
+        >>> from handnn.tables.log_scale import pilot_epochs
+        >>> from handnn.tables.recipe import default_recipe
+        >>> [pilot_epochs(default_recipe(n), n) for n in (100, 300, 1_000, 20_000)]
+        [60, 45, 15, 15]
+    """
+    epochs = math.ceil(PILOT_STEPS * recipe.epochs / recipe.n_steps(n_rows))
+    return min(max(epochs, MIN_PILOT_EPOCHS), MAX_PILOT_EPOCHS)
 
 
 def loss_ratio(of_logs: Floats, plain: Floats, y: Floats, weight: Weights = None) -> float:
