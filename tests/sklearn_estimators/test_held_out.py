@@ -96,16 +96,15 @@ def test_groups_are_on_one_side(monkeypatch, settings):
     rows = np.c_[groups, RNG.normal(size=120)].astype(float)
     seen = []
 
-    def noted(trainers, x=None, y=None, *, rows=None, each=None, **arguments):
-        if rows is not None:
-            for part in rows:
-                seen.append((x[part, 0], np.delete(x[:, 0], part)))
+    def noted(trainers, *, each, **arguments):
+        if "rows" in arguments:
+            for own, part in zip(each, arguments["rows"], strict=True):
+                x = own["x"][:, 0]
+                seen.append((x[part], np.delete(x, part)))
         else:
             for own in each:
                 seen.append((own["x"][:, 0], own["validation"][0][:, 0]))
-        more = {"rows": rows} if rows is not None else {}
-        data = (x, y) if rows is not None else ()
-        return handnn.train_many(trainers, *data, each=each, **more, **arguments)
+        return handnn.train_many(trainers, each=each, **arguments)
 
     monkeypatch.setattr(jobs, "train_many", noted)
     model = MLPRegressor(random_state=0, max_iter=2, n_jobs=2, scale=True, **settings)
