@@ -188,20 +188,26 @@ void TrainingProgram<T>::backward_and_learn_row() {
   }
 }
 
+// Whether small_steps.hpp takes the steps.
 template <class T>
-bool TrainingProgram<T>::takes_small_steps(Size N) const {
+bool TrainingProgram<T>::is_small_affine(Size N) const {
   const Brick<T>& brick = bricks_[0];
-  const LossOptions<T>& with = loss_.options;
-  const bool are_plain_labels = loss_.which == int(Loss::softmax_cross_entropy) &&
-                                with.columns == 1 && with.setting == 0 && !with.numbers;
   return bricks_.size() == 1 && kernels_.small_steps.by[optimizer_.which] &&
          brick.I <= small_inputs && brick.O <= kernels_.small_steps.outputs && N <= small_rows &&
-         brick.kind == Kind::affine && (loss_.which == int(Loss::mse_loss) || are_plain_labels) &&
-         std::isinf(optimizer_.clip_value) && !stores() && !is_blocked() && !is_sharded();
+         brick.kind == Kind::affine &&
+         (loss_.which == int(Loss::mse_loss) || are_plain_labels(loss_.which, loss_.options)) &&
+         std::isinf(optimizer_.clip_value);
+}
+
+template <class T>
+bool TrainingProgram<T>::takes_small_steps(Size N) const {
+  if (stores() || is_blocked() || is_sharded()) return false;
+  return is_small_affine(N) || (N <= small_batch && adds_loss() && is_small_network(bricks_));
 }
 
 template <class T>
 Size TrainingProgram<T>::small_steps(const SmallBatches<T>& batches, Size steps, double& total) {
+  if (small_plan_) return plan_steps(batches, steps, total);
   const Brick<T>& brick = bricks_[0];
   const auto arrays = [](const Param<T>& param) {
     return ParamArrays<T>{param.value, param.states[0], param.states[1]};
@@ -210,12 +216,30 @@ Size TrainingProgram<T>::small_steps(const SmallBatches<T>& batches, Size steps,
   const bool are_labels = loss_.which != int(Loss::mse_loss);
   const SmallAffine<T> affine = {brick.I,      brick.O,      arrays(brick.w), arrays(brick.b),
                                  &w_rates_[0], &b_rates_[0], are_labels};
-  const double scale = loss_.exact ? loss_facts[loss_.which].slope_scale(batches.N, brick.O) : 1.0;
-  const Size taken = kernels_.small_steps.by[optimizer_.which](affine, batches, T(scale),
+  const Size taken = kernels_.small_steps.by[optimizer_.which](affine, batches, scale_of(batches.N),
                                                                are_rates_final_ ? steps : 1, total);
   optimizer_.step += std::uint64_t(taken);
   steps_ += std::uint64_t(taken);
   return taken;
+}
+
+template <class T>
+Size TrainingProgram<T>::plan_steps(const SmallBatches<T>& batches, Size steps, double& total) {
+  const T scale = scale_of(batches.N);
+  small_plan_->load();
+  Size step = 0;
+  for (; step < steps; ++step) {
+    const double loss = small_plan_->gradients(batches, step, scale);
+    total += double(batches.N) * loss;
+    if (!std::isfinite(loss)) break;
+    set_rates(1, 1);
+    small_plan_->update(optimizer_.which, w_rates_[0]);
+    ++optimizer_.step;
+    ++steps_;
+    if (!std::isfinite(total)) break;
+  }
+  small_plan_->save();
+  return step;
 }
 
 // The sum of squares of all stored gradients: one sum per array, added in the order of the arrays.
@@ -266,7 +290,9 @@ void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates
   template void TrainingProgram<T>::learn_bias(std::size_t, Size, bool);                \
   template void TrainingProgram<T>::learn_from_few_rows(std::size_t, Size, Range);      \
   template bool TrainingProgram<T>::learns_row(Size, int) const;                        \
+  template bool TrainingProgram<T>::is_small_affine(Size) const;                        \
   template bool TrainingProgram<T>::takes_small_steps(Size) const;                      \
+  template Size TrainingProgram<T>::plan_steps(const SmallBatches<T>&, Size, double&);  \
   template Size TrainingProgram<T>::small_steps(const SmallBatches<T>&, Size, double&); \
   template void TrainingProgram<T>::forward_row(const Rows<T>&);                        \
   template void TrainingProgram<T>::backward_and_learn_row();                           \

@@ -14,6 +14,7 @@
 #include "engine/checked.hpp"
 #include "engine/pool.hpp"
 #include "engine/rates.hpp"
+#include "engine/small_plan.hpp"
 #include "kernels/table.hpp"
 
 namespace handnn {
@@ -157,6 +158,8 @@ class TrainingProgram {
   bool sum_norm_gradients(std::size_t i, bool needs_dx, int parts);
   void update_running_statistics(std::size_t i, Range columns);
   void set_rates(double lr_factor, double grad_scale);
+  bool is_small_affine(Size N) const;
+  Size plan_steps(const SmallBatches<T>& batches, Size steps, double& total);
   template <class F>
   void for_each_learning(int parts, F f);
   void learn(std::size_t i, Size N, int part, int parts, bool adds = false);
@@ -181,6 +184,10 @@ class TrainingProgram {
   std::uint64_t step_of(const Brick<T>& brick) const { return brick.first_step + steps_; }
   const T* input(std::size_t i) const { return i ? output(i - 1) : x_; }
   const T* output(std::size_t i) const { return out_[i] ? out_[i] : x_; }
+  // The factor of the gradient of the loss of a batch of N rows, not in slices.
+  T scale_of(Size N) const {
+    return T(loss_.exact ? loss_facts[loss_.which].slope_scale(N, bricks_.outputs()) : 1.0);
+  }
   bool is_worth_sharing(Size rows) const;
   bool stores() const;
 
@@ -220,6 +227,7 @@ class TrainingProgram {
   // or the program works in blocks.
   std::vector<T*> stored_dw_, stored_db_;
   std::vector<double> sums_of_squares_;
+  std::optional<SmallPlan<T>> small_plan_;  // if it takes the small steps
   // For slices only.
   Sharding<T> sharding_;
   bool is_to_stop_ = false;

@@ -53,11 +53,13 @@ bool has_v4() {
   return has_v3() && all(cpuid(7).b, 16, 17, 28, 30, 31) && all(saved_state(), 5, 6, 7);
 }
 
-// The kernels of v4, with the small steps of v3.
+// The kernels of v4, with those of v3 for small networks.
 KernelTable complete_v4() {
   KernelTable table = kernels_v4;
   table.float32.small_steps = kernels_v3.float32.small_steps;
   table.float64.small_steps = kernels_v3.float64.small_steps;
+  table.float32.small_network = kernels_v3.float32.small_network;
+  table.float64.small_network = kernels_v3.float64.small_network;
   return table;
 }
 

@@ -11,6 +11,7 @@
 #include "largest.hpp"
 #include "matmul.hpp"
 #include "peak.hpp"
+#include "small_network.hpp"
 #include "small_steps.hpp"
 #include "sums.hpp"
 
@@ -54,6 +55,15 @@ constexpr SmallSteps<T> all_small_steps() {
 }
 
 template <class T>
+constexpr SmallNetworkKernel<T> small_network_kernel() {
+  if constexpr (!has_small_steps) {
+    return {};
+  } else {
+    return {lanes<T>, small_network<T>};
+  }
+}
+
+template <class T>
 constexpr Kernels<T> kernels = {matmul_scratch<T>,
                                 {
 #define HANDNN_ACTIVATION(name, Formula, ...) \
@@ -77,6 +87,7 @@ constexpr Kernels<T> kernels = {matmul_scratch<T>,
 #undef HANDNN_OPTIMIZER
                                 },
                                 all_small_steps<T>(),
+                                small_network_kernel<T>(),
 #define HANDNN_ENTRY(result, name, arguments) name<T>,
                                 HANDNN_KERNELS(HANDNN_ENTRY)
 #undef HANDNN_ENTRY

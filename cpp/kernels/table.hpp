@@ -223,6 +223,41 @@ struct SmallSteps {
                               Size steps, double& total);
 };
 
+// The largest number of affines of a small network.
+constexpr int small_layers = 4;
+
+// An affine of I inputs and O outputs in a small network, and the activation after it. Its w is
+// stored in rows, or in columns if those are longer, `row` apart: whole vectors, with zeros at the
+// end, as in b. Likewise dw and db. Arrays of (N, O) have space for a vector more.
+template <class T>
+struct SmallLayer {
+  Size I, O, row;
+  bool is_column;
+  T *w, *b, *dw, *db;
+  T *pre, *out, *dout;                     // (N, O)
+  const T* kept;                           // pre or out
+  const ActivationKernels<T>* activation;  // null after the last affine
+  bool is_relu;
+  T setting;
+};
+template <class T>
+struct SmallNetwork {
+  int count;  // affines
+  SmallLayer<T> layers[small_layers];
+  const LossKernels<T>* loss;  // has add_and_backward
+  const LossOptions<T>* options;
+  bool is_mse, are_labels;  // MSELoss, or SoftmaxCrossEntropy of plain labels
+  double* sums;
+  T* scratch;
+};
+// Computes its loss and gradients (small_network.hpp) with vectors of `lanes`; null if it does not
+// pay off.
+template <class T>
+struct SmallNetworkKernel {
+  Size lanes;
+  double (*gradients)(const SmallNetwork<T>& net, const T* x, const T* y_true, Size N, T scale);
+};
+
 template <class T>
 struct Kernels {
   Size scratch_size;  // number of elements of `scratch`
@@ -231,6 +266,7 @@ struct Kernels {
   Update<T> updates[optimizer_count];
   UpdateFromRows<T> updates_from_rows[optimizer_count];
   SmallSteps<T> small_steps;
+  SmallNetworkKernel<T> small_network;
 #define HANDNN_MEMBER(result, name, arguments) result(*name) arguments;
   HANDNN_KERNELS(HANDNN_MEMBER)
 #undef HANDNN_MEMBER

@@ -139,14 +139,48 @@ void check_divergence(const char* dtype) {
   }
 }
 
-// Steps of small affines in one call give the bits of those of rows with weights of 1, which are
+// A network of one or more affines, whose params and states are `arrays`.
+template <class T>
+std::vector<Brick<T>> small_bricks(const std::vector<Size>& sizes, int activation,
+                                   std::vector<std::vector<T>>& arrays) {
+  arrays.clear();
+  const auto param = [&](Size n, std::uint64_t seed) {
+    Param<T> of;
+    for (int k = 0; k < 3; ++k) {
+      arrays.push_back(k == 0 ? numbers<T>(n, seed) : std::vector<T>(std::size_t(n), 0));
+      (k == 0 ? of.value : of.states[k - 1]) = arrays.back().data();
+    }
+    of.size = n;
+    of.weight_decay = 0.001;
+    return of;
+  };
+  std::vector<Brick<T>> bricks;
+  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
+    Brick<T> affine, next;
+    affine.kind = Kind::affine;
+    affine.I = sizes[i];
+    affine.O = next.I = next.O = sizes[i + 1];
+    affine.w = param(affine.I * affine.O, 22 + i);
+    affine.b = param(affine.O, 32 + i);
+    next.activation = activation;
+    next.setting = T(0.1);
+    bricks.push_back(affine);
+    if (i + 2 < sizes.size()) bricks.push_back(next);
+  }
+  return bricks;
+}
+
+// Steps of small networks in few calls give the bits of those of rows with weights of 1, which are
 // taken one by one.
 template <class T>
 void check_small_steps(const char* dtype) {
   SplitMix64 random(5);
   const auto size = [&](std::uint64_t most) { return 1 + Size(random.below(most)); };
-  for (int i = 0; i < 80; ++i) {
-    const Size I = size(17), O = size(9), batch_size = size(17), rows = 40;
+  for (int i = 0; i < 160; ++i) {
+    const Size batch_size = size(17), rows = 40;
+    std::vector<Size> sizes = {size(17), size(9)};
+    while (sizes.size() < 5 && i % 4 > 1 && random.below(3)) sizes.push_back(size(17));
+    const Size I = sizes.front(), O = sizes.back();
     const std::vector<T> x = numbers<T>(rows * I, 20), y = numbers<T>(rows * O, 21), ones(rows, 1);
     OptimizerSettings optimizer;
     optimizer.which = i % optimizer_count;
@@ -157,31 +191,28 @@ void check_small_steps(const char* dtype) {
     LossSettings<T> loss = Training<T>::mse_loss();
     loss.options.columns = O;
     std::vector<T> labels(y);
-    if (i % 2) {
+    if (i / 4 % 2) {
       loss.which = int(Loss::softmax_cross_entropy);
       loss.options.columns = 1;
       for (T& label : labels) label = T(random.below(std::uint64_t(O)));
     }
     std::set<std::vector<T>> results;
     for (const T* weight : {static_cast<const T*>(nullptr), ones.data()}) {
-      std::vector<T> w = numbers<T>(I * O, 22), b = numbers<T>(O, 23), states[4];
-      for (int k = 0; k < 4; ++k) states[k].assign(k < 2 ? w.size() : b.size(), 0);
-      const Param<T> w_param = {w.data(), I * O, {states[0].data(), states[1].data()}, 1, 0.001};
-      const Param<T> b_param = {b.data(), O, {states[2].data(), states[3].data()}};
-      const Brick<T> affine = {Kind::affine, I, O, w_param, b_param};
-      TrainingProgram<T> program(active_kernels<T>(), CheckedBricks<T>({affine}), loss, optimizer,
-                                 std::numeric_limits<double>::infinity(), batch_size);
+      std::vector<std::vector<T>> arrays;
+      TrainingProgram<T> program(
+          active_kernels<T>(), CheckedBricks<T>(small_bricks(sizes, i % activation_count, arrays)),
+          loss, optimizer, std::numeric_limits<double>::infinity(), batch_size);
       const std::optional<std::uint64_t> seed =
           i % 5 ? std::optional<std::uint64_t>(7) : std::nullopt;
       const TrainingResult result =
           train<T>(program, {x.data(), labels.data(), weight, rows},
                    {batch_size, rows, seed, false}, {3, 0}, nullptr, [] { return false; });
-      for (const EpochResult& epoch : result.epochs) w.push_back(T(epoch.loss));
-      w.insert(w.end(), b.begin(), b.end());
-      for (const std::vector<T>& state : states) w.insert(w.end(), state.begin(), state.end());
-      results.insert(w);
+      std::vector<T> all;
+      for (const EpochResult& epoch : result.epochs) all.push_back(T(epoch.loss));
+      for (const std::vector<T>& array : arrays) all.insert(all.end(), array.begin(), array.end());
+      results.insert(all);
     }
-    check(results.size() == 1, std::string(dtype) + ": small steps in one call and one by one");
+    check(results.size() == 1, std::string(dtype) + ": small steps in few calls and one by one");
   }
 }
 

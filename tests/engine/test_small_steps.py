@@ -1,4 +1,4 @@
-"""Small networks of one affine take many steps in one call, with the bits of the Python loop."""
+"""Steps of small networks are taken in few calls, with the bits of the Python loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from handnn import Adam, DivergenceError, MSELoss, Trainer, mlp
+from handnn import Adam, DivergenceError, MSELoss, SoftmaxCrossEntropy, Trainer, mlp
 from tests.bounds import assert_same_bits
 from tests.engine.fits import rows
 from tests.engine.test_bits import DTYPES
@@ -43,6 +43,34 @@ def test_bits_of_the_bricks(name, shape, dtype):
     fits = [new_trainer(name, shape, dtype, e, gradient) for e in ("compiled", "bricks")]
     for one in fits:
         one.fit(x, y, epochs=3, batch_size=batch_size, shuffle=name != "SGD", validation=0.25)
+    assert_same_fit(*fits)
+
+
+DEEP = [
+    ((1, 1, 1), "relu", 1, "SGD"),
+    ((2, 3, 2), "sigmoid", 1, "Adam, soon without corrections"),
+    ((2, 16, 1), "sigmoid", 32, "SGD"),
+    ((5, 2, 7, 16, 3), "gelu", 7, "RMSProp"),
+    ((9, 1, 16), "tanh", 2, "nesterov"),
+    ((3, 4, 17), "relu", 1, "Adam"),
+    ((3, 4, 2), "relu", 65, "SGD"),
+]
+"""Widths, activation, rows of a batch and optimizer; the last two networks are too large."""
+
+
+@pytest.mark.parametrize(("sizes", "activation", "batch_size", "name"), DEEP, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("loss", [MSELoss, SoftmaxCrossEntropy])
+def test_bits_of_the_bricks_of_several_affines(sizes, activation, batch_size, name, dtype, loss):
+    x, y, _ = rows(67, sizes[0], sizes[-1], dtype)
+    if loss is SoftmaxCrossEntropy:
+        y = y.argmax(axis=1)
+    fits = []
+    for engine in ("compiled", "bricks"):
+        network = mlp(sizes, activation, rng=0, dtype=dtype)
+        one = Trainer(network, loss(), MAKERS[name](), engine=engine, rng=3)
+        one.fit(x, y, epochs=2, batch_size=batch_size, shuffle=loss is MSELoss, validation=0.2)
+        fits.append(one)
     assert_same_fit(*fits)
 
 

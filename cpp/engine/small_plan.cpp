@@ -1,0 +1,181 @@
+#include "engine/small_plan.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+namespace handnn {
+
+namespace {
+
+// The largest product that the kernel takes, in multiply-adds, and its most rows. Measured.
+constexpr Size most_of_kernel = 64, most_rows_of_kernel = 4;
+
+constexpr Size line = 16;  // elements: arrays do not share a cache line
+
+}  // namespace
+
+template <class T>
+bool is_small_network(const CheckedBricks<T>& bricks) {
+  const Param<T>& first = bricks[0].w;
+  for (std::size_t i = 0; i < bricks.size(); ++i) {
+    const Brick<T>& brick = bricks[i];
+    if (std::max(brick.I, brick.O) > small_width || std::min(brick.I, brick.O) < 1) return false;
+    if (i % 2 == 1) {
+      if (brick.kind != Kind::activation) return false;
+      continue;
+    }
+    if (brick.kind != Kind::affine || !brick.learns()) return false;
+    for (const Param<T>* param : {&brick.w, &brick.b}) {
+      if (param->lr_scale != first.lr_scale || param->weight_decay != first.weight_decay) {
+        return false;
+      }
+    }
+  }
+  return bricks.size() % 2 == 1 && bricks.size() < 2 * small_layers;
+}
+
+template <class T>
+SmallPlan<T>::SmallPlan(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, int loss,
+                        const LossOptions<T>& options, Size most_rows, T* scratch)
+    : kernels_(kernels), bricks_(bricks) {
+  net_.count = int(bricks.size() + 1) / 2;
+  net_.loss = &kernels.losses[loss];
+  net_.options = &options;
+  net_.is_mse = loss == int(Loss::mse_loss);
+  net_.are_labels = are_plain_labels(loss, options);
+  net_.sums = sums_;
+  net_.scratch = scratch;
+  uses_kernel_ = kernels.small_network.gradients && most_rows <= most_rows_of_kernel;
+  for (int i = 0; i < net_.count; ++i) {
+    uses_kernel_ = uses_kernel_ && most_rows * affine(i).w.size <= most_of_kernel;
+  }
+  lay_out(most_rows);
+}
+
+// Places all arrays in one block of memory: first the params, then their gradients and states.
+template <class T>
+void SmallPlan<T>::lay_out(Size most_rows) {
+  const Size lanes = uses_kernel_ ? kernels_.small_network.lanes : 1;
+  const auto rows = [&](Size O) { return (most_rows * O + lanes + line - 1) / line * line; };
+  Size n = rows(bricks_.inputs()) + rows(net_.options->columns);
+  for (int i = 0; i < net_.count; ++i) {
+    SmallLayer<T>& layer = net_.layers[i];
+    layer.I = affine(i).I;
+    layer.O = affine(i).O;
+    layer.is_column = uses_kernel_ && layer.O < layer.I;
+    const Size row = layer.is_column ? layer.I : layer.O;
+    layer.row = (row + lanes - 1) / lanes * lanes;
+    size_ += (affine(i).w.size / row + 1) * layer.row;
+    n += 3 * rows(layer.O);
+  }
+  size_ = (size_ + line - 1) / line * line;
+  n += 4 * size_;
+  memory_.resize(std::size_t(n + line));
+  params_ = memory_.data();
+  while (reinterpret_cast<std::uintptr_t>(params_) % (line * sizeof(float))) ++params_;
+  T* next = params_ + 4 * size_;
+  const auto take = [&](Size O) { return std::exchange(next, next + rows(O)); };
+  x_ = take(bricks_.inputs());
+  y_true_ = take(net_.options->columns);
+  T* w = params_;
+  for (int i = 0; i < net_.count; ++i) {
+    SmallLayer<T>& layer = net_.layers[i];
+    layer.w = w;
+    layer.b = w + affine(i).w.size / (layer.is_column ? layer.I : layer.O) * layer.row;
+    w = layer.b + layer.row;
+    layer.dw = layer.w + size_;
+    layer.db = layer.b + size_;
+    layer.pre = take(layer.O);
+    layer.out = take(layer.O);
+    layer.dout = take(layer.O);
+    layer.kept = layer.pre;
+    if (i + 1 == net_.count) break;
+    const Brick<T>& next_brick = bricks_[std::size_t(2 * i + 1)];
+    layer.activation = &kernels_.activations[next_brick.activation];
+    layer.is_relu = next_brick.is_relu();
+    layer.setting = next_brick.setting;
+    if (activation_facts[next_brick.activation].kept == Kept::out) layer.kept = layer.out;
+  }
+}
+
+// Copies the params and the states from the bricks, or back.
+template <class T>
+void SmallPlan<T>::copy(bool is_back) {
+  const auto one = [&](T& of_brick, T& own) { is_back ? of_brick = own : own = of_brick; };
+  const auto both = [&](const SmallLayer<T>& layer, T* w, T* b, Size offset) {
+    if (!w) return;
+    const Size down = layer.is_column ? 1 : layer.row, right = layer.is_column ? layer.row : 1;
+    for (Size r = 0; r < layer.I; ++r) {
+      for (Size c = 0; c < layer.O; ++c) {
+        one(w[r * layer.O + c], layer.w[offset + r * down + c * right]);
+      }
+    }
+    for (Size c = 0; c < layer.O; ++c) one(b[c], layer.b[offset + c]);
+  };
+  for (int i = 0; i < net_.count; ++i) {
+    const Brick<T>& of = affine(i);
+    both(net_.layers[i], of.w.value, of.b.value, 0);
+    for (int k = 0; k < 2; ++k) {
+      both(net_.layers[i], of.w.states[k], of.b.states[k], (2 + k) * size_);
+    }
+  }
+}
+
+template <class T>
+double SmallPlan<T>::gradients(const SmallBatches<T>& batches, Size step, T scale) {
+  const Size N = batches.N, I = bricks_.inputs(), Y = net_.options->columns, first = step * N;
+  const Size first_row = batches.order ? batches.order[first] : first;
+  const T *x = batches.x + first_row * I, *y_true = batches.y_true + first_row * Y;
+  if (batches.order && N > 1) {
+    x = x_;
+    y_true = y_true_;
+    for (Size n = 0; n < N; ++n) {
+      const Size row = batches.order[first + n];
+      std::copy_n(batches.x + row * I, I, x_ + n * I);
+      std::copy_n(batches.y_true + row * Y, Y, y_true_ + n * Y);
+    }
+  }
+  return uses_kernel_ ? kernels_.small_network.gradients(net_, x, y_true, N, scale)
+                      : gradients_by_parts(x, y_true, N, scale);
+}
+
+template <class T>
+double SmallPlan<T>::gradients_by_parts(const T* x, const T* y_true, Size N, T scale) {
+  const T* in = x;
+  for (int i = 0; i < net_.count; ++i) {
+    const SmallLayer<T>& of = net_.layers[i];
+    kernels_.affine_forward(of.pre, in, of.w, of.b, net_.scratch, N, of.I, of.O);
+    if (of.activation) of.activation->forward(of.out, of.pre, of.setting, N * of.O);
+    in = of.out;
+  }
+  const SmallLayer<T>& last = net_.layers[net_.count - 1];
+  net_.loss->add_and_backward({sums_, last.dout}, last.pre, y_true, nullptr, *net_.options, scale,
+                              N, last.O);
+  for (int i = net_.count - 1; i > 0; --i) {
+    const SmallLayer<T>&of = net_.layers[i], &below = net_.layers[i - 1];
+    kernels_.affine_dparams(of.dw, of.db, of.dout, below.out, net_.scratch, N, of.I, of.O);
+    kernels_.matmul_nt(below.dout, of.dout, of.w, net_.scratch, N, of.I, of.O);
+    below.activation->backward(below.dout, below.dout, below.kept, below.setting, N * of.I);
+  }
+  const SmallLayer<T>& first = net_.layers[0];
+  kernels_.affine_dparams(first.dw, first.db, first.dout, x, net_.scratch, N, first.I, first.O);
+  return net_.loss->mean(sums_, N, last.O);
+}
+
+template <class T>
+void SmallPlan<T>::update(int optimizer, const Rates<T>& rates) {
+  const auto state = [&](int k) {
+    return bricks_[0].w.states[k] ? params_ + (2 + k) * size_ : nullptr;
+  };
+  kernels_.updates[optimizer](params_, state(0), state(1), params_ + size_, rates, size_);
+}
+
+#define HANDNN_FOR(T)                                      \
+  template bool is_small_network(const CheckedBricks<T>&); \
+  template class SmallPlan<T>;
+HANDNN_FOR(float)
+HANDNN_FOR(double)
+#undef HANDNN_FOR
+
+}  // namespace handnn

@@ -1,0 +1,58 @@
+// The training of a small network in arrays of its own, whose steps take few calls.
+#pragma once
+
+#include <vector>
+
+#include "engine/checked.hpp"
+
+namespace handnn {
+
+// The largest number of inputs and outputs of an affine in a small network, and of its rows.
+constexpr Size small_width = 16, small_batch = 64;
+
+// Whether the loss is SoftmaxCrossEntropy of labels, without smoothing and class weights.
+template <class T>
+bool are_plain_labels(int loss, const LossOptions<T>& with) {
+  return loss == int(Loss::softmax_cross_entropy) && with.columns == 1 && with.setting == 0 &&
+         !with.numbers;
+}
+
+// Whether the bricks are a small network: affines that all learn at the same rates, with
+// activations between them.
+template <class T>
+bool is_small_network(const CheckedBricks<T>& bricks);
+
+template <class T>
+class SmallPlan {
+ public:
+  // For is_small_network(bricks) and a loss with add_and_backward. scratch (brick_scratch).
+  SmallPlan(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, int loss,
+            const LossOptions<T>& options, Size most_rows, T* scratch);
+
+  // Copies the params and the optimizer's states from the bricks, and back.
+  void load() { copy(false); }
+  void save() { copy(true); }
+
+  // The loss of batch number `step`. Its gradients, with this factor, are kept for update.
+  double gradients(const SmallBatches<T>& batches, Size step, T scale);
+  // Updates all params with them; `optimizer` is an index into optimizer_facts.
+  void update(int optimizer, const Rates<T>& rates);
+
+ private:
+  const Brick<T>& affine(int i) const { return bricks_[std::size_t(2 * i)]; }
+  void lay_out(Size most_rows);
+  void copy(bool is_back);
+  double gradients_by_parts(const T* x, const T* y_true, Size N, T scale);
+
+  const Kernels<T>& kernels_;
+  const CheckedBricks<T>& bricks_;
+  SmallNetwork<T> net_ = {};
+  bool uses_kernel_ = false;
+  std::vector<T> memory_;
+  alignas(64) double sums_[partial_sums] = {};
+  Size size_ = 0;                       // of all params
+  T* params_ = nullptr;                 // (4, size_): params, gradients, the states
+  T *x_ = nullptr, *y_true_ = nullptr;  // the rows of a batch in shuffled order
+};
+
+}  // namespace handnn
