@@ -114,11 +114,12 @@ inline V exp(V x) {
 
 // exp(x) for x below C::least_normal, where it is denormal or 0. Arithmetic with denormal numbers
 // is slow: adding 2^mantissa_bits rounds the result to a multiple of the smallest of them, and the
-// integer left in the mantissa is its bit pattern.
+// integer left in the mantissa is its bit pattern. For larger x, it is that of C::least_normal.
 template <class V>
 inline V tiny_exp(V x) {
   using C = ExpConstants<Scalar<V>>;
-  const ExpParts<V> parts = exp_parts(at_least(x, constant<V>(C::smallest)));
+  const V in_range = at_most(at_least(x, constant<V>(C::smallest)), constant<V>(C::least_normal));
+  const ExpParts<V> parts = exp_parts(in_range);
   const Int<V> power = bits(parts.shifted) + (C::exponent_bias - 1 + C::mantissa_bits);
   const V one = constant<V>(Scalar<V>(std::uint64_t(1) << C::mantissa_bits));
   const V rounded = fma(parts.p, from_bits<V>(power << C::mantissa_bits), one);

@@ -44,6 +44,7 @@ void product_naive(T* out, const Strided<T>& a, const Strided<T>& b, const T* bi
 
 // With 32 registers, panels of four vectors are fastest: they read the left factor less often.
 constexpr bool has_32_registers = tile_rows<2> == 14;
+constexpr int usual_panel = has_32_registers ? 4 : 2;
 
 // The sizes of packed blocks: a block of the left factor fits into the L2 cache, and a panel of the
 // right factor into the L1 or L2 cache.
@@ -103,7 +104,7 @@ inline void product_in_panel(const Output<T>& out, const Left<T>& left, RowMajor
   if (left.panel) {
     packed_tiles<C, tile_rows<C>>(out.product(), left, b, start, M, K, width);
   } else {
-    if constexpr (C == (has_32_registers ? 4 : 2)) {
+    if constexpr (C == usual_panel) {
       const bool is_whole = width == C * lanes<T> && left.a.step == 1;
       if (ends && out.negative && is_whole) m = relu_tiles<C>(out, left.a, b, start, M, K);
       if (m == M) return;
@@ -112,6 +113,17 @@ inline void product_in_panel(const Output<T>& out, const Left<T>& left, RowMajor
     tiles<widest_panel<C>>(out.product().from(m, 0), rest, b, start.from(m, 0), M - m, K, width);
   }
   if (ends) out.from(m, 0).finish(M - m, width);
+}
+
+// The first rows of a panel, in a tile that copies b to `packed`. Returns the number of rows.
+template <int C, class T>
+Size copying_tile(T* packed, const Output<T>& out, const Strided<T>& a, const Strided<T>& b,
+                  Start<T> start, Size K, bool ends) {
+  constexpr int R = tile_rows<C>;
+  const CopiedPanel<C, T> copied({b.data, b.row}, packed);
+  tile_column<R, C, false>(out.product(), a, 0, copied, start, K, WholeVector<T>{0}, 1);
+  if (ends) out.finish(R, C * lanes<T>);
+  return R;
 }
 
 // The product in panels of C vectors of columns; M, K, J >= 1.
@@ -127,8 +139,11 @@ __attribute__((noinline)) void product_in_panels(const Output<T>& out, const Str
   T *const packed_b = scratch, *const packed_a = scratch + most_depth * most_columns;
   const Size K_most = part_size(K, most_depth, 1);
   // A block of a is used for many panels of b. If a is neither packed nor too large for the cache,
-  // each panel of b is packed and used immediately, while it is in the L1 cache.
+  // each panel of b is packed and used immediately, while it is in the L1 cache. Its first tile
+  // packs it, if rows are contiguous.
   const bool is_large = packs_b && M * K_most * Size(sizeof(T)) > beyond_L2;
+  const bool copies_b =
+      C == usual_panel && packs_b && !packs_a && !is_large && a.step == 1 && b.step == 1;
   const Size J_most = packs_a || is_large ? (packs_b ? part_size(J, most_columns, panel) : J)
                                           : (packs_b || is_unfinished ? panel : J);
   const Size M_most = packs_a         ? part_size(M, most_rows, R)
@@ -142,9 +157,15 @@ __attribute__((noinline)) void product_in_panels(const Output<T>& out, const Str
     const Start<T> from = k == 0 ? start : Start<T>{out.data, out.row};
     for (Size j = 0, J_part; j < J; j += J_part) {
       J_part = J - j <= widest || J - j < J_most ? J - j : J_most;
-      if (packs_b) pack_right(packed_b, b.from(k, j), panel, widest, K_part, J_part);
-      for (Size m = 0; m < M; m += M_most) {
-        const Size M_part = M_most < M - m ? M_most : M - m;
+      Size m = 0;
+      if (copies_b && J_part == panel) {
+        m = copying_tile<C>(packed_b, out.from(0, j), a.from(0, k), b.from(k, j), from.from(0, j),
+                            K_part, is_unfinished && k + K_part == K);
+      } else if (packs_b) {
+        pack_right(packed_b, b.from(k, j), panel, widest, K_part, J_part);
+      }
+      for (Size M_part; m < M; m += M_part) {
+        M_part = M_most < M - m ? M_most : M - m;
         Left<T> left = {a.from(m, k), 0};
         if (packs_a) {
           pack_left<R>(packed_a, left.a, M_part, K_part);

@@ -98,15 +98,16 @@ void pack_left(T* to, Strided<T> a, Size M, Size K) {
   }
 }
 
+constexpr Size rows_ahead = 16;  // to prefetch: the CPU does not find rows itself in other pages
+
 // to[k * columns + j] = from(k, j) for `width` columns of each row; the rest is unspecified.
 template <class T>
 void pack_panel(T* to, Size columns, Strided<T> from, Size K, Size width) {
   constexpr Size L = lanes<T>, line = 64 / Size(sizeof(T));
-  constexpr Size ahead = 16;  // rows: the CPU does not find them itself in other pages
   if (from.step == 1) {
     for (Size k = 0; k < K; ++k) {
       const T* row = from.from(k, 0).data;
-      for (Size c = 0; c < width; c += line) prefetch(row + ahead * from.row + c);
+      for (Size c = 0; c < width; c += line) prefetch(row + rows_ahead * from.row + c);
       for_each_vector<T>(width, [&](auto at) { at.store(to + k * columns, at.load(row)); });
     }
     return;
@@ -116,6 +117,23 @@ void pack_panel(T* to, Size columns, Strided<T> from, Size K, Size width) {
     pack_transposed(to + j, columns, from.from(0, j).data, from.step, count, K);
   }
 }
+
+// A panel of C vectors that a tile copies to `packed` as it reads it. The stores cost nothing
+// beside its multiply-adds.
+template <int C, class T>
+struct CopiedPanel : RowMajor<const T> {
+  T* packed;
+
+  CopiedPanel(RowMajor<const T> b, T* packed) : RowMajor<const T>(b), packed(packed) {}
+  void use(const Vector<T>* row) {
+    HANDNN_UNROLL
+    for (int c = 0; c < C; ++c) {
+      prefetch(this->data + rows_ahead * this->row + c * lanes<T>);
+      store(packed + c * lanes<T>, row[c]);
+    }
+    packed += C * lanes<T>;
+  }
+};
 
 // The number of elements of a row of a packed panel: whole vectors.
 template <class T>

@@ -61,6 +61,9 @@ struct RowMajor {
   V ended(V sum, int) const {
     return sum;
   }
+  // What a tile does with the vectors that it has read of its row of b.
+  template <class V>
+  void use(const V*) const {}
 };
 
 // The values that chains start from, laid out likewise; null data means 0.
@@ -76,10 +79,9 @@ struct Start {
 // A column of `count` tiles, one below the other; of the last vector of each row, only the lanes of
 // `last` are stored. Chains start from `start`, or from 0 if that is null, and have K >= 1 steps.
 // The elements of a for the next tile begin a_next elements later.
-template <int R, int C, bool a_in_columns, class Out, class T, class Last>
-__attribute__((noinline)) void tile_column(Out out, const Strided<T>& a, Size a_next,
-                                           RowMajor<const T> b, Start<T> start, Size K, Last last,
-                                           Size count) {
+template <int R, int C, bool a_in_columns, class Out, class B, class T, class Last>
+__attribute__((noinline)) void tile_column(Out out, const Strided<T>& a, Size a_next, B b,
+                                           Start<T> start, Size K, Last last, Size count) {
   if (K < 1 || count < 1) __builtin_unreachable();
   const Size a_row = a_in_columns ? 1 : a.row, a_step = a_in_columns ? a.step : 1;
   const T* a_tile = a.data;
@@ -101,12 +103,13 @@ __attribute__((noinline)) void tile_column(Out out, const Strided<T>& a, Size a_
       }
     }
     const T* a_k = a_tile;
-    const T* b_k = b.data;
+    B b_k = b;
     for (Size k = K; k > 0; --k) {
       Vector<T> b_part[C];
       HANDNN_UNROLL
-      for (int c = 0; c < C - 1; ++c) b_part[c] = load(b_k + c * lanes<T>);
-      b_part[C - 1] = last.load(b_k + (C - 1) * lanes<T>);
+      for (int c = 0; c < C - 1; ++c) b_part[c] = load(b_k.data + c * lanes<T>);
+      b_part[C - 1] = last.load(b_k.data + (C - 1) * lanes<T>);
+      b_k.use(b_part);
       HANDNN_UNROLL
       for (int r = 0; r < R; ++r) {
         const Vector<T> a_element = splat(a_k[r * a_row]);
@@ -114,7 +117,7 @@ __attribute__((noinline)) void tile_column(Out out, const Strided<T>& a, Size a_
         for (int c = 0; c < C; ++c) sum[r][c] = fma(a_element, b_part[c], sum[r][c]);
       }
       a_k += a_step;
-      b_k += b.row;
+      b_k.next_row();
     }
     HANDNN_UNROLL
     for (int r = 0; r < R; ++r) {
