@@ -92,6 +92,13 @@ def test_has_the_bits_of_backward(name, dtype):
     np.testing.assert_array_equal(found, by_backward(network, x))
 
 
+@both_dtypes
+def test_has_the_bits_of_backward_where_a_layer_has_one_input(dtype):
+    network = mlp([1, 64, 1, 40, 3], "tanh", rng=0, dtype=dtype)
+    x = np.random.default_rng(0).normal(size=(5, 1)).astype(dtype)
+    np.testing.assert_array_equal(network.jacobian(x), by_backward(network, x))
+
+
 @every
 def test_float32_equals_float64_up_to_rounding(name):
     network = every_brick.network(name, "float32")

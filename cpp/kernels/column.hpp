@@ -1,4 +1,4 @@
-// Products with few columns whose left factor has contiguous rows, such as x (N, I) . w (I, 1) and,
+// Products with few columns whose left factor has contiguous rows, such as x (N, I) . w (I, 2) and,
 // as its transpose, dx (N, I) = dout (N, O) . w (I, O)^T of few rows.
 //
 // Several rows share a vector, one in each lane. Squares of a are transposed in registers:

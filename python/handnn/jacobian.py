@@ -68,8 +68,8 @@ def _predicting_copy(layer: Brick) -> Brick:
 def _backward(layer: Brick, dout: Array) -> Array:
     """Return dx (N, K, I) for dout (N, K, O): K gradients for each row of the last forward.
 
-    The result has the bits of K calls of `layer.backward`. Affine skips dw and db, and an
-    activation handles all K in one call.
+    The result has the bits of K calls of `layer.backward`. An Affine of several inputs skips dw
+    and db, and an activation handles all K in one call.
     """
     rows, count, width = dout.shape
     flat = dout.reshape(rows * count, width)
@@ -80,7 +80,8 @@ def _backward(layer: Brick, dout: Array) -> Array:
                 dx = _backward(inner, dx)
             with np.errstate(all="ignore"):  # inf - inf is NaN without a warning, as in Residual
                 return dout + dx
-        if isinstance(layer, Affine):
+        # With one input, affine_forward would add in another order than backward.
+        if isinstance(layer, Affine) and len(layer.w) > 1:
             transposed, bias = np.ascontiguousarray(layer.w.T), np.zeros(len(layer.w), dout.dtype)
             dx = functional.affine_forward(flat, transposed, bias)
             return dx.reshape(rows, count, len(layer.w))

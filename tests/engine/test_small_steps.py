@@ -75,14 +75,18 @@ def test_bits_of_the_bricks_of_several_affines(sizes, activation, batch_size, na
 
 
 @pytest.mark.parametrize("bad", [0, 7, 43])
-@pytest.mark.parametrize("shape", SHAPES[:4], ids=str)
-def test_the_step_that_diverges_is_not_taken(shape, bad):
-    n_in, n_out, batch_size = shape
-    x, y, _ = rows(45, n_in, n_out)
+@pytest.mark.parametrize(
+    ("sizes", "batch_size"),
+    [*(((n_in, n_out), n) for n_in, n_out, n in SHAPES[:4]), ((2, 5, 3), 2), ((3, 16, 1), 11)],
+    ids=str,
+)
+def test_the_step_that_diverges_is_not_taken(sizes, batch_size, bad):
+    x, y, _ = rows(45, sizes[0], sizes[-1])
     y[bad] = np.inf
     fits, steps = [], []
     for engine in ("compiled", "bricks"):
-        one = new_trainer("Adam, soon without corrections", shape, "float32", engine)
+        network, optimizer = mlp(sizes, rng=0), MAKERS["Adam, soon without corrections"]()
+        one = Trainer(network, MSELoss(), optimizer, engine=engine, rng=3)
         with pytest.raises(DivergenceError) as error:
             one.fit(x, y, epochs=2, batch_size=batch_size, shuffle=False)
         fits.append(one)

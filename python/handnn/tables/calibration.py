@@ -208,6 +208,5 @@ def temperature(
         width = width // 2 if lowest == best else width
         best = lowest
     gains = losses[0] - losses[best]
-    squared_error = gains.var() / len(gains)
-    kept = 1 - squared_error / gains.mean() ** 2 if gains.mean() > 0 else 0.0
+    kept = 1 - (gains.std() / gains.mean()) ** 2 / len(gains) if gains.mean() > 0 else 0.0
     return float(2.0 ** (round(max(0.0, kept) * best) / STEPS_PER_OCTAVE))
