@@ -14,43 +14,45 @@
 namespace handnn {
 namespace {
 
+// out (M, J) for a (M, K): sums(row of a, j) is the vector of columns from j on.
+template <class T, class Sums>
+inline void small_product(T* out, const T* a, Size M, Size K, Size J, Sums sums) {
+  HANDNN_ROLL
+  for (Size m = 0; m < M; ++m, a += K, out += J) {
+    HANDNN_ROLL
+    for (Size j = 0; j < J; j += lanes<T>) store(out + j, sums(a, j));
+  }
+}
+
 // out (M, J) = start (J) + a (M, K) . b (K, J). Rows of b are `row` apart.
 template <class T>
 void small_by_rows(T* out, const T* a, const T* b, Size row, const T* start, Size M, Size K,
                    Size J) {
-  HANDNN_ROLL
-  for (Size m = 0; m < M; ++m, a += K, out += J) {
+  small_product(out, a, M, K, J, [&](const T* a_row, Size j) {
+    Vector<T> sum{};
+    if (start) sum = load(start + j);
     HANDNN_ROLL
-    for (Size j = 0; j < J; j += lanes<T>) {
-      Vector<T> sum{};
-      if (start) sum = load(start + j);
-      HANDNN_ROLL
-      for (Size k = 0; k < K; ++k) sum = fma(splat(a[k]), load(b + k * row + j), sum);
-      store(out + j, sum);
-    }
-  }
+    for (Size k = 0; k < K; ++k) sum = fma(splat(a_row[k]), load(b + k * row + j), sum);
+    return sum;
+  });
 }
 // The same if columns of b are contiguous, and `row` apart.
 template <class T>
 void small_by_columns(T* out, const T* a, const T* b, Size row, const T* start, Size M, Size K,
                       Size J) {
-  HANDNN_ROLL
-  for (Size m = 0; m < M; ++m, a += K, out += J) {
+  small_product(out, a, M, K, J, [&](const T* a_row, Size first) {
+    const Size end = J - first < lanes<T> ? J : first + lanes<T>;
+    Vector<T> sums{};
     HANDNN_ROLL
-    for (Size first = 0; first < J; first += lanes<T>) {
-      const Size end = J - first < lanes<T> ? J : first + lanes<T>;
-      Vector<T> sums{};
+    for (Size j = first; j < end; ++j) {
+      Vector<T> sum{};
+      if (start) sum = splat(start[j]);
       HANDNN_ROLL
-      for (Size j = first; j < end; ++j) {
-        Vector<T> sum{};
-        if (start) sum = splat(start[j]);
-        HANDNN_ROLL
-        for (Size k = 0; k < K; ++k) sum = fma(splat(a[k]), splat(b[j * row + k]), sum);
-        sums = with_rest<T>(sums, sum, j - first);
-      }
-      store(out + first, sums);
+      for (Size k = 0; k < K; ++k) sum = fma(splat(a_row[k]), splat(b[j * row + k]), sum);
+      sums = with_rest<T>(sums, sum, j - first);
     }
-  }
+    return sums;
+  });
 }
 
 // dw and db from x (N, I) and dout.

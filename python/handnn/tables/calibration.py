@@ -9,8 +9,8 @@ fold suits the mean, too, where a T above 1 need not. It is used only if all net
 same rows. T is far below 1 where classes do not overlap: networks stop before they are certain.
 
 A few rows may ask for a T that others do not: if the loss is lower by z standard errors, log T is
-multiplied by max(0, 1 - 1/z²), by which James and Stein shrink a mean ("Estimation with Quadratic
-Loss", 1961).
+multiplied by max(0, 1 - 1/z²), a shrinkage in the manner of James and Stein ("Estimation with
+Quadratic Loss", 1961).
 """
 
 from __future__ import annotations
