@@ -140,11 +140,11 @@ __attribute__((noinline)) void dots_of_rows(T* out, const DotFactors<T>& of, Ran
 // x (N, I), w (I), b (1) or null -> out (N).
 template <class T>
 void dots(T* out, const T* x, const T* w, const T* b, Size N, Size I) {
-  // Prefetches slow down what is in the L2 cache.
+  // What fits into the L2 cache is read faster in fewer rows at once. Measured.
   const bool is_large = N * I * Size(sizeof(T)) > 1 << 20;
-  const DotFactors<T> of = {x, w, b, I, is_large && prefetches_rows(Strided<T>{x, I, 1}, N)};
+  const DotFactors<T> of = {x, w, b, I, prefetches_rows(Strided<T>{x, I, 1}, N)};
   constexpr int R = most_dot_rows, few = R < 4 ? R : 4;
-  const Size many = R > few ? N / R * R : 0;
+  const Size many = R > few && is_large ? N / R * R : 0;
   if (many > 0) dots_of_rows<R>(out, of, {0, many});
   if (many < N) dots_of_rows<few>(out, of, {many, N});
 }
