@@ -1,7 +1,7 @@
 // Batches in slices: training gives the same bits for any number of processes and threads, and on
 // any instruction set. Processes are threads here, which exchange their nodes as ranks do.
 //   sharded_v3          every number of slices
-//   sharded_v3 --few    one number of them, for sanitizers and an emulated CPU
+//   sharded_v3 --few    one number of them, for sanitizers, an emulated CPU and further sets
 #include <algorithm>
 #include <barrier>
 #include <bit>

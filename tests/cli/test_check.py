@@ -163,10 +163,15 @@ def wrong_by(function, factor=1.00001):
 
 
 def test_a_wrong_forward_fails(handnn_command, monkeypatch):
+    bricks = ("Sigmoid", "SiLU", "Affine", "BCEWithLogits", "Adam")
+    checks = [check for check in everything.checks() if check.brick in bricks]
+    monkeypatch.setattr(everything, "checks", lambda: iter(checks))
     monkeypatch.setattr(functional, "sigmoid_forward", wrong_by(functional.sigmoid_forward))
     code, out, _ = handnn_command("check", "--json")
     assert code == 1
-    failed = {(row["brick"], row["what"]) for row in json.loads(out)["checks"] if not row["passed"]}
+    rows = json.loads(out)["checks"]
+    assert {row["brick"] for row in rows} == {*bricks}
+    failed = {(row["brick"], row["what"]) for row in rows if not row["passed"]}
     assert ("Sigmoid", "forward") in failed
     assert {brick for brick, _ in failed} == {"Sigmoid"}
 

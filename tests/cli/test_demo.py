@@ -15,14 +15,15 @@ from handnn import engine
 from handnn.cli.demo import concrete
 from handnn.cli.demo.concrete_scores import baselines, score
 from handnn.datasets import load_concrete
+from tests.slow import SLOW
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def test_reaches_its_score_with_five_seeds():
+def test_reaches_its_score_with_any_seed():
     data = load_concrete()
     r2 = []
-    for seed in range(5):
+    for seed in range(5 if SLOW else 2):
         model, _, held_out = concrete.train_on_concrete(seed, epochs=300)
         predicted = model.predict(data.x[held_out])[:, 0]
         r2.append(score("network", data.y[held_out], predicted).r2)

@@ -1,6 +1,6 @@
 """Ctrl-C at any moment is prompt, and leaves the weights of a complete step.
 
-Thirty interrupts; two hundred with HANDNN_SLOW_TESTS=1. A timer of CPU time sends them as SIGPROF
+Eighteen interrupts; two hundred with HANDNN_SLOW_TESTS=1. A timer of CPU time sends them as SIGPROF
 with the handler of SIGINT, in a separate process: see the end of this file. Times are CPU times, so
 that other processes do not count.
 """
@@ -21,7 +21,7 @@ from handnn import engine
 from tests.engine.fits import ROOT, digest, rows, run_python, trainer
 from tests.slow import SLOW
 
-INTERRUPTS = 200 if SLOW else 30
+INTERRUPTS = 200 if SLOW else 18
 LONGEST_WAIT = 0.12  # seconds until the interrupt: more than two of the engine's checks for signals
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")

@@ -76,7 +76,7 @@ BUILDS = {
     "clang that contracts": Build("clang", f"-std=c99 -O3 {NATIVE} -ffp-contract=on"),
     "its own fma": Build("gcc", "-std=c99 -O2", switch="SOFT_FMA"),
     "g++": Build("g++", f"-std=c++17 -O2 {NATIVE}", language="c++"),
-    "gcc, sanitized": Build("gcc", f"-std=c99 -O1 -g {SANITIZERS}"),
+    "gcc, sanitized": Build("gcc", f"-std=c99 -O1 {SANITIZERS}"),
     "arm64": Build(ARM, "-std=c99 -O2 -static", "qemu-aarch64", is_thorough=True),
     "arm64 that contracts": Build(ARM, "-O3 -static", "qemu-aarch64"),
 }

@@ -87,8 +87,10 @@ def test_float32_header_is_close_to_predict(name, key, programs):
 
 
 @needs_fma
-@both_dtypes
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize(
+    ("key", "dtype"),
+    [*zip(KEYS, ["float32", "float64"] * 3, strict=False), ("gcc", "float64"), ("g++", "float64")],
+)
 def test_main_checks_the_rows_and_prints_time_and_memory(key, dtype, tmp_path):
     build = BUILDS[key]
     text = handnn.to_c(of_case("binary", dtype), tmp_path / "model.h")
@@ -100,6 +102,8 @@ def test_main_checks_the_rows_and_prints_time_and_memory(key, dtype, tmp_path):
     for line in (f"model: 7 -> 2, {REALS[dtype]}", "largest error of 8 rows: 0 ulp", size):
         assert line in printed
     assert "microseconds a row: " in printed
+    if key not in ("gcc", "arm64"):
+        return
     wrong = re.sub(r"(model_n2_3_b\[\d+\] = \{\n *)[^,]*,", r"\1 9.0,", text)
     assert wrong != text
     (tmp_path / "model.h").write_text(wrong, encoding="ascii")

@@ -71,7 +71,7 @@ def bits(tmp_path):
 
     reason = ranks.obstacle()
     path = tmp_path / "flats.csv"
-    path.write_text(as_csv(flats(600)))
+    path.write_text(as_csv(flats(300)))
 
     def run(n_ranks, isas, threads):
         arguments = ["-c", BITS, str(path), ",".join(isas), ",".join(map(str, threads))]

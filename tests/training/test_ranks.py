@@ -49,11 +49,11 @@ def network(dtype="float32", own=False, batch_norm=False):
 
 def trained(shards=4, comm=None, dtype="float32", batch_size=30, bricks=(), **options):
     """Return a trainer after three epochs, whose last batches are shorter."""
-    x, y, weight = rows(100, 5, 2, dtype)
+    x, y, weight = rows(51, 5, 2, dtype)
     optimizer = Adam(0.01, clip_norm=1.0)
     options = {"rng": 1, "comm": comm, "shards": shards, **options}
     one = Trainer(network(dtype, **dict.fromkeys(bricks, True)), MSELoss(), optimizer, **options)
-    one.fit(x, y, 3, batch_size, validation=0.1, sample_weight=weight)
+    one.fit(x, y, 2, batch_size, validation=0.1, sample_weight=weight)
     one.fit(x, y, 1, batch_size, metrics="mae")
     return one
 
@@ -66,9 +66,9 @@ def facts(trainer):
 
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_one_shard_is_the_usual_training(batch_norm):
-    x, y, weight = rows(100, 5, 2)
+    x, y, weight = rows(51, 5, 2)
     usual = Trainer(network(batch_norm=batch_norm), MSELoss(), Adam(0.01, clip_norm=1.0), rng=1)
-    usual.fit(x, y, 3, 30, validation=0.1, sample_weight=weight)
+    usual.fit(x, y, 2, 30, validation=0.1, sample_weight=weight)
     usual.fit(x, y, 1, 30, metrics="mae")
     bricks = ["batch_norm"] if batch_norm else []
     assert facts(usual) == facts(trained(shards=1, bricks=bricks))
