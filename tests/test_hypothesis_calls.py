@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from handnn.reference.calls import CALLS, DTYPES
 from tests.bounds import assert_same_bits
 from tests.common.layouts import LAYOUTS, at_offset
+from tests.slow import SLOW
 
-ours = settings(deadline=None, derandomize=True, max_examples=60, database=None)
+EXAMPLES = 200 if SLOW else 30
+ours = settings(deadline=None, derandomize=True, max_examples=EXAMPLES, database=None)
 sizes_up_to_40 = st.fixed_dictionaries(
     {**{letter: st.integers(0, 40) for letter in "NIO"}, "Q": st.integers(1, 5)}
 )

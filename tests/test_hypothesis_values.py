@@ -11,8 +11,10 @@ from hypothesis.extra import numpy as numpy_strategies
 from handnn import functional, reference
 from handnn.reference.calls import DTYPES
 from tests.bounds import assert_same_bits, assert_within, without_sum
+from tests.slow import SLOW
 
-ours = settings(deadline=None, derandomize=True, max_examples=150, database=None)
+EXAMPLES = 500 if SLOW else 60
+ours = settings(deadline=None, derandomize=True, max_examples=EXAMPLES, database=None)
 
 
 @st.composite

@@ -14,7 +14,10 @@ from tests.common.layouts import at_offset
 every_call = pytest.mark.parametrize("call", CALLS, ids=str)
 both_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
 
-LENGTHS = range(71)  # four vectors of sixteen float32, and a tail
+LENGTHS = {  # four vectors of sixteen float32 or eight float64, and a tail
+    np.float32: range(71),
+    np.float64: range(39),
+}
 OFFSETS = range(17)  # every place in a 64-byte line of float32, and the next line's first
 
 
@@ -34,7 +37,7 @@ def assert_guards_untouched(guards):
 @every_call
 @both_dtypes
 def test_every_length_matches_the_reference(call, dtype):
-    for length in LENGTHS:
+    for length in LENGTHS[dtype]:
         for sizes in call.sweep(length):
             arrays = call.arrays(dtype, sizes, seed=length)
             results = call.run(arrays)
@@ -44,7 +47,7 @@ def test_every_length_matches_the_reference(call, dtype):
 @every_call
 @both_dtypes
 def test_offsets_do_not_change_the_bits_and_nothing_else_is_written(call, dtype):
-    for length in LENGTHS:
+    for length in LENGTHS[dtype]:
         for sizes in call.sweep(length, {"N": 1, "I": 2, "O": 3}):
             arrays = call.arrays(dtype, sizes, seed=length)
             plain = call.run(arrays)
