@@ -121,7 +121,7 @@ def test_noise_is_not_learned():
 @pytest.mark.parametrize(
     ("settings", "n_networks", "n_validation"),
     [
-        ({}, 32, True),
+        ({}, 16, True),  # the linear kind alone
         ({"n_ensemble": 1}, 1, True),
         ({"n_ensemble": 20}, 20, True),
         ({"early_stopping": False}, 1, False),

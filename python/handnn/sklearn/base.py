@@ -295,7 +295,7 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
                 network = build_network(of_member.recipe, self._inputs, self._target.n_out, rng)
                 jobs.append(of_member.job(network, None, int(rng.integers(2**63)), n_train))
         self.networks_ = [job.trainer.network for job in jobs]
-        is_whole = run_bag(factory, jobs, rows, train, self._inputs.binned)
+        is_whole = run_bag(factory, jobs, rows, train, self._inputs)
         self._finish(factory, jobs, is_whole, is_first=True)
         train_rows = factory.train
         if scale is not None:

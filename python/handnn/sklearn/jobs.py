@@ -25,9 +25,9 @@ from handnn.sklearn.monitoring import IterationPrinter, ProgressMonitor
 from handnn.sklearn.parameters import Parameters
 from handnn.sklearn.targets import EstimatorTarget
 from handnn.tables.bagging import train_bag
-from handnn.tables.bins import BinnedColumn
 from handnn.tables.cycles import Train
 from handnn.tables.members import members_of
+from handnn.tables.networks import NetworkInput
 from handnn.training.divergence import DivergenceError
 from handnn.training.history import Epoch
 from handnn.training.many import train_many
@@ -210,19 +210,17 @@ def run_bag(
     jobs: Sequence[TrainingJob],
     rows: Sequence[Rows],
     train: Train,
-    binned: Sequence[BinnedColumn],
+    inputs: NetworkInput,
 ) -> bool:
     """Run the jobs of a bag like `run_jobs`: each learns from its rows, those outside its fold.
 
-    train: from `bag_training`. binned: the columns of the rows that have bins.
+    train: from `bag_training`. inputs: the encoder of the rows.
     """
     trainers, first = [job.trainer for job in jobs], jobs[0].arguments
     members, restores = members_of(factory.recipe), bool(factory.p.restore_best)
-    return _runs_whole(
-        lambda: train_bag(
-            trainers, first.x, first.y, rows, members, train, binned, restores=restores
-        )
-    )
+    weight = factory.train.weight
+    bag = partial(train_bag, trainers, first.x, first.y, rows, members, train, inputs)
+    return _runs_whole(lambda: bag(weight=weight, restores=restores))
 
 
 def _workers(factory: JobFactory, n_threads: int) -> dict[str, Any]:

@@ -20,8 +20,11 @@ from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.network import Network
-from handnn.tables.bins import BinnedColumn
+from handnn.tables import least_squares
 from handnn.tables.cycles import Train, train_in_cycles
+from handnn.tables.moments import Weights
+from handnn.tables.networks import NetworkInput
+from handnn.tables.rare_labels import RareLabels
 from handnn.tables.recipe import PATIENCE_GROWTH, Recipe
 from handnn.tables.views import Views
 from handnn.training.early_stopping import EarlyStopping
@@ -100,8 +103,9 @@ def train_bag(
     rows: Sequence[NDArray[np.int64]],
     members: Sequence[Recipe],
     train: Train,
-    binned: Sequence[BinnedColumn],
+    columns: NetworkInput,
     *,
+    weight: Weights = None,
     restores: bool = True,
 ) -> list[History]:
     """Train the networks of a bag, and return the History of each.
@@ -110,14 +114,37 @@ def train_bag(
     once, further ones in turn. Those of `Recipe.has_variants` are left out, so that there are fewer
     Histories, if another one as long as the longest would exceed `Recipe.seconds`. rows: from
     `rows_outside`, for each network of a member. members: from `members.members_of`. train:
-    `train_many` with the arguments that are not those of the recipe. binned: the columns of x that
-    have bins. restores: whether networks return to their best epoch or cycle.
+    `train_many` with the arguments that are not those of the recipe. columns: the encoder of x.
+    weight: the weights of the rows. restores: whether networks return to their best epoch or cycle.
+
+    Rare labels that tell nothing share a row of their Embedding: see `rare_labels`. Linear networks
+    of a regression are finished by `least_squares`.
     """
+    rare = RareLabels.learn(columns, x, y, trainers[0])
+    try:
+        pooled = rare.transform(x)
+        return _trained(trainers, pooled, y, rows, members, train, columns, weight, restores)
+    finally:
+        rare.settle([trainer.network for trainer in trainers])
+
+
+def _trained(
+    trainers: Sequence[Trainer],
+    x: Array,
+    y: Array,
+    rows: Sequence[NDArray[np.int64]],
+    members: Sequence[Recipe],
+    train: Train,
+    columns: NetworkInput,
+    weight: Weights,
+    restores: bool,
+) -> list[History]:
+    """Train the networks of a bag on encoded rows."""
     began, n, recipe = perf_counter(), len(rows), members[0]
     first = n * (1 + recipe.n_linear)
     histories: list[History] = []
     is_compiled = all(trainer.is_compiled for trainer in trainers)
-    views = Views(binned, x, has_positions=is_compiled)
+    views = Views(columns.binned, x, has_positions=is_compiled)
     longest = 0.0
     for at in [0, *range(first, len(trainers), n)]:
         start = perf_counter()
@@ -131,8 +158,16 @@ def train_bag(
                 view = views.training(members[(at + place) // n], networks)
                 inputs += [stack.enter_context(view)] * n
             histories += _train_at_once(part, inputs, y, rows, recipe, train, restores)
+            for place in range(0, len(part), n) if restores else ():
+                if is_plain(members[(at + place) // n]):
+                    least_squares.finish(part[place : place + n], inputs[place], y, rows, weight)
         longest = max(longest, perf_counter() - start)
     return histories
+
+
+def is_plain(member: Recipe) -> bool:
+    """Return whether a member is linear in the numbers as they are."""
+    return bool(member.n_folds) and not member.hidden and (member.is_straight or not member.n_bins)
 
 
 def _train_at_once(

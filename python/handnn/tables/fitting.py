@@ -145,7 +145,9 @@ def fit_table(
         for member in members_of(recipe)
         for n_steps in _n_steps(recipe, separation, len(x), rows)
     ]
-    histories = train_bag(trainers, x, learned, rows, members_of(recipe), train, columns.binned)
+    histories = train_bag(
+        trainers, x, learned, rows, members_of(recipe), train, columns, weight=weight
+    )
     networks = _settled(columns, trainers[: len(histories)])
     if scale is not None:
         choice, factor = scale.chosen_members(networks, recipe, x, values, fold, weight)

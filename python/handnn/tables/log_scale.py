@@ -237,7 +237,8 @@ class _Pilot:
                 optimizer = build_optimizer(member, member.n_steps_of(len(part)))
                 one = Trainer(network, MSELoss(), optimizer, rng=int(drawn.integers(2**63)))
                 trainers.append(one)
-        train_bag(trainers, self.x, y, rows, members, self.train, self.inputs.binned)
+        weight = self.weight
+        train_bag(trainers, self.x, y, rows, members, self.train, self.inputs, weight=weight)
         return [trainer.network for trainer in trainers]
 
     def ratio_of(self, parts: Sequence[_HeldOut]) -> float:

@@ -1,0 +1,66 @@
+"""Linear networks of a regression end with conjugate gradients."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handnn import Network
+from handnn.layers import Affine
+from handnn.losses import MSELoss
+from handnn.optimizers import SGD
+from handnn.tables.bagging import rows_outside
+from handnn.tables.fitting import fit_table
+from handnn.tables.least_squares import Descent, finish
+from handnn.tables.recipe import default_recipe
+from handnn.training.trainer import Trainer
+
+
+@pytest.mark.parametrize("n_out", [1, 2])
+def test_descent_reaches_weighted_least_squares(n_out):
+    rng = np.random.default_rng(n_out)
+    h, weight = rng.normal(size=(40, 5)), rng.integers(0, 3, (40, 1)).astype(float)
+    y = h @ rng.normal(size=(5, n_out)) + rng.normal(size=(40, n_out))
+    one = Descent(Affine(rng.normal(size=(5, n_out)), np.zeros(n_out)), h, y, weight)
+    for _ in range(8):
+        one.step()
+    root = np.sqrt(weight)
+    expected = np.linalg.lstsq(root * np.hstack([h, np.ones((40, 1))]), root * y, rcond=None)[0]
+    assert np.allclose(np.vstack([one.w, one.b]), expected, atol=1e-9)
+    assert np.allclose(one.residual, y - h @ one.w - one.b)
+
+
+def test_descent_stays_at_the_minimum():
+    h = np.eye(3)
+    one = Descent(Affine(np.ones((3, 1)), np.zeros(1)), h, np.ones((3, 1)), np.ones((3, 1)))
+    one.step()
+    assert np.array_equal(one.w, np.ones((3, 1))) and one.b[0] == 0
+
+
+def finished(y, w):
+    """Return the weights of two networks that begin with w, and the rows that each learned."""
+    x = np.random.default_rng(0).normal(size=(30, len(w)))
+    rows = rows_outside(np.arange(30) % 2, 2)
+    networks = [Network([Affine(w.copy(), np.zeros(1))]) for _ in rows]
+    trainers = [Trainer(network, MSELoss(), SGD(0.1)) for network in networks]
+    finish(trainers, x, y(x), rows, None)
+    return [network.layers[0].w for network in networks]
+
+
+def test_networks_end_where_held_out_rows_have_the_lowest_error():
+    w = np.array([[1.0], [2.0], [0.0]])
+    for found in finished(lambda x: x @ w, np.zeros((3, 1))):
+        assert np.allclose(found, w)
+    noise = np.random.default_rng(1).normal(size=(30, 1))
+    for found in finished(lambda x: noise, np.zeros((3, 1))):  # any step fits noise only
+        assert not found.any()
+
+
+def test_nearly_equal_columns_are_told_apart():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=600)
+    x = np.column_stack([first, first + 0.01 * rng.normal(size=600)])
+    y = 50 * (x[:, 1] - x[:, 0]) + x[:, 0]
+    model = fit_table(x[:400], y[:400], default_recipe(400, 2, "fast"), rng=0).model
+    errors = np.abs(model.predict(x[400:]) - y[400:])  # some rows are beyond the edges of bins
+    assert np.median(errors) < 1e-3
