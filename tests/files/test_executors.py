@@ -101,7 +101,8 @@ def test_estimators(options):
         other.fit(x, x[:, 0], executor=executor)
     assert np.array_equal(one.predict(x), other.predict(x))
     assert len(one.networks_) == len(other.networks_)
-    n_jobs = len(one.networks_) if options else 2 * len(one.networks_)  # linear networks of a bag
+    n_kept = len(one.networks_)  # of a bag the linear kind, out of two that train for two cycles
+    n_jobs = n_kept if options else 4 * n_kept
     assert len(executor.sizes) == n_jobs
 
 

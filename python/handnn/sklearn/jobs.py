@@ -24,7 +24,7 @@ from handnn.sklearn.held_out import EncodedRows
 from handnn.sklearn.monitoring import IterationPrinter, ProgressMonitor
 from handnn.sklearn.parameters import Parameters
 from handnn.sklearn.targets import EstimatorTarget
-from handnn.tables.bagging import train_bag
+from handnn.tables.bagging import BagRows, train_bag
 from handnn.tables.cycles import Train
 from handnn.tables.members import members_of
 from handnn.tables.networks import NetworkInput
@@ -218,9 +218,8 @@ def run_bag(
     """
     trainers, first = [job.trainer for job in jobs], jobs[0].arguments
     members, restores = members_of(factory.recipe), bool(factory.p.restore_best)
-    weight = factory.train.weight
-    bag = partial(train_bag, trainers, first.x, first.y, rows, members, train, inputs)
-    return _runs_whole(lambda: bag(weight=weight, restores=restores))
+    data = BagRows(inputs, first.x, first.y, factory.train.weight)
+    return _runs_whole(lambda: train_bag(trainers, data, rows, members, train, restores=restores))
 
 
 def _workers(factory: JobFactory, n_threads: int) -> dict[str, Any]:

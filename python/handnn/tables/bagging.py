@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import TypeVar
@@ -96,16 +97,29 @@ def mean_of(outputs: Sequence[Array]) -> Array:
     return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
 
 
+@dataclass(frozen=True)
+class BagRows:
+    """The rows that a bag learns from.
+
+    Attributes:
+        columns: the encoder of x.
+        x, y: (N, I), (N, O) as they are trained on.
+        weight: (N,) or None.
+    """
+
+    columns: NetworkInput
+    x: Array
+    y: Array
+    weight: Weights = None
+
+
 def train_bag(
     trainers: Sequence[Trainer],
-    x: Array,
-    y: Array,
+    data: BagRows,
     rows: Sequence[NDArray[np.int64]],
     members: Sequence[Recipe],
     train: Train,
-    columns: NetworkInput,
     *,
-    weight: Weights = None,
     restores: bool = True,
 ) -> list[History]:
     """Train the networks of a bag, and return the History of each.
@@ -114,37 +128,34 @@ def train_bag(
     once, further ones in turn. Those of `Recipe.has_variants` are left out, so that there are fewer
     Histories, if another one as long as the longest would exceed `Recipe.seconds`. rows: from
     `rows_outside`, for each network of a member. members: from `members.members_of`. train:
-    `train_many` with the arguments that are not those of the recipe. columns: the encoder of x.
-    weight: the weights of the rows. restores: whether networks return to their best epoch or cycle.
+    `train_many` with the arguments that are not those of the recipe. restores: whether networks
+    return to their best epoch or cycle.
 
     Rare labels that tell nothing share a row of their Embedding: see `rare_labels`. Linear networks
     of a regression are finished by `least_squares`.
     """
-    rare = RareLabels.learn(columns, x, y, trainers[0])
+    rare = RareLabels.learn(data.columns, data.x, data.y, trainers[0])
     try:
-        pooled = rare.transform(x)
-        return _trained(trainers, pooled, y, rows, members, train, columns, weight, restores)
+        pooled = replace(data, x=rare.transform(data.x))
+        return _trained(trainers, pooled, rows, members, train, restores)
     finally:
         rare.settle([trainer.network for trainer in trainers])
 
 
 def _trained(
     trainers: Sequence[Trainer],
-    x: Array,
-    y: Array,
+    data: BagRows,
     rows: Sequence[NDArray[np.int64]],
     members: Sequence[Recipe],
     train: Train,
-    columns: NetworkInput,
-    weight: Weights,
     restores: bool,
 ) -> list[History]:
-    """Train the networks of a bag on encoded rows."""
+    """Train the networks of a bag on encoded rows, with `train_bag`'s arguments."""
     began, n, recipe = perf_counter(), len(rows), members[0]
     first = n * (1 + recipe.n_linear)
     histories: list[History] = []
     is_compiled = all(trainer.is_compiled for trainer in trainers)
-    views = Views(columns.binned, x, has_positions=is_compiled)
+    views = Views(data.columns.binned, data.x, has_positions=is_compiled)
     longest = 0.0
     for at in [0, *range(first, len(trainers), n)]:
         start = perf_counter()
@@ -157,10 +168,11 @@ def _trained(
                 networks = [trainer.network for trainer in part[place : place + n]]
                 view = views.training(members[(at + place) // n], networks)
                 inputs += [stack.enter_context(view)] * n
-            histories += _train_at_once(part, inputs, y, rows, recipe, train, restores)
+            histories += _train_at_once(part, inputs, data.y, rows, recipe, train, restores)
             for place in range(0, len(part), n) if restores else ():
                 if is_plain(members[(at + place) // n]):
-                    least_squares.finish(part[place : place + n], inputs[place], y, rows, weight)
+                    some = part[place : place + n]
+                    least_squares.finish(some, inputs[place], data.y, rows, data.weight)
         longest = max(longest, perf_counter() - start)
     return histories
 

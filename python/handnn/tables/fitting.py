@@ -13,7 +13,7 @@ from handnn import storage
 from handnn.arrays import Array, check_type
 from handnn.initializers import RandomSource, generator
 from handnn.network import Network
-from handnn.tables.bagging import Folds, rows_outside, train_bag
+from handnn.tables.bagging import BagRows, Folds, rows_outside, train_bag
 from handnn.tables.calibration import calibrate
 from handnn.tables.cells import Floats, gap_tuple
 from handnn.tables.columns import Columns
@@ -139,15 +139,13 @@ def fit_table(
     weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
     train = partial(train, sample_weight=sample_weight)
     scale = chosen_log_scale(recipe, columns, x, values, fold, weight, rng, train)
-    learned = encoded if scale is None else scale.encode(values)
+    data = BagRows(columns, x, encoded if scale is None else scale.encode(values), weight)
     trainers = [
         _trainer(member, columns, target, n_steps, rng)
         for member in members_of(recipe)
         for n_steps in _n_steps(recipe, separation, len(x), rows)
     ]
-    histories = train_bag(
-        trainers, x, learned, rows, members_of(recipe), train, columns, weight=weight
-    )
+    histories = train_bag(trainers, data, rows, members_of(recipe), train)
     networks = _settled(columns, trainers[: len(histories)])
     if scale is not None:
         choice, factor = scale.chosen_members(networks, recipe, x, values, fold, weight)

@@ -84,7 +84,7 @@ def finish(
     """
     n_rows = len(x)
     learned = [np.isin(np.arange(n_rows), part) for part in rows]
-    is_squared = isinstance(trainers[0].loss, MSELoss)
+    is_squared = type(trainers[0].loss) is MSELoss
     if not is_squared or x.size > MAX_NUMBERS or all(some.all() for some in learned):
         return
     inputs, target = x.astype(np.float64), y.astype(np.float64)

@@ -24,7 +24,7 @@ from handnn.arrays import Array
 from handnn.layers import Affine
 from handnn.losses import LossFacts, MSELoss
 from handnn.network import Network
-from handnn.tables.bagging import Folds, rows_outside, train_bag
+from handnn.tables.bagging import BagRows, Folds, rows_outside, train_bag
 from handnn.tables.cells import Floats
 from handnn.tables.cycles import Train
 from handnn.tables.intervals import held_out_outputs
@@ -237,8 +237,8 @@ class _Pilot:
                 optimizer = build_optimizer(member, member.n_steps_of(len(part)))
                 one = Trainer(network, MSELoss(), optimizer, rng=int(drawn.integers(2**63)))
                 trainers.append(one)
-        weight = self.weight
-        train_bag(trainers, self.x, y, rows, members, self.train, self.inputs, weight=weight)
+        data = BagRows(self.inputs, self.x, y, self.weight)
+        train_bag(trainers, data, rows, members, self.train)
         return [trainer.network for trainer in trainers]
 
     def ratio_of(self, parts: Sequence[_HeldOut]) -> float:
