@@ -192,17 +192,35 @@ void TrainingProgram<T>::backward_and_learn_row() {
 template <class T>
 bool TrainingProgram<T>::is_small_affine(Size N) const {
   const Brick<T>& brick = bricks_[0];
-  return bricks_.size() == 1 && kernels_.small_steps.by[optimizer_.which] &&
-         brick.I <= small_inputs && brick.O <= kernels_.small_steps.outputs && N <= small_rows &&
-         brick.kind == Kind::affine &&
+  return may_take_small_steps() && bricks_.size() == 1 &&
+         kernels_.small_steps.by[optimizer_.which] && brick.I <= small_inputs &&
+         brick.O <= kernels_.small_steps.outputs && N <= small_rows && brick.kind == Kind::affine &&
          (loss_.which == int(Loss::mse_loss) || are_plain_labels(loss_.which, loss_.options)) &&
          std::isinf(optimizer_.clip_value);
 }
 
 template <class T>
+bool TrainingProgram<T>::may_take_small_steps() const {
+  return !stores() && !is_blocked() && !is_sharded();
+}
+
+template <class T>
 bool TrainingProgram<T>::takes_small_steps(Size N) const {
-  if (stores() || is_blocked() || is_sharded()) return false;
-  return is_small_affine(N) || (N <= small_batch && adds_loss() && is_small_network(bricks_));
+  return small_plan_ || is_small_affine(N);
+}
+
+template <class T>
+void TrainingProgram<T>::plan_small_steps() {
+  if (!may_take_small_steps() || most_rows_ > small_batch) return;
+  if (!adds_loss() || !is_small_network(bricks_)) return;
+  small_plan_.emplace(kernels_, bricks_, loss_.which, loss_.options, optimizer_, most_rows_,
+                      scratch_[0]);
+  if (is_small_affine(most_rows_) && !small_plan_->is_tiny()) small_plan_.reset();
+}
+
+template <class T>
+void TrainingProgram<T>::finish_small_steps() {
+  if (small_plan_) small_plan_->save();
 }
 
 template <class T>
@@ -228,6 +246,13 @@ Size TrainingProgram<T>::plan_steps(const SmallBatches<T>& batches, Size steps, 
   const T scale = scale_of(batches.N);
   small_plan_->load();
   Size step = 0;
+  if (small_plan_->is_tiny()) {
+    set_rates(1, 1);
+    step = small_plan_->tiny_steps(batches, w_rates_[0].lr, scale, steps, total);
+    optimizer_.step += std::uint64_t(step);
+    steps_ += std::uint64_t(step);
+    return step;
+  }
   for (; step < steps; ++step) {
     const double loss = small_plan_->gradients(batches, step, scale);
     total += double(batches.N) * loss;
@@ -238,7 +263,6 @@ Size TrainingProgram<T>::plan_steps(const SmallBatches<T>& batches, Size steps, 
     ++steps_;
     if (!std::isfinite(total)) break;
   }
-  small_plan_->save();
   return step;
 }
 
@@ -291,7 +315,10 @@ void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates
   template void TrainingProgram<T>::learn_from_few_rows(std::size_t, Size, Range);      \
   template bool TrainingProgram<T>::learns_row(Size, int) const;                        \
   template bool TrainingProgram<T>::is_small_affine(Size) const;                        \
+  template bool TrainingProgram<T>::may_take_small_steps() const;                       \
   template bool TrainingProgram<T>::takes_small_steps(Size) const;                      \
+  template void TrainingProgram<T>::plan_small_steps();                                 \
+  template void TrainingProgram<T>::finish_small_steps();                               \
   template Size TrainingProgram<T>::plan_steps(const SmallBatches<T>&, Size, double&);  \
   template Size TrainingProgram<T>::small_steps(const SmallBatches<T>&, Size, double&); \
   template void TrainingProgram<T>::forward_row(const Rows<T>&);                        \

@@ -54,9 +54,7 @@ TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, CheckedBricks<T> 
   lay_out();
   arena_.commit();
   lay_out();
-  if (takes_small_steps(most_rows_) && !is_small_affine(most_rows_)) {
-    small_plan_.emplace(kernels_, bricks_, loss_.which, loss_.options, most_rows_, scratch_[0]);
-  }
+  plan_small_steps();
 }
 
 template <class T>

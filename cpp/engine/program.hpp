@@ -110,6 +110,9 @@ class TrainingProgram {
   // its rows, to `total`, until that is not finite. Returns the number of steps before that.
   Size small_steps(const SmallBatches<T>& batches, Size steps, double& total);
 
+  // To be called after small steps, before anything else reads or writes params or states.
+  void finish_small_steps();
+
   bool is_sharded() const { return sharding_.is_used(); }
 
   // The rows of a batch of N rows that this process computes.
@@ -158,7 +161,9 @@ class TrainingProgram {
   bool sum_norm_gradients(std::size_t i, bool needs_dx, int parts);
   void update_running_statistics(std::size_t i, Range columns);
   void set_rates(double lr_factor, double grad_scale);
+  bool may_take_small_steps() const;
   bool is_small_affine(Size N) const;
+  void plan_small_steps();
   Size plan_steps(const SmallBatches<T>& batches, Size steps, double& total);
   template <class F>
   void for_each_learning(int parts, F f);

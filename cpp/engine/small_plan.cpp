@@ -1,6 +1,7 @@
 #include "engine/small_plan.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 
@@ -37,7 +38,8 @@ bool is_small_network(const CheckedBricks<T>& bricks) {
 
 template <class T>
 SmallPlan<T>::SmallPlan(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, int loss,
-                        const LossOptions<T>& options, Size most_rows, T* scratch)
+                        const LossOptions<T>& options, const OptimizerSettings& optimizer,
+                        Size most_rows, T* scratch)
     : kernels_(kernels), bricks_(bricks) {
   net_.count = int(bricks.size() + 1) / 2;
   net_.loss = &kernels.losses[loss];
@@ -50,7 +52,40 @@ SmallPlan<T>::SmallPlan(const Kernels<T>& kernels, const CheckedBricks<T>& brick
   for (int i = 0; i < net_.count; ++i) {
     uses_kernel_ = uses_kernel_ && most_rows * affine(i).w.size <= most_of_kernel;
   }
+  tiny_steps_ = find_tiny_steps(optimizer, most_rows);
+  uses_kernel_ = uses_kernel_ || tiny_steps_;
   lay_out(most_rows);
+}
+
+// The kernel that takes the steps of this network with this optimizer, or null.
+template <class T>
+TinySteps<T> SmallPlan<T>::find_tiny_steps(const OptimizerSettings& optimizer,
+                                           Size most_rows) const {
+  const Param<T>& first = bricks_[0].w;
+  const bool is_plain_sgd = optimizer.which == int(Optimizer::sgd) && optimizer.mean_decay == 0 &&
+                            !first.states[0] && first.weight_decay == 0 &&
+                            std::isinf(optimizer.clip_value);
+  if (!is_plain_sgd || !net_.is_mse || net_.count > tiny_layers) return nullptr;
+  if (most_rows * bricks_.outputs() > tiny_entries) return nullptr;
+  bool has_one = true;  // row or column of each w
+  for (int i = 0; i < net_.count; ++i) {
+    const auto [few, many] = std::minmax(affine(i).I, affine(i).O);
+    if (many > kernels_.small_network.lanes || few > tiny_rows) return nullptr;
+    if (i > 0 && !bricks_[std::size_t(2 * i - 1)].is_relu()) return nullptr;
+    has_one = has_one && few == 1;
+  }
+  return kernels_.small_network.tiny_steps[net_.count - 1][has_one];
+}
+
+template <class T>
+void SmallPlan<T>::load() {
+  if (!is_loaded_) copy(false);
+  is_loaded_ = true;
+}
+template <class T>
+void SmallPlan<T>::save() {
+  if (is_loaded_) copy(true);
+  is_loaded_ = false;
 }
 
 // Places all arrays in one block of memory: first the params, then their gradients and states.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/checked.hpp"
+#include "engine/rates.hpp"
 
 namespace handnn {
 
@@ -27,11 +28,19 @@ class SmallPlan {
  public:
   // For is_small_network(bricks) and a loss with add_and_backward. scratch (brick_scratch).
   SmallPlan(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, int loss,
-            const LossOptions<T>& options, Size most_rows, T* scratch);
+            const LossOptions<T>& options, const OptimizerSettings& optimizer, Size most_rows,
+            T* scratch);
 
   // Copies the params and the optimizer's states from the bricks, and back.
-  void load() { copy(false); }
-  void save() { copy(true); }
+  void load();
+  void save();
+
+  // Whether tiny_steps takes the steps, and not gradients and update.
+  bool is_tiny() const { return tiny_steps_; }
+  // Takes up to `steps` steps of SGD, as TrainingProgram's small_steps.
+  Size tiny_steps(const SmallBatches<T>& batches, T lr, T scale, Size steps, double& total) {
+    return tiny_steps_(net_, batches, lr, scale, steps, total);
+  }
 
   // The loss of batch number `step`. Its gradients, with this factor, are kept for update.
   double gradients(const SmallBatches<T>& batches, Size step, T scale);
@@ -40,6 +49,7 @@ class SmallPlan {
 
  private:
   const Brick<T>& affine(int i) const { return bricks_[std::size_t(2 * i)]; }
+  TinySteps<T> find_tiny_steps(const OptimizerSettings& optimizer, Size most_rows) const;
   void lay_out(Size most_rows);
   void copy(bool is_back);
   double gradients_by_parts(const T* x, const T* y_true, Size N, T scale);
@@ -47,7 +57,9 @@ class SmallPlan {
   const Kernels<T>& kernels_;
   const CheckedBricks<T>& bricks_;
   SmallNetwork<T> net_ = {};
-  bool uses_kernel_ = false;
+  TinySteps<T> tiny_steps_ = nullptr;
+  bool uses_kernel_ = false;  // tiny_steps, or small_network.gradients
+  bool is_loaded_ = false;
   std::vector<T> memory_;
   alignas(64) double sums_[partial_sums] = {};
   Size size_ = 0;                       // of all params

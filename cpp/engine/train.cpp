@@ -18,10 +18,14 @@ double seconds(Clock::duration duration) { return std::chrono::duration<double>(
 
 // Calls `interrupted` about every 50 ms. The clock is read about once a millisecond: reading it at
 // every step would slow down the smallest networks by a tenth.
+template <class T>
 class Interruptions {
  public:
-  Interruptions(const std::function<bool()>& interrupted, double work_per_step)
-      : interrupted_(interrupted), steps_per_look_(1 + Size(2e7 / (work_per_step + 1e3))) {}
+  Interruptions(TrainingProgram<T>& program, const std::function<bool()>& interrupted,
+                double rows_per_step)
+      : program_(program),
+        interrupted_(interrupted),
+        steps_per_look_(1 + Size(2e7 / (program.work_per_row() * rows_per_step + 1e3))) {}
 
   // The number of steps until the next look at the clock, at least 1.
   Size steps_left() const { return steps_per_look_ - steps_; }
@@ -34,10 +38,12 @@ class Interruptions {
     const Clock::time_point now = Clock::now();
     if (seconds(now - last_) < 0.05) return false;
     last_ = now;
+    program_.finish_small_steps();
     return interrupted_();
   }
 
  private:
+  TrainingProgram<T>& program_;
   const std::function<bool()>& interrupted_;
   Size steps_per_look_, steps_ = 0;
   Clock::time_point last_ = Clock::now();
@@ -99,6 +105,13 @@ class Batches {
   T *x_ = nullptr, *y_true_ = nullptr, *weight_ = nullptr;
 };
 
+// Writes the params of small steps back to their bricks in the end.
+template <class T>
+struct Finish {
+  TrainingProgram<T>& program;
+  ~Finish() { program.finish_small_steps(); }
+};
+
 // Reserves memory for one more epoch, or returns false: an exception would lose the count of steps.
 bool has_room(std::vector<EpochResult>& epochs) {
   try {
@@ -119,7 +132,8 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
   const Size count = sampler.rows_per_epoch;
   const Size batch_size = std::min(sampler.batch_size, count);
   Batches<T> batches(rows, sampler, program.inputs(), program.targets());
-  Interruptions interruptions(interrupted, program.work_per_row() * double(batch_size));
+  const Finish<T> finish{program};
+  Interruptions interruptions(program, interrupted, double(batch_size));
   const bool is_small =
       !rows.weight && !lr_factors && !outputs && program.takes_small_steps(batch_size);
   TrainingResult result;
@@ -158,6 +172,7 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
       stops = interruptions.now(1) || program.is_to_stop();
       if (stops && first + N < count) return result;
     }
+    if (measure) program.finish_small_steps();
     const double held_out = measure ? measure() : 0;
     const Clock::time_point end = Clock::now();
     result.epochs.push_back({result.total / double(count), seconds(end - start), held_out});

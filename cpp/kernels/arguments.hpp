@@ -52,7 +52,7 @@ struct FewRows {
 };
 
 // The largest numbers of inputs and of rows of a batch of small_steps.
-constexpr Size small_inputs = 16, small_rows = 16;
+constexpr Size small_inputs = 31, small_rows = 16;
 
 // An affine of I inputs and O outputs, the states of its params, their rates, and whether its loss
 // is SoftmaxCrossEntropy of labels, and not MSELoss.

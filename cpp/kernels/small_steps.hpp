@@ -6,6 +6,7 @@
 // lanes beyond the outputs are computed, but not used.
 #pragma once
 
+#include "few_steps.hpp"
 #include "losses/mse_loss.hpp"
 #include "losses/softmax_cross_entropy.hpp"
 #include "optimizers/update.hpp"
@@ -53,22 +54,35 @@ inline double mean_of_few_squares(const T* errors, Size n) {
   return ((square(0) + square(2)) + (square(1) + square(3))) / double(n);
 }
 
+// Combines all lanes: those that are half of the lanes apart, then a quarter, and so on, as
+// add_pairwise adds partial sums. The result is in every lane.
+template <class T, class F>
+inline Vector<T> all_lanes(Vector<T> v, F combine) {
+  HANDNN_UNROLL
+  for (int half = lanes<T> / 2; half > 0; half /= 2) {
+    Int<Vector<T>> other;
+    for (int i = 0; i < lanes<T>; ++i) other[i] = i ^ half;
+    v = combine(v, permuted(v, other));
+  }
+  return v;
+}
+
 // SoftmaxCrossEntropy of a row with a label, without smoothing and class weights: sets `loss`
 // and returns the slopes.
 template <class T>
 __attribute__((noinline)) Vector<T> small_cross_entropy(double& loss, Vector<T> out, T y_true,
                                                         T scale, Size O) {
+  using V = Vector<T>;
   const Size label = y_true >= 0 && y_true < T(O) ? Size(y_true) : 0;
-  T pre[lanes<T>], partial[partial_sums] = {};
-  store(pre, out);
-  const T most = row_max(pre, O);
-  const Vector<T> exps = with_rest<T>(exp(out - splat(most)), Vector<T>{}, O);
-  store(partial, exps);
-  const T sum = add_pairwise(partial);
-  loss = double(log(sum) - (pre[label] - most));
-  T target[lanes<T>] = {};
-  target[label] = scale;
-  return exps / splat(sum) * splat(scale) - load(target);
+  const V most = all_lanes<T>(with_rest<T>(out, constant<V>(-__builtin_inf()), O),
+                              [](V a, V b) { return at_least(a, b); });
+  const V exps = with_rest<T>(exp(out - most), V{}, O);
+  const V sum = all_lanes<T>(exps, [](V a, V b) { return a + b; });
+  T pre[lanes<T>];
+  store(pre, out - most);
+  loss = double(log(sum[0]) - pre[label]);
+  const V target = with_rest<T>(V{}, with_rest<T>(splat(scale), V{}, label + 1), label);
+  return exps / sum * splat(scale) - target;
 }
 
 // Updates a row. A state that the optimizer does not keep is 0 in every step.

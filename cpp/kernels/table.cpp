@@ -14,6 +14,7 @@
 #include "small_network.hpp"
 #include "small_steps.hpp"
 #include "sums.hpp"
+#include "tiny_steps.hpp"
 
 namespace handnn {
 namespace {
@@ -59,7 +60,11 @@ constexpr SmallNetworkKernel<T> small_network_kernel() {
   if constexpr (!has_small_steps) {
     return {};
   } else {
-    return {lanes<T>, small_network<T>};
+    return {lanes<T>,
+            small_network<T>,
+            {{tiny_steps<1, false, T>, tiny_steps<1, true, T>},
+             {tiny_steps<2, false, T>, tiny_steps<2, true, T>},
+             {tiny_steps<3, false, T>, tiny_steps<3, true, T>}}};
   }
 }
 

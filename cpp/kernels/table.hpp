@@ -191,6 +191,12 @@ struct LossKernels {
   bool is_in_place;  // whether add_and_backward allows dx to be pre
 };
 
+enum class Optimizer {
+#define HANDNN_NAME(name, ...) name,
+  HANDNN_OPTIMIZERS(HANDNN_NAME)
+#undef HANDNN_NAME
+};
+
 // Static facts about an optimizer. A name is "" if the optimizer has no such state or decay.
 struct OptimizerFacts {
   const char* name;
@@ -226,6 +232,10 @@ struct SmallSteps {
 // The largest number of affines of a small network.
 constexpr int small_layers = 4;
 
+// The largest numbers of affines of a tiny network (tiny_steps.hpp), of rows of each w, or columns
+// if those are fewer, and of outputs of a batch.
+constexpr int tiny_layers = 3, tiny_rows = 2, tiny_entries = 16;
+
 // An affine of I inputs and O outputs in a small network, and the activation after it. Its w is
 // stored in rows, or in columns if those are longer, `row` apart: whole vectors, with zeros at the
 // end, as in b. Likewise dw and db. Arrays of (N, O) have space for a vector more.
@@ -239,6 +249,8 @@ struct SmallLayer {
   const ActivationKernels<T>* activation;  // null after the last affine
   bool is_relu;
   T setting;
+
+  Size few() const { return is_column ? O : I; }  // rows or columns that are stored
 };
 template <class T>
 struct SmallNetwork {
@@ -253,9 +265,13 @@ struct SmallNetwork {
 // Computes its loss and gradients (small_network.hpp) with vectors of `lanes`; null if it does not
 // pay off.
 template <class T>
+using TinySteps = Size (*)(const SmallNetwork<T>& net, const SmallBatches<T>& batches, T lr,
+                           T scale, Size steps, double& total);
+template <class T>
 struct SmallNetworkKernel {
   Size lanes;
   double (*gradients)(const SmallNetwork<T>& net, const T* x, const T* y_true, Size N, T scale);
+  TinySteps<T> tiny_steps[tiny_layers][2];  // by the number of affines; if each w has one row
 };
 
 template <class T>

@@ -139,19 +139,20 @@ void check_divergence(const char* dtype) {
   }
 }
 
-// A network of one or more affines, whose params and states are `arrays`.
+// A network of one or more affines, whose params and states are `arrays`. If it is plain, there are
+// no states and no weight decay.
 template <class T>
-std::vector<Brick<T>> small_bricks(const std::vector<Size>& sizes, int activation,
+std::vector<Brick<T>> small_bricks(const std::vector<Size>& sizes, int activation, bool is_plain,
                                    std::vector<std::vector<T>>& arrays) {
   arrays.clear();
   const auto param = [&](Size n, std::uint64_t seed) {
     Param<T> of;
-    for (int k = 0; k < 3; ++k) {
+    for (int k = 0; k < (is_plain ? 1 : 3); ++k) {
       arrays.push_back(k == 0 ? numbers<T>(n, seed) : std::vector<T>(std::size_t(n), 0));
       (k == 0 ? of.value : of.states[k - 1]) = arrays.back().data();
     }
     of.size = n;
-    of.weight_decay = 0.001;
+    of.weight_decay = is_plain ? 0 : 0.001;
     return of;
   };
   std::vector<Brick<T>> bricks;
@@ -170,6 +171,16 @@ std::vector<Brick<T>> small_bricks(const std::vector<Size>& sizes, int activatio
   return bricks;
 }
 
+// Widths of 1 and 2 beside widths of up to 9.
+std::vector<Size> tiny_sizes(SplitMix64& random) {
+  const std::size_t first = random.below(2), count = 2 + random.below(4);
+  std::vector<Size> sizes;
+  while (sizes.size() < count) {
+    sizes.push_back(1 + Size(random.below((first + sizes.size()) % 2 ? 9 : 2)));
+  }
+  return sizes;
+}
+
 // Steps of small networks in few calls give the bits of those of rows with weights of 1, which are
 // taken one by one.
 template <class T>
@@ -177,15 +188,17 @@ void check_small_steps(const char* dtype) {
   SplitMix64 random(5);
   const auto size = [&](std::uint64_t most) { return 1 + Size(random.below(most)); };
   for (int i = 0; i < 160; ++i) {
-    const Size batch_size = size(17), rows = 40;
-    std::vector<Size> sizes = {size(17), size(9)};
+    const bool is_tiny = i % 8 == 0;  // and the optimizer is SGD, the loss MSELoss
+    const Size batch_size = size(is_tiny ? 5 : 17), rows = 40;
+    std::vector<Size> sizes = {size(i % 4 ? 17 : 33), size(9)};
     while (sizes.size() < 5 && i % 4 > 1 && random.below(3)) sizes.push_back(size(17));
+    if (is_tiny) sizes = tiny_sizes(random);
     const Size I = sizes.front(), O = sizes.back();
     const std::vector<T> x = numbers<T>(rows * I, 20), y = numbers<T>(rows * O, 21), ones(rows, 1);
     OptimizerSettings optimizer;
     optimizer.which = i % optimizer_count;
     optimizer.lr = 0.01;
-    optimizer.mean_decay = i % 3 * 0.01;
+    optimizer.mean_decay = is_tiny ? 0 : i % 3 * 0.01;
     optimizer.square_decay = 0.05;  // Adam's corrections are 1 after 14 steps
     optimizer.eps = 0.01;
     LossSettings<T> loss = Training<T>::mse_loss();
@@ -199,8 +212,9 @@ void check_small_steps(const char* dtype) {
     std::set<std::vector<T>> results;
     for (const T* weight : {static_cast<const T*>(nullptr), ones.data()}) {
       std::vector<std::vector<T>> arrays;
+      const int activation = is_tiny ? int(Activation::relu) : i % activation_count;
       TrainingProgram<T> program(
-          active_kernels<T>(), CheckedBricks<T>(small_bricks(sizes, i % activation_count, arrays)),
+          active_kernels<T>(), CheckedBricks<T>(small_bricks(sizes, activation, is_tiny, arrays)),
           loss, optimizer, std::numeric_limits<double>::infinity(), batch_size);
       const std::optional<std::uint64_t> seed =
           i % 5 ? std::optional<std::uint64_t>(7) : std::nullopt;
