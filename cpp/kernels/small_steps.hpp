@@ -95,6 +95,56 @@ inline void update_small(SmallRow<T>& row, const ParamArrays<T>& of, Vector<T> g
                 rates);
 }
 
+// small_steps for one output and MSELoss: a vector holds the weights of several inputs.
+template <class Formula, class T>
+Size small_column_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T scale,
+                        Size steps, double& total) {
+  constexpr Size L = lanes<T>, most = small_inputs / L + 1;
+  const Size I = of.I, N = batches.N, V = (I + L - 1) / L;
+  const First<T> one(1), last(I - (V - 1) * L);
+  const auto load_part = [&](const T* row, Size v) {
+    return v + 1 < V ? load(row + v * L) : load(row + v * L, last);
+  };
+  SmallRow<T> w[most], b = load_small(of.b, 0, one);
+  HANDNN_ROLL
+  for (Size v = 0; v < V; ++v) {
+    w[v] = load_small(of.w, v * L, v + 1 < V ? First<T>(L) : last);
+  }
+  const Rates<Vector<T>> w_rates = splat(*of.w_rates), b_rates = splat(*of.b_rates);
+  double sum = total;
+  Size step = 0;
+  for (; step < steps; ++step) {
+    alignas(64) T weights[most * L], errors[small_rows];
+    Vector<T> grads[most] = {}, grad{};
+    HANDNN_ROLL
+    for (Size v = 0; v < V; ++v) store(weights + v * L, w[v].param);
+    HANDNN_ROLL
+    for (Size n = 0; n < N; ++n) {
+      const Size at = step * N + n, row = batches.order ? batches.order[at] : at;
+      const T* x = batches.x + row * I;
+      T out = b.param[0];
+      for (Size i = 0; i < I; ++i) out = fma(x[i], weights[i], out);
+      errors[n] = out - batches.y_true[row];
+      const Vector<T> dout = splat(errors[n] * scale);
+      grad += dout;
+      HANDNN_ROLL
+      for (Size v = 0; v < V; ++v) grads[v] = fma(load_part(x, v), dout, grads[v]);
+    }
+    const double loss = mean_of_few_squares(errors, N);
+    sum += double(N) * loss;
+    if (!__builtin_isfinite(loss)) break;
+    update_small<Formula>(b, of.b, grad, b_rates);
+    HANDNN_ROLL
+    for (Size v = 0; v < V; ++v) update_small<Formula>(w[v], of.w, grads[v], w_rates);
+    if (!__builtin_isfinite(sum)) break;
+  }
+  total = sum;
+  store_small(of.b, 0, 1, b);
+  HANDNN_ROLL
+  for (Size v = 0; v < V; ++v) store_small(of.w, v * L, v + 1 < V ? L : I - v * L, w[v]);
+  return step;
+}
+
 // Takes up to `steps` steps on consecutive batches of the same size and updates `of` in place. Adds
 // the loss of each batch times N to `total`, and stops at the first that makes `total` infinite or
 // NaN; a batch whose loss is so changes nothing. Returns the number of steps before that.
@@ -103,6 +153,9 @@ Size small_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T sca
                  double& total) {
   constexpr Size L = lanes<T>;
   const Size I = of.I, O = of.O, N = batches.N;
+  if (O == 1 && I > 2 && !of.are_labels) {
+    return small_column_steps<Formula>(of, batches, scale, steps, total);
+  }
   const First<T> first(O);
   SmallRow<T> w[small_inputs], b = load_small(of.b, 0, first);
   HANDNN_ROLL
