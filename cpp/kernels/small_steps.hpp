@@ -56,15 +56,15 @@ inline double mean_of_few_squares(const T* errors, Size n) {
 
 // Combines all lanes: those that are half of the lanes apart, then a quarter, and so on, as
 // add_pairwise adds partial sums. The result is in every lane.
-template <class T, class F>
+template <class T, int half = lanes<T> / 2, class F>
 inline Vector<T> all_lanes(Vector<T> v, F combine) {
-  HANDNN_UNROLL
-  for (int half = lanes<T> / 2; half > 0; half /= 2) {
+  if constexpr (half == 0) {
+    return v;
+  } else {
     Int<Vector<T>> other;
     for (int i = 0; i < lanes<T>; ++i) other[i] = i ^ half;
-    v = combine(v, permuted(v, other));
+    return all_lanes<T, half / 2>(combine(v, permuted(v, other)), combine);
   }
-  return v;
 }
 
 // SoftmaxCrossEntropy of a row with a label, without smoothing and class weights: sets `loss`
