@@ -171,12 +171,13 @@ std::vector<Brick<T>> small_bricks(const std::vector<Size>& sizes, int activatio
   return bricks;
 }
 
-// Widths of 1 and 2 beside widths of up to 9.
+// Widths of 1 and 2 beside widths of up to 4 or 9.
 std::vector<Size> tiny_sizes(SplitMix64& random) {
+  const std::uint64_t most = random.below(3) ? 4 : 9;
   const std::size_t first = random.below(2), count = 2 + random.below(4);
   std::vector<Size> sizes;
   while (sizes.size() < count) {
-    sizes.push_back(1 + Size(random.below((first + sizes.size()) % 2 ? 9 : 2)));
+    sizes.push_back(1 + Size(random.below((first + sizes.size()) % 2 ? most : 2)));
   }
   return sizes;
 }
