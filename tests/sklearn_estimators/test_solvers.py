@@ -26,6 +26,7 @@ def test_builds_the_requested_layers():
         dropout=(0.0, 0.3),
         batch_norm=True,
         max_iter=2,
+        n_ensemble=8,  # without linear networks
     )
     names = [type(layer).__name__ for layer in model.networks_[0].layers]
     first, second = ["Affine", "BatchNorm", "GELU"], ["Affine", "BatchNorm", "Tanh", "Dropout"]
