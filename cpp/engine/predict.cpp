@@ -40,7 +40,8 @@ template <class T>
 Size brick_scratch(const Kernels<T>& kernels, const CheckedBricks<T>& bricks) {
   Size most = 0;
   for (const Brick<T>& brick : bricks) {
-    if (brick.kind == Kind::binned_affine) most = std::max(most, brick.w.size);
+    if (brick.kind != Kind::binned_affine) continue;
+    most = std::max(most, brick.w.size + brick.b.size);
   }
   return kernels.scratch_size + most;
 }

@@ -56,7 +56,7 @@ void test_binned_affine(Size N, Size I, Size O) {
     if (random_bits() % 300 == 0) x.data()[i] = std::numeric_limits<T>::quiet_NaN();
     if (random_bits() % 100 == 0) x.data()[i] = std::numeric_limits<T>::infinity();
   }
-  const Buffer<T> scratch(kernels<T>().scratch_size + R * O);
+  const Buffer<T> scratch(kernels<T>().scratch_size + (R + 1) * O);
   const Buffer<T> out(N * O), out_naive(N * O), dw(R * O), dw_naive(R * O);
   kernels<T>().binned_affine_forward(out.data(), x.data(), w.data(), b.data(), bins, scratch.data(),
                                      N, O);

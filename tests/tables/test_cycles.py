@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from handnn import AdamW, MSELoss, Trainer, mlp, train_many
+from handnn import AdamW, Huber, MSELoss, Trainer, mlp, train_many
 from handnn.schedules import DoublingCycles
 from handnn.tables.bagging import draw_folds, rows_outside
-from handnn.tables.cycles import cycle_ends, train_in_cycles
+from handnn.tables.cycles import Group, cycle_ends, train_in_cycles
 from tests.bounds import assert_same_bits
 
 RNG = np.random.default_rng(0)
@@ -20,11 +20,11 @@ ROWS = rows_outside(draw_folds(90, 3, None, np.random.default_rng(0)), 3)
 EPOCHS = 30
 
 
-def new_trainers(n=3):
+def new_trainers(n=3, loss=MSELoss):
     trainers = []
     for seed in range(n):
         optimizer = AdamW(0.02, schedule=DoublingCycles(EPOCHS * 6))
-        trainers.append(Trainer(mlp([4, 32, 1], rng=seed), MSELoss(), optimizer, rng=seed))
+        trainers.append(Trainer(mlp([4, 32, 1], rng=seed), loss(), optimizer, rng=seed))
     return trainers
 
 
@@ -74,13 +74,36 @@ def test_noise_ends_all_networks_after_a_cycle_without_improvement():
 
 def test_groups_end_separately():
     """The first three learn noise and stop; the others are too slow for it."""
-    trainers = new_trainers(6)
+    trainers = new_trainers(6, Huber)
     for trainer in trainers[3:]:
         trainer.optimizer.lr = 1e-5
     histories = fit(trainers, NOISE + 3)
     assert {len(history) for history in histories[3:]} == {EPOCHS}
-    alone = fit(new_trainers(), NOISE + 3)
+    alone = fit(new_trainers(3, Huber), NOISE + 3)
     assert [h.train_loss for h in histories[:3]] == [h.train_loss for h in alone]
+
+
+@pytest.mark.parametrize(("loss", "n_cycles"), [(MSELoss, 2), (Huber, 4)])
+def test_networks_that_cannot_catch_up_end_after_two_cycles(loss, n_cycles):
+    """Their loss decreases slowly and is more than twice the lowest one; only squares add up."""
+    trainers = new_trainers(6, loss)
+    for trainer in trainers[3:]:
+        trainer.optimizer.lr = 1e-5
+    histories = fit(trainers, X[:, :1] + 3)
+    assert {len(history) for history in histories[3:]} == {cycle_ends(EPOCHS)[n_cycles - 1]}
+    assert {len(history) for history in histories[:3]} == {EPOCHS}
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_behind"),
+    [([3.0], False), ([5.0, 4.0], True), ([5.0, 3.0], False), ([9.0, 5.0, 4.0], True)],
+)
+def test_a_loss_is_behind_at_the_rate_of_the_last_cycle(losses, is_behind):
+    """4·(4/5) = 3.2 exceeds twice 1; 3·(3/5) = 1.8 does not."""
+    group = Group(new_trainers(), range(3))
+    group.losses = losses
+    assert group.is_behind(1.0, 1) == is_behind
+    assert not group.is_behind(1.0, 9)
 
 
 def test_without_restoring_it_trains_to_the_end():

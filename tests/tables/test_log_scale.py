@@ -114,24 +114,17 @@ def test_answers_without_error_and_squares_out_of_range(unit):
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "epochs", "ratios", "n_folds", "is_log"),
-    [
-        (60, 30, [0.94], [16], True),
-        (600, 24, [0.74], [6], True),
-        (600, 24, [0.76, 0.96], [6, 2], False),
-        (1_600, 15, [1.01], [2], False),
-        (1_600, 15, [0.99, 0.94], [2, 2], True),
-    ],
+    ("n_rows", "epochs", "ratio_found", "n_parts", "is_log"),
+    [(60, 30, 0.94, 4, True), (600, 24, 0.96, 3, False), (1_600, 10, 0.94, 2, True)],
 )
-def test_more_folds_are_held_out_if_errors_are_close(
-    monkeypatch, n_rows, epochs, ratios, n_folds, is_log
+def test_the_pilot_is_one_cosine_of_few_epochs(
+    monkeypatch, n_rows, epochs, ratio_found, n_parts, is_log
 ):
-    rest, fits, rng = iter(ratios), [], np.random.default_rng(0)
-    held, steps = [], set()
+    rng, n_trained, held, lengths = np.random.default_rng(0), [], [], []
 
     def ratio(of_logs, plain, y, weight):
         held.append(len(y))
-        return next(rest)
+        return ratio_found
 
     monkeypatch.setattr(log_scale, "loss_ratio", ratio)
     x = rng.normal(size=(n_rows, 2))
@@ -140,17 +133,20 @@ def test_more_folds_are_held_out_if_errors_are_close(
     columns = Columns.learn(x)
 
     def train(trainers, *args, **arguments):
-        fits.append(len(trainers))
-        steps.update(trainer.optimizer.schedule.steps for trainer in trainers)
-        return train_many(trainers, *args, **arguments)
+        histories = train_many(trainers, *args, **arguments)
+        n_trained.append(len(trainers))
+        lengths.extend(map(len, histories))
+        for trainer in trainers:  # at the end of their training
+            assert trainer.optimizer.schedule.factors(trainer.optimizer.steps, 1) == 0
+        return histories
 
     fold = draw_folds(n_rows, recipe.n_folds, None, rng)
     rows = columns.transform(x, "float32")
     scale = chosen_log_scale(recipe, columns, rows, y, fold, None, rng, train)
-    assert (scale is not None) == is_log and next(rest, None) is None
-    assert list(dict.fromkeys(fits)) == list(dict.fromkeys(n_folds))
-    assert held == [np.isin(fold, range(sum(n_folds[: i + 1]))).sum() for i in range(len(ratios))]
-    assert max(steps) == replace(recipe, epochs=epochs).n_steps(n_rows)
+    assert (scale is not None) == is_log
+    assert n_trained == [n_parts, n_parts]
+    assert held == [(fold < n_parts * recipe.n_folds // 4).sum()]
+    assert set(lengths) == {epochs}
 
 
 def test_predictions_have_the_mean_of_the_target_on_held_out_rows(fitted):

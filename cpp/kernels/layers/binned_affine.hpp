@@ -170,21 +170,21 @@ struct RowsInBins {
   }
 };
 
-// dout (N, O), at most 64 rows -> sums, counts (B, O) of some bins, in some columns of dout:
+// dout (N, O), at most 64 rows, above (O) -> dw (B, O) of some bins, from the highest to the
+// lowest:
 //
-//   sums[k] += sum over rows in bin k of share dout, counts[k] += sum over them of dout
+//   dw[k] = sum over rows in bin k of share dout + above, above += sum over them of dout
 //
-// With is_first they begin at 0. `at` has V columns of vectors.
+// With `adds` it is added to dw. `at` has V vectors of the columns of dout.
 template <int V, class T, class At>
-inline void add_rows_in_bins(T* sums, T* counts, const T* dout, const RowsInBins<T>& in, Size B,
-                             Size O, bool is_first, At at) {
-  for (Size k = 0; k < B; ++k, sums += O, counts += O) {
+inline void rows_in_bins_dw(T* dw, T* above, const T* dout, const RowsInBins<T>& in, Size B, Size O,
+                            bool adds, At at) {
+  Vector<T> over[V];
+  HANDNN_UNROLL
+  for (int v = 0; v < V; ++v) over[v] = at(v).load(above);
+  for (Size k = B; k-- > 0;) {
+    T* const dw_k = dw + k * O;
     Vector<T> sum[V] = {}, count[V] = {};
-    HANDNN_UNROLL
-    for (int v = 0; !is_first && v < V; ++v) {
-      sum[v] = at(v).load(sums);
-      count[v] = at(v).load(counts);
-    }
     for (std::uint64_t rows = in.rows[k]; rows; rows &= rows - 1) {
       const int n = __builtin_ctzll(rows);
       const Vector<T> share = splat(in.shares[n]);
@@ -197,44 +197,49 @@ inline void add_rows_in_bins(T* sums, T* counts, const T* dout, const RowsInBins
     }
     HANDNN_UNROLL
     for (int v = 0; v < V; ++v) {
-      at(v).store(sums, sum[v]);
-      at(v).store(counts, count[v]);
+      sum[v] += over[v];
+      over[v] += count[v];
+      at(v).store(dw_k, adds ? at(v).load(dw_k) + sum[v] : sum[v]);
     }
   }
+  HANDNN_UNROLL
+  for (int v = 0; v < V; ++v) at(v).store(above, over[v]);
 }
 
 // dout (N, O), x (N, I) -> the rows of dw (R, O) of some columns, overwritten; the other rows are
-//   unchanged, so that threads can share dw. scratch (matmul_scratch, and R O more).
+//   unchanged, so that threads can share dw. scratch (matmul_scratch, and 2 O more).
 //
 //   dw = x^T . dout for plain columns (matmul_tn), and for bin k of a column of B bins
-//   dw[k] = sum over rows in bin k of share dout - 1/2 (sum over all j of counts[j])
+//   dw[k] = sum over rows in bin k of share dout - 1/2 (sum over all rows of dout)
 //           + counts[B - 1] + ... + counts[k + 1]
 //   counts[j] = sum over rows in bin j of dout
 //
-// Sums over rows, and that over all j, are in ascending order.
+// Sums over rows are in ascending order. Those of bins are sums of 64 rows, which are added.
 template <class T>
 void binned_affine_dw(T* dw, const T* dout, const T* x, Bins bins, T* scratch, Size N, Size O,
                       Range columns) {
   constexpr Size L = lanes<T>, V = 4, most = RowsInBins<T>::most;
-  T* const counts = scratch + matmul_scratch<T>;
+  T *const all = scratch + matmul_scratch<T>, *const above = all + O;
   for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
-    T* const sums = dw + row * O;
-    if (B == 0) {
-      if (i > columns.first && bins.counts[i - 1] == 0) return;  // with the plain ones before it
-      Size end = i + 1;
-      while (end < columns.last && bins.counts[end] == 0) ++end;
-      return matmul_tn(sums, x + i, dout, scratch, N, end - i, O, {bins.I});
-    }
-    T missing = 0;  // NaN if a position is
-    for (Size first = 0; first < B; first += most) {
-      const Size n_bins = B - first < most ? B - first : most;
-      for (Size n = 0; n == 0 || n < N; n += most) {
+    if (B > 0 || (i > columns.first && bins.counts[i - 1] == 0)) return;  // with those before it
+    Size end = i + 1;
+    while (end < columns.last && bins.counts[end] == 0) ++end;
+    matmul_tn(dw + row * O, x + i, dout, scratch, N, end - i, O, {bins.I});
+  });
+  for (Size n = 0; n == 0 || n < N; n += most, x += most * bins.I, dout += most * O) {
+    const Size rows = N - n < most ? N - n : most;
+    column_sums(all, dout, rows, O, false);
+    for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
+      for (Size end = B; end > 0;) {
+        const Size first = (end - 1) / most * most;
         RowsInBins<T> in;
-        const T found = in.find(x + n * bins.I + i, bins.I, N - n < most ? N - n : most, B, first);
-        if (first == 0) missing += found;
+        const T missing = in.find(x + i, bins.I, rows, B, first);
         const auto add = [&](auto width, auto at) {
-          add_rows_in_bins<width>(sums + first * O, counts + first * O, dout + n * O, in, n_bins, O,
-                                  n == 0, at);
+          for (int v = 0; end == B && v < width; ++v) {
+            at(v).store(above, fma(splat(T(-0.5)), at(v).load(all), splat(missing)));
+          }
+          rows_in_bins_dw<width>(dw + (row + first) * O, above, dout, in, end - first, O, n > 0,
+                                 at);
         };
         Size o = 0;
         for (; o + V * L <= O; o += V * L) {
@@ -242,50 +247,43 @@ void binned_affine_dw(T* dw, const T* dout, const T* x, Bins bins, T* scratch, S
         }
         for_each_vector<T>(
             o, O, [&](auto at) { add(std::integral_constant<int, 1>{}, [&](int) { return at; }); });
-      }
-    }
-    for_each_vector<T>(O, [&](auto at) {
-      Vector<T> all{};
-      for (Size k = 0; k < B; ++k) all += at.load(counts + k * O);
-      Vector<T> above = fma(splat(T(-0.5)), all, splat(missing));
-      for (Size k = B; k-- > 0;) {
-        at.store(sums + k * O, at.load(sums + k * O) + above);
-        above += at.load(counts + k * O);
+        end = first;
       }
     });
-  });
+  }
 }
 template <class T>
 void binned_affine_dw_naive(T* dw, const T* dout, const T* x, Bins bins, Size N, Size O,
                             Range columns) {
   for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
-    const auto sum_over_rows = [&](auto add) {
-      T sum = 0;
-      for (Size n = 0; n < N; ++n) sum = add(n, sum);
-      return sum;
-    };
-    const auto place = [&](Size n) { return position_of(x[n * bins.I + i], B); };
+    const auto value = [&](Size n) { return x[n * bins.I + i]; };
+    const auto place = [&](Size n) { return position_of(value(n), B); };
     for (Size o = 0; o < O; ++o) {
       const auto slope = [&](Size n) { return dout[n * O + o]; };
-      T* const sums = dw + row * O + o;
+      const auto dw_of = [&](Size k) -> T& { return dw[(row + k) * O + o]; };
       if (B == 0) {
-        *sums = sum_over_rows([&](Size n, T sum) { return fma(x[n * bins.I + i], slope(n), sum); });
+        dw_of(0) = 0;
+        for (Size n = 0; n < N; ++n) dw_of(0) = fma(value(n), slope(n), dw_of(0));
         continue;
       }
-      const T missing = sum_over_rows([&](Size n, T sum) { return sum + place(n).share * 0; });
-      const auto count_of = [&](Size k) {
-        return sum_over_rows(
-            [&](Size n, T sum) { return place(n).bin == k ? sum + slope(n) : sum; });
-      };
-      T all = 0;
-      for (Size k = 0; k < B; ++k) all += count_of(k);
-      T above = fma(T(-0.5), all, missing);
-      for (Size k = B; k-- > 0;) {
-        const T shares = sum_over_rows([&](Size n, T sum) {
-          return place(n).bin == k ? fma(place(n).share, slope(n), sum) : sum;
-        });
-        sums[k * O] = shares + above;
-        above += count_of(k);
+      for (Size first = 0; first == 0 || first < N; first += RowsInBins<T>::most) {
+        const Size last = N - first < RowsInBins<T>::most ? N : first + RowsInBins<T>::most;
+        T all = 0, missing = 0;
+        for (Size n = first; n < last; ++n) {
+          all += slope(n);
+          missing += place(n).share * 0;
+        }
+        T above = fma(T(-0.5), all, missing);
+        for (Size k = B; k-- > 0;) {
+          T shares = 0, count = 0;
+          for (Size n = first; n < last; ++n) {
+            if (place(n).bin != k) continue;
+            shares = fma(place(n).share, slope(n), shares);
+            count += slope(n);
+          }
+          dw_of(k) = first > 0 ? dw_of(k) + (shares + above) : shares + above;
+          above += count;
+        }
       }
     }
   });

@@ -4,6 +4,8 @@
 are settled. There each network's loss on the rows that it holds out is measured. The mean over all
 networks includes every row of the table, so it identifies the best cycle even where a single small
 fold cannot. Training ends after the first cycle that does not lower it.
+
+A kind of networks that cannot catch up with another one ends earlier: see `Group.is_behind`.
 """
 
 from __future__ import annotations
@@ -15,12 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
+from handnn.losses import MSELoss
 from handnn.schedules import N_CYCLES
 from handnn.training.history import Epoch, History
 from handnn.training.trainer import Trainer
 
 Train = Callable[..., list[History]]
 """`train_many`, or a partial of it."""
+
+MAX_LOSS_RATIO = 2.0
+"""The largest loss, relative to the lowest one, of networks that go on. The mean of two predictions
+has a lower squared error than the better one if that of the other is less than three times as large
+and their errors are not correlated. But both share the noise of the target.
+"""
 
 
 def cycle_ends(epochs: int) -> list[int]:
@@ -41,27 +50,39 @@ class Group:
 
     Attributes:
         places: their indices among all trainers.
-        loss: the lowest mean loss on held-out rows, at the end of a cycle.
+        losses: the mean loss on held-out rows at the end of each cycle, while it decreases.
     """
 
     def __init__(self, trainers: Sequence[Trainer], places: range) -> None:
         self.places = places
         self.trainers = [trainers[place] for place in places]
-        self.loss = math.inf
+        self.losses: list[float] = []
         self._kept: list[dict[str, Array]] = []
 
     def improves(self, histories: Sequence[History]) -> bool:
         """Return whether the cycle that has ended lowers the loss; if so, keep the weights."""
         losses = [histories[place].validation_loss[-1] for place in self.places]
         loss = math.fsum(losses) / len(losses)
-        if not loss < self.loss:
+        if not loss < (self.losses[-1] if self.losses else math.inf):
             return False
-        self.loss = loss
+        self.losses.append(loss)
         self._kept = [
             {name: array.copy() for name, array in _arrays(trainer).items()}
             for trainer in self.trainers
         ]
         return True
+
+    def is_behind(self, lowest: float, n_more: float) -> bool:
+        """Return whether the loss would exceed `MAX_LOSS_RATIO` times `lowest` at the last epoch.
+
+        n_more: the number of epochs left, in lengths of the last cycle, which lowered the loss by a
+        factor. Each of them is assumed to lower it by the same one. False for losses other than the
+        squared error, which do not add up in this way.
+        """
+        if len(self.losses) < 2 or not isinstance(self.trainers[0].loss, MSELoss):
+            return False
+        before, loss = self.losses[-2:]
+        return loss * math.pow(loss / before, n_more) > MAX_LOSS_RATIO * lowest
 
     def restore(self) -> None:
         """Restore the weights that were kept last."""
@@ -108,9 +129,12 @@ def train_in_cycles(
         finally:
             for place in places:
                 _join(histories[place], trainers[place])
-        done = end
         if restores:
             running = [group for group in running if group.improves(histories)]
+            lowest = min((group.losses[-1] for group in groups if group.losses), default=math.inf)
+            n_more = (epochs - end) / (end - done)
+            running = [group for group in running if not group.is_behind(lowest, n_more)]
+        done = end
         if not running:
             break
     for group in groups:

@@ -2,9 +2,8 @@
 
 Prices, costs and durations often are products: each column changes them by a factor. Then networks
 learn the logarithm more easily, with errors of equal size in all rows. But it is worse for sums, so
-a pilot decides: a few networks are trained briefly on either scale, and both are compared by their
-squared errors on held-out rows, in the units of the target. Where they are close, as many networks
-again hold out further rows.
+a pilot decides: a few networks are trained briefly on either scale, for one cosine of the learning
+rate, and both are compared by their squared errors on held-out rows, in the units of the target.
 
 The exponential of a mean is not the mean of exponentials. So the predictions are multiplied by a
 factor for which their mean on held-out rows is that of the target. (Duan 1983, "Smearing
@@ -18,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from handnn.arrays import Array
 from handnn.layers import Affine
@@ -40,19 +38,16 @@ from handnn.training.trainer import Trainer
 MIN_RATIO = 10.0
 """The least ratio of the largest value to the smallest. Below it, a logarithm is nearly a line."""
 
-PILOT_ROWS = 400
-"""The number of held-out rows that suffice for the pilot."""
-
-PILOT_STEPS, MIN_PILOT_EPOCHS, MAX_PILOT_EPOCHS = 400, 15, 60
-"""The number of steps of the pilot, and its least and largest number of epochs. With four times as
-many it decides no better.
+PILOT_ROWS, PILOT_PARTS = 400, 4
+"""The number of held-out rows that suffice for the pilot, and that of parts into which it joins the
+folds. Each part is held out by one network, so larger ones take less time for as many rows.
 """
+
+PILOT_STEPS, MIN_PILOT_EPOCHS, MAX_PILOT_EPOCHS = 400, 7, 60
+"""The number of steps of the pilot, and its least and largest number of epochs."""
 
 MAX_LOSS_RATIO = 0.95
 """The logarithm must lower the squared error by 5 %."""
-
-MIN_CLEAR_RATIO, MAX_CLEAR_RATIO = 0.75, 1.0
-"""More folds are held out if the ratio of the squared errors is between these."""
 
 
 @dataclass(frozen=True)
@@ -172,30 +167,20 @@ def chosen_log_scale(
         return None
     seed = int(rng.integers(2**63))
     n_folds = int(fold.max()) + 1
-    n_pilots = min(n_folds, max(2, math.ceil(PILOT_ROWS * n_folds / len(x))))
-    pilot = _Pilot(recipe, inputs, scale, x, y, fold, weight, seed, train)
+    n_parts = min(n_folds, PILOT_PARTS)
+    part = np.where(fold < 0, -1, fold * n_parts // n_folds)
+    n_held_out = min(n_parts, max(2, math.ceil(PILOT_ROWS * n_parts / len(x))))
+    pilot = _Pilot(recipe, inputs, scale, x, y, part, weight, seed, train)
     try:
-        found = pilot.held_out(0, n_pilots)
-        ratio = pilot.ratio_of([found])
-        if MIN_CLEAR_RATIO < ratio < MAX_CLEAR_RATIO and n_pilots < n_folds:
-            ratio = pilot.ratio_of([found, pilot.held_out(n_pilots, min(2 * n_pilots, n_folds))])
+        ratio = pilot.ratio(n_held_out)
     except DivergenceError:
         return None
     return scale if ratio < MAX_LOSS_RATIO else None
 
 
 @dataclass(frozen=True)
-class _HeldOut:
-    """Held-out rows, and predictions (M, 1) for them, from logarithms and plain ones."""
-
-    rows: NDArray[np.intp]
-    of_logs: Floats
-    plain: Floats
-
-
-@dataclass(frozen=True)
 class _Pilot:
-    """The pilot for a scale: the arguments of `chosen_log_scale`, and a seed."""
+    """The pilot for a scale: the arguments of `chosen_log_scale`, with joined folds, and a seed."""
 
     recipe: Recipe
     inputs: NetworkInput
@@ -207,29 +192,36 @@ class _Pilot:
     seed: int
     train: Train
 
-    def held_out(self, first: int, last: int) -> _HeldOut:
-        """Train networks on either scale; return their predictions for folds first ... last - 1."""
+    def ratio(self, n_folds: int) -> float:
+        """Train networks on either scale; return their `loss_ratio` on the first folds."""
         scale, x, y, weight = self.scale, self.x, self.y, self.weight
         epochs = min(pilot_epochs(self.recipe, len(x)), self.recipe.epochs)
-        recipe = replace(self.recipe, n_networks=last - first, epochs=epochs, has_variants=False)
-        fold = np.where((first <= self.fold) & (self.fold < last), self.fold - first, -1)
+        recipe = replace(
+            self.recipe,
+            n_networks=n_folds,
+            epochs=epochs,
+            patience=epochs,
+            schedule="cosine",
+            has_variants=False,
+        )
+        fold = np.where(self.fold < n_folds, self.fold, -1)
         center = means(y, weight)
         spread = deviations(y, center, weight)
         scaled = (y - center) / spread
-        networks = self._trained(recipe, scaled, first)
+        networks = self._trained(recipe, scaled)
         plain = chosen_members(networks, recipe, MSELoss(), x, scaled, fold).networks
-        networks = self._trained(recipe, scale.encode(y), first)
+        networks = self._trained(recipe, scale.encode(y))
         choice, factor = scale.chosen_members(networks, recipe, x, y, fold, weight)
         rows, outputs = held_out_outputs(plain, x, fold)
         of_logs = factor * scale.values(held_out_outputs(choice.networks, x, fold)[1])
-        return _HeldOut(rows, of_logs, outputs * spread + center)
+        weights = None if weight is None else weight[rows]
+        return loss_ratio(of_logs, outputs * spread + center, y[rows], weights)
 
-    def _trained(self, recipe: Recipe, y: Floats, first: int) -> list[Network]:
-        """Return the trained networks of all members that hold out `n_networks` folds."""
-        drawn = np.random.default_rng([self.seed, first])  # the same for either scale
+    def _trained(self, recipe: Recipe, y: Floats) -> list[Network]:
+        """Return the networks of all members at the end of their training."""
+        drawn = np.random.default_rng(self.seed)  # the same for either scale
         n_folds, is_ordered = int(self.fold.max()) + 1, bool((self.fold < 0).any())
-        rows = rows_outside(self.fold, n_folds, is_ordered=is_ordered)
-        rows = rows[first : first + recipe.n_networks]
+        rows = rows_outside(self.fold, n_folds, is_ordered=is_ordered)[: recipe.n_networks]
         trainers, members = [], members_of(recipe)
         for member in members:
             for part in rows:
@@ -238,16 +230,8 @@ class _Pilot:
                 one = Trainer(network, MSELoss(), optimizer, rng=int(drawn.integers(2**63)))
                 trainers.append(one)
         data = BagRows(self.inputs, self.x, y, self.weight)
-        train_bag(trainers, data, rows, members, self.train)
+        train_bag(trainers, data, rows, members, self.train, restores=False)
         return [trainer.network for trainer in trainers]
-
-    def ratio_of(self, parts: Sequence[_HeldOut]) -> float:
-        """Return the `loss_ratio` of the predictions for all rows that are held out."""
-        rows = np.concatenate([part.rows for part in parts])
-        of_logs = np.concatenate([part.of_logs for part in parts])
-        plain = np.concatenate([part.plain for part in parts])
-        weight = None if self.weight is None else self.weight[rows]
-        return loss_ratio(of_logs, plain, self.y[rows], weight)
 
 
 def pilot_epochs(recipe: Recipe, n_rows: int) -> int:
@@ -257,7 +241,7 @@ def pilot_epochs(recipe: Recipe, n_rows: int) -> int:
         >>> from handnn.tables.log_scale import pilot_epochs
         >>> from handnn.tables.recipe import default_recipe
         >>> [pilot_epochs(default_recipe(n), n) for n in (100, 300, 1_000, 20_000)]
-        [60, 45, 15, 15]
+        [60, 45, 15, 7]
     """
     epochs = math.ceil(PILOT_STEPS * recipe.epochs / recipe.n_steps(n_rows))
     return min(max(epochs, MIN_PILOT_EPOCHS), MAX_PILOT_EPOCHS)
