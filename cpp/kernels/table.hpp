@@ -262,11 +262,12 @@ struct SmallNetwork {
   double* sums;
   T* scratch;
 };
-// Computes its loss and gradients (small_network.hpp) with vectors of `lanes`; null if it does not
-// pay off.
+// Takes up to `steps` steps with this learning rate (tiny_steps.hpp).
 template <class T>
 using TinySteps = Size (*)(const SmallNetwork<T>& net, const SmallBatches<T>& batches, T lr,
                            T scale, Size steps, double& total);
+// Computes its loss and gradients (small_network.hpp) with vectors of `lanes`; null if it does not
+// pay off.
 template <class T>
 struct SmallNetworkKernel {
   Size lanes;

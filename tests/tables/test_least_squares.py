@@ -9,6 +9,7 @@ from handnn import Network
 from handnn.layers import Affine
 from handnn.losses import MSELoss
 from handnn.optimizers import SGD
+from handnn.tables import least_squares
 from handnn.tables.bagging import rows_outside
 from handnn.tables.fitting import fit_table
 from handnn.tables.least_squares import Descent, finish
@@ -21,7 +22,7 @@ def test_descent_reaches_weighted_least_squares(n_out):
     rng = np.random.default_rng(n_out)
     h, weight = rng.normal(size=(40, 5)), rng.integers(0, 3, (40, 1)).astype(float)
     y = h @ rng.normal(size=(5, n_out)) + rng.normal(size=(40, n_out))
-    one = Descent(Affine(rng.normal(size=(5, n_out)), np.zeros(n_out)), h, y, weight)
+    one = Descent(rng.normal(size=(5, n_out)), np.zeros(n_out), h, y, weight)
     for _ in range(8):
         one.step()
     root = np.sqrt(weight)
@@ -32,19 +33,19 @@ def test_descent_reaches_weighted_least_squares(n_out):
 
 def test_descent_stays_at_the_minimum():
     h = np.eye(3)
-    one = Descent(Affine(np.ones((3, 1)), np.zeros(1)), h, np.ones((3, 1)), np.ones((3, 1)))
+    one = Descent(np.ones((3, 1)), np.zeros(1), h, np.ones((3, 1)), np.ones((3, 1)))
     one.step()
     assert np.array_equal(one.w, np.ones((3, 1))) and one.b[0] == 0
 
 
-def finished(y, w):
-    """Return the weights of two networks that begin with w, and the rows that each learned."""
+def finished(y, w, first=()):
+    """Return the weights of two networks that begin with w."""
     x = np.random.default_rng(0).normal(size=(30, len(w)))
     rows = rows_outside(np.arange(30) % 2, 2)
-    networks = [Network([Affine(w.copy(), np.zeros(1))]) for _ in rows]
+    networks = [Network([*first, Affine(w.copy(), np.zeros(1))]) for _ in rows]
     trainers = [Trainer(network, MSELoss(), SGD(0.1)) for network in networks]
     finish(trainers, x, y(x), rows, None)
-    return [network.layers[0].w for network in networks]
+    return [network.layers[-1].w for network in networks]
 
 
 def test_networks_end_where_held_out_rows_have_the_lowest_error():
@@ -54,6 +55,15 @@ def test_networks_end_where_held_out_rows_have_the_lowest_error():
     noise = np.random.default_rng(1).normal(size=(30, 1))
     for found in finished(lambda x: noise, np.zeros((3, 1))):  # any step fits noise only
         assert not found.any()
+
+
+def test_inputs_that_take_much_memory_are_left_alone(monkeypatch):
+    w = np.array([[1.0], [2.0], [0.0]])
+    monkeypatch.setattr(least_squares, "MAX_NUMBERS", 30 * 3 + 1)
+    for found in finished(lambda x: x @ w, np.zeros((3, 1)), [Affine(np.eye(3), np.zeros(3))]):
+        assert not found.any()  # each network has its own inputs
+    for found in finished(lambda x: x @ w, np.zeros((3, 1))):
+        assert np.allclose(found, w)
 
 
 def test_nearly_equal_columns_are_told_apart():

@@ -170,14 +170,14 @@ def _trained(
                 inputs += [stack.enter_context(view)] * n
             histories += _train_at_once(part, inputs, data.y, rows, recipe, train, restores)
             for place in range(0, len(part), n) if restores else ():
-                if is_plain(members[(at + place) // n]):
+                if _is_plain(members[(at + place) // n]):
                     some = part[place : place + n]
                     least_squares.finish(some, inputs[place], data.y, rows, data.weight)
         longest = max(longest, perf_counter() - start)
     return histories
 
 
-def is_plain(member: Recipe) -> bool:
+def _is_plain(member: Recipe) -> bool:
     """Return whether a member is linear in the numbers as they are."""
     return bool(member.n_folds) and not member.hidden and (member.is_straight or not member.n_bins)
 

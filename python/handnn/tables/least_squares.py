@@ -26,19 +26,19 @@ MAX_STEPS, PATIENCE = 100, 10
 """The largest number of steps, and of steps without a lower error."""
 
 MAX_NUMBERS = 2**23
-"""The largest number of inputs of all rows: beyond, they would take more than 64 MB."""
+"""The largest number of inputs of all rows, in x or in all networks, which take 64 MB."""
 
 
 class Descent:
     """Conjugate gradients of one network.
 
-    h (N, I): the inputs of its Affine. y (N, O): the targets. weight (N, 1): those of the rows that
-    it learns from, 0 elsewhere.
+    w (I, O), b (O,): the params of its Affine. h (N, I): the inputs. y (N, O): the targets. weight
+    (N, 1): those of the rows that it learns from, 0 elsewhere.
     """
 
-    def __init__(self, affine: Affine, h: Floats, y: Floats, weight: Floats) -> None:
+    def __init__(self, w: Array, b: Array, h: Floats, y: Floats, weight: Floats) -> None:
         self._h, self._weight = h, weight
-        self.w, self.b = affine.w.astype(np.float64), affine.b.astype(np.float64)
+        self.w, self.b = w.astype(np.float64), b.astype(np.float64)
         self.residual = y - affine_forward(h, self.w, self.b)
         self._slopes()
         self._p, self._q = self._dw, self._db
@@ -87,15 +87,19 @@ def finish(
     is_squared = type(trainers[0].loss) is MSELoss
     if not is_squared or x.size > MAX_NUMBERS or all(some.all() for some in learned):
         return
-    inputs, target = x.astype(np.float64), y.astype(np.float64)
+    inputs, target, n_kept = x.astype(np.float64), y.astype(np.float64), 0
     every = np.ones(n_rows) if weight is None else np.asarray(weight, np.float64)
     affines, descents = [], []
     for trainer, is_learned in zip(trainers, learned, strict=True):
         *first, last = trainer.network.layers
         assert isinstance(last, Affine)
         h = Network(first).predict(x).astype(np.float64) if first else inputs
+        n_kept += h.size if first else 0
+        if n_kept > MAX_NUMBERS:
+            return
         affines.append(last)
-        descents.append(Descent(last, h, target, np.where(is_learned, every, 0.0)[:, None]))
+        own = np.where(is_learned, every, 0.0)[:, None]
+        descents.append(Descent(last.w, last.b, h, target, own))
 
     def loss() -> float:
         return sum(

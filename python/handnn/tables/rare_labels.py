@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
-from handnn.layers import Affine
 from handnn.layers.embedding import code_columns
 from handnn.losses import facts_of
 from handnn.network import Network
@@ -133,8 +132,8 @@ def _ranks(residual: Floats) -> Floats:
 
 def _residual(x: Floats, y: Floats) -> Floats:
     """Return the residual (N, O) of a linear fit of y to x (N, I)."""
-    affine = Affine(np.zeros((x.shape[1], y.shape[1])), y.mean(axis=0))
-    fit = Descent(affine, x, y, np.ones((len(x), 1)))
+    w = np.zeros((x.shape[1], y.shape[1]))
+    fit = Descent(w, y.mean(axis=0), x, y, np.ones((len(x), 1)))
     for _ in range(N_STEPS):
         fit.step()
     return fit.residual
