@@ -8,6 +8,8 @@ A process of its own starts with little free memory, which would hide what a loa
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import json
 import os
 import struct
@@ -19,7 +21,6 @@ import handnn
 from handnn.storage import TensorFile, write_arrays
 
 SIZE = 2**21
-MUCH_MIB = 10
 ASTRAL = "\U0001f600"
 """Makes every character of its text take four bytes."""
 
@@ -67,8 +68,15 @@ def headers():
     found["32768 arrays and four bytes a character"] = (
         f'{{"__metadata__":{{"":"{ASTRAL}"}},{arrays}}}'
     )
-    found["long shapes"] = filled(
-        '"%x":{"dtype":"U8","shape":[' + "0," * 63 + '0],"data_offsets":[0,0]}', "{", "}"
+    array = '"%x":{"dtype":"U8","shape":[@],"data_offsets":[0,0]}'
+    shapes = filled(array.replace("@", "0," * 63 + "0"), n_bytes=SIZE - 99)
+    large = filled(array.replace("@", "0,99999999"), n_bytes=SIZE - 99)
+    found["long shapes"] = f"{{{shapes}}}"
+    found["long shapes and four bytes a character"] = (
+        f'{{"__metadata__":{{"":"{ASTRAL}"}},{shapes}}}'
+    )
+    found["large shapes and four bytes a character"] = (
+        f'{{"__metadata__":{{"":"{ASTRAL}"}},{large}}}'
     )
     found["a long name"] = f'{{"{ASTRAL}{"a" * (SIZE - 80)}":0}}'
     found["a long text"] = described("", f',"":"{ASTRAL}{"a" * (SIZE - 80)}"')
@@ -145,17 +153,13 @@ def save_two_descriptions(path, n_bricks, n_numbers):
 def growth_mib(load, path):
     """Return by how much the resident memory of a process that loads a file grows at most.
 
-    Much growth is measured twice, because pages of the process that the kernel had reclaimed before
-    count once they are read again. The lower measurement is returned.
+    Free memory of this process is given back before, because it would hide what a load takes.
     """
-    grown = one_growth_mib(load, path)
-    return grown if grown < MUCH_MIB else min(grown, one_growth_mib(load, path))
-
-
-def one_growth_mib(load, path):
-    """Return `growth_mib` as measured once."""
     read, write = os.pipe()
     if (pid := os.fork()) == 0:
+        gc.collect()
+        with contextlib.suppress(AttributeError):  # a function of glibc
+            ctypes.CDLL(None).malloc_trim(0)
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")  # the peak is that from here on
         before = memory("VmRSS")

@@ -10,6 +10,7 @@ second copy of the arrays, and aborts the process if memory runs out.
 from __future__ import annotations
 
 import math
+import mmap
 import os
 import stat
 import sys
@@ -25,7 +26,8 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.engine import signals
 from handnn.storage.atomic import replacing
-from handnn.storage.header import MAX_HEADER_BYTES, Entry, check_cost, parse_header
+from handnn.storage.entries import Entry
+from handnn.storage.header import MAX_HEADER_BYTES, check_cost, parse_header
 from handnn.storage.messages import one_line
 
 WRITTEN = {
@@ -74,6 +76,18 @@ class FormatError(ValueError):
     """
 
 
+def _read_text(file: BufferedReader, length: int) -> str:
+    """Read a header. Its bytes are in memory of their own, which is free before it is parsed."""
+    with mmap.mmap(-1, max(length, 1)) as raw, memoryview(raw)[:length] as part:
+        found = file.readinto(part)
+        if found < length:
+            raise ValueError(f"it ends within its header, after {8 + found} bytes")
+        try:
+            return str(part, "utf-8")
+        except UnicodeDecodeError:
+            raise ValueError("its header is not valid JSON") from None
+
+
 class TensorFile:
     """A safetensors file open for reading.
 
@@ -95,8 +109,8 @@ class TensorFile:
         self._begin = 8 + length
         if size < self._begin:
             raise ValueError(f"it ends within its header, after {size} bytes")
-        self.metadata, self._entries = parse_header(file.read(length))
-        end = max((entry.end for entry in self._entries.values()), default=0)
+        self.metadata, self._entries = parse_header(_read_text(file, length))
+        end = max((self._entries.range_of(key)[1] for key in self._entries), default=0)
         if self._begin + end != size:
             raise ValueError(f"its arrays end at byte {self._begin + end}, but it has {size}")
 

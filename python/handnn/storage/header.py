@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple, NoReturn, TypeGuard, TypeVar
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
+from handnn.storage.entries import Entries, Entry
 from handnn.storage.messages import brief
 
 T = TypeVar("T")
@@ -48,6 +49,7 @@ BYTES_OF = {
 SPACE = r"[ \t\n\r]*+"
 OPEN, COLON = re.compile(rf"\{{{SPACE}"), re.compile(rf"{SPACE}:{SPACE}")
 NEXT, END = re.compile(rf"{SPACE}([,}}]){SPACE}"), re.compile(rf"{SPACE}\Z")
+NAME = re.compile(rf'"(?:[^"\\]|\\.){{0,{6 * MAX_LENGTH}}}+(?P<end>"?)', re.DOTALL)
 ENTRY = re.compile(rf"\{{[^{{}}]{{0,{MAX_LENGTH}}}+\}}")
 
 TOKEN = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[\[{:,]', re.DOTALL)
@@ -59,35 +61,23 @@ COST = {"[": LIST_COST, "{": OBJECT_COST, ":": 40, ",": 32 + PLACE_COST, '"': 60
 in a list, and of a string without its characters."""
 
 
-class Entry(NamedTuple):
-    """One array of a file: its dtype as in the format, and its byte range after the header."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    start: int
-    end: int
-
-
-def parse_header(raw: bytes) -> tuple[dict[str, str], dict[str, Entry]]:
+def parse_header(text: str) -> tuple[dict[str, str], Entries]:
     """Return the metadata and the arrays, in the order of their bytes, that a header lists.
 
     Raises ValueError if it is invalid.
     """
-    if not raw.startswith(b"{"):
+    if not text.startswith("{"):
         raise ValueError("its header is not a JSON object")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("its header is not valid JSON") from None
-    del raw  # the text may take four times its memory
     found, end = _Header(text), 0
-    entries = found.entries
-    for name in sorted(entries, key=lambda name: entries[name][2:]):
-        entry = entries[name] = entries.pop(name)
-        if entry.start != end:
-            raise ValueError(f"its array {name!r:.50} begins at byte {entry.start}, not {end}")
-        end = entry.end
-    return found.metadata, entries
+    metadata, entries = found.metadata, found.entries
+    del text, found  # their memory is free before the entries are sorted
+    entries.sort()
+    for name in entries:
+        start, after = entries.range_of(name)
+        if start != end:
+            raise ValueError(f"its array {name!r:.50} begins at byte {start}, not {end}")
+        end = after
+    return metadata, entries
 
 
 class _Header:
@@ -101,7 +91,7 @@ class _Header:
         import json
 
         self.metadata: dict[str, str] = {}
-        self.entries: dict[str, Entry] = {}
+        self.entries = Entries()
         self._text = text
         self._decode = json.JSONDecoder().raw_decode
         try:
@@ -119,9 +109,7 @@ class _Header:
         if self._text.startswith("}", place):
             return place + 1
         for _ in range(MAX_MEMBERS):
-            name, place = self._string(place)
-            if len(name) > MAX_LENGTH:
-                raise ValueError(f"its header has a name of more than {MAX_LENGTH} characters")
+            name, place = self._name(place)
             place = read(name, self._match(COLON, place).end())
             after = self._match(NEXT, place)
             place = after.end()
@@ -142,7 +130,8 @@ class _Header:
         found = ENTRY.match(self._text, place)
         if found is None:
             raise ValueError(f"its array {name!r:.50} has an invalid description")
-        _add(self.entries, name, _entry(name, json.loads(found[0])))
+        _check_is_new(name, self.entries)
+        self.entries.add(name, _entry(name, json.loads(found[0])))
         return found.end()
 
     def _read_text(self, name: str, place: int) -> int:
@@ -150,8 +139,18 @@ class _Header:
         if not self._text.startswith('"', place):
             raise ValueError("its metadata is not an object of strings")
         text, end = self._string(place)
-        _add(self.metadata, name, text)
+        _check_is_new(name, self.metadata)
+        self.metadata[name] = text
         return end
+
+    def _name(self, place: int) -> tuple[str, int]:
+        """Return the name at `place`, and where it ends; a very long one is not decoded."""
+        begin = NAME.match(self._text, place)
+        is_long = begin is not None and not begin["end"] and begin.end() + 1 < len(self._text)
+        name, end = ("", place) if is_long else self._string(place)
+        if is_long or len(name) > MAX_LENGTH:
+            raise ValueError(f"its header has a name of more than {MAX_LENGTH} characters")
+        return name, end
 
     def _string(self, place: int) -> tuple[str, int]:
         """Return the string at `place`, and where it ends."""
@@ -167,10 +166,9 @@ class _Header:
         raise ValueError("its header is not valid JSON")
 
 
-def _add(found: dict[str, T], name: str, value: T) -> None:
+def _check_is_new(name: str, found: Collection[str]) -> None:
     if name in found:
         raise ValueError(f"its header has {name!r:.50} twice")
-    found[name] = value
 
 
 def _entry(name: str, described: object) -> Entry:
