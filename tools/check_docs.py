@@ -7,9 +7,10 @@ A `python` block is run; the blocks of a page share their names and an empty fol
 matches anything. A comment on the line before a block changes that:
 
     <!-- from cpp/kernels/layers/relu.hpp -->        an excerpt of that file, word for word
-    <!-- needs torch onnx --> run only if these modules or programs are installed <!-- not run -->
-    not run <!-- file train.py --> written to this file in the folder, not run <!-- run -->, <!--
-    run needs mpi4py --> a `sh` block that is run by bash in the folder
+    <!-- needs torch onnx -->                        run only if these modules or programs exist
+    <!-- not run -->                                 not run
+    <!-- file train.py -->                           written to this file in the folder, not run
+    <!-- run -->, <!-- run needs mpi4py -->          a `sh` block that is run by bash in the folder
 
 The code cells of a notebook are blocks, too, and what they printed is their expected output;
 "needs" in the metadata of a cell is such a comment.

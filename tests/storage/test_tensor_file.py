@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from safetensors.numpy import save_file
 
 from handnn import FormatError
 from handnn.storage import opened
+from handnn.storage.header import MAX_LENGTH, parse_header
 from tests.bounds import assert_same_bits
 from tests.storage.files import header_and_data, write
 
@@ -81,6 +84,27 @@ WRONG = {
 def test_rejects_invalid_headers(path, kind):
     write(path, WRONG[kind](header_and_data(path)[0]), header_and_data(path)[1])
     with pytest.raises(FormatError, match="is damaged"), opened(path, "is damaged"):
+        pass
+
+
+@pytest.mark.parametrize("character", ["a", "é", '"', "\U0001f600"])
+def test_a_name_has_up_to_2048_characters_in_any_spelling(character):
+    entry, name = {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}, character * MAX_LENGTH
+    for is_ascii in (False, True):
+        text = json.dumps({name: entry}, ensure_ascii=is_ascii)
+        assert list(parse_header(text)[1]) == [name]
+        for more in ("b", 10 * name):
+            text = json.dumps({name + more: entry}, ensure_ascii=is_ascii)
+            with pytest.raises(ValueError, match="more than 2048 characters"):
+                parse_header(text)
+
+
+def test_a_header_without_memory_for_it_is_a_memory_error(path, monkeypatch):
+    def no_memory(*arguments):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr("handnn.storage.file.mmap.mmap", no_memory)
+    with pytest.raises(MemoryError), opened(path, "is damaged"):
         pass
 
 

@@ -34,9 +34,8 @@ class Entries(Mapping[str, Entry]):
     """
 
     def __init__(self) -> None:
-        self._packed: dict[
-            str, bytes
-        ] = {}  # the int64 of the place of the dtype, start, end, shape
+        # From name to int64: the place of the dtype, start, end, and the shape.
+        self._packed: dict[str, bytes] = {}
         self._dtypes: list[str] = []
 
     def add(self, name: str, entry: Entry) -> None:

@@ -78,7 +78,11 @@ class FormatError(ValueError):
 
 def _read_text(file: BufferedReader, length: int) -> str:
     """Read a header. Its bytes are in memory of their own, which is free before it is parsed."""
-    with mmap.mmap(-1, max(length, 1)) as raw, memoryview(raw)[:length] as part:
+    try:
+        memory = mmap.mmap(-1, max(length, 1))
+    except OSError as error:  # no file is involved
+        raise MemoryError from error
+    with memory, memoryview(memory)[:length] as part:
         found = file.readinto(part)
         if found < length:
             raise ValueError(f"it ends within its header, after {8 + found} bytes")

@@ -49,7 +49,9 @@ BYTES_OF = {
 SPACE = r"[ \t\n\r]*+"
 OPEN, COLON = re.compile(rf"\{{{SPACE}"), re.compile(rf"{SPACE}:{SPACE}")
 NEXT, END = re.compile(rf"{SPACE}([,}}]){SPACE}"), re.compile(rf"{SPACE}\Z")
-NAME = re.compile(rf'"(?:[^"\\]|\\.){{0,{6 * MAX_LENGTH}}}+(?P<end>"?)', re.DOTALL)
+NAME = re.compile(rf'"(?:[^"\\]|\\.){{0,{12 * MAX_LENGTH}}}+(?P<end>"?)', re.DOTALL)
+"""Up to 12 characters of JSON for each of a name, such as those of \\ud83d\\ude00."""
+
 ENTRY = re.compile(rf"\{{[^{{}}]{{0,{MAX_LENGTH}}}+\}}")
 
 TOKEN = re.compile(r'"(?:[^"\\]++|\\.?)*+"?|[\[{:,]', re.DOTALL)
