@@ -116,4 +116,4 @@ def test_best_learns_from_coarse_and_fine_bins():
         4,
         8,
     ]  # without bins, coarse ones, positions of fine ones
-    assert fitted.model.columns.n_after == 26
+    assert fitted.model.columns.n_after == 26 + 2 * 2  # the bag is a line, with outer bins

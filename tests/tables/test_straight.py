@@ -51,19 +51,12 @@ def test_weights_of_bins_predict_the_same(dtype):
     assert np.allclose(network.predict(x), expected, rtol=0, atol=100 * eps * abs(expected).max())
 
 
-def test_is_constant_beyond_the_training_rows():
-    x = np.linspace(0, 1, 200)[:, None]
-    recipe = replace(default_recipe(200), epochs=30)
-    model = fit_table(x, 2 * x[:, 0], recipe, rng=0).model
-    assert len(set(model.predict([[1.0], [2.0], [50.0]]).tolist())) == 1
-
-
 def test_a_straight_line_in_a_long_tail_is_found():
     """Without the straight networks, the error is 0.24 in place of 0.17."""
     rng = np.random.default_rng(0)
     x = np.exp(1.5 * rng.normal(size=(400, 1)))
     y = 2 * x[:, 0] + rng.normal(size=400)
-    new = np.clip(np.exp(1.5 * rng.normal(size=(2_000, 1))), x.min(), x.max())
+    new = np.exp(1.5 * rng.normal(size=(2_000, 1)))
     recipe = default_recipe(400, 1)
     fitted = fit_table(x, y, recipe, rng=0)
     error = np.sqrt(np.mean((fitted.model.predict(new) - 2 * new[:, 0]) ** 2))

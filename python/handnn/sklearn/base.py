@@ -49,6 +49,7 @@ from handnn.sklearn.validation import (
 )
 from handnn.tables import Columns, TableModel
 from handnn.tables.bagging import Folds, rows_outside
+from handnn.tables.beyond import continued
 from handnn.tables.cells import AnyArray
 from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.members import chosen_members, members_of
@@ -297,16 +298,19 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         self.networks_ = [job.trainer.network for job in jobs]
         is_whole = run_bag(factory, jobs, rows, train, self._inputs)
         self._finish(factory, jobs, is_whole, is_first=True)
-        train_rows = factory.train
+        train_rows, choice = factory.train, None
         if scale is not None:
             self.networks_, self._target, train_rows = chosen_on(
                 scale, self.networks_, factory, given, fold, is_whole=is_whole
             )
         elif is_whole:
             loss, (x, y, _) = self._target.loss, train_rows
-            self.networks_ = chosen_members(self.networks_, recipe, loss, x, y, fold).networks
+            choice = chosen_members(self.networks_, recipe, loss, x, y, fold)
+            self.networks_ = choice.networks
         if is_whole:
             self._held_out = self._calibrate(train_rows, fold)
+        if choice is not None:
+            self.networks_, self._inputs = continued(choice, self._inputs, self._target.loss)
 
     def _calibrate(self, train: EncodedRows, fold: Folds) -> HeldOutErrors | None:
         """Return the errors of the bag on the rows that its networks hold out, if they have any.

@@ -27,6 +27,12 @@ Edges = Sequence[float]
 MAX_BINS_EACH = 10_000
 """The largest number of bins that may be asked for, of each column."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest edge of an outer bin: programs in C compute in float32."""
+
+REACH = 10.0
+"""The width of each outer bin, relative to all others together: farther out, lines end."""
+
 
 @dataclass(frozen=True)
 class BinnedColumn:
@@ -69,6 +75,23 @@ def bin_edges(values: Floats, n_bins: int, weight: Floats | None = None) -> Edge
     with np.errstate(over="ignore"):
         is_usable = len(edges) > 2 and bool(np.isfinite(np.diff(edges)).all())
     return tuple(edges.tolist()) if is_usable else ()
+
+
+def outer_edges(edges: Edges) -> Edges:
+    """Return edges with a bin below and one above; the same if none, or too large for float32.
+
+    Examples:
+        >>> from handnn.tables.bins import outer_edges
+        >>> outer_edges((0.0, 1.0, 3.0))
+        (-30.0, 0.0, 1.0, 3.0, 33.0)
+    """
+    if not edges:
+        return edges
+    first, last = edges[0], edges[-1]
+    width = REACH * (last - first)
+    found = (first - width, *edges, last + width)
+    largest = max(abs(found[0]), abs(found[-1]))
+    return found if largest <= LARGEST else edges
 
 
 def thinned(

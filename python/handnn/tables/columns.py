@@ -305,6 +305,11 @@ class Columns:
             at += len(column.names_out("")) - 1
         return found
 
+    def with_outer_bins(self) -> Columns:
+        """Return the columns with two more bins: see `tables.beyond`."""
+        found = [c.with_outer_bins() if isinstance(c, NumberColumn) else c for c in self.columns]
+        return Columns(found, self.feature_names_in, self.categories, self.gaps)
+
     @property
     def n_in(self) -> int:
         """The number of columns of the network's input, which `transform` returns."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import DTypeLike
 
 from handnn.arrays import Array
 from handnn.layers import Brick
-from handnn.tables.bins import BinnedColumn, Edges, bin_edges, bins, thinned
+from handnn.tables.bins import BinnedColumn, Edges, bin_edges, bins, outer_edges, thinned
 from handnn.tables.moments import Weights, check_finite, means, standardization
 from handnn.tables.quantiles import QuantileCurves
 from handnn.tables.recipe import MAX_BINS
@@ -45,11 +48,7 @@ class DenseInput:
         if n_bins:
             columns = (np.asarray(column, np.float64) for column in x.T)
             edges = thinned([bin_edges(column, n_bins, weight) for column in columns], max_bins)
-        self.binned, self.n_after = [], self.n_in
-        for place, some in enumerate(edges):
-            if some:
-                self.binned.append(BinnedColumn(place, self.n_after, some))
-                self.n_after += len(some) - 1
+        self._set_bins(edges)
         self.scaling = scaling
         self.curves = QuantileCurves(x, weight) if scaling == "quantile" else None
         self.mean, self.scale = np.zeros(self.n_in), np.ones(self.n_in)
@@ -66,6 +65,20 @@ class DenseInput:
         if scaling != "none":
             check_finite(self.mean, self.scale, "X")
         self.center = self.mean if self.curves is None else self.curves.center
+
+    def _set_bins(self, edges: Iterable[Edges]) -> None:
+        self.binned, self.n_after = [], self.n_in
+        for place, some in enumerate(edges):
+            if some:
+                self.binned.append(BinnedColumn(place, self.n_after, some))
+                self.n_after += len(some) - 1
+
+    def with_outer_bins(self) -> DenseInput:
+        """Return the columns with two more bins: see `tables.beyond`."""
+        edges = {column.place: outer_edges(column.edges) for column in self.binned}
+        found = copy.copy(self)
+        found._set_bins(edges.get(place, ()) for place in range(self.n_in))
+        return found
 
     def transform(self, x: Array, dtype: DTypeLike) -> Array:
         """Return x (N, I), float32 or float64, encoded for the network, in `dtype`."""

@@ -14,6 +14,7 @@ from handnn.arrays import Array, check_type
 from handnn.initializers import RandomSource, generator
 from handnn.network import Network
 from handnn.tables.bagging import BagRows, Folds, rows_outside, train_bag
+from handnn.tables.beyond import continued
 from handnn.tables.calibration import calibrate
 from handnn.tables.cells import Floats, gap_tuple
 from handnn.tables.columns import Columns
@@ -171,7 +172,10 @@ def _fitted(
 ) -> FittedTable:
     """Calibrate the chosen networks, and return them with the rest of the model."""
     temperature, held_out = calibrated(choice.networks, *rows, target)
-    model = TableModel(choice.networks, columns, target, held_out)
+    networks = choice.networks
+    if not target.is_log:
+        networks, columns = continued(choice, columns, target.loss())
+    model = TableModel(networks, columns, target, held_out)
     return FittedTable(model, histories, temperature, choice)
 
 

@@ -18,7 +18,7 @@ weights and each member once.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -115,12 +115,14 @@ class Choice:
         losses: of each member on held-out rows, by its description; {} if there was one only.
         loss: of the bag on held-out rows.
         chosen: the descriptions of the chosen members.
+        lines: the networks that are linear in the numbers as they are.
     """
 
     networks: list[Network]
     losses: dict[str, float]
     loss: float
     chosen: list[str]
+    lines: list[Network] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Describe the choice in a line."""
@@ -154,11 +156,13 @@ def chosen_members(
     if len(kinds) > len(usual):
         of_all = losses.greedy()
         chosen = of_all if losses.is_lower(of_all, chosen) else chosen
+    lines = [place for place in chosen if kinds[place].is_straight]
     return Choice(
         [network for place in chosen for bag in bags[place] for network in bag],
         {name: losses.of([place]) for place, name in enumerate(names)},
         losses.of(chosen),
         [names[place] for place in chosen],
+        [network for place in lines for bag in bags[place] for network in bag],
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from handnn.storage import Compact
 from handnn.tables import checks
-from handnn.tables.bins import bin_edges, bins, bins_of_one, thinned
+from handnn.tables.bins import bin_edges, bins, bins_of_one, outer_edges, thinned
 from handnn.tables.cells import Cells, Floats, to_numbers
 from handnn.tables.checks import Entry
 from handnn.tables.moments import standardization
@@ -81,6 +81,10 @@ class NumberColumn:
         """Return the column with up to `n_bins` bins of the training values."""
         present = to_numbers(column, where)[~column.missing]
         return replace(self, edges=bin_edges(present, n_bins))
+
+    def with_outer_bins(self) -> NumberColumn:
+        """Return the column with two more bins, if it has bins: see `tables.beyond`."""
+        return replace(self, edges=outer_edges(self.edges))
 
     def names_out(self, name: str) -> list[str]:
         """Return the names of the inputs: "age", "age from 18", "age from 25"."""

@@ -8,7 +8,7 @@ column itself. Between its edges, a column is a weighted sum of its bins,
     x = e_0 + Σ_b (e_(b+1) - e_b)·(input_b + 1/2)
 
 so after training its weight becomes weights of the bins, and the network has the inputs of the
-others. Beyond the edges it is constant, as they are.
+others. Beyond the edges it is constant, as they are; `beyond` lets lines go on.
 """
 
 from __future__ import annotations
