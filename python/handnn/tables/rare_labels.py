@@ -120,14 +120,19 @@ def _useless(column: Array, rare: Codes, ranks: Floats) -> Codes:
     np.add.at(sums, codes[own], ranks[own])
     products = (sums**2).sum() - squares
     n_pairs = (counts[several] * (counts[several] - 1)).sum()
-    correlation = (products / n_pairs) / (squares / counts[several].sum())
+    mean_square = squares / counts[several].sum()
+    correlation = products / n_pairs / mean_square if squares > 0 else 0.0
     found: Codes = rare[counts[rare] * correlation <= MAX_SIGNAL * (1 - correlation)]
     return found
 
 
 def _ranks(residual: Floats) -> Floats:
-    """Return the ranks of each column (N,), evenly spaced with mean 0."""
-    return residual.argsort(axis=0, kind="stable").argsort(axis=0) / (len(residual) - 1) - 0.5
+    """Return the ranks of each column (N,), evenly spaced with mean 0; equal values share one."""
+    ranks = np.empty_like(residual)
+    for column, out in zip(residual.T, ranks.T, strict=True):
+        _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
+        out[:] = ((counts.cumsum() - (counts + 1) / 2) / (len(column) - 1) - 0.5)[place]
+    return ranks
 
 
 def _residual(x: Floats, y: Floats) -> Floats:
