@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 
 from handnn import FormatError
 from handnn.storage import opened
+from handnn.storage.entries import Entry
 from handnn.storage.header import MAX_LENGTH, parse_header
 from tests.bounds import assert_same_bits
 from tests.storage.files import header_and_data, write
@@ -85,6 +86,19 @@ def test_rejects_invalid_headers(path, kind):
     write(path, WRONG[kind](header_and_data(path)[0]), header_and_data(path)[1])
     with pytest.raises(FormatError, match="is damaged"), opened(path, "is damaged"):
         pass
+
+
+def test_arrays_may_be_listed_in_any_order():
+    dtypes = {"c": ("F32", 12, 16), "a": ("U8", 0, 4), "d": ("F32", 16, 20), "b": ("F64", 4, 12)}
+    entries = {name: Entry(dtype, (1,), *span) for name, (dtype, *span) in dtypes.items()}
+    entries["a"] = entries["a"]._replace(shape=(4, 1))
+    described = {
+        name: {"dtype": of.dtype, "shape": of.shape, "data_offsets": [of.start, of.end]}
+        for name, of in entries.items()
+    }
+    _, found = parse_header(json.dumps(described))
+    assert list(found) == sorted(entries)
+    assert dict(found) == entries
 
 
 @pytest.mark.parametrize("character", ["a", "é", '"', "\U0001f600"])

@@ -96,14 +96,44 @@ def test_networks_that_cannot_catch_up_end_after_two_cycles(loss, n_cycles):
 
 @pytest.mark.parametrize(
     ("losses", "is_behind"),
-    [([3.0], False), ([5.0, 4.0], True), ([5.0, 3.0], False), ([9.0, 5.0, 4.0], True)],
+    [
+        ([3.0], False),
+        ([5.0, 4.0], True),
+        ([5.0, 3.0], False),
+        ([9.0, 5.0, 4.0], True),
+        ([4.0, 3.2], True),
+        ([3.0, 2.4], False),
+    ],
 )
 def test_a_loss_is_behind_at_the_rate_of_the_last_cycle(losses, is_behind):
-    """4·(4/5) = 3.2 exceeds twice 1; 3·(3/5) = 1.8 does not."""
+    """4·(4/5) = 3.2 and 3.2·(3.2/4) = 2.56 exceed twice 1; 3·(3/5) = 1.8 and 1.92 do not."""
     group = Group(new_trainers(), range(3))
     group.losses = losses
     assert group.is_behind(1.0, 1) == is_behind
     assert not group.is_behind(1.0, 9)
+
+
+def test_lengths_of_the_last_cycle_are_left(monkeypatch):
+    left = []
+
+    def is_behind(group, lowest, n_more):
+        left.append(n_more)
+        return False
+
+    monkeypatch.setattr(Group, "is_behind", is_behind)
+    fit(new_trainers(), X[:, :1])
+    assert cycle_ends(EPOCHS) == [2, 6, 14, 30] and left == [14, 6, 2, 0]
+
+
+def test_networks_are_behind_others_that_have_ended():
+    """The first three are at their minimum."""
+    trainers = new_trainers(6)
+    for place, trainer in enumerate(trainers):
+        trainer.optimizer.lr = 0 if place < 3 else 1e-5
+        for name, array in trainer.network.params.items() if place < 3 else ():
+            array[...] = trainers[0].network.params[name]
+    histories = fit(trainers, trainers[0].network.predict(X))
+    assert {len(history) for history in histories} == {cycle_ends(EPOCHS)[1]}
 
 
 def test_without_restoring_it_trains_to_the_end():

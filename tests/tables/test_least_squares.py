@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from handnn import Network
 from handnn.layers import Affine
-from handnn.losses import MSELoss
+from handnn.losses import Huber, MSELoss
 from handnn.optimizers import SGD
 from handnn.tables import least_squares
 from handnn.tables.bagging import rows_outside
@@ -38,13 +40,13 @@ def test_descent_stays_at_the_minimum():
     assert np.array_equal(one.w, np.ones((3, 1))) and one.b[0] == 0
 
 
-def finished(y, w, first=()):
+def finished(y, w, first=(), loss=None, weight=None):
     """Return the weights of two networks that begin with w."""
     x = np.random.default_rng(0).normal(size=(30, len(w)))
     rows = rows_outside(np.arange(30) % 2, 2)
     networks = [Network([*first, Affine(w.copy(), np.zeros(1))]) for _ in rows]
-    trainers = [Trainer(network, MSELoss(), SGD(0.1)) for network in networks]
-    finish(trainers, x, y(x), rows, None)
+    trainers = [Trainer(network, loss or MSELoss(), SGD(0.1)) for network in networks]
+    finish(trainers, x, y(x), rows, weight)
     return [network.layers[-1].w for network in networks]
 
 
@@ -55,6 +57,41 @@ def test_networks_end_where_held_out_rows_have_the_lowest_error():
     noise = np.random.default_rng(1).normal(size=(30, 1))
     for found in finished(lambda x: noise, np.zeros((3, 1))):  # any step fits noise only
         assert not found.any()
+
+
+def test_networks_of_many_inputs_reach_the_minimum():
+    w = np.arange(8.0)[:, None]
+    for found in finished(lambda x: x @ w, np.zeros((8, 1))):
+        assert np.allclose(found, w)
+
+
+def test_rows_of_weight_0_do_not_matter():
+    w, weight = np.array([[1.0], [2.0], [0.0]]), np.ones(30)
+    weight[[3, 14]] = 0  # one of each fold
+
+    def y(x):
+        return np.where(weight[:, None] > 0, 1, -1e3) * (x @ w)
+
+    for found in finished(y, np.zeros((3, 1)), weight=weight):
+        assert np.allclose(found, w)
+
+
+def test_other_losses_are_left_alone():
+    w = np.array([[1.0], [2.0], [0.0]])
+    for found in finished(lambda x: x @ w, np.zeros((3, 1)), loss=Huber()):
+        assert not found.any()
+
+
+@pytest.mark.parametrize("is_positive", [False, True])
+def test_networks_linear_in_the_numbers_are_finished(monkeypatch, is_positive):
+    """But not those of the pilot for the logarithm, nor those linear in bins."""
+    n_inputs = []
+    monkeypatch.setattr(least_squares, "finish", lambda some, x, *_: n_inputs.append(x.shape[1]))
+    x, _ = np.random.default_rng(0).normal(size=(2, 200, 3))
+    y = np.exp(2 * x[:, 0]) if is_positive else x[:, 0]
+    recipe = replace(default_recipe(200, 3, "fast"), epochs=2)
+    columns = fit_table(x, y, recipe, rng=0).model.columns
+    assert n_inputs == [3] and columns.n_in > 3
 
 
 def test_inputs_that_take_much_memory_are_left_alone(monkeypatch):

@@ -136,6 +136,7 @@ def test_the_pilot_is_one_cosine_of_few_epochs(
         histories = train_many(trainers, *args, **arguments)
         n_trained.append(len(trainers))
         lengths.extend(map(len, histories))
+        assert not arguments["early_stopping"].restore_best
         for trainer in trainers:  # at the end of their training
             assert trainer.optimizer.schedule.factors(trainer.optimizer.steps, 1) == 0
         return histories
@@ -147,6 +148,31 @@ def test_the_pilot_is_one_cosine_of_few_epochs(
     assert n_trained == [n_parts, n_parts]
     assert held == [(fold < n_parts * recipe.n_folds // 4).sum()]
     assert set(lengths) == {epochs}
+
+
+def test_the_pilot_of_weighted_rows_in_order(monkeypatch):
+    x = np.random.default_rng(0).normal(size=(90, 2))
+    y = np.exp(x[:, :1] + x[:, 1:])
+    learned = []
+
+    def ratio(of_logs, plain, y, weight):
+        assert np.array_equal(weight, 2 * y[:, 0])
+        assert np.average(of_logs[:, 0], weights=weight) == pytest.approx(
+            np.average(y[:, 0], weights=weight)
+        )
+        return 1.0
+
+    def train(trainers, *args, rows, **arguments):
+        learned.extend(rows)
+        return train_many(trainers, *args, rows=rows, **arguments)
+
+    monkeypatch.setattr(log_scale, "loss_ratio", ratio)
+    recipe = replace(default_recipe(90, 2).with_hidden((4,)), epochs=2, has_linear=False)
+    columns, rng = Columns.learn(x), np.random.default_rng(0)
+    fold = np.arange(90) // 10 - 1
+    rows, weight = columns.transform(x, "float32"), 2 * y[:, 0]
+    chosen_log_scale(recipe, columns, rows, y, fold, weight, rng, train)
+    assert [part.tolist() for part in learned] == [list(range(n)) for n in (10, 30, 50, 70)] * 2
 
 
 def test_predictions_have_the_mean_of_the_target_on_held_out_rows(fitted):
