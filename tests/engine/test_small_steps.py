@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
 import pytest
 
-from handnn import Adam, DivergenceError, MSELoss, SoftmaxCrossEntropy, Trainer, mlp
+from handnn import SGD, Adam, DivergenceError, MSELoss, SoftmaxCrossEntropy, Trainer, mlp
 from tests.bounds import assert_same_bits
 from tests.engine.fits import rows
 from tests.engine.test_bits import DTYPES
@@ -77,6 +78,7 @@ def test_bits_of_the_bricks_of_several_affines(sizes, activation, batch_size, na
 
 
 @pytest.mark.parametrize("bad", [0, 7, 43])
+@pytest.mark.parametrize("is_nan", [False, True])
 @pytest.mark.parametrize("name", ["SGD", "Adam, soon without corrections"])
 @pytest.mark.parametrize(
     ("sizes", "batch_size"),
@@ -88,9 +90,12 @@ def test_bits_of_the_bricks_of_several_affines(sizes, activation, batch_size, na
     ],
     ids=str,
 )
-def test_the_step_that_diverges_is_not_taken(sizes, batch_size, name, bad):
+def test_the_step_that_diverges_is_not_taken(sizes, batch_size, name, is_nan, bad):
     x, y, _ = rows(45, sizes[0], sizes[-1])
-    y[bad] = np.inf
+    if is_nan:
+        x[bad] = np.nan
+    else:
+        y[bad] = np.inf
     fits, steps = [], []
     for engine in ("compiled", "bricks"):
         network, optimizer = mlp(sizes, rng=0), MAKERS[name]()
@@ -103,3 +108,35 @@ def test_the_step_that_diverges_is_not_taken(sizes, batch_size, name, bad):
     assert fits[0].optimizer.steps == fits[1].optimizer.steps
     for name, array in fits[1].network.params.items():
         assert_same_bits(fits[0].network.params[name], array, name)
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("name", ["SGD", "Adam, soon without corrections"])
+def test_units_of_one_special_value(name, value):
+    """Infinite and NaN biases stop the training; a negative infinite one at the second step."""
+    fits = []
+    x, y, _ = rows(9, 2, 2)
+    for engine in ("compiled", "bricks"):
+        network = mlp((2, 2, 2), rng=0)
+        network.params["0.w"][...], network.params["0.b"][...] = 0, value
+        one = Trainer(network, MSELoss(), MAKERS[name](), engine=engine, rng=3)
+        with nullcontext() if value == 0 else pytest.raises(DivergenceError):
+            one.fit(x, y, epochs=2, batch_size=1, shuffle=False)
+        fits.append(one)
+    assert fits[0].optimizer.steps == fits[1].optimizer.steps == (18 if value == 0 else value < 0)
+    for array, other in zip(*(one.network.params.values() for one in fits), strict=True):
+        assert_same_bits(array, other)
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (1, 2, 1), (5, 3)], ids=str)
+def test_momentum_that_becomes_0(sizes):
+    """The velocities that exist are still updated."""
+    fits = []
+    x, y, _ = rows(20, sizes[0], sizes[-1])
+    for engine in ("compiled", "bricks"):
+        one = Trainer(mlp(sizes, rng=0), MSELoss(), SGD(0.05, momentum=0.9), engine=engine, rng=3)
+        one.fit(x, y, epochs=2, batch_size=3)
+        one.optimizer.momentum = 0
+        one.fit(x, y, epochs=2, batch_size=3)
+        fits.append(one)
+    assert_same_fit(*fits)
