@@ -11,13 +11,15 @@ import json
 import signal
 import subprocess
 import sys
-from time import process_time
+from _thread import interrupt_main
+from threading import Thread
+from time import process_time, sleep
 
 import numpy as np
 import pytest
 
 import handnn
-from handnn import engine
+from handnn import SGD, MSELoss, Trainer, engine, mlp
 from tests.engine.fits import ROOT, digest, rows, run_python, trainer
 from tests.slow import SLOW
 
@@ -136,6 +138,27 @@ def test_propagates_the_exception_of_a_signal_handler():
     assert np.isfinite(one.history.train_loss).all()
     one.fit(x, y, epochs=1, batch_size=8)
     assert digest(one.network) != after
+
+
+@pytest.mark.parametrize("momentum", [0, 0.9])
+def test_another_thread_reads_the_params_of_small_networks(momentum):
+    """Their steps are taken in copies of the params, which are copied back about every 50 ms."""
+    x, y, _ = rows(60, 2, 1)
+    one = Trainer(mlp((2, 2, 1), rng=0), MSELoss(), SGD(1e-6, momentum=momentum), rng=1)
+    digests, due = set(), process_time() + 10
+
+    def watch():
+        while len(digests) < 4 and process_time() < due:
+            digests.add(digest(one.network))
+            sleep(0.01)
+        interrupt_main()
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    with pytest.raises(KeyboardInterrupt):
+        one.fit(x, y, epochs=10**8, batch_size=2)
+    watcher.join()
+    assert len(digests) == 4
 
 
 def test_a_returning_signal_handler_does_not_stop_training():

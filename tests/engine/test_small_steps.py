@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from handnn import SGD, Adam, DivergenceError, MSELoss, SoftmaxCrossEntropy, Trainer, mlp
+from handnn.schedules import Cosine
 from tests.bounds import assert_same_bits
 from tests.engine.fits import rows
 from tests.engine.test_bits import DTYPES
@@ -51,6 +52,7 @@ DEEP = [
     ((1, 1, 1), "relu", 1, "SGD"),
     ((2, 2, 2, 2), "relu", 3, "SGD"),
     ((2, 4, 1), "relu", 2, "SGD"),
+    ((2, 4, 1), "tanh", 2, "SGD"),
     ((2, 3, 2), "sigmoid", 1, "Adam, soon without corrections"),
     ((2, 16, 1), "sigmoid", 32, "SGD"),
     ((5, 2, 7, 16, 3), "gelu", 7, "RMSProp"),
@@ -84,6 +86,7 @@ def test_bits_of_the_bricks_of_several_affines(sizes, activation, batch_size, na
     ("sizes", "batch_size"),
     [
         *(((n_in, n_out), n) for n_in, n_out, n in SHAPES[:4]),
+        ((5, 1), 2),
         ((2, 4, 2), 2),
         ((2, 5, 3), 2),
         ((3, 16, 1), 11),
@@ -138,5 +141,29 @@ def test_momentum_that_becomes_0(sizes):
         one.fit(x, y, epochs=2, batch_size=3)
         one.optimizer.momentum = 0
         one.fit(x, y, epochs=2, batch_size=3)
+        fits.append(one)
+    assert_same_fit(*fits)
+
+
+OPTIONS = {
+    "clip_norm": {"clip_norm": 0.5},
+    "clip_value": {"clip_value": 0.01},
+    "weight decay": {"weight_decay": 0.1},
+    "weight decay of all": {"weight_decay": 0.1, "decay_all": True},
+    "lr_scales": {"lr_scales": {"0.b": 0.5}},
+    "cosine": {"schedule": Cosine(20, final=0.1)},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("name", ["SGD", "Adam, soon without corrections"])
+@pytest.mark.parametrize("sizes", [(2, 3), (5, 1), (2, 2, 1), (2, 5, 3)], ids=str)
+def test_options_of_the_optimizer(sizes, name, options):
+    fits = []
+    x, y, _ = rows(20, sizes[0], sizes[-1])
+    for engine in ("compiled", "bricks"):
+        optimizer = MAKERS[name](**OPTIONS[options])
+        one = Trainer(mlp(sizes, rng=0), MSELoss(), optimizer, engine=engine, rng=3)
+        one.fit(x, y, epochs=3, batch_size=3)
         fits.append(one)
     assert_same_fit(*fits)
