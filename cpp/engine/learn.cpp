@@ -246,9 +246,9 @@ Size TrainingProgram<T>::plan_steps(const SmallBatches<T>& batches, Size steps, 
   const T scale = scale_of(batches.N);
   small_plan_->load();
   Size step = 0;
-  if (small_plan_->is_tiny()) {
+  if (small_plan_->has_steps()) {
     set_rates(1, 1);
-    step = small_plan_->tiny_steps(batches, w_rates_[0].lr, scale, steps, total);
+    step = small_plan_->steps(batches, w_rates_[0], scale, are_rates_final_ ? steps : 1, total);
     optimizer_.step += std::uint64_t(step);
     steps_ += std::uint64_t(step);
     return step;

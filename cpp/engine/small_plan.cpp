@@ -9,10 +9,24 @@ namespace handnn {
 
 namespace {
 
-// The largest product that the kernel takes, in multiply-adds, and its most rows. Measured.
+// The largest product that small_network takes, in multiply-adds, and its most rows; these hold for
+// tiny_steps, too, unless activations and loss are the simplest. Measured.
 constexpr Size most_of_kernel = 64, most_rows_of_kernel = 4;
 
 constexpr Size line = 16;  // elements: arrays do not share a cache line
+
+SmallActivation kind_of(int activation) {
+  switch (Activation(activation)) {
+    case Activation::relu:
+      return SmallActivation::relu;
+    case Activation::sigmoid:
+      return SmallActivation::sigmoid;
+    case Activation::gelu:
+      return SmallActivation::gelu;
+    default:
+      return SmallActivation::other;
+  }
+}
 
 }  // namespace
 
@@ -48,33 +62,47 @@ SmallPlan<T>::SmallPlan(const Kernels<T>& kernels, const CheckedBricks<T>& brick
   net_.are_labels = are_plain_labels(loss, options);
   net_.sums = sums_;
   net_.scratch = scratch;
-  uses_kernel_ = kernels.small_network.gradients && most_rows <= most_rows_of_kernel;
-  for (int i = 0; i < net_.count; ++i) {
-    uses_kernel_ = uses_kernel_ && most_rows * affine(i).w.size <= most_of_kernel;
-  }
-  tiny_steps_ = find_tiny_steps(optimizer, most_rows);
-  uses_kernel_ = uses_kernel_ || tiny_steps_;
+  if (!is_plain_sgd(optimizer)) net_.update = kernels.updates[optimizer.which];
+  steps_ = find_tiny_steps(most_rows);
+  is_tiny_ = steps_;
+  if (!is_tiny_) steps_ = find_steps(most_rows);
   lay_out(most_rows);
 }
 
-// The kernel that takes the steps of this network with this optimizer, or null.
+// Whether the optimizer is SGD without momentum, weight decay and clipping.
 template <class T>
-TinySteps<T> SmallPlan<T>::find_tiny_steps(const OptimizerSettings& optimizer,
-                                           Size most_rows) const {
+bool SmallPlan<T>::is_plain_sgd(const OptimizerSettings& optimizer) const {
   const Param<T>& first = bricks_[0].w;
-  const bool is_plain_sgd = optimizer.which == int(Optimizer::sgd) && optimizer.mean_decay == 0 &&
-                            !first.states[0] && first.weight_decay == 0 &&
-                            std::isinf(optimizer.clip_value);
-  if (!is_plain_sgd || !net_.is_mse || net_.count > tiny_layers) return nullptr;
+  return optimizer.which == int(Optimizer::sgd) && optimizer.mean_decay == 0 && !first.states[0] &&
+         first.weight_decay == 0 && std::isinf(optimizer.clip_value);
+}
+
+// The kernel that takes the steps of this network, or null.
+template <class T>
+NetworkSteps<T> SmallPlan<T>::find_steps(Size most_rows) const {
+  const bool is_common = net_.is_mse || net_.are_labels;
+  if (most_rows > (is_common ? most_rows_of_kernel : 1)) return nullptr;
+  for (int i = 0; i < net_.count; ++i) {
+    if (most_rows * affine(i).w.size > most_of_kernel) return nullptr;
+  }
+  return kernels_.small_network.steps;
+}
+template <class T>
+NetworkSteps<T> SmallPlan<T>::find_tiny_steps(Size most_rows) const {
+  if (net_.update || !(net_.is_mse || net_.are_labels)) return nullptr;
   if (most_rows * bricks_.outputs() > tiny_entries) return nullptr;
-  bool has_one = true;  // row or column of each w
+  bool has_one = true, is_plain = net_.is_mse;
   for (int i = 0; i < net_.count; ++i) {
     const auto [few, many] = std::minmax(affine(i).I, affine(i).O);
     if (many > kernels_.small_network.lanes || few > tiny_rows) return nullptr;
-    if (i > 0 && !bricks_[std::size_t(2 * i - 1)].is_relu()) return nullptr;
     has_one = has_one && few == 1;
+    if (i == 0) continue;
+    const SmallActivation kind = kind_of(bricks_[std::size_t(2 * i - 1)].activation);
+    if (kind == SmallActivation::other) return nullptr;
+    is_plain = is_plain && kind == SmallActivation::relu;
   }
-  return kernels_.small_network.tiny_steps[net_.count - 1][has_one];
+  if (!is_plain && most_rows > most_rows_of_kernel) return nullptr;
+  return kernels_.small_network.tiny_steps[net_.count - 1][has_one][is_plain];
 }
 
 template <class T>
@@ -91,25 +119,30 @@ void SmallPlan<T>::save() {
 // Places all arrays in one block of memory: first the params, then their gradients and states.
 template <class T>
 void SmallPlan<T>::lay_out(Size most_rows) {
-  const Size lanes = uses_kernel_ ? kernels_.small_network.lanes : 1;
+  const Size lanes = steps_ ? kernels_.small_network.lanes : 1;
   const auto rows = [&](Size O) { return (most_rows * O + lanes + line - 1) / line * line; };
-  Size n = rows(bricks_.inputs()) + rows(net_.options->columns);
+  Size n = rows(bricks_.inputs()) + rows(net_.options->columns), size = 0;
   for (int i = 0; i < net_.count; ++i) {
     SmallLayer<T>& layer = net_.layers[i];
     layer.I = affine(i).I;
     layer.O = affine(i).O;
-    layer.is_column = uses_kernel_ && layer.O < layer.I;
+    layer.is_column = steps_ && layer.O < layer.I;
     const Size row = layer.is_column ? layer.I : layer.O;
     layer.row = (row + lanes - 1) / lanes * lanes;
-    size_ += (affine(i).w.size / row + 1) * layer.row;
-    n += 3 * rows(layer.O);
+    size += (affine(i).w.size / row + 1) * layer.row;
+    n += 4 * rows(layer.O);
   }
-  size_ = (size_ + line - 1) / line * line;
-  n += 4 * size_;
+  size = (size + line - 1) / line * line;
+  n += 4 * size;
   memory_.resize(std::size_t(n + line));
   params_ = memory_.data();
   while (reinterpret_cast<std::uintptr_t>(params_) % (line * sizeof(float))) ++params_;
-  T* next = params_ + 4 * size_;
+  net_.size = size;
+  net_.params = params_;
+  for (int k = 0; k < 2; ++k) {
+    if (bricks_[0].w.states[k]) net_.states[k] = params_ + (2 + k) * size;
+  }
+  T* next = params_ + 4 * size;
   const auto take = [&](Size O) { return std::exchange(next, next + rows(O)); };
   x_ = take(bricks_.inputs());
   y_true_ = take(net_.options->columns);
@@ -119,16 +152,17 @@ void SmallPlan<T>::lay_out(Size most_rows) {
     layer.w = w;
     layer.b = w + affine(i).w.size / (layer.is_column ? layer.I : layer.O) * layer.row;
     w = layer.b + layer.row;
-    layer.dw = layer.w + size_;
-    layer.db = layer.b + size_;
+    layer.dw = layer.w + size;
+    layer.db = layer.b + size;
     layer.pre = take(layer.O);
     layer.out = take(layer.O);
     layer.dout = take(layer.O);
+    layer.slope = take(layer.O);
     layer.kept = layer.pre;
     if (i + 1 == net_.count) break;
     const Brick<T>& next_brick = bricks_[std::size_t(2 * i + 1)];
     layer.activation = &kernels_.activations[next_brick.activation];
-    layer.is_relu = next_brick.is_relu();
+    layer.kind = kind_of(next_brick.activation);
     layer.setting = next_brick.setting;
     if (activation_facts[next_brick.activation].kept == Kept::out) layer.kept = layer.out;
   }
@@ -152,31 +186,25 @@ void SmallPlan<T>::copy(bool is_back) {
     const Brick<T>& of = affine(i);
     both(net_.layers[i], of.w.value, of.b.value, 0);
     for (int k = 0; k < 2; ++k) {
-      both(net_.layers[i], of.w.states[k], of.b.states[k], (2 + k) * size_);
+      both(net_.layers[i], of.w.states[k], of.b.states[k], (2 + k) * net_.size);
     }
   }
 }
 
 template <class T>
 double SmallPlan<T>::gradients(const SmallBatches<T>& batches, Size step, T scale) {
-  const Size N = batches.N, I = bricks_.inputs(), Y = net_.options->columns, first = step * N;
-  const Size first_row = batches.order ? batches.order[first] : first;
+  const Size N = batches.N, I = bricks_.inputs(), Y = net_.options->columns, start = step * N;
+  const Size first_row = batches.order ? batches.order[start] : start;
   const T *x = batches.x + first_row * I, *y_true = batches.y_true + first_row * Y;
   if (batches.order && N > 1) {
     x = x_;
     y_true = y_true_;
     for (Size n = 0; n < N; ++n) {
-      const Size row = batches.order[first + n];
+      const Size row = batches.order[start + n];
       std::copy_n(batches.x + row * I, I, x_ + n * I);
       std::copy_n(batches.y_true + row * Y, Y, y_true_ + n * Y);
     }
   }
-  return uses_kernel_ ? kernels_.small_network.gradients(net_, x, y_true, N, scale)
-                      : gradients_by_parts(x, y_true, N, scale);
-}
-
-template <class T>
-double SmallPlan<T>::gradients_by_parts(const T* x, const T* y_true, Size N, T scale) {
   const T* in = x;
   for (int i = 0; i < net_.count; ++i) {
     const SmallLayer<T>& of = net_.layers[i];
@@ -200,10 +228,8 @@ double SmallPlan<T>::gradients_by_parts(const T* x, const T* y_true, Size N, T s
 
 template <class T>
 void SmallPlan<T>::update(int optimizer, const Rates<T>& rates) {
-  const auto state = [&](int k) {
-    return bricks_[0].w.states[k] ? params_ + (2 + k) * size_ : nullptr;
-  };
-  kernels_.updates[optimizer](params_, state(0), state(1), params_ + size_, rates, size_);
+  kernels_.updates[optimizer](params_, net_.states[0], net_.states[1], params_ + net_.size, rates,
+                              net_.size);
 }
 
 #define HANDNN_FOR(T)                                      \

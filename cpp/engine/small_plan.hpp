@@ -8,8 +8,8 @@
 
 namespace handnn {
 
-// The largest number of inputs and outputs of an affine in a small network, and of its rows.
-constexpr Size small_width = 16, small_batch = 64;
+// The largest number of rows of a batch.
+constexpr Size small_batch = 64;
 
 // Whether the loss is SoftmaxCrossEntropy of labels, without smoothing and class weights.
 template <class T>
@@ -35,11 +35,14 @@ class SmallPlan {
   void load();
   void save();
 
-  // Whether tiny_steps takes the steps, and not gradients and update.
-  bool is_tiny() const { return tiny_steps_; }
-  // Takes up to `steps` steps of SGD, as TrainingProgram's small_steps.
-  Size tiny_steps(const SmallBatches<T>& batches, T lr, T scale, Size steps, double& total) {
-    return tiny_steps_(net_, batches, lr, scale, steps, total);
+  // Whether a kernel takes the steps, and not gradients and update.
+  bool has_steps() const { return steps_; }
+  // Whether that is tiny_steps.
+  bool is_tiny() const { return is_tiny_; }
+  // Takes up to `steps` steps at the same rates, as TrainingProgram's small_steps.
+  Size steps(const SmallBatches<T>& batches, const Rates<T>& rates, T scale, Size steps,
+             double& total) {
+    return steps_(net_, batches, rates, scale, steps, total);
   }
 
   // The loss of batch number `step`. Its gradients, with this factor, are kept for update.
@@ -49,21 +52,21 @@ class SmallPlan {
 
  private:
   const Brick<T>& affine(int i) const { return bricks_[std::size_t(2 * i)]; }
-  TinySteps<T> find_tiny_steps(const OptimizerSettings& optimizer, Size most_rows) const;
+  bool is_plain_sgd(const OptimizerSettings& optimizer) const;
+  NetworkSteps<T> find_steps(Size most_rows) const;
+  NetworkSteps<T> find_tiny_steps(Size most_rows) const;
   void lay_out(Size most_rows);
   void copy(bool is_back);
-  double gradients_by_parts(const T* x, const T* y_true, Size N, T scale);
 
   const Kernels<T>& kernels_;
   const CheckedBricks<T>& bricks_;
   SmallNetwork<T> net_ = {};
-  TinySteps<T> tiny_steps_ = nullptr;
-  bool uses_kernel_ = false;  // tiny_steps, or small_network.gradients
+  NetworkSteps<T> steps_ = nullptr;
+  bool is_tiny_ = false;
   bool is_loaded_ = false;
   std::vector<T> memory_;
   alignas(64) double sums_[partial_sums] = {};
-  Size size_ = 0;                       // of all params
-  T* params_ = nullptr;                 // (4, size_): params, gradients, the states
+  T* params_ = nullptr;                 // (4, net_.size): params, gradients, the states
   T *x_ = nullptr, *y_true_ = nullptr;  // the rows of a batch in shuffled order
 };
 

@@ -1,145 +1,214 @@
-// The loss and the gradients of a small network: affines with activations between them, on few
-// rows.
+// Training steps of a small network: affines with activations between them, on few rows with
+// MSELoss or SoftmaxCrossEntropy of labels, or on one row with any loss.
 //
-// Calling a kernel for each part of such a step takes longer than its arithmetic, so one call does
-// all of it. Vectors are stored whole: their lanes beyond a row are 0 in the params and their
-// gradients, and are overwritten by the next row elsewhere. (A vector that is read soon after its
-// elements were stored one by one has to wait for these stores.)
+// Calling a kernel for each part of such a step takes longer than its arithmetic, so one call takes
+// many steps. Vectors are stored whole: their lanes beyond a row are computed, but not used, or are
+// overwritten by the next row. (A vector that is read soon after its elements were stored one by
+// one has to wait for these stores.)
 #pragma once
 
+#include "layers/gelu.hpp"
 #include "layers/relu.hpp"
+#include "layers/sigmoid.hpp"
 #include "small_steps.hpp"
 #include "table.hpp"
 
 namespace handnn {
 namespace {
 
-// out (M, J) for a (M, K): sums(row of a, j) is the vector of columns from j on.
-template <class T, class Sums>
-inline void small_product(T* out, const T* a, Size M, Size K, Size J, Sums sums) {
+// start + a (K) . b (K, lanes), whose rows are `row` apart.
+template <class T>
+inline Vector<T> small_by_rows(Vector<T> start, const T* a, const T* b, Size row, Size K) {
   HANDNN_ROLL
-  for (Size m = 0; m < M; ++m, a += K, out += J) {
+  for (Size k = 0; k < K; ++k) start = fma(splat(a[k]), load(b + k * row), start);
+  return start;
+}
+// start (J) or 0, + a (K) . b (K, J): the vector of columns from `first` on. Columns of b are
+// contiguous, and `row` apart.
+template <class T>
+inline Vector<T> small_by_columns(const T* start, const T* a, const T* b, Size row, Size K,
+                                  Size first, Size J) {
+  const Size end = J - first < lanes<T> ? J : first + lanes<T>;
+  Vector<T> sums{};
+  HANDNN_ROLL
+  for (Size j = first; j < end; ++j) {
+    Vector<T> sum{};
+    if (start) sum = splat(start[j]);
     HANDNN_ROLL
-    for (Size j = 0; j < J; j += lanes<T>) store(out + j, sums(a, j));
+    for (Size k = 0; k < K; ++k) sum = fma(splat(a[k]), splat(b[j * row + k]), sum);
+    sums = with_rest<T>(sums, sum, j - first);
+  }
+  return sums;
+}
+
+// The outputs of two activations. Those of GELU have terms in common with its slopes.
+template <class T>
+__attribute__((noinline)) Vector<T> small_sigmoid(Vector<T> x) {
+  return sigmoid(x);
+}
+template <class T>
+__attribute__((noinline)) Vector<T> small_gelu(Vector<T> x, T* slope) {
+  const Vector<T> cdf = normal_cdf(x);
+  store(slope, fma(x, normal_pdf(x), cdf));
+  return x * cdf;
+}
+
+// The inputs of a layer, a row each: those of the first one, in any order, or the layer below's
+// outputs.
+template <class T>
+struct SmallRows {
+  const T* x[small_rows];
+};
+
+template <class T>
+inline void small_forward(const SmallLayer<T>& of, const SmallRows<T>& in, Size N) {
+  const auto kind = of.kind;
+  const bool is_direct = kind != SmallActivation::none && kind != SmallActivation::other;
+  const auto activate = [&](Vector<T> pre, Size k) {
+    if (kind == SmallActivation::relu) return at_least(pre, Vector<T>{});  // as ReLU::forward
+    return kind == SmallActivation::sigmoid ? small_sigmoid<T>(pre) : small_gelu(pre, of.slope + k);
+  };
+  HANDNN_ROLL
+  for (Size n = 0; n < N; ++n) {
+    HANDNN_ROLL
+    for (Size j = 0; j < of.O; j += lanes<T>) {
+      const Vector<T> pre = of.is_column
+                                ? small_by_columns(of.b, in.x[n], of.w, of.row, of.I, j, of.O)
+                                : small_by_rows(load(of.b + j), in.x[n], of.w + j, of.row, of.I);
+      store(of.pre + n * of.O + j, pre);
+      if (N == 1 && is_direct) store(of.out + j, activate(pre, j));
+    }
+  }
+  for (Size k = 0; N > 1 && is_direct && k < N * of.O; k += lanes<T>) {
+    store(of.out + k, activate(load(of.pre + k), k));
+  }
+  if (kind == SmallActivation::other) of.activation->forward(of.out, of.pre, of.setting, N * of.O);
+}
+
+// dout of the layer above -> that of `of`.
+template <class T>
+inline void small_dx(const SmallLayer<T>& of, const SmallLayer<T>& above, Size N) {
+  const auto kind = of.kind;
+  const auto slopes = [&](Vector<T> dx, Size k) {
+    if (kind == SmallActivation::relu) return ReLU::backward(dx, load(of.pre + k), Vector<T>{});
+    if (kind == SmallActivation::gelu) return dx * load(of.slope + k);
+    if (kind == SmallActivation::other) return dx;
+    return Sigmoid::backward(dx, load(of.out + k), Vector<T>{});
+  };
+  HANDNN_ROLL
+  for (Size n = 0; n < N; ++n) {
+    const T* dout = above.dout + n * above.O;
+    HANDNN_ROLL
+    for (Size j = 0; j < of.O; j += lanes<T>) {
+      const Vector<T> dx =
+          above.is_column
+              ? small_by_rows(Vector<T>{}, dout, above.w + j, above.row, above.O)
+              : small_by_columns<T>(nullptr, dout, above.w, above.row, above.O, j, of.O);
+      store(of.dout + n * of.O + j, N == 1 ? slopes(dx, j) : dx);
+    }
+  }
+  for (Size k = 0; N > 1 && k < N * of.O; k += lanes<T>) {
+    store(of.dout + k, slopes(load(of.dout + k), k));
+  }
+  if (kind == SmallActivation::other) {
+    of.activation->backward(of.dout, of.dout, of.kept, of.setting, N * of.O);
   }
 }
 
-// out (M, J) = start (J) + a (M, K) . b (K, J). Rows of b are `row` apart.
+// Computes dw and db. They are stored, or plain SGD updates w and b with them.
 template <class T>
-void small_by_rows(T* out, const T* a, const T* b, Size row, const T* start, Size M, Size K,
-                   Size J) {
-  small_product(out, a, M, K, J, [&](const T* a_row, Size j) {
-    Vector<T> sum{};
-    if (start) sum = load(start + j);
+inline void small_dparams(const SmallLayer<T>& of, const SmallRows<T>& in, Size N, Vector<T> lr,
+                          bool updates) {
+  const auto learn = [&](T* param, T* grad_of_param, Vector<T> grad) {
+    if (!updates) return store(grad_of_param, grad);
+    store(param, plain_sgd(load(param), grad, lr));
+  };
+  const Size rows = of.few(), row = of.row;
+  const auto dw = [&](Size j, auto few, auto many) {
     HANDNN_ROLL
-    for (Size k = 0; k < K; ++k) sum = fma(splat(a_row[k]), load(b + k * row + j), sum);
-    return sum;
-  });
-}
-// The same if columns of b are contiguous, and `row` apart.
-template <class T>
-void small_by_columns(T* out, const T* a, const T* b, Size row, const T* start, Size M, Size K,
-                      Size J) {
-  small_product(out, a, M, K, J, [&](const T* a_row, Size first) {
-    const Size end = J - first < lanes<T> ? J : first + lanes<T>;
-    Vector<T> sums{};
-    HANDNN_ROLL
-    for (Size j = first; j < end; ++j) {
-      Vector<T> sum{};
-      if (start) sum = splat(start[j]);
-      HANDNN_ROLL
-      for (Size k = 0; k < K; ++k) sum = fma(splat(a_row[k]), splat(b[j * row + k]), sum);
-      sums = with_rest<T>(sums, sum, j - first);
-    }
-    return sums;
-  });
-}
-
-// dw and db from x (N, I) and dout.
-template <class T>
-void small_dparams(const SmallLayer<T>& of, const T* x, Size N) {
-  const bool is_column = of.is_column;
-  const T *const few = is_column ? of.dout : x, *const many = is_column ? x : of.dout;
-  const Size rows = is_column ? of.O : of.I, J = is_column ? of.I : of.O;
-  for_each_vector<T>(J, [&](auto at) {
-    HANDNN_ROLL
-    for (Size r = 0; r < rows; ++r) {
+    for (Size at = j, r = 0; r < rows; ++r, at += row) {
       Vector<T> sum{};
       HANDNN_ROLL
-      for (Size n = 0; n < N; ++n) sum = fma(splat(few[n * rows + r]), at.load(many + n * J), sum);
-      store(of.dw + r * of.row + at.i, sum);
+      for (Size n = 0; n < N; ++n) sum = fma(splat(few(n)[r]), many(n), sum);
+      learn(of.w + at, of.dw + at, sum);
     }
-  });
-  for_each_vector<T>(of.O, [&](auto at) {
+  };
+  const auto x = [&](Size n) { return in.x[n]; };
+  const auto dout = [&](Size n) { return of.dout + n * of.O; };
+  if (of.is_column) {  // x may end where its array does
+    for_each_vector<T>(of.I,
+                       [&](auto at) { dw(at.i, dout, [&](Size n) { return at.load(x(n)); }); });
+  }
+  HANDNN_ROLL
+  for (Size j = 0; j < of.O; j += lanes<T>) {
+    const auto dout_j = [&](Size n) { return load(dout(n) + j); };
+    if (!of.is_column) dw(j, x, dout_j);
     Vector<T> sum{};
     HANDNN_ROLL
-    for (Size n = 0; n < N; ++n) sum += at.load(of.dout + n * of.O);
-    store(of.db + at.i, sum);
-  });
+    for (Size n = 0; n < N; ++n) sum += dout_j(n);
+    learn(of.b + j, of.db + j, sum);
+  }
 }
 
 // The loss, whose gradient is that of the last output.
 template <class T>
-inline double small_loss(const SmallNetwork<T>& net, const T* y_true, Size N, T scale) {
+inline double small_loss(const SmallNetwork<T>& net, const SmallRows<T>& y_true, Size N, T scale) {
   const SmallLayer<T>& last = net.layers[net.count - 1];
-  const Size n = N * last.O;
-  if (net.are_labels && last.O <= lanes<T>) {
-    double losses[partial_sums] = {};
-    for (Size k = 0; k < N; ++k) {
-      const Vector<T> out = load(last.pre + k * last.O);
-      store(last.dout + k * last.O, small_cross_entropy(losses[k], out, y_true[k], scale, last.O));
+  const Size O = last.O;
+  T errors[small_entries + lanes<T>];
+  HANDNN_ROLL
+  for (Size n = 0; n < N; ++n) {
+    T *const pre = last.pre + n * O, *const dout = last.dout + n * O;
+    if (net.is_mse) {
+      for_each_vector<T>(O, [&](auto at) {
+        const Vector<T> error = load(pre + at.i) - at.load(y_true.x[n]);
+        store(errors + n * O + at.i, error);
+        store(dout + at.i, error * splat(scale));
+      });
+    } else if (net.are_labels && O <= lanes<T>) {
+      store(dout, small_cross_entropy(net.sums[n], load(pre), *y_true.x[n], scale, O));
+    } else {  // labels, or one row
+      net.loss->add_and_backward({net.sums + n, dout}, pre, y_true.x[n], nullptr, *net.options,
+                                 scale, 1, O);
     }
-    return take_sum(losses, N) / double(N);
   }
-  if (!net.is_mse || n > lanes<T> || n > 4) {
-    net.loss->add_and_backward({net.sums, last.dout}, last.pre, y_true, nullptr, *net.options,
-                               scale, N, last.O);
-    return net.loss->mean(net.sums, N, last.O);
-  }
-  T errors[lanes<T>];
-  const Vector<T> error = load(last.pre) - load(y_true, First<T>(n));
-  store(last.dout, error * splat(scale));
-  store(errors, error);
-  return mean_of_few_squares(errors, n);
+  return net.is_mse ? mean_of_few_squares(errors, N * O) : net.loss->mean(net.sums, N, O);
 }
 
-// x (N, I), y_true (N, Y) -> the loss and all dw and db, overwritten.
+// Takes up to `steps` steps on consecutive batches, as small_steps does.
 template <class T>
-double small_network(const SmallNetwork<T>& net, const T* x, const T* y_true, Size N, T scale) {
-  const T* in = x;
-  for (int i = 0; i < net.count; ++i) {
-    const SmallLayer<T>& of = net.layers[i];
-    (of.is_column ? small_by_columns<T> : small_by_rows<T>)(of.pre, in, of.w, of.row, of.b, N, of.I,
-                                                            of.O);
-    if (!of.activation) break;
-    in = of.out;
-    if (!of.is_relu) {
-      of.activation->forward(of.out, of.pre, of.setting, N * of.O);
-      continue;
-    }
-    HANDNN_ROLL
-    for (Size k = 0; k < N * of.O; k += lanes<T>) {
-      store(of.out + k, ReLU::forward(load(of.pre + k), Vector<T>{}));
-    }
+Size small_network(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
+                   const Rates<T>& rates, T scale, Size steps, double& total) {
+  const Size I = net.layers[0].I, N = batches.N, Y = net.options->columns;
+  const Vector<T> lr = splat(rates.lr);
+  SmallRows<T> in[small_layers], y_true;  // in[i]: of layer i
+  for (int i = 1; i < net.count; ++i) {
+    for (Size n = 0; n < N; ++n) in[i].x[n] = net.layers[i - 1].out + n * net.layers[i].I;
   }
-  const double loss = small_loss(net, y_true, N, scale);
-  for (int i = net.count - 1; i > 0; --i) {
-    const SmallLayer<T>&of = net.layers[i], &below = net.layers[i - 1];
-    small_dparams(of, below.out, N);
-    T* const dx = below.dout;
-    (of.is_column ? small_by_rows<T> : small_by_columns<T>)(dx, of.dout, of.w, of.row, nullptr, N,
-                                                            of.O, of.I);
-    if (!below.is_relu) {
-      below.activation->backward(dx, dx, below.kept, below.setting, N * of.I);
-      continue;
-    }
+  double sum = total;
+  Size step = 0;
+  for (; step < steps; ++step) {
     HANDNN_ROLL
-    for (Size k = 0; k < N * of.I; k += lanes<T>) {
-      store(dx + k, ReLU::backward(load(dx + k), load(below.kept + k), Vector<T>{}));
+    for (Size n = 0; n < N; ++n) {
+      const Size at = step * N + n, row = batches.order ? batches.order[at] : at;
+      in[0].x[n] = batches.x + row * I;
+      y_true.x[n] = batches.y_true + row * Y;
     }
+    for (int i = 0; i < net.count; ++i) small_forward(net.layers[i], in[i], N);
+    const double loss = small_loss(net, y_true, N, scale);
+    sum += double(N) * loss;
+    if (!__builtin_isfinite(loss)) break;
+    for (int i = net.count; i-- > 0;) {
+      if (i > 0) small_dx(net.layers[i - 1], net.layers[i], N);
+      small_dparams(net.layers[i], in[i], N, lr, !net.update);
+    }
+    if (net.update) {
+      net.update(net.params, net.states[0], net.states[1], net.params + net.size, rates, net.size);
+    }
+    if (!__builtin_isfinite(sum)) break;
   }
-  small_dparams(net.layers[0], x, N);
-  return loss;
+  total = sum;
+  return step;
 }
 
 }  // namespace

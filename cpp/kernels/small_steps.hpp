@@ -54,16 +54,18 @@ inline double mean_of_few_squares(const T* errors, Size n) {
   return ((square(0) + square(2)) + (square(1) + square(3))) / double(n);
 }
 
-// Combines all lanes: those that are half of the lanes apart, then a quarter, and so on, as
-// add_pairwise adds partial sums. The result is in every lane.
+// Combines the first n lanes: those that are half of the lanes apart, then a quarter, and so on, as
+// add_pairwise adds partial sums. Lanes beyond them must not change a result. It is in every lane.
 template <class T, int half = lanes<T> / 2, class F>
-inline Vector<T> all_lanes(Vector<T> v, F combine) {
-  if constexpr (half == 0) {
-    return v;
+inline Vector<T> all_lanes(Vector<T> v, Size n, F combine) {
+  Int<Vector<T>> other;
+  if constexpr (half == 1) {
+    for (int i = 0; i < lanes<T>; ++i) other[i] = 1;
+    return combine(permuted(v, Int<Vector<T>>{}), permuted(v, other));
   } else {
-    Int<Vector<T>> other;
     for (int i = 0; i < lanes<T>; ++i) other[i] = i ^ half;
-    return all_lanes<T, half / 2>(combine(v, permuted(v, other)), combine);
+    if (n > half) v = combine(v, permuted(v, other));
+    return all_lanes<T, half / 2>(v, n, combine);
   }
 }
 
@@ -74,15 +76,23 @@ __attribute__((noinline)) Vector<T> small_cross_entropy(double& loss, Vector<T> 
                                                         T scale, Size O) {
   using V = Vector<T>;
   const Size label = y_true >= 0 && y_true < T(O) ? Size(y_true) : 0;
-  const V most = all_lanes<T>(with_rest<T>(out, constant<V>(-__builtin_inf()), O),
+  const V most = all_lanes<T>(with_rest<T>(out, constant<V>(-__builtin_inf()), O), O,
                               [](V a, V b) { return at_least(a, b); });
   const V exps = with_rest<T>(exp(out - most), V{}, O);
-  const V sum = all_lanes<T>(exps, [](V a, V b) { return a + b; });
+  const V sum = all_lanes<T>(exps, O, [](V a, V b) { return a + b; });
   T pre[lanes<T>];
   store(pre, out - most);
   loss = double(log(sum[0]) - pre[label]);
   const V target = with_rest<T>(V{}, with_rest<T>(splat(scale), V{}, label + 1), label);
   return exps / sum * splat(scale) - target;
+}
+
+// The param after a step of SGD without momentum and weight decay: `nothing` is what these add to
+// the gradient, which matters for -0, infinity and NaN.
+template <class V>
+inline V plain_sgd(V param, V grad, V lr) {
+  const V nothing = V{} * param + V{};
+  return fma(-lr, grad + nothing, param);
 }
 
 // Updates a row. A state that the optimizer does not keep is 0 in every step.

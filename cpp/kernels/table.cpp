@@ -56,15 +56,17 @@ constexpr SmallSteps<T> all_small_steps() {
 }
 
 template <class T>
-constexpr SmallNetworkKernel<T> small_network_kernel() {
+constexpr SmallNetworkKernels<T> small_network_kernels() {
   if constexpr (!has_small_steps) {
     return {};
   } else {
     return {lanes<T>,
             small_network<T>,
-            {{tiny_steps<1, false, T>, tiny_steps<1, true, T>},
-             {tiny_steps<2, false, T>, tiny_steps<2, true, T>},
-             {tiny_steps<3, false, T>, tiny_steps<3, true, T>}}};
+            {{{nullptr, tiny_steps<1, false, true, T>}, {nullptr, tiny_steps<1, true, true, T>}},
+             {{tiny_steps<2, false, false, T>, tiny_steps<2, false, false, T>},
+              {tiny_steps<2, false, false, T>, tiny_steps<2, true, true, T>}},
+             {{}, {tiny_steps<3, true, false, T>, tiny_steps<3, true, false, T>}},
+             {{}, {tiny_steps<4, true, false, T>, tiny_steps<4, true, false, T>}}}};
   }
 }
 
@@ -92,7 +94,7 @@ constexpr Kernels<T> kernels = {matmul_scratch<T>,
 #undef HANDNN_OPTIMIZER
                                 },
                                 all_small_steps<T>(),
-                                small_network_kernel<T>(),
+                                small_network_kernels<T>(),
 #define HANDNN_ENTRY(result, name, arguments) name<T>,
                                 HANDNN_KERNELS(HANDNN_ENTRY)
 #undef HANDNN_ENTRY

@@ -234,20 +234,27 @@ constexpr int small_layers = 4;
 
 // The largest numbers of affines of a tiny network (tiny_steps.hpp), of rows of each w, or columns
 // if those are fewer, and of outputs of a batch.
-constexpr int tiny_layers = 3, tiny_rows = 2, tiny_entries = 16;
+constexpr int tiny_layers = small_layers, tiny_rows = 2, tiny_entries = 16;
+
+// The largest number of inputs and outputs of an affine in a small network, and of entries of the
+// outputs of a batch.
+constexpr Size small_width = 16, small_entries = 64;
+
+// The activation after an affine; none after the last one.
+enum class SmallActivation { none, relu, sigmoid, gelu, other };
 
 // An affine of I inputs and O outputs in a small network, and the activation after it. Its w is
-// stored in rows, or in columns if those are longer, `row` apart: whole vectors, with zeros at the
-// end, as in b. Likewise dw and db. Arrays of (N, O) have space for a vector more.
+// stored in rows, or in columns if those are longer, `row` apart: whole vectors, as b. Likewise dw
+// and db. Arrays of (N, O) have space for a vector more.
 template <class T>
 struct SmallLayer {
   Size I, O, row;
   bool is_column;
+  SmallActivation kind;
   T *w, *b, *dw, *db;
-  T *pre, *out, *dout;                     // (N, O)
+  T *pre, *out, *dout, *slope;             // (N, O)
   const T* kept;                           // pre or out
   const ActivationKernels<T>* activation;  // null after the last affine
-  bool is_relu;
   T setting;
 
   Size few() const { return is_column ? O : I; }  // rows or columns that are stored
@@ -261,18 +268,22 @@ struct SmallNetwork {
   bool is_mse, are_labels;  // MSELoss, or SoftmaxCrossEntropy of plain labels
   double* sums;
   T* scratch;
+  Update<T> update;       // null for SGD without momentum, weight decay and clipping
+  Size size;              // of all params
+  T *params, *states[2];  // params and gradients (2, size), states (size) or null
 };
-// Takes up to `steps` steps with this learning rate (tiny_steps.hpp).
+// Takes up to `steps` steps with these rates (small_network.hpp, tiny_steps.hpp).
 template <class T>
-using TinySteps = Size (*)(const SmallNetwork<T>& net, const SmallBatches<T>& batches, T lr,
-                           T scale, Size steps, double& total);
-// Computes its loss and gradients (small_network.hpp) with vectors of `lanes`; null if it does not
-// pay off.
+using NetworkSteps = Size (*)(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
+                              const Rates<T>& rates, T scale, Size steps, double& total);
+// With vectors of `lanes`; null if they do not pay off.
 template <class T>
-struct SmallNetworkKernel {
+struct SmallNetworkKernels {
   Size lanes;
-  double (*gradients)(const SmallNetwork<T>& net, const T* x, const T* y_true, Size N, T scale);
-  TinySteps<T> tiny_steps[tiny_layers][2];  // by the number of affines; if each w has one row
+  NetworkSteps<T> steps;
+  // By the number of affines; whether each w is one row or column; whether there are only ReLUs and
+  // MSELoss. Some are null: their code is not worth its size.
+  NetworkSteps<T> tiny_steps[tiny_layers][2][2];
 };
 
 template <class T>
@@ -283,7 +294,7 @@ struct Kernels {
   Update<T> updates[optimizer_count];
   UpdateFromRows<T> updates_from_rows[optimizer_count];
   SmallSteps<T> small_steps;
-  SmallNetworkKernel<T> small_network;
+  SmallNetworkKernels<T> small_network;
 #define HANDNN_MEMBER(result, name, arguments) result(*name) arguments;
   HANDNN_KERNELS(HANDNN_MEMBER)
 #undef HANDNN_MEMBER

@@ -1,15 +1,15 @@
-// Training steps of the smallest networks: up to `tiny_layers` affines with ReLUs between them,
-// each with a w of one or two rows or columns that fit into a vector; MSELoss of few entries; SGD
-// without momentum and weight decay.
+// Training steps of the smallest networks: up to `tiny_layers` affines with ReLU, Sigmoid or GELU
+// between them, each with a w of one or two rows or columns that fit into a vector; MSELoss or
+// SoftmaxCrossEntropy of labels, of few rows; SGD without momentum and weight decay.
 //
 // One call takes many steps, with all params in registers or on the stack. A row of a batch is
 // computed forward and backward before the next one, so that the sums of a gradient are in
-// ascending order of the rows, as everywhere. Lanes beyond a row are computed, but not used.
+// ascending order of the rows, as everywhere. A row of one element fills all lanes of its vector,
+// so that it needs no permutation. Lanes beyond longer rows are computed, but not used.
 #pragma once
 
 #include "few_steps.hpp"
-#include "layers/relu.hpp"
-#include "small_steps.hpp"
+#include "small_network.hpp"
 
 namespace handnn {
 namespace {
@@ -43,14 +43,15 @@ struct TinyAffine {
 // start + a . w for rows of w.
 template <class T>
 inline Vector<T> tiny_by_rows(Vector<T> start, Vector<T> a, const TinyAffine<T>& of, bool has_two) {
-  const Vector<T> sum = fma(lane_of<0, T>(a), of.w[0], start);
-  return has_two ? fma(lane_of<1, T>(a), of.w[1], sum) : sum;
+  if (!has_two) return fma(a, of.w[0], start);
+  return fma(lane_of<1, T>(a), of.w[1], fma(lane_of<0, T>(a), of.w[0], start));
 }
 // The same for columns of n elements.
 template <class T>
 inline Vector<T> tiny_by_columns(Vector<T> start, Vector<T> a, const TinyAffine<T>& of,
                                  bool has_two, Size n) {
-  Vector<T> sum_0 = lane_of<0, T>(start), sum_1 = lane_of<1, T>(start);
+  if (!has_two && n == 1) return fma(a, of.w[0], start);
+  Vector<T> sum_0 = has_two ? lane_of<0, T>(start) : start, sum_1 = lane_of<1, T>(start);
   EachLane<T> lane;
   HANDNN_ROLL
   for (Size k = 0; k < n; ++k, ++lane) {
@@ -71,8 +72,9 @@ inline void for_each_constant(F f) {
 }
 
 // The params of a network with `count` affines, and the sums of the gradients of the rows of a
-// batch before this one. With `has_one`, each w is one row or column.
-template <int count, bool has_one, class T>
+// batch before this one. With `has_one`, each w is one row or column. With `is_plain`, activations
+// are ReLUs and the loss is MSELoss: a loop that calls no function keeps more in registers.
+template <int count, bool has_one, bool is_plain, class T>
 struct TinyTraining {
   const SmallNetwork<T>& net;
   Vector<T> lr;
@@ -80,10 +82,12 @@ struct TinyTraining {
 
   static bool has_two(const SmallLayer<T>& of) { return !has_one && of.few() > 1; }
 
+  static Vector<T> load_row(const T* row, Size n) { return n == 1 ? splat(*row) : load(row); }
+
   void load_params() {
     for_each_constant<0, count>([&](auto i) {
       const SmallLayer<T>& of = net.layers[i];
-      affines[i] = {{load(of.w), load(of.w + of.row)}, load(of.b)};
+      affines[i] = {{load_row(of.w, of.I * of.O), load(of.w + of.row)}, load_row(of.b, of.O)};
       grads[i].w[0] = grads[i].w[1] = grads[i].b = Vector<T>{};
     });
   }
@@ -96,29 +100,45 @@ struct TinyTraining {
     });
   }
 
-  // Keeps the sum of a gradient or, after the last row of a batch, updates its param as SGD does:
-  // `nothing` is what momentum and weight decay add to it, which matters for -0, infinity and NaN.
+  // Keeps the sum of a gradient or, after the last row of a batch, updates its param.
   void use(Vector<T>& param, Vector<T>& sum, Vector<T> grad, bool is_last) const {
     sum = grad;
     if (!is_last) return;
     sum = Vector<T>{};
-    const Vector<T> nothing = Vector<T>{} * param + Vector<T>{};
-    param = fma(-lr, grad + nothing, param);
+    param = plain_sgd(param, grad, lr);
+  }
+
+  // The output of an activation, and what its backward needs.
+  static Vector<T> activated(const SmallLayer<T>& of, Vector<T> pre, Vector<T>& kept) {
+    kept = pre;
+    if (is_plain || of.kind == SmallActivation::relu) return at_least(pre, Vector<T>{});
+    if (of.kind == SmallActivation::sigmoid) return kept = small_sigmoid<T>(pre);
+    T slope[lanes<T>];
+    const Vector<T> out = small_gelu(pre, slope);
+    kept = load(slope);
+    return out;
+  }
+  static Vector<T> slopes_of(const SmallLayer<T>& of, Vector<T> dout, Vector<T> kept) {
+    if (is_plain || of.kind == SmallActivation::relu) {
+      return ReLU::backward(dout, kept, Vector<T>{});
+    }
+    if (of.kind == SmallActivation::gelu) return dout * kept;
+    return Sigmoid::backward(dout, kept, Vector<T>{});
   }
 
   // Computes a row. slopes(out, dout) sets the slopes of the loss, or returns false.
   template <class Slopes>
   bool row(Vector<T> x, bool is_last, Slopes slopes) {
-    Vector<T> in[count], pre[count], dout{};
+    Vector<T> in[count], kept[count], dout{};
     for_each_constant<0, count>([&](auto i) {
       const SmallLayer<T>& of = net.layers[i];
       const TinyAffine<T>& affine = affines[i];
       in[i] = x;
-      pre[i] = of.is_column ? tiny_by_columns<T>(affine.b, x, affine, has_two(of), of.I)
-                            : tiny_by_rows<T>(affine.b, x, affine, has_two(of));
-      x = at_least(pre[i], Vector<T>{});  // ReLU::forward in one instruction
+      x = of.is_column ? tiny_by_columns<T>(affine.b, x, affine, has_two(of), of.I)
+                       : tiny_by_rows<T>(affine.b, x, affine, has_two(of));
+      if constexpr (i < count - 1) x = activated(of, x, kept[i]);
     });
-    if (!slopes(pre[count - 1], dout)) return false;
+    if (!slopes(x, dout)) return false;
     for_each_constant<0, count>([&](auto reversed) {
       constexpr int i = count - 1 - reversed;
       const SmallLayer<T>& of = net.layers[i];
@@ -128,9 +148,10 @@ struct TinyTraining {
       if constexpr (i > 0) {
         dx = of.is_column ? tiny_by_rows<T>(dx, dout, affine, has_two(of))
                           : tiny_by_columns<T>(dx, dout, affine, has_two(of), of.O);
-        dx = ReLU::backward(dx, pre[i - 1], Vector<T>{});
+        dx = slopes_of(net.layers[i - 1], dx, kept[i - 1]);
       }
-      use(affine.w[0], grad.w[0], fma(lane_of<0, T>(few), many, grad.w[0]), is_last);
+      const Vector<T> first = has_two(of) ? lane_of<0, T>(few) : few;
+      use(affine.w[0], grad.w[0], fma(first, many, grad.w[0]), is_last);
       if (has_two(of)) {
         use(affine.w[1], grad.w[1], fma(lane_of<1, T>(few), many, grad.w[1]), is_last);
       }
@@ -142,12 +163,17 @@ struct TinyTraining {
 };
 
 // Takes up to `steps` steps on consecutive batches, as small_steps does.
-template <int count, bool has_one, class T>
-Size tiny_steps(const SmallNetwork<T>& net, const SmallBatches<T>& batches, T lr, T scale,
-                Size steps, double& total) {
-  const Size I = net.layers[0].I, O = net.layers[count - 1].O, N = batches.N;
+template <int count, bool has_one, bool is_plain, class T>
+Size tiny_steps(const SmallNetwork<T>& net, const SmallBatches<T>& batches, const Rates<T>& rates,
+                T scale, Size steps, double& total) {
+  const Size I = net.layers[0].I, O = net.layers[count - 1].O, N = batches.N,
+             Y = net.options->columns;
+  const bool are_labels = !is_plain && net.are_labels;
   const First<T> first_x(I), first_y(O);
-  TinyTraining<count, has_one, T> training = {net, splat(lr), {}, {}};
+  const auto load_row = [](const T* row, Size n, First<T> first) {
+    return n == 1 ? splat(*row) : load(row, first);
+  };
+  TinyTraining<count, has_one, is_plain, T> training = {net, splat(rates.lr), {}, {}};
   training.load_params();
   T errors[tiny_entries + lanes<T>];
   double sum = total;
@@ -155,16 +181,22 @@ Size tiny_steps(const SmallNetwork<T>& net, const SmallBatches<T>& batches, T lr
   while (step < steps) {
     const Size at = step * N + n, row = batches.order ? batches.order[at] : at;
     const bool is_last = n == N - 1;
+    const T* y_true = batches.y_true + row * Y;
     const auto slopes = [&](Vector<T> out, Vector<T>& dout) {
-      const Vector<T> error = out - load(batches.y_true + row * O, first_y);
-      store(errors + n * O, error);  // lanes beyond the outputs are overwritten by the next row
-      dout = error * splat(scale);
+      if (are_labels) {
+        dout = small_cross_entropy(net.sums[n], out, *y_true, scale, O);
+      } else {
+        const Vector<T> error = out - load_row(y_true, O, first_y);
+        store(errors + n * O, error);  // lanes beyond the outputs are overwritten by the next row
+        dout = error * splat(scale);
+      }
       if (!is_last) return true;
-      const double loss = mean_of_few_squares(errors, N * O);
+      const double loss =
+          are_labels ? take_sum(net.sums, N) / double(N) : mean_of_few_squares(errors, N * O);
       sum += double(N) * loss;
       return bool(__builtin_isfinite(loss));
     };
-    if (!training.row(load(batches.x + row * I, first_x), is_last, slopes)) break;
+    if (!training.row(load_row(batches.x + row * I, I, first_x), is_last, slopes)) break;
     ++n;
     if (!is_last) continue;
     n = 0;
