@@ -121,6 +121,7 @@ def train_bag(
     train: Train,
     *,
     restores: bool = True,
+    finishes: bool | None = None,
 ) -> list[History]:
     """Train the networks of a bag, and return the History of each.
 
@@ -129,15 +130,16 @@ def train_bag(
     Histories, if another one as long as the longest would exceed `Recipe.seconds`. rows: from
     `rows_outside`, for each network of a member. members: from `members.members_of`. train:
     `train_many` with the arguments that are not those of the recipe. restores: whether networks
-    return to their best epoch or cycle.
+    return to their best epoch or cycle. finishes: whether `least_squares` finishes linear networks
+    of a regression; None if they are restored.
 
-    Rare labels that tell nothing share a row of their Embedding: see `rare_labels`. Linear networks
-    of a regression are finished by `least_squares`.
+    Rare labels that tell nothing share a row of their Embedding: see `rare_labels`.
     """
     rare = RareLabels.learn(data.columns, data.x, data.y, trainers[0])
     try:
         pooled = replace(data, x=rare.transform(data.x))
-        return _trained(trainers, pooled, rows, members, train, restores)
+        finishes = restores if finishes is None else finishes
+        return _trained(trainers, pooled, rows, members, train, restores, finishes)
     finally:
         rare.settle([trainer.network for trainer in trainers])
 
@@ -149,6 +151,7 @@ def _trained(
     members: Sequence[Recipe],
     train: Train,
     restores: bool,
+    finishes: bool,
 ) -> list[History]:
     """Train the networks of a bag on encoded rows, with `train_bag`'s arguments."""
     began, n, recipe = perf_counter(), len(rows), members[0]
@@ -169,7 +172,7 @@ def _trained(
                 view = views.training(members[(at + place) // n], networks)
                 inputs += [stack.enter_context(view)] * n
             histories += _train_at_once(part, inputs, data.y, rows, recipe, train, restores)
-            for place in range(0, len(part), n) if restores else ():
+            for place in range(0, len(part), n) if finishes else ():
                 if _is_plain(members[(at + place) // n]):
                     some = part[place : place + n]
                     least_squares.finish(some, inputs[place], data.y, rows, data.weight)

@@ -230,7 +230,8 @@ class _Pilot:
                 one = Trainer(network, MSELoss(), optimizer, rng=int(drawn.integers(2**63)))
                 trainers.append(one)
         data = BagRows(self.inputs, self.x, y, self.weight)
-        train_bag(trainers, data, rows, members, self.train, restores=False)
+        train = self.train
+        train_bag(trainers, data, rows, members, train, restores=False, finishes=True)
         return [trainer.network for trainer in trainers]
 
 
