@@ -46,10 +46,10 @@ void product_naive(T* out, const Strided<T>& a, const Strided<T>& b, const T* bi
 constexpr bool has_32_registers = tile_rows<2> == 14;
 constexpr int usual_panel = has_32_registers ? 4 : 2;
 
-// The sizes of packed blocks: a block of the left factor fits into the L2 cache, and a panel of the
-// right factor into the L1 or L2 cache.
-constexpr Size most_depth = has_32_registers ? 1024 : 384, most_rows = 168;
-constexpr Size most_columns = has_32_registers ? 512 : 1024;
+// The sizes of packed blocks. A panel of the right factor fits into the L1 or L2 cache. With many
+// columns, the left factor is packed less often; with many rows, panels are read less often.
+constexpr Size most_depth = has_32_registers ? 1024 : 384, most_columns = 1024;
+constexpr Size most_rows = has_32_registers ? 336 : 168;
 // The rows of an unpacked block of the left factor, and the bytes that few L2 caches hold.
 constexpr Size most_unpacked_rows = 96, beyond_L2 = 1 << 22;
 

@@ -51,7 +51,8 @@ void pack_tile(T* to, Strided<T> from, Size rows, Size K) {
   constexpr Size L = lanes<T>;
   if (from.step != 1) {
     for (Size k = 0; k < K; ++k) {
-      for (Size r = 0; r < rows; ++r) to[k * R + r] = from.at(r, k);
+      const T* column = from.data + k * from.step;
+      for_each_vector<T>(rows, [&](auto at) { store(to + k * R + at.i, at.load(column)); });
     }
     return;
   }
