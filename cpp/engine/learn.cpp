@@ -176,8 +176,9 @@ void TrainingProgram<T>::backward_and_learn_row() {
     }
     const Size I = brick.I, O = brick.O;
     const Size most = i > first_learning_ ? gradient_rows(1, O) : I;
-    for (Size row = 0; row < I; row += most) {
-      const Size rows = std::min(most, I - row);
+    for (Size row = 0, rows; row < I; row += rows) {
+      // The last row is not left alone: its product would be a dot product (dots.hpp).
+      rows = I - row <= most + 1 ? I - row : most;
       if (i > first_learning_) {
         kernels_.matmul_nt(dout_[i - 1] + row, dout_[i], brick.w.value + row * O, scratch_[0], 1,
                            rows, O);

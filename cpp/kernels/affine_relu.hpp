@@ -31,8 +31,7 @@ void affine_relu_forward_naive(T* out, T* pre, const T* x, const T* w, const T* 
 template <class T>
 void relu_affine_dx(T* dx, const T* dout, const T* w, const Signs* negative, T* scratch, Size N,
                     Size I, Size O) {
-  const Output<T> out = {dx, I, nullptr, negative};
-  product(out, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, Start<T>{}, scratch, N, O, I);
+  matmul_nt<T>({dx, I, nullptr, negative}, dout, w, scratch, N, I, O);
 }
 template <class T>
 void relu_affine_dx_naive(T* dx, const T* dout, const T* w, const T* pre, Size N, Size I, Size O) {

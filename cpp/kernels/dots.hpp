@@ -1,4 +1,5 @@
-// Products with one column of long rows, x (N, I) . w (I) + b: dot products.
+// Products with one column of long rows: dot products, x (N, I) . w (I) + b. And dout (N, O) . w (O)
+// where w has one row.
 //
 // An element is several chains of fused multiply-adds, which are added in pairs in the end:
 //

@@ -330,12 +330,22 @@ void matmul_tn_naive(T* dw, const T* x, const T* dout, Size N, Size I, Size O) {
 }
 
 template <class T>
+__attribute__((noinline)) void matmul_nt(const Output<T>& dx, const T* dout, const T* w, T* scratch,
+                                         Size N, Size I, Size O) {
+  if (!is_dot(O, I)) {
+    return product(dx, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, Start<T>{nullptr, 0}, scratch,
+                   N, O, I);
+  }
+  dots<T>(dx.data, dout, w, nullptr, N, O);
+  dx.finish(N, I);
+}
+template <class T>
 void matmul_nt(T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O) {
-  product<T>({dx, I}, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, Start<T>{nullptr, 0}, scratch, N,
-             O, I);
+  matmul_nt<T>(Output<T>{dx, I}, dout, w, scratch, N, I, O);
 }
 template <class T>
 void matmul_nt_naive(T* dx, const T* dout, const T* w, Size N, Size I, Size O) {
+  if (is_dot(O, I)) return dots_naive<T>(dx, dout, w, nullptr, N, O);
   const T* no_bias = nullptr;
   product_naive(dx, Strided<T>{dout, O, 1}, Strided<T>{w, 1, O}, no_bias, N, O, I);
 }
