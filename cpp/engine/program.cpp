@@ -75,6 +75,13 @@ bool TrainingProgram<T>::is_joined(std::size_t i) const {
          bricks_[i - 1].kind == Kind::affine && bricks_[i + 1].kind == Kind::affine;
 }
 
+// Whether activation i keeps its slope in its input, which nothing else needs.
+template <class T>
+bool TrainingProgram<T>::keeps_slope(std::size_t i) const {
+  return i > 0 && bricks_[i].kind == Kind::activation && bricks_[i - 1].is_affine() &&
+         kernels_.activations[bricks_[i].activation].out_and_slope;
+}
+
 // Whether the value and the gradient of the loss are computed in one pass on one thread.
 template <class T>
 bool TrainingProgram<T>::adds_loss() const {
@@ -278,6 +285,11 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Range rows) {
     return kernels_.affine_relu_forward({out, negative}, x, brick.w.value, brick.b.value,
                                         scratch_[std::size_t(part)], N, I, O);
   }
+  if (keeps_slope(i)) {
+    T* const slope = out_[i - 1] + first * I;
+    return kernels_.activations[brick.activation].out_and_slope(out, slope, x, brick.setting,
+                                                                N * O);
+  }
   switch (brick.kind) {
     case Kind::layer_norm:
       return kernels_.layer_norm_forward(out, mean_[i] + first, spread_[i] + first, x,
@@ -328,6 +340,7 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
       return;
     }
     case Kind::activation: {
+      if (keeps_slope(i)) return kernels_.multiply(dx, dout, x, N * O);
       const bool keeps_out = activation_facts[brick.activation].kept == Kept::out;
       return kernels_.activations[brick.activation].backward(dx, dout, keeps_out ? out : x,
                                                              brick.setting, N * O);

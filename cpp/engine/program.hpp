@@ -152,6 +152,7 @@ class TrainingProgram {
   void loss_backward(const Rows<T>& batch, Range rows);
   double loss_of(const Rows<T>& batch);
   bool is_joined(std::size_t i) const;
+  bool keeps_slope(std::size_t i) const;
   void forward_rows(std::size_t i, int part, Range rows);
   void backward_rows(std::size_t i, int part, Range rows);
   void affine_dx(std::size_t i, int part, Range rows);

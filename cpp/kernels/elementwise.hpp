@@ -64,9 +64,49 @@ Size forward_in_halves(T* out, const T* x, T setting, Size n) {
   return i;
 }
 
+// Base of a formula whose output and slope have most of their computation in common:
+//
+//     template <class V> static OutAndSlope<V> both(V x, V setting);
+//
+// A training step keeps the slope from its forward pass; dx is dout * slope.
+template <class V>
+struct OutAndSlope {
+  V out, slope;
+};
+template <class Formula>
+struct WithSlope {
+  template <class V>
+  static V forward(V x, V setting) {
+    return Formula::both(x, setting).out;
+  }
+  template <class V>
+  static V backward(V dout, V x, V setting) {
+    return dout * Formula::both(x, setting).slope;
+  }
+};
+template <class Formula>
+constexpr bool has_slope = std::is_base_of_v<WithSlope<Formula>, Formula>;
+
+// x (n) -> out (n), slope (n), overwritten; either may be null or x.
+template <class Formula, class T>
+__attribute__((noinline)) void out_and_slope(T* out, T* slope, const T* x, T setting, Size n) {
+  for_each_vector<T>(n, [&](auto at) {
+    const OutAndSlope<Vector<T>> both = Formula::both(at.load(x), splat(setting));
+    if (out) at.store(out, both.out);
+    if (slope) at.store(slope, both.slope);
+  });
+}
+
+// a (n), b (n) -> out (n), overwritten; out may be a or b.
+template <class T>
+void multiply(T* out, const T* a, const T* b, Size n) {
+  for_each_vector<T>(n, [&](auto at) { at.store(out, at.load(a) * at.load(b)); });
+}
+
 // x (n) -> out (n), overwritten; out may be x.
 template <class Formula, class T>
 void elementwise_forward(T* out, const T* x, T setting, Size n) {
+  if constexpr (has_slope<Formula>) return out_and_slope<Formula, T>(out, nullptr, x, setting, n);
   Size done = 0;
   if constexpr (std::is_base_of_v<InHalves<Formula>, Formula>) {
     done = forward_in_halves<Formula>(out, x, setting, n);
@@ -82,6 +122,16 @@ void elementwise_forward_naive(T* out, const T* x, T setting, Size n) {
 // dout (n), kept (n) -> dx (n), overwritten; dx may be dout.
 template <class Formula, class T>
 void elementwise_backward(T* dx, const T* dout, const T* kept, T setting, Size n) {
+  if constexpr (has_slope<Formula>) {
+    constexpr Size most = 256;
+    T slope[most];
+    for (Size i = 0; i < n; i += most) {
+      const Size count = n - i < most ? n - i : most;
+      out_and_slope<Formula, T>(nullptr, slope, kept + i, setting, count);
+      multiply(dx + i, dout + i, slope, count);
+    }
+    return;
+  }
   for_each_vector<T>(n, [&](auto at) {
     at.store(dx, Formula::backward(at.load(dout), at.load(kept), splat(setting)));
   });

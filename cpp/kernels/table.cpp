@@ -19,6 +19,14 @@
 namespace handnn {
 namespace {
 
+template <class Formula, class T>
+constexpr ActivationKernels<T> activation_kernels() {
+  ActivationKernels<T> kernels = {elementwise_forward<Formula, T>, elementwise_backward<Formula, T>,
+                                  nullptr};
+  if constexpr (has_slope<Formula>) kernels.out_and_slope = out_and_slope<Formula, T>;
+  return kernels;
+}
+
 // The kernels of a loss; add_and_backward and mean are null if it does not have them.
 template <class Loss, class T>
 constexpr LossKernels<T> loss_kernels() {
@@ -73,8 +81,7 @@ constexpr SmallNetworkKernels<T> small_network_kernels() {
 template <class T>
 constexpr Kernels<T> kernels = {matmul_scratch<T>,
                                 {
-#define HANDNN_ACTIVATION(name, Formula, ...) \
-  {elementwise_forward<Formula, T>, elementwise_backward<Formula, T>},
+#define HANDNN_ACTIVATION(name, Formula, ...) activation_kernels<Formula, T>(),
                                     HANDNN_ACTIVATIONS(HANDNN_ACTIVATION)
 #undef HANDNN_ACTIVATION
                                 },

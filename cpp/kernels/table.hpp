@@ -102,6 +102,7 @@ namespace handnn {
   KERNEL(void, embedding_backward_dw, (T* dw, const T* dout, const T* x, Codes codes, Size N, \
                                        Size I, Size D, Range rows)) \
   KERNEL(void, add, (T* out, const T* a, const T* b, Size n)) \
+  KERNEL(void, multiply, (T* out, const T* a, const T* b, Size n)) \
   KERNEL(double, sum_of_squares, (const T* x, Size n)) \
   KERNEL(void, largest_columns, (Size* columns, const T* x, Size N, Size O)) \
   KERNEL(double, fma_chains, (T* sink, Size turns, int form))
@@ -137,6 +138,8 @@ template <class T>
 struct ActivationKernels {
   void (*forward)(T* out, const T* x, T setting, Size n);                    // out may be x
   void (*backward)(T* dx, const T* dout, const T* kept, T setting, Size n);  // dx may be dout
+  // Both from one computation, or null; slope may be x. dx is the product of dout and slope.
+  void (*out_and_slope)(T* out, T* slope, const T* x, T setting, Size n);
 };
 
 // The divisor for pre (N, O): N O; N O / 2, for the slope of a square or if half of the columns of

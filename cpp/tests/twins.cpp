@@ -113,6 +113,13 @@ void test_activation(int which, T setting, Size n) {
   kernels.backward(fast.data(), dout.data(), x.data(), setting, n);
   elementwise_backward_naive<Formula>(naive.data(), dout.data(), x.data(), setting, n);
   compare(name, "dx", fast, naive, n, 1, 1);
+  if (!kernels.out_and_slope) return;
+  const Buffer<T> out(n), slope(x);
+  kernels.out_and_slope(out.data(), slope.data(), slope.data(), setting, n);
+  handnn::kernels<T>().multiply(slope.data(), dout.data(), slope.data(), n);
+  compare(name, "dx from the slope, which was x", slope, naive, n, 1, 1);
+  elementwise_forward_naive<Formula>(naive.data(), x.data(), setting, n);
+  compare(name, "out, with the slope", out, naive, n, 1, 1);
 }
 
 template <class T>

@@ -11,16 +11,12 @@
 namespace handnn {
 namespace {
 
-struct GELU {
-  template <class V>
-  static V forward(V x, V) {
-    return x * normal_cdf(x);
-  }
-
+struct GELU : WithSlope<GELU> {
   // d out / d x = Phi(x) + x phi(x)
   template <class V>
-  static V backward(V dout, V x, V) {
-    return dout * fma(x, normal_pdf(x), normal_cdf(x));
+  static OutAndSlope<V> both(V x, V) {
+    const V cdf = normal_cdf(x);
+    return {x * cdf, fma(x, normal_pdf(x), cdf)};
   }
 };
 
