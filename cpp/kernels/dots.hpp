@@ -1,5 +1,5 @@
-// Products with one column of long rows: dot products, x (N, I) . w (I) + b. And dout (N, O) . w (O)
-// where w has one row.
+// Products with one column of long rows, x (N, I) . w (I) + b: dot products. So is the gradient of
+// a single input, dout (N, O) . w (O).
 //
 // An element is several chains of fused multiply-adds, which are added in pairs in the end:
 //
