@@ -45,6 +45,17 @@ def test_continues_columns_of_arrays():
     assert history.validation_loss == [] and loss.tolist() == [3.0, 2.0]
 
 
+def test_joined_histories_are_those_of_all_epochs():
+    epochs = [Epoch(3.0, 4.0, 0.5, {"a": 1.0}), Epoch(2.0, 5.0, 0.25, {"a": 2.0})]
+    whole, joined = History(), History()
+    whole.extend(epochs)
+    for epoch in epochs:
+        part = History()
+        part.extend([epoch])
+        joined.join(part)
+    assert joined.to_dict() == whole.to_dict()
+
+
 def test_repr_has_epochs_and_losses(history):
     shown = repr(history)
     assert "History(" in shown and "4 epochs" in shown

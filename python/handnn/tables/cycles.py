@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from handnn.arrays import Array
 from handnn.losses import MSELoss
 from handnn.schedules import N_CYCLES
-from handnn.training.history import Epoch, History
+from handnn.training.history import History
 from handnn.training.trainer import Trainer
 
 Train = Callable[..., list[History]]
@@ -145,8 +145,7 @@ def train_in_cycles(
 def _join(history: History, trainer: Trainer) -> None:
     """Append the history of the trainer's last fit to that of its earlier fits."""
     if trainer.history is not history:
-        last = trainer.history
-        history.extend(map(Epoch, last.train_loss, last.validation_loss, last.epoch_seconds))
+        history.join(trainer.history)
         trainer.history = history
 
 

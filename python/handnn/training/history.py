@@ -71,6 +71,14 @@ class History:
         self._validation_loss.extend(epochs.validation_losses)
         self._train_loss.extend(epochs.losses)
 
+    def join(self, other: History) -> None:
+        """Append the epochs of another history, which has the same metrics."""
+        self._seconds.extend(other._seconds)
+        self._validation_loss.extend(other._validation_loss)
+        self._train_loss.extend(other._train_loss)
+        for name, values in other._metrics.items():
+            self._metrics.setdefault(name, array("d")).extend(values)
+
     def to_columns(self) -> dict[str, NDArray[np.float64]]:
         """Return a history of E epochs and M metrics as arrays.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,11 @@ class Run:
     """The ranks that share the batches; None for this process alone."""
     _validation: Samples = ()
     _loop: TrainingLoop = field(init=False, repr=False)
+
+    @cached_property
+    def compiles(self) -> bool:
+        """Whether the fit begins in the compiled engine; callbacks may change its parts."""
+        return self.parts.compiles()
 
     @property
     def cost(self) -> int:
@@ -243,7 +249,7 @@ class Run:
         watches = self.callbacks or self.measuring.measures or self.state.early_stopping is not None
         if watches or getattr(schedule, "is_watching", False):
             return 1
-        if self.held_out is not None and not (self._loop.held_out and self.parts.compiles()):
+        if self.held_out is not None and not (self._loop.held_out and self.compiles):
             return 1
         if schedule is None:
             return MAX_EPOCHS_PER_CALL

@@ -230,7 +230,7 @@ class _Workers:
         self._compiled: Jobs = deque()
         in_python: Jobs = deque()
         for job in jobs:
-            (self._compiled if job[1].parts.compiles() else in_python).append(job)
+            (self._compiled if job[1].compiles else in_python).append(job)
         jobs.clear()  # frees a run, with its rows, when it ends
         self._threads = [
             Thread(
