@@ -3,6 +3,7 @@
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "codes.hpp"
+#include "kernels/layers/embedding.hpp"
 
 namespace handnn {
 
@@ -99,7 +100,7 @@ void require_codes(const Gate& gate, const Array& x, const Array& w, Size column
   gate.run(0, [&]<class T>(const Kernels<T>&) { require_codes<T>(gate, x, N, I, K, column); });
 }
 
-FloatArray embedding_forward(ArrayLike x_any, ArrayLike w_any, Size column, OutArray out_any) {
+FloatArray forward_embedding(ArrayLike x_any, ArrayLike w_any, Size column, OutArray out_any) {
   Gate gate("embedding_forward");
   Array x, w;
   gate.inputs({{"x", x_any, x}, {"w", w_any, w}});
@@ -107,12 +108,13 @@ FloatArray embedding_forward(ArrayLike x_any, ArrayLike w_any, Size column, OutA
   const Size N = x.shape[0], I = x.shape[1], K = w.shape[0], D = w.shape[1];
   const Array out = gate.output("out", out_any, {N, I - 1 + D});
 
-  gate.run(double(out.size),
-           [&](auto& kernels) { kernels.embedding_forward(out, x, w, {column, K}, N, I, D); });
+  gate.run(double(out.size), [&]<class T>(const Kernels<T>&) {
+    embedding_forward<T>(out, x, w, {column, K}, N, I, D);
+  });
   return out.as_array();
 }
 
-py::typing::Tuple<FloatArray, FloatArray> embedding_backward(ArrayLike dout_any, ArrayLike x_any,
+py::typing::Tuple<FloatArray, FloatArray> backward_embedding(ArrayLike dout_any, ArrayLike x_any,
                                                              ArrayLike w_any, Size column,
                                                              OutArray dx_any, OutArray dw_any) {
   Gate gate("embedding_backward");
@@ -128,9 +130,10 @@ py::typing::Tuple<FloatArray, FloatArray> embedding_backward(ArrayLike dout_any,
   const Array dx = gate.output("dx", dx_any, {N, I});
   const Array dw = gate.output("dw", dw_any, {K, D});
 
-  gate.run(double(dout.size) + double(w.size), [&](auto& kernels) {
-    kernels.embedding_backward_dx(dx, dout, N, I, D, column);
-    kernels.embedding_backward_dw(dw, dout, x, {column, K}, N, I, D, {0, K});
+  gate.run(double(dout.size) + double(w.size), [&]<class T>(const Kernels<T>&) {
+    const T *slopes = dout, *rows = x;
+    embedding_backward_dx<T>(dx, slopes, N, I, D, column);
+    embedding_backward_dw<T>(dw, slopes + I - 1, I - 1 + D, {rows + column, I, K}, N, D, {0, K});
   });
   return py::make_tuple(dx.object, dw.object);
 }
@@ -218,9 +221,9 @@ void bind_layers(py::module_& module) {
              py::arg("step"), py::arg("first"), py::arg("out") = py::none());
   module.def("dropout_backward", dropout_backward, py::arg("dout"), py::arg("p"), py::arg("seed"),
              py::arg("step"), py::arg("first"), py::arg("dx") = py::none());
-  module.def("embedding_forward", embedding_forward, py::arg("x"), py::arg("w"), py::arg("column"),
+  module.def("embedding_forward", forward_embedding, py::arg("x"), py::arg("w"), py::arg("column"),
              py::arg("out") = py::none());
-  module.def("embedding_backward", embedding_backward, py::arg("dout"), py::arg("x"), py::arg("w"),
+  module.def("embedding_backward", backward_embedding, py::arg("dout"), py::arg("x"), py::arg("w"),
              py::arg("column"), py::arg("dx") = py::none(), py::arg("dw") = py::none());
   constexpr ActivationNames names[] = {
 #define HANDNN_NAMES(name, ...) {#name "_forward", #name "_backward"},

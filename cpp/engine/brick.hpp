@@ -62,9 +62,8 @@ struct Brick {
   bool is_relu() const { return kind == Kind::activation && activation == int(Activation::relu); }
   NormParams<T> norm_params() const { return {w.value, b.value, setting}; }
   bool is_affine() const { return kind == Kind::affine || kind == Kind::binned_affine; }
-  Codes code_column() const { return {column, codes}; }  // embedding only
-  Size vector_size() const { return O - I + 1; }         // embedding only: D
-  Bins bin_counts() const { return {bins.data(), I}; }   // binned_affine only
+  Size vector_size() const { return O - I + 1; }        // embedding only: D
+  Bins bin_counts() const { return {bins.data(), I}; }  // binned_affine only
 
   // Whether its backward may overwrite dout.
   bool works_in_place() const {

@@ -60,32 +60,6 @@ bool fixes_width(const Brick<T>& brick) {
   return brick.is_affine() || brick.kind == Kind::layer_norm || brick.kind == Kind::batch_norm;
 }
 
-// The columns of x that series of embeddings have not taken yet, which keep their order.
-class ColumnsLeft {
- public:
-  explicit ColumnsLeft(Size count) : left_(count) {}
-
-  // Takes one column out; returns its index in x, or -1 if `column` has been taken already.
-  Size take(Size column) {
-    if (column < 0 || column >= left_) return -1;
-    // taken_[i] - i columns precede the i-th one taken, in ascending order.
-    std::size_t first = 0, last = taken_.size();
-    while (first < last) {
-      const std::size_t middle = (first + last) / 2;
-      (taken_[middle] - Size(middle) <= column ? first : last) =
-          taken_[middle] - Size(middle) <= column ? middle + 1 : middle;
-    }
-    const Size place = column + Size(first);
-    taken_.insert(taken_.begin() + std::ptrdiff_t(first), place);
-    --left_;
-    return place;
-  }
-
- private:
-  Size left_;
-  std::vector<Size> taken_;
-};
-
 }  // namespace
 
 Size rows_of(const std::vector<Size>& bins) {
@@ -155,7 +129,8 @@ void CheckedBricks<T>::derive_widths() {
 
 template <class T>
 void CheckedBricks<T>::derive_code_columns() {
-  ColumnsLeft columns(inputs());
+  std::vector<Size>& left = plain_columns_;
+  for (Size column = 0; column < inputs(); ++column) left.push_back(column);
   bool computes = false;  // whether a brick other than an embedding came before
   for (std::size_t i = 0; i < bricks_.size(); ++i) {
     const Brick<T>& brick = bricks_[i];
@@ -169,9 +144,12 @@ void CheckedBricks<T>::derive_code_columns() {
       computes = true;
       continue;
     }
-    const Size column = computes ? -1 : columns.take(brick.column);
-    if (column < 0) refuse("an embedding takes its codes from a computed column");
-    code_columns_.push_back({i, column, brick.codes});
+    if (computes || brick.column >= Size(left.size())) {
+      refuse("an embedding takes its codes from a computed column");
+    }
+    const auto column = left.begin() + std::ptrdiff_t(brick.column);
+    code_columns_.push_back({i, *column, brick.codes});
+    left.erase(column);
   }
 }
 

@@ -41,7 +41,10 @@ class CheckedBricks {
   Size outputs() const { return bricks_.back().O; }
   Size widest() const { return widest_; }  // the largest O
   int depth() const { return depth_; }     // the largest number of forks that wait for their add
+  // Embeddings come first, so brick i is the i-th of them.
   const std::vector<CodeColumn>& code_columns() const { return code_columns_; }
+  // The other columns of x, which precede the vectors in the output of the last embedding.
+  const std::vector<Size>& plain_columns() const { return plain_columns_; }
 
  private:
   void pair_forks();
@@ -50,6 +53,7 @@ class CheckedBricks {
 
   std::vector<Brick<T>> bricks_;
   std::vector<CodeColumn> code_columns_;
+  std::vector<Size> plain_columns_;
   Size widest_ = 0;
   int depth_ = 0;
 };

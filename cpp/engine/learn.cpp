@@ -4,6 +4,7 @@
 
 #include "engine/pool.hpp"
 #include "engine/program.hpp"
+#include "kernels/layers/embedding.hpp"
 
 namespace handnn {
 
@@ -65,13 +66,25 @@ void TrainingProgram<T>::learn(std::size_t i, Size N, int part, int parts, bool 
                                 spread_[i], N, O, share_of(O, part, parts, cache_line));
   } else if (brick.kind == Kind::embedding) {
     const auto [first, last] = share_of(brick.codes, part, parts);
-    kernels_.embedding_backward_dw(stored_dw_[i], dout_[i], input(i), brick.code_column(), N,
-                                   brick.I, D, {first, last});
+    embedding_dw(i, stored_dw_[i], {0, N}, {first, last});
     if (!stores())
       apply(brick.w, stored_dw_[i] + first * D, w_rates_[i], first * D, (last - first) * D);
     return;
   }
   if (!stores()) update(i, part, parts);  // the columns computed above
+}
+
+// Computes some rows of an embedding's dw from some rows of x.
+template <class T>
+void TrainingProgram<T>::embedding_dw(std::size_t i, T* dw, Range of, Range codes) const {
+  const std::vector<CodeColumn>& columns = bricks_.code_columns();
+  const CodeColumn& from = columns[i];
+  const Size I = inputs(), O = bricks_[columns.size() - 1].O;
+  // Each of the embeddings after it takes a column before its vector.
+  const Size vector = bricks_[i].I - Size(columns.size() - i);
+  embedding_backward_dw<T>(dw, dout_[i] + of.first * O + vector, O,
+                           {x_ + of.first * I + from.column, I, from.codes}, of.last - of.first,
+                           bricks_[i].vector_size(), codes);
 }
 
 // The number of rows of dw that are computed at a time, and used while they are in the cache. With
@@ -111,23 +124,32 @@ void TrainingProgram<T>::learn_affine(std::size_t i, Size N, int part, int parts
   }
 }
 
-// Computes the rows of dw of this part's columns and, if it is the first part, db.
+// Computes the rows of dw of this part's columns and, if it is the first part, db. Unless gradients
+// are stored, a few rows are computed at a time, and used while they are in the L1 cache.
 template <class T>
 void TrainingProgram<T>::learn_binned_affine(std::size_t i, Size N, int part, int parts) {
+  constexpr Size bytes = 1 << 14;
   const Brick<T>& brick = bricks_[i];
   const Bins bins = brick.bin_counts();
-  const Size O = brick.O;
-  const Range columns = share_of(brick.I, part, parts);
-  kernels_.binned_affine_dw(stored_dw_[i], dout_[i], input(i), bins, scratch_[std::size_t(part)], N,
-                            O, columns);
+  const Size O = brick.O, most = stores() ? brick.w.size : bytes / Size(sizeof(T));
+  const auto [first, last] = share_of(brick.I, part, parts);
   if (part == 0) kernels_.column_sums(stored_db_[i], dout_[i], N, O, false);
-  if (stores()) return;
-  Size first = 0, n = 0;  // of the entries of w
-  for (Size column = 0; column < columns.last; ++column) {
-    (column < columns.first ? first : n) += bins.rows(column) * O;
+  const T* const db = parts == 1 ? stored_db_[i] : nullptr;
+  Size at = 0;  // the first entry of w
+  for (Size column = 0; column < first; ++column) at += bins.rows(column) * O;
+  T* const of_part = stored_dw_[i] + at;
+  for (Size column = first; column < last;) {
+    Size end = column, n = 0;
+    do n += bins.rows(end++) * O;
+    while (end < last && n + bins.rows(end) * O <= most);
+    T* const dw = stores() ? stored_dw_[i] + at : of_part;
+    kernels_.binned_affine_dw(dw, dout_[i], input(i), db, bins, scratch_[std::size_t(part)], N, O,
+                              {column, end});
+    if (!stores()) apply(brick.w, dw, w_rates_[i], at, n);
+    column = end;
+    at += n;
   }
-  apply(brick.w, stored_dw_[i] + first, w_rates_[i], first, n);
-  if (part == 0) apply(brick.b, stored_db_[i], b_rates_[i], 0, O);
+  if (part == 0 && !stores()) apply(brick.b, stored_db_[i], b_rates_[i], 0, O);
 }
 
 template <class T>
@@ -313,6 +335,7 @@ void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates
   template void TrainingProgram<T>::learn_binned_affine(std::size_t, Size, int, int);   \
   template Size TrainingProgram<T>::gradient_rows(Size, Size);                          \
   template void TrainingProgram<T>::learn_bias(std::size_t, Size, bool);                \
+  template void TrainingProgram<T>::embedding_dw(std::size_t, T*, Range, Range) const;  \
   template void TrainingProgram<T>::learn_from_few_rows(std::size_t, Size, Range);      \
   template bool TrainingProgram<T>::learns_row(Size, int) const;                        \
   template bool TrainingProgram<T>::is_small_affine(Size) const;                        \

@@ -2,7 +2,26 @@
 
 #include <algorithm>
 
+#include "kernels/layers/embedding.hpp"
+
 namespace handnn {
+
+template <class T>
+void embed(const CheckedBricks<T>& bricks, T* out, const T* x, Size N) {
+  const std::vector<CodeColumn>& columns = bricks.code_columns();
+  const Size I = bricks.inputs(), O = bricks[columns.size() - 1].O;
+  Size vector = Size(bricks.plain_columns().size());
+  for (const CodeColumn& of : columns) {
+    const Brick<T>& brick = bricks[of.brick];
+    const Size D = brick.vector_size();
+    embedding_vectors<T>(out + vector, O, {x + of.column, I, of.codes}, brick.w.value, N, D);
+    vector += D;
+  }
+  for (Size n = 0; n < N; ++n, x += I, out += O) {
+    T* to = out;
+    for (const Size column : bricks.plain_columns()) *to++ = x[column];
+  }
+}
 
 template <class T>
 void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, T* out, const T* x,
@@ -28,7 +47,6 @@ void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, 
       return kernels.batch_norm_forward(
           out, x, {brick.norm_params(), brick.running_mean, brick.running_var}, N, O, {0, O});
     case Kind::embedding:
-      return kernels.embedding_forward(out, x, w, brick.code_column(), N, I, brick.vector_size());
     case Kind::dropout:
     case Kind::fork:
     case Kind::add:
@@ -73,10 +91,15 @@ void predict(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, T* out, 
     const T* here = x + n * bricks.inputs();
     const T* waiting[max_nested];
     int depth = 0;
+    const std::size_t embeddings = bricks.code_columns().size();
+    if (embeddings > 0) {
+      embed(bricks, buffers, here, rows);
+      here = buffers;
+    }
     const auto is_free = [&](const T* buffer) {
       return buffer != here && std::find(waiting, waiting + depth, buffer) == waiting + depth;
     };
-    for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t i = embeddings; i < count; ++i) {
       const Brick<T>& brick = bricks[i];
       if (brick.kind == Kind::dropout) continue;
       if (brick.kind == Kind::fork) {
@@ -97,6 +120,7 @@ void predict(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, T* out, 
 }
 
 #define HANDNN_FOR(T)                                                                          \
+  template void embed(const CheckedBricks<T>&, T*, const T*, Size);                            \
   template void forward_as_in_prediction(const Kernels<T>&, const Brick<T>&, T*, const T*, T*, \
                                          Size);                                                \
   template Size brick_scratch(const Kernels<T>&, const CheckedBricks<T>&);                     \

@@ -5,7 +5,13 @@
 
 namespace handnn {
 
-// out (N, O) = the brick's output for x (N, I) in prediction, for bricks other than fork and add.
+// out (N, O of the last embedding) = its output for x (N, I of the first), without those of the
+// others: the columns of x that are not codes, then the vectors.
+template <class T>
+void embed(const CheckedBricks<T>& bricks, T* out, const T* x, Size N);
+
+// out (N, O) = the brick's output for x (N, I) in prediction, for bricks other than embedding, fork
+// and add.
 // scratch (brick_scratch) is working memory.
 template <class T>
 void forward_as_in_prediction(const Kernels<T>& kernels, const Brick<T>& brick, T* out, const T* x,

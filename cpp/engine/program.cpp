@@ -121,7 +121,7 @@ void TrainingProgram<T>::lay_out() {
     if (is_joined(i) ||
         (i > 0 && bricks_[i - 1].is_affine() && replaces_input(brick) && rows == array_rows)) {
       out_[i] = out_[i - 1];
-    } else {
+    } else if (brick.kind != Kind::embedding || i + 1 == bricks_.code_columns().size()) {
       out_[i] = arena_.take<T>(rows, brick.O);
     }
     if (is_joined(i)) negative_[i] = arena_.take<Signs>(array_rows, sign_words(brick.O));
@@ -147,7 +147,8 @@ void TrainingProgram<T>::lay_out() {
       replaces_last() ? out_[count - 1] : arena_.take<T>(array_rows, bricks_[count - 1].O);
   for (std::size_t i = count - 1; i > 0; --i) {
     is_shared |= bricks_[i].kind == Kind::add;
-    const bool reuses = bricks_[i].kind == Kind::add || (bricks_[i].works_in_place() && !is_shared);
+    const bool reuses = bricks_[i].kind == Kind::add || bricks_[i].kind == Kind::embedding ||
+                        (bricks_[i].works_in_place() && !is_shared);
     dout_[i - 1] = reuses ? dout_[i] : arena_.take<T>(array_rows, bricks_[i].I);
     is_shared &= reuses;
   }
@@ -278,6 +279,10 @@ void TrainingProgram<T>::forward_rows(std::size_t i, int part, Range rows) {
   const Brick<T>& brick = bricks_[i];
   if (brick.kind == Kind::fork || is_joined(i)) return;
   const Size first = rows.first, N = rows.last - first, I = brick.I, O = brick.O;
+  if (brick.kind == Kind::embedding) {  // the last one computes all
+    if (out_[i]) embed(bricks_, out_[i] + first * O, x_ + first * inputs(), N);
+    return;
+  }
   const T* x = input(i) + first * I;
   T* out = out_[i] + first * O;
   if (is_joined(i + 1)) {
@@ -353,14 +358,13 @@ void TrainingProgram<T>::backward_rows(std::size_t i, int part, Range rows) {
     case Kind::dropout:
       return kernels_.dropout_backward(dx, dout, brick.seed, step_of(brick), brick.p,
                                        (first_row_ + first) * O, N * O);
-    case Kind::embedding:
-      return kernels_.embedding_backward_dx(dx, dout, N, I, brick.vector_size(), brick.column);
     case Kind::fork: {
       // The sum of the gradients of the block and of the shortcut.
       std::size_t add = i;
       while (bricks_[add].kind != Kind::add || bricks_[add].fork != i) ++add;
       return kernels_.add(dx, dout, dout_[add] + first * O, N * O);
     }
+    case Kind::embedding:
     case Kind::batch_norm:
     case Kind::add:
       return;

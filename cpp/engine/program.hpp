@@ -172,6 +172,7 @@ class TrainingProgram {
   void learn_affine(std::size_t i, Size N, int part, int parts, bool adds);
   void learn_binned_affine(std::size_t i, Size N, int part, int parts);
   void learn_bias(std::size_t i, Size N, bool adds);
+  void embedding_dw(std::size_t i, T* dw, Range of, Range codes) const;
   void learn_from_few_rows(std::size_t i, Size N, Range rows);
   bool learns_row(Size N, int parts) const;
   void forward_row(const Rows<T>& batch);
@@ -216,8 +217,11 @@ class TrainingProgram {
   const T* x_ = nullptr;            // the input of the step or block
   T* outputs_ = nullptr;            // receives its outputs; null if they are not wanted
   Arena arena_;
-  std::vector<T*> out_;   // out_[i] (most_rows, O): the output of brick i; null for x itself
-  std::vector<T*> dout_;  // dout_[i] (most_rows, O): its gradient; bricks in place share one
+  // out_[i] (most_rows, O): the output of brick i; null for x itself, and for embeddings before
+  // another one
+  std::vector<T*> out_;
+  // dout_[i] (most_rows, O): its gradient; bricks in place share one, and embeddings the last one's
+  std::vector<T*> dout_;
   std::vector<Signs*> negative_;   // of the input of a joined ReLU
   std::vector<T*> mean_, spread_;  // mean and rstd of layer_norm, mean and var of batch_norm
   std::vector<Rates<T>> w_rates_, b_rates_;

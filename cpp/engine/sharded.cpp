@@ -132,9 +132,10 @@ void TrainingProgram<T>::learn_node(std::size_t i, Range node, T* gradient, int 
       sum_slices(node, dw, brick.w.size + O, more, [&](Range of, T* out) {
         const T* const slopes = dout + of.first * O;
         const Size n = of.last - of.first;
-        kernels_.binned_affine_dw(out, slopes, x + of.first * I, brick.bin_counts(), scratch_[0], n,
-                                  O, {0, I});
-        kernels_.column_sums(out + brick.w.size, slopes, n, O, false);
+        T* const db = out + brick.w.size;
+        kernels_.column_sums(db, slopes, n, O, false);
+        kernels_.binned_affine_dw(out, slopes, x + of.first * I, db, brick.bin_counts(),
+                                  scratch_[0], n, O, {0, I});
       });
       return;
     case Kind::layer_norm:
@@ -145,11 +146,8 @@ void TrainingProgram<T>::learn_node(std::size_t i, Range node, T* gradient, int 
       });
       return;
     case Kind::embedding:
-      sum_slices(node, dw, brick.w.size, more, [&](Range of, T* out) {
-        kernels_.embedding_backward_dw(out, dout + of.first * O, x + of.first * I,
-                                       brick.code_column(), of.last - of.first, I,
-                                       brick.vector_size(), {0, brick.codes});
-      });
+      sum_slices(node, dw, brick.w.size, more,
+                 [&](Range of, T* out) { embedding_dw(i, out, of, {0, brick.codes}); });
       return;
     default:
       return;

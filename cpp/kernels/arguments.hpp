@@ -106,6 +106,14 @@ struct Codes {
   Size column, K;
 };
 
+// Codes below K, `step` elements apart: a column of a matrix.
+template <class T>
+struct CodesOf {
+  const T* first;
+  Size step, K;
+  T at(Size n) const { return first[n * step]; }
+};
+
 // The bins of the I columns of a BinnedAffine: counts[i] of column i, which has as many rows of w.
 // A plain column has 0, and one row.
 struct Bins {

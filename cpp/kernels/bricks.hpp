@@ -6,7 +6,6 @@
 #include "layers/binned_affine.hpp"
 #include "layers/dropout.hpp"
 #include "layers/elu.hpp"
-#include "layers/embedding.hpp"
 #include "layers/gelu.hpp"
 #include "layers/layer_norm.hpp"
 #include "layers/leaky_relu.hpp"

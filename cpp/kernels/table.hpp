@@ -65,8 +65,8 @@ namespace handnn {
                                 Size N, Size I, Size O)) \
   KERNEL(void, binned_affine_forward, (T* out, const T* x, const T* w, const T* b, Bins bins, \
                                        T* scratch, Size N, Size O)) \
-  KERNEL(void, binned_affine_dw, (T* dw, const T* dout, const T* x, Bins bins, T* scratch, \
-                                  Size N, Size O, Range columns)) \
+  KERNEL(void, binned_affine_dw, (T* dw, const T* dout, const T* x, const T* db, Bins bins, \
+                                  T* scratch, Size N, Size O, Range columns)) \
   KERNEL(void, matmul_tn, (T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, \
                            Summing how)) \
   KERNEL(void, matmul_nt, (T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O)) \
@@ -95,12 +95,6 @@ namespace handnn {
                                  double p, Size first, Size n)) \
   KERNEL(void, dropout_backward, (T* dx, const T* dout, std::uint64_t seed, std::uint64_t step, \
                                   double p, Size first, Size n)) \
-  KERNEL(void, embedding_forward, (T* out, const T* x, const T* w, Codes codes, Size N, Size I, \
-                                   Size D)) \
-  KERNEL(void, embedding_backward_dx, (T* dx, const T* dout, Size N, Size I, Size D, \
-                                       Size column)) \
-  KERNEL(void, embedding_backward_dw, (T* dw, const T* dout, const T* x, Codes codes, Size N, \
-                                       Size I, Size D, Range rows)) \
   KERNEL(void, add, (T* out, const T* a, const T* b, Size n)) \
   KERNEL(void, multiply, (T* out, const T* a, const T* b, Size n)) \
   KERNEL(double, sum_of_squares, (const T* x, Size n)) \

@@ -21,16 +21,18 @@ void test_embedding(Size N, Size I, Size D) {
   const Buffer<T> out(N * O), out_naive(N * O), dx(N * I), dx_naive(N * I), dw(K * D),
       dw_naive(K * D);
   const Codes codes = {column, K};
-  kernels<T>().embedding_forward(out.data(), x.data(), w.data(), codes, N, I, D);
+  embedding_forward(out.data(), x.data(), w.data(), codes, N, I, D);
   embedding_forward_naive(out_naive.data(), x.data(), w.data(), codes, N, I, D);
   compare("embedding_forward", "out", out, out_naive, N, I, D);
-  kernels<T>().embedding_backward_dx(dx.data(), dout.data(), N, I, D, column);
+  embedding_backward_dx(dx.data(), dout.data(), N, I, D, column);
   embedding_backward_dx_naive(dx_naive.data(), dout.data(), N, I, D, column);
   compare("embedding_backward", "dx", dx, dx_naive, N, I, D);
   const Size half = Size(random_bits() % size_t(K + 1));
-  kernels<T>().embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {0, half});
-  kernels<T>().embedding_backward_dw(dw.data(), dout.data(), x.data(), codes, N, I, D, {half, K});
-  embedding_backward_dw_naive(dw_naive.data(), dout.data(), x.data(), codes, N, I, D, {0, K});
+  const CodesOf<T> codes_of = {x.data() + column, I, K};
+  const T* const of_vectors = dout.data() + I - 1;
+  embedding_backward_dw(dw.data(), of_vectors, O, codes_of, N, D, {0, half});
+  embedding_backward_dw(dw.data(), of_vectors, O, codes_of, N, D, {half, K});
+  embedding_backward_dw_naive(dw_naive.data(), of_vectors, O, codes_of, N, D, {0, K});
   compare("embedding_backward", "dw, in two parts", dw, dw_naive, N, I, D);
 }
 
@@ -63,9 +65,13 @@ void test_binned_affine(Size N, Size I, Size O) {
   binned_affine_forward_naive(out_naive.data(), x.data(), w.data(), b.data(), bins, N, O);
   compare("binned_affine_forward", "out", out, out_naive, N, I, O);
   const Size half = Size(random_bits() % size_t(I + 1));
+  const Buffer<T> db(O);
+  kernels<T>().column_sums(db.data(), dout.data(), N, O, false);
+  T* of_part = dw.data();
   for (const Range part : {Range{0, half}, Range{half, I}}) {
-    kernels<T>().binned_affine_dw(dw.data(), dout.data(), x.data(), bins, scratch.data(), N, O,
-                                  part);
+    kernels<T>().binned_affine_dw(of_part, dout.data(), x.data(), half % 2 ? db.data() : nullptr,
+                                  bins, scratch.data(), N, O, part);
+    for (Size i = part.first; i < part.last; ++i) of_part += bins.rows(i) * O;
   }
   binned_affine_dw_naive(dw_naive.data(), dout.data(), x.data(), bins, N, O, {0, I});
   compare("binned_affine_dw", "dw, in two parts", dw, dw_naive, N, I, O);

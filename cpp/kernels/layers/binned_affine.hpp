@@ -40,6 +40,18 @@ inline void for_each_binned(Bins bins, Range columns, F f) {
   }
 }
 
+// Calls f(width, at) for the columns of a row: at(v) is vector v of `width`, 4 or, at the end, 1.
+template <class T, class F>
+inline void for_each_vectors(Size O, F f) {
+  constexpr Size L = lanes<T>, V = 4;
+  Size o = 0;
+  for (; o + V * L <= O; o += V * L) {
+    f(std::integral_constant<int, V>{}, [&](int v) { return WholeVector<T>{o + v * L}; });
+  }
+  for_each_vector<T>(
+      o, O, [&](auto at) { f(std::integral_constant<int, 1>{}, [&](int) { return at; }); });
+}
+
 // w (R, O) -> start (R, O): of the rows of bins. Sums add the rows in ascending order.
 template <class T>
 void binned_affine_start(T* start, const T* w, Bins bins, Size O) {
@@ -47,80 +59,116 @@ void binned_affine_start(T* start, const T* w, Bins bins, Size O) {
     if (B == 0) return;
     const T* const of_w = w + row * O;
     T* const of_start = start + row * O;
-    for_each_vector<T>(O, [&](auto at) {
-      Vector<T> sum{};
-      for (Size k = 0; k < B; ++k) sum += at.load(of_w + k * O);
-      sum = T(-0.5) * sum;
+    for_each_vectors<T>(O, [&](auto width, auto at) {
+      constexpr int V = width;
+      Vector<T> sum[V] = {};
       for (Size k = 0; k < B; ++k) {
-        at.store(of_start + k * O, sum);
-        sum += at.load(of_w + k * O);
+        HANDNN_UNROLL
+        for (int v = 0; v < V; ++v) sum[v] += at(v).load(of_w + k * O);
+      }
+      HANDNN_UNROLL
+      for (int v = 0; v < V; ++v) sum[v] = T(-0.5) * sum[v];
+      for (Size k = 0; k < B; ++k) {
+        HANDNN_UNROLL
+        for (int v = 0; v < V; ++v) {
+          at(v).store(of_start + k * O, sum[v]);
+          sum[v] += at(v).load(of_w + k * O);
+        }
       }
     });
   });
 }
 
-// What a column adds to a row of out: start (O), if it is not null, and factor * w (O).
+// Some columns of a row of x: the rows of w that they select, and what these are multiplied by. All
+// columns are found at once, a vector at a time.
 template <class T>
-struct BinnedTerm {
-  const T *start, *w;
-  T factor;
-};
+struct BinnedTerms {
+  static constexpr Size most = 64;  // columns
+  Size count = 0;
+  T counts[most];  // of bins; 0 for a plain column
+  T factors[most];
+  Int<T> first_rows[most], rows[most];
 
-// from (O), some terms -> out (O) = from + the terms, added in order. out may be from.
-template <class T>
-void add_binned_terms(T* out, const T* from, const BinnedTerm<T>* terms, Size count, Size O) {
-  constexpr Size L = lanes<T>, V = 4;
-  Size o = 0;
-  for (; o + V * L <= O; o += V * L) {
-    Vector<T> sum[V];
-    HANDNN_UNROLL
-    for (int v = 0; v < V; ++v) sum[v] = load(from + o + v * L);
-    for (Size k = 0; k < count; ++k) {
-      const auto [start, w, factor] = terms[k];
-      HANDNN_UNROLL
-      for (int v = 0; start && v < V; ++v) sum[v] += load(start + o + v * L);
-      HANDNN_UNROLL
-      for (int v = 0; v < V; ++v) sum[v] = fma(splat(factor), load(w + o + v * L), sum[v]);
-    }
-    HANDNN_UNROLL
-    for (int v = 0; v < V; ++v) store(out + o + v * L, sum[v]);
+  void add_column(Size row, Size B) {
+    first_rows[count] = Int<T>(row);
+    counts[count++] = T(B);
   }
-  for_each_vector<T>(o, O, [&](auto at) {
-    Vector<T> sum = at.load(from);
-    for (Size k = 0; k < count; ++k) {
-      const auto [start, w, factor] = terms[k];
-      if (start) sum += at.load(start);
-      sum = fma(splat(factor), at.load(w), sum);
+
+  // As position_of. Lanes beyond the last column are not used.
+  void find(const T* x) {
+    using V = Vector<T>;
+    HANDNN_ROLL
+    for (Size i = 0; i < count; i += lanes<T>) {
+      const V v = load(x + i, First<T>(count - i < lanes<T> ? count - i : lanes<T>));
+      const V B = load(counts + i), none{}, last = B - T(1);
+      const V inside = v > none ? (v < B ? v : B) : none;
+      Int<V> bin = __builtin_convertvector(inside < last ? inside : last, Int<V>);
+      bin = B > none ? bin : Int<V>{};
+      const V share = inside - __builtin_convertvector(bin, V);
+      store(factors + i, (B > none) & (v == v) ? share : v);
+      Int<V> row;
+      __builtin_memcpy(&row, first_rows + i, sizeof row);
+      row += bin;
+      __builtin_memcpy(rows + i, &row, sizeof row);
     }
-    at.store(out, sum);
-  });
-}
+  }
+
+  // out (O) = from (O) + start (R, O) and factors * w (R, O) of the rows, added in order. out may
+  // be from.
+  void sum(T* out, const T* from, const T* start, const T* w, Size O) const {
+    for_each_vectors<T>(O, [&](auto width, auto at) {
+      constexpr int V = width;
+      Vector<T> sum[V];
+      HANDNN_UNROLL
+      for (int v = 0; v < V; ++v) sum[v] = at(v).load(from);
+      for (Size k = 0; k < count; ++k) {
+        const Size row = Size(rows[k]) * O;
+        if (counts[k] > 0) {
+          HANDNN_UNROLL
+          for (int v = 0; v < V; ++v) sum[v] += at(v).load(start + row);
+        }
+        const Vector<T> factor = splat(factors[k]);
+        HANDNN_UNROLL
+        for (int v = 0; v < V; ++v) sum[v] = fma(factor, at(v).load(w + row), sum[v]);
+      }
+      HANDNN_UNROLL
+      for (int v = 0; v < V; ++v) at(v).store(out, sum[v]);
+    });
+  }
+
+  // The same for one output.
+  T sum_one(T sum, const T* start, const T* w) const {
+    for (Size k = 0; k < count; ++k) {
+      if (counts[k] > 0) sum += start[rows[k]];
+      sum = fma(factors[k], w[rows[k]], sum);
+    }
+    return sum;
+  }
+};
 
 // x (N, I), w (R, O), b (O) -> out (N, O), overwritten. scratch (R, O). The terms of the columns
 // are added in ascending order.
 template <class T>
 void binned_affine_forward(T* out, const T* x, const T* w, const T* b, Bins bins, T* scratch,
                            Size N, Size O) {
-  constexpr Size most = 16;  // columns at a time
   binned_affine_start(scratch, w, bins, O);
-  for (Size n = 0; n < N; ++n, x += bins.I, out += O) {
-    BinnedTerm<T> terms[most];
-    Size count = 0;
-    const T* from = b;
-    for_each_binned(bins, {0, bins.I}, [&](Size i, Size row, Size B) {
-      if (count == most) {
-        add_binned_terms(out, from, terms, count, O);
-        from = out;
-        count = 0;
-      }
-      if (B == 0) {
-        terms[count++] = {nullptr, w + row * O, x[i]};
+  Size row = 0;
+  for (Size first = 0; first == 0 || first < bins.I; first += BinnedTerms<T>::most) {
+    BinnedTerms<T> terms;
+    for (Size i = first; i < bins.I && terms.count < terms.most; ++i) {
+      terms.add_column(row, bins.counts[i]);
+      row += bins.rows(i);
+    }
+    for (Size n = 0; n < N; ++n) {
+      terms.find(x + n * bins.I + first);
+      T* const to = out + n * O;
+      const T* const from = first == 0 ? b : to;
+      if (O == 1) {
+        *to = terms.sum_one(*from, scratch, w);
       } else {
-        const auto [bin, share] = position_of(x[i], B);
-        terms[count++] = {scratch + (row + bin) * O, w + (row + bin) * O, share};
+        terms.sum(to, from, scratch, w, O);
       }
-    });
-    add_binned_terms(out, from, terms, count, O);
+    }
   }
 }
 template <class T>
@@ -206,8 +254,8 @@ inline void rows_in_bins_dw(T* dw, T* above, const T* dout, const RowsInBins<T>&
   for (int v = 0; v < V; ++v) at(v).store(above, over[v]);
 }
 
-// dout (N, O), x (N, I) -> the rows of dw (R, O) of some columns, overwritten; the other rows are
-//   unchanged, so that threads can share dw. scratch (matmul_scratch, and 2 O more).
+// dout (N, O), x (N, I) -> dw, the rows of some columns, overwritten. scratch (matmul_scratch, and
+//   2 O more). db (O): the sums of the columns of dout; null if not known.
 //
 //   dw = x^T . dout for plain columns (matmul_tn), and for bin k of a column of B bins
 //   dw[k] = sum over rows in bin k of share dout - 1/2 (sum over all rows of dout)
@@ -216,37 +264,37 @@ inline void rows_in_bins_dw(T* dw, T* above, const T* dout, const RowsInBins<T>&
 //
 // Sums over rows are in ascending order. Those of bins are sums of 64 rows, which are added.
 template <class T>
-void binned_affine_dw(T* dw, const T* dout, const T* x, Bins bins, T* scratch, Size N, Size O,
-                      Range columns) {
-  constexpr Size L = lanes<T>, V = 4, most = RowsInBins<T>::most;
-  T *const all = scratch + matmul_scratch<T>, *const above = all + O;
+void binned_affine_dw(T* dw, const T* dout, const T* x, const T* db, Bins bins, T* scratch, Size N,
+                      Size O, Range columns) {
+  constexpr Size most = RowsInBins<T>::most;
+  T *const sums = scratch + matmul_scratch<T>, *const above = sums + O;
+  Size first_row = 0;
+  for (Size i = 0; i < columns.first; ++i) first_row += bins.rows(i);
   for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
     if (B > 0 || (i > columns.first && bins.counts[i - 1] == 0)) return;  // with those before it
     Size end = i + 1;
     while (end < columns.last && bins.counts[end] == 0) ++end;
-    matmul_tn(dw + row * O, x + i, dout, scratch, N, end - i, O, {bins.I});
+    matmul_tn(dw + (row - first_row) * O, x + i, dout, scratch, N, end - i, O, {bins.I});
   });
   for (Size n = 0; n == 0 || n < N; n += most, x += most * bins.I, dout += most * O) {
     const Size rows = N - n < most ? N - n : most;
-    column_sums(all, dout, rows, O, false);
+    const T* const all = db && N <= most ? db : sums;
+    if (all == sums) column_sums(sums, dout, rows, O, false);
     for_each_binned(bins, columns, [&](Size i, Size row, Size B) {
       for (Size end = B; end > 0;) {
         const Size first = (end - 1) / most * most;
         RowsInBins<T> in;
         const T missing = in.find(x + i, bins.I, rows, B, first);
-        const auto add = [&](auto width, auto at) {
-          for (int v = 0; end == B && v < width; ++v) {
-            at(v).store(above, fma(splat(T(-0.5)), at(v).load(all), splat(missing)));
-          }
-          rows_in_bins_dw<width>(dw + (row + first) * O, above, dout, in, end - first, O, n > 0,
-                                 at);
-        };
-        Size o = 0;
-        for (; o + V * L <= O; o += V * L) {
-          add(std::integral_constant<int, V>{}, [&](int v) { return WholeVector<T>{o + v * L}; });
+        if (end == B) {
+          for_each_vector<T>(O, [&](auto at) {
+            at.store(above, fma(splat(T(-0.5)), at.load(all), splat(missing)));
+          });
         }
-        for_each_vector<T>(
-            o, O, [&](auto at) { add(std::integral_constant<int, 1>{}, [&](int) { return at; }); });
+        const auto add = [&](auto width, auto at) {
+          rows_in_bins_dw<width>(dw + (row - first_row + first) * O, above, dout, in, end - first,
+                                 O, n > 0, at);
+        };
+        for_each_vectors<T>(O, add);
         end = first;
       }
     });
