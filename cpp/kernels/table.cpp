@@ -73,7 +73,8 @@ constexpr SmallNetworkKernels<T> small_network_kernels() {
             {{{nullptr, tiny_steps<1, false, true, T>}, {nullptr, tiny_steps<1, true, true, T>}},
              {{tiny_steps<2, false, false, T>, tiny_steps<2, false, false, T>},
               {tiny_steps<2, false, false, T>, tiny_steps<2, true, true, T>}},
-             {{}, {tiny_steps<3, true, false, T>, tiny_steps<3, true, false, T>}},
+             {{tiny_steps<3, false, false, T>, tiny_steps<3, false, false, T>},
+              {tiny_steps<3, false, false, T>, tiny_steps<3, false, false, T>}},
              {{}, {tiny_steps<4, true, false, T>, tiny_steps<4, true, false, T>}}}};
   }
 }
