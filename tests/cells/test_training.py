@@ -43,6 +43,24 @@ def test_infers_the_kind(door, kind):
     assert Columns.learn(door.table(KINDS[kind])).columns[0].kind == kind
 
 
+FEW, TYPO = ["0", "1", "2", "3+"] * 3, ["0", "1", "2", "0", "1", "2", "3+", "0"]
+
+
+@every_text_door
+def test_a_few_integers_and_repeated_text_are_categories(door):
+    assert Columns.learn(door.table(FEW)).columns[0].kind == "category"
+    for cells in (TYPO, ["0.5", "1.5", "x"] * 4, [*map(str, range(20)), "x"] * 3):
+        with pytest.raises(ValueError, match="is text where other rows have numbers"):
+            Columns.learn(door.table(cells))
+
+
+def test_a_few_typed_integers_and_repeated_text_are_categories():
+    for cells in ([0, 1, "3+"] * 2, np.array([np.int64(0), "x"] * 2, object)):
+        assert Columns.learn({"a": cells}).columns[0].kind == "category"
+    with pytest.raises(ValueError, match="where other rows have numbers"):
+        Columns.learn({"a": [True, 2, 2, 2, "x", "x"]})
+
+
 @pytest.mark.parametrize("labels", [["01", "02", "03"], ["t", "f"], ["a", "NA"], ["1.50", "2"]])
 def test_predicted_labels_keep_their_spelling(labels):
     target = Target.learn(labels * 3, "multiclass", gaps=())

@@ -27,6 +27,8 @@ def odd_flats():
         "name": [f"flat {k}" for k in range(120)],
         "day": [f"2024-0{k % 9 + 1}-11" for k in range(120)],
         "share": [f"{k % 30}%" for k in range(120)],
+        "children": ["0", "1", "2", "3+"] * 30,
+        "grade": ["1", "2", "3", "."] * 30,
     }
 
 
@@ -46,17 +48,20 @@ def test_each_decision_is_one_line(handnn_command, table, tmp_path, odd_flats, s
     result = handnn_command(*arguments, "--out", out, "--report", tmp_path / "r.html")
     assert result.code == 0, result.err
     lines = [line for line in result.err.splitlines() if line.startswith("note: ")]
-    assert len(lines) == 6
+    assert len(lines) == 8
     for (name, text), line in zip(LEFT_OUT.items(), lines[:4], strict=True):
         assert line.startswith(f"note: column {name!r} ") and line.endswith(text)
     assert "column 'share' is read as numbers, without the %; use --category share" in lines[4]
-    assert "dates, read as days and cycles: 'day'; use --category day" in lines[5]
+    assert lines[5].endswith("'children' has numbers and '3+': its few values are categories")
+    assert lines[6].endswith("are categories; if it marks a missing value, use --gap .")
+    assert "dates, read as days and cycles: 'day'; use --category day" in lines[7]
     kinds = FileModel.load(out).kinds
     assert kinds == {
         "area": "number", "floor": "number", "town": "category", "day": "date", "share": "number",
+        "children": "category", "grade": "category",
     }  # fmt: skip
     decisions = json.loads(handnn_command("inspect", out, "--json").out)["decisions"]
-    assert len(decisions) == 6 and "use=['name']" in decisions[3]
+    assert len(decisions) == 8 and "use=['name']" in decisions[3]
     page = (tmp_path / "r.html").read_text("utf-8")
     assert "is left out" in page and "use --use name" not in page
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from typing import TypeAlias
@@ -12,6 +11,9 @@ from numpy.typing import NDArray
 
 from handnn.tables.cells import (
     DEFAULT_GAPS,
+    INTEGER,
+    MAX_INT_LABELS,
+    MIN_MEAN_COUNT,
     AnyArray,
     Cells,
     ColumnError,
@@ -32,18 +34,10 @@ from handnn.tables.table_reader import TableReader
 TargetLike: TypeAlias = object
 """The targets of N rows: an array or list (N,) or (N, O), a Series or a DataFrame."""
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-
-MAX_INT_CLASSES = 20
-"""Ints are class labels if there are at most this many different ones."""
-
 MIN_CLASSES = 2
 
 MAX_CHARACTERS = 2**20
 """The largest product of the number of classes and of the length of the longest one."""
-
-MIN_MEAN_COUNT = 2
-"""Ints are class labels if each of them occurs at least this often on average."""
 
 
 class TargetValues:
@@ -126,7 +120,7 @@ class TargetValues:
         if not is_category and not _are_ints(column):
             return "regression"
         count = len(set(column.texts.tolist()))
-        if is_category or count <= min(MAX_INT_CLASSES, self.n_rows // MIN_MEAN_COUNT):
+        if is_category or count <= min(MAX_INT_LABELS, self.n_rows // MIN_MEAN_COUNT):
             return "binary" if count == 2 else "multiclass"
         return "regression"
 
@@ -229,7 +223,7 @@ def _are_ints(column: Cells) -> bool:
     kinds = set(map(type, column.values.tolist()))
     if not all(issubclass(kind, int | np.integer | str) for kind in kinds) or bool in kinds:
         return False
-    return all(_INTEGER.fullmatch(text) for text in set(column.values[column.text].tolist()))
+    return all(INTEGER.fullmatch(text) for text in set(column.values[column.text].tolist()))
 
 
 def _array(y: TargetLike, where: str) -> TargetLike:

@@ -19,7 +19,7 @@ from handnn.files.reading.values import (
     label_counts,
     without,
 )
-from handnn.tables.cells import category_text
+from handnn.tables.cells import category_text, few_labels
 from handnn.tables.moments import RunningMoments
 from handnn.tables.steps import Label
 
@@ -163,6 +163,12 @@ class ColumnFacts:
         if 2 * self.n_dates >= self.n_values:
             return "date" if self.n_dates == self.n_values else "mixed dates"
         return "category"
+
+    @property
+    def has_few_labels(self) -> bool:
+        """Whether a "mixed" column is one of categories, by `tables.cells.few_labels`."""
+        is_complete = self.is_counted and self.labels.total() == self.n_values
+        return self.kind == "mixed" and is_complete and not self.n_bools and few_labels(self.labels)
 
     @property
     def is_constant(self) -> bool:

@@ -61,6 +61,7 @@ class Choice:
         usable: the columns in `left_out` that are left out only by default.
         units: columns of numbers with a unit, such as "%".
         odd_dates: columns of categories that look like dates, with the first one of each.
+        few_labels: columns of categories that are numbers and text, with the first text of each.
     """
 
     kinds: dict[str, str]
@@ -68,6 +69,7 @@ class Choice:
     usable: set[str]
     units: dict[str, str]
     odd_dates: dict[str, str] = field(default_factory=dict)
+    few_labels: dict[str, str] = field(default_factory=dict)
 
     def notes(self) -> list[Note]:
         """Return notes on the automatic decisions."""
@@ -85,6 +87,11 @@ class Choice:
                     "written like 2024-05-01 are read as dates"
                 )
             )
+        for name, text in self.few_labels.items():
+            is_gap = not any(map(str.isdigit, text))
+            remedies = (Remedy(Option.GAPS, (text.strip(),)),) if is_gap else ()
+            problem = f"column {name!r} has numbers and {text!r:.40}: its few values are categories"
+            found.append(Note(problem, *remedies))
         dates = [name for name, kind in self.kinds.items() if kind == "date"]
         if dates:
             remedy = Remedy(Option.CATEGORIES, tuple(dates[:MAX_LISTED]))
@@ -108,7 +115,8 @@ def choose_kinds(
     ignored: list[str] = []
     remedies: list[Remedy] = []
     for name, fact in facts.items():
-        kind = "category" if fact.is_chosen and fact.n_values else fact.kind
+        is_category = (fact.is_chosen and fact.n_values) or fact.has_few_labels
+        kind = "category" if is_category else fact.kind
         problem, cells = _problem(fact, kind, source)
         if problem:
             problems.append(f"column {name!r} {problem}")
@@ -121,6 +129,8 @@ def choose_kinds(
             choice.kinds[name] = kind
             if kind == "category" and not fact.is_chosen and has_odd_dates(fact):
                 choice.odd_dates[name] = fact.first_value
+            if fact.has_few_labels and not fact.is_chosen:
+                choice.few_labels[name] = fact.texts[0][1]
             if kind == "number" and fact.units:
                 choice.units[name] = next(iter(fact.units))
         elif is_strict or name in used:

@@ -28,9 +28,8 @@ from handnn.files.reading.columns import check_column, check_same_columns, liste
 from handnn.files.reading.csv_checks import counted
 from handnn.files.reading.source import Source, joined, open_table
 from handnn.files.reading.values import typed, without
-from handnn.tables.cells import category_text
+from handnn.tables.cells import MAX_INT_LABELS, MIN_MEAN_COUNT, category_text
 from handnn.tables.objective import SQUARED
-from handnn.tables.target_values import MAX_INT_CLASSES
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -215,7 +214,8 @@ def task_of(fact: ColumnFacts, kind: str, task: str) -> str:
         return task
     n_labels = len({category_text(label) for label in fact.labels})
     if kind == "number":
-        are_few = fact.is_counted and n_labels <= min(MAX_INT_CLASSES, fact.n_values // 2)
+        n_at_most = min(MAX_INT_LABELS, fact.n_values // MIN_MEAN_COUNT)
+        are_few = fact.is_counted and n_labels <= n_at_most
         if not (fact.is_whole and are_few) or fact.units:
             return "regression"
     return "binary" if n_labels == 2 else "multiclass"

@@ -6,9 +6,13 @@ from handnn.tables.cells.column import AnyArray, Cells, Floats, Mask, parse, rea
 from handnn.tables.cells.dates import date_text, days_of, parse_date
 from handnn.tables.cells.hints import ADVICE, near_number, near_numbers
 from handnn.tables.cells.kind import (
+    INTEGER,
+    MAX_INT_LABELS,
+    MIN_MEAN_COUNT,
     ColumnError,
     advice_for,
     check_near_numbers,
+    few_labels,
     infer_kind,
     label_codes,
     look_up,
@@ -34,10 +38,11 @@ from handnn.tables.cells.text import (
 )
 
 __all__ = [
-    "ADVICE", "ALIASES", "BOOLS", "DEFAULT_GAPS", "GAPS", "MISSING_TYPES", "SPACES", "USUAL",
-    "AnyArray", "Cells", "ColumnError", "Floats", "GapWords", "Mask", "SeriesCells", "UnusualCell",
-    "advice_for", "category_text", "check_near_numbers", "date_text", "days_of", "gap_tuple",
-    "infer_kind", "is_number", "label_codes", "look_up", "near_number", "near_numbers",
-    "number_text", "one_code", "one_number", "parse", "parse_date", "read_cells", "read_series",
+    "ADVICE", "ALIASES", "BOOLS", "DEFAULT_GAPS", "GAPS", "INTEGER", "MAX_INT_LABELS",
+    "MIN_MEAN_COUNT", "MISSING_TYPES", "SPACES", "USUAL", "AnyArray", "Cells", "ColumnError",
+    "Floats", "GapWords", "Mask", "SeriesCells", "UnusualCell", "advice_for", "category_text",
+    "check_near_numbers", "date_text", "days_of", "few_labels", "gap_tuple", "infer_kind",
+    "is_number", "label_codes", "look_up", "near_number", "near_numbers", "number_text",
+    "one_code", "one_number", "parse", "parse_date", "read_cells", "read_series",
     "sorted_labels", "strip", "text_of", "to_numbers",
 ]  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
@@ -11,8 +13,17 @@ from numpy.typing import NDArray
 
 from handnn.tables.cells.column import Cells, Floats
 from handnn.tables.cells.hints import ADVICE, near_number, near_numbers
-from handnn.tables.cells.text import ALIASES, category_text
+from handnn.tables.cells.text import ALIASES, category_text, is_number
 from handnn.tables.steps import Label
+
+MAX_INT_LABELS = 20
+"""Integers are labels if there are at most this many different ones, as in a target."""
+
+MIN_MEAN_COUNT = 2
+"""Integers are labels if each of them occurs at least this often on average."""
+
+INTEGER = re.compile(r"[+-]?[0-9]+")
+"""An integer, written without a point."""
 
 
 class ColumnError(ValueError):
@@ -67,7 +78,8 @@ def infer_kind(column: Cells, where: str) -> str:
     """Return "number", "category" or "date", inferred from the values of a column.
 
     Raises ColumnError when every value is missing, when most values are numbers or dates and some
-    are not, and when most values are strings that look like numbers, such as "15%".
+    are not (unless they are `few_labels`), and when most values are strings that look like numbers,
+    such as "15%".
     """
     present = ~column.missing
     n_present = int(present.sum())
@@ -86,7 +98,7 @@ def infer_kind(column: Cells, where: str) -> str:
     n_numbers = int(reads.sum())
     if n_numbers == n_present:
         return "number"
-    if 2 * n_numbers >= n_present:
+    if 2 * n_numbers >= n_present and (is_bool.any() or not few_labels(Counter(column.present))):
         odd = present & ~reads
         what = "text" if column.text[int(odd.argmax())] else "a bool or a date"
         error = column.error(where, odd, f"is {what} where other rows have numbers")
@@ -100,6 +112,27 @@ def infer_kind(column: Cells, where: str) -> str:
         raise ColumnError(str(error), advice)
     check_near_numbers(column, where, n_present, n_numbers, advice)
     return "category"
+
+
+def few_labels(counts: Mapping[Label, int]) -> bool:
+    """Return whether numbers and text are the labels of a few categories, such as 0, 1, 2 and 3+.
+
+    counts: how often each value occurs. The numbers are integers, there are at most 20 different
+    values, each occurs twice on average, and each text at least twice, so that none is a typo.
+
+    Examples:
+        >>> from handnn.tables.cells import few_labels
+        >>> few_labels({"0": 5, "1": 4, "3+": 2}), few_labels({"0": 5, "1": 4, "3+": 1})
+        (True, False)
+    """
+    if not 0 < len(counts) <= min(MAX_INT_LABELS, sum(counts.values()) // MIN_MEAN_COUNT):
+        return False
+    return all(
+        INTEGER.fullmatch(value) or (count > 1 and not is_number(value))
+        if isinstance(value, str)
+        else isinstance(value, int | np.integer) and not isinstance(value, bool)
+        for value, count in counts.items()
+    )
 
 
 def check_near_numbers(
