@@ -97,7 +97,7 @@ def test_a_fit_ends_with_affines(n_bins, has_positions):
     table = table_of(400)
     y = table["b"] + (table["town"] == "Ulm")
     model, widths = short_fit(table, y, n_bins)
-    n_expanded = model.columns.transform(table, "float32").shape[1]
+    n_expanded = Columns.learn(table, scale="quantile", n_bins=n_bins).n_in
     assert (n_expanded in widths) != has_positions
     kinds = {type(layer) for network in model.networks for layer in network.layers}
     assert BinnedAffine not in kinds and {Affine, Embedding} <= kinds
