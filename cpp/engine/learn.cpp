@@ -143,8 +143,8 @@ void TrainingProgram<T>::learn_binned_affine(std::size_t i, Size N, int part, in
     do n += bins.rows(end++) * O;
     while (end < last && n + bins.rows(end) * O <= most);
     T* const dw = stores() ? stored_dw_[i] + at : of_part;
-    kernels_.binned_affine_dw(dw, dout_[i], input(i), db, bins, scratch_[std::size_t(part)], N, O,
-                              {column, end});
+    kernels_.binned_affine_dw(dw, dout_[i], input(i), db, {bins, {column, end}},
+                              scratch_[std::size_t(part)], N, O);
     if (!stores()) apply(brick.w, dw, w_rates_[i], at, n);
     column = end;
     at += n;

@@ -134,8 +134,8 @@ void TrainingProgram<T>::learn_node(std::size_t i, Range node, T* gradient, int 
         const Size n = of.last - of.first;
         T* const db = out + brick.w.size;
         kernels_.column_sums(db, slopes, n, O, false);
-        kernels_.binned_affine_dw(out, slopes, x + of.first * I, db, brick.bin_counts(),
-                                  scratch_[0], n, O, {0, I});
+        kernels_.binned_affine_dw(out, slopes, x + of.first * I, db, {brick.bin_counts(), {0, I}},
+                                  scratch_[0], n, O);
       });
       return;
     case Kind::layer_norm:

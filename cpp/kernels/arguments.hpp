@@ -121,5 +121,9 @@ struct Bins {
   Size I;
   Size rows(Size i) const { return counts[i] ? counts[i] : 1; }
 };
+struct SomeBins {
+  Bins bins;
+  Range columns;
+};
 
 }  // namespace handnn

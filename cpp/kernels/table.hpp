@@ -65,8 +65,8 @@ namespace handnn {
                                 Size N, Size I, Size O)) \
   KERNEL(void, binned_affine_forward, (T* out, const T* x, const T* w, const T* b, Bins bins, \
                                        T* scratch, Size N, Size O)) \
-  KERNEL(void, binned_affine_dw, (T* dw, const T* dout, const T* x, const T* db, Bins bins, \
-                                  T* scratch, Size N, Size O, Range columns)) \
+  KERNEL(void, binned_affine_dw, (T* dw, const T* dout, const T* x, const T* db, SomeBins of, \
+                                  T* scratch, Size N, Size O)) \
   KERNEL(void, matmul_tn, (T* dw, const T* x, const T* dout, T* scratch, Size N, Size I, Size O, \
                            Summing how)) \
   KERNEL(void, matmul_nt, (T* dx, const T* dout, const T* w, T* scratch, Size N, Size I, Size O)) \

@@ -70,7 +70,7 @@ void test_binned_affine(Size N, Size I, Size O) {
   T* of_part = dw.data();
   for (const Range part : {Range{0, half}, Range{half, I}}) {
     kernels<T>().binned_affine_dw(of_part, dout.data(), x.data(), half % 2 ? db.data() : nullptr,
-                                  bins, scratch.data(), N, O, part);
+                                  {bins, part}, scratch.data(), N, O);
     for (Size i = part.first; i < part.last; ++i) of_part += bins.rows(i) * O;
   }
   binned_affine_dw_naive(dw_naive.data(), dout.data(), x.data(), bins, N, O, {0, I});

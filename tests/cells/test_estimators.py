@@ -60,7 +60,7 @@ def test_an_array_has_the_same_predictions(regressor):
 
 
 def test_advice_names_no_argument_that_estimators_do_not_have():
-    for column in ([f"A{n}" for n in range(N)], ["15%", "7%"] * (N // 2), ["1", "x"] * (N // 2)):
+    for column in ([f"A{n}" for n in range(N)], ["15%", "7%"] * (N // 2), ["0.5", "x"] * (N // 2)):
         with pytest.raises(ValueError, match="column 'a'") as error:
             fitted(pd.DataFrame({"a": column, "b": np.arange(N)}))
         assert "kinds" not in str(error.value)

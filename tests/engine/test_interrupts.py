@@ -153,10 +153,14 @@ def test_another_thread_reads_the_params_of_small_networks(momentum):
             sleep(0.01)
         interrupt_main()
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it in jobs
     watcher = Thread(target=watch)
     watcher.start()
-    with pytest.raises(KeyboardInterrupt):
-        one.fit(x, y, epochs=10**8, batch_size=2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            one.fit(x, y, epochs=10**8, batch_size=2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     watcher.join()
     assert len(digests) == 4
 

@@ -264,8 +264,9 @@ inline void rows_in_bins_dw(T* dw, T* above, const T* dout, const RowsInBins<T>&
 //
 // Sums over rows are in ascending order. Those of bins are sums of 64 rows, which are added.
 template <class T>
-void binned_affine_dw(T* dw, const T* dout, const T* x, const T* db, Bins bins, T* scratch, Size N,
-                      Size O, Range columns) {
+void binned_affine_dw(T* dw, const T* dout, const T* x, const T* db, SomeBins of, T* scratch,
+                      Size N, Size O) {
+  const auto [bins, columns] = of;
   constexpr Size most = RowsInBins<T>::most;
   T *const sums = scratch + matmul_scratch<T>, *const above = sums + O;
   Size first_row = 0;

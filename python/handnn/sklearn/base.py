@@ -27,7 +27,7 @@ from handnn.sklearn.building import (
 )
 from handnn.sklearn.estimator_recipe import EstimatorRecipe, settle
 from handnn.sklearn.given_rows import GivenRows, separation_of
-from handnn.sklearn.held_out import EncodedRows, checked, choose_held_out, validation_rows
+from handnn.sklearn.held_out import EncodedRows, choose_held_out, validation_rows
 from handnn.sklearn.jobs import JobFactory, TrainingJob, bag_training, run_bag, run_jobs
 from handnn.sklearn.log_targets import chosen_on, on_chosen_scale
 from handnn.sklearn.parameters import Parameters, bags, holds_out_once
@@ -318,11 +318,6 @@ class BaseMLP(Parameters, Results, BaseEstimator):  # type: ignore[misc]
         The outputs of a classifier's networks are divided by the temperature.
         """
         raise NotImplementedError
-
-    def _checked_held_out(self, method: str) -> tuple[HeldOutErrors, str]:
-        """Return the errors on held-out rows, and the name of a method; ValueError without any."""
-        check_is_fitted(self, "networks_")
-        return checked(self._held_out, f"{type(self).__name__}.{method}")
 
     def table_model(self) -> TableModel:
         """Return the fitted networks, with the preprocessing of X and y, as a `TableModel`.

@@ -22,7 +22,7 @@ from handnn.losses import Loss
 from handnn.schedules import Schedule
 from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import CLASS_LOSSES, class_loss
-from handnn.sklearn.held_out import EncodedRows
+from handnn.sklearn.held_out import EncodedRows, held_out_errors
 from handnn.sklearn.parameters import Auto, RandomState
 from handnn.sklearn.sample_weights import ClassWeight, class_weights
 from handnn.sklearn.targets import ClassTarget, EstimatorTarget
@@ -174,7 +174,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
         `handnn.TableModel.predict_set`. Raises ValueError for several targets, and unless the
         estimator is a bag (early_stopping="auto") fitted to at least 32 rows.
         """
-        held_out, where = self._checked_held_out("predict_set")
+        held_out, where = held_out_errors(self, "predict_set")
         limit = held_out.limit(coverage, where)
         return np.asarray(held_out.set_scores(self._outputs(X)) <= limit)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from sklearn.model_selection import train_test_split
+from sklearn.utils.validation import check_is_fitted
 
 from handnn.arrays import Array
 from handnn.sklearn.given_rows import GivenRows
@@ -18,6 +19,12 @@ from handnn.sklearn.sample_weights import row_weights
 from handnn.tables.cells import AnyArray, Mask
 from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.moments import Weights
+
+
+class HasErrors(Protocol):
+    """An estimator that keeps the errors of its bag."""
+
+    _held_out: HeldOutErrors | None
 
 
 class EncodedRows(NamedTuple):
@@ -89,8 +96,11 @@ def validation_rows(
         raise ValueError(f"{name}: {error}") from error
 
 
-def checked(errors: HeldOutErrors | None, where: str) -> tuple[HeldOutErrors, str]:
+def held_out_errors(estimator: HasErrors, method: str) -> tuple[HeldOutErrors, str]:
     """Return the errors on held-out rows, and the name of a method; ValueError without them."""
+    check_is_fitted(estimator, "networks_")
+    where = f"{type(estimator).__name__}.{method}"
+    errors = estimator._held_out
     if errors is None:
         raise ValueError(
             f"{where} needs a bag, which has held-out rows: at least 32 rows to learn from, "

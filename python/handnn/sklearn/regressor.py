@@ -17,7 +17,7 @@ from handnn.losses import Loss, facts_of
 from handnn.schedules import Schedule
 from handnn.sklearn.base import BaseMLP
 from handnn.sklearn.building import REGRESSION_LOSSES
-from handnn.sklearn.held_out import EncodedRows
+from handnn.sklearn.held_out import EncodedRows, held_out_errors
 from handnn.sklearn.parameters import Auto, RandomState
 from handnn.sklearn.targets import EstimatorTarget, RegressionTarget
 from handnn.tables.bagging import Folds
@@ -223,7 +223,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         ValueError unless the estimator is a bag (early_stopping="auto") that has learned from at
         least 32 rows.
         """
-        held_out, where = self._checked_held_out("predict_interval")
+        held_out, where = held_out_errors(self, "predict_interval")
         bound = held_out.bound(coverage, where)
         ends = self._target.interval(self._outputs(X), bound)
         return ends[:, 0] if ends.shape[1] == 1 else ends

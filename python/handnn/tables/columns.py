@@ -99,9 +99,8 @@ class Columns:
         n_cycles = sum(len(column.names_out("")) - 1 for _, column in self._values)
         self._n_before_codes = self._n_before_cycles + n_cycles
         is_one_hot = categories == "one-hot"
-        self._encode_row = RowEncoder(
-            self._values, self._categories, names, self._gap_words, one_hot=is_one_hot
-        )
+        parts = self._values, self._categories, names, self._gap_words
+        self._encode_row = RowEncoder(*parts, one_hot=is_one_hot)
         if is_one_hot:
             for place, category in self._categories:
                 category.check_one_hot(f"Columns: {self._describe(place)}")
@@ -122,8 +121,7 @@ class Columns:
 
         Cells are read as docs/cells.md says, by value and not by type: " 2.0" is the number 2, and
         "NA" is a missing value, in every table. Columns of numbers and of dates keep that kind.
-        Columns of bools or of other text, and those that the frame declares categorical, become
-        categories.
+        Columns of bools and other text, or declared categorical by the frame, become categories.
 
         Parameters:
             table: N rows, N ≥ 1.
