@@ -85,9 +85,9 @@ template <class T>
 struct BinnedTerms {
   static constexpr Size most = 64;  // columns
   Size count = 0;
-  T counts[most];  // of bins; 0 for a plain column
+  T counts[most] = {};  // of bins; 0 for a plain column, and beyond the last one
   T factors[most];
-  Int<T> first_rows[most], rows[most];
+  Int<T> first_rows[most] = {}, rows[most];
 
   void add_column(Size row, Size B) {
     first_rows[count] = Int<T>(row);
