@@ -277,14 +277,12 @@ Size TrainingProgram<T>::plan_steps(const SmallBatches<T>& batches, Size steps, 
     return step;
   }
   for (; step < steps; ++step) {
-    const double loss = small_plan_->gradients(batches, step, scale);
-    total += double(batches.N) * loss;
-    if (!std::isfinite(loss)) break;
+    total += double(batches.N) * small_plan_->gradients(batches, step, scale);
+    if (!std::isfinite(total)) break;
     set_rates(1, 1);
     small_plan_->update(optimizer_.which, w_rates_[0]);
     ++optimizer_.step;
     ++steps_;
-    if (!std::isfinite(total)) break;
   }
   return step;
 }

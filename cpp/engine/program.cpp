@@ -163,7 +163,7 @@ void TrainingProgram<T>::lay_out() {
 }
 
 template <class T>
-double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outputs) {
+double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outputs, double total) {
   const Size N = batch.count;
   const int parts = is_worth_sharing(N) ? threads_ : 1;
   batch_rows_ = N;
@@ -181,8 +181,8 @@ double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outpu
       forward_and_backward(batch, parts);
     }
   }
-  const double value = loss_of(batch);
-  if (!std::isfinite(value)) return value;
+  total += double(N) * loss_of(batch);
+  if (!std::isfinite(total)) return total;
   set_rates(lr_factor, 1);
   if (is_row) {
     backward_and_learn_row();
@@ -195,7 +195,7 @@ double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outpu
   }
   ++optimizer_.step;
   ++steps_;
-  return value;
+  return total;
 }
 
 // Computes all outputs and the gradients of all learning bricks' outputs. Each BatchNorm ends a run

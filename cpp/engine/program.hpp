@@ -94,14 +94,15 @@ class TrainingProgram {
                   OptimizerSettings optimizer, double clip_norm, Size most_rows, int threads = 0,
                   Sharding<T> sharding = {});
 
-  // One step on up to most_rows rows. lr_factor multiplies the learning rate. Returns the loss
-  // before the update; if it is not finite, nothing is updated. `outputs`, if not null, is
-  // (batch.count, columns()) and receives the outputs from before the update.
-  double step(const Rows<T>& batch, double lr_factor = 1, T* outputs = nullptr);
+  // One step on up to most_rows rows. lr_factor multiplies the learning rate. Returns `total` plus
+  // the loss before the update, times the rows; if that is not finite, nothing is updated.
+  // `outputs`, if not null, is (batch.count, columns()) and receives the outputs from before the
+  // update.
+  double step(const Rows<T>& batch, double lr_factor = 1, T* outputs = nullptr, double total = 0);
 
   // One step on a batch of N rows that ranks share; `batch` holds the local_rows(N) rows of this
   // one, and `outputs` theirs.
-  double sharded_step(const Rows<T>& batch, Size N, double lr_factor, T* outputs);
+  double sharded_step(const Rows<T>& batch, Size N, double lr_factor, T* outputs, double total);
 
   // Whether small_steps takes steps on batches of N rows.
   bool takes_small_steps(Size N) const;

@@ -32,8 +32,8 @@ void TrainingProgram<T>::lay_out_gradients() {
 }
 
 template <class T>
-double TrainingProgram<T>::sharded_step(const Rows<T>& batch, Size N, double lr_factor,
-                                        T* outputs) {
+double TrainingProgram<T>::sharded_step(const Rows<T>& batch, Size N, double lr_factor, T* outputs,
+                                        double total) {
   const int parts = is_worth_sharing(batch.count) ? threads_ : 1;
   x_ = batch.x;
   batch_rows_ = N;
@@ -59,13 +59,14 @@ double TrainingProgram<T>::sharded_step(const Rows<T>& batch, Size N, double lr_
   for (std::size_t i = 0; i < bricks_.size(); ++i) {
     if (bricks_[i].kind == Kind::batch_norm) update_running_statistics(i, {0, bricks_[i].O});
   }
-  if (!std::isfinite(value)) return value;
+  total += double(N) * value;
+  if (!std::isfinite(total)) return total;
   if (sharding_.sum) std::memcpy(total_, sharding_.total, std::size_t(n_params_) * sizeof(T));
   set_rates(lr_factor, stores() ? clip_scale(clip_norm_, gradient_sum_of_squares(parts)) : 1);
   for_each_learning(parts, [&](std::size_t i, int part) { update(i, part, parts); });
   ++optimizer_.step;
   ++steps_;
-  return value;
+  return total;
 }
 
 // The rows of a node, counted from the first local one.
@@ -155,11 +156,11 @@ void TrainingProgram<T>::learn_node(std::size_t i, Range node, T* gradient, int 
 }
 
 // The rest of TrainingProgram is instantiated in program.cpp.
-#define HANDNN_FOR(T)                                                                 \
-  template void TrainingProgram<T>::lay_out_gradients();                              \
-  template double TrainingProgram<T>::sharded_step(const Rows<T>&, Size, double, T*); \
-  template Range TrainingProgram<T>::local_rows_of(Range) const;                      \
-  template void TrainingProgram<T>::learn_node(std::size_t, Range, T*, int, int);     \
+#define HANDNN_FOR(T)                                                                         \
+  template void TrainingProgram<T>::lay_out_gradients();                                      \
+  template double TrainingProgram<T>::sharded_step(const Rows<T>&, Size, double, T*, double); \
+  template Range TrainingProgram<T>::local_rows_of(Range) const;                              \
+  template void TrainingProgram<T>::learn_node(std::size_t, Range, T*, int, int);             \
   template std::optional<double> TrainingProgram<T>::loss_of(Range, const Rows<T>&) const;
 HANDNN_FOR(float)
 HANDNN_FOR(double)

@@ -164,9 +164,9 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
       const double factor = lr_factors ? lr_factors[result.steps] : 1;
       T* const batch_outputs =
           outputs ? outputs + (first + local.first) * program.columns() : nullptr;
-      result.total +=
-          double(N) * (program.is_sharded() ? program.sharded_step(batch, N, factor, batch_outputs)
-                                            : program.step(batch, factor, batch_outputs));
+      result.total = program.is_sharded()
+                         ? program.sharded_step(batch, N, factor, batch_outputs, result.total)
+                         : program.step(batch, factor, batch_outputs, result.total);
       if (!std::isfinite(result.total)) return result;
       ++result.steps;
       stops = interruptions.now(1) || program.is_to_stop();

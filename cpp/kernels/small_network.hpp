@@ -197,7 +197,7 @@ Size small_network(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
     for (int i = 0; i < net.count; ++i) small_forward(net.layers[i], in[i], N);
     const double loss = small_loss(net, y_true, N, scale);
     sum += double(N) * loss;
-    if (!__builtin_isfinite(loss)) break;
+    if (!__builtin_isfinite(sum)) break;
     for (int i = net.count; i-- > 0;) {
       if (i > 0) small_dx(net.layers[i - 1], net.layers[i], N);
       small_dparams(net.layers[i], in[i], N, lr, !net.update);
@@ -205,7 +205,6 @@ Size small_network(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
     if (net.update) {
       net.update(net.params, net.states[0], net.states[1], net.params + net.size, rates, net.size);
     }
-    if (!__builtin_isfinite(sum)) break;
   }
   total = sum;
   return step;

@@ -142,11 +142,10 @@ Size small_column_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches
     }
     const double loss = mean_of_few_squares(errors, N);
     sum += double(N) * loss;
-    if (!__builtin_isfinite(loss)) break;
+    if (!__builtin_isfinite(sum)) break;
     update_small<Formula>(b, of.b, grad, b_rates);
     HANDNN_ROLL
     for (Size v = 0; v < V; ++v) update_small<Formula>(w[v], of.w, grads[v], w_rates);
-    if (!__builtin_isfinite(sum)) break;
   }
   total = sum;
   store_small(of.b, 0, 1, b);
@@ -197,7 +196,7 @@ Size small_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T sca
     const double loss =
         of.are_labels ? take_sum(row_losses, N) / double(N) : mean_of_few_squares(errors, N * O);
     sum += double(N) * loss;
-    if (!__builtin_isfinite(loss)) break;
+    if (!__builtin_isfinite(sum)) break;
     // The gradient of the last row is still in a register.
     Vector<T> grad{};
     HANDNN_ROLL
@@ -210,7 +209,6 @@ Size small_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T sca
       for (Size n = 0; n < N - 1; ++n) grad = fma(splat(x[n][i]), dout[n], grad);
       update_small<Formula>(w[i], of.w, fma(splat(x[N - 1][i]), last, grad), w_rates);
     }
-    if (!__builtin_isfinite(sum)) break;
   }
   total = sum;
   store_small(of.b, 0, O, b);

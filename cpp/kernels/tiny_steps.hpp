@@ -194,13 +194,12 @@ Size tiny_steps(const SmallNetwork<T>& net, const SmallBatches<T>& batches, cons
       const double loss =
           are_labels ? take_sum(net.sums, N) / double(N) : mean_of_few_squares(errors, N * O);
       sum += double(N) * loss;
-      return bool(__builtin_isfinite(loss));
+      return bool(__builtin_isfinite(sum));
     };
     if (!training.row(load_row(batches.x + row * I, I, first_x), is_last, slopes)) break;
     ++n;
     if (!is_last) continue;
     n = 0;
-    if (!__builtin_isfinite(sum)) break;
     ++step;
   }
   total = sum;

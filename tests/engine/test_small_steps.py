@@ -120,6 +120,36 @@ def test_the_step_that_diverges_is_not_taken(sizes, batch_size, name, is_nan, ba
         assert_same_bits(fits[0].network.params[name], array, name)
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+@pytest.mark.parametrize(
+    ("sizes", "name"),
+    [
+        ((1, 1, 1), "SGD"),
+        ((3, 1), "SGD"),
+        ((3, 3), "SGD"),
+        ((2, 9, 1), "SGD"),
+        ((2, 9, 9, 1), "Adam"),
+        ((2, 300, 1), "SGD"),
+    ],
+)
+def test_step_that_lifts_the_sum_of_losses_beyond_float64_is_not_taken(sizes, name, batch_size):
+    """Each loss, times its rows, is finite: about 1.4e308 divided by the outputs."""
+    x, y, _ = rows(28, sizes[0], sizes[-1], dtype=np.float64)
+    y[:] = 1.2e154 / (batch_size * sizes[-1]) ** 0.5
+    fits, errors = [], []
+    for engine in ("compiled", "bricks"):
+        one = Trainer(mlp(sizes, rng=0, dtype=np.float64), MSELoss(), MAKERS[name](), engine=engine)
+        one.optimizer.lr = 1e-160
+        with pytest.raises(DivergenceError, match="the loss is inf in epoch 1") as error:
+            one.fit(x, y, epochs=2, batch_size=batch_size, shuffle=False)
+        fits.append(one)
+        errors.append((str(error.value), error.value.step))
+    assert errors[0] == errors[1]
+    assert fits[0].optimizer.steps == fits[1].optimizer.steps == errors[0][1] - 1 == sizes[-1]
+    for array, other in zip(*(one.network.params.values() for one in fits), strict=True):
+        assert_same_bits(array, other)
+
+
 @pytest.mark.parametrize("value", [0.0, -0.0, np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("name", ["SGD", "Adam, soon without corrections"])
 def test_units_of_one_special_value(name, value):

@@ -88,7 +88,7 @@ class TrainingLoop:
                     value, pre, grads = self._loss_and_gradients(rows)
                     total, done = state.total + len(batch) * value, state.step + 1
                     if not math.isfinite(total):
-                        raise divergence(self.parts, value, rows, epoch, state.step)
+                        raise divergence(self.parts, total, rows, epoch, state.step)
                     if self.keeps_outputs:
                         self._keep(pre, state.step * size, len(batch))
                     optimizer.step(network.params, grads)
