@@ -46,9 +46,14 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True)
 def seeded(request):
-    """Let ``rng=None`` draw from a seed of the test's own: a test passes always or never."""
+    """Let ``rng=None`` and the module's RNG draw from a seed of the test's own.
+
+    So a test passes always or never, whatever tests the same process ran before it.
+    """
     default_rng = np.random.default_rng
     entropy = np.random.SeedSequence(zlib.crc32(request.node.nodeid.encode()))
+    if hasattr(request.module, "RNG"):
+        request.module.RNG.bit_generator.state = default_rng(entropy).bit_generator.state
 
     def seeded_rng(seed=None):
         return default_rng(entropy.spawn(1)[0] if seed is None else seed)

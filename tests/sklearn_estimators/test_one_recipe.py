@@ -107,14 +107,15 @@ def test_threads_do_not_change_the_bits():
             assert_same_bits(theirs.params[name], array)
 
 
-def test_noise_is_not_learned():
-    x = RNG.normal(size=(120, 4))
+@pytest.mark.parametrize("draw", range(2))
+def test_noise_is_not_learned(draw):
+    """Half of the variance is noise; least squares is off by 0.08 to 0.42 in 24 draws."""
+    x, new = RNG.normal(size=(120, 4)), RNG.normal(size=(1_000, 4))
     y = x[:, 0] + RNG.normal(size=120)
     model = MLPRegressor(random_state=0).fit(x, y)
-    recipe = default_recipe(120, 4)
-    assert len(model.histories_) == 2 * recipe.n_networks == 32
-    assert all(len(history) < recipe.epochs for history in model.histories_[:16])  # all stop early
+    assert len(model.histories_) == 2 * default_recipe(120, 4).n_networks == 32
     assert model.score(x, y) < 0.8
+    assert np.sqrt(np.square(model.predict(new) - new[:, 0]).mean()) < 0.5
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
