@@ -138,6 +138,11 @@ def outcome(work, k, shim):
         except (RuntimeError, ValueError) as error:
             shim.stop()
             result = "MemoryError" if str(error).startswith(OTHER_WORDS) else repr(error)
+        except SystemError as error:
+            shim.stop()
+            # CPython 3.13's JSON encoder and isinstance(value, ABC) return a result in spite of it.
+            is_memory = isinstance(error.__cause__, MemoryError)
+            result = "MemoryError" if is_memory else repr(error)
         except BaseException as error:
             shim.stop()
             result = repr(error)
