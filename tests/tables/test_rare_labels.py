@@ -80,7 +80,8 @@ def kinds_of_rare(n_pairs, n_alike):
         (32, 22, ["one"]),
         (32, 23, []),
         (9, 5, ["five", "one", "two"]),
-        (8, 5, []),  # with that of five rows, nine labels do not determine a correlation
+        (8, 8, ["one"]),  # with that of five rows, nine labels do not determine a correlation
+        (0, 0, ["one"]),
     ],
 )
 def test_labels_of_few_rows_share_a_code_where_few_pairs_are_alike(n_pairs, n_alike, kinds):

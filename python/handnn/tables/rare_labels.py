@@ -12,6 +12,11 @@ rows, multiplied by s / (1 + s) where
 (Fisher 1925, "Statistical Methods for Research Workers", chapter 7, on the intraclass correlation,
 here of ranks; Robinson 1991, "That BLUP is a Good Thing".) Labels of up to five rows whose s is at
 most `MAX_SIGNAL` have the same code during training, and the same row of the Embedding afterwards.
+
+In a column of names, too few labels have several rows to determine r. But then hardly any new row
+has a label of one row: a share of about 2·n2 / N, if n2 labels have two of N rows. (Good 1953, "The
+Population Frequencies of Species".) So labels of one row share a code, too; with a row of their own
+in the Embedding, networks could only memorize them.
 """
 
 from __future__ import annotations
@@ -37,7 +42,7 @@ MAX_ROWS = 5
 """The largest number of rows of a rare label."""
 
 MIN_LABELS = 10
-"""Fewer labels of two to five rows do not determine a correlation."""
+"""Fewer labels of two to five rows do not determine a correlation; fewer rare ones do no harm."""
 
 MAX_SIGNAL = 0.5
 """The largest s of a label that tells nothing. On tables made with known effects, networks that
@@ -114,7 +119,7 @@ def _useless(column: Array, rare: Codes, ranks: Floats) -> Codes:
     counts = np.bincount(codes)
     several = rare[counts[rare] > 1]
     if len(several) < MIN_LABELS:
-        return several[:0]
+        return rare[counts[rare] == 1]
     own = np.isin(codes, several)
     squares, sums = (ranks[own] ** 2).sum(), np.zeros((len(counts), ranks.shape[1]))
     np.add.at(sums, codes[own], ranks[own])
