@@ -119,7 +119,8 @@ def _useless(column: Array, rare: Codes, ranks: Floats) -> Codes:
     counts = np.bincount(codes)
     several = rare[counts[rare] > 1]
     if len(several) < MIN_LABELS:
-        return rare[counts[rare] == 1]
+        alone: Codes = rare[counts[rare] == 1]
+        return alone
     own = np.isin(codes, several)
     squares, sums = (ranks[own] ** 2).sum(), np.zeros((len(counts), ranks.shape[1]))
     np.add.at(sums, codes[own], ranks[own])
