@@ -96,8 +96,7 @@ class TrainingProgram {
 
   // One step on up to most_rows rows. lr_factor multiplies the learning rate. Returns `total` plus
   // the loss before the update, times the rows; if that is not finite, nothing is updated.
-  // `outputs`, if not null, is (batch.count, columns()) and receives the outputs from before the
-  // update.
+  // `outputs`, if not null, is (batch.count, columns()) and receives the outputs from before it.
   double step(const Rows<T>& batch, double lr_factor = 1, T* outputs = nullptr, double total = 0);
 
   // One step on a batch of N rows that ranks share; `batch` holds the local_rows(N) rows of this

@@ -45,10 +45,10 @@ struct TrainingResult {
 // Trains for span.epochs epochs. lr_factors, if not null, has a factor of the learning rate for
 // each step. `interrupted` is called about every 50 ms, between two steps; training ends when it
 // returns true. Training also ends at the first loss that makes `total` NaN or infinite: that step
-// changes no param and is not counted. `outputs`, if not null, is
-// (rows_per_epoch, columns of the last brick) and receives the outputs that the losses of an epoch
-// are computed from, batch by batch. `measure`, if not null, returns the loss of held-out rows: it
-// is called after each epoch, and training ends when it is not finite.
+// changes no param and is not counted. `outputs`, if not null, is (rows_per_epoch, columns of the
+// last brick) and receives the outputs that the losses of an epoch are computed from, batch by
+// batch. `measure`, if not null, returns the loss of held-out rows: it is called after each epoch,
+// and training ends when it is not finite.
 template <class T>
 TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const BatchSampler& sampler,
                      const TrainingSpan& span, const double* lr_factors,

@@ -122,23 +122,27 @@ def test_the_step_that_diverges_is_not_taken(sizes, batch_size, name, is_nan, ba
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7])
 @pytest.mark.parametrize(
-    ("sizes", "name"),
+    ("sizes", "name", "shards"),
     [
-        ((1, 1, 1), "SGD"),
-        ((3, 1), "SGD"),
-        ((3, 3), "SGD"),
-        ((2, 9, 1), "SGD"),
-        ((2, 9, 9, 1), "Adam"),
-        ((2, 300, 1), "SGD"),
+        ((1, 1, 1), "SGD", 1),
+        ((3, 1), "SGD", 1),
+        ((3, 3), "SGD", 1),
+        ((2, 9, 1), "SGD", 1),
+        ((2, 9, 9, 1), "Adam", 1),
+        ((2, 300, 1), "SGD", 1),
+        ((2, 300, 1), "SGD", 2),
     ],
 )
-def test_step_that_lifts_the_sum_of_losses_beyond_float64_is_not_taken(sizes, name, batch_size):
+def test_step_that_lifts_the_sum_of_losses_beyond_float64_is_not_taken(
+    sizes, name, shards, batch_size
+):
     """Each loss, times its rows, is finite: about 1.4e308 divided by the outputs."""
     x, y, _ = rows(28, sizes[0], sizes[-1], dtype=np.float64)
     y[:] = 1.2e154 / (batch_size * sizes[-1]) ** 0.5
     fits, errors = [], []
     for engine in ("compiled", "bricks"):
-        one = Trainer(mlp(sizes, rng=0, dtype=np.float64), MSELoss(), MAKERS[name](), engine=engine)
+        network = mlp(sizes, rng=0, dtype=np.float64)
+        one = Trainer(network, MSELoss(), MAKERS[name](), engine=engine, shards=shards)
         one.optimizer.lr = 1e-160
         with pytest.raises(DivergenceError, match="the loss is inf in epoch 1") as error:
             one.fit(x, y, epochs=2, batch_size=batch_size, shuffle=False)

@@ -42,8 +42,7 @@ def test_a_damaged_byte_keeps_the_shapes_or_is_rejected(saved, flip):
     sizes = TableModel.load(saved)
     whole = saved.read_bytes()
     refused = 0
-    places = range(flip % 3, len(whole), 3)  # each byte is damaged in one of the three ways
-    for place in places:
+    for place in range(len(whole)):
         saved.write_bytes(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
         try:
             model = TableModel.load(saved)
@@ -53,7 +52,7 @@ def test_a_damaged_byte_keeps_the_shapes_or_is_rejected(saved, flip):
             assert model.columns.n_in == sizes.columns.n_in
             assert model.target.n_out == sizes.target.n_out
             assert len(model.networks) == len(sizes.networks)
-    assert refused > len(places) / 5
+    assert refused > len(whole) / 5
 
 
 def put(*keys, value):
