@@ -221,10 +221,10 @@ def test_interrupt_of_a_nested_train_many():
     def nest(one):
         train_many([inner], x, y, epochs=FOREVER, batch_size=8)
 
-    due = perf_counter() + 0.3
+    due = process_time() + 0.3
     with pytest.raises(Alarm), alarm(0.3):
         train_many([trainer(callbacks=[nest])], x, y, epochs=1, batch_size=8)
-    assert perf_counter() - due < 1
+    assert process_time() - due < 1
     assert not workers()
     assert inner.optimizer.steps > 0
     assert_whole_steps(inner, x, y, trainer())

@@ -278,7 +278,7 @@ LOST = textwrap.dedent(
         if comm.rank == 1 and len(trainer.history) == 2:
             time.sleep(3600)
 
-    options = {"rng": 1, "comm": comm, "deadline": 0.5, "callbacks": [call]}
+    options = {"rng": 1, "comm": comm, "deadline": 5, "callbacks": [call]}
     one = Trainer(network(), MSELoss(), Adam(0.01), **options)
     one.fit(x, y, 10**6, 30)
     """
@@ -289,4 +289,4 @@ def test_a_rank_that_hangs_is_named(run_ranks):
     done = run_ranks(2, "-c", LOST)
     assert done.returncode != 0
     assert f": rank 1 on {here().host} (process " in done.stderr
-    assert ") did not answer within 0.5 s; ending all 2 ranks" in done.stderr
+    assert ") did not answer within 5 s; ending all 2 ranks" in done.stderr
