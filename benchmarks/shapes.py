@@ -90,16 +90,18 @@ def draw(seed: int, count: int, dtype: Dtype) -> Iterator[Problem]:
 def arrays_bytes(problem: Problem) -> tuple[int, int]:
     """Return the bytes of all arrays of a step, and the bytes that it must read or write.
 
-    Weights are read in both passes and written; Adam reads and writes two more arrays of their
+    Weights are read in both passes and written; those of the first layer may be read once for their
+    update and for the next row, if that is a batch. Adam reads and writes two more arrays of their
     size. Outputs are written forward and read backward, and so are their gradients.
     """
     weights = sum((n_in + 1) * n_out for n_in, n_out in pairwise(problem.sizes))
+    read_once = problem.sizes[0] * problem.sizes[1] if problem.batch == 1 else 0
     outputs = problem.batch * sum(problem.sizes[1:])
     rows = problem.batch * (problem.sizes[0] + problem.sizes[-1])
     states = 2 * weights if problem.optimizer == "adam" else 0
     item = np.dtype(problem.dtype).itemsize
     held = weights + states + rows + 2 * outputs
-    moved = 3 * weights + 2 * states + 2 * rows + 4 * outputs
+    moved = 3 * weights - read_once + 2 * states + 2 * rows + 4 * outputs
     return held * item, moved * item
 
 

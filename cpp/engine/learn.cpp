@@ -15,6 +15,11 @@ namespace {
 // with many inputs, a vector suffices. Measured.
 constexpr Size most_few_rows = 8, least_columns = 64, least_short = 16;
 
+template <class T>
+ParamArrays<T> arrays_of(const Param<T>& param) {
+  return {param.value, param.states[0], param.states[1]};
+}
+
 bool sums_in_registers(Size N, Size I, Size O) {
   if (N == 1 && I >= least_columns) return O >= least_short || O == 1;
   return N <= most_few_rows && (O >= least_columns || O == 1);
@@ -179,14 +184,25 @@ bool TrainingProgram<T>::learns_row(Size N, int parts) const {
          std::none_of(bricks_.begin(), bricks_.end(), needs_all_rows);
 }
 
+// Whether the w of the first brick is updated and multiplied by the next row at once. Rows of few
+// vectors of which the last is partial lose more than the second read takes. Measured.
+template <class T>
+bool TrainingProgram<T>::forwards_next_row() const {
+  const Size O = bricks_[0].O;
+  return kernels_.updates_and_forward[optimizer_.which] && std::isinf(optimizer_.clip_value) &&
+         (O % cache_line == 0 || O >= least_columns);
+}
+
 template <class T>
 void TrainingProgram<T>::forward_row(const Rows<T>& batch) {
-  for (std::size_t i = 0; i < bricks_.size(); ++i) forward_rows(i, 0, {0, 1});
+  const bool has_first = forwarded_ && forwarded_ == batch.x;
+  forwarded_ = nullptr;
+  for (std::size_t i = has_first; i < bricks_.size(); ++i) forward_rows(i, 0, {0, 1});
   loss_backward(batch, {0, 1});
 }
 
 template <class T>
-void TrainingProgram<T>::backward_and_learn_row() {
+void TrainingProgram<T>::backward_and_learn_row(const T* next_x) {
   for (std::size_t i = bricks_.size(); i-- > first_learning_;) {
     const Brick<T>& brick = bricks_[i];
     const bool reads_once = brick.kind == Kind::affine && sums_in_registers(1, brick.I, brick.O) &&
@@ -197,6 +213,14 @@ void TrainingProgram<T>::backward_and_learn_row() {
       continue;
     }
     const Size I = brick.I, O = brick.O;
+    learn_bias(i, 1, false);
+    if (i == 0 && next_x && forwards_next_row()) {
+      std::copy_n(brick.b.value, O, out_[0]);
+      kernels_.updates_and_forward[optimizer_.which](arrays_of(brick.w), x_, dout_[0],
+                                                     {next_x, out_[0]}, w_rates_[0], I, O);
+      forwarded_ = next_x;
+      continue;
+    }
     const Size most = i > first_learning_ ? gradient_rows(1, O) : I;
     for (Size row = 0, rows; row < I; row += rows) {
       // The last row is not left alone: its product would be a dot product (dots.hpp).
@@ -207,7 +231,6 @@ void TrainingProgram<T>::backward_and_learn_row() {
       }
       learn_from_few_rows(i, 1, {row, row + rows});
     }
-    learn_bias(i, 1, false);
   }
 }
 
@@ -242,20 +265,18 @@ void TrainingProgram<T>::plan_small_steps() {
 }
 
 template <class T>
-void TrainingProgram<T>::finish_small_steps() {
+void TrainingProgram<T>::finish_steps() {
   if (small_plan_) small_plan_->save();
+  forwarded_ = nullptr;
 }
 
 template <class T>
 Size TrainingProgram<T>::small_steps(const SmallBatches<T>& batches, Size steps, double& total) {
   if (small_plan_) return plan_steps(batches, steps, total);
   const Brick<T>& brick = bricks_[0];
-  const auto arrays = [](const Param<T>& param) {
-    return ParamArrays<T>{param.value, param.states[0], param.states[1]};
-  };
   set_rates(1, 1);
   const bool are_labels = loss_.which != int(Loss::mse_loss);
-  const SmallAffine<T> affine = {brick.I,      brick.O,      arrays(brick.w), arrays(brick.b),
+  const SmallAffine<T> affine = {brick.I,      brick.O,      arrays_of(brick.w), arrays_of(brick.b),
                                  &w_rates_[0], &b_rates_[0], are_labels};
   const Size taken = kernels_.small_steps.by[optimizer_.which](affine, batches, scale_of(batches.N),
                                                                are_rates_final_ ? steps : 1, total);
@@ -340,11 +361,12 @@ void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates
   template bool TrainingProgram<T>::may_take_small_steps() const;                       \
   template bool TrainingProgram<T>::takes_small_steps(Size) const;                      \
   template void TrainingProgram<T>::plan_small_steps();                                 \
-  template void TrainingProgram<T>::finish_small_steps();                               \
+  template void TrainingProgram<T>::finish_steps();                                     \
   template Size TrainingProgram<T>::plan_steps(const SmallBatches<T>&, Size, double&);  \
   template Size TrainingProgram<T>::small_steps(const SmallBatches<T>&, Size, double&); \
+  template bool TrainingProgram<T>::forwards_next_row() const;                          \
   template void TrainingProgram<T>::forward_row(const Rows<T>&);                        \
-  template void TrainingProgram<T>::backward_and_learn_row();                           \
+  template void TrainingProgram<T>::backward_and_learn_row(const T*);                   \
   template double TrainingProgram<T>::gradient_sum_of_squares(int);                     \
   template void TrainingProgram<T>::update(std::size_t, int, int);                      \
   template void TrainingProgram<T>::apply(const Param<T>&, const T*, const Rates<T>&, Size, Size);

@@ -94,10 +94,11 @@ bool TrainingProgram<T>::keeps_last() const {
   return threads_ > 1 || !adds_loss();
 }
 
-// Whether the gradient of the loss takes the place of the last output, which nothing else reads.
+// Whether the gradient of the loss takes the place of the last output, which nothing else reads. Of
+// a single row, that of the next one may take it.
 template <class T>
 bool TrainingProgram<T>::replaces_last() const {
-  return !keeps_last() && kernels_.losses[loss_.which].is_in_place &&
+  return most_rows_ > 1 && !keeps_last() && kernels_.losses[loss_.which].is_in_place &&
          bricks_[bricks_.size() - 1].is_affine();
 }
 
@@ -163,7 +164,8 @@ void TrainingProgram<T>::lay_out() {
 }
 
 template <class T>
-double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outputs, double total) {
+double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outputs, double total,
+                                const T* next_x) {
   const Size N = batch.count;
   const int parts = is_worth_sharing(N) ? threads_ : 1;
   batch_rows_ = N;
@@ -185,7 +187,7 @@ double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outpu
   if (!std::isfinite(total)) return total;
   set_rates(lr_factor, 1);
   if (is_row) {
-    backward_and_learn_row();
+    backward_and_learn_row(next_x);
   } else if (!is_blocked()) {
     for_each_learning(parts, [&](std::size_t i, int part) { learn(i, N, part, parts); });
   }

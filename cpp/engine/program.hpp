@@ -97,7 +97,9 @@ class TrainingProgram {
   // One step on up to most_rows rows. lr_factor multiplies the learning rate. Returns `total` plus
   // the loss before the update, times the rows; if that is not finite, nothing is updated.
   // `outputs`, if not null, is (batch.count, columns()) and receives the outputs from before it.
-  double step(const Rows<T>& batch, double lr_factor = 1, T* outputs = nullptr, double total = 0);
+  // next_x (I), if not null, is the batch of the next step, and forward may begin with it.
+  double step(const Rows<T>& batch, double lr_factor = 1, T* outputs = nullptr, double total = 0,
+              const T* next_x = nullptr);
 
   // One step on a batch of N rows that ranks share; `batch` holds the local_rows(N) rows of this
   // one, and `outputs` theirs.
@@ -110,8 +112,8 @@ class TrainingProgram {
   // its rows, to `total`, until that is not finite. Returns the number of steps before that.
   Size small_steps(const SmallBatches<T>& batches, Size steps, double& total);
 
-  // To be called after small steps, before anything else reads or writes params or states.
-  void finish_small_steps();
+  // To be called after steps, before anything else reads or writes params or states.
+  void finish_steps();
 
   bool is_sharded() const { return sharding_.is_used(); }
 
@@ -175,8 +177,9 @@ class TrainingProgram {
   void embedding_dw(std::size_t i, T* dw, Range of, Range codes) const;
   void learn_from_few_rows(std::size_t i, Size N, Range rows);
   bool learns_row(Size N, int parts) const;
+  bool forwards_next_row() const;
   void forward_row(const Rows<T>& batch);
-  void backward_and_learn_row();
+  void backward_and_learn_row(const T* next_x);
   void learn_node(std::size_t i, Range node, T* gradient, int part, int parts);
   std::optional<double> loss_of(Range node, const Rows<T>& batch) const;
   Range local_rows_of(Range node) const;
@@ -216,6 +219,7 @@ class TrainingProgram {
   Size first_row_ = 0;              // the index in it of the first local row
   const T* x_ = nullptr;            // the input of the step or block
   T* outputs_ = nullptr;            // receives its outputs; null if they are not wanted
+  const T* forwarded_ = nullptr;    // the x whose output of the first brick is there, or null
   Arena arena_;
   // out_[i] (most_rows, O): the output of brick i; null for x itself, and for embeddings before
   // another one

@@ -38,7 +38,7 @@ class Interruptions {
     const Clock::time_point now = Clock::now();
     if (seconds(now - last_) < 0.05) return false;
     last_ = now;
-    program_.finish_small_steps();
+    program_.finish_steps();
     return interrupted_();
   }
 
@@ -49,8 +49,8 @@ class Interruptions {
   Clock::time_point last_ = Clock::now();
 };
 
-// The rows of a batch: gathered into a contiguous buffer in shuffled order, or used in place if the
-// order is that of the data.
+// The rows of a batch: gathered into a contiguous buffer in shuffled order, or used in place if
+// their order is that of the data, as that of a single row is.
 template <class T>
 class Batches {
  public:
@@ -83,9 +83,10 @@ class Batches {
   }
 
   Rows<T> batch(Size start, Size N) {
-    if (order_.empty()) {
-      return {rows_.x + start * I_, rows_.y_true + start * Y_,
-              rows_.weight ? rows_.weight + start : nullptr, N};
+    if (order_.empty() || N == 1) {
+      const Size row = row_at(start);
+      return {rows_.x + row * I_, rows_.y_true + row * Y_,
+              rows_.weight ? rows_.weight + row : nullptr, N};
     }
     for (Size n = 0; n < N; ++n) {
       const Size row = order_[std::size_t(start + n)];
@@ -96,7 +97,12 @@ class Batches {
     return {x_, y_true_, rows_.weight ? weight_ : nullptr, N};
   }
 
+  // The x of one row.
+  const T* x(Size start) const { return rows_.x + row_at(start) * I_; }
+
  private:
+  Size row_at(Size start) const { return order_.empty() ? start : order_[std::size_t(start)]; }
+
   const Rows<T>& rows_;
   const BatchSampler& sampler_;
   Size I_, Y_;
@@ -105,11 +111,11 @@ class Batches {
   T *x_ = nullptr, *y_true_ = nullptr, *weight_ = nullptr;
 };
 
-// Writes the params of small steps back to their bricks in the end.
+// Leaves the params in their bricks in the end.
 template <class T>
 struct Finish {
   TrainingProgram<T>& program;
-  ~Finish() { program.finish_small_steps(); }
+  ~Finish() { program.finish_steps(); }
 };
 
 // Reserves memory for one more epoch, or returns false: an exception would lose the count of steps.
@@ -164,15 +170,16 @@ TrainingResult train(TrainingProgram<T>& program, const Rows<T>& rows, const Bat
       const double factor = lr_factors ? lr_factors[result.steps] : 1;
       T* const batch_outputs =
           outputs ? outputs + (first + local.first) * program.columns() : nullptr;
+      const T* const next_x = N == 1 && first + 1 < count ? batches.x(first + 1) : nullptr;
       result.total = program.is_sharded()
                          ? program.sharded_step(batch, N, factor, batch_outputs, result.total)
-                         : program.step(batch, factor, batch_outputs, result.total);
+                         : program.step(batch, factor, batch_outputs, result.total, next_x);
       if (!std::isfinite(result.total)) return result;
       ++result.steps;
       stops = interruptions.now(1) || program.is_to_stop();
       if (stops && first + N < count) return result;
     }
-    if (measure) program.finish_small_steps();
+    if (measure) program.finish_steps();
     const double held_out = measure ? measure() : 0;
     const Clock::time_point end = Clock::now();
     result.epochs.push_back({result.total / double(count), seconds(end - start), held_out});

@@ -51,6 +51,13 @@ struct FewRows {
   Size N;
 };
 
+// The row of the next step, x (I), and out (O), which receives its product with w.
+template <class T>
+struct NextRow {
+  const T* x;
+  T* out;
+};
+
 // The largest numbers of inputs and of rows of a batch of small_steps.
 constexpr Size small_inputs = 31, small_rows = 16;
 

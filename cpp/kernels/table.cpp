@@ -79,6 +79,14 @@ constexpr SmallNetworkKernels<T> small_network_kernels() {
   }
 }
 
+// For the usual optimizers only, to keep the library small.
+template <class Formula, class T>
+constexpr UpdateAndForward<T> update_and_forward_of() {
+  constexpr bool is_usual = std::is_same_v<Formula, SGD> || std::is_same_v<Formula, Adam>;
+  if constexpr (has_fma && is_usual) return update_and_forward<Formula, T>;
+  return nullptr;
+}
+
 template <class T>
 constexpr Kernels<T> kernels = {matmul_scratch<T>,
                                 {
@@ -98,6 +106,11 @@ constexpr Kernels<T> kernels = {matmul_scratch<T>,
                                 },
                                 {
 #define HANDNN_OPTIMIZER(name, Formula, ...) update_from_rows<Formula, T>,
+                                    HANDNN_OPTIMIZERS(HANDNN_OPTIMIZER)
+#undef HANDNN_OPTIMIZER
+                                },
+                                {
+#define HANDNN_OPTIMIZER(name, Formula, ...) update_and_forward_of<Formula, T>(),
                                     HANDNN_OPTIMIZERS(HANDNN_OPTIMIZER)
 #undef HANDNN_OPTIMIZER
                                 },

@@ -216,6 +216,9 @@ using Update = void (*)(T* param, T* state_0, T* state_1, const T* grad, const R
 template <class T>
 using UpdateFromRows = void (*)(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, Size I,
                                 Size O);
+template <class T>
+using UpdateAndForward = void (*)(ParamArrays<T> w, const T* x, const T* dout, NextRow<T> next,
+                                  const Rates<T>& rates, Size I, Size O);
 
 // Training steps of a network of one affine (small_steps.hpp), by optimizer or null, with up to
 // `outputs` outputs.
@@ -290,6 +293,7 @@ struct Kernels {
   LossKernels<T> losses[loss_count];
   Update<T> updates[optimizer_count];
   UpdateFromRows<T> updates_from_rows[optimizer_count];
+  UpdateAndForward<T> updates_and_forward[optimizer_count];  // or null
   SmallSteps<T> small_steps;
   SmallNetworkKernels<T> small_network;
 #define HANDNN_MEMBER(result, name, arguments) result(*name) arguments;

@@ -53,9 +53,9 @@ inline V prepared(V grad, V param, const Rates<V>& rates) {
   return fma(rates.weight_decay, param, grad);
 }
 
-// Updates the entries at `at` in place. Either state may be null.
+// Updates the entries at `at` in place, and returns the new params. Either state may be null.
 template <class Formula, bool changes, class T, class At>
-inline void step_at(At at, ParamArrays<T> of, Vector<T> grad, const Rates<Vector<T>>& rates) {
+inline Vector<T> step_at(At at, ParamArrays<T> of, Vector<T> grad, const Rates<Vector<T>>& rates) {
   Vector<T> p = at.load(of.param), s0{}, s1{};
   if (of.state_0) s0 = at.load(of.state_0);
   if (of.state_1) s1 = at.load(of.state_1);
@@ -63,6 +63,7 @@ inline void step_at(At at, ParamArrays<T> of, Vector<T> grad, const Rates<Vector
   at.store(of.param, p);
   if (of.state_0) at.store(of.state_0, s0);
   if (of.state_1) at.store(of.state_1, s1);
+  return p;
 }
 
 // Updates param (n) and the states (n) in place from grad (n). Either state may be null.
@@ -203,6 +204,51 @@ void update_from_rows_naive(ParamArrays<T> w, FewRows<T> from, const Rates<T>& r
       const auto at = [&](T* array) { return array ? array + i * O + o : nullptr; };
       update_naive<Formula>(at(w.param), at(w.state_0), at(w.state_1), &grad, rates, 1);
     }
+  }
+}
+
+// Continues out of the next row with some rows of w.
+template <class T>
+__attribute__((noinline)) void forward_rows(NextRow<T> next, const T* w, Range rows, Size O) {
+  for_each_vector<T>(O, [&](auto at) {
+    Vector<T> sum = at.load(next.out);
+    for (Size i = rows.first; i < rows.last; ++i) {
+      sum = fma(splat(next.x[i]), at.load(w + i * O), sum);
+    }
+    at.store(next.out, sum);
+  });
+}
+// Updates w (I, O) from one row, as above, and multiplies the next row by it: out (O) starts as the
+// bias. So w is read once for both. Gradients are neither scaled nor clipped.
+template <class Formula, class T>
+void update_and_forward(ParamArrays<T> w, const T* x, const T* dout, NextRow<T> next,
+                        const Rates<T>& rates, Size I, Size O) {
+  constexpr int R = tiled_rows;
+  const Rates<Vector<T>> all = splat(rates);
+  Size i = 0;
+  for (; i + R <= I; i += R) {
+    for_each_vector<T>(O, [&](auto at) {
+      const Vector<T> dout_at = at.load(dout);
+      Vector<T> sum = at.load(next.out);
+      HANDNN_ROLL
+      for (int r = 0; r < R; ++r) {
+        auto at_row = at;
+        at_row.i += (i + r) * O;
+        const Vector<T> grad = fma(splat(x[i + r]), dout_at, Vector<T>{});
+        sum = fma(splat(next.x[i + r]), step_at<Formula, false>(at_row, w, grad, all), sum);
+      }
+      at.store(next.out, sum);
+    });
+  }
+  update_by_rows<Formula, false>(w, {x, I, dout, O, 1}, all, {i, I}, O);
+  forward_rows(next, w.param, {i, I}, O);
+}
+template <class Formula, class T>
+void update_and_forward_naive(ParamArrays<T> w, const T* x, const T* dout, NextRow<T> next,
+                              const Rates<T>& rates, Size I, Size O) {
+  update_from_rows_naive<Formula>(w, {x, I, dout, O, 1}, rates, I, O);
+  for (Size i = 0; i < I; ++i) {
+    for (Size o = 0; o < O; ++o) next.out[o] = fma(next.x[i], w.param[i * O + o], next.out[o]);
   }
 }
 

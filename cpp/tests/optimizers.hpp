@@ -1,0 +1,130 @@
+// The kernels of the optimizers against their naive twins.
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include "buffers.hpp"
+#include "kernels/bricks.hpp"
+
+namespace handnn {
+namespace {
+
+template <class T>
+Rates<T> some_rates(bool nesterov, bool changes_gradients) {
+  Rates<T> rates = {T(0.1), T(0.01), T(0.9),  T(0.7),  T(0.8), T(0.9),
+                    T(0.1), T(0.99), T(0.01), T(1e-8), T(10),  nesterov};
+  if (changes_gradients) return rates;
+  rates.grad_scale = 1;
+  rates.clip = std::numeric_limits<T>::infinity();
+  return rates;
+}
+
+template <class Formula, class T>
+void test_update(int which, Size n) {
+  const char* name = optimizer_facts[which].name;
+  const bool has_state_1 = *optimizer_facts[which].states[1] != 0;
+  const Buffer<T> param = numbers<T>(n), grad = numbers<T>(n), state_0 = numbers<T>(n),
+                  state_1 = numbers<T>(n);
+  for (Size i = 0; i < n; ++i) {  // running means of squares are not negative
+    state_0.data()[i] = std::abs(state_0.data()[i]);
+    state_1.data()[i] = std::abs(state_1.data()[i]);
+  }
+  for (const bool has_state_0 : {false, true}) {
+    for (const bool nesterov : {false, true}) {
+      const Rates<T> rates = some_rates<T>(nesterov, n % 2 > 0);
+      Buffer<T> p(param), s0(state_0), s1(state_1), p_naive(param), s0_naive(state_0),
+          s1_naive(state_1);
+      const bool second = has_state_1 && has_state_0;
+      kernels<T>().updates[which](p.data(), has_state_0 ? s0.data() : nullptr,
+                                  second ? s1.data() : nullptr, grad.data(), rates, n);
+      update_naive<Formula>(p_naive.data(), has_state_0 ? s0_naive.data() : nullptr,
+                            second ? s1_naive.data() : nullptr, grad.data(), rates, n);
+      compare(name, "param", p, p_naive, n, 1, 1);
+      compare(name, "state_0", s0, s0_naive, n, 1, 1);
+      compare(name, "state_1", s1, s1_naive, n, 1, 1);
+    }
+  }
+}
+
+template <class Formula, class T>
+void test_update_from_rows(int which, Size N, Size I, Size O) {
+  const char* name = optimizer_facts[which].name;
+  const Size x_row = I + Size(random_bits() % 3);
+  const Buffer<T> param = numbers<T>(I * O), x = numbers<T>(N * x_row), dout = numbers<T>(N * O),
+                  state = numbers<T>(I * O);
+  for (Size i = 0; i < I * O; ++i) state.data()[i] = std::abs(state.data()[i]);
+  const Rates<T> rates = some_rates<T>(false, O % 2 > 0);
+  for (const bool has_states : {false, true}) {
+    Buffer<T> p(param), s0(state), s1(state), p_naive(param), s0_naive(state), s1_naive(state);
+    const auto arrays = [&](const Buffer<T>& w, const Buffer<T>& first, const Buffer<T>& second) {
+      return ParamArrays<T>{w.data(), has_states ? first.data() : nullptr,
+                            has_states ? second.data() : nullptr};
+    };
+    const FewRows<T> from = {x.data(), x_row, dout.data(), O, N};
+    kernels<T>().updates_from_rows[which](arrays(p, s0, s1), from, rates, I, O);
+    update_from_rows_naive<Formula>(arrays(p_naive, s0_naive, s1_naive), from, rates, I, O);
+    compare(name, "param, from rows", p, p_naive, N, I, O);
+    compare(name, "state_0, from rows", s0, s0_naive, N, I, O);
+    compare(name, "state_1, from rows", s1, s1_naive, N, I, O);
+  }
+}
+
+template <class Formula, class T>
+void test_update_and_forward(int which, Size I, Size O) {
+  if (!kernels<T>().updates_and_forward[which]) return;
+  const char* name = optimizer_facts[which].name;
+  const Buffer<T> param = numbers<T>(I * O), x = numbers<T>(2 * I), dout = numbers<T>(O),
+                  b = numbers<T>(O), state = numbers<T>(I * O);
+  for (Size i = 0; i < I * O; ++i) state.data()[i] = std::abs(state.data()[i]);
+  const Rates<T> rates = some_rates<T>(O % 2 > 0, false);
+  for (const bool has_states : {false, true}) {
+    Buffer<T> p(param), s0(state), s1(state), out(b), p_naive(param), s0_naive(state),
+        s1_naive(state), out_naive(b);
+    const auto arrays = [&](const Buffer<T>& w, const Buffer<T>& first, const Buffer<T>& second) {
+      return ParamArrays<T>{w.data(), has_states ? first.data() : nullptr,
+                            has_states ? second.data() : nullptr};
+    };
+    const T* const next = x.data() + I;
+    kernels<T>().updates_and_forward[which](arrays(p, s0, s1), x.data(), dout.data(),
+                                            {next, out.data()}, rates, I, O);
+    update_and_forward_naive<Formula>(arrays(p_naive, s0_naive, s1_naive), x.data(), dout.data(),
+                                      {next, out_naive.data()}, rates, I, O);
+    compare(name, "param, and forward", p, p_naive, 1, I, O);
+    compare(name, "state_0, and forward", s0, s0_naive, 1, I, O);
+    compare(name, "state_1, and forward", s1, s1_naive, 1, I, O);
+    compare(name, "out, and forward", out, out_naive, 1, I, O);
+  }
+}
+
+template <class T>
+void test_updates_and_forward(Size I, Size O) {
+  int which = 0;
+#define HANDNN_TEST(name, Formula, ...) test_update_and_forward<Formula, T>(which++, I, O);
+  HANDNN_OPTIMIZERS(HANDNN_TEST)
+#undef HANDNN_TEST
+}
+
+template <class T>
+void test_updates_from_rows(Size N, Size I, Size O) {
+  int which = 0;
+#define HANDNN_TEST(name, Formula, ...) test_update_from_rows<Formula, T>(which++, N, I, O);
+  HANDNN_OPTIMIZERS(HANDNN_TEST)
+#undef HANDNN_TEST
+}
+
+template <class T>
+void test_updates(Size n) {
+  int which = 0;
+#define HANDNN_TEST(name, Formula, ...) test_update<Formula, T>(which++, n);
+  HANDNN_OPTIMIZERS(HANDNN_TEST)
+#undef HANDNN_TEST
+  const Buffer<T> x = numbers<T>(n);
+  const Buffer<double> fast(1), naive(1);
+  *fast.data() = kernels<T>().sum_of_squares(x.data(), n);
+  *naive.data() = sum_of_squares_naive(x.data(), n);
+  compare("sum_of_squares", "sum", fast, naive, n, 1, 1);
+}
+
+}  // namespace
+}  // namespace handnn
