@@ -74,7 +74,7 @@ constexpr SmallNetworkKernels<T> small_network_kernels() {
              {{tiny_steps<2, false, false, T>, tiny_steps<2, false, true, T>},
               {tiny_steps<2, false, false, T>, tiny_steps<2, true, true, T>}},
              {{tiny_steps<3, false, false, T>, tiny_steps<3, false, false, T>},
-              {tiny_steps<3, false, false, T>, tiny_steps<3, false, false, T>}},
+              {tiny_steps<3, false, false, T>, tiny_steps<3, true, true, T>}},
              {{}, {tiny_steps<4, true, false, T>, tiny_steps<4, true, false, T>}}}};
   }
 }
