@@ -56,6 +56,24 @@ void TrainingProgram<T>::set_rates(double lr_factor, double grad_scale) {
   }
 }
 
+// The same for small steps, before at most `steps`, which it reduces to those with known rates.
+template <class T>
+SmallBatches<T> TrainingProgram<T>::set_rates_of(SmallBatches<T> batches, Size& steps) {
+  set_rates(1, 1);
+  if (are_rates_final_) return batches;
+  constexpr std::uint64_t several = BiasCorrection::several;
+  const std::uint64_t at = optimizer_.step % several, first = optimizer_.step - at;
+  if (corrected_.empty() || first != first_corrected_) {
+    corrected_.resize(several);
+    first_corrected_ = first;
+    correction_(first, optimizer_.lr * bricks_[0].w.lr_scale, optimizer_.lr * bricks_[0].b.lr_scale,
+                corrected_.data());
+  }
+  steps = std::min(steps, Size(several - at));
+  batches.corrected = corrected_.data() + at;
+  return batches;
+}
+
 // Computes part `part` of a brick's gradients, and stores them or updates the params with them.
 // With `adds`, which only affines allow, the sums continue from the stored gradients.
 template <class T>
@@ -274,12 +292,12 @@ template <class T>
 Size TrainingProgram<T>::small_steps(const SmallBatches<T>& batches, Size steps, double& total) {
   if (small_plan_) return plan_steps(batches, steps, total);
   const Brick<T>& brick = bricks_[0];
-  set_rates(1, 1);
+  const SmallBatches<T> next = set_rates_of(batches, steps);
   const bool are_labels = loss_.which != int(Loss::mse_loss);
   const SmallAffine<T> affine = {brick.I,      brick.O,      arrays_of(brick.w), arrays_of(brick.b),
                                  &w_rates_[0], &b_rates_[0], are_labels};
-  const Size taken = kernels_.small_steps.by[optimizer_.which](affine, batches, scale_of(batches.N),
-                                                               are_rates_final_ ? steps : 1, total);
+  const Size taken =
+      kernels_.small_steps.by[optimizer_.which](affine, next, scale_of(next.N), steps, total);
   optimizer_.step += std::uint64_t(taken);
   steps_ += std::uint64_t(taken);
   return taken;
@@ -291,8 +309,8 @@ Size TrainingProgram<T>::plan_steps(const SmallBatches<T>& batches, Size steps, 
   small_plan_->load();
   Size step = 0;
   if (small_plan_->has_steps()) {
-    set_rates(1, 1);
-    step = small_plan_->steps(batches, w_rates_[0], scale, are_rates_final_ ? steps : 1, total);
+    const SmallBatches<T> next = set_rates_of(batches, steps);
+    step = small_plan_->steps(next, w_rates_[0], scale, steps, total);
     optimizer_.step += std::uint64_t(step);
     steps_ += std::uint64_t(step);
     return step;
@@ -349,6 +367,7 @@ void TrainingProgram<T>::apply(const Param<T>& param, const T* grad, const Rates
 // The rest of TrainingProgram is instantiated in program.cpp.
 #define HANDNN_FOR(T)                                                                   \
   template void TrainingProgram<T>::set_rates(double, double);                          \
+  template SmallBatches<T> TrainingProgram<T>::set_rates_of(SmallBatches<T>, Size&);    \
   template void TrainingProgram<T>::learn(std::size_t, Size, int, int, bool);           \
   template void TrainingProgram<T>::learn_affine(std::size_t, Size, int, int, bool);    \
   template void TrainingProgram<T>::learn_binned_affine(std::size_t, Size, int, int);   \

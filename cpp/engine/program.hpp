@@ -164,6 +164,7 @@ class TrainingProgram {
   bool sum_norm_gradients(std::size_t i, bool needs_dx, int parts);
   void update_running_statistics(std::size_t i, Range columns);
   void set_rates(double lr_factor, double grad_scale);
+  SmallBatches<T> set_rates_of(SmallBatches<T> batches, Size& steps);
   bool may_take_small_steps() const;
   bool is_small_affine(Size N) const;
   void plan_small_steps();
@@ -232,8 +233,10 @@ class TrainingProgram {
   // Those of the rates; NaN, which equals nothing, before the first step.
   double lr_factor_ = std::numeric_limits<double>::quiet_NaN(), grad_scale_ = lr_factor_;
   BiasCorrection correction_;
-  bool are_rates_final_ = false;  // whether bias corrections no longer change
-  T* db_ = nullptr;               // the widest b of an affine
+  bool are_rates_final_ = false;              // whether bias corrections no longer change
+  std::vector<CorrectedRates<T>> corrected_;  // those of small steps, from first_corrected_ on
+  std::uint64_t first_corrected_ = 0;
+  T* db_ = nullptr;  // the widest b of an affine
   // One for each thread.
   std::vector<T*> scratch_;
   std::vector<T*> dw_;  // rows_at_once rows of the largest w of all affines

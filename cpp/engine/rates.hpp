@@ -25,11 +25,15 @@ struct OptimizerSettings {
 // Powers of one base by repeated squaring.
 class Powers {
  public:
+  // The number of powers that are computed at a time.
+  static constexpr std::size_t several = 32;
+
   explicit Powers(double base) {
     for (double& square : squares_) {
       square = base;
       base *= base;
     }
+    for (std::size_t k = 0; k < several; ++k) first_[k] = (*this)(k);
   }
 
   // base^exponent: the factors in ascending order.
@@ -39,8 +43,18 @@ class Powers {
     return result;
   }
 
+  // The same for `first` + 0 ... several - 1; `first` is a multiple of `several`, so that all have
+  // the same higher factors.
+  void operator()(std::uint64_t first, double (&powers)[several]) const {
+    std::copy_n(first_, several, powers);
+    for (; first; first &= first - 1) {
+      for (double& power : powers) power *= squares_[std::countr_zero(first)];
+    }
+  }
+
  private:
   double squares_[64];  // base^(2^k)
+  double first_[several];
 };
 
 // The bias corrections of Adam: after `step` steps, the weights in a running mean that starts at 0
@@ -62,6 +76,20 @@ class BiasCorrection {
     const double mean = mean_powers_(step), square = square_powers_(step);
     // Differences from 1 round to 1 below 2^-54; the rest is a margin for rounding errors.
     return {1 - mean, std::sqrt(1 - square), std::max(mean, square) < 0x1p-60};
+  }
+
+  // The rates of `several` steps from `first` on, a multiple of it, for an optimizer that corrects
+  // them: as rates<T> computes them from these learning rates.
+  static constexpr std::size_t several = Powers::several;
+  template <class T>
+  void operator()(std::uint64_t first, double w_lr, double b_lr, CorrectedRates<T>* rates) const {
+    double mean[several], square[several];
+    mean_powers_(first, mean);
+    square_powers_(first, square);
+    for (std::size_t k = 0; k < several; ++k) {
+      mean[k] = 1 - mean[k];
+      rates[k] = {T(w_lr / mean[k]), T(b_lr / mean[k]), T(1 / std::sqrt(1 - square[k]))};
+    }
   }
 
  private:

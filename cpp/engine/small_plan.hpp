@@ -39,7 +39,7 @@ class SmallPlan {
   bool has_steps() const { return steps_; }
   // Whether that is tiny_steps.
   bool is_tiny() const { return is_tiny_; }
-  // Takes up to `steps` steps at the same rates, as TrainingProgram's small_steps.
+  // Takes up to `steps` steps, as TrainingProgram's small_steps.
   Size steps(const SmallBatches<T>& batches, const Rates<T>& rates, T scale, Size steps,
              double& total) {
     return steps_(net_, batches, rates, scale, steps, total);

@@ -71,13 +71,21 @@ struct SmallAffine {
   bool are_labels;
 };
 
+// The rates of a step that bias correction changes from step to step.
+template <class T>
+struct CorrectedRates {
+  T w_lr, b_lr, square_correction;
+};
+
 // Batches of N rows of x (rows, I) and y_true (rows, O), or labels (rows, 1), one after another: in
-// their order, or in that of the indices `order`, if it is not null.
+// their order, or in that of the indices `order`, if it is not null. `corrected` holds the rates of
+// each of their steps, or is null if they do not change.
 template <class T>
 struct SmallBatches {
   const T *x, *y_true;
   const Size* order;
   Size N;
+  const CorrectedRates<T>* corrected = nullptr;
 };
 
 // The params of a norm: gamma (O), beta (O), and eps, which is added to the variance.

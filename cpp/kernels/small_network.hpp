@@ -181,6 +181,7 @@ Size small_network(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
                    const Rates<T>& rates, T scale, Size steps, double& total) {
   const Size I = net.layers[0].I, N = batches.N, Y = net.options->columns;
   const Vector<T> lr = splat(rates.lr);
+  Rates<T> next = rates;
   SmallRows<T> in[small_layers], y_true;  // in[i]: of layer i
   for (int i = 1; i < net.count; ++i) {
     for (Size n = 0; n < N; ++n) in[i].x[n] = net.layers[i - 1].out + n * net.layers[i].I;
@@ -202,8 +203,12 @@ Size small_network(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
       if (i > 0) small_dx(net.layers[i - 1], net.layers[i], N);
       small_dparams(net.layers[i], in[i], N, lr, !net.update);
     }
+    if (batches.corrected) {
+      next.lr = batches.corrected[step].w_lr;
+      next.square_correction = batches.corrected[step].square_correction;
+    }
     if (net.update) {
-      net.update(net.params, net.states[0], net.states[1], net.params + net.size, rates, net.size);
+      net.update(net.params, net.states[0], net.states[1], net.params + net.size, next, net.size);
     }
   }
   total = sum;

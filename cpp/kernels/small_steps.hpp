@@ -105,6 +105,17 @@ inline void update_small(SmallRow<T>& row, const ParamArrays<T>& of, Vector<T> g
                 rates);
 }
 
+// Sets the rates of step number `step`, if they change from step to step.
+template <class T>
+inline void set_corrected(Rates<Vector<T>>& w, Rates<Vector<T>>& b, const SmallBatches<T>& of,
+                          Size step) {
+  if (!of.corrected) return;
+  const CorrectedRates<T>& corrected = of.corrected[step];
+  w.lr = splat(corrected.w_lr);
+  b.lr = splat(corrected.b_lr);
+  w.square_correction = b.square_correction = splat(corrected.square_correction);
+}
+
 // small_steps for one output and MSELoss: a vector holds the weights of several inputs.
 template <class Formula, class T>
 Size small_column_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T scale,
@@ -120,7 +131,7 @@ Size small_column_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches
   for (Size v = 0; v < V; ++v) {
     w[v] = load_small(of.w, v * L, v + 1 < V ? First<T>(L) : last);
   }
-  const Rates<Vector<T>> w_rates = splat(*of.w_rates), b_rates = splat(*of.b_rates);
+  Rates<Vector<T>> w_rates = splat(*of.w_rates), b_rates = splat(*of.b_rates);
   double sum = total;
   Size step = 0;
   for (; step < steps; ++step) {
@@ -143,6 +154,7 @@ Size small_column_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches
     const double loss = mean_of_few_squares(errors, N);
     sum += double(N) * loss;
     if (!__builtin_isfinite(sum)) break;
+    set_corrected(w_rates, b_rates, batches, step);
     update_small<Formula>(b, of.b, grad, b_rates);
     HANDNN_ROLL
     for (Size v = 0; v < V; ++v) update_small<Formula>(w[v], of.w, grads[v], w_rates);
@@ -169,7 +181,7 @@ Size small_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T sca
   SmallRow<T> w[small_inputs], b = load_small(of.b, 0, first);
   HANDNN_ROLL
   for (Size i = 0; i < I; ++i) w[i] = load_small(of.w, i * O, first);
-  const Rates<Vector<T>> w_rates = splat(*of.w_rates), b_rates = splat(*of.b_rates);
+  Rates<Vector<T>> w_rates = splat(*of.w_rates), b_rates = splat(*of.b_rates);
   const Size Y = of.are_labels ? 1 : O;
   double sum = total, row_losses[partial_sums] = {};
   Size step = 0;
@@ -197,6 +209,7 @@ Size small_steps(const SmallAffine<T>& of, const SmallBatches<T>& batches, T sca
         of.are_labels ? take_sum(row_losses, N) / double(N) : mean_of_few_squares(errors, N * O);
     sum += double(N) * loss;
     if (!__builtin_isfinite(sum)) break;
+    set_corrected(w_rates, b_rates, batches, step);
     // The gradient of the last row is still in a register.
     Vector<T> grad{};
     HANDNN_ROLL
