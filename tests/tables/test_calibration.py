@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import handnn
+from handnn import functional
 from handnn.metrics import log_loss
 from handnn.tables.calibration import calibrate, temperature
 from handnn.tables.fitting import fit_table
@@ -130,3 +131,31 @@ def test_networks_without_a_final_affine_are_unchanged():
     assert found.temperature > 2
     assert_same_bits(scaled.layers[0].b, np.array([0.5]) / found.temperature)
     assert calibrate([scaled], z, codes, fold - 1) is None
+
+
+def bag_of(layers, n_networks=8):
+    """Return networks, all with these layers and then an Affine that triples its input."""
+    affines = [handnn.Affine([[3.0]], [0.0]) for _ in range(n_networks)]
+    return [handnn.Network([*layers, affine]) for affine in affines]
+
+
+def test_linear_networks_that_are_overconfident_are_scaled():
+    """A mean of linear networks is about one linear network; others may disagree on a new row."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(4_000, 1)).astype(np.float32)
+    codes = (rng.random(4_000) < functional.sigmoid_forward(z[:, 0])).astype(np.int64)
+    fold = np.arange(4_000) % 8
+    assert calibrate(bag_of([]), z, codes, fold).temperature == pytest.approx(3, rel=0.15)
+    codes_and_z = np.column_stack([codes, z]).astype(np.float32)
+    embedding = handnn.Embedding([[0.0], [0.0]], column=0)
+    mixed = [handnn.Network([embedding, handnn.Affine([[3.0], [0.0]], [0.0])]) for _ in range(8)]
+    assert calibrate(mixed, codes_and_z, codes, fold).temperature == pytest.approx(3, rel=0.15)
+    assert calibrate(bag_of([handnn.Tanh()]), z, codes, fold).temperature == 1
+
+
+def test_linear_networks_are_not_made_less_certain_for_an_error_that_did_not_happen():
+    codes = np.arange(64) % 2
+    z = (4.0 * codes - 2).astype(np.float32)[:, None]
+    logits = 3 * np.hstack([-z / 2, z / 2])[None]
+    assert temperature(logits, codes, is_mean=False) > 1.1
+    assert calibrate(bag_of([]), z, codes, np.arange(64) % 8).temperature == 1

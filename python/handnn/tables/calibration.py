@@ -6,7 +6,9 @@ All outputs (logits) are divided by one number, the temperature T, which minimiz
 A row is held out by the networks of one fold, but a new row is predicted by the mean of all, which
 is less extreme than the probabilities of one fold. So a T below 1 that suits the networks of one
 fold suits the mean, too, where a T above 1 need not. It is used only if all networks hold out the
-same rows. T is far below 1 where classes do not overlap: networks stop before they are certain.
+same rows, or if all are linear: then the mean is about a network with the mean weights, which is
+hardly less extreme. T is above 1 where columns tell little about the classes, and far below 1 where
+classes do not overlap: networks stop before they are certain.
 
 A few rows may ask for a T that others do not: if the loss is lower by z standard errors, log T is
 multiplied by max(0, 1 - 1/z²), a shrinkage in the manner of James and Stein ("Estimation with
@@ -23,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from handnn.arrays import Array
-from handnn.layers import Affine
+from handnn.layers import Affine, Embedding
 from handnn.network import Network
 from handnn.tables.bagging import Folds, holders, mean_output
 from handnn.tables.cells import Floats
@@ -43,7 +45,9 @@ STEPS_PER_OCTAVE, MAX_STEPS = 16, 32
 """T is 2**(step / 16), from 1/4 to 4: a grid, so that rounding errors do not change it."""
 
 N_WRONG = 0.5
-"""Half of an additional row counts as misclassified. If all rows were right, T would be 0."""
+"""Half of an additional row counts as misclassified. If all rows were right, T would be 0. Linear
+networks that share no rows have a T above 1 only if the rows ask for it without this half.
+"""
 
 MIN_NETWORKS, MIN_VARIANCE = 3, 0.05
 """The minimum number of networks to measure disagreement, and minimum variance of their mean."""
@@ -123,18 +127,22 @@ def calibrate(
     found = 1.0
     if is_scaled and len(affines) == len(networks):
         logits = _held_out_logits(networks, x, fold, bag.rows)
-        found = temperature(
-            logits,
-            codes[bag.rows],
-            None if weight is None else weight[bag.rows],
-            is_mean=len(bag.logits) > 1,
-        )
+        part = codes[bag.rows], None if weight is None else weight[bag.rows]
+        found = temperature(logits, *part, is_mean=len(bag.logits) > 1)
+        if found == 1 and len(bag.logits) > 1 and all(map(_is_linear, networks)):
+            found = max(1.0, temperature(logits, *part, is_mean=False, n_wrong=0.0))
     if found != 1:
         for affine in affines:
             affine.w /= affine.w.dtype.type(found)
             affine.b /= affine.b.dtype.type(found)
     bag = replace(bag, logits=bag.logits / found)
     return Calibration(found, _held_out_errors(networks, x, codes, fold, bag))
+
+
+def _is_linear(network: Network) -> bool:
+    """Return whether a network is an Affine, behind Embeddings if there are any."""
+    *first, last = network.layers
+    return isinstance(last, Affine) and all(isinstance(layer, Embedding) for layer in first)
 
 
 def _held_out_errors(
@@ -179,15 +187,21 @@ def _held_out_logits(
 
 
 def temperature(
-    logits: Floats, codes: NDArray[np.int64], weight: Weights = None, *, is_mean: bool
+    logits: Floats,
+    codes: NDArray[np.int64],
+    weight: Weights = None,
+    *,
+    is_mean: bool,
+    n_wrong: float = N_WRONG,
 ) -> float:
     """Return the temperature: see the module. With `is_mean` it is at most 1.
 
     logits (S, M, C): of the S networks that hold out each row; codes, weight (M,): the classes and
-    weights of the rows. is_mean: whether a new row is predicted by further networks.
+    weights of the rows. is_mean: whether a new row is predicted by further networks. n_wrong: the
+    number of additional rows that count as misclassified.
     """
     m, weights = np.arange(len(codes)), 1.0 if weight is None else weight
-    share = N_WRONG / (len(codes) + N_WRONG)
+    share = n_wrong / (len(codes) + n_wrong)
 
     def losses_at(step: int) -> Floats:
         scaled = logits / 2.0 ** (step / STEPS_PER_OCTAVE)
