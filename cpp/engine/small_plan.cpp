@@ -130,7 +130,14 @@ void SmallPlan<T>::lay_out(Size most_rows) {
     const Size row = layer.is_column ? layer.I : layer.O;
     layer.row = (row + lanes - 1) / lanes * lanes;
     size += (affine(i).w.size / row + 1) * layer.row;
-    n += 4 * rows(layer.O);
+    // Rows of whole vectors need not wait for stores of the rows beside them, but the arithmetic of
+    // other activations takes longer than that.
+    layer.apart = layer.O;
+    const bool is_last = i + 1 == net_.count;
+    if (steps_ && (is_last || bricks_[std::size_t(2 * i + 1)].is_relu())) {
+      layer.apart = (layer.O + lanes - 1) / lanes * lanes;
+    }
+    n += 4 * rows(layer.apart);
   }
   size = (size + line - 1) / line * line;
   n += 4 * size;
@@ -154,10 +161,10 @@ void SmallPlan<T>::lay_out(Size most_rows) {
     w = layer.b + layer.row;
     layer.dw = layer.w + size;
     layer.db = layer.b + size;
-    layer.pre = take(layer.O);
-    layer.out = take(layer.O);
-    layer.dout = take(layer.O);
-    layer.slope = take(layer.O);
+    layer.pre = take(layer.apart);
+    layer.out = take(layer.apart);
+    layer.dout = take(layer.apart);
+    layer.slope = take(layer.apart);
     layer.kept = layer.pre;
     if (i + 1 == net_.count) break;
     const Brick<T>& next_brick = bricks_[std::size_t(2 * i + 1)];

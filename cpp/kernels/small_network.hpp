@@ -60,10 +60,17 @@ struct SmallRows {
   const T* x[small_rows];
 };
 
+// Whether rows of (N, O) are whole vectors, so that each vector belongs to one row.
+template <class T>
+inline bool are_whole(const SmallLayer<T>& of, Size N) {
+  return N == 1 || of.apart % lanes<T> == 0;
+}
+
 template <class T>
 inline void small_forward(const SmallLayer<T>& of, const SmallRows<T>& in, Size N) {
   const auto kind = of.kind;
-  const bool is_direct = kind != SmallActivation::none && kind != SmallActivation::other;
+  const bool is_direct = kind != SmallActivation::none && kind != SmallActivation::other,
+             by_rows = are_whole(of, N);
   const auto activate = [&](Vector<T> pre, Size k) {
     if (kind == SmallActivation::relu) return at_least(pre, Vector<T>{});  // as ReLU::forward
     return kind == SmallActivation::sigmoid ? small_sigmoid<T>(pre) : small_gelu(pre, of.slope + k);
@@ -75,11 +82,12 @@ inline void small_forward(const SmallLayer<T>& of, const SmallRows<T>& in, Size 
       const Vector<T> pre = of.is_column
                                 ? small_by_columns(of.b, in.x[n], of.w, of.row, of.I, j, of.O)
                                 : small_by_rows(load(of.b + j), in.x[n], of.w + j, of.row, of.I);
-      store(of.pre + n * of.O + j, pre);
-      if (N == 1 && is_direct) store(of.out + j, activate(pre, j));
+      const Size at = n * of.apart + j;
+      store(of.pre + at, pre);
+      if (by_rows && is_direct) store(of.out + at, activate(pre, at));
     }
   }
-  for (Size k = 0; N > 1 && is_direct && k < N * of.O; k += lanes<T>) {
+  for (Size k = 0; !by_rows && is_direct && k < N * of.O; k += lanes<T>) {
     store(of.out + k, activate(load(of.pre + k), k));
   }
   if (kind == SmallActivation::other) of.activation->forward(of.out, of.pre, of.setting, N * of.O);
@@ -95,19 +103,21 @@ inline void small_dx(const SmallLayer<T>& of, const SmallLayer<T>& above, Size N
     if (kind == SmallActivation::other) return dx;
     return Sigmoid::backward(dx, load(of.out + k), Vector<T>{});
   };
+  const bool by_rows = are_whole(of, N);
   HANDNN_ROLL
   for (Size n = 0; n < N; ++n) {
-    const T* dout = above.dout + n * above.O;
+    const T* dout = above.dout + n * above.apart;
     HANDNN_ROLL
     for (Size j = 0; j < of.O; j += lanes<T>) {
       const Vector<T> dx =
           above.is_column
               ? small_by_rows(Vector<T>{}, dout, above.w + j, above.row, above.O)
               : small_by_columns<T>(nullptr, dout, above.w, above.row, above.O, j, of.O);
-      store(of.dout + n * of.O + j, N == 1 ? slopes(dx, j) : dx);
+      const Size at = n * of.apart + j;
+      store(of.dout + at, by_rows ? slopes(dx, at) : dx);
     }
   }
-  for (Size k = 0; N > 1 && k < N * of.O; k += lanes<T>) {
+  for (Size k = 0; !by_rows && k < N * of.O; k += lanes<T>) {
     store(of.dout + k, slopes(load(of.dout + k), k));
   }
   if (kind == SmallActivation::other) {
@@ -134,7 +144,7 @@ inline void small_dparams(const SmallLayer<T>& of, const SmallRows<T>& in, Size 
     }
   };
   const auto x = [&](Size n) { return in.x[n]; };
-  const auto dout = [&](Size n) { return of.dout + n * of.O; };
+  const auto dout = [&](Size n) { return of.dout + n * of.apart; };
   if (of.is_column) {  // x may end where its array does
     for_each_vector<T>(of.I,
                        [&](auto at) { dw(at.i, dout, [&](Size n) { return at.load(x(n)); }); });
@@ -158,7 +168,7 @@ inline double small_loss(const SmallNetwork<T>& net, const SmallRows<T>& y_true,
   T errors[small_entries + lanes<T>];
   HANDNN_ROLL
   for (Size n = 0; n < N; ++n) {
-    T *const pre = last.pre + n * O, *const dout = last.dout + n * O;
+    T *const pre = last.pre + n * last.apart, *const dout = last.dout + n * last.apart;
     if (net.is_mse) {
       for_each_vector<T>(O, [&](auto at) {
         const Vector<T> error = load(pre + at.i) - at.load(y_true.x[n]);
@@ -184,7 +194,7 @@ Size small_network(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
   Rates<T> next = rates;
   SmallRows<T> in[small_layers], y_true;  // in[i]: of layer i
   for (int i = 1; i < net.count; ++i) {
-    for (Size n = 0; n < N; ++n) in[i].x[n] = net.layers[i - 1].out + n * net.layers[i].I;
+    for (Size n = 0; n < N; ++n) in[i].x[n] = net.layers[i - 1].out + n * net.layers[i - 1].apart;
   }
   double sum = total;
   Size step = 0;

@@ -245,10 +245,10 @@ enum class SmallActivation { none, relu, sigmoid, gelu, other };
 
 // An affine of I inputs and O outputs in a small network, and the activation after it. Its w is
 // stored in rows, or in columns if those are longer, `row` apart: whole vectors, as b. Likewise dw
-// and db. Arrays of (N, O) have space for a vector more.
+// and db. Rows of (N, O) are `apart` apart, and have space for a vector more after the last one.
 template <class T>
 struct SmallLayer {
-  Size I, O, row;
+  Size I, O, row, apart;
   bool is_column;
   SmallActivation kind;
   T *w, *b, *dw, *db;
