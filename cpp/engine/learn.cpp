@@ -202,8 +202,8 @@ bool TrainingProgram<T>::learns_row(Size N, int parts) const {
          std::none_of(bricks_.begin(), bricks_.end(), needs_all_rows);
 }
 
-// Whether the w of the first brick is updated and multiplied by the next row at once. Rows of few
-// vectors of which the last is partial lose more than the second read takes. Measured.
+// Whether the first brick's w is updated and multiplied by the next row in one pass. Below
+// least_columns, a partial last vector costs more than the pass saves. Measured.
 template <class T>
 bool TrainingProgram<T>::forwards_next_row() const {
   const Size O = bricks_[0].O;

@@ -47,53 +47,61 @@ void test_update(int which, Size n) {
   }
 }
 
+// A param (n) and two states that are not negative, or none.
+template <class T>
+struct Updated {
+  Buffer<T> param, state_0, state_1;
+  explicit Updated(Size n) : param(numbers<T>(n)), state_0(numbers<T>(n)), state_1(numbers<T>(n)) {
+    for (Size i = 0; i < n; ++i) {
+      state_0.data()[i] = std::abs(state_0.data()[i]);
+      state_1.data()[i] = std::abs(state_1.data()[i]);
+    }
+  }
+  ParamArrays<T> arrays(bool has_states) const {
+    return {param.data(), has_states ? state_0.data() : nullptr,
+            has_states ? state_1.data() : nullptr};
+  }
+};
+template <class T>
+void compare_updated(const char* name, const Updated<T>& fast, const Updated<T>& naive, Size N,
+                     Size I, Size O) {
+  compare(name, "param", fast.param, naive.param, N, I, O);
+  compare(name, "state_0", fast.state_0, naive.state_0, N, I, O);
+  compare(name, "state_1", fast.state_1, naive.state_1, N, I, O);
+}
+
 template <class Formula, class T>
 void test_update_from_rows(int which, Size N, Size I, Size O) {
-  const char* name = optimizer_facts[which].name;
   const Size x_row = I + Size(random_bits() % 3);
-  const Buffer<T> param = numbers<T>(I * O), x = numbers<T>(N * x_row), dout = numbers<T>(N * O),
-                  state = numbers<T>(I * O);
-  for (Size i = 0; i < I * O; ++i) state.data()[i] = std::abs(state.data()[i]);
+  const Buffer<T> x = numbers<T>(N * x_row), dout = numbers<T>(N * O);
+  const Updated<T> start(I * O);
+  const FewRows<T> from = {x.data(), x_row, dout.data(), O, N};
   const Rates<T> rates = some_rates<T>(false, O % 2 > 0);
   for (const bool has_states : {false, true}) {
-    Buffer<T> p(param), s0(state), s1(state), p_naive(param), s0_naive(state), s1_naive(state);
-    const auto arrays = [&](const Buffer<T>& w, const Buffer<T>& first, const Buffer<T>& second) {
-      return ParamArrays<T>{w.data(), has_states ? first.data() : nullptr,
-                            has_states ? second.data() : nullptr};
-    };
-    const FewRows<T> from = {x.data(), x_row, dout.data(), O, N};
-    kernels<T>().updates_from_rows[which](arrays(p, s0, s1), from, rates, I, O);
-    update_from_rows_naive<Formula>(arrays(p_naive, s0_naive, s1_naive), from, rates, I, O);
-    compare(name, "param, from rows", p, p_naive, N, I, O);
-    compare(name, "state_0, from rows", s0, s0_naive, N, I, O);
-    compare(name, "state_1, from rows", s1, s1_naive, N, I, O);
+    const Updated<T> fast(start), naive(start);
+    kernels<T>().updates_from_rows[which](fast.arrays(has_states), from, rates, I, O);
+    update_from_rows_naive<Formula>(naive.arrays(has_states), from, rates, I, O);
+    compare_updated(optimizer_facts[which].name, fast, naive, N, I, O);
   }
 }
 
 template <class Formula, class T>
 void test_update_and_forward(int which, Size I, Size O) {
-  if (!kernels<T>().updates_and_forward[which]) return;
+  const auto update_and_forward = kernels<T>().updates_and_forward[which];
+  if (!update_and_forward) return;
   const char* name = optimizer_facts[which].name;
-  const Buffer<T> param = numbers<T>(I * O), x = numbers<T>(2 * I), dout = numbers<T>(O),
-                  b = numbers<T>(O), state = numbers<T>(I * O);
-  for (Size i = 0; i < I * O; ++i) state.data()[i] = std::abs(state.data()[i]);
+  const Buffer<T> x = numbers<T>(I), next = numbers<T>(I), dout = numbers<T>(O), b = numbers<T>(O);
+  const Updated<T> start(I * O);
   const Rates<T> rates = some_rates<T>(O % 2 > 0, false);
   for (const bool has_states : {false, true}) {
-    Buffer<T> p(param), s0(state), s1(state), out(b), p_naive(param), s0_naive(state),
-        s1_naive(state), out_naive(b);
-    const auto arrays = [&](const Buffer<T>& w, const Buffer<T>& first, const Buffer<T>& second) {
-      return ParamArrays<T>{w.data(), has_states ? first.data() : nullptr,
-                            has_states ? second.data() : nullptr};
-    };
-    const T* const next = x.data() + I;
-    kernels<T>().updates_and_forward[which](arrays(p, s0, s1), x.data(), dout.data(),
-                                            {next, out.data()}, rates, I, O);
-    update_and_forward_naive<Formula>(arrays(p_naive, s0_naive, s1_naive), x.data(), dout.data(),
-                                      {next, out_naive.data()}, rates, I, O);
-    compare(name, "param, and forward", p, p_naive, 1, I, O);
-    compare(name, "state_0, and forward", s0, s0_naive, 1, I, O);
-    compare(name, "state_1, and forward", s1, s1_naive, 1, I, O);
-    compare(name, "out, and forward", out, out_naive, 1, I, O);
+    const Updated<T> fast(start), naive(start);
+    const Buffer<T> out(b), out_naive(b);
+    update_and_forward(fast.arrays(has_states), x.data(), dout.data(), {next.data(), out.data()},
+                       rates, I, O);
+    update_and_forward_naive<Formula>(naive.arrays(has_states), x.data(), dout.data(),
+                                      {next.data(), out_naive.data()}, rates, I, O);
+    compare_updated(name, fast, naive, 1, I, O);
+    compare(name, "out of the next row", out, out_naive, 1, I, O);
   }
 }
 

@@ -207,9 +207,9 @@ void update_from_rows_naive(ParamArrays<T> w, FewRows<T> from, const Rates<T>& r
   }
 }
 
-// Continues out of the next row with some rows of w.
+// Adds the terms of some rows of w to out of the next row.
 template <class T>
-__attribute__((noinline)) void forward_rows(NextRow<T> next, const T* w, Range rows, Size O) {
+__attribute__((noinline)) void add_next_terms(NextRow<T> next, const T* w, Range rows, Size O) {
   for_each_vector<T>(O, [&](auto at) {
     Vector<T> sum = at.load(next.out);
     for (Size i = rows.first; i < rows.last; ++i) {
@@ -241,7 +241,7 @@ void update_and_forward(ParamArrays<T> w, const T* x, const T* dout, NextRow<T> 
     });
   }
   update_by_rows<Formula, false>(w, {x, I, dout, O, 1}, all, {i, I}, O);
-  forward_rows(next, w.param, {i, I}, O);
+  add_next_terms(next, w.param, {i, I}, O);
 }
 template <class Formula, class T>
 void update_and_forward_naive(ParamArrays<T> w, const T* x, const T* dout, NextRow<T> next,
