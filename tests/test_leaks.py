@@ -17,6 +17,7 @@ import pytest
 from handnn import _core, mlp
 from handnn.reference.calls import CALLS
 from tests.common.layouts import fortran
+from tests.faults.own_memory import growth
 from tests.slow import SLOW
 
 REPEATS = 200_000 if SLOW else 20_000
@@ -115,13 +116,6 @@ every_case = pytest.mark.parametrize(
 )
 
 
-def own_bytes():
-    """Return the private memory of this process, without pages of files."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        _, resident, shared, *_ = map(int, file.read().split())
-    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
-
-
 def repeat(function, times):
     for _ in range(times):
         function()
@@ -163,13 +157,13 @@ def test_leaks_no_python_memory(call, path):
 def assert_no_growth(functions, times):
     for function in functions:
         repeat(function, 200)
-    gc.collect()
-    before = own_bytes()
-    for function in functions:
-        repeat(function, times)
-    gc.collect()
-    grown = own_bytes() - before
+
+    def work():
+        for function in functions:
+            repeat(function, times)
+
     allowed = max(16 * times, 16 * os.sysconf("SC_PAGE_SIZE"))
+    grown = growth(work, allowed)
     assert grown < allowed, f"{grown} bytes in {len(functions)} × {times} calls"
 
 

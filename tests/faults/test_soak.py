@@ -14,10 +14,10 @@ import pytest
 
 import handnn
 from handnn import Trainer
-from tests.faults.resident import resident
+from tests.faults.own_memory import growth
 
 ROUNDS = int(os.environ.get("HANDNN_FAULT_ROUNDS", "1"))
-MAX_GROWTH = 2 * 2**20
+MAX_GROWTH = 2**20
 """Bytes that allocators may keep."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
@@ -60,9 +60,11 @@ def errors(path):
 def test_memory_does_not_grow(work, tmp_path):
     for _ in range(2 + ROUNDS // 10):  # warm-up
         work(tmp_path / "model")
-    before = resident()
-    for _ in range(ROUNDS):
-        work(tmp_path / "model")
-    growth = resident() - before
-    print(f"{work.__name__}: {growth / 2**20:+.1f} MiB in {ROUNDS} rounds")
-    assert growth < MAX_GROWTH
+
+    def rounds():
+        for _ in range(ROUNDS):
+            work(tmp_path / "model")
+
+    grown = growth(rounds, MAX_GROWTH)
+    print(f"{work.__name__}: {grown / 2**20:+.1f} MiB in {ROUNDS} rounds")
+    assert grown < MAX_GROWTH

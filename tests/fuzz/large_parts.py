@@ -25,7 +25,7 @@ from handnn.storage.packing import MIN_LENGTH, pack, unpack
 from handnn.tables.category import CategoryColumn
 from handnn.tables.intervals import HeldOutErrors
 from handnn.tables.number import NumberColumn
-from tests.faults.resident import resident
+from tests.faults.own_memory import own_memory
 from tests.fuzz.model_files import originals, parts_of
 from tests.storage.hostile_headers import growth_mib
 
@@ -243,7 +243,7 @@ def main(path, n_cases, seed):
     found = {}
     for name, kind, write, is_valid in cases:
         write(path)
-        resident()  # returns free memory to the system, which would hide what the load takes
+        own_memory()  # returns free memory to the system, which would hide what the load takes
         found[name] = [os.path.getsize(path) / 2**20, growth_mib(LOADS[kind], path)]
         if is_valid:
             LOADS[kind](path)
