@@ -101,8 +101,8 @@ def test_estimators(options):
         other.fit(x, x[:, 0], executor=executor)
     assert np.array_equal(one.predict(x), other.predict(x))
     assert len(one.networks_) == len(other.networks_)
-    n_kept = len(one.networks_)  # of a bag the linear kind, out of two that train for two cycles
-    n_jobs = n_kept if options else 4 * n_kept
+    n_kept = len(one.networks_)  # of a bag one linear kind, out of three that train for two cycles
+    n_jobs = n_kept if options else 6 * n_kept
     assert len(executor.sizes) == n_jobs
 
 

@@ -53,7 +53,7 @@ def test_predicts_frames_and_logs_each_stage(table, stream):
     assert isinstance(model, handnn.TableModel)
     assert set(model.predict(pl.DataFrame(columns).drop("town"))) <= {"Ulm", "Bonn", "Köln"}
     stages = [line for line in lines if line.startswith(("network", "epoch"))]
-    assert len(stages) == (2 if stream else 32)  # 16 networks, and 16 linear ones
+    assert len(stages) == (2 if stream else 48)  # 16 networks, and 32 linear ones
     assert model.kinds == {"area": "number", "floor": "number", "price": "number"}
     assert model.training is not None and len(model.training.held_out) > 0
 

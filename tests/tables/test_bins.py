@@ -51,6 +51,8 @@ def test_few_or_huge_values_have_no_bins():
     assert bin_edges(np.array([0.0, 1, 0, 1]), 4) == ()
     assert bin_edges(np.array(WIDE), 4) == ()
     assert bin_edges(np.array([5.0, 5, 5, 5, 7, 9]), 4) == (5, 7, 9)
+    mostly_zero = np.array([0.0] * 8 + [3, 2, 2, 9, 9, 9])  # 0 is all quantiles but the last one
+    assert bin_edges(mostly_zero, 2) == (0, 3, 9) and bin_edges(mostly_zero, 1) == ()
 
 
 def test_a_weight_of_two_counts_as_two_rows():
@@ -91,7 +93,7 @@ def test_rejects_invalid_edges_in_a_file(edges):
 
 
 def test_small_tables_have_fewer_bins():
-    assert [default_bins(n) for n in (100, 128, 640, 4_000)] == [0, 2, 10, 32]
+    assert [default_bins(n) for n in (100, 191, 640, 4_000)] == [2, 2, 10, 32]
     assert default_recipe(640, 256).n_bins == 10 and default_recipe(640, 257).n_bins == 0
 
 

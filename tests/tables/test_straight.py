@@ -71,3 +71,14 @@ def test_columns_whose_deviation_is_infinite_keep_their_bins():
     n_bins = [len(column.edges) - 1 for column in columns.binned]
     assert len(n_bins) == 2
     assert widths[-1] == columns.transform(x).shape[1] - n_bins[1]
+
+
+@pytest.mark.parametrize("n_rows", [40, 60, 127])
+def test_small_tables_have_exact_lines(n_rows):
+    rng = np.random.default_rng(n_rows)
+    x = rng.uniform(0, [1e-3, 1, 1e4], (n_rows + 200, 3))
+    x[:, 1] = np.where(x[:, 1] > 0.4, 10 * x[:, 1].round(1), 0)  # mostly 0
+    y = 1e3 * x[:, 0] + x[:, 1] - 1e-4 * x[:, 2] + 7
+    model = fit_table(x[:n_rows], y[:n_rows], default_recipe(n_rows, 3, "fast"), rng=0).model
+    error = model.predict(x[n_rows:]) - y[n_rows:]  # also beyond the rows
+    assert np.abs(error).max() < 1e-4 * y.std()

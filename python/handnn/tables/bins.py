@@ -64,7 +64,8 @@ def bin_edges(values: Floats, n_bins: int, weight: Floats | None = None) -> Edge
     """Return the edges of up to `n_bins` bins with about equally many of the values (N,).
 
     Edges are values, from the lowest to the highest. If a value equals several quantiles, there are
-    fewer bins. () if the column has at most two values, or if a bin is too wide for float64.
+    fewer bins, but at least two for three values, so that there may be a line. () if the column has
+    at most two values, or if a bin is too wide for float64.
 
     Examples:
         >>> from handnn.tables.bins import bin_edges
@@ -72,6 +73,9 @@ def bin_edges(values: Floats, n_bins: int, weight: Floats | None = None) -> Edge
         (0.0, 2.0, 4.0, 6.0, 8.0)
     """
     edges = np.unique(quantiles(values, np.linspace(0, 1, n_bins + 1), weight))
+    if len(edges) == 2 and n_bins > 1:
+        between = np.unique(values[(values > edges[0]) & (values < edges[1])])
+        edges = np.insert(edges, 1, between[len(between) // 2 : len(between) // 2 + 1])
     with np.errstate(over="ignore"):
         is_usable = len(edges) > 2 and bool(np.isfinite(np.diff(edges)).all())
     return tuple(edges.tolist()) if is_usable else ()

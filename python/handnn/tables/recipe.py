@@ -83,11 +83,13 @@ MAX_TOGETHER_ROWS = 1_600
 networks end at one cycle: see `cycles`.
 """
 
-N_BINS, MAX_BINS = 32, 256
-"""The largest number of bins of a column, and of all columns: see `tables.bins`."""
+MIN_BINS, N_BINS, MAX_BINS = 2, 32, 256
+"""The least and the largest number of bins of a column, and the largest of all columns: see
+`tables.bins`.
+"""
 
 MIN_BIN_ROWS = 64
-"""There is at most one bin for this number of rows."""
+"""There is at most one bin for this number of rows, but two for fewer: lines need them."""
 
 FINE, MAX_FINE_ROWS = 4, 100_000
 """With quality "best", some kinds of networks have 4 times as many bins, up to this number of rows:
@@ -291,7 +293,7 @@ def default_recipe(
         patience=max(MIN_PATIENCE, round(PATIENCE_SHARE * epochs)),
         ends_together=n_rows <= MAX_TOGETHER_ROWS,
         n_bins=n_bins,
-        n_fine_bins=FINE * n_bins if quality == "best" and n_rows <= MAX_FINE_ROWS else 0,
+        n_fine_bins=FINE * n_bins if quality == "best" and _has_fine_bins(n_rows) else 0,
         has_log=True,
         has_linear=True,
         has_variants=quality == "best",
@@ -299,9 +301,12 @@ def default_recipe(
 
 
 def default_bins(n_rows: int) -> int:
-    """Return the largest number of bins of each column, 0 for none."""
-    found = min(N_BINS, n_rows // MIN_BIN_ROWS)
-    return found if found > 1 else 0
+    """Return the largest number of bins of each column."""
+    return max(MIN_BINS, min(N_BINS, n_rows // MIN_BIN_ROWS))
+
+
+def _has_fine_bins(n_rows: int) -> bool:
+    return MIN_BINS * MIN_BIN_ROWS <= n_rows <= MAX_FINE_ROWS
 
 
 def stream_recipe(n_rows: SupportsIndex, n_columns: SupportsIndex = 1) -> Recipe:
