@@ -34,7 +34,7 @@ from handnn.network import Network
 from handnn.tables.category import CategoryColumn
 from handnn.tables.cells import Floats
 from handnn.tables.columns import Columns
-from handnn.tables.least_squares import MAX_NUMBERS, Descent
+from handnn.tables.least_squares import MAX_NUMBERS, Descent, Design
 from handnn.tables.networks import NetworkInput
 from handnn.training.trainer import Trainer
 
@@ -143,8 +143,9 @@ def _ranks(residual: Floats) -> Floats:
 
 def _residual(x: Floats, y: Floats) -> Floats:
     """Return the residual (N, O) of a linear fit of y to x (N, I)."""
-    w = np.zeros((x.shape[1], y.shape[1]))
-    fit = Descent(w, y.mean(axis=0), x, y, np.ones((len(x), 1)))
+    theta = np.zeros((1 + x.shape[1], y.shape[1]))
+    theta[0] = y.mean(axis=0)
+    fit = Descent(theta, Design(x), y, np.ones((len(x), 1)))
     for _ in range(N_STEPS):
         fit.step()
     return fit.residual
