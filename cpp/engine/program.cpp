@@ -167,12 +167,15 @@ template <class T>
 double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outputs, double total,
                                 const T* next_x) {
   const Size N = batch.count;
-  const int parts = is_worth_sharing(N) ? threads_ : 1;
+  const bool can_share = threads_ > 1 && is_worth_sharing(N);
+  const int parts = can_share && sharing_.shares() ? threads_ : 1;
+  if (can_share) sharing_.begin_step();
   batch_rows_ = N;
   outputs_ = outputs;
   // One thread passes the rows in order, as the sums require.
   is_loss_added_ = parts == 1 && adds_loss();
   const bool is_row = learns_row(N, parts);
+  if (!is_row) forwarded_ = nullptr;
   if (is_blocked()) {
     run_blocks(batch, parts);
   } else {
@@ -197,6 +200,7 @@ double TrainingProgram<T>::step(const Rows<T>& batch, double lr_factor, T* outpu
   }
   ++optimizer_.step;
   ++steps_;
+  if (can_share) sharing_.end_step();
   return total;
 }
 

@@ -14,6 +14,7 @@
 #include "engine/checked.hpp"
 #include "engine/pool.hpp"
 #include "engine/rates.hpp"
+#include "engine/sharing.hpp"
 #include "engine/small_plan.hpp"
 #include "kernels/table.hpp"
 
@@ -212,6 +213,7 @@ class TrainingProgram {
   double clip_norm_;  // infinity for none
   Size most_rows_;
   int threads_;
+  Sharing sharing_;
   Size block_rows_ = 0;  // rows of a block; 0 for none
   double work_per_row_ = 0;
   std::size_t first_learning_ = 0;  // backward stops at this brick

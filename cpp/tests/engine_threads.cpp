@@ -8,6 +8,7 @@
 
 #include "engine/pool.hpp"
 #include "engine/predict.hpp"
+#include "engine/sharing.hpp"
 #include "run.hpp"
 #include "training.hpp"
 
@@ -34,6 +35,32 @@ void check_parts() {
     }
   }
   check(does_all(70000), "more parts than the pool can count");
+}
+
+// The part of the time that is spent in steps that are shared, which take `shared` seconds; the
+// others take 1e-3 s.
+double time_shared(Sharing& sharing, double shared) {
+  double spent = 0, all = 0;
+  while (all < 5) {
+    const double seconds = sharing.shares() ? shared : 1e-3;
+    spent += sharing.shares() ? seconds : 0;
+    all += seconds;
+    sharing.took(seconds);
+  }
+  return spent / all;
+}
+
+void check_sharing() {
+  Sharing sharing;
+  check(sharing.shares(), "the first step is shared");
+  check(time_shared(sharing, 0.6e-3) > 0.95, "steps are shared if that is faster");
+  check(time_shared(sharing, 1.5e-3) < 0.5, "it is noticed that sharing has become slower");
+  check(time_shared(sharing, 1.5e-3) < 0.05, "steps are not shared if that is slower");
+  time_shared(sharing, 0.6e-3);
+  check(time_shared(sharing, 0.6e-3) > 0.95, "it is noticed that sharing has become faster");
+  Sharing of_long_steps;
+  time_shared(of_long_steps, 0.05);
+  check(time_shared(of_long_steps, 0.05) < 0.1, "trials of long steps are rarer");
 }
 
 void check_exceptions() {
@@ -164,6 +191,7 @@ int run(const char*, int, char**) {
   using namespace handnn;
   check_shares();
   check_parts();
+  check_sharing();
   check_exceptions();
   check_busy_pool();
   check_concurrent_use<float>("float32");

@@ -145,6 +145,21 @@ def test_concurrent_fits_have_the_bits_of_separate_ones(threads):
         assert list(pool.map(fit, ["relu", "sigmoid"], [True, True])) == expected
 
 
+@pytest.mark.parametrize(("sizes", "batch_size"), [((2048, 1024, 4), 1), ((64, 64, 64, 8), 256)])
+def test_a_fit_that_changes_between_one_thread_and_two(sizes, batch_size):
+    """Long enough for several trials of the slower way (cpp/engine/sharing.hpp)."""
+    x = np.random.default_rng(0).normal(size=(2 * batch_size, sizes[0])).astype(np.float32)
+    fitted = []
+    for threads in (1, 2):
+        handnn.set_num_threads(threads)
+        one = Trainer(handnn.mlp(sizes, rng=0), MSELoss(), SGD(1e-3))
+        one.fit(x, x[:, : sizes[-1]], epochs=400, batch_size=batch_size, shuffle=False)
+        fitted.append(one)
+    for name, array in fitted[0].network.params.items():
+        assert_same_bits(fitted[1].network.params[name], array, name)
+    assert fitted[0].history.train_loss == fitted[1].history.train_loss
+
+
 def test_set_num_threads_during_a_fit():
     x, y, _ = rows(256, 300, 10)
     alone = trainer(SHARED)
