@@ -275,8 +275,8 @@ bool TrainingProgram<T>::takes_small_steps(Size N) const {
 
 template <class T>
 void TrainingProgram<T>::plan_small_steps() {
-  if (!may_take_small_steps() || most_rows_ > small_batch) return;
-  if (!adds_loss() || !is_small_network(bricks_)) return;
+  if (!may_take_small_steps() || !adds_loss() || !is_small_network(bricks_)) return;
+  if (most_rows_ > small_batch && !is_thin_network(kernels_, bricks_, loss_.which)) return;
   small_plan_.emplace(kernels_, bricks_, loss_.which, loss_.options, optimizer_, most_rows_,
                       scratch_[0]);
   if (is_small_affine(most_rows_) && !small_plan_->is_tiny()) small_plan_.reset();

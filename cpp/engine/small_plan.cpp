@@ -10,7 +10,7 @@ namespace handnn {
 namespace {
 
 // The largest product that small_network takes, in multiply-adds, and its most rows; these hold for
-// tiny_steps, too, unless activations and loss are the simplest. Measured.
+// tiny_steps, too, unless activations and loss are the simplest. thin_steps takes more. Measured.
 constexpr Size most_of_kernel = 64, most_rows_of_kernel = 4;
 
 constexpr Size line = 16;  // elements: arrays do not share a cache line
@@ -51,6 +51,16 @@ bool is_small_network(const CheckedBricks<T>& bricks) {
 }
 
 template <class T>
+bool is_thin_network(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, int loss) {
+  if (!kernels.small_network.thin_steps || loss != int(Loss::mse_loss)) return false;
+  return std::all_of(bricks.begin(), bricks.end(), [](const Brick<T>& brick) {
+    const bool is_known =
+        brick.kind != Kind::activation || kind_of(brick.activation) != SmallActivation::other;
+    return is_known && brick.I == 1 && brick.O == 1;
+  });
+}
+
+template <class T>
 SmallPlan<T>::SmallPlan(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, int loss,
                         const LossOptions<T>& options, const OptimizerSettings& optimizer,
                         Size most_rows, T* scratch)
@@ -63,10 +73,11 @@ SmallPlan<T>::SmallPlan(const Kernels<T>& kernels, const CheckedBricks<T>& brick
   net_.sums = sums_;
   net_.scratch = scratch;
   if (!is_plain_sgd(optimizer)) net_.update = kernels.updates[optimizer.which];
-  steps_ = find_tiny_steps(most_rows);
+  is_thin_ = most_rows > most_rows_of_kernel && is_thin_network(kernels, bricks, loss);
+  steps_ = is_thin_ ? kernels.small_network.thin_steps : find_tiny_steps(most_rows);
   is_tiny_ = steps_;
   if (!is_tiny_) steps_ = find_steps(most_rows);
-  lay_out(most_rows);
+  lay_out(is_thin_ ? 1 : most_rows);
 }
 
 // Whether the optimizer is SGD without momentum, weight decay and clipping.
@@ -239,8 +250,9 @@ void SmallPlan<T>::update(int optimizer, const Rates<T>& rates) {
                               net_.size);
 }
 
-#define HANDNN_FOR(T)                                      \
-  template bool is_small_network(const CheckedBricks<T>&); \
+#define HANDNN_FOR(T)                                                             \
+  template bool is_small_network(const CheckedBricks<T>&);                        \
+  template bool is_thin_network(const Kernels<T>&, const CheckedBricks<T>&, int); \
   template class SmallPlan<T>;
 HANDNN_FOR(float)
 HANDNN_FOR(double)

@@ -8,7 +8,7 @@
 
 namespace handnn {
 
-// The largest number of rows of a batch.
+// The largest number of rows of a batch, unless thin_steps takes its steps.
 constexpr Size small_batch = 64;
 
 // Whether the loss is SoftmaxCrossEntropy of labels, without smoothing and class weights.
@@ -22,6 +22,10 @@ bool are_plain_labels(int loss, const LossOptions<T>& with) {
 // activations between them.
 template <class T>
 bool is_small_network(const CheckedBricks<T>& bricks);
+
+// Whether thin_steps takes the steps of a small network, on any number of rows.
+template <class T>
+bool is_thin_network(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, int loss);
 
 template <class T>
 class SmallPlan {
@@ -37,7 +41,7 @@ class SmallPlan {
 
   // Whether a kernel takes the steps, and not gradients and update.
   bool has_steps() const { return steps_; }
-  // Whether that is tiny_steps.
+  // Whether that is tiny_steps or thin_steps.
   bool is_tiny() const { return is_tiny_; }
   // Takes up to `steps` steps, as TrainingProgram's small_steps.
   Size steps(const SmallBatches<T>& batches, const Rates<T>& rates, T scale, Size steps,
@@ -62,7 +66,7 @@ class SmallPlan {
   const CheckedBricks<T>& bricks_;
   SmallNetwork<T> net_ = {};
   NetworkSteps<T> steps_ = nullptr;
-  bool is_tiny_ = false;
+  bool is_tiny_ = false, is_thin_ = false;
   bool is_loaded_ = false;
   std::vector<T> memory_;
   alignas(64) double sums_[partial_sums] = {};

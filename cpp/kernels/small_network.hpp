@@ -185,6 +185,17 @@ inline double small_loss(const SmallNetwork<T>& net, const SmallRows<T>& y_true,
   return net.is_mse ? mean_of_few_squares(errors, N * O) : net.loss->mean(net.sums, N, O);
 }
 
+// Updates all params with their gradients. Sets the rates of step number `step`, if they change.
+template <class T>
+inline void update_small_network(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
+                                 Rates<T>& rates, Size step) {
+  if (batches.corrected) {
+    rates.lr = batches.corrected[step].w_lr;
+    rates.square_correction = batches.corrected[step].square_correction;
+  }
+  net.update(net.params, net.states[0], net.states[1], net.params + net.size, rates, net.size);
+}
+
 // Takes up to `steps` steps on consecutive batches, as small_steps does.
 template <class T>
 Size small_network(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
@@ -213,13 +224,7 @@ Size small_network(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
       if (i > 0) small_dx(net.layers[i - 1], net.layers[i], N);
       small_dparams(net.layers[i], in[i], N, lr, !net.update);
     }
-    if (batches.corrected) {
-      next.lr = batches.corrected[step].w_lr;
-      next.square_correction = batches.corrected[step].square_correction;
-    }
-    if (net.update) {
-      net.update(net.params, net.states[0], net.states[1], net.params + net.size, next, net.size);
-    }
+    if (net.update) update_small_network(net, batches, next, step);
   }
   total = sum;
   return step;

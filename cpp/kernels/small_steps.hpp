@@ -38,13 +38,18 @@ inline void store_small(const ParamArrays<T>& to, Size at, Size O, const SmallRo
   });
 }
 
+// Adds the squares of n errors to the partial sums of a loss.
+template <class T>
+__attribute__((noinline)) void add_squares_of(double* sums, const T* errors, Size n) {
+  add_squares(
+      sums, n, [&](Size i) { return load_double_lanes(errors + i); },
+      [&](Size i) { return errors[i]; });
+}
 // MSELoss of n errors.
 template <class T>
 __attribute__((noinline)) double mean_of_squares(const T* errors, Size n) {
   double sums[partial_sums] = {};
-  add_squares(
-      sums, n, [&](Size i) { return load_double_lanes(errors + i); },
-      [&](Size i) { return errors[i]; });
+  add_squares_of(sums, errors, n);
   return MSELoss::mean(sums, n, 1);
 }
 template <class T>

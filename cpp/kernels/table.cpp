@@ -14,6 +14,7 @@
 #include "small_network.hpp"
 #include "small_steps.hpp"
 #include "sums.hpp"
+#include "thin_steps.hpp"
 #include "tiny_steps.hpp"
 
 namespace handnn {
@@ -75,7 +76,8 @@ constexpr SmallNetworkKernels<T> small_network_kernels() {
               {tiny_steps<2, false, false, T>, tiny_steps<2, true, true, T>}},
              {{tiny_steps<3, false, false, T>, tiny_steps<3, false, false, T>},
               {tiny_steps<3, false, false, T>, tiny_steps<3, true, true, T>}},
-             {{}, {tiny_steps<4, true, false, T>, tiny_steps<4, true, false, T>}}}};
+             {{}, {tiny_steps<4, true, false, T>, tiny_steps<4, true, false, T>}}},
+            thin_steps<T>};
   }
 }
 

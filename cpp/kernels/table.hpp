@@ -272,7 +272,7 @@ struct SmallNetwork {
   Size size;              // of all params
   T *params, *states[2];  // params and gradients (2, size), states (size) or null
 };
-// Takes up to `steps` steps with these rates (small_network.hpp, tiny_steps.hpp).
+// Takes up to `steps` steps with these rates (small_network.hpp, tiny_steps.hpp, thin_steps.hpp).
 template <class T>
 using NetworkSteps = Size (*)(const SmallNetwork<T>& net, const SmallBatches<T>& batches,
                               const Rates<T>& rates, T scale, Size steps, double& total);
@@ -284,6 +284,7 @@ struct SmallNetworkKernels {
   // By the number of affines; whether each w is one row or column; whether there are only ReLUs and
   // MSELoss. Some are null: their code is not worth its size.
   NetworkSteps<T> tiny_steps[tiny_layers][2][2];
+  NetworkSteps<T> thin_steps;
 };
 
 template <class T>

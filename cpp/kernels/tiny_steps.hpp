@@ -71,6 +71,26 @@ inline void for_each_constant(F f) {
   }
 }
 
+// The output of an activation, and what its backward needs. With `is_plain`, it is a ReLU.
+template <bool is_plain, class T>
+inline Vector<T> activated(const SmallLayer<T>& of, Vector<T> pre, Vector<T>& kept) {
+  kept = pre;
+  if (is_plain || of.kind == SmallActivation::relu) return at_least(pre, Vector<T>{});
+  if (of.kind == SmallActivation::sigmoid) return kept = small_sigmoid<T>(pre);
+  T slope[lanes<T>];
+  const Vector<T> out = small_gelu(pre, slope);
+  kept = load(slope);
+  return out;
+}
+template <bool is_plain, class T>
+inline Vector<T> slopes_of(const SmallLayer<T>& of, Vector<T> dout, Vector<T> kept) {
+  if (is_plain || of.kind == SmallActivation::relu) {
+    return ReLU::backward(dout, kept, Vector<T>{});
+  }
+  if (of.kind == SmallActivation::gelu) return dout * kept;
+  return Sigmoid::backward(dout, kept, Vector<T>{});
+}
+
 // The params of a network with `count` affines, and the sums of the gradients of the rows of a
 // batch before this one. With `has_one`, each w is one row or column. With `is_plain`, activations
 // are ReLUs and the loss is MSELoss: a loop that calls no function keeps more in registers.
@@ -108,24 +128,6 @@ struct TinyTraining {
     param = plain_sgd(param, grad, lr);
   }
 
-  // The output of an activation, and what its backward needs.
-  static Vector<T> activated(const SmallLayer<T>& of, Vector<T> pre, Vector<T>& kept) {
-    kept = pre;
-    if (is_plain || of.kind == SmallActivation::relu) return at_least(pre, Vector<T>{});
-    if (of.kind == SmallActivation::sigmoid) return kept = small_sigmoid<T>(pre);
-    T slope[lanes<T>];
-    const Vector<T> out = small_gelu(pre, slope);
-    kept = load(slope);
-    return out;
-  }
-  static Vector<T> slopes_of(const SmallLayer<T>& of, Vector<T> dout, Vector<T> kept) {
-    if (is_plain || of.kind == SmallActivation::relu) {
-      return ReLU::backward(dout, kept, Vector<T>{});
-    }
-    if (of.kind == SmallActivation::gelu) return dout * kept;
-    return Sigmoid::backward(dout, kept, Vector<T>{});
-  }
-
   // Computes a row. slopes(out, dout) sets the slopes of the loss, or returns false.
   template <class Slopes>
   bool row(Vector<T> x, bool is_last, Slopes slopes) {
@@ -136,7 +138,7 @@ struct TinyTraining {
       in[i] = x;
       x = of.is_column ? tiny_by_columns<T>(affine.b, x, affine, has_two(of), of.I)
                        : tiny_by_rows<T>(affine.b, x, affine, has_two(of));
-      if constexpr (i < count - 1) x = activated(of, x, kept[i]);
+      if constexpr (i < count - 1) x = activated<is_plain>(of, x, kept[i]);
     });
     if (!slopes(x, dout)) return false;
     for_each_constant<0, count>([&](auto reversed) {
@@ -148,7 +150,7 @@ struct TinyTraining {
       if constexpr (i > 0) {
         dx = of.is_column ? tiny_by_rows<T>(dx, dout, affine, has_two(of))
                           : tiny_by_columns<T>(dx, dout, affine, has_two(of), of.O);
-        dx = slopes_of(net.layers[i - 1], dx, kept[i - 1]);
+        dx = slopes_of<is_plain>(net.layers[i - 1], dx, kept[i - 1]);
       }
       const Vector<T> first = has_two(of) ? lane_of<0, T>(few) : few;
       use(affine.w[0], grad.w[0], fma(first, many, grad.w[0]), is_last);

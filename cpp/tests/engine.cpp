@@ -183,6 +183,11 @@ std::vector<Size> tiny_sizes(SplitMix64& random) {
   return sizes;
 }
 
+// 1 to 4 affines whose widths are all 1.
+std::vector<Size> thin_sizes(SplitMix64& random) {
+  return std::vector<Size>(2 + std::size_t(random.below(4)), 1);
+}
+
 // Steps of small networks in few calls give the bits of those of rows with weights of 1, which are
 // taken one by one.
 template <class T>
@@ -190,17 +195,21 @@ void check_small_steps(const char* dtype) {
   SplitMix64 random(5);
   const auto size = [&](std::uint64_t most) { return 1 + Size(random.below(most)); };
   for (int i = 0; i < 160; ++i) {
-    const bool is_tiny = i % 8 == 0;  // and the optimizer is SGD, the loss MSELoss
-    const Size batch_size = size(is_tiny ? 5 : 17), rows = 40;
+    const bool is_tiny = i % 8 == 0;               // and the loss is MSELoss
+    const bool is_thin = i % 8 == 3;               // and the loss is MSELoss
+    const bool is_plain = is_tiny || i % 16 == 3;  // the optimizer is SGD without momentum
+    const auto which = [&](int count) { return (is_thin ? i / 16 : i) % count; };
+    const Size batch_size = size(is_tiny ? 5 : is_thin ? 150 : 17), rows = is_thin ? 200 : 40;
     std::vector<Size> sizes = {size(i % 4 ? 17 : 33), size(9)};
     while (sizes.size() < 5 && i % 4 > 1 && random.below(3)) sizes.push_back(size(17));
     if (is_tiny) sizes = tiny_sizes(random);
+    if (is_thin) sizes = thin_sizes(random);
     const Size I = sizes.front(), O = sizes.back();
     const std::vector<T> x = numbers<T>(rows * I, 20), y = numbers<T>(rows * O, 21), ones(rows, 1);
     OptimizerSettings optimizer;
-    optimizer.which = i % optimizer_count;
+    optimizer.which = is_plain ? int(Optimizer::sgd) : which(optimizer_count);
     optimizer.lr = 0.01;
-    optimizer.mean_decay = is_tiny ? 0 : i % 3 * 0.01;
+    optimizer.mean_decay = is_plain ? 0 : i % 3 * 0.01;
     optimizer.square_decay = i % 8 < 4 ? 0.9 : 0.05;  // corrections are 1 after 395 or 14 steps
     optimizer.eps = 0.01;
     LossSettings<T> loss = Training<T>::mse_loss();
@@ -214,9 +223,9 @@ void check_small_steps(const char* dtype) {
     std::set<std::vector<T>> results;
     for (const T* weight : {static_cast<const T*>(nullptr), ones.data()}) {
       std::vector<std::vector<T>> arrays;
-      const int activation = is_tiny ? int(Activation::relu) : i % activation_count;
+      const int activation = is_tiny ? int(Activation::relu) : which(activation_count);
       TrainingProgram<T> program(
-          active_kernels<T>(), CheckedBricks<T>(small_bricks(sizes, activation, is_tiny, arrays)),
+          active_kernels<T>(), CheckedBricks<T>(small_bricks(sizes, activation, is_plain, arrays)),
           loss, optimizer, std::numeric_limits<double>::infinity(), batch_size);
       const std::optional<std::uint64_t> seed =
           i % 5 ? std::optional<std::uint64_t>(7) : std::nullopt;

@@ -63,6 +63,10 @@ DEEP = [
     ((2, 3, 2), "sigmoid", 1, "Adam, soon without corrections"),
     ((2, 16, 1), "sigmoid", 32, "SGD"),
     ((5, 2, 7, 16, 3), "gelu", 7, "RMSProp"),
+    ((1, 1), "relu", 17, "Adam, soon without corrections"),
+    ((1, 1, 1), "gelu", 33, "SGD"),
+    ((1, 1, 1, 1), "sigmoid", 5, "nesterov"),
+    ((1, 1, 1, 1, 1), "relu", 53, "SGD"),
     ((9, 1, 16), "tanh", 2, "nesterov"),
     ((3, 4, 17), "relu", 1, "Adam"),
     ((3, 4, 2), "relu", 65, "SGD"),
@@ -97,6 +101,7 @@ def test_bits_of_the_bricks_of_several_affines(sizes, activation, batch_size, na
         ((2, 4, 2), 2),
         ((2, 5, 3), 2),
         ((3, 16, 1), 11),
+        ((1, 1, 1), 35),
     ],
     ids=str,
 )
@@ -127,6 +132,7 @@ def test_the_step_that_diverges_is_not_taken(sizes, batch_size, name, is_nan, ba
         ((1, 1, 1), "SGD", 1),
         ((3, 1), "SGD", 1),
         ((3, 3), "SGD", 1),
+        ((1, 1, 1), "Adam", 1),
         ((2, 9, 1), "SGD", 1),
         ((2, 9, 9, 1), "Adam", 1),
         ((2, 300, 1), "SGD", 1),
@@ -172,7 +178,7 @@ def test_units_of_one_special_value(name, value):
         assert_same_bits(array, other)
 
 
-@pytest.mark.parametrize("sizes", [(2, 2), (1, 2, 1), (5, 3)], ids=str)
+@pytest.mark.parametrize("sizes", [(2, 2), (1, 2, 1), (5, 3), (1, 1)], ids=str)
 def test_momentum_that_becomes_0(sizes):
     """The velocities that exist are still updated."""
     fits = []
@@ -198,13 +204,13 @@ OPTIONS = {
 
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("name", ["SGD", "Adam, soon without corrections"])
-@pytest.mark.parametrize("sizes", [(2, 3), (5, 1), (2, 2, 1), (2, 5, 3)], ids=str)
+@pytest.mark.parametrize("sizes", [(2, 3), (5, 1), (2, 2, 1), (2, 5, 3), (1, 1, 1)], ids=str)
 def test_options_of_the_optimizer(sizes, name, options):
     fits = []
     x, y, _ = rows(20, sizes[0], sizes[-1])
     for engine in ("compiled", "bricks"):
         optimizer = MAKERS[name](**OPTIONS[options])
         one = Trainer(mlp(sizes, rng=0), MSELoss(), optimizer, engine=engine, rng=3)
-        one.fit(x, y, epochs=3, batch_size=3)
+        one.fit(x, y, epochs=3, batch_size=6 if sizes == (1, 1, 1) else 3)
         fits.append(one)
     assert_same_fit(*fits)
