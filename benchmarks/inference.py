@@ -1,17 +1,18 @@
-"""Predictions of 1 and of 1,024 rows by four networks."""
+"""Predictions of 1 to 4,096 rows, in float32 and float64."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 from benchmarks import report, verify
 from benchmarks.field import OURS, Result, field, labels
 from benchmarks.peers import Contestant
-from benchmarks.problems import PROBLEMS, Array, Problem
+from benchmarks.problems import PROBLEMS, ZOO, Array, Problem
 from benchmarks.timing import Effort
 
-ROWS = (1, 1024)
+ROWS = (1, 16, 256, 1024, 4096)
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Row:
     """Seconds per call for one network and number of rows."""
 
     network: str
+    dtype: str
     rows: int
     result: Result
 
@@ -28,17 +30,25 @@ def expected(problem: Problem, rows: int, contestant: Contestant) -> tuple[list[
     return verify.predicted(problem, rows)
 
 
+def problems() -> Iterator[Problem]:
+    """Yield the networks, in float32 and then in float64."""
+    for problem in (*PROBLEMS[:4], *ZOO):
+        yield problem
+        yield replace(problem, dtype="float64")
+
+
 def measure(contestants: list[Contestant], threads: int, effort: Effort) -> list[Row]:
     """Verify and time the predictions."""
     with field(contestants, lambda contestant: contestant.predictor, threads) as contest:
         return [
             Row(
                 problem.name,
+                problem.dtype,
                 rows,
                 contest.compare(problem, effort, partial(expected, problem, rows), 1, rows),
             )
+            for problem in problems()
             for rows in ROWS
-            for problem in PROBLEMS[:4]
         ]
 
 
@@ -48,10 +58,11 @@ def show(rows: list[Row], threads: int) -> None:
     where = "one pinned thread" if threads == 1 else f"{threads} threads"
     report.table(
         f"Prediction: µs per call, {where}",
-        ["network", "rows", *entrants],
+        ["network", "dtype", "rows", *entrants],
         [
             [
                 row.network,
+                row.dtype,
                 f"{row.rows:,}",
                 *(report.micro(row.result.seconds.get(k)) for k in entrants),
             ]
@@ -61,9 +72,14 @@ def show(rows: list[Row], threads: int) -> None:
     peers = [label for label in entrants if label != OURS]
     report.table(
         f"Prediction: time divided by handnn's, {where}",
-        ["network", "rows", *peers],
+        ["network", "dtype", "rows", *peers],
         [
-            [row.network, f"{row.rows:,}", *(report.times(row.result.ratio(k)) for k in peers)]
+            [
+                row.network,
+                row.dtype,
+                f"{row.rows:,}",
+                *(report.times(row.result.ratio(k)) for k in peers),
+            ]
             for row in rows
         ],
     )
@@ -74,6 +90,7 @@ def as_json(rows: list[Row]) -> list[dict[str, object]]:
     return [
         {
             "network": row.network,
+            "dtype": row.dtype,
             "rows": row.rows,
             "seconds": row.result.seconds,
             "ratio": {label: row.result.ratio(label) for label in row.result.seconds},

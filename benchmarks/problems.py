@@ -122,3 +122,13 @@ LEARNING = (
     Problem("784-50-50-10", (784, 50, 50, 10), "relu", 100, 32, "cross entropy"),
 )
 """Networks that are trained with Adam or with cross entropy."""
+
+ZOO = (
+    Problem("4-64-64-2", (4, 64, 64, 2), "relu", 64, 32, optimizer="adam"),
+    Problem("23-256-256-1", (23, 256, 256, 1), "relu", 256, 8, optimizer="adam"),
+    Problem("ten layers of 32", (32,) * 11, "gelu", 64, 16, optimizer="adam"),
+    Problem("six layers of 256", (256,) * 7, "relu", 128, 8, optimizer="adam"),
+)
+"""Networks of reinforcement learning, a deep Q-network for a cart with a pole and one of two
+critics, and deep ones, such as those that take the place of a simulation.
+"""

@@ -8,7 +8,7 @@ from functools import partial
 from benchmarks import report, verify
 from benchmarks.field import OURS, Result, field, labels
 from benchmarks.peers import Contestant
-from benchmarks.problems import LEARNING, PROBLEMS, Array, Problem
+from benchmarks.problems import LEARNING, PROBLEMS, ZOO, Array, Problem
 from benchmarks.timing import Effort
 
 VERIFIED_EPOCHS = 2
@@ -35,10 +35,10 @@ def expected(problem: Problem, contestant: Contestant) -> tuple[list[Array], flo
 
 
 def measure(contestants: list[Contestant], threads: int, effort: Effort) -> list[Row]:
-    """Verify and time the training of all networks in PROBLEMS and LEARNING."""
+    """Verify and time the training of all networks in PROBLEMS, LEARNING and ZOO."""
     rows = []
     with field(contestants, lambda contestant: contestant.trainer, threads) as contest:
-        for problem in PROBLEMS + LEARNING:
+        for problem in PROBLEMS + LEARNING + ZOO:
             wanted = partial(expected, problem)
             epochs = contest.compare(problem, effort, wanted, VERIFIED_EPOCHS)
             steps = {label: time / problem.batches for label, time in epochs.seconds.items()}

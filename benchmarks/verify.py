@@ -28,6 +28,23 @@ SIGMOID_ERROR = 4  # in units of u: libraries approximate exp or tanh
 N_DISTURBED_RUNS = 4
 
 
+erf = np.vectorize(math.erf, otypes=[float])
+
+
+def normal(x: Array) -> Array:
+    """Return the standard normal distribution function."""
+    return np.asarray(0.5 + 0.5 * erf(x / math.sqrt(2)))
+
+
+def slope(x: Array, out: Array, activation: str) -> Array:
+    """Return the derivative of the activation at x, where it is `out`."""
+    if activation == "relu":
+        return np.asarray(out > 0)
+    if activation == "gelu":
+        return np.asarray(normal(x) + x * np.exp(-x * x / 2) / math.sqrt(2 * math.pi))
+    return np.asarray(out * (1 - out))
+
+
 class Arithmetic:
     """Operations in float64, with simulated rounding to float32 if `rounding` is true."""
 
@@ -49,9 +66,11 @@ class Arithmetic:
         return self.disturbed(a @ b, LAMBDA * math.sqrt(a.shape[1]) * (abs(a) @ abs(b)))
 
     def activate(self, x: Array, activation: str) -> Array:
-        """Return relu(x) or sigmoid(x)."""
+        """Return relu(x), gelu(x) or sigmoid(x)."""
         if activation == "relu":
             return np.maximum(x, 0)
+        if activation == "gelu":
+            return self.disturbed(x * normal(x), SIGMOID_ERROR * abs(x))
         out = 1 / (1 + np.exp(-x))
         return self.disturbed(out, np.full_like(out, SIGMOID_ERROR))
 
@@ -65,23 +84,27 @@ class Arithmetic:
 
 def forward(
     problem: Problem, weights: list[Array], x: Array, arithmetic: Arithmetic
-) -> list[Array]:
-    """Return x, the outputs of the hidden layers, and the prediction."""
-    outputs = [x]
+) -> tuple[list[Array], list[Array]]:
+    """Return the inputs and the outputs of the activations.
+
+    Both begin with x and end with the prediction, which has no activation.
+    """
+    inputs, outputs = [x], [x]
     last = len(weights) - 2
     for index in range(0, len(weights), 2):
         w, b = weights[index : index + 2]
         out = arithmetic.product(outputs[-1], w)
         out = arithmetic.disturbed(out + b, abs(out + b))
+        inputs.append(out)
         outputs.append(out if index == last else arithmetic.activate(out, problem.activation))
-    return outputs
+    return inputs, outputs
 
 
 def gradients(
     problem: Problem, weights: list[Array], x: Array, y: Array, arithmetic: Arithmetic
 ) -> list[Array]:
     """Return the gradients of the loss with respect to w, b, w, b, ..."""
-    outputs = forward(problem, weights, x, arithmetic)
+    inputs, outputs = forward(problem, weights, x, arithmetic)
     if problem.loss == "mse":
         dout = 2 * (outputs[-1] - y) / y.size
     else:
@@ -93,7 +116,7 @@ def gradients(
         grads = [arithmetic.product(out.T, dout), db, *grads]
         if index:
             dout = arithmetic.product(dout, weights[index].T)
-            dout = dout * ((out > 0) if problem.activation == "relu" else out * (1 - out))
+            dout = dout * slope(inputs[index // 2], out, problem.activation)
     return grads
 
 
@@ -176,13 +199,19 @@ def trained(problem: Problem, epochs: int, eps_first: bool = False) -> tuple[lis
 
 @cache
 def predicted(problem: Problem, rows: int) -> tuple[list[Array], float]:
-    """Return the prediction of the first rows, and the tolerance of a float32 result."""
+    """Return the prediction of the first rows, and the tolerance of a result of its dtype.
+
+    In float64, the reference has as large an error as the result.
+    """
     x = problem.rows(rows)[0].astype(np.float64)
     weights = first_weights(problem)
-    exact = forward(problem, weights, x, Arithmetic(rounding=False))[-1]
-    copies = 64  # averages the disturbance of a single row
-    disturbed = forward(problem, weights, np.tile(x, (copies, 1)), Arithmetic(rounding=True))[-1]
+    exact = forward(problem, weights, x, Arithmetic(rounding=False))[1][-1]
+    copies = -(-64 // rows)  # averages the disturbance of a single row
+    several = np.tile(x, (copies, 1))
+    disturbed = forward(problem, weights, several, Arithmetic(rounding=True))[1][-1]
     tolerance = distance([np.tile(exact, (copies, 1))], [disturbed]) / math.sqrt(copies)
+    if problem.dtype == "float64":
+        tolerance *= 2 * float(np.finfo(np.float64).eps / np.finfo(np.float32).eps)
     return [exact], tolerance
 
 

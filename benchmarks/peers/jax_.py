@@ -117,6 +117,7 @@ class Predictor:
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
         jax.config.update("jax_cpu_enable_async_dispatch", False)
+        jax.config.update("jax_enable_x64", problem.dtype == "float64")
         self.params = jax.tree.map(jnp.array, problem.weights())
         self.x = jax.device_put(problem.rows(rows)[0])
         self.forward = jax.jit(partial(forward, problem.activation))

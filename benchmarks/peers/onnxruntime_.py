@@ -1,11 +1,11 @@
 # mypy: disable-error-code="import-not-found, import-untyped"
-"""ONNX Runtime: the network as Gemm, Relu and Sigmoid nodes."""
+"""ONNX Runtime: the network as Gemm, Relu, Sigmoid and Gelu nodes."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from benchmarks.problems import Array, Problem
 
@@ -13,7 +13,8 @@ from benchmarks.problems import Array, Problem
 def model(problem: Problem, rows: int) -> bytes:
     """Return the network as an ONNX model for inputs of `rows` rows."""
     nodes, initializers = [], []
-    activation = "Relu" if problem.activation == "relu" else "Sigmoid"
+    activation = problem.activation.capitalize()
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(problem.dtype))
     last = len(problem.sizes) - 2
     name = "x"
     for place, (w, b) in enumerate(problem.weights()):
@@ -27,12 +28,12 @@ def model(problem: Problem, rows: int) -> bytes:
     graph = helper.make_graph(
         nodes,
         "mlp",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, problem.sizes[0]])],
-        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [rows, problem.sizes[-1]])],
+        [helper.make_tensor_value_info("x", kind, [rows, problem.sizes[0]])],
+        [helper.make_tensor_value_info("out", kind, [rows, problem.sizes[-1]])],
         initializers,
     )
-    opset = [helper.make_opsetid("", 17)]
-    made = helper.make_model(graph, opset_imports=opset, ir_version=8)
+    opset = [helper.make_opsetid("", 20)]
+    made = helper.make_model(graph, opset_imports=opset, ir_version=9)
     return bytes(made.SerializeToString())
 
 

@@ -13,6 +13,8 @@ class Trainer:
     """No momentum, no penalty, rows in order."""
 
     def __init__(self, problem: Problem, rows: int, threads: int) -> None:
+        if problem.activation not in ("relu", "sigmoid"):
+            raise NotImplementedError(f"scikit-learn has no {problem.activation}")
         x, y = problem.rows()
         self.x, self.y = x, y.ravel() if y.shape[-1] == 1 else y
         is_mse = problem.loss == "mse"
