@@ -90,6 +90,9 @@ def check_output(out: object, like: Array, inputs: Mapping[str, Array], name: st
 
 def float_dtype(dtype: DTypeLike, name: str) -> np.dtype[np.floating]:
     """Return `dtype` as a NumPy dtype; raise TypeError if it is not float32 or float64."""
+    for known in _FLOATS:
+        if dtype is known:
+            return known
     found: object = np.dtype(object)
     with suppress(TypeError, ValueError):
         found = np.dtype(dtype)

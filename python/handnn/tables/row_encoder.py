@@ -60,13 +60,13 @@ class RowEncoder:
         if row is None or places is None:
             return None
         try:
-            inputs = self._encoded(row, places, where)
+            numbers, others = self._encoded(row, places, where)
         except (TypeError, ValueError):
             return None
         limit = LARGEST[dtype]
-        if not (max(inputs) <= limit and min(inputs) >= -limit):
+        if numbers and not (max(numbers) <= limit and min(numbers) >= -limit):
             return None
-        return np.array([inputs], dtype)
+        return np.array([numbers + others], dtype)
 
     def _places(self, row: OneRow, ignores_others: bool) -> Sequence[int] | None:
         """Return the position of each column in the row: see `match_columns`; None for an error."""
@@ -87,7 +87,10 @@ class RowEncoder:
             return ()
         return [found[name] for name in self._names]
 
-    def _encoded(self, row: OneRow, places: Sequence[int], where: str) -> list[float]:
+    def _encoded(
+        self, row: OneRow, places: Sequence[int], where: str
+    ) -> tuple[list[float], list[float]]:
+        """Return the scaled numbers, and all other inputs, which are small."""
         numbers: list[float] = []
         indicators: list[float] = []
         others: list[float] = []
@@ -104,7 +107,7 @@ class RowEncoder:
                 codes += [float(code == k) for k in range(category.n_one_hot)]
             else:
                 codes.append(code)
-        return numbers + indicators + others + codes
+        return numbers, indicators + others + codes
 
     def _inputs(self, column: ValueColumn, row: OneRow, place: int, where: str) -> Inputs:
         if type(column) is NumberColumn:
