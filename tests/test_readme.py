@@ -17,12 +17,22 @@ def measured(page):
     return re.findall(r"^\|[^|]*(\|(?: [\d.,]+ \|){5}[^|]*\|)$", page, re.MULTILINE)
 
 
+def ratios(page):
+    """Return the ratios and the versions that the text about speed names, in any order."""
+    text = page[page.index("python -m benchmarks") : page.index("#benchmarks)")]
+    return sorted(re.findall(r"\d+\.[\d.]*\d", text))
+
+
 def blocks(page, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 def test_the_speed_table_is_the_same():
     assert measured(README_ZH) == measured(README) != []
+
+
+def test_the_text_about_speed_names_the_same_ratios():
+    assert ratios(README_ZH) == ratios(README) != []
 
 
 def test_the_commands_and_the_example_are_the_same():
