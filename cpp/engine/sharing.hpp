@@ -22,8 +22,9 @@ class Sharing {
   void took(double seconds) {
     spent_ += seconds;
     ++steps_;
-    if (spent_ < (is_trial_ ? trial_seconds : patience_)) return;
     const double each = spent_ / steps_;
+    const bool is_lost = is_trial_ && spent_ > lost_seconds && each > lost_ratio * usual_;
+    if (spent_ < (is_trial_ ? trial_seconds : patience_) && !is_lost) return;
     if (is_trial_) {
       // A trial takes a small part of the time, however long the steps are.
       const double least = std::max(least_patience, least_patience / trial_seconds * spent_);
@@ -45,6 +46,8 @@ class Sharing {
 
   // A trial is longer than the time for which a scheduler lets another process run.
   static constexpr double trial_seconds = 0.01, least_patience = 0.1;
+  // A trial ends earlier if it is so much slower after this time.
+  static constexpr double lost_seconds = 0.002, lost_ratio = 1.25;
 
   bool shares_ = true, is_trial_ = false;
   double patience_ = trial_seconds;  // until the next trial, in seconds of steps

@@ -37,11 +37,11 @@ void check_parts() {
   check(does_all(70000), "more parts than the pool can count");
 }
 
-// The part of the time that is spent in steps that are shared, which take `shared` seconds; the
+// The part of `duration` that is spent in steps that are shared, which take `shared` seconds; the
 // others take 1e-3 s.
-double time_shared(Sharing& sharing, double shared) {
+double time_shared(Sharing& sharing, double shared, double duration = 5) {
   double spent = 0, all = 0;
-  while (all < 5) {
+  while (all < duration) {
     const double seconds = sharing.shares() ? shared : 1e-3;
     spent += sharing.shares() ? seconds : 0;
     all += seconds;
@@ -58,6 +58,8 @@ void check_sharing() {
   check(time_shared(sharing, 1.5e-3) < 0.05, "steps are not shared if that is slower");
   time_shared(sharing, 0.6e-3);
   check(time_shared(sharing, 0.6e-3) > 0.95, "it is noticed that sharing has become faster");
+  Sharing of_short_fit;
+  check(time_shared(of_short_fit, 1.5e-3, 0.5) < 0.04, "a trial ends when it is lost");
   Sharing of_long_steps;
   time_shared(of_long_steps, 0.05);
   check(time_shared(of_long_steps, 0.05) < 0.1, "trials of long steps are rarer");
