@@ -146,30 +146,51 @@ struct BinnedTerms {
   }
 };
 
-// x (N, I), w (R, O), b (O) -> out (N, O), overwritten. scratch (R, O). The terms of the columns
-// are added in ascending order.
+// The number of plain columns from `first` on.
+inline Size plain_columns(Bins bins, Size first) {
+  Size end = first;
+  while (end < bins.I && bins.counts[end] == 0) ++end;
+  return end - first;
+}
+
+// From this number of plain columns on, a product is faster than terms.
+constexpr Size least_product_columns = 4;
+
+// x (N, I), w (R, O), b (O) -> out (N, O), overwritten. scratch (matmul_scratch, and R O more). The
+// terms of the columns are added in ascending order.
 template <class T>
 void binned_affine_forward(T* out, const T* x, const T* w, const T* b, Bins bins, T* scratch,
                            Size N, Size O) {
-  binned_affine_start(scratch, w, bins, O);
-  Size row = 0;
-  for (Size first = 0; first == 0 || first < bins.I; first += BinnedTerms<T>::most) {
+  T* const start = scratch + matmul_scratch<T>;
+  binned_affine_start(start, w, bins, O);
+  Size row = 0, first = 0;
+  do {
+    const RowMajor<const T> from = {first == 0 ? b : out, first == 0 ? 0 : O};
+    const Size plain = plain_columns(bins, first);
+    if (plain >= least_product_columns) {
+      product<T>({out, O}, Strided<T>{x + first, bins.I, 1}, Strided<T>{w + row * O, O, 1},
+                 Start<T>{from.data, from.row}, scratch, N, plain, O);
+      first += plain;
+      row += plain;
+      continue;
+    }
     BinnedTerms<T> terms;
-    for (Size i = first; i < bins.I && terms.count < terms.most; ++i) {
-      terms.add_column(row, bins.counts[i]);
-      row += bins.rows(i);
+    const T* const of_terms = x + first;
+    while (first < bins.I && terms.count < terms.most &&
+           plain_columns(bins, first) < least_product_columns) {
+      terms.add_column(row, bins.counts[first]);
+      row += bins.rows(first++);
     }
     for (Size n = 0; n < N; ++n) {
-      terms.find(x + n * bins.I + first);
+      terms.find(of_terms + n * bins.I);
       T* const to = out + n * O;
-      const T* const from = first == 0 ? b : to;
       if (O == 1) {
-        *to = terms.sum_one(*from, scratch, w);
+        *to = terms.sum_one(from.data[n * from.row], start, w);
       } else {
-        terms.sum(to, from, scratch, w, O);
+        terms.sum(to, from.data + n * from.row, start, w, O);
       }
     }
-  }
+  } while (first < bins.I);
 }
 template <class T>
 void binned_affine_forward_naive(T* out, const T* x, const T* w, const T* b, Bins bins, Size N,
