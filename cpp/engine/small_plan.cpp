@@ -10,8 +10,12 @@ namespace handnn {
 namespace {
 
 // The largest product that small_network takes, in multiply-adds, and its most rows; these hold for
-// tiny_steps, too, unless activations and loss are the simplest. thin_steps takes more. Measured.
+// tiny_steps, too, unless activations and loss are the simplest. Measured, as that thin_steps takes
+// longer for one row, and for two rows of one layer.
 constexpr Size most_of_kernel = 64, most_rows_of_kernel = 4;
+
+// The rows that are copied at once for thin_steps, if their order is not that of the data.
+constexpr Size most_in_order = 512;
 
 constexpr Size line = 16;  // elements: arrays do not share a cache line
 
@@ -52,7 +56,7 @@ bool is_small_network(const CheckedBricks<T>& bricks) {
 
 template <class T>
 bool is_thin_network(const Kernels<T>& kernels, const CheckedBricks<T>& bricks, int loss) {
-  if (!kernels.small_network.thin_steps || loss != int(Loss::mse_loss)) return false;
+  if (!kernels.small_network.thin_steps[0] || loss != int(Loss::mse_loss)) return false;
   return std::all_of(bricks.begin(), bricks.end(), [](const Brick<T>& brick) {
     const bool is_known =
         brick.kind != Kind::activation || kind_of(brick.activation) != SmallActivation::other;
@@ -73,11 +77,11 @@ SmallPlan<T>::SmallPlan(const Kernels<T>& kernels, const CheckedBricks<T>& brick
   net_.sums = sums_;
   net_.scratch = scratch;
   if (!is_plain_sgd(optimizer)) net_.update = kernels.updates[optimizer.which];
-  is_thin_ = most_rows > most_rows_of_kernel && is_thin_network(kernels, bricks, loss);
-  steps_ = is_thin_ ? kernels.small_network.thin_steps : find_tiny_steps(most_rows);
+  is_thin_ = most_rows * net_.count > 2 && most_rows > 1 && is_thin_network(kernels, bricks, loss);
+  steps_ = is_thin_ ? kernels.small_network.thin_steps[net_.count - 1] : find_tiny_steps(most_rows);
   is_tiny_ = steps_;
   if (!is_tiny_) steps_ = find_steps(most_rows);
-  lay_out(is_thin_ ? 1 : most_rows);
+  is_thin_ ? lay_out(1, std::max(most_rows, most_in_order)) : lay_out(most_rows, most_rows);
 }
 
 // Whether the optimizer is SGD without momentum, weight decay and clipping.
@@ -129,10 +133,13 @@ void SmallPlan<T>::save() {
 
 // Places all arrays in one block of memory: first the params, then their gradients and states.
 template <class T>
-void SmallPlan<T>::lay_out(Size most_rows) {
+void SmallPlan<T>::lay_out(Size most_rows, Size rows_in_order) {
   const Size lanes = steps_ ? kernels_.small_network.lanes : 1;
-  const auto rows = [&](Size O) { return (most_rows * O + lanes + line - 1) / line * line; };
-  Size n = rows(bricks_.inputs()) + rows(net_.options->columns), size = 0;
+  const auto whole = [&](Size entries) { return (entries + lanes + line - 1) / line * line; };
+  const auto rows = [&](Size O) { return whole(most_rows * O); };
+  const Size x_size = whole(rows_in_order * bricks_.inputs()),
+             y_size = whole(rows_in_order * net_.options->columns);
+  Size n = x_size + y_size, size = 0;
   for (int i = 0; i < net_.count; ++i) {
     SmallLayer<T>& layer = net_.layers[i];
     layer.I = affine(i).I;
@@ -161,9 +168,9 @@ void SmallPlan<T>::lay_out(Size most_rows) {
     if (bricks_[0].w.states[k]) net_.states[k] = params_ + (2 + k) * size;
   }
   T* next = params_ + 4 * size;
+  x_ = std::exchange(next, next + x_size);
+  y_true_ = std::exchange(next, next + y_size);
   const auto take = [&](Size O) { return std::exchange(next, next + rows(O)); };
-  x_ = take(bricks_.inputs());
-  y_true_ = take(net_.options->columns);
   T* w = params_;
   for (int i = 0; i < net_.count; ++i) {
     SmallLayer<T>& layer = net_.layers[i];
@@ -209,21 +216,43 @@ void SmallPlan<T>::copy(bool is_back) {
   }
 }
 
+// The batches from number `first` on, in their order: their rows are copied if it is another one.
+template <class T>
+SmallBatches<T> SmallPlan<T>::in_order(const SmallBatches<T>& batches, Size first, Size steps) {
+  const Size N = batches.N, I = bricks_.inputs(), Y = net_.options->columns, start = first * N;
+  SmallBatches<T> next = {x_, y_true_, nullptr, N};
+  if (batches.corrected) next.corrected = batches.corrected + first;
+  if (!batches.order) {
+    next.x = batches.x + start * I;
+    next.y_true = batches.y_true + start * Y;
+    return next;
+  }
+  for (Size n = 0; n < steps * N; ++n) {
+    const Size row = batches.order[start + n];
+    std::copy_n(batches.x + row * I, I, x_ + n * I);
+    std::copy_n(batches.y_true + row * Y, Y, y_true_ + n * Y);
+  }
+  return next;
+}
+
+template <class T>
+Size SmallPlan<T>::steps(const SmallBatches<T>& batches, const Rates<T>& rates, T scale, Size steps,
+                         double& total) {
+  if (!is_thin_ || !batches.order) return steps_(net_, batches, rates, scale, steps, total);
+  const Size most = std::max(most_in_order / batches.N, Size(1));
+  Size step = 0, taken = 0;
+  for (Size n = 0; taken == n && step < steps; step += taken) {
+    n = std::min(most, steps - step);
+    taken = steps_(net_, in_order(batches, step, n), rates, scale, n, total);
+  }
+  return step;
+}
+
 template <class T>
 double SmallPlan<T>::gradients(const SmallBatches<T>& batches, Size step, T scale) {
-  const Size N = batches.N, I = bricks_.inputs(), Y = net_.options->columns, start = step * N;
-  const Size first_row = batches.order ? batches.order[start] : start;
-  const T *x = batches.x + first_row * I, *y_true = batches.y_true + first_row * Y;
-  if (batches.order && N > 1) {
-    x = x_;
-    y_true = y_true_;
-    for (Size n = 0; n < N; ++n) {
-      const Size row = batches.order[start + n];
-      std::copy_n(batches.x + row * I, I, x_ + n * I);
-      std::copy_n(batches.y_true + row * Y, Y, y_true_ + n * Y);
-    }
-  }
-  const T* in = x;
+  const SmallBatches<T> batch = in_order(batches, step, 1);
+  const Size N = batch.N;
+  const T* in = batch.x;
   for (int i = 0; i < net_.count; ++i) {
     const SmallLayer<T>& of = net_.layers[i];
     kernels_.affine_forward(of.pre, in, of.w, of.b, net_.scratch, N, of.I, of.O);
@@ -231,8 +260,8 @@ double SmallPlan<T>::gradients(const SmallBatches<T>& batches, Size step, T scal
     in = of.out;
   }
   const SmallLayer<T>& last = net_.layers[net_.count - 1];
-  net_.loss->add_and_backward({sums_, last.dout}, last.pre, y_true, nullptr, *net_.options, scale,
-                              N, last.O);
+  net_.loss->add_and_backward({sums_, last.dout}, last.pre, batch.y_true, nullptr, *net_.options,
+                              scale, N, last.O);
   for (int i = net_.count - 1; i > 0; --i) {
     const SmallLayer<T>&of = net_.layers[i], &below = net_.layers[i - 1];
     kernels_.affine_dparams(of.dw, of.db, of.dout, below.out, net_.scratch, N, of.I, of.O);
@@ -240,7 +269,8 @@ double SmallPlan<T>::gradients(const SmallBatches<T>& batches, Size step, T scal
     below.activation->backward(below.dout, below.dout, below.kept, below.setting, N * of.I);
   }
   const SmallLayer<T>& first = net_.layers[0];
-  kernels_.affine_dparams(first.dw, first.db, first.dout, x, net_.scratch, N, first.I, first.O);
+  kernels_.affine_dparams(first.dw, first.db, first.dout, batch.x, net_.scratch, N, first.I,
+                          first.O);
   return net_.loss->mean(sums_, N, last.O);
 }
 

@@ -45,9 +45,7 @@ class SmallPlan {
   bool is_tiny() const { return is_tiny_; }
   // Takes up to `steps` steps, as TrainingProgram's small_steps.
   Size steps(const SmallBatches<T>& batches, const Rates<T>& rates, T scale, Size steps,
-             double& total) {
-    return steps_(net_, batches, rates, scale, steps, total);
-  }
+             double& total);
 
   // The loss of batch number `step`. Its gradients, with this factor, are kept for update.
   double gradients(const SmallBatches<T>& batches, Size step, T scale);
@@ -59,7 +57,8 @@ class SmallPlan {
   bool is_plain_sgd(const OptimizerSettings& optimizer) const;
   NetworkSteps<T> find_steps(Size most_rows) const;
   NetworkSteps<T> find_tiny_steps(Size most_rows) const;
-  void lay_out(Size most_rows);
+  SmallBatches<T> in_order(const SmallBatches<T>& batches, Size first, Size steps);
+  void lay_out(Size most_rows, Size rows_in_order);
   void copy(bool is_back);
 
   const Kernels<T>& kernels_;
@@ -71,7 +70,7 @@ class SmallPlan {
   std::vector<T> memory_;
   alignas(64) double sums_[partial_sums] = {};
   T* params_ = nullptr;                 // (4, net_.size): params, gradients, the states
-  T *x_ = nullptr, *y_true_ = nullptr;  // the rows of a batch in shuffled order
+  T *x_ = nullptr, *y_true_ = nullptr;  // rows in the order of their batches
 };
 
 }  // namespace handnn

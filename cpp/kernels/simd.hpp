@@ -144,20 +144,21 @@ template <class T>
 inline void store_double_lanes(T* p, DoubleLanes<T> v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
+#if defined(__AVX512F__)  // GCC 12 would convert halves of v, and then join them
+inline Doubles to_double(HalfFloats v) {
+  return Doubles(_mm512_maskz_cvtps_pd(__mmask8(-1), __m256(v)));
+}
+#elif defined(__AVX2__)
+inline Doubles to_double(HalfFloats v) { return Doubles(_mm256_cvtps_pd(__m128(v))); }
+#else
 inline Doubles to_double(HalfFloats v) { return __builtin_convertvector(v, Doubles); }
+#endif
 inline Doubles to_double(Doubles v) { return v; }
 
 // A vector with the same value in every lane. (Subtracting 0 keeps -0; adding it would not.)
 template <class T>
 inline Vector<T> splat(T value) {
   return value - Vector<T>{};
-}
-
-// p[0], p[1], p[0], p[1], ...
-inline Floats splat_pair(const float* p) {
-  std::int64_t both;
-  __builtin_memcpy(&both, p, sizeof both);
-  return __builtin_bit_cast(Floats, both - Int64s{});
 }
 
 #if defined(__AVX512F__)

@@ -41,16 +41,18 @@ inline Vector<T> small_by_columns(const T* start, const T* a, const T* b, Size r
   return sums;
 }
 
-// The outputs of two activations. Those of GELU have terms in common with its slopes.
+// The output of Sigmoid or GELU, and what its backward needs: the output, or the slope, which has
+// terms in common with it.
 template <class T>
-__attribute__((noinline)) Vector<T> small_sigmoid(Vector<T> x) {
-  return sigmoid(x);
-}
-template <class T>
-__attribute__((noinline)) Vector<T> small_gelu(Vector<T> x, T* slope) {
-  const Vector<T> cdf = normal_cdf(x);
-  store(slope, fma(x, normal_pdf(x), cdf));
-  return x * cdf;
+__attribute__((noinline)) Vector<T> small_activation(SmallActivation kind, Vector<T> pre, T* kept) {
+  if (kind == SmallActivation::sigmoid) {
+    const Vector<T> out = sigmoid(pre);
+    store(kept, out);
+    return out;
+  }
+  const Vector<T> cdf = normal_cdf(pre);
+  store(kept, fma(pre, normal_pdf(pre), cdf));
+  return pre * cdf;
 }
 
 // The inputs of a layer, a row each: those of the first one, in any order, or the layer below's
@@ -73,7 +75,7 @@ inline void small_forward(const SmallLayer<T>& of, const SmallRows<T>& in, Size 
              by_rows = are_whole(of, N);
   const auto activate = [&](Vector<T> pre, Size k) {
     if (kind == SmallActivation::relu) return at_least(pre, Vector<T>{});  // as ReLU::forward
-    return kind == SmallActivation::sigmoid ? small_sigmoid<T>(pre) : small_gelu(pre, of.slope + k);
+    return small_activation(kind, pre, of.slope + k);
   };
   HANDNN_ROLL
   for (Size n = 0; n < N; ++n) {

@@ -72,12 +72,12 @@ constexpr SmallNetworkKernels<T> small_network_kernels() {
     return {lanes<T>,
             small_network<T>,
             {{{nullptr, tiny_steps<1, false, true, T>}, {nullptr, tiny_steps<1, true, true, T>}},
-             {{tiny_steps<2, false, false, T>, tiny_steps<2, false, true, T>},
+             {{tiny_steps<2, false, false, T>, tiny_steps<2, false, false, T>},
               {tiny_steps<2, false, false, T>, tiny_steps<2, true, true, T>}},
              {{tiny_steps<3, false, false, T>, tiny_steps<3, false, false, T>},
               {tiny_steps<3, false, false, T>, tiny_steps<3, true, true, T>}},
              {{}, {tiny_steps<4, true, false, T>, tiny_steps<4, true, false, T>}}},
-            thin_steps<T>};
+            {thin_steps<1, T>, thin_steps<2, T>, thin_steps<3, T>, thin_steps<4, T>}};
   }
 }
 

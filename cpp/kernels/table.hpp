@@ -284,7 +284,7 @@ struct SmallNetworkKernels {
   // By the number of affines; whether each w is one row or column; whether there are only ReLUs and
   // MSELoss. Some are null: their code is not worth its size.
   NetworkSteps<T> tiny_steps[tiny_layers][2][2];
-  NetworkSteps<T> thin_steps;
+  NetworkSteps<T> thin_steps[small_layers];  // by the number of affines, or null
 };
 
 template <class T>

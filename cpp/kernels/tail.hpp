@@ -14,6 +14,13 @@
 namespace handnn {
 namespace {
 
+// p[0], p[1], p[0], p[1], ...
+inline Floats splat_pair(const float* p) {
+  std::int64_t both;
+  __builtin_memcpy(&both, p, sizeof both);
+  return __builtin_bit_cast(Floats, both - Int64s{});
+}
+
 // Whether the registers hold the sums of L / 2 rows of up to three vectors.
 template <class T>
 constexpr bool can_share_tails = vector_bytes == 64 && sizeof(T) == 4;

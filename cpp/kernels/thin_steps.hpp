@@ -1,10 +1,10 @@
 // Training steps of networks whose widths are all 1: up to `small_layers` affines with ReLU,
 // Sigmoid or GELU between them and MSELoss.
 //
-// The rows fill the lanes, and a vector of them passes through the whole network at once. All
-// gradients are sums over the rows, one chain for each, in ascending order, as everywhere. So two
-// layers are summed at a time: a sum waits for its last addition longer than both take. Rows come
-// in parts, and while the sums of a part wait, the next part is computed.
+// The rows fill the lanes, and a vector of them passes forward and backward through the whole
+// network, with all params in registers. All gradients are sums over the rows, one chain for each,
+// in ascending order, as everywhere: lane after lane, and while these sums wait for their last
+// additions, the next vector is computed. Sums, and so params, are the same in all lanes.
 #pragma once
 
 #include "tiny_steps.hpp"
@@ -12,119 +12,139 @@
 namespace handnn {
 namespace {
 
-// The rows of a part, a multiple of partial_sums.
-constexpr Size thin_rows = 32;
+// The partial sums of a loss. They are apart from the params, which stay in registers.
+struct ThinLoss {
+  static constexpr int L = lanes<double>, parts = partial_sums / L;
+  Doubles sums[parts];
 
-// Of part of a batch, and of an affine: the inputs, what the activation before it has kept, and the
-// gradients of the outputs. And the sums of the gradients of its params.
-template <class T>
-struct ThinLayer {
-  T in[thin_rows], kept[thin_rows], dout[thin_rows];
-  T dw, db;
+  ThinLoss() {
+    for_each_constant<0, parts>([&](auto i) { sums[i] = Doubles{}; });
+  }
+
+  // Adds the squares of a vector of errors, of rows from `at` on.
+  template <class T>
+  void add(const T (&errors)[lanes<T>], Size at) {
+    HANDNN_UNROLL
+    for (int k = 0; k < lanes<T>; k += L) {
+      const Doubles error = to_double(load_double_lanes(errors + k));
+      sums[(at + k) % partial_sums / L] += error * error;
+    }
+  }
+
+  double sum() {
+    return all_lanes<double>(add_pairwise<parts>(sums), L,
+                             [](Doubles one, Doubles other) { return one + other; })[0];
+  }
 };
 
-// Forward and backward of n rows, whose errors are stored.
-template <class T>
-inline void pass_thin_rows(const SmallLayer<T>* layers, ThinLayer<T>* own, int count, T* errors,
-                           const T* x, const T* y_true, T scale, Size n) {
-  HANDNN_ROLL
-  for (Size at = 0; at < n; at += lanes<T>) {
-    const auto load_rows = [&](const T* p) {
-      return at + lanes<T> <= n ? load(p + at) : load(p + at, First<T>(n - at));
-    };
-    Vector<T> v = load_rows(x);
-    int i = 0;
-    for (;;) {
-      store(own[i].in + at, v);
-      v = fma(v, splat(*layers[i].w), splat(*layers[i].b));
-      if (i + 1 == count) break;
-      Vector<T> kept;
-      v = activated<false>(layers[i], v, kept);
-      store(own[++i].kept + at, kept);
-    }
-    v = v - load_rows(y_true);
-    store(errors + at, v);
-    v = v * splat(scale);
-    HANDNN_ROLL
-    for (; i > 0; --i) {
-      store(own[i].dout + at, v);
-      v = fma(v, splat(*layers[i].w), Vector<T>{});
-      v = slopes_of<false>(layers[i - 1], v, load(own[i].kept + at));
-    }
-    store(own->dout + at, v);
-  }
-}
+// The params of a network with `count` affines, and the gradients of a batch of N rows.
+template <int count, class T>
+struct ThinTraining {
+  using V = Vector<T>;
+  static constexpr Size L = lanes<T>;
+  const SmallNetwork<T>& net;
+  Size N;
+  First<T> rest;  // rows of the last vector
+  V scale, lr;
+  V w[count], b[count], dw[count], db[count];
 
-// Adds the gradients of n rows, of two layers at a time.
-template <class T>
-inline void add_thin_gradients(ThinLayer<T>* own, int count, Size n) {
-  HANDNN_ROLL
-  for (int i = 0; i < count; i += 2) {
-    ThinLayer<T>&one = own[i], &other = own[i + 1 < count ? i + 1 : i];
-    T dw_0 = one.dw, dw_1 = other.dw, db_0 = one.db, db_1 = other.db;
-    HANDNN_ROLL
-    for (Size k = 0; k < n; ++k) {
-      dw_0 = fma(one.in[k], one.dout[k], dw_0);
-      dw_1 = fma(other.in[k], other.dout[k], dw_1);
-      db_0 += one.dout[k];
-      db_1 += other.dout[k];
-    }
-    one.dw = dw_0;
-    one.db = db_0;
-    other.dw = dw_1;
-    other.db = db_1;
+  template <class F>
+  static void each(F f) {
+    for_each_constant<0, count>(f);
   }
-}
 
-// Takes up to `steps` steps on consecutive batches, as small_steps does.
-template <class T>
+  void load_params() {
+    each([&](auto i) {
+      w[i] = splat(*net.layers[i].w);
+      b[i] = splat(*net.layers[i].b);
+    });
+  }
+  void store_params() const {
+    each([&](auto i) {
+      *net.layers[i].w = w[i][0];
+      *net.layers[i].b = b[i][0];
+    });
+  }
+  void clear_gradients() {
+    each([&](auto i) { dw[i] = db[i] = V{}; });
+  }
+
+  // Forward and backward of a vector of rows from `at` on; x and y_true are those of the batch.
+  void add_rows(ThinLoss& loss, const T* x, const T* y_true, Size at) {
+    const bool is_whole = at + L <= N;
+    const Size n = is_whole ? L : N - at;
+    const auto rows = [&](const T* p) { return is_whole ? load(p + at) : load(p + at, rest); };
+    V in[count], kept[count], dout[count], v = rows(x);
+    each([&](auto i) {
+      in[i] = v;
+      v = fma(v, w[i], b[i]);
+      if constexpr (i < count - 1) v = activated<false>(net.layers[i], v, kept[i]);
+    });
+    v = v - rows(y_true);
+    T errors[L];
+    store(errors, is_whole ? v : with_rest<T>(v, V{}, n));
+    loss.add<T>(errors, at);
+    v = v * scale;
+    each([&](auto reversed) {
+      constexpr int i = count - 1 - reversed;
+      dout[i] = v;
+      if constexpr (i > 0) {
+        v = slopes_of<false>(net.layers[i - 1], fma(v, w[i], V{}), kept[i - 1]);
+      }
+    });
+    EachLane<T> lane;
+    HANDNN_ROLL
+    for (Size k = 0; k < n; ++k, ++lane) {
+      each([&](auto i) {
+        const V dout_k = lane.of(dout[i]);
+        dw[i] = fma(lane.of(in[i]), dout_k, dw[i]);
+        db[i] += dout_k;
+      });
+    }
+  }
+
+  // Updates the params in step number `step`, with the rates `next` unless by plain SGD.
+  void update(const SmallBatches<T>& batches, Rates<T>& next, Size step) {
+    if (!net.update) {
+      each([&](auto i) {
+        w[i] = plain_sgd(w[i], dw[i], lr);
+        b[i] = plain_sgd(b[i], db[i], lr);
+      });
+      return;
+    }
+    each([&](auto i) {
+      store(net.layers[i].dw, dw[i]);
+      store(net.layers[i].db, db[i]);
+    });
+    update_small_network(net, batches, next, step);
+    load_params();
+  }
+};
+
+// Takes up to `steps` steps on consecutive batches in their order, as small_steps does.
+template <int count, class T>
 Size thin_steps(const SmallNetwork<T>& net, const SmallBatches<T>& batches, const Rates<T>& rates,
                 T scale, Size steps, double& total) {
   const Size N = batches.N;
-  const int count = net.count;
   Rates<T> next = rates;
-  ThinLayer<T> thin[small_layers];
-  // Of loops over arrays of small_layers, the compiler would make as many copies.
-  const SmallLayer<T>* const layers = net.layers;
-  ThinLayer<T>* const own = thin;
-  T x_part[thin_rows], y_part[thin_rows], errors[thin_rows];
+  ThinTraining<count, T> training = {
+      net, N, First<T>(N % lanes<T>), splat(scale), splat(rates.lr), {}, {}, {}, {}};
+  training.load_params();
   double sum = total;
   Size step = 0;
   for (; step < steps; ++step) {
+    ThinLoss loss;
+    training.clear_gradients();
     HANDNN_ROLL
-    for (int i = 0; i < count; ++i) own[i].dw = own[i].db = 0;
-    for (Size first = step * N, end = first + N, n; first < end; first += n) {
-      n = end - first < thin_rows ? end - first : thin_rows;
-      const T *x = batches.x + first, *y_true = batches.y_true + first;
-      if (batches.order) {
-        HANDNN_ROLL
-        for (Size k = 0; k < n; ++k) {
-          x_part[k] = batches.x[batches.order[first + k]];
-          y_part[k] = batches.y_true[batches.order[first + k]];
-        }
-        x = x_part;
-        y_true = y_part;
-      }
-      pass_thin_rows(layers, own, count, errors, x, y_true, scale, n);
-      add_squares_of(net.sums, errors, n);
-      add_thin_gradients(own, count, n);
+    for (Size at = 0; at < N; at += lanes<T>) {
+      training.add_rows(loss, batches.x + step * N, batches.y_true + step * N, at);
     }
-    sum += double(N) * net.loss->mean(net.sums, N, 1);
+    sum += double(N) * (loss.sum() / double(N));
     if (!__builtin_isfinite(sum)) break;
-    HANDNN_ROLL
-    for (int i = 0; i < count; ++i) {
-      const SmallLayer<T>& of = layers[i];
-      if (net.update) {
-        *of.dw = own[i].dw;
-        *of.db = own[i].db;
-      } else {
-        *of.w = plain_sgd(*of.w, own[i].dw, rates.lr);
-        *of.b = plain_sgd(*of.b, own[i].db, rates.lr);
-      }
-    }
-    if (net.update) update_small_network(net, batches, next, step);
+    training.update(batches, next, step);
   }
   total = sum;
+  training.store_params();
   return step;
 }
 

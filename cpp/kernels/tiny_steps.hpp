@@ -18,9 +18,9 @@ namespace {
 template <class T>
 struct EachLane {
   static constexpr int words = sizeof(T) / sizeof(float);  // doubles are pairs of floats
-  Int32s which;
+  Int32s which{};
   EachLane() {
-    for (int i = 0; i < lanes<float>; ++i) which[i] = i % words;
+    for (int i = 1; words == 2 && i < lanes<float>; i += 2) which[i] = 1;
   }
   void operator++() { which += words; }
   Vector<T> of(Vector<T> v) const {
@@ -71,15 +71,17 @@ inline void for_each_constant(F f) {
   }
 }
 
-// The output of an activation, and what its backward needs. With `is_plain`, it is a ReLU.
+// The output of an activation, and what its backward needs. With `is_plain`, it is a ReLU. As that
+// is likely, params stay in registers, and are stored only around the call of another.
 template <bool is_plain, class T>
 inline Vector<T> activated(const SmallLayer<T>& of, Vector<T> pre, Vector<T>& kept) {
   kept = pre;
-  if (is_plain || of.kind == SmallActivation::relu) return at_least(pre, Vector<T>{});
-  if (of.kind == SmallActivation::sigmoid) return kept = small_sigmoid<T>(pre);
-  T slope[lanes<T>];
-  const Vector<T> out = small_gelu(pre, slope);
-  kept = load(slope);
+  if (is_plain || of.kind == SmallActivation::relu) [[likely]] {
+    return at_least(pre, Vector<T>{});
+  }
+  T of_backward[lanes<T>];
+  const Vector<T> out = small_activation(of.kind, pre, of_backward);
+  kept = load(of_backward);
   return out;
 }
 template <bool is_plain, class T>

@@ -65,6 +65,8 @@ DEEP = [
     ((5, 2, 7, 16, 3), "gelu", 7, "RMSProp"),
     ((1, 1), "relu", 17, "Adam, soon without corrections"),
     ((1, 1, 1), "gelu", 33, "SGD"),
+    ((1, 1, 1), "sigmoid", 4, "SGD"),
+    ((1, 1, 1, 1), "gelu", 2, "Adam"),
     ((1, 1, 1, 1), "sigmoid", 5, "nesterov"),
     ((1, 1, 1, 1, 1), "relu", 53, "SGD"),
     ((9, 1, 16), "tanh", 2, "nesterov"),
