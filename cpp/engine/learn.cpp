@@ -202,13 +202,14 @@ bool TrainingProgram<T>::learns_row(Size N, int parts) const {
          std::none_of(bricks_.begin(), bricks_.end(), needs_all_rows);
 }
 
-// Whether the first brick's w is updated and multiplied by the next row in one pass. Below
-// least_columns, a partial last vector costs more than the pass saves. Measured.
+// Whether the first brick's w is updated and multiplied by the next row in one pass. With states,
+// a partial last vector costs more than the pass saves, below least_columns. Measured.
 template <class T>
 bool TrainingProgram<T>::forwards_next_row() const {
   const Size O = bricks_[0].O;
+  const bool has_states = optimizer_.which != int(Optimizer::sgd) || optimizer_.mean_decay != 0;
   return kernels_.updates_and_forward[optimizer_.which] && std::isinf(optimizer_.clip_value) &&
-         (O % cache_line == 0 || O >= least_columns);
+         (O % cache_line == 0 || O >= (has_states ? least_columns : least_short));
 }
 
 template <class T>

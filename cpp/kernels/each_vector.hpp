@@ -33,6 +33,18 @@ inline void for_each_vector(Size n, F f) {
   for_each_vector<T>(0, n, f);
 }
 
+// Calls f(width, at) for the first n elements: at(v) is vector v of `width`, V or, at the end, 1.
+template <int V, class T, class F>
+inline void for_each_vectors(Size n, F f) {
+  constexpr Size L = lanes<T>;
+  Size i = 0;
+  for (; i + V * L <= n; i += V * L) {
+    f(std::integral_constant<int, V>{}, [&](int v) { return WholeVector<T>{i + v * L}; });
+  }
+  for_each_vector<T>(
+      i, n, [&](auto at) { f(std::integral_constant<int, 1>{}, [&](int) { return at; }); });
+}
+
 // Starts to load the cache line of p, which may lie beyond the end of its array, into the L2 cache:
 // it has more loads under way than the L1 cache. A long array in memory is then read up to three
 // times as fast.

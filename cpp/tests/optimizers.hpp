@@ -92,8 +92,16 @@ void test_update_and_forward(int which, Size I, Size O) {
   const char* name = optimizer_facts[which].name;
   const Buffer<T> x = numbers<T>(I), next = numbers<T>(I), dout = numbers<T>(O), b = numbers<T>(O);
   const Updated<T> start(I * O);
-  const Rates<T> rates = some_rates<T>(O % 2 > 0, false);
-  for (const bool has_states : {false, true}) {
+  if (I > 0 && O > 0) {  // a gradient of -0
+    x.data()[0] = -std::numeric_limits<T>::min();
+    dout.data()[0] = std::numeric_limits<T>::min();
+    start.param.data()[0] = -T(0);
+  }
+  for (const int kind : {0, 1, 2}) {  // without states, with them, plain SGD
+    const bool has_states = kind == 1;
+    Rates<T> rates = some_rates<T>(O % 2 > 0 && kind < 2, false);
+    if (kind == 2) rates.mean_decay = 0;
+    if (kind == 2 && I % 2 > 0) rates.weight_decay = 0;
     const Updated<T> fast(start), naive(start);
     const Buffer<T> out(b), out_naive(b);
     update_and_forward(fast.arrays(has_states), x.data(), dout.data(), {next.data(), out.data()},

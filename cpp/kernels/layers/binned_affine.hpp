@@ -40,18 +40,6 @@ inline void for_each_binned(Bins bins, Range columns, F f) {
   }
 }
 
-// Calls f(width, at) for the columns of a row: at(v) is vector v of `width`, 4 or, at the end, 1.
-template <class T, class F>
-inline void for_each_vectors(Size O, F f) {
-  constexpr Size L = lanes<T>, V = 4;
-  Size o = 0;
-  for (; o + V * L <= O; o += V * L) {
-    f(std::integral_constant<int, V>{}, [&](int v) { return WholeVector<T>{o + v * L}; });
-  }
-  for_each_vector<T>(
-      o, O, [&](auto at) { f(std::integral_constant<int, 1>{}, [&](int) { return at; }); });
-}
-
 // w (R, O) -> start (R, O): of the rows of bins. Sums add the rows in ascending order.
 template <class T>
 void binned_affine_start(T* start, const T* w, Bins bins, Size O) {
@@ -59,7 +47,7 @@ void binned_affine_start(T* start, const T* w, Bins bins, Size O) {
     if (B == 0) return;
     const T* const of_w = w + row * O;
     T* const of_start = start + row * O;
-    for_each_vectors<T>(O, [&](auto width, auto at) {
+    for_each_vectors<4, T>(O, [&](auto width, auto at) {
       constexpr int V = width;
       Vector<T> sum[V] = {};
       for (Size k = 0; k < B; ++k) {
@@ -116,7 +104,7 @@ struct BinnedTerms {
   // out (O) = from (O) + start (R, O) and factors * w (R, O) of the rows, added in order. out may
   // be from.
   void sum(T* out, const T* from, const T* start, const T* w, Size O) const {
-    for_each_vectors<T>(O, [&](auto width, auto at) {
+    for_each_vectors<4, T>(O, [&](auto width, auto at) {
       constexpr int V = width;
       Vector<T> sum[V];
       HANDNN_UNROLL
@@ -316,7 +304,7 @@ void binned_affine_dw(T* dw, const T* dout, const T* x, const T* db, SomeBins of
           rows_in_bins_dw<width>(dw + (row - first_row + first) * O, above, dout, in, end - first,
                                  O, n > 0, at);
         };
-        for_each_vectors<T>(O, add);
+        for_each_vectors<4, T>(O, add);
         end = first;
       }
     });
