@@ -90,10 +90,14 @@ def types(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def cpp(session: nox.Session) -> None:
-    """Run the optimized C++ tests."""
+    """Run the optimized C++ tests, and compile kernels and engine with Clang."""
     install_groups(session, "cpp")
     build(session, "release")
     ctest(session, "release")
+    if shutil.which("clang++"):
+        build(session, "clang", target="handnn_engine")
+    else:
+        session.log("Clang: skipped, because clang++ is not installed")
 
 
 @nox.session(default=False)

@@ -93,7 +93,7 @@ struct BinnedTerms {
       Int<V> bin = __builtin_convertvector(inside < last ? inside : last, Int<V>);
       bin = B > none ? bin : Int<V>{};
       const V share = inside - __builtin_convertvector(bin, V);
-      store(factors + i, (B > none) & (v == v) ? share : v);
+      store(factors + i, ((B > none) & (v == v)) ? share : v);
       Int<V> row;
       __builtin_memcpy(&row, first_rows + i, sizeof row);
       row += bin;
@@ -275,7 +275,8 @@ inline void rows_in_bins_dw(T* dw, T* above, const T* dout, const RowsInBins<T>&
 template <class T>
 void binned_affine_dw(T* dw, const T* dout, const T* x, const T* db, SomeBins of, T* scratch,
                       Size N, Size O) {
-  const auto [bins, columns] = of;
+  const Bins bins = of.bins;  // no structured binding: Clang 14 does not capture those
+  const Range columns = of.columns;
   constexpr Size most = RowsInBins<T>::most;
   T *const sums = scratch + matmul_scratch<T>, *const above = sums + O;
   Size first_row = 0;
