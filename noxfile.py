@@ -12,7 +12,9 @@ Each session creates a virtual environment and installs what it needs. `nox --no
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -53,6 +55,15 @@ def ctest(session: nox.Session, preset: str, *options: str) -> None:
     session.run("ctest", "--preset", preset, *options, external=True)
 
 
+def check_with_clang(session: nox.Session) -> None:
+    """Check that Clang accepts kernels and engine. Generating code would take six times as long."""
+    session.run("cmake", "--preset", "clang", external=True)
+    tests = Path.cwd() / "cpp" / "tests"
+    for unit in json.loads(Path("build/clang/compile_commands.json").read_text()):
+        if not Path(unit["file"]).is_relative_to(tests):
+            session.run(*shlex.split(unit["command"]), "-fsyntax-only", external=True)
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the Python tests; arguments after `--` are passed to pytest."""
@@ -90,12 +101,12 @@ def types(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def cpp(session: nox.Session) -> None:
-    """Run the optimized C++ tests, and compile kernels and engine with Clang."""
+    """Run the optimized C++ tests, and let Clang check that it compiles kernels and engine."""
     install_groups(session, "cpp")
     build(session, "release")
     ctest(session, "release")
     if shutil.which("clang++"):
-        build(session, "clang", target="handnn_engine")
+        check_with_clang(session)
     else:
         session.log("Clang: skipped, because clang++ is not installed")
 
