@@ -118,18 +118,23 @@ struct SoftmaxCrossEntropy {
                                    Size O) {
     constexpr Size L = lanes<T>;
     const Size n = rows.first, count = rows.last - n;
-    T x[partial_sums * L], most[L], log_sum[L], target[L] = {};
+    T x[partial_sums * L], most[L], log_sum[L], class_weight[L], target[L] = {};
+    Size label[L];
     store(x, Vector<T>{});  // GCC does not see that O > 0
     for (Size o = 0; o < O; o += L) {
       pack_transposed(x + o * L, L, pre + n * O + o, O, count, O - o < L ? O - o : L);
     }
     for (Size r = 0; r < count; ++r) {
       const Targets<T> t(with, y_true, n + r, O);
-      target[r] = (weight ? scale * weight[n + r] : scale) * t.weight(t.label());
+      label[r] = t.label();
+      class_weight[r] = t.weight(label[r]);
+      target[r] = (weight ? scale * weight[n + r] : scale) * class_weight[r];
     }
-    Vector<T> largest = load(x), exps[partial_sums], partial[partial_sums] = {};
+    Vector<T> largest = load(x), exps[partial_sums], partial[partial_sums];
     for (Size o = 1; o < O; ++o) largest = at_least(largest, load(x + o * L));
     for (Size o = 0; o < O; ++o) partial[o] = exps[o] = exp(load(x + o * L) - largest);
+    HANDNN_ROLL  // clearing them all at once takes as long as an exponential
+        for (Size o = O; o < partial_sums; ++o) partial[o] = Vector<T>{};
     const Vector<T> sum = add_pairwise(partial);
     for (Size o = 0; o < O; ++o) store(x + o * L, exps[o] / sum * load(target));
     if (to.sums) {
@@ -137,13 +142,12 @@ struct SoftmaxCrossEntropy {
       store(log_sum, log(sum));
     }
     for (Size r = 0; r < count; ++r) {
-      const Targets<T> t(with, y_true, n + r, O);
       T* row = to.dx + (n + r) * O;
       for (Size o = 0; o < O; ++o) row[o] = x[o * L + r];
-      row[t.label()] -= target[r];
+      row[label[r]] -= target[r];
       if (!to.sums) continue;
-      const T error = log_sum[r] - (pre[(n + r) * O + t.label()] - most[r]);
-      add_row(to.sums, double(t(t.label())) * double(error), weight, n + r);
+      const T error = log_sum[r] - (pre[(n + r) * O + label[r]] - most[r]);
+      add_row(to.sums, double(class_weight[r]) * double(error), weight, n + r);
     }
   }
 
