@@ -50,6 +50,8 @@ constexpr int usual_panel = has_32_registers ? 4 : 2;
 // columns, the left factor is packed less often; with many rows, panels are read less often.
 constexpr Size most_depth = has_32_registers ? 1024 : 384, most_columns = 1024;
 constexpr Size most_rows = has_32_registers ? 336 : 168;
+// Below, a tile of two vectors costs more than reading the few rows of b for each row of a.
+constexpr Size most_rows_of_few_steps = vector_bytes == 32 ? 16 : 0;
 // The rows of an unpacked block of the left factor, and the bytes that few L2 caches hold.
 constexpr Size most_unpacked_rows = 96, beyond_L2 = 1 << 22;
 
@@ -99,7 +101,7 @@ constexpr int widest_panel = C == 2 ? 3 : C;
 // One panel of a product. If its chains are complete, it `ends`, and the output is finished.
 template <int C, class T>
 inline void product_in_panel(const Output<T>& out, const Left<T>& left, RowMajor<const T> b,
-                             Start<T> start, Size M, Size K, Size width, bool ends) {
+                             const Start<T>& start, Size M, Size K, Size width, bool ends) {
   Size m = 0;
   if (left.panel) {
     packed_tiles<C, tile_rows<C>>(out.product(), left, b, start, M, K, width);
@@ -269,9 +271,14 @@ __attribute__((noinline)) void product(const Output<T>& out, const Strided<T>& a
     return out.finish(M, J);
   }
   if (is_row && product_of_few(out.data, a, b, start.data, M, K, J)) return out.finish(M, J);
-  const bool is_spread = J * Size(sizeof(T)) % 1024 == 0;
-  if ((K == 1 || (K == 2 && is_spread)) && b.step == 1 && J >= 4 * lanes<T>) {
-    return (K == 1 ? rows_of_few_steps<1, T> : rows_of_few_steps<2, T>)(out, a, b, start, M, J);
+  if (b.step == 1 && J >= 4 * lanes<T>) {
+    const bool is_spread = J * Size(sizeof(T)) % 1024 == 0;
+    const bool by_rows = is_spread || M <= most_rows_of_few_steps;
+    if (K == 1) return rows_of_few_steps<1>(out, a, b, start, M, J);
+    if (K == 2 && by_rows) return rows_of_few_steps<2>(out, a, b, start, M, J);
+    if constexpr (most_rows_of_few_steps > 0) {
+      if (K == 3 && by_rows) return rows_of_few_steps<3>(out, a, b, start, M, J);
+    }
   }
   if constexpr (can_share_tails<T>) {
     if (has_tail_to_share(J) && a.step == 1 && b.step == 1 && M >= 8 && K <= most_depth) {

@@ -66,7 +66,8 @@ struct RowMajor {
   void use(const V*) const {}
 };
 
-// The values that chains start from, laid out likewise; null data means 0.
+// The values that chains start from, laid out likewise; null data means 0. Passed by reference,
+// as its copy on the stack would be a wide load that waits for two narrow stores.
 template <class T>
 struct Start {
   const T* data;
@@ -81,19 +82,21 @@ struct Start {
 // The elements of a for the next tile begin a_next elements later.
 template <int R, int C, bool a_in_columns, class Out, class B, class T, class Last>
 __attribute__((noinline)) void tile_column(Out out, const Strided<T>& a, Size a_next, B b,
-                                           Start<T> start, Size K, Last last, Size count) {
+                                           const Start<T>& start, Size K, Last last, Size count) {
   if (K < 1 || count < 1) __builtin_unreachable();
   const Size a_row = a_in_columns ? 1 : a.row, a_step = a_in_columns ? a.step : 1;
+  const T* start_r = start.data;
+  const Size start_row = start.row;
   const T* a_tile = a.data;
   do {
     Vector<T> sum[R][C];
-    if (start.data) {
+    if (start_r) {
       HANDNN_UNROLL
       for (int r = 0; r < R; ++r) {
         HANDNN_UNROLL
-        for (int c = 0; c < C - 1; ++c) sum[r][c] = load(start.data + c * lanes<T>);
-        sum[r][C - 1] = last.load(start.data + (C - 1) * lanes<T>);
-        start.data += start.row;
+        for (int c = 0; c < C - 1; ++c) sum[r][c] = load(start_r + c * lanes<T>);
+        sum[r][C - 1] = last.load(start_r + (C - 1) * lanes<T>);
+        start_r += start_row;
       }
     } else {
       HANDNN_UNROLL
@@ -156,7 +159,7 @@ struct Left {
 // `count` tiles of `rows` rows each, 1 to R.
 template <int R, int C, class T, class Last>
 inline void tiles_of(Size rows, RowMajor<T> out, const Left<T>& left, RowMajor<const T> b,
-                     Start<T> start, Size K, Last last, Size count) {
+                     const Start<T>& start, Size K, Last last, Size count) {
   if constexpr (R > 1) {
     if (rows < R) {
       return tiles_of<R - 1, C>(rows, out, left, b, start, K, last, count);
@@ -173,16 +176,15 @@ inline void tiles_of(Size rows, RowMajor<T> out, const Left<T>& left, RowMajor<c
 // out (M, width) = start + a (M, K) . b (K, width) in tiles of up to R rows, where `width` columns
 // take C vectors; M, K >= 1.
 template <int C, int R, class T>
-void tiles_of_rows(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, Start<T> start,
+void tiles_of_rows(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, const Start<T>& start,
                    Size M, Size K, Size width) {
   constexpr Size L = lanes<T>;
   const Heights h = heights<R>(M);
-  const Size m = h.high * h.rows;
-  const Left<T> lower = {left.panel ? left.a.from(h.high * left.panel, 0) : left.a.from(m, 0),
-                         left.panel};
+  const Size m = h.high * h.rows, below = left.panel ? h.high * left.panel : m;
   const auto both = [&](auto last) {
     tiles_of<R, C>(h.rows, out, left, b, start, K, last, h.high);
     if (h.low == 0) return;
+    const Left<T> lower = {left.a.from(below, 0), left.panel};
     tiles_of<R, C>(h.rows - 1, out.from(m, 0), lower, b, start.from(m, 0), K, last, h.low);
   };
   if (width == C * L) {
@@ -194,7 +196,7 @@ void tiles_of_rows(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, St
 
 // The same for at most C vectors of columns, in the tallest tiles for that width.
 template <int C, class T>
-void tiles(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, Start<T> start, Size M,
+void tiles(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, const Start<T>& start, Size M,
            Size K, Size width) {
   if constexpr (C > 1) {
     if (width <= (C - 1) * lanes<T>) {
@@ -206,8 +208,8 @@ void tiles(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, Start<T> s
 
 // The same for a left factor that is packed in tiles of R rows.
 template <int C, int R, class T>
-void packed_tiles(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, Start<T> start, Size M,
-                  Size K, Size width) {
+void packed_tiles(RowMajor<T> out, const Left<T>& left, RowMajor<const T> b, const Start<T>& start,
+                  Size M, Size K, Size width) {
   if constexpr (C > 1) {
     if (width <= (C - 1) * lanes<T>) {
       return packed_tiles<C - 1, R>(out, left, b, start, M, K, width);
