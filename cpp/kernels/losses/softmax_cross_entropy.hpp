@@ -133,8 +133,9 @@ struct SoftmaxCrossEntropy {
     Vector<T> largest = load(x), exps[partial_sums], partial[partial_sums];
     for (Size o = 1; o < O; ++o) largest = at_least(largest, load(x + o * L));
     for (Size o = 0; o < O; ++o) partial[o] = exps[o] = exp(load(x + o * L) - largest);
-    HANDNN_ROLL  // clearing them all at once takes as long as an exponential
-        for (Size o = O; o < partial_sums; ++o) partial[o] = Vector<T>{};
+    // Clearing all of them first would take as long as an exponential.
+    HANDNN_ROLL
+    for (Size o = O; o < partial_sums; ++o) partial[o] = Vector<T>{};
     const Vector<T> sum = add_pairwise(partial);
     for (Size o = 0; o < O; ++o) store(x + o * L, exps[o] / sum * load(target));
     if (to.sums) {
