@@ -120,6 +120,10 @@ void product_of_few_steps(T* out, const Strided<T>& a, const Strided<T>& b, cons
   products[K - 1][J > lanes<T>](out, a, rows, start, M, J);
 }
 
+// Up to this height, products of two or three steps are computed row by row: for few multiply-adds,
+// a tile costs too much. Measured with vectors of 256 bits only.
+constexpr Size most_rows_of_few_steps = vector_bytes == 32 ? 16 : 0;
+
 // The same for rows of several vectors, one after another: the stores take most of the time, and
 // those of a tile, to rows that are a power of 2 apart, would compete for few sets of the cache.
 template <int K, class T>

@@ -50,9 +50,6 @@ constexpr int usual_panel = has_32_registers ? 4 : 2;
 // columns, the left factor is packed less often; with many rows, panels are read less often.
 constexpr Size most_depth = has_32_registers ? 1024 : 384, most_columns = 1024;
 constexpr Size most_rows = has_32_registers ? 336 : 168;
-// Up to this height, products of two or three steps are computed row by row: for few multiply-adds,
-// a tile costs too much. Measured with vectors of 256 bits only.
-constexpr Size most_rows_of_few_steps = vector_bytes == 32 ? 16 : 0;
 // The rows of an unpacked block of the left factor, and the bytes that few L2 caches hold.
 constexpr Size most_unpacked_rows = 96, beyond_L2 = 1 << 22;
 
