@@ -92,8 +92,7 @@ void update(const std::string& kind, InOutArray param_any, ArrayLike grad_any, O
   gate.inputs({{"param", param_any, update.param}, {"grad", grad_any, update.grad}});
   const py::handle given[2] = {state_0_any, state_1_any};
   for (int i = 0; i < 2; ++i) {
-    const std::string_view name = facts.states[i];
-    if (given[i].is_none() && (name == "velocity" || name.empty())) continue;
+    if (given[i].is_none() && !facts.always_keeps(i)) continue;
     gate.inputs({{facts.states[i], given[i], update.states[i]}});
     gate.require_writable(update.states[i], given[i]);
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "engine/pool.hpp"
@@ -27,6 +28,20 @@ bool replaces_input(const Brick<T>& brick) {
   return brick.kind == Kind::activation && activation_facts[brick.activation].kept == Kept::out;
 }
 
+// Throws std::invalid_argument if a state is missing that the optimizer reads without asking.
+template <class T>
+void require_states(const CheckedBricks<T>& bricks, const OptimizerFacts& facts) {
+  for (const Brick<T>& brick : bricks) {
+    for (const Param<T>* param : {&brick.w, &brick.b}) {
+      for (int i = 0; param->value && i < 2; ++i) {
+        if (facts.always_keeps(i) && !param->states[i]) {
+          throw std::invalid_argument(std::string("a param has no state ") + facts.states[i]);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -45,6 +60,7 @@ TrainingProgram<T>::TrainingProgram(const Kernels<T>& kernels, CheckedBricks<T> 
       sharding_(std::move(sharding)) {
   while (first_learning_ < bricks_.size() && !bricks_[first_learning_].learns()) ++first_learning_;
   if (first_learning_ == bricks_.size()) throw std::invalid_argument("no brick has params");
+  require_states(bricks_, optimizer_facts[optimizer.which]);
   for (const Brick<T>& brick : bricks_) work_per_row_ += brick.work();
   if (is_worth_sharing(most_rows)) threads_ = threads ? threads : num_threads();
   w_rates_.resize(bricks_.size());

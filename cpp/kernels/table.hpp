@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "arguments.hpp"
 #include "losses/options.hpp"
@@ -200,6 +201,8 @@ struct OptimizerFacts {
   const char* states[2];
   const char *mean_decay, *square_decay;
   bool corrects_bias;
+  // Whether there is always a state i: all but a velocity, which is not kept without momentum.
+  bool always_keeps(int i) const { return *states[i] && std::string_view(states[i]) != "velocity"; }
 };
 inline constexpr OptimizerFacts optimizer_facts[] = {
 #define HANDNN_FACTS(name, formula, state_0, state_1, mean_decay, square_decay, corrects_bias) \

@@ -20,33 +20,6 @@ Rates<T> some_rates(bool nesterov, bool changes_gradients) {
   return rates;
 }
 
-template <class Formula, class T>
-void test_update(int which, Size n) {
-  const char* name = optimizer_facts[which].name;
-  const bool has_state_1 = *optimizer_facts[which].states[1] != 0;
-  const Buffer<T> param = numbers<T>(n), grad = numbers<T>(n), state_0 = numbers<T>(n),
-                  state_1 = numbers<T>(n);
-  for (Size i = 0; i < n; ++i) {  // running means of squares are not negative
-    state_0.data()[i] = std::abs(state_0.data()[i]);
-    state_1.data()[i] = std::abs(state_1.data()[i]);
-  }
-  for (const bool has_state_0 : {false, true}) {
-    for (const bool nesterov : {false, true}) {
-      const Rates<T> rates = some_rates<T>(nesterov, n % 2 > 0);
-      Buffer<T> p(param), s0(state_0), s1(state_1), p_naive(param), s0_naive(state_0),
-          s1_naive(state_1);
-      const bool second = has_state_1 && has_state_0;
-      kernels<T>().updates[which](p.data(), has_state_0 ? s0.data() : nullptr,
-                                  second ? s1.data() : nullptr, grad.data(), rates, n);
-      update_naive<Formula>(p_naive.data(), has_state_0 ? s0_naive.data() : nullptr,
-                            second ? s1_naive.data() : nullptr, grad.data(), rates, n);
-      compare(name, "param", p, p_naive, n, 1, 1);
-      compare(name, "state_0", s0, s0_naive, n, 1, 1);
-      compare(name, "state_1", s1, s1_naive, n, 1, 1);
-    }
-  }
-}
-
 // A param (n) and two states that are not negative, or none.
 template <class T>
 struct Updated {
@@ -57,9 +30,10 @@ struct Updated {
       state_1.data()[i] = std::abs(state_1.data()[i]);
     }
   }
-  ParamArrays<T> arrays(bool has_states) const {
-    return {param.data(), has_states ? state_0.data() : nullptr,
-            has_states ? state_1.data() : nullptr};
+  // Without states, only those that the optimizer always keeps.
+  ParamArrays<T> arrays(const OptimizerFacts& of, bool has_states) const {
+    return {param.data(), has_states || of.always_keeps(0) ? state_0.data() : nullptr,
+            has_states || of.always_keeps(1) ? state_1.data() : nullptr};
   }
 };
 template <class T>
@@ -71,6 +45,24 @@ void compare_updated(const char* name, const Updated<T>& fast, const Updated<T>&
 }
 
 template <class Formula, class T>
+void test_update(int which, Size n) {
+  const OptimizerFacts& facts = optimizer_facts[which];
+  const Buffer<T> grad = numbers<T>(n);
+  const Updated<T> start(n);
+  for (const bool has_states : {false, true}) {
+    for (const bool nesterov : {false, true}) {
+      const Rates<T> rates = some_rates<T>(nesterov, n % 2 > 0);
+      const Updated<T> fast(start), naive(start);
+      const ParamArrays<T> of = fast.arrays(facts, has_states);
+      kernels<T>().updates[which](of.param, of.state_0, of.state_1, grad.data(), rates, n);
+      const ParamArrays<T> by = naive.arrays(facts, has_states);
+      update_naive<Formula>(by.param, by.state_0, by.state_1, grad.data(), rates, n);
+      compare_updated(facts.name, fast, naive, n, 1, 1);
+    }
+  }
+}
+
+template <class Formula, class T>
 void test_update_from_rows(int which, Size N, Size I, Size O) {
   const Size x_row = I + Size(random_bits() % 3);
   const Buffer<T> x = numbers<T>(N * x_row), dout = numbers<T>(N * O);
@@ -79,8 +71,10 @@ void test_update_from_rows(int which, Size N, Size I, Size O) {
   const Rates<T> rates = some_rates<T>(false, O % 2 > 0);
   for (const bool has_states : {false, true}) {
     const Updated<T> fast(start), naive(start);
-    kernels<T>().updates_from_rows[which](fast.arrays(has_states), from, rates, I, O);
-    update_from_rows_naive<Formula>(naive.arrays(has_states), from, rates, I, O);
+    kernels<T>().updates_from_rows[which](fast.arrays(optimizer_facts[which], has_states), from,
+                                          rates, I, O);
+    update_from_rows_naive<Formula>(naive.arrays(optimizer_facts[which], has_states), from, rates,
+                                    I, O);
     compare_updated(optimizer_facts[which].name, fast, naive, N, I, O);
   }
 }
@@ -104,10 +98,10 @@ void test_update_and_forward(int which, Size I, Size O) {
     if (kind == 2 && I % 2 > 0) rates.weight_decay = 0;
     const Updated<T> fast(start), naive(start);
     const Buffer<T> out(b), out_naive(b);
-    update_and_forward(fast.arrays(has_states), x.data(), dout.data(), {next.data(), out.data()},
-                       rates, I, O);
-    update_and_forward_naive<Formula>(naive.arrays(has_states), x.data(), dout.data(),
-                                      {next.data(), out_naive.data()}, rates, I, O);
+    update_and_forward(fast.arrays(optimizer_facts[which], has_states), x.data(), dout.data(),
+                       {next.data(), out.data()}, rates, I, O);
+    update_and_forward_naive<Formula>(naive.arrays(optimizer_facts[which], has_states), x.data(),
+                                      dout.data(), {next.data(), out_naive.data()}, rates, I, O);
     compare_updated(name, fast, naive, 1, I, O);
     compare(name, "out of the next row", out, out_naive, 1, I, O);
   }

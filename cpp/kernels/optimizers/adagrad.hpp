@@ -13,6 +13,8 @@ namespace handnn {
 namespace {
 
 struct AdaGrad {
+  static constexpr Keeps keeps[2] = {Keeps::always, Keeps::never};
+  static constexpr bool is_common = false;
   template <class V>
   static void step(V& param, V& square, V&, V g, const Rates<V>& rates) {
     square = fma(g, g, square);

@@ -16,6 +16,8 @@ namespace handnn {
 namespace {
 
 struct Adam {
+  static constexpr Keeps keeps[2] = {Keeps::always, Keeps::always};
+  static constexpr bool is_common = true;
   template <class V>
   static void step(V& param, V& mean, V& square, V g, const Rates<V>& rates) {
     mean = fma(rates.mean_weight, g, rates.mean_decay * mean);

@@ -14,6 +14,8 @@ namespace handnn {
 namespace {
 
 struct RMSProp {
+  static constexpr Keeps keeps[2] = {Keeps::always, Keeps::sometimes};
+  static constexpr bool is_common = false;
   template <class V>
   static void step(V& param, V& square, V& velocity, V g, const Rates<V>& rates) {
     square = fma(rates.square_weight * g, g, rates.square_decay * square);

@@ -15,6 +15,8 @@ namespace handnn {
 namespace {
 
 struct SGD {
+  static constexpr Keeps keeps[2] = {Keeps::sometimes, Keeps::never};
+  static constexpr bool is_common = true;
   template <class V>
   static void step(V& param, V& velocity, V&, V g, const Rates<V>& rates) {
     velocity = fma(rates.mean_decay, velocity, g);

@@ -1,12 +1,14 @@
 // Helpers shared by all optimizers. An optimizer is a formula that updates one entry:
 //
 //   struct Formula {
+//     static constexpr Keeps keeps[2];  // whether the optimizer has state_0 and state_1
+//     static constexpr bool is_common;  // whether more code for fewer instructions pays
 //     template <class V>
 //     static void step(V& param, V& state_0, V& state_1, V grad, const Rates<V>& rates);
 //   };
 //
 // which is a template over vectors and scalars. A state that the optimizer does not keep is passed
-// as 0.
+// as 0, and its array as null.
 #pragma once
 
 #include <type_traits>
@@ -17,6 +19,15 @@
 
 namespace handnn {
 namespace {
+
+enum class Keeps { never, sometimes, always };
+
+// Whether a state is kept, if it is in this array.
+template <class Formula, int which, class T>
+inline bool has_state(const T* array) {
+  constexpr Keeps kept = Formula::keeps[which];
+  return kept == Keeps::always || (kept == Keeps::sometimes && array);
+}
 
 // Broadcasts the rates to every lane.
 template <class T>
@@ -53,20 +64,21 @@ inline V prepared(V grad, V param, const Rates<V>& rates) {
   return fma(rates.weight_decay, param, grad);
 }
 
-// Updates the entries at `at` in place, and returns the new params. Either state may be null.
+// Updates the entries at `at` in place, and returns the new params.
 template <class Formula, bool changes, class T, class At>
 inline Vector<T> step_at(At at, ParamArrays<T> of, Vector<T> grad, const Rates<Vector<T>>& rates) {
+  const bool has_0 = has_state<Formula, 0>(of.state_0), has_1 = has_state<Formula, 1>(of.state_1);
   Vector<T> p = at.load(of.param), s0{}, s1{};
-  if (of.state_0) s0 = at.load(of.state_0);
-  if (of.state_1) s1 = at.load(of.state_1);
+  if (has_0) s0 = at.load(of.state_0);
+  if (has_1) s1 = at.load(of.state_1);
   Formula::step(p, s0, s1, prepared<changes>(grad, p, rates), rates);
   at.store(of.param, p);
-  if (of.state_0) at.store(of.state_0, s0);
-  if (of.state_1) at.store(of.state_1, s1);
+  if (has_0) at.store(of.state_0, s0);
+  if (has_1) at.store(of.state_1, s1);
   return p;
 }
 
-// Updates param (n) and the states (n) in place from grad (n). Either state may be null.
+// Updates param (n) and the states (n) in place from grad (n).
 template <class Formula, class T>
 void update(T* param, T* state_0, T* state_1, const T* grad, const Rates<T>& rates, Size n) {
   const Rates<Vector<T>> all = splat(rates);
@@ -106,29 +118,46 @@ void update_by_rows(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, R
     });
   }
 }
-// The same for one row of x and dout, and O of at least a vector. A vector that goes beyond its row
-// of w continues with the next row: a masked load or store that overlaps a store of the same bytes
-// waits for it, which takes four times as long.
-template <class Formula, class T>
-void update_by_row(ParamArrays<T> w, const T* x, const T* dout, Rates<Vector<T>> rates, Size I,
-                   Size O) {
+// The same for N rows of x and dout, and O of at least a vector: w is passed in one go. A vector
+// that goes beyond its row of w continues with the next row: a masked load or store that overlaps a
+// store of the same bytes waits for it, which takes four times as long.
+template <int N, class Formula, class T>
+void update_in_one_go(ParamArrays<T> w, FewRows<T> from, Rates<Vector<T>> rates, Size I, Size O) {
   constexpr Size L = lanes<T>;
-  T ends[2 * L];  // the last and the first columns of dout
-  store(ends, load(dout + O - L));
-  store(ends + L, load(dout));
-  const auto step = [&](auto at, Vector<T> x_at, Vector<T> dout_at) {
-    step_at<Formula, false, T>(at, w, fma(x_at, dout_at, Vector<T>{}), rates);
+  T ends[N][2 * L];  // the last and the first columns of dout
+  HANDNN_ROLL
+  for (int n = 0; n < N; ++n) {
+    const T* dout = from.dout + n * from.dout_row;
+    store(ends[n], load(dout + O - L));
+    store(ends[n] + L, load(dout));
+  }
+  const auto step = [&](auto at, const Vector<T>(&x)[N], const T* dout, Size dout_row) {
+    Vector<T> sum{};
+    HANDNN_UNROLL
+    for (int n = 0; n < N; ++n) sum = fma(x[n], load(dout + n * dout_row), sum);
+    step_at<Formula, false, T>(at, w, sum, rates);
   };
   Size o = 0;  // the first column that the row before has not updated
   for (Size i = 0; i < I; ++i) {
-    const Vector<T> x_i = splat(x[i]);
-    for (; o + L <= O; o += L) step(WholeVector<T>{i * O + o}, x_i, load(dout + o));
+    const T* x = from.x + i;
+    Vector<T> x_i[N];
+    HANDNN_UNROLL
+    for (int n = 0; n < N; ++n) x_i[n] = splat(x[n * from.x_row]);
+    for (; o + L <= O; o += L) {
+      step(WholeVector<T>{i * O + o}, x_i, from.dout + o, from.dout_row);
+    }
     const Size rest = O - o;
     o = 0;
     if (rest == 0) continue;
-    const Vector<T> dout_at = load(ends + L - rest);
-    if (i + 1 == I) return step(PartialVector<T>{I * O - rest, First<T>(rest)}, x_i, dout_at);
-    step(WholeVector<T>{(i + 1) * O - rest}, with_rest<T>(x_i, splat(x[i + 1]), rest), dout_at);
+    const T* dout_at = ends[0] + L - rest;
+    if (i + 1 == I) {
+      return step(PartialVector<T>{I * O - rest, First<T>(rest)}, x_i, dout_at, 2 * L);
+    }
+    HANDNN_UNROLL
+    for (int n = 0; n < N; ++n) {
+      x_i[n] = with_rest<T>(x_i[n], splat(x[n * from.x_row + 1]), rest);
+    }
+    step(WholeVector<T>{(i + 1) * O - rest}, x_i, dout_at, 2 * L);
     o = L - rest;
   }
 }
@@ -185,8 +214,13 @@ void update_from_rows(ParamArrays<T> w, FewRows<T> from, const Rates<T>& rates, 
   }
   const Rates<Vector<T>> all = splat(rates);
   if (changes_gradients(rates)) return update_by_rows<Formula, true>(w, from, all, {0, I}, O);
-  if (from.N == 1 && O >= lanes<T>) {
-    return update_by_row<Formula>(w, from.x, from.dout, all, I, O);
+  if (O >= lanes<T>) {
+    if (from.N == 1) return update_in_one_go<1, Formula>(w, from, all, I, O);
+    if constexpr (Formula::is_common) {
+      if (from.N == 2) return update_in_one_go<2, Formula>(w, from, all, I, O);
+      if (from.N == 3) return update_in_one_go<3, Formula>(w, from, all, I, O);
+      if (from.N == 4) return update_in_one_go<4, Formula>(w, from, all, I, O);
+    }
   }
   const Size tiled = I / tiled_rows * tiled_rows;
   update_by_tiles<Formula>(w, from, all, tiled, O);
