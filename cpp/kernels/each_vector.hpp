@@ -45,6 +45,25 @@ inline void for_each_vectors(Size n, F f) {
       i, n, [&](auto at) { f(std::integral_constant<int, 1>{}, [&](int) { return at; }); });
 }
 
+// Calls f(width, at) for the first n elements, at least a vector, as above, with a width of 1 or,
+// if `in_pairs`, 2. All vectors are whole: where n is not a multiple of a vector, the last two
+// overlap. They come in one call, of width 2, which has to load both before it stores one. For rows
+// of a matrix: a masked load or store that overlaps a store of the row before waits for it.
+template <bool in_pairs, class T, class F>
+inline void for_each_whole_vector(Size n, F f) {
+  constexpr Size L = lanes<T>;
+  const Size count = (n + L - 1) / L;
+  const Size alone = in_pairs ? count % 2 : n % L ? count - 2 : count;
+  Size i = 0;
+  for (; i < alone * L; i += L) {
+    f(std::integral_constant<int, 1>{}, [&](int) { return WholeVector<T>{i}; });
+  }
+  for (; i < n; i += 2 * L) {
+    const Size second = i + 2 * L <= n ? i + L : n - L;
+    f(std::integral_constant<int, 2>{}, [&](int v) { return WholeVector<T>{v ? second : i}; });
+  }
+}
+
 // Starts to load the cache line of p, which may lie beyond the end of its array, into the L2 cache:
 // it has more loads under way than the L1 cache. A long array in memory is then read up to three
 // times as fast.

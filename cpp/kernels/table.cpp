@@ -81,12 +81,11 @@ constexpr SmallNetworkKernels<T> small_network_kernels() {
   }
 }
 
-// For the usual optimizers only, to keep the library small.
+// For the common optimizers only, to keep the library small.
 template <class Formula, class T>
 constexpr UpdateAndForward<T> update_and_forward_of() {
-  constexpr bool is_usual = std::is_same_v<Formula, SGD> || std::is_same_v<Formula, Adam>;
   if constexpr (has_fma && std::is_same_v<Formula, SGD>) return sgd_and_forward<T>;
-  if constexpr (has_fma && is_usual) return update_and_forward<Formula, T>;
+  if constexpr (has_fma && Formula::is_common) return update_and_forward<Formula, T>;
   return nullptr;
 }
 

@@ -269,7 +269,7 @@ void test_all(bool few) {
     test_losses<T>(p % 20, size);
     test_updates_from_rows<T>(1 + p % 9, 1 + q % 13, size);
     test_updates_from_rows<T>(1, 1 + q % 5, size);
-    test_updates_and_forward<T>(1 + p % 6, size);
+    test_updates_and_forward<T>(1 + p % 40, size);
     test_updates_from_rows<T>(1 + p % 9, size, 1 + q % 2);
     test_largest<T>(size, 1 + p);
     test_largest<T>(p, 1 + size);

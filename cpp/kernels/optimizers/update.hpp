@@ -64,18 +64,37 @@ inline V prepared(V grad, V param, const Rates<V>& rates) {
   return fma(rates.weight_decay, param, grad);
 }
 
-// Updates the entries at `at` in place, and returns the new params.
+// The entries of a vector of a param and its states.
+template <class Formula, class T>
+struct Entries {
+  Vector<T> param, state_0, state_1;
+
+  template <class At>
+  void load(At at, ParamArrays<T> of) {
+    param = at.load(of.param);
+    state_0 = state_1 = Vector<T>{};
+    if (has_state<Formula, 0>(of.state_0)) state_0 = at.load(of.state_0);
+    if (has_state<Formula, 1>(of.state_1)) state_1 = at.load(of.state_1);
+  }
+  template <bool changes>
+  void step(Vector<T> grad, const Rates<Vector<T>>& rates) {
+    Formula::step(param, state_0, state_1, prepared<changes>(grad, param, rates), rates);
+  }
+  template <class At>
+  void store(At at, ParamArrays<T> of) const {
+    at.store(of.param, param);
+    if (has_state<Formula, 0>(of.state_0)) at.store(of.state_0, state_0);
+    if (has_state<Formula, 1>(of.state_1)) at.store(of.state_1, state_1);
+  }
+};
+
+// Updates the entries at `at` in place.
 template <class Formula, bool changes, class T, class At>
-inline Vector<T> step_at(At at, ParamArrays<T> of, Vector<T> grad, const Rates<Vector<T>>& rates) {
-  const bool has_0 = has_state<Formula, 0>(of.state_0), has_1 = has_state<Formula, 1>(of.state_1);
-  Vector<T> p = at.load(of.param), s0{}, s1{};
-  if (has_0) s0 = at.load(of.state_0);
-  if (has_1) s1 = at.load(of.state_1);
-  Formula::step(p, s0, s1, prepared<changes>(grad, p, rates), rates);
-  at.store(of.param, p);
-  if (has_0) at.store(of.state_0, s0);
-  if (has_1) at.store(of.state_1, s1);
-  return p;
+inline void step_at(At at, ParamArrays<T> of, Vector<T> grad, const Rates<Vector<T>>& rates) {
+  Entries<Formula, T> entries;
+  entries.load(at, of);
+  entries.template step<changes>(grad, rates);
+  entries.store(at, of);
 }
 
 // Updates param (n) and the states (n) in place from grad (n).
@@ -241,41 +260,45 @@ void update_from_rows_naive(ParamArrays<T> w, FewRows<T> from, const Rates<T>& r
   }
 }
 
-// Adds the terms of some rows of w to out of the next row.
-template <class T>
-__attribute__((noinline)) void add_next_terms(NextRow<T> next, const T* w, Range rows, Size O) {
-  for_each_vector<T>(O, [&](auto at) {
-    Vector<T> sum = at.load(next.out);
-    for (Size i = rows.first; i < rows.last; ++i) {
-      sum = fma(splat(next.x[i]), at.load(w + i * O), sum);
-    }
-    at.store(next.out, sum);
-  });
-}
 // Updates w (I, O) from one row, as above, and multiplies the next row by it: out (O) starts as the
-// bias. So w is read once for both. Gradients are neither scaled nor clipped.
+// bias. So w is read once for both. Gradients are neither scaled nor clipped, and O is at least a
+// vector. Columns come in pairs of vectors if registers suffice.
 template <class Formula, class T>
 void update_and_forward(ParamArrays<T> w, const T* x, const T* dout, NextRow<T> next,
                         const Rates<T>& rates, Size I, Size O) {
-  constexpr int R = tiled_rows;
+  constexpr bool in_pairs = Formula::keeps[1] == Keeps::never;
+  // Rows that share what is read of dout. If they are a multiple of a page apart, their lines share
+  // a few places of the L1 cache. Measured.
+  const Size most = in_pairs && O * Size(sizeof(T)) % 4096 > 0 ? 16 : 4;
   const Rates<Vector<T>> all = splat(rates);
-  Size i = 0;
-  for (; i + R <= I; i += R) {
-    for_each_vector<T>(O, [&](auto at) {
-      const Vector<T> dout_at = at.load(dout);
-      Vector<T> sum = at.load(next.out);
-      HANDNN_ROLL
-      for (int r = 0; r < R; ++r) {
-        auto at_row = at;
-        at_row.i += (i + r) * O;
-        const Vector<T> grad = fma(splat(x[i + r]), dout_at, Vector<T>{});
-        sum = fma(splat(next.x[i + r]), step_at<Formula, false>(at_row, w, grad, all), sum);
+  for (Size first = 0, last; first < I; first = last) {
+    last = I - first < most ? I : first + most;
+    for_each_whole_vector<in_pairs, T>(O, [&](auto width, auto at) {
+      constexpr int C = width;
+      Vector<T> dout_at[C], sum[C];
+      HANDNN_UNROLL
+      for (int c = 0; c < C; ++c) {
+        dout_at[c] = at(c).load(dout);
+        sum[c] = at(c).load(next.out);
       }
-      at.store(next.out, sum);
+      HANDNN_ROLL
+      for (Size i = first; i < last; ++i) {
+        const Vector<T> x_i = splat(x[i]), next_i = splat(next.x[i]);
+        const auto at_row = [&](int c) { return WholeVector<T>{i * O + at(c).i}; };
+        Entries<Formula, T> entries[C];
+        HANDNN_UNROLL
+        for (int c = 0; c < C; ++c) entries[c].load(at_row(c), w);
+        HANDNN_UNROLL
+        for (int c = 0; c < C; ++c) {
+          entries[c].template step<false>(fma(x_i, dout_at[c], Vector<T>{}), all);
+          entries[c].store(at_row(c), w);
+          sum[c] = fma(next_i, entries[c].param, sum[c]);
+        }
+      }
+      HANDNN_UNROLL
+      for (int c = 0; c < C; ++c) at(c).store(next.out, sum[c]);
     });
   }
-  update_by_rows<Formula, false>(w, {x, I, dout, O, 1}, all, {i, I}, O);
-  add_next_terms(next, w.param, {i, I}, O);
 }
 template <class Formula, class T>
 void update_and_forward_naive(ParamArrays<T> w, const T* x, const T* dout, NextRow<T> next,
