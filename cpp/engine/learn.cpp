@@ -203,7 +203,7 @@ bool TrainingProgram<T>::learns_row(Size N, int parts) const {
 }
 
 // Whether the first brick's w is updated and multiplied by the next row in one pass. With states,
-// a partial last vector costs more than the pass saves, below least_columns. Measured.
+// two vectors that overlap cost more than the pass saves, below least_columns. Measured.
 template <class T>
 bool TrainingProgram<T>::forwards_next_row() const {
   const Size O = bricks_[0].O;
