@@ -81,7 +81,7 @@ void test_update_from_rows(int which, Size N, Size I, Size O) {
 
 template <class Formula, class T>
 void test_update_and_forward(int which, Size I, Size O) {
-  constexpr Size longest_vector = 16;
+  constexpr Size longest_vector = 16;  // of AVX-512: the engine passes no shorter row
   const auto update_and_forward = kernels<T>().updates_and_forward[which];
   if (!update_and_forward || O < longest_vector) return;
   const char* name = optimizer_facts[which].name;

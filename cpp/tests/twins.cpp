@@ -276,6 +276,7 @@ void test_all(bool few) {
   }
   for (const Size O : {16, 63, 64, 65, 127, 128, 130, 256, 257, 512, 777, 1024, 1280}) {
     test_few_steps<T>(O);
+    test_updates_and_forward<T>(21, O);  // also rows that are a page apart
   }
   test_small_affines<T>();
   test_affine_relus<T>(step);
